@@ -1,0 +1,60 @@
+/** The application: the order of middleware, and the routes of every feature. */
+import { Hono } from "hono";
+import { auditRoutes } from "./audit/routes.ts";
+import { newId } from "./crypto/id.ts";
+import { configOf } from "./env.ts";
+import { AppError } from "./errors.ts";
+import { healthRoutes } from "./health.ts";
+import { documentRoutes } from "./http/document-routes.ts";
+import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
+import type { AppEnv } from "./http/exchange.ts";
+import { identityRoutes } from "./identity/routes.ts";
+import { log } from "./log.ts";
+import { otpRoutes } from "./otp/routes.ts";
+import { sentinelRoutes } from "./sentinel/routes.ts";
+import { resolveToken } from "./tenancy/resolve-token.ts";
+import { tenancyRoutes } from "./tenancy/routes.ts";
+
+/** Answers even when the configuration is broken: the process is alive. */
+const livenessPath = "/healthz";
+
+/** The operations of the API, in the order in which they are documented. */
+export const apiRoutes = [
+  ...identityRoutes,
+  ...otpRoutes,
+  ...sentinelRoutes,
+  ...auditRoutes,
+  ...tenancyRoutes,
+  ...healthRoutes(livenessPath),
+];
+
+export function createApp(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.onError(onError);
+  app.notFound(notFound);
+  app.use(async (c, next) => {
+    const arrivedAt = Date.now();
+    c.set("arrivedAt", arrivedAt);
+    c.set("requestId", newId(arrivedAt));
+    await next();
+    c.header("X-Request-Id", c.get("requestId"));
+    c.header("X-Content-Type-Options", "nosniff");
+    // Answers are about people, and some hold a secret: nobody keeps a copy.
+    c.header("Cache-Control", "no-store");
+  });
+  app.use(async (c, next) => {
+    const configured = configOf(c.env);
+    if (configured.ok) {
+      c.set("config", configured.config);
+    } else if (c.req.path !== livenessPath) {
+      log("error", "configuration_invalid", { problems: configured.problems });
+      throw new AppError("unavailable", {
+        sentence: "The service is not configured; its operator finds the reason in the log.",
+      });
+    }
+    await next();
+  });
+  for (const route of [...apiRoutes, ...documentRoutes(apiRoutes)]) route.mount(app, resolveToken);
+  refuseOtherMethods(app);
+  return app;
+}

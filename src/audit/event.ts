@@ -1,0 +1,90 @@
+/** The vocabulary of the audit trail. docs/audit.md lists what each action means. */
+import { derivedId } from "../crypto/id.ts";
+
+export interface Actor {
+  readonly type: "api_token" | "operator" | "system";
+  /** The token's id; null for the operator and for the service itself. */
+  readonly id: string | null;
+}
+
+export const auditActions = [
+  "tenant.created",
+  "settings.changed",
+  "token.created",
+  "token.rotated",
+  "token.revoked",
+  "user.provisioned",
+  "user.suspended",
+  "user.reactivated",
+  "user.locked",
+  "user.unlocked",
+  "user.erased",
+  "otp.configured",
+  "otp.confirmed",
+  "otp.verified",
+  "otp.disabled",
+  "otp.removed",
+  "backup_codes.generated",
+  "session.assessed",
+] as const;
+export type AuditAction = (typeof auditActions)[number];
+
+/**
+ * `success`: done. `failure`: evaluated and not accepted. `refused`: not evaluated, because a rule
+ * stood against it; several of one kind are counted in one event (`details.count`).
+ */
+export const auditOutcomes = ["success", "failure", "refused"] as const;
+export type AuditOutcome = (typeof auditOutcomes)[number];
+
+export type AuditDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What happened, before it is known where it is filed. */
+export interface AuditEntry {
+  readonly action: AuditAction;
+  readonly outcome: AuditOutcome;
+  readonly reason?: string;
+  readonly details?: AuditDetails;
+}
+
+export interface AuditEvent {
+  readonly id: string;
+  readonly tenantId: string;
+  /** Unix ms. */
+  readonly at: number;
+  readonly actor: Actor;
+  readonly action: AuditAction;
+  readonly target: {
+    readonly type: "tenant" | "api_token" | "identity";
+    readonly id: string;
+    readonly externalId: string | null;
+  };
+  readonly outcome: AuditOutcome;
+  readonly reason: string | null;
+  readonly requestId: string | null;
+  readonly details: AuditDetails;
+}
+
+/**
+ * The event of an act on a tenant, its settings or its tokens, which happens in D1 alone.
+ * @param order among the events of one request
+ */
+export function tenantEvent(
+  tenantId: string,
+  by: { readonly now: number; readonly actor: Actor; readonly requestId: string },
+  target: { readonly type: "tenant" | "api_token"; readonly id: string },
+  entry: AuditEntry,
+  order = 0,
+): AuditEvent {
+  return {
+    id: derivedId(by.now, order, tenantId, by.requestId, entry.action, target.id),
+    tenantId,
+    at: by.now,
+    actor: by.actor,
+    action: entry.action,
+    target: { ...target, externalId: null },
+    outcome: entry.outcome,
+    reason: entry.reason ?? null,
+    requestId: by.requestId,
+    details: entry.details ?? {},
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Sealed boxes: AES-256-GCM (NIST SP 800-38D) with a random 96-bit IV. The associated data binds a
+ * box to its tenant, identity, purpose and key version, so a row copied to another identity does
+ * not open.
+ */
+import { base64urlnopad } from "@scure/base";
+import { joined } from "./bytes.ts";
+import { type Keyring, keyOf } from "./keyring.ts";
+
+const ivBytes = 12;
+const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
+
+export interface SealContext {
+  readonly tenantId: string;
+  readonly identityId: string;
+  readonly purpose: "totp_secret";
+}
+
+/** Thrown where a box does not open: altered, or sealed for somebody or something else. */
+export class BrokenSealError extends Error {
+  constructor() {
+    super("A sealed box did not open for this identity and purpose");
+    this.name = "BrokenSealError";
+  }
+}
+
+function aesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  let key = imported.get(raw);
+  if (key === undefined) {
+    key = crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
+    imported.set(raw, key);
+  }
+  return key;
+}
+
+function parameters(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: number) {
+  const { tenantId, identityId, purpose } = context;
+  return {
+    name: "AES-GCM",
+    iv,
+    additionalData: joined(tenantId, identityId, purpose, String(version)),
+  };
+}
+
+/** Seals under the newest key. The text form is `version.iv.ciphertext`, base64url. */
+export async function seal(
+  keyring: Keyring,
+  context: SealContext,
+  plaintext: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const version = keyring.newest;
+  const iv = crypto.getRandomValues(new Uint8Array(ivBytes));
+  const key = await aesKey(keyOf(keyring, version));
+  const ciphertext = await crypto.subtle.encrypt(parameters(iv, context, version), key, plaintext);
+  return `${version}.${base64urlnopad.encode(iv)}.${base64urlnopad.encode(new Uint8Array(ciphertext))}`;
+}
+
+/** @throws MissingKeyError, BrokenSealError */
+export async function unseal(
+  keyring: Keyring,
+  context: SealContext,
+  box: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const [version, iv, ciphertext] = box.split(".");
+  if (version === undefined || iv === undefined || ciphertext === undefined) {
+    throw new BrokenSealError();
+  }
+  const key = await aesKey(keyOf(keyring, Number(version)));
+  try {
+    const plaintext = await crypto.subtle.decrypt(
+      parameters(new Uint8Array(base64urlnopad.decode(iv)), context, Number(version)),
+      key,
+      new Uint8Array(base64urlnopad.decode(ciphertext)),
+    );
+    return new Uint8Array(plaintext);
+  } catch {
+    throw new BrokenSealError();
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The tables of D1, as docs/storage.md describes them. D1 is the directory and the record: it
+ * never decides on a lock, a replay or a single use; the identity guard does.
+ *
+ * Ids sort by time (see crypto/id.ts), so the primary keys serve the keyset pages and no further
+ * index is needed for them. The released migration makes the wide tables WITHOUT ROWID, which
+ * drizzle cannot say: a row is then written once, not twice.
+ */
+
+import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { type AuditDetails, auditActions, auditOutcomes } from "../audit/event.ts";
+import type { Reason, SessionEvidence } from "../sentinel/signals.ts";
+import type { Permission } from "../tenancy/permission.ts";
+import type { SettingsPatch } from "../tenancy/settings.ts";
+
+export const tenants = sqliteTable("tenants", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  mode: text({ enum: ["live", "test"] }).notNull(),
+  /** What the tenant set, as JSON; what it did not set follows the defaults of the code. */
+  settings: text({ mode: "json" }).$type<SettingsPatch>().notNull().default({}),
+  createdAt: integer("created_at").notNull(),
+});
+
+export const apiTokens = sqliteTable(
+  "api_tokens",
+  {
+    id: text().primaryKey(),
+    tenantId: text("tenant_id")
+      .notNull()
+      .references(() => tenants.id),
+    name: text().notNull(),
+    /** SHA-256 of the token, hex. */
+    hash: text().notNull().unique(),
+    permissions: text({ mode: "json" }).$type<readonly Permission[]>().notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at"),
+    lastUsedAt: integer("last_used_at"),
+    revokedAt: integer("revoked_at"),
+  },
+  (table) => [index("api_tokens_by_tenant").on(table.tenantId, table.id)],
+);
+
+/** The directory entry of an identity, and the record from which an empty guard rehydrates. */
+export const identities = sqliteTable(
+  "identities",
+  {
+    tenantId: text("tenant_id").notNull(),
+    /** Derived from tenant and external_id, so this key also keeps external_id unique. */
+    id: text().notNull(),
+    /** Null once erased. */
+    externalId: text("external_id"),
+    status: text({ enum: ["active", "suspended", "erased"] }).notNull(),
+    lockedUntil: integer("locked_until"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    /** Grows with every change in the guard: a late delivery never overwrites a newer one. */
+    version: integer().notNull(),
+    /** The guard's state as JSON (secrets sealed, backup codes hashed); null once erased. */
+    state: text(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const auditEvents = sqliteTable(
+  "audit_events",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text().notNull(),
+    at: integer().notNull(),
+    actorType: text("actor_type", { enum: ["api_token", "operator", "system"] }).notNull(),
+    actorId: text("actor_id"),
+    action: text({ enum: auditActions }).notNull(),
+    targetType: text("target_type", { enum: ["tenant", "api_token", "identity"] }).notNull(),
+    targetId: text("target_id").notNull(),
+    /** The identity's external_id; null for other targets, and once the identity is erased. */
+    externalId: text("external_id"),
+    outcome: text({ enum: auditOutcomes }).notNull(),
+    reason: text(),
+    requestId: text("request_id"),
+    details: text({ mode: "json" }).$type<AuditDetails>().notNull().default({}),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    index("audit_events_by_target").on(table.tenantId, table.targetId, table.id),
+  ],
+);
+
+export const assessments = sqliteTable(
+  "assessments",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text().notNull(),
+    identityId: text("identity_id").notNull(),
+    at: integer().notNull(),
+    model: text().notNull(),
+    riskScore: real("risk_score").notNull(),
+    recommendation: text({ enum: ["allow", "challenge", "deny"] }).notNull(),
+    reasons: text({ mode: "json" }).$type<readonly Reason[]>().notNull(),
+    /** The data sources that gave no evidence. */
+    degraded: text({ mode: "json" }).$type<readonly string[]>().notNull(),
+    /** The facts the score was computed from: counters and coarse network facts only. */
+    evidence: text({ mode: "json" }).$type<SessionEvidence>().notNull(),
+    /** HMAC-SHA-256 over address, agent and user id of the session, hex. */
+    contextDigest: text("context_digest").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    index("assessments_by_identity").on(table.tenantId, table.identityId),
+  ],
+);

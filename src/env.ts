@@ -1,0 +1,98 @@
+/**
+ * Configuration, parsed once per isolate. A missing, short or placeholder secret is a problem with
+ * a name: the service then answers 503 and the log says which.
+ */
+import { z } from "zod";
+import { toHex } from "./crypto/bytes.ts";
+import { sha256Of } from "./crypto/digest.ts";
+import { type Keyring, parseKey, parseKeyring } from "./crypto/keyring.ts";
+
+export interface Config {
+  /** SHA-256 of the operator's token: what is compared, in constant time. */
+  readonly operatorTokenDigest: Uint8Array;
+  readonly sealingKeys: Keyring;
+  readonly backupCodeKeys: Keyring;
+  /** Keys the digests under which addresses and agents of sessions are kept. */
+  readonly addressHashKey: Uint8Array<ArrayBuffer>;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+const shortestOperatorToken = 32;
+const fewestDistinctCharacters = 10;
+const placeholder = /change.?me|placeholder|example|your.?(token|secret)|insert|replace|<|>/i;
+
+function parsedBy<T extends object>(parse: (text: string) => T | string) {
+  return z.string("is missing").transform((text, context): T => {
+    const result = text === "" ? "is missing" : parse(text);
+    if (typeof result !== "string") return result;
+    context.addIssue({ code: "custom", message: result });
+    return z.NEVER;
+  });
+}
+
+function parseOperatorToken(text: string): Uint8Array | string {
+  if (text.length < shortestOperatorToken) {
+    return `is shorter than ${shortestOperatorToken} characters`;
+  }
+  if (placeholder.test(text) || new Set(text).size < fewestDistinctCharacters) {
+    return "is a placeholder, not random";
+  }
+  return sha256Of(text);
+}
+
+const secrets = z
+  .object({
+    OPERATOR_TOKEN: parsedBy(parseOperatorToken),
+    SEALING_KEYS: parsedBy(parseKeyring),
+    BACKUP_CODE_KEYS: parsedBy(parseKeyring),
+    ADDRESS_HASH_KEY: parsedBy(parseKey),
+  })
+  .check((context) => {
+    const { SEALING_KEYS, BACKUP_CODE_KEYS, ADDRESS_HASH_KEY } = context.value;
+    const all = [
+      ...SEALING_KEYS.keys.values(),
+      ...BACKUP_CODE_KEYS.keys.values(),
+      ADDRESS_HASH_KEY,
+    ];
+    if (new Set(all.map(toHex)).size < all.length) {
+      context.issues.push({
+        code: "custom",
+        input: undefined,
+        path: ["SEALING_KEYS"],
+        message: "shares a key with another version or secret; each needs its own",
+      });
+    }
+  });
+
+const parsed = new WeakMap<object, ConfigResult>();
+
+function parse(env: Env): ConfigResult {
+  const result = secrets.safeParse(env);
+  if (!result.success) {
+    const problems = result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+    return { ok: false, problems };
+  }
+  const { OPERATOR_TOKEN, SEALING_KEYS, BACKUP_CODE_KEYS, ADDRESS_HASH_KEY } = result.data;
+  return {
+    ok: true,
+    config: {
+      operatorTokenDigest: OPERATOR_TOKEN,
+      sealingKeys: SEALING_KEYS,
+      backupCodeKeys: BACKUP_CODE_KEYS,
+      addressHashKey: ADDRESS_HASH_KEY,
+    },
+  };
+}
+
+/** The configuration of this environment, or what is wrong with it. Parsed once for each. */
+export function configOf(env: Env): ConfigResult {
+  let result = parsed.get(env);
+  if (result === undefined) {
+    result = parse(env);
+    parsed.set(env, result);
+  }
+  return result;
+}

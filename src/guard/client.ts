@@ -1,0 +1,100 @@
+/** The way from the edge to an identity's guard. */
+
+import type { Actor } from "../audit/event.ts";
+import { AppError } from "../errors.ts";
+import { causeOf, log } from "../log.ts";
+import type { IdentityGuard } from "./identity-guard.ts";
+import type { GuardCall, GuardError, GuardResult } from "./transition.ts";
+
+/** What of a request the guard needs to know. */
+export interface GuardCaller {
+  readonly env: Env;
+  readonly caller: { readonly tenantId: string };
+  readonly actor: Actor;
+  readonly now: number;
+  readonly requestId: string;
+}
+
+type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
+
+function stubOf({ GUARD }: Env, name: string): DurableObjectStub<IdentityGuard> {
+  return GUARD.get(GUARD.idFromName(name));
+}
+
+/** A new stub each time: one that has failed may stay broken. */
+function guardOf({ env, caller }: GuardCaller, identityId: string) {
+  return stubOf(env, `${caller.tenantId}:${identityId}`);
+}
+
+function appErrorOf({ code, attemptsRemaining, lockedUntil }: GuardError, now: number): AppError {
+  const lockedUntilText = lockedUntil ? new Date(lockedUntil).toISOString() : null;
+  switch (code) {
+    case "invalid_code":
+      return new AppError(code, {
+        fields: { attempts_remaining: attemptsRemaining, locked_until: lockedUntilText },
+      });
+    case "user_locked": {
+      const seconds = Math.max(1, Math.ceil(((lockedUntil ?? now) - now) / 1000));
+      return new AppError(code, {
+        fields: { locked_until: lockedUntilText, retry_after_seconds: seconds },
+        headers: { "Retry-After": String(seconds) },
+      });
+    }
+    case "otp_disabled":
+      // No Retry-After: waiting does not help, only a new secret does.
+      return new AppError(code, { fields: { locked_until: null, retry_after_seconds: null } });
+    default:
+      return new AppError(code);
+  }
+}
+
+/**
+ * Asks an identity's guard once.
+ * @throws AppError with the guard's error; `unavailable` when the guard does not answer. What was
+ *   asked may then have happened, so nothing is tried twice here.
+ */
+export async function askGuard<T>(
+  caller: GuardCaller,
+  identityId: string,
+  ask: Ask<T>,
+): Promise<T> {
+  const { actor, now, requestId } = caller;
+  const { tenantId } = caller.caller;
+  const call: GuardCall = { tenantId, identityId, now, requestId, actor };
+  let result: GuardResult<T>;
+  try {
+    result = await ask(guardOf(caller, identityId), call);
+  } catch (error) {
+    log("error", "guard_unreachable", { request_id: requestId, cause: causeOf(error) });
+    throw new AppError("unavailable");
+  }
+  if (result.ok) return result.value;
+  throw appErrorOf(result.error, now);
+}
+
+/** As `askGuard`, for what changes nothing: tried once more, so a guard that moves is no outage. */
+export async function readGuard<T>(
+  caller: GuardCaller,
+  identityId: string,
+  ask: Ask<T>,
+): Promise<T> {
+  return await askGuard(caller, identityId, async (guard, call) => {
+    try {
+      return await ask(guard, call);
+    } catch {
+      return await ask(guardOf(caller, identityId), call);
+    }
+  });
+}
+
+/** Has the guard deliver what it still holds; if it cannot now, its alarm does later. */
+export async function deliverGuard(caller: GuardCaller, identityId: string): Promise<void> {
+  await guardOf(caller, identityId)
+    .flush()
+    .catch(() => false);
+}
+
+/** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */
+export async function pingGuard(env: Env): Promise<void> {
+  await stubOf(env, "readiness").ping();
+}

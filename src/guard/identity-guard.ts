@@ -1,0 +1,255 @@
+/**
+ * The identity guard: one Durable Object for each tenant and identity. Whatever must be atomic for a
+ * person is decided and recorded here, in one synchronous step, with its audit event.
+ *
+ * Methods answer with result objects and never throw across RPC. Before a decision there may be
+ * awaits (keys, codes, network facts); between the read that decides and the write that records
+ * there is none.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { base32nopad } from "@scure/base";
+import { keyOf } from "../crypto/keyring.ts";
+import { type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import { type Config, configOf } from "../env.ts";
+import { causeOf, log } from "../log.ts";
+import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
+import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
+import type { AssessmentRecord } from "../sentinel/assessment.ts";
+import type { NetworkEvidence } from "../sentinel/signals.ts";
+import { assess, type RiskPolicy, type Session } from "./assess.ts";
+import { configureTotp, type Enrolment, removeTotp, replaceBackupCodes } from "./credentials.ts";
+import { GuardLedger } from "./ledger.ts";
+import { create, erase, setStatus, unlock } from "./lifecycle.ts";
+import type { LockoutPolicy } from "./lockout.ts";
+import { type Profile, profileOf } from "./profile.ts";
+import { refuse } from "./refusals.ts";
+import type { IdentityState } from "./state.ts";
+import {
+  failed,
+  type GuardCall,
+  type GuardResult,
+  succeeded,
+  type Transition,
+} from "./transition.ts";
+import {
+  type Attempt,
+  type Evidence,
+  livePending,
+  liveTotp,
+  refusalOf,
+  stale,
+  type Verified,
+  verify,
+} from "./verify.ts";
+
+/** Times the evidence is gathered anew when the state changes meanwhile. */
+const mostGatherings = 5;
+
+export interface NewSecret {
+  /** Base32 (RFC 4648) without padding. */
+  readonly secret: string;
+  readonly isSetupComplete: boolean;
+}
+
+function sealContext({ tenantId, identityId }: GuardCall): SealContext {
+  return { tenantId, identityId, purpose: "totp_secret" };
+}
+
+export class IdentityGuard extends DurableObject<Env> {
+  readonly #ledger: GuardLedger;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#ledger = new GuardLedger(ctx, env);
+  }
+
+  /** Answers as soon as the guard runs; touches no storage. */
+  ping(): "pong" {
+    return "pong";
+  }
+
+  async provision(call: GuardCall, externalId: string): Promise<GuardResult<Profile>> {
+    return await this.#answer(async () => {
+      const result = await this.#ledger.create(call, create(call, externalId), (state) =>
+        refuse(state, call, "user.provisioned", { code: "user_exists" }),
+      );
+      return await this.#flushed(result);
+    });
+  }
+
+  async status(call: GuardCall): Promise<GuardResult<Profile>> {
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      return state === undefined
+        ? failed({ code: "user_not_found" })
+        : succeeded(profileOf(state, call.now));
+    });
+  }
+
+  /** Makes a secret. It leaves the guard here and never again. */
+  async configure(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
+    return await this.#answer(async ({ sealingKeys }) => {
+      const secret = crypto.getRandomValues(new Uint8Array(secretBytes));
+      const sealed = await seal(sealingKeys, sealContext(call), secret);
+      const result = await this.#change(call, (state) =>
+        configureTotp(state, call, sealed, enrolment),
+      );
+      return result.ok
+        ? succeeded({ ...result.value, secret: base32nopad.encode(secret) })
+        : result;
+    });
+  }
+
+  async removeTotp(call: GuardCall): Promise<GuardResult<void>> {
+    return await this.#answer(() => this.#change(call, (state) => removeTotp(state, call)));
+  }
+
+  /** Makes ten backup codes. They leave the guard here and never again. */
+  async regenerateBackupCodes(call: GuardCall): Promise<GuardResult<readonly string[]>> {
+    return await this.#answer(async ({ backupCodeKeys }) => {
+      const codes = newBackupCodes();
+      const { newest } = backupCodeKeys;
+      const hashes = codes.map((code) =>
+        backupCodeHash(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
+      );
+      const result = await this.#change(call, (state) =>
+        replaceBackupCodes(state, call, newest, hashes),
+      );
+      return result.ok ? succeeded(codes) : result;
+    });
+  }
+
+  async verify(
+    call: GuardCall,
+    attempt: Attempt,
+    policy: LockoutPolicy,
+  ): Promise<GuardResult<Verified>> {
+    return await this.#answer(async (config) => {
+      for (let gathering = 0; gathering < mostGatherings; gathering += 1) {
+        const state = await this.#ledger.load(call);
+        if (state === undefined) return failed({ code: "user_not_found" });
+        const evidence = await this.#gather(config, call, state, attempt);
+        let isStale = false;
+        const result = await this.#ledger.commit(call, (present): Transition<Verified> => {
+          const decided = verify(present, call, evidence, policy);
+          if (decided !== stale) return decided;
+          isStale = true;
+          return { state: present, entries: [], result: failed({ code: "unavailable" }) };
+        });
+        if (!isStale) return result;
+      }
+      return failed({ code: "unavailable" });
+    });
+  }
+
+  async setStatus(call: GuardCall, status: "active" | "suspended"): Promise<GuardResult<Profile>> {
+    return await this.#answer(() => this.#change(call, (state) => setStatus(state, call, status)));
+  }
+
+  async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
+    return await this.#answer(() => this.#change(call, (state) => unlock(state, call)));
+  }
+
+  /** Done once D1 has forgotten the person; `unavailable` means: forgotten here, there soon. */
+  async erase(call: GuardCall): Promise<GuardResult<void>> {
+    return await this.#answer(async () => {
+      await this.#ledger.load(call);
+      const result = this.#ledger.isErasing()
+        ? succeeded(undefined)
+        : await this.#ledger.commit(call, (state) => erase(state, call));
+      if (result.ok) await this.#ledger.flush();
+      return result;
+    });
+  }
+
+  /**
+   * Assesses a session. The network facts come as a stream of JSON, so that they can be looked up
+   * while this call is under way.
+   */
+  async assess(
+    call: GuardCall,
+    session: Session,
+    network: ReadableStream<Uint8Array>,
+    policy: RiskPolicy,
+  ): Promise<GuardResult<AssessmentRecord>> {
+    return await this.#answer(async () => {
+      const [state, evidence] = await Promise.all([
+        this.#ledger.load(call),
+        new Response(network).json<NetworkEvidence>(),
+      ]);
+      if (state === undefined) return failed({ code: "user_not_found" });
+      return await this.#ledger.commit(
+        call,
+        (present) => assess(present, call, session, evidence, policy),
+        (record) => record,
+      );
+    });
+  }
+
+  /** Delivers what waits in the outbox; true when nothing is left. */
+  async flush(): Promise<boolean> {
+    try {
+      await this.#ledger.flush();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#ledger.onAlarm();
+  }
+
+  /** A rare change: loaded, decided, and delivered before the answer if D1 lets us. */
+  async #change<T>(
+    call: GuardCall,
+    decide: (state: IdentityState) => Transition<T>,
+  ): Promise<GuardResult<T>> {
+    await this.#ledger.load(call);
+    return await this.#flushed(await this.#ledger.commit(call, decide));
+  }
+
+  /** The change is recorded here; where D1 fails now, the alarm delivers later. */
+  async #flushed<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
+    if (result.ok) await this.flush();
+    return result;
+  }
+
+  /** Computes what the decision needs. Nothing is decided here. */
+  async #gather(
+    { sealingKeys, backupCodeKeys }: Config,
+    call: GuardCall,
+    state: IdentityState,
+    attempt: Attempt,
+  ): Promise<Evidence> {
+    const { now, tenantId, identityId } = call;
+    const { method, code } = attempt;
+    if (refusalOf(state, method, now) !== undefined) return { method, withheld: true };
+    if (method === "backup_code") {
+      const keyVersion = state.backupCodes?.keyVersion ?? null;
+      if (keyVersion === null) return { method, keyVersion, hash: null };
+      const key = keyOf(backupCodeKeys, keyVersion);
+      return { method, keyVersion, hash: backupCodeHash(key, tenantId, identityId, code) };
+    }
+    const stepIn = async (sealed: string | null) =>
+      sealed === null
+        ? undefined
+        : matchingTimeStep(await unseal(sealingKeys, sealContext(call), sealed), code, now);
+    const sealed = liveTotp(state)?.sealed ?? null;
+    const pendingSealed = livePending(state, now)?.sealed ?? null;
+    const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);
+    return { method, sealed, pendingSealed, step, pendingStep };
+  }
+
+  /** A fault is an `unavailable`, never a verdict; the log names its kind. */
+  async #answer<T>(work: (config: Config) => Promise<GuardResult<T>>): Promise<GuardResult<T>> {
+    try {
+      const configured = configOf(this.env);
+      if (!configured.ok) return failed({ code: "unavailable" });
+      return await work(configured.config);
+    } catch (error) {
+      log("error", "guard_failed", { source: "guard", cause: causeOf(error) });
+      return failed({ code: "unavailable" });
+    }
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * What a guard does around every decision: find the state (rehydrating an empty guard from D1),
+ * record a transition with its events in one synchronous step, and see to it that the outbox reaches
+ * D1 sooner or later.
+ *
+ * Alarms fire in real time, so this is the one place below the HTTP layer that reads the clock;
+ * nothing is decided by it.
+ */
+import type { AuditEvent } from "../audit/event.ts";
+import { derivedId } from "../crypto/id.ts";
+import { dbFor } from "../db/client.ts";
+import { findRecord, type IdentityRecord } from "../identity/store.ts";
+import { causeOf, log } from "../log.ts";
+import type { AssessmentRecord } from "../sentinel/assessment.ts";
+import { deliver } from "./outbox.ts";
+import { refusalReportDelay, reportRefusals } from "./refusals.ts";
+import { type IdentityState, parseState } from "./state.ts";
+import { type Dispatch, GuardStorage } from "./storage.ts";
+import {
+  type FiledEntry,
+  failed,
+  type GuardCall,
+  type GuardResult,
+  type Transition,
+} from "./transition.ts";
+
+/** Events of one burst travel together; at rest the trail is this much behind. */
+const deliveryDelayMs = 200;
+const longestRetryDelayMs = 60_000;
+/** Room for the events of one change in the order of ids. */
+const ordersPerVersion = 8;
+
+export class GuardLedger {
+  readonly #ctx: DurableObjectState;
+  readonly #env: Env;
+  readonly #storage: GuardStorage;
+  /** When the pending alarm fires, as far as this instance knows. */
+  #alarmAt: number | undefined;
+  /** Deliveries that failed in a row. */
+  #failures = 0;
+  /** Deliveries run one after the other. */
+  #delivering: Promise<void> = Promise.resolve();
+  /** Grows when an erased identity is cleared: what was read from D1 before then is void. */
+  #clearings = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#storage = new GuardStorage(ctx.storage);
+  }
+
+  /** The identity is forgotten here; D1 has not confirmed that it has forgotten too. */
+  isErasing(): boolean {
+    return this.#storage.live()?.state.status === "erased";
+  }
+
+  /**
+   * The state, from D1 where the guard is empty (a restore, a moved namespace); undefined for an
+   * unknown identity. @throws when D1 is needed and fails
+   */
+  async load(call: GuardCall): Promise<IdentityState | undefined> {
+    if (this.#storage.live() === null) await this.#rehydrate(call);
+    const state = this.#storage.live()?.state;
+    return state?.status === "erased" ? undefined : state;
+  }
+
+  /**
+   * Creates the identity with the given transition, or answers `onExisting`.
+   * @throws when D1, which must be asked first, fails
+   */
+  async create<T>(
+    call: GuardCall,
+    first: Transition<T>,
+    onExisting: (state: IdentityState) => Transition<T>,
+  ): Promise<GuardResult<T>> {
+    // A tombstone means that D1 has not forgotten the person yet: that comes first.
+    if (this.isErasing()) await this.flush();
+    const record = this.#storage.live() === null ? await this.#rehydrate(call) : undefined;
+    if (this.#storage.live() !== null) return await this.commit(call, onExisting);
+    return await this.#record(call, first, (record?.version ?? 0) + 1);
+  }
+
+  /** Decides on the state of this instant and records what was decided. */
+  async commit<T>(
+    call: GuardCall,
+    decide: (state: IdentityState) => Transition<T>,
+    assessmentOf?: (value: T) => AssessmentRecord,
+  ): Promise<GuardResult<T>> {
+    const live = this.#storage.live();
+    if (live === null || live.state.status === "erased") return failed({ code: "user_not_found" });
+    const transition = decide(live.state);
+    if (transition.state === live.state) return transition.result;
+    return await this.#record(call, transition, live.version + 1, assessmentOf);
+  }
+
+  /** Delivers the outbox now. @throws when D1 fails; the alarm then goes on trying */
+  flush(): Promise<void> {
+    const run = this.#delivering.then(() => this.#deliverAll());
+    this.#delivering = run.catch(() => {});
+    return run;
+  }
+
+  /** Delivers and reports what waits, and comes back until nothing does. Never gives up. */
+  async onAlarm(): Promise<void> {
+    this.#alarmAt = undefined;
+    try {
+      const live = this.#storage.live();
+      if (live !== null && refusalReportDelay(live.state) !== undefined) {
+        const { state, entries } = reportRefusals(live.state);
+        this.#write(state, live.version + 1, entries, undefined);
+      }
+      await this.flush();
+    } catch (error) {
+      const count = this.#failures;
+      log("error", "outbox_delivery_failed", { source: "guard", cause: causeOf(error), count });
+    }
+    if (this.#storage.pending() !== undefined) await this.#arm(deliveryDelayMs);
+  }
+
+  /** Reads the record of an empty guard, and takes it over if nothing else came first. */
+  async #rehydrate({ tenantId, identityId }: GuardCall): Promise<IdentityRecord | undefined> {
+    for (;;) {
+      const clearings = this.#clearings;
+      const record = await findRecord(dbFor(this.#env, tenantId), tenantId, identityId);
+      if (this.#storage.live() !== null) return record;
+      if (this.#clearings !== clearings) continue;
+      const state = record?.state ?? null;
+      if (record !== undefined && state !== null) {
+        this.#storage.write(parseState(state), record.version);
+      }
+      return record;
+    }
+  }
+
+  async #record<T>(
+    call: GuardCall,
+    transition: Transition<T>,
+    version: number,
+    assessmentOf?: (value: T) => AssessmentRecord,
+  ): Promise<GuardResult<T>> {
+    const { state, entries, result } = transition;
+    const assessment = result.ok ? assessmentOf?.(result.value) : undefined;
+    this.#write(state, version, entries, call, assessment);
+    const waits = entries.length > 0 ? deliveryDelayMs : refusalReportDelay(state);
+    if (waits !== undefined) await this.#arm(waits);
+    return result;
+  }
+
+  #write(
+    state: IdentityState,
+    version: number,
+    entries: readonly FiledEntry[],
+    call: GuardCall | undefined,
+    assessment?: AssessmentRecord,
+  ): void {
+    const events = entries.map((entry, index): AuditEvent => {
+      const { tenantId, identityId } = state;
+      const at = entry.at ?? call?.now ?? state.updatedAt;
+      return {
+        id: derivedId(
+          at,
+          version * ordersPerVersion + index,
+          tenantId,
+          identityId,
+          String(version),
+          String(index),
+        ),
+        tenantId,
+        at,
+        actor: entry.actor ?? call?.actor ?? { type: "system", id: null },
+        action: entry.action,
+        target: {
+          type: "identity",
+          id: identityId,
+          externalId: state.status === "erased" ? null : state.externalId,
+        },
+        outcome: entry.outcome,
+        reason: entry.reason ?? null,
+        requestId: entry.requestId ?? call?.requestId ?? null,
+        details: entry.details ?? {},
+      };
+    });
+    const dispatch: Dispatch | undefined =
+      events.length === 0
+        ? undefined
+        : assessment === undefined
+          ? { events }
+          : { events, assessment };
+    this.#storage.write(state, version, dispatch);
+  }
+
+  async #deliverAll(): Promise<void> {
+    try {
+      for (
+        let pending = this.#storage.pending();
+        pending !== undefined;
+        pending = this.#storage.pending()
+      ) {
+        await deliver(this.#env, pending);
+        this.#storage.delivered(pending.lastSeq);
+      }
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      throw error;
+    }
+    if (this.isErasing()) {
+      this.#clearings += 1;
+      this.#alarmAt = undefined;
+      await this.#storage.clear();
+    }
+  }
+
+  /** Sees to it that the alarm fires within the delay; later while deliveries fail. */
+  async #arm(delayMs: number): Promise<void> {
+    const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
+    const urgent = this.#alarmAt === undefined && this.#storage.pending() !== undefined;
+    const at =
+      Date.now() + Math.max(urgent ? Math.min(delayMs, deliveryDelayMs) : delayMs, backoff);
+    if (this.#alarmAt !== undefined && this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    await this.#ctx.storage.setAlarm(at);
+  }
+}

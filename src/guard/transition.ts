@@ -1,0 +1,62 @@
+/**
+ * What every change in a guard has in common (pure): a new state, the events that tell of it, and
+ * the answer. The guard runs a transition and stores all of it in one synchronous transaction.
+ */
+import type { Actor, AuditEntry } from "../audit/event.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { IdentityState, RecentAttempt } from "./state.ts";
+
+/** Who asks, when, for whom: the same for every call of a guard. */
+export interface GuardCall {
+  readonly tenantId: string;
+  readonly identityId: string;
+  /** Unix ms; the tenant's test clock where one was sent. */
+  readonly now: number;
+  readonly requestId: string;
+  readonly actor: Actor;
+}
+
+/** An audit entry that may name another time, actor and request than the call that files it. */
+export interface FiledEntry extends AuditEntry {
+  readonly at?: number;
+  readonly actor?: Actor;
+  readonly requestId?: string;
+}
+
+/** An error as it crosses RPC: a value, never an exception. Times are Unix ms. */
+export interface GuardError {
+  readonly code: ErrorCode;
+  readonly attemptsRemaining?: number;
+  readonly lockedUntil?: number | null;
+}
+
+export type GuardResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: GuardError };
+
+export interface Transition<T> {
+  readonly state: IdentityState;
+  readonly entries: readonly FiledEntry[];
+  readonly result: GuardResult<T>;
+}
+
+const recentWindowMs = 60 * 60 * 1000;
+const recentKept = 100;
+
+/** The attempts of the last hour with this one added; the newest hundred at most. */
+export function withRecent(
+  state: IdentityState,
+  kind: RecentAttempt["kind"],
+  now: number,
+): readonly RecentAttempt[] {
+  const fresh = state.recent.filter(({ at }) => at > now - recentWindowMs && at <= now);
+  return [...fresh, { at: now, kind }].slice(-recentKept);
+}
+
+export function succeeded<T>(value: T): GuardResult<T> {
+  return { ok: true, value };
+}
+
+export function failed<T>(error: GuardError): GuardResult<T> {
+  return { ok: false, error };
+}

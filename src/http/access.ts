@@ -1,0 +1,97 @@
+/** Who calls, and whether they may: bearer tokens as RFC 6750 has them. */
+import { equalBytes } from "../crypto/constant-time.ts";
+import { sha256Of } from "../crypto/digest.ts";
+import { AppError, invalidRequest } from "../errors.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
+import type { Permission } from "../tenancy/permission.ts";
+import type { Admission, AppContext, ResolveToken } from "./exchange.ts";
+import { timeOf } from "./test-clock.ts";
+
+/** The window of the edge's rate limit, as wrangler.toml sets it. */
+const rateLimitSeconds = 10;
+
+/** A way in: who it is for, and the check at the door. */
+export interface Access<Caller> {
+  readonly kind: "public" | "operator" | Permission;
+  /** @throws AppError when the request may not pass */
+  admit(c: AppContext, resolveToken: ResolveToken): Promise<Admission<Caller>>;
+}
+
+function invalidToken(): AppError {
+  return new AppError("invalid_token", {
+    headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' },
+  });
+}
+
+function presentedToken(c: AppContext): string {
+  // RFC 6750 §5.3: a token in the address ends up in logs, so none is taken from there.
+  if (c.req.query("access_token") !== undefined) {
+    throw invalidRequest([{ path: "access_token", message: "must not be sent in the address" }]);
+  }
+  const header = c.req.header("Authorization");
+  if (header === undefined || header.trim() === "") {
+    throw new AppError("missing_token", { headers: { "WWW-Authenticate": "Bearer" } });
+  }
+  const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(header) ?? [];
+  if (token === undefined) throw invalidToken();
+  return token;
+}
+
+async function withinRateLimit(env: Env, tokenId: string): Promise<void> {
+  const { success } = await env.TOKEN_RATE_LIMIT.limit({ key: tokenId });
+  if (success) return;
+  throw new AppError("rate_limited", { headers: { "Retry-After": String(rateLimitSeconds) } });
+}
+
+/** For anybody; nothing is asked. */
+export const anybody: Access<undefined> = {
+  kind: "public",
+  async admit(c) {
+    return {
+      caller: undefined,
+      actor: { type: "system", id: null },
+      now: c.get("arrivedAt"),
+    };
+  },
+};
+
+/** For who runs the service. */
+export const operator: Access<undefined> = {
+  kind: "operator",
+  async admit(c) {
+    const token = presentedToken(c);
+    const { operatorTokenDigest } = c.get("config");
+    if (!equalBytes(sha256Of(token), operatorTokenDigest)) throw invalidToken();
+    return {
+      caller: undefined,
+      actor: { type: "operator", id: null },
+      now: timeOf(c.req.header("Test-Clock"), "live", c.get("arrivedAt")),
+    };
+  },
+};
+
+/** For a tenant's API token with this permission. */
+export function tenantWith(permission: Permission): Access<TenantCaller> {
+  return {
+    kind: permission,
+    async admit(c, resolveToken) {
+      const arrivedAt = c.get("arrivedAt");
+      const caller = await resolveToken(c.env, presentedToken(c), arrivedAt, (work) =>
+        c.executionCtx.waitUntil(work),
+      );
+      if (caller === undefined) throw invalidToken();
+      const now = timeOf(c.req.header("Test-Clock"), caller.mode, arrivedAt);
+      if (caller.expiresAt !== null && now >= caller.expiresAt) throw invalidToken();
+      if (!caller.permissions.includes(permission)) {
+        throw new AppError("insufficient_scope", {
+          sentence: `The API token lacks the permission ${permission}; use a token that carries it.`,
+          headers: {
+            "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${permission}"`,
+          },
+        });
+      }
+      await withinRateLimit(c.env, caller.tokenId);
+      return { caller, actor: { type: "api_token", id: caller.tokenId }, now };
+    },
+  };
+}

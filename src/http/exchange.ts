@@ -1,0 +1,50 @@
+/** What a handler is given: one request, authenticated and validated. */
+import type { Context } from "hono";
+import type { Actor } from "../audit/event.ts";
+import type { Config } from "../env.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: {
+    requestId: string;
+    /** Real time at which the request arrived, Unix ms. */
+    arrivedAt: number;
+    config: Config;
+  };
+}
+
+export type AppContext = Context<AppEnv>;
+
+/** Who calls, and at what time the request runs. */
+export interface Admission<Caller> {
+  readonly caller: Caller;
+  readonly actor: Actor;
+  /** Unix ms; the tenant's test clock where one was sent. */
+  readonly now: number;
+}
+
+export interface Exchange<Caller, Body, Query> extends Admission<Caller> {
+  readonly env: Env;
+  readonly config: Config;
+  readonly requestId: string;
+  /** Real time at which the request arrived, Unix ms; for what no test clock changes. */
+  readonly arrivedAt: number;
+  readonly body: Body;
+  readonly query: Query;
+  /** A parameter of the path; empty where the path has none of that name. */
+  param(name: string): string;
+}
+
+/**
+ * Turns a presented API token into its caller; undefined when it is unknown or revoked. Whether it
+ * has expired depends on the time of the request, which is known only once the tenant is.
+ *
+ * @param now real time, Unix ms
+ */
+export type ResolveToken = (
+  env: Env,
+  token: string,
+  now: number,
+  waitUntil: (work: Promise<unknown>) => void,
+) => Promise<TenantCaller | undefined>;

@@ -1,0 +1,158 @@
+/** The OpenAPI 3.1 document, made from the routes and so from the schemas that validate. */
+import { type ZodRawShape, z } from "zod";
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+} from "zod-openapi";
+import packageJson from "../../package.json" with { type: "json" };
+import { type ErrorCode, sentenceOf, statusOf } from "../errors.ts";
+import { type Definition, none, type Route } from "./route.ts";
+import { id, instant } from "./schemas.ts";
+
+/** What error bodies hold besides `error`, `code` and `request_id`. */
+const errorFields: Partial<Record<ErrorCode, ZodRawShape>> = {
+  invalid_request: { issues: z.array(z.object({ path: z.string(), message: z.string() })) },
+  invalid_code: {
+    attempts_remaining: z.int().min(0),
+    locked_until: instant.nullable().meta({ description: "Set when this failure locked." }),
+  },
+  user_locked: { locked_until: instant.nullable(), retry_after_seconds: z.int().nullable() },
+};
+
+const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
+  missing_token: ["WWW-Authenticate", "RFC 6750"],
+  insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
+  user_locked: ["Retry-After", "Seconds until the lock ends."],
+  rate_limited: ["Retry-After", "Seconds."],
+};
+
+function errorsOf({ access, body, errors = [] }: Definition): ErrorCode[] {
+  const codes: ErrorCode[] = ["invalid_request", "body_too_large", "internal_error", "unavailable"];
+  codes.push("invalid_json");
+  if (body !== none) codes.push("unsupported_media_type");
+  if (access.kind !== "public") codes.push("missing_token", "invalid_token");
+  if (access.kind !== "public" && access.kind !== "operator") {
+    codes.push("insufficient_scope", "rate_limited");
+  }
+  return [...codes, ...errors];
+}
+
+/** Schemas of error bodies by name, so that equal ones are one component of the document. */
+type ErrorSchemas = Map<string, z.ZodType>;
+
+function componentName(codes: readonly ErrorCode[]): string {
+  const capitalised = codes.join("_or_").split("_");
+  return `Error_${capitalised.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("")}`;
+}
+
+function errorSchema(
+  codes: readonly ErrorCode[],
+  definition: Definition,
+  known: ErrorSchemas,
+): z.ZodType {
+  const name = componentName(codes);
+  const fields = codes.flatMap((code) =>
+    Object.entries({ ...errorFields[code], ...definition.errorFields?.[code] }),
+  );
+  const schema =
+    known.get(name) ??
+    z
+      .object({
+        error: z.string().meta({ description: "What is wrong and what to do." }),
+        code: z.enum(codes),
+        request_id: id,
+        ...Object.fromEntries(fields.map(([field, type]) => [field, z.optional(type)])),
+      })
+      .meta({ id: name });
+  known.set(name, schema);
+  return schema;
+}
+
+function errorResponses(
+  definition: Definition,
+  known: ErrorSchemas,
+): ZodOpenApiOperationObject["responses"] {
+  const byStatus = Map.groupBy(errorsOf(definition), statusOf);
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => {
+      const named = codes.flatMap((code) => {
+        const header = errorHeaders[code];
+        return header === undefined ? [] : [header];
+      });
+      const headers = Object.fromEntries(
+        named.map(([name, description]) => [
+          name,
+          { description, schema: { type: "string" as const } },
+        ]),
+      );
+      return [
+        String(status),
+        {
+          description: codes.map((code) => `\`${code}\`: ${sentenceOf(code)}`).join("\n\n"),
+          headers,
+          content: { "application/json": { schema: errorSchema(codes, definition, known) } },
+        },
+      ];
+    }),
+  );
+}
+
+function answerResponses({ answers }: Definition): ZodOpenApiOperationObject["responses"] {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, body, contentType }]) => [
+      status,
+      body === undefined
+        ? { description }
+        : { description, content: { [contentType ?? "application/json"]: { schema: body } } },
+    ]),
+  );
+}
+
+function operationOf(definition: Definition, errors: ErrorSchemas): ZodOpenApiOperationObject {
+  const { access, body, query, path } = definition;
+  const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
+  const params = z.object(Object.fromEntries(names.map((name) => [name, id])));
+  return {
+    operationId: definition.name,
+    summary: definition.summary,
+    description: access.kind === "public" ? "No token." : `Permission: \`${access.kind}\`.`,
+    tags: [definition.tag],
+    security: access.kind === "public" ? [] : [{ bearer: [] }],
+    requestParams: {
+      ...(names.length === 0 ? {} : { path: params }),
+      ...(query instanceof z.ZodObject && query !== none ? { query } : {}),
+    },
+    ...(body === none
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
+    responses: { ...answerResponses(definition), ...errorResponses(definition, errors) },
+  };
+}
+
+export function openApiDocument(routes: readonly Route[]) {
+  const paths: ZodOpenApiPathsObject = {};
+  const errors: ErrorSchemas = new Map();
+  for (const { definition } of routes) {
+    const path = definition.path.replaceAll(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [definition.method]: operationOf(definition, errors) };
+  }
+  return createDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Edge IDP",
+      version: packageJson.version,
+      description:
+        "Multi-tenant identity provider and MFA API. Every error body is an object with `error`, `code` and `request_id`; unknown fields are refused.",
+    },
+    servers: [{ url: "/" }],
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "An API token of the tenant." },
+      },
+    },
+  });
+}
+
+export type OpenApiDocument = ReturnType<typeof openApiDocument>;

@@ -1,0 +1,108 @@
+/**
+ * A route is defined once: the schemas that validate a request and type its answer are the ones the
+ * OpenAPI document is made of.
+ */
+import type { Hono } from "hono";
+import { type ZodRawShape, type ZodType, z } from "zod";
+import type { ErrorCode } from "../errors.ts";
+import type { Access } from "./access.ts";
+import { requireJson, requireNoBody } from "./body.ts";
+import type { AppContext, AppEnv, Exchange, ResolveToken } from "./exchange.ts";
+import { validated } from "./validate.ts";
+
+export interface Answer {
+  readonly description: string;
+  /** Absent for an empty body. */
+  readonly body?: ZodType;
+  /** Of the body, where it is not JSON. */
+  readonly contentType?: string;
+}
+
+export type Answers = Readonly<Record<number, Answer>>;
+
+type BodyOf<T extends Answer> = T extends { readonly body: infer Schema extends ZodType }
+  ? z.input<Schema>
+  : null;
+
+/** One of the answers the definition lists: the status and a body of its schema. */
+export type Reply<T extends Answers> = {
+  [Status in keyof T & number]: { readonly status: Status; readonly body: BodyOf<T[Status]> };
+}[keyof T & number];
+
+export function reply<const Status extends number, Body>(status: Status, body: Body) {
+  return { status, body };
+}
+
+export interface Definition<
+  Caller = unknown,
+  Body extends ZodType = ZodType,
+  Query extends ZodType = ZodType,
+  T extends Answers = Answers,
+> {
+  readonly method: "get" | "post" | "patch" | "delete";
+  /** With parameters as `:name`. */
+  readonly path: string;
+  /** `operationId` of the document. */
+  readonly name: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly access: Access<Caller>;
+  readonly body: Body;
+  readonly query: Query;
+  readonly answers: T;
+  /** Errors of this operation, besides those every operation of its kind has. */
+  readonly errors?: readonly ErrorCode[];
+  /** What the bodies of those errors hold besides `error`, `code` and `request_id`. */
+  readonly errorFields?: Partial<Record<ErrorCode, ZodRawShape>>;
+}
+
+/** A definition with its handler, ready to be mounted. */
+export interface Route {
+  readonly definition: Definition;
+  mount(app: Hono<AppEnv>, resolveToken: ResolveToken): void;
+}
+
+/** For the body or the query of a route that takes none. */
+export const none = z.strictObject({});
+
+function isNone(schema: ZodType): boolean {
+  return schema === none;
+}
+
+export function route<Caller, T extends Answers, Body extends ZodType, Query extends ZodType>(
+  definition: Definition<Caller, Body, Query, T>,
+  handle: (
+    exchange: Exchange<Caller, z.output<Body>, z.output<Query>>,
+    c: AppContext,
+  ) => Promise<Reply<T> | Response>,
+): Route {
+  const { method, path, access, body, query }: Definition<Caller, Body, Query, T> = definition;
+  const takesBody = !isNone(body);
+  return {
+    definition,
+    mount(app, resolveToken) {
+      app.on([method], [path], async (c: AppContext) => {
+        const admission = await access.admit(c, resolveToken);
+        await (takesBody ? requireJson(c) : requireNoBody(c));
+        const answer = await handle(
+          {
+            ...admission,
+            env: c.env,
+            config: c.get("config"),
+            requestId: c.get("requestId"),
+            arrivedAt: c.get("arrivedAt"),
+            body: takesBody ? await validated(c, "json", body) : body.parse({}),
+            query: await validated(c, "query", query),
+            param: (name) => c.req.param(name) ?? "",
+          },
+          c,
+        );
+        if (answer instanceof Response) return answer;
+        const { status } = answer;
+        return answer.body === null
+          ? new Response(null, { status })
+          : Response.json(answer.body, { status });
+      });
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** @hono/zod-validator, wrapped once: every failure has the contract's error shape and our words. */
+import { zValidator } from "@hono/zod-validator";
+import type { Context } from "hono";
+import type { ZodType, z } from "zod";
+import { type Issue, invalidRequest } from "../errors.ts";
+
+type ZodIssue = z.core.$ZodIssue;
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  object: "an object",
+  array: "a list",
+};
+
+/** What is wrong, in our words. Never the value that was sent: it may be a code. */
+function messageOf(issue: ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${kinds[issue.expected] ?? issue.expected}`;
+    case "too_small":
+      return `must be ${issue.origin === "string" || issue.origin === "array" ? "longer" : "more"}: ${issue.minimum} at least`;
+    case "too_big":
+      return `must be ${issue.origin === "string" || issue.origin === "array" ? "shorter" : "less"}: ${issue.maximum} at most`;
+    case "invalid_value":
+      return `must be one of ${issue.values.map((value) => String(value)).join(", ")}`;
+    case "custom":
+      return issue.message;
+    default:
+      return "is not of the expected form";
+  }
+}
+
+function issuesOf(issue: ZodIssue): Issue[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      path: [...path, key].join("."),
+      message: "is not a field of this request",
+    }));
+  }
+  return [{ path: path.join("."), message: messageOf(issue) }];
+}
+
+/** What the schema makes of the request's body or query. @throws AppError `invalid_request` */
+export async function validated<T extends ZodType>(
+  c: Context,
+  target: "json" | "query",
+  schema: T,
+): Promise<z.output<T>> {
+  return await new Promise((resolve, reject) => {
+    const validate = zValidator(target, schema, (result) => {
+      if (!result.success) throw invalidRequest(result.error.issues.flatMap(issuesOf));
+      resolve(result.data);
+    });
+    validate(c, async () => {}).catch(reject);
+  });
+}

@@ -1,0 +1,99 @@
+/** `/v1/sentinel`: how risky a session is. */
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { tenantWith } from "../http/access.ts";
+import { none, reply, route } from "../http/route.ts";
+import { externalId, id, plainText } from "../http/schemas.ts";
+import { discover } from "./discover.ts";
+import { type Address, parseAddress } from "./network/address.ts";
+import { signalNames } from "./signals.ts";
+
+const longestAgent = 1024;
+
+const address = z
+  .string()
+  .transform((text, context): Address => {
+    const parsed = parseAddress(text);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: "custom", message: "must be an IPv4 or IPv6 address" });
+    return z.NEVER;
+  })
+  .meta({ examples: ["1.1.1.1", "2606:4700:4700::1111"] });
+
+const assessed = {
+  risk_score: z.number().min(0).max(1),
+  assessment_id: id,
+  model: z.string(),
+  reasons: z
+    .array(
+      z.object({
+        signal: z.enum(signalNames),
+        contribution: z.number().meta({ description: "Log-odds on top of the prior of 0.05." }),
+        detail: z.string(),
+      }),
+    )
+    .meta({ description: "Strongest first." }),
+  degraded: z
+    .array(z.string())
+    .meta({ description: "Data sources that could not be asked and gave no evidence." }),
+};
+
+export const sentinelRoutes = [
+  route(
+    {
+      method: "post",
+      path: "/v1/sentinel/discover",
+      name: "discover",
+      summary: "Analyse the integrity of a session",
+      tag: "Sentinel",
+      access: tenantWith("sentinel:write"),
+      body: z.strictObject({
+        sentinel: z.strictObject({
+          id: id.meta({ description: "Our identity id." }),
+          context: z.strictObject({
+            ip: address,
+            ua: plainText(0, longestAgent),
+            user_id: externalId.optional(),
+          }),
+        }),
+      }),
+      query: none,
+      answers: {
+        200: {
+          description: "The session may go on, or should be asked for a second factor.",
+          body: z.object({
+            status: z.enum(["authorized", "step_up_required"]),
+            recommendation: z.enum(["allow", "challenge"]),
+            ...assessed,
+          }),
+        },
+      },
+      errors: ["user_not_found", "user_suspended", "high_risk"],
+      errorFields: { high_risk: { ...assessed, recommendation: z.literal("deny") } },
+    },
+    async (exchange) => {
+      const { id: identityId, context } = exchange.body.sentinel;
+      const assessment = await discover(exchange, identityId, {
+        address: context.ip,
+        agent: context.ua,
+        userId: context.user_id ?? null,
+      });
+      const { recommendation } = assessment;
+      const told = {
+        risk_score: assessment.riskScore,
+        recommendation,
+        assessment_id: assessment.id,
+        model: assessment.model,
+        reasons: [...assessment.reasons],
+        degraded: [...assessment.degraded],
+      };
+      if (recommendation === "deny") throw new AppError("high_risk", { fields: told });
+      return reply(200, {
+        status:
+          recommendation === "allow" ? ("authorized" as const) : ("step_up_required" as const),
+        ...told,
+        recommendation,
+      });
+    },
+  ),
+];

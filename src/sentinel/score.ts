@@ -1,0 +1,31 @@
+/** From reasons to a risk score, and from a score to a recommendation (pure). */
+import type { Reason } from "./signals.ts";
+import { priorProbability } from "./weights.ts";
+
+export type Recommendation = "allow" | "challenge" | "deny";
+
+function logit(probability: number): number {
+  return Math.log(probability / (1 - probability));
+}
+
+function logistic(logOdds: number): number {
+  return 1 / (1 + Math.exp(-logOdds));
+}
+
+/**
+ * `logistic(logit(prior) + Σ contributions)`, 0 to 1, in four decimals. The decimals are part of the
+ * definition: the recommendation is made from the very number that is answered.
+ */
+export function scoreOf(reasons: readonly Pick<Reason, "contribution">[]): number {
+  const evidence = reasons.reduce((sum, { contribution }) => sum + contribution, 0);
+  return Math.round(logistic(logit(priorProbability) + evidence) * 1e4) / 1e4;
+}
+
+/** @param challengeAt and denyAt: scores from which on, 0 to 1 */
+export function recommendationFor(
+  score: number,
+  { challengeAt, denyAt }: { readonly challengeAt: number; readonly denyAt: number },
+): Recommendation {
+  if (score >= denyAt) return "deny";
+  return score >= challengeAt ? "challenge" : "allow";
+}

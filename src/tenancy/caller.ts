@@ -1,0 +1,13 @@
+import type { TenantPolicy } from "../policy.ts";
+import type { Permission } from "./permission.ts";
+
+/** The tenant on whose behalf an API token calls, as the token's record has it. */
+export interface TenantCaller {
+  readonly tenantId: string;
+  readonly tokenId: string;
+  readonly mode: "live" | "test";
+  readonly permissions: readonly Permission[];
+  /** Unix ms; null: never. */
+  readonly expiresAt: number | null;
+  readonly policy: TenantPolicy;
+}

@@ -1,0 +1,76 @@
+/**
+ * From a presented API token to its caller. Records are kept in the isolate's memory for less than
+ * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
+ * changes settings forgets at once.
+ */
+import { dbFor } from "../db/client.ts";
+import { AppError } from "../errors.ts";
+import { causeOf, log } from "../log.ts";
+import { apiTokenHash, readApiToken } from "./api-token.ts";
+import type { TenantCaller } from "./caller.ts";
+import { policyOf } from "./settings.ts";
+import { findTokenByHash, touchToken } from "./store.ts";
+
+/** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
+const keptMs = 25_000;
+const mostKept = 10_000;
+/** `last_used_at` is this exact: one write a minute for a token in use. */
+const lastUseResolutionMs = 60_000;
+
+interface Kept {
+  readonly caller: TenantCaller;
+  /** When the read began: what it saw may have changed right after. */
+  readonly readAt: number;
+}
+
+const kept = new Map<string, Kept>();
+
+/** Forgets what this isolate knows of a tenant's tokens and settings. */
+export function forgetTenant(tenantId: string): void {
+  for (const [hash, { caller }] of kept) if (caller.tenantId === tenantId) kept.delete(hash);
+}
+
+function keep(hash: string, entry: Kept): void {
+  if (kept.size >= mostKept) {
+    const [oldest] = kept.keys();
+    if (oldest !== undefined) kept.delete(oldest);
+  }
+  kept.set(hash, entry);
+}
+
+/** @param now real time, Unix ms. @throws AppError `unavailable` when the store fails */
+export async function resolveToken(
+  env: Env,
+  token: string,
+  now: number,
+  waitUntil: (work: Promise<unknown>) => void,
+): Promise<TenantCaller | undefined> {
+  const read = readApiToken(token);
+  if (read === undefined) return undefined;
+  const hash = apiTokenHash(token);
+  const known = kept.get(hash);
+  if (known !== undefined && now - known.readAt < keptMs && now >= known.readAt)
+    return known.caller;
+  kept.delete(hash);
+  const db = dbFor(env, read.tenantId);
+  const found = await findTokenByHash(db, hash).catch((error: unknown) => {
+    log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
+    throw new AppError("unavailable");
+  });
+  if (found === undefined) return undefined;
+  const { token: record, tenant } = found;
+  const caller: TenantCaller = {
+    tenantId: tenant.id,
+    tokenId: record.id,
+    mode: tenant.mode,
+    permissions: record.permissions,
+    expiresAt: record.expiresAt,
+    policy: policyOf(tenant.settings),
+  };
+  keep(hash, { caller, readAt: now });
+  if (record.lastUsedAt === null || now - record.lastUsedAt >= lastUseResolutionMs) {
+    // A courtesy to the reader of the list, not a security state: it may be lost.
+    waitUntil(touchToken(db, record.id, now).catch(() => {}));
+  }
+  return caller;
+}

@@ -1,0 +1,136 @@
+/** The tenant's settings as the API spells them, their ranges, and the policy they make. */
+import { z } from "zod";
+import { defaultPolicy, type TenantPolicy } from "../policy.ts";
+import { parseNetwork } from "../sentinel/network/address.ts";
+import { signalNames } from "../sentinel/signals.ts";
+
+const week = 7 * 24 * 60 * 60;
+
+function wholeNumber(least: number, most: number, description: string) {
+  return z.int().min(least).max(most).meta({ description });
+}
+
+const threshold = z.number().gt(0).lt(1);
+
+const networks = z
+  .array(
+    z
+      .string()
+      .transform((text, context) => {
+        const network = parseNetwork(text);
+        if (network !== undefined) return network.text;
+        context.addIssue({ code: "custom", message: "must be an IP address or a CIDR network" });
+        return z.NEVER;
+      })
+      .pipe(z.string()),
+  )
+  .max(500);
+
+const lockout = z.strictObject({
+  max_failed_attempts: wholeNumber(1, 100, "Consecutive failures that lock."),
+  lock_seconds: wholeNumber(1, week, "Length of the first lock; each further one doubles."),
+  max_lock_seconds: wholeNumber(1, week, "The longest lock."),
+  disable_after: wholeNumber(1, 100, "Consecutive failures that disable TOTP; NIST allows 100."),
+});
+const otp = z.strictObject({ enrolment: z.enum(["immediate", "confirm"]) });
+const sentinel = z.strictObject({
+  challenge_at: threshold.meta({ description: "Scores from here on are challenged." }),
+  deny_at: threshold.meta({ description: "Scores from here on are denied." }),
+  allow: networks.meta({ description: "Trusted addresses and networks." }),
+  deny: networks.meta({ description: "Addresses and networks never trusted." }),
+  signals_off: z.array(z.enum(signalNames)).max(signalNames.length),
+});
+
+export const settingsSchema = z.strictObject({ lockout, otp, sentinel });
+export type Settings = z.output<typeof settingsSchema>;
+
+export const settingsPatchSchema = z.strictObject({
+  lockout: lockout.partial().optional(),
+  otp: otp.partial().optional(),
+  sentinel: sentinel.partial().optional(),
+});
+/** What a tenant has set; the rest follows the defaults. */
+export type SettingsPatch = z.output<typeof settingsPatchSchema>;
+
+function settingsOf({ lockout: l, otp: o, sentinel: s }: TenantPolicy): Settings {
+  return {
+    lockout: {
+      max_failed_attempts: l.maxFailedAttempts,
+      lock_seconds: l.lockSeconds,
+      max_lock_seconds: l.maxLockSeconds,
+      disable_after: l.disableAfter,
+    },
+    otp: { enrolment: o.enrolment },
+    sentinel: {
+      challenge_at: s.challengeAt,
+      deny_at: s.denyAt,
+      allow: [...s.allow],
+      deny: [...s.deny],
+      signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
+    },
+  };
+}
+
+const defaults = settingsOf(defaultPolicy);
+
+/** The whole settings: what the tenant set, over the defaults. */
+export function effectiveSettings(set: SettingsPatch): Settings {
+  return settingsSchema.parse({
+    lockout: { ...defaults.lockout, ...set.lockout },
+    otp: { ...defaults.otp, ...set.otp },
+    sentinel: { ...defaults.sentinel, ...set.sentinel },
+  });
+}
+
+/** One patch over another, field by field, as `json_patch` in the store does it. */
+export function mergedPatch(set: SettingsPatch, patch: SettingsPatch): SettingsPatch {
+  return {
+    lockout: { ...set.lockout, ...patch.lockout },
+    otp: { ...set.otp, ...patch.otp },
+    sentinel: { ...set.sentinel, ...patch.sentinel },
+  };
+}
+
+/** What no single field can get wrong: `path` and message of each contradiction. */
+export function contradictionsIn({ lockout: l, sentinel: s }: Settings) {
+  const found: { path: string; message: string }[] = [];
+  if (l.max_lock_seconds < l.lock_seconds) {
+    found.push({
+      path: "settings.lockout.max_lock_seconds",
+      message: "must not be less than lock_seconds",
+    });
+  }
+  if (l.disable_after < l.max_failed_attempts) {
+    found.push({
+      path: "settings.lockout.disable_after",
+      message: "must not be less than max_failed_attempts",
+    });
+  }
+  if (s.deny_at < s.challenge_at) {
+    found.push({
+      path: "settings.sentinel.deny_at",
+      message: "must not be less than challenge_at",
+    });
+  }
+  return found;
+}
+
+export function policyOf(set: SettingsPatch): TenantPolicy {
+  const { lockout: l, otp: o, sentinel: s } = effectiveSettings(set);
+  return {
+    lockout: {
+      maxFailedAttempts: l.max_failed_attempts,
+      lockSeconds: l.lock_seconds,
+      maxLockSeconds: l.max_lock_seconds,
+      disableAfter: l.disable_after,
+    },
+    otp: { enrolment: o.enrolment },
+    sentinel: {
+      challengeAt: s.challenge_at,
+      denyAt: s.deny_at,
+      allow: s.allow,
+      deny: s.deny,
+      signalsOff: s.signals_off,
+    },
+  };
+}

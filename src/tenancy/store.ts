@@ -1,0 +1,181 @@
+/** Tenants and API tokens in D1. What changes here writes its audit event in the same batch. */
+import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
+import type { AuditEvent } from "../audit/event.ts";
+import { insertEvents } from "../audit/store.ts";
+import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
+import { apiTokens, tenants } from "../db/schema.ts";
+import type { Mode } from "./api-token.ts";
+import type { Permission } from "./permission.ts";
+import type { SettingsPatch } from "./settings.ts";
+
+export interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly mode: Mode;
+  readonly settings: SettingsPatch;
+  readonly createdAt: number;
+}
+
+/** Times are Unix ms. */
+export interface ApiToken {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly permissions: readonly Permission[];
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsedAt: number | null;
+}
+
+interface HashedApiToken extends ApiToken {
+  readonly hash: string;
+}
+
+const ofTenant = (tenantId: string, id: string) =>
+  and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id), isNull(apiTokens.revokedAt));
+
+const tokenColumns = {
+  id: apiTokens.id,
+  tenantId: apiTokens.tenantId,
+  name: apiTokens.name,
+  permissions: apiTokens.permissions,
+  createdAt: apiTokens.createdAt,
+  expiresAt: apiTokens.expiresAt,
+  lastUsedAt: apiTokens.lastUsedAt,
+};
+
+export async function insertTenant(
+  db: Database,
+  tenant: Tenant,
+  token: HashedApiToken,
+  events: readonly AuditEvent[],
+): Promise<void> {
+  await runBatch(db, [
+    db.insert(tenants).values(tenant),
+    db.insert(apiTokens).values(token),
+    ...insertEvents(db, events),
+  ]);
+}
+
+export async function insertToken(
+  db: Database,
+  token: HashedApiToken,
+  event: AuditEvent,
+): Promise<void> {
+  await runBatch(db, [db.insert(apiTokens).values(token), ...insertEvents(db, [event])]);
+}
+
+/** A token that is not revoked, with its tenant; expired ones are found too. */
+export async function findTokenByHash(
+  db: Database,
+  hash: string,
+): Promise<{ readonly token: ApiToken; readonly tenant: Tenant } | undefined> {
+  const rows = await withinStoreTimeout(
+    db
+      .select({ token: tokenColumns, tenant: tenants })
+      .from(apiTokens)
+      .innerJoin(tenants, eq(tenants.id, apiTokens.tenantId))
+      .where(and(eq(apiTokens.hash, hash), isNull(apiTokens.revokedAt)))
+      .limit(1),
+  );
+  return rows[0];
+}
+
+export async function findToken(
+  db: Database,
+  tenantId: string,
+  id: string,
+): Promise<ApiToken | undefined> {
+  const rows = await withinStoreTimeout(
+    db.select(tokenColumns).from(apiTokens).where(ofTenant(tenantId, id)).limit(1),
+  );
+  return rows[0];
+}
+
+export async function listTokens(
+  db: Database,
+  tenantId: string,
+  after: string | undefined,
+  limit: number,
+): Promise<ApiToken[]> {
+  return await withinStoreTimeout(
+    db
+      .select(tokenColumns)
+      .from(apiTokens)
+      .where(
+        and(
+          eq(apiTokens.tenantId, tenantId),
+          isNull(apiTokens.revokedAt),
+          after === undefined ? undefined : gt(apiTokens.id, after),
+        ),
+      )
+      .orderBy(asc(apiTokens.id))
+      .limit(limit),
+  );
+}
+
+/** The new token and the end of the old one, together. */
+export async function replaceToken(
+  db: Database,
+  old: { readonly id: string; readonly tenantId: string; readonly expiresAt: number },
+  replacement: HashedApiToken,
+  event: AuditEvent,
+): Promise<void> {
+  await runBatch(db, [
+    db.insert(apiTokens).values(replacement),
+    db.update(apiTokens).set({ expiresAt: old.expiresAt }).where(ofTenant(old.tenantId, old.id)),
+    ...insertEvents(db, [event]),
+  ]);
+}
+
+export async function revokeToken(
+  db: Database,
+  tenantId: string,
+  id: string,
+  now: number,
+  event: AuditEvent,
+): Promise<void> {
+  await runBatch(db, [
+    db.update(apiTokens).set({ revokedAt: now }).where(ofTenant(tenantId, id)),
+    ...insertEvents(db, [event]),
+  ]);
+}
+
+export async function touchToken(db: Database, id: string, now: number): Promise<void> {
+  await withinStoreTimeout(
+    db.update(apiTokens).set({ lastUsedAt: now }).where(eq(apiTokens.id, id)),
+  );
+}
+
+export async function findSettings(
+  db: Database,
+  tenantId: string,
+): Promise<SettingsPatch | undefined> {
+  const rows = await withinStoreTimeout(
+    db
+      .select({ settings: tenants.settings })
+      .from(tenants)
+      .where(eq(tenants.id, tenantId))
+      .limit(1),
+  );
+  return rows[0]?.settings;
+}
+
+/** Lays the patch over what is set (RFC 7396), so that two patches at once both take effect. */
+export async function patchSettings(
+  db: Database,
+  tenantId: string,
+  patch: SettingsPatch,
+  event: AuditEvent,
+): Promise<void> {
+  const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
+  await runBatch(db, [
+    db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
+    ...insertEvents(db, [event]),
+  ]);
+}
+
+/** Asks D1 for anything. @throws StoreError when it does not answer or is not migrated */
+export async function probe(db: Database): Promise<void> {
+  await withinStoreTimeout(db.select({ id: tenants.id }).from(tenants).limit(1));
+}

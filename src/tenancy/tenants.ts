@@ -1,0 +1,50 @@
+/** A new tenant, with a first token that may do everything. */
+import { type Actor, tenantEvent } from "../audit/event.ts";
+import { newId } from "../crypto/id.ts";
+import { dbFor } from "../db/client.ts";
+import type { Mode } from "./api-token.ts";
+import { permissions } from "./permission.ts";
+import { insertTenant, type Tenant } from "./store.ts";
+import { type IssuedToken, issueToken } from "./tokens.ts";
+
+const firstTokenName = "initial";
+
+export async function createTenant(
+  call: {
+    readonly env: Env;
+    readonly actor: Actor;
+    readonly now: number;
+    readonly requestId: string;
+  },
+  wanted: { readonly name: string; readonly mode: Mode },
+): Promise<{ readonly tenant: Tenant; readonly token: IssuedToken }> {
+  const tenant: Tenant = { ...wanted, id: newId(call.now), settings: {}, createdAt: call.now };
+  const { issued, stored } = issueToken(
+    tenant,
+    { name: firstTokenName, permissions, expiresAt: null },
+    call.now,
+  );
+  const created = tenantEvent(
+    tenant.id,
+    call,
+    { type: "tenant", id: tenant.id },
+    {
+      action: "tenant.created",
+      outcome: "success",
+      details: { mode: tenant.mode },
+    },
+  );
+  const tokenCreated = tenantEvent(
+    tenant.id,
+    call,
+    { type: "api_token", id: issued.id },
+    {
+      action: "token.created",
+      outcome: "success",
+      details: { permissions: permissions.join(" ") },
+    },
+    1,
+  );
+  await insertTenant(dbFor(call.env, tenant.id), tenant, stored, [created, tokenCreated]);
+  return { tenant, token: issued };
+}

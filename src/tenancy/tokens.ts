@@ -1,0 +1,119 @@
+/** API tokens of a tenant: made, replaced with an overlap, revoked. */
+import { type Actor, tenantEvent } from "../audit/event.ts";
+import { newId } from "../crypto/id.ts";
+import { dbFor } from "../db/client.ts";
+import { AppError } from "../errors.ts";
+import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
+import type { Permission } from "./permission.ts";
+import { forgetTenant } from "./resolve-token.ts";
+import { type ApiToken, findToken, insertToken, replaceToken, revokeToken } from "./store.ts";
+
+/** On whose behalf a token is changed, by whom and when. */
+export interface TokenCall {
+  readonly env: Env;
+  readonly caller: { readonly tenantId: string; readonly mode: Mode };
+  readonly actor: Actor;
+  readonly now: number;
+  readonly requestId: string;
+}
+
+/** A token together with its secret, which is shown once and never stored. */
+export interface IssuedToken extends ApiToken {
+  readonly secret: string;
+}
+
+export function issueToken(
+  tenant: { readonly id: string; readonly mode: Mode },
+  wanted: {
+    readonly name: string;
+    readonly permissions: readonly Permission[];
+    readonly expiresAt: number | null;
+  },
+  now: number,
+): { readonly issued: IssuedToken; readonly stored: ApiToken & { readonly hash: string } } {
+  const secret = newApiToken(tenant.mode, tenant.id);
+  const token: ApiToken = {
+    id: newId(now),
+    tenantId: tenant.id,
+    name: wanted.name,
+    permissions: wanted.permissions,
+    createdAt: now,
+    expiresAt: wanted.expiresAt,
+    lastUsedAt: null,
+  };
+  return { issued: { ...token, secret }, stored: { ...token, hash: apiTokenHash(secret) } };
+}
+
+function issuerOf({ caller }: TokenCall) {
+  return { id: caller.tenantId, mode: caller.mode };
+}
+
+export async function createToken(
+  call: TokenCall,
+  wanted: Parameters<typeof issueToken>[1],
+): Promise<IssuedToken> {
+  const { tenantId } = call.caller;
+  const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
+  const target = { type: "api_token", id: issued.id } as const;
+  const event = tenantEvent(tenantId, call, target, {
+    action: "token.created",
+    outcome: "success",
+    details: { permissions: wanted.permissions.join(" ") },
+  });
+  await insertToken(dbFor(call.env, tenantId), stored, event);
+  return issued;
+}
+
+/**
+ * A new token in place of an old one, which goes on for the overlap. Name, permissions and length of
+ * life carry over.
+ */
+export async function rotateToken(
+  call: TokenCall,
+  id: string,
+  overlapSeconds: number,
+): Promise<IssuedToken> {
+  const { tenantId } = call.caller;
+  const db = dbFor(call.env, tenantId);
+  const old = await findToken(db, tenantId, id);
+  if (old === undefined) throw new AppError("not_found");
+  const lifetime = old.expiresAt === null ? null : old.expiresAt - old.createdAt;
+  const { issued, stored } = issueToken(
+    issuerOf(call),
+    { ...old, expiresAt: lifetime === null ? null : call.now + lifetime },
+    call.now,
+  );
+  const overlapEnd = call.now + overlapSeconds * 1000;
+  const end = old.expiresAt === null ? overlapEnd : Math.min(old.expiresAt, overlapEnd);
+  const event = tenantEvent(
+    tenantId,
+    call,
+    { type: "api_token", id },
+    {
+      action: "token.rotated",
+      outcome: "success",
+      details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
+    },
+  );
+  await replaceToken(db, { id, tenantId, expiresAt: end }, stored, event);
+  forgetTenant(tenantId);
+  return issued;
+}
+
+/** Refused everywhere within 30 s, here at once. */
+export async function revoke(call: TokenCall, id: string): Promise<void> {
+  const { tenantId } = call.caller;
+  const db = dbFor(call.env, tenantId);
+  if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
+  const event = tenantEvent(
+    tenantId,
+    call,
+    { type: "api_token", id },
+    {
+      action: "token.revoked",
+      outcome: "success",
+    },
+  );
+  await revokeToken(db, tenantId, id, call.now, event);
+  forgetTenant(tenantId);
+}

@@ -1,0 +1,158 @@
+/** A client of the service as a backend developer would write one: HTTP in, JSON out. */
+import { env, exports } from "cloudflare:workers";
+import { codeFor } from "./authenticator.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects, and fails otherwise.
+  readonly body: any;
+}
+
+export interface Call {
+  readonly token?: string | undefined;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+const origin = "https://idp.test";
+
+export async function send(method: string, path: string, call: Call = {}): Promise<Answer> {
+  const headers = new Headers(call.headers);
+  if (call.token !== undefined) headers.set("Authorization", `Bearer ${call.token}`);
+  if (call.body !== undefined && !headers.has("Content-Type")) {
+    headers.set("Content-Type", "application/json");
+  }
+  const body =
+    call.body === undefined || typeof call.body === "string" || call.body instanceof Uint8Array
+      ? call.body
+      : JSON.stringify(call.body);
+  const response = await exports.default.fetch(
+    new Request(`${origin}${path}`, { method, headers, ...(body === undefined ? {} : { body }) }),
+  );
+  const text = await response.text();
+  const isJson = response.headers.get("Content-Type")?.includes("json") ?? false;
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(text) : text,
+  };
+}
+
+/** A tenant of its own, so that tests never meet. */
+export class Tenant {
+  readonly id: string;
+  readonly token: string;
+  /** RFC 3339; when set, every request of the tenant runs at that time. */
+  clock: string | undefined;
+
+  private constructor(id: string, token: string) {
+    this.id = id;
+    this.token = token;
+  }
+
+  static async create(mode: "live" | "test" = "test"): Promise<Tenant> {
+    const { status, body } = await send("POST", "/v1/tenants", {
+      token: env.OPERATOR_TOKEN,
+      body: { tenant: { name: "Acme", mode } },
+    });
+    if (status !== 201) throw new Error(`No tenant: ${status} ${JSON.stringify(body)}`);
+    return new Tenant(body.tenant.id, body.token.secret);
+  }
+
+  async send(method: string, path: string, body?: unknown, token = this.token): Promise<Answer> {
+    const headers: Record<string, string> =
+      this.clock === undefined ? {} : { "Test-Clock": this.clock };
+    return await send(method, path, { token, headers, ...(body === undefined ? {} : { body }) });
+  }
+
+  /** A further token with these permissions only. */
+  async tokenWith(permissions: readonly string[]): Promise<string> {
+    const { body } = await this.send("POST", "/v1/tokens", {
+      token: { name: "narrow", permissions },
+    });
+    return body.token.secret;
+  }
+
+  async setSettings(settings: unknown): Promise<void> {
+    const { status, body } = await this.send("PATCH", "/v1/settings", { settings });
+    if (status !== 200) throw new Error(`No settings: ${status} ${JSON.stringify(body)}`);
+  }
+}
+
+let users = 0;
+
+/** One user of a tenant, with what a login needs. */
+export class User {
+  readonly tenant: Tenant;
+  readonly externalId: string;
+  readonly id: string;
+  secret = "";
+
+  private constructor(tenant: Tenant, externalId: string, id: string) {
+    this.tenant = tenant;
+    this.externalId = externalId;
+    this.id = id;
+  }
+
+  static async provision(tenant: Tenant, externalId = `user-${++users}`): Promise<User> {
+    const { status, body } = await tenant.send("POST", "/v1/idp/users", {
+      user: { external_id: externalId },
+    });
+    if (status !== 201) throw new Error(`No user: ${status} ${JSON.stringify(body)}`);
+    return new User(tenant, externalId, body.user.id);
+  }
+
+  /** Provisioned and with TOTP configured. */
+  static async withTotp(tenant: Tenant, externalId?: string): Promise<User> {
+    const user = await User.provision(tenant, externalId);
+    await user.configure();
+    return user;
+  }
+
+  path(suffix = ""): string {
+    return `/v1/idp/user${suffix}?externalUserId=${encodeURIComponent(this.externalId)}`;
+  }
+
+  async configure(): Promise<Answer> {
+    const answer = await this.tenant.send("POST", this.path("/otp"), {
+      otp: { issuer_name: "Acme", account_name: "alexander" },
+    });
+    if (answer.status === 200) this.secret = answer.body.user.new_otp_secret;
+    return answer;
+  }
+
+  async verify(code: unknown, token?: string): Promise<Answer> {
+    const body = { otp: { id: this.externalId, code } };
+    return await this.tenant.send("POST", "/v1/idp/otp/verify", body, token);
+  }
+
+  async backupCodes(): Promise<string[]> {
+    const { body } = await this.tenant.send("POST", this.path("/backup-codes"));
+    return body.user.backupCodes;
+  }
+
+  async profile(): Promise<Answer["body"]> {
+    return (await this.tenant.send("GET", this.path())).body;
+  }
+
+  async events(): Promise<Answer["body"][]> {
+    const query = `externalUserId=${encodeURIComponent(this.externalId)}&limit=100`;
+    return (await this.tenant.send("GET", `/v1/audit/events?${query}`)).body.events;
+  }
+
+  /** The code for a time (Unix ms), from an implementation that is not ours. */
+  code(at: number): string {
+    return codeFor(this.secret, at);
+  }
+
+  /** A code that is none of those around that time. */
+  wrongCode(at: number): string {
+    const right = [-2, -1, 0, 1, 2].map((steps) => this.code(at + steps * 30_000));
+    return (
+      ["000000", "111111", "222222", "333333", "444444", "555555"].filter(
+        (code) => !right.includes(code),
+      )[0] ?? ""
+    );
+  }
+}
