@@ -1,0 +1,172 @@
+/**
+ * KV as an importer on a person's machine reaches it, through the project's own wrangler.
+ *
+ * Remote goes through the wrangler command. Local goes through wrangler's programmatic interface
+ * instead: `wrangler kv bulk put --local` (4.124) decodes base64 values as text and so destroys
+ * every byte above 0x7f, and one process for all keys is faster anyway.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { getPlatformProxy, unstable_readConfig } from "wrangler";
+import { z } from "zod";
+
+export interface KeyValue {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface ImportStore {
+  list(prefix: string): Promise<Set<string>>;
+  read(key: string): Promise<string>;
+  /** `onProgress` is told how many of the values are written. */
+  write(values: readonly KeyValue[], onProgress: (done: number) => void): Promise<void>;
+  remove(keys: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Something the caller can mend: told without a stack. */
+export class ImportError extends Error {}
+
+const keyListSchema = z.array(z.object({ name: z.string() }));
+
+const BINDING = "IP_REPUTATION";
+const CONFIG_PATH = join(import.meta.dirname, "..", "wrangler.toml");
+/** Values on their way to local KV at the same time; more does not make it faster. */
+const LOCAL_WRITES_AT_ONCE = 32;
+/** Limits of one bulk request of KV: 10,000 keys, 100 MB; kept clear of the latter. */
+const BULK_MAX_KEYS = 10_000;
+const BULK_MAX_CHARACTERS = 90_000_000;
+const COMMAND_OUTPUT_MAX_BYTES = 256 * 1024 * 1024;
+
+/** The KV namespace of `wrangler dev`; `persistTo` as wrangler's option of that name. */
+export async function openLocalStore(persistTo: string | undefined): Promise<ImportStore> {
+  const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
+  const state = join(persistTo ?? join(dirname(CONFIG_PATH), ".wrangler", "state"), "v3");
+  const configPath = join(folder, "wrangler.json");
+  // A configuration with nothing but the namespace: no Durable Object or secret is asked for.
+  const namespace = unstable_readConfig({ config: CONFIG_PATH }).kv_namespaces.find(
+    (candidate: { binding: string; id?: string }) => candidate.binding === BINDING,
+  );
+  const id = namespace?.id === undefined ? {} : { id: namespace.id };
+  const kvNamespaces = [{ binding: BINDING, ...id }];
+  const config = { name: "sentinel-import", compatibility_date: "2026-08-15" };
+  writeFileSync(configPath, JSON.stringify({ ...config, kv_namespaces: kvNamespaces }));
+  const proxy = await getPlatformProxy<{ [BINDING]: KVNamespace }>({
+    configPath,
+    persist: { path: state },
+    envFiles: [],
+    remoteBindings: false,
+  });
+  const kv = proxy.env[BINDING];
+
+  return {
+    async list(prefix) {
+      const keys = new Set<string>();
+      let cursor: string | undefined;
+      do {
+        const page = await kv.list({ prefix, ...(cursor === undefined ? {} : { cursor }) });
+        for (const { name } of page.keys) keys.add(name);
+        cursor = page.list_complete ? undefined : page.cursor;
+      } while (cursor !== undefined);
+      return keys;
+    },
+    async read(key) {
+      return (await kv.get(key, "text")) ?? "";
+    },
+    async write(values, onProgress) {
+      for (let from = 0; from < values.length; from += LOCAL_WRITES_AT_ONCE) {
+        const batch = values.slice(from, from + LOCAL_WRITES_AT_ONCE);
+        await Promise.all(batch.map(({ key, bytes }) => kv.put(key, bytes)));
+        onProgress(from + batch.length);
+      }
+    },
+    async remove(keys) {
+      for (const key of keys) await kv.delete(key);
+    },
+    async close() {
+      await proxy.dispose();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The KV namespace in the account; wrangler must be logged in or have CLOUDFLARE_API_TOKEN. */
+export async function openRemoteStore(namespaceId: string | undefined): Promise<ImportStore> {
+  const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
+  const file = join(folder, "bulk.json");
+  const where =
+    namespaceId === undefined ? ["--binding", BINDING] : ["--namespace-id", namespaceId];
+
+  function wrangler(...command: string[]): string {
+    const entry = fileURLToPath(import.meta.resolve("wrangler"));
+    const wranglerPath = join(dirname(entry), "..", "bin", "wrangler.js");
+    const result = spawnSync(
+      process.execPath,
+      [wranglerPath, "kv", ...command, ...where, "--remote", "--config", CONFIG_PATH],
+      {
+        encoding: "utf8",
+        env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+        maxBuffer: COMMAND_OUTPUT_MAX_BYTES,
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    if (result.status === 0) return result.stdout;
+    const output = `${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}`;
+    throw new ImportError(`wrangler kv ${command.slice(0, 2).join(" ")} failed:\n${output.trim()}`);
+  }
+
+  return {
+    async list(prefix) {
+      const keys = keyListSchema.parse(JSON.parse(wrangler("key", "list", "--prefix", prefix)));
+      return new Set(keys.map(({ name }) => name));
+    },
+    async read(key) {
+      return wrangler("key", "get", key, "--text");
+    },
+    async write(values, onProgress) {
+      let done = 0;
+      for (const batch of bulkBatches(values)) {
+        writeFileSync(file, JSON.stringify(batch));
+        wrangler("bulk", "put", file);
+        done += batch.length;
+        onProgress(done);
+      }
+    },
+    async remove(keys) {
+      for (let from = 0; from < keys.length; from += BULK_MAX_KEYS) {
+        writeFileSync(file, JSON.stringify(keys.slice(from, from + BULK_MAX_KEYS)));
+        wrangler("bulk", "delete", file, "--force");
+      }
+    },
+    async close() {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface BulkValue {
+  readonly key: string;
+  readonly value: string;
+  readonly base64: true;
+}
+
+function* bulkBatches(values: readonly KeyValue[]): Generator<BulkValue[]> {
+  let batch: BulkValue[] = [];
+  let characters = 0;
+  for (const { key, bytes } of values) {
+    const value = Buffer.from(bytes).toString("base64");
+    // Around the value: names of the fields, quotes, commas.
+    const size = key.length + value.length + 50;
+    if (batch.length === BULK_MAX_KEYS || characters + size > BULK_MAX_CHARACTERS) {
+      yield batch;
+      batch = [];
+      characters = 0;
+    }
+    batch.push({ key, value, base64: true });
+    characters += size;
+  }
+  if (batch.length > 0) yield batch;
+}

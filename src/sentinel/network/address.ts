@@ -1,0 +1,161 @@
+/**
+ * IP addresses and networks: strict parsing, one canonical spelling, plain numbers to compare.
+ *
+ * Two spellings of one address must never count as two addresses, and a spelling that programs
+ * read differently (octal, short forms, zone ids) must not be accepted at all, so parsing is
+ * stricter than that of ipaddr.js, which does the actual reading.
+ */
+import ipaddr from "ipaddr.js";
+
+export type Family = 4 | 6;
+
+export interface Address {
+  readonly family: Family;
+  /** Dotted decimal, or RFC 5952 for IPv6. */
+  readonly text: string;
+  /** The address as an unsigned number of 32 (IPv4) or 128 (IPv6) bits. */
+  readonly value: bigint;
+  /** Special range as ipaddr.js names it ("private", "loopback", …), or "unicast". */
+  readonly range: string;
+}
+
+export interface Network {
+  readonly family: Family;
+  readonly first: bigint;
+  /** Inclusive. */
+  readonly last: bigint;
+  /** `address/prefix length`, host bits cleared; a single address ends in /32 or /128. */
+  readonly text: string;
+}
+
+/** Longest spelling of an IPv6 address: eight groups, the last two as dotted decimal. */
+const MAX_TEXT_LENGTH = 45;
+/** Bytes of `::ffff:0:0/96` before the IPv4 address (RFC 4291 §2.5.5.2). */
+const MAPPED_PREFIX_BYTES = 12;
+const MAPPED_PREFIX_BITS = 96;
+/** 2000::/3, the only IPv6 space handed out to anybody (IANA IPv6 address space registry). */
+const GLOBAL_UNICAST_TOP_BITS = 1n;
+
+/** Number of bits in an address of the family. */
+export function addressBits(family: Family): number {
+  return family === 4 ? 32 : 128;
+}
+
+/**
+ * Reads one address; undefined for anything that is not exactly one. IPv4 only as four decimal
+ * parts without leading zeros; IPv6 without zone id; IPv4-mapped IPv6 becomes IPv4.
+ */
+export function parseAddress(text: string): Address | undefined {
+  const parsed = readBytes(text);
+  if (parsed === undefined) return undefined;
+  const { bytes } = unmap(parsed);
+  const value = numberOf(bytes);
+  if (bytes.length === 4) {
+    const address = new ipaddr.IPv4(bytes);
+    return { family: 4, text: address.toString(), value, range: address.range() };
+  }
+  const address = new ipaddr.IPv6(bytes);
+  const named: string = address.range();
+  const unassigned = named === "unicast" && value >> 125n !== GLOBAL_UNICAST_TOP_BITS;
+  return {
+    family: 6,
+    text: address.toRFC5952String(),
+    value,
+    range: unassigned ? "reserved" : named,
+  };
+}
+
+/** Whether the address cannot belong to a client on the public internet. */
+export function isReserved(address: Address): boolean {
+  return address.range !== "unicast";
+}
+
+/**
+ * Reads an address or a CIDR network; undefined for anything else. Host bits are cleared.
+ * IPv4-mapped networks become IPv4; one shorter than /96 is refused, because it would reach
+ * beyond the mapped addresses.
+ */
+export function parseNetwork(text: string): Network | undefined {
+  const slash = text.indexOf("/");
+  const parsed = readBytes(slash < 0 ? text : text.slice(0, slash));
+  if (parsed === undefined) return undefined;
+  const { bytes, mapped } = unmap(parsed);
+  const family: Family = bytes.length === 4 ? 4 : 6;
+  const bits = addressBits(family);
+  let prefix = bits;
+  if (slash >= 0) {
+    const digits = text.slice(slash + 1);
+    if (!/^(0|[1-9]\d{0,2})$/.test(digits)) return undefined;
+    prefix = Number(digits) - (mapped ? MAPPED_PREFIX_BITS : 0);
+    if (prefix < 0 || prefix > bits) return undefined;
+  }
+  const hostBits = BigInt(bits - prefix);
+  const first = (numberOf(bytes) >> hostBits) << hostBits;
+  const last = first | ((1n << hostBits) - 1n);
+  return { family, first, last, text: `${formatAddress(family, first)}/${prefix}` };
+}
+
+/** Whether the address lies in the network; never across families. */
+export function contains(network: Network, address: Address): boolean {
+  return (
+    network.family === address.family &&
+    network.first <= address.value &&
+    address.value <= network.last
+  );
+}
+
+/** Canonical spelling of an address given as a number. */
+export function formatAddress(family: Family, value: bigint): string {
+  const bytes: number[] = [];
+  for (let shift = addressBits(family) - 8; shift >= 0; shift -= 8) {
+    bytes.push(Number((value >> BigInt(shift)) & 0xffn));
+  }
+  return family === 4
+    ? new ipaddr.IPv4(bytes).toString()
+    : new ipaddr.IPv6(bytes).toRFC5952String();
+}
+
+/** The 4 or 16 bytes of an address, or undefined. */
+function readBytes(text: string): number[] | undefined {
+  if (text.length > MAX_TEXT_LENGTH) return undefined;
+  if (!text.includes(":")) {
+    if (!ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
+    return ipaddr.IPv4.parse(text).toByteArray();
+  }
+  if (text.includes("%")) return undefined;
+  const hexadecimal = withoutDottedTail(text);
+  if (hexadecimal === undefined || !ipaddr.IPv6.isValid(hexadecimal)) return undefined;
+  return ipaddr.IPv6.parse(hexadecimal).toByteArray();
+}
+
+/**
+ * Rewrites `…:1.2.3.4` as `…:102:304`. ipaddr.js takes octal and hexadecimal parts there and
+ * reads `::1.2.3.4` as IPv4-mapped, which `::102:304`, the same address, is not.
+ */
+function withoutDottedTail(text: string): string | undefined {
+  if (!text.includes(".")) return text;
+  const tailAt = text.lastIndexOf(":") + 1;
+  const tail = text.slice(tailAt);
+  if (!ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(tail).octets;
+  const groups = [a * 256 + b, c * 256 + d].map((group) => group.toString(16));
+  return `${text.slice(0, tailAt)}${groups.join(":")}`;
+}
+
+function unmap(bytes: number[]): { bytes: number[]; mapped: boolean } {
+  const mapped =
+    bytes.length === 16 &&
+    bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 0xff));
+  return { bytes: mapped ? bytes.slice(MAPPED_PREFIX_BYTES) : bytes, mapped };
+}
+
+function numberOf(bytes: readonly number[]): bigint {
+  let value = 0n;
+  // Four bytes at a time: one big number operation per word instead of one per byte.
+  for (let index = 0; index < bytes.length; index += 4) {
+    let word = 0;
+    for (let offset = 0; offset < 4; offset += 1) word = word * 256 + (bytes[index + offset] ?? 0);
+    value = (value << 32n) | BigInt(word);
+  }
+  return value;
+}

@@ -1,0 +1,73 @@
+/**
+ * What is known about the network an address belongs to, and its 16 bits in a record:
+ * bits 0 to 11 are kinds of network (three of them still free), bits 12 to 15 the threat grade.
+ */
+
+/**
+ * Kinds of network in the order of their bits. Stored data depends on the order: append only,
+ * or raise the format version.
+ */
+export const NETWORK_KINDS = [
+  "hosting",
+  "vpn",
+  "tor",
+  "proxy",
+  "relay",
+  "cloud",
+  "crawler",
+  "scanner",
+  "threat",
+] as const;
+
+export type NetworkKind = (typeof NETWORK_KINDS)[number];
+
+export interface NetworkFacts {
+  /** In the order of NETWORK_KINDS; "threat" is among them exactly when threatGrade is not 0. */
+  readonly kinds: readonly NetworkKind[];
+  /** Number of threat lists that name the address, 0 to 15; 15 means 15 or more. */
+  readonly threatGrade: number;
+  /** Autonomous system number, undefined while no import knows it. */
+  readonly asn: number | undefined;
+  /** ISO 3166-1 alpha-2 in capitals, undefined while no import knows it. */
+  readonly country: string | undefined;
+}
+
+export const MAX_THREAT_GRADE = 15;
+
+const GRADE_SHIFT = 12;
+
+export function isNetworkKind(text: string): text is NetworkKind {
+  return NETWORK_KINDS.some((kind) => kind === text);
+}
+
+/** Bit number of a kind, 0 to 11. */
+export function kindBit(kind: NetworkKind): number {
+  return NETWORK_KINDS.indexOf(kind);
+}
+
+/** 16 flag bits. The "threat" bit follows the grade; a grade above 15 is stored as 15. */
+export function encodeFlags(kinds: Iterable<NetworkKind>, threatGrade: number): number {
+  const grade = Math.min(MAX_THREAT_GRADE, Math.max(0, Math.trunc(threatGrade)));
+  let bits = grade > 0 ? 1 << kindBit("threat") : 0;
+  for (const kind of kinds) {
+    if (kind !== "threat") bits |= 1 << kindBit(kind);
+  }
+  return bits | (grade << GRADE_SHIFT);
+}
+
+/** Two capital letters as 16 bits; 0, which means unknown, for anything else. */
+export function encodeCountry(country: string | undefined): number {
+  if (country === undefined || !/^[A-Z]{2}$/.test(country)) return 0;
+  return (country.charCodeAt(0) << 8) | country.charCodeAt(1);
+}
+
+/** The facts of one record, or undefined when the record says nothing. */
+export function decodeFacts(asn: number, country: number, flags: number): NetworkFacts | undefined {
+  if (asn === 0 && country === 0 && flags === 0) return undefined;
+  return {
+    kinds: NETWORK_KINDS.filter((_, bit) => (flags & (1 << bit)) !== 0),
+    threatGrade: flags >>> GRADE_SHIFT,
+    asn: asn === 0 ? undefined : asn,
+    country: country === 0 ? undefined : String.fromCharCode(country >>> 8, country & 0xff),
+  };
+}

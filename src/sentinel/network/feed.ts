@@ -1,0 +1,137 @@
+/**
+ * Text of an IP feed, line by line. One reader takes every form that feeds come in:
+ *
+ *   203.0.113.0/24              network or single address, IPv4 or IPv6
+ *   203.0.113.7<TAB>4           the same and the number of blacklists that name it
+ *   203.0.113.0,203.0.113.255,… first and last address, further fields ignored
+ *   203.0.113.0/24,GB,…         network, further fields ignored (RFC 8805 geofeeds)
+ *
+ * `#` and `;` begin a comment, also after an entry. A line that cannot be read is counted,
+ * the first ones are kept with number and reason, and reading goes on.
+ */
+import { addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
+import { FeedRanges } from "./ranges.ts";
+
+export interface FeedEntry {
+  readonly family: Family;
+  readonly first: bigint;
+  /** Inclusive. */
+  readonly last: bigint;
+  /** Number of blacklists that name it; 1 where the feed does not say. */
+  readonly count: number;
+}
+
+export type FeedLine =
+  | { readonly type: "entry"; readonly entry: FeedEntry }
+  | { readonly type: "blank" }
+  | { readonly type: "bad"; readonly reason: string };
+
+export interface BadLine {
+  /** From 1. */
+  readonly line: number;
+  readonly reason: string;
+}
+
+export interface ParsedFeed {
+  readonly ranges: FeedRanges;
+  /** Lines with an entry. */
+  readonly rows: number;
+  /** Lines that could not be read. */
+  readonly skipped: number;
+  /** The first of them. */
+  readonly badLines: readonly BadLine[];
+}
+
+/** How many bad lines are kept with their reason. */
+export const BAD_LINES_KEPT = 20;
+/**
+ * Widest range taken from a feed, as a power of two: an IPv4 /8, an IPv6 /16. Nobody owns more
+ * in one piece, so anything wider is a slip of the pen or a list of bogons (224.0.0.0/3), and
+ * one `::/0` would write a million shards.
+ */
+const WIDEST_RANGE_BITS: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
+/** A line longer than this is no entry; it is not even split. */
+const MAX_LINE_LENGTH = 4096;
+
+/** Reads one line, without its line break. */
+export function parseFeedLine(line: string): FeedLine {
+  if (line.length > MAX_LINE_LENGTH) return bad("line too long");
+  const text = line.replace(/[#;].*$/s, "").trim();
+  if (text === "") return { type: "blank" };
+  const fields = text.split(",").map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
+  const [first = "", second] = fields;
+  if (second !== undefined && !first.includes("/")) return parseRange(first, second);
+  const [place = "", countText, ...rest] = first.split(/\s+/);
+  if (rest.length > 0) return bad("more than an address and a count");
+  const network = parseNetwork(place);
+  if (network === undefined) return bad("not an IP address or CIDR network");
+  const count = countText === undefined ? 1 : parseCount(countText);
+  if (count === undefined) return bad("count is not a whole number above 0");
+  return entry(network.family, network.first, network.last, count);
+}
+
+/**
+ * Collects a feed that arrives in pieces: `push` takes text cut anywhere, `finish` the rest.
+ */
+export function createFeedParser(): { push(text: string): void; finish(): ParsedFeed } {
+  const ranges = new FeedRanges();
+  const badLines: BadLine[] = [];
+  let rows = 0;
+  let skipped = 0;
+  let lineNumber = 0;
+  let pending = "";
+
+  function take(line: string): void {
+    lineNumber += 1;
+    // A byte order mark is not white space to every editor that put it there.
+    const parsed = parseFeedLine(lineNumber === 1 ? line.replace(/^\uFEFF/, "") : line);
+    if (parsed.type === "entry") {
+      const { family, first, last, count } = parsed.entry;
+      ranges.add(family, first, last, count);
+      rows += 1;
+    } else if (parsed.type === "bad") {
+      skipped += 1;
+      if (badLines.length < BAD_LINES_KEPT) {
+        badLines.push({ line: lineNumber, reason: parsed.reason });
+      }
+    }
+  }
+
+  return {
+    push(text) {
+      const lines = (pending + text).split("\n");
+      pending = lines.pop() ?? "";
+      for (const line of lines) take(line);
+    },
+    finish() {
+      if (pending !== "") take(pending);
+      pending = "";
+      return { ranges, rows, skipped, badLines };
+    },
+  };
+}
+
+function parseRange(firstText: string, lastText: string): FeedLine {
+  const first = parseAddress(firstText);
+  const last = parseAddress(lastText);
+  if (first === undefined || last === undefined) return bad("not a range of two IP addresses");
+  if (first.family !== last.family) return bad("range mixes IPv4 and IPv6");
+  if (first.value > last.value) return bad("range ends before it starts");
+  return entry(first.family, first.value, last.value, 1);
+}
+
+function entry(family: Family, first: bigint, last: bigint, count: number): FeedLine {
+  if (last - first >= 1n << WIDEST_RANGE_BITS[family]) {
+    const prefix = addressBits(family) - Number(WIDEST_RANGE_BITS[family]);
+    return bad(`wider than an IPv${family} /${prefix}`);
+  }
+  return { type: "entry", entry: { family, first, last, count } };
+}
+
+function parseCount(text: string): number | undefined {
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined;
+}
+
+function bad(reason: string): FeedLine {
+  return { type: "bad", reason };
+}

@@ -1,0 +1,64 @@
+/**
+ * A growing list of address ranges in columns of plain numbers. Hundreds of thousands of ranges
+ * as objects with bigints would take several times the memory, and sorting them several times
+ * as long.
+ */
+import type { Family } from "./address.ts";
+import { MAX_THREAT_GRADE } from "./facts.ts";
+
+const INITIAL_CAPACITY = 1024;
+
+/** Ranges of one family. Columns hold 32-bit words of positions; `length` of them are in use. */
+export class RangeColumns {
+  length = 0;
+  firstHigh = new Uint32Array(INITIAL_CAPACITY);
+  firstLow = new Uint32Array(INITIAL_CAPACITY);
+  lastHigh = new Uint32Array(INITIAL_CAPACITY);
+  lastLow = new Uint32Array(INITIAL_CAPACITY);
+  /** How many sources list the range, 1 to 15. */
+  count = new Uint8Array(INITIAL_CAPACITY);
+
+  /** Positions are IPv4 addresses or the top 64 bits of IPv6 addresses; last is inclusive. */
+  push(first: bigint, last: bigint, count: number): void {
+    if (this.length === this.count.length) this.grow();
+    this.firstHigh[this.length] = Number(first >> 32n);
+    this.firstLow[this.length] = Number(first & 0xffff_ffffn);
+    this.lastHigh[this.length] = Number(last >> 32n);
+    this.lastLow[this.length] = Number(last & 0xffff_ffffn);
+    this.count[this.length] = Math.min(MAX_THREAT_GRADE, Math.max(1, count));
+    this.length += 1;
+  }
+
+  private grow(): void {
+    this.firstHigh = enlarged(this.firstHigh);
+    this.firstLow = enlarged(this.firstLow);
+    this.lastHigh = enlarged(this.lastHigh);
+    this.lastLow = enlarged(this.lastLow);
+    const count = new Uint8Array(this.count.length * 2);
+    count.set(this.count);
+    this.count = count;
+  }
+}
+
+/** The ranges of one feed. */
+export class FeedRanges {
+  readonly byFamily: Readonly<Record<Family, RangeColumns>> = {
+    4: new RangeColumns(),
+    6: new RangeColumns(),
+  };
+
+  /**
+   * Adds `first` to `last` (inclusive, as addresses). An IPv6 range is widened to whole /64
+   * networks. `count` is the number of sources that list it.
+   */
+  add(family: Family, first: bigint, last: bigint, count = 1): void {
+    if (family === 4) this.byFamily[4].push(first, last, count);
+    else this.byFamily[6].push(first >> 64n, last >> 64n, count);
+  }
+}
+
+function enlarged(column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(column.length * 2);
+  larger.set(column);
+  return larger;
+}

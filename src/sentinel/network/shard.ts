@@ -1,0 +1,180 @@
+/**
+ * One KV value of network data: a header and fixed-size records in ascending order of address.
+ *
+ *   header, 24 bytes: magic u32 · format version u8 · family u8 · 0 u16 · shard number u32 ·
+ *                     built at u32 (Unix seconds) · record count u32 · CRC-32 of all other bytes
+ *   IPv4 record, 12 bytes: start u32 · ASN u32 · country u16 · flags u16
+ *   IPv6 record, 16 bytes: start u64 (top half of the address) · ASN · country · flags
+ *
+ * Numbers are big-endian. A record reaches to the start of the next one or to the end of the
+ * shard, and the first starts at the first address of the shard, so every address of a shard is
+ * in exactly one record. IPv4 is cut into /12, IPv6 into /20 shards; IPv6 is looked at by its
+ * top 64 bits only, because a subscriber owns at least a /64.
+ */
+import crc32 from "crc-32";
+import type { Address, Family } from "./address.ts";
+import { decodeFacts, type NetworkFacts } from "./facts.ts";
+
+export interface ShardId {
+  readonly family: Family;
+  /** The top 12 (IPv4) or 20 (IPv6) bits of its addresses. */
+  readonly number: number;
+}
+
+export interface ShardRecord {
+  /** IPv4 address, or the top 64 bits of an IPv6 address. */
+  readonly start: bigint;
+  /** 0 means unknown. */
+  readonly asn: number;
+  /** Two letters as 16 bits, 0 means unknown. */
+  readonly country: number;
+  readonly flags: number;
+}
+
+export interface Shard extends ShardId {
+  /** Unix seconds. */
+  readonly builtAtSeconds: number;
+  readonly records: readonly ShardRecord[];
+}
+
+export type ShardAnswer =
+  | { readonly status: "found"; readonly facts: NetworkFacts }
+  | { readonly status: "nothing" }
+  | { readonly status: "corrupt"; readonly reason: string };
+
+export const KEY_PREFIX = "net/v1/";
+export const SHARD_FORMAT = 1;
+export const SHARD_HEADER_BYTES = 24;
+export const SHARD_BITS: Readonly<Record<Family, number>> = { 4: 12, 6: 20 };
+/** Bits of an address that a record distinguishes. */
+export const POSITION_BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 64 };
+
+/** "EIPN" */
+const MAGIC = 0x4549504e;
+const CHECKSUM_AT = 20;
+const RECORD_BYTES: Readonly<Record<Family, number>> = { 4: 12, 6: 16 };
+
+/** The shard an address is in. */
+export function shardOf(address: Address): ShardId {
+  const bits = address.family === 4 ? 32 : 128;
+  const shift = BigInt(bits - SHARD_BITS[address.family]);
+  return { family: address.family, number: Number(address.value >> shift) };
+}
+
+/** KV key: `net/v1/4/001`, `net/v1/6/20014` (the top bits of the address in hexadecimal). */
+export function shardKey({ family, number }: ShardId): string {
+  const digits = SHARD_BITS[family] / 4;
+  return `${KEY_PREFIX}${family}/${number.toString(16).padStart(digits, "0")}`;
+}
+
+/** The position of the first address of a shard. */
+export function shardStart({ family, number }: ShardId): bigint {
+  return BigInt(number) << BigInt(POSITION_BITS[family] - SHARD_BITS[family]);
+}
+
+/** Records must ascend and the first must start where the shard starts. */
+export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
+  const { family, records } = shard;
+  const size = RECORD_BYTES[family];
+  const bytes = new Uint8Array(SHARD_HEADER_BYTES + records.length * size);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC);
+  view.setUint8(4, SHARD_FORMAT);
+  view.setUint8(5, family);
+  view.setUint32(8, shard.number);
+  view.setUint32(12, shard.builtAtSeconds);
+  view.setUint32(16, records.length);
+  let at = SHARD_HEADER_BYTES;
+  for (const record of records) {
+    if (family === 4) view.setUint32(at, Number(record.start));
+    else view.setBigUint64(at, record.start);
+    view.setUint32(at + size - 8, record.asn);
+    view.setUint16(at + size - 4, record.country);
+    view.setUint16(at + size - 2, record.flags);
+    at += size;
+  }
+  view.setUint32(CHECKSUM_AT, checksum(bytes));
+  return bytes;
+}
+
+/** The whole shard, or why the bytes are not that shard. Never throws. */
+export function decodeShard(
+  bytes: Uint8Array,
+  id: ShardId,
+): { status: "ok"; shard: Shard } | { status: "corrupt"; reason: string } {
+  const opened = openShard(bytes, id);
+  if (typeof opened === "string") return { status: "corrupt", reason: opened };
+  const { view, count } = opened;
+  const size = RECORD_BYTES[id.family];
+  const records: ShardRecord[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const at = SHARD_HEADER_BYTES + index * size;
+    records.push({
+      start: id.family === 4 ? BigInt(view.getUint32(at)) : view.getBigUint64(at),
+      asn: view.getUint32(at + size - 8),
+      country: view.getUint16(at + size - 4),
+      flags: view.getUint16(at + size - 2),
+    });
+  }
+  return { status: "ok", shard: { ...id, builtAtSeconds: view.getUint32(12), records } };
+}
+
+/**
+ * What a shard says about an address: a binary search over the bytes as they came from KV.
+ * Never throws: bytes that are not the undamaged shard of this address are "corrupt".
+ */
+export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
+  const { family } = address;
+  const opened = openShard(bytes, shardOf(address));
+  if (typeof opened === "string") return { status: "corrupt", reason: opened };
+  const { view, count } = opened;
+  const size = RECORD_BYTES[family];
+  // Two words of 32 bits instead of one bigint, so that a probe allocates nothing.
+  const position = family === 4 ? address.value : address.value >> 64n;
+  const high = Number(position >> 32n);
+  const low = Number(position & 0xffff_ffffn);
+  let below = 0;
+  let above = count;
+  while (above - below > 1) {
+    const middle = (below + above) >>> 1;
+    const at = SHARD_HEADER_BYTES + middle * size;
+    const startHigh = family === 4 ? 0 : view.getUint32(at);
+    const startLow = view.getUint32(family === 4 ? at : at + 4);
+    if (startHigh < high || (startHigh === high && startLow <= low)) below = middle;
+    else above = middle;
+  }
+  const end = SHARD_HEADER_BYTES + (below + 1) * size;
+  const facts = decodeFacts(
+    view.getUint32(end - 8),
+    view.getUint16(end - 4),
+    view.getUint16(end - 2),
+  );
+  return facts === undefined ? { status: "nothing" } : { status: "found", facts };
+}
+
+/** Checks everything a search relies on; a string says what is wrong. */
+function openShard(bytes: Uint8Array, id: ShardId): { view: DataView; count: number } | string {
+  if (bytes.byteLength < SHARD_HEADER_BYTES) return "shorter than a header";
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(0) !== MAGIC) return "not a network shard";
+  if (view.getUint8(4) !== SHARD_FORMAT) return "another format version";
+  if (view.getUint8(5) !== id.family || view.getUint32(8) !== id.number) return "another shard";
+  const count = view.getUint32(16);
+  if (count === 0) return "no records";
+  if (bytes.byteLength !== SHARD_HEADER_BYTES + count * RECORD_BYTES[id.family]) {
+    return "length does not match the record count";
+  }
+  if (view.getUint32(CHECKSUM_AT) !== checksum(bytes)) return "checksum does not match";
+  const start =
+    id.family === 4
+      ? BigInt(view.getUint32(SHARD_HEADER_BYTES))
+      : view.getBigUint64(SHARD_HEADER_BYTES);
+  if (start !== shardStart(id)) return "first record does not start the shard";
+  return { view, count };
+}
+
+/** CRC-32 over everything but the checksum itself. */
+function checksum(bytes: Uint8Array): number {
+  const header = crc32.buf(bytes.subarray(0, CHECKSUM_AT));
+  return crc32.buf(bytes.subarray(SHARD_HEADER_BYTES), header) >>> 0;
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import {
+  BAD_LINES_KEPT,
+  createFeedParser,
+  parseFeedLine,
+} from "../../../src/sentinel/network/feed.ts";
+import { network } from "./support.ts";
+
+function parse(...pieces: string[]) {
+  const parser = createFeedParser();
+  for (const piece of pieces) parser.push(piece);
+  return parser.finish();
+}
+
+describe("a feed line", () => {
+  it.each([
+    ["1.2.3.4", "1.2.3.4/32", 1],
+    ["  1.2.3.0/24\t", "1.2.3.0/24", 1],
+    ["1.2.3.77/24", "1.2.3.0/24", 1],
+    ["1.2.3.4\t7", "1.2.3.4/32", 7],
+    ["1.2.3.0/24 12", "1.2.3.0/24", 12],
+    ["1.2.3.4 # seen yesterday", "1.2.3.4/32", 1],
+    ["1.2.3.0/24 ; SBL1", "1.2.3.0/24", 1],
+    ["2001:db8::/32", "2001:db8::/32", 1],
+    ["::ffff:1.2.3.4", "1.2.3.4/32", 1],
+    ["1.2.3.0,1.2.3.255,64500,An organisation", "1.2.3.0/24", 1],
+    ['"1.2.3.0","1.2.3.255","AU"', "1.2.3.0/24", 1],
+    ["2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE", "2001:db8::/32", 1],
+    ["1.2.3.0/27,GB,GB-EN,London,", "1.2.3.0/27", 1],
+  ])("%j is %s, listed %i times", (line, text, count) => {
+    const { family, first, last } = network(text);
+    expect(parseFeedLine(line)).toEqual({ type: "entry", entry: { family, first, last, count } });
+  });
+
+  it.each(["", "   ", "# comment", "; comment", "\t# 1.2.3.4", "\r"])("%j is nothing", (line) => {
+    expect(parseFeedLine(line)).toEqual({ type: "blank" });
+  });
+
+  it.each([
+    ["AS9009 # M247", "not an IP address or CIDR network"],
+    ["1.2.3", "not an IP address or CIDR network"],
+    ["010.2.3.4", "not an IP address or CIDR network"],
+    ["1.2.3.4\t0", "count is not a whole number above 0"],
+    ["1.2.3.4\t-1", "count is not a whole number above 0"],
+    ["1.2.3.4\tmany", "count is not a whole number above 0"],
+    ["1.2.3.4 2 3", "more than an address and a count"],
+    ["start,end,country", "not a range of two IP addresses"],
+    ["1.2.3.9,1.2.3.4", "range ends before it starts"],
+    ["1.2.3.4,2001:db8::", "range mixes IPv4 and IPv6"],
+    ["0.0.0.0/0", "wider than an IPv4 /8"],
+    ["224.0.0.0/7", "wider than an IPv4 /8"],
+    ["::/0", "wider than an IPv6 /16"],
+    ["2000::/15", "wider than an IPv6 /16"],
+    [`1.2.3.4 # ${"x".repeat(5000)}`, "line too long"],
+  ])("%j is refused: %s", (line, reason) => {
+    expect(parseFeedLine(line)).toEqual({ type: "bad", reason });
+  });
+
+  it("may be as wide as an IPv4 /8 or an IPv6 /16", () => {
+    expect(parseFeedLine("11.0.0.0/8").type).toBe("entry");
+    expect(parseFeedLine("2a02::/16").type).toBe("entry");
+  });
+});
+
+describe("a feed", () => {
+  it("is read with comments, blank lines, CRLF, byte order mark and no final line break", () => {
+    const text = "\uFEFF1.2.3.4\r\n\r\n# nothing\r\nbad\r\n2001:db8::/32\r\n5.6.7.8\t3";
+    const { rows, skipped, badLines, ranges } = parse(text);
+    expect({ rows, skipped }).toEqual({ rows: 3, skipped: 1 });
+    expect(badLines).toEqual([{ line: 4, reason: "not an IP address or CIDR network" }]);
+    expect([ranges.byFamily[4].length, ranges.byFamily[6].length]).toEqual([2, 1]);
+  });
+
+  it("is the same however it is cut into pieces", () => {
+    const text = "1.2.3.4\r\n5.6.7.8\t3\nnonsense\n9.9.9.9";
+    const whole = parse(text);
+    for (let at = 0; at <= text.length; at += 1) {
+      expect(parse(text.slice(0, at), text.slice(at))).toEqual(whole);
+    }
+    expect(parse(...text)).toEqual(whole);
+  });
+
+  it("keeps the first bad lines with their numbers and counts the rest", () => {
+    const { skipped, badLines } = parse("x\n".repeat(BAD_LINES_KEPT + 5));
+    expect(skipped).toBe(BAD_LINES_KEPT + 5);
+    expect(badLines.map(({ line }) => line)).toEqual(
+      Array.from({ length: BAD_LINES_KEPT }, (_, index) => index + 1),
+    );
+  });
+
+  it("without a good line has no rows", () => {
+    expect(parse("AS1 # one\nAS2 # two\n").rows).toBe(0);
+    expect(parse("").rows).toBe(0);
+  });
+
+  it("may have more entries than the columns start with", () => {
+    const lines = Array.from({ length: 3_000 }, (_, index) => `11.0.${index >> 8}.${index & 255}`);
+    const { ranges } = parse(lines.join("\n"));
+    expect(ranges.byFamily[4].length).toBe(3_000);
+    expect(ranges.byFamily[4].firstLow[2_999]).toBe(11 * 2 ** 24 + 2_999);
+  });
+});

@@ -1,0 +1,201 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Address, Family } from "../../../src/sentinel/network/address.ts";
+import { decodeFacts, encodeCountry, encodeFlags } from "../../../src/sentinel/network/facts.ts";
+import {
+  decodeShard,
+  encodeShard,
+  lookupShard,
+  POSITION_BITS,
+  SHARD_BITS,
+  type Shard,
+  shardKey,
+  shardOf,
+  shardStart,
+} from "../../../src/sentinel/network/shard.ts";
+import { address } from "./support.ts";
+
+/** 1.16.0.0/12: nothing, then a VPN in AS64500 in DE, then nothing again. */
+const SAMPLE: Shard = {
+  family: 4,
+  number: 0x011,
+  builtAtSeconds: 1_787_000_000,
+  records: [
+    { start: address("1.16.0.0").value, asn: 0, country: 0, flags: 0 },
+    {
+      start: address("1.16.4.0").value,
+      asn: 64_500,
+      country: encodeCountry("DE"),
+      flags: encodeFlags(["vpn"], 3),
+    },
+    { start: address("1.16.5.0").value, asn: 0, country: 0, flags: 0 },
+  ],
+};
+const INSIDE = address("1.16.4.200");
+
+const shards = fc
+  .record({
+    family: fc.constantFrom<Family>(4, 6),
+    seed: fc.nat(),
+    builtAtSeconds: fc.nat(),
+    facts: fc.array(
+      fc.record({
+        offset: fc.bigInt({ min: 1n, max: 2n ** 44n - 1n }),
+        asn: fc.integer({ min: 0, max: 0xffff_ffff }),
+        country: fc.integer({ min: 0, max: 0xffff }),
+        flags: fc.integer({ min: 0, max: 0xffff }),
+      }),
+      { minLength: 1, maxLength: 40 },
+    ),
+  })
+  .map(({ family, seed, builtAtSeconds, facts }): Shard => {
+    const id = { family, number: seed % (1 << SHARD_BITS[family]) };
+    const width = 1n << BigInt(POSITION_BITS[family] - SHARD_BITS[family]);
+    const offsets = new Set([0n, ...facts.map(({ offset }) => offset % width)]);
+    const ascending = [...offsets].sort((a, b) => (a < b ? -1 : 1));
+    const records = ascending.map((offset, index) => {
+      const { asn = 0, country = 0, flags = 0 } = facts[index] ?? {};
+      return { start: shardStart(id) + offset, asn, country, flags };
+    });
+    return { ...id, builtAtSeconds, records };
+  });
+
+describe("the place of an address", () => {
+  it.each([
+    ["0.0.0.0", "net/v1/4/000"],
+    ["1.15.255.255", "net/v1/4/010"],
+    ["1.16.0.0", "net/v1/4/011"],
+    ["255.255.255.255", "net/v1/4/fff"],
+    ["::1", "net/v1/6/00000"],
+    ["2001:db8::1", "net/v1/6/20010"],
+    ["2001:1000::1", "net/v1/6/20011"],
+    ["ffff:ffff::", "net/v1/6/fffff"],
+  ])("%s is in %s", (text, key) => {
+    expect(shardKey(shardOf(address(text)))).toBe(key);
+  });
+});
+
+describe("a shard", () => {
+  it("decodes to what was encoded", () => {
+    fc.assert(
+      fc.property(shards, (shard) => {
+        expect(decodeShard(encodeShard(shard), shard)).toEqual({ status: "ok", shard });
+      }),
+    );
+  });
+
+  it("answers with the facts of the record that covers the address", () => {
+    const facts = { kinds: ["vpn", "threat"], threatGrade: 3, asn: 64_500, country: "DE" };
+    const bytes = encodeShard(SAMPLE);
+    for (const text of ["1.16.4.0", "1.16.4.200", "1.16.4.255"]) {
+      expect(lookupShard(bytes, address(text))).toEqual({ status: "found", facts });
+    }
+    for (const text of ["1.16.0.0", "1.16.3.255", "1.16.5.0", "1.31.255.255"]) {
+      expect(lookupShard(bytes, address(text))).toEqual({ status: "nothing" });
+    }
+  });
+
+  it("answers as a linear scan does, at every record and its neighbours", () => {
+    fc.assert(
+      fc.property(shards, (shard) => {
+        const bytes = encodeShard(shard);
+        const { family } = shard;
+        const end = shardStart({ ...shard, number: shard.number + 1 });
+        const borders = [...shard.records.map(({ start }) => start), end];
+        const positions = borders.flatMap((border) => [border - 1n, border, border + 1n]);
+        for (const position of positions) {
+          if (position < shardStart(shard) || position >= end) continue;
+          const value = family === 4 ? position : (position << 64n) | 7n;
+          const target: Address = { family, text: "", value, range: "unicast" };
+          const record = shard.records.findLast(({ start }) => start <= position);
+          const facts = decodeFacts(record?.asn ?? 0, record?.country ?? 0, record?.flags ?? 0);
+          expect(lookupShard(bytes, target)).toEqual(
+            facts === undefined ? { status: "nothing" } : { status: "found", facts },
+          );
+        }
+      }),
+    );
+  });
+
+  it("may lie anywhere in a larger buffer", () => {
+    const bytes = encodeShard(SAMPLE);
+    const larger = new Uint8Array(bytes.length + 10);
+    larger.set(bytes, 3);
+    expect(lookupShard(larger.subarray(3, 3 + bytes.length), INSIDE).status).toBe("found");
+  });
+});
+
+describe("a damaged shard", () => {
+  const bytes = encodeShard(SAMPLE);
+
+  it("is corrupt when cut short at any length", () => {
+    for (let length = 0; length < bytes.length; length += 1) {
+      expect(lookupShard(bytes.subarray(0, length), INSIDE).status).toBe("corrupt");
+    }
+  });
+
+  it("is corrupt when anything is appended", () => {
+    const longer = new Uint8Array(bytes.length + 12);
+    longer.set(bytes);
+    expect(lookupShard(longer, INSIDE).status).toBe("corrupt");
+  });
+
+  it("is corrupt when any single bit is flipped", () => {
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const damaged = bytes.slice();
+      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(lookupShard(damaged, INSIDE).status).toBe("corrupt");
+      expect(decodeShard(damaged, SAMPLE).status).toBe("corrupt");
+    }
+  });
+
+  it("is corrupt when it is the shard of other addresses or of the other family", () => {
+    for (const text of ["1.15.255.255", "1.32.0.0", "2001:db8::1", "0:1100::1"]) {
+      expect(lookupShard(bytes, address(text))).toEqual({
+        status: "corrupt",
+        reason: "another shard",
+      });
+    }
+  });
+
+  it("is corrupt without a record, or when the first does not start the shard", () => {
+    const empty = encodeShard({ ...SAMPLE, records: [] });
+    const late = encodeShard({ ...SAMPLE, records: SAMPLE.records.slice(1) });
+    expect(lookupShard(empty, INSIDE).status).toBe("corrupt");
+    expect(lookupShard(late, INSIDE).status).toBe("corrupt");
+  });
+
+  it("is corrupt, and never an exception, when it is random bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
+        expect(lookupShard(random, INSIDE).status).toBe("corrupt");
+      }),
+    );
+  });
+});
+
+describe("facts", () => {
+  it("saturate the threat grade at 15", () => {
+    expect(decodeFacts(0, 0, encodeFlags([], 400))).toMatchObject({ threatGrade: 15 });
+  });
+
+  it("name the threat kind exactly when there is a grade", () => {
+    expect(decodeFacts(0, 0, encodeFlags(["tor", "threat"], 0))?.kinds).toEqual(["tor"]);
+    expect(decodeFacts(0, 0, encodeFlags(["tor"], 1))?.kinds).toEqual(["tor", "threat"]);
+  });
+
+  it("are undefined when a record says nothing", () => {
+    expect(decodeFacts(0, 0, 0)).toBeUndefined();
+  });
+
+  it("leave an unknown country and network undefined", () => {
+    expect(encodeCountry("de")).toBe(0);
+    expect(encodeCountry("DEU")).toBe(0);
+    expect(decodeFacts(0, 0, encodeFlags(["vpn"], 0))).toEqual({
+      kinds: ["vpn"],
+      threatGrade: 0,
+      asn: undefined,
+      country: undefined,
+    });
+  });
+});
