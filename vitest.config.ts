@@ -9,6 +9,9 @@ const secrets = {
   ADDRESS_HASH_KEY: btoa("address hashing key, 32 bytes :)"),
 };
 
+// Where wrangler looks for them, so that it does not warn of missing ones.
+Object.assign(process.env, secrets);
+
 export default defineConfig(async () => ({
   plugins: [
     cloudflareTest({

@@ -57,6 +57,9 @@ export function healthRoutes(livenessPath: string) {
         answers: {
           200: { description: "Ready.", body: z.object({ status: z.literal("ready") }) },
         },
+        errorFields: {
+          unavailable: { checks: z.object({ database: z.boolean(), guard: z.boolean() }) },
+        },
       },
       async ({ env }) => {
         const [database, guard] = await Promise.all([

@@ -38,8 +38,10 @@ export class GuardLedger {
   #alarmAt: number | undefined;
   /** Deliveries that failed in a row. */
   #failures = 0;
-  /** Deliveries run one after the other. */
-  #delivering: Promise<void> = Promise.resolve();
+  /** The delivery that is under way. */
+  #running: Promise<void> = Promise.resolve();
+  /** The one after it, which all share who ask meanwhile. */
+  #queued: Promise<void> | undefined;
   /** Grows when an erased identity is cleared: what was read from D1 before then is void. */
   #clearings = 0;
 
@@ -93,11 +95,13 @@ export class GuardLedger {
     return await this.#record(call, transition, live.version + 1, assessmentOf);
   }
 
-  /** Delivers the outbox now. @throws when D1 fails; the alarm then goes on trying */
+  /**
+   * Delivers the outbox now: all that was recorded before this call.
+   * @throws StoreError when D1 fails; the alarm then goes on trying
+   */
   flush(): Promise<void> {
-    const run = this.#delivering.then(() => this.#deliverAll());
-    this.#delivering = run.catch(() => {});
-    return run;
+    this.#queued ??= this.#deliverNext();
+    return this.#queued;
   }
 
   /** Delivers and reports what waits, and comes back until nothing does. Never gives up. */
@@ -187,6 +191,13 @@ export class GuardLedger {
           ? { events }
           : { events, assessment };
     this.#storage.write(state, version, dispatch);
+  }
+
+  async #deliverNext(): Promise<void> {
+    await this.#running.catch(() => {});
+    this.#queued = undefined;
+    this.#running = this.#deliverAll();
+    await this.#running;
   }
 
   async #deliverAll(): Promise<void> {

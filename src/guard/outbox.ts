@@ -22,7 +22,8 @@ export async function deliver(env: Pick<Env, "DB">, pending: Pending): Promise<v
       createdAt: state.createdAt,
       updatedAt: state.updatedAt,
       version,
-      state: erased ? null : JSON.stringify(state),
+      // The last hour's attempts are worth nothing after a restore.
+      state: erased ? null : JSON.stringify({ ...state, recent: [] }),
     }),
     ...insertEvents(
       db,

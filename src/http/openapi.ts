@@ -51,7 +51,8 @@ function errorSchema(
   definition: Definition,
   known: ErrorSchemas,
 ): z.ZodType {
-  const name = componentName(codes);
+  const own = codes.some((code) => definition.errorFields?.[code] !== undefined);
+  const name = componentName(codes) + (own ? `_${definition.name}` : "");
   const fields = codes.flatMap((code) =>
     Object.entries({ ...errorFields[code], ...definition.errorFields?.[code] }),
   );

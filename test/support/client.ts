@@ -1,6 +1,10 @@
-/** A client of the service as a backend developer would write one: HTTP in, JSON out. */
+/**
+ * A client of the service as a backend developer would write one: HTTP in, JSON out. Every answer to
+ * every test is held against the OpenAPI document.
+ */
 import { env, exports } from "cloudflare:workers";
 import { codeFor } from "./authenticator.ts";
+import { contradiction } from "./conformity.ts";
 
 export interface Answer {
   readonly status: number;
@@ -32,11 +36,14 @@ export async function send(method: string, path: string, call: Call = {}): Promi
   );
   const text = await response.text();
   const isJson = response.headers.get("Content-Type")?.includes("json") ?? false;
-  return {
+  const answer: Answer = {
     status: response.status,
     headers: response.headers,
     body: isJson ? JSON.parse(text) : text,
   };
+  const wrong = await contradiction(method, path, answer);
+  if (wrong !== undefined) throw new Error(wrong);
+  return answer;
 }
 
 /** A tenant of its own, so that tests never meet. */

@@ -1,0 +1,153 @@
+/** The Worker as a whole: configuration, faults that nobody foresaw, housekeeping. */
+import { createExecutionContext, createScheduledController } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import worker from "../src/index.ts";
+import { send, Tenant, User } from "./support/client.ts";
+import { withD1Fault } from "./support/faults.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+async function ask(changed: Record<string, unknown>, path: string): Promise<Response> {
+  const request = new Request(`https://idp.test${path}`);
+  return await worker.fetch(request, { ...env, ...changed }, createExecutionContext());
+}
+
+describe("A broken configuration", () => {
+  it.each([
+    ["OPERATOR_TOKEN", undefined],
+    ["OPERATOR_TOKEN", "too short"],
+    ["OPERATOR_TOKEN", "change-me-change-me-change-me-change-me"],
+    ["SEALING_KEYS", ""],
+    ["SEALING_KEYS", "1:c2hvcnQ="],
+    ["SEALING_KEYS", `1:${btoa("\0".repeat(32))}`],
+    ["BACKUP_CODE_KEYS", "no version"],
+    ["ADDRESS_HASH_KEY", "*"],
+  ])(
+    "in %s (%s) makes every route but /healthz answer 503 and the log say which",
+    async (name, value) => {
+      const lines: string[] = [];
+      vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+      const changed = { [name]: value };
+      for (const path of ["/v1/idp/users", "/v1/tenants", "/readyz", "/docs", "/nowhere"]) {
+        const response = await ask(changed, path);
+        expect(response.status).toBe(503);
+        expect(await response.json()).toMatchObject({ code: "unavailable" });
+      }
+      expect((await ask(changed, "/healthz")).status).toBe(200);
+      const told = lines.find((line) => line.includes("configuration_invalid"));
+      expect(told).toContain(name);
+      if (value) expect(told).not.toContain(value);
+    },
+  );
+
+  it("of two secrets that share a key is told as well", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const response = await ask({ BACKUP_CODE_KEYS: env.SEALING_KEYS }, "/readyz");
+    expect(response.status).toBe(503);
+  });
+});
+
+describe("Readiness", () => {
+  it("is 503 and says what is out of reach while D1 fails", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const answer = await withD1Fault("throws", async () => await send("GET", "/readyz"));
+    expect(answer.status).toBe(503);
+    expect(answer.body.error).toContain("D1");
+    expect(answer.body.error).not.toContain("guard");
+    expect((await send("GET", "/readyz")).status).toBe(200);
+  });
+});
+
+describe("Housekeeping", () => {
+  async function tidyUpAt(time: number): Promise<void> {
+    const controller = createScheduledController({ scheduledTime: new Date(time) });
+    await worker.scheduled(controller, env);
+  }
+
+  it("removes old assessments and tombstones, and nothing else", async () => {
+    const day = 86_400_000;
+    const now = Date.now();
+    const tenant = await Tenant.create("test");
+    const kept = await User.provision(tenant, "kept");
+    const erased = await User.provision(tenant, "erased");
+    const context = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
+    const assessAt = async (time: number) => {
+      tenant.clock = new Date(time).toISOString();
+      const { body } = await tenant.send("POST", "/v1/sentinel/discover", {
+        sentinel: { id: kept.id, context },
+      });
+      return body.assessment_id;
+    };
+    await assessAt(now - 200 * day);
+    const recent = await assessAt(now - 100 * day);
+    tenant.clock = undefined;
+    await kept.events();
+    expect((await tenant.send("DELETE", erased.path())).status).toBe(204);
+
+    const ids = async (table: string) =>
+      (
+        await env.DB.prepare(`SELECT id FROM ${table} WHERE tenant_id = ? ORDER BY id`)
+          .bind(tenant.id)
+          .all<{ id: string }>()
+      ).results.map(({ id }) => id);
+    expect(await ids("identities")).toHaveLength(2);
+    await tidyUpAt(now);
+    expect(await ids("assessments")).toEqual([recent]);
+    expect(await ids("identities")).toHaveLength(2);
+    await tidyUpAt(now + 2 * day);
+    expect(await ids("identities")).toEqual([kept.id]);
+  });
+
+  it("never throws, and logs what failed", async () => {
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+    await withD1Fault("throws", async () => await tidyUpAt(Date.now()));
+    expect(logged.mock.calls.flat().join()).toContain("tidy_up_failed");
+  });
+});
+
+describe("A fault that nobody foresaw", () => {
+  it("is a 500 in our shape that says nothing of its inside", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const tenant = await Tenant.create();
+    const damaged = JSON.stringify({ lockout: { lock_seconds: -4711 } });
+    await env.DB.prepare("UPDATE tenants SET settings = ? WHERE id = ?")
+      .bind(damaged, tenant.id)
+      .run();
+    const answer = await tenant.send("GET", "/v1/settings");
+    expect(answer.status).toBe(500);
+    expect(answer.body.code).toBe("internal_error");
+    expect(JSON.stringify(answer.body)).not.toMatch(/4711|lock_seconds|zod/i);
+  });
+});
+
+describe("The rate limit of a token", () => {
+  it("is a 429 that says how long to wait", async () => {
+    const tenant = await Tenant.create();
+    const response = await worker.fetch(
+      new Request("https://idp.test/v1/idp/users", {
+        headers: { Authorization: `Bearer ${tenant.token}` },
+      }),
+      { ...env, TOKEN_RATE_LIMIT: { limit: async () => ({ success: false }) } },
+      createExecutionContext(),
+    );
+    expect(response.status).toBe(429);
+    expect(response.headers.get("Retry-After")).toBe("10");
+    expect(await response.json()).toMatchObject({ code: "rate_limited" });
+  });
+
+  it("that cannot be asked keeps nobody out", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const tenant = await Tenant.create();
+    const response = await worker.fetch(
+      new Request("https://idp.test/v1/idp/users", {
+        headers: { Authorization: `Bearer ${tenant.token}` },
+      }),
+      { ...env, TOKEN_RATE_LIMIT: { limit: () => Promise.reject(new Error("injected")) } },
+      createExecutionContext(),
+    );
+    expect(response.status).toBe(200);
+  });
+});

@@ -1,0 +1,183 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+
+describe("The audit trail", () => {
+  it("names time, actor, action, target, outcome, reason and request", async () => {
+    const user = await User.withTotp(await Tenant.create(), "ORG_USR_1");
+    const answer = await user.verify(user.wrongCode(Date.now()));
+    const [event] = await user.events();
+    expect(event).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{24}$/),
+      at: expect.stringMatching(/^\d{4}-.*Z$/),
+      actor: { type: "api_token", id: expect.stringMatching(/^[0-9a-f]{24}$/) },
+      action: "otp.verified",
+      target: { type: "identity", id: user.id, external_id: "ORG_USR_1" },
+      outcome: "failure",
+      reason: "invalid_code",
+      request_id: answer.body.request_id,
+      details: { method: "totp", failed_attempts: 1 },
+    });
+  });
+
+  it("has an event for every administrative act", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await user.backupCodes();
+    await tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+    await tenant.send("PATCH", user.path(), { user: { status: "active" } });
+    await tenant.send("POST", user.path("/unlock"));
+    await tenant.send("DELETE", user.path("/otp"));
+    await tenant.send("DELETE", user.path());
+    const { body } = await tenant.send("POST", "/v1/tokens", {
+      token: { name: "n", permissions: ["idp:read"] },
+    });
+    await tenant.send("POST", `/v1/tokens/${body.token.id}/rotate`, { token: {} });
+    await tenant.send("DELETE", `/v1/tokens/${body.token.id}`);
+    await tenant.setSettings({ otp: { enrolment: "confirm" } });
+    const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
+    expect(events.map(({ action }: { action: string }) => action).toReversed()).toEqual([
+      "tenant.created",
+      "token.created",
+      "user.provisioned",
+      "otp.configured",
+      "backup_codes.generated",
+      "user.suspended",
+      "user.reactivated",
+      "user.unlocked",
+      "otp.removed",
+      "user.erased",
+      "token.created",
+      "token.rotated",
+      "token.revoked",
+      "settings.changed",
+    ]);
+  });
+
+  it("stays in sequence within one instant", async () => {
+    const tenant = await Tenant.create("test");
+    tenant.clock = "2026-03-01T12:00:00Z";
+    const user = await User.withTotp(tenant);
+    const wrong = user.wrongCode(Date.parse(tenant.clock));
+    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
+    expect((await user.events()).map(({ action }) => action).toReversed()).toEqual([
+      "user.provisioned",
+      "otp.configured",
+      ...Array.from({ length: 5 }, () => "otp.verified"),
+      "user.locked",
+    ]);
+  });
+
+  it("counts what is refused during a lock instead of listing it", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
+    const refused = 40;
+    for (let n = 0; n < refused; n += 1) expect((await user.verify(wrong)).status).toBe(423);
+    await user.tenant.send("POST", user.path("/unlock"));
+    const events = (await user.events()).filter(({ outcome }) => outcome === "refused");
+    expect(events.length).toBeLessThanOrEqual(6);
+    expect(events.every(({ reason }) => reason === "user_locked")).toBe(true);
+    const counted = events.reduce((sum, { details }) => sum + details.count, 0);
+    expect(counted).toBe(refused);
+  });
+
+  it("tells of refused attempts by itself, without a further request", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 8; n += 1) await user.verify(wrong);
+    await vi.waitFor(async () => {
+      const row = await env.DB.prepare(
+        "SELECT sum(json_extract(details, '$.count')) AS n FROM audit_events WHERE outcome = 'refused' AND target_id = ?",
+      )
+        .bind(user.id)
+        .first<{ n: number }>();
+      expect(row?.n).toBe(3);
+    }, 20_000);
+  });
+
+  it("filters by user, action, outcome and time, in stable pages", async () => {
+    const tenant = await Tenant.create("test");
+    const hours = [0, 1, 2, 3, 4];
+    const base = Date.parse("2026-03-01T00:00:00Z");
+    const time = (hour: number) => new Date(base + hour * 3_600_000).toISOString();
+    const users = [];
+    for (const hour of hours) {
+      tenant.clock = time(hour);
+      users.push(await User.provision(tenant));
+    }
+    tenant.clock = undefined;
+    const ask = async (query: string) =>
+      (await tenant.send("GET", `/v1/audit/events?${query}`)).body;
+    const targets = (body: { events: { target: { id: string } }[] }) =>
+      body.events.map(({ target }) => target.id);
+    const newestFirst = users.map(({ id }) => id).toReversed();
+
+    expect(targets(await ask("action=user.provisioned&limit=100"))).toEqual(newestFirst);
+    expect(targets(await ask(`action=user.provisioned&from=${time(1)}&to=${time(3)}`))).toEqual(
+      newestFirst.slice(2, 4),
+    );
+    expect((await ask("outcome=failure")).events).toEqual([]);
+
+    const seen: string[] = [];
+    let after = "";
+    do {
+      const page = await ask(`action=user.provisioned&limit=2${after}`);
+      seen.push(...targets(page));
+      // A new event while paging must not shift the pages.
+      await User.provision(tenant);
+      after = page.has_more ? `&after=${page.next_after}` : "";
+    } while (after !== "");
+    expect(seen).toEqual(newestFirst);
+
+    for (const query of ["action=x", "outcome=x", "from=x", "to=1", "after=x", "limit=x"]) {
+      expect((await tenant.send("GET", `/v1/audit/events?${query}`)).status).toBe(400);
+    }
+  });
+
+  it("is each tenant's own", async () => {
+    const one = await Tenant.create();
+    const user = await User.provision(one, "shared");
+    const two = await Tenant.create();
+    const { body } = await two.send("GET", "/v1/audit/events?limit=100");
+    expect(JSON.stringify(body)).not.toContain(user.id);
+    const about = await two.send("GET", "/v1/audit/events?externalUserId=shared");
+    expect(about.body.events).toEqual([]);
+  });
+});
+
+describe("Secrets", () => {
+  it("appear in no event, no log line and no table", async () => {
+    const lines: unknown[] = [];
+    const spies = (["log", "info", "warn", "error", "debug"] as const).map((level) =>
+      vi.spyOn(console, level).mockImplementation((...line) => void lines.push(line)),
+    );
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const codes = await user.backupCodes();
+    const right = user.code(Date.now());
+    await user.verify(right);
+    await user.verify(right);
+    await user.verify(codes[0]);
+    await user.verify(codes[0]);
+    await user.verify("not a code at all");
+    await tenant.send("POST", "/v1/sentinel/discover", {
+      sentinel: { id: user.id, context: { ip: "198.51.100.7", ua: "Canary/1" } },
+    });
+    const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
+    for (const spy of spies) spy.mockRestore();
+    const tables = await Promise.all(
+      ["tenants", "api_tokens", "identities", "audit_events", "assessments"].map(
+        async (table) => (await env.DB.prepare(`SELECT * FROM ${table}`).all()).results,
+      ),
+    );
+    const text = JSON.stringify([events, lines, tables]);
+    for (const secret of [user.secret, ...codes, tenant.token, env.OPERATOR_TOKEN]) {
+      expect(text).not.toContain(secret);
+    }
+    // Six digits may well be part of a longer number or id; as a word of their own they may not.
+    expect(text).not.toMatch(new RegExp(`(?<![0-9a-z])${right}(?![0-9a-z])`, "i"));
+    expect(text).not.toContain("198.51.100.7");
+    expect(text).not.toContain("Canary/1");
+  });
+});

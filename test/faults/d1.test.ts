@@ -1,0 +1,132 @@
+import { describe, expect, it, vi } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { evict, fireAlarm, loseStorage, outboxLength, traces } from "../support/guard.ts";
+
+const faults: readonly D1Fault[] = ["throws", "hangs", "fails on write", "loses the reply"];
+
+async function actionsOf(user: User): Promise<string[]> {
+  return (await user.events()).map(({ action, outcome }) => `${action} ${outcome}`);
+}
+
+describe.each(faults)("D1 that %s", (fault) => {
+  it("does not change a verdict, and the event arrives later, once", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const code = user.code(Date.now());
+    const wrong = user.wrongCode(Date.now());
+    await withD1Fault(fault, async () => {
+      expect((await user.verify(wrong)).status).toBe(422);
+      expect((await user.verify(code)).status).toBe(200);
+      expect((await user.verify(code)).status).toBe(422);
+      await fireAlarm(user);
+      expect(await outboxLength(user)).toBeGreaterThan(0);
+    });
+    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    expect(await actionsOf(user)).toEqual([
+      "otp.verified failure",
+      "otp.verified success",
+      "otp.verified failure",
+      "otp.configured success",
+      "user.provisioned success",
+    ]);
+  });
+
+  it("loses no attempt, though the guard is evicted meanwhile", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    await withD1Fault(fault, async () => {
+      for (let attempt = 0; attempt < 3; attempt += 1) await user.verify(wrong);
+      await evict(user);
+      expect((await user.verify(wrong)).body.attempts_remaining).toBe(1);
+      expect((await user.verify(wrong)).body.attempts_remaining).toBe(0);
+      expect((await user.verify(wrong)).status).toBe(423);
+    });
+  });
+
+  it("does not take a new secret away from its user", async () => {
+    const user = await User.provision(await Tenant.create());
+    await withD1Fault(fault, async () => {
+      expect((await user.configure()).status).toBe(200);
+      expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    });
+  });
+
+  it("makes provisioning of an unknown user a 503 or a whole identity, never half of one", async () => {
+    const tenant = await Tenant.create();
+    const request = { user: { external_id: "new" } };
+    const during = await withD1Fault(
+      fault,
+      async () => await tenant.send("POST", "/v1/idp/users", request),
+    );
+    const after = await tenant.send("POST", "/v1/idp/users", request);
+    expect([`${during.status} ${after.status}`]).toEqual(
+      fault === "fails on write" ? ["201 409"] : ["503 201"],
+    );
+    expect((await tenant.send("GET", "/v1/idp/user?externalUserId=new")).status).toBe(200);
+  });
+
+  it("answers an erasure with 503 until D1 has forgotten too, and then for good", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    await withD1Fault(fault, async () => {
+      const refused = await user.tenant.send("DELETE", user.path());
+      expect(refused.status).toBe(503);
+      expect((await user.verify(user.code(Date.now()))).body.code).toBe("user_not_found");
+    });
+    expect((await user.tenant.send("DELETE", user.path())).status).toBeOneOf([204, 404]);
+    await vi.waitFor(async () => expect((await traces(user)).tables).toEqual([]), 20_000);
+    expect((await user.tenant.send("GET", user.path())).status).toBe(404);
+    expect((await user.tenant.send("GET", "/v1/idp/users")).body.users).toEqual([]);
+  });
+});
+
+describe("An empty guard", () => {
+  it("rehydrates lock, last step and spent codes from the record", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const [backupCode] = await user.backupCodes();
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    expect((await user.verify(backupCode)).status).toBe(200);
+    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    await loseStorage(user);
+    expect((await user.verify(code)).status).toBe(422);
+    expect((await user.verify(backupCode)).status).toBe(422);
+    expect(await user.profile()).toMatchObject({ failed_attempts: 2, backup_codes_remaining: 9 });
+  });
+
+  it("answers 503 and not 'unknown' when D1 cannot be asked", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    await loseStorage(user);
+    const code = user.code(Date.now());
+    await withD1Fault("throws", async () => {
+      expect((await user.verify(code)).body.code).toBe("unavailable");
+    });
+    expect((await user.verify(code)).status).toBe(200);
+  });
+});
+
+describe("An unknown identity", () => {
+  it("leaves no storage behind, whatever is asked of it", async () => {
+    const tenant = await Tenant.create();
+    const known = await User.provision(tenant, "known");
+    const ghost = { tenant, id: known.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")) };
+    const discovered = await tenant.send("POST", "/v1/sentinel/discover", {
+      sentinel: { id: ghost.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
+    });
+    expect(discovered.status).toBe(404);
+    expect(await traces(ghost)).toEqual({ tables: [], alarm: null });
+  });
+});
+
+describe("Tokens while D1 fails", () => {
+  it("that are not known yet get 503, never 401", async () => {
+    const tenant = await Tenant.create();
+    const token = await tenant.tokenWith(["idp:read"]);
+    await withD1Fault("throws", async () => {
+      const answer = await tenant.send("GET", "/v1/idp/users", undefined, token);
+      expect(answer.status).toBe(503);
+      expect(answer.body.code).toBe("unavailable");
+    });
+    expect((await tenant.send("GET", "/v1/idp/users", undefined, token)).status).toBe(200);
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from "vitest";
+import { type Answer, Tenant, User } from "../support/client.ts";
+import { evict } from "../support/guard.ts";
+
+function count(answers: readonly Answer[], status: number): number {
+  return answers.filter((answer) => answer.status === status).length;
+}
+
+async function atOnce(n: number, request: (index: number) => Promise<Answer>): Promise<Answer[]> {
+  return await Promise.all(Array.from({ length: n }, (_, index) => request(index)));
+}
+
+describe.each([
+  { name: "on a guard that stays", moved: false },
+  { name: "on a guard evicted just before", moved: true },
+])("Races $name", ({ moved }) => {
+  const settle = async (user: User) => {
+    if (moved) await evict(user);
+  };
+
+  it("60 wrong codes at once are five evaluated guesses and a lock", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    await settle(user);
+    const answers = await atOnce(60, () => user.verify(wrong));
+    expect(count(answers, 422)).toBe(5);
+    expect(count(answers, 423)).toBe(55);
+    expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
+  });
+
+  it("60 wrong codes at once with an eviction in between are still five guesses", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    await settle(user);
+    const first = await atOnce(3, () => user.verify(wrong));
+    await evict(user);
+    const rest = await atOnce(57, () => user.verify(wrong));
+    expect(count([...first, ...rest], 422)).toBe(5);
+    expect(count([...first, ...rest], 423)).toBe(55);
+  });
+
+  it("40 identical right codes at once are accepted once", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const code = user.code(Date.now());
+    await settle(user);
+    const answers = await atOnce(40, () => user.verify(code));
+    expect(count(answers, 200)).toBe(1);
+    expect(count(answers, 422) + count(answers, 423)).toBe(39);
+  });
+
+  it("a right code is not accepted again after an eviction", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    await evict(user);
+    expect((await user.verify(code)).body.code).toBe("invalid_code");
+  });
+
+  it("a backup code in two spellings at once is accepted once", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const [code = ""] = await user.backupCodes();
+    await settle(user);
+    const spellings = [code, code.toLowerCase().replace("-", "")];
+    const answers = await Promise.all(spellings.map((spelling) => user.verify(spelling)));
+    expect(count(answers, 200)).toBe(1);
+    expect(count(answers, 422)).toBe(1);
+    expect((await user.profile()).backup_codes_remaining).toBe(9);
+  });
+
+  it("a spent backup code stays spent after an eviction", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const [code] = await user.backupCodes();
+    expect((await user.verify(code)).status).toBe(200);
+    await evict(user);
+    expect((await user.verify(code)).status).toBe(422);
+  });
+
+  it("a backup code used while the set is replaced was used before, or is dead", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const old = await user.backupCodes();
+    await settle(user);
+    const [used, fresh] = await Promise.all([user.verify(old[0]), user.backupCodes()]);
+    expect([200, 422]).toContain(used.status);
+    expect((await user.verify(old[1])).status).toBe(422);
+    expect((await user.verify(fresh[0])).status).toBe(200);
+  });
+
+  it("20 provisions of one external_id at once make one identity", async () => {
+    const tenant = await Tenant.create();
+    const answers = await atOnce(20, () =>
+      tenant.send("POST", "/v1/idp/users", { user: { external_id: "one" } }),
+    );
+    expect(count(answers, 201)).toBe(1);
+    expect(count(answers, 409)).toBe(19);
+  });
+
+  it("codes of the old and of the new secret race with configure: at most one secret lives", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const now = Date.now();
+    const oldCode = user.code(now);
+    await settle(user);
+    const [verified] = await Promise.all([user.verify(oldCode), user.configure()]);
+    expect([200, 422]).toContain(verified.status);
+    expect((await user.verify(oldCode)).status).toBe(422);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+});
+
+describe("Five tokens and forged addresses", () => {
+  it("share one counter", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const tokens = await Promise.all(
+      Array.from({ length: 5 }, () => tenant.tokenWith(["idp:write"])),
+    );
+    const wrong = user.wrongCode(Date.now());
+    const answers = await atOnce(30, (index) => user.verify(wrong, tokens[index % 5]));
+    expect(count(answers, 422)).toBe(5);
+  });
+});

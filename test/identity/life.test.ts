@@ -1,0 +1,195 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { traces } from "../support/guard.ts";
+
+describe("Provisioning", () => {
+  it("answers as the document says, and says so the second time too", async () => {
+    const tenant = await Tenant.create();
+    const request = { user: { external_id: "ORG_USR_9921_AFG" } };
+    const { status, body } = await tenant.send("POST", "/v1/idp/users", request);
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      user: {
+        id: expect.stringMatching(/^[0-9a-f]{24}$/),
+        external_id: "ORG_USR_9921_AFG",
+        status: "active",
+      },
+    });
+    const again = await tenant.send("POST", "/v1/idp/users", request);
+    expect(again.status).toBe(409);
+    expect(again.body).toMatchObject({
+      error: "User with this external_id already exists for this company",
+      code: "user_exists",
+    });
+  });
+
+  it("keeps strange external_ids literally and finds them again", async () => {
+    const tenant = await Tenant.create();
+    const strange = [
+      "' OR 1=1--",
+      "😀".repeat(255),
+      "a b+c%20&d=e#f",
+      "é",
+      "e\u0301",
+      "É",
+      "../../etc",
+      "%00",
+      "\u202e\ufeffx",
+      "__proto__",
+    ];
+    for (const externalId of strange) {
+      const user = await User.provision(tenant, externalId);
+      expect((await user.profile()).external_id).toBe(externalId);
+    }
+    const { body } = await tenant.send("GET", "/v1/idp/users?limit=100");
+    const listed = body.users.map(({ external_id }: { external_id: string }) => external_id);
+    expect(listed.toSorted()).toEqual(strange.toSorted());
+  });
+
+  it("refuses what is no external_id", async () => {
+    const tenant = await Tenant.create();
+    for (const externalId of [
+      "",
+      "a".repeat(256),
+      "😀".repeat(256),
+      "nul\u0000",
+      "tab\t",
+      "\u0085",
+      "\ud800",
+      "x\udc00y",
+      1,
+      null,
+      ["a"],
+      {},
+      true,
+    ]) {
+      const { status, body } = await tenant.send("POST", "/v1/idp/users", {
+        user: { external_id: externalId },
+      });
+      expect(status).toBe(400);
+      expect(body.issues[0].path).toBe("user.external_id");
+    }
+  });
+});
+
+describe("The profile", () => {
+  it("is flat, and has the document's fields and ours", async () => {
+    const user = await User.provision(await Tenant.create());
+    expect(await user.profile()).toEqual({
+      id: user.id,
+      external_id: user.externalId,
+      status: "active",
+      has_otp: false,
+      has_passkeys: false,
+      is_locked: false,
+      failed_attempts: 0,
+      saas_client_id: user.tenant.id,
+      locked_until: null,
+      backup_codes_remaining: 0,
+      created_at: expect.stringMatching(/^\d{4}-.*Z$/),
+      updated_at: expect.stringMatching(/^\d{4}-.*Z$/),
+      last_verified_at: null,
+    });
+  });
+
+  it("never shows the secret or the codes again", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const codes = await user.backupCodes();
+    const text = JSON.stringify([await user.profile(), await user.events()]);
+    for (const secret of [user.secret, ...codes]) expect(text).not.toContain(secret);
+  });
+});
+
+describe("The list", () => {
+  it("pages through every identity once, and filters by status", async () => {
+    const tenant = await Tenant.create();
+    const users = [];
+    for (let index = 0; index < 7; index += 1) users.push(await User.withTotp(tenant));
+    const [suspended, locked] = users;
+    if (suspended === undefined || locked === undefined) throw new Error("no users");
+    await tenant.send("PATCH", suspended.path(), { user: { status: "suspended" } });
+    const wrong = locked.wrongCode(Date.now());
+    for (let attempt = 0; attempt < 5; attempt += 1) await locked.verify(wrong);
+
+    const seen: string[] = [];
+    let after = "";
+    do {
+      const { body } = await tenant.send("GET", `/v1/idp/users?limit=3${after}`);
+      seen.push(...body.users.map(({ id }: { id: string }) => id));
+      after = body.has_more ? `&after=${body.next_after}` : "";
+    } while (after !== "");
+    expect(seen).toEqual(users.map(({ id }) => id).toSorted());
+
+    const withStatus = async (status: string) =>
+      (await tenant.send("GET", `/v1/idp/users?status=${status}`)).body.users.map(
+        ({ id }: { id: string }) => id,
+      );
+    expect(await withStatus("suspended")).toEqual([suspended.id]);
+    await vi.waitFor(async () => expect(await withStatus("locked")).toEqual([locked.id]), 10_000);
+    expect(await withStatus("active")).toHaveLength(5);
+    expect((await tenant.send("GET", "/v1/idp/users?limit=101")).status).toBe(400);
+    expect((await tenant.send("GET", "/v1/idp/users?limit=0")).status).toBe(400);
+    expect((await tenant.send("GET", "/v1/idp/users?status=gone")).status).toBe(400);
+    expect((await tenant.send("GET", "/v1/idp/users?after=x")).status).toBe(400);
+  });
+});
+
+describe("Suspension", () => {
+  it("refuses codes and new credentials until reactivated, and loses nothing", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const suspended = await user.tenant.send("PATCH", user.path(), {
+      user: { status: "suspended" },
+    });
+    expect(suspended.body).toMatchObject({ status: "suspended", has_otp: true });
+    for (const answer of [
+      await user.verify(user.code(Date.now())),
+      await user.configure(),
+      await user.tenant.send("POST", user.path("/backup-codes")),
+      await user.tenant.send("POST", "/v1/sentinel/discover", {
+        sentinel: { id: user.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
+      }),
+    ]) {
+      expect(answer.status).toBe(403);
+      expect(answer.body.code).toBe("user_suspended");
+    }
+    await user.tenant.send("PATCH", user.path(), { user: { status: "active" } });
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    for (const status of ["locked", "erased", "", null]) {
+      const answer = await user.tenant.send("PATCH", user.path(), { user: { status } });
+      expect(answer.status).toBe(400);
+    }
+  });
+});
+
+describe("Erasure", () => {
+  it("leaves no trace of the person in any store, and the identity can be made anew", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant, "someone@example.com");
+    await user.backupCodes();
+    await user.verify(user.wrongCode(Date.now()));
+    await tenant.send("POST", "/v1/sentinel/discover", {
+      sentinel: { id: user.id, context: { ip: "203.0.113.7", ua: "Peculiar Agent/9" } },
+    });
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    for (const table of ["identities", "audit_events", "assessments"]) {
+      const { results } = await env.DB.prepare(`SELECT * FROM ${table}`).all();
+      const text = JSON.stringify(results);
+      for (const personal of ["someone@example.com", "203.0.113.7", "Peculiar"]) {
+        expect(text).not.toContain(personal);
+      }
+    }
+    expect((await tenant.send("GET", user.path())).body.code).toBe("user_not_found");
+    expect((await tenant.send("DELETE", user.path())).body.code).toBe("user_not_found");
+    const again = await User.provision(tenant, "someone@example.com");
+    expect(again.id).toBe(user.id);
+    expect(await again.profile()).toMatchObject({
+      has_otp: false,
+      failed_attempts: 0,
+      backup_codes_remaining: 0,
+    });
+    const actions = (await again.events()).map(({ action }) => action);
+    expect(actions.slice(0, 2)).toEqual(["user.provisioned", "user.erased"]);
+  });
+});

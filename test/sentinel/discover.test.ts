@@ -1,0 +1,162 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
+import { type Answer, Tenant, User } from "../support/client.ts";
+
+const browser =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
+
+async function discover(user: User, context: object): Promise<Answer> {
+  return await user.tenant.send("POST", "/v1/sentinel/discover", {
+    sentinel: { id: user.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", ...context } },
+  });
+}
+
+function recomputed({ reasons }: { reasons: { contribution: number }[] }): number {
+  const sum = reasons.reduce((total, { contribution }) => total + contribution, 0);
+  return 1 / (1 + Math.exp(-(Math.log(0.05 / 0.95) + sum)));
+}
+
+describe("Discover", () => {
+  it("scores the document's sample exactly 0.05 and allows it", async () => {
+    const user = await User.provision(await Tenant.create());
+    const { status, body } = await discover(user, {});
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      status: "authorized",
+      risk_score: 0.05,
+      recommendation: "allow",
+      reasons: [],
+    });
+  });
+
+  it("challenges in the middle and denies at the top, with reasons that make the score", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const challenged = await discover(user, { ua: "", user_id: "somebody else" });
+    expect(challenged.status).toBe(200);
+    expect(challenged.body).toMatchObject({
+      status: "step_up_required",
+      recommendation: "challenge",
+    });
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
+    const denied = await discover(user, { ua: "curl/8.9", user_id: "somebody else" });
+    expect(denied.status).toBe(403);
+    expect(denied.body).toMatchObject({
+      error: "High risk detection",
+      code: "high_risk",
+      recommendation: "deny",
+    });
+    for (const { body } of [challenged, denied]) {
+      expect(body.risk_score).toBeCloseTo(recomputed(body), 4);
+      const strengths = body.reasons.map((reason: { contribution: number }) =>
+        Math.abs(reason.contribution),
+      );
+      expect(strengths).toEqual(strengths.toSorted((a: number, b: number) => b - a));
+    }
+    expect(denied.body.reasons.map(({ signal }: { signal: string }) => signal)).toEqual(
+      expect.arrayContaining(["agent_scripted", "user_mismatch", "recent_failures", "locked"]),
+    );
+  });
+
+  it("follows the tenant's thresholds, lists and switches", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    await tenant.setSettings({ sentinel: { challenge_at: 0.04, deny_at: 0.05 } });
+    expect((await discover(user, {})).status).toBe(403);
+    await tenant.setSettings({
+      sentinel: {
+        challenge_at: 0.5,
+        deny_at: 0.8,
+        deny: ["1.1.1.0/24"],
+        allow: ["2606:4700::/32"],
+      },
+    });
+    expect((await discover(user, { ip: "::ffff:1.1.1.7" })).body.reasons[0].signal).toBe(
+      "tenant_deny_list",
+    );
+    expect((await discover(user, { ip: "1.1.2.7" })).status).toBe(200);
+    expect((await discover(user, { ip: "2606:4700::1111" })).body.risk_score).toBeLessThan(0.05);
+    await tenant.setSettings({ sentinel: { signals_off: ["tenant_deny_list"] } });
+    expect((await discover(user, { ip: "1.1.1.7" })).body.risk_score).toBe(0.05);
+  });
+
+  it("accepts reserved addresses and says so", async () => {
+    const user = await User.provision(await Tenant.create());
+    for (const ip of ["10.0.0.1", "127.0.0.1", "::1", "192.0.2.1", "2001:db8::1", "fe80::1"]) {
+      const { status, body } = await discover(user, { ip });
+      expect(status).toBe(200);
+      expect(body.reasons).toEqual([
+        { signal: "reserved_address", contribution: 0, detail: expect.any(String) },
+      ]);
+    }
+  });
+
+  it("refuses what is no address, agent or id, and keeps nothing of it", async () => {
+    const user = await User.provision(await Tenant.create());
+    for (const context of [
+      { ip: "1.1.1" },
+      { ip: "01.1.1.1" },
+      { ip: "1.1.1.1/24" },
+      { ip: "fe80::1%eth0" },
+      { ip: "" },
+      { ip: 16843009 },
+      { ua: null },
+      { ua: "x".repeat(1025) },
+      { ua: "a\u0000b" },
+      { user_id: "" },
+      { extra: 1 },
+    ]) {
+      expect((await discover(user, context)).status).toBe(400);
+    }
+    expect((await user.events()).map(({ action }) => action)).toEqual(["user.provisioned"]);
+  });
+
+  it("notices more attempts than a person makes", async () => {
+    const user = await User.provision(await Tenant.create());
+    let last: Answer | undefined;
+    for (let n = 0; n < 11; n += 1) last = await discover(user, {});
+    expect(last?.body.reasons).toEqual([
+      { signal: "velocity", contribution: 1, detail: expect.stringContaining("minute") },
+    ]);
+  });
+
+  it("counts an attempt it denies, too, and a user_id that matches is no signal", async () => {
+    const user = await User.provision(await Tenant.create(), "ORG_1");
+    expect((await discover(user, { user_id: "ORG_1" })).body.risk_score).toBe(0.05);
+    expect((await discover(user, { user_id: "org_1" })).body.reasons[0].signal).toBe(
+      "user_mismatch",
+    );
+  });
+
+  it("stores the assessment with its evidence, but neither address nor agent", async () => {
+    const user = await User.provision(await Tenant.create());
+    const { body } = await discover(user, { ip: "9.9.9.9", ua: browser });
+    await user.events();
+    const row = await env.DB.prepare("SELECT * FROM assessments WHERE id = ?")
+      .bind(body.assessment_id)
+      .first();
+    expect(row).toMatchObject({
+      tenant_id: user.tenant.id,
+      identity_id: user.id,
+      model: body.model,
+      risk_score: body.risk_score,
+      recommendation: "allow",
+    });
+    expect(JSON.parse(String(row?.reasons))).toEqual(body.reasons);
+    expect(JSON.parse(String(row?.evidence))).toMatchObject({ agent: "browser" });
+    expect(JSON.stringify(row)).not.toMatch(/9\.9\.9\.9|Mozilla/);
+  });
+
+  it("says which source it could not ask", async () => {
+    const user = await User.provision(await Tenant.create());
+    expect((await discover(user, {})).body.degraded).toEqual(["ip_reputation"]);
+    const broken = vi
+      .spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "get")
+      .mockRejectedValue(new Error("KV injected"));
+    const { status, body } = await discover(user, {});
+    broken.mockRestore();
+    expect(status).toBe(200);
+    expect(body.degraded).toEqual(["ip_reputation"]);
+  });
+});

@@ -1,0 +1,56 @@
+/** Holds answers against the OpenAPI document that the service itself gives out. */
+import { exports } from "cloudflare:workers";
+import { type Schema, Validator } from "@cfworker/json-schema";
+
+interface Response {
+  readonly content?: Record<string, { readonly schema: Schema }>;
+}
+type Operation = { readonly responses: Record<string, Response> };
+
+interface Document {
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: object;
+}
+
+let fetched: Promise<Document> | undefined;
+
+/** Asked for over HTTP, as a client would. */
+export async function openApiDocument(): Promise<Document> {
+  fetched ??= exports.default
+    .fetch(new Request("https://idp.test/openapi.json"))
+    .then((response) => response.json<Document>());
+  return await fetched;
+}
+
+function operationFor(document: Document, method: string, path: string): Operation | undefined {
+  const { pathname } = new URL(path, "https://idp.test");
+  const [, item] =
+    Object.entries(document.paths).find(([template]) =>
+      new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(pathname),
+    ) ?? [];
+  return item?.[method.toLowerCase()];
+}
+
+/** What the document has against this answer; undefined when it agrees or does not know the route. */
+export async function contradiction(
+  method: string,
+  path: string,
+  answer: { readonly status: number; readonly headers: Headers; readonly body: unknown },
+): Promise<string | undefined> {
+  const document = await openApiDocument();
+  const operation = operationFor(document, method, path);
+  if (operation === undefined) return undefined;
+  const told = `${method} ${path} → ${answer.status}`;
+  const response = operation.responses[String(answer.status)];
+  if (response === undefined) return `${told} is not documented`;
+  if (response.content === undefined) {
+    return answer.body === "" ? undefined : `${told} has a body, but none is documented`;
+  }
+  const type = answer.headers.get("Content-Type")?.split(";")[0] ?? "";
+  const schema = response.content[type]?.schema;
+  if (schema === undefined) return `${told} is ${type}, which is not documented`;
+  const validator = new Validator({ ...schema, components: document.components }, "2020-12");
+  const { valid, errors } = validator.validate(answer.body);
+  if (valid) return undefined;
+  return `${told}: ${errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join("; ")}`;
+}

@@ -1,0 +1,49 @@
+/** Reaching behind the API, to an identity's guard: only to move, empty or inspect it. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import type { User } from "./client.ts";
+
+export function guardOf(user: User) {
+  return env.GUARD.get(env.GUARD.idFromName(`${user.tenant.id}:${user.id}`));
+}
+
+/** The guard loses its memory and keeps its storage, as when the platform evicts it. */
+export async function evict(user: User): Promise<void> {
+  await evictDurableObject(guardOf(user));
+}
+
+/** The guard loses its storage too, as when a namespace is moved. */
+export async function loseStorage(user: User): Promise<void> {
+  await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
+    await storage.deleteAlarm();
+    await storage.deleteAll();
+  });
+  await evict(user);
+}
+
+export async function fireAlarm(user: User): Promise<boolean> {
+  return await runDurableObjectAlarm(guardOf(user));
+}
+
+/** Names of the tables the guard keeps, and whether an alarm is set. */
+export async function traces(user: { tenant: { id: string }; id: string }) {
+  const stub = env.GUARD.get(env.GUARD.idFromName(`${user.tenant.id}:${user.id}`));
+  return await runInDurableObject(stub, async (_guard, { storage }) => ({
+    tables: storage.sql
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'",
+      )
+      .toArray()
+      .map(({ name }) => name),
+    alarm: await storage.getAlarm(),
+  }));
+}
+
+/** What still waits in the guard's outbox. */
+export async function outboxLength(user: User): Promise<number> {
+  return await runInDurableObject(
+    guardOf(user),
+    (_guard, { storage }) =>
+      storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n,
+  );
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+
+const defaults = {
+  lockout: {
+    max_failed_attempts: 5,
+    lock_seconds: 900,
+    max_lock_seconds: 86400,
+    disable_after: 100,
+  },
+  otp: { enrolment: "immediate" },
+  sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
+};
+
+describe("Settings", () => {
+  it("start with the contract's defaults", async () => {
+    const tenant = await Tenant.create();
+    expect((await tenant.send("GET", "/v1/settings")).body.settings).toEqual(defaults);
+  });
+
+  it("change field by field, and take effect at once", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const { status, body } = await tenant.send("PATCH", "/v1/settings", {
+      settings: { lockout: { max_failed_attempts: 2, lock_seconds: 60 } },
+    });
+    expect(status).toBe(200);
+    expect(body.settings).toEqual({
+      ...defaults,
+      lockout: { ...defaults.lockout, max_failed_attempts: 2, lock_seconds: 60 },
+    });
+    await tenant.setSettings({ sentinel: { deny: ["10.1.2.3/8", "::FFFF:1.2.3.4"] } });
+    const later = (await tenant.send("GET", "/v1/settings")).body.settings;
+    expect(later.lockout.max_failed_attempts).toBe(2);
+    expect(later.sentinel.deny).toEqual(["10.0.0.0/8", "1.2.3.4/32"]);
+    const wrong = user.wrongCode(Date.now());
+    expect((await user.verify(wrong)).body.attempts_remaining).toBe(1);
+    expect((await user.verify(wrong)).body.attempts_remaining).toBe(0);
+    expect((await user.verify(wrong)).body.retry_after_seconds).toBeLessThanOrEqual(60);
+  });
+
+  it("refuse values out of range and contradictions, and keep what was", async () => {
+    const tenant = await Tenant.create();
+    for (const settings of [
+      { lockout: { max_failed_attempts: 0 } },
+      { lockout: { disable_after: 101 } },
+      { lockout: { lock_seconds: 1.5 } },
+      { lockout: { lock_seconds: 86401 } },
+      { lockout: { disable_after: 4 } },
+      { sentinel: { deny_at: 0.4 } },
+      { sentinel: { challenge_at: 1 } },
+      { sentinel: { allow: ["not a network"] } },
+      { sentinel: { signals_off: ["everything"] } },
+      { otp: { enrolment: "later" } },
+      { lockout: null },
+    ]) {
+      const { status, body } = await tenant.send("PATCH", "/v1/settings", { settings });
+      expect(status).toBe(400);
+      expect(body.issues[0].path).toMatch(/^settings\./);
+    }
+    expect((await tenant.send("GET", "/v1/settings")).body.settings).toEqual(defaults);
+  });
+
+  it("changed twice at once, both changes hold", async () => {
+    const tenant = await Tenant.create();
+    await Promise.all([
+      tenant.setSettings({ lockout: { lock_seconds: 60 } }),
+      tenant.setSettings({ otp: { enrolment: "confirm" } }),
+    ]);
+    const { settings } = (await tenant.send("GET", "/v1/settings")).body;
+    expect(settings.lockout.lock_seconds).toBe(60);
+    expect(settings.otp.enrolment).toBe("confirm");
+  });
+});

@@ -1,0 +1,231 @@
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { send, Tenant, User } from "../support/client.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const hour = 3_600_000;
+const start = Date.parse("2026-03-01T12:00:00Z");
+
+async function works(tenant: Tenant, token: string): Promise<boolean> {
+  const { status } = await tenant.send("GET", "/v1/idp/users", undefined, token);
+  expect([200, 401]).toContain(status);
+  return status === 200;
+}
+
+async function create(tenant: Tenant, token: object) {
+  const { status, body } = await tenant.send("POST", "/v1/tokens", { token });
+  expect(status).toBe(201);
+  return body.token;
+}
+
+describe("API tokens", () => {
+  it("carry the mode, and are shown once", async () => {
+    for (const mode of ["live", "test"] as const) {
+      const tenant = await Tenant.create(mode);
+      expect(tenant.token).toMatch(new RegExp(`^idp_${mode}_[0-9A-Za-z]{49}$`));
+      const made = await create(tenant, { name: "backend", permissions: ["idp:read"] });
+      expect(made.secret).toMatch(new RegExp(`^idp_${mode}_`));
+      const { body } = await tenant.send("GET", "/v1/tokens");
+      expect(body.has_more).toBe(false);
+      expect(body.tokens).toHaveLength(2);
+      const { secret, ...shown } = made;
+      expect(body.tokens[1]).toEqual(shown);
+      expect(JSON.stringify(body)).not.toContain(secret);
+    }
+  });
+
+  it("take permissions in both spellings of the document, once each", async () => {
+    const tenant = await Tenant.create();
+    const made = await create(tenant, {
+      name: "n",
+      permissions: ["ApiAccessPermission::IDP_READ", "idp:read", "SENTINEL_READ"],
+    });
+    expect(made.permissions).toEqual(["idp:read", "sentinel:read"]);
+  });
+
+  it("refuse unknown permissions, none at all, and an expiry in the past", async () => {
+    const tenant = await Tenant.create();
+    for (const token of [
+      { name: "n", permissions: ["idp:admin"] },
+      { name: "n", permissions: [] },
+      { name: "", permissions: ["idp:read"] },
+      { name: "n", permissions: ["idp:read"], expires_at: "2020-01-01T00:00:00Z" },
+      { name: "n", permissions: ["idp:read"], expires_at: "tomorrow" },
+      { name: "n", permissions: "idp:read" },
+    ]) {
+      const { status, body } = await tenant.send("POST", "/v1/tokens", { token });
+      expect(status).toBe(400);
+      expect(body.issues[0].path).toMatch(/^token\./);
+    }
+  });
+
+  it("expire at their time", async () => {
+    const tenant = await Tenant.create();
+    tenant.clock = new Date(start).toISOString();
+    const { secret } = await create(tenant, {
+      name: "n",
+      permissions: ["idp:read"],
+      expires_at: new Date(start + hour).toISOString(),
+    });
+    tenant.clock = new Date(start + hour - 1).toISOString();
+    expect(await works(tenant, secret)).toBe(true);
+    tenant.clock = new Date(start + hour).toISOString();
+    expect(await works(tenant, secret)).toBe(false);
+  });
+
+  it("are replaced with an overlap", async () => {
+    const tenant = await Tenant.create();
+    tenant.clock = new Date(start).toISOString();
+    const old = await create(tenant, { name: "backend", permissions: ["idp:read"] });
+    const { status, body } = await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, {
+      token: { overlap_seconds: 3600 },
+    });
+    expect(status).toBe(201);
+    expect(body.token).toMatchObject({ name: "backend", permissions: ["idp:read"] });
+    tenant.clock = new Date(start + hour - 1).toISOString();
+    expect(await works(tenant, old.secret)).toBe(true);
+    expect(await works(tenant, body.token.secret)).toBe(true);
+    tenant.clock = new Date(start + hour).toISOString();
+    expect(await works(tenant, old.secret)).toBe(false);
+    expect(await works(tenant, body.token.secret)).toBe(true);
+  });
+
+  it("never live longer through a rotation", async () => {
+    const tenant = await Tenant.create();
+    tenant.clock = new Date(start).toISOString();
+    const old = await create(tenant, {
+      name: "n",
+      permissions: ["idp:read"],
+      expires_at: new Date(start + 60_000).toISOString(),
+    });
+    const { body } = await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, {
+      token: { overlap_seconds: 3600 },
+    });
+    expect(body.token.expires_at).toBe(new Date(start + 60_000).toISOString());
+    tenant.clock = new Date(start + 60_000).toISOString();
+    expect(await works(tenant, old.secret)).toBe(false);
+  });
+
+  it("are refused at once where they were revoked, and revoking twice is a 404", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await create(tenant, { name: "n", permissions: ["idp:read"] });
+    expect(await works(tenant, secret)).toBe(true);
+    expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(204);
+    expect(await works(tenant, secret)).toBe(false);
+    expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(404);
+    expect((await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} })).status).toBe(404);
+  });
+
+  it("revoked elsewhere are refused within 30 s", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await create(tenant, { name: "n", permissions: ["idp:read"] });
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    expect(await works(tenant, secret)).toBe(true);
+    // Another isolate: D1 changes, and this isolate hears nothing of it.
+    await env.DB.prepare("UPDATE api_tokens SET revoked_at = 1 WHERE id = ?").bind(id).run();
+    expect(await works(tenant, secret)).toBe(true);
+    vi.setSystemTime(start + 30_000 - 2_000);
+    expect(await works(tenant, secret)).toBe(false);
+  });
+
+  it("show when they were last used", async () => {
+    const tenant = await Tenant.create();
+    const { secret } = await create(tenant, { name: "n", permissions: ["idp:read"] });
+    await works(tenant, secret);
+    await vi.waitFor(async () => {
+      const { body } = await tenant.send("GET", "/v1/tokens");
+      expect(body.tokens[1].last_used_at).not.toBeNull();
+    }, 5_000);
+  });
+
+  it("are stored as a hash alone", async () => {
+    const tenant = await Tenant.create();
+    const { results } = await env.DB.prepare("SELECT * FROM api_tokens WHERE tenant_id = ?")
+      .bind(tenant.id)
+      .all();
+    expect(results).toHaveLength(1);
+    expect(JSON.stringify(results)).not.toContain(tenant.token);
+    expect(JSON.stringify(results)).not.toContain(tenant.token.slice(9));
+  });
+
+  it("come in pages", async () => {
+    const tenant = await Tenant.create();
+    for (const name of ["b", "c", "d"]) await create(tenant, { name, permissions: ["idp:read"] });
+    const first = await tenant.send("GET", "/v1/tokens?limit=3");
+    expect(first.body.tokens.map(({ name }: { name: string }) => name)).toEqual([
+      "initial",
+      "b",
+      "c",
+    ]);
+    expect(first.body.has_more).toBe(true);
+    const second = await tenant.send("GET", `/v1/tokens?limit=3&after=${first.body.next_after}`);
+    expect(second.body.tokens.map(({ name }: { name: string }) => name)).toEqual(["d"]);
+    expect(second.body).toMatchObject({ has_more: false, next_after: null });
+  });
+});
+
+describe("Tenants", () => {
+  it("are made by the operator, with a first token that may do everything", async () => {
+    const { status, body } = await send("POST", "/v1/tenants", {
+      token: env.OPERATOR_TOKEN,
+      body: { tenant: { name: "Acme", mode: "live" } },
+    });
+    expect(status).toBe(201);
+    expect(body.tenant).toMatchObject({ name: "Acme", mode: "live" });
+    expect(body.tenant.id).toMatch(/^[0-9a-f]{24}$/);
+    expect(body.token.permissions).toHaveLength(7);
+  });
+
+  it("may hold the same external_id each, and share nothing", async () => {
+    const [one, two] = [await Tenant.create(), await Tenant.create()];
+    const [first, second] = [
+      await User.withTotp(one, "shared"),
+      await User.withTotp(two, "shared"),
+    ];
+    expect(first.id).not.toBe(second.id);
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await first.verify(first.wrongCode(Date.now()));
+    }
+    expect((await first.profile()).is_locked).toBe(true);
+    expect((await second.profile()).is_locked).toBe(false);
+    expect((await second.verify(second.code(Date.now()))).status).toBe(200);
+  });
+});
+
+describe("Test-Clock", () => {
+  it("moves a request of a test tenant", async () => {
+    const user = await User.withTotp(await Tenant.create("test"));
+    user.tenant.clock = "2031-05-05T05:05:05+02:00";
+    const at = Date.parse("2031-05-05T05:05:05+02:00");
+    expect((await user.verify(user.code(at))).status).toBe(200);
+    expect((await user.profile()).last_verified_at).toBe(new Date(at).toISOString());
+  });
+
+  it("is a 400 on a live token and for the operator, and changes nothing", async () => {
+    const tenant = await Tenant.create("live");
+    const headers = { "Test-Clock": "2031-05-05T05:05:05Z" };
+    const answers = [
+      await send("GET", "/v1/idp/users", { token: tenant.token, headers }),
+      await send("POST", "/v1/tenants", {
+        token: env.OPERATOR_TOKEN,
+        headers,
+        body: { tenant: { name: "n", mode: "live" } },
+      }),
+    ];
+    for (const { status, body } of answers) {
+      expect(status).toBe(400);
+      expect(body.issues[0].path).toBe("Test-Clock");
+    }
+  });
+
+  it("must be an RFC 3339 time", async () => {
+    const tenant = await Tenant.create("test");
+    for (const clock of ["now", "2031-05-05", "1969-12-31T23:59:59Z", "1700000000000", "-1"]) {
+      tenant.clock = clock;
+      expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(400);
+    }
+  });
+});
