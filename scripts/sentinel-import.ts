@@ -8,40 +8,41 @@ import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuiltShard, buildShards } from "../src/sentinel/network/build.ts";
 import {
-  DIGESTS_KEY,
   type Digests,
+  digestsKey,
   parseDigests,
   planImport,
   serializeDigests,
 } from "../src/sentinel/network/digests.ts";
-import { isNetworkKind, NETWORK_KINDS, type NetworkKind } from "../src/sentinel/network/facts.ts";
+import { isNetworkKind, type NetworkKind, networkKinds } from "../src/sentinel/network/facts.ts";
 import { createFeedParser, type ParsedFeed } from "../src/sentinel/network/feed.ts";
 import {
   createManifest,
   type FeedSummary,
-  MANIFEST_KEY,
+  manifestKey,
   serializeManifest,
 } from "../src/sentinel/network/manifest.ts";
-import { KEY_PREFIX } from "../src/sentinel/network/shard.ts";
+import { keyPrefix } from "../src/sentinel/network/shard.ts";
 import {
   ImportError,
   type ImportStore,
   openLocalStore,
   openRemoteStore,
-} from "./sentinel-store.ts";
+} from "./support/sentinel-store.ts";
 
-const HELP = `Import IP reputation feeds into KV (binding IP_REPUTATION).
+const helpText = `Import IP reputation feeds into KV (binding IP_REPUTATION).
 
-  npm run sentinel:import -- --feed [NAME:]KIND=FILE [--feed …] [options]
+  npm run sentinel:import -- --feed NAME=FILE [--feed …] [options]
 
-  --feed [NAME:]KIND=FILE  a feed file; may be given many times, also several of one kind.
-                           KIND: ${NETWORK_KINDS.join(", ")}.
-                           NAME stands in the manifest; default: the file name.
-  --local                  the local KV of "wrangler dev" (default)
-  --remote                 the KV namespace in your Cloudflare account
-  --namespace-id ID        with --remote: this namespace instead of that of the deployed Worker
-  --persist-to DIR         with --local: as with "wrangler dev --persist-to"
-  --dry-run                read and build, write nothing
+  --feed NAME=FILE       a feed file; may be given many times. What its addresses are follows from
+                         the name (vpn=…, x4b_datacenter=…, ipsum=…); the import says what it took.
+  --feed NAME:KIND=FILE  the same, told outright. KIND is one of
+                         ${networkKinds.join(", ")}.
+  --local                the local KV of "wrangler dev" (default)
+  --remote               the KV namespace in your Cloudflare account
+  --namespace-id ID      with --remote: this namespace instead of that of the deployed Worker
+  --persist-to DIR       with --local: as with "wrangler dev --persist-to"
+  --dry-run              read and build, write nothing
   --help
 
 Lines: address, CIDR network, address<TAB>count of blacklists, or CSV "first,last,…"; IPv4 and
@@ -66,14 +67,35 @@ function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }
 
+/** What the words of a feed's name say of its addresses; the first that fits counts. */
+const kindHints: readonly (readonly [RegExp, NetworkKind])[] = [
+  [/\btor|onion/, "tor"],
+  [/relay|icloud|apple/, "relay"],
+  [/vpn|tunnel/, "vpn"],
+  [/proxy|proxies|socks/, "proxy"],
+  [/scan/, "scanner"],
+  [/bot\b|crawl|spider/, "crawler"],
+  [/hosting|data.?cent/, "hosting"],
+  [/cloud|amazon|aws|azure|gcp|google|microsoft|oracle|linode|vultr|digital.?ocean/, "cloud"],
+];
+
+/** The kind a feed's name tells of; a name that tells nothing is that of a threat list. */
+function kindNamed(name: string): NetworkKind {
+  const words = name.toLowerCase().replaceAll("_", " ");
+  if (isNetworkKind(words)) return words;
+  return kindHints.find(([pattern]) => pattern.test(words))?.[1] ?? "threat";
+}
+
 function parseFeedArgument(argument: string): FeedArgument {
-  const match = /^(?:([^:=]+):)?([a-z]+)=(.+)$/.exec(argument);
-  const [, name, kind = "", path = ""] = match ?? [];
-  if (!isNetworkKind(kind)) {
-    const kinds = NETWORK_KINDS.join(", ");
-    throw new ImportError(`--feed ${argument}: expected [NAME:]KIND=FILE, KIND one of ${kinds}.`);
+  const [, name, kind, path] = /^([^:=]+)(?::([^:=]*))?=(.+)$/.exec(argument) ?? [];
+  if (name === undefined || path === undefined) {
+    throw new ImportError(`--feed ${argument}: expected NAME=FILE or NAME:KIND=FILE.`);
   }
-  return { name: name ?? basename(path).replace(/\.[^.]+$/, ""), kind, path };
+  if (kind === undefined) return { name, kind: kindNamed(name), path };
+  if (!isNetworkKind(kind)) {
+    throw new ImportError(`--feed ${argument}: KIND must be one of ${networkKinds.join(", ")}.`);
+  }
+  return { name, kind, path };
 }
 
 async function readFeed(feed: FeedArgument): Promise<ParsedFeed & { sha256: string }> {
@@ -110,18 +132,18 @@ async function store(
   shards: readonly BuiltShard[],
   manifestText: string,
 ): Promise<string> {
-  const stored = await target.list(KEY_PREFIX);
-  const digests = stored.delete(DIGESTS_KEY) ? await target.read(DIGESTS_KEY) : undefined;
-  stored.delete(MANIFEST_KEY);
+  const stored = await target.list(keyPrefix);
+  const digests = stored.delete(digestsKey) ? await target.read(digestsKey) : undefined;
+  stored.delete(manifestKey);
   const plan = planImport(shards, stored, parseDigests(digests));
-  const putDigests = (value: Digests) => put(target, DIGESTS_KEY, serializeDigests(value));
+  const putDigests = (value: Digests) => put(target, digestsKey, serializeDigests(value));
   const changes = plan.write.length + plan.remove.length;
   if (changes > 0) await putDigests(plan.digestsDuring);
   await target.write(plan.write, (done) =>
     progress(`${done} of ${plan.write.length} shards written`),
   );
   progress("");
-  await put(target, MANIFEST_KEY, manifestText);
+  await put(target, manifestKey, manifestText);
   await target.remove(plan.remove);
   if (changes > 0) await putDigests(plan.digestsAfter);
   return `${plan.write.length} written, ${plan.unchanged} unchanged, ${plan.remove.length} deleted`;
@@ -145,7 +167,7 @@ async function main(): Promise<void> {
     },
   });
   if (options.help) {
-    process.stdout.write(HELP);
+    process.stdout.write(helpText);
     return;
   }
   if (options.feed.length === 0) throw new ImportError("No --feed given; see --help.");

@@ -32,11 +32,14 @@ export const weights = {
   velocity: 1,
 } as const;
 
-/** More attempts than this in the window are more than a person makes. */
+/**
+ * More attempts (codes and assessments) than this in the window are more than a person makes, even
+ * where every page asks. The guard keeps the newest hundred.
+ */
 export const velocityLimits = [
-  { windowSeconds: 60, attempts: 10, name: "minute" },
-  { windowSeconds: 600, attempts: 30, name: "10 minutes" },
-  { windowSeconds: 3600, attempts: 60, name: "hour" },
+  { windowSeconds: 60, attempts: 20, name: "minute" },
+  { windowSeconds: 600, attempts: 60, name: "10 minutes" },
+  { windowSeconds: 3600, attempts: 90, name: "hour" },
 ] as const;
 
 export const mostFailuresCounted = 5;

@@ -115,7 +115,7 @@ describe("Discover", () => {
   it("notices more attempts than a person makes", async () => {
     const user = await User.provision(await Tenant.create());
     let last: Answer | undefined;
-    for (let n = 0; n < 11; n += 1) last = await discover(user, {});
+    for (let n = 0; n < 21; n += 1) last = await discover(user, {});
     expect(last?.body.reasons).toEqual([
       { signal: "velocity", contribution: 1, detail: expect.stringContaining("minute") },
     ]);

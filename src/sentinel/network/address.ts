@@ -29,12 +29,12 @@ export interface Network {
 }
 
 /** Longest spelling of an IPv6 address: eight groups, the last two as dotted decimal. */
-const MAX_TEXT_LENGTH = 45;
+const maxTextLength = 45;
 /** Bytes of `::ffff:0:0/96` before the IPv4 address (RFC 4291 §2.5.5.2). */
-const MAPPED_PREFIX_BYTES = 12;
-const MAPPED_PREFIX_BITS = 96;
+const mappedPrefixBytes = 12;
+const mappedPrefixBits = 96;
 /** 2000::/3, the only IPv6 space handed out to anybody (IANA IPv6 address space registry). */
-const GLOBAL_UNICAST_TOP_BITS = 1n;
+const globalUnicastTopBits = 1n;
 
 /** Number of bits in an address of the family. */
 export function addressBits(family: Family): number {
@@ -56,7 +56,7 @@ export function parseAddress(text: string): Address | undefined {
   }
   const address = new ipaddr.IPv6(bytes);
   const named: string = address.range();
-  const unassigned = named === "unicast" && value >> 125n !== GLOBAL_UNICAST_TOP_BITS;
+  const unassigned = named === "unicast" && value >> 125n !== globalUnicastTopBits;
   return {
     family: 6,
     text: address.toRFC5952String(),
@@ -86,7 +86,7 @@ export function parseNetwork(text: string): Network | undefined {
   if (slash >= 0) {
     const digits = text.slice(slash + 1);
     if (!/^(0|[1-9]\d{0,2})$/.test(digits)) return undefined;
-    prefix = Number(digits) - (mapped ? MAPPED_PREFIX_BITS : 0);
+    prefix = Number(digits) - (mapped ? mappedPrefixBits : 0);
     if (prefix < 0 || prefix > bits) return undefined;
   }
   const hostBits = BigInt(bits - prefix);
@@ -117,7 +117,7 @@ export function formatAddress(family: Family, value: bigint): string {
 
 /** The 4 or 16 bytes of an address, or undefined. */
 function readBytes(text: string): number[] | undefined {
-  if (text.length > MAX_TEXT_LENGTH) return undefined;
+  if (text.length > maxTextLength) return undefined;
   if (!text.includes(":")) {
     if (!ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
     return ipaddr.IPv4.parse(text).toByteArray();
@@ -146,7 +146,7 @@ function unmap(bytes: number[]): { bytes: number[]; mapped: boolean } {
   const mapped =
     bytes.length === 16 &&
     bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 0xff));
-  return { bytes: mapped ? bytes.slice(MAPPED_PREFIX_BYTES) : bytes, mapped };
+  return { bytes: mapped ? bytes.slice(mappedPrefixBytes) : bytes, mapped };
 }
 
 function numberOf(bytes: readonly number[]): bigint {

@@ -8,14 +8,14 @@
  * counts, because a feed that repeats itself is not a second source.
  */
 import type { Family } from "./address.ts";
-import { encodeFlags, MAX_THREAT_GRADE, type NetworkKind } from "./facts.ts";
+import { encodeFlags, maxThreatGrade, type NetworkKind } from "./facts.ts";
 import type { FeedRanges } from "./ranges.ts";
 import {
   encodeShard,
-  POSITION_BITS,
-  SHARD_BITS,
+  positionBits,
   type ShardId,
   type ShardRecord,
+  shardBits,
   shardStart,
 } from "./shard.ts";
 
@@ -114,20 +114,20 @@ function sortedByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
 /** Which feeds cover the position of the sweep, kept up to date range by range. */
 class Coverage {
   private readonly kinds: readonly NetworkKind[];
-  /** Open ranges per feed and count; a feed's row is MAX_THREAT_GRADE + 1 wide. */
+  /** Open ranges per feed and count; a feed's row is maxThreatGrade + 1 wide. */
   private readonly open: Uint32Array;
   /** Largest count among the open ranges of each feed, 0 when none is open. */
   private readonly largest: Uint8Array;
 
   constructor(feeds: readonly Feed[]) {
     this.kinds = feeds.map((feed) => feed.kind);
-    this.open = new Uint32Array(feeds.length * (MAX_THREAT_GRADE + 1));
+    this.open = new Uint32Array(feeds.length * (maxThreatGrade + 1));
     this.largest = new Uint8Array(feeds.length);
   }
 
   /** A range of the feed with the given count opens, or closes when the count is negative. */
   change(feed: number, signedCount: number): void {
-    const row = feed * (MAX_THREAT_GRADE + 1);
+    const row = feed * (maxThreatGrade + 1);
     const count = Math.abs(signedCount);
     const cell = row + count;
     this.open[cell] = (this.open[cell] ?? 0) + Math.sign(signedCount);
@@ -151,8 +151,8 @@ class Coverage {
 
 /** Cuts segments at shard borders and encodes every shard with at least one flag in it. */
 function cut(family: Family, segments: readonly Segment[], builtAtSeconds: number): BuiltShard[] {
-  const shift = BigInt(POSITION_BITS[family] - SHARD_BITS[family]);
-  const end = 1n << BigInt(POSITION_BITS[family]);
+  const shift = BigInt(positionBits[family] - shardBits[family]);
+  const end = 1n << BigInt(positionBits[family]);
   const built: BuiltShard[] = [];
   let number = 0;
   let records: ShardRecord[] = [];

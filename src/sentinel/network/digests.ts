@@ -6,15 +6,15 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { z } from "zod";
 import type { BuiltShard } from "./build.ts";
-import { KEY_PREFIX, SHARD_FORMAT, SHARD_HEADER_BYTES, shardKey } from "./shard.ts";
+import { keyPrefix, shardFormat, shardHeaderBytes, shardKey } from "./shard.ts";
 
-export const DIGESTS_KEY = `${KEY_PREFIX}digests`;
+export const digestsKey = `${keyPrefix}digests`;
 
 /** Bytes of SHA-256 kept: enough that a changed shard is never taken for unchanged. */
-const DIGEST_BYTES = 8;
+const digestBytes = 8;
 
 const digestsSchema = z.object({
-  format: z.literal(SHARD_FORMAT),
+  format: z.literal(shardFormat),
   shards: z.record(z.string(), z.string()),
 });
 
@@ -55,7 +55,7 @@ export function planImport(
 }
 
 export function serializeDigests(digests: Digests): string {
-  return JSON.stringify({ format: SHARD_FORMAT, shards: Object.fromEntries(digests) });
+  return JSON.stringify({ format: shardFormat, shards: Object.fromEntries(digests) });
 }
 
 /** Anything unreadable counts as "nothing known", so that everything is written again. */
@@ -70,5 +70,5 @@ export function parseDigests(text: string | undefined): Digests {
 
 /** Over the records only: the time of building in the header is no change. */
 function shardDigest(bytes: Uint8Array): string {
-  return bytesToHex(sha256(bytes.subarray(SHARD_HEADER_BYTES)).subarray(0, DIGEST_BYTES));
+  return bytesToHex(sha256(bytes.subarray(shardHeaderBytes)).subarray(0, digestBytes));
 }

@@ -7,7 +7,7 @@
  * Kinds of network in the order of their bits. Stored data depends on the order: append only,
  * or raise the format version.
  */
-export const NETWORK_KINDS = [
+export const networkKinds = [
   "hosting",
   "vpn",
   "tor",
@@ -19,10 +19,10 @@ export const NETWORK_KINDS = [
   "threat",
 ] as const;
 
-export type NetworkKind = (typeof NETWORK_KINDS)[number];
+export type NetworkKind = (typeof networkKinds)[number];
 
 export interface NetworkFacts {
-  /** In the order of NETWORK_KINDS; "threat" is among them exactly when threatGrade is not 0. */
+  /** In the order of networkKinds; "threat" is among them exactly when threatGrade is not 0. */
   readonly kinds: readonly NetworkKind[];
   /** Number of threat lists that name the address, 0 to 15; 15 means 15 or more. */
   readonly threatGrade: number;
@@ -32,27 +32,27 @@ export interface NetworkFacts {
   readonly country: string | undefined;
 }
 
-export const MAX_THREAT_GRADE = 15;
+export const maxThreatGrade = 15;
 
-const GRADE_SHIFT = 12;
+const gradeShift = 12;
 
 export function isNetworkKind(text: string): text is NetworkKind {
-  return NETWORK_KINDS.some((kind) => kind === text);
+  return networkKinds.some((kind) => kind === text);
 }
 
 /** Bit number of a kind, 0 to 11. */
 export function kindBit(kind: NetworkKind): number {
-  return NETWORK_KINDS.indexOf(kind);
+  return networkKinds.indexOf(kind);
 }
 
 /** 16 flag bits. The "threat" bit follows the grade; a grade above 15 is stored as 15. */
 export function encodeFlags(kinds: Iterable<NetworkKind>, threatGrade: number): number {
-  const grade = Math.min(MAX_THREAT_GRADE, Math.max(0, Math.trunc(threatGrade)));
+  const grade = Math.min(maxThreatGrade, Math.max(0, Math.trunc(threatGrade)));
   let bits = grade > 0 ? 1 << kindBit("threat") : 0;
   for (const kind of kinds) {
     if (kind !== "threat") bits |= 1 << kindBit(kind);
   }
-  return bits | (grade << GRADE_SHIFT);
+  return bits | (grade << gradeShift);
 }
 
 /** Two capital letters as 16 bits; 0, which means unknown, for anything else. */
@@ -65,8 +65,8 @@ export function encodeCountry(country: string | undefined): number {
 export function decodeFacts(asn: number, country: number, flags: number): NetworkFacts | undefined {
   if (asn === 0 && country === 0 && flags === 0) return undefined;
   return {
-    kinds: NETWORK_KINDS.filter((_, bit) => (flags & (1 << bit)) !== 0),
-    threatGrade: flags >>> GRADE_SHIFT,
+    kinds: networkKinds.filter((_, bit) => (flags & (1 << bit)) !== 0),
+    threatGrade: flags >>> gradeShift,
     asn: asn === 0 ? undefined : asn,
     country: country === 0 ? undefined : String.fromCharCode(country >>> 8, country & 0xff),
   };

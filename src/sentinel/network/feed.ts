@@ -43,19 +43,19 @@ export interface ParsedFeed {
 }
 
 /** How many bad lines are kept with their reason. */
-export const BAD_LINES_KEPT = 20;
+export const badLinesKept = 20;
 /**
  * Widest range taken from a feed, as a power of two: an IPv4 /8, an IPv6 /16. Nobody owns more
  * in one piece, so anything wider is a slip of the pen or a list of bogons (224.0.0.0/3), and
  * one `::/0` would write a million shards.
  */
-const WIDEST_RANGE_BITS: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
+const widestRangeBits: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
 /** A line longer than this is no entry; it is not even split. */
-const MAX_LINE_LENGTH = 4096;
+const maxLineLength = 4096;
 
 /** Reads one line, without its line break. */
 export function parseFeedLine(line: string): FeedLine {
-  if (line.length > MAX_LINE_LENGTH) return bad("line too long");
+  if (line.length > maxLineLength) return bad("line too long");
   const text = line.replace(/[#;].*$/s, "").trim();
   if (text === "") return { type: "blank" };
   const fields = text.split(",").map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
@@ -91,7 +91,7 @@ export function createFeedParser(): { push(text: string): void; finish(): Parsed
       rows += 1;
     } else if (parsed.type === "bad") {
       skipped += 1;
-      if (badLines.length < BAD_LINES_KEPT) {
+      if (badLines.length < badLinesKept) {
         badLines.push({ line: lineNumber, reason: parsed.reason });
       }
     }
@@ -121,8 +121,8 @@ function parseRange(firstText: string, lastText: string): FeedLine {
 }
 
 function entry(family: Family, first: bigint, last: bigint, count: number): FeedLine {
-  if (last - first >= 1n << WIDEST_RANGE_BITS[family]) {
-    const prefix = addressBits(family) - Number(WIDEST_RANGE_BITS[family]);
+  if (last - first >= 1n << widestRangeBits[family]) {
+    const prefix = addressBits(family) - Number(widestRangeBits[family]);
     return bad(`wider than an IPv${family} /${prefix}`);
   }
   return { type: "entry", entry: { family, first, last, count } };

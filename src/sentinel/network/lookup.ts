@@ -5,7 +5,7 @@
  */
 import { type Address, isReserved } from "./address.ts";
 import type { NetworkFacts } from "./facts.ts";
-import { hasShard, MANIFEST_KEY, type Manifest, parseManifest } from "./manifest.ts";
+import { hasShard, type Manifest, manifestKey, parseManifest } from "./manifest.ts";
 import { lookupShard, shardKey, shardOf } from "./shard.ts";
 
 /** Why there is no evidence. */
@@ -33,13 +33,13 @@ export interface NetworkStore {
 }
 
 /** How long an isolate trusts a manifest it has read. */
-const MANIFEST_MEMORY_MS = 60_000;
+const manifestMemoryMs = 60_000;
 /** How long a location keeps a value, found or not; KV takes no less than 30 s. */
-const CACHE_TTL_SECONDS = 60;
+const cacheTtlSeconds = 60;
 /** A login does not wait longer than this for reputation. */
-const READ_TIMEOUT_MS = 1_000;
+const readTimeoutMs = 1_000;
 /** Addresses change hands; a list of last season accuses the wrong people. */
-const STALE_AFTER_MS = 30 * 24 * 60 * 60 * 1_000;
+const staleAfterMs = 30 * 24 * 60 * 60 * 1_000;
 
 type ReadResult =
   | { readonly status: "value"; readonly bytes: Uint8Array }
@@ -87,7 +87,7 @@ export async function lookupNetwork(
 
 /** The manifest as it stands in KV, and kept for a minute. `now` is Unix ms. Never throws. */
 export async function readManifest(store: NetworkStore, now: number): Promise<ManifestResult> {
-  const value = await read(store, MANIFEST_KEY);
+  const value = await read(store, manifestKey);
   if (value.status !== "value") return { status: value.status };
   const manifest = parseManifest(new TextDecoder().decode(value.bytes));
   if (manifest === undefined) return { status: "corrupt" };
@@ -99,7 +99,7 @@ function recall(store: NetworkStore, now: number): Manifest | undefined {
   const entry = remembered.get(store);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
-  return age >= 0 && age < MANIFEST_MEMORY_MS ? entry.manifest : undefined;
+  return age >= 0 && age < manifestMemoryMs ? entry.manifest : undefined;
 }
 
 /** The answer where the manifest alone decides, else undefined. */
@@ -108,7 +108,7 @@ function answerWithoutShard(
   shard: ReturnType<typeof shardOf>,
   now: number,
 ): NetworkLookup | undefined {
-  if (now - manifest.builtAt > STALE_AFTER_MS) return degraded("stale");
+  if (now - manifest.builtAt > staleAfterMs) return degraded("stale");
   if (!hasShard(manifest, shard)) return { facts: undefined, degraded: false };
   return undefined;
 }
@@ -116,7 +116,7 @@ function answerWithoutShard(
 async function read(store: NetworkStore, key: string): Promise<ReadResult> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<ReadResult>((resolve) => {
-    timer = setTimeout(() => resolve({ status: "timeout" }), READ_TIMEOUT_MS);
+    timer = setTimeout(() => resolve({ status: "timeout" }), readTimeoutMs);
   });
   try {
     return await Promise.race([readValue(store, key), timeout]);
@@ -127,7 +127,7 @@ async function read(store: NetworkStore, key: string): Promise<ReadResult> {
 
 async function readValue(store: NetworkStore, key: string): Promise<ReadResult> {
   try {
-    const value = await store.get(key, { type: "arrayBuffer", cacheTtl: CACHE_TTL_SECONDS });
+    const value = await store.get(key, { type: "arrayBuffer", cacheTtl: cacheTtlSeconds });
     return value === null
       ? { status: "missing" }
       : { status: "value", bytes: new Uint8Array(value) };

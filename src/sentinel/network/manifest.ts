@@ -4,19 +4,19 @@
  */
 import { base64 } from "@scure/base";
 import { z } from "zod";
-import { NETWORK_KINDS } from "./facts.ts";
-import { KEY_PREFIX, SHARD_BITS, SHARD_FORMAT, type ShardId } from "./shard.ts";
+import { networkKinds } from "./facts.ts";
+import { keyPrefix, type ShardId, shardBits, shardFormat } from "./shard.ts";
 
-export const MANIFEST_KEY = `${KEY_PREFIX}manifest`;
+export const manifestKey = `${keyPrefix}manifest`;
 
 /** One bit per IPv4 shard, most significant bit first. */
-const V4_BITMAP_BYTES = (1 << SHARD_BITS[4]) / 8;
+const v4BitmapBytes = (1 << shardBits[4]) / 8;
 /** Hexadecimal digits of an IPv6 shard number. */
-const V6_DIGITS = SHARD_BITS[6] / 4;
+const v6ShardDigits = shardBits[6] / 4;
 
 const feedSummarySchema = z.object({
   name: z.string(),
-  kind: z.enum(NETWORK_KINDS),
+  kind: z.enum(networkKinds),
   /** File name without folders: the rest is nobody's business. */
   source: z.string(),
   rows: z.int().nonnegative(),
@@ -25,7 +25,7 @@ const feedSummarySchema = z.object({
 });
 
 const manifestSchema = z.object({
-  format: z.literal(SHARD_FORMAT),
+  format: z.literal(shardFormat),
   built_at: z.int().nonnegative(),
   feeds: z.array(feedSummarySchema),
   shards: z.object({ v4: z.string(), v6: z.string() }),
@@ -50,7 +50,7 @@ export function createManifest(
   feeds: readonly FeedSummary[],
   shards: readonly ShardId[],
 ): Manifest {
-  const v4 = new Uint8Array(V4_BITMAP_BYTES);
+  const v4 = new Uint8Array(v4BitmapBytes);
   const v6: number[] = [];
   for (const { family, number } of shards) {
     if (family === 6) v6.push(number);
@@ -62,7 +62,7 @@ export function createManifest(
 
 export function serializeManifest({ builtAt, feeds, v4, v6 }: Manifest): string {
   const shards = { v4: base64.encode(v4), v6 };
-  return JSON.stringify({ format: SHARD_FORMAT, built_at: builtAt, feeds, shards });
+  return JSON.stringify({ format: shardFormat, built_at: builtAt, feeds, shards });
 }
 
 /** Reads a manifest; undefined when the text is anything else. Never throws. */
@@ -70,8 +70,8 @@ export function parseManifest(text: string): Manifest | undefined {
   try {
     const { built_at: builtAt, feeds, shards } = manifestSchema.parse(JSON.parse(text));
     const v4 = base64.decode(shards.v4);
-    if (v4.length !== V4_BITMAP_BYTES) return undefined;
-    if (shards.v6.length % V6_DIGITS !== 0 || /[^0-9a-f]/.test(shards.v6)) return undefined;
+    if (v4.length !== v4BitmapBytes) return undefined;
+    if (shards.v6.length % v6ShardDigits !== 0 || /[^0-9a-f]/.test(shards.v6)) return undefined;
     return { builtAt, feeds, v4, v6: shards.v6 };
   } catch {
     return undefined;
@@ -84,10 +84,10 @@ export function hasShard(manifest: Manifest, { family, number }: ShardId): boole
   // Digits of fixed width sort like the numbers, so the text is searched as it is.
   const wanted = v6Digits(number);
   let below = 0;
-  let above = manifest.v6.length / V6_DIGITS;
+  let above = manifest.v6.length / v6ShardDigits;
   while (below < above) {
     const middle = (below + above) >>> 1;
-    const found = manifest.v6.slice(middle * V6_DIGITS, (middle + 1) * V6_DIGITS);
+    const found = manifest.v6.slice(middle * v6ShardDigits, (middle + 1) * v6ShardDigits);
     if (found === wanted) return true;
     if (found < wanted) below = middle + 1;
     else above = middle;
@@ -96,5 +96,5 @@ export function hasShard(manifest: Manifest, { family, number }: ShardId): boole
 }
 
 function v6Digits(number: number): string {
-  return number.toString(16).padStart(V6_DIGITS, "0");
+  return number.toString(16).padStart(v6ShardDigits, "0");
 }

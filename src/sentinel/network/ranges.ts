@@ -4,19 +4,19 @@
  * as long.
  */
 import type { Family } from "./address.ts";
-import { MAX_THREAT_GRADE } from "./facts.ts";
+import { maxThreatGrade } from "./facts.ts";
 
-const INITIAL_CAPACITY = 1024;
+const initialCapacity = 1024;
 
 /** Ranges of one family. Columns hold 32-bit words of positions; `length` of them are in use. */
 export class RangeColumns {
   length = 0;
-  firstHigh = new Uint32Array(INITIAL_CAPACITY);
-  firstLow = new Uint32Array(INITIAL_CAPACITY);
-  lastHigh = new Uint32Array(INITIAL_CAPACITY);
-  lastLow = new Uint32Array(INITIAL_CAPACITY);
+  firstHigh = new Uint32Array(initialCapacity);
+  firstLow = new Uint32Array(initialCapacity);
+  lastHigh = new Uint32Array(initialCapacity);
+  lastLow = new Uint32Array(initialCapacity);
   /** How many sources list the range, 1 to 15. */
-  count = new Uint8Array(INITIAL_CAPACITY);
+  count = new Uint8Array(initialCapacity);
 
   /** Positions are IPv4 addresses or the top 64 bits of IPv6 addresses; last is inclusive. */
   push(first: bigint, last: bigint, count: number): void {
@@ -25,7 +25,7 @@ export class RangeColumns {
     this.firstLow[this.length] = Number(first & 0xffff_ffffn);
     this.lastHigh[this.length] = Number(last >> 32n);
     this.lastLow[this.length] = Number(last & 0xffff_ffffn);
-    this.count[this.length] = Math.min(MAX_THREAT_GRADE, Math.max(1, count));
+    this.count[this.length] = Math.min(maxThreatGrade, Math.max(1, count));
     this.length += 1;
   }
 

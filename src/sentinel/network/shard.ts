@@ -42,49 +42,49 @@ export type ShardAnswer =
   | { readonly status: "nothing" }
   | { readonly status: "corrupt"; readonly reason: string };
 
-export const KEY_PREFIX = "net/v1/";
-export const SHARD_FORMAT = 1;
-export const SHARD_HEADER_BYTES = 24;
-export const SHARD_BITS: Readonly<Record<Family, number>> = { 4: 12, 6: 20 };
+export const keyPrefix = "net/v1/";
+export const shardFormat = 1;
+export const shardHeaderBytes = 24;
+export const shardBits: Readonly<Record<Family, number>> = { 4: 12, 6: 20 };
 /** Bits of an address that a record distinguishes. */
-export const POSITION_BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 64 };
+export const positionBits: Readonly<Record<Family, number>> = { 4: 32, 6: 64 };
 
 /** "EIPN" */
-const MAGIC = 0x4549504e;
-const CHECKSUM_AT = 20;
-const RECORD_BYTES: Readonly<Record<Family, number>> = { 4: 12, 6: 16 };
+const magicBytes = 0x4549504e;
+const checksumAt = 20;
+const recordBytes: Readonly<Record<Family, number>> = { 4: 12, 6: 16 };
 
 /** The shard an address is in. */
 export function shardOf(address: Address): ShardId {
   const bits = address.family === 4 ? 32 : 128;
-  const shift = BigInt(bits - SHARD_BITS[address.family]);
+  const shift = BigInt(bits - shardBits[address.family]);
   return { family: address.family, number: Number(address.value >> shift) };
 }
 
 /** KV key: `net/v1/4/001`, `net/v1/6/20014` (the top bits of the address in hexadecimal). */
 export function shardKey({ family, number }: ShardId): string {
-  const digits = SHARD_BITS[family] / 4;
-  return `${KEY_PREFIX}${family}/${number.toString(16).padStart(digits, "0")}`;
+  const digits = shardBits[family] / 4;
+  return `${keyPrefix}${family}/${number.toString(16).padStart(digits, "0")}`;
 }
 
 /** The position of the first address of a shard. */
 export function shardStart({ family, number }: ShardId): bigint {
-  return BigInt(number) << BigInt(POSITION_BITS[family] - SHARD_BITS[family]);
+  return BigInt(number) << BigInt(positionBits[family] - shardBits[family]);
 }
 
 /** Records must ascend and the first must start where the shard starts. */
 export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
   const { family, records } = shard;
-  const size = RECORD_BYTES[family];
-  const bytes = new Uint8Array(SHARD_HEADER_BYTES + records.length * size);
+  const size = recordBytes[family];
+  const bytes = new Uint8Array(shardHeaderBytes + records.length * size);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, MAGIC);
-  view.setUint8(4, SHARD_FORMAT);
+  view.setUint32(0, magicBytes);
+  view.setUint8(4, shardFormat);
   view.setUint8(5, family);
   view.setUint32(8, shard.number);
   view.setUint32(12, shard.builtAtSeconds);
   view.setUint32(16, records.length);
-  let at = SHARD_HEADER_BYTES;
+  let at = shardHeaderBytes;
   for (const record of records) {
     if (family === 4) view.setUint32(at, Number(record.start));
     else view.setBigUint64(at, record.start);
@@ -93,7 +93,7 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
     view.setUint16(at + size - 2, record.flags);
     at += size;
   }
-  view.setUint32(CHECKSUM_AT, checksum(bytes));
+  view.setUint32(checksumAt, checksum(bytes));
   return bytes;
 }
 
@@ -105,10 +105,10 @@ export function decodeShard(
   const opened = openShard(bytes, id);
   if (typeof opened === "string") return { status: "corrupt", reason: opened };
   const { view, count } = opened;
-  const size = RECORD_BYTES[id.family];
+  const size = recordBytes[id.family];
   const records: ShardRecord[] = [];
   for (let index = 0; index < count; index += 1) {
-    const at = SHARD_HEADER_BYTES + index * size;
+    const at = shardHeaderBytes + index * size;
     records.push({
       start: id.family === 4 ? BigInt(view.getUint32(at)) : view.getBigUint64(at),
       asn: view.getUint32(at + size - 8),
@@ -128,7 +128,7 @@ export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
   const opened = openShard(bytes, shardOf(address));
   if (typeof opened === "string") return { status: "corrupt", reason: opened };
   const { view, count } = opened;
-  const size = RECORD_BYTES[family];
+  const size = recordBytes[family];
   // Two words of 32 bits instead of one bigint, so that a probe allocates nothing.
   const position = family === 4 ? address.value : address.value >> 64n;
   const high = Number(position >> 32n);
@@ -137,13 +137,13 @@ export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
   let above = count;
   while (above - below > 1) {
     const middle = (below + above) >>> 1;
-    const at = SHARD_HEADER_BYTES + middle * size;
+    const at = shardHeaderBytes + middle * size;
     const startHigh = family === 4 ? 0 : view.getUint32(at);
     const startLow = view.getUint32(family === 4 ? at : at + 4);
     if (startHigh < high || (startHigh === high && startLow <= low)) below = middle;
     else above = middle;
   }
-  const end = SHARD_HEADER_BYTES + (below + 1) * size;
+  const end = shardHeaderBytes + (below + 1) * size;
   const facts = decodeFacts(
     view.getUint32(end - 8),
     view.getUint16(end - 4),
@@ -154,27 +154,27 @@ export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
 
 /** Checks everything a search relies on; a string says what is wrong. */
 function openShard(bytes: Uint8Array, id: ShardId): { view: DataView; count: number } | string {
-  if (bytes.byteLength < SHARD_HEADER_BYTES) return "shorter than a header";
+  if (bytes.byteLength < shardHeaderBytes) return "shorter than a header";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(0) !== MAGIC) return "not a network shard";
-  if (view.getUint8(4) !== SHARD_FORMAT) return "another format version";
+  if (view.getUint32(0) !== magicBytes) return "not a network shard";
+  if (view.getUint8(4) !== shardFormat) return "another format version";
   if (view.getUint8(5) !== id.family || view.getUint32(8) !== id.number) return "another shard";
   const count = view.getUint32(16);
   if (count === 0) return "no records";
-  if (bytes.byteLength !== SHARD_HEADER_BYTES + count * RECORD_BYTES[id.family]) {
+  if (bytes.byteLength !== shardHeaderBytes + count * recordBytes[id.family]) {
     return "length does not match the record count";
   }
-  if (view.getUint32(CHECKSUM_AT) !== checksum(bytes)) return "checksum does not match";
+  if (view.getUint32(checksumAt) !== checksum(bytes)) return "checksum does not match";
   const start =
     id.family === 4
-      ? BigInt(view.getUint32(SHARD_HEADER_BYTES))
-      : view.getBigUint64(SHARD_HEADER_BYTES);
+      ? BigInt(view.getUint32(shardHeaderBytes))
+      : view.getBigUint64(shardHeaderBytes);
   if (start !== shardStart(id)) return "first record does not start the shard";
   return { view, count };
 }
 
 /** CRC-32 over everything but the checksum itself. */
 function checksum(bytes: Uint8Array): number {
-  const header = crc32.buf(bytes.subarray(0, CHECKSUM_AT));
-  return crc32.buf(bytes.subarray(SHARD_HEADER_BYTES), header) >>> 0;
+  const header = crc32.buf(bytes.subarray(0, checksumAt));
+  return crc32.buf(bytes.subarray(shardHeaderBytes), header) >>> 0;
 }

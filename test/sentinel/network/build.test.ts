@@ -9,7 +9,7 @@ import {
   type Network,
 } from "../../../src/sentinel/network/address.ts";
 import { type BuiltShard, buildShards, type Feed } from "../../../src/sentinel/network/build.ts";
-import { NETWORK_KINDS, type NetworkFacts } from "../../../src/sentinel/network/facts.ts";
+import { type NetworkFacts, networkKinds } from "../../../src/sentinel/network/facts.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import {
   decodeShard,
@@ -35,7 +35,7 @@ function lookup(feeds: readonly Feed[], text: string): NetworkFacts | undefined 
 }
 
 interface NaiveFeed {
-  readonly kind: (typeof NETWORK_KINDS)[number];
+  readonly kind: (typeof networkKinds)[number];
   readonly networks: readonly { readonly network: Network; readonly count: number }[];
 }
 
@@ -46,7 +46,7 @@ function scan(feeds: readonly NaiveFeed[], target: Address): NetworkFacts | unde
     return counts.length === 0 ? [] : [{ kind, count: Math.max(...counts) }];
   });
   if (covering.length === 0) return undefined;
-  const kinds = NETWORK_KINDS.filter((kind) => covering.some((one) => one.kind === kind));
+  const kinds = networkKinds.filter((kind) => covering.some((one) => one.kind === kind));
   const threats = covering.filter(({ kind }) => kind === "threat");
   const threatGrade = Math.min(
     15,
@@ -83,7 +83,7 @@ function naiveFeeds(family: Family): fc.Arbitrary<NaiveFeed[]> {
   const entry = fc.record({ network: networks(family), count: fc.integer({ min: 1, max: 9 }) });
   return fc.array(
     fc.record({
-      kind: fc.constantFrom(...NETWORK_KINDS, "threat" as const),
+      kind: fc.constantFrom(...networkKinds, "threat" as const),
       networks: fc.array(entry, { minLength: 1, maxLength: 12 }),
     }),
     { minLength: 1, maxLength: 5 },

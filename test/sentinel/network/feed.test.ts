@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  BAD_LINES_KEPT,
+  badLinesKept,
   createFeedParser,
   parseFeedLine,
 } from "../../../src/sentinel/network/feed.ts";
@@ -81,10 +81,10 @@ describe("a feed", () => {
   });
 
   it("keeps the first bad lines with their numbers and counts the rest", () => {
-    const { skipped, badLines } = parse("x\n".repeat(BAD_LINES_KEPT + 5));
-    expect(skipped).toBe(BAD_LINES_KEPT + 5);
+    const { skipped, badLines } = parse("x\n".repeat(badLinesKept + 5));
+    expect(skipped).toBe(badLinesKept + 5);
     expect(badLines.map(({ line }) => line)).toEqual(
-      Array.from({ length: BAD_LINES_KEPT }, (_, index) => index + 1),
+      Array.from({ length: badLinesKept }, (_, index) => index + 1),
     );
   });
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
-import { MANIFEST_KEY } from "../../../src/sentinel/network/manifest.ts";
+import { manifestKey } from "../../../src/sentinel/network/manifest.ts";
 import { address, feed, imported, NOW, WatchedStore } from "./support.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -75,7 +75,7 @@ describe("a lookup in the real KV", () => {
 
   it("is degraded when the manifest is damaged", async () => {
     const now = await importAll();
-    await env.IP_REPUTATION.put(MANIFEST_KEY, "{");
+    await env.IP_REPUTATION.put(manifestKey, "{");
     expect(await lookupNetwork(env.IP_REPUTATION, LISTED, now)).toEqual(degraded("corrupt"));
   });
 });
@@ -100,7 +100,7 @@ describe("the reads of a lookup", () => {
   it("are two at first and one while the manifest is remembered", async () => {
     const store = new WatchedStore(imported(FEEDS, NOW));
     await lookupNetwork(store, LISTED, NOW);
-    expect(store.reads.toSorted()).toEqual([SHARD_KEY, MANIFEST_KEY].toSorted());
+    expect(store.reads.toSorted()).toEqual([SHARD_KEY, manifestKey].toSorted());
     await lookupNetwork(store, LISTED, NOW + 59_999);
     expect(store.reads.slice(2)).toEqual([SHARD_KEY]);
     await lookupNetwork(store, LISTED, NOW + 60_000);
@@ -179,13 +179,13 @@ describe("a KV that fails", () => {
     ],
   ])("makes the lookup degraded when it %s", async (_, fault) => {
     const values = imported(FEEDS, NOW);
-    for (const broken of [SHARD_KEY, MANIFEST_KEY]) {
+    for (const broken of [SHARD_KEY, manifestKey]) {
       const store = new WatchedStore(values, (key) => (key === broken ? fault() : undefined));
       expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
     }
   });
 
-  it.each([SHARD_KEY, MANIFEST_KEY])("makes the lookup degraded when %s hangs", async (hanging) => {
+  it.each([SHARD_KEY, manifestKey])("makes the lookup degraded when %s hangs", async (hanging) => {
     vi.useFakeTimers();
     const store = new WatchedStore(imported(FEEDS, NOW), (key) =>
       key === hanging ? never() : undefined,
@@ -203,7 +203,7 @@ describe("a KV that fails", () => {
 
   it("does not matter where the manifest says that nothing is known", async () => {
     const store = new WatchedStore(imported(FEEDS, NOW), (key) =>
-      key === MANIFEST_KEY ? undefined : Promise.reject(new Error("KV is down")),
+      key === manifestKey ? undefined : Promise.reject(new Error("KV is down")),
     );
     expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
   });

@@ -6,9 +6,9 @@ import {
   decodeShard,
   encodeShard,
   lookupShard,
-  POSITION_BITS,
-  SHARD_BITS,
+  positionBits,
   type Shard,
+  shardBits,
   shardKey,
   shardOf,
   shardStart,
@@ -49,8 +49,8 @@ const shards = fc
     ),
   })
   .map(({ family, seed, builtAtSeconds, facts }): Shard => {
-    const id = { family, number: seed % (1 << SHARD_BITS[family]) };
-    const width = 1n << BigInt(POSITION_BITS[family] - SHARD_BITS[family]);
+    const id = { family, number: seed % (1 << shardBits[family]) };
+    const width = 1n << BigInt(positionBits[family] - shardBits[family]);
     const offsets = new Set([0n, ...facts.map(({ offset }) => offset % width)]);
     const ascending = [...offsets].sort((a, b) => (a < b ? -1 : 1));
     const records = ascending.map((offset, index) => {

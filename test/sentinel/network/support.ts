@@ -10,7 +10,7 @@ import type { NetworkKind } from "../../../src/sentinel/network/facts.ts";
 import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import {
   createManifest,
-  MANIFEST_KEY,
+  manifestKey,
   serializeManifest,
 } from "../../../src/sentinel/network/manifest.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
@@ -48,7 +48,7 @@ export function imported(feeds: readonly Feed[], builtAt: number): Map<string, U
   const values = new Map<string, Uint8Array>();
   for (const shard of shards) values.set(shardKey(shard), shard.bytes);
   const manifest = serializeManifest(createManifest(builtAt, [], shards));
-  values.set(MANIFEST_KEY, new TextEncoder().encode(manifest));
+  values.set(manifestKey, new TextEncoder().encode(manifest));
   return values;
 }
 

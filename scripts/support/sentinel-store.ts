@@ -32,35 +32,35 @@ export class ImportError extends Error {}
 
 const keyListSchema = z.array(z.object({ name: z.string() }));
 
-const BINDING = "IP_REPUTATION";
-const CONFIG_PATH = join(import.meta.dirname, "..", "wrangler.toml");
+const bindingName = "IP_REPUTATION";
+const wranglerConfig = join(import.meta.dirname, "..", "..", "wrangler.toml");
 /** Values on their way to local KV at the same time; more does not make it faster. */
-const LOCAL_WRITES_AT_ONCE = 32;
+const localWritesAtOnce = 32;
 /** Limits of one bulk request of KV: 10,000 keys, 100 MB; kept clear of the latter. */
-const BULK_MAX_KEYS = 10_000;
-const BULK_MAX_CHARACTERS = 90_000_000;
-const COMMAND_OUTPUT_MAX_BYTES = 256 * 1024 * 1024;
+const bulkMaxKeys = 10_000;
+const bulkMaxCharacters = 90_000_000;
+const commandOutputMaxBytes = 256 * 1024 * 1024;
 
 /** The KV namespace of `wrangler dev`; `persistTo` as wrangler's option of that name. */
 export async function openLocalStore(persistTo: string | undefined): Promise<ImportStore> {
   const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
-  const state = join(persistTo ?? join(dirname(CONFIG_PATH), ".wrangler", "state"), "v3");
+  const state = join(persistTo ?? join(dirname(wranglerConfig), ".wrangler", "state"), "v3");
   const configPath = join(folder, "wrangler.json");
   // A configuration with nothing but the namespace: no Durable Object or secret is asked for.
-  const namespace = unstable_readConfig({ config: CONFIG_PATH }).kv_namespaces.find(
-    (candidate: { binding: string; id?: string }) => candidate.binding === BINDING,
+  const namespace = unstable_readConfig({ config: wranglerConfig }).kv_namespaces.find(
+    (candidate: { binding: string; id?: string }) => candidate.binding === bindingName,
   );
   const id = namespace?.id === undefined ? {} : { id: namespace.id };
-  const kvNamespaces = [{ binding: BINDING, ...id }];
+  const kvNamespaces = [{ binding: bindingName, ...id }];
   const config = { name: "sentinel-import", compatibility_date: "2026-08-15" };
   writeFileSync(configPath, JSON.stringify({ ...config, kv_namespaces: kvNamespaces }));
-  const proxy = await getPlatformProxy<{ [BINDING]: KVNamespace }>({
+  const proxy = await getPlatformProxy<{ [bindingName]: KVNamespace }>({
     configPath,
     persist: { path: state },
     envFiles: [],
     remoteBindings: false,
   });
-  const kv = proxy.env[BINDING];
+  const kv = proxy.env[bindingName];
 
   return {
     async list(prefix) {
@@ -77,8 +77,8 @@ export async function openLocalStore(persistTo: string | undefined): Promise<Imp
       return (await kv.get(key, "text")) ?? "";
     },
     async write(values, onProgress) {
-      for (let from = 0; from < values.length; from += LOCAL_WRITES_AT_ONCE) {
-        const batch = values.slice(from, from + LOCAL_WRITES_AT_ONCE);
+      for (let from = 0; from < values.length; from += localWritesAtOnce) {
+        const batch = values.slice(from, from + localWritesAtOnce);
         await Promise.all(batch.map(({ key, bytes }) => kv.put(key, bytes)));
         onProgress(from + batch.length);
       }
@@ -98,18 +98,18 @@ export async function openRemoteStore(namespaceId: string | undefined): Promise<
   const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
   const file = join(folder, "bulk.json");
   const where =
-    namespaceId === undefined ? ["--binding", BINDING] : ["--namespace-id", namespaceId];
+    namespaceId === undefined ? ["--binding", bindingName] : ["--namespace-id", namespaceId];
 
   function wrangler(...command: string[]): string {
     const entry = fileURLToPath(import.meta.resolve("wrangler"));
     const wranglerPath = join(dirname(entry), "..", "bin", "wrangler.js");
     const result = spawnSync(
       process.execPath,
-      [wranglerPath, "kv", ...command, ...where, "--remote", "--config", CONFIG_PATH],
+      [wranglerPath, "kv", ...command, ...where, "--remote", "--config", wranglerConfig],
       {
         encoding: "utf8",
         env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-        maxBuffer: COMMAND_OUTPUT_MAX_BYTES,
+        maxBuffer: commandOutputMaxBytes,
         stdio: ["ignore", "pipe", "pipe"],
       },
     );
@@ -136,8 +136,8 @@ export async function openRemoteStore(namespaceId: string | undefined): Promise<
       }
     },
     async remove(keys) {
-      for (let from = 0; from < keys.length; from += BULK_MAX_KEYS) {
-        writeFileSync(file, JSON.stringify(keys.slice(from, from + BULK_MAX_KEYS)));
+      for (let from = 0; from < keys.length; from += bulkMaxKeys) {
+        writeFileSync(file, JSON.stringify(keys.slice(from, from + bulkMaxKeys)));
         wrangler("bulk", "delete", file, "--force");
       }
     },
@@ -160,7 +160,7 @@ function* bulkBatches(values: readonly KeyValue[]): Generator<BulkValue[]> {
     const value = Buffer.from(bytes).toString("base64");
     // Around the value: names of the fields, quotes, commas.
     const size = key.length + value.length + 50;
-    if (batch.length === BULK_MAX_KEYS || characters + size > BULK_MAX_CHARACTERS) {
+    if (batch.length === bulkMaxKeys || characters + size > bulkMaxCharacters) {
       yield batch;
       batch = [];
       characters = 0;

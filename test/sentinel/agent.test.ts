@@ -1,0 +1,153 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { agentKindOf } from "../../src/sentinel/agent.ts";
+
+const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
+const apple = "AppleWebKit/605.1.15 (KHTML, like Gecko)";
+
+describe("a browser", () => {
+  test.each([
+    [
+      "Chrome on Windows",
+      `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.0.0 Safari/537.36`,
+    ],
+    [
+      "Edge on Windows",
+      `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0`,
+    ],
+    [
+      "Opera on Windows",
+      `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/125.0.0.0 Safari/537.36 OPR/111.0.0.0`,
+    ],
+    [
+      "Internet Explorer 11",
+      "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko",
+    ],
+    [
+      "Safari on macOS",
+      `Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${apple} Version/17.5 Safari/605.1.15`,
+    ],
+    ["Firefox on Linux", "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"],
+    [
+      "Chrome on a Chromebook",
+      `Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) ${webkit} Chrome/126.0.0.0 Safari/537.36`,
+    ],
+    [
+      "Safari on an iPhone",
+      `Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) ${apple} Version/17.5 Mobile/15E148 Safari/604.1`,
+    ],
+    [
+      "Chrome on an iPad",
+      `Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) ${apple} CriOS/126.0.6478.54 Mobile/15E148 Safari/604.1`,
+    ],
+    [
+      "Chrome on Android",
+      `Mozilla/5.0 (Linux; Android 10; K) ${webkit} Chrome/126.0.0.0 Mobile Safari/537.36`,
+    ],
+    [
+      "Samsung Internet",
+      `Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-S918B) ${webkit} SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36`,
+    ],
+    ["Firefox on Android", "Mozilla/5.0 (Android 14; Mobile; rv:127.0) Gecko/127.0 Firefox/127.0"],
+    [
+      "Chrome on a phone whose name ends in bot",
+      `Mozilla/5.0 (Linux; Android 9; CUBOT_X19) ${webkit} Chrome/120.0.0.0 Mobile Safari/537.36`,
+    ],
+    [
+      "a web view in an app",
+      `Mozilla/5.0 (Linux; Android 13; Pixel 7 Build/TQ3A.230901.001; wv) ${webkit} Version/4.0 Chrome/116.0.0.0 Mobile Safari/537.36`,
+    ],
+    [
+      "an Electron app",
+      `Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${webkit} Slack/4.38.125 Chrome/124.0.6367.60 Electron/30.0.1 Safari/537.36`,
+    ],
+  ])("is %s", (_, agent) => {
+    expect(agentKindOf(agent)).toBe("browser");
+  });
+});
+
+describe("an application", () => {
+  test.each([
+    "EnterpriseAgent/1.0",
+    "Acme/3.2 (iOS)",
+    "Acme/3.2.1 (Android 14; Pixel 8)",
+    "Acme/12 CFNetwork/1474 Darwin/23.0.0",
+    "Acme-Desktop/2.4 (Windows NT 10.0)",
+    "MyBank/5.1 (com.mybank.app; build:512; iOS 17.5.1) Alamofire/5.9.1",
+    "okhttp/4.12.0",
+    "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/AP2A.240605.024)",
+    "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0; Pro)",
+  ])("is %s", (agent) => {
+    expect(agentKindOf(agent)).toBe("application");
+  });
+});
+
+describe("a script, library or bot", () => {
+  test.each([
+    "curl/8.7.1",
+    "Wget/1.21.4",
+    "python-requests/2.32.3",
+    "Python-urllib/3.12",
+    "python-httpx/0.27.0",
+    "Python/3.12 aiohttp/3.9.5",
+    "Go-http-client/1.1",
+    "Go-http-client/2.0",
+    "Java/17.0.11",
+    "Apache-HttpClient/4.5.14 (Java/17.0.11)",
+    "axios/1.7.2",
+    "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
+    "undici",
+    "got (https://github.com/sindresorhus/got)",
+    "libwww-perl/6.77",
+    "GuzzleHttp/7",
+    "Faraday v2.9.0",
+    "reqwest/0.12",
+    "HTTPie/3.2.2",
+    "PostmanRuntime/7.39.0",
+    "Scrapy/2.11.2 (+https://scrapy.org)",
+    "sqlmap/1.8#stable (https://sqlmap.org)",
+    "Nikto/2.5.0",
+    "masscan/1.3",
+    "Mozilla/5.0 zgrab/0.x",
+    "Mozilla/5.0 (Windows NT; Windows NT 10.0; de-DE) WindowsPowerShell/5.1.22621.3672",
+    "Mozilla/5.0",
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    `Mozilla/5.0 ${webkit.replace(")", "; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)")} Chrome/116.0.1938.76 Safari/537.36`,
+    "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+    "UptimeRobot/2.0",
+  ])("is %s", (agent) => {
+    expect(agentKindOf(agent)).toBe("scripted");
+  });
+});
+
+describe("a browser under automation", () => {
+  test.each([
+    `Mozilla/5.0 (X11; Linux x86_64) ${webkit} HeadlessChrome/126.0.0.0 Safari/537.36`,
+    "Mozilla/5.0 (Unknown; Linux x86_64) AppleWebKit/538.1 (KHTML, like Gecko) PhantomJS/2.1.1 Safari/538.1",
+    `Mozilla/5.0 (X11; Linux x86_64) ${webkit} headlesschrome/126.0.0.0 Safari/537.36`,
+  ])("is %s", (agent) => {
+    expect(agentKindOf(agent)).toBe("headless");
+  });
+});
+
+test.each([
+  ["nothing", ""],
+  ["a space", " "],
+  ["tabs and line ends", "\t\r\n"],
+  ["a no-break space", "\u00a0"],
+])("%s is an empty agent", (_, agent) => {
+  expect(agentKindOf(agent)).toBe("empty");
+});
+
+test("any text, however long, is one kind of agent", () => {
+  const kinds = ["empty", "headless", "scripted", "browser", "application"];
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 300 }), (agent) => {
+      expect(kinds).toContain(agentKindOf(agent));
+    }),
+  );
+  for (const part of ["a", "/1.", "(", "Mozilla/5.0 (", " bot", "1.1.1"]) {
+    expect(kinds).toContain(agentKindOf(part.repeat(2_000)));
+  }
+});

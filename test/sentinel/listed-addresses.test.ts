@@ -1,0 +1,106 @@
+/** Discover with imported lists: what the loader wrote is what a session is judged by. */
+import { env } from "cloudflare:workers";
+import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Answer, Tenant, User } from "../support/client.ts";
+import { feed, imported } from "./network/support.ts";
+
+const browser =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
+let user: User;
+
+beforeAll(async () => {
+  const feeds = [
+    feed("tor", "185.220.101.7", "2a0b:f4c2::1"),
+    feed("vpn", "185.220.100.0/22"),
+    feed("hosting", "45.33.0.0/17"),
+    feed("relay", "104.28.28.0/26"),
+    feed("hosting", "104.28.0.0/16"),
+    feed("threat", "1.0.140.168", "5.5.5.5 9"),
+    feed("threat", "1.0.140.0/24"),
+  ];
+  for (const [key, value] of imported(feeds, Date.now())) await env.IP_REPUTATION.put(key, value);
+});
+
+beforeEach(async () => {
+  user = await User.withTotp(await Tenant.create());
+});
+
+async function discover(ip: string, ua = "EnterpriseAgent/1.0"): Promise<Answer> {
+  return await user.tenant.send("POST", "/v1/sentinel/discover", {
+    sentinel: { id: user.id, context: { ip, ua } },
+  });
+}
+
+function signalsOf({ body }: Answer): string[] {
+  return body.reasons.map(({ signal }: { signal: string }) => signal);
+}
+
+describe("A session from", () => {
+  it("an unlisted address is judged without degradation", async () => {
+    const { body } = await discover("1.1.1.1");
+    expect(body).toMatchObject({ risk_score: 0.05, reasons: [], degraded: [] });
+  });
+
+  it("a Tor exit is challenged, and with a scripted agent denied", async () => {
+    const challenged = await discover("185.220.101.7", browser);
+    expect(challenged.status).toBe(200);
+    expect(challenged.body).toMatchObject({ recommendation: "challenge" });
+    expect(signalsOf(challenged)).toEqual(["tor_exit", "vpn"]);
+    const denied = await discover("185.220.101.7", "python-requests/2.32");
+    expect(denied.status).toBe(403);
+    expect(denied.body).toMatchObject({ error: "High risk detection", recommendation: "deny" });
+    expect(signalsOf(await discover("2a0b:f4c2::ffff"))).toEqual(["tor_exit"]);
+    expect(signalsOf(await discover("::ffff:185.220.101.7"))).toContain("tor_exit");
+  });
+
+  it("a listed network counts at its first and last address and not beyond", async () => {
+    expect(signalsOf(await discover("185.220.100.0"))).toEqual(["vpn"]);
+    expect(signalsOf(await discover("185.220.103.255"))).toEqual(["vpn"]);
+    expect(signalsOf(await discover("185.220.99.255"))).toEqual([]);
+    expect(signalsOf(await discover("185.220.104.0"))).toEqual([]);
+  });
+
+  it("a hosting network is odd for a browser only", async () => {
+    expect(signalsOf(await discover("45.33.1.1", browser))).toEqual(["hosting_network"]);
+    expect(signalsOf(await discover("45.33.1.1"))).toEqual([]);
+  });
+
+  it("a privacy relay is benign, even inside a hosting network", async () => {
+    const { body } = await discover("104.28.28.1", browser);
+    expect(body.risk_score).toBe(0.05);
+    expect(signalsOf(await discover("104.28.28.1", browser))).toEqual(["privacy_relay"]);
+  });
+
+  it("a threat-listed address weighs by the number of lists", async () => {
+    const scores = [];
+    for (const ip of ["1.0.140.1", "1.0.140.168", "5.5.5.5"]) {
+      scores.push((await discover(ip)).body.risk_score);
+    }
+    expect(scores).toEqual(scores.toSorted((a, b) => a - b));
+    expect(new Set(scores).size).toBe(3);
+    expect((await discover("5.5.5.5")).status).toBe(403);
+  });
+
+  it("a listed address is not silently clean when its data is damaged", async () => {
+    const key = "net/v1/4/b9d";
+    const good = await env.IP_REPUTATION.get(key, "arrayBuffer");
+    expect(good).not.toBeNull();
+    const damaged = new Uint8Array(good ?? new ArrayBuffer(0));
+    damaged[30] = (damaged[30] ?? 0) ^ 1;
+    await env.IP_REPUTATION.put(key, damaged);
+    const { status, body } = await discover("185.220.101.7");
+    await env.IP_REPUTATION.put(key, good ?? "");
+    expect(status).toBe(200);
+    expect(body.degraded).toEqual(["ip_reputation"]);
+  });
+
+  it("any address asks KV at most twice, at once", async () => {
+    const prototype = Object.getPrototypeOf(env.IP_REPUTATION);
+    const reads = vi.spyOn(prototype, "get");
+    await discover("45.33.1.1");
+    const count = reads.mock.calls.length;
+    reads.mockRestore();
+    expect(count).toBeGreaterThan(0);
+    expect(count).toBeLessThanOrEqual(2);
+  });
+});

@@ -1,0 +1,333 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
+import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
+import { agentKindOf } from "../../src/sentinel/agent.ts";
+import {
+  type NetworkEvidence,
+  reasonsFor,
+  type SessionEvidence,
+  signalNames,
+} from "../../src/sentinel/signals.ts";
+import { priorProbability } from "../../src/sentinel/weights.ts";
+
+const calm: SessionEvidence = {
+  network: { facts: null, reservedRange: null, tenantList: null, degraded: false },
+  agent: "application",
+  userMismatch: false,
+  identity: { failedAttempts: 0, locked: false, attempts: [1, 1, 1] },
+};
+
+function facts(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {
+  return { kinds, threatGrade, asn: 64_500, country: "NL" };
+}
+
+function on(network: Partial<NetworkEvidence>): SessionEvidence {
+  return { ...calm, network: { ...calm.network, ...network } };
+}
+
+function kinds(...names: readonly NetworkKind[]): SessionEvidence {
+  return on({ facts: facts(names) });
+}
+
+function contributionsOf(evidence: SessionEvidence, off: readonly string[] = []) {
+  return reasonsFor(evidence, off).map(({ signal, contribution }) => [signal, contribution]);
+}
+
+/** The score as sentinel.md defines it, by odds instead of logarithms. */
+function byOdds(contributions: readonly number[]): number {
+  const prior = 0.05 / 0.95;
+  const odds = contributions.reduce((product, one) => product * Math.E ** one, prior);
+  return odds / (1 + odds);
+}
+
+const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
+  network: fc.record({
+    facts: fc.option(
+      fc
+        .record({
+          some: fc.subarray([
+            "hosting",
+            "vpn",
+            "tor",
+            "proxy",
+            "relay",
+            "cloud",
+            "crawler",
+            "scanner",
+          ] as const),
+          threatGrade: fc.integer({ min: 0, max: 15 }),
+        })
+        .map(({ some, threatGrade }) =>
+          facts(threatGrade > 0 ? [...some, "threat"] : some, threatGrade),
+        ),
+    ),
+    reservedRange: fc.option(fc.constantFrom("private", "loopback")),
+    tenantList: fc.option(fc.constantFrom("allow", "deny")),
+    degraded: fc.boolean(),
+  }),
+  agent: fc.constantFrom("empty", "headless", "scripted", "browser", "application"),
+  userMismatch: fc.boolean(),
+  identity: fc.record({
+    failedAttempts: fc.nat(100),
+    locked: fc.boolean(),
+    attempts: fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }),
+  }),
+});
+const someOff = fc.subarray([...signalNames]);
+
+describe("the score", () => {
+  test("of the document's sample is exactly 0.05 and allowed", () => {
+    const reasons = reasonsFor({ ...calm, agent: agentKindOf("EnterpriseAgent/1.0") }, []);
+    expect(reasons).toEqual([]);
+    expect(scoreOf(reasons)).toBe(0.05);
+    expect(recommendationFor(0.05, { challengeAt: 0.5, denyAt: 0.8 })).toBe("allow");
+    expect(priorProbability).toBe(0.05);
+  });
+
+  test("is what anyone recomputes from the reasons, to four decimals", () => {
+    fc.assert(
+      fc.property(evidences, someOff, (evidence, off) => {
+        const reasons = reasonsFor(evidence, off);
+        const score = scoreOf(reasons);
+        const recomputed = byOdds(reasons.map(({ contribution }) => contribution));
+        expect(Math.abs(score - recomputed)).toBeLessThanOrEqual(0.5e-4 + 1e-9);
+        expect(Number(score.toFixed(4))).toBe(score);
+        expect(score).toBeGreaterThanOrEqual(0);
+        expect(score).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("grows with evidence against a session and falls with evidence for it", () => {
+    const contribution = fc.integer({ min: -100, max: 100 }).map((tenths) => tenths / 10);
+    fc.assert(
+      fc.property(fc.array(contribution, { maxLength: 5 }), contribution, (before, added) => {
+        const less = scoreOf(before.map((one) => ({ contribution: one })));
+        const more = scoreOf([...before, added].map((one) => ({ contribution: one })));
+        if (added >= 0) expect(more).toBeGreaterThanOrEqual(less);
+        if (added <= 0) expect(more).toBeLessThanOrEqual(less);
+      }),
+    );
+  });
+
+  test("stays a number between 0 and 1 at the ends", () => {
+    expect(scoreOf([{ contribution: 1_000 }])).toBe(1);
+    expect(scoreOf([{ contribution: -1_000 }])).toBe(0);
+  });
+});
+
+describe("the recommendation", () => {
+  const policy = { challengeAt: 0.5, denyAt: 0.8 };
+
+  test.each([
+    [0, "allow"],
+    [0.05, "allow"],
+    [0.4999, "allow"],
+    [0.5, "challenge"],
+    [0.7999, "challenge"],
+    [0.8, "deny"],
+    [1, "deny"],
+  ])("for %f is to %s", (score, recommendation) => {
+    expect(recommendationFor(score, policy)).toBe(recommendation);
+  });
+
+  test("knows no challenge where both thresholds are one", () => {
+    const one = { challengeAt: 0.6, denyAt: 0.6 };
+    expect(recommendationFor(0.5999, one)).toBe("allow");
+    expect(recommendationFor(0.6, one)).toBe("deny");
+  });
+
+  test("turns at the very score that is answered", () => {
+    fc.assert(
+      fc.property(evidences, (evidence) => {
+        const score = scoreOf(reasonsFor(evidence, []));
+        fc.pre(score > 0 && score < 1);
+        expect(recommendationFor(score, { challengeAt: score, denyAt: 1 })).toBe("challenge");
+        expect(recommendationFor(score, { challengeAt: 0, denyAt: score })).toBe("deny");
+        expect(recommendationFor(score, { challengeAt: score + 1e-4, denyAt: 1 })).toBe("allow");
+      }),
+    );
+  });
+
+  test("for a script behind Tor is to deny", () => {
+    const reasons = reasonsFor({ ...kinds("tor"), agent: agentKindOf("curl/8.7.1") }, []);
+    expect(reasons.map(({ signal }) => signal)).toEqual(["tor_exit", "agent_scripted"]);
+    expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
+  });
+
+  test("for Tor alone is to challenge, for a script alone to allow", () => {
+    expect(recommendationFor(scoreOf(reasonsFor(kinds("tor"), [])), policy)).toBe("challenge");
+    const scripted = reasonsFor({ ...calm, agent: "scripted" }, []);
+    expect(recommendationFor(scoreOf(scripted), policy)).toBe("allow");
+  });
+
+  test("for an address on the tenant's deny list is to deny", () => {
+    const reasons = reasonsFor(on({ tenantList: "deny" }), []);
+    expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
+  });
+});
+
+describe("each signal by itself", () => {
+  const identity = (changes: Partial<SessionEvidence["identity"]>): SessionEvidence => ({
+    ...calm,
+    identity: { ...calm.identity, ...changes },
+  });
+  const alone: readonly (readonly [string, SessionEvidence, number])[] = [
+    ["tenant_deny_list", on({ tenantList: "deny" }), 8],
+    ["tenant_allow_list", on({ tenantList: "allow" }), -3],
+    ["threat_list", on({ facts: facts(["threat"], 1) }), 2],
+    ["tor_exit", kinds("tor"), 3],
+    ["vpn", kinds("vpn"), 1.2],
+    ["proxy", kinds("proxy"), 1.2],
+    ["scanner", kinds("scanner"), 1.5],
+    ["hosting_network", { ...kinds("hosting"), agent: "browser" }, 1.2],
+    ["privacy_relay", kinds("relay"), 0],
+    ["reserved_address", on({ reservedRange: "private" }), 0],
+    ["agent_empty", { ...calm, agent: "empty" }, 1.6],
+    ["agent_headless", { ...calm, agent: "headless" }, 2.2],
+    ["agent_scripted", { ...calm, agent: "scripted" }, 2],
+    ["user_mismatch", { ...calm, userMismatch: true }, 2.5],
+    ["recent_failures", identity({ failedAttempts: 1 }), 0.4],
+    ["locked", identity({ locked: true }), 1.5],
+    ["velocity", identity({ attempts: [11, 11, 11] }), 1],
+  ];
+
+  test("is one of the seventeen", () => {
+    expect(alone.map(([signal]) => signal).toSorted()).toEqual([...signalNames].toSorted());
+  });
+
+  test.each(alone)("%s gives its weight, with a sentence", (signal, evidence, weight) => {
+    const reasons = reasonsFor(evidence, []);
+    expect(reasons).toMatchObject([{ signal, contribution: weight }]);
+    expect(reasons[0]?.detail).toMatch(/^\S.*\.$/);
+    expect(scoreOf(reasons)).toBeCloseTo(byOdds([weight]), 4);
+  });
+
+  test.each(alone)("%s gives nothing when it is off", (signal, evidence) => {
+    expect(reasonsFor(evidence, [signal])).toEqual([]);
+    const others = signalNames.filter((name) => name !== signal);
+    expect(reasonsFor(evidence, others)).toHaveLength(1);
+  });
+
+  test("threat lists weigh more the more of them there are, eight and more the same", () => {
+    const weights = Array.from({ length: 15 }, (_, index) => {
+      const [reason] = reasonsFor(on({ facts: facts(["threat"], index + 1) }), []);
+      return reason?.contribution ?? 0;
+    });
+    expect(weights.slice(0, 8)).toEqual([2, 3, 3.4, 3.8, 4.1, 4.4, 4.7, 5]);
+    expect(new Set(weights.slice(7))).toEqual(new Set([5]));
+  });
+
+  test("failures weigh by their number, five and more the same", () => {
+    const weights = [0, 1, 2, 3, 4, 5, 6, 100].map(
+      (failedAttempts) => reasonsFor(identity({ failedAttempts }), [])[0]?.contribution ?? 0,
+    );
+    expect(weights).toEqual([0, 0.4, 0.8, 1.2, 1.6, 2, 2, 2]);
+  });
+
+  test("velocity weighs by the windows in which more than a person's were tried", () => {
+    const velocity = (attempts: readonly number[]) =>
+      reasonsFor(identity({ attempts }), [])[0]?.contribution ?? 0;
+    expect(velocity([10, 30, 60])).toBe(0);
+    expect(velocity([11, 30, 60])).toBe(1);
+    expect(velocity([10, 31, 60])).toBe(1);
+    expect(velocity([10, 30, 61])).toBe(1);
+    expect(velocity([11, 31, 61])).toBe(3);
+  });
+
+  test.each(["hosting", "cloud", "crawler"] as const)("a %s network is a signal for a browser only", (kind) => {
+    expect(contributionsOf({ ...kinds(kind), agent: "browser" })).toEqual([
+      ["hosting_network", 1.2],
+    ]);
+    expect(contributionsOf(kinds(kind))).toEqual([]);
+    expect(contributionsOf({ ...kinds(kind), agent: "scripted" })).toEqual([["agent_scripted", 2]]);
+  });
+
+  test("a network that is several kinds of hosting counts once", () => {
+    const hosted = { ...kinds("hosting", "cloud", "crawler"), agent: "browser" as const };
+    expect(contributionsOf(hosted)).toEqual([["hosting_network", 1.2]]);
+  });
+});
+
+describe("the reasons", () => {
+  test("are strongest first, for or against, and no signal twice", () => {
+    fc.assert(
+      fc.property(evidences, someOff, (evidence, off) => {
+        const reasons = reasonsFor(evidence, off);
+        const strengths = reasons.map(({ contribution }) => Math.abs(contribution));
+        expect(strengths).toEqual(strengths.toSorted((left, right) => right - left));
+        expect(new Set(reasons.map(({ signal }) => signal)).size).toBe(reasons.length);
+        for (const { signal, contribution } of reasons) {
+          expect(off).not.toContain(signal);
+          expect(Number(contribution.toFixed(4))).toBe(contribution);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("are none when all signals are off", () => {
+    fc.assert(
+      fc.property(evidences, (evidence) => {
+        expect(reasonsFor(evidence, signalNames)).toEqual([]);
+        expect(scoreOf(reasonsFor(evidence, signalNames))).toBe(0.05);
+      }),
+    );
+  });
+
+  test("with one signal off are the others, unless it vouched for or explained the network", () => {
+    fc.assert(
+      fc.property(evidences, fc.constantFrom(...signalNames), (evidence, signal) => {
+        fc.pre(signal !== "tenant_allow_list" && signal !== "privacy_relay");
+        const all = reasonsFor(evidence, []);
+        expect(reasonsFor(evidence, [signal])).toEqual(all.filter((one) => one.signal !== signal));
+      }),
+    );
+  });
+
+  test("of an allowed network say nothing of what lists know of it", () => {
+    const listed = facts(["tor", "vpn", "proxy", "scanner", "hosting", "threat"], 9);
+    const evidence = on({ facts: listed, reservedRange: "private", tenantList: "allow" });
+    expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([["tenant_allow_list", -3]]);
+  });
+
+  test("of an allowed network still say what agent and identity show", () => {
+    const evidence: SessionEvidence = {
+      ...on({ facts: facts(["tor"]), tenantList: "allow" }),
+      agent: "scripted",
+      userMismatch: true,
+      identity: { failedAttempts: 2, locked: true, attempts: [11, 1, 1] },
+    };
+    expect(contributionsOf(evidence)).toEqual([
+      ["tenant_allow_list", -3],
+      ["user_mismatch", 2.5],
+      ["agent_scripted", 2],
+      ["locked", 1.5],
+      ["velocity", 1],
+      ["recent_failures", 0.8],
+    ]);
+  });
+
+  test("of a denied network say all that lists know of it too", () => {
+    const evidence = on({ facts: facts(["tor", "vpn"]), tenantList: "deny" });
+    expect(contributionsOf(evidence)).toEqual([
+      ["tenant_deny_list", 8],
+      ["tor_exit", 3],
+      ["vpn", 1.2],
+    ]);
+  });
+
+  test("of a privacy relay leave out that it is a VPN, proxy or hosting, not threats", () => {
+    const evidence = on({ facts: facts(["relay", "vpn", "proxy", "cloud", "threat"], 2) });
+    expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([
+      ["threat_list", 3],
+      ["privacy_relay", 0],
+    ]);
+  });
+
+  test("of lists that could not be asked are none", () => {
+    expect(reasonsFor(on({ degraded: true }), [])).toEqual([]);
+  });
+});
