@@ -78,11 +78,10 @@ export class GuardStorage {
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
   }
 
-  /** Leaves nothing behind, as if the identity had never been. */
+  /** Leaves nothing behind, as if the identity had never been. Both begin before anything else runs. */
   async clear(): Promise<void> {
     this.#live = null;
-    await this.#storage.deleteAlarm();
-    await this.#storage.deleteAll();
+    await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
   }
 
   #hasTables(): boolean {

@@ -4,30 +4,33 @@ import { createIsbotFromList, list } from "isbot";
 export type AgentKind = "empty" | "headless" | "scripted" | "browser" | "application";
 
 /**
- * Agents that programs of ordinary users send. Patterns that take one of these for a bot fit a
- * public web page, where only browsers are expected, not an API that is asked about any client.
+ * Agents that name no more than a product, as a tenant's own program does. Patterns that take one of
+ * these for a bot fit a public web page, where only browsers are expected, not an API that is asked
+ * about any client.
  */
-const ordinaryAgents = [
-  "EnterpriseAgent/1.0",
-  "Acme/3.2 (iOS)",
-  "Acme/12 CFNetwork/1474 Darwin/23.0.0",
-  "okhttp/4.12.0",
-];
+const productAgents = ["EnterpriseAgent/1.0", "Acme/3.2 (iOS)"];
 
 const isAutomated = createIsbotFromList(
   list.filter((pattern) => {
     const expression = new RegExp(pattern, "i");
-    return !ordinaryAgents.some((agent) => expression.test(agent));
+    return !productAgents.some((agent) => expression.test(agent));
   }),
 );
 
-/** Client libraries that the list leaves to its general patterns. */
-const library = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby)\b/i;
-const headless = /headless|phantomjs|puppeteer|playwright|selenium|webdriver|electron-nightmare/i;
+/** HTTP stacks of phones, which name themselves where an app does not. */
+const appStack = /\b(okhttp|CFNetwork|Dalvik)\//;
+/** Clients that the list leaves to its general patterns. */
+const library = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby|nikto)\b|powershell/i;
+const headless = /headless|phantomjs|puppeteer|playwright|selenium|webdriver/i;
+/** A browser says what it runs on; the bare claim to be one is made by scripts. */
+const browser = /^Mozilla\/[45]\.0 \(/;
+const claimsBrowser = /^Mozilla\//;
 
 export function agentKindOf(agent: string): AgentKind {
   if (agent.trim() === "") return "empty";
   if (headless.test(agent)) return "headless";
+  if (appStack.test(agent)) return "application";
   if (isAutomated(agent) || library.test(agent)) return "scripted";
-  return /^Mozilla\//.test(agent) ? "browser" : "application";
+  if (browser.test(agent)) return "browser";
+  return claimsBrowser.test(agent) ? "scripted" : "application";
 }

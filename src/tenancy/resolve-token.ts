@@ -24,9 +24,12 @@ interface Kept {
 }
 
 const kept = new Map<string, Kept>();
+/** Grows with every change made here: a read that was under way meanwhile is not kept. */
+let changes = 0;
 
 /** Forgets what this isolate knows of a tenant's tokens and settings. */
 export function forgetTenant(tenantId: string): void {
+  changes += 1;
   for (const [hash, { caller }] of kept) if (caller.tenantId === tenantId) kept.delete(hash);
 }
 
@@ -52,6 +55,7 @@ export async function resolveToken(
   if (known !== undefined && now - known.readAt < keptMs && now >= known.readAt)
     return known.caller;
   kept.delete(hash);
+  const changesBefore = changes;
   const db = dbFor(env, read.tenantId);
   const found = await findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
@@ -67,7 +71,7 @@ export async function resolveToken(
     expiresAt: record.expiresAt,
     policy: policyOf(tenant.settings),
   };
-  keep(hash, { caller, readAt: now });
+  if (changes === changesBefore) keep(hash, { caller, readAt: now });
   if (record.lastUsedAt === null || now - record.lastUsedAt >= lastUseResolutionMs) {
     // A courtesy to the reader of the list, not a security state: it may be lost.
     waitUntil(touchToken(db, record.id, now).catch(() => {}));

@@ -1,0 +1,204 @@
+/**
+ * `npm run e2e`: the README's first five minutes, run as they stand against the real service, with
+ * a restart half-way. See test/e2e for its parts.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { differences } from "../test/e2e/compare.ts";
+import { ProcessGroup } from "../test/e2e/process-group.ts";
+import { itemsOf, type Step } from "../test/e2e/readme.ts";
+import { Report } from "../test/e2e/report.ts";
+import { Shell } from "../test/e2e/shell.ts";
+import { makeWorkplace, type Workplace } from "../test/e2e/workplace.ts";
+import { runScript } from "./support/failure.ts";
+import { whenNpmEnds } from "./support/parent.ts";
+import { freePort, isPortFree } from "./support/port.ts";
+
+const root = join(import.meta.dirname, "..");
+const section = "The first five minutes";
+const timeLimitMs = 240_000;
+/** Audit events of verifications and assessments arrive a moment after the answer. */
+const eventuallyMs = 5_000;
+const repeatMs = 250;
+
+const neededTools = [
+  ["oathtool", "apt-get install oathtool, or brew install oath-toolkit"],
+  ["curl", "apt-get install curl"],
+  ["bash", "apt-get install bash"],
+] as const;
+
+/** Half-way, in the same shell: what the restarted service must still know of a spent code. */
+const afterRestart: readonly Step[] = [
+  {
+    kind: "step",
+    title: "after the restart, the code that was spent before it is refused",
+    commands: `curl -s -o /dev/null -w '%{http_code}\\n' "$IDP_URL/v1/idp/otp/verify" -H "$AUTH" -H "$JSON" \\
+      -d '{ "otp": { "id": "ORG_USR_9921_AFG", "code": "'$CODE'" } }'`,
+    answer: "422",
+  },
+  {
+    kind: "step",
+    title: "after the restart, the next code of the same secret is accepted",
+    commands: `NEXT=$(oathtool --totp -b -N "@$(($(date +%s) + 30))" "$SECRET")
+      curl -s -o /dev/null -w '%{http_code}\\n' "$IDP_URL/v1/idp/otp/verify" -H "$AUTH" -H "$JSON" \\
+      -d '{ "otp": { "id": "ORG_USR_9921_AFG", "code": "'$NEXT'" } }'`,
+    answer: "200",
+  },
+];
+
+class Check {
+  readonly #report: Report;
+  readonly #place: Workplace;
+  readonly #port: number;
+  readonly #shell: Shell;
+  readonly #started: ProcessGroup[] = [];
+  #service: ProcessGroup | undefined;
+  #isClosed = false;
+
+  constructor(report: Report, place: Workplace, port: number) {
+    this.#report = report;
+    this.#place = place;
+    this.#port = port;
+    this.#shell = new Shell(place.project, place.scratch);
+  }
+
+  async run(): Promise<void> {
+    const readme = readFileSync(join(this.#place.project, "README.md"), "utf8");
+    const items = itemsOf(readme, section);
+    if (!(await this.#start("npm run dev on a fresh clone"))) return;
+    this.#checkSecretFiles();
+    await this.#checkPortInUse();
+    for (const item of items) {
+      if (item.kind === "step") {
+        await this.#step(item);
+        continue;
+      }
+      await this.#stop("Ctrl-C stops the service and all it started");
+      const before = this.#demoFile();
+      if (!(await this.#start("npm run dev a second time"))) return;
+      const isSame = this.#demoFile() === before;
+      this.#report.add(
+        "the second start keeps the demo tenant and its token",
+        isSame ? [] : [".dev/demo.env changed"],
+      );
+      for (const step of afterRestart) await this.#step(step);
+    }
+    await this.#stop("the service stops again");
+  }
+
+  /** Ends everything this check started. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([this.#shell.close(), ...this.#started.map((group) => group.end("SIGTERM"))]);
+  }
+
+  #demoFile(): string {
+    return readFileSync(join(this.#place.project, ".dev", "demo.env"), "utf8");
+  }
+
+  #dev(): ProcessGroup {
+    if (this.#isClosed) throw new Error("The check is over");
+    const args = ["run", "dev", "--", "--port", String(this.#port)];
+    const group = new ProcessGroup("npm", args, this.#place.project);
+    this.#started.push(group);
+    return group;
+  }
+
+  async #start(title: string): Promise<boolean> {
+    const startedAt = Date.now();
+    const service = this.#dev();
+    this.#service = service;
+    const isRunning = await service.until(() => service.output.includes("Ctrl-C stops it"));
+    const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+    const problems = isRunning ? [] : [service.output + service.errors];
+    this.#report.add(`${title} (${seconds} s)`, problems);
+    return isRunning;
+  }
+
+  async #stop(title: string): Promise<void> {
+    const wentByItself = await this.#service?.end("SIGINT");
+    const isFree = await isPortFree(this.#port);
+    this.#report.add(title, [
+      ...(wentByItself ? [] : ["it had to be killed"]),
+      ...(isFree ? [] : [`port ${this.#port} is still in use`]),
+    ]);
+  }
+
+  #checkSecretFiles(): void {
+    const readable = [".dev.vars", join(".dev", "demo.env")].filter(
+      (file) => (statSync(join(this.#place.project, file)).mode & 0o077) !== 0,
+    );
+    this.#report.add("files with secrets belong to their owner alone", readable);
+  }
+
+  async #checkPortInUse(): Promise<void> {
+    const second = this.#dev();
+    const code = await second.ended;
+    const isClear = second.errors.includes(`Port ${this.#port} is in use`);
+    this.#report.add(
+      "a port in use is an error in one sentence",
+      code === 1 && isClear ? [] : [`exit ${code}: ${second.output}${second.errors}`],
+    );
+  }
+
+  async #step({ title, commands, answer }: Step): Promise<void> {
+    const onlyReads = !/\s-[dX]\b/.test(commands);
+    const until = Date.now() + (onlyReads ? eventuallyMs : 0);
+    for (;;) {
+      const { ok, output, errors } = await this.#shell.run(commands);
+      if (!ok) {
+        this.#report.add(title, [`a command failed: ${output}${errors}`]);
+        return;
+      }
+      const problems = answer === undefined ? [] : differences(answer, output);
+      if (problems.length === 0 || Date.now() > until) {
+        if (problems.length > 0 && errors !== "") problems.push(errors);
+        this.#report.add(title, problems);
+        return;
+      }
+      await sleep(repeatMs);
+    }
+  }
+}
+
+function missingTools(): string[] {
+  return neededTools
+    .filter(([name]) => spawnSync(name, ["--version"]).error !== undefined)
+    .map(([name, advice]) => `${name} is not installed; ${advice}`);
+}
+
+async function main(): Promise<number> {
+  const report = new Report();
+  const missing = missingTools();
+  if (missing.length > 0) {
+    report.add("the tools of the README are installed", missing);
+    return report.finish();
+  }
+  const place = makeWorkplace(root);
+  const check = new Check(report, place, await freePort());
+  const ended = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => ended.abort(`ended by ${signal}`));
+  }
+  whenNpmEnds(() => ended.abort("npm was ended"));
+  const interrupted = new Promise<string>((resolve) => {
+    ended.signal.addEventListener("abort", () => resolve(String(ended.signal.reason)));
+  });
+  const timer = setTimeout(() => ended.abort("took too long"), timeLimitMs);
+  try {
+    const problem = await Promise.race([check.run(), interrupted]);
+    if (problem !== undefined) report.add("the check runs to its end", [problem]);
+  } catch (error) {
+    report.add("the check runs to its end", [String(error)]);
+  } finally {
+    clearTimeout(timer);
+    await check.close();
+    place.remove();
+  }
+  return report.finish();
+}
+
+await runScript(main);
+process.exit();

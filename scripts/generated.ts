@@ -1,0 +1,92 @@
+/**
+ * `npm run generate:check`: fails unless every generated file is what its source makes today.
+ * Works on copies; leaves nothing behind in the tree.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, sep } from "node:path";
+import drizzleConfig from "../drizzle.config.ts";
+import { runScript } from "./support/failure.ts";
+
+const root = join(import.meta.dirname, "..");
+
+interface Outcome {
+  readonly ok: boolean;
+  readonly output: string;
+}
+
+/** Runs a script of an installed package, or of our own, with this Node. */
+function runNode(...args: readonly string[]): Outcome {
+  const { status, error, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
+  });
+  return { ok: status === 0, output: `${stdout}${stderr}${error ?? ""}`.trim() };
+}
+
+function workerTypes(): Outcome {
+  return runNode(join("node_modules", "wrangler", "bin", "wrangler.js"), "types", "--check");
+}
+
+/** Every file below a directory, with its content, in one text. */
+function contentOf(directory: string): string {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((file) => `${relative(directory, file)}\n${readFileSync(file, "utf8")}`)
+    .join("\n");
+}
+
+/** Compares the schema with the last snapshot: migrations may hold more than drizzle-kit writes. */
+function migrations(): Outcome {
+  const { dialect, schema, out } = drizzleConfig;
+  if (typeof schema !== "string" || out === undefined) {
+    return { ok: false, output: "drizzle.config.ts names no schema or no out directory" };
+  }
+  const original = join(root, out);
+  const scratch = mkdtempSync(join(tmpdir(), "edge-idp-migrations-"));
+  try {
+    const copy = join(scratch, "migrations");
+    cpSync(original, copy, { recursive: true });
+    const before = contentOf(copy);
+    const { ok, output } = runNode(
+      join("node_modules", "drizzle-kit", "bin.cjs"),
+      "generate",
+      `--dialect=${dialect}`,
+      `--schema=${schema}`,
+      // drizzle-kit takes it as relative, whatever it is.
+      `--out=${relative(root, copy).replaceAll(sep, "/")}`,
+    );
+    return { ok: ok && contentOf(copy) === before, output };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function openApi(): Outcome {
+  return runNode(join("scripts", "openapi.ts"), "--check");
+}
+
+const checks = [
+  ["worker-configuration.d.ts", workerTypes],
+  ["migrations", migrations],
+  ["docs/openapi.json", openApi],
+] as const;
+
+await runScript(async () => {
+  let code = 0;
+  for (const [name, check] of checks) {
+    const { ok, output } = check();
+    if (ok) {
+      process.stdout.write(`${name} is up to date\n`);
+    } else {
+      process.stderr.write(`${output}\n${name} is behind its source; run: npm run generate\n`);
+      code = 1;
+    }
+  }
+  return code;
+});

@@ -1,0 +1,12 @@
+/** `npm run --silent qr`: reads the answer of "configure" and draws its QR code in the terminal. */
+import { text } from "node:stream/consumers";
+import { renderUnicodeCompact } from "uqr";
+import { z } from "zod";
+
+const configured = z.object({
+  user: z.object({ new_otp_secret: z.string(), qrcode_payload: z.string() }),
+});
+
+const { user } = configured.parse(JSON.parse(await text(process.stdin)));
+process.stdout.write(`${renderUnicodeCompact(user.qrcode_payload, { border: 2 })}\n`);
+process.stdout.write(`Secret: ${user.new_otp_secret}\n`);

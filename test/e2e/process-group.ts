@@ -1,0 +1,78 @@
+/** A command with all it starts, which never outlives the check. */
+import { type ChildProcess, spawn } from "node:child_process";
+
+const endWithinMs = 15_000;
+
+export class ProcessGroup {
+  /** What it printed so far. */
+  output = "";
+  errors = "";
+  /** The exit code, once the last process that could still print is gone; null after a signal. */
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  #hasEnded = false;
+  #wake: () => void = () => {};
+
+  constructor(command: string, args: readonly string[], cwd: string) {
+    this.#child = spawn(command, args, { cwd, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    this.#child.stdout?.on("data", (chunk: Buffer) => {
+      this.output += chunk.toString("utf8");
+      this.#wake();
+    });
+    this.#child.stderr?.on("data", (chunk: Buffer) => {
+      this.errors += chunk.toString("utf8");
+      this.#wake();
+    });
+    // Writing to a command that has just ended is seen where its end is.
+    this.#child.stdin?.on("error", () => {});
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null) => {
+        this.#hasEnded = true;
+        this.#wake();
+        resolve(code);
+      };
+      this.#child.once("error", (error) => {
+        this.errors += String(error);
+        end(null);
+      });
+      this.#child.once("close", end);
+    });
+  }
+
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  /** Waits until this holds, asked anew after each piece of output. False when it ended before. */
+  async until(condition: () => boolean): Promise<boolean> {
+    while (!condition()) {
+      if (this.#hasEnded) return false;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return true;
+  }
+
+  /** Ends all of it, first politely. True when it went by itself. */
+  async end(signal: NodeJS.Signals): Promise<boolean> {
+    let wasKilled = false;
+    this.#send(signal);
+    const timer = setTimeout(() => {
+      wasKilled = true;
+      this.#send("SIGKILL");
+    }, endWithinMs);
+    await this.ended;
+    clearTimeout(timer);
+    return !wasKilled;
+  }
+
+  #send(signal: NodeJS.Signals): void {
+    if (this.#hasEnded || this.#child.pid === undefined) return;
+    try {
+      process.kill(-this.#child.pid, signal);
+    } catch {
+      // Nobody is left.
+    }
+  }
+}
