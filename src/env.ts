@@ -50,21 +50,19 @@ const secrets = z
     BACKUP_CODE_KEYS: parsedBy(parseKeyring),
     ADDRESS_HASH_KEY: parsedBy(parseKey),
   })
-  .check((context) => {
-    const { SEALING_KEYS, BACKUP_CODE_KEYS, ADDRESS_HASH_KEY } = context.value;
-    const all = [
-      ...SEALING_KEYS.keys.values(),
-      ...BACKUP_CODE_KEYS.keys.values(),
-      ADDRESS_HASH_KEY,
-    ];
-    if (new Set(all.map(toHex)).size < all.length) {
-      context.issues.push({
-        code: "custom",
-        input: undefined,
-        path: ["SEALING_KEYS"],
-        message: "shares a key with another version or secret; each needs its own",
-      });
+  .check(({ value, issues }) => {
+    const holders = new Map<string, string>();
+    const claim = (name: string, key: Uint8Array) => {
+      const holder = holders.get(toHex(key));
+      holders.set(toHex(key), holder ?? name);
+      if (holder === undefined) return;
+      const message = `shares a key with ${holder}; each version and secret needs its own`;
+      issues.push({ code: "custom", input: undefined, path: [name], message });
+    };
+    for (const name of ["SEALING_KEYS", "BACKUP_CODE_KEYS"] as const) {
+      for (const key of value[name].keys.values()) claim(name, key);
     }
+    claim("ADDRESS_HASH_KEY", value.ADDRESS_HASH_KEY);
   });
 
 const parsed = new WeakMap<object, ConfigResult>();

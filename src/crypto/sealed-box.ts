@@ -8,6 +8,8 @@ import { joined } from "./bytes.ts";
 import { type Keyring, keyOf } from "./keyring.ts";
 
 const ivBytes = 12;
+/** One box has one text: what follows from it may be compared. */
+const form = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
 const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 
 export interface SealContext {
@@ -61,7 +63,7 @@ export async function unseal(
   context: SealContext,
   box: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const [version, iv, ciphertext] = box.split(".");
+  const [, version, iv, ciphertext] = form.exec(box) ?? [];
   if (version === undefined || iv === undefined || ciphertext === undefined) {
     throw new BrokenSealError();
   }

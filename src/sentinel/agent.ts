@@ -23,11 +23,12 @@ const appStack = /\b(okhttp|CFNetwork|Dalvik)\//;
 const library = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby|nikto)\b|powershell/i;
 const headless = /headless|phantomjs|puppeteer|playwright|selenium|webdriver/i;
 /** A browser says what it runs on; the bare claim to be one is made by scripts. */
-const browser = /^Mozilla\/[45]\.0 \(/;
-const claimsBrowser = /^Mozilla\//;
+const browser = /^Mozilla\/[45]\.0 \(/i;
+const claimsBrowser = /^Mozilla\//i;
 
-export function agentKindOf(agent: string): AgentKind {
-  if (agent.trim() === "") return "empty";
+export function agentKindOf(text: string): AgentKind {
+  const agent = text.trim();
+  if (agent === "") return "empty";
   if (headless.test(agent)) return "headless";
   if (appStack.test(agent)) return "application";
   if (isAutomated(agent) || library.test(agent)) return "scripted";

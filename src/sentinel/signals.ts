@@ -63,14 +63,18 @@ export interface SessionEvidence {
   readonly identity: IdentityEvidence;
 }
 
-function networkReasons({ facts, reservedRange, tenantList }: NetworkEvidence, agent: AgentKind) {
+function networkReasons(
+  { facts, reservedRange, tenantList }: NetworkEvidence,
+  agent: AgentKind,
+  isOff: (signal: SignalName) => boolean,
+): Reason[] {
   const reasons: Reason[] = [];
   const add = (signal: SignalName, contribution: number, detail: string) =>
     reasons.push({ signal, contribution, detail });
   if (tenantList === "deny") {
     add("tenant_deny_list", weights.tenantDenyList, "The address is on the tenant's deny list.");
   }
-  if (tenantList === "allow") {
+  if (tenantList === "allow" && !isOff("tenant_allow_list")) {
     // The tenant vouches for the network, so what public lists say of it is not asked.
     add("tenant_allow_list", weights.tenantAllowList, "The address is on the tenant's allow list.");
     return reasons;
@@ -88,7 +92,7 @@ function networkReasons({ facts, reservedRange, tenantList }: NetworkEvidence, a
   }
   if (is("tor")) add("tor_exit", weights.torExit, "The address is a Tor exit.");
   if (is("scanner")) add("scanner", weights.scanner, "The address scans the internet.");
-  if (is("relay")) {
+  if (is("relay") && !isOff("privacy_relay")) {
     add("privacy_relay", 0, "The address is a privacy relay, shared by ordinary users.");
     return reasons;
   }
@@ -155,6 +159,7 @@ function identityReasons({ failedAttempts, locked, attempts }: IdentityEvidence)
 
 /** All reasons for the session, strongest first. Signals in `off` are not asked. */
 export function reasonsFor(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
+  const isOff = (signal: SignalName) => off.includes(signal);
   const mismatch: Reason[] = evidence.userMismatch
     ? [
         {
@@ -165,12 +170,12 @@ export function reasonsFor(evidence: SessionEvidence, off: readonly string[]): r
       ]
     : [];
   return [
-    ...networkReasons(evidence.network, evidence.agent),
+    ...networkReasons(evidence.network, evidence.agent, isOff),
     ...agentReasons(evidence.agent),
     ...mismatch,
     ...identityReasons(evidence.identity),
   ]
-    .filter(({ signal }) => !off.includes(signal))
+    .filter(({ signal }) => !isOff(signal))
     .map((reason) => ({ ...reason, contribution: Math.round(reason.contribution * 1e4) / 1e4 }))
     .toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
 }

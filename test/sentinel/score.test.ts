@@ -1,15 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
-import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
 import { agentKindOf } from "../../src/sentinel/agent.ts";
+import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
+import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
 import {
   type NetworkEvidence,
   reasonsFor,
   type SessionEvidence,
   signalNames,
 } from "../../src/sentinel/signals.ts";
-import { priorProbability } from "../../src/sentinel/weights.ts";
+import {
+  mostFailuresCounted,
+  priorProbability,
+  velocityLimits,
+  weights,
+} from "../../src/sentinel/weights.ts";
 
 const calm: SessionEvidence = {
   network: { facts: null, reservedRange: null, tenantList: null, degraded: false },
@@ -34,7 +39,19 @@ function contributionsOf(evidence: SessionEvidence, off: readonly string[] = [])
   return reasonsFor(evidence, off).map(({ signal, contribution }) => [signal, contribution]);
 }
 
-/** The score as sentinel.md defines it, by odds instead of logarithms. */
+/** The names of the signals that speak, in the order of the alphabet. */
+function signalsOf(evidence: SessionEvidence): string[] {
+  return reasonsFor(evidence, [])
+    .map(({ signal }) => signal)
+    .toSorted();
+}
+
+/** Attempts in each window: as many as a person may make, and one more in these windows. */
+function passed(...windows: readonly number[]): number[] {
+  return velocityLimits.map(({ attempts }, index) => attempts + (windows.includes(index) ? 1 : 0));
+}
+
+/** The score as it is defined, by odds instead of logarithms. */
 function byOdds(contributions: readonly number[]): number {
   const prior = 0.05 / 0.95;
   const odds = contributions.reduce((product, one) => product * Math.E ** one, prior);
@@ -175,23 +192,23 @@ describe("each signal by itself", () => {
     identity: { ...calm.identity, ...changes },
   });
   const alone: readonly (readonly [string, SessionEvidence, number])[] = [
-    ["tenant_deny_list", on({ tenantList: "deny" }), 8],
-    ["tenant_allow_list", on({ tenantList: "allow" }), -3],
-    ["threat_list", on({ facts: facts(["threat"], 1) }), 2],
-    ["tor_exit", kinds("tor"), 3],
-    ["vpn", kinds("vpn"), 1.2],
-    ["proxy", kinds("proxy"), 1.2],
-    ["scanner", kinds("scanner"), 1.5],
-    ["hosting_network", { ...kinds("hosting"), agent: "browser" }, 1.2],
+    ["tenant_deny_list", on({ tenantList: "deny" }), weights.tenantDenyList],
+    ["tenant_allow_list", on({ tenantList: "allow" }), weights.tenantAllowList],
+    ["threat_list", on({ facts: facts(["threat"], 1) }), weights.threatListed[0]],
+    ["tor_exit", kinds("tor"), weights.torExit],
+    ["vpn", kinds("vpn"), weights.vpn],
+    ["proxy", kinds("proxy"), weights.proxy],
+    ["scanner", kinds("scanner"), weights.scanner],
+    ["hosting_network", { ...kinds("hosting"), agent: "browser" }, weights.hostingWithBrowser],
     ["privacy_relay", kinds("relay"), 0],
     ["reserved_address", on({ reservedRange: "private" }), 0],
-    ["agent_empty", { ...calm, agent: "empty" }, 1.6],
-    ["agent_headless", { ...calm, agent: "headless" }, 2.2],
-    ["agent_scripted", { ...calm, agent: "scripted" }, 2],
-    ["user_mismatch", { ...calm, userMismatch: true }, 2.5],
-    ["recent_failures", identity({ failedAttempts: 1 }), 0.4],
-    ["locked", identity({ locked: true }), 1.5],
-    ["velocity", identity({ attempts: [11, 11, 11] }), 1],
+    ["agent_empty", { ...calm, agent: "empty" }, weights.agentEmpty],
+    ["agent_headless", { ...calm, agent: "headless" }, weights.agentHeadless],
+    ["agent_scripted", { ...calm, agent: "scripted" }, weights.agentScripted],
+    ["user_mismatch", { ...calm, userMismatch: true }, weights.userMismatch],
+    ["recent_failures", identity({ failedAttempts: 1 }), weights.failedAttempt],
+    ["locked", identity({ locked: true }), weights.locked],
+    ["velocity", identity({ attempts: passed(0) }), weights.velocity],
   ];
 
   test("is one of the seventeen", () => {
@@ -211,43 +228,53 @@ describe("each signal by itself", () => {
     expect(reasonsFor(evidence, others)).toHaveLength(1);
   });
 
-  test("threat lists weigh more the more of them there are, eight and more the same", () => {
-    const weights = Array.from({ length: 15 }, (_, index) => {
+  test("threat lists weigh more the more of them there are, up to the last weight", () => {
+    const given = Array.from({ length: 15 }, (_, index) => {
       const [reason] = reasonsFor(on({ facts: facts(["threat"], index + 1) }), []);
       return reason?.contribution ?? 0;
     });
-    expect(weights.slice(0, 8)).toEqual([2, 3, 3.4, 3.8, 4.1, 4.4, 4.7, 5]);
-    expect(new Set(weights.slice(7))).toEqual(new Set([5]));
+    const known = weights.threatListed.length;
+    expect(given.slice(0, known)).toEqual(weights.threatListed);
+    expect(given).toEqual(given.toSorted((left, right) => left - right));
+    expect(new Set(given.slice(known - 1))).toEqual(new Set(weights.threatListed.slice(-1)));
   });
 
   test("failures weigh by their number, five and more the same", () => {
-    const weights = [0, 1, 2, 3, 4, 5, 6, 100].map(
-      (failedAttempts) => reasonsFor(identity({ failedAttempts }), [])[0]?.contribution ?? 0,
-    );
-    expect(weights).toEqual([0, 0.4, 0.8, 1.2, 1.6, 2, 2, 2]);
+    expect(mostFailuresCounted).toBe(5);
+    for (const failedAttempts of [0, 1, 2, 3, 4, 5, 6, 100]) {
+      const [reason] = reasonsFor(identity({ failedAttempts }), []);
+      const counted = Math.min(failedAttempts, 5);
+      expect(reason?.contribution ?? 0).toBeCloseTo(counted * weights.failedAttempt, 10);
+    }
   });
 
   test("velocity weighs by the windows in which more than a person's were tried", () => {
     const velocity = (attempts: readonly number[]) =>
       reasonsFor(identity({ attempts }), [])[0]?.contribution ?? 0;
-    expect(velocity([10, 30, 60])).toBe(0);
-    expect(velocity([11, 30, 60])).toBe(1);
-    expect(velocity([10, 31, 60])).toBe(1);
-    expect(velocity([10, 30, 61])).toBe(1);
-    expect(velocity([11, 31, 61])).toBe(3);
+    expect(velocity(passed())).toBe(0);
+    expect(velocity(passed(0))).toBe(weights.velocity);
+    expect(velocity(passed(1))).toBe(weights.velocity);
+    expect(velocity(passed(2))).toBe(weights.velocity);
+    expect(velocity(passed(0, 2))).toBe(2 * weights.velocity);
+    expect(velocity(passed(0, 1, 2))).toBe(3 * weights.velocity);
   });
 
-  test.each(["hosting", "cloud", "crawler"] as const)("a %s network is a signal for a browser only", (kind) => {
-    expect(contributionsOf({ ...kinds(kind), agent: "browser" })).toEqual([
-      ["hosting_network", 1.2],
-    ]);
-    expect(contributionsOf(kinds(kind))).toEqual([]);
-    expect(contributionsOf({ ...kinds(kind), agent: "scripted" })).toEqual([["agent_scripted", 2]]);
-  });
+  test.each(["hosting", "cloud", "crawler"] as const)(
+    "a %s network is a signal for a browser only",
+    (kind) => {
+      expect(contributionsOf({ ...kinds(kind), agent: "browser" })).toEqual([
+        ["hosting_network", weights.hostingWithBrowser],
+      ]);
+      expect(contributionsOf(kinds(kind))).toEqual([]);
+      expect(contributionsOf({ ...kinds(kind), agent: "scripted" })).toEqual([
+        ["agent_scripted", weights.agentScripted],
+      ]);
+    },
+  );
 
   test("a network that is several kinds of hosting counts once", () => {
     const hosted = { ...kinds("hosting", "cloud", "crawler"), agent: "browser" as const };
-    expect(contributionsOf(hosted)).toEqual([["hosting_network", 1.2]]);
+    expect(contributionsOf(hosted)).toEqual([["hosting_network", weights.hostingWithBrowser]]);
   });
 });
 
@@ -290,7 +317,9 @@ describe("the reasons", () => {
   test("of an allowed network say nothing of what lists know of it", () => {
     const listed = facts(["tor", "vpn", "proxy", "scanner", "hosting", "threat"], 9);
     const evidence = on({ facts: listed, reservedRange: "private", tenantList: "allow" });
-    expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([["tenant_allow_list", -3]]);
+    expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([
+      ["tenant_allow_list", weights.tenantAllowList],
+    ]);
   });
 
   test("of an allowed network still say what agent and identity show", () => {
@@ -298,32 +327,29 @@ describe("the reasons", () => {
       ...on({ facts: facts(["tor"]), tenantList: "allow" }),
       agent: "scripted",
       userMismatch: true,
-      identity: { failedAttempts: 2, locked: true, attempts: [11, 1, 1] },
+      identity: { failedAttempts: 2, locked: true, attempts: passed(0) },
     };
-    expect(contributionsOf(evidence)).toEqual([
-      ["tenant_allow_list", -3],
-      ["user_mismatch", 2.5],
-      ["agent_scripted", 2],
-      ["locked", 1.5],
-      ["velocity", 1],
-      ["recent_failures", 0.8],
+    expect(signalsOf(evidence)).toEqual([
+      "agent_scripted",
+      "locked",
+      "recent_failures",
+      "tenant_allow_list",
+      "user_mismatch",
+      "velocity",
     ]);
   });
 
   test("of a denied network say all that lists know of it too", () => {
     const evidence = on({ facts: facts(["tor", "vpn"]), tenantList: "deny" });
-    expect(contributionsOf(evidence)).toEqual([
-      ["tenant_deny_list", 8],
-      ["tor_exit", 3],
-      ["vpn", 1.2],
-    ]);
+    expect(signalsOf(evidence)).toEqual(["tenant_deny_list", "tor_exit", "vpn"]);
   });
 
   test("of a privacy relay leave out that it is a VPN, proxy or hosting, not threats", () => {
     const evidence = on({ facts: facts(["relay", "vpn", "proxy", "cloud", "threat"], 2) });
-    expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([
-      ["threat_list", 3],
-      ["privacy_relay", 0],
+    const reasons = reasonsFor({ ...evidence, agent: "browser" }, []);
+    expect(reasons).toMatchObject([
+      { signal: "threat_list", contribution: weights.threatListed[1] },
+      { signal: "privacy_relay", contribution: 0 },
     ]);
   });
 

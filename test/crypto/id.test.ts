@@ -1,0 +1,143 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { derivedId, firstIdAt, identityIdOf, idPattern, newId } from "../../src/crypto/id.ts";
+
+const tenant = "0123456789abcdef01234567";
+const otherTenant = "0123456789abcdef01234568";
+/** 48 bits of milliseconds. */
+const times = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+const tenants = fc
+  .uint8Array({ minLength: 12, maxLength: 12 })
+  .map((bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
+
+async function firstTwelveBytesOfSha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest).subarray(0, 12)]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
+
+describe("a new id", () => {
+  test("is 24 lower-case hex digits and sorts by time", () => {
+    fc.assert(
+      fc.property(times, times, (left, right) => {
+        const ids = [newId(left), newId(right)] as const;
+        for (const id of ids) expect(id).toMatch(/^[0-9a-f]{24}$/);
+        if (left < right) expect(ids[0] < ids[1]).toBe(true);
+        if (left > right) expect(ids[0] > ids[1]).toBe(true);
+      }),
+    );
+  });
+
+  test("begins with the milliseconds", () => {
+    expect(newId(1_700_000_000_123).slice(0, 12)).toBe("018bcfe5687b");
+    expect(newId(0).slice(0, 12)).toBe("000000000000");
+  });
+
+  test("differs from any other of the same millisecond", () => {
+    const ids = Array.from({ length: 1_000 }, () => newId(1_700_000_000_000));
+    expect(new Set(ids).size).toBe(1_000);
+  });
+
+  test("is not before the first id of its millisecond, and before that of the next", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 48 - 2 }), (now) => {
+        expect(firstIdAt(now)).toMatch(idPattern);
+        expect(firstIdAt(now) <= newId(now)).toBe(true);
+        expect(newId(now) < firstIdAt(now + 1)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe("a derived id", () => {
+  test("is the same for the same parts and another for others", () => {
+    const now = 1_700_000_000_000;
+    const usual = derivedId(now, 3, tenant, "request", "otp.verified");
+    expect(usual).toMatch(idPattern);
+    expect(derivedId(now, 3, tenant, "request", "otp.verified")).toBe(usual);
+    const others = [
+      derivedId(now + 1, 3, tenant, "request", "otp.verified"),
+      derivedId(now, 4, tenant, "request", "otp.verified"),
+      derivedId(now, 3, otherTenant, "request", "otp.verified"),
+      derivedId(now, 3, tenant, "request2", "otp.verified"),
+      derivedId(now, 3, tenant, "requestotp.verified"),
+      derivedId(now, 3, tenant, "request", "otp.removed"),
+    ];
+    expect(new Set([usual, ...others]).size).toBe(others.length + 1);
+  });
+
+  test("sorts by time, then by order, whatever the parts", () => {
+    const orders = fc.integer({ min: 0, max: 0xffff });
+    const closeTimes = fc.integer({ min: 1_700_000_000_000, max: 1_700_000_000_002 });
+    fc.assert(
+      fc.property(
+        fc.tuple(closeTimes, orders, fc.string()),
+        fc.tuple(closeTimes, orders, fc.string()),
+        ([leftTime, leftOrder, leftPart], [rightTime, rightOrder, rightPart]) => {
+          const left = derivedId(leftTime, leftOrder, leftPart);
+          const right = derivedId(rightTime, rightOrder, rightPart);
+          const difference = leftTime - rightTime || leftOrder - rightOrder;
+          if (difference < 0) expect(left < right).toBe(true);
+          if (difference > 0) expect(left > right).toBe(true);
+        },
+      ),
+    );
+  });
+
+  test("is not before the first id of its millisecond", () => {
+    expect(derivedId(1_700_000_000_000, 0, "x") >= firstIdAt(1_700_000_000_000)).toBe(true);
+    expect(derivedId(1_700_000_000_000, 0xffff, "x") < firstIdAt(1_700_000_000_001)).toBe(true);
+  });
+
+  test("takes an order past 16 bits from the start again", () => {
+    expect(derivedId(5, 0x1_0002, "x")).toBe(derivedId(5, 2, "x"));
+  });
+});
+
+describe("the id of an identity", () => {
+  test("is the first 12 bytes of SHA-256 over tenant, NUL and external_id", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        tenants,
+        fc.string({ unit: "binary", minLength: 1, maxLength: 255, size: "max" }),
+        async (tenantId, externalId) => {
+          expect(identityIdOf(tenantId, externalId)).toBe(
+            await firstTwelveBytesOfSha256(`${tenantId}\0${externalId}`),
+          );
+        },
+      ),
+    );
+  });
+
+  test("is another for each external_id and tenant", () => {
+    const few = fc.string({ unit: fc.constantFrom("a", "A", "\0", "é"), maxLength: 3 });
+    const fewTenants = fc.constantFrom(tenant, otherTenant);
+    fc.assert(
+      fc.property(fewTenants, few, fewTenants, few, (leftTenant, left, rightTenant, right) => {
+        const isSame = leftTenant === rightTenant && left === right;
+        expect(identityIdOf(leftTenant, left) === identityIdOf(rightTenant, right)).toBe(isSame);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test.each([
+    ["case", "Alice", "alice"],
+    ["Unicode form", "Ren\u00e9", "Rene\u0301"],
+    ["compatibility form", "ﬁle", "file"],
+    ["full width", "ａlice", "alice"],
+    ["a space after", "alice ", "alice"],
+    ["a look-alike letter", "аlice", "alice"],
+    ["Turkish i", "ıd", "id"],
+  ])("differs by %s", (_, left, right) => {
+    expect(identityIdOf(tenant, left)).not.toBe(identityIdOf(tenant, right));
+  });
+
+  test("does not take the end of the tenant for the start of the external_id", () => {
+    expect(identityIdOf(tenant, "7x")).not.toBe(identityIdOf(`${tenant}7`, "x"));
+    expect(identityIdOf(tenant.slice(0, -1), `${tenant.slice(-1)}x`)).not.toBe(
+      identityIdOf(tenant, "x"),
+    );
+  });
+});

@@ -1,0 +1,199 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
+import { BrokenSealError, type SealContext, seal, unseal } from "../../src/crypto/sealed-box.ts";
+
+function randomKey(): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(32));
+}
+
+function keyringOf(...entries: readonly (readonly [number, Uint8Array<ArrayBuffer>])[]): Keyring {
+  return { newest: Math.max(...entries.map(([version]) => version)), keys: new Map(entries) };
+}
+
+function base64url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+const first = randomKey();
+const second = randomKey();
+const keyring = keyringOf([1, first]);
+const context: SealContext = {
+  tenantId: "0123456789abcdef01234567",
+  identityId: "89abcdef0123456789abcdef",
+  purpose: "totp_secret",
+};
+const secret = Uint8Array.from({ length: 20 }, (_, index) => index * 7);
+
+/** A box as any holder of the key could make it, so that each part can be wrong by itself. */
+async function sealedOutside(
+  key: Uint8Array<ArrayBuffer>,
+  parts: readonly string[],
+  version = "1",
+): Promise<string> {
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt"]);
+  const ciphertext = await crypto.subtle.encrypt(
+    { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(parts.join("\0")) },
+    imported,
+    secret,
+  );
+  return `${version}.${base64url(iv)}.${base64url(new Uint8Array(ciphertext))}`;
+}
+
+test("gives back what was sealed, whatever it is", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), async (bytes) => {
+      const plaintext = new Uint8Array(bytes);
+      const opened = await unseal(keyring, context, await seal(keyring, context, plaintext));
+      expect(opened).toEqual(plaintext);
+    }),
+  );
+});
+
+test("is AES-256-GCM with tenant, identity, purpose and key version as associated data", async () => {
+  const { tenantId, identityId, purpose } = context;
+  const box = await sealedOutside(first, [tenantId, identityId, purpose, "1"]);
+  expect(await unseal(keyring, context, box)).toEqual(secret);
+});
+
+test("does not show what was sealed", async () => {
+  const box = await seal(keyring, context, secret);
+  expect(box).toMatch(/^1\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{48}$/);
+  expect(box).not.toContain(base64url(secret));
+});
+
+test("takes a new IV each time, so equal secrets make different boxes", async () => {
+  const boxes = await Promise.all(
+    Array.from({ length: 200 }, () => seal(keyring, context, secret)),
+  );
+  expect(new Set(boxes.map((box) => box.split(".")[1])).size).toBe(200);
+  expect(new Set(boxes.map((box) => box.split(".")[2])).size).toBe(200);
+});
+
+describe("a box does not open", () => {
+  test.each([
+    ["another tenant", { ...context, tenantId: "0123456789abcdef01234568" }],
+    ["another identity", { ...context, identityId: "89abcdef0123456789abcdee" }],
+    [
+      "tenant and identity exchanged",
+      { ...context, tenantId: context.identityId, identityId: context.tenantId },
+    ],
+  ])("for %s", async (_, other) => {
+    const box = await seal(keyring, context, secret);
+    expect(await unseal(keyring, context, box)).toEqual(secret);
+    await expect(unseal(keyring, other, box)).rejects.toThrow(BrokenSealError);
+  });
+
+  test.each([
+    ["purpose", ["webauthn_secret", "1"]],
+    ["key version", ["totp_secret", "2"]],
+  ])("when it was sealed for another %s", async (_, [purpose = "", version = ""]) => {
+    const { tenantId, identityId } = context;
+    const box = await sealedOutside(first, [tenantId, identityId, purpose, version]);
+    await expect(unseal(keyring, context, box)).rejects.toThrow(BrokenSealError);
+  });
+
+  test("under another key of the same version", async () => {
+    const box = await seal(keyring, context, secret);
+    await expect(unseal(keyringOf([1, second]), context, box)).rejects.toThrow(BrokenSealError);
+  });
+
+  test("when it claims another version that the keyring holds, even one with the same key", async () => {
+    const box = await seal(keyring, context, secret);
+    const both = keyringOf([1, first], [2, new Uint8Array(first)]);
+    await expect(unseal(both, context, box.replace(/^1/, "2"))).rejects.toThrow(BrokenSealError);
+  });
+
+  test("with any one bit of IV, ciphertext or tag flipped", async () => {
+    const box = await seal(keyring, context, secret);
+    const [version, ...encoded] = box.split(".");
+    const parts = encoded.map((part) =>
+      Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (character) =>
+        character.charCodeAt(0),
+      ),
+    );
+    expect(parts.map(({ length }) => length)).toEqual([12, secret.length + 16]);
+    for (const [index, part] of parts.entries()) {
+      for (let bit = 0; bit < part.length * 8; bit += 1) {
+        const flipped = parts.map((bytes) => new Uint8Array(bytes));
+        const target = flipped[index] ?? part;
+        target[bit >> 3] = (target[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        const altered = [version, ...flipped.map(base64url)].join(".");
+        await expect(unseal(keyring, context, altered)).rejects.toThrow(BrokenSealError);
+      }
+    }
+  });
+
+  test("with any one character replaced", async () => {
+    const box = await seal(keyring, context, secret);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(box.length - 1),
+        fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+        async (place, character) => {
+          fc.pre(box[place] !== character);
+          const altered = box.slice(0, place) + character + box.slice(place + 1);
+          await expect(unseal(keyring, context, altered)).rejects.toThrow();
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test.each([
+    ["nothing", () => ""],
+    ["only a version", () => "1"],
+    ["no ciphertext", (box: string) => box.split(".").slice(0, 2).join(".")],
+    ["an empty IV", (box: string) => box.replace(/\.[^.]+\./, "..")],
+    ["an empty ciphertext", (box: string) => box.replace(/[^.]+$/, "")],
+    ["a tag cut short", (box: string) => box.slice(0, -4)],
+    ["an IV cut short", (box: string) => box.replace(/\.[^.]{4}/, ".")],
+    ["padding", (box: string) => `${box}=`],
+    ["IV and ciphertext exchanged", (box: string) => box.replace(/\.(.+)\.(.+)/, ".$2.$1")],
+  ])("when it holds %s", async (_, altered) => {
+    const box = await seal(keyring, context, secret);
+    await expect(unseal(keyring, context, altered(box))).rejects.toThrow(BrokenSealError);
+  });
+
+  test("with a fourth part appended", async () => {
+    const box = await seal(keyring, context, secret);
+    await expect(unseal(keyring, context, `${box}.AAAA`)).rejects.toThrow(BrokenSealError);
+  });
+
+  test("with its version spelled another way", async () => {
+    const box = await seal(keyring, context, secret);
+    for (const spelled of ["01", " 1", "1 ", "+1", "1e0", "0x1", "0b1"]) {
+      await expect(unseal(keyring, context, box.replace(/^1/, spelled))).rejects.toThrow();
+    }
+  });
+});
+
+describe("after a new key came into the keyring", () => {
+  const both = keyringOf([1, first], [2, second]);
+
+  test("old boxes still open", async () => {
+    const box = await seal(keyring, context, secret);
+    expect(await unseal(both, context, box)).toEqual(secret);
+  });
+
+  test("new boxes are sealed under the newest", async () => {
+    const box = await seal(both, context, secret);
+    expect(box).toMatch(/^2\./);
+    expect(await unseal(both, context, box)).toEqual(secret);
+    expect(await unseal(keyringOf([2, second]), context, box)).toEqual(secret);
+  });
+
+  test("a key removed too early fails loudly, and is not taken for a broken seal", async () => {
+    const box = await seal(keyring, context, secret);
+    await expect(unseal(keyringOf([2, second]), context, box)).rejects.toThrow(MissingKeyError);
+  });
+
+  test("the newest key missing from the keyring fails loudly when sealing", async () => {
+    const broken: Keyring = { newest: 2, keys: new Map([[1, first]]) };
+    await expect(seal(broken, context, secret)).rejects.toThrow(MissingKeyError);
+  });
+});

@@ -1,0 +1,169 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  backupCodeHash,
+  codesPerSet,
+  newBackupCodes,
+  normalisedBackupCode,
+} from "../../src/otp/backup-codes.ts";
+
+const letters = "ABCDEFGHJKLMNPRSTUVWXYZ";
+const digits = "0123456789";
+const form = /^[ABCDEFGHJKLMNPRSTUVWXYZ]{4}-[0-9]{4}$/;
+
+describe("a new set", () => {
+  test("holds ten distinct codes of four letters, a dash and four digits", () => {
+    expect(codesPerSet).toBe(10);
+    for (let set = 0; set < 500; set += 1) {
+      const codes = newBackupCodes();
+      expect(codes).toHaveLength(10);
+      expect(new Set(codes).size).toBe(10);
+      for (const code of codes) {
+        expect(code).toMatch(form);
+        expect(normalisedBackupCode(code)).toBe(code);
+      }
+    }
+  });
+
+  test("draws every letter, and every digit, as often as any other", () => {
+    const codes = Array.from({ length: 6_000 }, newBackupCodes).flat();
+    const parts = [
+      // Bounds of chi-square for 22 and 9 degrees of freedom, passed less than once in 10^9 runs. A
+      // byte taken modulo 23 or 10 without drawing anew would give about 240 and 100.
+      { alphabet: letters, places: [0, 1, 2, 3], most: 95 },
+      { alphabet: digits, places: [5, 6, 7, 8], most: 66 },
+    ];
+    for (const { alphabet, places, most } of parts) {
+      for (const chosen of [places, ...places.map((place) => [place])]) {
+        const counts = new Map([...alphabet].map((character) => [character, 0]));
+        for (const code of codes) {
+          for (const place of chosen) {
+            const drawn = code.charAt(place);
+            counts.set(drawn, (counts.get(drawn) ?? 0) + 1);
+          }
+        }
+        expect(counts.size).toBe(alphabet.length);
+        const expected = (codes.length * chosen.length) / alphabet.length;
+        const chiSquare = [...counts.values()].reduce(
+          (sum, count) => sum + (count - expected) ** 2 / expected,
+          0,
+        );
+        expect(chiSquare).toBeLessThan(most);
+      }
+    }
+  });
+
+  test("shares no code with another set more often than chance allows", () => {
+    // 23⁴ · 10⁴ codes: among 100 the chance of a pair is about 2 in a million.
+    const codes = Array.from({ length: 10 }, newBackupCodes).flat();
+    expect(new Set(codes).size).toBeGreaterThanOrEqual(99);
+  });
+});
+
+describe("the one spelling of a code", () => {
+  const spelled = fc.tuple(
+    fc.string({ unit: fc.constantFrom(...letters), minLength: 4, maxLength: 4 }),
+    fc.string({ unit: fc.constantFrom(...digits), minLength: 4, maxLength: 4 }),
+    fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+    fc.constantFrom("-", ""),
+  );
+
+  test("is found from any case, with or without the dash", () => {
+    fc.assert(
+      fc.property(spelled, ([first, last, isLower, dash]) => {
+        const mixed = [...first].map((letter, index) =>
+          isLower[index] ? letter.toLowerCase() : letter,
+        );
+        expect(normalisedBackupCode(`${mixed.join("")}${dash}${last}`)).toBe(`${first}-${last}`);
+      }),
+    );
+  });
+
+  test("is its own spelling", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 12 }), (text) => {
+        const once = normalisedBackupCode(text);
+        if (once !== undefined) {
+          expect(once).toMatch(form);
+          expect(normalisedBackupCode(once)).toBe(once);
+        }
+      }),
+    );
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["three letters", "ABC-1234"],
+    ["five letters", "ABCDE-1234"],
+    ["three digits", "ABCD-123"],
+    ["five digits", "ABCD-12345"],
+    ["digits first", "1234-ABCD"],
+    ["six digits", "123456"],
+    ["two dashes", "ABCD--1234"],
+    ["a dash elsewhere", "ABC-D1234"],
+    ["an en dash", "ABCD–1234"],
+    ["a minus sign", "ABCD−1234"],
+    ["a non-breaking hyphen", "ABCD‑1234"],
+    ["a space before", " ABCD-1234"],
+    ["a space after", "ABCD-1234 "],
+    ["a space for the dash", "ABCD 1234"],
+    ["a line end after", "ABCD-1234\n"],
+    ["a second line", "ABCD-1234\nEFGH-5678"],
+    ["the letter I", "ABCI-1234"],
+    ["the letter i", "abci-1234"],
+    ["the letter O", "ABCO-1234"],
+    ["the letter o", "abco-1234"],
+    ["the letter Q", "ABCQ-1234"],
+    ["the letter q", "abcq-1234"],
+    ["a dotless ı", "ABCı-1234"],
+    ["a dotted İ", "ABCİ-1234"],
+    ["the Kelvin sign", "ABC\u212a-1234"],
+    ["a long ſ", "ABC\u017f-1234"],
+    ["a full-width letter", "ＡBCD-1234"],
+    ["a full-width digit", "ABCD-１234"],
+    ["an Arabic-Indic digit", "ABCD-١234"],
+    ["a Cyrillic А", "\u0410BCD-1234"],
+    ["a combining accent", "ABCD\u0301-1234"],
+    ["a zero-width space", "ABCD-12\u200b34"],
+    ["a NUL", "ABCD-1234\0"],
+  ])("does not exist for %s", (_, text) => {
+    expect(normalisedBackupCode(text)).toBeUndefined();
+  });
+});
+
+describe("the hash of a code", () => {
+  const key = new Uint8Array(32).fill(7);
+  const tenant = "0123456789abcdef01234567";
+  const identity = "89abcdef0123456789abcdef";
+  const code = "ABCD-1234";
+  const usual = backupCodeHash(key, tenant, identity, code);
+
+  test("is HMAC-SHA-256 over tenant, identity, purpose and code, in hex", async () => {
+    const imported = await crypto.subtle.importKey(
+      "raw",
+      key,
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    );
+    const message = new TextEncoder().encode(`${tenant}\0${identity}\0backup_code\0${code}`);
+    const mac = new Uint8Array(await crypto.subtle.sign("HMAC", imported, message));
+    const hex = [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    expect(usual).toBe(hex);
+  });
+
+  test("is the same for the same code", () => {
+    expect(backupCodeHash(new Uint8Array(key), tenant, identity, code)).toBe(usual);
+  });
+
+  test.each([
+    ["key", () => backupCodeHash(new Uint8Array(32).fill(8), tenant, identity, code)],
+    ["tenant", () => backupCodeHash(key, identity, identity, code)],
+    ["identity", () => backupCodeHash(key, tenant, tenant, code)],
+    ["code", () => backupCodeHash(key, tenant, identity, "ABCD-1235")],
+    ["order of tenant and identity", () => backupCodeHash(key, identity, tenant, code)],
+  ])("is another for another %s", (_, hash) => {
+    expect(hash()).toMatch(/^[0-9a-f]{64}$/);
+    expect(hash()).not.toBe(usual);
+  });
+});

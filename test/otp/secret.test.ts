@@ -1,0 +1,25 @@
+import { base32nopad } from "@scure/base";
+import fc from "fast-check";
+import { Secret } from "otpauth";
+import { expect, test } from "vitest";
+import { secretBytes } from "../../src/otp/totp.ts";
+import vectors from "../vectors/otp.json";
+
+test("spells the secret of RFC 4226 as its base32", () => {
+  const bytes = new TextEncoder().encode(vectors.hotp.secret_ascii);
+  expect(bytes).toHaveLength(secretBytes);
+  expect(base32nopad.encode(bytes)).toBe(vectors.hotp.secret_base32);
+});
+
+test("spells any secret as 32 characters that an independent implementation reads back", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: secretBytes, maxLength: secretBytes }), (bytes) => {
+      const text = base32nopad.encode(bytes);
+      expect(text).toMatch(/^[A-Z2-7]{32}$/);
+      expect(new Secret({ buffer: new Uint8Array(bytes).buffer }).base32).toBe(text);
+      expect(Secret.fromBase32(text).bytes).toEqual(new Uint8Array(bytes));
+      expect(base32nopad.decode(text)).toEqual(new Uint8Array(bytes));
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { documentSpellings, permissionOf, permissions } from "../../src/tenancy/permission.ts";
+
+/** The table of the API contract, spelled out. */
+const table = [
+  ["idp:read", "IDP_READ"],
+  ["idp:write", "IDP_WRITE"],
+  ["sentinel:write", "SENTINEL_WRITE"],
+  ["sentinel:read", "SENTINEL_READ"],
+  ["audit:read", "AUDIT_READ"],
+  ["tokens:write", "TOKENS_WRITE"],
+  ["settings:write", "SETTINGS_WRITE"],
+] as const;
+
+test("there are seven permissions", () => {
+  expect([...permissions].sort()).toEqual(table.map(([permission]) => permission).sort());
+});
+
+test.each(table)("%s is also spelled %s and ApiAccessPermission::%s", (permission, spelled) => {
+  expect(permissionOf(permission)).toBe(permission);
+  expect(permissionOf(spelled)).toBe(permission);
+  expect(permissionOf(`ApiAccessPermission::${spelled}`)).toBe(permission);
+});
+
+test("each of the document's spellings is a permission, two for each", () => {
+  expect(documentSpellings).toHaveLength(2 * permissions.length);
+  expect(new Set(documentSpellings).size).toBe(documentSpellings.length);
+  for (const permission of permissions) {
+    const spellings = documentSpellings.filter((text) => permissionOf(text) === permission);
+    expect(spellings).toHaveLength(2);
+  }
+});
+
+test.each([
+  "",
+  "idp",
+  "idp:*",
+  "idp:delete",
+  "IDP:READ",
+  "idp_read",
+  "Idp_Read",
+  "IDP_READ ",
+  " idp:read",
+  "ApiAccessPermission::",
+  "ApiAccessPermission::idp:read",
+  "ApiAccessPermission::ApiAccessPermission::IDP_READ",
+  "apiaccesspermission::IDP_READ",
+  "ApiAccessPermission.IDP_READ",
+  "constructor",
+  "__proto__",
+])("%j is no permission", (text) => {
+  expect(permissionOf(text)).toBeUndefined();
+});

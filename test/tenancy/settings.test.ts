@@ -1,0 +1,288 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { defaultPolicy } from "../../src/policy.ts";
+import {
+  contradictionsIn,
+  effectiveSettings,
+  mergedPatch,
+  policyOf,
+  settingsPatchSchema,
+} from "../../src/tenancy/settings.ts";
+
+/** The defaults as the API contract writes them. */
+const defaults = {
+  lockout: {
+    max_failed_attempts: 5,
+    lock_seconds: 900,
+    max_lock_seconds: 86_400,
+    disable_after: 100,
+  },
+  otp: { enrolment: "immediate" },
+  sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
+} as const;
+
+/** Where the patch is wrong, in dots; empty where it is right. */
+function refusedAt(patch: unknown): string[] {
+  const { error } = settingsPatchSchema.safeParse(patch);
+  return error?.issues.map(({ path }) => path.join(".")) ?? [];
+}
+
+describe("a tenant that has set nothing", () => {
+  test("has the defaults of the contract", () => {
+    expect(effectiveSettings({})).toEqual(defaults);
+    expect(contradictionsIn(effectiveSettings({}))).toEqual([]);
+  });
+
+  test("has the default policy", () => {
+    expect(policyOf({})).toEqual(defaultPolicy);
+    expect(policyOf({}).lockout).toEqual({
+      maxFailedAttempts: 5,
+      lockSeconds: 900,
+      maxLockSeconds: 86_400,
+      disableAfter: 100,
+    });
+  });
+});
+
+describe("a patch", () => {
+  test("changes what it names and nothing else", () => {
+    expect(effectiveSettings({ lockout: { lock_seconds: 60 } })).toEqual({
+      ...defaults,
+      lockout: { ...defaults.lockout, lock_seconds: 60 },
+    });
+    expect(
+      effectiveSettings({ otp: { enrolment: "confirm" }, sentinel: { deny_at: 0.9 } }),
+    ).toEqual({
+      ...defaults,
+      otp: { enrolment: "confirm" },
+      sentinel: { ...defaults.sentinel, deny_at: 0.9 },
+    });
+  });
+
+  test("reaches the policy", () => {
+    const policy = policyOf({
+      lockout: { max_failed_attempts: 3, lock_seconds: 10, max_lock_seconds: 20, disable_after: 9 },
+      otp: { enrolment: "confirm" },
+      sentinel: {
+        challenge_at: 0.3,
+        deny_at: 0.6,
+        allow: ["192.0.2.0/24"],
+        deny: ["2001:db8::/32"],
+        signals_off: ["vpn"],
+      },
+    });
+    expect(policy).toEqual({
+      lockout: { maxFailedAttempts: 3, lockSeconds: 10, maxLockSeconds: 20, disableAfter: 9 },
+      otp: { enrolment: "confirm" },
+      sentinel: {
+        challengeAt: 0.3,
+        denyAt: 0.6,
+        allow: ["192.0.2.0/24"],
+        deny: ["2001:db8::/32"],
+        signalsOff: ["vpn"],
+      },
+    });
+  });
+
+  test("goes over an earlier one field by field, a list as a whole", () => {
+    const earlier = {
+      lockout: { lock_seconds: 60, disable_after: 50 },
+      sentinel: { allow: ["192.0.2.1/32"], deny_at: 0.9 },
+    };
+    const later = {
+      lockout: { lock_seconds: 30 },
+      sentinel: { allow: ["198.51.100.0/24"], challenge_at: 0.4 },
+    };
+    expect(effectiveSettings(mergedPatch(earlier, later))).toEqual({
+      lockout: { ...defaults.lockout, lock_seconds: 30, disable_after: 50 },
+      otp: defaults.otp,
+      sentinel: {
+        ...defaults.sentinel,
+        allow: ["198.51.100.0/24"],
+        challenge_at: 0.4,
+        deny_at: 0.9,
+      },
+    });
+  });
+
+  test("of nothing changes nothing", () => {
+    const set = { lockout: { lock_seconds: 60 }, sentinel: { challenge_at: 0.4 } };
+    expect(effectiveSettings(mergedPatch(set, {}))).toEqual(effectiveSettings(set));
+    expect(effectiveSettings(mergedPatch({}, set))).toEqual(effectiveSettings(set));
+  });
+
+  test("set twice is as set once", () => {
+    const patches = fc.record(
+      {
+        lockout: fc.record(
+          {
+            max_failed_attempts: fc.integer({ min: 1, max: 100 }),
+            lock_seconds: fc.integer({ min: 1, max: 604_800 }),
+          },
+          { requiredKeys: [] },
+        ),
+        otp: fc.record({ enrolment: fc.constantFrom("immediate", "confirm") }),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(patches, patches, (earlier, later) => {
+        const both = mergedPatch(earlier, later);
+        expect(effectiveSettings(mergedPatch(both, later))).toEqual(effectiveSettings(both));
+        expect(effectiveSettings(both).lockout.lock_seconds).toBe(
+          later.lockout?.lock_seconds ?? earlier.lockout?.lock_seconds ?? 900,
+        );
+      }),
+    );
+  });
+});
+
+describe("a patch is read", () => {
+  test.each([
+    { lockout: { max_failed_attempts: 1 } },
+    { lockout: { max_failed_attempts: 100 } },
+    { lockout: { lock_seconds: 1 } },
+    { lockout: { lock_seconds: 604_800 } },
+    { lockout: { max_lock_seconds: 1 } },
+    { lockout: { max_lock_seconds: 604_800 } },
+    { lockout: { disable_after: 1 } },
+    { lockout: { disable_after: 100 } },
+    { otp: { enrolment: "confirm" } },
+    { sentinel: { challenge_at: 0.0001, deny_at: 0.9999 } },
+    { sentinel: { allow: [], deny: [] } },
+    { sentinel: { signals_off: ["tor_exit", "vpn"] } },
+    {},
+    { lockout: {} },
+  ])("within the ranges: %j", (patch) => {
+    expect(settingsPatchSchema.parse(patch)).toEqual(patch);
+  });
+
+  test.each([
+    ["lockout.max_failed_attempts", { lockout: { max_failed_attempts: 0 } }],
+    ["lockout.max_failed_attempts", { lockout: { max_failed_attempts: 101 } }],
+    ["lockout.max_failed_attempts", { lockout: { max_failed_attempts: 5.5 } }],
+    ["lockout.max_failed_attempts", { lockout: { max_failed_attempts: "5" } }],
+    ["lockout.max_failed_attempts", { lockout: { max_failed_attempts: null } }],
+    ["lockout.lock_seconds", { lockout: { lock_seconds: 0 } }],
+    ["lockout.lock_seconds", { lockout: { lock_seconds: -1 } }],
+    ["lockout.lock_seconds", { lockout: { lock_seconds: 604_801 } }],
+    ["lockout.max_lock_seconds", { lockout: { max_lock_seconds: 0 } }],
+    ["lockout.max_lock_seconds", { lockout: { max_lock_seconds: 604_801 } }],
+    ["lockout.disable_after", { lockout: { disable_after: 0 } }],
+    ["lockout.disable_after", { lockout: { disable_after: 101 } }],
+    ["lockout.disable_after", { lockout: { disable_after: Number.POSITIVE_INFINITY } }],
+    ["otp.enrolment", { otp: { enrolment: "later" } }],
+    ["otp.enrolment", { otp: { enrolment: "Immediate" } }],
+    ["sentinel.challenge_at", { sentinel: { challenge_at: 0 } }],
+    ["sentinel.challenge_at", { sentinel: { challenge_at: 1 } }],
+    ["sentinel.deny_at", { sentinel: { deny_at: -0.1 } }],
+    ["sentinel.deny_at", { sentinel: { deny_at: 1.5 } }],
+    ["sentinel.deny_at", { sentinel: { deny_at: Number.NaN } }],
+    ["sentinel.signals_off.0", { sentinel: { signals_off: ["astrology"] } }],
+    ["sentinel.signals_off.1", { sentinel: { signals_off: ["vpn", "VPN"] } }],
+    ["sentinel.signals_off", { sentinel: { signals_off: "vpn" } }],
+    ["sentinel.allow", { sentinel: { allow: "192.0.2.0/24" } }],
+    ["sentinel.allow", { sentinel: { allow: Array(501).fill("192.0.2.1") } }],
+  ])("or refused at %s: %j", (path, patch) => {
+    expect(refusedAt(patch)).toEqual([path]);
+  });
+
+  test.each([
+    ["", { tenant_id: "x" }],
+    ["lockout", { lockout: { locked: false } }],
+    ["otp", { otp: { digits: 8 } }],
+    ["sentinel", { sentinel: { model: "mine" } }],
+    ["", JSON.parse('{"__proto__":{"lockout":{}}}')],
+  ])("never with a field that nobody knows, here in %j: %j", (path, patch) => {
+    expect(refusedAt(patch)).toEqual([path]);
+  });
+
+  test("with networks in their one spelling", () => {
+    const patch = {
+      sentinel: {
+        allow: ["192.0.2.17/24", "192.0.2.1", "::ffff:198.51.100.7", "2001:DB8:0:0:0:0:0:1"],
+        deny: ["2001:db8:ffff::1/32", "0.0.0.0/0"],
+      },
+    };
+    expect(settingsPatchSchema.parse(patch)).toEqual({
+      sentinel: {
+        allow: ["192.0.2.0/24", "192.0.2.1/32", "198.51.100.7/32", "2001:db8::1/128"],
+        deny: ["2001:db8::/32", "0.0.0.0/0"],
+      },
+    });
+  });
+
+  test.each([
+    "",
+    "example.com",
+    "192.0.2",
+    "192.0.2.256",
+    "192.0.2.1/33",
+    "192.0.2.01",
+    "192.0.2.0/-1",
+    "192.0.2.0/",
+    "192.0.2.0/24/24",
+    " 192.0.2.0/24",
+    "2001:db8::/129",
+    "fe80::1%eth0",
+    "0x7f.0.0.1",
+  ])("never with %j for a network", (text) => {
+    expect(refusedAt({ sentinel: { allow: ["192.0.2.1", text] } })).toEqual(["sentinel.allow.1"]);
+    expect(refusedAt({ sentinel: { deny: [text] } })).toEqual(["sentinel.deny.0"]);
+  });
+
+  test("and read again, as the store does, says the same", () => {
+    const once = settingsPatchSchema.parse({
+      sentinel: { allow: ["192.0.2.17/24", "2001:DB8::1"], signals_off: ["proxy"] },
+    });
+    expect(settingsPatchSchema.parse(once)).toEqual(once);
+    expect(effectiveSettings(once).sentinel.allow).toEqual(["192.0.2.0/24", "2001:db8::1/128"]);
+  });
+});
+
+describe("settings contradict themselves", () => {
+  test.each([
+    [
+      "the longest lock below the first",
+      { lockout: { max_lock_seconds: 899 } },
+      "max_lock_seconds",
+    ],
+    ["the first lock above the longest", { lockout: { lock_seconds: 86_401 } }, "max_lock_seconds"],
+    ["disabled before locked", { lockout: { disable_after: 4 } }, "disable_after"],
+  ])("with %s", (_, patch, field) => {
+    const found = contradictionsIn(effectiveSettings(patch));
+    expect(found.map(({ path }) => path)).toEqual([`settings.lockout.${field}`]);
+  });
+
+  test.each([{ sentinel: { deny_at: 0.4999 } }, { sentinel: { challenge_at: 0.8001 } }])(
+    "with denial below challenge: %j",
+    (patch) => {
+      const found = contradictionsIn(effectiveSettings(patch));
+      expect(found).toEqual([
+        { path: "settings.sentinel.deny_at", message: "must not be less than challenge_at" },
+      ]);
+    },
+  );
+
+  test("in all the places where they do", () => {
+    const found = contradictionsIn(
+      effectiveSettings({
+        lockout: { lock_seconds: 2, max_lock_seconds: 1, max_failed_attempts: 2, disable_after: 1 },
+        sentinel: { challenge_at: 0.2, deny_at: 0.1 },
+      }),
+    );
+    expect(found.map(({ path }) => path)).toEqual([
+      "settings.lockout.max_lock_seconds",
+      "settings.lockout.disable_after",
+      "settings.sentinel.deny_at",
+    ]);
+  });
+
+  test("nowhere when the two are equal", () => {
+    const equal = effectiveSettings({
+      lockout: { lock_seconds: 60, max_lock_seconds: 60, max_failed_attempts: 7, disable_after: 7 },
+      sentinel: { challenge_at: 0.7, deny_at: 0.7 },
+    });
+    expect(contradictionsIn(equal)).toEqual([]);
+  });
+});
