@@ -34,6 +34,13 @@ function operationsOf(document: OpenApiDocument): Listed[] {
   );
 }
 
+/** Text with `code` between backticks, as the document's descriptions have it. */
+function prose(text = "") {
+  return text
+    .split("`")
+    .map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
+}
+
 function shown(title: string, value: unknown) {
   return value === undefined
     ? ""
@@ -47,7 +54,7 @@ function operationHtml({ method, path, operation }: Listed) {
       <code><span class="method">${method}</span>${path}</code>
       <span class="summary">${operation.summary ?? ""}</span>
     </summary>
-    <p>${operation.description ?? ""}</p>
+    <p>${prose(operation.description)}</p>
     ${shown("Parameters", operation.parameters)} ${shown("Request body", operation.requestBody)}
     <h4>Answers</h4>
     ${responses.map(
@@ -72,7 +79,7 @@ export async function docsPage(document: OpenApiDocument): Promise<string> {
       </head>
       <body>
         <h1>${document.info.title} API <small>${document.info.version}</small></h1>
-        <p>${document.info.description ?? ""}</p>
+        <p>${prose(document.info.description)}</p>
         <nav>
           <a href="/openapi.json">openapi.json</a>
           ${[...byTag.keys()].map((tag) => html`<a href="#${tag}">${tag}</a>`)}
