@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/faults.ts";
@@ -76,6 +77,20 @@ describe.each(faults)("D1 that %s", (fault) => {
     await vi.waitFor(async () => expect((await traces(user)).tables).toEqual([]), 20_000);
     expect((await user.tenant.send("GET", user.path())).status).toBe(404);
     expect((await user.tenant.send("GET", "/v1/idp/users")).body.users).toEqual([]);
+  });
+});
+
+describe("An evicted guard", () => {
+  it("is woken by its alarm and delivers what it still held", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const { body } = await user.verify(user.wrongCode(Date.now()));
+    await evict(user);
+    await vi.waitFor(async () => {
+      const row = await env.DB.prepare("SELECT outcome FROM audit_events WHERE request_id = ?")
+        .bind(body.request_id)
+        .first();
+      expect(row).toEqual({ outcome: "failure" });
+    }, 20_000);
   });
 });
 
