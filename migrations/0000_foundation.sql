@@ -6,6 +6,7 @@ CREATE TABLE `api_tokens` (
 	`permissions` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`expires_at` integer,
+	`lifetime_ms` integer,
 	`last_used_at` integer,
 	`revoked_at` integer,
 	FOREIGN KEY (`tenant_id`) REFERENCES `tenants`(`id`) ON UPDATE no action ON DELETE no action
@@ -60,6 +61,7 @@ CREATE TABLE `identities` (
 	PRIMARY KEY(`tenant_id`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE INDEX `identities_erased` ON `identities` (`updated_at`) WHERE status = 'erased';--> statement-breakpoint
 CREATE TABLE `tenants` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

@@ -33,9 +33,7 @@ export function createApp(): Hono<AppEnv> {
   app.onError(onError);
   app.notFound(notFound);
   app.use(async (c, next) => {
-    const arrivedAt = Date.now();
-    c.set("arrivedAt", arrivedAt);
-    c.set("requestId", newId(arrivedAt));
+    c.set("requestId", newId(Date.now()));
     await next();
     c.header("X-Request-Id", c.get("requestId"));
     c.header("X-Content-Type-Options", "nosniff");

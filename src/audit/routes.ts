@@ -78,19 +78,20 @@ export const auditRoutes = [
     async (exchange) => {
       const { env, query } = exchange;
       const { tenantId } = exchange.caller;
-      const targetId =
-        query.externalUserId === undefined
+      const { externalUserId: externalId } = query;
+      const identity =
+        externalId === undefined
           ? undefined
-          : identityIdOf(tenantId, query.externalUserId);
+          : { id: identityIdOf(tenantId, externalId), externalId };
       // Asked about one identity, the trail is complete: its guard tells first what it still holds.
-      if (targetId !== undefined) await deliverGuard(exchange, targetId);
+      if (identity !== undefined) await deliverGuard(exchange, identity.id);
       const rows = await listEvents(
         dbFor(env, tenantId),
         tenantId,
         {
           action: query.action,
           outcome: query.outcome,
-          targetId,
+          identity,
           fromId: query.from === undefined ? undefined : firstIdAt(query.from),
           belowIds: [query.after, query.to === undefined ? undefined : firstIdAt(query.to)].filter(
             (bound) => bound !== undefined,

@@ -1,5 +1,5 @@
 /** Audit events in D1. Rows are only ever inserted; erasure takes the person's name out of them. */
-import { and, desc, eq, gte, lt, type SQL } from "drizzle-orm";
+import { and, desc, eq, gte, isNotNull, lt, type SQL } from "drizzle-orm";
 import { chunked, type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { auditEvents } from "../db/schema.ts";
 import type { AuditAction, AuditEvent, AuditOutcome } from "./event.ts";
@@ -28,18 +28,25 @@ export function insertEvents(db: Database, events: readonly AuditEvent[]): State
   );
 }
 
-/** Takes the external_id of an identity out of all its events. */
+/** Takes the external_id of an identity out of all its events. A repetition writes nothing. */
 export function forgetName(db: Database, tenantId: string, identityId: string): Statement {
   return db
     .update(auditEvents)
     .set({ externalId: null })
-    .where(and(eq(auditEvents.tenantId, tenantId), eq(auditEvents.targetId, identityId)));
+    .where(
+      and(
+        eq(auditEvents.tenantId, tenantId),
+        eq(auditEvents.targetId, identityId),
+        isNotNull(auditEvents.externalId),
+      ),
+    );
 }
 
 export interface EventFilter {
   readonly action?: AuditAction | undefined;
   readonly outcome?: AuditOutcome | undefined;
-  readonly targetId?: string | undefined;
+  /** The identity that goes by this external_id now: what was before its erasure has no name. */
+  readonly identity?: { readonly id: string; readonly externalId: string } | undefined;
   /** Ids from this one on, inclusive: a bound by time (see firstIdAt). */
   readonly fromId?: string | undefined;
   /** Ids below this one. */
@@ -56,7 +63,10 @@ export async function listEvents(
   const conditions: SQL[] = [eq(auditEvents.tenantId, tenantId)];
   if (filter.action !== undefined) conditions.push(eq(auditEvents.action, filter.action));
   if (filter.outcome !== undefined) conditions.push(eq(auditEvents.outcome, filter.outcome));
-  if (filter.targetId !== undefined) conditions.push(eq(auditEvents.targetId, filter.targetId));
+  if (filter.identity !== undefined) {
+    conditions.push(eq(auditEvents.targetId, filter.identity.id));
+    conditions.push(eq(auditEvents.externalId, filter.identity.externalId));
+  }
   if (filter.fromId !== undefined) conditions.push(gte(auditEvents.id, filter.fromId));
   for (const id of filter.belowIds) conditions.push(lt(auditEvents.id, id));
   const rows = await withinStoreTimeout(

@@ -90,8 +90,8 @@ export async function readGuard<T>(
 /** Has the guard deliver what it still holds; if it cannot now, its alarm does later. */
 export async function deliverGuard(caller: GuardCaller, identityId: string): Promise<void> {
   await guardOf(caller, identityId)
-    .flush()
-    .catch(() => false);
+    .deliver()
+    .catch(() => {});
 }
 
 /** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */

@@ -186,14 +186,9 @@ export class IdentityGuard extends DurableObject<Env> {
     });
   }
 
-  /** Delivers what waits in the outbox; true when nothing is left. */
-  async flush(): Promise<boolean> {
-    try {
-      await this.#ledger.flush();
-      return true;
-    } catch {
-      return false;
-    }
+  /** Tells and delivers all there is, if D1 lets us; else the alarm does later. */
+  async deliver(): Promise<void> {
+    await this.#ledger.deliver().catch(() => {});
   }
 
   override async alarm(): Promise<void> {
@@ -211,7 +206,7 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /** The change is recorded here; where D1 fails now, the alarm delivers later. */
   async #flushed<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
-    if (result.ok) await this.flush();
+    if (result.ok) await this.#ledger.flush().catch(() => {});
     return result;
   }
 

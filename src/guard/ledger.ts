@@ -34,9 +34,9 @@ export class GuardLedger {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #storage: GuardStorage;
-  /** When the pending alarm fires, as far as this instance knows. */
+  /** When the pending alarm fires, Unix ms. */
   #alarmAt: number | undefined;
-  /** Deliveries that failed in a row. */
+  /** Alarms in a row that could not deliver. */
   #failures = 0;
   /** The delivery that is under way. */
   #running: Promise<void> = Promise.resolve();
@@ -49,6 +49,10 @@ export class GuardLedger {
     this.#ctx = ctx;
     this.#env = env;
     this.#storage = new GuardStorage(ctx.storage);
+    // An alarm set before an eviction stands; a later one must not take its place.
+    ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = (await ctx.storage.getAlarm()) ?? undefined;
+    });
   }
 
   /** The identity is forgotten here; D1 has not confirmed that it has forgotten too. */
@@ -75,11 +79,15 @@ export class GuardLedger {
     first: Transition<T>,
     onExisting: (state: IdentityState) => Transition<T>,
   ): Promise<GuardResult<T>> {
-    // A tombstone means that D1 has not forgotten the person yet: that comes first.
-    if (this.isErasing()) await this.flush();
-    const record = this.#storage.live() === null ? await this.#rehydrate(call) : undefined;
-    if (this.#storage.live() !== null) return await this.commit(call, onExisting);
-    return await this.#record(call, first, (record?.version ?? 0) + 1);
+    for (;;) {
+      // A tombstone means that D1 has not forgotten the person yet: that comes first.
+      if (this.isErasing()) await this.flush();
+      const record = this.#storage.live() === null ? await this.#rehydrate(call) : undefined;
+      // While D1 was asked, the identity may have been made, and even erased again.
+      if (this.isErasing()) continue;
+      if (this.#storage.live() !== null) return await this.commit(call, onExisting);
+      return await this.#record(call, first, (record?.version ?? 0) + 1);
+    }
   }
 
   /** Decides on the state of this instant and records what was decided. */
@@ -104,21 +112,28 @@ export class GuardLedger {
     return this.#queued;
   }
 
-  /** Delivers and reports what waits, and comes back until nothing does. Never gives up. */
+  /** Tells the refusals counted so far, and delivers all there is. @throws as `flush` */
+  async deliver(): Promise<void> {
+    const live = this.#storage.live();
+    if (live !== null && refusalReportDelay(live.state) !== undefined) {
+      const { state, entries } = reportRefusals(live.state);
+      this.#write(state, live.version + 1, entries, undefined);
+    }
+    await this.flush();
+  }
+
+  /** Delivers, and comes back until that succeeds. Never gives up. */
   async onAlarm(): Promise<void> {
     this.#alarmAt = undefined;
     try {
-      const live = this.#storage.live();
-      if (live !== null && refusalReportDelay(live.state) !== undefined) {
-        const { state, entries } = reportRefusals(live.state);
-        this.#write(state, live.version + 1, entries, undefined);
-      }
-      await this.flush();
+      await this.deliver();
+      this.#failures = 0;
     } catch (error) {
+      this.#failures += 1;
       const count = this.#failures;
       log("error", "outbox_delivery_failed", { source: "guard", cause: causeOf(error), count });
+      await this.#arm(deliveryDelayMs);
     }
-    if (this.#storage.pending() !== undefined) await this.#arm(deliveryDelayMs);
   }
 
   /** Reads the record of an empty guard, and takes it over if nothing else came first. */
@@ -128,10 +143,12 @@ export class GuardLedger {
       const record = await findRecord(dbFor(this.#env, tenantId), tenantId, identityId);
       if (this.#storage.live() !== null) return record;
       if (this.#clearings !== clearings) continue;
-      const state = record?.state ?? null;
-      if (record !== undefined && state !== null) {
-        this.#storage.write(parseState(state), record.version);
-      }
+      const text = record?.state ?? null;
+      if (record === undefined || text === null) return record;
+      const state = parseState(text, { tenantId, identityId });
+      this.#storage.write(state, record.version);
+      const waits = refusalReportDelay(state);
+      if (waits !== undefined) await this.#arm(waits);
       return record;
     }
   }
@@ -168,6 +185,7 @@ export class GuardLedger {
           identityId,
           String(version),
           String(index),
+          call?.requestId ?? "",
         ),
         tenantId,
         at,
@@ -201,19 +219,13 @@ export class GuardLedger {
   }
 
   async #deliverAll(): Promise<void> {
-    try {
-      for (
-        let pending = this.#storage.pending();
-        pending !== undefined;
-        pending = this.#storage.pending()
-      ) {
-        await deliver(this.#env, pending);
-        this.#storage.delivered(pending.lastSeq);
-      }
-      this.#failures = 0;
-    } catch (error) {
-      this.#failures += 1;
-      throw error;
+    for (
+      let pending = this.#storage.pending();
+      pending !== undefined;
+      pending = this.#storage.pending()
+    ) {
+      await deliver(this.#env, pending, Date.now());
+      this.#storage.delivered(pending.lastSeq);
     }
     if (this.isErasing()) {
       this.#clearings += 1;
@@ -225,9 +237,7 @@ export class GuardLedger {
   /** Sees to it that the alarm fires within the delay; later while deliveries fail. */
   async #arm(delayMs: number): Promise<void> {
     const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
-    const urgent = this.#alarmAt === undefined && this.#storage.pending() !== undefined;
-    const at =
-      Date.now() + Math.max(urgent ? Math.min(delayMs, deliveryDelayMs) : delayMs, backoff);
+    const at = Date.now() + Math.max(delayMs, backoff);
     if (this.#alarmAt !== undefined && this.#alarmAt <= at) return;
     this.#alarmAt = at;
     await this.#ctx.storage.setAlarm(at);

@@ -6,7 +6,11 @@ import { forgetAssessments, insertAssessments } from "../sentinel/store.ts";
 import type { Pending } from "./storage.ts";
 
 /** @throws StoreError: then nothing or everything arrived, and all is delivered again */
-export async function deliver(env: Pick<Env, "DB">, pending: Pending): Promise<void> {
+export async function deliver(
+  env: Pick<Env, "DB">,
+  pending: Pending,
+  realNow: number,
+): Promise<void> {
   const { state, version, dispatches } = pending;
   const { tenantId, identityId } = state;
   const db = dbFor(env, tenantId);
@@ -20,7 +24,8 @@ export async function deliver(env: Pick<Env, "DB">, pending: Pending): Promise<v
       status: state.status,
       lockedUntil: state.lockout.lockedUntil,
       createdAt: state.createdAt,
-      updatedAt: state.updatedAt,
+      // A tombstone's life is real time, whatever clock the erasing request ran at.
+      updatedAt: erased ? realNow : state.updatedAt,
       version,
       // The last hour's attempts are worth nothing after a restore.
       state: erased ? null : JSON.stringify({ ...state, recent: [] }),

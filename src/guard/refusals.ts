@@ -16,6 +16,8 @@ import {
 
 const firstReportDelayMs = 5_000;
 const longestReportDelayMs = 60 * 60 * 1000;
+/** Each actor has runs of its own, up to so many; then a run is told as that of its last actor. */
+const mostRuns = 16;
 
 function entryOf(run: RefusalRun, count: number): FiledEntry {
   return {
@@ -63,8 +65,10 @@ export function refuse<T>(
   action: RefusableAction,
   error: GuardError,
 ): Transition<T> {
-  const sameKind = (run: RefusalRun) => run.action === action && run.reason === error.code;
-  const known = state.refusals.find(sameKind);
+  const ofKind = state.refusals.filter((run) => run.action === action && run.reason === error.code);
+  const known =
+    ofKind.find(({ lastActor }) => lastActor.id === call.actor.id) ??
+    (state.refusals.length >= mostRuns ? ofKind[0] : undefined);
   const run: RefusalRun = {
     action,
     reason: error.code,
@@ -77,7 +81,7 @@ export function refuse<T>(
   return {
     state: {
       ...state,
-      refusals: [...state.refusals.filter((other) => !sameKind(other)), run],
+      refusals: [...state.refusals.filter((other) => other !== known), run],
       recent: action === "otp.verified" ? withRecent(state, "refused", call.now) : state.recent,
     },
     entries: known === undefined ? [entryOf(run, 1)] : [],

@@ -105,7 +105,26 @@ const stateSchema: z.ZodType<IdentityState> = z.object({
   ),
 });
 
-/** Reads a stored state. @throws ZodError or SyntaxError when it is damaged */
-export function parseState(text: string): IdentityState {
-  return stateSchema.parse(JSON.parse(text));
+/** Thrown where a record is that of another identity than its row says. */
+class ForeignStateError extends Error {
+  constructor() {
+    super("A stored state belongs to another identity");
+    this.name = "ForeignStateError";
+  }
+}
+
+/**
+ * Reads a stored state.
+ * @param of the identity it must be that of, where it comes from outside the guard
+ * @throws ZodError, SyntaxError or ForeignStateError when it is damaged
+ */
+export function parseState(
+  text: string,
+  of?: Pick<IdentityState, "tenantId" | "identityId">,
+): IdentityState {
+  const state = stateSchema.parse(JSON.parse(text));
+  if (of !== undefined && (state.tenantId !== of.tenantId || state.identityId !== of.identityId)) {
+    throw new ForeignStateError();
+  }
+  return state;
 }

@@ -81,7 +81,12 @@ export class GuardStorage {
   /** Leaves nothing behind, as if the identity had never been. Both begin before anything else runs. */
   async clear(): Promise<void> {
     this.#live = null;
-    await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
+    try {
+      await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
+    } catch (error) {
+      this.#live = undefined;
+      throw error;
+    }
   }
 
   #hasTables(): boolean {
@@ -98,8 +103,10 @@ export class GuardStorage {
 
   #createTables(): void {
     this.#storage.sql.exec(
-      "CREATE TABLE live (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, state TEXT NOT NULL)",
+      "CREATE TABLE IF NOT EXISTS live (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, state TEXT NOT NULL)",
     );
-    this.#storage.sql.exec("CREATE TABLE outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
+    this.#storage.sql.exec(
+      "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)",
+    );
   }
 }

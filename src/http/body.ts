@@ -4,7 +4,12 @@ import { AppError, invalidRequest } from "../errors.ts";
 import type { AppContext } from "./exchange.ts";
 
 const mostBytes = 16 * 1024;
+const arrivesWithinMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
+
+const late = invalidRequest([
+  { path: "", message: `did not arrive within ${arrivesWithinMs / 1000} s` },
+]);
 
 const withinLimit = bodyLimit({
   maxSize: mostBytes,
@@ -13,7 +18,31 @@ const withinLimit = bodyLimit({
   },
 });
 
-/** Refuses what is too large. Returns the bytes, which the request keeps for later readers too. */
+/** A body as far as it came: its bytes, or why there are none. */
+export type ReadBody = ArrayBuffer | AppError;
+
+/**
+ * Reads the whole body, and waits for a slow one for a few seconds only. Done before anything is
+ * decided about the request: a client that holds its body back must not choose the time at which the
+ * request runs.
+ */
+export async function readBody(c: AppContext): Promise<ReadBody> {
+  if (c.req.raw.body === null) return new ArrayBuffer(0);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<AppError>((resolve) => {
+    timer = setTimeout(() => resolve(late), arrivesWithinMs);
+  });
+  try {
+    return await Promise.race([bytesOf(c), tooLate]);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    return invalidRequest([{ path: "", message: "did not arrive whole" }]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Refuses what is too large. The request keeps the bytes for later readers. */
 async function bytesOf(c: AppContext): Promise<ArrayBuffer> {
   const read: ArrayBuffer[] = [];
   await withinLimit(c, async () => {
@@ -23,22 +52,24 @@ async function bytesOf(c: AppContext): Promise<ArrayBuffer> {
 }
 
 /** For routes with a body: it must be JSON. @throws AppError */
-export async function requireJson(c: AppContext): Promise<void> {
+export function requireJson(c: AppContext, body: ReadBody): void {
   if (!jsonType.test(c.req.header("Content-Type") ?? "")) {
     throw new AppError("unsupported_media_type");
   }
-  parsed(await bytesOf(c));
+  if (body instanceof AppError) throw body;
+  parsed(body);
 }
 
 /**
  * For routes without one: nothing, or the empty object that some clients always send.
  * @throws AppError
  */
-export async function requireNoBody(c: AppContext): Promise<void> {
-  const bytes = await bytesOf(c);
-  if (bytes.byteLength === 0) return;
-  const value = parsed(bytes);
-  if (typeof value === "object" && value !== null && Object.keys(value).length === 0) return;
+export function requireNoBody(body: ReadBody): void {
+  if (body instanceof AppError) throw body;
+  if (body.byteLength === 0) return;
+  const value = parsed(body);
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (isObject && Object.keys(value).length === 0) return;
   throw invalidRequest([{ path: "", message: "must be empty" }]);
 }
 

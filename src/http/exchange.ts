@@ -8,7 +8,7 @@ export interface AppEnv {
   Bindings: Env;
   Variables: {
     requestId: string;
-    /** Real time at which the request arrived, Unix ms. */
+    /** Real time at which the request was here whole, Unix ms. */
     arrivedAt: number;
     config: Config;
   };
@@ -28,7 +28,7 @@ export interface Exchange<Caller, Body, Query> extends Admission<Caller> {
   readonly env: Env;
   readonly config: Config;
   readonly requestId: string;
-  /** Real time at which the request arrived, Unix ms; for what no test clock changes. */
+  /** Real time at which the request was here whole, Unix ms; for what no test clock changes. */
   readonly arrivedAt: number;
   readonly body: Body;
   readonly query: Query;

@@ -6,7 +6,7 @@ import type { Hono } from "hono";
 import { type ZodRawShape, type ZodType, z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 import type { Access } from "./access.ts";
-import { requireJson, requireNoBody } from "./body.ts";
+import { readBody, requireJson, requireNoBody } from "./body.ts";
 import type { AppContext, AppEnv, Exchange, ResolveToken } from "./exchange.ts";
 import { validated } from "./validate.ts";
 
@@ -82,8 +82,11 @@ export function route<Caller, T extends Answers, Body extends ZodType, Query ext
     definition,
     mount(app, resolveToken) {
       app.on([method], [path], async (c: AppContext) => {
+        const sent = await readBody(c);
+        c.set("arrivedAt", Date.now());
         const admission = await access.admit(c, resolveToken);
-        await (takesBody ? requireJson(c) : requireNoBody(c));
+        if (takesBody) requireJson(c, sent);
+        else requireNoBody(sent);
         const answer = await handle(
           {
             ...admission,

@@ -1,7 +1,7 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { identities } from "../db/schema.ts";
+import { identities, isErased } from "../db/schema.ts";
 
 /** Times are Unix ms. */
 export interface IdentityRecord {
@@ -96,10 +96,8 @@ export async function listEntries(
 
 /** Removes tombstones that no delivery can still need. */
 export async function purgeTombstones(db: Database, now: number): Promise<void> {
-  const { status, updatedAt } = identities;
+  const until = now - tombstoneLifetimeMs;
   await withinStoreTimeout(
-    db
-      .delete(identities)
-      .where(and(eq(status, "erased"), lt(updatedAt, now - tombstoneLifetimeMs))),
+    db.delete(identities).where(and(isErased, lt(identities.updatedAt, until))),
   );
 }

@@ -71,6 +71,9 @@ function networkReasons(
   const reasons: Reason[] = [];
   const add = (signal: SignalName, contribution: number, detail: string) =>
     reasons.push({ signal, contribution, detail });
+  if (reservedRange !== null) {
+    add("reserved_address", 0, `The address is of a special range (${reservedRange}).`);
+  }
   if (tenantList === "deny") {
     add("tenant_deny_list", weights.tenantDenyList, "The address is on the tenant's deny list.");
   }
@@ -78,9 +81,6 @@ function networkReasons(
     // The tenant vouches for the network, so what public lists say of it is not asked.
     add("tenant_allow_list", weights.tenantAllowList, "The address is on the tenant's allow list.");
     return reasons;
-  }
-  if (reservedRange !== null) {
-    add("reserved_address", 0, `The address is of a special range (${reservedRange}).`);
   }
   if (facts === null) return reasons;
   const is = (kind: NetworkFacts["kinds"][number]) => facts.kinds.includes(kind);

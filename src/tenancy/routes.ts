@@ -139,7 +139,7 @@ export const tenancyRoutes = [
       const issued = await createToken(exchange, {
         name: token.name,
         permissions: permissions.filter((permission) => token.permissions.includes(permission)),
-        expiresAt: token.expires_at ?? null,
+        lifetimeMs: token.expires_at === undefined ? null : token.expires_at - exchange.now,
       });
       return reply(201, { token: shownOnce(issued) });
     },

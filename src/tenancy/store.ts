@@ -24,6 +24,8 @@ export interface ApiToken {
   readonly permissions: readonly Permission[];
   readonly createdAt: number;
   readonly expiresAt: number | null;
+  /** How long it was made to live; null: for ever. */
+  readonly lifetimeMs: number | null;
   readonly lastUsedAt: number | null;
 }
 
@@ -41,6 +43,7 @@ const tokenColumns = {
   permissions: apiTokens.permissions,
   createdAt: apiTokens.createdAt,
   expiresAt: apiTokens.expiresAt,
+  lifetimeMs: apiTokens.lifetimeMs,
   lastUsedAt: apiTokens.lastUsedAt,
 };
 

@@ -21,7 +21,7 @@ export async function createTenant(
   const tenant: Tenant = { ...wanted, id: newId(call.now), settings: {}, createdAt: call.now };
   const { issued, stored } = issueToken(
     tenant,
-    { name: firstTokenName, permissions, expiresAt: null },
+    { name: firstTokenName, permissions, lifetimeMs: null },
     call.now,
   );
   const created = tenantEvent(

@@ -8,6 +8,9 @@ import type { Permission } from "./permission.ts";
 import { forgetTenant } from "./resolve-token.ts";
 import { type ApiToken, findToken, insertToken, replaceToken, revokeToken } from "./store.ts";
 
+/** The last instant that RFC 3339 can write. */
+const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** On whose behalf a token is changed, by whom and when. */
 export interface TokenCall {
   readonly env: Env;
@@ -27,7 +30,8 @@ export function issueToken(
   wanted: {
     readonly name: string;
     readonly permissions: readonly Permission[];
-    readonly expiresAt: number | null;
+    /** Null: for ever. */
+    readonly lifetimeMs: number | null;
   },
   now: number,
 ): { readonly issued: IssuedToken; readonly stored: ApiToken & { readonly hash: string } } {
@@ -38,7 +42,8 @@ export function issueToken(
     name: wanted.name,
     permissions: wanted.permissions,
     createdAt: now,
-    expiresAt: wanted.expiresAt,
+    expiresAt: wanted.lifetimeMs === null ? null : Math.min(now + wanted.lifetimeMs, latestExpiry),
+    lifetimeMs: wanted.lifetimeMs,
     lastUsedAt: null,
   };
   return { issued: { ...token, secret }, stored: { ...token, hash: apiTokenHash(secret) } };
@@ -77,12 +82,7 @@ export async function rotateToken(
   const db = dbFor(call.env, tenantId);
   const old = await findToken(db, tenantId, id);
   if (old === undefined) throw new AppError("not_found");
-  const lifetime = old.expiresAt === null ? null : old.expiresAt - old.createdAt;
-  const { issued, stored } = issueToken(
-    issuerOf(call),
-    { ...old, expiresAt: lifetime === null ? null : call.now + lifetime },
-    call.now,
-  );
+  const { issued, stored } = issueToken(issuerOf(call), old, call.now);
   const overlapEnd = call.now + overlapSeconds * 1000;
   const end = old.expiresAt === null ? overlapEnd : Math.min(old.expiresAt, overlapEnd);
   const event = tenantEvent(

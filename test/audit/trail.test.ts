@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
+import { evict, traces } from "../support/guard.ts";
 
 describe("The audit trail", () => {
   it("names time, actor, action, target, outcome, reason and request", async () => {
@@ -80,6 +81,48 @@ describe("The audit trail", () => {
     expect(events.every(({ reason }) => reason === "user_locked")).toBe(true);
     const counted = events.reduce((sum, { details }) => sum + details.count, 0);
     expect(counted).toBe(refused);
+  });
+
+  it("asked about one user holds every refusal, each under its own token", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const other = await tenant.tokenWith(["idp:write"]);
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
+    for (let n = 0; n < 30; n += 1) await user.verify(wrong, n % 3 === 0 ? other : undefined);
+    const counts = new Map<string, number>();
+    for (const { actor, outcome, details } of await user.events()) {
+      if (outcome !== "refused") continue;
+      counts.set(actor.id, (counts.get(actor.id) ?? 0) + details.count);
+    }
+    expect([...counts.values()].toSorted()).toEqual([10, 20]);
+  });
+
+  it("keeps a report of refusals due, though the guard is evicted again and again", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 8; n += 1) await user.verify(wrong);
+    await vi.waitFor(async () => expect((await traces(user)).alarm).toBeNull(), 10_000);
+    await user.verify(wrong);
+    const due = (await traces(user)).alarm;
+    expect(due).toBeGreaterThan(Date.now() + 2_000);
+    for (let n = 0; n < 2; n += 1) {
+      await scheduler.wait(20);
+      await evict(user);
+      await user.verify(wrong);
+      expect((await traces(user)).alarm).toBe(due);
+    }
+  });
+
+  it("loses no event where an identity is made twice at one instant", async () => {
+    const tenant = await Tenant.create("test");
+    tenant.clock = "2020-01-01T00:00:00Z";
+    const user = await User.provision(tenant, "same");
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    await env.DB.prepare("DELETE FROM identities WHERE tenant_id = ?").bind(tenant.id).run();
+    await User.provision(tenant, "same");
+    const { events } = (await tenant.send("GET", "/v1/audit/events?action=user.provisioned")).body;
+    expect(events).toHaveLength(2);
   });
 
   it("tells of refused attempts by itself, without a further request", async () => {

@@ -1,8 +1,17 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { tidyUp } from "../../src/tidy-up.ts";
 import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/faults.ts";
-import { evict, fireAlarm, loseStorage, outboxLength, traces } from "../support/guard.ts";
+import {
+  alarmOf,
+  damage,
+  evict,
+  fireAlarm,
+  loseStorage,
+  outboxLength,
+  traces,
+} from "../support/guard.ts";
 
 const faults: readonly D1Fault[] = ["throws", "hangs", "fails on write", "loses the reply"];
 
@@ -117,6 +126,74 @@ describe("An empty guard", () => {
       expect((await user.verify(code)).body.code).toBe("unavailable");
     });
     expect((await user.verify(code)).status).toBe(200);
+  });
+});
+
+describe("A damaged record", () => {
+  it("of another identity is not taken over", async () => {
+    const tenant = await Tenant.create();
+    const victim = await User.withTotp(tenant, "victim");
+    const attacker = await User.withTotp(tenant, "attacker");
+    for (const user of [victim, attacker]) {
+      await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    }
+    await env.DB.prepare(
+      "UPDATE identities SET state = (SELECT state FROM identities WHERE id = ?1) WHERE id = ?2",
+    )
+      .bind(attacker.id, victim.id)
+      .run();
+    await loseStorage(victim);
+    expect((await victim.verify(attacker.code(Date.now()))).status).toBe(503);
+    expect((await tenant.send("GET", victim.path())).status).toBe(503);
+  });
+
+  it("in the guard is a 503, and its alarm goes on trying", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    await withD1Fault("throws", async () => {
+      await user.verify(user.wrongCode(Date.now()));
+      await damage(user, "json_set(state, '$.status', 'unheard of')");
+      await evict(user);
+      await fireAlarm(user);
+    });
+    expect((await user.verify(user.code(Date.now()))).status).toBe(503);
+    expect((await alarmOf(user)) ?? 0).toBeGreaterThan(0);
+    await damage(user, "json_set(state, '$.status', 'active')");
+    await evict(user);
+    await vi.waitFor(async () => {
+      expect((await user.events())[0]).toMatchObject({ outcome: "failure" });
+    }, 20_000);
+  });
+});
+
+describe("A delivery that lands after the erasure", () => {
+  it("brings nobody back, and what it leaves is swept up", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const database = Object.getPrototypeOf(env.DB);
+    const batch = database.batch;
+    let land: () => Promise<unknown> = async () => undefined;
+    const spy = vi.spyOn(database, "batch").mockImplementationOnce(function (
+      this: unknown,
+      ...args: unknown[]
+    ) {
+      land = () => batch.apply(this, args);
+      return new Promise(() => {});
+    });
+    await tenant.send("POST", "/v1/sentinel/discover", {
+      sentinel: { id: user.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
+    });
+    await fireAlarm(user);
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    spy.mockRestore();
+    await land();
+    const count = async (query: string) =>
+      (await env.DB.prepare(query).bind(tenant.id).first<{ n: number }>())?.n;
+    const named =
+      "SELECT count(*) AS n FROM audit_events WHERE tenant_id = ? AND external_id IS NOT NULL";
+    expect(await count(named)).toBe(0);
+    expect((await tenant.send("GET", user.path())).status).toBe(404);
+    await tidyUp(env, Date.now());
+    expect(await count("SELECT count(*) AS n FROM assessments WHERE tenant_id = ?")).toBe(0);
   });
 });
 

@@ -1,3 +1,4 @@
+import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { evict } from "../support/guard.ts";
@@ -103,6 +104,81 @@ describe.each([
     expect([200, 422]).toContain(verified.status);
     expect((await user.verify(oldCode)).status).toBe(422);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+});
+
+describe("Provisioning that races with erasure", () => {
+  it("answers 201 or 409, and what it says is true", async () => {
+    const tenant = await Tenant.create();
+    for (let round = 0; round < 10; round += 1) {
+      const user = await User.provision(tenant, `racer ${round}`);
+      const request = { user: { external_id: user.externalId } };
+      const provision = () => tenant.send("POST", "/v1/idp/users", request);
+      const erase = () => tenant.send("DELETE", user.path());
+      const order = [erase, provision, erase, provision, erase, provision];
+      const answers = await Promise.all(order.map((act) => act()));
+      for (const [index, { status }] of answers.entries()) {
+        expect(order[index] === erase ? [204, 404] : [201, 409]).toContain(status);
+      }
+      const exists = (await tenant.send("GET", user.path())).status === 200;
+      expect((await provision()).status).toBe(exists ? 409 : 201);
+    }
+  });
+});
+
+describe("A body that is held back", () => {
+  /** Sends the head of a request at once, and the body when told to. */
+  function heldBack(path: string, token: string, body: object) {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const answer = exports.default.fetch(
+      new Request(`https://idp.test${path}`, {
+        method: "POST",
+        body: readable,
+        headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      }),
+    );
+    const release = async () => {
+      await writer.write(new TextEncoder().encode(JSON.stringify(body)));
+      await writer.close();
+    };
+    return { answer, release };
+  }
+
+  it("does not choose the time at which its request runs", async () => {
+    const tenant = await Tenant.create("live");
+    await tenant.setSettings({ lockout: { lock_seconds: 3, max_lock_seconds: 3 } });
+    const user = await User.withTotp(tenant);
+    const code = user.wrongCode(Date.now());
+    const fifth = heldBack("/v1/idp/otp/verify", tenant.token, {
+      otp: { id: user.externalId, code },
+    });
+    await scheduler.wait(2_500);
+    for (let n = 0; n < 4; n += 1) expect((await user.verify(code)).status).toBe(422);
+    const before = Date.now();
+    await fifth.release();
+    const { locked_until } = await (await fifth.answer).json<{ locked_until: string }>();
+    expect(Date.parse(locked_until)).toBeGreaterThanOrEqual(before + 3_000);
+  });
+
+  it("does not outlive the token of its request", async () => {
+    const tenant = await Tenant.create("live");
+    const token = await tenant.tokenWith(["idp:write"]);
+    const user = await User.withTotp(tenant);
+    const body = { otp: { id: user.externalId, code: user.code(Date.now()) } };
+    const late = heldBack("/v1/idp/otp/verify", token, body);
+    const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+    expect((await tenant.send("DELETE", `/v1/tokens/${tokens[1].id}`)).status).toBe(204);
+    await late.release();
+    expect((await late.answer).status).toBe(401);
+  });
+
+  it("is not waited for longer than a few seconds", async () => {
+    const tenant = await Tenant.create("live");
+    const never = heldBack("/v1/idp/users", tenant.token, {});
+    const answer = await never.answer;
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: "invalid_request" });
   });
 });
 

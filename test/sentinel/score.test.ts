@@ -319,6 +319,7 @@ describe("the reasons", () => {
     const evidence = on({ facts: listed, reservedRange: "private", tenantList: "allow" });
     expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([
       ["tenant_allow_list", weights.tenantAllowList],
+      ["reserved_address", 0],
     ]);
   });
 

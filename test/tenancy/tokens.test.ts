@@ -93,6 +93,34 @@ describe("API tokens", () => {
     expect(await works(tenant, body.token.secret)).toBe(true);
   });
 
+  it("rotated again after a lost reply are replaced as well as the first time", async () => {
+    const tenant = await Tenant.create();
+    for (const overlap_seconds of [60, 0]) {
+      const old = await create(tenant, { name: "n", permissions: ["idp:read"] });
+      const rotate = async () =>
+        (await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds } }))
+          .body.token;
+      await rotate();
+      const again = await rotate();
+      expect(again.expires_at).toBeNull();
+      expect(await works(tenant, again.secret)).toBe(true);
+    }
+  });
+
+  it("never get an expiry that RFC 3339 cannot write", async () => {
+    const tenant = await Tenant.create();
+    tenant.clock = "1970-01-01T00:00:01Z";
+    const old = await create(tenant, {
+      name: "n",
+      permissions: ["idp:read"],
+      expires_at: "9999-12-31T23:59:59Z",
+    });
+    expect(old.expires_at).toBe("9999-12-31T23:59:59.000Z");
+    tenant.clock = "9000-01-01T00:00:00Z";
+    const { body } = await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: {} });
+    expect(body.token.expires_at).toBe("9999-12-31T23:59:59.999Z");
+  });
+
   it("never live longer through a rotation", async () => {
     const tenant = await Tenant.create();
     tenant.clock = new Date(start).toISOString();

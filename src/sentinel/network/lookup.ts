@@ -40,6 +40,8 @@ const cacheTtlSeconds = 60;
 const readTimeoutMs = 1_000;
 /** Addresses change hands; a list of last season accuses the wrong people. */
 const staleAfterMs = 30 * 24 * 60 * 60 * 1_000;
+/** What was made in the future beyond this was made by a broken clock, and would never grow old. */
+const clockSkewMs = 24 * 60 * 60 * 1_000;
 
 type ReadResult =
   | { readonly status: "value"; readonly bytes: Uint8Array }
@@ -108,7 +110,8 @@ function answerWithoutShard(
   shard: ReturnType<typeof shardOf>,
   now: number,
 ): NetworkLookup | undefined {
-  if (now - manifest.builtAt > staleAfterMs) return degraded("stale");
+  const age = now - manifest.builtAt;
+  if (age > staleAfterMs || age < -clockSkewMs) return degraded("stale");
   if (!hasShard(manifest, shard)) return { facts: undefined, degraded: false };
   return undefined;
 }
