@@ -77,10 +77,6 @@ const catalogue = {
 export type ErrorCode = keyof typeof catalogue;
 export type ErrorStatus = (typeof catalogue)[ErrorCode]["status"];
 
-export const errorCodes = Object.keys(catalogue).filter(
-  (code): code is ErrorCode => code in catalogue,
-);
-
 export function statusOf(code: ErrorCode): ErrorStatus {
   return catalogue[code].status;
 }

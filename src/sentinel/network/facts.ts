@@ -41,7 +41,7 @@ export function isNetworkKind(text: string): text is NetworkKind {
 }
 
 /** Bit number of a kind, 0 to 11. */
-export function kindBit(kind: NetworkKind): number {
+function kindBit(kind: NetworkKind): number {
   return networkKinds.indexOf(kind);
 }
 

@@ -88,7 +88,7 @@ export async function lookupNetwork(
 }
 
 /** The manifest as it stands in KV, and kept for a minute. `now` is Unix ms. Never throws. */
-export async function readManifest(store: NetworkStore, now: number): Promise<ManifestResult> {
+async function readManifest(store: NetworkStore, now: number): Promise<ManifestResult> {
   const value = await read(store, manifestKey);
   if (value.status !== "value") return { status: value.status };
   const manifest = parseManifest(new TextDecoder().decode(value.bytes));
