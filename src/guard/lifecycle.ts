@@ -41,14 +41,12 @@ export function create(call: GuardCall, externalId: string): Transition<Profile>
   };
 }
 
+/** An administrative act: told in the trail also where the status was that already. */
 export function setStatus(
   state: IdentityState,
   call: GuardCall,
   status: "active" | "suspended",
 ): Transition<Profile> {
-  if (state.status === status) {
-    return { state, entries: [], result: succeeded(profileOf(state, call.now)) };
-  }
   const action = status === "suspended" ? "user.suspended" : "user.reactivated";
   return afterwards(state, call, { status }, action);
 }

@@ -69,11 +69,14 @@ describe("suspending and reactivating", () => {
     expect(back.result).toMatchObject({ value: { status: "locked" } });
   });
 
-  test.each(["active", "suspended"] as const)("do nothing when it is %s already", (status) => {
+  test.each([
+    ["active", "user.reactivated success"],
+    ["suspended", "user.suspended success"],
+  ] as const)("are told in the trail also when it is %s already", (status, entry) => {
     const state = identity({ status });
     const transition = setStatus(state, call, status);
-    expect(transition.state).toBe(state);
-    expect(transition.entries).toEqual([]);
+    expect(transition.state).toEqual({ ...state, updatedAt: now });
+    expect(told(transition.entries)).toEqual([entry]);
     expect(transition.result).toMatchObject({ ok: true, value: { status } });
   });
 });
