@@ -1,6 +1,7 @@
 /** Liveness, and readiness of D1 and the guard. */
 import { z } from "zod";
 import { allDatabases } from "./db/client.ts";
+import { within } from "./deadline.ts";
 import { AppError } from "./errors.ts";
 import { pingGuard } from "./guard/client.ts";
 import { anybody } from "./http/access.ts";
@@ -11,19 +12,10 @@ import { probe } from "./tenancy/store.ts";
 const checkTimeoutMs = 2_000;
 
 async function answers(check: Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), checkTimeoutMs);
-  });
-  try {
-    const answered = check.then(
-      () => true,
-      () => false,
-    );
-    return await Promise.race([answered, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return await within(checkTimeoutMs, check).then(
+    () => true,
+    () => false,
+  );
 }
 
 export function healthRoutes(livenessPath: string) {

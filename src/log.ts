@@ -4,13 +4,10 @@
  */
 interface LogFields {
   readonly request_id?: string;
-  readonly route?: string;
   readonly code?: string;
-  readonly tenant_id?: string;
-  readonly identity_id?: string;
   readonly source?: string;
   readonly problems?: readonly string[];
-  /** The kind of a failure, such as `TypeError` or `StoreTimeoutError`; never its message. */
+  /** The kind of a failure, such as `TypeError` or `DeadlineError`; never its message. */
   readonly cause?: string;
   readonly count?: number;
 }

@@ -1,6 +1,7 @@
 /** The way to D1: which database a tenant lives in, and how long we wait for it. */
 import type { BatchItem } from "drizzle-orm/batch";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { within } from "../deadline.ts";
 
 /** D1 stalls can be long; a caller is told sooner that the store is out of reach. */
 const storeTimeoutMs = 2_000;
@@ -14,13 +15,6 @@ export class StoreError extends Error {
   constructor(cause: unknown) {
     super("The store failed", { cause });
     this.name = "StoreError";
-  }
-}
-
-class StoreTimeoutError extends Error {
-  constructor() {
-    super(`The store did not answer within ${storeTimeoutMs} ms`);
-    this.name = "StoreTimeoutError";
   }
 }
 
@@ -40,16 +34,10 @@ export function allDatabases(env: Pick<Env, "DB">): Database[] {
 
 /** @throws StoreError */
 export async function withinStoreTimeout<T>(work: PromiseLike<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new StoreTimeoutError()), storeTimeoutMs);
-  });
   try {
-    return await Promise.race([work, timeout]);
+    return await within(storeTimeoutMs, work);
   } catch (error) {
     throw new StoreError(error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

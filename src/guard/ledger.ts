@@ -3,8 +3,8 @@
  * record a transition with its events in one synchronous step, and see to it that the outbox reaches
  * D1 sooner or later.
  *
- * Alarms fire in real time, so this is the one place below the HTTP layer that reads the clock;
- * nothing is decided by it.
+ * Alarms fire and tombstones age in real time, so this is the one place below the HTTP layer that
+ * reads the clock; nothing is decided by it.
  */
 import type { AuditEvent } from "../audit/event.ts";
 import { derivedId } from "../crypto/id.ts";

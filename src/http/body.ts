@@ -1,15 +1,12 @@
 /** Request bodies: JSON, UTF-8, 16 KiB at most. What is wrong is told before anything is read of it. */
 import { bodyLimit } from "hono/body-limit";
+import { DeadlineError, within } from "../deadline.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { AppContext } from "./exchange.ts";
 
 const mostBytes = 16 * 1024;
 const arrivesWithinMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
-
-const late = invalidRequest([
-  { path: "", message: `did not arrive within ${arrivesWithinMs / 1000} s` },
-]);
 
 const withinLimit = bodyLimit({
   maxSize: mostBytes,
@@ -28,17 +25,15 @@ export type ReadBody = ArrayBuffer | AppError;
  */
 export async function readBody(c: AppContext): Promise<ReadBody> {
   if (c.req.raw.body === null) return new ArrayBuffer(0);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<AppError>((resolve) => {
-    timer = setTimeout(() => resolve(late), arrivesWithinMs);
-  });
   try {
-    return await Promise.race([bytesOf(c), tooLate]);
+    return await within(arrivesWithinMs, bytesOf(c));
   } catch (error) {
     if (error instanceof AppError) return error;
-    return invalidRequest([{ path: "", message: "did not arrive whole" }]);
-  } finally {
-    clearTimeout(timer);
+    const message =
+      error instanceof DeadlineError
+        ? `did not arrive within ${arrivesWithinMs / 1000} s`
+        : "did not arrive whole";
+    return invalidRequest([{ path: "", message }]);
   }
 }
 

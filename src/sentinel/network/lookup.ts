@@ -3,6 +3,7 @@
  * manifest is remembered. Reputation is evidence, never a gate: a store that fails, hangs or
  * holds damaged data makes the answer "degraded", never an exception.
  */
+import { DeadlineError, within } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
 import type { NetworkFacts } from "./facts.ts";
 import { hasShard, type Manifest, manifestKey, parseManifest } from "./manifest.ts";
@@ -117,25 +118,14 @@ function answerWithoutShard(
 }
 
 async function read(store: NetworkStore, key: string): Promise<ReadResult> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<ReadResult>((resolve) => {
-    timer = setTimeout(() => resolve({ status: "timeout" }), readTimeoutMs);
-  });
   try {
-    return await Promise.race([readValue(store, key), timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function readValue(store: NetworkStore, key: string): Promise<ReadResult> {
-  try {
-    const value = await store.get(key, { type: "arrayBuffer", cacheTtl: cacheTtlSeconds });
+    const options = { type: "arrayBuffer", cacheTtl: cacheTtlSeconds } as const;
+    const value = await within(readTimeoutMs, store.get(key, options));
     return value === null
       ? { status: "missing" }
       : { status: "value", bytes: new Uint8Array(value) };
-  } catch {
-    return { status: "failed" };
+  } catch (error) {
+    return { status: error instanceof DeadlineError ? "timeout" : "failed" };
   }
 }
 
