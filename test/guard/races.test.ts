@@ -1,6 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { type Answer, Tenant, User } from "../support/client.ts";
+import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { evict } from "../support/guard.ts";
 
 function count(answers: readonly Answer[], status: number): number {
@@ -189,8 +189,14 @@ describe("Five tokens and forged addresses", () => {
     const tokens = await Promise.all(
       Array.from({ length: 5 }, () => tenant.tokenWith(["idp:write"])),
     );
-    const wrong = user.wrongCode(Date.now());
-    const answers = await atOnce(30, (index) => user.verify(wrong, tokens[index % 5]));
+    const code = user.wrongCode(Date.now());
+    const answers = await atOnce(30, (index) =>
+      send("POST", "/v1/idp/otp/verify", {
+        token: tokens[index % 5],
+        headers: { "X-Forwarded-For": `203.0.113.${index}`, "CF-Connecting-IP": `9.9.9.${index}` },
+        body: { otp: { id: user.externalId, code } },
+      }),
+    );
     expect(count(answers, 422)).toBe(5);
   });
 });

@@ -20,6 +20,16 @@ describe("The OpenAPI document", () => {
   it("names each operation once, with its permission", async () => {
     const names = apiRoutes.map(({ definition }) => definition.name);
     expect(new Set(names).size).toBe(names.length);
+    const { paths } = await openApiDocument();
+    for (const { definition } of apiRoutes) {
+      const { kind } = definition.access;
+      const path = definition.path.replaceAll(/:(\w+)/g, "{$1}");
+      expect(paths[path]?.[definition.method]).toMatchObject({
+        operationId: definition.name,
+        description: kind === "public" ? "No token." : `Permission: \`${kind}\`.`,
+        security: kind === "public" ? [] : [{ bearer: [] }],
+      });
+    }
   });
 
   it("agrees with a real success of every route", async () => {
