@@ -6,6 +6,7 @@ const secrets = {
   OPERATOR_TOKEN: "operator-token-of-the-test-run-0123456789",
   SEALING_KEYS: `1:${btoa("sealing key one, thirty-two byte")}`,
   BACKUP_CODE_KEYS: `1:${btoa("backup codes key, 32 bytes long!")}`,
+  AUDIT_SIGNING_KEYS: `1:${btoa("audit signing seed, 32 bytes (!)")}`,
   ADDRESS_HASH_KEY: btoa("address hashing key, 32 bytes :)"),
 };
 
@@ -17,6 +18,7 @@ export default defineConfig(async () => ({
     cloudflareTest({
       wrangler: { configPath: "./wrangler.toml" },
       miniflare: {
+        r2Buckets: ["AUDIT_ARCHIVE"],
         bindings: { ...secrets, TEST_MIGRATIONS: await readD1Migrations("migrations") },
       },
     }),

@@ -8,6 +8,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
 import { Failure, runScript } from "./support/failure.ts";
 import { whenNpmEnds } from "./support/parent.ts";
@@ -158,6 +159,7 @@ async function main(): Promise<number> {
       writeDemoFile(url, token);
       service.showOutput();
       process.stdout.write(greeting(url, token));
+      void runClock(url, stopping.signal);
     });
     try {
       const code = await Promise.race([died, ready]);

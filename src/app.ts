@@ -4,6 +4,7 @@ import { auditRoutes } from "./audit/routes.ts";
 import { newId } from "./crypto/id.ts";
 import { configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
+import { tellRefusal } from "./guard/tell-refusal.ts";
 import { healthRoutes } from "./health.ts";
 import { documentRoutes } from "./http/document-routes.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
@@ -52,7 +53,8 @@ export function createApp(): Hono<AppEnv> {
     }
     await next();
   });
-  for (const route of [...apiRoutes, ...documentRoutes(apiRoutes)]) route.mount(app, resolveToken);
+  const services = { resolveToken, tellRefusal };
+  for (const route of [...apiRoutes, ...documentRoutes(apiRoutes)]) route.mount(app, services);
   refuseOtherMethods(app);
   return app;
 }

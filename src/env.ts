@@ -12,6 +12,8 @@ export interface Config {
   readonly operatorTokenDigest: Uint8Array;
   readonly sealingKeys: Keyring;
   readonly backupCodeKeys: Keyring;
+  /** Seeds of the Ed25519 keys that sign the audit trail; stamps of events derive from them. */
+  readonly auditSigningKeys: Keyring;
   /** Keys the digests under which addresses and agents of sessions are kept. */
   readonly addressHashKey: Uint8Array<ArrayBuffer>;
 }
@@ -48,6 +50,7 @@ const secrets = z
     OPERATOR_TOKEN: parsedBy(parseOperatorToken),
     SEALING_KEYS: parsedBy(parseKeyring),
     BACKUP_CODE_KEYS: parsedBy(parseKeyring),
+    AUDIT_SIGNING_KEYS: parsedBy(parseKeyring),
     ADDRESS_HASH_KEY: parsedBy(parseKey),
   })
   .check(({ value, issues }) => {
@@ -59,7 +62,7 @@ const secrets = z
       const message = `shares a key with ${holder}; each version and secret needs its own`;
       issues.push({ code: "custom", input: undefined, path: [name], message });
     };
-    for (const name of ["SEALING_KEYS", "BACKUP_CODE_KEYS"] as const) {
+    for (const name of ["SEALING_KEYS", "BACKUP_CODE_KEYS", "AUDIT_SIGNING_KEYS"] as const) {
       for (const key of value[name].keys.values()) claim(name, key);
     }
     claim("ADDRESS_HASH_KEY", value.ADDRESS_HASH_KEY);
@@ -73,16 +76,32 @@ function parse(env: Env): ConfigResult {
     const problems = result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
     return { ok: false, problems };
   }
-  const { OPERATOR_TOKEN, SEALING_KEYS, BACKUP_CODE_KEYS, ADDRESS_HASH_KEY } = result.data;
+  const { data } = result;
   return {
     ok: true,
     config: {
-      operatorTokenDigest: OPERATOR_TOKEN,
-      sealingKeys: SEALING_KEYS,
-      backupCodeKeys: BACKUP_CODE_KEYS,
-      addressHashKey: ADDRESS_HASH_KEY,
+      operatorTokenDigest: data.OPERATOR_TOKEN,
+      sealingKeys: data.SEALING_KEYS,
+      backupCodeKeys: data.BACKUP_CODE_KEYS,
+      auditSigningKeys: data.AUDIT_SIGNING_KEYS,
+      addressHashKey: data.ADDRESS_HASH_KEY,
     },
   };
+}
+
+/** Thrown where work needs a configuration and there is none that is whole. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(problems.join("; "));
+    this.name = "ConfigError";
+  }
+}
+
+/** @throws ConfigError */
+export function configNow(env: Env): Config {
+  const configured = configOf(env);
+  if (!configured.ok) throw new ConfigError(configured.problems);
+  return configured.config;
 }
 
 /** The configuration of this environment, or what is wrong with it. Parsed once for each. */

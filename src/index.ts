@@ -1,14 +1,15 @@
 /** The Worker. */
 import { createApp } from "./app.ts";
-import { tidyUp } from "./tidy-up.ts";
+import { onSchedule } from "./scheduled.ts";
 
 export { IdentityGuard } from "./guard/identity-guard.ts";
+export { RefusalLog } from "./guard/refusal-log.ts";
 
 const app = createApp();
 
 export default {
   fetch: app.fetch,
   async scheduled(controller, env) {
-    await tidyUp(env, controller.scheduledTime);
+    await onSchedule(env, controller.cron, controller.scheduledTime);
   },
 } satisfies ExportedHandler<Env>;

@@ -4,6 +4,7 @@
  */
 interface LogFields {
   readonly request_id?: string;
+  readonly tenant_id?: string;
   readonly code?: string;
   readonly source?: string;
   readonly problems?: readonly string[];

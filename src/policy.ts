@@ -14,6 +14,10 @@ export interface TenantPolicy {
     readonly allow: readonly string[];
     readonly deny: readonly string[];
   };
+  readonly audit: {
+    /** How long events stay in D1 before they leave for the archive. */
+    readonly retentionDays: number;
+  };
 }
 
 export const defaultPolicy: TenantPolicy = {
@@ -26,4 +30,5 @@ export const defaultPolicy: TenantPolicy = {
   },
   otp: { enrolment: "immediate" },
   sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [] },
+  audit: { retentionDays: 400 },
 };

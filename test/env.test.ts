@@ -3,7 +3,13 @@ import { describe, expect, test } from "vitest";
 import { keyOf } from "../src/crypto/keyring.ts";
 import { configOf } from "../src/env.ts";
 
-const names = ["OPERATOR_TOKEN", "SEALING_KEYS", "BACKUP_CODE_KEYS", "ADDRESS_HASH_KEY"] as const;
+const names = [
+  "OPERATOR_TOKEN",
+  "SEALING_KEYS",
+  "BACKUP_CODE_KEYS",
+  "AUDIT_SIGNING_KEYS",
+  "ADDRESS_HASH_KEY",
+] as const;
 type Secret = (typeof names)[number];
 
 function randomKey(): string {
@@ -18,6 +24,7 @@ function goodSecrets() {
       .join(""),
     SEALING_KEYS: `1:${randomKey()}`,
     BACKUP_CODE_KEYS: `1:${randomKey()}`,
+    AUDIT_SIGNING_KEYS: `1:${randomKey()}`,
     ADDRESS_HASH_KEY: randomKey(),
   };
 }
@@ -37,18 +44,21 @@ describe("a good configuration", () => {
   });
 
   test("gives keyrings, a key, and the digest of the operator's token", async () => {
-    const [old, current, backup, address] = [randomKey(), randomKey(), randomKey(), randomKey()];
+    const [old, current, backup] = [randomKey(), randomKey(), randomKey()];
+    const [signing, address] = [randomKey(), randomKey()];
     const token = goodSecrets().OPERATOR_TOKEN;
     const result = configOf(
       envWith({
         OPERATOR_TOKEN: token,
         SEALING_KEYS: `1:${old},2:${current}`,
         BACKUP_CODE_KEYS: `7:${backup}`,
+        AUDIT_SIGNING_KEYS: `4:${signing}`,
         ADDRESS_HASH_KEY: address,
       }),
     );
     if (!result.ok) throw new Error(result.problems.join());
-    const { operatorTokenDigest, sealingKeys, backupCodeKeys, addressHashKey } = result.config;
+    const { operatorTokenDigest, sealingKeys, backupCodeKeys, auditSigningKeys, addressHashKey } =
+      result.config;
     const text = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
     expect(operatorTokenDigest).toEqual(new Uint8Array(digest));
@@ -57,6 +67,8 @@ describe("a good configuration", () => {
     expect(text(keyOf(sealingKeys, 2))).toBe(current);
     expect(backupCodeKeys.newest).toBe(7);
     expect(text(keyOf(backupCodeKeys, 7))).toBe(backup);
+    expect(auditSigningKeys.newest).toBe(4);
+    expect(text(keyOf(auditSigningKeys, 4))).toBe(signing);
     expect(text(addressHashKey)).toBe(address);
   });
 
@@ -145,6 +157,11 @@ describe("a key that serves twice", () => {
       "SEALING_KEYS and BACKUP_CODE_KEYS",
       { SEALING_KEYS: `1:${key}`, BACKUP_CODE_KEYS: `4:${key}` },
       /SEALING_KEYS|BACKUP_CODE_KEYS/,
+    ],
+    [
+      "SEALING_KEYS and AUDIT_SIGNING_KEYS",
+      { SEALING_KEYS: `1:${key}`, AUDIT_SIGNING_KEYS: `2:${key}` },
+      /SEALING_KEYS|AUDIT_SIGNING_KEYS/,
     ],
     [
       "SEALING_KEYS and ADDRESS_HASH_KEY",

@@ -10,6 +10,7 @@ const makers = {
   OPERATOR_TOKEN: () => randomBytes(32).toString("hex"),
   SEALING_KEYS: () => `1:${key()}`,
   BACKUP_CODE_KEYS: () => `1:${key()}`,
+  AUDIT_SIGNING_KEYS: () => `1:${key()}`,
   ADDRESS_HASH_KEY: key,
 };
 

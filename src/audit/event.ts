@@ -26,6 +26,7 @@ export const auditActions = [
   "otp.removed",
   "backup_codes.generated",
   "session.assessed",
+  "request.refused",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
@@ -46,6 +47,14 @@ export interface AuditEntry {
   readonly details?: AuditDetails;
 }
 
+/** What in an event is about a person: kept under the identity's audit key, which erasure destroys. */
+export interface PersonalParts {
+  readonly external_id: string;
+  /** Address and user agent of the session, where the event is about one. */
+  readonly address?: string;
+  readonly agent?: string;
+}
+
 export interface AuditEvent {
   readonly id: string;
   readonly tenantId: string;
@@ -56,8 +65,8 @@ export interface AuditEvent {
   readonly target: {
     readonly type: "tenant" | "api_token" | "identity";
     readonly id: string;
-    readonly externalId: string | null;
   };
+  readonly personal: PersonalParts | null;
   readonly outcome: AuditOutcome;
   readonly reason: string | null;
   readonly requestId: string | null;
@@ -81,7 +90,8 @@ export function tenantEvent(
     at: by.now,
     actor: by.actor,
     action: entry.action,
-    target: { ...target, externalId: null },
+    target,
+    personal: null,
     outcome: entry.outcome,
     reason: entry.reason ?? null,
     requestId: by.requestId,

@@ -1,92 +1,225 @@
-/** Audit events in D1. Rows are only ever inserted; erasure takes the person's name out of them. */
-import { and, desc, eq, gte, isNotNull, lt, type SQL } from "drizzle-orm";
-import { chunked, type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { auditEvents } from "../db/schema.ts";
-import type { AuditAction, AuditEvent, AuditOutcome } from "./event.ts";
+/** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
+import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { auditEvents, auditTrees, identities, tenants } from "../db/schema.ts";
+import type { AuditAction, AuditOutcome } from "./event.ts";
+import type { FiledEvent, StoredEvent } from "./file.ts";
+import type { AuditKey } from "./personal.ts";
 
-const columnCount = 13;
+/** Rows a page with a filter that no index serves may look at, so that its cost has a bound. */
+const mostScanned = 20_000;
 
-/** Files the events; one that is already there stays as it is, so a delivery can be repeated. */
-export function insertEvents(db: Database, events: readonly AuditEvent[]): Statement[] {
-  const rows = events.map((event) => ({
-    tenantId: event.tenantId,
-    id: event.id,
-    at: event.at,
-    actorType: event.actor.type,
-    actorId: event.actor.id,
-    action: event.action,
-    targetType: event.target.type,
-    targetId: event.target.id,
-    externalId: event.target.externalId,
-    outcome: event.outcome,
-    reason: event.reason,
-    requestId: event.requestId,
-    details: event.details,
-  }));
-  return chunked(rows, columnCount).map((chunk) =>
-    db.insert(auditEvents).values(chunk).onConflictDoNothing(),
-  );
-}
-
-/** Takes the external_id of an identity out of all its events. A repetition writes nothing. */
-export function forgetName(db: Database, tenantId: string, identityId: string): Statement {
-  return db
-    .update(auditEvents)
-    .set({ externalId: null })
-    .where(
-      and(
-        eq(auditEvents.tenantId, tenantId),
-        eq(auditEvents.targetId, identityId),
-        isNotNull(auditEvents.externalId),
-      ),
-    );
+/**
+ * Files a tenant's events at the end of its log. One that is already there stays as it is, so a
+ * delivery can be repeated. D1 runs one write at a time: places are given out without gap or
+ * double, and after whatever has been sealed, should its rows be gone.
+ */
+export function insertEvents(
+  db: Database,
+  tenantId: string,
+  events: readonly FiledEvent[],
+): Statement {
+  const rows = events.map((event) => ({ ...event, details: JSON.stringify(event.details) }));
+  const field = (name: keyof FiledEvent) => sql.raw(`item.value ->> '${name}'`);
+  const last = sql`max(
+    coalesce((SELECT max(leaf_index) FROM audit_events WHERE tenant_id = ${tenantId}), -1),
+    coalesce((SELECT size FROM audit_trees WHERE tenant_id = ${tenantId}), 0) - 1)`;
+  // In the order of the table's columns.
+  return db.insert(auditEvents).select(sql`
+    SELECT ${tenantId}, ${last} + row_number() OVER (ORDER BY item.key), ${field("id")}, ${field("at")},
+      ${field("actorType")}, ${field("actorId")}, ${field("action")}, ${field("targetType")},
+      ${field("targetId")}, ${field("personalKey")}, ${field("personal")},
+      ${field("personalDigest")}, ${field("outcome")}, ${field("reason")}, ${field("requestId")},
+      ${field("details")}, ${field("stamp")}
+    FROM json_each(${JSON.stringify(rows)}) AS item
+    WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
+      WHERE known.tenant_id = ${tenantId} AND known.id = item.value ->> 'id')`);
 }
 
 export interface EventFilter {
   readonly action?: AuditAction | undefined;
   readonly outcome?: AuditOutcome | undefined;
-  /** The identity that goes by this external_id now: what was before its erasure has no name. */
-  readonly identity?: { readonly id: string; readonly externalId: string } | undefined;
+  /** The identity that is there now: what was before its erasure belongs to nobody. */
+  readonly identityId?: string | undefined;
   /** Ids from this one on, inclusive: a bound by time (see firstIdAt). */
   readonly fromId?: string | undefined;
   /** Ids below this one. */
   readonly belowIds: readonly string[];
 }
 
-/** The newest events first, `limit` at most. */
+function conditionsOf(tenantId: string, filter: EventFilter): SQL[] {
+  const conditions: SQL[] = [eq(auditEvents.tenantId, tenantId)];
+  if (filter.identityId !== undefined) {
+    conditions.push(eq(auditEvents.targetId, filter.identityId));
+    const keyNow = sql`(SELECT ${identities.state} ->> '$.auditKey.id' FROM ${identities}
+      WHERE ${identities.tenantId} = ${tenantId} AND ${identities.id} = ${filter.identityId})`;
+    conditions.push(eq(auditEvents.personalKey, keyNow));
+  }
+  if (filter.fromId !== undefined) conditions.push(gte(auditEvents.id, filter.fromId));
+  for (const id of filter.belowIds) conditions.push(lt(auditEvents.id, id));
+  return conditions;
+}
+
+/** A page of events, the newest first. */
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  /** The id after which the next page begins; null on the last. */
+  readonly nextAfter: string | null;
+}
+
+/**
+ * The newest events first, `limit` at most. By action and outcome a page looks at 20,000 events at
+ * most; it may then be short, and the next one goes on from there.
+ */
 export async function listEvents(
   db: Database,
   tenantId: string,
   filter: EventFilter,
   limit: number,
-): Promise<AuditEvent[]> {
-  const conditions: SQL[] = [eq(auditEvents.tenantId, tenantId)];
-  if (filter.action !== undefined) conditions.push(eq(auditEvents.action, filter.action));
-  if (filter.outcome !== undefined) conditions.push(eq(auditEvents.outcome, filter.outcome));
-  if (filter.identity !== undefined) {
-    conditions.push(eq(auditEvents.targetId, filter.identity.id));
-    conditions.push(eq(auditEvents.externalId, filter.identity.externalId));
-  }
-  if (filter.fromId !== undefined) conditions.push(gte(auditEvents.id, filter.fromId));
-  for (const id of filter.belowIds) conditions.push(lt(auditEvents.id, id));
+): Promise<EventPage> {
+  const wanted: SQL[] = [];
+  if (filter.action !== undefined) wanted.push(eq(auditEvents.action, filter.action));
+  if (filter.outcome !== undefined) wanted.push(eq(auditEvents.outcome, filter.outcome));
+  const conditions = conditionsOf(tenantId, filter);
+  const byId = desc(auditEvents.id);
+  const scanEnd = await (wanted.length === 0
+    ? undefined
+    : withinStoreTimeout(
+        db
+          .select({ id: auditEvents.id })
+          .from(auditEvents)
+          .where(and(...conditions))
+          .orderBy(byId)
+          .limit(1)
+          .offset(mostScanned - 1),
+      ));
+  const end = scanEnd?.[0]?.id;
+  if (end !== undefined) conditions.push(gte(auditEvents.id, end));
   const rows = await withinStoreTimeout(
     db
       .select()
       .from(auditEvents)
-      .where(and(...conditions))
-      .orderBy(desc(auditEvents.id))
+      .where(and(...conditions, ...wanted))
+      .orderBy(byId)
+      .limit(limit + 1),
+  );
+  const events = rows.slice(0, limit);
+  const lastShown = events.at(-1)?.id ?? null;
+  return { events, nextAfter: rows.length > limit ? lastShown : (end ?? null) };
+}
+
+export async function findEvent(
+  db: Database,
+  tenantId: string,
+  id: string,
+): Promise<StoredEvent | undefined> {
+  const rows = await withinStoreTimeout(
+    db
+      .select()
+      .from(auditEvents)
+      .where(and(eq(auditEvents.tenantId, tenantId), eq(auditEvents.id, id)))
+      .limit(1),
+  );
+  return rows[0];
+}
+
+/** Events in the order of the log, from a leaf on, below another. */
+export async function readLog(
+  db: Database,
+  tenantId: string,
+  from: number,
+  below: number,
+  limit: number,
+): Promise<StoredEvent[]> {
+  return await withinStoreTimeout(
+    db
+      .select()
+      .from(auditEvents)
+      .where(
+        and(
+          eq(auditEvents.tenantId, tenantId),
+          gte(auditEvents.leafIndex, from),
+          lt(auditEvents.leafIndex, below),
+        ),
+      )
+      .orderBy(asc(auditEvents.leafIndex))
       .limit(limit),
   );
-  return rows.map((row) => ({
-    id: row.id,
-    tenantId: row.tenantId,
-    at: row.at,
-    actor: { type: row.actorType, id: row.actorId },
-    action: row.action,
-    target: { type: row.targetType, id: row.targetId, externalId: row.externalId },
-    outcome: row.outcome,
-    reason: row.reason,
-    requestId: row.requestId,
-    details: row.details,
-  }));
+}
+
+/** The first leaf that is in D1; undefined where none is. */
+export async function firstLeaf(db: Database, tenantId: string): Promise<number | undefined> {
+  const rows = await withinStoreTimeout(
+    db
+      .select({ leafIndex: auditEvents.leafIndex })
+      .from(auditEvents)
+      .where(eq(auditEvents.tenantId, tenantId))
+      .orderBy(asc(auditEvents.leafIndex))
+      .limit(1),
+  );
+  return rows[0]?.leafIndex;
+}
+
+/** Takes sealed events below a leaf out of D1. */
+export async function removeBelow(
+  db: Database,
+  tenantId: string,
+  leafIndex: number,
+): Promise<void> {
+  const size = db
+    .select({ size: auditTrees.size })
+    .from(auditTrees)
+    .where(eq(auditTrees.tenantId, tenantId));
+  await withinStoreTimeout(
+    db
+      .delete(auditEvents)
+      .where(
+        and(
+          eq(auditEvents.tenantId, tenantId),
+          lt(auditEvents.leafIndex, leafIndex),
+          lt(auditEvents.leafIndex, size),
+        ),
+      ),
+  );
+}
+
+/** The audit keys of these identities, as they are now. An erased one has none. */
+export async function findAuditKeys(
+  db: Database,
+  tenantId: string,
+  identityIds: readonly string[],
+): Promise<Map<string, AuditKey>> {
+  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(identityIds)}))`;
+  const rows = await withinStoreTimeout(
+    db
+      .select({
+        identityId: identities.id,
+        id: sql<string | null>`${identities.state} ->> '$.auditKey.id'`,
+        sealed: sql<string | null>`${identities.state} ->> '$.auditKey.sealed'`,
+      })
+      .from(identities)
+      .where(and(eq(identities.tenantId, tenantId), inArray(identities.id, ids))),
+  );
+  return new Map(
+    rows.flatMap(({ identityId, id, sealed }) =>
+      id === null || sealed === null ? [] : [[identityId, { id, sealed }] as const],
+    ),
+  );
+}
+
+/** Logs whose oldest event in D1 is past its retention. */
+export async function findExpired(
+  db: Database,
+  now: number,
+  usualDays: number,
+): Promise<{ readonly tenantId: string; readonly retentionDays: number }[]> {
+  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${usualDays})`;
+  const oldestAt = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
+    WHERE ${auditEvents.tenantId} = ${tenants.id} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
+  return await withinStoreTimeout(
+    db
+      .select({ tenantId: tenants.id, retentionDays })
+      .from(tenants)
+      .where(sql`${oldestAt} < ${now} - ${retentionDays} * 86400000`),
+  );
 }

@@ -15,7 +15,7 @@ const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 export interface SealContext {
   readonly tenantId: string;
   readonly identityId: string;
-  readonly purpose: "totp_secret";
+  readonly purpose: "totp_secret" | "audit_key" | "audit_personal";
 }
 
 /** Thrown where a box does not open: altered, or sealed for somebody or something else. */

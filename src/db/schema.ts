@@ -8,7 +8,15 @@
  */
 
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import {
+  index,
+  integer,
+  primaryKey,
+  real,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 import { type AuditDetails, auditActions, auditOutcomes } from "../audit/event.ts";
 import type { Reason, SessionEvidence } from "../sentinel/signals.ts";
 import type { Permission } from "../tenancy/permission.ts";
@@ -76,6 +84,8 @@ export const auditEvents = sqliteTable(
   "audit_events",
   {
     tenantId: text("tenant_id").notNull(),
+    /** The place in the tenant's log: dense from 0, in the order of arrival. */
+    leafIndex: integer("leaf_index").notNull(),
     id: text().notNull(),
     at: integer().notNull(),
     actorType: text("actor_type", { enum: ["api_token", "operator", "system"] }).notNull(),
@@ -83,18 +93,51 @@ export const auditEvents = sqliteTable(
     action: text({ enum: auditActions }).notNull(),
     targetType: text("target_type", { enum: ["tenant", "api_token", "identity"] }).notNull(),
     targetId: text("target_id").notNull(),
-    /** The identity's external_id; null for other targets, and once the identity is erased. */
-    externalId: text("external_id"),
+    /** Id of the identity's audit key; null where the event has no personal parts. */
+    personalKey: text("personal_key"),
+    /** The personal parts, sealed under that key. */
+    personal: text(),
+    /** SHA-256 over the personal parts and a nonce, hex: what the log commits to. */
+    personalDigest: text("personal_digest"),
     outcome: text({ enum: auditOutcomes }).notNull(),
     reason: text(),
     requestId: text("request_id"),
-    details: text({ mode: "json" }).$type<AuditDetails>().notNull().default({}),
+    details: text({ mode: "json" }).$type<AuditDetails>().notNull(),
+    /** Proves that the service filed the event, until it is sealed; see audit/file.ts. */
+    stamp: text().notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.tenantId, table.id] }),
+    primaryKey({ columns: [table.tenantId, table.leafIndex] }),
+    uniqueIndex("audit_events_by_id").on(table.tenantId, table.id),
     index("audit_events_by_target").on(table.tenantId, table.targetId, table.id),
   ],
 );
+
+/** The Merkle tree over a tenant's log, in tiles; see audit/tree/tiles.ts. */
+export const auditTiles = sqliteTable(
+  "audit_tiles",
+  {
+    tenantId: text("tenant_id").notNull(),
+    level: integer().notNull(),
+    index: integer().notNull(),
+    /** Hashes of 32 bytes, concatenated, base64. */
+    hashes: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.level, table.index] })],
+);
+
+/** The newest signed tree head of each tenant. */
+export const auditTrees = sqliteTable("audit_trees", {
+  tenantId: text("tenant_id").primaryKey(),
+  size: integer().notNull(),
+  /** Size of the head this one extends: two sealers cannot both extend the same. */
+  extendsSize: integer("extends_size").notNull(),
+  /** The signed note; see audit/tree/note.ts. */
+  note: text().notNull(),
+  /** Size and time of the newest head that the outside witness has. */
+  witnessedSize: integer("witnessed_size").notNull().default(0),
+  witnessedAt: integer("witnessed_at").notNull().default(0),
+});
 
 export const assessments = sqliteTable(
   "assessments",

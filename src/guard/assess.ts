@@ -29,6 +29,8 @@ export interface Session {
   readonly userId: string | null;
   /** HMAC-SHA-256 over the session's context, hex. */
   readonly contextDigest: string;
+  /** As the trail shows them; the score is made from what they say, not from them. */
+  readonly shown: { readonly address: string; readonly agent: string };
 }
 
 function identityEvidence(state: IdentityState, now: number): IdentityEvidence {
@@ -85,6 +87,7 @@ export function assess(
         outcome: "success",
         reason: recommendation,
         details: { assessment_id: record.id, risk_score: riskScore },
+        session: session.shown,
       },
     ],
     result: succeeded(record),

@@ -7,8 +7,10 @@
  * reads the clock; nothing is decided by it.
  */
 import type { AuditEvent } from "../audit/event.ts";
+import { newAuditKey } from "../audit/personal.ts";
 import { derivedId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
+import { configNow } from "../env.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import { causeOf, log } from "../log.ts";
 import type { AssessmentRecord } from "../sentinel/assessment.ts";
@@ -191,11 +193,9 @@ export class GuardLedger {
         at,
         actor: entry.actor ?? call?.actor ?? { type: "system", id: null },
         action: entry.action,
-        target: {
-          type: "identity",
-          id: identityId,
-          externalId: state.status === "erased" ? null : state.externalId,
-        },
+        target: { type: "identity", id: identityId },
+        personal:
+          state.status === "erased" ? null : { external_id: state.externalId, ...entry.session },
         outcome: entry.outcome,
         reason: entry.reason ?? null,
         requestId: entry.requestId ?? call?.requestId ?? null,
@@ -224,6 +224,10 @@ export class GuardLedger {
       pending !== undefined;
       pending = this.#storage.pending()
     ) {
+      if (pending.state.auditKey === null && pending.state.status !== "erased") {
+        await this.#makeAuditKey(pending.state);
+        continue;
+      }
       await deliver(this.#env, pending, Date.now());
       this.#storage.delivered(pending.lastSeq);
     }
@@ -232,6 +236,15 @@ export class GuardLedger {
       this.#alarmAt = undefined;
       await this.#storage.clear();
     }
+  }
+
+  /** Every identity has an audit key before anything of it reaches D1. */
+  async #makeAuditKey({ tenantId, identityId }: IdentityState): Promise<void> {
+    const auditKey = await newAuditKey(configNow(this.#env).sealingKeys, { tenantId, identityId });
+    const live = this.#storage.live();
+    // The state may have changed meanwhile, by an erasure too.
+    if (live === null || live.state.status === "erased") return;
+    this.#storage.write({ ...live.state, auditKey }, live.version + 1);
   }
 
   /** Sees to it that the alarm fires within the delay; later while deliveries fail. */

@@ -31,6 +31,7 @@ export function create(call: GuardCall, externalId: string): Transition<Profile>
     otpDisabled: false,
     backupCodes: null,
     lockout: noFailures,
+    auditKey: null,
     refusals: [],
     recent: [],
   };
@@ -67,6 +68,7 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     otpDisabled: false,
     backupCodes: null,
     lockout: noFailures,
+    auditKey: null,
     recent: [],
   };
   const details = { was_locked: isLocked(state.lockout, call.now) };

@@ -1,21 +1,27 @@
 /** Delivery of a guard's outbox to D1: at least once, idempotent, all or nothing. */
-import { forgetName, insertEvents } from "../audit/store.ts";
+import { filed } from "../audit/file.ts";
+import { openAuditKey } from "../audit/personal.ts";
+import { insertEvents } from "../audit/store.ts";
 import { dbFor, runBatch } from "../db/client.ts";
+import { configNow } from "../env.ts";
 import { saveRecord } from "../identity/store.ts";
 import { forgetAssessments, insertAssessments } from "../sentinel/store.ts";
 import type { Pending } from "./storage.ts";
 
 /** @throws StoreError: then nothing or everything arrived, and all is delivered again */
-export async function deliver(
-  env: Pick<Env, "DB">,
-  pending: Pending,
-  realNow: number,
-): Promise<void> {
+export async function deliver(env: Env, pending: Pending, realNow: number): Promise<void> {
   const { state, version, dispatches } = pending;
-  const { tenantId, identityId } = state;
+  const { tenantId, identityId, auditKey } = state;
+  const config = configNow(env);
   const db = dbFor(env, tenantId);
   const erased = state.status === "erased";
   const assessments = dispatches.flatMap(({ assessment }) => assessment ?? []);
+  const events = await filed(
+    config.auditSigningKeys,
+    dispatches.flatMap((dispatch) => dispatch.events),
+    // Of an erased person nothing is filed any more but that it happened.
+    auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
+  );
   await runBatch(db, [
     saveRecord(db, {
       tenantId,
@@ -30,13 +36,8 @@ export async function deliver(
       // The last hour's attempts are worth nothing after a restore.
       state: erased ? null : JSON.stringify({ ...state, recent: [] }),
     }),
-    ...insertEvents(
-      db,
-      dispatches.flatMap(({ events }) => events),
-    ),
+    insertEvents(db, tenantId, events),
     ...insertAssessments(db, assessments),
-    ...(erased
-      ? [forgetName(db, tenantId, identityId), forgetAssessments(db, tenantId, identityId)]
-      : []),
+    ...(erased ? [forgetAssessments(db, tenantId, identityId)] : []),
   ]);
 }

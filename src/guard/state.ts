@@ -1,6 +1,7 @@
 /** The live security state of one identity: what its guard holds, and what D1 keeps the record of. */
 import { z } from "zod";
-import type { Actor } from "../audit/event.ts";
+import type { Actor, AuditAction } from "../audit/event.ts";
+import type { AuditKey } from "../audit/personal.ts";
 import type { LockoutState } from "./lockout.ts";
 
 /** What happened when; the newest of the last hour are kept for velocity and recent failures. */
@@ -22,8 +23,10 @@ export type RefusableAction = (typeof refusableActions)[number];
 
 /** Refused attempts of one kind that wait to be reported together. */
 export interface RefusalRun {
-  readonly action: RefusableAction;
+  readonly action: AuditAction;
   readonly reason: string;
+  /** The operation, where a request reached no identity. */
+  readonly route?: string;
   /** Refusals since the last report. */
   readonly unreported: number;
   /** Reports of this run so far; each doubles the wait for the next. */
@@ -59,6 +62,8 @@ export interface IdentityState {
     readonly spent: readonly string[];
   } | null;
   readonly lockout: LockoutState;
+  /** Opens the personal parts of this identity's audit events; made before the first delivery. */
+  readonly auditKey: AuditKey | null;
   readonly refusals: readonly RefusalRun[];
   readonly recent: readonly RecentAttempt[];
 }
@@ -89,6 +94,7 @@ const stateSchema: z.ZodType<IdentityState> = z.object({
     lockedUntil: z.int().nullable(),
     failedBeforeEnrolment: z.int(),
   }),
+  auditKey: z.object({ id: z.string(), sealed: z.string() }).nullable().default(null),
   refusals: z.array(
     z.object({
       action: z.enum(refusableActions),

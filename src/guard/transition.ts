@@ -2,7 +2,7 @@
  * What every change in a guard has in common (pure): a new state, the events that tell of it, and
  * the answer. The guard runs a transition and stores all of it in one synchronous transaction.
  */
-import type { Actor, AuditEntry } from "../audit/event.ts";
+import type { Actor, AuditEntry, PersonalParts } from "../audit/event.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { IdentityState, RecentAttempt } from "./state.ts";
 
@@ -21,6 +21,8 @@ export interface FiledEntry extends AuditEntry {
   readonly at?: number;
   readonly actor?: Actor;
   readonly requestId?: string;
+  /** What the event holds of a person, besides the external_id. */
+  readonly session?: Omit<PersonalParts, "external_id">;
 }
 
 /** An error as it crosses RPC: a value, never an exception. Times are Unix ms. */

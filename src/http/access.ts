@@ -84,11 +84,16 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
     kind: permission,
     async admit(c, resolveToken) {
       const arrivedAt = c.get("arrivedAt");
-      const caller = await resolveToken(c.env, presentedToken(c), arrivedAt, (work) =>
+      const resolved = await resolveToken(c.env, presentedToken(c), arrivedAt, (work) =>
         c.executionCtx.waitUntil(work),
       );
-      if (caller === undefined) throw invalidToken();
+      if (resolved === undefined) throw invalidToken();
+      const { caller, revoked } = resolved;
+      const { tenantId, tokenId } = caller;
+      c.set("attribution", { tenantId, tokenId, at: arrivedAt });
+      if (revoked) throw invalidToken();
       const now = timeOf(c.req.header("Test-Clock"), caller.mode, arrivedAt);
+      c.set("attribution", { tenantId, tokenId, at: now });
       if (caller.expiresAt !== null && now >= caller.expiresAt) throw invalidToken();
       if (!caller.permissions.includes(permission)) {
         throw new AppError("insufficient_scope", {
@@ -98,12 +103,12 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
           },
         });
       }
-      if (!(await withinRateLimit(c.env, caller.tokenId))) {
+      if (!(await withinRateLimit(c.env, tokenId))) {
         throw new AppError("rate_limited", {
           headers: { "Retry-After": String(rateLimitSeconds) },
         });
       }
-      return { caller, actor: { type: "api_token", id: caller.tokenId }, now };
+      return { caller, actor: { type: "api_token", id: tokenId }, now };
     },
   };
 }

@@ -1,8 +1,9 @@
 /** What a handler is given: one request, authenticated and validated. */
 import type { Context } from "hono";
 import type { Actor } from "../audit/event.ts";
+import type { RefusedRequest } from "../audit/refused-request.ts";
 import type { Config } from "../env.ts";
-import type { TenantCaller } from "../tenancy/caller.ts";
+import type { ResolvedToken } from "../tenancy/caller.ts";
 
 export interface AppEnv {
   Bindings: Env;
@@ -11,7 +12,17 @@ export interface AppEnv {
     /** Real time at which the request was here whole, Unix ms. */
     arrivedAt: number;
     config: Config;
+    /** Whose token was presented, as soon as that is known, whether or not it may be used. */
+    attribution?: Attribution;
   };
+}
+
+/** To whom a request that is refused can be attributed. */
+export interface Attribution {
+  readonly tenantId: string;
+  readonly tokenId: string;
+  /** Unix ms: the time of the request, or of its arrival where it has no other. */
+  readonly at: number;
 }
 
 export type AppContext = Context<AppEnv>;
@@ -37,8 +48,8 @@ export interface Exchange<Caller, Body, Query> extends Admission<Caller> {
 }
 
 /**
- * Turns a presented API token into its caller; undefined when it is unknown or revoked. Whether it
- * has expired depends on the time of the request, which is known only once the tenant is.
+ * Turns a presented API token into its caller; undefined when it is unknown. Whether it has expired
+ * depends on the time of the request, which is known only once the tenant is.
  *
  * @param now real time, Unix ms
  */
@@ -47,4 +58,17 @@ export type ResolveToken = (
   token: string,
   now: number,
   waitUntil: (work: Promise<unknown>) => void,
-) => Promise<TenantCaller | undefined>;
+) => Promise<ResolvedToken | undefined>;
+
+/** Tells the trail of a refused request. Never throws: what cannot be told is logged. */
+export type TellRefusal = (
+  env: Env,
+  refused: RefusedRequest,
+  waitUntil: (work: Promise<unknown>) => void,
+) => Promise<void>;
+
+/** What the edge is given of the features, which it does not know. */
+export interface EdgeServices {
+  readonly resolveToken: ResolveToken;
+  readonly tellRefusal: TellRefusal;
+}

@@ -7,7 +7,8 @@ import { type ZodRawShape, type ZodType, z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 import type { Access } from "./access.ts";
 import { readBody, requireJson, requireNoBody } from "./body.ts";
-import type { AppContext, AppEnv, Exchange, ResolveToken } from "./exchange.ts";
+import type { AppContext, AppEnv, EdgeServices, Exchange } from "./exchange.ts";
+import { tellOfRefusal } from "./refused.ts";
 import { validated } from "./validate.ts";
 
 export interface Answer {
@@ -59,7 +60,7 @@ export interface Definition<
 /** A definition with its handler, ready to be mounted. */
 export interface Route {
   readonly definition: Definition;
-  mount(app: Hono<AppEnv>, resolveToken: ResolveToken): void;
+  mount(app: Hono<AppEnv>, services: EdgeServices): void;
 }
 
 /** For the body or the query of a route that takes none. */
@@ -78,33 +79,41 @@ export function route<Caller, T extends Answers, Body extends ZodType, Query ext
 ): Route {
   const { method, path, access, body, query }: Definition<Caller, Body, Query, T> = definition;
   const takesBody = !isNone(body);
+  const answerTo = async (c: AppContext, { resolveToken }: EdgeServices): Promise<Response> => {
+    const sent = await readBody(c);
+    c.set("arrivedAt", Date.now());
+    const admission = await access.admit(c, resolveToken);
+    if (takesBody) requireJson(c, sent);
+    else requireNoBody(sent);
+    const answer = await handle(
+      {
+        ...admission,
+        env: c.env,
+        config: c.get("config"),
+        requestId: c.get("requestId"),
+        arrivedAt: c.get("arrivedAt"),
+        body: takesBody ? await validated(c, "json", body) : body.parse({}),
+        query: await validated(c, "query", query),
+        param: (name) => c.req.param(name) ?? "",
+      },
+      c,
+    );
+    if (answer instanceof Response) return answer;
+    const { status } = answer;
+    return answer.body === null
+      ? new Response(null, { status })
+      : Response.json(answer.body, { status });
+  };
   return {
     definition,
-    mount(app, resolveToken) {
+    mount(app, services) {
       app.on([method], [path], async (c: AppContext) => {
-        const sent = await readBody(c);
-        c.set("arrivedAt", Date.now());
-        const admission = await access.admit(c, resolveToken);
-        if (takesBody) requireJson(c, sent);
-        else requireNoBody(sent);
-        const answer = await handle(
-          {
-            ...admission,
-            env: c.env,
-            config: c.get("config"),
-            requestId: c.get("requestId"),
-            arrivedAt: c.get("arrivedAt"),
-            body: takesBody ? await validated(c, "json", body) : body.parse({}),
-            query: await validated(c, "query", query),
-            param: (name) => c.req.param(name) ?? "",
-          },
-          c,
-        );
-        if (answer instanceof Response) return answer;
-        const { status } = answer;
-        return answer.body === null
-          ? new Response(null, { status })
-          : Response.json(answer.body, { status });
+        try {
+          return await answerTo(c, services);
+        } catch (error) {
+          await tellOfRefusal(c, error, definition.name, services);
+          throw error;
+        }
       });
     },
   };

@@ -55,6 +55,18 @@ export const limit = z
   .transform(Number)
   .default(usualPerPage);
 
+/** A whole number in a query, from the given one on. */
+export function count(least: number) {
+  return z
+    .string()
+    .refine(
+      (text) => /^(0|[1-9][0-9]{0,14})$/.test(text) && Number(text) >= least,
+      `must be a whole number from ${least} on`,
+    )
+    .meta({ type: "integer", minimum: least })
+    .transform(Number);
+}
+
 export const ofUser = z.strictObject({ externalUserId: externalId });
 
 /** Splits what was read with one row too many into a page and its cursor. */

@@ -80,6 +80,7 @@ export async function discover(
     agent: agentKindOf(agent),
     userId,
     contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
+    shown: { address: address.text, agent },
   };
   const network = streamOf(networkEvidence(call, address));
   return await askGuard(call, identityId, (guard, guardCall) =>

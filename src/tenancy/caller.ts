@@ -11,3 +11,9 @@ export interface TenantCaller {
   readonly expiresAt: number | null;
   readonly policy: TenantPolicy;
 }
+
+/** What a presented token was found to be. A revoked one is known, so that its use can be told. */
+export interface ResolvedToken {
+  readonly caller: TenantCaller;
+  readonly revoked: boolean;
+}

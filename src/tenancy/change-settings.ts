@@ -1,6 +1,8 @@
 /** The tenant's settings: read, and changed field by field. */
 import { type Actor, tenantEvent } from "../audit/event.ts";
+import { filed } from "../audit/file.ts";
 import { dbFor } from "../db/client.ts";
+import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import { forgetTenant } from "./resolve-token.ts";
 import {
@@ -26,6 +28,7 @@ export async function getSettings(env: Env, tenantId: string): Promise<Settings>
 export async function changeSettings(
   call: {
     readonly env: Env;
+    readonly config: Config;
     readonly caller: { readonly tenantId: string };
     readonly actor: Actor;
     readonly now: number;
@@ -50,7 +53,8 @@ export async function changeSettings(
       details: { changed: changed.join(" ") },
     },
   );
-  await patchSettings(dbFor(call.env, tenantId), tenantId, patch, event);
+  const events = await filed(call.config.auditSigningKeys, [event]);
+  await patchSettings(dbFor(call.env, tenantId), tenantId, patch, events);
   forgetTenant(tenantId);
   return await getSettings(call.env, tenantId);
 }

@@ -7,7 +7,7 @@ import { dbFor } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { apiTokenHash, readApiToken } from "./api-token.ts";
-import type { TenantCaller } from "./caller.ts";
+import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
 import { findTokenByHash, touchToken } from "./store.ts";
 
@@ -17,8 +17,7 @@ const mostKept = 10_000;
 /** `last_used_at` is this exact: one write a minute for a token in use. */
 const lastUseResolutionMs = 60_000;
 
-interface Kept {
-  readonly caller: TenantCaller;
+interface Kept extends ResolvedToken {
   /** When the read began: what it saw may have changed right after. */
   readonly readAt: number;
 }
@@ -41,19 +40,23 @@ function keep(hash: string, entry: Kept): void {
   kept.set(hash, entry);
 }
 
-/** @param now real time, Unix ms. @throws AppError `unavailable` when the store fails */
+/**
+ * Undefined for a token without a record: it is nobody's. A revoked one is found by the same read,
+ * and kept like the others, since nothing brings it back.
+ *
+ * @param now real time, Unix ms. @throws AppError `unavailable` when the store fails
+ */
 export async function resolveToken(
   env: Env,
   token: string,
   now: number,
   waitUntil: (work: Promise<unknown>) => void,
-): Promise<TenantCaller | undefined> {
+): Promise<ResolvedToken | undefined> {
   const read = readApiToken(token);
   if (read === undefined) return undefined;
   const hash = apiTokenHash(token);
   const known = kept.get(hash);
-  if (known !== undefined && now - known.readAt < keptMs && now >= known.readAt)
-    return known.caller;
+  if (known !== undefined && now - known.readAt < keptMs && now >= known.readAt) return known;
   kept.delete(hash);
   const changesBefore = changes;
   const db = dbFor(env, read.tenantId);
@@ -71,10 +74,12 @@ export async function resolveToken(
     expiresAt: record.expiresAt,
     policy: policyOf(tenant.settings),
   };
-  if (changes === changesBefore) keep(hash, { caller, readAt: now });
-  if (record.lastUsedAt === null || now - record.lastUsedAt >= lastUseResolutionMs) {
+  const revoked = record.revokedAt !== null;
+  if (changes === changesBefore) keep(hash, { caller, revoked, readAt: now });
+  const usedAt = record.lastUsedAt ?? Number.NEGATIVE_INFINITY;
+  if (!revoked && now - usedAt >= lastUseResolutionMs) {
     // A courtesy to the reader of the list, not a security state: it may be lost.
     waitUntil(touchToken(db, record.id, now).catch(() => {}));
   }
-  return caller;
+  return { caller, revoked };
 }

@@ -41,18 +41,27 @@ const sentinel = z.strictObject({
   signals_off: z.array(z.enum(signalNames)).max(signalNames.length),
 });
 
-export const settingsSchema = z.strictObject({ lockout, otp, sentinel });
+const audit = z.strictObject({
+  retention_days: wholeNumber(
+    1,
+    3_650,
+    "Older events move from the database to the archive, where one is configured.",
+  ),
+});
+
+export const settingsSchema = z.strictObject({ lockout, otp, sentinel, audit });
 export type Settings = z.output<typeof settingsSchema>;
 
 export const settingsPatchSchema = z.strictObject({
   lockout: lockout.partial().optional(),
   otp: otp.partial().optional(),
   sentinel: sentinel.partial().optional(),
+  audit: audit.partial().optional(),
 });
 /** What a tenant has set; the rest follows the defaults. */
 export type SettingsPatch = z.output<typeof settingsPatchSchema>;
 
-function settingsOf({ lockout: l, otp: o, sentinel: s }: TenantPolicy): Settings {
+function settingsOf({ lockout: l, otp: o, sentinel: s, audit: a }: TenantPolicy): Settings {
   return {
     lockout: {
       max_failed_attempts: l.maxFailedAttempts,
@@ -68,6 +77,7 @@ function settingsOf({ lockout: l, otp: o, sentinel: s }: TenantPolicy): Settings
       deny: [...s.deny],
       signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
     },
+    audit: { retention_days: a.retentionDays },
   };
 }
 
@@ -79,6 +89,7 @@ export function effectiveSettings(set: SettingsPatch): Settings {
     lockout: { ...defaults.lockout, ...set.lockout },
     otp: { ...defaults.otp, ...set.otp },
     sentinel: { ...defaults.sentinel, ...set.sentinel },
+    audit: { ...defaults.audit, ...set.audit },
   });
 }
 
@@ -88,6 +99,7 @@ export function mergedPatch(set: SettingsPatch, patch: SettingsPatch): SettingsP
     lockout: { ...set.lockout, ...patch.lockout },
     otp: { ...set.otp, ...patch.otp },
     sentinel: { ...set.sentinel, ...patch.sentinel },
+    audit: { ...set.audit, ...patch.audit },
   };
 }
 
@@ -116,7 +128,7 @@ export function contradictionsIn({ lockout: l, sentinel: s }: Settings) {
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
-  const { lockout: l, otp: o, sentinel: s } = effectiveSettings(set);
+  const { lockout: l, otp: o, sentinel: s, audit: a } = effectiveSettings(set);
   return {
     lockout: {
       maxFailedAttempts: l.max_failed_attempts,
@@ -132,5 +144,6 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       deny: s.deny,
       signalsOff: s.signals_off,
     },
+    audit: { retentionDays: a.retention_days },
   };
 }

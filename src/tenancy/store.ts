@@ -1,6 +1,6 @@
 /** Tenants and API tokens in D1. What changes here writes its audit event in the same batch. */
 import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
-import type { AuditEvent } from "../audit/event.ts";
+import type { FiledEvent } from "../audit/file.ts";
 import { insertEvents } from "../audit/store.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
 import { apiTokens, tenants } from "../db/schema.ts";
@@ -51,34 +51,43 @@ export async function insertTenant(
   db: Database,
   tenant: Tenant,
   token: HashedApiToken,
-  events: readonly AuditEvent[],
+  events: readonly FiledEvent[],
 ): Promise<void> {
   await runBatch(db, [
     db.insert(tenants).values(tenant),
     db.insert(apiTokens).values(token),
-    ...insertEvents(db, events),
+    insertEvents(db, tenant.id, events),
   ]);
 }
 
 export async function insertToken(
   db: Database,
   token: HashedApiToken,
-  event: AuditEvent,
+  events: readonly FiledEvent[],
 ): Promise<void> {
-  await runBatch(db, [db.insert(apiTokens).values(token), ...insertEvents(db, [event])]);
+  await runBatch(db, [
+    db.insert(apiTokens).values(token),
+    insertEvents(db, token.tenantId, events),
+  ]);
 }
 
-/** A token that is not revoked, with its tenant; expired ones are found too. */
+/** A token with its tenant, whether or not it may still be used. */
 export async function findTokenByHash(
   db: Database,
   hash: string,
-): Promise<{ readonly token: ApiToken; readonly tenant: Tenant } | undefined> {
+): Promise<
+  | {
+      readonly token: ApiToken & { readonly revokedAt: number | null };
+      readonly tenant: Tenant;
+    }
+  | undefined
+> {
   const rows = await withinStoreTimeout(
     db
-      .select({ token: tokenColumns, tenant: tenants })
+      .select({ token: { ...tokenColumns, revokedAt: apiTokens.revokedAt }, tenant: tenants })
       .from(apiTokens)
       .innerJoin(tenants, eq(tenants.id, apiTokens.tenantId))
-      .where(and(eq(apiTokens.hash, hash), isNull(apiTokens.revokedAt)))
+      .where(eq(apiTokens.hash, hash))
       .limit(1),
   );
   return rows[0];
@@ -122,12 +131,12 @@ export async function replaceToken(
   db: Database,
   old: { readonly id: string; readonly tenantId: string; readonly expiresAt: number },
   replacement: HashedApiToken,
-  event: AuditEvent,
+  events: readonly FiledEvent[],
 ): Promise<void> {
   await runBatch(db, [
     db.insert(apiTokens).values(replacement),
     db.update(apiTokens).set({ expiresAt: old.expiresAt }).where(ofTenant(old.tenantId, old.id)),
-    ...insertEvents(db, [event]),
+    insertEvents(db, old.tenantId, events),
   ]);
 }
 
@@ -136,11 +145,11 @@ export async function revokeToken(
   tenantId: string,
   id: string,
   now: number,
-  event: AuditEvent,
+  events: readonly FiledEvent[],
 ): Promise<void> {
   await runBatch(db, [
     db.update(apiTokens).set({ revokedAt: now }).where(ofTenant(tenantId, id)),
-    ...insertEvents(db, [event]),
+    insertEvents(db, tenantId, events),
   ]);
 }
 
@@ -169,12 +178,12 @@ export async function patchSettings(
   db: Database,
   tenantId: string,
   patch: SettingsPatch,
-  event: AuditEvent,
+  events: readonly FiledEvent[],
 ): Promise<void> {
   const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
   await runBatch(db, [
     db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
-    ...insertEvents(db, [event]),
+    insertEvents(db, tenantId, events),
   ]);
 }
 

@@ -1,7 +1,9 @@
 /** A new tenant, with a first token that may do everything. */
 import { type Actor, tenantEvent } from "../audit/event.ts";
+import { filed } from "../audit/file.ts";
 import { newId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
+import type { Config } from "../env.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
 import { insertTenant, type Tenant } from "./store.ts";
@@ -12,6 +14,7 @@ const firstTokenName = "initial";
 export async function createTenant(
   call: {
     readonly env: Env;
+    readonly config: Config;
     readonly actor: Actor;
     readonly now: number;
     readonly requestId: string;
@@ -45,6 +48,7 @@ export async function createTenant(
     },
     1,
   );
-  await insertTenant(dbFor(call.env, tenant.id), tenant, stored, [created, tokenCreated]);
+  const events = await filed(call.config.auditSigningKeys, [created, tokenCreated]);
+  await insertTenant(dbFor(call.env, tenant.id), tenant, stored, events);
   return { tenant, token: issued };
 }

@@ -1,7 +1,9 @@
 /** API tokens of a tenant: made, replaced with an overlap, revoked. */
 import { type Actor, tenantEvent } from "../audit/event.ts";
+import { filed } from "../audit/file.ts";
 import { newId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
+import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
@@ -14,6 +16,7 @@ const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 /** On whose behalf a token is changed, by whom and when. */
 export interface TokenCall {
   readonly env: Env;
+  readonly config: Config;
   readonly caller: { readonly tenantId: string; readonly mode: Mode };
   readonly actor: Actor;
   readonly now: number;
@@ -65,7 +68,8 @@ export async function createToken(
     outcome: "success",
     details: { permissions: wanted.permissions.join(" ") },
   });
-  await insertToken(dbFor(call.env, tenantId), stored, event);
+  const events = await filed(call.config.auditSigningKeys, [event]);
+  await insertToken(dbFor(call.env, tenantId), stored, events);
   return issued;
 }
 
@@ -95,7 +99,8 @@ export async function rotateToken(
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
     },
   );
-  await replaceToken(db, { id, tenantId, expiresAt: end }, stored, event);
+  const events = await filed(call.config.auditSigningKeys, [event]);
+  await replaceToken(db, { id, tenantId, expiresAt: end }, stored, events);
   forgetTenant(tenantId);
   return issued;
 }
@@ -114,6 +119,7 @@ export async function revoke(call: TokenCall, id: string): Promise<void> {
       outcome: "success",
     },
   );
-  await revokeToken(db, tenantId, id, call.now, event);
+  const events = await filed(call.config.auditSigningKeys, [event]);
+  await revokeToken(db, tenantId, id, call.now, events);
   forgetTenant(tenantId);
 }

@@ -13,6 +13,8 @@ describe("The migrations", () => {
       "api_tokens",
       "assessments without rowid",
       "audit_events without rowid",
+      "audit_tiles without rowid",
+      "audit_trees without rowid",
       "identities without rowid",
       "tenants",
     ]);

@@ -7,7 +7,12 @@
 const forms: readonly (readonly [RegExp, string])[] = [
   [/\bidp_(?:live|test)_[0-9A-Za-z]{40,}\b/g, "<API token>"],
   [/\b[A-Z2-7]{32}\b/g, "<TOTP secret>"],
+  [/\b[0-9a-f]{64}\b/g, "<SHA-256>"],
+  [/\b[0-9a-f]{32}\b/g, "<nonce>"],
   [/\b[0-9a-f]{24}\b/g, "<id>"],
+  [/[A-Za-z0-9+/]{43}=/g, "<public key>"],
+  // How many events there are depends on what was tried before.
+  [/\b\d+ leaves\b/g, "<leaves>"],
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, "<time>"],
   [/\b[A-HJ-NPR-Z]{4}-\d{4}\b/g, "<backup code>"],
   // The drawing differs with the secret; its size does not.
@@ -30,7 +35,11 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Numbers that depend on what was tried before. */
+const counting = /\.leaf_index$/;
+
 function compareValues(shown: unknown, got: unknown, path: string): string[] {
+  if (counting.test(path) && typeof shown === "number" && typeof got === "number") return [];
   if (Array.isArray(shown) && Array.isArray(got)) {
     if (shown.length !== got.length) {
       return [

@@ -188,9 +188,8 @@ describe("A delivery that lands after the erasure", () => {
     await land();
     const count = async (query: string) =>
       (await env.DB.prepare(query).bind(tenant.id).first<{ n: number }>())?.n;
-    const named =
-      "SELECT count(*) AS n FROM audit_events WHERE tenant_id = ? AND external_id IS NOT NULL";
-    expect(await count(named)).toBe(0);
+    const { events } = (await tenant.send("GET", "/v1/audit/events?action=session.assessed")).body;
+    expect(events).toMatchObject([{ erased: true, personal: null, target: { id: user.id } }]);
     expect((await tenant.send("GET", user.path())).status).toBe(404);
     await tidyUp(env, Date.now());
     expect(await count("SELECT count(*) AS n FROM assessments WHERE tenant_id = ?")).toBe(0);

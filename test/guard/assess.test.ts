@@ -11,6 +11,7 @@ const session: Session = {
   agent: "application",
   userId: null,
   contextDigest: "cc",
+  shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
 const network: NetworkEvidence = {
   facts: null,

@@ -51,6 +51,7 @@ export function identity(changes: Partial<IdentityState> = {}): IdentityState {
       lockedUntil: null,
       failedBeforeEnrolment: 0,
     },
+    auditKey: { id: "0123456789abcdef", sealed: "sealed-2" },
     refusals: [],
     recent: [],
     ...changes,

@@ -32,7 +32,7 @@ const rich = identity({
 test("an identity begins active, with nothing configured and nothing counted", () => {
   const { state, entries, result } = create(call, "Alice");
   expect(state).toEqual({
-    ...identity({ totp: null }),
+    ...identity({ totp: null, auditKey: null }),
     externalId: "Alice",
     createdAt: now,
     updatedAt: now,
@@ -151,6 +151,7 @@ describe("erasing", () => {
       otpDisabled: false,
       backupCodes: null,
       lockout: identity().lockout,
+      auditKey: null,
       refusals: [],
       recent: [],
     });

@@ -9,11 +9,13 @@ import { none } from "../../src/http/route.ts";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { nobody, requestTo } from "../support/requests.ts";
 
 let tenant: Tenant;
 let stranger: Tenant;
 let user: User;
 let strangersTokenId: string;
+let usersEventId: string;
 
 beforeAll(async () => {
   tenant = await Tenant.create();
@@ -21,60 +23,8 @@ beforeAll(async () => {
   user = await User.withTotp(tenant, "known only to its tenant");
   const { body } = await stranger.send("GET", "/v1/tokens");
   strangersTokenId = body.tokens[0].id;
+  usersEventId = (await user.events())[0].id;
 });
-
-const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
-
-/** A good request to each route, about the given user and token. */
-function requestTo(name: string, about: { externalId: string; id: string; tokenId: string }) {
-  const query = `?externalUserId=${encodeURIComponent(about.externalId)}`;
-  const requests: Record<string, { path: string; body?: object; isAboutSomebody?: boolean }> = {
-    provisionUser: { path: "/v1/idp/users", body: { user: { external_id: "new" } } },
-    listUsers: { path: "/v1/idp/users" },
-    getUser: { path: `/v1/idp/user${query}`, isAboutSomebody: true },
-    setUserStatus: {
-      path: `/v1/idp/user${query}`,
-      body: { user: { status: "suspended" } },
-      isAboutSomebody: true,
-    },
-    unlockUser: { path: `/v1/idp/user/unlock${query}`, isAboutSomebody: true },
-    eraseUser: { path: `/v1/idp/user${query}`, isAboutSomebody: true },
-    configureOtp: {
-      path: `/v1/idp/user/otp${query}`,
-      body: { otp: { issuer_name: "Acme", account_name: "alexander" } },
-      isAboutSomebody: true,
-    },
-    removeOtp: { path: `/v1/idp/user/otp${query}`, isAboutSomebody: true },
-    verifyOtp: {
-      path: "/v1/idp/otp/verify",
-      body: { otp: { id: about.externalId, code: "123456" } },
-      isAboutSomebody: true,
-    },
-    regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, isAboutSomebody: true },
-    discover: {
-      path: "/v1/sentinel/discover",
-      body: { sentinel: { id: about.id, context: session } },
-      isAboutSomebody: true,
-    },
-    listAuditEvents: { path: "/v1/audit/events" },
-    createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
-    createToken: { path: "/v1/tokens", body: { token: { name: "t", permissions: ["idp:read"] } } },
-    listTokens: { path: "/v1/tokens" },
-    rotateToken: {
-      path: `/v1/tokens/${about.tokenId}/rotate`,
-      body: { token: { overlap_seconds: 60 } },
-      isAboutSomebody: true,
-    },
-    revokeToken: { path: `/v1/tokens/${about.tokenId}`, isAboutSomebody: true },
-    getSettings: { path: "/v1/settings" },
-    changeSettings: { path: "/v1/settings", body: { settings: {} } },
-  };
-  const request = requests[name];
-  if (request === undefined) throw new Error(`The suite has no request for the route ${name}`);
-  return request;
-}
-
-const nobody = { externalId: "nobody", id: "0".repeat(24), tokenId: "0".repeat(24) };
 
 function withoutRequestId({ body, status }: Answer): unknown {
   const { request_id, ...rest } = body;
@@ -159,6 +109,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
       const foreign = await ask(name.endsWith("Token") ? tenant.token : stranger.token, {
         ...user,
         tokenId: strangersTokenId,
+        eventId: usersEventId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

@@ -171,8 +171,18 @@ describe("Erasure", () => {
     await tenant.send("POST", "/v1/sentinel/discover", {
       sentinel: { id: user.id, context: { ip: "203.0.113.7", ua: "Peculiar Agent/9" } },
     });
+    expect((await user.events())[0].personal).toEqual({
+      external_id: "someone@example.com",
+      address: "203.0.113.7",
+      agent: "Peculiar Agent/9",
+      nonce: expect.any(String),
+    });
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    const whole = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
+    for (const personal of ["someone@example.com", "203.0.113.7", "Peculiar"]) {
+      expect(JSON.stringify(whole)).not.toContain(personal);
+    }
     for (const table of ["identities", "audit_events", "assessments"]) {
       const { results } = await env.DB.prepare(`SELECT * FROM ${table}`).all();
       const text = JSON.stringify(results);

@@ -34,8 +34,8 @@ export async function send(method: string, path: string, call: Call = {}): Promi
   const response = await exports.default.fetch(
     new Request(`${origin}${path}`, { method, headers, ...(body === undefined ? {} : { body }) }),
   );
-  const text = await response.text();
-  const isJson = response.headers.get("Content-Type")?.includes("json") ?? false;
+  const text = new TextDecoder().decode(await response.arrayBuffer());
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
   const answer: Answer = {
     status: response.status,
     headers: response.headers,

@@ -2,7 +2,12 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 
-export type D1Fault = "throws" | "hangs" | "fails on write" | "loses the reply";
+export type D1Fault =
+  | "throws"
+  | "hangs"
+  | "fails on write"
+  | "loses the reply"
+  | "loses the reply to a write";
 
 type Run = (this: unknown, ...args: unknown[]) => Promise<unknown>;
 
@@ -22,6 +27,11 @@ function broken(fault: D1Fault, isWrite: boolean, real: Run): Run {
       case "loses the reply":
         await real.apply(this, args);
         throw new Error("D1_ERROR: injected after commit");
+      case "loses the reply to a write": {
+        const answer = await real.apply(this, args);
+        if (isWrite) throw new Error("D1_ERROR: injected after commit");
+        return answer;
+      }
     }
   };
 }

@@ -19,6 +19,7 @@ const defaults = {
   },
   otp: { enrolment: "immediate" },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
+  audit: { retention_days: 400 },
 } as const;
 
 /** Where the patch is wrong, in dots; empty where it is right. */
@@ -70,6 +71,7 @@ describe("a patch", () => {
         deny: ["2001:db8::/32"],
         signals_off: ["vpn"],
       },
+      audit: { retention_days: 30 },
     });
     expect(policy).toEqual({
       lockout: { maxFailedAttempts: 3, lockSeconds: 10, maxLockSeconds: 20, disableAfter: 9 },
@@ -81,6 +83,7 @@ describe("a patch", () => {
         deny: ["2001:db8::/32"],
         signalsOff: ["vpn"],
       },
+      audit: { retentionDays: 30 },
     });
   });
 
@@ -102,6 +105,7 @@ describe("a patch", () => {
         challenge_at: 0.4,
         deny_at: 0.9,
       },
+      audit: defaults.audit,
     });
   });
 

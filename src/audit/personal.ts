@@ -1,0 +1,104 @@
+/**
+ * The personal parts of events, under a key of the identity's own. The key lives, sealed, with the
+ * identity; erasure destroys it, and what was sealed under it, here and in every copy, is noise.
+ */
+import { z } from "zod";
+import { toHex, utf8 } from "../crypto/bytes.ts";
+import type { Keyring } from "../crypto/keyring.ts";
+import { BrokenSealError, type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import type { PersonalParts } from "./event.ts";
+import { type NoncedParts, personalDigest } from "./leaf.ts";
+
+const keyBytes = 32;
+const keyIdBytes = 8;
+const nonceBytes = 16;
+
+/** An identity's audit key as it is stored. */
+export interface AuditKey {
+  /** Random, 16 hex digits: tells the events of this identity from those of one erased before it. */
+  readonly id: string;
+  /** The key in a box sealed under the service's keys. */
+  readonly sealed: string;
+}
+
+/** An audit key ready for use. */
+export interface OpenAuditKey {
+  readonly id: string;
+  readonly keyring: Keyring;
+}
+
+interface Owner {
+  readonly tenantId: string;
+  readonly identityId: string;
+}
+
+/** What is stored of personal parts. */
+export interface SealedParts {
+  readonly personalKey: string;
+  readonly personal: string;
+  readonly personalDigest: string;
+}
+
+const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
+  external_id: z.string(),
+  address: z.string().exactOptional(),
+  agent: z.string().exactOptional(),
+  nonce: z.string(),
+});
+
+function random(bytes: number): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(bytes));
+}
+
+function contextOf({ tenantId, identityId }: Owner, purpose: SealContext["purpose"]): SealContext {
+  return { tenantId, identityId, purpose };
+}
+
+export async function newAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
+  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), random(keyBytes));
+  return { id: toHex(random(keyIdBytes)), sealed };
+}
+
+/** @throws MissingKeyError, BrokenSealError */
+export async function openAuditKey(
+  sealingKeys: Keyring,
+  owner: Owner,
+  { id, sealed }: AuditKey,
+): Promise<OpenAuditKey> {
+  const key = await unseal(sealingKeys, contextOf(owner, "audit_key"), sealed);
+  return { id, keyring: { newest: 1, keys: new Map([[1, key]]) } };
+}
+
+export async function sealParts(
+  { id, keyring }: OpenAuditKey,
+  owner: Owner,
+  parts: PersonalParts,
+): Promise<SealedParts> {
+  const nonced: NoncedParts = { ...parts, nonce: toHex(random(nonceBytes)) };
+  const text = new Uint8Array(utf8(JSON.stringify(nonced)));
+  return {
+    personalKey: id,
+    personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
+    personalDigest: personalDigest(nonced),
+  };
+}
+
+/**
+ * The personal parts of a stored event; undefined where they no longer open to what the log commits
+ * to, because somebody altered them.
+ */
+export async function openParts(
+  { keyring }: OpenAuditKey,
+  owner: Owner,
+  stored: { readonly personal: string; readonly personalDigest: string },
+): Promise<NoncedParts | undefined> {
+  let text: Uint8Array;
+  try {
+    text = await unseal(keyring, contextOf(owner, "audit_personal"), stored.personal);
+  } catch (error) {
+    if (error instanceof BrokenSealError) return undefined;
+    throw error;
+  }
+  const parts = noncedParts.parse(JSON.parse(new TextDecoder().decode(text)));
+  return personalDigest(parts) === stored.personalDigest ? parts : undefined;
+}

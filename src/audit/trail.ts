@@ -1,0 +1,43 @@
+/**
+ * A tenant's log as one, wherever its events are: the oldest in the archive, the others in D1.
+ */
+import { type Database, dbFor } from "../db/client.ts";
+import { readArchive } from "./archive.ts";
+import type { StoredEvent } from "./file.ts";
+import { findEvent, firstLeaf, readLog } from "./store.ts";
+
+/** Some of the events from a leaf on, below another, in order; empty where there are none. */
+export async function readTrail(
+  env: Env,
+  db: Database,
+  tenantId: string,
+  range: { readonly from: number; readonly below: number },
+  limit: number,
+): Promise<StoredEvent[]> {
+  const { AUDIT_ARCHIVE: bucket } = env;
+  const first = bucket === undefined ? 0 : ((await firstLeaf(db, tenantId)) ?? range.below);
+  if (bucket !== undefined && range.from < first) {
+    const below = Math.min(first, range.below);
+    const archived = await readArchive(bucket, tenantId, { from: range.from, below });
+    if (archived.length > 0) return archived;
+  }
+  return await readLog(db, tenantId, range.from, range.below, limit);
+}
+
+/**
+ * One event of the log.
+ * @param leafIndex its place, for one that may have left D1: there it is found by its place alone
+ */
+export async function findInTrail(
+  env: Env,
+  tenantId: string,
+  id: string,
+  leafIndex: number | undefined,
+): Promise<StoredEvent | undefined> {
+  const db = dbFor(env, tenantId);
+  const found = await findEvent(db, tenantId, id);
+  if (found !== undefined || leafIndex === undefined) return found;
+  const range = { from: leafIndex, below: leafIndex + 1 };
+  const [placed] = await readTrail(env, db, tenantId, range, 1);
+  return placed?.id === id ? placed : undefined;
+}

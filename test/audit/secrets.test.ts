@@ -1,0 +1,347 @@
+/**
+ * The canary: over a journey that touches every route, failures and faults among them, no secret
+ * shows anywhere but in the one answer that is there to show it.
+ */
+import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { base32nopad, base64, hex } from "@scure/base";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { apiRoutes } from "../../src/app.ts";
+import { archiveTrails } from "../../src/audit/archive.ts";
+import { sealTrails } from "../../src/audit/seal.ts";
+import { witnessHeads } from "../../src/audit/witness.ts";
+import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import type { RefusalLog } from "../../src/guard/refusal-log.ts";
+import { codeFor } from "../support/authenticator.ts";
+import { type Answer, type Call, send } from "../support/client.ts";
+import { withD1Fault } from "../support/faults.ts";
+import { fireLogAlarm } from "../support/refusal-log.ts";
+import { type About, nobody, requestTo } from "../support/requests.ts";
+
+const address = "198.51.100.7";
+const agent = "Canary/1.0 (a browser of somebody)";
+const ghost = "nobody-is-called-this";
+
+/** Everything there is to search, by where it was found. */
+interface Places {
+  readonly answers: string;
+  readonly logs: string;
+  readonly database: string;
+  readonly kv: string;
+  readonly archive: string;
+  readonly guards: string;
+  readonly refusalLogs: string;
+}
+
+interface Known {
+  /** Found nowhere as part of anything. */
+  readonly secrets: readonly string[];
+  /** Six digits each: found nowhere as words of their own. */
+  readonly codes: readonly string[];
+}
+
+/** What one answer shows once, by route: the field, and nothing else of the answer, is exempt. */
+const shownOnce: Readonly<Record<string, readonly string[]>> = {
+  createTenant: ["secret"],
+  createToken: ["secret"],
+  rotateToken: ["secret"],
+  configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
+  regenerateBackupCodes: ["backupCodes"],
+};
+
+let places: Places;
+let known: Known;
+const trail = { listed: "", exported: "" };
+const succeeded = new Set<string>();
+const failedRoutes = new Set<string>();
+
+function tablesOf(storage: DurableObjectStorage): string {
+  const names = storage.sql
+    .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
+    .toArray()
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith("_cf") && !name.startsWith("sqlite_"));
+  return JSON.stringify(names.map((name) => storage.sql.exec(`SELECT * FROM ${name}`).toArray()));
+}
+
+type Kept = IdentityGuard | RefusalLog;
+
+async function objectsIn<T extends Kept>(namespace: DurableObjectNamespace<T>): Promise<string> {
+  const ids = await listDurableObjectIds(namespace);
+  const texts = [];
+  for (const id of ids) {
+    texts.push(
+      await runInDurableObject(namespace.get(id), async (_, { storage }) => tablesOf(storage)),
+    );
+  }
+  return texts.join("\n");
+}
+
+async function databaseText(): Promise<string> {
+  const { results } = await env.DB.prepare(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+  ).all<{ name: string }>();
+  const tables = results.map(
+    async ({ name }) => await env.DB.prepare(`SELECT * FROM ${name}`).all(),
+  );
+  return JSON.stringify((await Promise.all(tables)).map((table) => table.results));
+}
+
+async function kvText(): Promise<string> {
+  const texts = [env.IP_REPUTATION, env.AUDIT_WITNESS].map(async (namespace) => {
+    const { keys } = await namespace.list();
+    const values = keys.map(async ({ name }) => `${name} ${await namespace.get(name)}`);
+    return (await Promise.all(values)).join("\n");
+  });
+  return (await Promise.all(texts)).join("\n");
+}
+
+async function archiveText(): Promise<string> {
+  const { objects } = (await env.AUDIT_ARCHIVE?.list()) ?? { objects: [] };
+  const texts = objects.map(
+    async ({ key }) => `${key} ${await (await env.AUDIT_ARCHIVE?.get(key))?.text()}`,
+  );
+  return (await Promise.all(texts)).join("\n");
+}
+
+/** The forms in which the service's own secrets might show: whole, each key, and its bytes. */
+function environmentSecrets(): string[] {
+  const { OPERATOR_TOKEN, ADDRESS_HASH_KEY } = env;
+  const rings = [env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS];
+  const keys = [ADDRESS_HASH_KEY, ...rings.map((ring) => ring.slice(ring.indexOf(":") + 1))];
+  const spelled = keys.flatMap((key) => [key, hex.encode(base64.decode(key)), atob(key)]);
+  return [OPERATOR_TOKEN, ...rings, ...spelled];
+}
+
+/** Does everything once, right and wrong, and remembers all that is secret. */
+async function journey(answers: string[]): Promise<Known> {
+  const secrets = environmentSecrets();
+  const codes: string[] = [];
+
+  const ask = async (name: string, about: About, call: Call, path?: string): Promise<Answer> => {
+    const found = apiRoutes.find(({ definition }) => definition.name === name);
+    if (found === undefined) throw new Error(`There is no route ${name}`);
+    const usual = name in openPaths ? { path: openPaths[name] ?? "" } : requestTo(name, about);
+    const answer = await send(found.definition.method.toUpperCase(), path ?? usual.path, {
+      ...("body" in usual ? { body: usual.body } : {}),
+      ...call,
+    });
+    const isSuccess = answer.status < 300;
+    (isSuccess ? succeeded : failedRoutes).add(name);
+    const exempt = isSuccess ? (shownOnce[name] ?? []) : [];
+    answers.push(
+      JSON.stringify([answer.body, [...answer.headers]], (key, value) =>
+        exempt.includes(key) ? "shown once" : value,
+      ),
+    );
+    return answer;
+  };
+
+  const made = (await ask("createTenant", nobody, { token: env.OPERATOR_TOKEN })).body;
+  const tenantId: string = made.tenant.id;
+  const token: string = made.token.secret;
+  const inMind = (issued: string) => void secrets.push(issued, issued.slice("idp_test_".length));
+  inMind(token);
+  const mine = { token };
+  await ask("createTenant", nobody, mine);
+
+  const spare = (await ask("createToken", nobody, mine)).body.token;
+  const narrow = (await ask("createToken", nobody, mine)).body.token;
+  inMind(spare.secret);
+  inMind(narrow.secret);
+  const externalId = "somebody@example.com";
+  const provision = { user: { external_id: externalId } };
+  const { user } = (await ask("provisionUser", nobody, { ...mine, body: provision })).body;
+  const about: About = { externalId, id: user.id, tokenId: spare.id, eventId: "" };
+  await ask("provisionUser", nobody, { ...mine, body: provision });
+
+  const configure = async () => {
+    const path = `${requestTo("configureOtp", about).path}&qr=svg`;
+    const secret: string = (await ask("configureOtp", about, mine, path)).body.user.new_otp_secret;
+    const bytes = base32nopad.decode(secret);
+    secrets.push(secret, hex.encode(bytes), base64.encode(bytes));
+    return secret;
+  };
+  const verify = async (code: string, call: Call = mine) =>
+    await ask("verifyOtp", about, { ...call, body: { otp: { id: externalId, code } } });
+  const replaced = await configure();
+  codes.push(codeFor(replaced, Date.now()));
+  await verify(codeFor(replaced, Date.now()));
+  const secret = await configure();
+  const right = codeFor(secret, Date.now());
+  codes.push(right, codeFor(secret, Date.now() + 600_000));
+  await verify(right);
+  await verify(right);
+  await verify(codeFor(secret, Date.now() + 600_000));
+  const backup = (await ask("regenerateBackupCodes", about, mine)).body.user.backupCodes;
+  for (const code of backup) secrets.push(code, code.replace("-", ""));
+  await verify(backup[0]);
+  await verify(backup[0]);
+  await verify(`${right}7`);
+  await verify(` ${right}`);
+  await withD1Fault("throws", async () => {
+    await verify(right, mine);
+    await verify(right, { token: spare.secret });
+    await ask("provisionUser", nobody, { ...mine, body: { user: { external_id: "in vain" } } });
+  });
+  await send("GET", `/v1/idp/users?access_token=${token}`).then(({ body }) =>
+    answers.push(JSON.stringify(body)),
+  );
+  await ask("getUser", about, { headers: { Authorization: `Basic ${token}` } });
+  await ask("verifyOtp", about, { ...mine, body: `{"otp":{"code":"${right}"` });
+
+  const session = { sentinel: { id: user.id, context: { ip: address, ua: agent } } };
+  await ask("discover", about, { ...mine, body: session });
+  await ask("setUserStatus", about, mine);
+  await ask("discover", about, { ...mine, body: session });
+  await verify(right);
+  await ask("setUserStatus", about, { ...mine, body: { user: { status: "active" } } });
+  await ask("unlockUser", about, mine);
+  await ask("getUser", about, mine);
+  await ask("listUsers", about, mine);
+  await ask("removeOtp", about, mine);
+  await ask("removeOtp", about, mine);
+  const another = { ...about, externalId: "another@example.com" };
+  const leaver = { user: { external_id: another.externalId } };
+  await ask("provisionUser", nobody, { ...mine, body: leaver });
+  await ask("eraseUser", another, mine);
+  inMind((await ask("rotateToken", about, mine)).body.token.secret);
+  await ask("revokeToken", about, mine);
+  await ask("listUsers", about, { token: spare.secret });
+  await ask("changeSettings", about, mine);
+  await ask("getSettings", about, mine);
+  await ask("listTokens", about, mine);
+
+  // Each route once more: for nobody, with a token that was revoked, and with one that lacks most.
+  const gone = { ...nobody, externalId: ghost };
+  for (const { definition } of apiRoutes) {
+    const { name, access } = definition;
+    if (access.kind === "public") continue;
+    if (requestTo(name, gone).isAboutSomebody) await ask(name, gone, mine);
+    await ask(name, gone, { token: spare.secret });
+    await ask(name, gone, { token: `${narrow.secret.slice(0, -1)}_` });
+  }
+  await ask("createToken", about, { token: narrow.secret });
+
+  for (const name of Object.keys(openPaths)) await ask(name, nobody, {});
+  await settled(tenantId);
+  await ask("getCheckpoint", about, mine);
+  const listed = (await ask("listAuditEvents", about, mine, "/v1/audit/events?limit=100")).body;
+  const { body: exported } = await ask("exportAudit", about, mine);
+  trail.listed = JSON.stringify(listed);
+  trail.exported = exported;
+  await ask("proveAuditEvent", { ...about, eventId: listed.events.at(-1).id }, mine);
+  await ask("proveAuditConsistency", about, mine);
+  await sealTrails(env, Date.now());
+  await witnessHeads(env, Date.now());
+  await ask("listCheckpoints", about, mine);
+  return { secrets, codes };
+}
+
+/** What anybody may ask for. */
+const openPaths: Readonly<Record<string, string>> = {
+  listAuditKeys: "/v1/audit/keys",
+  liveness: "/healthz",
+  readiness: "/readyz",
+};
+
+/** Until guards and logs hold nothing that D1 has not. */
+async function settled(tenantId: string): Promise<void> {
+  await fireLogAlarm(tenantId);
+  await vi.waitFor(
+    async () => {
+      const texts = await Promise.all([waitingIn(env.GUARD), waitingIn(env.REFUSALS)]);
+      if (texts[0] + texts[1] > 0) throw new Error("Something waits");
+    },
+    { timeout: 20_000, interval: 200 },
+  );
+}
+
+async function waitingIn<T extends Kept>(namespace: DurableObjectNamespace<T>): Promise<number> {
+  let waiting = 0;
+  for (const id of await listDurableObjectIds(namespace)) {
+    waiting += await runInDurableObject(namespace.get(id), (_, { storage: { sql } }) =>
+      sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length === 0
+        ? 0
+        : sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n,
+    );
+  }
+  return waiting;
+}
+
+beforeAll(async () => {
+  const lines: string[] = [];
+  const answers: string[] = [];
+  const spies = (["log", "info", "warn", "error", "debug"] as const).map((level) =>
+    vi.spyOn(console, level).mockImplementation((...line) => void lines.push(JSON.stringify(line))),
+  );
+  known = await journey(answers);
+  const database = await databaseText();
+  const guards = await objectsIn(env.GUARD);
+  await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000);
+  const archive = await archiveText();
+  const refusalLogs = await objectsIn(env.REFUSALS);
+  const kv = await kvText();
+  for (const spy of spies) spy.mockRestore();
+  places = {
+    answers: answers.join("\n"),
+    logs: lines.join("\n"),
+    database,
+    kv,
+    archive,
+    guards,
+    refusalLogs,
+  };
+});
+
+const names = ["answers", "logs", "database", "kv", "archive", "guards", "refusalLogs"] as const;
+
+describe("The journey", () => {
+  it("touches every route, and every one that can fail fails as well", () => {
+    const all = apiRoutes.map(({ definition }) => definition);
+    expect([...succeeded].toSorted()).toEqual(all.map(({ name }) => name).toSorted());
+    const guarded = all.filter(({ access }) => access.kind !== "public");
+    expect([...failedRoutes].toSorted()).toEqual(guarded.map(({ name }) => name).toSorted());
+  });
+
+  it("leaves something to search in every place", () => {
+    for (const name of names) expect(places[name].length, name).toBeGreaterThan(100);
+    expect(places.logs).toContain("guard_failed");
+    expect(places.database).toContain("request.refused");
+    expect(known.codes.every((code) => /^\d{6}$/.test(code))).toBe(true);
+    expect(known.secrets.length).toBeGreaterThan(40);
+  });
+});
+
+describe.each(names)("In the %s", (name) => {
+  it("no secret of the service, of a tenant or of a user shows", () => {
+    // A message with the text would print it.
+    const found = known.secrets.filter((secret) => places[name].includes(secret));
+    expect(found).toEqual([]);
+  });
+
+  it("no code shows as a word of its own", () => {
+    const found = known.codes.filter((code) =>
+      new RegExp(`(?<![0-9a-z])${code}(?![0-9a-z])`, "i").test(places[name]),
+    );
+    expect(found).toEqual([]);
+  });
+
+  if (name !== "answers") {
+    it("address and agent of a session do not show in the clear", () => {
+      expect(places[name]).not.toContain(address);
+      expect(places[name]).not.toContain("Canary/1.0");
+    });
+  }
+
+  it("a name that was asked for and is nobody's does not show", () => {
+    expect(places[name]).not.toContain(ghost);
+  });
+});
+
+it("Address and agent of a session are in the trail for who may read it", () => {
+  for (const text of [trail.listed, trail.exported]) {
+    expect(text).toContain(`"address":"${address}"`);
+    expect(text).toContain(`"agent":"${agent}"`);
+  }
+});

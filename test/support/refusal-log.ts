@@ -1,0 +1,53 @@
+/** Reaching behind the API, to a tenant's refusal log: only to move or inspect it. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import type { RefusalRun } from "../../src/guard/state.ts";
+
+export function refusalLogOf(tenantId: string) {
+  return env.REFUSALS.get(env.REFUSALS.idFromName(tenantId));
+}
+
+export async function evictLog(tenantId: string): Promise<void> {
+  await evictDurableObject(refusalLogOf(tenantId));
+}
+
+export async function fireLogAlarm(tenantId: string): Promise<boolean> {
+  return await runDurableObjectAlarm(refusalLogOf(tenantId));
+}
+
+/** What the log has stored: its runs, the events not delivered yet, and when its alarm is due. */
+export async function storedIn(tenantId: string) {
+  return await runInDurableObject(refusalLogOf(tenantId), async (_log, { storage }) => {
+    const { state } = storage.sql.exec<{ state: string }>("SELECT state FROM live").one();
+    const { n } = storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one();
+    const { runs }: { readonly runs: readonly RefusalRun[] } = JSON.parse(state);
+    return { runs, size: state.length, undelivered: n, alarm: await storage.getAlarm() };
+  });
+}
+
+export interface ToldRefusal {
+  readonly id: string;
+  readonly at: number;
+  readonly actorId: string;
+  readonly targetId: string;
+  readonly reason: string;
+  readonly requestId: string;
+  readonly route: string;
+  readonly count: number;
+}
+
+/** The events of refused requests that have arrived in D1, in the order of arrival. */
+export async function refusalsToldOf(tenantId: string): Promise<readonly ToldRefusal[]> {
+  const { results } = await env.DB.prepare(
+    `SELECT id, at, actor_id AS actorId, target_id AS targetId, reason, request_id AS requestId,
+       details ->> 'route' AS route, details ->> 'count' AS count
+     FROM audit_events WHERE tenant_id = ? AND action = 'request.refused' ORDER BY leaf_index`,
+  )
+    .bind(tenantId)
+    .all<Record<keyof ToldRefusal, string>>();
+  return results.map((row) => ({ ...row, at: Number(row.at), count: Number(row.count) }));
+}
+
+export function sumOf(counts: readonly { readonly count: number }[]): number {
+  return counts.reduce((sum, { count }) => sum + count, 0);
+}

@@ -1,0 +1,72 @@
+/** What a good request to each route looks like: a route that is added must say so here. */
+
+/** Whom and what a request is about. */
+export interface About {
+  readonly externalId: string;
+  readonly id: string;
+  readonly tokenId: string;
+  readonly eventId: string;
+}
+
+const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
+
+/** A good request to each route, about the given user and token. */
+export function requestTo(name: string, about: About) {
+  const query = `?externalUserId=${encodeURIComponent(about.externalId)}`;
+  const requests: Record<string, { path: string; body?: object; isAboutSomebody?: boolean }> = {
+    provisionUser: { path: "/v1/idp/users", body: { user: { external_id: "new" } } },
+    listUsers: { path: "/v1/idp/users" },
+    getUser: { path: `/v1/idp/user${query}`, isAboutSomebody: true },
+    setUserStatus: {
+      path: `/v1/idp/user${query}`,
+      body: { user: { status: "suspended" } },
+      isAboutSomebody: true,
+    },
+    unlockUser: { path: `/v1/idp/user/unlock${query}`, isAboutSomebody: true },
+    eraseUser: { path: `/v1/idp/user${query}`, isAboutSomebody: true },
+    configureOtp: {
+      path: `/v1/idp/user/otp${query}`,
+      body: { otp: { issuer_name: "Acme", account_name: "alexander" } },
+      isAboutSomebody: true,
+    },
+    removeOtp: { path: `/v1/idp/user/otp${query}`, isAboutSomebody: true },
+    verifyOtp: {
+      path: "/v1/idp/otp/verify",
+      body: { otp: { id: about.externalId, code: "123456" } },
+      isAboutSomebody: true,
+    },
+    regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, isAboutSomebody: true },
+    discover: {
+      path: "/v1/sentinel/discover",
+      body: { sentinel: { id: about.id, context: session } },
+      isAboutSomebody: true,
+    },
+    listAuditEvents: { path: "/v1/audit/events" },
+    exportAudit: { path: "/v1/audit/export" },
+    getCheckpoint: { path: "/v1/audit/checkpoint" },
+    listCheckpoints: { path: "/v1/audit/checkpoints" },
+    proveAuditEvent: { path: `/v1/audit/events/${about.eventId}/proof`, isAboutSomebody: true },
+    proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
+    createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
+    createToken: { path: "/v1/tokens", body: { token: { name: "t", permissions: ["idp:read"] } } },
+    listTokens: { path: "/v1/tokens" },
+    rotateToken: {
+      path: `/v1/tokens/${about.tokenId}/rotate`,
+      body: { token: { overlap_seconds: 60 } },
+      isAboutSomebody: true,
+    },
+    revokeToken: { path: `/v1/tokens/${about.tokenId}`, isAboutSomebody: true },
+    getSettings: { path: "/v1/settings" },
+    changeSettings: { path: "/v1/settings", body: { settings: {} } },
+  };
+  const request = requests[name];
+  if (request === undefined) throw new Error(`The suite has no request for the route ${name}`);
+  return request;
+}
+
+export const nobody = {
+  externalId: "nobody",
+  id: "0".repeat(24),
+  tokenId: "0".repeat(24),
+  eventId: "0".repeat(24),
+};

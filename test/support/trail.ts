@@ -1,0 +1,66 @@
+/** A tenant's trail: filed without a guard, read over HTTP and from the tables. */
+import { env } from "cloudflare:workers";
+import type { AuditEvent } from "../../src/audit/event.ts";
+import { filed } from "../../src/audit/file.ts";
+import { insertEvents } from "../../src/audit/store.ts";
+import { newId } from "../../src/crypto/id.ts";
+import { dbFor, runBatch } from "../../src/db/client.ts";
+import { configNow } from "../../src/env.ts";
+import type { Answer, Tenant } from "./client.ts";
+
+const eventsPerStatement = 500;
+
+/** An event of the tenant at that time (Unix ms), about the tenant itself. */
+export function eventOf(tenantId: string, at: number): AuditEvent {
+  return {
+    id: newId(at),
+    tenantId,
+    at,
+    actor: { type: "operator", id: null },
+    action: "settings.changed",
+    target: { type: "tenant", id: tenantId },
+    personal: null,
+    outcome: "success",
+    reason: null,
+    requestId: newId(at),
+    details: { changed: "" },
+  };
+}
+
+/** Files events as the service does, at the end of the tenant's log. */
+export async function fileEvents(tenantId: string, events: readonly AuditEvent[]): Promise<void> {
+  const db = dbFor(env, tenantId);
+  const stamped = await filed(configNow(env).auditSigningKeys, events);
+  for (let start = 0; start < stamped.length; start += eventsPerStatement) {
+    const some = stamped.slice(start, start + eventsPerStatement);
+    await runBatch(db, [insertEvents(db, tenantId, some)]);
+  }
+}
+
+/** The newest signed head, over all that has arrived. */
+export async function checkpointOf(tenant: Tenant): Promise<Answer["body"]> {
+  const { status, body } = await tenant.send("GET", "/v1/audit/checkpoint");
+  if (status !== 200) throw new Error(`No checkpoint: ${status} ${JSON.stringify(body)}`);
+  return body.checkpoint;
+}
+
+/** The lines of the export, as objects. */
+export async function exportOf(tenant: Tenant, query = ""): Promise<Answer["body"][]> {
+  const { status, body } = await tenant.send("GET", `/v1/audit/export${query}`);
+  if (status !== 200) throw new Error(`No export: ${status} ${JSON.stringify(body)}`);
+  const lines: string[] = String(body).split("\n");
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+/** Runs a statement on D1, behind the service's back. */
+export async function sql(statement: string, ...bindings: readonly string[]): Promise<void> {
+  await env.DB.prepare(statement)
+    .bind(...bindings)
+    .run();
+}
+
+/** The tenant's rows of a table. */
+export async function rowsOf(table: string, tenantId: string): Promise<Record<string, unknown>[]> {
+  const statement = env.DB.prepare(`SELECT * FROM ${table} WHERE tenant_id = ?`);
+  return (await statement.bind(tenantId).all()).results;
+}
