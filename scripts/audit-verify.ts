@@ -1,0 +1,143 @@
+/**
+ * `npm run audit:verify`: verifies an exported audit trail on this machine, without the service and
+ * without a secret. See `--help` and docs/audit-verification.md.
+ */
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import type { Checkpoint } from "./support/audit-checkpoint.ts";
+import { type Verdict, verifyTrail } from "./support/audit-files.ts";
+import { Failure } from "./support/failure.ts";
+
+const helpText = `Verify a tenant's audit trail.
+
+  npm run audit:verify -- EXPORT.ndjson CHECKPOINT.json [OLDER-CHECKPOINT.json] [options]
+
+  EXPORT.ndjson          what GET /v1/audit/export answered, from leaf 0 on
+  CHECKPOINT.json        what GET /v1/audit/checkpoint answered, before the export
+  OLDER-CHECKPOINT.json  one kept from earlier: shows that history was not rewritten since
+  --keys KEYS.json       what GET /v1/audit/keys answered, kept from earlier: accept only these keys
+  --json                 print one JSON object instead of text
+  --help
+
+Ends with 0 if all is verified, 1 if not, 2 if it was called wrongly or a file cannot be read.
+docs/audit-verification.md says what each message means.
+`;
+
+const exitCodes = { verified: 0, notVerified: 1, unusable: 2 };
+const barFromBytes = 10_000_000;
+const barEveryBytes = 1_000_000;
+
+/** Rewrites one line on a terminal; silent elsewhere, where it would fill a log. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+/** The file in chunks; of a large one it shows how far it is. */
+async function* chunksOf(path: string, bytes: number): AsyncGenerator<Uint8Array> {
+  let read = 0;
+  let shown = 0;
+  for await (const chunk of createReadStream(path)) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    read += chunk.length;
+    if (bytes > barFromBytes && read - shown > barEveryBytes) {
+      progress(`${Math.floor((100 * read) / bytes)} % of ${(bytes / 1e6).toFixed(0)} MB`);
+      shown = read;
+    }
+    yield chunk;
+  }
+  progress("");
+}
+
+function uncovered({ leaves, newest }: Verdict): number {
+  return Math.max(0, leaves - (newest?.head.size ?? 0));
+}
+
+function sealedAt({ head }: Checkpoint): string {
+  return new Date(head.sealedAt).toISOString();
+}
+
+function asJson(verdict: Verdict): string {
+  const { ok, problems, leaves, newest, older } = verdict;
+  return JSON.stringify({
+    ok,
+    problems,
+    leaves,
+    not_covered: newest === undefined ? null : uncovered(verdict),
+    origin: newest?.head.origin ?? null,
+    tree_size: newest?.head.size ?? null,
+    sealed_at: newest === undefined ? null : sealedAt(newest),
+    public_key: newest?.publicKey ?? null,
+    older_tree_size: older?.head.size ?? null,
+  });
+}
+
+function asText(verdict: Verdict, pinned: boolean): string {
+  const { ok, problems, leaves, newest, older } = verdict;
+  const lines: string[] = [];
+  const covers = (checkpoint: Checkpoint) =>
+    `${checkpoint.head.size} leaves, sealed at ${sealedAt(checkpoint)}`;
+  if (newest !== undefined) {
+    const known = pinned
+      ? "one of --keys"
+      : "compare it with a copy of /v1/audit/keys kept from earlier";
+    const beyond = uncovered(verdict);
+    lines.push(`Log:        ${newest.head.origin}`);
+    lines.push(`Checkpoint: ${covers(newest)}`);
+    lines.push(`Signed by:  ${newest.publicKey} (${known})`);
+    if (older !== undefined) lines.push(`Older:      ${covers(older)}`);
+    const rest = beyond === 0 ? "" : `, ${beyond} of them not covered by the checkpoint`;
+    lines.push(`Export:     ${leaves} leaves read${rest}`, "");
+  }
+  lines.push(
+    ok
+      ? "VERIFIED: every event under the checkpoint is as it was sealed, none is missing or added."
+      : "NOT VERIFIED",
+  );
+  for (const { message } of problems) lines.push(`  ${message}`);
+  return lines.join("\n");
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      keys: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(helpText);
+    return exitCodes.verified;
+  }
+  const [exported, checkpoint, older, ...rest] = positionals;
+  if (exported === undefined || checkpoint === undefined || rest.length > 0) {
+    throw new Failure(
+      "Name an export and a checkpoint, and at most one older checkpoint; see --help.",
+    );
+  }
+  const text = (path: string | undefined) =>
+    path === undefined ? undefined : readFile(path, "utf8");
+  const { size } = await stat(exported);
+  const verdict = await verifyTrail({
+    read: () => chunksOf(exported, size),
+    checkpoint: await readFile(checkpoint, "utf8"),
+    older: await text(older),
+    keys: await text(values.keys),
+  });
+  const shown = values.json ? asJson(verdict) : asText(verdict, values.keys !== undefined);
+  process.stdout.write(`${shown}\n`);
+  return verdict.ok ? exitCodes.verified : exitCodes.notVerified;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  progress("");
+  // Wrong arguments and unreadable files come with a code.
+  const expected = error instanceof Failure || (error instanceof Error && "code" in error);
+  if (!expected) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = exitCodes.unusable;
+}

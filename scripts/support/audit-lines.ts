@@ -1,0 +1,98 @@
+/** An exported audit trail line by line: its shape, and the leaf that each event makes. */
+import { z } from "zod";
+import type { AuditDetails } from "../../src/audit/event.ts";
+import { leafData } from "../../src/audit/leaf.ts";
+import { leafHash } from "../../src/audit/tree/merkle.ts";
+
+/** More bytes than any event has: what a line is given up at. */
+const longestLine = 1_000_000;
+const newline = 0x0a;
+
+function isDetails(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((member) => member === null || typeof member !== "object");
+}
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const exportedEvent = z.strictObject({
+  id: z.string(),
+  at: z.string(),
+  actor: z.strictObject({ type: z.string(), id: z.string().nullable() }),
+  action: z.string(),
+  target: z.strictObject({
+    type: z.string(),
+    id: z.string(),
+    external_id: z.string().nullable(),
+  }),
+  outcome: z.string(),
+  reason: z.string().nullable(),
+  request_id: z.string().nullable(),
+  // Not z.record: that passes over a member named __proto__.
+  details: z.custom<AuditDetails>(isDetails, "must be an object of plain values"),
+  leaf_index: z.int().min(0),
+  personal: z
+    .strictObject({
+      external_id: z.string(),
+      address: z.string().exactOptional(),
+      agent: z.string().exactOptional(),
+      nonce: z.string(),
+    })
+    .nullable(),
+  personal_digest: hash.nullable(),
+  erased: z.boolean(),
+  leaf_hash: hash.nullable(),
+});
+
+export type ExportedEvent = z.infer<typeof exportedEvent>;
+
+export interface ExportLine {
+  readonly event: ExportedEvent;
+  /** Hash of the leaf that the event makes as it is shown. */
+  readonly made: Uint8Array;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function parseLine(bytes: Uint8Array): ExportLine | string {
+  try {
+    const text = decoder.decode(bytes);
+    const value: unknown = JSON.parse(text);
+    // A name written twice, or a number in another way, may mean something else to another reader.
+    if (JSON.stringify(value) !== text) return "is not written as the service writes it";
+    const event = exportedEvent.parse(value);
+    const { id, at, actor, action, outcome, reason, request_id, details } = event;
+    const target = { type: event.target.type, id: event.target.id };
+    const { personal_digest } = event;
+    const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };
+    return { event, made: leafHash(leafData({ ...leaf, personal_digest })) };
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) return "is not JSON, or is cut off";
+    const issues = error.issues.map(({ path, message }) => `${path.join(".")} ${message}`.trim());
+    return `is not an exported event: ${issues.join("; ")}`;
+  }
+}
+
+function concatenated(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
+}
+
+/** The lines, each parsed; a string says what is wrong with one. */
+export async function* readLines(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<ExportLine | string> {
+  let rest = new Uint8Array();
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
+      yield parseLine(concatenated(rest, chunk.subarray(start, end)));
+      rest = new Uint8Array();
+      start = end + 1;
+    }
+    rest = concatenated(rest, chunk.subarray(start));
+    if (rest.length > longestLine) break;
+  }
+  if (rest.length > 0) yield parseLine(rest);
+}

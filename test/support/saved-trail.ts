@@ -1,0 +1,48 @@
+/** What a security officer saves of a tenant's trail, and how the verifier judges it. */
+import { type Verdict, verifyTrail } from "../../scripts/support/audit-files.ts";
+import { utf8 } from "../../src/crypto/bytes.ts";
+import type { Tenant } from "./client.ts";
+
+export interface Saved {
+  readonly exported: string | Uint8Array;
+  readonly checkpoint: string;
+  readonly older?: string | undefined;
+  readonly keys?: string | undefined;
+}
+
+export async function saveCheckpoint(tenant: Tenant): Promise<string> {
+  const { status, body } = await tenant.send("GET", "/v1/audit/checkpoint");
+  if (status !== 200) throw new Error(`No checkpoint: ${status} ${JSON.stringify(body)}`);
+  return JSON.stringify(body);
+}
+
+export async function saveKeys(tenant: Tenant): Promise<string> {
+  return JSON.stringify((await tenant.send("GET", "/v1/audit/keys")).body);
+}
+
+/** In the order of docs/audit-verification.md: the checkpoint first. */
+export async function save(tenant: Tenant, kept: Partial<Saved> = {}): Promise<Saved> {
+  const checkpoint = await saveCheckpoint(tenant);
+  const { status, body } = await tenant.send("GET", "/v1/audit/export");
+  if (status !== 200) throw new Error(`No export: ${status} ${JSON.stringify(body)}`);
+  return { checkpoint, exported: body, ...kept };
+}
+
+/** Bytes in small pieces, so that lines and characters are cut anywhere. */
+async function* chunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += length) {
+    yield bytes.subarray(start, start + length);
+  }
+}
+
+export async function judge({ exported, ...files }: Saved): Promise<Verdict> {
+  const bytes = typeof exported === "string" ? utf8(exported) : exported;
+  return await verifyTrail({ ...files, read: () => chunks(bytes) });
+}
+
+/** Its problems as one line each: kind, leaf, message. */
+export async function problemsOf(saved: Saved): Promise<string[]> {
+  return (await judge(saved)).problems.map(
+    ({ kind, leaf, message }) => `${kind} ${leaf ?? "-"}: ${message}`,
+  );
+}
