@@ -1,0 +1,94 @@
+/** The audit API as a tenant's client uses it. Any answer but the expected one ends the bench. */
+import { closeSync, createWriteStream, openSync, readSync, statSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { z } from "zod";
+
+const checkpoint = z.object({ tree_size: z.int(), root_hash: z.string() });
+export type Checkpoint = z.infer<typeof checkpoint>;
+
+const checkpointAnswer = z.object({ checkpoint });
+const pageAnswer = z.object({
+  events: z.array(z.object({ id: z.string(), personal: z.unknown() })),
+  has_more: z.boolean(),
+});
+const inclusionAnswer = z.object({
+  proof: z.object({
+    leaf_index: z.int(),
+    leaf_hash: z.string(),
+    tree_size: z.int(),
+    hashes: z.array(z.string()),
+  }),
+  checkpoint,
+});
+export type InclusionAnswer = z.infer<typeof inclusionAnswer>;
+
+const consistencyAnswer = z.object({ proof: z.object({ hashes: z.array(z.string()) }) });
+const lastLine = z.object({ leaf_index: z.int() });
+
+/** More than the longest line of an export. */
+const tailBytes = 16_384;
+
+export class Client {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  async get(path: string): Promise<Response> {
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    const ask = () => fetch(`${this.#url}${path}`, { headers });
+    // workerd may close a connection in the instant in which it is used again.
+    const answer = await ask().catch(ask);
+    if (answer.ok) return answer;
+    throw new Error(`GET ${path} answered ${answer.status}: ${await answer.text()}`);
+  }
+
+  /** The head, and the answer as it came. */
+  async checkpoint(): Promise<{ readonly head: Checkpoint; readonly text: string }> {
+    const text = await (await this.get("/v1/audit/checkpoint")).text();
+    return { head: checkpointAnswer.parse(JSON.parse(text)).checkpoint, text };
+  }
+
+  /** How many events the page has. */
+  async list(query: string): Promise<number> {
+    const answer = await this.get(`/v1/audit/events?${query}`);
+    return pageAnswer.parse(await answer.json()).events.length;
+  }
+
+  async proveInclusion(eventId: string): Promise<InclusionAnswer> {
+    const answer = await this.get(`/v1/audit/events/${eventId}/proof`);
+    return inclusionAnswer.parse(await answer.json());
+  }
+
+  async proveConsistency(from: number, to: number): Promise<readonly string[]> {
+    const answer = await this.get(`/v1/audit/consistency?from=${from}&to=${to}`);
+    return consistencyAnswer.parse(await answer.json()).proof.hashes;
+  }
+
+  /** Writes the export of the whole trail into a file, in as many requests as it takes. */
+  async export(file: string, below: number): Promise<{ readonly requests: number }> {
+    let requests = 0;
+    for (let from = 0; from < below; from = lastLeaf(file) + 1) {
+      const { body } = await this.get(`/v1/audit/export?from=${from}`);
+      if (body === null) throw new Error("The export has no body");
+      const flags = requests === 0 ? "w" : "a";
+      await pipeline(body, createWriteStream(file, { flags }));
+      requests += 1;
+    }
+    return { requests };
+  }
+}
+
+function lastLeaf(file: string): number {
+  const { size } = statSync(file);
+  const length = Math.min(size, tailBytes);
+  const tail = Buffer.alloc(length);
+  const opened = openSync(file, "r");
+  readSync(opened, tail, 0, length, size - length);
+  closeSync(opened);
+  const line = tail.toString("utf8").trimEnd().split("\n").at(-1) ?? "";
+  return lastLine.parse(JSON.parse(line)).leaf_index;
+}

@@ -1,0 +1,114 @@
+/** Processes of this machine as Linux shows them under /proc; elsewhere nothing is known of them. */
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+const sampleMs = 100;
+const bytesPerKb = 1_024;
+/** Linux counts processor time in hundredths of a second (USER_HZ). */
+const msPerTick = 10;
+
+/** What this process has started. */
+export function childPids(): number[] {
+  try {
+    return readdirSync("/proc/self/task").flatMap((thread) =>
+      readFileSync(`/proc/self/task/${thread}/children`, "utf8")
+        .split(" ")
+        .filter((pid) => pid !== "")
+        .map(Number),
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** Memory of a process in bytes: now (`VmRSS`) or at its height (`VmHWM`); undefined if unknown. */
+function memoryOf(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const [, kb] = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status) ?? [];
+    return kb === undefined ? undefined : Number(kb) * bytesPerKb;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processor time a process has had, in ms, to 10 ms; undefined if unknown. */
+function processorMsOf(pid: number | undefined): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // After the name, which may hold spaces, in brackets: utime and stime are fields 14 and 15.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * msPerTick;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How long the work took, and how much processor time it cost a process. */
+export async function clocked<T>(
+  pid: number | undefined,
+  work: () => Promise<T>,
+): Promise<{
+  readonly result: T;
+  readonly ms: number;
+  readonly processorMs: number | undefined;
+}> {
+  const before = processorMsOf(pid);
+  const startedAt = performance.now();
+  const result = await work();
+  const ms = performance.now() - startedAt;
+  const after = processorMsOf(pid);
+  const processorMs = before === undefined || after === undefined ? undefined : after - before;
+  return { result, ms, processorMs };
+}
+
+/** Watches the memory of a process while the work runs, in bytes; no samples if it is unknown. */
+export async function watchingMemory<T>(
+  pid: number | undefined,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly samples: readonly number[] }> {
+  const samples: number[] = [];
+  const sample = () => {
+    const bytes = memoryOf(pid, "VmRSS");
+    if (bytes !== undefined) samples.push(bytes);
+  };
+  const timer = setInterval(sample, sampleMs);
+  try {
+    const result = await work();
+    sample();
+    return { result, samples };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly output: string;
+  readonly ms: number;
+  /** Its memory at its height, as last seen; undefined if unknown. */
+  readonly highestMemory: number | undefined;
+}
+
+/** Runs a Node script to its end. */
+export async function runNode(args: readonly string[]): Promise<Finished> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+  let highestMemory: number | undefined;
+  const timer = setInterval(() => {
+    highestMemory = memoryOf(child.pid, "VmHWM") ?? highestMemory;
+  }, sampleMs);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", resolve);
+    });
+    const ms = performance.now() - startedAt;
+    return { code, output: Buffer.concat(chunks).toString("utf8"), ms, highestMemory };
+  } finally {
+    clearInterval(timer);
+  }
+}

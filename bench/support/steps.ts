@@ -1,0 +1,195 @@
+/** The steps of the audit bench; each gives its figures. */
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Checkpoint, Client, InclusionAnswer } from "./client.ts";
+import { type Course, courseOf, type Timing, timed } from "./figures.ts";
+import { clocked, runNode, watchingMemory } from "./process.ts";
+import { checkConsistency, checkInclusion } from "./proofs.ts";
+import type { Service } from "./service.ts";
+import type { Tenant } from "./trail.ts";
+
+const warmUps = 5;
+const runs = 41;
+const pageLimit = 100;
+const deepestPage = 10_000;
+/** Rounds as src/audit/seal.ts has them: what one takes of a log, and how many statements it is. */
+const eventsPerRound = 2_000;
+const statementsPerRound = 4;
+const root = join(import.meta.dirname, "..", "..");
+
+/** Where everything happens, and for whom. */
+export interface Scene {
+  readonly service: Service;
+  readonly tenant: Tenant;
+  readonly client: Client;
+  /** For files of the bench. */
+  readonly folder: string;
+}
+
+/** One request that sealed something. */
+export interface SealRequest {
+  readonly events: number;
+  readonly ms: number;
+  /** Of the whole server process, D1 included; undefined if unknown. */
+  readonly processorMs: number | undefined;
+  readonly statements: number;
+}
+
+export interface Sealed {
+  readonly head: Checkpoint;
+  /** The answer with the head, as it came. */
+  readonly text: string;
+  readonly requests: readonly SealRequest[];
+}
+
+/** Asks for the head until it covers the trail. @throws Error where it stops growing before */
+export async function seal(
+  { client, service }: Scene,
+  from: number,
+  to: number,
+  onProgress: (size: number) => void,
+): Promise<Sealed> {
+  const requests: SealRequest[] = [];
+  for (let size = from; ; ) {
+    const { result, ms, processorMs } = await clocked(service.pid, () => client.checkpoint());
+    const { head, text } = result;
+    const events = head.tree_size - size;
+    if (events <= 0) throw new Error(`The trail is not sealed beyond ${size} of ${to} events`);
+    requests.push({
+      events,
+      ms,
+      processorMs,
+      statements: 1 + statementsPerRound * Math.ceil(events / eventsPerRound),
+    });
+    size = head.tree_size;
+    onProgress(size);
+    if (size >= to) return { head, text, requests };
+  }
+}
+
+export interface Proofs {
+  readonly size: number;
+  readonly timing: Timing;
+  /** Hashes of the shortest and the longest proof. */
+  readonly fewestHashes: number;
+  readonly mostHashes: number;
+}
+
+/** Event ids from all over the log. */
+async function someEventIds({ service, tenant }: Scene, size: number): Promise<string[]> {
+  const count = warmUps + runs;
+  // Steps of the golden ratio: spread evenly, and in no order that a cache would like.
+  const places = Array.from({ length: count }, (_, n) => Math.floor(((n * 0.618034) % 1) * size));
+  const ids = places.map(async (place) => {
+    const id = await service.env.DB.prepare(
+      "SELECT id FROM audit_events WHERE tenant_id = ? AND leaf_index = ?",
+    )
+      .bind(tenant.id, place)
+      .first<string>("id");
+    if (id === null) throw new Error(`There is no event at ${place}`);
+    return id;
+  });
+  return await Promise.all(ids);
+}
+
+export async function proveInclusion(scene: Scene, size: number): Promise<Proofs> {
+  const ids = await someEventIds(scene, size);
+  const answers: InclusionAnswer[] = [];
+  const timing = await timed(ids, warmUps, async (id) => {
+    answers.push(await scene.client.proveInclusion(id));
+  });
+  for (const answer of answers) checkInclusion(answer);
+  const hashes = answers.map(({ proof }) => proof.hashes.length);
+  return { size, timing, fewestHashes: Math.min(...hashes), mostHashes: Math.max(...hashes) };
+}
+
+export async function proveConsistency(
+  { client }: Scene,
+  from: Checkpoint,
+  to: Checkpoint,
+): Promise<Proofs> {
+  let hashes: readonly string[] = [];
+  const timing = await timed(Array(warmUps + runs).fill(from), warmUps, async () => {
+    hashes = await client.proveConsistency(from.tree_size, to.tree_size);
+  });
+  checkConsistency(from, to, hashes);
+  const count = hashes.length;
+  return { size: from.tree_size, timing, fewestHashes: count, mostHashes: count };
+}
+
+export interface Page {
+  readonly what: string;
+  readonly timing: Timing;
+  /** Events on the page. */
+  readonly events: number;
+}
+
+async function listPage({ client }: Scene, what: string, query: string): Promise<Page> {
+  let events = 0;
+  const timing = await timed(Array(warmUps + runs).fill(query), warmUps, async () => {
+    events = await client.list(`limit=${pageLimit}${query}`);
+  });
+  return { what, timing, events };
+}
+
+/** The first page, a deep one, one that finds nothing, and one of one person. */
+export async function list(scene: Scene, size: number): Promise<Page[]> {
+  const { service, tenant } = scene;
+  const page = Math.min(deepestPage, Math.ceil(size / pageLimit));
+  // A client would have read all pages before; the cursor is the last id of the page before.
+  const cursor = await service.env.DB.prepare(
+    "SELECT id FROM audit_events WHERE tenant_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+  )
+    .bind(tenant.id, (page - 1) * pageLimit - 1)
+    .first<string>("id");
+  const person = tenant.people[0]?.externalId ?? "";
+  return [
+    await listPage(scene, "page 1", ""),
+    await listPage(scene, `page ${page.toLocaleString("en-US")}`, `&after=${cursor}`),
+    await listPage(scene, "action=user.erased, which finds nothing", "&action=user.erased"),
+    await listPage(scene, "one person, page 1", `&externalUserId=${person}`),
+  ];
+}
+
+export interface Exported {
+  readonly file: string;
+  readonly ms: number;
+  readonly bytes: number;
+  readonly requests: number;
+  /** Of the whole server process, D1 included; undefined if unknown. */
+  readonly processorMs: number | undefined;
+  /** Memory of the server process, D1 included, in bytes; undefined if unknown. */
+  readonly memory: Course | undefined;
+}
+
+export async function exportAll(scene: Scene, size: number): Promise<Exported> {
+  const file = join(scene.folder, "export.ndjson");
+  const { result, samples } = await watchingMemory(scene.service.pid, () =>
+    clocked(scene.service.pid, () => scene.client.export(file, size)),
+  );
+  const { ms, processorMs } = result;
+  const { requests } = result.result;
+  const bytes = statSync(file).size;
+  return { file, ms, bytes, requests, processorMs, memory: courseOf(samples) };
+}
+
+export interface Verified {
+  readonly ms: number;
+  readonly highestMemory: number | undefined;
+}
+
+/** @throws Error where the offline verifier does not find the export in order */
+export async function verify({ folder }: Scene, file: string, checkpoint: string) {
+  const checkpointFile = join(folder, "checkpoint.json");
+  writeFileSync(checkpointFile, checkpoint);
+  const script = join(root, "scripts", "audit-verify.ts");
+  const { code, output, ms, highestMemory } = await runNode([script, file, checkpointFile]);
+  if (code !== 0) throw new Error(`The verifier ended with ${code}:\n${output}`);
+  return { ms, highestMemory } satisfies Verified;
+}
+
+/** Bytes of the database, indexes and all. */
+export async function storedBytes({ service }: Scene): Promise<number> {
+  const { meta } = await service.env.DB.prepare("SELECT 1").run();
+  return meta.size_after;
+}

@@ -1,0 +1,206 @@
+/** A tenant with a long trail: people whose records are in the directory, and events about them. */
+import { setImmediate as breathe } from "node:timers/promises";
+import { z } from "zod";
+import type { Actor, AuditEntry, AuditEvent, PersonalParts } from "../../src/audit/event.ts";
+import { type FiledEvent, filed } from "../../src/audit/file.ts";
+import { newAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
+import { insertEvents } from "../../src/audit/store.ts";
+import { derivedId, identityIdOf, newId } from "../../src/crypto/id.ts";
+import { dbFor, runBatch } from "../../src/db/client.ts";
+import { noFailures } from "../../src/guard/lockout.ts";
+import type { IdentityState } from "../../src/guard/state.ts";
+import { saveRecord } from "../../src/identity/store.ts";
+import type { Service } from "./service.ts";
+
+const people = 1_000;
+const recordsPerBatch = 100;
+/** A statement holds its rows in one parameter, and D1 takes 2 MB of that. */
+const eventsPerStatement = 1_000;
+const dayMs = 24 * 60 * 60 * 1000;
+const trailDays = 90;
+
+const created = z.object({
+  tenant: z.object({ id: z.string() }),
+  token: z.object({ id: z.string(), secret: z.string() }),
+});
+
+interface Person {
+  readonly id: string;
+  readonly externalId: string;
+  readonly key: OpenAuditKey;
+}
+
+export interface Tenant {
+  readonly id: string;
+  readonly token: string;
+  readonly tokenId: string;
+  /** When its first event was, Unix ms. */
+  readonly since: number;
+  readonly people: readonly Person[];
+}
+
+async function newPerson(service: Service, tenantId: string, since: number, n: number) {
+  const externalId = `ORG_USR_${String(n).padStart(5, "0")}`;
+  const identityId = identityIdOf(tenantId, externalId);
+  const owner = { tenantId, identityId };
+  const auditKey = await newAuditKey(service.config.sealingKeys, owner);
+  const state: IdentityState = {
+    ...owner,
+    externalId,
+    status: "active",
+    createdAt: since,
+    updatedAt: since,
+    lastVerifiedAt: null,
+    totp: null,
+    pendingTotp: null,
+    otpDisabled: false,
+    backupCodes: null,
+    lockout: noFailures,
+    auditKey,
+    refusals: [],
+    recent: [],
+  };
+  const key = await openAuditKey(service.config.sealingKeys, owner, auditKey);
+  const person: Person = { id: identityId, externalId, key };
+  return { person, state };
+}
+
+/** Asks the service for a tenant and puts its people into the directory. */
+export async function newTenant(service: Service): Promise<Tenant> {
+  const answer = await fetch(`${service.url}/v1/tenants`, {
+    method: "POST",
+    headers: {
+      Authorization: `Bearer ${service.operatorToken}`,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({ tenant: { name: "Bench", mode: "live" } }),
+  });
+  const { tenant, token } = created.parse(await answer.json());
+  const since = Date.now() - trailDays * dayMs;
+  const made = await Promise.all(
+    Array.from({ length: people }, (_, n) => newPerson(service, tenant.id, since, n)),
+  );
+  const db = dbFor(service.env, tenant.id);
+  for (let from = 0; from < people; from += recordsPerBatch) {
+    const statements = made.slice(from, from + recordsPerBatch).map(({ state }) =>
+      saveRecord(db, {
+        tenantId: tenant.id,
+        id: state.identityId,
+        externalId: state.externalId,
+        status: "active",
+        lockedUntil: null,
+        createdAt: since,
+        updatedAt: since,
+        version: 1,
+        state: JSON.stringify(state),
+      }),
+    );
+    await runBatch(db, statements);
+  }
+  return {
+    id: tenant.id,
+    token: token.secret,
+    tokenId: token.id,
+    since,
+    people: made.map(({ person }) => person),
+  };
+}
+
+/** What a trail of logins holds, in rough proportions. Nobody is ever erased in it. */
+function entryOf(n: number): AuditEntry {
+  const place = n % 20;
+  if (place < 8) {
+    const details = { assessment_id: newId(n), risk_score: (n % 97) / 100 };
+    return { action: "session.assessed", outcome: "success", details };
+  }
+  if (place < 15)
+    return { action: "otp.verified", outcome: "success", details: { method: "totp" } };
+  if (place < 18) {
+    const details = { method: "totp", failed_attempts: (n % 5) + 1 };
+    return { action: "otp.verified", outcome: "failure", reason: "invalid_code", details };
+  }
+  if (place < 19) {
+    const details = { count: (n % 7) + 1 };
+    return { action: "otp.verified", outcome: "refused", reason: "user_locked", details };
+  }
+  return { action: "otp.configured", outcome: "success" };
+}
+
+const agent =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
+
+function personalOf({ externalId }: Person, entry: AuditEntry, n: number): PersonalParts {
+  if (entry.action !== "session.assessed") return { external_id: externalId };
+  const address = `203.0.${Math.floor(n / 251) % 251}.${n % 251}`;
+  return { external_id: externalId, address, agent };
+}
+
+/** Event `n` of `total`, of the person whose turn it is. */
+function eventOf(tenant: Tenant, person: Person, n: number, total: number): AuditEvent {
+  const at = tenant.since + Math.floor((n / total) * trailDays * dayMs);
+  const actor: Actor = { type: "api_token", id: tenant.tokenId };
+  const entry = entryOf(n);
+  return {
+    id: derivedId(at, n, tenant.id, String(n)),
+    tenantId: tenant.id,
+    at,
+    actor,
+    action: entry.action,
+    target: { type: "identity", id: person.id },
+    personal: personalOf(person, entry, n),
+    outcome: entry.outcome,
+    reason: entry.reason ?? null,
+    requestId: newId(at),
+    details: entry.details ?? {},
+  };
+}
+
+async function filedEvents(
+  { config }: Service,
+  tenant: Tenant,
+  range: { readonly from: number; readonly below: number },
+  total: number,
+): Promise<FiledEvent[]> {
+  const numbers = Array.from({ length: range.below - range.from }, (_, n) => range.from + n);
+  const each = numbers.map(async (n) => {
+    const person = tenant.people[n % tenant.people.length];
+    if (person === undefined) throw new RangeError("A tenant without people");
+    const event = eventOf(tenant, person, n, total);
+    return await filed(config.auditSigningKeys, [event], person.key);
+  });
+  return (await Promise.all(each)).flat();
+}
+
+export interface Inserted {
+  /** Making the events: personal parts sealed, the whole stamped. Outside the service, in one thread. */
+  readonly madeMs: number;
+  /** Waiting for D1. */
+  readonly insertedMs: number;
+  readonly statements: number;
+}
+
+/** Adds events to the trail, from one on, below another, as the service adds them. */
+export async function insertTrail(
+  service: Service,
+  tenant: Tenant,
+  range: { readonly from: number; readonly below: number },
+  total: number,
+  before: Inserted,
+  onProgress: (done: number) => void,
+): Promise<Inserted> {
+  const db = dbFor(service.env, tenant.id);
+  let { madeMs, insertedMs, statements } = before;
+  for (let from = range.from; from < range.below; from += eventsPerStatement) {
+    const startedAt = performance.now();
+    const below = Math.min(from + eventsPerStatement, range.below);
+    const events = await filedEvents(service, tenant, { from, below }, total);
+    const madeAt = performance.now();
+    await runBatch(db, [insertEvents(db, tenant.id, events)]);
+    madeMs += madeAt - startedAt;
+    insertedMs += performance.now() - madeAt;
+    statements += 1;
+    onProgress(below);
+    await breathe();
+  }
+  return { madeMs, insertedMs, statements };
+}
