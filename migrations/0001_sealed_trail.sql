@@ -39,5 +39,6 @@ CREATE TABLE `audit_trees` (
 	`extends_size` integer NOT NULL,
 	`note` text NOT NULL,
 	`witnessed_size` integer DEFAULT 0 NOT NULL,
-	`witnessed_at` integer DEFAULT 0 NOT NULL
+	`witnessed_at` integer DEFAULT 0 NOT NULL,
+	`forwarded_size` integer DEFAULT 0 NOT NULL
 ) WITHOUT ROWID;

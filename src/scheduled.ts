@@ -2,28 +2,36 @@
 import { archiveTrails } from "./audit/archive.ts";
 import { sealTrails } from "./audit/seal.ts";
 import { witnessHeads } from "./audit/witness.ts";
+import { log } from "./log.ts";
 import { tidyUp } from "./tidy-up.ts";
 
-/** As wrangler.toml has it. */
+/** As wrangler.toml has them. */
 const sealingCron = "* * * * *";
+const housekeepingCron = "17 * * * *";
 /** Half of the minute: an event waits half as long as the clock of the platform would have it. */
 const betweenPassesMs = 30_000;
-const passes = 2;
 
+/** The witness, which may be slow, keeps no pass waiting. */
 async function sealAndWitness(env: Env): Promise<void> {
-  for (let pass = 1; pass <= passes; pass += 1) {
+  await sealTrails(env, Date.now());
+  const secondPass = async () => {
+    await scheduler.wait(betweenPassesMs);
     await sealTrails(env, Date.now());
-    await witnessHeads(env, Date.now());
-    if (pass < passes) await scheduler.wait(betweenPassesMs);
-  }
+  };
+  await Promise.all([secondPass(), witnessHeads(env, Date.now())]);
 }
 
 /** Never throws: what fails is logged, and the next run does it. */
 export async function onSchedule(env: Env, cron: string, now: number): Promise<void> {
-  if (cron === sealingCron) {
-    await sealAndWitness(env);
-    return;
+  switch (cron) {
+    case sealingCron:
+      await sealAndWitness(env);
+      break;
+    case housekeepingCron:
+      await tidyUp(env, now);
+      await archiveTrails(env, now);
+      break;
+    default:
+      log("error", "unknown_cron");
   }
-  await tidyUp(env, now);
-  await archiveTrails(env, now);
 }

@@ -63,7 +63,10 @@ describe("Readiness", () => {
 
 describe("Housekeeping", () => {
   async function tidyUpAt(time: number): Promise<void> {
-    const controller = createScheduledController({ scheduledTime: new Date(time) });
+    const controller = createScheduledController({
+      cron: "17 * * * *",
+      scheduledTime: new Date(time),
+    });
     await worker.scheduled(controller, env);
   }
 

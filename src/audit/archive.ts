@@ -15,8 +15,9 @@ import { findExpired, firstLeaf, readLog, removeBelow } from "./store.ts";
 import { findHead } from "./tree/store.ts";
 
 const mostPerObject = 2_000;
-/** Objects written per log and run; what is left waits for the next. */
-const mostObjects = 10;
+/** Objects written per log and in a run; what is left waits for the next. */
+const objectsPerLog = 10;
+const objectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
 const indexDigits = 15;
 
@@ -48,40 +49,56 @@ function nameOf(tenantId: string, firstLeafIndex: number): string {
   return `${prefixOf(tenantId)}${String(firstLeafIndex).padStart(indexDigits, "0")}.ndjson`;
 }
 
+/** Moves what is old of one log; gives the number of objects written. */
 async function archiveLog(
   db: Database,
   bucket: R2Bucket,
   tenantId: string,
   cutoff: number,
-): Promise<void> {
+): Promise<number> {
   const size = (await findHead(db, tenantId))?.size ?? 0;
-  for (let objects = 0; objects < mostObjects; objects += 1) {
+  let objects = 0;
+  for (; objects < objectsPerLog; objects += 1) {
     const first = await firstLeaf(db, tenantId);
-    if (first === undefined) return;
+    if (first === undefined) break;
     const events = await readLog(db, tenantId, first, size, mostPerObject);
     const keptFrom = events.findIndex(({ at }) => at >= cutoff);
     const old = keptFrom === -1 ? events : events.slice(0, keptFrom);
     const last = old.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) break;
     const lines = old.map((event) => `${JSON.stringify(event)}\n`).join("");
     await withinStoreTimeout(bucket.put(nameOf(tenantId, first), lines));
     await removeBelow(db, tenantId, last.leafIndex + 1);
     log("info", "audit_archived", { tenant_id: tenantId, count: old.length });
   }
+  return objects;
 }
 
 /** Moves what is old. Never throws: what fails is logged, and the next run does it. */
 export async function archiveTrails(env: Env, now: number): Promise<void> {
   const { AUDIT_ARCHIVE: bucket } = env;
   if (bucket === undefined) return;
+  const failed = (error: unknown, tenant_id?: string) =>
+    log("error", "audit_archive_failed", {
+      cause: causeOf(error),
+      ...(tenant_id === undefined ? {} : { tenant_id }),
+    });
   for (const db of allDatabases(env)) {
+    let left = objectsPerRun;
     try {
       const expired = await findExpired(db, now, defaultPolicy.audit.retentionDays);
       for (const { tenantId, retentionDays } of expired) {
-        await archiveLog(db, bucket, tenantId, now - retentionDays * dayMs);
+        if (left <= 0) break;
+        const cutoff = now - retentionDays * dayMs;
+        await archiveLog(db, bucket, tenantId, cutoff).then(
+          (objects) => {
+            left -= objects;
+          },
+          (error: unknown) => failed(error, tenantId),
+        );
       }
     } catch (error) {
-      log("error", "audit_archive_failed", { cause: causeOf(error) });
+      failed(error);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The vocabulary of the audit trail. docs/audit.md lists what each action means. */
+import { z } from "zod";
 import { derivedId } from "../crypto/id.ts";
 
 export interface Actor {
@@ -72,6 +73,39 @@ export interface AuditEvent {
   readonly requestId: string | null;
   readonly details: AuditDetails;
 }
+
+const personalParts: z.ZodType<PersonalParts> = z.object({
+  external_id: z.string(),
+  address: z.string().exactOptional(),
+  agent: z.string().exactOptional(),
+});
+
+/** An event as outboxes hold it, also one of a build that had the name in the target. */
+export const auditEventSchema: z.ZodType<AuditEvent> = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    at: z.int(),
+    actor: z.object({
+      type: z.enum(["api_token", "operator", "system"]),
+      id: z.string().nullable(),
+    }),
+    action: z.enum(auditActions),
+    target: z.object({
+      type: z.enum(["tenant", "api_token", "identity"]),
+      id: z.string(),
+      externalId: z.string().nullish(),
+    }),
+    personal: personalParts.nullish(),
+    outcome: z.enum(auditOutcomes),
+    reason: z.string().nullable(),
+    requestId: z.string().nullable(),
+    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  })
+  .transform(({ target: { externalId, ...target }, personal, ...event }) => {
+    const named = externalId == null ? null : { external_id: externalId };
+    return { ...event, target, personal: personal ?? named };
+  });
 
 /**
  * The event of an act on a tenant, its settings or its tokens, which happens in D1 alone.

@@ -59,6 +59,23 @@ export async function newAuditKey(sealingKeys: Keyring, owner: Owner): Promise<A
   return { id: toHex(random(keyIdBytes)), sealed };
 }
 
+/**
+ * The key as it should be stored now: the same where that is so already, sealed anew where it is under
+ * an older key of the service, and a new one where there is none.
+ * @throws MissingKeyError where the service's key that it is under is gone
+ */
+export async function currentAuditKey(
+  sealingKeys: Keyring,
+  owner: Owner,
+  stored: AuditKey | null,
+): Promise<AuditKey> {
+  if (stored === null) return await newAuditKey(sealingKeys, owner);
+  if (stored.sealed.startsWith(`${sealingKeys.newest}.`)) return stored;
+  const context = contextOf(owner, "audit_key");
+  const key = await unseal(sealingKeys, context, stored.sealed);
+  return { id: stored.id, sealed: await seal(sealingKeys, context, key) };
+}
+
 /** @throws MissingKeyError, BrokenSealError */
 export async function openAuditKey(
   sealingKeys: Keyring,
@@ -99,6 +116,7 @@ export async function openParts(
     if (error instanceof BrokenSealError) return undefined;
     throw error;
   }
-  const parts = noncedParts.parse(JSON.parse(new TextDecoder().decode(text)));
+  const { data: parts } = noncedParts.safeParse(JSON.parse(new TextDecoder().decode(text)));
+  if (parts === undefined) return undefined;
   return personalDigest(parts) === stored.personalDigest ? parts : undefined;
 }

@@ -6,6 +6,7 @@ import { AppError, invalidRequest } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { sealTrail } from "./seal.ts";
 import { type OwnHead, ownHead } from "./signer.ts";
+import { firstLeaf } from "./store.ts";
 import { findInTrail } from "./trail.ts";
 import { consistencyRanges, inclusionRanges, type Range } from "./tree/merkle.ts";
 import { findHead, readTiles } from "./tree/store.ts";
@@ -36,7 +37,8 @@ export interface ConsistencyProof {
 
 /**
  * The newest head, after sealing what has arrived since. Where that cannot be sealed now, the head
- * that there is. @throws AppError `unavailable` where there is none yet, or one that is not ours
+ * that there is. @throws AppError `not_found` where nothing was ever filed; `unavailable` where nothing
+ * is sealed yet, or the head is not ours
  */
 export async function newestHead(asked: Asked): Promise<OwnHead> {
   const { env, config, requestId, arrivedAt } = asked;
@@ -49,12 +51,17 @@ export async function newestHead(asked: Asked): Promise<OwnHead> {
     }),
   );
   const stored = await findHead(dbFor(env, tenantId), tenantId);
-  if (stored === undefined) {
-    throw new AppError("unavailable", { sentence: "The trail is not sealed yet; try again." });
-  }
+  if (stored === undefined) throw await noHead(env, tenantId);
   const head = await ownHead(config.auditSigningKeys, stored);
   if (head === undefined) throw damaged(asked);
   return head;
+}
+
+async function noHead(env: Env, tenantId: string): Promise<AppError> {
+  if ((await firstLeaf(dbFor(env, tenantId), tenantId)) === undefined) {
+    return new AppError("not_found", { sentence: "There is nothing in the trail yet." });
+  }
+  return new AppError("unavailable", { sentence: "The trail is not sealed yet; try again." });
 }
 
 /** Hashes of subtrees of a tree of `size`. @throws MissingTileError where the tree is damaged */

@@ -204,11 +204,12 @@ export const auditRoutes = [
       answers: {
         200: {
           description:
-            "A line an event: the objects of the list, with `leaf_hash`, what the tree has for the leaf. An answer may end early, after about a million events: go on with the leaf after the last.",
+            "A line an event: the objects of the list, with `leaf_hash`, what the tree has for the leaf. An answer ends early after 250,000 events: go on with the leaf after the last.",
           body: z.string(),
           contentType: "application/x-ndjson",
         },
       },
+      errors: ["not_found"],
     },
     async (exchange) => {
       const { from = 0, to } = exchange.query;
@@ -240,6 +241,7 @@ export const auditRoutes = [
           }),
         },
       },
+      errors: ["not_found"],
     },
     async (exchange) =>
       reply(200, {
@@ -358,6 +360,7 @@ export const auditRoutes = [
           }),
         },
       },
+      errors: ["not_found"],
     },
     async (exchange) => {
       const { from, to } = exchange.query;

@@ -8,11 +8,12 @@
  * and the trouble is logged with every pass.
  */
 import { equalBytes } from "../crypto/constant-time.ts";
+import { MissingKeyError } from "../crypto/keyring.ts";
 import { allDatabases, type Database, dbFor, StoreError } from "../db/client.ts";
 import { DeadlineError } from "../deadline.ts";
 import { type Config, configNow } from "../env.ts";
 import { causeOf, log } from "../log.ts";
-import { isStamped, leafOf, type StoredEvent } from "./file.ts";
+import { isStamped, leafOf } from "./file.ts";
 import { leafData } from "./leaf.ts";
 import { ownHead, signedNote } from "./signer.ts";
 import { leafHash } from "./tree/merkle.ts";
@@ -22,6 +23,7 @@ import {
   type NewHead,
   readRanges,
   readTiles,
+  type UnsealedEvent,
   type UnsealedLog,
   writeHeads,
 } from "./tree/store.ts";
@@ -38,7 +40,17 @@ const logsPerRound = 80;
 /** Rounds of one pass; what is left waits for the next. */
 const mostRounds = 50;
 
-type Trouble = "audit_tree_damaged" | "audit_log_gap" | "audit_event_forged";
+/** Deadlines missed in one pass, after which the store is given up until the next. */
+const mostDeadlinesMissed = 5;
+/** A log that is slow to read is tried with ever fewer events, down to so many. */
+const fewestEvents = 50;
+
+type Trouble =
+  | "audit_tree_damaged"
+  | "audit_log_gap"
+  | "audit_event_forged"
+  | "audit_key_missing"
+  | "audit_seal_put_off";
 
 interface Allotment extends UnsealedLog {
   /** Leaves to seal now: up to here, exclusive. */
@@ -65,6 +77,9 @@ interface Sealer {
   readonly db: Database;
   /** Unix ms: the time of the heads. */
   readonly now: number;
+  deadlinesMissed: number;
+  /** Logs that could not be sealed to their end. */
+  putOff: number;
 }
 
 /**
@@ -79,7 +94,7 @@ async function isIntact({ env, config }: Sealer, entry: UnsealedLog, edge: reado
   try {
     return equalBytes(new TileSet(edge).root(entry.size), head.root);
   } catch (error) {
-    if (error instanceof MissingTileError || error instanceof RangeError) return false;
+    if (error instanceof MissingTileError) return false;
     throw error;
   }
 }
@@ -88,7 +103,7 @@ async function isIntact({ env, config }: Sealer, entry: UnsealedLog, edge: reado
 function sealableLeaves(
   config: Config,
   from: number,
-  events: readonly StoredEvent[],
+  events: readonly UnsealedEvent[],
 ): { readonly leaves: readonly Uint8Array[]; readonly trouble?: Trouble } {
   const leaves: Uint8Array[] = [];
   for (const event of events) {
@@ -99,24 +114,36 @@ function sealableLeaves(
     }
     leaves.push(leafHash(leaf));
   }
-  return leaves.length === 0 ? { leaves, trouble: "audit_log_gap" } : { leaves };
+  return { leaves };
+}
+
+/** What stands in the way of sealing a log, where it is that log's own. */
+function troubleIn(error: unknown): Trouble {
+  if (error instanceof MissingKeyError) return "audit_key_missing";
+  // The witness, which only a log without a head asks.
+  if (error instanceof StoreError) return "audit_seal_put_off";
+  throw error;
 }
 
 async function headOn(
   sealer: Sealer,
   entry: Allotment,
   edge: readonly Tile[],
-  events: readonly StoredEvent[],
-): Promise<{ readonly head?: NewHead; readonly trouble?: Trouble }> {
-  if (!(await isIntact(sealer, entry, edge))) return { trouble: "audit_tree_damaged" };
+  events: readonly UnsealedEvent[],
+): Promise<NewHead | Trouble> {
   const { config, now } = sealer;
   const { tenantId, size: extendsSize } = entry;
-  const { leaves, trouble } = sealableLeaves(config, extendsSize, events);
-  if (leaves.length === 0) return trouble === undefined ? {} : { trouble };
-  const { size, root, changed } = appended(edge, extendsSize, leaves);
-  const origin = originOf(tenantId);
-  const note = await signedNote(config.auditSigningKeys, { origin, size, root, sealedAt: now });
-  return { head: { tenantId, size, extendsSize, note, changed } };
+  try {
+    if (!(await isIntact(sealer, entry, edge))) return "audit_tree_damaged";
+    const { leaves, trouble = "audit_log_gap" } = sealableLeaves(config, extendsSize, events);
+    if (leaves.length === 0) return trouble;
+    const { size, root, changed } = appended(edge, extendsSize, leaves);
+    const head = { origin: originOf(tenantId), size, root, sealedAt: now };
+    const note = await signedNote(config.auditSigningKeys, head);
+    return { tenantId, size, extendsSize, note, changed };
+  } catch (error) {
+    return troubleIn(error);
+  }
 }
 
 /** Seals all of these, or none. @throws StoreError, also where another sealer was faster */
@@ -132,34 +159,45 @@ async function sealTogether(sealer: Sealer, allotments: readonly Allotment[]): P
       allotments.map(({ tenantId, size }) => ({ tenantId, tiles: edgeTiles(size) })),
     ),
   ]);
-  const heads: NewHead[] = [];
-  for (const entry of allotments) {
-    const { tenantId } = entry;
-    const edge = edges.get(tenantId) ?? [];
-    const { head, trouble } = await headOn(sealer, entry, edge, events.get(tenantId) ?? []);
-    if (trouble !== undefined) log("error", trouble, { tenant_id: tenantId });
-    if (head !== undefined) heads.push(head);
-  }
+  const made = await Promise.all(
+    allotments.map(async (entry) => {
+      const { tenantId } = entry;
+      const edge = edges.get(tenantId) ?? [];
+      const head = await headOn(sealer, entry, edge, events.get(tenantId) ?? []);
+      if (typeof head !== "string") return head;
+      log("error", head, { tenant_id: tenantId });
+      return undefined;
+    }),
+  );
+  const heads = made.filter((head) => head !== undefined);
   if (heads.length > 0) await writeHeads(db, heads);
   return heads;
 }
 
-/** Where one log holds the others up, because it is damaged or was just sealed, each goes alone. */
+/**
+ * Where one log holds the others up, because it is damaged, slow to read or was just sealed, each goes
+ * alone, and one that is slow with fewer events. @throws StoreError where the store misses deadlines
+ */
 async function sealApart(sealer: Sealer, allotments: readonly Allotment[]): Promise<NewHead[]> {
   try {
     return await sealTogether(sealer, allotments);
   } catch (error) {
     const isSlow = error instanceof StoreError && error.cause instanceof DeadlineError;
-    if (isSlow) throw error;
+    if (isSlow) {
+      sealer.deadlinesMissed += 1;
+      if (sealer.deadlinesMissed >= mostDeadlinesMissed) throw error;
+    }
     const [only, ...others] = allotments;
     if (only !== undefined && others.length === 0) {
+      const count = Math.floor((only.below - only.size) / 4);
+      if (isSlow && count >= fewestEvents) {
+        return await sealApart(sealer, [{ ...only, below: only.size + count }]);
+      }
       log("info", "audit_seal_put_off", { tenant_id: only.tenantId, cause: causeOf(error) });
       return [];
     }
     const heads: NewHead[] = [];
-    for (const allotment of allotments) {
-      heads.push(...(await sealApart(sealer, [allotment])));
-    }
+    for (const allotment of allotments) heads.push(...(await sealApart(sealer, [allotment])));
     return heads;
   }
 }
@@ -170,9 +208,11 @@ async function sealRound(sealer: Sealer, logs: readonly UnsealedLog[]): Promise<
   const heads = await sealApart(sealer, allotments);
   const sealed = new Map(heads.map((head) => [head.tenantId, head]));
   const unfinished = allotments.flatMap((entry) => {
+    const head = sealed.get(entry.tenantId);
     // What could not be sealed now is left to the next pass.
-    const { size, note } = sealed.get(entry.tenantId) ?? { size: entry.length, note: null };
-    return size < entry.length ? [{ ...entry, size, note }] : [];
+    if (head === undefined) sealer.putOff += 1;
+    else if (head.size < entry.length) return [{ ...entry, size: head.size, note: head.note }];
+    return [];
   });
   return [...logs.slice(allotments.length), ...unfinished];
 }
@@ -191,11 +231,15 @@ async function sealPass(sealer: Sealer, tenantId?: string): Promise<void> {
   }
 }
 
+function sealerFor(env: Env, db: Database, now: number): Sealer {
+  return { env, config: configNow(env), db, now, deadlinesMissed: 0, putOff: 0 };
+}
+
 /** Seals what has arrived in all logs. Never throws: what fails is logged, and the next pass does it. */
 export async function sealTrails(env: Env, now: number): Promise<void> {
   for (const db of allDatabases(env)) {
     try {
-      await sealPass({ env, config: configNow(env), db, now });
+      await sealPass(sealerFor(env, db, now));
     } catch (error) {
       log("error", "audit_seal_failed", { cause: causeOf(error) });
     }
@@ -204,5 +248,8 @@ export async function sealTrails(env: Env, now: number): Promise<void> {
 
 /** Seals what has arrived in one tenant's log, for who asks for its newest head. @throws StoreError */
 export async function sealTrail(env: Env, tenantId: string, now: number): Promise<void> {
-  await sealPass({ env, config: configNow(env), db: dbFor(env, tenantId), now }, tenantId);
+  const sealer = sealerFor(env, dbFor(env, tenantId), now);
+  await sealPass(sealer, tenantId);
+  // Another sealer was faster, and may not have seen what the caller has.
+  if (sealer.putOff > 0) await sealPass(sealer, tenantId);
 }

@@ -1,6 +1,6 @@
 /** The keys that sign heads: the newest signs, the older ones are known for what they signed. */
 import { equalBytes } from "../crypto/constant-time.ts";
-import { type Keyring, keyOf } from "../crypto/keyring.ts";
+import { type Keyring, keyOf, MissingKeyError } from "../crypto/keyring.ts";
 import { isSignedBy, publicKeyText, signingKeyOf } from "../crypto/signing.ts";
 import {
   bodyOf,
@@ -47,6 +47,7 @@ export interface OwnHead extends SignedHead {
 /**
  * The head of a stored note, if a key of ours, present or past, signed it for this log and size;
  * undefined where somebody else has written it.
+ * @throws MissingKeyError where it is signed by a key that is not in the ring
  */
 export async function ownHead(
   keys: Keyring,
@@ -59,7 +60,7 @@ export async function ownHead(
   const signer = known.find(({ publicKey }) =>
     equalBytes(keyHashOf(head.origin, publicKey), head.keyHash),
   );
-  if (signer === undefined) return undefined;
+  if (signer === undefined) throw new MissingKeyError();
   const { publicKey } = signer;
   if (!(await isSignedBy(publicKey, head.signature, head.body))) return undefined;
   return { ...head, note, publicKey: publicKeyText(publicKey) };

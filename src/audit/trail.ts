@@ -4,9 +4,14 @@
 import { type Database, dbFor } from "../db/client.ts";
 import { readArchive } from "./archive.ts";
 import type { StoredEvent } from "./file.ts";
-import { findEvent, firstLeaf, readLog } from "./store.ts";
+import { findEvent, readLog } from "./store.ts";
 
-/** Some of the events from a leaf on, below another, in order; empty where there are none. */
+/**
+ * Some of the events from a leaf on, below another, in order; empty where there are none.
+ *
+ * D1 is read first and the archive after it: what moves from one to the other in between is in the
+ * archive by then. Only where neither has the first leaf it is gone, and what follows is given.
+ */
 export async function readTrail(
   env: Env,
   db: Database,
@@ -15,13 +20,13 @@ export async function readTrail(
   limit: number,
 ): Promise<StoredEvent[]> {
   const { AUDIT_ARCHIVE: bucket } = env;
-  const first = bucket === undefined ? 0 : ((await firstLeaf(db, tenantId)) ?? range.below);
-  if (bucket !== undefined && range.from < first) {
-    const below = Math.min(first, range.below);
-    const archived = await readArchive(bucket, tenantId, { from: range.from, below });
-    if (archived.length > 0) return archived;
-  }
-  return await readLog(db, tenantId, range.from, range.below, limit);
+  const { from, below } = range;
+  const near = await readLog(db, tenantId, from, Math.min(below, from + limit), limit);
+  const [first] = near;
+  if (first?.leafIndex === from) return near;
+  const archived = bucket === undefined ? [] : await readArchive(bucket, tenantId, range);
+  if (archived.length > 0) return archived;
+  return first === undefined ? await readLog(db, tenantId, from, below, limit) : near;
 }
 
 /**

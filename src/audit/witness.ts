@@ -13,9 +13,16 @@ import { allDatabases, type Database, withinStoreTimeout } from "../db/client.ts
 import { within } from "../deadline.ts";
 import { configNow } from "../env.ts";
 import { causeOf, log } from "../log.ts";
-import { type OwnHead, ownHead } from "./signer.ts";
+import { ownHead } from "./signer.ts";
 import { readNote } from "./tree/note.ts";
-import { findUnwitnessed, markWitnessed, readTiles, type StoredHead } from "./tree/store.ts";
+import {
+  findUnforwarded,
+  findUnwitnessed,
+  markForwarded,
+  markWitnessed,
+  readTiles,
+  type StoredHead,
+} from "./tree/store.ts";
 import { MissingTileError, TileSet, tilesFor } from "./tree/tiles.ts";
 
 /** With the minute between passes, every head is told within the hour. */
@@ -69,7 +76,7 @@ export async function listWitnessed(
   do {
     // KV cannot begin a list at a key: a thousand hours at a time, what comes before is passed over.
     const listed: KVNamespaceListResult<unknown> = await withinStoreTimeout(
-      env.AUDIT_WITNESS.list({ prefix, cursor }),
+      env.AUDIT_WITNESS.list({ prefix, cursor, ...(belowSize === undefined ? { limit } : {}) }),
     );
     for (const { name, metadata } of listed.keys) {
       if (name > after && heads.length < limit) heads.push(headOf(metadata));
@@ -92,56 +99,77 @@ async function extendsWitnessed(
   try {
     return equalBytes(new TileSet(tiles).root(known.size), known.root);
   } catch (error) {
-    if (error instanceof MissingTileError || error instanceof RangeError) return false;
+    if (error instanceof MissingTileError) return false;
     throw error;
   }
-}
-
-async function tell(env: Env, tenantId: string, head: OwnHead): Promise<void> {
-  const { size, note } = head;
-  const key = keyOf({ tenantId, size });
-  await env.AUDIT_WITNESS.put(key, note, { metadata: metadataOf(head) });
-  await env.AUDIT_ARCHIVE?.put(key, note);
-  if (env.AUDIT_WITNESS_URL === undefined) return;
-  const headers = { "Content-Type": "text/plain; charset=utf-8" };
-  const answer = await within(
-    webhookTimeoutMs,
-    fetch(env.AUDIT_WITNESS_URL, { method: "POST", headers, body: note, redirect: "error" }),
-  );
-  await answer.body?.cancel();
-  if (!answer.ok) throw new Error("The witness did not take the head");
 }
 
 async function witness(env: Env, db: Database, head: StoredHead, now: number): Promise<void> {
   const { tenantId } = head;
   const own = await ownHead(configNow(env).auditSigningKeys, head);
-  if (own === undefined) {
-    log("error", "audit_tree_damaged", { tenant_id: tenantId });
-    return;
-  }
   const [newest] = await listWitnessed(env, tenantId, 1);
-  if (newest !== undefined && !(await extendsWitnessed(db, head, newest))) {
-    log("error", "audit_tree_rewritten", { tenant_id: tenantId });
+  const isGrown = newest === undefined || (await extendsWitnessed(db, head, newest));
+  if (own === undefined || !isGrown) {
+    const trouble = own === undefined ? "audit_tree_damaged" : "audit_tree_rewritten";
+    log("error", trouble, { tenant_id: tenantId });
+    // Told again with the next hour; until then others have their turn.
+    await markWitnessed(db, tenantId, now);
     return;
   }
-  await tell(env, tenantId, own);
-  await markWitnessed(db, head, now);
+  const { size, note } = own;
+  const metadata = metadataOf(own);
+  const key = keyOf({ tenantId, size });
+  await withinStoreTimeout(env.AUDIT_WITNESS.put(key, note, { metadata }));
+  await markWitnessed(db, tenantId, now, size);
 }
 
-/** Tells the witness what is due. Never throws: what fails is logged and told with the next pass. */
+/** Sends a head to the witnesses beside KV. @throws where one of them does not take it */
+async function forward(
+  env: Env,
+  tenantId: string,
+  { size, note }: { readonly size: number; readonly note: string },
+): Promise<void> {
+  const { AUDIT_ARCHIVE: bucket, AUDIT_WITNESS_URL: address } = env;
+  if (bucket !== undefined) {
+    await withinStoreTimeout(bucket.put(keyOf({ tenantId, size }), note));
+  }
+  if (address === undefined) return;
+  const headers = { "Content-Type": "text/plain; charset=utf-8" };
+  const request = { method: "POST", headers, body: note, redirect: "error" } as const;
+  const answer = await within(webhookTimeoutMs, fetch(address, request));
+  await answer.body?.cancel();
+  if (!answer.ok) throw new Error("The witness did not take the head");
+}
+
+/** The heads that KV has go on to the others, the newest of each log, until they have taken it. */
+async function forwardHeads(env: Env, db: Database): Promise<void> {
+  if (env.AUDIT_ARCHIVE === undefined && env.AUDIT_WITNESS_URL === undefined) return;
+  for (const tenantId of await findUnforwarded(db, headsPerPass)) {
+    const [newest] = await listWitnessed(env, tenantId, 1);
+    const head = newest === undefined ? undefined : readNote(newest.note);
+    // KV may be a little behind what D1 says it has.
+    if (newest === undefined || head === undefined) continue;
+    const { size } = head;
+    await forward(env, tenantId, { size, note: newest.note });
+    await markForwarded(db, tenantId, size);
+  }
+}
+
+/** Tells the witnesses what is due. Never throws: what fails is logged and told with the next pass. */
 export async function witnessHeads(env: Env, now: number): Promise<void> {
   for (const db of allDatabases(env)) {
+    const failed = (error: unknown, tenant_id?: string) =>
+      log("error", "audit_witness_failed", {
+        cause: causeOf(error),
+        ...(tenant_id === undefined ? {} : { tenant_id }),
+      });
     try {
       for (const head of await findUnwitnessed(db, now - tellEveryMs, headsPerPass)) {
-        await witness(env, db, head, now).catch((error: unknown) =>
-          log("error", "audit_witness_failed", {
-            tenant_id: head.tenantId,
-            cause: causeOf(error),
-          }),
-        );
+        await witness(env, db, head, now).catch((error: unknown) => failed(error, head.tenantId));
       }
+      await forwardHeads(env, db);
     } catch (error) {
-      log("error", "audit_witness_failed", { cause: causeOf(error) });
+      failed(error);
     }
   }
 }

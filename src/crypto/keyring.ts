@@ -15,8 +15,9 @@ export interface Keyring {
 
 /** Thrown where stored data names a key version that the keyring no longer (or not yet) holds. */
 export class MissingKeyError extends Error {
-  constructor(version: number) {
-    super(`No key of version ${version} is in the keyring, but stored data needs it`);
+  constructor(version?: number) {
+    const which = version === undefined ? "The key" : `A key of version ${version}`;
+    super(`${which} that stored data needs is not in the keyring`);
     this.name = "MissingKeyError";
   }
 }

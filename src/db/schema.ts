@@ -134,9 +134,11 @@ export const auditTrees = sqliteTable("audit_trees", {
   extendsSize: integer("extends_size").notNull(),
   /** The signed note; see audit/tree/note.ts. */
   note: text().notNull(),
-  /** Size and time of the newest head that the outside witness has. */
+  /** Size of the newest head that the witness in KV has, and when it was last told one. */
   witnessedSize: integer("witnessed_size").notNull().default(0),
   witnessedAt: integer("witnessed_at").notNull().default(0),
+  /** Size of the newest of those that was forwarded to the further witnesses. */
+  forwardedSize: integer("forwarded_size").notNull().default(0),
 });
 
 export const assessments = sqliteTable(

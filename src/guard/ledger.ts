@@ -7,7 +7,7 @@
  * reads the clock; nothing is decided by it.
  */
 import type { AuditEvent } from "../audit/event.ts";
-import { newAuditKey } from "../audit/personal.ts";
+import { currentAuditKey } from "../audit/personal.ts";
 import { derivedId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
 import { configNow } from "../env.ts";
@@ -30,7 +30,7 @@ import {
 const deliveryDelayMs = 200;
 const longestRetryDelayMs = 60_000;
 /** Room for the events of one change in the order of ids. */
-const ordersPerVersion = 8;
+const ordersPerVersion = 32;
 
 export class GuardLedger {
   readonly #ctx: DurableObjectState;
@@ -224,10 +224,7 @@ export class GuardLedger {
       pending !== undefined;
       pending = this.#storage.pending()
     ) {
-      if (pending.state.auditKey === null && pending.state.status !== "erased") {
-        await this.#makeAuditKey(pending.state);
-        continue;
-      }
+      if (await this.#renewAuditKey(pending.state)) continue;
       await deliver(this.#env, pending, Date.now());
       this.#storage.delivered(pending.lastSeq);
     }
@@ -238,13 +235,20 @@ export class GuardLedger {
     }
   }
 
-  /** Every identity has an audit key before anything of it reaches D1. */
-  async #makeAuditKey({ tenantId, identityId }: IdentityState): Promise<void> {
-    const auditKey = await newAuditKey(configNow(this.#env).sealingKeys, { tenantId, identityId });
+  /**
+   * Every identity has an audit key, under the newest key of the service, before anything of it
+   * reaches D1. @returns whether the state has changed, and is to be looked at again
+   */
+  async #renewAuditKey(state: IdentityState): Promise<boolean> {
+    if (state.status === "erased") return false;
+    const auditKey = await currentAuditKey(configNow(this.#env).sealingKeys, state, state.auditKey);
+    if (auditKey === state.auditKey) return false;
     const live = this.#storage.live();
     // The state may have changed meanwhile, by an erasure too.
-    if (live === null || live.state.status === "erased") return;
-    this.#storage.write({ ...live.state, auditKey }, live.version + 1);
+    if (live !== null && live.state.status !== "erased") {
+      this.#storage.write({ ...live.state, auditKey }, live.version + 1);
+    }
+    return true;
   }
 
   /** Sees to it that the alarm fires within the delay; later while deliveries fail. */

@@ -8,7 +8,7 @@
  * have the time of their request.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { AuditEvent } from "../audit/event.ts";
+import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
 import { filed } from "../audit/file.ts";
 import { insertEvents } from "../audit/store.ts";
 import { derivedId } from "../crypto/id.ts";
@@ -139,7 +139,7 @@ export class RefusalLog extends DurableObject<Env> {
       const rows = this.#waitingEvents();
       const last = rows.at(-1);
       if (last === undefined) return;
-      const events = rows.map(({ event }): AuditEvent => JSON.parse(event));
+      const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
       const stamped = await filed(configNow(this.env).auditSigningKeys, events);
       await runBatch(db, [insertEvents(db, tenantId, stamped)]);
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);

@@ -2,7 +2,8 @@
  * The guard's own SQLite: one row with the state, and the outbox. Tables are made with the first
  * write, so that asking about an unknown identity leaves nothing behind.
  */
-import type { AuditEvent } from "../audit/event.ts";
+import { z } from "zod";
+import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
 import type { AssessmentRecord } from "../sentinel/assessment.ts";
 import { type IdentityState, parseState } from "./state.ts";
 
@@ -25,6 +26,8 @@ export interface Pending extends Live {
 }
 
 const dispatchesPerDelivery = 50;
+
+const events = z.array(auditEventSchema);
 
 export class GuardStorage {
   readonly #storage: DurableObjectStorage;
@@ -69,7 +72,10 @@ export class GuardStorage {
       .toArray();
     const last = rows.at(-1);
     if (last === undefined) return undefined;
-    const dispatches = rows.map(({ dispatch }): Dispatch => JSON.parse(dispatch));
+    const dispatches = rows.map(({ dispatch }): Dispatch => {
+      const stored: Dispatch = JSON.parse(dispatch);
+      return { ...stored, events: events.parse(stored.events) };
+    });
     return { ...live, dispatches, lastSeq: last.seq };
   }
 

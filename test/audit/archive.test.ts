@@ -122,6 +122,56 @@ describe("Retention", () => {
     expect(await exportOf(tenant)).toEqual(before);
   });
 
+  it("beside an export makes no hole in it", async () => {
+    const tenant = await tenantWithEventsOf(0, 30);
+    await checkpointOf(tenant);
+    const before = await exportOf(tenant);
+    const database = Object.getPrototypeOf(env.DB);
+    const { prepare } = database;
+    let isMoved = false;
+    const spy = vi.spyOn(database, "prepare").mockImplementation(function (this: unknown, ...args) {
+      const statement = prepare.apply(this, args);
+      if (!/"leaf_index" >= .* asc limit/.test(String(args[0]))) {
+        return statement;
+      }
+      const bind = statement.bind.bind(statement);
+      statement.bind = (...values: unknown[]) => {
+        const bound = bind(...values);
+        const raw = bound.raw.bind(bound);
+        // Everything moves in the instant before the log is read.
+        bound.raw = async () => {
+          if (!isMoved) {
+            isMoved = true;
+            await archiveTrails(env, muchLater());
+          }
+          return await raw();
+        };
+        return bound;
+      };
+      return statement;
+    });
+    const during = await exportOf(tenant);
+    spy.mockRestore();
+    expect(isMoved).toBe(true);
+    expect(during).toEqual(before);
+    expect(await exportOf(tenant)).toEqual(before);
+  });
+
+  it("that fails for one log goes on with the others", async () => {
+    const [one, two] = [await tenantWithEventsOf(0, 3), await tenantWithEventsOf(0, 3)];
+    await Promise.all([checkpointOf(one), checkpointOf(two)]);
+    const bucket = Object.getPrototypeOf(env.AUDIT_ARCHIVE);
+    const { put } = bucket;
+    const spy = vi.spyOn(bucket, "put").mockImplementation(function (this: unknown, ...args) {
+      if (String(args[0]).includes(one.id)) return Promise.reject(new Error("no"));
+      return put.apply(this, args);
+    });
+    await archiveTrails(env, muchLater());
+    spy.mockRestore();
+    expect(await rowsOf("audit_events", one.id)).toHaveLength(5);
+    expect(await rowsOf("audit_events", two.id)).toEqual([]);
+  });
+
   it("leaves the tree whole: it proves an archived event, found by its place", async () => {
     const tenant = await tenantWithEventsOf(0, 30);
     const before = await exportOf(tenant);

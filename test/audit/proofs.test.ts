@@ -1,8 +1,18 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it } from "vitest";
+import {
+  currentAuditKey,
+  newAuditKey,
+  openAuditKey,
+  openParts,
+  sealParts,
+} from "../../src/audit/personal.ts";
 import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/merkle.ts";
+import { configNow } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
+import { guardOf } from "../support/guard.ts";
 import { checkpointOf, eventOf, exportOf, fileEvents, sql } from "../support/trail.ts";
 
 async function tenantWith(count: number): Promise<Tenant> {
@@ -60,6 +70,14 @@ describe("A checkpoint", () => {
     const proof = await tenant.send("GET", `/v1/audit/events/${event.id}/proof`);
     expect(proof.status).toBe(503);
     expect(proof.body.code).toBe("unavailable");
+  });
+
+  it("is not found where nothing was ever filed", async () => {
+    const tenant = await Tenant.create();
+    await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
+    for (const path of ["checkpoint", "export", "consistency?from=1"]) {
+      expect((await tenant.send("GET", `/v1/audit/${path}`)).status).toBe(404);
+    }
   });
 
   it("is unavailable, not wrong, before there is any", async () => {
@@ -136,6 +154,18 @@ describe("A proof", () => {
     }
   });
 
+  it.each([
+    ["no base64", "'%'"],
+    ["half a hash", "'AAAA'"],
+    ["nothing", "''"],
+  ])("is none from a tile of %s", async (_, hashes) => {
+    const tenant = await tenantWith(10);
+    const [line] = await exportOf(tenant);
+    await sql(`UPDATE audit_tiles SET hashes = ${hashes} WHERE tenant_id = ?`, tenant.id);
+    expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
+    expect((await exportOf(tenant))[0].leaf_hash).toBeNull();
+  });
+
   it("is none from a damaged tree", async () => {
     const tenant = await tenantWith(10);
     const [line] = await exportOf(tenant);
@@ -204,5 +234,83 @@ describe("A filter that no index serves", () => {
     const second = await ask(`&after=${first.next_after}`);
     expect(second.events).toHaveLength(1);
     expect(second).toMatchObject({ has_more: false, next_after: null });
+  });
+});
+
+describe("Personal parts", () => {
+  async function logOf(tenant: Tenant) {
+    const { status, body } = await tenant.send("GET", "/v1/audit/events?limit=100");
+    expect(status).toBe(200);
+    return body.events;
+  }
+
+  it("that somebody altered are gone, and cost no other event anything", async () => {
+    const tenant = await Tenant.create();
+    const [one, two] = [await User.provision(tenant), await User.provision(tenant)];
+    await sql(
+      "UPDATE identities SET state = json_set(state, '$.auditKey.sealed', '1.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAA') WHERE id = ?",
+      one.id,
+    );
+    expect(await logOf(tenant)).toMatchObject([
+      { target: { id: two.id, external_id: two.externalId }, erased: false },
+      { target: { id: one.id, external_id: null }, personal: null, erased: false },
+      {},
+      {},
+    ]);
+    expect(await exportOf(tenant)).toHaveLength(4);
+  });
+
+  it("are not readable, and said to be so, while the key that sealed theirs is missing", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    await sql(
+      "UPDATE identities SET state = json_set(state, '$.auditKey.sealed', '7.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAA') WHERE id = ?",
+      user.id,
+    );
+    const answer = await tenant.send("GET", "/v1/audit/events");
+    expect(answer.status).toBe(503);
+    expect(answer.body.code).toBe("unavailable");
+  });
+
+  it("of an event that an earlier build left in an outbox are sealed like any", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    const { personal: _, ...event } = eventOf(tenant.id, Date.now());
+    const earlier = {
+      ...event,
+      target: { type: "identity", id: user.id, externalId: user.externalId },
+    };
+    await runInDurableObject(guardOf(user), (_guard, { storage }) => {
+      storage.sql.exec(
+        "INSERT INTO outbox (dispatch) VALUES (?)",
+        JSON.stringify({ events: [earlier] }),
+      );
+    });
+    const [newest] = await user.events();
+    expect(newest.target).toEqual({
+      type: "identity",
+      id: user.id,
+      external_id: user.externalId,
+    });
+    expect(await exportOf(tenant)).toHaveLength(4);
+  });
+
+  it("stay readable when the service's sealing key rotates, and need the old one no more", async () => {
+    const owner = { tenantId: "0".repeat(24), identityId: "1".repeat(24) };
+    const { sealingKeys: before } = configNow(env);
+    const after = configNow({
+      ...env,
+      SEALING_KEYS: `${env.SEALING_KEYS},2:${btoa("sealing key two, thirty-two byte")}`,
+    }).sealingKeys;
+    const key = await newAuditKey(before, owner);
+    expect(await currentAuditKey(before, owner, key)).toBe(key);
+    const sealed = await sealParts(await openAuditKey(before, owner, key), owner, {
+      external_id: "someone",
+    });
+    const renewed = await currentAuditKey(after, owner, key);
+    expect(renewed).toMatchObject({ id: key.id, sealed: expect.stringMatching(/^2\./) });
+    const onlyNew = { newest: 2, keys: new Map([...after.keys].filter(([n]) => n === 2)) };
+    const opened = await openAuditKey(onlyNew, owner, renewed);
+    expect(await openParts(opened, owner, sealed)).toMatchObject({ external_id: "someone" });
   });
 });

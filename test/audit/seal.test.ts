@@ -106,7 +106,6 @@ describe("The sealer", () => {
 describe("What somebody wrote into D1 by hand", () => {
   it.each([
     ["an event of their own", "stamp = '1.' || hex(randomblob(32))"],
-    ["a stamp under a key that never was", "stamp = '9' || substr(stamp, 2)"],
     ["another reason", "reason = 'forged'"],
     ["another time", "at = at - 1"],
   ])("%s is not sealed, and is told of; other logs are", async (_, change) => {
@@ -177,13 +176,76 @@ describe("Signing keys", () => {
     expect(readNote(String(after?.note))?.keyHash).not.toEqual(before?.keyHash);
   });
 
+  it.each([
+    ["a stamp", "audit_events", "stamp = '9' || substr(stamp, 2)"],
+    ["a stamp that is none", "audit_events", "stamp = ''"],
+  ])("that %s names and nobody has seal nothing", async (_, table, change) => {
+    const tenant = await Tenant.create();
+    await sql(`UPDATE ${table} SET ${change} WHERE tenant_id = ?`, tenant.id);
+    const lines = await logged(() => sealTrails(env, Date.now()));
+    const told = lines.filter(({ tenant_id }) => tenant_id === tenant.id);
+    expect(told.map(({ event }) => event)).toEqual([
+      change.includes("9") ? "audit_key_missing" : "audit_event_forged",
+    ]);
+    expect(await treeOf(tenant)).toBeUndefined();
+  });
+
   it("removed too early stop the sealing of what they signed", async () => {
     const tenant = await Tenant.create();
     await sealTrails(env, Date.now());
     await manyEvents(tenant, 1);
     const other = { ...env, AUDIT_SIGNING_KEYS: `2:${btoa("audit signing seed, the second..")}` };
     const lines = await logged(() => sealTrails(other, Date.now()));
-    expect(lines.map(({ event }) => event)).toContain("audit_tree_damaged");
+    expect(lines.map(({ event }) => event)).toContain("audit_key_missing");
     expect((await treeOf(tenant))?.size).toBe(2);
+  });
+});
+
+describe("A store that is slow", () => {
+  it("for one log keeps no other log from being sealed", async () => {
+    await sealTrails(env, Date.now());
+    const [slow, quick] = [await Tenant.create(), await Tenant.create()];
+    const database = Object.getPrototypeOf(env.DB);
+    const prepare = database.prepare;
+    const spy = vi.spyOn(database, "prepare").mockImplementation(function (this: unknown, ...args) {
+      const statement = prepare.apply(this, args);
+      const bind = statement.bind.bind(statement);
+      statement.bind = (...values: unknown[]) => {
+        const bound = bind(...values);
+        const isRead = /json_each\(\?\) AS range/.test(String(args[0]));
+        if (isRead && String(values[0]).includes(slow.id)) bound.raw = () => new Promise(() => {});
+        return bound;
+      };
+      return statement;
+    });
+    await sealTrails(env, Date.now());
+    spy.mockRestore();
+    expect((await treeOf(quick))?.size).toBe(2);
+    expect(await treeOf(slow)).toBeUndefined();
+    await sealTrails(env, Date.now());
+    expect((await treeOf(slow))?.size).toBe(2);
+  });
+
+  it("as the witness is, keeps only logs waiting that it has to be asked about", async () => {
+    const known = await Tenant.create();
+    await sealTrails(env, Date.now());
+    await manyEvents(known, 3);
+    const fresh = await Tenant.create();
+    const namespace = Object.getPrototypeOf(env.AUDIT_WITNESS);
+    const spy = vi.spyOn(namespace, "list").mockImplementation(() => new Promise(() => {}));
+    const lines = await logged(() => sealTrails(env, Date.now()));
+    spy.mockRestore();
+    expect(lines.map(({ event }) => event)).toContain("audit_seal_put_off");
+    expect((await treeOf(known))?.size).toBe(5);
+    expect(await treeOf(fresh)).toBeUndefined();
+    await sealTrails(env, Date.now());
+    expect((await treeOf(fresh))?.size).toBe(2);
+  });
+});
+
+describe("A trigger that nobody knows", () => {
+  it("is told of", async () => {
+    const lines = await logged(() => onSchedule(env, "*/5 * * * *", Date.now()));
+    expect(lines.map(({ event }) => event)).toEqual(["unknown_cron"]);
   });
 });

@@ -4,7 +4,8 @@ import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import { auditEvents, auditTiles, auditTrees, tenants } from "../../db/schema.ts";
 import type { StoredEvent } from "../file.ts";
-import type { Tile, TileId } from "./tiles.ts";
+import { hashLength } from "./merkle.ts";
+import { type Tile, type TileId, tileWidth } from "./tiles.ts";
 
 /** A tenant's signed head as it is stored. */
 export interface StoredHead {
@@ -70,14 +71,18 @@ export interface LogRange {
   readonly below: number;
 }
 
+/** A stored event without its sealed parts, which may be long and are in no leaf. */
+export type UnsealedEvent = Omit<StoredEvent, "personal" | "personalKey">;
+
 /** The events of several logs at once, each log's in its order. */
 export async function readRanges(
   db: Database,
   ranges: readonly LogRange[],
-): Promise<Map<string, StoredEvent[]>> {
+): Promise<Map<string, UnsealedEvent[]>> {
+  const { personal: _personal, personalKey: _key, ...columns } = getTableColumns(auditEvents);
   const rows = await withinStoreTimeout(
     db
-      .select(getTableColumns(auditEvents))
+      .select(columns)
       .from(sql`json_each(${JSON.stringify(ranges)}) AS range`)
       .innerJoin(
         auditEvents,
@@ -90,7 +95,18 @@ export async function readRanges(
   return Map.groupBy(rows, ({ tenantId }) => tenantId);
 }
 
-/** The tiles asked for, as far as they are there. */
+/** The hashes of a tile; undefined where somebody has made something else of them. */
+function hashesOf(text: string): Uint8Array | undefined {
+  try {
+    const hashes = base64.decode(text);
+    const width = hashes.length / hashLength;
+    return Number.isInteger(width) && width >= 1 && width <= tileWidth ? hashes : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The tiles asked for, as far as they are there and whole. */
 export async function readTiles(
   db: Database,
   asked: readonly { readonly tenantId: string; readonly tiles: readonly TileId[] }[],
@@ -112,8 +128,10 @@ export async function readTiles(
   );
   const byTenant = new Map<string, Tile[]>();
   for (const row of rows) {
+    const hashes = hashesOf(row.hashes);
+    if (hashes === undefined) continue;
     const tiles = byTenant.get(row.tenantId) ?? [];
-    tiles.push({ level: row.level, index: row.index, hashes: base64.decode(row.hashes) });
+    tiles.push({ level: row.level, index: row.index, hashes });
     byTenant.set(row.tenantId, tiles);
   }
   return byTenant;
@@ -143,7 +161,7 @@ export async function writeHeads(db: Database, heads: readonly NewHead[]): Promi
       .insert(auditTrees)
       .select(
         sql`SELECT head.value ->> 'tenantId', head.value ->> 'size', head.value ->> 'extendsSize',
-          head.value ->> 'note', 0, 0
+          head.value ->> 'note', 0, 0, 0
         FROM json_each(${JSON.stringify(rows)}) AS head WHERE true`,
       )
       .onConflictDoUpdate({
@@ -190,15 +208,36 @@ export async function findUnwitnessed(
   );
 }
 
+/** Notes when the witness was told of a log, and, unless it refused the head, up to where it knows it. */
 export async function markWitnessed(
   db: Database,
-  { tenantId, size }: StoredHead,
+  tenantId: string,
   now: number,
+  size?: number,
 ): Promise<void> {
   await withinStoreTimeout(
     db
       .update(auditTrees)
-      .set({ witnessedSize: size, witnessedAt: now })
+      .set({ witnessedAt: now, ...(size === undefined ? {} : { witnessedSize: size }) })
       .where(eq(auditTrees.tenantId, tenantId)),
+  );
+}
+
+/** Logs whose newest witnessed head has not been forwarded. */
+export async function findUnforwarded(db: Database, limit: number): Promise<string[]> {
+  const rows = await withinStoreTimeout(
+    db
+      .select({ tenantId: auditTrees.tenantId })
+      .from(auditTrees)
+      .where(gt(auditTrees.witnessedSize, auditTrees.forwardedSize))
+      .orderBy(asc(auditTrees.witnessedAt))
+      .limit(limit),
+  );
+  return rows.map(({ tenantId }) => tenantId);
+}
+
+export async function markForwarded(db: Database, tenantId: string, size: number): Promise<void> {
+  await withinStoreTimeout(
+    db.update(auditTrees).set({ forwardedSize: size }).where(eq(auditTrees.tenantId, tenantId)),
   );
 }
