@@ -65,19 +65,17 @@ function stampOver(keys: Keyring, version: number, tenantId: string, leaf: Uint8
   return `${version}.${toHex(mac)}`;
 }
 
-/**
- * Whether the service filed exactly this for this tenant.
- * @throws MissingKeyError where the stamp is under a key that is not in the ring
- */
-export function isStamped(
+/** Whether the service filed exactly this for this tenant, as far as it has the key to tell. */
+export function stampOf(
   keys: Keyring,
   event: Pick<FiledEvent, "tenantId" | "stamp">,
   leaf: Uint8Array,
-): boolean {
+): "ours" | "forged" | "of a missing key" {
   const version = Number(/^([1-9][0-9]{0,5})\./.exec(event.stamp)?.[1]);
-  if (Number.isNaN(version)) return false;
+  if (Number.isNaN(version)) return "forged";
+  if (!keys.keys.has(version)) return "of a missing key";
   const expected = stampOver(keys, version, event.tenantId, leaf);
-  return equalBytes(utf8(expected), utf8(event.stamp));
+  return equalBytes(utf8(expected), utf8(event.stamp)) ? "ours" : "forged";
 }
 
 const noParts = { personalKey: null, personal: null, personalDigest: null };

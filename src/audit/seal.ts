@@ -13,7 +13,7 @@ import { allDatabases, type Database, dbFor, StoreError } from "../db/client.ts"
 import { DeadlineError } from "../deadline.ts";
 import { type Config, configNow } from "../env.ts";
 import { causeOf, log } from "../log.ts";
-import { isStamped, leafOf } from "./file.ts";
+import { leafOf, stampOf } from "./file.ts";
 import { leafData } from "./leaf.ts";
 import { ownHead, signedNote } from "./signer.ts";
 import { leafHash } from "./tree/merkle.ts";
@@ -109,8 +109,10 @@ function sealableLeaves(
   for (const event of events) {
     if (event.leafIndex !== from + leaves.length) return { leaves, trouble: "audit_log_gap" };
     const leaf = leafData(leafOf(event));
-    if (!isStamped(config.auditSigningKeys, event, leaf)) {
-      return { leaves, trouble: "audit_event_forged" };
+    const stamp = stampOf(config.auditSigningKeys, event, leaf);
+    if (stamp !== "ours") {
+      const trouble = stamp === "forged" ? "audit_event_forged" : "audit_key_missing";
+      return { leaves, trouble };
     }
     leaves.push(leafHash(leaf));
   }
