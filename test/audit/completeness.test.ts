@@ -12,6 +12,7 @@ import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { type About, nobody, requestTo } from "../support/requests.ts";
 import { expectTold } from "../support/told.ts";
+import { sql } from "../support/trail.ts";
 
 const hour = 60 * 60 * 1000;
 
@@ -36,6 +37,18 @@ interface Expectation {
 
 /** A route that only reads: its success leaves nothing, on purpose. */
 const reads: Expectation = { success: { told: [] } };
+
+/** The same, of a log; one in which nothing was ever filed is not found. */
+const readsTheLog: Expectation = {
+  ...reads,
+  errors: {
+    not_found: {
+      given: async ({ tenant }) =>
+        await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id),
+      told: ["request.refused refused not_found"],
+    },
+  },
+};
 
 const configured = async ({ user }: World) => await user.configure();
 const suspended = async ({ tenant, user }: World) => {
@@ -122,11 +135,11 @@ const expectations: Readonly<Record<string, Expectation>> = {
     },
   },
   listAuditEvents: reads,
-  exportAudit: reads,
-  getCheckpoint: reads,
+  exportAudit: readsTheLog,
+  getCheckpoint: readsTheLog,
   listCheckpoints: reads,
   proveAuditEvent: reads,
-  proveAuditConsistency: reads,
+  proveAuditConsistency: readsTheLog,
   listAuditKeys: reads,
   createTenant: { success: { told: ["tenant.created success", "token.created success"] } },
   createToken: { success: { told: ["token.created success"] } },
