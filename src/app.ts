@@ -1,6 +1,7 @@
 /** The application: the order of middleware, and the routes of every feature. */
 import { Hono } from "hono";
 import { auditRoutes } from "./audit/routes.ts";
+import { treeRoutes } from "./audit/tree/routes.ts";
 import { newId } from "./crypto/id.ts";
 import { configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
@@ -25,6 +26,7 @@ export const apiRoutes = [
   ...otpRoutes,
   ...sentinelRoutes,
   ...auditRoutes,
+  ...treeRoutes,
   ...tenancyRoutes,
   ...healthRoutes(livenessPath),
 ];

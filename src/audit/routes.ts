@@ -1,27 +1,25 @@
-/** `/v1/audit`: the trail, its signed heads, and the proofs that nothing in it was changed. */
+/** `/v1/audit/events` and the export: what is in the trail. Its heads and proofs: tree/routes.ts. */
 import { z } from "zod";
-import { toHex } from "../crypto/bytes.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
-import { AppError } from "../errors.ts";
 import { deliverGuard } from "../guard/client.ts";
-import { anybody, tenantWith } from "../http/access.ts";
+import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
-import { count, externalId, id, instant, instantIn, limit, rfc3339 } from "../http/schemas.ts";
+import {
+  count,
+  externalId,
+  id,
+  instant,
+  instantIn,
+  limit,
+  rfc3339,
+  sha256,
+} from "../http/schemas.ts";
 import { auditActions, auditOutcomes } from "./event.ts";
 import { type ExportedEvent, exportTrail } from "./export.ts";
 import { type OpenedEvent, opened } from "./open.ts";
-import { newestHead, proveConsistency, proveInclusion } from "./prove.ts";
-import { sealedWithinSeconds } from "./seal.ts";
-import { publicKeys } from "./signer.ts";
+import { newestHead } from "./prove.ts";
 import { listEvents } from "./store.ts";
-import { readNote } from "./tree/note.ts";
-import { listWitnessed } from "./witness.ts";
-
-const hash = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
-  .meta({ description: "SHA-256, hex." });
 
 const eventAnswer = z
   .object({
@@ -51,7 +49,7 @@ const eventAnswer = z
       })
       .nullable()
       .meta({ description: "What is about a person; null where there is nothing, or no more." }),
-    personal_digest: hash
+    personal_digest: sha256
       .nullable()
       .meta({ description: "What the log commits to of `personal`." }),
     erased: z.boolean().meta({ description: "The user was erased, and `personal` with the user." }),
@@ -83,48 +81,6 @@ function shownEvent(event: OpenedEvent): z.input<typeof eventAnswer> {
 function exportedEvent(event: ExportedEvent) {
   return { ...shownEvent(event), leaf_hash: event.leafHash };
 }
-
-const checkpointAnswer = z
-  .object({
-    origin: z.string().meta({ description: "Name of the tenant's log." }),
-    tree_size: z.int().min(1),
-    root_hash: hash,
-    sealed_at: instant,
-    public_key: z.string().meta({ description: "Raw Ed25519 key of the signature, base64." }),
-    note: z.string().meta({
-      description: "What is signed, with its signature: a signed note (c2sp.org/signed-note).",
-    }),
-  })
-  .meta({ id: "Checkpoint" });
-
-function shownCheckpoint(head: {
-  readonly note: string;
-  readonly publicKey: string;
-}): z.input<typeof checkpointAnswer> {
-  const read = readNote(head.note);
-  if (read === undefined) throw new AppError("unavailable");
-  return {
-    origin: read.origin,
-    tree_size: read.size,
-    root_hash: toHex(read.root),
-    sealed_at: rfc3339(read.sealedAt),
-    public_key: head.publicKey,
-    note: head.note,
-  };
-}
-
-const keyAnswer = z
-  .object({
-    version: z.int().min(1),
-    algorithm: z.literal("Ed25519"),
-    public_key: z.string().meta({ description: "Raw, 32 bytes, base64." }),
-    current: z
-      .boolean()
-      .meta({ description: "Signs now; the others are known for what they signed." }),
-  })
-  .meta({ id: "AuditKey" });
-
-const leafIndex = count(0);
 
 export const auditRoutes = [
   route(
@@ -194,12 +150,8 @@ export const auditRoutes = [
       access: tenantWith("audit:read"),
       body: none,
       query: z.strictObject({
-        from: leafIndex
-          .optional()
-          .meta({ description: "The first leaf; to resume, the next one." }),
-        to: leafIndex
-          .optional()
-          .meta({ description: "Leaves below this one; at most all sealed." }),
+        from: count(0).optional().meta({ description: "The first leaf; to resume, the next one." }),
+        to: count(0).optional().meta({ description: "Leaves below this one; at most all sealed." }),
       }),
       answers: {
         200: {
@@ -217,183 +169,6 @@ export const auditRoutes = [
       const below = Math.min(to ?? size, size);
       return new Response(exportTrail(exchange, { from, below }, exportedEvent), {
         headers: { "Content-Type": "application/x-ndjson" },
-      });
-    },
-  ),
-  route(
-    {
-      method: "get",
-      path: "/v1/audit/checkpoint",
-      name: "getCheckpoint",
-      summary: "The newest signed head of the log",
-      tag: "Audit",
-      access: tenantWith("audit:read"),
-      body: none,
-      query: none,
-      answers: {
-        200: {
-          description: "The head, over all that has arrived.",
-          body: z.object({
-            checkpoint: checkpointAnswer,
-            sealed_within_seconds: z.int().meta({
-              description: "From an event's arrival to a head over it, at rest and unasked.",
-            }),
-          }),
-        },
-      },
-      errors: ["not_found"],
-    },
-    async (exchange) =>
-      reply(200, {
-        checkpoint: shownCheckpoint(await newestHead(exchange)),
-        sealed_within_seconds: sealedWithinSeconds,
-      }),
-  ),
-  route(
-    {
-      method: "get",
-      path: "/v1/audit/checkpoints",
-      name: "listCheckpoints",
-      summary: "Earlier heads as the outside witness keeps them, newest first",
-      tag: "Audit",
-      access: tenantWith("audit:read"),
-      body: none,
-      query: z.strictObject({
-        limit,
-        after: count(1).optional().meta({
-          description: "Heads of smaller trees than this: `next_after` of the page before.",
-        }),
-      }),
-      answers: {
-        200: {
-          description: "A page of heads, at least one for every hour in which there was a new one.",
-          body: z.object({
-            checkpoints: z.array(checkpointAnswer),
-            has_more: z.boolean(),
-            next_after: z.int().nullable(),
-          }),
-        },
-      },
-    },
-    async ({ env, caller: { tenantId }, query }) => {
-      const heads = await listWitnessed(env, tenantId, query.limit + 1, query.after);
-      const checkpoints = heads.slice(0, query.limit).map(shownCheckpoint);
-      const hasMore = heads.length > query.limit;
-      const last = checkpoints.at(-1);
-      return reply(200, {
-        checkpoints,
-        has_more: hasMore,
-        next_after: hasMore && last !== undefined ? last.tree_size : null,
-      });
-    },
-  ),
-  route(
-    {
-      method: "get",
-      path: "/v1/audit/events/:id/proof",
-      name: "proveAuditEvent",
-      summary: "Proof that an event is in the log (RFC 9162 §2.1.3)",
-      tag: "Audit",
-      access: tenantWith("audit:read"),
-      body: none,
-      query: z.strictObject({
-        leaf_index: leafIndex.optional().meta({
-          description: "The event's place; needed once it has left for the archive.",
-        }),
-      }),
-      answers: {
-        200: {
-          description: "The proof, and the head it leads to.",
-          body: z.object({
-            proof: z.object({
-              event_id: id,
-              leaf_index: z.int().min(0),
-              leaf_hash: hash,
-              tree_size: z.int().min(1),
-              hashes: z.array(hash).meta({ description: "From the leaf up." }),
-            }),
-            checkpoint: checkpointAnswer,
-          }),
-        },
-      },
-      errors: ["not_found"],
-    },
-    async (exchange) => {
-      const eventId = exchange.param("id");
-      const { head, ...proof } = await proveInclusion(exchange, eventId, exchange.query.leaf_index);
-      return reply(200, {
-        proof: {
-          event_id: eventId,
-          leaf_index: proof.leafIndex,
-          leaf_hash: proof.leafHash,
-          tree_size: head.size,
-          hashes: [...proof.hashes],
-        },
-        checkpoint: shownCheckpoint(head),
-      });
-    },
-  ),
-  route(
-    {
-      method: "get",
-      path: "/v1/audit/consistency",
-      name: "proveAuditConsistency",
-      summary: "Proof that an older head is a beginning of a newer one (RFC 9162 §2.1.4)",
-      tag: "Audit",
-      access: tenantWith("audit:read"),
-      body: none,
-      query: z.strictObject({
-        from: count(1).meta({ description: "Size of the older tree." }),
-        to: count(1)
-          .optional()
-          .meta({ description: "Size of the newer; the newest unless given." }),
-      }),
-      answers: {
-        200: {
-          description: "The proof.",
-          body: z.object({
-            proof: z.object({
-              from: z.int().min(1),
-              to: z.int().min(1),
-              hashes: z.array(hash),
-            }),
-          }),
-        },
-      },
-      errors: ["not_found"],
-    },
-    async (exchange) => {
-      const { from, to } = exchange.query;
-      const { hashes, ...sizes } = await proveConsistency(exchange, from, to);
-      return reply(200, { proof: { ...sizes, hashes: [...hashes] } });
-    },
-  ),
-  route(
-    {
-      method: "get",
-      path: "/v1/audit/keys",
-      name: "listAuditKeys",
-      summary: "The public keys that sign the log",
-      tag: "Audit",
-      access: anybody,
-      body: none,
-      query: none,
-      answers: {
-        200: {
-          description: "The newest first.",
-          body: z.object({ keys: z.array(keyAnswer) }),
-        },
-      },
-    },
-    async ({ config }) => {
-      const keys = await publicKeys(config.auditSigningKeys);
-      return reply(200, {
-        keys: keys.map(({ version, publicKey, current }) => ({
-          version,
-          algorithm: "Ed25519" as const,
-          public_key: publicKey,
-          current,
-        })),
       });
     },
   ),

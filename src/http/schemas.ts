@@ -28,6 +28,12 @@ export const id = z
   .refine((text) => idPattern.test(text), "must be 24 lower-case hex digits")
   .meta({ pattern: idPattern.source, examples: ["6908bffd1c2e4a5b9d7f0a31"] });
 
+/** A hash in an answer. */
+export const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .meta({ description: "SHA-256, hex." });
+
 /** An RFC 3339 instant in an answer. */
 export const instant = z.iso.datetime().meta({ examples: ["2026-08-15T09:30:00.000Z"] });
 
