@@ -16,8 +16,8 @@ export interface Keyring {
 /** Thrown where stored data names a key version that the keyring no longer (or not yet) holds. */
 export class MissingKeyError extends Error {
   constructor(version?: number) {
-    const which = version === undefined ? "The key" : `A key of version ${version}`;
-    super(`${which} that stored data needs is not in the keyring`);
+    const which = version === undefined ? "No such key" : `No key of version ${version}`;
+    super(`${which} is in the keyring, but stored data needs it`);
     this.name = "MissingKeyError";
   }
 }
