@@ -237,6 +237,29 @@ describe("A filter that no index serves", () => {
   });
 });
 
+describe("The filter by name", () => {
+  it("is bounded too: what an erased namesake left costs no more than a page may", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    const target = { type: "identity", id: user.id } as const;
+    for (let n = 0; n < 11; n += 1) {
+      const at = Date.now() + 1_000 * (n + 1);
+      await fileEvents(
+        tenant.id,
+        Array.from({ length: 2_000 }, (_, m) => ({ ...eventOf(tenant.id, at + m), target })),
+      );
+    }
+    const path = `/v1/audit/events?externalUserId=${user.externalId}`;
+    const first = (await tenant.send("GET", path)).body;
+    expect(first).toMatchObject({ events: [], has_more: true });
+    const second = (await tenant.send("GET", `${path}&after=${first.next_after}`)).body;
+    expect(second).toMatchObject({
+      events: [{ action: "user.provisioned" }],
+      has_more: false,
+    });
+  });
+});
+
 describe("Personal parts", () => {
   async function logOf(tenant: Tenant) {
     const { status, body } = await tenant.send("GET", "/v1/audit/events?limit=100");
