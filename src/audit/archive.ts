@@ -3,7 +3,8 @@
  * lie as they were stored, personal parts sealed. The tree stays whole, so it still proves them.
  *
  * An object holds the events of consecutive leaves and is named by the first. It is written before
- * the rows go; a run that is killed in between writes it again.
+ * the rows go, and never again: rows of leaves that are archived already, because a run was killed in
+ * between, go if they are the same, and are told of if somebody has made something else of them.
  */
 import { z } from "zod";
 import { allDatabases, type Database, withinStoreTimeout } from "../db/client.ts";
@@ -15,7 +16,7 @@ import { findExpired, firstLeaf, readLog, removeBelow } from "./store.ts";
 import { findHead } from "./tree/store.ts";
 
 const mostPerObject = 2_000;
-/** Objects written per log and in a run; what is left waits for the next. */
+/** Objects per log and in a run; what is left waits for the next. */
 const objectsPerLog = 10;
 const objectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
@@ -49,7 +50,48 @@ function nameOf(tenantId: string, firstLeafIndex: number): string {
   return `${prefixOf(tenantId)}${String(firstLeafIndex).padStart(indexDigits, "0")}.ndjson`;
 }
 
-/** Moves what is old of one log; gives the number of objects written. */
+/** Rows of leaves that are archived already are not those that were archived. */
+class ArchivedOtherwiseError extends Error {
+  constructor() {
+    super("Rows in D1 are not the events that are archived of these leaves");
+    this.name = "ArchivedOtherwiseError";
+  }
+}
+
+/** The events before the cutoff, from the first on and as far as no leaf is missing. */
+function oldest(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
+  const first = events[0]?.leafIndex ?? 0;
+  const end = events.findIndex(
+    ({ at, leafIndex }, place) => at >= cutoff || leafIndex !== first + place,
+  );
+  return end === -1 ? [...events] : events.slice(0, end);
+}
+
+/** The events as lines, in the one spelling that an object has. */
+function linesOf(events: readonly StoredEvent[]): string {
+  return events.map((event) => `${JSON.stringify(storedEvent.parse(event))}\n`).join("");
+}
+
+/**
+ * Sees to it that the events, or as many of the first as one object holds, are archived.
+ * @returns how many are. @throws ArchivedOtherwiseError
+ */
+async function archiveEvents(
+  bucket: R2Bucket,
+  tenantId: string,
+  first: number,
+  events: readonly StoredEvent[],
+): Promise<number> {
+  const there = await readArchive(bucket, tenantId, { from: first, below: first + events.length });
+  if (there.length === 0) {
+    await withinStoreTimeout(bucket.put(nameOf(tenantId, first), linesOf(events)));
+    return events.length;
+  }
+  if (linesOf(there) !== linesOf(events.slice(0, there.length))) throw new ArchivedOtherwiseError();
+  return there.length;
+}
+
+/** Moves what is old of one log; gives the number of objects it took. */
 async function archiveLog(
   db: Database,
   bucket: R2Bucket,
@@ -62,14 +104,11 @@ async function archiveLog(
     const first = await firstLeaf(db, tenantId);
     if (first === undefined) break;
     const events = await readLog(db, tenantId, first, size, mostPerObject);
-    const keptFrom = events.findIndex(({ at }) => at >= cutoff);
-    const old = keptFrom === -1 ? events : events.slice(0, keptFrom);
-    const last = old.at(-1);
-    if (last === undefined) break;
-    const lines = old.map((event) => `${JSON.stringify(event)}\n`).join("");
-    await withinStoreTimeout(bucket.put(nameOf(tenantId, first), lines));
-    await removeBelow(db, tenantId, last.leafIndex + 1);
-    log("info", "audit_archived", { tenant_id: tenantId, count: old.length });
+    const old = oldest(events, cutoff);
+    if (old.length === 0) break;
+    const count = await archiveEvents(bucket, tenantId, first, old);
+    await removeBelow(db, tenantId, first + count);
+    log("info", "audit_archived", { tenant_id: tenantId, count });
   }
   return objects;
 }

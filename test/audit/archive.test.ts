@@ -5,7 +5,7 @@ import { archiveTrails } from "../../src/audit/archive.ts";
 import { verifyInclusion } from "../../src/audit/tree/merkle.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
-import { checkpointOf, eventOf, exportOf, fileEvents, rowsOf } from "../support/trail.ts";
+import { checkpointOf, eventOf, exportOf, fileEvents, rowsOf, sql } from "../support/trail.ts";
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -170,6 +170,43 @@ describe("Retention", () => {
     spy.mockRestore();
     expect(await rowsOf("audit_events", one.id)).toHaveLength(5);
     expect(await rowsOf("audit_events", two.id)).toEqual([]);
+  });
+
+  it.each([
+    ["the first of an object, altered", 0, "reason = 'forged'"],
+    ["another of an object, altered", 1, "reason = 'forged'"],
+    ["another, its personal parts made unreadable", 2, "personal = '1.x'"],
+  ])("lets nobody replace what is archived: %s", async (_, leafIndex, change) => {
+    const tenant = await Tenant.create();
+    await User.provision(tenant, "someone@example.com");
+    await checkpointOf(tenant);
+    const copies = await rowsOf("audit_events", tenant.id);
+    await archiveTrails(env, muchLater());
+    await fileEvents(
+      tenant.id,
+      Array.from({ length: 30 }, () => eventOf(tenant.id, Date.now())),
+    );
+    await checkpointOf(tenant);
+    await archiveTrails(env, muchLater());
+    const before = await exportOf(tenant);
+    const names = await objectsOf(tenant);
+    expect(before).toHaveLength(33);
+    // A copy of the row, stamp and all, put back where it was.
+    const row = copies[leafIndex] ?? {};
+    await sql(
+      `INSERT INTO audit_events (${Object.keys(row).join(", ")}) SELECT ${Object.keys(row)
+        .map((name) => `item.value ->> '${name}'`)
+        .join(", ")} FROM json_each(?) AS item`,
+      JSON.stringify([row]),
+    );
+    await sql(`UPDATE audit_events SET ${change} WHERE tenant_id = ?`, tenant.id);
+    const errors = vi.spyOn(console, "error").mockImplementation(() => {});
+    await archiveTrails(env, muchLater());
+    expect(errors.mock.calls.join("\n")).toContain("audit_archive_failed");
+    errors.mockRestore();
+    expect(await objectsOf(tenant)).toEqual(names);
+    await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
+    expect(await exportOf(tenant)).toEqual(before);
   });
 
   it("leaves the tree whole: it proves an archived event, found by its place", async () => {
