@@ -7,7 +7,7 @@ import { newAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/pe
 import { insertEvents } from "../../src/audit/store.ts";
 import { derivedId, identityIdOf, newId } from "../../src/crypto/id.ts";
 import { dbFor, runBatch } from "../../src/db/client.ts";
-import { noFailures } from "../../src/guard/lockout.ts";
+import { create } from "../../src/guard/lifecycle.ts";
 import type { IdentityState } from "../../src/guard/state.ts";
 import { saveRecord } from "../../src/identity/store.ts";
 import type { Service } from "./service.ts";
@@ -44,22 +44,9 @@ async function newPerson(service: Service, tenantId: string, since: number, n: n
   const identityId = identityIdOf(tenantId, externalId);
   const owner = { tenantId, identityId };
   const auditKey = await newAuditKey(service.config.sealingKeys, owner);
-  const state: IdentityState = {
-    ...owner,
-    externalId,
-    status: "active",
-    createdAt: since,
-    updatedAt: since,
-    lastVerifiedAt: null,
-    totp: null,
-    pendingTotp: null,
-    otpDisabled: false,
-    backupCodes: null,
-    lockout: noFailures,
-    auditKey,
-    refusals: [],
-    recent: [],
-  };
+  const actor: Actor = { type: "system", id: null };
+  const call = { ...owner, now: since, requestId: "", actor };
+  const state: IdentityState = { ...create(call, externalId).state, auditKey };
   const key = await openAuditKey(service.config.sealingKeys, owner, auditKey);
   const person: Person = { id: identityId, externalId, key };
   return { person, state };

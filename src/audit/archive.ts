@@ -10,7 +10,7 @@ import { z } from "zod";
 import { allDatabases, type Database, withinStoreTimeout } from "../db/client.ts";
 import { causeOf, log } from "../log.ts";
 import { defaultPolicy } from "../policy.ts";
-import { auditActions, auditOutcomes } from "./event.ts";
+import { actorTypes, auditActions, auditDetails, auditOutcomes, targetTypes } from "./event.ts";
 import type { StoredEvent } from "./file.ts";
 import { findExpired, firstLeaf, readLog, removeBelow } from "./store.ts";
 import { findHead } from "./tree/store.ts";
@@ -27,10 +27,10 @@ const storedEvent: z.ZodType<StoredEvent> = z.strictObject({
   leafIndex: z.int(),
   id: z.string(),
   at: z.int(),
-  actorType: z.enum(["api_token", "operator", "system"]),
+  actorType: z.enum(actorTypes),
   actorId: z.string().nullable(),
   action: z.enum(auditActions),
-  targetType: z.enum(["tenant", "api_token", "identity"]),
+  targetType: z.enum(targetTypes),
   targetId: z.string(),
   personalKey: z.string().nullable(),
   personal: z.string().nullable(),
@@ -38,7 +38,7 @@ const storedEvent: z.ZodType<StoredEvent> = z.strictObject({
   outcome: z.enum(auditOutcomes),
   reason: z.string().nullable(),
   requestId: z.string().nullable(),
-  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  details: auditDetails,
   stamp: z.string(),
 });
 

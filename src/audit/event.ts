@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { derivedId } from "../crypto/id.ts";
 
+export const actorTypes = ["api_token", "operator", "system"] as const;
+
 export interface Actor {
-  readonly type: "api_token" | "operator" | "system";
+  readonly type: (typeof actorTypes)[number];
   /** The token's id; null for the operator and for the service itself. */
   readonly id: string | null;
 }
@@ -38,7 +40,14 @@ export type AuditAction = (typeof auditActions)[number];
 export const auditOutcomes = ["success", "failure", "refused"] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
+export const targetTypes = ["tenant", "api_token", "identity"] as const;
+
 export type AuditDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+export const auditDetails: z.ZodType<AuditDetails> = z.record(
+  z.string(),
+  z.union([z.string(), z.number(), z.boolean(), z.null()]),
+);
 
 /** What happened, before it is known where it is filed. */
 export interface AuditEntry {
@@ -64,7 +73,7 @@ export interface AuditEvent {
   readonly actor: Actor;
   readonly action: AuditAction;
   readonly target: {
-    readonly type: "tenant" | "api_token" | "identity";
+    readonly type: (typeof targetTypes)[number];
     readonly id: string;
   };
   readonly personal: PersonalParts | null;
@@ -87,12 +96,12 @@ export const auditEventSchema: z.ZodType<AuditEvent> = z
     tenantId: z.string(),
     at: z.int(),
     actor: z.object({
-      type: z.enum(["api_token", "operator", "system"]),
+      type: z.enum(actorTypes),
       id: z.string().nullable(),
     }),
     action: z.enum(auditActions),
     target: z.object({
-      type: z.enum(["tenant", "api_token", "identity"]),
+      type: z.enum(targetTypes),
       id: z.string(),
       externalId: z.string().nullish(),
     }),
@@ -100,7 +109,7 @@ export const auditEventSchema: z.ZodType<AuditEvent> = z
     outcome: z.enum(auditOutcomes),
     reason: z.string().nullable(),
     requestId: z.string().nullable(),
-    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+    details: auditDetails,
   })
   .transform(({ target: { externalId, ...target }, personal, ...event }) => {
     const named = externalId == null ? null : { external_id: externalId };

@@ -10,8 +10,11 @@ import { MissingTileError, TileSet, tilesFor } from "./tree/tiles.ts";
 
 /** The largest events, with agents of 1,024 characters, are 7 KB: a chunk is 7 MB at most. */
 const eventsPerChunk = 1_000;
-/** D1 allows a request a thousand statements: three a chunk, and what sealing took before. */
-const chunksPerAnswer = 250;
+/**
+ * A request may make a thousand calls to D1 and R2 together: a chunk makes three, or six where it comes
+ * from the archive, and sealing has made some 200 before.
+ */
+const chunksPerAnswer = 125;
 
 /** An event with the hash that the tree has for its leaf, hex; null where the tree has none. */
 export interface ExportedEvent extends OpenedEvent {
@@ -60,7 +63,7 @@ async function readChunk(
 }
 
 /**
- * Events from a leaf on, below another, a line each. The answer ends early after 250,000; a
+ * Events from a leaf on, below another, a line each. The answer ends early after 125,000; a
  * client that has the last line goes on with the leaf after it. A fault breaks the stream off.
  */
 export function exportTrail(

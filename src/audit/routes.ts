@@ -15,7 +15,7 @@ import {
   rfc3339,
   sha256,
 } from "../http/schemas.ts";
-import { auditActions, auditOutcomes } from "./event.ts";
+import { actorTypes, auditActions, auditDetails, auditOutcomes, targetTypes } from "./event.ts";
 import { type ExportedEvent, exportTrail } from "./export.ts";
 import { type OpenedEvent, opened } from "./open.ts";
 import { newestHead } from "./prove.ts";
@@ -26,19 +26,19 @@ const eventAnswer = z
     id,
     at: instant,
     actor: z.object({
-      type: z.enum(["api_token", "operator", "system"]),
+      type: z.enum(actorTypes),
       id: id.nullable(),
     }),
     action: z.enum(auditActions),
     target: z.object({
-      type: z.enum(["tenant", "api_token", "identity"]),
+      type: z.enum(targetTypes),
       id,
       external_id: z.string().nullable(),
     }),
     outcome: z.enum(auditOutcomes),
     reason: z.string().nullable(),
     request_id: z.string().nullable(),
-    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+    details: auditDetails,
     leaf_index: z.int().min(0).meta({ description: "Its place in the tenant's log." }),
     personal: z
       .object({
@@ -156,7 +156,7 @@ export const auditRoutes = [
       answers: {
         200: {
           description:
-            "A line an event: the objects of the list, with `leaf_hash`, what the tree has for the leaf. An answer ends early after 250,000 events: go on with the leaf after the last.",
+            "A line an event: the objects of the list, with `leaf_hash`, what the tree has for the leaf. An answer ends early after 125,000 events: go on with the leaf after the last.",
           body: z.string(),
           contentType: "application/x-ndjson",
         },

@@ -17,7 +17,13 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
-import { type AuditDetails, auditActions, auditOutcomes } from "../audit/event.ts";
+import {
+  type AuditDetails,
+  actorTypes,
+  auditActions,
+  auditOutcomes,
+  targetTypes,
+} from "../audit/event.ts";
 import type { Reason, SessionEvidence } from "../sentinel/signals.ts";
 import type { Permission } from "../tenancy/permission.ts";
 import type { SettingsPatch } from "../tenancy/settings.ts";
@@ -88,10 +94,10 @@ export const auditEvents = sqliteTable(
     leafIndex: integer("leaf_index").notNull(),
     id: text().notNull(),
     at: integer().notNull(),
-    actorType: text("actor_type", { enum: ["api_token", "operator", "system"] }).notNull(),
+    actorType: text("actor_type", { enum: actorTypes }).notNull(),
     actorId: text("actor_id"),
     action: text({ enum: auditActions }).notNull(),
-    targetType: text("target_type", { enum: ["tenant", "api_token", "identity"] }).notNull(),
+    targetType: text("target_type", { enum: targetTypes }).notNull(),
     targetId: text("target_id").notNull(),
     /** Id of the identity's audit key; null where the event has no personal parts. */
     personalKey: text("personal_key"),

@@ -3,8 +3,7 @@
  * record a transition with its events in one synchronous step, and see to it that the outbox reaches
  * D1 sooner or later.
  *
- * Alarms fire and tombstones age in real time, so this is the one place below the HTTP layer that
- * reads the clock; nothing is decided by it.
+ * Tombstones age in real time, so the clock is read here; nothing is decided by it.
  */
 import type { AuditEvent } from "../audit/event.ts";
 import { currentAuditKey } from "../audit/personal.ts";
@@ -12,8 +11,8 @@ import { derivedId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
 import { configNow } from "../env.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
-import { causeOf, log } from "../log.ts";
 import type { AssessmentRecord } from "../sentinel/assessment.ts";
+import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
 import { deliver } from "./outbox.ts";
 import { refusalReportDelay, reportRefusals } from "./refusals.ts";
 import { type IdentityState, parseState } from "./state.ts";
@@ -26,20 +25,13 @@ import {
   type Transition,
 } from "./transition.ts";
 
-/** Events of one burst travel together; at rest the trail is this much behind. */
-const deliveryDelayMs = 200;
-const longestRetryDelayMs = 60_000;
 /** Room for the events of one change in the order of ids. */
 const ordersPerVersion = 32;
 
 export class GuardLedger {
-  readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #storage: GuardStorage;
-  /** When the pending alarm fires, Unix ms. */
-  #alarmAt: number | undefined;
-  /** Alarms in a row that could not deliver. */
-  #failures = 0;
+  readonly #alarm: DeliveryAlarm;
   /** The delivery that is under way. */
   #running: Promise<void> = Promise.resolve();
   /** The one after it, which all share who ask meanwhile. */
@@ -48,13 +40,9 @@ export class GuardLedger {
   #clearings = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    this.#ctx = ctx;
     this.#env = env;
     this.#storage = new GuardStorage(ctx.storage);
-    // An alarm set before an eviction stands; a later one must not take its place.
-    ctx.blockConcurrencyWhile(async () => {
-      this.#alarmAt = (await ctx.storage.getAlarm()) ?? undefined;
-    });
+    this.#alarm = new DeliveryAlarm(ctx, "guard");
   }
 
   /** The identity is forgotten here; D1 has not confirmed that it has forgotten too. */
@@ -126,16 +114,7 @@ export class GuardLedger {
 
   /** Delivers, and comes back until that succeeds. Never gives up. */
   async onAlarm(): Promise<void> {
-    this.#alarmAt = undefined;
-    try {
-      await this.deliver();
-      this.#failures = 0;
-    } catch (error) {
-      this.#failures += 1;
-      const count = this.#failures;
-      log("error", "outbox_delivery_failed", { source: "guard", cause: causeOf(error), count });
-      await this.#arm(deliveryDelayMs);
-    }
+    await this.#alarm.fired(() => this.deliver());
   }
 
   /** Reads the record of an empty guard, and takes it over if nothing else came first. */
@@ -150,7 +129,7 @@ export class GuardLedger {
       const state = parseState(text, { tenantId, identityId });
       this.#storage.write(state, record.version);
       const waits = refusalReportDelay(state);
-      if (waits !== undefined) await this.#arm(waits);
+      if (waits !== undefined) await this.#alarm.arm(waits);
       return record;
     }
   }
@@ -165,7 +144,7 @@ export class GuardLedger {
     const assessment = result.ok ? assessmentOf?.(result.value) : undefined;
     this.#write(state, version, entries, call, assessment);
     const waits = entries.length > 0 ? deliveryDelayMs : refusalReportDelay(state);
-    if (waits !== undefined) await this.#arm(waits);
+    if (waits !== undefined) await this.#alarm.arm(waits);
     return result;
   }
 
@@ -230,7 +209,7 @@ export class GuardLedger {
     }
     if (this.isErasing()) {
       this.#clearings += 1;
-      this.#alarmAt = undefined;
+      this.#alarm.forget();
       await this.#storage.clear();
     }
   }
@@ -245,18 +224,9 @@ export class GuardLedger {
     if (auditKey === state.auditKey) return false;
     const live = this.#storage.live();
     // The state may have changed meanwhile, by an erasure too.
-    if (live !== null && live.state.status !== "erased") {
+    if (live !== null && live.state.auditKey === state.auditKey && !this.isErasing()) {
       this.#storage.write({ ...live.state, auditKey }, live.version + 1);
     }
     return true;
-  }
-
-  /** Sees to it that the alarm fires within the delay; later while deliveries fail. */
-  async #arm(delayMs: number): Promise<void> {
-    const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
-    const at = Date.now() + Math.max(delayMs, backoff);
-    if (this.#alarmAt !== undefined && this.#alarmAt <= at) return;
-    this.#alarmAt = at;
-    await this.#ctx.storage.setAlarm(at);
   }
 }

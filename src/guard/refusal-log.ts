@@ -4,8 +4,8 @@
  * route, token) is told at once, the others together, ever more rarely.
  *
  * Counts and events are recorded in one synchronous step and reach D1 by an alarm that comes back
- * until that succeeds. Alarms fire and runs age in real time, so the clock is read here; the events
- * have the time of their request.
+ * until that succeeds. Runs age in real time, so the clock is read here; the events have the time of
+ * their request.
  */
 import { DurableObject } from "cloudflare:workers";
 import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
@@ -15,6 +15,7 @@ import { derivedId } from "../crypto/id.ts";
 import { dbFor, runBatch } from "../db/client.ts";
 import { configNow } from "../env.ts";
 import { causeOf, log } from "../log.ts";
+import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
 import { counted, entryOf, isWaiting, type Refusal, reportDelay, reported } from "./refusals.ts";
 import type { RefusalRun } from "./state.ts";
 import type { FiledEntry } from "./transition.ts";
@@ -23,8 +24,6 @@ import type { FiledEntry } from "./transition.ts";
 const mostRuns = 64;
 /** A run that saw nothing for so long is forgotten; longer than any report waits. */
 const forgottenAfterMs = 2 * 60 * 60 * 1000;
-const deliveryDelayMs = 200;
-const longestRetryDelayMs = 60_000;
 const eventsPerDelivery = 50;
 
 interface LoggedRun extends RefusalRun {
@@ -64,16 +63,11 @@ function eventOf(tenantId: string, order: number, entry: FiledEntry, run: Refusa
 export class RefusalLog extends DurableObject<Env> {
   /** Mirrors the table; `undefined` until it was read, `null` when there is none. */
   #live: LogState | null | undefined;
-  /** When the pending alarm fires, Unix ms. */
-  #alarmAt: number | undefined;
-  /** Alarms in a row that could not deliver. */
-  #failures = 0;
+  readonly #alarm: DeliveryAlarm;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    ctx.blockConcurrencyWhile(async () => {
-      this.#alarmAt = (await ctx.storage.getAlarm()) ?? undefined;
-    });
+    this.#alarm = new DeliveryAlarm(ctx, "refusal_log");
   }
 
   /** Counts a refusal; whether that is recorded. Nothing is awaited between read and write. */
@@ -88,7 +82,7 @@ export class RefusalLog extends DurableObject<Env> {
       const counting = { ...run, toldAt: known?.toldAt ?? now };
       const first = known === undefined ? [{ run, count: refusal.count }] : [];
       this.#write({ ...before, runs: [...others, counting] }, first);
-      await this.#arm(known === undefined ? now + deliveryDelayMs : dueAt(counting));
+      await this.#alarm.arm(known === undefined ? deliveryDelayMs : dueAt(counting) - now);
       return true;
     } catch (error) {
       log("error", "refusal_not_counted", { source: "refusal_log", cause: causeOf(error) });
@@ -98,22 +92,12 @@ export class RefusalLog extends DurableObject<Env> {
 
   /** Tells what is due, delivers, and comes back until that succeeds. Never gives up. */
   override async alarm(): Promise<void> {
-    this.#alarmAt = undefined;
-    try {
+    await this.#alarm.fired(async () => {
       this.#tellDue(Date.now());
       await this.#deliver();
-      this.#failures = 0;
-      await this.#armForCounts();
-    } catch (error) {
-      this.#failures += 1;
-      const count = this.#failures;
-      log("error", "outbox_delivery_failed", {
-        source: "refusal_log",
-        cause: causeOf(error),
-        count,
-      });
-      await this.#arm(Date.now() + deliveryDelayMs);
-    }
+    });
+    // Where that failed, an earlier alarm is set already, and stands.
+    await this.#armForCounts();
   }
 
   #tellDue(now: number): void {
@@ -203,15 +187,6 @@ export class RefusalLog extends DurableObject<Env> {
   /** For what is counted and not due yet. */
   async #armForCounts(): Promise<void> {
     const due = (this.#state()?.runs ?? []).filter(isWaiting).map(dueAt);
-    if (due.length > 0) await this.#arm(Math.min(...due));
-  }
-
-  /** Sees to it that the alarm fires by then; later while deliveries fail. */
-  async #arm(wanted: number): Promise<void> {
-    const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
-    const at = Math.max(wanted, Date.now() + backoff);
-    if (this.#alarmAt !== undefined && this.#alarmAt <= at) return;
-    this.#alarmAt = at;
-    await this.ctx.storage.setAlarm(at);
+    if (due.length > 0) await this.#alarm.arm(Math.min(...due) - Date.now());
   }
 }

@@ -1,6 +1,6 @@
 /** The live security state of one identity: what its guard holds, and what D1 keeps the record of. */
 import { z } from "zod";
-import type { Actor, AuditAction } from "../audit/event.ts";
+import { type Actor, type AuditAction, actorTypes } from "../audit/event.ts";
 import type { AuditKey } from "../audit/personal.ts";
 import type { LockoutState } from "./lockout.ts";
 
@@ -69,7 +69,7 @@ export interface IdentityState {
 }
 
 const actorSchema = z.object({
-  type: z.enum(["api_token", "operator", "system"]),
+  type: z.enum(actorTypes),
   id: z.string().nullable(),
 });
 

@@ -49,7 +49,7 @@ const keyAnswer = z
       .boolean()
       .meta({ description: "Signs now; the others are known for what they signed." }),
   })
-  .meta({ id: "AuditKey" });
+  .meta({ id: "AuditPublicKey" });
 
 export const treeRoutes = [
   route(
