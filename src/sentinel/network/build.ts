@@ -1,185 +1,162 @@
 /**
- * From feeds to shards. Feeds overlap each other and themselves; a sweep over all range ends
- * gives disjoint segments, each with the kinds of every feed that covers it and a threat grade,
- * and the segments are cut at shard borders.
- *
- * Grade: every "threat" feed that covers an address adds the number of blacklists it reports for
- * it (1 where it reports none), and the sum saturates at 15. Inside one feed the largest number
- * counts, because a feed that repeats itself is not a second source.
+ * From feeds and geography to shards (pure): the layers are laid over each other, and cut at the
+ * borders of the shards. Kinds whose lists change within hours are not in it (see threats.ts).
  */
 import type { Family } from "./address.ts";
-import { encodeFlags, maxThreatGrade, type NetworkKind } from "./facts.ts";
-import type { FeedRanges } from "./ranges.ts";
+import { isFast } from "./facts.ts";
+import { type Feed, type FlagSegment, flagSegments } from "./flag-segments.ts";
+import { lastUpTo } from "./search.ts";
 import {
   encodeShard,
   positionBits,
   type ShardId,
   type ShardRecord,
   shardBits,
+  shardDigest,
   shardStart,
 } from "./shard.ts";
+import { type ValueRange, type ValueSegment, valueSegments } from "./value-segments.ts";
 
-export interface Feed {
-  readonly kind: NetworkKind;
-  readonly ranges: FeedRanges;
+/** Which network and country addresses belong to; positions as in a shard. */
+export interface Geography {
+  readonly asn: Readonly<Record<Family, readonly ValueRange[]>>;
+  /** Two letters as 16 bits. */
+  readonly country: Readonly<Record<Family, readonly ValueRange[]>>;
 }
+
+export const noGeography: Geography = { asn: { 4: [], 6: [] }, country: { 4: [], 6: [] } };
 
 export interface BuiltShard extends ShardId {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of its records: a shard with another digest says something else. */
+  readonly digest: string;
   readonly recordCount: number;
 }
 
-interface Segment {
-  readonly start: bigint;
-  readonly flags: number;
+export function built(id: ShardId, records: readonly ShardRecord[]): BuiltShard {
+  const { family, number } = id;
+  const bytes = encodeShard({ family, number, records });
+  return { family, number, bytes, digest: shardDigest(bytes), recordCount: records.length };
 }
 
-/**
- * All shards that say something, IPv4 before IPv6, ascending. A shard of which nothing is known
- * is left out. `builtAtSeconds` is Unix time and goes into each header.
- */
-export function buildShards(feeds: readonly Feed[], builtAtSeconds: number): BuiltShard[] {
-  return [
-    ...cut(4, mergeRanges(4, feeds), builtAtSeconds),
-    ...cut(6, mergeRanges(6, feeds), builtAtSeconds),
-  ];
+export function saysSomething({ asn, country, flags }: ShardRecord): boolean {
+  return asn !== 0 || country !== 0 || flags !== 0;
 }
 
-/**
- * Disjoint segments over the whole address space, ascending from position 0, each to the start
- * of the next; neighbours differ.
- */
-function mergeRanges(family: Family, feeds: readonly Feed[]): Segment[] {
-  const events = rangeEnds(family, feeds);
-  const { high, low, feed, count } = events;
-  const order = sortedByPosition(high, low);
-  const coverage = new Coverage(feeds);
-  const segments: Segment[] = [{ start: 0n, flags: 0 }];
-  let current = 0;
-  for (let index = 0; index < order.length; index += 1) {
-    const event = order[index] ?? 0;
-    coverage.change(feed[event] ?? 0, count[event] ?? 0);
-    const next = order[index + 1];
-    const samePosition =
-      next !== undefined && high[next] === high[event] && low[next] === low[event];
-    if (samePosition) continue;
-    const flags = coverage.flags();
-    if (flags === current) continue;
-    current = flags;
-    const start = (BigInt(high[event] ?? 0) << 32n) | BigInt(low[event] ?? 0);
-    if (start === 0n) segments.pop();
-    segments.push({ start, flags });
-  }
-  return segments;
+/** The feeds whose kinds the shards hold. */
+export function slowFeeds(feeds: readonly Feed[]): readonly Feed[] {
+  return feeds.filter(({ kind }) => !isFast(kind));
 }
 
-/** Where ranges open (count above 0) and where the address after them closes (below 0). */
-function rangeEnds(family: Family, feeds: readonly Feed[]) {
-  const total = feeds.reduce((sum, { ranges }) => sum + ranges.byFamily[family].length, 0) * 2;
-  const high = new Uint32Array(total);
-  const low = new Uint32Array(total);
-  const feed = new Uint16Array(total);
-  const count = new Int8Array(total);
-  const topHigh = family === 4 ? 0 : 0xffff_ffff;
-  let used = 0;
-  for (const [feedIndex, { ranges }] of feeds.entries()) {
-    const columns = ranges.byFamily[family];
-    for (let row = 0; row < columns.length; row += 1) {
-      const lastHigh = columns.lastHigh[row] ?? 0;
-      const lastLow = columns.lastLow[row] ?? 0;
-      const sources = columns.count[row] ?? 0;
-      high[used] = columns.firstHigh[row] ?? 0;
-      low[used] = columns.firstLow[row] ?? 0;
-      feed[used] = feedIndex;
-      count[used] = sources;
-      used += 1;
-      // A range up to the last address of all never closes.
-      if (lastLow === 0xffff_ffff && lastHigh === topHigh) continue;
-      high[used] = lastLow === 0xffff_ffff ? lastHigh + 1 : lastHigh;
-      low[used] = lastLow === 0xffff_ffff ? 0 : lastLow + 1;
-      feed[used] = feedIndex;
-      count[used] = -sources;
-      used += 1;
-    }
-  }
-  return { high: high.subarray(0, used), low: low.subarray(0, used), feed, count };
+/** All shards that say something, IPv4 before IPv6, ascending. */
+export function buildShards(feeds: readonly Feed[], geography = noGeography): BuiltShard[] {
+  const slow = slowFeeds(feeds);
+  return ([4, 6] as const).flatMap((family) => {
+    const end = 1n << BigInt(positionBits[family]);
+    return cut(
+      family,
+      layered(
+        flagSegments(family, slow),
+        valueSegments(geography.asn[family], end),
+        valueSegments(geography.country[family], end),
+      ),
+    );
+  });
 }
 
-function sortedByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
-  const order = new Uint32Array(high.length);
-  for (let index = 0; index < order.length; index += 1) order[index] = index;
-  return order.sort((a, b) => (high[a] ?? 0) - (high[b] ?? 0) || (low[a] ?? 0) - (low[b] ?? 0));
-}
-
-/** Which feeds cover the position of the sweep, kept up to date range by range. */
-class Coverage {
-  private readonly kinds: readonly NetworkKind[];
-  /** Open ranges per feed and count; a feed's row is maxThreatGrade + 1 wide. */
-  private readonly open: Uint32Array;
-  /** Largest count among the open ranges of each feed, 0 when none is open. */
-  private readonly largest: Uint8Array;
-
-  constructor(feeds: readonly Feed[]) {
-    this.kinds = feeds.map((feed) => feed.kind);
-    this.open = new Uint32Array(feeds.length * (maxThreatGrade + 1));
-    this.largest = new Uint8Array(feeds.length);
-  }
-
-  /** A range of the feed with the given count opens, or closes when the count is negative. */
-  change(feed: number, signedCount: number): void {
-    const row = feed * (maxThreatGrade + 1);
-    const count = Math.abs(signedCount);
-    const cell = row + count;
-    this.open[cell] = (this.open[cell] ?? 0) + Math.sign(signedCount);
-    let largest = Math.max(this.largest[feed] ?? 0, count);
-    while (largest > 0 && this.open[row + largest] === 0) largest -= 1;
-    this.largest[feed] = largest;
-  }
-
-  flags(): number {
-    const covering = new Set<NetworkKind>();
-    let grade = 0;
-    for (const [feed, kind] of this.kinds.entries()) {
-      const largest = this.largest[feed] ?? 0;
-      if (largest === 0) continue;
-      covering.add(kind);
-      if (kind === "threat") grade += largest;
-    }
-    return encodeFlags(covering, grade);
+/** Lays the layers over each other; each begins at position 0. */
+function layered(
+  flags: readonly FlagSegment[],
+  asns: readonly ValueSegment[],
+  countries: readonly ValueSegment[],
+): ShardRecord[] {
+  const records: ShardRecord[] = [];
+  const at = { flags: 0, asn: 0, country: 0 };
+  for (;;) {
+    const last = records.at(-1);
+    const record = {
+      start: later(flags[at.flags]?.start, asns[at.asn]?.start, countries[at.country]?.start),
+      asn: asns[at.asn]?.value ?? 0,
+      country: countries[at.country]?.value ?? 0,
+      flags: flags[at.flags]?.flags ?? 0,
+    };
+    if (last === undefined || !isSame(last, record)) records.push(record);
+    const next = [flags[at.flags + 1], asns[at.asn + 1], countries[at.country + 1]]
+      .flatMap((segment) => segment?.start ?? [])
+      .reduce<bigint | undefined>(
+        (least, start) => (least === undefined || start < least ? start : least),
+        undefined,
+      );
+    if (next === undefined) return records;
+    if (flags[at.flags + 1]?.start === next) at.flags += 1;
+    if (asns[at.asn + 1]?.start === next) at.asn += 1;
+    if (countries[at.country + 1]?.start === next) at.country += 1;
   }
 }
 
-/** Cuts segments at shard borders and encodes every shard with at least one flag in it. */
-function cut(family: Family, segments: readonly Segment[], builtAtSeconds: number): BuiltShard[] {
+function later(...starts: readonly (bigint | undefined)[]): bigint {
+  return starts.reduce<bigint>(
+    (most, start) => (start !== undefined && start > most ? start : most),
+    0n,
+  );
+}
+
+function isSame(left: ShardRecord, right: ShardRecord): boolean {
+  return left.asn === right.asn && left.country === right.country && left.flags === right.flags;
+}
+
+/** Cuts records at shard borders and encodes every shard that says something. */
+function cut(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
-  const built: BuiltShard[] = [];
+  const shards: BuiltShard[] = [];
   let number = 0;
-  let records: ShardRecord[] = [];
+  let gathered: ShardRecord[] = [];
 
   function flush(): void {
-    if (records.some((record) => record.flags !== 0)) {
-      const bytes = encodeShard({ family, number, builtAtSeconds, records });
-      built.push({ family, number, bytes, recordCount: records.length });
-    }
-    records = [];
+    if (gathered.some(saysSomething)) shards.push(built({ family, number }, gathered));
+    gathered = [];
   }
 
-  function append(shard: number, start: bigint, flags: number): void {
+  function append(shard: number, record: ShardRecord): void {
     if (shard !== number) flush();
     number = shard;
     const border = shardStart({ family, number });
-    records.push({ start: start > border ? start : border, asn: 0, country: 0, flags });
+    gathered.push({ ...record, start: record.start > border ? record.start : border });
   }
 
-  for (const [index, { start, flags }] of segments.entries()) {
-    const firstShard = Number(start >> shift);
-    const lastShard = Number(((segments[index + 1]?.start ?? end) - 1n) >> shift);
-    append(firstShard, start, flags);
+  for (const [index, record] of records.entries()) {
+    const firstShard = Number(record.start >> shift);
+    const lastShard = Number(((records[index + 1]?.start ?? end) - 1n) >> shift);
+    append(firstShard, record);
     // Whole shards of which nothing is known, nearly all of IPv6, are stepped over.
-    const from = flags === 0 ? Math.max(firstShard + 1, lastShard) : firstShard + 1;
-    for (let shard = from; shard <= lastShard; shard += 1) append(shard, start, flags);
+    const from = saysSomething(record) ? firstShard + 1 : Math.max(firstShard + 1, lastShard);
+    for (let shard = from; shard <= lastShard; shard += 1) append(shard, record);
   }
   flush();
-  return built;
+  return shards;
+}
+
+/** The flags inside one shard, beginning where it begins. */
+export function flagsWithin(id: ShardId, segments: readonly FlagSegment[]): FlagSegment[] {
+  const start = shardStart(id);
+  const end = start + (1n << BigInt(positionBits[id.family] - shardBits[id.family]));
+  const first = lastUpTo(segments.length, (index) => (segments[index]?.start ?? end) > start);
+  const within: FlagSegment[] = [{ start, flags: segments[first]?.flags ?? 0 }];
+  for (let index = first + 1; index < segments.length; index += 1) {
+    const segment = segments[index];
+    if (segment === undefined || segment.start >= end) break;
+    within.push(segment);
+  }
+  return within;
+}
+
+/** The records of a shard with other flags; network and country stay. */
+export function reflagged(
+  records: readonly ShardRecord[],
+  flags: readonly FlagSegment[],
+): ShardRecord[] {
+  const values = (of: "asn" | "country") =>
+    records.map((record) => ({ start: record.start, value: record[of] }));
+  return layered(flags, values("asn"), values("country"));
 }

@@ -32,6 +32,15 @@ export interface NetworkFacts {
   readonly country: string | undefined;
 }
 
+/**
+ * Kinds whose lists change within hours: they are in one value of their own, not in the shards.
+ */
+const fastKinds: readonly NetworkKind[] = ["tor", "scanner", "threat"];
+
+export function isFast(kind: NetworkKind): boolean {
+  return fastKinds.includes(kind);
+}
+
 export const maxThreatGrade = 15;
 
 const gradeShift = 12;

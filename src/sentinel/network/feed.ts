@@ -10,6 +10,7 @@
  * the first ones are kept with number and reason, and reading goes on.
  */
 import { addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
+import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
 
 export interface FeedEntry {
@@ -26,24 +27,10 @@ export type FeedLine =
   | { readonly type: "blank" }
   | { readonly type: "bad"; readonly reason: string };
 
-export interface BadLine {
-  /** From 1. */
-  readonly line: number;
-  readonly reason: string;
-}
-
-export interface ParsedFeed {
+export interface ParsedFeed extends LineCounts {
   readonly ranges: FeedRanges;
-  /** Lines with an entry. */
-  readonly rows: number;
-  /** Lines that could not be read. */
-  readonly skipped: number;
-  /** The first of them. */
-  readonly badLines: readonly BadLine[];
 }
 
-/** How many bad lines are kept with their reason. */
-export const badLinesKept = 20;
 /**
  * Widest range taken from a feed, as a power of two: an IPv4 /8, an IPv6 /16. Nobody owns more
  * in one piece, so anything wider is a slip of the pen or a list of bogons (224.0.0.0/3), and
@@ -73,41 +60,25 @@ export function parseFeedLine(line: string): FeedLine {
 /**
  * Collects a feed that arrives in pieces: `push` takes text cut anywhere, `finish` the rest.
  */
-export function createFeedParser(): { push(text: string): void; finish(): ParsedFeed } {
+export function createFeedParser(): {
+  push(text: string): void;
+  /** Lines with an entry so far. */
+  rows(): number;
+  finish(): ParsedFeed;
+} {
   const ranges = new FeedRanges();
-  const badLines: BadLine[] = [];
-  let rows = 0;
-  let skipped = 0;
-  let lineNumber = 0;
-  let pending = "";
-
-  function take(line: string): void {
-    lineNumber += 1;
-    // A byte order mark is not white space to every editor that put it there.
-    const parsed = parseFeedLine(lineNumber === 1 ? line.replace(/^\uFEFF/, "") : line);
+  const reader = createLineReader((line) => {
+    const parsed = parseFeedLine(line);
     if (parsed.type === "entry") {
       const { family, first, last, count } = parsed.entry;
       ranges.add(family, first, last, count);
-      rows += 1;
-    } else if (parsed.type === "bad") {
-      skipped += 1;
-      if (badLines.length < badLinesKept) {
-        badLines.push({ line: lineNumber, reason: parsed.reason });
-      }
     }
-  }
-
+    return parsed;
+  });
   return {
-    push(text) {
-      const lines = (pending + text).split("\n");
-      pending = lines.pop() ?? "";
-      for (const line of lines) take(line);
-    },
-    finish() {
-      if (pending !== "") take(pending);
-      pending = "";
-      return { ranges, rows, skipped, badLines };
-    },
+    push: reader.push,
+    rows: () => ranges.byFamily[4].length + ranges.byFamily[6].length,
+    finish: () => ({ ranges, ...reader.finish() }),
   };
 }
 

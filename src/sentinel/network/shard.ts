@@ -1,8 +1,8 @@
 /**
  * One KV value of network data: a header and fixed-size records in ascending order of address.
  *
- *   header, 24 bytes: magic u32 · format version u8 · family u8 · 0 u16 · shard number u32 ·
- *                     built at u32 (Unix seconds) · record count u32 · CRC-32 of all other bytes
+ *   header, 20 bytes: magic u32 · format version u8 · family u8 · 0 u16 · shard number u32 ·
+ *                     record count u32 · CRC-32 of all other bytes
  *   IPv4 record, 12 bytes: start u32 · ASN u32 · country u16 · flags u16
  *   IPv6 record, 16 bytes: start u64 (top half of the address) · ASN · country · flags
  *
@@ -10,7 +10,12 @@
  * shard, and the first starts at the first address of the shard, so every address of a shard is
  * in exactly one record. IPv4 is cut into /12, IPv6 into /20 shards; IPv6 is looked at by its
  * top 64 bits only, because a subscriber owns at least a /64.
+ *
+ * A shard's key ends in a digest of its records, so a value never changes under its key: locations
+ * may keep it as long as they like, and a new data set never shows through half-way.
  */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
 import type { Address, Family } from "./address.ts";
 import { decodeFacts, type NetworkFacts } from "./facts.ts";
@@ -32,8 +37,6 @@ export interface ShardRecord {
 }
 
 export interface Shard extends ShardId {
-  /** Unix seconds. */
-  readonly builtAtSeconds: number;
   readonly records: readonly ShardRecord[];
 }
 
@@ -42,16 +45,19 @@ export type ShardAnswer =
   | { readonly status: "nothing" }
   | { readonly status: "corrupt"; readonly reason: string };
 
-export const keyPrefix = "net/v1/";
-export const shardFormat = 1;
-export const shardHeaderBytes = 24;
+export const keyPrefix = "net/v2/";
+export const shardFormat = 2;
+const shardHeaderBytes = 20;
 export const shardBits: Readonly<Record<Family, number>> = { 4: 12, 6: 20 };
 /** Bits of an address that a record distinguishes. */
 export const positionBits: Readonly<Record<Family, number>> = { 4: 32, 6: 64 };
 
 /** "EIPN" */
 const magicBytes = 0x4549504e;
-const checksumAt = 20;
+const checksumAt = 16;
+const countAt = 12;
+/** Bytes of SHA-256 in a key: enough that two contents of a shard never share one. */
+export const digestBytes = 8;
 const recordBytes: Readonly<Record<Family, number>> = { 4: 12, 6: 16 };
 
 /** The shard an address is in. */
@@ -61,10 +67,23 @@ export function shardOf(address: Address): ShardId {
   return { family: address.family, number: Number(address.value >> shift) };
 }
 
-/** KV key: `net/v1/4/001`, `net/v1/6/20014` (the top bits of the address in hexadecimal). */
-export function shardKey({ family, number }: ShardId): string {
+/**
+ * KV key: `net/v2/4/001/<digest>`, `net/v2/6/20014/<digest>` (the top bits of the address in
+ * hexadecimal).
+ */
+export function shardKey({ family, number }: ShardId, digest: string): string {
   const digits = shardBits[family] / 4;
-  return `${keyPrefix}${family}/${number.toString(16).padStart(digits, "0")}`;
+  return `${keyPrefix}${family}/${number.toString(16).padStart(digits, "0")}/${digest}`;
+}
+
+/** Whether a key is that of a shard, of whatever content. */
+export function isShardKey(key: string): boolean {
+  return key.startsWith(`${keyPrefix}4/`) || key.startsWith(`${keyPrefix}6/`);
+}
+
+/** Digest of a shard's records, hex. */
+export function shardDigest(bytes: Uint8Array): string {
+  return bytesToHex(sha256(bytes.subarray(shardHeaderBytes)).subarray(0, digestBytes));
 }
 
 /** The position of the first address of a shard. */
@@ -82,8 +101,7 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
   view.setUint8(4, shardFormat);
   view.setUint8(5, family);
   view.setUint32(8, shard.number);
-  view.setUint32(12, shard.builtAtSeconds);
-  view.setUint32(16, records.length);
+  view.setUint32(countAt, records.length);
   let at = shardHeaderBytes;
   for (const record of records) {
     if (family === 4) view.setUint32(at, Number(record.start));
@@ -116,7 +134,7 @@ export function decodeShard(
       flags: view.getUint16(at + size - 2),
     });
   }
-  return { status: "ok", shard: { ...id, builtAtSeconds: view.getUint32(12), records } };
+  return { status: "ok", shard: { ...id, records } };
 }
 
 /**
@@ -159,7 +177,7 @@ function openShard(bytes: Uint8Array, id: ShardId): { view: DataView; count: num
   if (view.getUint32(0) !== magicBytes) return "not a network shard";
   if (view.getUint8(4) !== shardFormat) return "another format version";
   if (view.getUint8(5) !== id.family || view.getUint32(8) !== id.number) return "another shard";
-  const count = view.getUint32(16);
+  const count = view.getUint32(countAt);
   if (count === 0) return "no records";
   if (bytes.byteLength !== shardHeaderBytes + count * recordBytes[id.family]) {
     return "length does not match the record count";

@@ -1,150 +1,90 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Family } from "../../../src/sentinel/network/address.ts";
 import {
-  type Address,
-  addressBits,
-  contains,
-  type Family,
-  formatAddress,
-  type Network,
-} from "../../../src/sentinel/network/address.ts";
-import { type BuiltShard, buildShards, type Feed } from "../../../src/sentinel/network/build.ts";
-import { type NetworkFacts, networkKinds } from "../../../src/sentinel/network/facts.ts";
-import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
+  buildShards,
+  built,
+  flagsWithin,
+  noGeography,
+  reflagged,
+  slowFeeds,
+} from "../../../src/sentinel/network/build.ts";
+import { isFast, type NetworkFacts, networkKinds } from "../../../src/sentinel/network/facts.ts";
+import { type Feed, flagSegments } from "../../../src/sentinel/network/flag-segments.ts";
+import { decodeShard, shardKey } from "../../../src/sentinel/network/shard.ts";
 import {
-  decodeShard,
-  lookupShard,
-  shardKey,
-  shardOf,
-} from "../../../src/sentinel/network/shard.ts";
-import { address, feed, network } from "./support.ts";
+  addressesAround,
+  naiveFeeds,
+  naiveGeography,
+  scanAll,
+  toFeeds,
+  toGeography,
+} from "./naive.ts";
+import { address, factsOf, feed, geography, inShards } from "./support.ts";
 
-const BUILT_AT_SECONDS = 1_787_000_000;
+const slowKinds = networkKinds.filter((kind) => !isFast(kind));
 
-function find(shards: readonly BuiltShard[], target: Address): NetworkFacts | undefined {
-  const { family, number } = shardOf(target);
-  const shard = shards.find((one) => one.family === family && one.number === number);
-  if (shard === undefined) return undefined;
-  const answer = lookupShard(shard.bytes, target);
-  if (answer.status === "corrupt") throw new Error(answer.reason);
-  return answer.status === "found" ? answer.facts : undefined;
+function lookup(feeds: readonly Feed[], text: string, places = noGeography) {
+  return inShards(buildShards(feeds, places), address(text));
 }
 
-function lookup(feeds: readonly Feed[], text: string): NetworkFacts | undefined {
-  return find(buildShards(feeds, BUILT_AT_SECONDS), address(text));
-}
-
-interface NaiveFeed {
-  readonly kind: (typeof networkKinds)[number];
-  readonly networks: readonly { readonly network: Network; readonly count: number }[];
-}
-
-/** The definition, word for word. */
-function scan(feeds: readonly NaiveFeed[], target: Address): NetworkFacts | undefined {
-  const covering = feeds.flatMap(({ kind, networks }) => {
-    const counts = networks.filter((one) => contains(one.network, target)).map((one) => one.count);
-    return counts.length === 0 ? [] : [{ kind, count: Math.max(...counts) }];
-  });
-  if (covering.length === 0) return undefined;
-  const kinds = networkKinds.filter((kind) => covering.some((one) => one.kind === kind));
-  const threats = covering.filter(({ kind }) => kind === "threat");
-  const threatGrade = Math.min(
-    15,
-    threats.reduce((sum, { count }) => sum + count, 0),
-  );
-  return { kinds, threatGrade, asn: undefined, country: undefined };
-}
-
-/** Networks crowded around shard borders and the ends of the space, so that they overlap. */
-function networks(family: Family): fc.Arbitrary<Network> {
-  const bits = addressBits(family);
-  const shardWidth = BigInt(family === 4 ? 20 : 108);
-  const grain = BigInt(family === 4 ? 0 : 64);
-  const space = 1n << BigInt(bits);
-  const anchor = fc.constantFrom(0n, 0x011n << shardWidth, 0x012n << shardWidth, space - 1n);
-  return fc
-    .record({
-      anchor,
-      offset: fc.bigInt({ min: -600n, max: 600n }),
-      prefix: fc.oneof(
-        fc.integer({ min: bits - Number(grain) - 10, max: bits - Number(grain) }),
-        fc.integer({ min: family === 4 ? 8 : 16, max: bits - Number(grain) }),
-      ),
-    })
-    .map(({ anchor: base, offset, prefix }) => {
-      const moved = base + (offset << grain);
-      const value = moved < 0n ? 0n : moved >= space ? space - 1n : moved;
-      return network(`${formatAddress(family, value)}/${prefix}`);
-    })
-    .filter((one) => one.family === family);
-}
-
-function naiveFeeds(family: Family): fc.Arbitrary<NaiveFeed[]> {
-  const entry = fc.record({ network: networks(family), count: fc.integer({ min: 1, max: 9 }) });
-  return fc.array(
-    fc.record({
-      kind: fc.constantFrom(...networkKinds, "threat" as const),
-      networks: fc.array(entry, { minLength: 1, maxLength: 12 }),
-    }),
-    { minLength: 1, maxLength: 5 },
-  );
-}
-
-function toFeeds(feeds: readonly NaiveFeed[]): Feed[] {
-  return feeds.map(({ kind, networks: listed }) => {
-    const ranges = new FeedRanges();
-    for (const { network: one, count } of listed) {
-      ranges.add(one.family, one.first, one.last, count);
-    }
-    return { kind, ranges };
-  });
-}
-
-describe("the shards of some feeds", () => {
+describe("the shards of feeds and geography", () => {
   it.each<Family>([4, 6])("agree with a linear scan at every IPv%i border", (family) => {
-    const step = family === 4 ? 1n : 1n << 64n;
-    const shardWidth = 1n << BigInt(family === 4 ? 20 : 108);
-    const space = 1n << BigInt(addressBits(family));
     fc.assert(
-      fc.property(naiveFeeds(family), (feeds) => {
-        const shards = buildShards(toFeeds(feeds), BUILT_AT_SECONDS);
-        for (const { network: one } of feeds.flatMap(({ networks: listed }) => listed)) {
-          const border = (one.first / shardWidth + 1n) * shardWidth;
-          const around = [one.first, one.last, border].flatMap((at) => [at - step, at, at + step]);
-          for (const value of around) {
-            if (value < 0n || value >= space) continue;
-            const target: Address = { family, text: "", value, range: "unicast" };
-            expect(find(shards, target)).toEqual(scan(feeds, target));
-          }
+      fc.property(naiveFeeds(family, slowKinds), naiveGeography(family), (feeds, places) => {
+        const shards = buildShards(toFeeds(feeds), toGeography(places));
+        const listed = [
+          ...feeds.flatMap(({ networks }) => networks),
+          ...places.asn,
+          ...places.country,
+        ];
+        for (const target of addressesAround(
+          family,
+          listed.map(({ network }) => network),
+        )) {
+          expect(inShards(shards, target)).toEqual(scanAll(feeds, places, target));
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 120 },
     );
   });
 
   it("are whole, ascend, are never empty, and hold no two equal records in a row", () => {
+    const feeds = fc.tuple(naiveFeeds(4, slowKinds), naiveFeeds(6, slowKinds));
     fc.assert(
-      fc.property(naiveFeeds(4), naiveFeeds(6), (v4, v6) => {
-        const shards = buildShards(toFeeds([...v4, ...v6]), BUILT_AT_SECONDS);
-        const keys = shards.map(shardKey);
+      fc.property(feeds, naiveGeography(4), ([v4, v6], places) => {
+        const shards = buildShards(toFeeds([...v4, ...v6]), toGeography(places));
+        const keys = shards.map((shard) => shardKey(shard, shard.digest));
         expect(keys).toEqual([...new Set(keys)].sort());
         for (const shard of shards) {
           const decoded = decodeShard(shard.bytes, shard);
           if (decoded.status !== "ok") throw new Error(decoded.reason);
-          const { records, builtAtSeconds } = decoded.shard;
-          expect(builtAtSeconds).toBe(BUILT_AT_SECONDS);
+          const { records } = decoded.shard;
           expect(records.length).toBe(shard.recordCount);
-          expect(records.some(({ flags }) => flags !== 0)).toBe(true);
+          expect(records.some((one) => one.flags + one.asn + one.country !== 0)).toBe(true);
           for (const [index, record] of records.entries()) {
             const before = records[index - 1];
             if (before === undefined) continue;
             expect(record.start > before.start).toBe(true);
-            expect(record.flags).not.toBe(before.flags);
+            expect({ ...record, start: 0n }).not.toEqual({ ...before, start: 0n });
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
+  });
+
+  it("have the same digests exactly where they say the same", () => {
+    const before = buildShards([feed("vpn", "11.0.0.0/24", "12.0.0.0/24", "2a00::/32")]);
+    const again = buildShards([feed("vpn", "12.0.0.0/24", "2a00::/32", "11.0.0.0/24")]);
+    const after = buildShards([feed("vpn", "11.0.0.0/24", "12.0.0.0/25", "2a00::/32")]);
+    const digests = (shards: typeof before) => shards.map(({ digest }) => digest);
+    expect(digests(again)).toEqual(digests(before));
+    expect(digests(after).map((digest, at) => digest === digests(before)[at])).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 
   it("carry the kinds of every feed that covers an address", () => {
@@ -154,33 +94,9 @@ describe("the shards of some feeds", () => {
     expect(lookup(feeds, "13.0.0.0")).toBeUndefined();
   });
 
-  it("add the counts of threat feeds and stop at 15", () => {
-    const feeds = [
-      feed("threat", "11.0.0.1 4", "11.0.0.2 9"),
-      feed("threat", "11.0.0.0/30"),
-      feed("threat", "11.0.0.2 8"),
-    ];
-    expect(lookup(feeds, "11.0.0.1")?.threatGrade).toBe(5);
-    expect(lookup(feeds, "11.0.0.2")?.threatGrade).toBe(15);
-    expect(lookup(feeds, "11.0.0.3")?.threatGrade).toBe(1);
-  });
-
-  it("take the largest count when one feed repeats itself", () => {
-    const feeds = [feed("threat", "11.0.0.1 2", "11.0.0.1 5", "11.0.0.0/24 3", "11.0.0.1 1")];
-    expect(lookup(feeds, "11.0.0.1")?.threatGrade).toBe(5);
-    expect(lookup(feeds, "11.0.0.2")?.threatGrade).toBe(3);
-  });
-
-  it("give feeds of other kinds no grade, whatever their counts", () => {
-    expect(lookup([feed("scanner", "11.0.0.1 7")], "11.0.0.1")).toMatchObject({
-      kinds: ["scanner"],
-      threatGrade: 0,
-    });
-  });
-
   it("cover the whole /64 of a single IPv6 address", () => {
-    const feeds = [feed("tor", "2a00:1:2:3::7")];
-    expect(lookup(feeds, "2a00:1:2:3:ffff::")?.kinds).toEqual(["tor"]);
+    const feeds = [feed("relay", "2a00:1:2:3::7")];
+    expect(lookup(feeds, "2a00:1:2:3:ffff::")?.kinds).toEqual(["relay"]);
     expect(lookup(feeds, "2a00:1:2:4::")).toBeUndefined();
   });
 
@@ -192,14 +108,83 @@ describe("the shards of some feeds", () => {
   });
 
   it("are one record each where a network fills them", () => {
-    const shards = buildShards([feed("hosting", "11.0.0.0/8")], BUILT_AT_SECONDS);
+    const shards = buildShards([feed("hosting", "11.0.0.0/8")]);
     expect(shards.map(({ number, recordCount }) => [number, recordCount])).toEqual(
       Array.from({ length: 16 }, (_, index) => [0x0b0 + index, 1]),
     );
   });
 
+  it("know network and country where no list names the address", () => {
+    const places = geography(["11.0.0.0/8,64500", "2a00::/32,64501"], ["11.0.0.0/9,DE"]);
+    const feeds = [feed("vpn", "11.0.0.0/24")];
+    const known = { asn: 64_500, country: "DE" };
+    expect(lookup(feeds, "11.0.0.1", places)).toEqual(factsOf({ kinds: ["vpn"], ...known }));
+    expect(lookup(feeds, "11.0.1.1", places)).toEqual(factsOf(known));
+    expect(lookup(feeds, "11.200.0.1", places)).toEqual(factsOf({ asn: 64_500 }));
+    expect(lookup(feeds, "2a00::1", places)).toEqual(factsOf({ asn: 64_501 }));
+    expect(lookup(feeds, "12.0.0.1", places)).toBeUndefined();
+  });
+
+  it("let the narrower of two nested places win", () => {
+    const places = geography(
+      ["11.0.0.0/8,1", "11.0.1.0/24,2"],
+      ["11.0.1.128/25,FR", "11.0.0.0/8,DE"],
+    );
+    expect(lookup([], "11.0.0.255", places)).toMatchObject({ asn: 1, country: "DE" });
+    expect(lookup([], "11.0.1.0", places)).toMatchObject({ asn: 2, country: "DE" });
+    expect(lookup([], "11.0.1.255", places)).toMatchObject({ asn: 2, country: "FR" });
+    expect(lookup([], "11.0.2.0", places)).toMatchObject({ asn: 1, country: "DE" });
+  });
+
+  it("leave out the lists that change within hours", () => {
+    const feeds = [
+      feed("tor", "11.0.0.1"),
+      feed("threat", "11.0.0.1"),
+      feed("scanner", "11.0.0.1"),
+    ];
+    expect(buildShards(feeds)).toEqual([]);
+    expect(slowFeeds([...feeds, feed("vpn")]).map(({ kind }) => kind)).toEqual(["vpn"]);
+  });
+
   it("are none when the feeds are empty", () => {
-    expect(buildShards([], BUILT_AT_SECONDS)).toEqual([]);
-    expect(buildShards([feed("vpn")], BUILT_AT_SECONDS)).toEqual([]);
+    expect(buildShards([])).toEqual([]);
+    expect(buildShards([feed("vpn")])).toEqual([]);
+  });
+});
+
+describe("shards that get other flags", () => {
+  it.each<Family>([4, 6])("are those that would be built anew, in IPv%i", (family) => {
+    const feeds = fc.tuple(naiveFeeds(family, slowKinds), naiveFeeds(family, slowKinds));
+    fc.assert(
+      fc.property(feeds, naiveGeography(family), ([before, after], places) => {
+        const old = buildShards(toFeeds(before), toGeography(places));
+        const anew = buildShards(toFeeds(after), toGeography(places));
+        const segments = flagSegments(family, slowFeeds(toFeeds(after)));
+        for (const shard of old) {
+          const decoded = decodeShard(shard.bytes, shard);
+          if (decoded.status !== "ok") throw new Error(decoded.reason);
+          const records = reflagged(decoded.shard.records, flagsWithin(shard, segments));
+          const expected = anew.find(({ number }) => number === shard.number);
+          const found = built(shard, records);
+          if (expected === undefined) expect(records.map(({ flags }) => flags)).toEqual([0]);
+          else expect(found).toEqual(expected);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("keep network and country", () => {
+    const places = geography(["11.0.0.0/24,64500"], ["11.0.0.0/24,DE"]);
+    const [shard] = buildShards([feed("vpn", "11.0.0.0/25")], places);
+    if (shard === undefined) throw new Error("no shard");
+    const decoded = decodeShard(shard.bytes, shard);
+    if (decoded.status !== "ok") throw new Error(decoded.reason);
+    const segments = flagSegments(4, [feed("relay", "11.0.0.128/25")]);
+    const after = built(shard, reflagged(decoded.shard.records, flagsWithin(shard, segments)));
+    const known = { asn: 64_500, country: "DE" };
+    const find = (text: string): NetworkFacts | undefined => inShards([after], address(text));
+    expect(find("11.0.0.1")).toEqual(factsOf(known));
+    expect(find("11.0.0.200")).toEqual(factsOf({ kinds: ["relay"], ...known }));
   });
 });

@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  badLinesKept,
-  createFeedParser,
-  parseFeedLine,
-} from "../../../src/sentinel/network/feed.ts";
+import { createFeedParser, parseFeedLine } from "../../../src/sentinel/network/feed.ts";
+import { badLinesKept } from "../../../src/sentinel/network/lines.ts";
 import { network } from "./support.ts";
 
 function parse(...pieces: string[]) {

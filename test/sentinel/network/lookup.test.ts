@@ -1,220 +1,142 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import type { Address } from "../../../src/sentinel/network/address.ts";
+import { currentKey } from "../../../src/sentinel/network/current.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
-import { manifestKey } from "../../../src/sentinel/network/manifest.ts";
-import { address, feed, imported, NOW, WatchedStore } from "./support.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1_000;
-const SHARD_KEY = "net/v1/4/0b0";
-const FEEDS = [feed("vpn", "11.0.0.0/24"), feed("tor", "2a00:1::/32")];
-const LISTED = address("11.0.0.7");
-const UNLISTED = address("11.0.1.7");
-const ELSEWHERE = address("99.0.0.1");
-const VPN = {
-  facts: { kinds: ["vpn"], threatGrade: 0, asn: undefined, country: undefined },
-  degraded: false,
-};
-const NOTHING = { facts: undefined, degraded: false };
-
-function degraded(reason: string) {
-  return { facts: undefined, degraded: true, reason };
-}
-
-function never(): Promise<ArrayBuffer | null> {
-  return new Promise(() => {});
-}
+import {
+  DAY_MS,
+  dataSet,
+  degraded,
+  ELSEWHERE,
+  IN_BOTH,
+  IN_SHARD,
+  IN_THREATS,
+  LISTED,
+  MINUTE_MS,
+  NOTHING,
+  PLACE,
+  UNLISTED,
+  warm,
+  whole,
+} from "./sample.ts";
+import { address, factsOf, feed, imported, NOW, WatchedStore } from "./support.ts";
 
 describe("a lookup in the real KV", () => {
-  // An isolate remembers a manifest for a minute; each test lives in an hour of its own.
-  let hour = 0;
+  // An isolate remembers a data set for a day; each test lives two days after the one before.
+  let tests = 0;
 
   async function empty(): Promise<number> {
     const { keys } = await env.IP_REPUTATION.list();
     for (const { name } of keys) await env.IP_REPUTATION.delete(name);
-    hour += 1;
-    return NOW + hour * 60 * 60 * 1_000;
+    tests += 1;
+    return NOW + tests * 2 * DAY_MS;
   }
 
-  async function importAll(): Promise<number> {
+  async function importAll(): Promise<{ now: number; key: string }> {
     const now = await empty();
-    for (const [key, value] of imported(FEEDS, now)) await env.IP_REPUTATION.put(key, value);
-    return now;
+    const { values, shardKey } = dataSet(now);
+    for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
+    return { now, key: shardKey };
+  }
+
+  async function look(target: Address, now: number) {
+    return await lookupNetwork(env.IP_REPUTATION, target, now);
   }
 
   it("is degraded while nothing was ever imported", async () => {
-    const now = await empty();
-    expect(await lookupNetwork(env.IP_REPUTATION, LISTED, now)).toEqual(degraded("missing"));
+    expect(await look(LISTED, await empty())).toEqual(degraded("missing"));
   });
 
-  it("gives the facts of a listed address", async () => {
-    const now = await importAll();
-    expect(await lookupNetwork(env.IP_REPUTATION, LISTED, now)).toEqual(VPN);
-    const relay = await lookupNetwork(env.IP_REPUTATION, address("2a00:1:2:3::4"), now);
-    expect(relay.facts?.kinds).toEqual(["tor"]);
+  it("gives what lists and geography know together", async () => {
+    const { now } = await importAll();
+    expect(await look(LISTED, now)).toEqual(whole(IN_BOTH));
+    expect(await look(UNLISTED, now)).toEqual(whole(factsOf(PLACE)));
+    const exit = await look(address("2a00:1:2:3::4"), now);
+    expect(exit).toEqual(whole(factsOf({ kinds: ["tor"] })));
   });
 
-  it("knows nothing of an address that no list names, and is not degraded", async () => {
-    const now = await importAll();
-    expect(await lookupNetwork(env.IP_REPUTATION, UNLISTED, now)).toEqual(NOTHING);
-    expect(await lookupNetwork(env.IP_REPUTATION, ELSEWHERE, now)).toEqual(NOTHING);
+  it("knows nothing of an address that is in no data, and is not degraded", async () => {
+    const { now } = await importAll();
+    expect(await look(ELSEWHERE, now)).toEqual(NOTHING);
+    expect(await look(address("2a00:2::1"), now)).toEqual(NOTHING);
   });
 
-  it("is degraded when a shard that the manifest names is gone", async () => {
-    const now = await importAll();
-    await env.IP_REPUTATION.delete(SHARD_KEY);
-    expect(await lookupNetwork(env.IP_REPUTATION, LISTED, now)).toEqual(degraded("missing"));
-    expect(await lookupNetwork(env.IP_REPUTATION, ELSEWHERE, now)).toEqual(NOTHING);
+  it("is degraded when a shard of the data set is gone, and says what threat lists know", async () => {
+    const { now, key } = await importAll();
+    await env.IP_REPUTATION.delete(key);
+    expect(await look(LISTED, now)).toEqual(degraded("missing", IN_THREATS));
+    expect(await look(UNLISTED, now)).toEqual(degraded("missing"));
+    expect(await look(ELSEWHERE, now)).toEqual(NOTHING);
   });
 
-  it("is degraded when the shard is damaged", async () => {
-    const now = await importAll();
-    const value = await env.IP_REPUTATION.get(SHARD_KEY, "arrayBuffer");
-    await env.IP_REPUTATION.put(SHARD_KEY, new Uint8Array(value ?? []).subarray(0, 30));
-    expect(await lookupNetwork(env.IP_REPUTATION, LISTED, now)).toEqual(degraded("corrupt"));
+  it("is degraded when the shard is damaged, and says what threat lists know", async () => {
+    const { now, key } = await importAll();
+    const value = await env.IP_REPUTATION.get(key, "arrayBuffer");
+    await env.IP_REPUTATION.put(key, new Uint8Array(value ?? []).subarray(0, 30));
+    expect(await look(LISTED, now)).toEqual(degraded("corrupt", IN_THREATS));
   });
 
-  it("is degraded when the manifest is damaged", async () => {
-    const now = await importAll();
-    await env.IP_REPUTATION.put(manifestKey, "{");
-    expect(await lookupNetwork(env.IP_REPUTATION, LISTED, now)).toEqual(degraded("corrupt"));
+  it.each(["", "{", "EIPC"])("is degraded when the data set is %j", async (text) => {
+    const { now } = await importAll();
+    await env.IP_REPUTATION.put(currentKey, text);
+    expect(await look(LISTED, now)).toEqual(degraded("corrupt"));
   });
 });
 
 describe("the age of the data", () => {
-  it("makes a lookup degraded after 30 days, and not before", async () => {
-    const values = imported(FEEDS, NOW);
-    const fresh = await lookupNetwork(new WatchedStore(values), LISTED, NOW + 30 * DAY_MS);
-    const stale = await lookupNetwork(new WatchedStore(values), LISTED, NOW + 30 * DAY_MS + 1);
-    expect(fresh).toEqual(VPN);
-    expect(stale).toEqual(degraded("stale"));
+  it("makes shards unbelievable after 90 days, and lists of threats after 14", async () => {
+    const { values } = dataSet();
+    const at = async (age: number, target = LISTED) =>
+      await lookupNetwork(new WatchedStore(values), target, NOW + age);
+    expect(await at(14 * DAY_MS)).toEqual(whole(IN_BOTH));
+    expect(await at(14 * DAY_MS + 1)).toEqual(degraded("stale", IN_SHARD));
+    expect(await at(90 * DAY_MS)).toEqual(degraded("stale", IN_SHARD));
+    expect(await at(90 * DAY_MS + 1)).toEqual(degraded("stale"));
+    expect(await at(91 * DAY_MS, ELSEWHERE)).toEqual(degraded("stale"));
   });
 
-  it("also counts for addresses that no shard covers", async () => {
-    const store = new WatchedStore(imported(FEEDS, NOW));
-    const stale = await lookupNetwork(store, ELSEWHERE, NOW + 31 * DAY_MS);
-    expect(stale).toEqual(degraded("stale"));
+  it("of threats does not matter where there are none", async () => {
+    const values = imported([feed("vpn", "11.0.0.0/24")], NOW);
+    const found = await lookupNetwork(new WatchedStore(values), LISTED, NOW + 60 * DAY_MS);
+    expect(found).toEqual(whole(factsOf({ kinds: ["vpn"] })));
+  });
+
+  it("lets a clock be a day ahead, and believes no data from later", async () => {
+    const { values } = dataSet(NOW + DAY_MS);
+    expect(await lookupNetwork(new WatchedStore(values), LISTED, NOW)).toEqual(whole(IN_BOTH));
+    const early = await lookupNetwork(new WatchedStore(values), LISTED, NOW - 1);
+    expect(early).toEqual(degraded("stale"));
   });
 });
 
-describe("the reads of a lookup", () => {
-  it("are two at first and one while the manifest is remembered", async () => {
-    const store = new WatchedStore(imported(FEEDS, NOW));
-    await lookupNetwork(store, LISTED, NOW);
-    expect(store.reads.toSorted()).toEqual([SHARD_KEY, manifestKey].toSorted());
-    await lookupNetwork(store, LISTED, NOW + 59_999);
-    expect(store.reads.slice(2)).toEqual([SHARD_KEY]);
-    await lookupNetwork(store, LISTED, NOW + 60_000);
-    expect(store.reads.length).toBe(5);
-  });
+describe("a data set that follows another", () => {
+  const after = imported([feed("threat", "11.0.0.0/25 9"), feed("relay", "11.0.0.0/24")], NOW + 1);
 
-  it("are none where the remembered manifest names no shard", async () => {
-    const store = new WatchedStore(imported(FEEDS, NOW));
-    await lookupNetwork(store, LISTED, NOW);
-    expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
-    expect(store.reads.length).toBe(2);
-  });
-
-  it("are none for a reserved address", async () => {
-    const store = new WatchedStore(new Map());
-    expect(await lookupNetwork(store, address("10.0.0.1"), NOW)).toEqual(NOTHING);
-    expect(store.reads).toEqual([]);
-  });
-
-  it("happen at the same time", async () => {
-    const values = imported(FEEDS, NOW);
-    // Nobody is answered until both have asked: one after the other would end in a timeout.
-    const gate = Promise.withResolvers<void>();
-    const store: WatchedStore = new WatchedStore(values, async (key) => {
-      if (store.reads.length === 2) gate.resolve();
-      await gate.promise;
-      return new Uint8Array(values.get(key) ?? []).buffer;
-    });
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(VPN);
-  });
-
-  it("ask KV to keep values for at least the 30 seconds it allows", async () => {
-    const store = new WatchedStore(imported(FEEDS, NOW));
-    await lookupNetwork(store, LISTED, NOW);
-    expect(Math.min(...store.cacheTtls)).toBeGreaterThanOrEqual(30);
-  });
-
-  it("do not trust a manifest remembered from the future", async () => {
-    const store = new WatchedStore(imported(FEEDS, NOW));
-    await lookupNetwork(store, LISTED, NOW + 1_000);
-    await lookupNetwork(store, LISTED, NOW);
-    expect(store.reads.length).toBe(4);
-  });
-
-  it("never mix up two namespaces", async () => {
-    const full = new WatchedStore(imported(FEEDS, NOW));
-    const empty = new WatchedStore(new Map());
-    expect(await lookupNetwork(full, LISTED, NOW)).toEqual(VPN);
-    expect(await lookupNetwork(empty, LISTED, NOW)).toEqual(degraded("missing"));
-    expect(await lookupNetwork(full, LISTED, NOW)).toEqual(VPN);
-  });
-
-  it("ask for the manifest again after a shard was gone", async () => {
-    const values = imported(FEEDS, NOW);
+  /** A store in which the next data set is in force, and the one before not removed yet. */
+  async function swapped() {
+    const { values } = dataSet();
     const store = new WatchedStore(values);
-    await lookupNetwork(store, LISTED, NOW);
-    values.clear();
-    for (const [key, value] of imported([feed("vpn", "12.0.0.0/24")], NOW)) values.set(key, value);
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("missing"));
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(NOTHING);
-  });
-});
+    await warm(store);
+    for (const [key, value] of after) values.set(key, value);
+    return store;
+  }
 
-describe("a KV that fails", () => {
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
-  it.each([
-    ["rejects", () => Promise.reject(new Error("KV is down"))],
-    [
-      "throws",
-      () => {
-        throw new Error("KV is down");
-      },
-    ],
-  ])("makes the lookup degraded when it %s", async (_, fault) => {
-    const values = imported(FEEDS, NOW);
-    for (const broken of [SHARD_KEY, manifestKey]) {
-      const store = new WatchedStore(values, (key) => (key === broken ? fault() : undefined));
-      expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
-    }
+  it("is not seen for a minute, then its threats at once and its shards by the next lookup", async () => {
+    const store = await swapped();
+    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS - 1)).toEqual(whole(IN_BOTH));
+    const between = { ...IN_BOTH, threatGrade: 9 };
+    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS)).toEqual(whole(between));
+    const relay = factsOf({ kinds: ["relay", "threat"], threatGrade: 9 });
+    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS)).toEqual(whole(relay));
   });
 
-  it.each([SHARD_KEY, manifestKey])("makes the lookup degraded when %s hangs", async (hanging) => {
-    vi.useFakeTimers();
-    const store = new WatchedStore(imported(FEEDS, NOW), (key) =>
-      key === hanging ? never() : undefined,
-    );
-    const pending = lookupNetwork(store, LISTED, NOW);
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(await pending).toEqual(degraded("timeout"));
-  });
-
-  it("leaves no timer behind when it does not hang", async () => {
-    vi.useFakeTimers();
-    await lookupNetwork(new WatchedStore(imported(FEEDS, NOW)), LISTED, NOW);
-    expect(vi.getTimerCount()).toBe(0);
-  });
-
-  it("does not matter where the manifest says that nothing is known", async () => {
-    const store = new WatchedStore(imported(FEEDS, NOW), (key) =>
-      key === manifestKey ? undefined : Promise.reject(new Error("KV is down")),
-    );
-    expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
-  });
-
-  it("is asked again by the next request", async () => {
-    let down = true;
-    const store = new WatchedStore(imported(FEEDS, NOW), () =>
-      down ? Promise.reject(new Error("KV is down")) : undefined,
-    );
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
-    down = false;
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(VPN);
+  it("that cannot be read leaves the one before, said to be degraded", async () => {
+    const { values } = dataSet();
+    const store = new WatchedStore(values);
+    await warm(store);
+    values.set(currentKey, new Uint8Array(60));
+    const found = await lookupNetwork(store, LISTED, NOW + MINUTE_MS);
+    expect(found).toEqual(degraded("corrupt", IN_BOTH));
+    expect(await lookupNetwork(store, LISTED, NOW + DAY_MS)).toEqual(degraded("corrupt"));
   });
 });

@@ -5,10 +5,12 @@ import { decodeFacts, encodeCountry, encodeFlags } from "../../../src/sentinel/n
 import {
   decodeShard,
   encodeShard,
+  isShardKey,
   lookupShard,
   positionBits,
   type Shard,
   shardBits,
+  shardDigest,
   shardKey,
   shardOf,
   shardStart,
@@ -19,7 +21,6 @@ import { address } from "./support.ts";
 const SAMPLE: Shard = {
   family: 4,
   number: 0x011,
-  builtAtSeconds: 1_787_000_000,
   records: [
     { start: address("1.16.0.0").value, asn: 0, country: 0, flags: 0 },
     {
@@ -37,7 +38,6 @@ const shards = fc
   .record({
     family: fc.constantFrom<Family>(4, 6),
     seed: fc.nat(),
-    builtAtSeconds: fc.nat(),
     facts: fc.array(
       fc.record({
         offset: fc.bigInt({ min: 1n, max: 2n ** 44n - 1n }),
@@ -48,7 +48,7 @@ const shards = fc
       { minLength: 1, maxLength: 40 },
     ),
   })
-  .map(({ family, seed, builtAtSeconds, facts }): Shard => {
+  .map(({ family, seed, facts }): Shard => {
     const id = { family, number: seed % (1 << shardBits[family]) };
     const width = 1n << BigInt(positionBits[family] - shardBits[family]);
     const offsets = new Set([0n, ...facts.map(({ offset }) => offset % width)]);
@@ -57,21 +57,49 @@ const shards = fc
       const { asn = 0, country = 0, flags = 0 } = facts[index] ?? {};
       return { start: shardStart(id) + offset, asn, country, flags };
     });
-    return { ...id, builtAtSeconds, records };
+    return { ...id, records };
   });
 
 describe("the place of an address", () => {
   it.each([
-    ["0.0.0.0", "net/v1/4/000"],
-    ["1.15.255.255", "net/v1/4/010"],
-    ["1.16.0.0", "net/v1/4/011"],
-    ["255.255.255.255", "net/v1/4/fff"],
-    ["::1", "net/v1/6/00000"],
-    ["2001:db8::1", "net/v1/6/20010"],
-    ["2001:1000::1", "net/v1/6/20011"],
-    ["ffff:ffff::", "net/v1/6/fffff"],
+    ["0.0.0.0", "net/v2/4/000/0011223344556677"],
+    ["1.15.255.255", "net/v2/4/010/0011223344556677"],
+    ["1.16.0.0", "net/v2/4/011/0011223344556677"],
+    ["255.255.255.255", "net/v2/4/fff/0011223344556677"],
+    ["::1", "net/v2/6/00000/0011223344556677"],
+    ["2001:db8::1", "net/v2/6/20010/0011223344556677"],
+    ["2001:1000::1", "net/v2/6/20011/0011223344556677"],
+    ["ffff:ffff::", "net/v2/6/fffff/0011223344556677"],
   ])("%s is in %s", (text, key) => {
-    expect(shardKey(shardOf(address(text)))).toBe(key);
+    const written = shardKey(shardOf(address(text)), "0011223344556677");
+    expect(written).toBe(key);
+    expect(isShardKey(written)).toBe(true);
+  });
+});
+
+describe("a key", () => {
+  it.each([
+    "net/v2/current",
+    "net/v2/feeds",
+    "net/v2/feed/x/0011",
+    "net/v2/retired",
+    "net/v1/4/000",
+  ])("%s is none of a shard", (key) => {
+    expect(isShardKey(key)).toBe(false);
+  });
+});
+
+describe("the digest of a shard", () => {
+  it("is the same exactly for the same records", () => {
+    const bytes = encodeShard(SAMPLE);
+    expect(shardDigest(encodeShard(SAMPLE))).toBe(shardDigest(bytes));
+    expect(shardDigest(bytes)).toMatch(/^[0-9a-f]{16}$/);
+    const [first, ...rest] = SAMPLE.records;
+    if (first === undefined) throw new Error("no record");
+    for (const changed of [{ asn: 1 }, { country: 1 }, { flags: 1 }]) {
+      const records = [{ ...first, ...changed }, ...rest];
+      expect(shardDigest(encodeShard({ ...SAMPLE, records }))).not.toBe(shardDigest(bytes));
+    }
   });
 });
 

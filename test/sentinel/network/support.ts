@@ -5,16 +5,24 @@ import {
   parseAddress,
   parseNetwork,
 } from "../../../src/sentinel/network/address.ts";
-import { type BuiltShard, buildShards, type Feed } from "../../../src/sentinel/network/build.ts";
-import type { NetworkKind } from "../../../src/sentinel/network/facts.ts";
-import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import {
-  createManifest,
-  manifestKey,
-  serializeManifest,
-} from "../../../src/sentinel/network/manifest.ts";
+  type BuiltShard,
+  buildShards,
+  type Geography,
+  noGeography,
+} from "../../../src/sentinel/network/build.ts";
+import { currentKey, encodeCurrent } from "../../../src/sentinel/network/current.ts";
+import {
+  isFast,
+  type NetworkFacts,
+  type NetworkKind,
+} from "../../../src/sentinel/network/facts.ts";
+import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
+import { createTableParser } from "../../../src/sentinel/network/geography.ts";
+import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
-import { shardKey } from "../../../src/sentinel/network/shard.ts";
+import { lookupShard, shardKey, shardOf } from "../../../src/sentinel/network/shard.ts";
+import { buildThreats } from "../../../src/sentinel/network/threats.ts";
 
 /** Any instant; the tests carry their own clock. */
 export const NOW = Date.UTC(2026, 7, 22, 12);
@@ -42,14 +50,53 @@ export function feed(kind: NetworkKind, ...lines: string[]): Feed {
   return { kind, ranges };
 }
 
-/** The keys and values that an import of the feeds leaves in KV. */
-export function imported(feeds: readonly Feed[], builtAt: number): Map<string, Uint8Array> {
-  const shards: BuiltShard[] = buildShards(feeds, Math.floor(builtAt / 1000));
-  const values = new Map<string, Uint8Array>();
-  for (const shard of shards) values.set(shardKey(shard), shard.bytes);
-  const manifest = serializeManifest(createManifest(builtAt, [], shards));
-  values.set(manifestKey, new TextEncoder().encode(manifest));
+/** Geography of lines `network,ASN` and `network,country`. */
+export function geography(asn: readonly string[], country: readonly string[] = []): Geography {
+  const table = (kind: "asn" | "country", lines: readonly string[]) => {
+    const parser = createTableParser(kind);
+    parser.push(lines.join("\n"));
+    const { ranges, badLines } = parser.finish();
+    if (badLines.length > 0) throw new Error(`not a line: ${JSON.stringify(badLines)}`);
+    return ranges;
+  };
+  return { asn: table("asn", asn), country: table("country", country) };
+}
+
+/** What the shards say of an address. */
+export function inShards(shards: readonly BuiltShard[], target: Address): NetworkFacts | undefined {
+  const { family, number } = shardOf(target);
+  const shard = shards.find((one) => one.family === family && one.number === number);
+  if (shard === undefined) return undefined;
+  const answer = lookupShard(shard.bytes, target);
+  if (answer.status === "corrupt") throw new Error(answer.reason);
+  return answer.status === "found" ? answer.facts : undefined;
+}
+
+/** Facts of an address of which only the given is known. */
+export function factsOf(known: Partial<NetworkFacts>): NetworkFacts {
+  return { kinds: [], threatGrade: 0, asn: undefined, country: undefined, ...known };
+}
+
+/** The keys and values of a data set in KV, without those that only writers read. */
+export function imported(
+  feeds: readonly Feed[],
+  builtAt: number,
+  places: Geography = noGeography,
+): Map<string, Uint8Array> {
+  const shards = buildShards(feeds, places);
+  const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? builtAt : 0;
+  const current = encodeCurrent({ builtAt, threatsAt }, shards, buildThreats(feeds));
+  const values = new Map<string, Uint8Array>([[currentKey, current]]);
+  for (const shard of shards) values.set(shardKey(shard, shard.digest), shard.bytes);
   return values;
+}
+
+/** The key of the shard that an address is in. */
+export function keyOfShard(values: ReadonlyMap<string, unknown>, text: string): string {
+  const prefix = shardKey(shardOf(address(text)), "");
+  const key = [...values.keys()].find((one) => one.startsWith(prefix));
+  if (key === undefined) throw new Error(`no shard for ${text}`);
+  return key;
 }
 
 /** Stands in for KV where it has to fail, hang, or be watched. */

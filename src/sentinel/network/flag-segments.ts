@@ -1,0 +1,126 @@
+/**
+ * From feeds to flags (pure). Feeds overlap each other and themselves; a sweep over all range ends
+ * gives disjoint segments, each with the kinds of every feed that covers it and a threat grade.
+ *
+ * Grade: every "threat" feed that covers an address adds the number of blacklists it reports for
+ * it (1 where it reports none), and the sum saturates at 15. Inside one feed the largest number
+ * counts, because a feed that repeats itself is not a second source.
+ */
+import type { Family } from "./address.ts";
+import { encodeFlags, maxThreatGrade, type NetworkKind } from "./facts.ts";
+import type { FeedRanges } from "./ranges.ts";
+
+export interface Feed {
+  readonly kind: NetworkKind;
+  readonly ranges: FeedRanges;
+}
+
+/** From here to the start of the next one an address is of these kinds. */
+export interface FlagSegment {
+  readonly start: bigint;
+  readonly flags: number;
+}
+
+/**
+ * Disjoint segments over the whole address space, ascending from position 0, each to the start
+ * of the next; neighbours differ.
+ */
+export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegment[] {
+  const events = rangeEnds(family, feeds);
+  const { high, low, feed, count } = events;
+  const order = sortedByPosition(high, low);
+  const coverage = new Coverage(feeds);
+  const segments: FlagSegment[] = [{ start: 0n, flags: 0 }];
+  let current = 0;
+  for (let index = 0; index < order.length; index += 1) {
+    const event = order[index] ?? 0;
+    coverage.change(feed[event] ?? 0, count[event] ?? 0);
+    const next = order[index + 1];
+    const samePosition =
+      next !== undefined && high[next] === high[event] && low[next] === low[event];
+    if (samePosition) continue;
+    const flags = coverage.flags();
+    if (flags === current) continue;
+    current = flags;
+    const start = (BigInt(high[event] ?? 0) << 32n) | BigInt(low[event] ?? 0);
+    if (start === 0n) segments.pop();
+    segments.push({ start, flags });
+  }
+  return segments;
+}
+
+/** Where ranges open (count above 0) and where the address after them closes (below 0). */
+function rangeEnds(family: Family, feeds: readonly Feed[]) {
+  const total = feeds.reduce((sum, { ranges }) => sum + ranges.byFamily[family].length, 0) * 2;
+  const high = new Uint32Array(total);
+  const low = new Uint32Array(total);
+  const feed = new Uint16Array(total);
+  const count = new Int8Array(total);
+  const topHigh = family === 4 ? 0 : 0xffff_ffff;
+  let used = 0;
+  for (const [feedIndex, { ranges }] of feeds.entries()) {
+    const columns = ranges.byFamily[family];
+    for (let row = 0; row < columns.length; row += 1) {
+      const lastHigh = columns.lastHigh[row] ?? 0;
+      const lastLow = columns.lastLow[row] ?? 0;
+      const sources = columns.count[row] ?? 0;
+      high[used] = columns.firstHigh[row] ?? 0;
+      low[used] = columns.firstLow[row] ?? 0;
+      feed[used] = feedIndex;
+      count[used] = sources;
+      used += 1;
+      // A range up to the last address of all never closes.
+      if (lastLow === 0xffff_ffff && lastHigh === topHigh) continue;
+      high[used] = lastLow === 0xffff_ffff ? lastHigh + 1 : lastHigh;
+      low[used] = lastLow === 0xffff_ffff ? 0 : lastLow + 1;
+      feed[used] = feedIndex;
+      count[used] = -sources;
+      used += 1;
+    }
+  }
+  return { high: high.subarray(0, used), low: low.subarray(0, used), feed, count };
+}
+
+function sortedByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
+  const order = new Uint32Array(high.length);
+  for (let index = 0; index < order.length; index += 1) order[index] = index;
+  return order.sort((a, b) => (high[a] ?? 0) - (high[b] ?? 0) || (low[a] ?? 0) - (low[b] ?? 0));
+}
+
+/** Which feeds cover the position of the sweep, kept up to date range by range. */
+class Coverage {
+  private readonly kinds: readonly NetworkKind[];
+  /** Open ranges per feed and count; a feed's row is maxThreatGrade + 1 wide. */
+  private readonly open: Uint32Array;
+  /** Largest count among the open ranges of each feed, 0 when none is open. */
+  private readonly largest: Uint8Array;
+
+  constructor(feeds: readonly Feed[]) {
+    this.kinds = feeds.map((feed) => feed.kind);
+    this.open = new Uint32Array(feeds.length * (maxThreatGrade + 1));
+    this.largest = new Uint8Array(feeds.length);
+  }
+
+  /** A range of the feed with the given count opens, or closes when the count is negative. */
+  change(feed: number, signedCount: number): void {
+    const row = feed * (maxThreatGrade + 1);
+    const count = Math.abs(signedCount);
+    const cell = row + count;
+    this.open[cell] = (this.open[cell] ?? 0) + Math.sign(signedCount);
+    let largest = Math.max(this.largest[feed] ?? 0, count);
+    while (largest > 0 && this.open[row + largest] === 0) largest -= 1;
+    this.largest[feed] = largest;
+  }
+
+  flags(): number {
+    const covering = new Set<NetworkKind>();
+    let grade = 0;
+    for (const [feed, kind] of this.kinds.entries()) {
+      const largest = this.largest[feed] ?? 0;
+      if (largest === 0) continue;
+      covering.add(kind);
+      if (kind === "threat") grade += largest;
+    }
+    return encodeFlags(covering, grade);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Text of a table of geography, line by line (pure): which network (ASN) or country ranges of
+ * addresses belong to.
+ *
+ *   203.0.113.0,203.0.113.255,AU                   first and last address, country
+ *   203.0.113.0,203.0.113.255,64500,"A name, Inc." the same, number of the network, further fields
+ *   203.0.113.0/24,AU                              network instead of two addresses
+ *
+ * A line that cannot be read is counted, the first ones are kept with number and reason.
+ */
+import { type Address, addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
+import { encodeCountry } from "./facts.ts";
+import { createLineReader, type LineCounts } from "./lines.ts";
+import type { ValueRange } from "./value-segments.ts";
+
+export type TableKind = "asn" | "country";
+
+export type TableLine =
+  | { readonly type: "entry"; readonly family: Family; readonly range: ValueRange }
+  | { readonly type: "blank" }
+  | { readonly type: "bad"; readonly reason: string };
+
+export interface ParsedTable extends LineCounts {
+  readonly ranges: Readonly<Record<Family, readonly ValueRange[]>>;
+}
+
+/**
+ * Widest range taken, as a power of two: an IPv4 /4, an IPv6 /12. That is the most a registry holds in
+ * one piece; wider is a slip of the pen, and one `::/0` would write a million shards.
+ */
+const widestRangeBits: Readonly<Record<Family, bigint>> = { 4: 28n, 6: 116n };
+/** A line longer than this is no entry; it is not even split. */
+const maxLineLength = 4096;
+const maxAsn = 0xffff_ffff;
+
+function bad(reason: string): TableLine {
+  return { type: "bad", reason };
+}
+
+/** Undefined where it is no number of a network; 0 says that the range is nobody's. */
+function parseAsn(text: string): number | undefined {
+  const digits = /^(?:AS)?(\d{1,10})$/i.exec(text)?.[1];
+  const asn = digits === undefined ? undefined : Number(digits);
+  return asn === undefined || asn > maxAsn ? undefined : asn;
+}
+
+function parseCountry(text: string): number | undefined {
+  const country = encodeCountry(text.toUpperCase());
+  return country === 0 ? undefined : country;
+}
+
+/** Positions as in a shard: an IPv6 range is widened to whole /64 networks. */
+function entry(family: Family, first: bigint, last: bigint, value: number): TableLine {
+  if (last - first >= 1n << widestRangeBits[family]) {
+    const prefix = addressBits(family) - Number(widestRangeBits[family]);
+    return bad(`wider than an IPv${family} /${prefix}`);
+  }
+  const range =
+    family === 4 ? { first, last, value } : { first: first >> 64n, last: last >> 64n, value };
+  return { type: "entry", family, range };
+}
+
+function rangeOf(first: Address | undefined, last: Address | undefined, value: number): TableLine {
+  if (first === undefined || last === undefined) return bad("not a range of two IP addresses");
+  if (first.family !== last.family) return bad("range mixes IPv4 and IPv6");
+  if (first.value > last.value) return bad("range ends before it starts");
+  return entry(first.family, first.value, last.value, value);
+}
+
+function networkOf(text: string, value: number): TableLine {
+  const network = parseNetwork(text);
+  if (network === undefined) return bad("not a CIDR network");
+  return entry(network.family, network.first, network.last, value);
+}
+
+/** The first fields; only later ones, which nobody reads, have commas inside quotes. */
+function fieldsOf(text: string): string[] {
+  return text.split(",", 3).map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
+}
+
+/** Reads one line, without its line break. */
+export function parseTableLine(kind: TableKind, line: string): TableLine {
+  if (line.length > maxLineLength) return bad("line too long");
+  const text = line.trim();
+  if (text === "" || text.startsWith("#")) return { type: "blank" };
+  const [first = "", second = "", third = ""] = fieldsOf(text);
+  const isNetwork = first.includes("/");
+  const valueText = isNetwork ? second : third;
+  const value = kind === "asn" ? parseAsn(valueText) : parseCountry(valueText);
+  if (value === undefined) {
+    return bad(kind === "asn" ? "no number of a network" : "no country of two letters");
+  }
+  if (isNetwork) return networkOf(first, value);
+  return rangeOf(parseAddress(first), parseAddress(second), value);
+}
+
+/** Collects a table that arrives in pieces: `push` takes text cut anywhere, `finish` the rest. */
+export function createTableParser(kind: TableKind): {
+  push(text: string): void;
+  finish(): ParsedTable;
+} {
+  const ranges: Record<Family, ValueRange[]> = { 4: [], 6: [] };
+  const reader = createLineReader((line) => {
+    const parsed = parseTableLine(kind, line);
+    if (parsed.type === "entry") ranges[parsed.family].push(parsed.range);
+    return parsed;
+  });
+  return { push: reader.push, finish: () => ({ ranges, ...reader.finish() }) };
+}

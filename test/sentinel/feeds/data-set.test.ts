@@ -1,0 +1,278 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
+import { feedListKey, parseFeedList } from "../../../src/sentinel/feeds/record.ts";
+import { feedValueKey } from "../../../src/sentinel/feeds/value.ts";
+import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
+import { shardKey } from "../../../src/sentinel/network/shard.ts";
+import { address, NOW, WatchedStore } from "../network/support.ts";
+import { expected, found, put, type SetName, SteppedStore, sets } from "./data-sets.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
+const KEPT_MS = 48 * HOUR_MS;
+const MISSING = "missing";
+
+/** The store after `before`, and how many steps it is from there to `after`. */
+async function between(before: SetName | undefined, after: SetName) {
+  const start = async () => {
+    const store = new SteppedStore();
+    if (before !== undefined) await put(store, sets[before](NOW), NOW);
+    store.written.length = 0;
+    return store;
+  };
+  const trial = await start();
+  let steps = 0;
+  trial.beforeStep = () => {
+    steps += 1;
+  };
+  await put(trial, sets[after](NOW), NOW);
+  return { start, steps };
+}
+
+async function keysNamed(name: SetName): Promise<Set<string>> {
+  const { shards, feedValues } = sets[name](NOW);
+  return new Set([
+    ...shards.map((shard) => shardKey(shard, shard.digest)),
+    ...feedValues.map((value) => feedValueKey(value.name, value.digest)),
+  ]);
+}
+
+describe("A data set", () => {
+  it("is found whole where there was nothing", async () => {
+    const store = new SteppedStore();
+    const told: [number, number][] = [];
+    const set = sets.a(NOW);
+    const published = await putInForce(store, set, NOW, 1_000, (done, of) => told.push([done, of]));
+    const count = set.shards.length;
+    expect(published).toEqual({ written: count, unchanged: 0, removed: 0, complete: true });
+    expect(told.at(-1)).toEqual([count, count]);
+    expect(await found(store)).toBe(await expected("a"));
+    expect(await found(store)).not.toContain('degraded":true');
+    const list = store.values.get(feedListKey);
+    expect(parseFeedList(new TextDecoder().decode(list))).toEqual(set.list);
+  });
+
+  it("is written so that nothing names what is not there yet", async () => {
+    const store = new SteppedStore();
+    await put(store, sets.a(NOW), NOW);
+    const places = store.written.map((key) => key.split("/")[2]);
+    const shards = places.filter((place) => place === "4" || place === "6");
+    expect(places).toEqual([...shards, "feed", "feed", "current", "feeds"]);
+  });
+
+  it("that is in force already is written without a shard or a feed", async () => {
+    const store = new SteppedStore();
+    await put(store, sets.a(NOW), NOW);
+    store.written.length = 0;
+    const published = await put(store, sets.a(NOW + 1), NOW + 1);
+    expect(published).toMatchObject({ written: 0, unchanged: sets.a(NOW).shards.length });
+    expect(store.written).toEqual([currentKey, feedListKey]);
+  });
+
+  it("may name shards that are in the store by their digest alone", async () => {
+    const store = new SteppedStore();
+    await put(store, sets.a(NOW), NOW);
+    const set = sets.a(NOW);
+    const shards = set.shards.map(({ family, number, digest }) => ({ family, number, digest }));
+    const published = await put(store, { ...set, shards, feedValues: [] }, NOW);
+    expect(published).toMatchObject({ written: 0, unchanged: shards.length, complete: true });
+    expect(await found(store)).toBe(await expected("a"));
+  });
+
+  it("leaves alone what belongs to others", async () => {
+    const store = new SteppedStore();
+    const others = ["pop/v1/tenant", "net/v1/manifest", "net/v2/pending", "other"];
+    for (const key of others) store.values.set(key, new Uint8Array(1));
+    await put(store, sets.a(NOW), NOW);
+    await put(store, sets.b(NOW), NOW + 3 * KEPT_MS);
+    await put(store, sets.c(NOW), NOW + 6 * KEPT_MS);
+    for (const key of others) expect(store.values.has(key)).toBe(true);
+  });
+});
+
+describe("A reader during the change from one data set to another", () => {
+  it.each<[SetName | undefined, SetName]>([
+    [undefined, "a"],
+    ["a", "b"],
+    ["b", "c"],
+    ["c", "a"],
+  ])("(%s to %s) finds the one or the other whole, at every step", async (before, after) => {
+    const { start } = await between(before, after);
+    const store = await start();
+    const old = before === undefined ? await found(new SteppedStore()) : await expected(before);
+    const anew = await expected(after);
+    if (before === undefined) expect(old).toContain(MISSING);
+    const seen: string[] = [];
+    store.beforeStep = async () => {
+      seen.push(await found(store));
+    };
+    await put(store, sets[after](NOW), NOW);
+    seen.push(await found(store));
+    const swap = seen.indexOf(anew);
+    expect(seen).toEqual(seen.map((_, step) => (step < swap ? old : anew)));
+    expect(swap).toBeGreaterThan(0);
+  });
+
+  it.each<[SetName | undefined, SetName]>([
+    [undefined, "a"],
+    ["a", "b"],
+    ["b", "c"],
+  ])(
+    "(%s to %s) that dies finds one of them whole, and the new one once it was tried again",
+    async (before, after) => {
+      const { start, steps } = await between(before, after);
+      const old = before === undefined ? await found(new SteppedStore()) : await expected(before);
+      const anew = await expected(after);
+      for (let last = 0; last < steps; last += 1) {
+        const store = await start();
+        let step = 0;
+        store.beforeStep = () => {
+          step += 1;
+          if (step > last) throw new Error("killed");
+        };
+        await expect(put(store, sets[after](NOW), NOW)).rejects.toThrow("killed");
+        const isSwapped = store.written.includes(currentKey);
+        expect(await found(store)).toBe(isSwapped ? anew : old);
+
+        const before = new Set(store.written);
+        store.beforeStep = () => {};
+        store.written.length = 0;
+        expect(await put(store, sets[after](NOW), NOW)).toMatchObject({ complete: true });
+        expect(await found(store)).toBe(anew);
+        const again = store.written.filter((key) => before.has(key) && /\/(4|6|feed)\//.test(key));
+        expect(again).toEqual([]);
+      }
+    },
+  );
+
+  it("finds what an isolate remembers of the old one, for a day", async () => {
+    const store = new SteppedStore();
+    await put(store, sets.a(NOW), NOW);
+    const reader = new WatchedStore(store.values);
+    // Knows which shards there are, and has read none of them.
+    await lookupNetwork(reader, address("99.0.0.1"), NOW);
+    for (const [hours, name] of [
+      [1, "b"],
+      [2, "c"],
+      [23, "b"],
+    ] as const) {
+      await put(store, sets[name](NOW + hours * HOUR_MS), NOW + hours * HOUR_MS);
+    }
+    const at = NOW + 24 * HOUR_MS - 1;
+    const { facts, degraded } = await lookupNetwork(reader, address("11.128.0.1"), at);
+    expect({ country: facts?.country, degraded }).toEqual({ country: "DE", degraded: false });
+  });
+});
+
+describe("A data set too large for one go", () => {
+  it("is not in force before the last shard is written, and then is", async () => {
+    const { start } = await between("a", "b");
+    const store = await start();
+    const { shards } = sets.b(NOW);
+    const missing = shards.filter((shard) => !store.values.has(shardKey(shard, shard.digest)));
+    const goes = Math.ceil(missing.length / 3);
+    expect(goes).toBeGreaterThan(2);
+    for (let go = 1; go < goes; go += 1) {
+      const published = await put(store, sets.b(NOW), NOW, 3);
+      expect(published).toMatchObject({ written: 3, complete: false });
+      expect(await found(store)).toBe(await expected("a"));
+    }
+    expect(await put(store, sets.b(NOW), NOW, 3)).toMatchObject({ complete: true });
+    expect(await found(store)).toBe(await expected("b"));
+  });
+});
+
+describe("What no data set names any more", () => {
+  it("is removed by the first change two days later, and not before", async () => {
+    const store = new SteppedStore();
+    await put(store, sets.a(NOW), NOW);
+    await put(store, sets.b(NOW), NOW + HOUR_MS);
+    const kept = await keysNamed("b");
+    const gone = [...(await keysNamed("a"))].filter((key) => !kept.has(key));
+    expect(gone.length).toBeGreaterThan(0);
+    const early = await put(store, sets.b(NOW), NOW + HOUR_MS + KEPT_MS - 1);
+    expect(early.removed).toBe(0);
+    for (const key of gone) expect(store.values.has(key)).toBe(true);
+    const due = await put(store, sets.b(NOW), NOW + HOUR_MS + KEPT_MS);
+    expect(due.removed).toBe(gone.length);
+    for (const key of gone) expect(store.values.has(key)).toBe(false);
+    for (const key of kept) expect(store.values.has(key)).toBe(true);
+  });
+
+  it("lives two days anew when it was named in between", async () => {
+    const store = new SteppedStore();
+    const steps: [SetName, number][] = [
+      ["a", 0],
+      ["b", 1],
+      ["a", 2],
+      ["b", 50],
+      ["b", 97],
+    ];
+    for (const [name, hours] of steps) await put(store, sets[name](NOW), NOW + hours * HOUR_MS);
+    const kept = await keysNamed("b");
+    const waiting = [...(await keysNamed("a"))].filter((key) => !kept.has(key));
+    for (const key of waiting) expect(store.values.has(key)).toBe(true);
+    await put(store, sets.b(NOW), NOW + 98 * HOUR_MS);
+    for (const key of waiting) expect(store.values.has(key)).toBe(false);
+  });
+
+  it("is collected after an import that died", async () => {
+    const store = new SteppedStore();
+    await put(store, sets.a(NOW), NOW);
+    store.beforeStep = (key) => {
+      if (key === currentKey) throw new Error("killed");
+    };
+    await expect(put(store, sets.b(NOW), NOW)).rejects.toThrow("killed");
+    store.beforeStep = () => {};
+    const kept = await keysNamed("a");
+    const orphans = [...(await keysNamed("b"))].filter((key) => !kept.has(key));
+    for (const key of orphans) expect(store.values.has(key)).toBe(true);
+    await put(store, sets.a(NOW), NOW + HOUR_MS);
+    await put(store, sets.a(NOW), NOW + HOUR_MS + KEPT_MS);
+    for (const key of orphans) expect(store.values.has(key)).toBe(false);
+    expect(await found(store, NOW + HOUR_MS)).toBe(await expected("a"));
+  });
+
+  it.each(["", "{", "[]", '{"net/v2/4/0b0/00":"then"}'])(
+    "waits two days more where the account of it is %j",
+    async (text) => {
+      const store = new SteppedStore();
+      await put(store, sets.a(NOW), NOW);
+      await put(store, sets.b(NOW), NOW);
+      store.values.set("net/v2/retired", new TextEncoder().encode(text));
+      expect(await put(store, sets.b(NOW), NOW + KEPT_MS)).toMatchObject({ removed: 0 });
+      const { removed } = await put(store, sets.b(NOW), NOW + 2 * KEPT_MS);
+      expect(removed).toBeGreaterThan(0);
+    },
+  );
+
+  it("is never named, whatever was put in force when, and whatever died", async () => {
+    const names = fc.constantFrom<SetName>("a", "b", "c");
+    const step = fc.record({
+      name: names,
+      hours: fc.integer({ min: 0, max: 60 }),
+      killedAt: fc.option(fc.nat({ max: 60 }), { nil: undefined }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
+        const store = new SteppedStore();
+        let now = NOW;
+        let inForce: SetName | undefined;
+        for (const { name, hours, killedAt } of steps) {
+          now += hours * HOUR_MS;
+          let left = killedAt ?? Number.POSITIVE_INFINITY;
+          store.beforeStep = (key) => {
+            left -= 1;
+            if (left < 0) throw new Error("killed");
+            if (key === currentKey) inForce = name;
+          };
+          await put(store, sets[name](NOW), now).catch(() => {});
+          if (inForce === undefined) continue;
+          expect(await found(store)).toBe(await expected(inForce));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

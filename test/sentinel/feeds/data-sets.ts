@@ -1,0 +1,118 @@
+/** Data sets, a store that can be watched and killed at every write, and what a reader finds in it. */
+import {
+  type DataSet,
+  type DataStore,
+  type KeyValue,
+  putInForce,
+} from "../../../src/sentinel/feeds/data-set.ts";
+import type { FeedRecord } from "../../../src/sentinel/feeds/record.ts";
+import { encodeFeedValue } from "../../../src/sentinel/feeds/value.ts";
+import { buildShards, type Geography } from "../../../src/sentinel/network/build.ts";
+import { encodeCurrent } from "../../../src/sentinel/network/current.ts";
+import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
+import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
+import { buildThreats } from "../../../src/sentinel/network/threats.ts";
+import { address, feed, geography, NOW, WatchedStore } from "../network/support.ts";
+
+function recordOf({ kind }: Feed, name: string, value: string, at: number): FeedRecord {
+  return {
+    ...{ name, kind, source: `${name}.txt`, licence: null, format: null, rows: 1, skippedLines: 0 },
+    ...{ sha256: "00", value, etag: null, fetchedAt: at, changedAt: at, lastError: null },
+  };
+}
+
+export function dataSet(
+  feeds: Readonly<Record<string, Feed>>,
+  places: Geography,
+  builtAt: number,
+): DataSet {
+  const shards = buildShards(Object.values(feeds), places);
+  const threats = buildThreats(Object.values(feeds));
+  const named = Object.entries(feeds).map(([name, one]) => {
+    const value = encodeFeedValue(one.ranges);
+    return { name, value, record: recordOf(one, name, value.digest, builtAt) };
+  });
+  return {
+    shards,
+    current: encodeCurrent({ builtAt, threatsAt: builtAt }, shards, threats),
+    feedValues: named.map(({ name, value }) => ({ name, ...value })),
+    list: { builtAt, feeds: named.map(({ record }) => record) },
+  };
+}
+
+const places = {
+  a: geography(["11.0.0.0/8,64500", "2a00::/32,64500"], ["11.0.0.0/8,DE"]),
+  b: geography(["11.0.0.0/8,64501", "2a00::/32,64501"], ["11.0.0.0/8,FR"]),
+  c: geography(["12.0.0.0/16,64502"]),
+};
+
+/** Three data sets that have some shards in common and differ in everything that is asked below. */
+export const sets = {
+  a: (at: number) =>
+    dataSet({ vpn: feed("vpn", "11.0.0.0/24"), tor: feed("tor", "11.0.0.1") }, places.a, at),
+  b: (at: number) =>
+    dataSet(
+      { vpn: feed("vpn", "11.0.0.0/24", "13.0.0.0/24"), ipsum: feed("threat", "11.0.0.1 4") },
+      places.b,
+      at,
+    ),
+  c: (at: number) => dataSet({ tor: feed("tor", "11.0.0.1", "14.0.0.1") }, places.c, at),
+};
+export type SetName = keyof typeof sets;
+
+const asked = ["11.0.0.1", "11.128.0.1", "2a00::1", "12.0.0.1", "13.0.0.1", "14.0.0.1"];
+
+/** KV in memory, which writes and removes one value after the other. */
+export class SteppedStore implements DataStore {
+  readonly values = new Map<string, Uint8Array>();
+  readonly written: string[] = [];
+  /** Called before each write and each removal; a throw is the end of the writer. */
+  beforeStep: (key: string) => Promise<void> | void = () => {};
+
+  async list(prefix: string): Promise<Set<string>> {
+    return new Set([...this.values.keys()].filter((key) => key.startsWith(prefix)));
+  }
+
+  async read(key: string): Promise<Uint8Array | undefined> {
+    return this.values.get(key);
+  }
+
+  async write(values: readonly KeyValue[], onProgress: (done: number) => void): Promise<void> {
+    for (const [index, { key, bytes }] of values.entries()) {
+      await this.beforeStep(key);
+      this.values.set(key, bytes);
+      this.written.push(key);
+      onProgress(index + 1);
+    }
+  }
+
+  async remove(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      await this.beforeStep(key);
+      this.values.delete(key);
+    }
+  }
+
+  /** Keys of what readers read, and of the ranges of feeds. */
+  keys(part: "4" | "6" | "feed"): string[] {
+    return [...this.values.keys()].filter((key) => key.startsWith(`net/v2/${part}/`));
+  }
+}
+
+export async function put(store: DataStore, set: DataSet, now: number, most = 1_000) {
+  return await putInForce(store, set, now, most, () => {});
+}
+
+/** What an isolate that knows nothing yet finds in the store, for every address that is asked. */
+export async function found(store: SteppedStore, now = NOW): Promise<string> {
+  const reader = new WatchedStore(store.values);
+  const answers = await Promise.all(asked.map((text) => lookupNetwork(reader, address(text), now)));
+  return JSON.stringify(answers);
+}
+
+/** What is found where the data set, and nothing else, was ever written. */
+export async function expected(name: SetName): Promise<string> {
+  const store = new SteppedStore();
+  await put(store, sets[name](NOW), NOW);
+  return await found(store);
+}

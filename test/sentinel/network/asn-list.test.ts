@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import {
+  createAsnListParser,
+  isAsnList,
+  rangesOfNetworks,
+} from "../../../src/sentinel/network/asn-list.ts";
+import { buildShards } from "../../../src/sentinel/network/build.ts";
+import { address, geography, inShards } from "./support.ts";
+
+function parse(text: string) {
+  const parser = createAsnListParser();
+  parser.push(text);
+  return parser.finish();
+}
+
+describe("A list of networks by number", () => {
+  it("is read with names, comments, tabs and CRLF", () => {
+    const { asns, rows, skipped } = parse(
+      "\uFEFFAS9009 # M247, GB\r\n# more\nAS55286\t# SERVER-MANIA\nas20448\nAS9009",
+    );
+    expect([...asns]).toEqual([9009, 55_286, 20_448]);
+    expect({ rows, skipped }).toEqual({ rows: 4, skipped: 0 });
+  });
+
+  it("reports what is no number of a network by its line", () => {
+    const { badLines, rows } = parse("AS1\n1.2.3.4\nAS0\nAS 5\n12\nAS12345678901\nAS2 AS3");
+    expect(rows).toBe(1);
+    expect(badLines.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7]);
+  });
+
+  it.each([
+    ["AS9009 # M247", true],
+    ["\uFEFF# networks\r\n\r\nAS9009\r\n1.2.3.4", true],
+    ["1.2.3.4\nAS9009", false],
+    ["# AS9009\n1.2.3.4", false],
+    ["ASIA\n", false],
+    ["", false],
+  ])("is told from other lists by its first entry: %j", (text, expected) => {
+    expect(isAsnList(text)).toBe(expected);
+  });
+});
+
+describe("The addresses of networks", () => {
+  const { asn } = geography([
+    "11.0.0.0/8,64500",
+    "11.1.0.0/16,64501",
+    "12.0.0.0/24,64501",
+    "2a00::/32,64500",
+    "2a01::/32,64502",
+  ]);
+
+  it("are those that the shards give them, without what narrower ranges take away", () => {
+    const ranges = rangesOfNetworks(new Set([64_500]), asn);
+    const shards = buildShards([{ kind: "vpn", ranges }], { asn, country: { 4: [], 6: [] } });
+    const kindsOf = (text: string) => inShards(shards, address(text))?.kinds;
+    for (const text of ["11.0.0.0", "11.0.255.255", "11.2.0.0", "11.255.255.255", "2a00::1"]) {
+      expect(kindsOf(text)).toEqual(["vpn"]);
+    }
+    for (const text of ["11.1.0.0", "11.1.255.255", "12.0.0.1", "2a01::1"]) {
+      expect(kindsOf(text)).toEqual([]);
+    }
+    expect(kindsOf("10.255.255.255")).toBeUndefined();
+  });
+
+  it("are none of a network that the table does not know", () => {
+    const { byFamily } = rangesOfNetworks(new Set([1]), asn);
+    expect([byFamily[4].length, byFamily[6].length]).toEqual([0, 0]);
+  });
+});

@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  digestOf,
+  encodeCurrent,
+  type NamedShard,
+  namedShards,
+  openCurrent,
+} from "../../../src/sentinel/network/current.ts";
+import { buildThreats, threatFlags } from "../../../src/sentinel/network/threats.ts";
+import { address, feed, NOW } from "./support.ts";
+
+const TIMES = { builtAt: NOW, threatsAt: NOW - 1 };
+const SHARDS: NamedShard[] = [
+  { family: 6, number: 0x2a026, digest: "00112233445566ff" },
+  { family: 4, number: 0xfff, digest: "ffffffffffffffff" },
+  { family: 4, number: 0, digest: "0000000000000000" },
+  { family: 4, number: 0x011, digest: "0123456789abcdef" },
+  { family: 6, number: 0x00011, digest: "8877665544332211" },
+];
+const THREATS = buildThreats([feed("tor", "11.0.0.1", "2a00::1"), feed("threat", "11.0.0.0/24 3")]);
+const BYTES = encodeCurrent(TIMES, SHARDS, THREATS);
+
+function opened(bytes: Uint8Array) {
+  const current = openCurrent(bytes);
+  if (current === undefined) throw new Error("not opened");
+  return current;
+}
+
+const shardLists = fc
+  .uniqueArray(
+    fc.record({
+      family: fc.constantFrom(4 as const, 6 as const),
+      number: fc.nat({ max: 4095 }),
+      bytes: fc.uint8Array({ minLength: 8, maxLength: 8 }),
+    }),
+    { selector: ({ family, number }) => `${family}/${number}`, maxLength: 60 },
+  )
+  .map((list) =>
+    list.map(({ family, number, bytes }): NamedShard => {
+      const digest = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      return { family, number, digest };
+    }),
+  );
+
+describe("The value that says which data set is in force", () => {
+  it("opens to what was written, times, shards and threats", () => {
+    const current = opened(BYTES);
+    expect(current).toMatchObject(TIMES);
+    expect(current.shards).toEqual({ v4: 3, v6: 2 });
+    expect(threatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
+    expect(threatFlags(current.threats, address("2a00::2"))).not.toBe(0);
+    expect(threatFlags(current.threats, address("11.0.1.0"))).toBe(0);
+  });
+
+  it("names every shard it was made of, in their order, and no other", () => {
+    fc.assert(
+      fc.property(shardLists, (shards) => {
+        const current = opened(encodeCurrent(TIMES, shards, THREATS));
+        const ordered = shards.toSorted((a, b) => a.family - b.family || a.number - b.number);
+        expect(namedShards(current)).toEqual(ordered);
+        for (const family of [4, 6] as const) {
+          for (const number of [
+            0,
+            4095,
+            ...shards.flatMap((one) => [one.number, one.number + 1]),
+          ]) {
+            const expected = shards.find((one) => one.family === family && one.number === number);
+            expect(digestOf(current, { family, number })).toBe(expected?.digest);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("does not take a shard of one family for that of the other", () => {
+    const current = opened(BYTES);
+    expect(digestOf(current, { family: 4, number: 0x011 })).toBe("0123456789abcdef");
+    expect(digestOf(current, { family: 6, number: 0x011 })).toBe("8877665544332211");
+    expect(digestOf(current, { family: 6, number: 0xfff })).toBeUndefined();
+  });
+
+  it("may be of nothing at all", () => {
+    const current = opened(encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreats([])));
+    expect(namedShards(current)).toEqual([]);
+    expect(digestOf(current, { family: 4, number: 0 })).toBeUndefined();
+    expect(threatFlags(current.threats, address("11.0.0.1"))).toBe(0);
+  });
+
+  it("may lie anywhere in a larger buffer", () => {
+    const larger = new Uint8Array(BYTES.length + 10);
+    larger.set(BYTES, 3);
+    const current = opened(larger.subarray(3, 3 + BYTES.length));
+    expect(namedShards(current)).toEqual(namedShards(opened(BYTES)));
+    expect(threatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
+  });
+
+  it("is refused when cut short at any length, or longer", () => {
+    for (let length = 0; length < BYTES.length; length += 1) {
+      expect(openCurrent(BYTES.subarray(0, length))).toBeUndefined();
+    }
+    const longer = new Uint8Array(BYTES.length + 12);
+    longer.set(BYTES);
+    expect(openCurrent(longer)).toBeUndefined();
+  });
+
+  it("is refused when any single bit is flipped", () => {
+    for (let bit = 0; bit < BYTES.length * 8; bit += 1) {
+      const damaged = BYTES.slice();
+      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(openCurrent(damaged)).toBeUndefined();
+    }
+  });
+
+  it("is refused, and never an exception, when it is random bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (random) => {
+        expect(openCurrent(random)).toBeUndefined();
+      }),
+    );
+  });
+});

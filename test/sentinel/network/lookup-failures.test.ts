@@ -1,0 +1,114 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
+import {
+  DAY_MS,
+  dataSet,
+  degraded,
+  ELSEWHERE,
+  HOUR_MS,
+  IN_BOTH,
+  IN_THREATS,
+  LISTED,
+  NOTHING,
+  never,
+  UNLISTED,
+  warm,
+  whole,
+} from "./sample.ts";
+import { NOW, WatchedStore } from "./support.ts";
+
+describe("a KV that fails", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const refusals: [string, () => Promise<ArrayBuffer | null>][] = [
+    ["rejects", () => Promise.reject(new Error("KV is down"))],
+    [
+      "throws",
+      () => {
+        throw new Error("KV is down");
+      },
+    ],
+  ];
+
+  it.each(refusals)("for the shard, where it %s, leaves the threats", async (_, fault) => {
+    const { values, shardKey } = dataSet();
+    const store = new WatchedStore(values, (key) => (key === shardKey ? fault() : undefined));
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed", IN_THREATS));
+    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(degraded("failed"));
+  });
+
+  it.each(refusals)("for the data set, where it %s, leaves nothing at first", async (_, fault) => {
+    const { values } = dataSet();
+    const store = new WatchedStore(values, (key) => (key === currentKey ? fault() : undefined));
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
+    expect(store.reads).toEqual([currentKey]);
+  });
+
+  it.each(refusals)(
+    "for the data set, where it %s, leaves the one of the day before",
+    async (_, fault) => {
+      const { values } = dataSet();
+      let down = false;
+      const store = new WatchedStore(values, (key) =>
+        down && key === currentKey ? fault() : undefined,
+      );
+      await warm(store);
+      down = true;
+      const found = await lookupNetwork(store, LISTED, NOW + DAY_MS - 1);
+      expect(found).toEqual(degraded("failed", IN_BOTH));
+      expect(await lookupNetwork(store, LISTED, NOW + DAY_MS)).toEqual(degraded("failed"));
+    },
+  );
+
+  it("by hanging costs a second for each value, and leaves what the other says", async () => {
+    vi.useFakeTimers();
+    const { values, shardKey } = dataSet();
+    const shardHangs = new WatchedStore(values, (key) => (key === shardKey ? never() : undefined));
+    const dataSetHangs = new WatchedStore(values, (key) =>
+      key === currentKey ? never() : undefined,
+    );
+    const found = [shardHangs, dataSetHangs].map((store) => lookupNetwork(store, LISTED, NOW));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await Promise.all(found)).toEqual([
+      degraded("timeout", IN_THREATS),
+      degraded("timeout"),
+    ]);
+  });
+
+  it("by hanging for both costs a second where an older data set leads to the shard", async () => {
+    vi.useFakeTimers();
+    let hangs = false;
+    const store = new WatchedStore(dataSet().values, () => (hangs ? never() : undefined));
+    await warm(store);
+    hangs = true;
+    const pending = lookupNetwork(store, LISTED, NOW + HOUR_MS);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await pending).toEqual(degraded("timeout", IN_THREATS));
+  });
+
+  it("leaves no timer behind when it does not hang", async () => {
+    vi.useFakeTimers();
+    await lookupNetwork(new WatchedStore(dataSet().values), LISTED, NOW);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("does not matter where the data set says that nothing is known", async () => {
+    const store = new WatchedStore(dataSet().values, (key) =>
+      key === currentKey ? undefined : Promise.reject(new Error("KV is down")),
+    );
+    expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
+  });
+
+  it("is asked again by the next request", async () => {
+    let down = true;
+    const store = new WatchedStore(dataSet().values, () =>
+      down ? Promise.reject(new Error("KV is down")) : undefined,
+    );
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
+    down = false;
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(whole(IN_BOTH));
+  });
+});

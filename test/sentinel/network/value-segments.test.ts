@@ -1,0 +1,124 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type ValueRange,
+  type ValueSegment,
+  valueSegments,
+} from "../../../src/sentinel/network/value-segments.ts";
+
+const END = 64n;
+
+function range(first: number, last: number, value: number): ValueRange {
+  return { first: BigInt(first), last: BigInt(last), value };
+}
+
+/** The definition: of the ranges around a position the one that starts last, then the narrowest. */
+function definition(ranges: readonly ValueRange[], position: bigint): number {
+  let best: ValueRange | undefined;
+  for (const one of ranges) {
+    if (position < one.first || position > one.last) continue;
+    const isLater = best === undefined || one.first > best.first;
+    const isNarrower = best !== undefined && one.first === best.first && one.last <= best.last;
+    if (isLater || isNarrower) best = one;
+  }
+  return best?.value ?? 0;
+}
+
+function valueAt(segments: readonly ValueSegment[], position: bigint): number | undefined {
+  return segments.findLast(({ start }) => start <= position)?.value;
+}
+
+function spelled(...ranges: ValueRange[]): string {
+  const segments = valueSegments(ranges, 16n);
+  return Array.from({ length: 16 }, (_, at) => valueAt(segments, BigInt(at))).join("");
+}
+
+/** Many on few positions, so that they nest, cross, touch and coincide. */
+const crowded = fc.array(
+  fc
+    .tuple(fc.nat({ max: 63 }), fc.nat({ max: 63 }), fc.nat({ max: 4 }))
+    .map(([a, b, value]) => range(Math.min(a, b), Math.max(a, b), value)),
+  { maxLength: 14 },
+);
+
+describe("Ranges with a value, as segments,", () => {
+  it("agree with the definition at every position, however they overlap", () => {
+    fc.assert(
+      fc.property(crowded, (ranges) => {
+        const segments = valueSegments(ranges, END);
+        for (let at = 0n; at < END; at += 1n) {
+          expect(valueAt(segments, at)).toBe(definition(ranges, at));
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("ascend from 0 to before the end, and neighbours differ", () => {
+    fc.assert(
+      fc.property(crowded, (ranges) => {
+        const segments = valueSegments(ranges, END);
+        expect(segments[0]?.start).toBe(0n);
+        for (const [index, { start, value }] of segments.entries()) {
+          const before = segments[index - 1];
+          expect(start < END).toBe(true);
+          if (before === undefined) continue;
+          expect(start > before.start).toBe(true);
+          expect(value).not.toBe(before.value);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("do not depend on the order of ranges that start or end differently", () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(
+          fc
+            .tuple(fc.nat({ max: 63 }), fc.nat({ max: 63 }), fc.integer({ min: 1, max: 4 }))
+            .map(([a, b, value]) => range(Math.min(a, b), Math.max(a, b), value)),
+          { maxLength: 10, selector: ({ first, last }) => `${first}-${last}` },
+        ),
+        (ranges) => {
+          expect(valueSegments(ranges.toReversed(), END)).toEqual(valueSegments(ranges, END));
+        },
+      ),
+    );
+  });
+
+  it("are one unknown segment where there is no range", () => {
+    expect(valueSegments([], END)).toEqual([{ start: 0n, value: 0 }]);
+  });
+
+  it("let the narrower of two nested ranges win, and give the wider back after it", () => {
+    expect(spelled(range(2, 12, 1), range(5, 7, 2))).toBe("0011122211111000");
+    expect(spelled(range(2, 12, 1), range(2, 4, 2))).toBe("0022211111111000");
+    expect(spelled(range(2, 12, 1), range(10, 12, 2))).toBe("0011111111222000");
+    expect(spelled(range(1, 14, 1), range(3, 11, 2), range(5, 6, 3))).toBe("0112233222221110");
+  });
+
+  it("let the later of two crossing ranges win", () => {
+    expect(spelled(range(2, 8, 1), range(6, 12, 2))).toBe("0011112222222000");
+  });
+
+  it("let the last of two equal ranges win", () => {
+    expect(spelled(range(2, 8, 1), range(2, 8, 2))).toBe("0022222220000000");
+  });
+
+  it("come back to what is still open below a range that ended unseen", () => {
+    expect(spelled(range(1, 14, 1), range(3, 6, 2), range(4, 9, 3))).toBe("0112333333111110");
+  });
+
+  it("let a range that says unknown make a hole", () => {
+    expect(spelled(range(2, 12, 1), range(5, 7, 0))).toBe("0011100011111000");
+  });
+
+  it("reach both ends of the space", () => {
+    expect(spelled(range(0, 15, 7))).toBe("7".repeat(16));
+    expect(spelled(range(0, 0, 1), range(15, 15, 2))).toBe("1000000000000002");
+    const end = 1n << 64n;
+    const whole = [{ first: 0n, last: end - 1n, value: 9 }];
+    expect(valueSegments(whole, end)).toEqual([{ start: 0n, value: 9 }]);
+  });
+});
