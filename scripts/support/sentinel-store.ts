@@ -12,23 +12,17 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getPlatformProxy, unstable_readConfig } from "wrangler";
 import { z } from "zod";
+import type { DataStore, KeyValue } from "../../src/sentinel/feeds/data-set.ts";
+import { Failure } from "./failure.ts";
 
-export interface KeyValue {
-  readonly key: string;
-  readonly bytes: Uint8Array;
-}
-
-export interface ImportStore {
-  list(prefix: string): Promise<Set<string>>;
-  read(key: string): Promise<string>;
-  /** `onProgress` is told how many of the values are written. */
-  write(values: readonly KeyValue[], onProgress: (done: number) => void): Promise<void>;
-  remove(keys: readonly string[]): Promise<void>;
+export interface ImportStore extends DataStore {
   close(): Promise<void>;
 }
 
-/** Something the caller can mend: told without a stack. */
-export class ImportError extends Error {}
+export interface LocalStore extends ImportStore {
+  /** As a Worker has it. */
+  readonly namespace: KVNamespace;
+}
 
 const keyListSchema = z.array(z.object({ name: z.string() }));
 
@@ -42,7 +36,7 @@ const bulkMaxCharacters = 90_000_000;
 const commandOutputMaxBytes = 256 * 1024 * 1024;
 
 /** The KV namespace of `wrangler dev`; `persistTo` as wrangler's option of that name. */
-export async function openLocalStore(persistTo: string | undefined): Promise<ImportStore> {
+export async function openLocalStore(persistTo: string | undefined): Promise<LocalStore> {
   const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
   const state = join(persistTo ?? join(dirname(wranglerConfig), ".wrangler", "state"), "v3");
   const configPath = join(folder, "wrangler.json");
@@ -63,6 +57,7 @@ export async function openLocalStore(persistTo: string | undefined): Promise<Imp
   const kv = proxy.env[bindingName];
 
   return {
+    namespace: kv,
     async list(prefix) {
       const keys = new Set<string>();
       let cursor: string | undefined;
@@ -74,7 +69,8 @@ export async function openLocalStore(persistTo: string | undefined): Promise<Imp
       return keys;
     },
     async read(key) {
-      return (await kv.get(key, "text")) ?? "";
+      const value = await kv.get(key, "arrayBuffer");
+      return value === null ? undefined : new Uint8Array(value);
     },
     async write(values, onProgress) {
       for (let from = 0; from < values.length; from += localWritesAtOnce) {
@@ -100,31 +96,36 @@ export async function openRemoteStore(namespaceId: string | undefined): Promise<
   const where =
     namespaceId === undefined ? ["--binding", bindingName] : ["--namespace-id", namespaceId];
 
-  function wrangler(...command: string[]): string {
+  function wrangler(...command: string[]): Buffer {
     const entry = fileURLToPath(import.meta.resolve("wrangler"));
     const wranglerPath = join(dirname(entry), "..", "bin", "wrangler.js");
     const result = spawnSync(
       process.execPath,
       [wranglerPath, "kv", ...command, ...where, "--remote", "--config", wranglerConfig],
       {
-        encoding: "utf8",
         env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
         maxBuffer: commandOutputMaxBytes,
         stdio: ["ignore", "pipe", "pipe"],
       },
     );
     if (result.status === 0) return result.stdout;
-    const output = `${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}`;
-    throw new ImportError(`wrangler kv ${command.slice(0, 2).join(" ")} failed:\n${output.trim()}`);
+    const printed = [result.stdout, result.stderr].map((output) => output?.toString("utf8") ?? "");
+    const output = [...printed, result.error?.message ?? ""].join("");
+    throw new Failure(`wrangler kv ${command.slice(0, 2).join(" ")} failed:\n${output.trim()}`);
+  }
+
+  function list(prefix: string): Set<string> {
+    const output = wrangler("key", "list", "--prefix", prefix).toString("utf8");
+    return new Set(keyListSchema.parse(JSON.parse(output)).map(({ name }) => name));
   }
 
   return {
     async list(prefix) {
-      const keys = keyListSchema.parse(JSON.parse(wrangler("key", "list", "--prefix", prefix)));
-      return new Set(keys.map(({ name }) => name));
+      return list(prefix);
     },
     async read(key) {
-      return wrangler("key", "get", key, "--text");
+      // Of a key that is not there wrangler says no more than of any other failure.
+      return list(key).has(key) ? wrangler("key", "get", key) : undefined;
     },
     async write(values, onProgress) {
       let done = 0;

@@ -1,0 +1,99 @@
+/** Lookups by the service's own code, in local KV, held against what the sources say. */
+import { isDeepStrictEqual } from "node:util";
+import { type Address, parseAddress } from "../../src/sentinel/network/address.ts";
+import { lookupNetwork, type NetworkStore } from "../../src/sentinel/network/lookup.ts";
+import { quantile } from "./figures.ts";
+import type { NetworkFigures } from "./network-report.ts";
+import type { Scanned } from "./network-scan.ts";
+
+const differencesShown = 10;
+
+function addressOf(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`not an address: ${text}`);
+  return address;
+}
+
+/** Reads each value once: what is measured afterwards is not KV. */
+export function remembering(store: NetworkStore) {
+  const values = new Map<string, ArrayBuffer | null>();
+  const cached: NetworkStore = {
+    async get(key, options) {
+      const known = values.get(key);
+      if (known !== undefined) return known;
+      const value = await store.get(key, options);
+      values.set(key, value);
+      return value;
+    },
+  };
+  return { store: cached, values };
+}
+
+const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
+
+/** Looks every address up, and tells of differences. A degraded answer is one. */
+export async function check(
+  store: NetworkStore,
+  texts: readonly string[],
+  expected: readonly Scanned[],
+  now: number,
+  tell: (text: string) => void,
+): Promise<NetworkFigures["checked"]> {
+  const counts = { addresses: texts.length, known: 0, listed: 0, differences: 0 };
+  for (const [index, text] of texts.entries()) {
+    const { facts, degraded, reason } = await lookupNetwork(store, addressOf(text), now);
+    if (facts !== undefined) counts.known += 1;
+    if (facts !== undefined && facts.kinds.length > 0) counts.listed += 1;
+    const wanted = expected[index];
+    if (!degraded && isDeepStrictEqual(facts ?? nothing, wanted)) continue;
+    counts.differences += 1;
+    if (counts.differences > differencesShown) continue;
+    tell(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
+  }
+  return counts;
+}
+
+async function timesOf(
+  store: NetworkStore,
+  addresses: readonly Address[],
+  now: number,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (const address of addresses) {
+    const startedAt = performance.now();
+    await lookupNetwork(store, address, now);
+    times.push((performance.now() - startedAt) * 1000);
+  }
+  return times.toSorted((a, b) => a - b);
+}
+
+/** Times in microseconds of what a lookup does with values that are there. */
+export async function timeLookups(
+  { store, values }: ReturnType<typeof remembering>,
+  texts: readonly string[],
+  now: number,
+): Promise<NetworkFigures["lookup"]> {
+  const addresses = texts.map(addressOf);
+  await timesOf(store, addresses, now);
+  const times = await timesOf(store, addresses, now);
+  const sizes = [...values].filter(([key]) => /\/[46]\//.test(key));
+  const [key = ""] =
+    sizes.toSorted(([, a], [, b]) => (b?.byteLength ?? 0) - (a?.byteLength ?? 0))[0] ?? [];
+  const inLargest = await timesOf(
+    store,
+    addresses.filter((address) => isIn(key, address)),
+    now,
+  );
+  return {
+    median: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
+    largest: quantile(inLargest, 0.5),
+  };
+}
+
+/** Whether a key such as `net/v2/6/2a0b1/…` is that of the shard of an address. */
+function isIn(key: string, { family, value }: Address): boolean {
+  const [, , keyFamily, number = ""] = key.split("/");
+  const shift = family === 4 ? 20n : 108n;
+  return keyFamily === String(family) && value >> shift === BigInt(`0x${number}`);
+}

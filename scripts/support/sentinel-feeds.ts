@@ -1,0 +1,183 @@
+/** Feeds as an import is told of them: what they are called, what they list, where they come from. */
+import { createHash } from "node:crypto";
+import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
+import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
+import { encodeFeedValue, type FeedValue } from "../../src/sentinel/feeds/value.ts";
+import {
+  createAsnListParser,
+  isAsnList,
+  rangesOfNetworks,
+} from "../../src/sentinel/network/asn-list.ts";
+import type { Geography } from "../../src/sentinel/network/build.ts";
+import { isNetworkKind, type NetworkKind, networkKinds } from "../../src/sentinel/network/facts.ts";
+import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/feed.ts";
+import type { Feed } from "../../src/sentinel/network/flag-segments.ts";
+import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
+import { Failure } from "./failure.ts";
+import { publicName, type Read, readText, sayWhatWasRead } from "./sentinel-source.ts";
+
+/** A feed of one or more files or addresses: one for each family, as a rule. */
+export interface FeedPlan {
+  readonly name: string;
+  readonly kind: NetworkKind;
+  readonly places: readonly string[];
+}
+
+export interface ReadFeed {
+  readonly feed: Feed;
+  readonly record: FeedRecord;
+  readonly value: FeedValue;
+}
+
+/** Part of a key in KV, and of configurations. */
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** What the words of a feed's name say of its addresses; the first that fits counts. */
+const kindHints: readonly (readonly [RegExp, NetworkKind])[] = [
+  [/\btor|onion/, "tor"],
+  [/relay|icloud|apple/, "relay"],
+  [/vpn|tunnel/, "vpn"],
+  [/proxy|proxies|socks/, "proxy"],
+  [/scan/, "scanner"],
+  [/bot\b|crawl|spider/, "crawler"],
+  [/hosting|data.?cent/, "hosting"],
+  [/cloud|amazon|aws|azure|gcp|google|microsoft|oracle|linode|vultr|digital.?ocean/, "cloud"],
+];
+
+/** The kind the catalogue or a feed's name tells of; a name that tells nothing is a threat list's. */
+function kindNamed(name: string): NetworkKind {
+  const listed = catalogue.find((feed) => feed.name === name);
+  if (listed !== undefined) return listed.kind;
+  const words = name.toLowerCase().replaceAll(/[_-]/g, " ");
+  if (isNetworkKind(words)) return words;
+  return kindHints.find(([pattern]) => pattern.test(words))?.[1] ?? "threat";
+}
+
+function parseArgument(argument: string): { name: string; kind: NetworkKind; place: string } {
+  const [, name, kind, place] = /^([^:=]+)(?::([^:=]*))?=(.+)$/.exec(argument) ?? [];
+  if (name === undefined || place === undefined) {
+    throw new Failure(`--feed ${argument}: expected NAME=FILE or NAME:KIND=FILE.`);
+  }
+  if (!namePattern.test(name)) {
+    throw new Failure(`--feed ${argument}: NAME may have letters, digits, ".", "_" and "-".`);
+  }
+  if (kind === undefined) return { name, kind: kindNamed(name), place };
+  if (!isNetworkKind(kind)) {
+    throw new Failure(`--feed ${argument}: KIND must be one of ${networkKinds.join(", ")}.`);
+  }
+  return { name, kind, place };
+}
+
+/**
+ * The feeds of `--feed` arguments; files of one name are one feed.
+ * @throws Failure for what cannot be understood
+ */
+export function planFeeds(args: readonly string[]): FeedPlan[] {
+  const plans = new Map<string, FeedPlan>();
+  for (const argument of args) {
+    const { name, kind, place } = parseArgument(argument);
+    const known = plans.get(name);
+    if (known !== undefined && known.kind !== kind) {
+      throw new Failure(`--feed ${argument}: ${name} is of kind ${known.kind} already.`);
+    }
+    plans.set(name, { name, kind, places: [...(known?.places ?? []), place] });
+  }
+  return [...plans.values()];
+}
+
+/** Every feed of the catalogue but those that are given. */
+export function planCatalogue(given: readonly FeedPlan[]): FeedPlan[] {
+  return catalogue
+    .filter(({ name }) => given.every((feed) => feed.name !== name))
+    .map(({ name, kind, address }) => ({ name, kind, places: [address] }));
+}
+
+/** A list of networks by number as the addresses that the table gives them. */
+function createNetworksParser(place: string, { asn }: Geography) {
+  const reader = createAsnListParser();
+  return {
+    push: reader.push,
+    finish(): ParsedFeed {
+      const { asns, ...counts } = reader.finish();
+      if (asn[4].length + asn[6].length === 0) {
+        throw new Failure(
+          `${publicName(place)}: lists networks by number; add --geography or --asn.`,
+        );
+      }
+      return { ranges: rangesOfNetworks(asns, asn), ...counts };
+    },
+  };
+}
+
+function append(into: FeedRanges, from: FeedRanges): void {
+  for (const family of [4, 6] as const) {
+    const { firstHigh, firstLow, lastHigh, lastLow, count, length } = from.byFamily[family];
+    for (let row = 0; row < length; row += 1) {
+      const first = (BigInt(firstHigh[row] ?? 0) << 32n) | BigInt(firstLow[row] ?? 0);
+      const last = (BigInt(lastHigh[row] ?? 0) << 32n) | BigInt(lastLow[row] ?? 0);
+      into.byFamily[family].push(first, last, count[row] ?? 1);
+    }
+  }
+}
+
+interface Texts {
+  readonly ranges: FeedRanges;
+  readonly rows: number;
+  readonly skippedLines: number;
+  readonly sha256: string;
+  readonly etag: string | null;
+  readonly isByNumber: boolean;
+}
+
+async function readTexts({ name, kind, places }: FeedPlan, geography: Geography): Promise<Texts> {
+  const ranges = new FeedRanges();
+  const hash = createHash("sha256");
+  let rows = 0;
+  let skippedLines = 0;
+  let isByNumber = false;
+  let etag: string | null = null;
+  for (const place of places) {
+    const read: Read<ParsedFeed> = await readText(name, place, hash, (beginning) => {
+      isByNumber = isAsnList(beginning);
+      return isByNumber ? createNetworksParser(place, geography) : createFeedParser();
+    });
+    sayWhatWasRead(`${name} (${kind})`, place, read.parsed);
+    if (read.parsed.rows === 0) throw new Failure(`${publicName(place)}: not one good line.`);
+    append(ranges, read.parsed.ranges);
+    rows += read.parsed.rows;
+    skippedLines += read.parsed.skipped;
+    etag = read.etag;
+  }
+  // One mark cannot stand for several texts.
+  if (places.length > 1) etag = null;
+  return { ranges, rows, skippedLines, sha256: hash.digest("hex"), etag, isByNumber };
+}
+
+/**
+ * Reads a feed whole.
+ * @param geography for lists of networks by number
+ * @throws Failure where it cannot be had, or has not one good line
+ */
+export async function readFeed(
+  plan: FeedPlan,
+  geography: Geography,
+  now: number,
+): Promise<ReadFeed> {
+  const { name, kind, places } = plan;
+  const { ranges, isByNumber, ...counts } = await readTexts(plan, geography);
+  const listed = catalogue.find((feed) => feed.name === name);
+  const value = encodeFeedValue(ranges);
+  const record: FeedRecord = {
+    name,
+    kind,
+    source: places.map(publicName).join(", "),
+    licence: listed?.licence ?? null,
+    format: isByNumber ? "numbers of networks" : (listed?.format ?? null),
+    ...counts,
+    value: value.digest,
+    fetchedAt: now,
+    changedAt: now,
+    lastError: null,
+  };
+  return { feed: { kind, ranges }, record, value };
+}

@@ -1,0 +1,95 @@
+/** The figures of an import: how much there is, how large, how long it took. */
+import type { DataSet, Published } from "../../src/sentinel/feeds/data-set.ts";
+import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
+import type { BuiltShard } from "../../src/sentinel/network/build.ts";
+
+export interface ImportFigures {
+  readonly feeds: number;
+  /** Lines with an entry, in lists and tables. */
+  readonly rows: number;
+  readonly skippedLines: number;
+  readonly records: { readonly v4: number; readonly v6: number };
+  readonly shards: { readonly v4: number; readonly v6: number };
+  readonly shardBytes: number;
+  readonly largestShard: { readonly v4: number; readonly v6: number };
+  readonly largestFeed: number;
+  readonly currentBytes: number;
+  /** Null: nothing was to be written. */
+  readonly published: Published | null;
+  readonly preparedMs: number;
+  readonly storedMs: number;
+  /** Most memory this process had, bytes. */
+  readonly memoryBytes: number;
+}
+
+interface Imported {
+  readonly dataSet: DataSet;
+  readonly shards: readonly BuiltShard[];
+  readonly records: readonly FeedRecord[];
+}
+
+interface Times {
+  readonly preparedMs: number;
+  readonly storedMs: number;
+}
+
+const bytesPerKilobyte = 1024;
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+function largest(items: readonly { readonly bytes: Uint8Array }[]): number {
+  return items.reduce((most, { bytes }) => Math.max(most, bytes.length), 0);
+}
+
+/** @param published undefined: nothing was to be written */
+export function figuresOf(
+  { dataSet, shards, records }: Imported,
+  published: Published | undefined,
+  times: Times,
+): ImportFigures {
+  const v4 = shards.filter(({ family }) => family === 4);
+  const v6 = shards.filter(({ family }) => family === 6);
+  return {
+    feeds: records.length,
+    rows: sum(records, ({ rows }) => rows),
+    skippedLines: sum(records, ({ skippedLines }) => skippedLines),
+    records: {
+      v4: sum(v4, ({ recordCount }) => recordCount),
+      v6: sum(v6, ({ recordCount }) => recordCount),
+    },
+    shards: { v4: v4.length, v6: v6.length },
+    shardBytes: sum(shards, ({ bytes }) => bytes.length),
+    largestShard: { v4: largest(v4), v6: largest(v6) },
+    largestFeed: largest(dataSet.feedValues),
+    currentBytes: dataSet.current.length,
+    published: published ?? null,
+    ...times,
+    memoryBytes: process.resourceUsage().maxRSS * bytesPerKilobyte,
+  };
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+function outcomeOf(published: Published | null): string {
+  if (published === null) return "none written (dry run)";
+  const { written, unchanged, removed } = published;
+  return `${count(written)} written, ${count(unchanged)} unchanged; ${count(removed)} old keys removed`;
+}
+
+/** For people. */
+export function asText(figures: ImportFigures): string {
+  const { records, shards, largestShard, published } = figures;
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  return [
+    `Feeds:    ${figures.feeds}, ${count(figures.rows)} entries, ${count(figures.skippedLines)} lines skipped`,
+    `Records:  ${count(records.v4)} IPv4, ${count(records.v6)} IPv6`,
+    `Shards:   ${count(shards.v4)} IPv4, ${count(shards.v6)} IPv6, ${count(figures.shardBytes)} bytes: ${outcomeOf(published)}`,
+    `Largest:  shard ${count(largestShard.v4)} bytes (IPv4), ${count(largestShard.v6)} (IPv6); feed ${count(figures.largestFeed)}; current ${count(figures.currentBytes)}`,
+    `Took:     ${seconds(figures.preparedMs)} to read and build, ${seconds(figures.storedMs)} to write; ${count(Math.round(figures.memoryBytes / 2 ** 20))} MiB`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,159 @@
+/** Tables of geography: from files, or from npm, which has them by version. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
+import { type Geography, noGeography } from "../../src/sentinel/network/build.ts";
+import { createTableParser, type TableKind } from "../../src/sentinel/network/geography.ts";
+import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";
+import { Failure } from "./failure.ts";
+import { publicName, readText, sayWhatWasRead } from "./sentinel-source.ts";
+import { progress } from "./sentinel-terminal.ts";
+
+/** Of the packages of @ip-location-db, which are published together. */
+export const geographyVersion = "2.3.2026061719";
+export const countryTables = ["asn-country", "geo-whois-asn-country"] as const;
+export type CountryTable = (typeof countryTables)[number];
+type PackageName = "asn" | CountryTable;
+
+/** As the packages say; asn-country and geo-whois are CC0 themselves, of data of the registries. */
+const licences: Readonly<Record<PackageName, string>> = {
+  asn: "CC-BY-4.0 (Route Views, DB-IP.com, NRO)",
+  "asn-country": "CC0-1.0, of data of the NRO (CC-BY-4.0)",
+  "geo-whois-asn-country": "CC0-1.0, of data of the NRO (CC-BY-4.0)",
+};
+
+/** Which tables are wanted. Files replace the table of a package. */
+export interface GeographyPlan {
+  readonly asn: readonly string[];
+  readonly country: readonly string[];
+  readonly packages: { readonly version: string; readonly countryTable: CountryTable } | undefined;
+}
+
+/** A table in one or more files, of one or both families. */
+interface TableSource {
+  readonly kind: TableKind;
+  readonly source: string;
+  readonly files: readonly string[];
+  readonly licence: string | null;
+}
+
+export interface ReadTables {
+  readonly geography: Geography;
+  readonly records: readonly FeedRecord[];
+}
+
+const packedSchema = z.array(z.object({ filename: z.string() })).length(1);
+
+/** npm as npm itself says it is started, or the one on the path. */
+function npm(args: readonly string[]): string {
+  const { npm_execpath: script } = process.env;
+  const [command, first] = script === undefined ? ["npm", []] : [process.execPath, [script]];
+  const result = spawnSync(command, [...first, ...args], {
+    encoding: "utf8",
+    shell: script === undefined && process.platform === "win32",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  if (result.status === 0) return result.stdout;
+  const output = `${result.stderr ?? ""}${result.error?.message ?? ""}`.trim();
+  throw new Failure(`npm ${args[0]} ${args[1]} failed:\n${output}`);
+}
+
+/** Fetches a package into a folder of its own in the given one. @returns its tables, IPv4 and IPv6 */
+export function fetchTable(name: PackageName, version: string, parent: string): string[] {
+  const folder = mkdtempSync(join(parent, "package-"));
+  const specifier = `@ip-location-db/${name}@${version}`;
+  progress(`${specifier}: being fetched`);
+  const output = npm([
+    "pack",
+    specifier,
+    "--json",
+    "--ignore-scripts",
+    "--pack-destination",
+    folder,
+  ]);
+  const [packed] = packedSchema.parse(JSON.parse(output));
+  const archive = packed?.filename ?? "";
+  // The folder is the working directory: tar on Windows takes "C:" for the name of a machine.
+  const unpacked = spawnSync("tar", ["-xzf", archive], { cwd: folder, encoding: "utf8" });
+  if (unpacked.status !== 0) {
+    throw new Failure(`tar could not unpack ${archive}: ${unpacked.stderr ?? unpacked.error}`);
+  }
+  progress("");
+  return [4, 6].map((family) => join(folder, "package", `${name}-ipv${family}.csv`));
+}
+
+function fromFiles(kind: TableKind, files: readonly string[]): TableSource {
+  return { kind, source: files.map(publicName).join(", "), files, licence: null };
+}
+
+function fromPackage(
+  kind: TableKind,
+  name: PackageName,
+  version: string,
+  folder: string,
+): TableSource {
+  const files = fetchTable(name, version, folder);
+  const source = `npm:@ip-location-db/${name}@${version}`;
+  return { kind, source, files, licence: licences[name] };
+}
+
+/** The tables of a plan; those given as files before those of packages. */
+function sourcesOf({ asn, country, packages }: GeographyPlan, folder: string): TableSource[] {
+  const sources: TableSource[] = [];
+  if (asn.length > 0) sources.push(fromFiles("asn", asn));
+  else if (packages !== undefined) {
+    sources.push(fromPackage("asn", "asn", packages.version, folder));
+  }
+  if (country.length > 0) sources.push(fromFiles("country", country));
+  else if (packages !== undefined) {
+    sources.push(fromPackage("country", packages.countryTable, packages.version, folder));
+  }
+  return sources;
+}
+
+async function readTable({ kind, source, files, licence }: TableSource, now: number) {
+  const ranges: Record<4 | 6, readonly ValueRange[]> = { 4: [], 6: [] };
+  const hash = createHash("sha256");
+  let rows = 0;
+  let skippedLines = 0;
+  for (const file of files) {
+    const name = `${kind} (${publicName(file)})`;
+    const { parsed } = await readText(name, file, hash, () => createTableParser(kind));
+    sayWhatWasRead(name, file, parsed);
+    if (parsed.rows === 0) throw new Failure(`${publicName(file)}: not one good line.`);
+    for (const family of [4, 6] as const) {
+      ranges[family] = ranges[family].concat(parsed.ranges[family]);
+    }
+    rows += parsed.rows;
+    skippedLines += parsed.skipped;
+  }
+  const sha256 = hash.digest("hex");
+  const times = { fetchedAt: now, changedAt: now, lastError: null };
+  const kept = { value: null, etag: null, ...times };
+  const record: FeedRecord = {
+    ...{ name: kind, kind, source, licence, format: "CSV", rows, skippedLines, sha256 },
+    ...kept,
+  };
+  return { ranges, record };
+}
+
+/** @throws Failure where a table cannot be had */
+export async function readGeography(plan: GeographyPlan, now: number): Promise<ReadTables> {
+  const folder = mkdtempSync(join(tmpdir(), "sentinel-geography-"));
+  try {
+    const tables = { ...noGeography };
+    const records: FeedRecord[] = [];
+    for (const source of sourcesOf(plan, folder)) {
+      const { ranges, record } = await readTable(source, now);
+      tables[source.kind] = ranges;
+      records.push(record);
+    }
+    return { geography: tables, records };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

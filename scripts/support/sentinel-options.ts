@@ -1,0 +1,136 @@
+/** What `npm run sentinel:import` is told. */
+import { parseArgs } from "node:util";
+import { networkKinds } from "../../src/sentinel/network/facts.ts";
+import { Failure } from "./failure.ts";
+import { type FeedPlan, planCatalogue, planFeeds } from "./sentinel-feeds.ts";
+import {
+  type CountryTable,
+  countryTables,
+  type GeographyPlan,
+  geographyVersion,
+} from "./sentinel-geography.ts";
+
+export const helpText = `Import IP lists and geography into KV (binding IP_REPUTATION).
+
+  npm run sentinel:import -- --feed NAME=FILE [--feed …] [--geography] [options]
+
+Lists
+  --feed NAME=FILE       a file or https address; may be given many times, files of one name are one
+                         feed. What its addresses are follows from the name (vpn=…, x4b_datacenter=…,
+                         ipsum=…); the import says what it took.
+  --feed NAME:KIND=FILE  the same, told outright. KIND is one of
+                         ${networkKinds.join(", ")}.
+  --catalogue            every list of the catalogue from its address (src/sentinel/feeds/catalogue.ts)
+
+Geography
+  --geography            networks and countries from npm: @ip-location-db/asn and …/asn-country
+  --country-table NAME   another table of countries: ${countryTables.join(" or ")}
+  --geography-version V  another version than ${geographyVersion}
+  --asn FILE             networks from a file: "first,last,number,…"; may be given many times
+  --country FILE         countries from a file: "first,last,country"; may be given many times
+
+Where to
+  --local                the local KV of "wrangler dev" (default)
+  --remote               the KV namespace in your Cloudflare account
+  --namespace-id ID      with --remote: this namespace instead of that of the deployed Worker
+  --persist-to DIR       with --local: as with "wrangler dev --persist-to"
+  --dry-run              read and build, write nothing
+  --json                 the figures at the end as JSON
+  --help
+
+Lines of a list: address, CIDR network, address<TAB>count of blacklists, CSV "first,last,…", or numbers
+of networks ("AS64500 # name"), which need a table of networks; IPv4 and IPv6; # and ; begin a comment.
+Lines that cannot be read are reported and skipped; a file without one good line is an error and
+nothing is written.
+
+Each import replaces the previous data set whole: name every feed and the geography every time.
+docs/sentinel-data.md says more.
+`;
+
+export interface ImportOptions {
+  readonly feeds: readonly FeedPlan[];
+  readonly geography: GeographyPlan;
+  readonly target:
+    | { readonly to: "local"; readonly persistTo: string | undefined }
+    | { readonly to: "remote"; readonly namespaceId: string | undefined };
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        feed: { type: "string", multiple: true, default: [] },
+        catalogue: { type: "boolean", default: false },
+        geography: { type: "boolean", default: false },
+        "country-table": { type: "string" },
+        "geography-version": { type: "string" },
+        asn: { type: "string", multiple: true, default: [] },
+        country: { type: "string", multiple: true, default: [] },
+        local: { type: "boolean", default: false },
+        remote: { type: "boolean", default: false },
+        "namespace-id": { type: "string" },
+        "persist-to": { type: "string" },
+        "dry-run": { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new Failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+type Values = ReturnType<typeof parse>;
+
+function parseCountryTable(name: string | undefined): CountryTable {
+  const table = countryTables.find((one) => one === (name ?? countryTables[0]));
+  if (table !== undefined) return table;
+  throw new Failure(`--country-table ${name}: expected ${countryTables.join(" or ")}.`);
+}
+
+function geographyOf(values: Values): GeographyPlan {
+  const version = values["geography-version"] ?? geographyVersion;
+  if (!/^\d+(\.\d+){2}$/.test(version)) {
+    throw new Failure(
+      `--geography-version ${version}: expected a version such as ${geographyVersion}.`,
+    );
+  }
+  const countryTable = parseCountryTable(values["country-table"]);
+  const isNamed = values["country-table"] ?? values["geography-version"];
+  const packages =
+    values.geography || isNamed !== undefined ? { version, countryTable } : undefined;
+  return { asn: values.asn, country: values.country, packages };
+}
+
+function targetOf(values: Values): ImportOptions["target"] {
+  if (values.local && values.remote) throw new Failure("--local or --remote, not both.");
+  if (values.remote) {
+    if (values["persist-to"] !== undefined) throw new Failure("--persist-to is for --local.");
+    return { to: "remote", namespaceId: values["namespace-id"] };
+  }
+  if (values["namespace-id"] !== undefined) throw new Failure("--namespace-id is for --remote.");
+  return { to: "local", persistTo: values["persist-to"] };
+}
+
+/** @returns undefined where help is wanted. @throws Failure for what cannot be understood */
+export function parseOptions(args: readonly string[]): ImportOptions | undefined {
+  const values = parse(args);
+  if (values.help) return undefined;
+  const given = planFeeds(values.feed);
+  const feeds = values.catalogue ? [...given, ...planCatalogue(given)] : given;
+  const geography = geographyOf(values);
+  const tables = geography.asn.length + geography.country.length;
+  if (feeds.length + tables === 0 && geography.packages === undefined) {
+    throw new Failure("Nothing to import: give --feed, --catalogue or --geography; see --help.");
+  }
+  return {
+    feeds,
+    geography,
+    target: targetOf(values),
+    dryRun: values["dry-run"],
+    json: values.json,
+  };
+}

@@ -1,0 +1,150 @@
+/** What an import understands of its arguments, and what it tells of them. */
+import { createHash } from "node:crypto";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { planCatalogue, planFeeds, readFeed } from "../../../scripts/support/sentinel-feeds.ts";
+import { publicName, readText } from "../../../scripts/support/sentinel-source.ts";
+import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
+import { noGeography } from "../../../src/sentinel/network/build.ts";
+import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
+import { geography, NOW } from "../network/support.ts";
+
+describe("The feeds of an import", () => {
+  it.each([
+    ["vpn=a.txt", "vpn"],
+    ["x4b_datacenter=a.txt", "hosting"],
+    ["tor=exits.txt", "tor"],
+    ["ipsum=ipsum.txt", "threat"],
+    ["mine=a.txt", "threat"],
+    ["mine:relay=a.txt", "relay"],
+    ["vpn:hosting=a.txt", "hosting"],
+    ["apple-proxy-v4=a.txt", "relay"],
+    ["openai-v4=a.txt", "crawler"],
+  ])("%s are of kind %s", (argument, kind) => {
+    expect(planFeeds([argument])[0]?.kind).toBe(kind);
+  });
+
+  it("of one name are one feed of several files, in their order", () => {
+    expect(planFeeds(["vpn=b.txt", "tor=t.txt", "vpn=https://lists.example/a=b?c=d"])).toEqual([
+      { name: "vpn", kind: "vpn", places: ["b.txt", "https://lists.example/a=b?c=d"] },
+      { name: "tor", kind: "tor", places: ["t.txt"] },
+    ]);
+  });
+
+  it.each([
+    ["vpn", /expected NAME=FILE/],
+    ["=a.txt", /expected NAME=FILE/],
+    ["vpn=", /expected NAME=FILE/],
+    ["vpn:nice=a.txt", /KIND must be one of hosting, vpn/],
+    ["a b=a.txt", /NAME may have letters/],
+    ["../x=a.txt", /NAME may have letters/],
+    [`${"x".repeat(65)}=a.txt`, /NAME may have letters/],
+  ])("%j is refused", (argument, message) => {
+    expect(() => planFeeds([argument])).toThrow(message);
+  });
+
+  it("of one name are of one kind", () => {
+    expect(() => planFeeds(["x:vpn=a.txt", "x:tor=b.txt"])).toThrow(/x is of kind vpn already/);
+  });
+
+  it("of the catalogue are all but those that are given", () => {
+    const given = planFeeds(["ipsum=mine.txt"]);
+    const names = planCatalogue(given).map(({ name }) => name);
+    expect(names).toEqual(catalogue.map(({ name }) => name).filter((name) => name !== "ipsum"));
+  });
+});
+
+describe("What is told of a source", () => {
+  it.each([
+    ["/home/someone/lists/vpn.txt", "vpn.txt"],
+    ["vpn.txt", "vpn.txt"],
+    [
+      "https://user:secret@lists.example/a/b.txt?key=secret#secret",
+      "https://lists.example/a/b.txt",
+    ],
+  ])("%s is %s", (place, name) => {
+    expect(publicName(place)).toBe(name);
+  });
+});
+
+describe("A feed from an address", () => {
+  const text = "\uFEFF# list\n11.0.0.1\nbad\n11.0.1.0/24\n";
+
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  /** Answers with the text in pieces of one byte, so that letters of several bytes are cut, too. */
+  function serve(body: string, headers: Record<string, string> = {}, status = 200): void {
+    const stream = () =>
+      new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (const byte of new TextEncoder().encode(body)) {
+            controller.enqueue(Uint8Array.of(byte));
+          }
+          controller.close();
+        },
+      });
+    vi.stubGlobal("fetch", async (address: string) => {
+      const response = new Response(stream(), { status, headers });
+      Object.defineProperty(response, "url", { value: headers["x-led-to"] ?? address });
+      return response;
+    });
+  }
+
+  async function read(argument: string, places = noGeography) {
+    const [plan] = planFeeds([argument]);
+    if (plan === undefined) throw new Error("no plan");
+    return await readFeed(plan, places, NOW);
+  }
+
+  it("is recorded with source, licence, rows, bad lines, digest and mark", async () => {
+    serve(text, { etag: '"one"' });
+    const { record, feed } = await read("ipsum=https://u:p@lists.example/ipsum.txt?key=secret");
+    expect(record).toEqual({
+      name: "ipsum",
+      kind: "threat",
+      source: "https://lists.example/ipsum.txt",
+      licence: "Unlicense",
+      format: catalogue.find(({ name }) => name === "ipsum")?.format,
+      rows: 2,
+      skippedLines: 1,
+      sha256: createHash("sha256").update(text).digest("hex"),
+      value: expect.stringMatching(/^[0-9a-f]{16}$/),
+      etag: '"one"',
+      fetchedAt: NOW,
+      changedAt: NOW,
+      lastError: null,
+    });
+    expect(feed.ranges.byFamily[4].length).toBe(2);
+  });
+
+  it("of networks by number is that of their addresses in the table", async () => {
+    serve("AS64500 # ours\nAS64501\n");
+    const places = geography(["11.0.0.0/24,64500", "12.0.0.0/24,64502", "2a00::/32,64501"]);
+    const { record, feed } = await read("vpn=https://lists.example/asn.txt", places);
+    expect(record).toMatchObject({ rows: 2, skippedLines: 0 });
+    expect(feed.ranges.byFamily[4].length).toBe(1);
+    expect(feed.ranges.byFamily[6].length).toBe(1);
+    await expect(read("vpn=https://lists.example/asn.txt")).rejects.toThrow(/add --geography/);
+  });
+
+  it.each<[string, string, Record<string, string>, number, RegExp]>([
+    ["is not there", text, {}, 404, /the server answered 404/],
+    ["leads away from https", text, { "x-led-to": "http://lists.example/" }, 200, /without https/],
+    ["has not one good line", "<html>\n</html>\n", {}, 200, /not one good line/],
+    ["is empty", "", {}, 200, /not one good line/],
+  ])("ends the import where it %s", async (_, body, headers, status, message) => {
+    serve(body, headers, status);
+    await expect(read("vpn=https://lists.example/vpn.txt")).rejects.toThrow(message);
+  });
+
+  it("is not fetched without https", async () => {
+    serve(text);
+    const parser = () => createFeedParser();
+    const place = "http://lists.example/vpn.txt?key=secret";
+    const reading = readText("vpn", place, createHash("sha256"), parser);
+    await expect(reading).rejects.toThrow(
+      "http://lists.example/vpn.txt: only addresses with https",
+    );
+  });
+});
