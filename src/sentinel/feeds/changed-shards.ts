@@ -1,0 +1,66 @@
+/** Which shards a change of lists concerns (pure). */
+import type { Family } from "../network/address.ts";
+import { flagsWithin } from "../network/build.ts";
+import { type Feed, type FlagSegment, flagSegments } from "../network/flag-segments.ts";
+import { positionBits, type ShardId, shardBits } from "../network/shard.ts";
+
+export interface ChangedShard {
+  readonly id: ShardId;
+  /** As they are to be, from the start of the shard. */
+  readonly flags: readonly FlagSegment[];
+}
+
+/** Shards in which the segments say something. */
+function flaggedShards(family: Family, segments: readonly FlagSegment[]): number[] {
+  const shift = BigInt(positionBits[family] - shardBits[family]);
+  const end = 1n << BigInt(positionBits[family]);
+  const numbers: number[] = [];
+  for (const [index, { start, flags }] of segments.entries()) {
+    if (flags === 0) continue;
+    const last = Number(((segments[index + 1]?.start ?? end) - 1n) >> shift);
+    for (let number = Number(start >> shift); number <= last; number += 1) {
+      if (numbers.at(-1) !== number) numbers.push(number);
+    }
+  }
+  return numbers;
+}
+
+function areEqual(left: readonly FlagSegment[], right: readonly FlagSegment[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every(({ start, flags }, index) => {
+      const other = right[index];
+      return other?.start === start && other.flags === flags;
+    })
+  );
+}
+
+/**
+ * The shards whose flags are others after the change, IPv4 first, ascending.
+ *
+ * @param before undefined: unknown, so every shard that is named counts as changed
+ */
+export function changedShards(
+  named: readonly ShardId[],
+  before: readonly Feed[] | undefined,
+  after: readonly Feed[],
+): ChangedShard[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const old = before === undefined ? undefined : flagSegments(family, before);
+    const segments = flagSegments(family, after);
+    const candidates = new Set([
+      ...(old === undefined
+        ? named.filter((shard) => shard.family === family).map(({ number }) => number)
+        : flaggedShards(family, old)),
+      ...flaggedShards(family, segments),
+    ]);
+    return [...candidates]
+      .toSorted((left, right) => left - right)
+      .flatMap((number): ChangedShard[] => {
+        const id = { family, number };
+        const flags = flagsWithin(id, segments);
+        const isSame = old !== undefined && areEqual(flagsWithin(id, old), flags);
+        return isSame ? [] : [{ id, flags }];
+      });
+  });
+}

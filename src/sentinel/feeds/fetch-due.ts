@@ -1,0 +1,107 @@
+/** Fetches the configured feeds that are due, one after the other: they share a Worker's memory. */
+import type { CatalogueFeed } from "./catalogue.ts";
+import type { KeyValue } from "./data-set.ts";
+import {
+  type FeedFetcher,
+  FeedRefusal,
+  type FetchedFeed,
+  type FetchLimits,
+  fetchFeed,
+} from "./fetch-feed.ts";
+import { placeOf } from "./pending.ts";
+import { type FeedRecord, neverFetched, withError } from "./record.ts";
+import type { StoredDataSet } from "./stored.ts";
+import { encodeFeedValue, feedValueKey } from "./value.ts";
+
+const hourMs = 60 * 60 * 1000;
+/** The clock comes round every hour, not to the second. */
+const slackMs = hourMs / 2;
+
+/** What became of the feeds that were due. */
+export interface Fetches {
+  /** Still the list that is in force. */
+  readonly confirmed: readonly FeedRecord[];
+  /** Another list, to be put in force. */
+  readonly accepted: readonly FeedRecord[];
+  /** As before, but for the error. */
+  readonly refused: readonly FeedRecord[];
+  /** The ranges of those accepted. */
+  readonly values: readonly KeyValue[];
+}
+
+/** @param now real time, Unix ms */
+export async function fetchDue(
+  configured: readonly CatalogueFeed[],
+  { list, keys, pending }: StoredDataSet,
+  now: number,
+  fetcher: FeedFetcher,
+  limits: FetchLimits,
+): Promise<Fetches> {
+  const confirmed: FeedRecord[] = [];
+  const accepted: FeedRecord[] = [];
+  const refused: FeedRecord[] = [];
+  const values: KeyValue[] = [];
+  for (const feed of configured) {
+    const known = list.feeds.find(({ name }) => name === feed.name);
+    if (known !== undefined && now - known.fetchedAt < feed.refreshHours * hourMs - slackMs)
+      continue;
+    // The shards are being made of lists fetched earlier; theirs are asked for again after that.
+    if (pending !== undefined && pending.feeds.length > 0 && placeOf(feed) === "shards") continue;
+    try {
+      const etag = known === undefined ? null : etagOf(feed, known, keys);
+      const rows = known?.rows ?? 0;
+      if (known !== undefined && known.value !== null && placeOf(known) !== placeOf(feed)) {
+        throw new FeedRefusal(`a feed of that name and kind ${known.kind} was imported`);
+      }
+      const fetched = await fetchFeed(fetcher, feed.address, { etag, rows }, limits);
+      if (fetched === undefined && known !== undefined) {
+        confirmed.push({ ...known, fetchedAt: now, lastError: null });
+      } else if (fetched !== undefined) {
+        const { digest, bytes } = encodeFeedValue(fetched.parsed.ranges);
+        const key = feedValueKey(feed.name, digest);
+        const isKnown = known?.value === digest && known.kind === feed.kind && keys.has(key);
+        const record = recordOf(feed, fetched, digest, now);
+        if (isKnown) {
+          confirmed.push({ ...record, changedAt: known.changedAt });
+        } else {
+          accepted.push(record);
+          values.push({ key, bytes });
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof FeedRefusal)) throw error;
+      refused.push(withError(known ?? neverFetched(sourceOf(feed)), error.message, now));
+    }
+  }
+  return { confirmed, accepted, refused, values };
+}
+
+/** Only where "unchanged" would mean: as in force, from the same place, of the same kind. */
+function etagOf(feed: CatalogueFeed, known: FeedRecord, keys: ReadonlySet<string>): string | null {
+  const isSame = known.source === feed.address && known.kind === feed.kind;
+  const isKept = known.value !== null && keys.has(feedValueKey(known.name, known.value));
+  return isSame && isKept ? known.etag : null;
+}
+
+function sourceOf({ name, kind, address, licence, format }: CatalogueFeed) {
+  return { name, kind, source: address, licence, format };
+}
+
+function recordOf(
+  feed: CatalogueFeed,
+  { parsed, sha256, etag }: FetchedFeed,
+  value: string,
+  now: number,
+): FeedRecord {
+  return {
+    ...sourceOf(feed),
+    rows: parsed.rows,
+    skippedLines: parsed.skipped,
+    sha256,
+    value,
+    etag,
+    fetchedAt: now,
+    changedAt: now,
+    lastError: null,
+  };
+}

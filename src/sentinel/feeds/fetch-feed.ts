@@ -1,0 +1,140 @@
+/**
+ * Fetches one feed and judges it. What comes from elsewhere is taken only when it looks like the list
+ * it was: a publisher's error page, an empty file or half a list must not make its addresses harmless.
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { DeadlineError, within } from "../../deadline.ts";
+import { createFeedParser, type ParsedFeed } from "../network/feed.ts";
+
+export type FeedFetcher = (address: string, init: RequestInit) => Promise<Response>;
+
+export interface FetchLimits {
+  readonly timeoutMs: number;
+  readonly mostBytes: number;
+}
+
+/** A feed is a few megabytes at most, and its publisher answers within a second or two. */
+export const fetchLimits: FetchLimits = { timeoutMs: 10_000, mostBytes: 32 * 1024 * 1024 };
+
+/** Longer lists do not fit into the memory of a Worker beside the others; the longest has 120,000. */
+const mostRows = 300_000;
+/** A list does not lose more than this part of itself between two days, but half a file does. */
+const leastPartKept = 0.5;
+/** A list has a bad line now and then; an error page has nothing else. */
+const mostPartBad = 0.5;
+const mostRedirects = 5;
+const redirects: readonly number[] = [301, 302, 303, 307, 308];
+
+/** Why a feed was not taken; the sentence is shown to operators and holds nothing of the feed. */
+export class FeedRefusal extends Error {}
+
+export interface FetchedFeed {
+  readonly parsed: ParsedFeed;
+  /** Of the text, hex. */
+  readonly sha256: string;
+  readonly etag: string | null;
+}
+
+interface Known {
+  /** Of the text that is known; null: the whole list is wanted. */
+  readonly etag: string | null;
+  readonly rows: number;
+}
+
+/**
+ * @returns undefined where the list is still the known one
+ * @throws FeedRefusal
+ */
+export async function fetchFeed(
+  fetcher: FeedFetcher,
+  address: string,
+  known: Known,
+  limits: FetchLimits = fetchLimits,
+): Promise<FetchedFeed | undefined> {
+  const abort = new AbortController();
+  try {
+    const work = download(fetcher, address, known.etag, abort.signal, limits.mostBytes);
+    const fetched = await within(limits.timeoutMs, work);
+    if (fetched !== undefined) judge(fetched.parsed, known.rows);
+    return fetched;
+  } catch (error) {
+    if (error instanceof FeedRefusal) throw error;
+    const reason =
+      error instanceof DeadlineError
+        ? `no whole answer within ${limits.timeoutMs} ms`
+        : "the connection failed";
+    throw new FeedRefusal(reason, { cause: error });
+  } finally {
+    abort.abort();
+  }
+}
+
+async function download(
+  fetcher: FeedFetcher,
+  address: string,
+  etag: string | null,
+  signal: AbortSignal,
+  mostBytes: number,
+): Promise<FetchedFeed | undefined> {
+  const response = await follow(fetcher, address, etag, signal);
+  if (response.status === 304 && etag !== null) return undefined;
+  if (response.status !== 200) throw new FeedRefusal(`the answer was ${response.status}`);
+  return { ...(await read(response, mostBytes)), etag: response.headers.get("ETag") };
+}
+
+/** Redirects are followed by hand, so that none leads away from https. */
+async function follow(
+  fetcher: FeedFetcher,
+  address: string,
+  etag: string | null,
+  signal: AbortSignal,
+): Promise<Response> {
+  const headers = new Headers({ Accept: "text/plain, */*;q=0.1", "User-Agent": "edge-idp" });
+  if (etag !== null) headers.set("If-None-Match", etag);
+  let url = new URL(address);
+  for (let redirected = 0; redirected <= mostRedirects; redirected += 1) {
+    if (url.protocol !== "https:") throw new FeedRefusal("the address is not https");
+    const response = await fetcher(url.href, { headers, redirect: "manual", signal });
+    if (!redirects.includes(response.status)) return response;
+    await response.body?.cancel();
+    const location = response.headers.get("Location");
+    if (location === null || !URL.canParse(location, url.href)) {
+      throw new FeedRefusal("a redirect leads nowhere");
+    }
+    url = new URL(location, url.href);
+  }
+  throw new FeedRefusal("too many redirects");
+}
+
+/** Line by line as it arrives; nothing of the text is kept. */
+async function read(
+  response: Response,
+  mostBytes: number,
+): Promise<Pick<FetchedFeed, "parsed" | "sha256">> {
+  const parser = createFeedParser();
+  const digest = sha256.create();
+  const decoder = new TextDecoder();
+  let size = 0;
+  if (response.body !== null) {
+    for await (const chunk of response.body) {
+      size += chunk.byteLength;
+      if (size > mostBytes) throw new FeedRefusal(`longer than ${mostBytes} bytes`);
+      digest.update(chunk);
+      parser.push(decoder.decode(chunk, { stream: true }));
+      if (parser.rows() > mostRows) throw new FeedRefusal(`more than ${mostRows} rows`);
+    }
+  }
+  parser.push(decoder.decode());
+  return { parsed: parser.finish(), sha256: bytesToHex(digest.digest()) };
+}
+
+function judge({ rows, skipped }: ParsedFeed, knownRows: number): void {
+  if (rows === 0) throw new FeedRefusal("no line could be read");
+  if (skipped > (rows + skipped) * mostPartBad) {
+    throw new FeedRefusal(`${skipped} of ${rows + skipped} lines could not be read`);
+  }
+  if (rows < knownRows * leastPartKept) {
+    throw new FeedRefusal(`only ${rows} rows left of ${knownRows}`);
+  }
+}

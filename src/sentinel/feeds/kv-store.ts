@@ -1,0 +1,47 @@
+/** A KV namespace as a writer of data sets needs it. */
+import type { DataStore } from "./data-set.ts";
+
+/** Connections a Worker may have open at once; more would only wait. */
+const atOnce = 6;
+
+/** Runs the work for every item, a few at a time. @throws the first failure, once all are at rest */
+async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  const workers = Array.from({ length: Math.min(atOnce, items.length) }, async () => {
+    for (const item of left) await work(item);
+  });
+  const ended = await Promise.allSettled(workers);
+  for (const end of ended) if (end.status === "rejected") throw end.reason;
+}
+
+export function dataStoreOf(namespace: KVNamespace): DataStore {
+  return {
+    async list(prefix) {
+      const keys = new Set<string>();
+      let cursor: string | undefined;
+      do {
+        const page: KVNamespaceListResult<unknown> = await namespace.list(
+          cursor === undefined ? { prefix } : { prefix, cursor },
+        );
+        for (const { name } of page.keys) keys.add(name);
+        cursor = page.list_complete ? undefined : page.cursor;
+      } while (cursor !== undefined);
+      return keys;
+    },
+    async read(key) {
+      const value = await namespace.get(key, "arrayBuffer");
+      return value === null ? undefined : new Uint8Array(value);
+    },
+    async write(values, onProgress) {
+      let done = 0;
+      await forEach(values, async ({ key, bytes }) => {
+        await namespace.put(key, bytes);
+        done += 1;
+        onProgress(done);
+      });
+    },
+    async remove(keys) {
+      await forEach(keys, (key) => namespace.delete(key));
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/** The feeds of the data set in force, for people. */
+import { within } from "../../deadline.ts";
+import { AppError } from "../../errors.ts";
+import { causeOf, log } from "../../log.ts";
+import { type FeedList, feedListKey, parseFeedList } from "./record.ts";
+
+const readTimeoutMs = 2_000;
+
+/**
+ * @returns undefined where nothing was ever imported
+ * @throws AppError unavailable
+ */
+export async function listFeeds(store: KVNamespace): Promise<FeedList | undefined> {
+  const text = await textOf(store);
+  if (text === null) return undefined;
+  const list = parseFeedList(text);
+  if (list === undefined) {
+    log("error", "feed_list_damaged");
+    throw new AppError("unavailable");
+  }
+  return list;
+}
+
+async function textOf(store: KVNamespace): Promise<string | null> {
+  try {
+    return await within(readTimeoutMs, store.get(feedListKey, "text"));
+  } catch (error) {
+    log("error", "feed_list_unavailable", { cause: causeOf(error) });
+    throw new AppError("unavailable");
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Refreshes the configured feeds by the clock. Lists that change within hours go into a new table of
+ * threats; networks go into the shards they concern. A list that fails leaves the old one standing and
+ * stops no other; data that is lost stops everything that would be made without it.
+ *
+ * A new data set comes into force in one write (data-set.ts). Before that stands what is about to be
+ * done (pending.ts), so that a run that dies is continued, and not taken for an import that died.
+ */
+import { causeOf, log } from "../../log.ts";
+import { encodeCurrent } from "../network/current.ts";
+import { configuredFeeds } from "./catalogue.ts";
+import { type DataStore, putInForce } from "./data-set.ts";
+import { type Fetches, fetchDue } from "./fetch-due.ts";
+import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
+import { dataStoreOf } from "./kv-store.ts";
+import { pendingKey, placeOf, serializePending } from "./pending.ts";
+import {
+  type FeedList,
+  type FeedRecord,
+  feedListKey,
+  parseFeedList,
+  serializeFeedList,
+  withRecords,
+} from "./record.ts";
+import {
+  type RenewedShards,
+  type RenewedThreats,
+  renewShards,
+  renewThreats,
+  type Work,
+} from "./renew.ts";
+import { LostDataError, readDataSet, type StoredDataSet } from "./stored.ts";
+
+export interface RefreshEnv {
+  readonly IP_REPUTATION: KVNamespace;
+  /** Names of the catalogue, separated by commas; absent in configurations of before. */
+  readonly SENTINEL_FEEDS?: string | undefined;
+}
+
+export interface RefreshLimits extends FetchLimits {
+  /** Reads and writes of shards in one run; KV allows a Worker 1,000 operations of all kinds. */
+  readonly mostOperations: number;
+}
+
+export const refreshLimits: RefreshLimits = { ...fetchLimits, mostOperations: 800 };
+
+/** @param now real time, Unix ms. Never throws: what fails is logged, and the next run does it. */
+export async function refreshFeeds(
+  env: RefreshEnv,
+  now: number,
+  fetcher: FeedFetcher = globalThis.fetch,
+  limits: RefreshLimits = refreshLimits,
+): Promise<void> {
+  const { feeds, unknown } = configuredFeeds(env.SENTINEL_FEEDS ?? "");
+  if (unknown.length > 0) log("error", "feeds_unknown", { problems: unknown });
+  if (feeds.length === 0) return;
+  try {
+    const store = dataStoreOf(env.IP_REPUTATION);
+    const stored = await readDataSet(store);
+    const fetches = await fetchDue(feeds, stored, now, fetcher, limits);
+    const { mostOperations } = limits;
+    await takeIn({ store, stored, values: fetches.values, now, mostOperations }, fetches);
+  } catch (error) {
+    const problems = error instanceof LostDataError ? { problems: [error.message] } : {};
+    log("error", "feeds_refresh_failed", { cause: causeOf(error), ...problems });
+  }
+}
+
+/** Makes of the fetched lists what can be made, and puts it in force. */
+async function takeIn(work: Work, fetches: Fetches): Promise<void> {
+  const { store, stored, now } = work;
+  const at = (place: string) => fetches.accepted.filter((record) => placeOf(record) === place);
+  const shards = await renewShards(work, at("shards"));
+  const threats = await renewThreats(work, at("threats"));
+  const failed = [...fetches.refused, ...shards.failed, ...threats.failed];
+  const good = [...fetches.confirmed, ...shards.inForce, ...threats.inForce];
+  const feeds = withRecords(stored.list.feeds, [...failed, ...good]);
+  tell(failed, shards.inForce.length + threats.inForce.length);
+  if (good.length > 0) {
+    await swap(work, { builtAt: now, feeds }, good, shards, threats);
+    return;
+  }
+  if (failed.length > 0) await saveList(store, { ...stored.list, feeds });
+  const wasLeft = stored.pending?.feeds.length ?? 0;
+  if (wasLeft + shards.pending.feeds.length > 0) await savePending(store, shards);
+}
+
+/** Puts the new data set in force. */
+async function swap(
+  work: Work,
+  list: FeedList,
+  good: readonly FeedRecord[],
+  renewed: RenewedShards,
+  { table }: RenewedThreats,
+): Promise<void> {
+  const { store, stored, now, mostOperations } = work;
+  const { shards, operations } = renewed;
+  await savePending(store, renewed);
+  await refuseToOverwrite(store, stored);
+  const current = encodeCurrent(timesOf(stored, list, good, now), shards, table);
+  const dataSet = { shards, current, feedValues: [], list };
+  await putInForce(store, dataSet, now, mostOperations - operations, () => {});
+}
+
+/** Once in a run: KV takes one write a second of a key. */
+async function savePending(store: DataStore, { pending }: RenewedShards): Promise<void> {
+  await store.write([{ key: pendingKey, bytes: serializePending(pending) }], () => {});
+}
+
+/** A run takes minutes, and somebody may have imported in them; a location may not know it yet. */
+async function refuseToOverwrite(store: DataStore, stored: StoredDataSet): Promise<void> {
+  const bytes = await store.read(feedListKey);
+  const list = bytes === undefined ? undefined : parseFeedList(new TextDecoder().decode(bytes));
+  if ((list?.builtAt ?? 0) !== stored.list.builtAt) {
+    throw new LostDataError("another data set came into force meanwhile");
+  }
+}
+
+async function saveList(store: DataStore, list: FeedList): Promise<void> {
+  const bytes = new TextEncoder().encode(serializeFeedList(list));
+  await store.write([{ key: feedListKey, bytes }], () => {});
+}
+
+/**
+ * Since when the shards and the threats are as they are. A list that was confirmed makes them as good
+ * as new; geography is nobody's to refresh here, and shards are never newer than theirs.
+ */
+function timesOf(
+  { current }: StoredDataSet,
+  { feeds }: FeedList,
+  good: readonly FeedRecord[],
+  now: number,
+) {
+  const inForce = feeds.filter(({ fetchedAt }) => fetchedAt > 0);
+  const at = (place: string) => inForce.filter((record) => placeOf(record) === place);
+  const isNew = (place: string) => good.some((record) => placeOf(record) === place);
+  const oldest = Math.min(now, ...at("geography").map(({ fetchedAt }) => fetchedAt));
+  const hasShards = at("shards").length + at("geography").length > 0;
+  const builtAt = isNew("shards") || !hasShards ? oldest : 0;
+  const threatsAt = isNew("threats") ? now : (current?.threatsAt ?? 0);
+  return {
+    builtAt: Math.max(builtAt, current?.builtAt ?? 0),
+    threatsAt: at("threats").length === 0 ? 0 : threatsAt,
+  };
+}
+
+function tell(failed: readonly FeedRecord[], changed: number): void {
+  const problems = failed.map(({ name, lastError }) => `${name}: ${lastError?.reason}`);
+  if (problems.length > 0) log("error", "feeds_refused", { problems });
+  if (changed > 0) log("info", "feeds_refreshed", { count: changed });
+}

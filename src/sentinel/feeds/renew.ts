@@ -1,0 +1,137 @@
+/** What a refresh makes of the lists it took: new shards, and a new table of threats. */
+import { type NamedShard, namedShards } from "../network/current.ts";
+import type { Feed } from "../network/flag-segments.ts";
+import { buildThreats, threatTableBytes } from "../network/threats.ts";
+import type { DataStore, KeyValue } from "./data-set.ts";
+import { baseOf, type Pending, placeOf } from "./pending.ts";
+import { type FeedRecord, neverFetched, withError, withRecords } from "./record.ts";
+import { reflagShards } from "./reflag.ts";
+import { LostDataError, rangesOf, type StoredDataSet } from "./stored.ts";
+import { feedValueKey } from "./value.ts";
+
+/** What a part of a run works with. */
+export interface Work {
+  readonly store: DataStore;
+  readonly stored: StoredDataSet;
+  /** Ranges of the lists taken in this run. */
+  readonly values: readonly KeyValue[];
+  /** Real time, Unix ms. */
+  readonly now: number;
+  /** Reads and writes of shards at most. */
+  readonly mostOperations: number;
+}
+
+/** Records of feeds as they are to be listed. */
+interface Renewal {
+  /** Those that come into force with it. */
+  readonly inForce: readonly FeedRecord[];
+  /** Those that could not be used, with the reason. */
+  readonly failed: readonly FeedRecord[];
+}
+
+export interface RenewedShards extends Renewal {
+  readonly shards: readonly NamedShard[];
+  /** Where it stands; the next run goes on with what is not in force by then. */
+  readonly pending: Pending;
+  readonly operations: number;
+}
+
+export interface RenewedThreats extends Renewal {
+  readonly table: ReturnType<typeof buildThreats>;
+}
+
+/** Lays the taken lists, or those an earlier run took, over the shards. */
+export async function renewShards(
+  work: Work,
+  accepted: readonly FeedRecord[],
+): Promise<RenewedShards> {
+  const { store, stored, now } = work;
+  const taken = stored.pending?.feeds.length ? stored.pending.feeds : accepted;
+  const shards = stored.current === undefined ? [] : namedShards(stored.current);
+  const nothing = { at: now, base: baseOf(stored.list), feeds: [], shards: [] };
+  const unchanged = { shards, inForce: [], failed: [], pending: nothing, operations: 0 };
+  if (taken.length === 0) return unchanged;
+  const begun = { ...nothing, feeds: [...taken], shards: [...(stored.pending?.shards ?? [])] };
+  try {
+    await saveValues(work, accepted);
+    const after = await rangesOf(
+      store,
+      inShards(withRecords(stored.list.feeds, taken)),
+      work.values,
+    );
+    const before = await rangesBefore(work);
+    const made = await reflagShards(store, stored, before, after, work.mostOperations);
+    const pending = { ...begun, shards: [...made.done] };
+    const { operations } = made;
+    if (made.shards === undefined) return { ...unchanged, pending, operations };
+    return { shards: made.shards, inForce: taken, failed: [], pending, operations };
+  } catch (error) {
+    return { ...unchanged, failed: failedBy(error, work, taken, now) };
+  }
+}
+
+async function saveValues(work: Work, records: readonly FeedRecord[]): Promise<void> {
+  const wanted = new Set(
+    records.map(({ name, value }) => (value === null ? "" : feedValueKey(name, value))),
+  );
+  const missing = ({ key }: KeyValue) => wanted.has(key) && !work.stored.keys.has(key);
+  await work.store.write(work.values.filter(missing), () => {});
+}
+
+function inShards(records: readonly FeedRecord[]): FeedRecord[] {
+  return records.filter((record) => placeOf(record) === "shards");
+}
+
+/** Of the shards in force; undefined where a list is lost that was replaced just now. */
+async function rangesBefore({ store, stored }: Work): Promise<readonly Feed[] | undefined> {
+  try {
+    return await rangesOf(store, inShards(stored.list.feeds), []);
+  } catch (error) {
+    if (error instanceof LostDataError) return undefined;
+    throw error;
+  }
+}
+
+/** Makes the table anew where a list of it was taken; else it is the one in force. */
+export async function renewThreats(
+  work: Work,
+  accepted: readonly FeedRecord[],
+): Promise<RenewedThreats> {
+  const { store, stored, values, now } = work;
+  const unchanged = { table: tableInForce(stored), inForce: [], failed: [] };
+  if (accepted.length === 0) return unchanged;
+  const records = withRecords(stored.list.feeds, accepted).filter(
+    (record) => placeOf(record) === "threats",
+  );
+  try {
+    const table = buildThreats(await rangesOf(store, records, values));
+    await saveValues(work, accepted);
+    return { table, inForce: accepted, failed: [] };
+  } catch (error) {
+    return { ...unchanged, failed: failedBy(error, work, accepted, now) };
+  }
+}
+
+function tableInForce({ current }: StoredDataSet): ReturnType<typeof buildThreats> {
+  if (current === undefined) return buildThreats([]);
+  const { offset, v4, v6 } = current.threats;
+  const bytes = new Uint8Array(threatTableBytes(v4, v6));
+  bytes.set(current.bytes.subarray(offset, offset + bytes.length));
+  return { bytes, v4, v6 };
+}
+
+/** The taken lists stay out of force, and the one that is lost tells of it. @throws other errors */
+function failedBy(
+  error: unknown,
+  { stored }: Work,
+  taken: readonly FeedRecord[],
+  now: number,
+): FeedRecord[] {
+  if (!(error instanceof LostDataError)) throw error;
+  const known = new Map(stored.list.feeds.map((record) => [record.name, record]));
+  const lost = error.feed === undefined ? undefined : known.get(error.feed);
+  return withRecords(
+    taken.map((record) => known.get(record.name) ?? neverFetched(record)),
+    lost === undefined ? [] : [lost],
+  ).map((record) => withError(record, error.message, now));
+}

@@ -1,0 +1,109 @@
+/** The data set in force, as a refresh finds it. */
+import { type Current, currentKey, openCurrent } from "../network/current.ts";
+import type { NetworkKind } from "../network/facts.ts";
+import type { Feed } from "../network/flag-segments.ts";
+import { keyPrefix } from "../network/shard.ts";
+import type { DataStore, KeyValue } from "./data-set.ts";
+import { baseOf, type Pending, parsePending, pendingKey } from "./pending.ts";
+import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./record.ts";
+import { decodeFeedValue, feedValueKey } from "./value.ts";
+
+/**
+ * A part of the data set is gone or damaged, and what is made without it would be wrong. Only an import
+ * mends that. The sentence is shown to operators.
+ */
+export class LostDataError extends Error {
+  /** The feed that is lost, where it is one. */
+  readonly feed: string | undefined;
+
+  constructor(sentence: string, feed?: string) {
+    super(sentence);
+    this.name = "LostDataError";
+    this.feed = feed;
+  }
+}
+
+export interface StoredDataSet {
+  readonly list: FeedList;
+  /** Undefined: nothing is in force yet. */
+  readonly current: Current | undefined;
+  /** What an earlier run began, if it still fits. */
+  readonly pending: Pending | undefined;
+  readonly keys: ReadonlySet<string>;
+}
+
+/** @throws LostDataError, or what the store throws */
+export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
+  const keys = await store.list(keyPrefix);
+  const pendingBytes = await store.read(pendingKey);
+  const listBytes = await store.read(feedListKey);
+  const currentBytes = await store.read(currentKey);
+  const begun = pendingBytes === undefined ? undefined : parsePending(pendingBytes);
+  // A run that died in its very first swap leaves a data set without a list.
+  if (listBytes === undefined && currentBytes !== undefined && begun === undefined) {
+    throw new LostDataError("there is no list of feeds");
+  }
+  const list =
+    listBytes === undefined
+      ? { builtAt: 0, feeds: [] }
+      : parseFeedList(new TextDecoder().decode(listBytes));
+  if (list === undefined) throw new LostDataError("the list of feeds is damaged");
+  const current = currentBytes === undefined ? undefined : openCurrent(currentBytes);
+  if (current === undefined && (currentBytes !== undefined || list.feeds.some(isInForce))) {
+    throw new LostDataError("the data set is damaged");
+  }
+  if (current !== undefined && newestOf(current) > list.builtAt && !isBy(begun, current)) {
+    throw new LostDataError("an import ended half-way");
+  }
+  const fits =
+    begun !== undefined &&
+    begun.at >= list.builtAt &&
+    begun.base === baseOf(list) &&
+    !isListed(begun, list) &&
+    begun.feeds.every(({ name, value }) => value !== null && keys.has(feedValueKey(name, value)));
+  return { list, current, pending: fits ? begun : undefined, keys };
+}
+
+/** It came into force, and is over. */
+function isListed(begun: Pending, list: FeedList): boolean {
+  return begun.feeds.every(({ name, fetchedAt }) =>
+    list.feeds.some((feed) => feed.name === name && feed.fetchedAt >= fetchedAt),
+  );
+}
+
+function isInForce({ fetchedAt }: FeedRecord): boolean {
+  return fetchedAt > 0;
+}
+
+function newestOf({ builtAt, threatsAt }: Current): number {
+  return Math.max(builtAt, threatsAt);
+}
+
+/** Whether it was a refresh that put the data set in force, and died before it told the list. */
+function isBy(begun: Pending | undefined, current: Current): boolean {
+  return begun?.at === newestOf(current);
+}
+
+/** The ranges of the feeds, as they were fetched or from the store. @throws LostDataError, or what the store throws */
+export async function rangesOf(
+  store: DataStore,
+  records: readonly FeedRecord[],
+  fetched: readonly KeyValue[],
+): Promise<Feed[]> {
+  const feeds: Feed[] = [];
+  for (const { name, kind, value } of records) {
+    if (value === null || !isNetwork(kind)) continue;
+    const key = feedValueKey(name, value);
+    const bytes = fetched.find((value) => value.key === key)?.bytes ?? (await store.read(key));
+    const ranges = bytes === undefined ? undefined : decodeFeedValue(bytes);
+    if (ranges === undefined) {
+      throw new LostDataError(`the ranges of ${name} are gone: import it again`, name);
+    }
+    feeds.push({ kind, ranges });
+  }
+  return feeds;
+}
+
+function isNetwork(kind: FeedRecord["kind"]): kind is NetworkKind {
+  return kind !== "asn" && kind !== "country";
+}

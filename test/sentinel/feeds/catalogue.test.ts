@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { catalogue, configuredFeeds } from "../../../src/sentinel/feeds/catalogue.ts";
+import { isNetworkKind } from "../../../src/sentinel/network/facts.ts";
+
+describe("The catalogue of feeds", () => {
+  it("names every feed once, in a way that a configuration can name it", () => {
+    const names = catalogue.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(name).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
+  });
+
+  it("fetches over https alone, and no address twice", () => {
+    const addresses = catalogue.map(({ address }) => address);
+    for (const address of addresses) expect(new URL(address).protocol).toBe("https:");
+    expect(new Set(addresses).size).toBe(addresses.length);
+  });
+
+  it("says of every feed what it is, under which licence, and how often it is worth asking", () => {
+    for (const { kind, licence, format, refreshHours } of catalogue) {
+      expect(isNetworkKind(kind)).toBe(true);
+      expect(licence).not.toBe("");
+      expect(format).not.toBe("");
+      expect(refreshHours).toBeGreaterThanOrEqual(1);
+      expect(Number.isInteger(refreshHours)).toBe(true);
+    }
+  });
+
+  it("gives what a configuration names, whatever the spaces, and tells what it does not know", () => {
+    const { feeds, unknown } = configuredFeeds(" ipsum , tor-exits,, ipsum,no-such,Ipsum ");
+    expect(feeds.map(({ name }) => name)).toEqual(["ipsum", "tor-exits"]);
+    expect(unknown).toEqual(["no-such", "Ipsum"]);
+  });
+
+  it("gives nothing for an empty configuration", () => {
+    expect(configuredFeeds("")).toEqual({ feeds: [], unknown: [] });
+    expect(configuredFeeds(" , ")).toEqual({ feeds: [], unknown: [] });
+  });
+});

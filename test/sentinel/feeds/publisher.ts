@@ -1,0 +1,171 @@
+/** The other end of a refresh: those who publish lists, and what an import left in KV. */
+import { env } from "cloudflare:workers";
+import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
+import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
+import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
+import {
+  type FeedList,
+  type FeedRecord,
+  feedListKey,
+  neverFetched,
+  parseFeedList,
+} from "../../../src/sentinel/feeds/record.ts";
+import { type RefreshLimits, refreshFeeds } from "../../../src/sentinel/feeds/refresh.ts";
+import { encodeFeedValue } from "../../../src/sentinel/feeds/value.ts";
+import { parseAddress, parseNetwork } from "../../../src/sentinel/network/address.ts";
+import { buildShards, type Geography, noGeography } from "../../../src/sentinel/network/build.ts";
+import {
+  currentKey,
+  encodeCurrent,
+  namedShards,
+  openCurrent,
+} from "../../../src/sentinel/network/current.ts";
+import { encodeCountry, isFast, type NetworkKind } from "../../../src/sentinel/network/facts.ts";
+import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
+import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
+import { buildThreats } from "../../../src/sentinel/network/threats.ts";
+
+export const hour = 60 * 60 * 1000;
+export const day = 24 * hour;
+/** Any instant; the tests carry their own clock. */
+export const now = Date.UTC(2026, 7, 22, 12);
+
+type Answer = string | Response | (() => Response | Promise<Response>);
+
+export function addressOf(name: string): string {
+  const feed = catalogue.find((candidate) => candidate.name === name);
+  if (feed === undefined) throw new Error(`no feed ${name}`);
+  return feed.address;
+}
+
+/** Publishes lists under the addresses of the catalogue; texts with their ETag. */
+export class Publisher {
+  /** Name of the feed, or the address where it is of none, and the ETag that was asked with. */
+  readonly asked: [string, string | null][] = [];
+  private readonly answers = new Map<string, Answer>();
+
+  publish(nameOrAddress: string, answer: Answer): this {
+    const isAddress = nameOrAddress.includes("://");
+    this.answers.set(isAddress ? nameOrAddress : addressOf(nameOrAddress), answer);
+    return this;
+  }
+
+  readonly fetch = async (address: string, init: RequestInit): Promise<Response> => {
+    const name = catalogue.find((feed) => feed.address === address)?.name ?? address;
+    const etag = new Headers(init.headers).get("If-None-Match");
+    this.asked.push([name, etag]);
+    const answer = this.answers.get(address);
+    if (answer === undefined) return new Response("404: Not Found", { status: 404 });
+    if (answer instanceof Response) return answer;
+    if (typeof answer !== "string") return await answer();
+    const own = `"${answer.length}-${answer.slice(0, 20).replaceAll("\n", "/")}"`;
+    if (etag === own) return new Response(null, { status: 304, headers: { ETag: own } });
+    return new Response(answer, { headers: { ETag: own } });
+  };
+
+  /** One run of the refresh. */
+  async refresh(names: string, at: number, limits?: RefreshLimits): Promise<void> {
+    const { IP_REPUTATION } = env;
+    await refreshFeeds({ IP_REPUTATION, SENTINEL_FEEDS: names }, at, this.fetch, limits);
+  }
+}
+
+interface ImportedFeed {
+  readonly name: string;
+  readonly kind: NetworkKind;
+  readonly lines: readonly string[];
+}
+
+/** A country and a network number for whole networks, as tables of geography have them. */
+export function geography(...lines: readonly (readonly [string, number, string])[]): Geography {
+  const asn: Geography["asn"] = { 4: [], 6: [] };
+  const made = {
+    asn: { 4: [...asn[4]], 6: [...asn[6]] },
+    country: { 4: [...asn[4]], 6: [...asn[6]] },
+  };
+  for (const [text, number, country] of lines) {
+    const network = parseNetwork(text);
+    if (network === undefined) throw new Error(`not a network: ${text}`);
+    const shift = network.family === 4 ? 0n : 64n;
+    const range = { first: network.first >> shift, last: network.last >> shift };
+    made.asn[network.family].push({ ...range, value: number });
+    made.country[network.family].push({ ...range, value: encodeCountry(country) });
+  }
+  return made;
+}
+
+/** What an import leaves. */
+export async function importFeeds(
+  feeds: readonly ImportedFeed[],
+  at: number,
+  places: Geography = noGeography,
+): Promise<void> {
+  const parsed = feeds.map(({ name, kind, lines }) => {
+    const parser = createFeedParser();
+    parser.push(lines.join("\n"));
+    return { name, kind, lines, ranges: parser.finish().ranges };
+  });
+  const shards = buildShards(parsed, places);
+  const feedValues = parsed.map(({ name, ranges }) => ({ name, ...encodeFeedValue(ranges) }));
+  const records = parsed.map(
+    ({ name, kind, lines }, index): FeedRecord => ({
+      ...neverFetched({ name, kind, source: `${name}.txt`, licence: null, format: null }),
+      rows: lines.length,
+      value: feedValues[index]?.digest ?? null,
+      fetchedAt: at,
+      changedAt: at,
+    }),
+  );
+  const asn = { name: "asn", kind: "asn", source: "asn.csv", licence: null, format: null } as const;
+  if (places !== noGeography) records.push({ ...neverFetched(asn), fetchedAt: at, changedAt: at });
+  const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? at : 0;
+  const current = encodeCurrent({ builtAt: at, threatsAt }, shards, buildThreats(parsed));
+  const list = { builtAt: at, feeds: records };
+  const store = dataStoreOf(env.IP_REPUTATION);
+  await putInForce(store, { shards, current, feedValues, list }, at, Infinity, () => {});
+}
+
+export async function emptyStore(): Promise<void> {
+  const store = dataStoreOf(env.IP_REPUTATION);
+  await store.remove([...(await store.list(""))]);
+}
+
+/** What an isolate that knows nothing yet finds of an address. */
+export async function lookup(text: string, at: number) {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`not an address: ${text}`);
+  const get = (key: string, options: { type: "arrayBuffer"; cacheTtl: number }) =>
+    env.IP_REPUTATION.get(key, options);
+  return await lookupNetwork({ get }, address, at);
+}
+
+export async function kindsOf(text: string, at: number): Promise<readonly NetworkKind[]> {
+  const { facts, degraded, reason } = await lookup(text, at);
+  if (degraded) throw new Error(`the lookup of ${text} is degraded: ${reason}`);
+  return facts?.kinds ?? [];
+}
+
+export async function feedList(): Promise<FeedList> {
+  const text = await env.IP_REPUTATION.get(feedListKey);
+  const list = text === null ? undefined : parseFeedList(text);
+  if (list === undefined) throw new Error("there is no list of feeds");
+  return list;
+}
+
+export async function feedRecord(name: string): Promise<FeedRecord> {
+  const record = (await feedList()).feeds.find((feed) => feed.name === name);
+  if (record === undefined) throw new Error(`the list has no ${name}`);
+  return record;
+}
+
+/** The data set in force: its times, and its shards by their keys' last two parts. */
+export async function inForce() {
+  const bytes = await env.IP_REPUTATION.get(currentKey, "arrayBuffer");
+  const current = bytes === null ? undefined : openCurrent(new Uint8Array(bytes));
+  if (current === undefined) throw new Error("no data set is in force");
+  const { builtAt, threatsAt } = current;
+  const shards = new Map(
+    namedShards(current).map(({ family, number, digest }) => [`${family}/${number}`, digest]),
+  );
+  return { builtAt, threatsAt, shards };
+}
