@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { agentKindOf } from "../../src/sentinel/agent.ts";
+import { agentFactsOf } from "../../src/sentinel/agent.ts";
+
+const now = Date.UTC(2026, 10, 24);
+const kindOf = (agent: string) => agentFactsOf(agent, now).kind;
 
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
 const apple = "AppleWebKit/605.1.15 (KHTML, like Gecko)";
@@ -62,7 +65,7 @@ describe("a browser", () => {
       `Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${webkit} Slack/4.38.125 Chrome/124.0.6367.60 Electron/30.0.1 Safari/537.36`,
     ],
   ])("is %s", (_, agent) => {
-    expect(agentKindOf(agent)).toBe("browser");
+    expect(kindOf(agent)).toBe("browser");
   });
 });
 
@@ -78,7 +81,7 @@ describe("an application", () => {
     "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/AP2A.240605.024)",
     "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0; Pro)",
   ])("is %s", (agent) => {
-    expect(agentKindOf(agent)).toBe("application");
+    expect(kindOf(agent)).toBe("application");
   });
 });
 
@@ -117,7 +120,7 @@ describe("a script, library or bot", () => {
     "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
     "UptimeRobot/2.0",
   ])("is %s", (agent) => {
-    expect(agentKindOf(agent)).toBe("scripted");
+    expect(kindOf(agent)).toBe("scripted");
   });
 });
 
@@ -127,7 +130,7 @@ describe("a browser under automation", () => {
     "Mozilla/5.0 (Unknown; Linux x86_64) AppleWebKit/538.1 (KHTML, like Gecko) PhantomJS/2.1.1 Safari/538.1",
     `Mozilla/5.0 (X11; Linux x86_64) ${webkit} headlesschrome/126.0.0.0 Safari/537.36`,
   ])("is %s", (agent) => {
-    expect(agentKindOf(agent)).toBe("headless");
+    expect(kindOf(agent)).toBe("headless");
   });
 });
 
@@ -137,17 +140,170 @@ test.each([
   ["tabs and line ends", "\t\r\n"],
   ["a no-break space", "\u00a0"],
 ])("%s is an empty agent", (_, agent) => {
-  expect(agentKindOf(agent)).toBe("empty");
+  expect(kindOf(agent)).toBe("empty");
+});
+
+describe("An impossible browser", () => {
+  const windows = "(Windows NT 10.0; Win64; x64)";
+  const iphone = "(iPhone; CPU iPhone OS 17_5_1 like Mac OS X)";
+  const android = "(Linux; Android 14; Pixel 8)";
+  const mac = "(Macintosh; Intel Mac OS X 10_15_7)";
+
+  test.each([
+    ["an iPhone on Windows", `(iPhone; Windows NT 10.0) ${apple} Version/17.5 Safari/604.1`],
+    ["a Mac with Android", `(Macintosh; Android 14) ${webkit} Chrome/126.0.0.0 Safari/537.36`],
+    ["Safari of today on Windows", `${windows} ${apple} Version/17.5 Safari/605.1.15`],
+    ["Internet Explorer on a Mac", `${mac.replace(")", "; Trident/7.0; rv:11.0)")} like Gecko`],
+    ["Internet Explorer on Linux", "(compatible; MSIE 10.0; X11; Linux x86_64; Trident/6.0)"],
+    ["the old Edge on Android", `${android} ${webkit} Chrome/64.0.3282.140 Edge/17.17134`],
+    ["Chrome's own engine on an iPhone", `${iphone} ${webkit} Chrome/126.0.0.0 Safari/537.36`],
+    ["Firefox's own engine on an iPhone", "(iPhone; rv:127.0) Gecko/20100101 Firefox/127.0"],
+    ["an iPhone's Chrome on Windows", `${windows} ${apple} CriOS/126.0.6478.54 Safari/604.1`],
+    ["an Android's Edge on Windows", `${windows} ${webkit} Chrome/126.0.0.0 EdgA/126.0.0.0`],
+    ["Windows 11 under its name", `(Windows NT 11.0) ${webkit} Chrome/126.0.0.0 Safari/537.36`],
+    ["a Chrome of the future", `${windows} ${webkit} Chrome/200.0.0.0 Safari/537.36`],
+    ["a Firefox of the future", "(X11; Linux x86_64; rv:300.0) Gecko/20100101 Firefox/300.0"],
+    ["a Safari that was left out", `${mac} ${apple} Version/21.0 Safari/605.1.15`],
+    ["a Safari of the future", `${mac} ${apple} Version/40.0 Safari/605.1.15`],
+    ["a Chrome older than TLS 1.2", `${windows} ${webkit} Chrome/19.0.1084.52 Safari/536.5`],
+    ["a Firefox older than TLS 1.2", "(Windows NT 6.1; rv:12.0) Gecko/20100101 Firefox/12.0"],
+    ["a build that its Chrome never had", `${android} ${webkit} Chrome/53.0.7149.1690 Mobile`],
+    ["a build of a later Chrome", `${windows} ${webkit} Chrome/90.0.4896.60 Safari/537.36`],
+  ])("is %s", (_, rest) => {
+    expect(kindOf(`Mozilla/5.0 ${rest}`)).toBe("impossible");
+  });
+
+  test.each([
+    ["an iPad that asks for the desktop site", `${mac} ${apple} CriOS/126.0.6478.54 Safari/604.1`],
+    ["Safari for Windows of 2012", `(Windows NT 6.1) ${apple} Version/5.1.7 Safari/534.57.2`],
+    ["GNOME Web", `(X11; Linux x86_64) ${apple} Version/17.5 Safari/605.1.15`],
+    [
+      "a Windows phone",
+      `(Windows Phone 10.0; Android 6.0.1; Microsoft; Lumia 950) ${webkit} Chrome/52.0.2743.116 Mobile Safari/537.36 Edge/15.15063`,
+    ],
+    [
+      "Internet Explorer 11 in its compatibility view",
+      "(compatible; MSIE 7.0; Windows NT 10.0; WOW64; Trident/7.0)",
+    ],
+    ["a newer Chrome kept alive on Windows 7", `(Windows NT 6.1) ${webkit} Chrome/122.0.6261.132`],
+    ["a real build", `(X11; Linux x86_64) ${webkit} Chrome/57.0.2987.108 Safari/537.36`],
+    ["a preview of Chrome", `${windows} ${webkit} Chrome/160.0.0.0 Safari/537.36`],
+    ["a web view of Android 4.4", `(Linux; Android 4.4.2) ${webkit} Version/4.0 Chrome/30.0.0.0`],
+    ["Android's browser before Chrome", `(Linux; U; Android 4.0.3) ${webkit} Version/4.0 Mobile`],
+  ])("is not %s", (_, rest) => {
+    expect(kindOf(`Mozilla/5.0 ${rest}`)).toBe("browser");
+  });
+
+  test("of today is possible when its time has come", () => {
+    const agent = `Mozilla/5.0 ${windows} ${webkit} Chrome/200.0.0.0 Safari/537.36`;
+    expect(agentFactsOf(agent, Date.UTC(2024, 0, 1)).kind).toBe("impossible");
+    expect(agentFactsOf(agent, Date.UTC(2029, 0, 1)).kind).toBe("browser");
+  });
+});
+
+describe("What is kept of an agent", () => {
+  test.each([
+    [
+      `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.6478.54 Safari/537.36`,
+      { browser: "Chrome 126", os: "Windows", device: "desktop" },
+    ],
+    [
+      `Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) ${apple} Version/17.5 Mobile/15E148 Safari/604.1`,
+      { browser: "Safari 17", os: "iOS", device: "mobile" },
+    ],
+    [
+      `Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) ${apple} CriOS/126.0.6478.54 Mobile/15E148 Safari/604.1`,
+      { browser: "Chrome 126", os: "iOS", device: "tablet" },
+    ],
+    [
+      "Mozilla/5.0 (Android 14; Mobile; rv:127.0) Gecko/127.0 Firefox/127.0",
+      { browser: "Firefox 127", os: "Android", device: "mobile" },
+    ],
+    [
+      `Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) ${webkit} Chrome/126.0.0.0 Safari/537.36`,
+      { browser: "Chrome 126", os: "Chrome OS", device: "desktop" },
+    ],
+    [
+      `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0`,
+      { browser: "Microsoft Edge 126", os: "Windows", device: "desktop" },
+    ],
+    ["EnterpriseAgent/1.0", { browser: "EnterpriseAgent 1", os: null, device: null }],
+    ["Acme/3.2.1 (Android 14; Pixel 8)", { browser: "Acme 3", os: "Android" }],
+    ["", { browser: null, os: null, device: null }],
+  ])("of %j is coarse", (agent, facts) => {
+    expect(agentFactsOf(agent, now)).toMatchObject(facts);
+  });
+
+  test("is the same for versions that differ in patches", () => {
+    const chrome = (version: string) =>
+      agentFactsOf(
+        `Mozilla/5.0 (X11; Linux x86_64) ${webkit} Chrome/${version} Safari/537.36`,
+        now,
+      );
+    expect(chrome("126.0.6478.54")).toEqual(chrome("126.0.6478.182"));
+  });
+
+  test.each([
+    "jane.doe@example.com/1.0",
+    "+47 12345678",
+    "jane doe/1",
+    "device-4711/2",
+    "constructor",
+    "__proto__/1",
+    "Mozilla/5.0 (somebody's name) jane",
+  ])("of %j is no text of the client's own", (agent) => {
+    expect(agentFactsOf(agent, now).browser).toBeNull();
+  });
+
+  test("is short and plain for any text", () => {
+    const part = fc.constantFrom(
+      ...[
+        "Mozilla/5.0",
+        "(",
+        ")",
+        ";",
+        " ",
+        "/",
+        "Chrome/126.0.6478.54",
+        "Windows NT 10.0",
+        "iPhone",
+      ],
+      ...["Android 14", "Version/17.5", "Safari/604.1", "constructor", "__proto__", "Edg/", "rv:1"],
+    );
+    const hostile = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 1_024 }),
+      fc
+        .array(fc.oneof(part, fc.string({ maxLength: 8 })), { maxLength: 40 })
+        .map((all) => all.join("")),
+    );
+    fc.assert(
+      fc.property(hostile, fc.integer({ min: 0, max: 2 ** 43 }), (agent, at) => {
+        const facts = agentFactsOf(agent, at);
+        expect(facts.browser ?? "A").toMatch(/^[A-Za-z][A-Za-z .()-_]{0,39}( \d{1,4})?$/);
+        expect(facts.os ?? "A").toMatch(/^[A-Za-z][A-Za-z0-9 ]{0,29}$/);
+        expect([null, "desktop", "mobile", "tablet", "other"]).toContain(facts.device);
+      }),
+    );
+  });
 });
 
 test("any text, however long, is one kind of agent", () => {
-  const kinds = ["empty", "headless", "scripted", "browser", "application"];
+  const kinds = ["empty", "headless", "scripted", "impossible", "browser", "application"];
   fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 300 }), (agent) => {
-      expect(kinds).toContain(agentKindOf(agent));
+    fc.property(fc.string({ unit: "binary", maxLength: 1_024 }), (agent) => {
+      expect(kinds).toContain(kindOf(agent));
     }),
   );
-  for (const part of ["a", "/1.", "(", "Mozilla/5.0 (", " bot", "1.1.1"]) {
-    expect(kinds).toContain(agentKindOf(part.repeat(2_000)));
+  for (const part of [
+    "a",
+    "/1.",
+    "(",
+    "Mozilla/5.0 (",
+    " bot",
+    "1.1.1",
+    "Version/1 ",
+    "Chrome/1.",
+  ]) {
+    expect(kinds).toContain(kindOf(part.repeat(2_000)));
   }
 });
