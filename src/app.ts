@@ -13,6 +13,8 @@ import type { AppEnv } from "./http/exchange.ts";
 import { identityRoutes } from "./identity/routes.ts";
 import { log } from "./log.ts";
 import { otpRoutes } from "./otp/routes.ts";
+import { assessmentRoutes } from "./sentinel/assessments/routes.ts";
+import { feedRoutes } from "./sentinel/feeds/routes.ts";
 import { sentinelRoutes } from "./sentinel/routes.ts";
 import { resolveToken } from "./tenancy/resolve-token.ts";
 import { tenancyRoutes } from "./tenancy/routes.ts";
@@ -25,6 +27,8 @@ export const apiRoutes = [
   ...identityRoutes,
   ...otpRoutes,
   ...sentinelRoutes,
+  ...assessmentRoutes,
+  ...feedRoutes,
   ...auditRoutes,
   ...treeRoutes,
   ...tenancyRoutes,

@@ -30,6 +30,10 @@ const catalogue = {
     status: 404,
     sentence: "No user with this identifier exists; provision the user first.",
   },
+  assessment_not_found: {
+    status: 404,
+    sentence: "No assessment with this id is kept; send the id that discover answered.",
+  },
   not_found: { status: 404, sentence: "There is nothing at this address; check path and id." },
   method_not_allowed: {
     status: 405,

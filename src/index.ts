@@ -3,6 +3,7 @@ import { createApp } from "./app.ts";
 import { onSchedule } from "./scheduled.ts";
 
 export { IdentityGuard } from "./guard/identity-guard.ts";
+export { PrefixWatch } from "./guard/prefix-watch.ts";
 export { RefusalLog } from "./guard/refusal-log.ts";
 
 const app = createApp();

@@ -2,9 +2,9 @@
  * The tenant's policy and its defaults: every number of policy that a tenant may change, with unit
  * and source. Ranges stand with the request that sets them (tenancy/settings.ts).
  */
-import type { RiskPolicy } from "./guard/assess.ts";
 import type { Enrolment } from "./guard/credentials.ts";
 import type { LockoutPolicy } from "./guard/lockout.ts";
+import type { RiskPolicy } from "./sentinel/assessment.ts";
 
 export interface TenantPolicy {
   readonly lockout: LockoutPolicy;

@@ -1,13 +1,16 @@
-/** What runs by the clock: sealing and the witness every minute, housekeeping every hour. */
+/** What runs by the clock: sealing and the witness every minute, housekeeping and data every hour. */
 import { archiveTrails } from "./audit/archive.ts";
 import { sealTrails } from "./audit/seal.ts";
 import { witnessHeads } from "./audit/witness.ts";
 import { log } from "./log.ts";
+import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
+import { publishPopulations } from "./sentinel/population/publish.ts";
 import { tidyUp } from "./tidy-up.ts";
 
 /** As wrangler.toml has them. */
 const sealingCron = "* * * * *";
 const housekeepingCron = "17 * * * *";
+const dataCron = "37 * * * *";
 /** Half of the minute: an event waits half as long as the clock of the platform would have it. */
 const betweenPassesMs = 30_000;
 
@@ -30,6 +33,10 @@ export async function onSchedule(env: Env, cron: string, now: number): Promise<v
     case housekeepingCron:
       await tidyUp(env, now);
       await archiveTrails(env, now);
+      break;
+    case dataCron:
+      await refreshFeeds(env, now);
+      await publishPopulations(env, now);
       break;
     default:
       log("error", "unknown_cron");

@@ -6,6 +6,7 @@ const minuteMs = 60_000;
 const triggers = [
   ["* * * * *", 1],
   ["17 * * * *", 60],
+  ["37 * * * *", 60],
 ] as const;
 
 /** Triggers until the signal ends it. A service that does not answer is asked again a minute later. */

@@ -29,6 +29,7 @@ export const auditActions = [
   "otp.removed",
   "backup_codes.generated",
   "session.assessed",
+  "session.judged",
   "request.refused",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];

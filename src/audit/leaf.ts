@@ -6,9 +6,8 @@
  * The bytes are those of the JSON Canonicalization Scheme (RFC 8785): whoever has the event as the API
  * shows it has its leaf too.
  */
-import canonicalize from "canonicalize";
-import { toHex, utf8 } from "../crypto/bytes.ts";
-import { sha256Of } from "../crypto/digest.ts";
+import { utf8 } from "../crypto/bytes.ts";
+import { canonicalDigest, canonicalJson } from "../crypto/canonical.ts";
 import type { AuditDetails, PersonalParts } from "./event.ts";
 
 /** An event in the form in which it is hashed; times are RFC 3339. */
@@ -31,17 +30,11 @@ export interface NoncedParts extends PersonalParts {
   readonly nonce: string;
 }
 
-function canonical(value: object): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new TypeError("Not a JSON object");
-  return text;
-}
-
 export function leafData(leaf: Leaf): Uint8Array {
-  return utf8(canonical(leaf));
+  return utf8(canonicalJson(leaf));
 }
 
 /** SHA-256, hex. */
 export function personalDigest(parts: NoncedParts): string {
-  return toHex(sha256Of(canonical(parts)));
+  return canonicalDigest(parts);
 }

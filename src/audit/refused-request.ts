@@ -27,6 +27,7 @@ const toldHere: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "insufficient_scope",
   "rate_limited",
   "user_not_found",
+  "assessment_not_found",
   "not_found",
 ]);
 

@@ -24,7 +24,10 @@ import {
   auditOutcomes,
   targetTypes,
 } from "../audit/event.ts";
-import type { Reason, SessionEvidence } from "../sentinel/signals.ts";
+import { type RiskPolicy, verdictSources } from "../sentinel/assessment.ts";
+import type { DataSource, SessionEvidence } from "../sentinel/evidence.ts";
+import { verdicts } from "../sentinel/history.ts";
+import type { Reason } from "../sentinel/signals/reason.ts";
 import type { Permission } from "../tenancy/permission.ts";
 import type { SettingsPatch } from "../tenancy/settings.ts";
 
@@ -147,6 +150,13 @@ export const auditTrees = sqliteTable("audit_trees", {
   forwardedSize: integer("forwarded_size").notNull().default(0),
 });
 
+/** When each tenant's confirmed sessions were last counted; the counts are in KV. */
+export const populations = sqliteTable("populations", {
+  tenantId: text("tenant_id").primaryKey(),
+  builtAt: integer("built_at").notNull(),
+  logins: integer().notNull(),
+});
+
 export const assessments = sqliteTable(
   "assessments",
   {
@@ -159,14 +169,24 @@ export const assessments = sqliteTable(
     recommendation: text({ enum: ["allow", "challenge", "deny"] }).notNull(),
     reasons: text({ mode: "json" }).$type<readonly Reason[]>().notNull(),
     /** The data sources that gave no evidence. */
-    degraded: text({ mode: "json" }).$type<readonly string[]>().notNull(),
+    degraded: text({ mode: "json" }).$type<readonly DataSource[]>().notNull(),
     /** The facts the score was computed from: counters and coarse network facts only. */
     evidence: text({ mode: "json" }).$type<SessionEvidence>().notNull(),
+    /** SHA-256 over the evidence in canonical JSON, hex; null with models before sentinel-2. */
+    evidenceDigest: text("evidence_digest"),
+    /** The policy that made the recommendation; null with models before sentinel-2. */
+    policy: text({ mode: "json" }).$type<RiskPolicy>(),
     /** HMAC-SHA-256 over address, agent and user id of the session, hex. */
     contextDigest: text("context_digest").notNull(),
+    /** What became of the session, who says so and when; null as long as nobody does. */
+    verdict: text({ enum: verdicts }),
+    verdictSource: text("verdict_source", { enum: verdictSources }),
+    verdictAt: integer("verdict_at"),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     index("assessments_by_identity").on(table.tenantId, table.identityId),
+    // Partial: a row is in it once somebody has confirmed it.
+    index("assessments_confirmed").on(table.tenantId, table.id).where(sql`verdict = 'legitimate'`),
   ],
 );

@@ -14,10 +14,11 @@ import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
 import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
-import type { AssessmentRecord } from "../sentinel/assessment.ts";
-import type { NetworkEvidence } from "../sentinel/signals.ts";
-import { assess, type RiskPolicy, type Session } from "./assess.ts";
+import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
+import type { Verdict } from "../sentinel/history.ts";
+import { assess, type Session, type Surroundings } from "./assess.ts";
 import { configureTotp, type Enrolment, removeTotp, replaceBackupCodes } from "./credentials.ts";
+import { confirmSession, judge } from "./judge.ts";
 import { GuardLedger } from "./ledger.ts";
 import { create, erase, setStatus, unlock } from "./lifecycle.ts";
 import type { LockoutPolicy } from "./lockout.ts";
@@ -123,8 +124,10 @@ export class IdentityGuard extends DurableObject<Env> {
     call: GuardCall,
     attempt: Attempt,
     policy: LockoutPolicy,
+    assessmentId: string | null,
   ): Promise<GuardResult<Verified>> {
     return await this.#answer(async (config) => {
+      const assessed = await this.#assessed(call, assessmentId);
       for (let gathering = 0; gathering < mostGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
         if (state === undefined) return failed({ code: "user_not_found" });
@@ -132,7 +135,11 @@ export class IdentityGuard extends DurableObject<Env> {
         let isStale = false;
         const result = await this.#ledger.commit(call, (present): Transition<Verified> => {
           const decided = verify(present, call, evidence, policy);
-          if (decided !== stale) return decided;
+          if (decided !== stale) {
+            return assessed === undefined || assessed.clearings !== this.#ledger.clearings()
+              ? decided
+              : confirmSession(decided, call, this.#ledger.history(), assessed.session);
+          }
           isStale = true;
           return { state: present, entries: [], result: failed({ code: "unavailable" }) };
         });
@@ -163,26 +170,40 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /**
-   * Assesses a session. The network facts come as a stream of JSON, so that they can be looked up
+   * Assesses a session. Its surroundings come as a stream of JSON, so that they can be looked up
    * while this call is under way.
    */
   async assess(
     call: GuardCall,
     session: Session,
-    network: ReadableStream<Uint8Array>,
+    surroundings: ReadableStream<Uint8Array>,
     policy: RiskPolicy,
   ): Promise<GuardResult<AssessmentRecord>> {
     return await this.#answer(async () => {
-      const [state, evidence] = await Promise.all([
+      const [state, found] = await Promise.all([
         this.#ledger.load(call),
-        new Response(network).json<NetworkEvidence>(),
+        new Response(surroundings).json<Surroundings>(),
       ]);
       if (state === undefined) return failed({ code: "user_not_found" });
-      return await this.#ledger.commit(
-        call,
-        (present) => assess(present, call, session, evidence, policy),
-        (record) => record,
+      return await this.#ledger.commit(call, (present) =>
+        assess(present, call, session, found, policy, this.#ledger.history()),
       );
+    });
+  }
+
+  /** Takes the tenant's word on a session. What this guard does not remember D1 does. */
+  async judge(call: GuardCall, assessmentId: string, verdict: Verdict): Promise<GuardResult<void>> {
+    return await this.#answer(async () => {
+      const unknown = failed<void>({ code: "assessment_not_found" });
+      const state = await this.#ledger.load(call);
+      const clearings = this.#ledger.clearings();
+      const session = state && (await this.#ledger.findSession(call, assessmentId));
+      // What was read of an identity that was erased meanwhile is nobody's.
+      if (session === undefined || this.#ledger.clearings() !== clearings) return unknown;
+      const result = await this.#change(call, (present) =>
+        judge(present, call, this.#ledger.history(), session, verdict),
+      );
+      return !result.ok && result.error.code === "user_not_found" ? unknown : result;
     });
   }
 
@@ -208,6 +229,17 @@ export class IdentityGuard extends DurableObject<Env> {
   async #flushed<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
     if (result.ok) await this.#ledger.flush().catch(() => {});
     return result;
+  }
+
+  /**
+   * The session a code is for, from D1 where others have crowded it out of the guard. Never throws:
+   * what cannot be found is not learned, and the code counts all the same.
+   */
+  async #assessed(call: GuardCall, assessmentId: string | null) {
+    if (assessmentId === null || (await this.#ledger.load(call)) === undefined) return undefined;
+    const clearings = this.#ledger.clearings();
+    const session = await this.#ledger.findSession(call, assessmentId).catch(() => undefined);
+    return session && { session, clearings };
   }
 
   /** Computes what the decision needs. Nothing is decided here. */

@@ -11,19 +11,14 @@ import { derivedId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
 import { configNow } from "../env.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
-import type { AssessmentRecord } from "../sentinel/assessment.ts";
+import type { History, KnownSession } from "../sentinel/history.ts";
+import { findSession, findSessions } from "../sentinel/store.ts";
 import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
 import { deliver } from "./outbox.ts";
 import { refusalReportDelay, reportRefusals } from "./refusals.ts";
 import { type IdentityState, parseState } from "./state.ts";
 import { type Dispatch, GuardStorage } from "./storage.ts";
-import {
-  type FiledEntry,
-  failed,
-  type GuardCall,
-  type GuardResult,
-  type Transition,
-} from "./transition.ts";
+import { failed, type GuardCall, type GuardResult, type Transition } from "./transition.ts";
 
 /** Room for the events of one change in the order of ids. */
 const ordersPerVersion = 32;
@@ -60,6 +55,27 @@ export class GuardLedger {
     return state?.status === "erased" ? undefined : state;
   }
 
+  /** The sessions the identity is known by, as they are in this instant. */
+  history(): History {
+    return this.#storage.history();
+  }
+
+  /** Grows when the identity is erased: what was read from D1 before then is void. */
+  clearings(): number {
+    return this.#clearings;
+  }
+
+  /** A session by its assessment, from D1 where it is no longer here. @throws when D1 fails */
+  async findSession(
+    { tenantId, identityId }: GuardCall,
+    assessmentId: string,
+  ): Promise<KnownSession | undefined> {
+    const known = this.history().find(({ id }) => id === assessmentId);
+    return (
+      known ?? (await findSession(dbFor(this.#env, tenantId), tenantId, identityId, assessmentId))
+    );
+  }
+
   /**
    * Creates the identity with the given transition, or answers `onExisting`.
    * @throws when D1, which must be asked first, fails
@@ -84,13 +100,12 @@ export class GuardLedger {
   async commit<T>(
     call: GuardCall,
     decide: (state: IdentityState) => Transition<T>,
-    assessmentOf?: (value: T) => AssessmentRecord,
   ): Promise<GuardResult<T>> {
     const live = this.#storage.live();
     if (live === null || live.state.status === "erased") return failed({ code: "user_not_found" });
     const transition = decide(live.state);
     if (transition.state === live.state) return transition.result;
-    return await this.#record(call, transition, live.version + 1, assessmentOf);
+    return await this.#record(call, transition, live.version + 1);
   }
 
   /**
@@ -106,8 +121,7 @@ export class GuardLedger {
   async deliver(): Promise<void> {
     const live = this.#storage.live();
     if (live !== null && refusalReportDelay(live.state) !== undefined) {
-      const { state, entries } = reportRefusals(live.state);
-      this.#write(state, live.version + 1, entries, undefined);
+      this.#write(reportRefusals(live.state), live.version + 1, undefined);
     }
     await this.flush();
   }
@@ -121,13 +135,15 @@ export class GuardLedger {
   async #rehydrate({ tenantId, identityId }: GuardCall): Promise<IdentityRecord | undefined> {
     for (;;) {
       const clearings = this.#clearings;
-      const record = await findRecord(dbFor(this.#env, tenantId), tenantId, identityId);
+      const db = dbFor(this.#env, tenantId);
+      const record = await findRecord(db, tenantId, identityId);
+      const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
       if (this.#storage.live() !== null) return record;
       if (this.#clearings !== clearings) continue;
       const text = record?.state ?? null;
       if (record === undefined || text === null) return record;
       const state = parseState(text, { tenantId, identityId });
-      this.#storage.write(state, record.version);
+      this.#storage.write(state, record.version, { history: sessions });
       const waits = refusalReportDelay(state);
       if (waits !== undefined) await this.#alarm.arm(waits);
       return record;
@@ -138,22 +154,18 @@ export class GuardLedger {
     call: GuardCall,
     transition: Transition<T>,
     version: number,
-    assessmentOf?: (value: T) => AssessmentRecord,
   ): Promise<GuardResult<T>> {
     const { state, entries, result } = transition;
-    const assessment = result.ok ? assessmentOf?.(result.value) : undefined;
-    this.#write(state, version, entries, call, assessment);
+    this.#write(transition, version, call);
     const waits = entries.length > 0 ? deliveryDelayMs : refusalReportDelay(state);
     if (waits !== undefined) await this.#alarm.arm(waits);
     return result;
   }
 
-  #write(
-    state: IdentityState,
+  #write<T>(
+    { state, entries, history, assessment, verdict }: Transition<T>,
     version: number,
-    entries: readonly FiledEntry[],
     call: GuardCall | undefined,
-    assessment?: AssessmentRecord,
   ): void {
     const events = entries.map((entry, index): AuditEvent => {
       const { tenantId, identityId } = state;
@@ -181,13 +193,15 @@ export class GuardLedger {
         details: entry.details ?? {},
       };
     });
-    const dispatch: Dispatch | undefined =
-      events.length === 0
-        ? undefined
-        : assessment === undefined
-          ? { events }
-          : { events, assessment };
-    this.#storage.write(state, version, dispatch);
+    const dispatch: Dispatch = {
+      events,
+      ...(assessment === undefined ? {} : { assessment }),
+      ...(verdict === undefined ? {} : { verdict }),
+    };
+    this.#storage.write(state, version, {
+      ...(events.length === 0 ? {} : { dispatch }),
+      ...(history === undefined ? {} : { history }),
+    });
   }
 
   async #deliverNext(): Promise<void> {

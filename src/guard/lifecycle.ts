@@ -72,11 +72,12 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     recent: [],
   };
   const details = { was_locked: isLocked(state.lockout, call.now) };
-  return carriedOut(
+  const erased = carriedOut(
     state,
     forgotten,
     [{ action: "user.erased", outcome: "success", details }],
     succeeded(undefined),
     call.now,
   );
+  return { ...erased, history: [] };
 }

@@ -5,7 +5,8 @@ import { insertEvents } from "../audit/store.ts";
 import { dbFor, runBatch } from "../db/client.ts";
 import { configNow } from "../env.ts";
 import { saveRecord } from "../identity/store.ts";
-import { forgetAssessments, insertAssessments } from "../sentinel/store.ts";
+import { recountPopulation } from "../sentinel/population/store.ts";
+import { forgetAssessments, insertAssessments, saveVerdicts } from "../sentinel/store.ts";
 import type { Pending } from "./storage.ts";
 
 /** @throws StoreError: then nothing or everything arrived, and all is delivered again */
@@ -14,8 +15,10 @@ export async function deliver(env: Env, pending: Pending, realNow: number): Prom
   const { tenantId, identityId, auditKey } = state;
   const config = configNow(env);
   const db = dbFor(env, tenantId);
+  const delivered = { tenantId, identityId, version };
   const erased = state.status === "erased";
   const assessments = dispatches.flatMap(({ assessment }) => assessment ?? []);
+  const verdicts = dispatches.flatMap(({ verdict }) => verdict ?? []);
   const events = await filed(
     config.auditSigningKeys,
     dispatches.flatMap((dispatch) => dispatch.events),
@@ -37,7 +40,10 @@ export async function deliver(env: Env, pending: Pending, realNow: number): Prom
       state: erased ? null : JSON.stringify({ ...state, recent: [] }),
     }),
     insertEvents(db, tenantId, events),
-    ...insertAssessments(db, assessments),
-    ...(erased ? [forgetAssessments(db, tenantId, identityId)] : []),
+    ...insertAssessments(db, delivered, assessments),
+    ...saveVerdicts(db, delivered, verdicts),
+    ...(erased
+      ? [forgetAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
+      : []),
   ]);
 }

@@ -4,13 +4,21 @@
  */
 import { z } from "zod";
 import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
-import type { AssessmentRecord } from "../sentinel/assessment.ts";
+import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
+import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { type IdentityState, parseState } from "./state.ts";
 
 /** What one transaction has to tell the world. */
 export interface Dispatch {
   readonly events: readonly AuditEvent[];
   readonly assessment?: AssessmentRecord;
+  readonly verdict?: VerdictRecord;
+}
+
+/** What is written with a state, in the same transaction. */
+interface Beside {
+  readonly dispatch?: Dispatch;
+  readonly history?: History;
 }
 
 interface Live {
@@ -33,18 +41,26 @@ export class GuardStorage {
   readonly #storage: DurableObjectStorage;
   /** Mirrors the table; `undefined` until it was read, `null` when there is none. */
   #live: Live | null | undefined;
+  /** Mirrors the table of sessions; `undefined` until it was read. */
+  #history: History | undefined;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
   }
 
   live(): Live | null {
-    if (this.#live === undefined) this.#live = this.#hasTables() ? this.#readLive() : null;
+    if (this.#live === undefined) this.#live = this.#hasTable("live") ? this.#readLive() : null;
     return this.#live;
   }
 
-  /** Writes state and dispatch together. Synchronous: nothing comes between decision and record. */
-  write(state: IdentityState, version: number, dispatch?: Dispatch): void {
+  /** The sessions of the identity, in the order of time. */
+  history(): History {
+    this.#history ??= this.#readHistory();
+    return this.#history;
+  }
+
+  /** Writes all of it together. Synchronous: nothing comes between decision and record. */
+  write(state: IdentityState, version: number, { dispatch, history }: Beside = {}): void {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => {
       if (this.live() === null) this.#createTables();
@@ -56,8 +72,10 @@ export class GuardStorage {
       if (dispatch !== undefined) {
         sql.exec("INSERT INTO outbox (dispatch) VALUES (?)", JSON.stringify(dispatch));
       }
+      if (history !== undefined) this.#writeHistory(history);
     });
     this.#live = { state, version };
+    if (history !== undefined) this.#history = history;
   }
 
   /** The oldest dispatches not delivered yet, or undefined when all are. */
@@ -87,17 +105,57 @@ export class GuardStorage {
   /** Leaves nothing behind, as if the identity had never been. Both begin before anything else runs. */
   async clear(): Promise<void> {
     this.#live = null;
+    this.#history = [];
     try {
       await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
     } catch (error) {
       this.#live = undefined;
+      this.#history = undefined;
       throw error;
     }
   }
 
-  #hasTables(): boolean {
+  #hasTable(name: string): boolean {
     const { sql } = this.#storage;
-    return sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'live'").toArray().length > 0;
+    return sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", name).toArray().length > 0;
+  }
+
+  #readHistory(): History {
+    if (!this.#hasTable("sessions")) return [];
+    return this.#storage.sql
+      .exec("SELECT id, at, verdict, context FROM sessions ORDER BY at, id")
+      .toArray()
+      .flatMap((row): KnownSession[] => {
+        // One that cannot be read is forgotten; it must not stand between a user and a code.
+        const parsed = knownSessionSchema.safeParse({
+          ...row,
+          context: JSON.parse(String(row.context)),
+        });
+        return parsed.success ? [parsed.data] : [];
+      });
+  }
+
+  /** Rows of sessions that are as they were stay untouched. */
+  #writeHistory(history: History): void {
+    const { sql } = this.#storage;
+    const stored = new Map(this.history().map((session) => [session.id, session]));
+    if (history.length === 0 && stored.size === 0) return;
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",
+    );
+    for (const session of history) {
+      const isStored = stored.get(session.id) === session;
+      stored.delete(session.id);
+      if (isStored) continue;
+      sql.exec(
+        "INSERT OR REPLACE INTO sessions (id, at, verdict, context) VALUES (?, ?, ?, ?)",
+        session.id,
+        session.at,
+        session.verdict,
+        JSON.stringify(session.context),
+      );
+    }
+    for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);
   }
 
   #readLive(): Live | null {

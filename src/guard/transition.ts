@@ -4,6 +4,8 @@
  */
 import type { Actor, AuditEntry, PersonalParts } from "../audit/event.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
+import type { History } from "../sentinel/history.ts";
 import type { IdentityState, RecentAttempt } from "./state.ts";
 
 /** Who asks, when, for whom: the same for every call of a guard. */
@@ -40,6 +42,11 @@ export interface Transition<T> {
   readonly state: IdentityState;
   readonly entries: readonly FiledEntry[];
   readonly result: GuardResult<T>;
+  /** The sessions the identity is known by, where they change. */
+  readonly history?: History;
+  /** What D1 hears of sessions, besides the events. */
+  readonly assessment?: AssessmentRecord;
+  readonly verdict?: VerdictRecord;
 }
 
 const recentWindowMs = 60 * 60 * 1000;

@@ -35,7 +35,7 @@ export interface Admission<Caller> {
   readonly now: number;
 }
 
-export interface Exchange<Caller, Body, Query> extends Admission<Caller> {
+export interface Exchange<Caller, Body, Query, Prepared = undefined> extends Admission<Caller> {
   readonly env: Env;
   readonly config: Config;
   readonly requestId: string;
@@ -43,6 +43,8 @@ export interface Exchange<Caller, Body, Query> extends Admission<Caller> {
   readonly arrivedAt: number;
   readonly body: Body;
   readonly query: Query;
+  /** What the route's `prepare` gave; undefined without one. */
+  readonly prepared: Prepared | undefined;
   /** A parameter of the path; empty where the path has none of that name. */
   param(name: string): string;
 }

@@ -39,6 +39,7 @@ export interface Definition<
   Body extends ZodType = ZodType,
   Query extends ZodType = ZodType,
   T extends Answers = Answers,
+  Prepared = unknown,
 > {
   readonly method: "get" | "post" | "patch" | "delete";
   /** With parameters as `:name`. */
@@ -50,6 +51,11 @@ export interface Definition<
   readonly access: Access<Caller>;
   readonly body: Body;
   readonly query: Query;
+  /**
+   * Begins what may go on beside the check of the token. It knows nobody yet, so it must change
+   * nothing and never reject. `arrivedAt` is real time, Unix ms.
+   */
+  readonly prepare?: (env: Env, arrivedAt: number) => Prepared;
   readonly answers: T;
   /** Errors of this operation, besides those every operation of its kind has. */
   readonly errors?: readonly ErrorCode[];
@@ -70,18 +76,25 @@ function isNone(schema: ZodType): boolean {
   return schema === none;
 }
 
-export function route<Caller, T extends Answers, Body extends ZodType, Query extends ZodType>(
-  definition: Definition<Caller, Body, Query, T>,
+export function route<
+  Caller,
+  T extends Answers,
+  Body extends ZodType,
+  Query extends ZodType,
+  Prepared = undefined,
+>(
+  definition: Definition<Caller, Body, Query, T, Prepared>,
   handle: (
-    exchange: Exchange<Caller, z.output<Body>, z.output<Query>>,
+    exchange: Exchange<Caller, z.output<Body>, z.output<Query>, Prepared>,
     c: AppContext,
   ) => Promise<Reply<T> | Response>,
 ): Route {
-  const { method, path, access, body, query }: Definition<Caller, Body, Query, T> = definition;
+  const { method, path, access, body, query, prepare } = definition;
   const takesBody = !isNone(body);
   const answerTo = async (c: AppContext, { resolveToken }: EdgeServices): Promise<Response> => {
     const sent = await readBody(c);
     c.set("arrivedAt", Date.now());
+    const prepared = prepare?.(c.env, c.get("arrivedAt"));
     const admission = await access.admit(c, resolveToken);
     if (takesBody) requireJson(c, sent);
     else requireNoBody(sent);
@@ -94,6 +107,7 @@ export function route<Caller, T extends Answers, Body extends ZodType, Query ext
         arrivedAt: c.get("arrivedAt"),
         body: takesBody ? await validated(c, "json", body) : body.parse({}),
         query: await validated(c, "query", query),
+        prepared,
         param: (name) => c.req.param(name) ?? "",
       },
       c,

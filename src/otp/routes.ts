@@ -8,6 +8,8 @@ import type { Attempt } from "../guard/verify.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
+import { assessmentId } from "../sentinel/answers.ts";
+import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { codesPerSet, normalisedBackupCode } from "./backup-codes.ts";
 import { keyUri } from "./key-uri.ts";
 import { totpCodePattern } from "./totp.ts";
@@ -126,7 +128,15 @@ export const otpRoutes = [
       summary: "Verify a TOTP or backup code",
       tag: "One-time passwords",
       access: tenantWith("idp:write"),
-      body: z.strictObject({ otp: z.strictObject({ id: externalId, code }) }),
+      body: z.strictObject({
+        otp: z.strictObject({
+          id: externalId,
+          code,
+          assessment_id: assessmentId.optional().meta({
+            description: "Of the session the code is for: once verified, Sentinel learns it.",
+          }),
+        }),
+      }),
       query: none,
       answers: {
         200: {
@@ -150,12 +160,14 @@ export const otpRoutes = [
       ],
     },
     async (exchange) => {
-      const { id, code: attempt } = exchange.body.otp;
+      const { id, code: attempt, assessment_id: assessment = null } = exchange.body.otp;
       const { tenantId, policy } = exchange.caller;
-      const { method, backupCodesRemaining } = await askGuard(
-        exchange,
-        identityIdOf(tenantId, id),
-        (guard, call) => guard.verify(call, attempt, policy.lockout),
+      const identityId = identityIdOf(tenantId, id);
+      if (assessment !== null && identityOfAssessment(assessment) !== identityId) {
+        throw invalidRequest([{ path: "otp.assessment_id", message: "is not of this user" }]);
+      }
+      const { method, backupCodesRemaining } = await askGuard(exchange, identityId, (guard, call) =>
+        guard.verify(call, attempt, policy.lockout, assessment),
       );
       return reply(200, {
         status: "success" as const,

@@ -4,9 +4,13 @@ import { AppError } from "../errors.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
+import { askGuard } from "../guard/client.ts";
+import { assessed, assessmentId, shownAssessment } from "./answers.ts";
+import { identityOfAssessment } from "./assessment.ts";
 import { discover } from "./discover.ts";
+import { verdicts } from "./history.ts";
 import { type Address, parseAddress } from "./network/address.ts";
-import { signalNames } from "./signals.ts";
+import { prefetchNetwork } from "./network/lookup.ts";
 
 const longestAgent = 1024;
 
@@ -19,24 +23,6 @@ const address = z
     return z.NEVER;
   })
   .meta({ examples: ["1.1.1.1", "2606:4700:4700::1111"] });
-
-const assessed = {
-  risk_score: z.number().min(0).max(1),
-  assessment_id: id,
-  model: z.string(),
-  reasons: z
-    .array(
-      z.object({
-        signal: z.enum(signalNames),
-        contribution: z.number().meta({ description: "Log-odds on top of the prior of 0.05." }),
-        detail: z.string(),
-      }),
-    )
-    .meta({ description: "Strongest first." }),
-  degraded: z
-    .array(z.string())
-    .meta({ description: "Data sources that could not be asked and gave no evidence." }),
-};
 
 export const sentinelRoutes = [
   route(
@@ -58,6 +44,7 @@ export const sentinelRoutes = [
         }),
       }),
       query: none,
+      prepare: (env, arrivedAt) => prefetchNetwork(env.IP_REPUTATION, arrivedAt),
       answers: {
         200: {
           description: "The session may go on, or should be asked for a second factor.",
@@ -79,21 +66,42 @@ export const sentinelRoutes = [
         userId: context.user_id ?? null,
       });
       const { recommendation } = assessment;
-      const told = {
-        risk_score: assessment.riskScore,
-        recommendation,
-        assessment_id: assessment.id,
-        model: assessment.model,
-        reasons: [...assessment.reasons],
-        degraded: [...assessment.degraded],
-      };
-      if (recommendation === "deny") throw new AppError("high_risk", { fields: told });
+      const told = shownAssessment(assessment);
+      if (recommendation === "deny") {
+        throw new AppError("high_risk", { fields: { ...told, recommendation } });
+      }
       return reply(200, {
         status:
           recommendation === "allow" ? ("authorized" as const) : ("step_up_required" as const),
         ...told,
         recommendation,
       });
+    },
+  ),
+  route(
+    {
+      method: "post",
+      path: "/v1/sentinel/feedback",
+      name: "judgeSession",
+      summary: "Say what an assessed session was; Sentinel learns from it",
+      tag: "Sentinel",
+      access: tenantWith("sentinel:write"),
+      body: z.strictObject({
+        feedback: z.strictObject({
+          assessment_id: assessmentId,
+          outcome: z.enum(verdicts),
+        }),
+      }),
+      query: none,
+      answers: { 204: { description: "Taken." } },
+      errors: ["assessment_not_found"],
+    },
+    async (exchange) => {
+      const { assessment_id: given, outcome } = exchange.body.feedback;
+      await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
+        guard.judge(call, given, outcome),
+      );
+      return reply(204, null);
     },
   ),
 ];

@@ -1,8 +1,9 @@
 /** From reasons to a risk score, and from a score to a recommendation (pure). */
-import type { Reason } from "./signals.ts";
+import type { Reason } from "./signals/reason.ts";
 import { priorProbability } from "./weights.ts";
 
-export type Recommendation = "allow" | "challenge" | "deny";
+export const recommendations = ["allow", "challenge", "deny"] as const;
+export type Recommendation = (typeof recommendations)[number];
 
 function logit(probability: number): number {
   return Math.log(probability / (1 - probability));

@@ -1,11 +1,12 @@
 /**
  * Every weight of the risk score, in log-odds: 0.69 doubles the odds of fraud, 2.3 makes them
- * tenfold. This first set was set by hand from these anchors: with the prior of 5 %, evidence of
- * 2.95 reaches the default challenge (0.5) and 4.34 the default denial (0.8).
+ * tenfold. With the prior of 5 %, evidence of 2.95 reaches the default challenge (0.5) and 4.34 the
+ * default denial (0.8). docs/sentinel.md says how each was set.
  */
+import type { Level } from "./context.ts";
 
 /** Names this set of signals and weights in every answer; raise it with any change of either. */
-export const model = "sentinel-1";
+export const model = "sentinel-2";
 
 /** Share of sessions that are fraud before anything is known of this one. */
 export const priorProbability = 0.05;
@@ -24,6 +25,29 @@ export const weights = {
   agentEmpty: 1.6,
   agentHeadless: 2.2,
   agentScripted: 2,
+  agentImpossible: 2.2,
+  /** Another system or device at the same address within minutes; two devices do that too. */
+  agentSwitch: 0.7,
+  /** Too fast to travel, on top of what the new country says. */
+  impossibleTravel: 1.5,
+  /** The session shares this with one that was reported as fraud. */
+  reportedFraud: { address: 4, prefix: 2, agent: 1 },
+  /** Identities tried from the address, and from its prefix, in ten minutes: from so many on. */
+  stuffing: {
+    address: [
+      { identities: 5, contribution: 0.8 },
+      { identities: 10, contribution: 1.6 },
+      { identities: 25, contribution: 2.6 },
+      { identities: 100, contribution: 3.6 },
+    ],
+    prefix: [
+      { identities: 15, contribution: 0.8 },
+      { identities: 40, contribution: 1.6 },
+      { identities: 100, contribution: 2.6 },
+    ],
+    /** What is left of it where the identity is known at the address: an office, a school. */
+    atKnownAddress: 0.25,
+  },
   userMismatch: 2.5,
   /** For each consecutive failed code, up to five. */
   failedAttempt: 0.4,
@@ -43,3 +67,127 @@ export const velocityLimits = [
 ] as const;
 
 export const mostFailuresCounted = 5;
+
+/** Within so long another agent at the same address is a change within the session. */
+export const switchWindowMs = 10 * 60 * 1000;
+
+/**
+ * Evidence of behaviour (likelihood.ts). Kinds of attacker: `share` of all, and how often they have
+ * what the victim has beyond chance: set from the published overlaps of attackers with their victims
+ * (country 53 %, network 21 %, agent 1.4 % for the ignorant; network 42 % in the victim's country).
+ * Only who sits in the same house or office has the victim's own address.
+ */
+export const attackerKinds = [
+  "ignorant",
+  "sameCountry",
+  "imitator",
+  "neighbour",
+  "housemate",
+] as const;
+export type AttackerKind = (typeof attackerKinds)[number];
+
+interface Attacker {
+  readonly share: number;
+  readonly imitates: Readonly<Record<Level, number>>;
+  /** Comes at the hours of the victim. */
+  readonly keepsHours: boolean;
+}
+
+const ignorantOfAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
+const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
+
+export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
+  ignorant: {
+    share: 0.3,
+    imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...ignorantOfAgent },
+    keepsHours: false,
+  },
+  sameCountry: {
+    share: 0.2,
+    imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...ignorantOfAgent },
+    keepsHours: false,
+  },
+  imitator: {
+    share: 0.36,
+    imitates: { country: 0.98, asn: 0.98, prefix: 0.02, address: 0.02, ...knowsAgent },
+    keepsHours: false,
+  },
+  neighbour: {
+    share: 0.11,
+    imitates: { country: 0.98, asn: 0.98, prefix: 0.6, address: 0.02, ...knowsAgent },
+    keepsHours: true,
+  },
+  housemate: {
+    share: 0.03,
+    imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...ignorantOfAgent },
+    keepsHours: true,
+  },
+};
+
+/**
+ * How likely somebody has a value by chance: `usual` before a population is known, never more than
+ * `most`, because attackers come from everywhere, whatever the tenant's users do.
+ */
+export const chance: Readonly<Record<Level, { readonly usual: number; readonly most: number }>> = {
+  country: { usual: 0.3, most: 0.6 },
+  asn: { usual: 0.2, most: 0.5 },
+  prefix: { usual: 0.01, most: 0.01 },
+  address: { usual: 0.02, most: 0.02 },
+  device: { usual: 0.45, most: 0.8 },
+  os: { usual: 0.5, most: 0.85 },
+  family: { usual: 0.5, most: 0.85 },
+  browser: { usual: 0.3, most: 0.6 },
+  agent: { usual: 0.2, most: 0.2 },
+};
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/**
+ * How often a real login is new on a level, where it agrees on all coarser ones: at once after the
+ * last login, in the end, and the time in which half of that way is gone; `fewLogins` confirmed
+ * logins leave it as likely new as not. Assumed, within what is published of new countries (16 %),
+ * networks (23 %) and agents (52 %), which counts first logins too; a tenant's own statistics take over.
+ */
+export const newness: Readonly<
+  Record<
+    Level,
+    {
+      readonly atOnce: number;
+      readonly inTheEnd: number;
+      readonly halfwayMs: number;
+      readonly fewLogins: number;
+    }
+  >
+> = {
+  country: { atOnce: 0.01, inTheEnd: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
+  asn: { atOnce: 0.03, inTheEnd: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
+  prefix: { atOnce: 0.08, inTheEnd: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  address: { atOnce: 0.08, inTheEnd: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
+  device: { atOnce: 0.03, inTheEnd: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
+  os: { atOnce: 0.01, inTheEnd: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  family: { atOnce: 0.02, inTheEnd: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  browser: { atOnce: 0.02, inTheEnd: 0.6, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
+  agent: { atOnce: 0.02, inTheEnd: 0.25, halfwayMs: 30 * dayMs, fewLogins: 0.1 },
+};
+
+/**
+ * Sessions of the population, or logins of the user, that weigh as much as what is assumed. How a user
+ * changes addresses shows soon, how one changes devices later.
+ */
+export const trust = {
+  novelty: 25,
+  ownNovelty: { network: 4, agent: 15 },
+  shares: 20,
+  hours: 6,
+} as const;
+
+export const behaviourBounds = {
+  leastNewness: 0.003,
+  mostNewness: 0.97,
+  /** A rare value of the user is no stronger evidence than this many times the chance of it. */
+  mostCommonness: 4,
+  /** No evidence about habits alone may outweigh everything else. */
+  least: -4,
+  most: 5,
+  hour: 0.7,
+} as const;

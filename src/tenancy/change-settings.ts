@@ -4,11 +4,13 @@ import { filed } from "../audit/file.ts";
 import { dbFor } from "../db/client.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
+import type { TenantPolicy } from "../policy.ts";
 import { forgetTenant } from "./resolve-token.ts";
 import {
   contradictionsIn,
   effectiveSettings,
   mergedPatch,
+  policyOf,
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
@@ -24,6 +26,31 @@ export async function getSettings(env: Env, tenantId: string): Promise<Settings>
   return effectiveSettings(await settingsNow(env, tenantId));
 }
 
+/**
+ * @param root where in the request the patch stands
+ * @throws AppError `invalid_request` where the patch would contradict what is set
+ */
+function merge(set: SettingsPatch, patch: SettingsPatch, root: string): SettingsPatch {
+  const merged = mergedPatch(set, patch);
+  const contradictions = contradictionsIn(effectiveSettings(merged));
+  if (contradictions.length > 0) {
+    throw invalidRequest(
+      contradictions.map(({ path, message }) => ({ path: `${root}.${path}`, message })),
+    );
+  }
+  return merged;
+}
+
+/** The policy that the tenant would have with this patch. @throws AppError `invalid_request` */
+export async function draftPolicy(
+  env: Env,
+  tenantId: string,
+  patch: SettingsPatch,
+  root: string,
+): Promise<TenantPolicy> {
+  return policyOf(merge(await settingsNow(env, tenantId), patch, root));
+}
+
 /** In force here at once, and everywhere within 30 s. @throws AppError `invalid_request` */
 export async function changeSettings(
   call: {
@@ -37,9 +64,7 @@ export async function changeSettings(
   patch: SettingsPatch,
 ): Promise<Settings> {
   const { tenantId } = call.caller;
-  const merged = effectiveSettings(mergedPatch(await settingsNow(call.env, tenantId), patch));
-  const contradictions = contradictionsIn(merged);
-  if (contradictions.length > 0) throw invalidRequest(contradictions);
+  merge(await settingsNow(call.env, tenantId), patch, "settings");
   const changed = Object.entries(patch).flatMap(([group, fields]) =>
     Object.keys(fields ?? {}).map((field) => `${group}.${field}`),
   );

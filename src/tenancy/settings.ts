@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { defaultPolicy, type TenantPolicy } from "../policy.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
-import { signalNames } from "../sentinel/signals.ts";
+import { signalNames } from "../sentinel/signals/reason.ts";
 
 const week = 7 * 24 * 60 * 60;
 
@@ -52,10 +52,12 @@ const audit = z.strictObject({
 export const settingsSchema = z.strictObject({ lockout, otp, sentinel, audit });
 export type Settings = z.output<typeof settingsSchema>;
 
+export const sentinelPatchSchema = sentinel.partial();
+
 export const settingsPatchSchema = z.strictObject({
   lockout: lockout.partial().optional(),
   otp: otp.partial().optional(),
-  sentinel: sentinel.partial().optional(),
+  sentinel: sentinelPatchSchema.optional(),
   audit: audit.partial().optional(),
 });
 /** What a tenant has set; the rest follows the defaults. */
@@ -108,19 +110,19 @@ export function contradictionsIn({ lockout: l, sentinel: s }: Settings) {
   const found: { path: string; message: string }[] = [];
   if (l.max_lock_seconds < l.lock_seconds) {
     found.push({
-      path: "settings.lockout.max_lock_seconds",
+      path: "lockout.max_lock_seconds",
       message: "must not be less than lock_seconds",
     });
   }
   if (l.disable_after < l.max_failed_attempts) {
     found.push({
-      path: "settings.lockout.disable_after",
+      path: "lockout.disable_after",
       message: "must not be less than max_failed_attempts",
     });
   }
   if (s.deny_at < s.challenge_at) {
     found.push({
-      path: "settings.sentinel.deny_at",
+      path: "sentinel.deny_at",
       message: "must not be less than challenge_at",
     });
   }

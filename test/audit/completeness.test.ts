@@ -134,6 +134,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
       },
     },
   },
+  judgeSession: { success: { told: ["session.judged success legitimate"] } },
+  listAssessments: reads,
+  simulatePolicy: reads,
+  listFeeds: reads,
   listAuditEvents: reads,
   exportAudit: readsTheLog,
   getCheckpoint: readsTheLog,
@@ -168,7 +172,8 @@ async function somebody({ tenant, user }: World): Promise<About> {
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const [{ id: eventId }] = await user.events();
-  return { externalId: user.externalId, id: user.id, tokenId: tokens[1].id, eventId };
+  const { assessment_id: assessmentId } = await user.assessed();
+  return { externalId: user.externalId, id: user.id, tokenId: tokens[1].id, eventId, assessmentId };
 }
 
 function requestIdOf({ headers }: Answer): string | null {
@@ -225,6 +230,7 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
   const ofEveryRoute: Partial<Record<ErrorCode, Case>> = {
     user_not_found: { told: ["request.refused refused user_not_found"] },
     not_found: { told: ["request.refused refused not_found"] },
+    assessment_not_found: { told: ["request.refused refused assessment_not_found"] },
   };
 
   for (const code of errors) {

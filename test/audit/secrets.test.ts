@@ -11,6 +11,7 @@ import { archiveTrails } from "../../src/audit/archive.ts";
 import { sealTrails } from "../../src/audit/seal.ts";
 import { witnessHeads } from "../../src/audit/witness.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import type { PrefixWatch } from "../../src/guard/prefix-watch.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, type Call, send } from "../support/client.ts";
@@ -31,6 +32,7 @@ interface Places {
   readonly archive: string;
   readonly guards: string;
   readonly refusalLogs: string;
+  readonly watches: string;
 }
 
 interface Known {
@@ -64,7 +66,7 @@ function tablesOf(storage: DurableObjectStorage): string {
   return JSON.stringify(names.map((name) => storage.sql.exec(`SELECT * FROM ${name}`).toArray()));
 }
 
-type Kept = IdentityGuard | RefusalLog;
+type Kept = IdentityGuard | PrefixWatch | RefusalLog;
 
 async function objectsIn<T extends Kept>(namespace: DurableObjectNamespace<T>): Promise<string> {
   const ids = await listDurableObjectIds(namespace);
@@ -152,7 +154,13 @@ async function journey(answers: string[]): Promise<Known> {
   const externalId = "somebody@example.com";
   const provision = { user: { external_id: externalId } };
   const { user } = (await ask("provisionUser", nobody, { ...mine, body: provision })).body;
-  const about: About = { externalId, id: user.id, tokenId: spare.id, eventId: "" };
+  const about: About = {
+    externalId,
+    id: user.id,
+    tokenId: spare.id,
+    eventId: "",
+    assessmentId: "",
+  };
   await ask("provisionUser", nobody, { ...mine, body: provision });
 
   const configure = async () => {
@@ -191,7 +199,12 @@ async function journey(answers: string[]): Promise<Known> {
   await ask("verifyOtp", about, { ...mine, body: `{"otp":{"code":"${right}"` });
 
   const session = { sentinel: { id: user.id, context: { ip: address, ua: agent } } };
-  await ask("discover", about, { ...mine, body: session });
+  const { assessment_id: assessmentId } = (await ask("discover", about, { ...mine, body: session }))
+    .body;
+  await ask("judgeSession", { ...about, assessmentId }, mine);
+  await ask("listAssessments", about, mine);
+  await ask("simulatePolicy", about, mine);
+  await ask("listFeeds", about, mine);
   await ask("setUserStatus", about, mine);
   await ask("discover", about, { ...mine, body: session });
   await verify(right);
@@ -281,6 +294,7 @@ beforeAll(async () => {
   await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000);
   const archive = await archiveText();
   const refusalLogs = await objectsIn(env.REFUSALS);
+  const watches = await objectsIn(env.PREFIXES);
   const kv = await kvText();
   for (const spy of spies) spy.mockRestore();
   places = {
@@ -291,10 +305,20 @@ beforeAll(async () => {
     archive,
     guards,
     refusalLogs,
+    watches,
   };
 });
 
-const names = ["answers", "logs", "database", "kv", "archive", "guards", "refusalLogs"] as const;
+const names = [
+  "answers",
+  "logs",
+  "database",
+  "kv",
+  "archive",
+  "guards",
+  "refusalLogs",
+  "watches",
+] as const;
 
 describe("The journey", () => {
   it("touches every route, and every one that can fail fails as well", () => {

@@ -16,6 +16,7 @@ describe("The migrations", () => {
       "audit_tiles without rowid",
       "audit_trees without rowid",
       "identities without rowid",
+      "populations without rowid",
       "tenants",
     ]);
   });

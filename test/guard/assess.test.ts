@@ -1,8 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { assess, type RiskPolicy, type Session } from "../../src/guard/assess.ts";
+import { assess, type Session, type Surroundings } from "../../src/guard/assess.ts";
 import type { IdentityState, RecentAttempt } from "../../src/guard/state.ts";
-import type { NetworkEvidence } from "../../src/sentinel/signals.ts";
+import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import type { RiskPolicy } from "../../src/sentinel/assessment.ts";
+import type { History } from "../../src/sentinel/history.ts";
+import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../src/sentinel/weights.ts";
+import {
+  calm,
+  day,
+  home,
+  hour,
+  logins,
+  session as knownSession,
+  stranger,
+} from "../sentinel/example.ts";
 import { call, callAt, identity, lockoutWith, minute, now, told } from "./example.ts";
 
 const policy: RiskPolicy = { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] };
@@ -13,18 +25,21 @@ const session: Session = {
   contextDigest: "cc",
   shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
-const network: NetworkEvidence = {
-  facts: null,
-  reservedRange: null,
-  tenantList: null,
-  degraded: false,
+const surroundings: Surroundings = {
+  context: home,
+  network: calm.network,
+  population: null,
+  crowd: calm.crowd,
+  populationUnread: false,
+  degraded: [],
 };
 
 function assessed(
   state: IdentityState,
   changes: {
     readonly session?: Partial<Session>;
-    readonly network?: Partial<NetworkEvidence>;
+    readonly surroundings?: Partial<Surroundings>;
+    readonly history?: History;
     readonly policy?: Partial<RiskPolicy>;
     readonly at?: number;
   } = {},
@@ -33,8 +48,9 @@ function assessed(
     state,
     callAt(changes.at ?? now),
     { ...session, ...changes.session },
-    { ...network, ...changes.network },
+    { ...surroundings, ...changes.surroundings },
     { ...policy, ...changes.policy },
+    changes.history ?? [],
   );
   if (!transition.result.ok) throw new Error(transition.result.error.code);
   return { ...transition, record: transition.result.value };
@@ -60,12 +76,9 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     recommendation: "allow",
     reasons: [],
     degraded: [],
-    evidence: {
-      network,
-      agent: "application",
-      userMismatch: false,
-      identity: { failedAttempts: 0, locked: false, attempts: [1, 1, 1] },
-    },
+    evidence: calm,
+    evidenceDigest: canonicalDigest(calm),
+    policy,
     contextDigest: "cc",
   });
   expect(told(entries)).toEqual(["session.assessed success allow"]);
@@ -92,7 +105,7 @@ test("an assessment changes no security state, and is remembered", () => {
 
 test("a suspended user's session is refused", () => {
   const suspended = identity({ status: "suspended" });
-  const { state, entries, result } = assess(suspended, call, session, network, policy);
+  const { state, entries, result } = assess(suspended, call, session, surroundings, policy, []);
   expect(result).toEqual({ ok: false, error: { code: "user_suspended" } });
   expect(told(entries)).toEqual(["session.assessed refused user_suspended"]);
   expect({ ...state, refusals: [] }).toEqual(suspended);
@@ -160,8 +173,9 @@ test("at most a hundred attempts of the last hour are remembered, the newest", (
 });
 
 test("lists that could not be asked are named, and are no evidence", () => {
-  const { record } = assessed(identity(), { network: { degraded: true } });
-  expect(record).toMatchObject({ degraded: ["ip_reputation"], riskScore: 0.05, reasons: [] });
+  const nothing = { degraded: ["ip_reputation", "address_activity"] as const, crowd: null };
+  const { record } = assessed(identity(), { surroundings: nothing });
+  expect(record).toMatchObject({ degraded: nothing.degraded, riskScore: 0.05, reasons: [] });
 });
 
 test("the tenant's policy decides what is recommended and what is asked", () => {
@@ -175,4 +189,90 @@ test("the tenant's policy decides what is recommended and what is asked", () => 
   expect(assessed(identity(), medium).record.recommendation).toBe("challenge");
   const off = { ...scripted, policy: { signalsOff: ["agent_scripted"] } };
   expect(assessed(identity(), off).record).toMatchObject({ riskScore: 0.05, reasons: [] });
+});
+
+describe("what the identity is known by", () => {
+  const known = logins(10, day);
+
+  test("speaks for the usual session and against a stranger's", () => {
+    const usual = assessed(identity(), { history: known }).record;
+    const strange = assessed(identity(), {
+      history: known,
+      surroundings: { context: stranger },
+    }).record;
+    expect(usual.riskScore).toBeLessThan(0.01);
+    expect(strange.riskScore).toBeGreaterThan(0.5);
+    expect(strange.reasons.map(({ signal }) => signal)).toEqual(
+      expect.arrayContaining(["network_history", "agent_history"]),
+    );
+  });
+
+  test("is only what was confirmed, and not of a later clock", () => {
+    const unconfirmed = known.map((one) => ({ ...one, verdict: null }));
+    expect(assessed(identity(), { history: unconfirmed }).record.evidence.behaviour).toBeNull();
+    const later = known.map((one) => ({ ...one, at: one.at + 30 * day }));
+    expect(assessed(identity(), { history: later }).record.evidence.behaviour).toBeNull();
+  });
+
+  test("gains the session, unconfirmed", () => {
+    const { history, record } = assessed(identity(), { history: known });
+    expect(history).toEqual([
+      ...known,
+      { id: record.id, at: now, verdict: null, context: surroundings.context },
+    ]);
+  });
+
+  test("shows a session that shares an address with a reported fraud", () => {
+    const fraud = knownSession({ id: "f", verdict: "fraud", context: stranger });
+    const context = { ...home, address: stranger.address };
+    expect(signalsOf(identity(), { history: [fraud], surroundings: { context } })).toEqual([
+      "reported_fraud",
+    ]);
+  });
+
+  test("shows another system at the address minutes ago, confirmed or not, but not hours ago", () => {
+    const minutesAgo = (ago: number) => [
+      knownSession({ id: "b", verdict: null, at: now - ago, context: { ...home, os: "Linux" } }),
+    ];
+    expect(signalsOf(identity(), { history: minutesAgo(5 * minute) })).toEqual(["agent_switch"]);
+    expect(signalsOf(identity(), { history: minutesAgo(hour) })).toEqual([]);
+    const elsewhere = { ...home, address: "address-2" };
+    const moved = { history: minutesAgo(5 * minute), surroundings: { context: elsewhere } };
+    expect(signalsOf(identity(), moved)).toEqual([]);
+  });
+
+  test("shows a journey nobody can make, except behind an exit that hides the place", () => {
+    const history = logins(3, hour);
+    const far = { context: stranger };
+    const { evidence } = assessed(identity(), { history, surroundings: far }).record;
+    expect(evidence.travel?.kilometres).toBeGreaterThan(5_000);
+    const hidden = { context: { ...stranger, placeHidden: true } };
+    const behind = assessed(identity(), { history, surroundings: hidden }).record;
+    expect(behind.evidence.travel).toBeNull();
+    // Nor from one: the last session with a place counts, and home again is no journey.
+    const exit = knownSession({
+      id: "exit",
+      at: now - 60_000,
+      context: { ...stranger, placeHidden: true },
+    });
+    const back = assessed(identity(), { history: [...history, exit] }).record;
+    expect(back.evidence.travel).toBeNull();
+  });
+});
+
+test("an assessment holds all that its score is made from", () => {
+  const { record } = assessed(identity(), {
+    history: logins(4, 3 * hour),
+    surroundings: { context: stranger },
+  });
+  const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
+  expect(reasonsFor(stored, record.policy.signalsOff)).toEqual(record.reasons);
+  expect(canonicalDigest(stored)).toBe(record.evidenceDigest);
+});
+
+test("a population nobody read is missed only by who has a history", () => {
+  const unread = { populationUnread: true };
+  expect(assessed(identity(), { surroundings: unread }).record.degraded).toEqual([]);
+  const known = assessed(identity(), { surroundings: unread, history: logins(2, day) });
+  expect(known.record.degraded).toEqual(["population"]);
 });

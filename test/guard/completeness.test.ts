@@ -4,10 +4,13 @@
  */
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/crypto/id.ts";
+import type { Surroundings } from "../../src/guard/assess.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/transition.ts";
 import { normalisedBackupCode } from "../../src/otp/backup-codes.ts";
 import { defaultPolicy } from "../../src/policy.ts";
+import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
+import { calm, home } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { expectTold } from "../support/told.ts";
@@ -64,7 +67,8 @@ function verifying(
   return async ({ user, guard, call }) => {
     const code = await codeOf(user);
     const method = /^\d{6}$/.test(code) ? "totp" : "backup_code";
-    return await guard.verify(call, { method, code }, { ...defaultPolicy.lockout, ...lockout });
+    const policy = { ...defaultPolicy.lockout, ...lockout };
+    return await guard.verify(call, { method, code }, policy, null);
   };
 }
 
@@ -82,20 +86,27 @@ const failed = async (scene: Scene) => {
   await scene.user.verify(wrong(scene.user));
 };
 
-const assess: Way["act"] = async ({ guard, call }) => {
+async function assess({ user, guard, call }: Scene): Promise<GuardResult<AssessmentRecord>> {
   const session = {
-    assessmentId: newId(call.now),
+    assessmentId: assessmentIdOf(newId(call.now), user.id),
     agent: "application" as const,
     userId: null,
     contextDigest: "",
     shown: { address: "1.1.1.1", agent: "EnterpriseAgent/1.0" },
   };
-  const network = { facts: null, reservedRange: null, tenantList: null, degraded: false };
-  const { body } = new Response(JSON.stringify(network));
+  const surroundings: Surroundings = {
+    context: home,
+    network: calm.network,
+    population: null,
+    crowd: null,
+    populationUnread: false,
+    degraded: [],
+  };
+  const { body } = new Response(JSON.stringify(surroundings));
   if (body === null) throw new Error("No body");
   const { challengeAt, denyAt, signalsOff } = defaultPolicy.sentinel;
   return await guard.assess(call, session, body, { challengeAt, denyAt, signalsOff });
-};
+}
 
 const verifyWays: readonly Way[] = (
   [
@@ -234,6 +245,24 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
     },
     { "of a session of a suspended user": suspended },
   ),
+  judge: [
+    {
+      title: "of a session",
+      act: async (scene) => {
+        const assessed = await assess({ ...scene, call: { ...scene.call, requestId: "earlier" } });
+        if (!assessed.ok) return assessed;
+        return await scene.guard.judge(scene.call, assessed.value.id, "fraud");
+      },
+      told: ["session.judged success fraud"],
+    },
+    {
+      // The edge tells of it.
+      title: "of a session nobody knows",
+      act: async ({ guard, call, user }) =>
+        await guard.judge(call, assessmentIdOf(newId(call.now), user.id), "fraud"),
+      told: [],
+    },
+  ],
 };
 
 async function newScene(): Promise<Scene> {

@@ -16,6 +16,7 @@ let stranger: Tenant;
 let user: User;
 let strangersTokenId: string;
 let usersEventId: string;
+let usersAssessmentId: string;
 
 beforeAll(async () => {
   tenant = await Tenant.create();
@@ -24,6 +25,7 @@ beforeAll(async () => {
   const { body } = await stranger.send("GET", "/v1/tokens");
   strangersTokenId = body.tokens[0].id;
   usersEventId = (await user.events())[0].id;
+  usersAssessmentId = (await user.assessed()).assessment_id;
 });
 
 function withoutRequestId({ body, status }: Answer): unknown {
@@ -110,6 +112,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         ...user,
         tokenId: strangersTokenId,
         eventId: usersEventId,
+        assessmentId: usersAssessmentId,
       });
       expect(foreign.status).toBe(404);
       expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));

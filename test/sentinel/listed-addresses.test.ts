@@ -2,23 +2,29 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feed, imported } from "./network/support.ts";
+import { feed, geography, imported, keyOfShard } from "./network/support.ts";
 
 const browser =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
+const places = geography(
+  ["1.1.0.0/16,13335", "45.33.0.0/17,63949", "185.220.100.0/22,60729", "2606:4700::/32,13335"],
+  ["1.1.0.0/16,AU", "45.33.0.0/17,US", "185.220.100.0/22,DE", "2606:4700::/32,US"],
+);
+let values: ReadonlyMap<string, Uint8Array>;
 let user: User;
 
 beforeAll(async () => {
   const feeds = [
     feed("tor", "185.220.101.7", "2a0b:f4c2::1"),
-    feed("vpn", "185.220.100.0/22"),
+    feed("vpn", "185.220.100.0/22", "2606:4700:102::/48"),
     feed("hosting", "45.33.0.0/17"),
     feed("relay", "104.28.28.0/26"),
     feed("hosting", "104.28.0.0/16"),
     feed("threat", "1.0.140.168", "5.5.5.5 9"),
     feed("threat", "1.0.140.0/24"),
   ];
-  for (const [key, value] of imported(feeds, Date.now())) await env.IP_REPUTATION.put(key, value);
+  values = imported(feeds, Date.now(), places);
+  for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
 });
 
 beforeEach(async () => {
@@ -37,8 +43,15 @@ function signalsOf({ body }: Answer): string[] {
 
 describe("A session from", () => {
   it("an unlisted address is judged without degradation", async () => {
-    const { body } = await discover("1.1.1.1");
+    const { body } = await discover("9.9.9.9");
     expect(body).toMatchObject({ risk_score: 0.05, reasons: [], degraded: [] });
+  });
+
+  it("an address of which nothing but network and country is known is judged without degradation", async () => {
+    for (const ip of ["1.1.1.1", "2606:4700:4700::1111"]) {
+      const { body } = await discover(ip);
+      expect(body).toMatchObject({ risk_score: 0.05, reasons: [], degraded: [] });
+    }
   });
 
   it("a Tor exit is challenged, and with a scripted agent denied", async () => {
@@ -60,9 +73,18 @@ describe("A session from", () => {
     expect(signalsOf(await discover("185.220.104.0"))).toEqual([]);
   });
 
+  it("a listed IPv6 network counts as one of IPv4 does", async () => {
+    expect(signalsOf(await discover("2606:4700:102::"))).toEqual(["vpn"]);
+    expect(signalsOf(await discover("2606:4700:102:ffff:ffff:ffff:ffff:ffff"))).toEqual(["vpn"]);
+    expect(signalsOf(await discover("2606:4700:101:ffff::1"))).toEqual([]);
+    expect(signalsOf(await discover("2606:4700:103::1"))).toEqual([]);
+  });
+
   it("a hosting network is odd for a browser only", async () => {
-    expect(signalsOf(await discover("45.33.1.1", browser))).toEqual(["hosting_network"]);
     expect(signalsOf(await discover("45.33.1.1"))).toEqual([]);
+    // A person of whom no other agent was seen a moment ago.
+    user = await User.withTotp(user.tenant);
+    expect(signalsOf(await discover("45.33.1.1", browser))).toEqual(["hosting_network"]);
   });
 
   it("a privacy relay is benign, even inside a hosting network", async () => {
@@ -82,16 +104,20 @@ describe("A session from", () => {
   });
 
   it("a listed address is not silently clean when its data is damaged", async () => {
-    const key = "net/v1/4/b9d";
-    const good = await env.IP_REPUTATION.get(key, "arrayBuffer");
-    expect(good).not.toBeNull();
-    const damaged = new Uint8Array(good ?? new ArrayBuffer(0));
+    const key = keyOfShard(values, "185.220.101.7");
+    const good = values.get(key) ?? new Uint8Array();
+    const damaged = good.slice();
     damaged[30] = (damaged[30] ?? 0) ^ 1;
     await env.IP_REPUTATION.put(key, damaged);
-    const { status, body } = await discover("185.220.101.7");
-    await env.IP_REPUTATION.put(key, good ?? "");
-    expect(status).toBe(200);
-    expect(body.degraded).toEqual(["ip_reputation"]);
+    const exit = await discover("185.220.101.7");
+    const vpn = await discover("185.220.102.1");
+    await env.IP_REPUTATION.put(key, good);
+    expect([exit.status, vpn.status]).toEqual([200, 200]);
+    expect(exit.body.degraded).toEqual(["ip_reputation"]);
+    expect(vpn.body.degraded).toEqual(["ip_reputation"]);
+    // The list of exits is in another value, which is whole.
+    expect(signalsOf(exit)).toEqual(["tor_exit"]);
+    expect(signalsOf(await discover("185.220.102.1"))).toEqual(["vpn"]);
   });
 
   it("any address asks KV at most twice, at once", async () => {

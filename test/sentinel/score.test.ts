@@ -1,27 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { agentKindOf } from "../../src/sentinel/agent.ts";
-import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
-import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
+import { agentFactsOf } from "../../src/sentinel/agent.ts";
+import { behaviourOf } from "../../src/sentinel/behaviour.ts";
 import {
   type NetworkEvidence,
-  reasonsFor,
+  reportedParts,
   type SessionEvidence,
-  signalNames,
-} from "../../src/sentinel/signals.ts";
+} from "../../src/sentinel/evidence.ts";
+import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
+import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
+import { signalNames } from "../../src/sentinel/signals/reason.ts";
+import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
 import {
   mostFailuresCounted,
   priorProbability,
   velocityLimits,
   weights,
 } from "../../src/sentinel/weights.ts";
-
-const calm: SessionEvidence = {
-  network: { facts: null, reservedRange: null, tenantList: null, degraded: false },
-  agent: "application",
-  userMismatch: false,
-  identity: { failedAttempts: 0, locked: false, attempts: [1, 1, 1] },
-};
+import { calm, day, home, hour, logins, now, stranger } from "./example.ts";
 
 function facts(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {
   return { kinds, threatGrade, asn: 64_500, country: "NL" };
@@ -30,6 +26,9 @@ function facts(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {
 function on(network: Partial<NetworkEvidence>): SessionEvidence {
   return { ...calm, network: { ...calm.network, ...network } };
 }
+
+const allowed = { list: "allow", entry: "0123456789abcdef", network: null } as const;
+const denied = { list: "deny", entry: "0123456789abcdef", network: null } as const;
 
 function kinds(...names: readonly NetworkKind[]): SessionEvidence {
   return on({ facts: facts(names) });
@@ -60,6 +59,8 @@ function byOdds(contributions: readonly number[]): number {
 
 const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
   network: fc.record({
+    address: fc.constant("address-1"),
+    prefix: fc.constant("prefix-1"),
     facts: fc.option(
       fc
         .record({
@@ -80,10 +81,29 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
         ),
     ),
     reservedRange: fc.option(fc.constantFrom("private", "loopback")),
-    tenantList: fc.option(fc.constantFrom("allow", "deny")),
-    degraded: fc.boolean(),
+    tenantList: fc.option(
+      fc.record({
+        list: fc.constantFrom("allow" as const, "deny" as const),
+        entry: fc.constant("0123456789abcdef"),
+        network: fc.option(fc.constant("198.51.100.0/24")),
+      }),
+    ),
   }),
-  agent: fc.constantFrom("empty", "headless", "scripted", "browser", "application"),
+  agent: fc.constantFrom("empty", "headless", "scripted", "impossible", "browser", "application"),
+  context: fc.constant(home),
+  agentSwitched: fc.boolean(),
+  behaviour: fc.option(
+    fc
+      .record({
+        count: fc.integer({ min: 1, max: 20 }),
+        ago: fc.nat(90 * day),
+        context: fc.constantFrom(home, stranger, { ...home, prefix: "other", address: "other" }),
+      })
+      .map(({ count, ago, context }) => behaviourOf(logins(count, ago), context, null, now)),
+  ),
+  travel: fc.option(fc.constant({ kilometres: 9_000, hours: 2 })),
+  reported: fc.subarray([...reportedParts]),
+  crowd: fc.option(fc.record({ fromAddress: fc.nat(500), fromPrefix: fc.nat(500) })),
   userMismatch: fc.boolean(),
   identity: fc.record({
     failedAttempts: fc.nat(100),
@@ -95,7 +115,10 @@ const someOff = fc.subarray([...signalNames]);
 
 describe("the score", () => {
   test("of the document's sample is exactly 0.05 and allowed", () => {
-    const reasons = reasonsFor({ ...calm, agent: agentKindOf("EnterpriseAgent/1.0") }, []);
+    const reasons = reasonsFor(
+      { ...calm, agent: agentFactsOf("EnterpriseAgent/1.0", now).kind },
+      [],
+    );
     expect(reasons).toEqual([]);
     expect(scoreOf(reasons)).toBe(0.05);
     expect(recommendationFor(0.05, { challengeAt: 0.5, denyAt: 0.8 })).toBe("allow");
@@ -169,7 +192,10 @@ describe("the recommendation", () => {
   });
 
   test("for a script behind Tor is to deny", () => {
-    const reasons = reasonsFor({ ...kinds("tor"), agent: agentKindOf("curl/8.7.1") }, []);
+    const reasons = reasonsFor(
+      { ...kinds("tor"), agent: agentFactsOf("curl/8.7.1", now).kind },
+      [],
+    );
     expect(reasons.map(({ signal }) => signal)).toEqual(["tor_exit", "agent_scripted"]);
     expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
   });
@@ -181,7 +207,7 @@ describe("the recommendation", () => {
   });
 
   test("for an address on the tenant's deny list is to deny", () => {
-    const reasons = reasonsFor(on({ tenantList: "deny" }), []);
+    const reasons = reasonsFor(on({ tenantList: denied }), []);
     expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
   });
 });
@@ -192,8 +218,8 @@ describe("each signal by itself", () => {
     identity: { ...calm.identity, ...changes },
   });
   const alone: readonly (readonly [string, SessionEvidence, number])[] = [
-    ["tenant_deny_list", on({ tenantList: "deny" }), weights.tenantDenyList],
-    ["tenant_allow_list", on({ tenantList: "allow" }), weights.tenantAllowList],
+    ["tenant_deny_list", on({ tenantList: denied }), weights.tenantDenyList],
+    ["tenant_allow_list", on({ tenantList: allowed }), weights.tenantAllowList],
     ["threat_list", on({ facts: facts(["threat"], 1) }), weights.threatListed[0]],
     ["tor_exit", kinds("tor"), weights.torExit],
     ["vpn", kinds("vpn"), weights.vpn],
@@ -209,10 +235,66 @@ describe("each signal by itself", () => {
     ["recent_failures", identity({ failedAttempts: 1 }), weights.failedAttempt],
     ["locked", identity({ locked: true }), weights.locked],
     ["velocity", identity({ attempts: passed(0) }), weights.velocity],
+    ["agent_impossible", { ...calm, agent: "impossible" }, weights.agentImpossible],
+    ["agent_switch", { ...calm, agentSwitched: true }, weights.agentSwitch],
+    [
+      "impossible_travel",
+      { ...calm, travel: { kilometres: 9_000, hours: 2 } },
+      weights.impossibleTravel,
+    ],
+    ["reported_fraud", { ...calm, reported: ["agent"] }, weights.reportedFraud.agent],
+    [
+      "credential_stuffing",
+      { ...calm, crowd: { fromAddress: 5, fromPrefix: 5 } },
+      weights.stuffing.address[0].contribution,
+    ],
   ];
+  const habits = ["network_history", "agent_history", "hour_of_week"];
 
-  test("is one of the seventeen", () => {
-    expect(alone.map(([signal]) => signal).toSorted()).toEqual([...signalNames].toSorted());
+  test("is one of those there are, or one of the three about habits", () => {
+    const names = [...alone.map(([signal]) => signal), ...habits];
+    expect(names.toSorted()).toEqual([...signalNames].toSorted());
+  });
+
+  test("habits give up to three reasons, each of which can be switched off", () => {
+    const behaviour = behaviourOf(logins(10, 3 * hour), stranger, null, now);
+    const evidence = { ...calm, context: stranger, behaviour };
+    expect(signalsOf(evidence)).toEqual(habits.toSorted());
+    for (const signal of habits) {
+      const left = reasonsFor(evidence, [signal]).map((one) => one.signal);
+      expect(left.toSorted()).toEqual(habits.filter((one) => one !== signal).toSorted());
+    }
+    const [reason] = reasonsFor(evidence, ["agent_history", "hour_of_week"]);
+    expect(reason?.detail).toBe("New country, 3 hours after the last of 10 confirmed sessions.");
+    expect(reason?.contribution).toBeGreaterThan(1);
+  });
+
+  test("many users at an address weigh by their number, and little where one is at home", () => {
+    const crowded = (fromAddress: number, fromPrefix: number) =>
+      reasonsFor({ ...calm, crowd: { fromAddress, fromPrefix } }, [])[0]?.contribution ?? 0;
+    const byAddress = [4, 5, 10, 25, 100].map((count) => crowded(count, count));
+    expect(byAddress[0]).toBe(0);
+    expect(byAddress).toEqual(byAddress.toSorted((left, right) => left - right));
+    expect(crowded(1, 14)).toBe(0);
+    expect(crowded(1, 100)).toBeGreaterThan(crowded(1, 15));
+    const atHome = behaviourOf(logins(10, 3 * hour), home, null, now);
+    const [office] = reasonsFor(
+      { ...calm, behaviour: atHome, crowd: { fromAddress: 100, fromPrefix: 100 } },
+      signalNames.filter((name) => name !== "credential_stuffing"),
+    );
+    expect(office?.contribution).toBeLessThan(crowded(100, 100) / 2);
+  });
+
+  test("a crowd behind a privacy relay is what a relay is", () => {
+    const evidence = { ...kinds("relay"), crowd: { fromAddress: 500, fromPrefix: 500 } };
+    expect(signalsOf(evidence)).toEqual(["privacy_relay"]);
+  });
+
+  test("what was reported as fraud weighs by the closest that is shared", () => {
+    const shared = (...reported: SessionEvidence["reported"]) =>
+      reasonsFor({ ...calm, reported }, [])[0]?.contribution;
+    expect(shared("address", "prefix", "agent")).toBe(weights.reportedFraud.address);
+    expect(shared("prefix", "agent")).toBe(weights.reportedFraud.prefix);
   });
 
   test.each(alone)("%s gives its weight, with a sentence", (signal, evidence, weight) => {
@@ -307,7 +389,9 @@ describe("the reasons", () => {
   test("with one signal off are the others, unless it vouched for or explained the network", () => {
     fc.assert(
       fc.property(evidences, fc.constantFrom(...signalNames), (evidence, signal) => {
-        fc.pre(signal !== "tenant_allow_list" && signal !== "privacy_relay");
+        // What one habit says is given what the others said.
+        const isAlone = !["network_history", "agent_history", "hour_of_week"].includes(signal);
+        fc.pre(signal !== "tenant_allow_list" && signal !== "privacy_relay" && isAlone);
         const all = reasonsFor(evidence, []);
         expect(reasonsFor(evidence, [signal])).toEqual(all.filter((one) => one.signal !== signal));
       }),
@@ -316,7 +400,7 @@ describe("the reasons", () => {
 
   test("of an allowed network say nothing of what lists know of it", () => {
     const listed = facts(["tor", "vpn", "proxy", "scanner", "hosting", "threat"], 9);
-    const evidence = on({ facts: listed, reservedRange: "private", tenantList: "allow" });
+    const evidence = on({ facts: listed, reservedRange: "private", tenantList: allowed });
     expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([
       ["tenant_allow_list", weights.tenantAllowList],
       ["reserved_address", 0],
@@ -325,7 +409,7 @@ describe("the reasons", () => {
 
   test("of an allowed network still say what agent and identity show", () => {
     const evidence: SessionEvidence = {
-      ...on({ facts: facts(["tor"]), tenantList: "allow" }),
+      ...on({ facts: facts(["tor"]), tenantList: allowed }),
       agent: "scripted",
       userMismatch: true,
       identity: { failedAttempts: 2, locked: true, attempts: passed(0) },
@@ -341,7 +425,7 @@ describe("the reasons", () => {
   });
 
   test("of a denied network say all that lists know of it too", () => {
-    const evidence = on({ facts: facts(["tor", "vpn"]), tenantList: "deny" });
+    const evidence = on({ facts: facts(["tor", "vpn"]), tenantList: denied });
     expect(signalsOf(evidence)).toEqual(["tenant_deny_list", "tor_exit", "vpn"]);
   });
 
@@ -352,9 +436,5 @@ describe("the reasons", () => {
       { signal: "threat_list", contribution: weights.threatListed[1] },
       { signal: "privacy_relay", contribution: 0 },
     ]);
-  });
-
-  test("of lists that could not be asked are none", () => {
-    expect(reasonsFor(on({ degraded: true }), [])).toEqual([]);
   });
 });

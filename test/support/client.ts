@@ -129,9 +129,32 @@ export class User {
     return answer;
   }
 
-  async verify(code: unknown, token?: string): Promise<Answer> {
-    const body = { otp: { id: this.externalId, code } };
+  async verify(code: unknown, token?: string, assessmentId?: string): Promise<Answer> {
+    const of = assessmentId === undefined ? {} : { assessment_id: assessmentId };
+    const body = { otp: { id: this.externalId, code, ...of } };
     return await this.tenant.send("POST", "/v1/idp/otp/verify", body, token);
+  }
+
+  async discover(context: object = {}): Promise<Answer> {
+    return await this.tenant.send("POST", "/v1/sentinel/discover", {
+      sentinel: {
+        id: this.id,
+        context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", ...context },
+      },
+    });
+  }
+
+  /** What is answered of a session that is not denied. */
+  async assessed(context: object = {}): Promise<Answer["body"]> {
+    const { status, body } = await this.discover(context);
+    if (status !== 200) throw new Error(`Not assessed: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  async judge(assessmentId: string, outcome: string): Promise<Answer> {
+    return await this.tenant.send("POST", "/v1/sentinel/feedback", {
+      feedback: { assessment_id: assessmentId, outcome },
+    });
   }
 
   async backupCodes(): Promise<string[]> {

@@ -6,6 +6,7 @@ export interface About {
   readonly id: string;
   readonly tokenId: string;
   readonly eventId: string;
+  readonly assessmentId: string;
 }
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
@@ -41,6 +42,14 @@ export function requestTo(name: string, about: About) {
       body: { sentinel: { id: about.id, context: session } },
       isAboutSomebody: true,
     },
+    judgeSession: {
+      path: "/v1/sentinel/feedback",
+      body: { feedback: { assessment_id: about.assessmentId, outcome: "legitimate" } },
+      isAboutSomebody: true,
+    },
+    listAssessments: { path: "/v1/sentinel/assessments" },
+    simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },
+    listFeeds: { path: "/v1/sentinel/feeds" },
     listAuditEvents: { path: "/v1/audit/events" },
     exportAudit: { path: "/v1/audit/export" },
     getCheckpoint: { path: "/v1/audit/checkpoint" },
@@ -69,4 +78,5 @@ export const nobody = {
   id: "0".repeat(24),
   tokenId: "0".repeat(24),
   eventId: "0".repeat(24),
+  assessmentId: "0".repeat(48),
 };

@@ -255,7 +255,7 @@ describe("settings contradict themselves", () => {
     ["disabled before locked", { lockout: { disable_after: 4 } }, "disable_after"],
   ])("with %s", (_, patch, field) => {
     const found = contradictionsIn(effectiveSettings(patch));
-    expect(found.map(({ path }) => path)).toEqual([`settings.lockout.${field}`]);
+    expect(found.map(({ path }) => path)).toEqual([`lockout.${field}`]);
   });
 
   test.each([{ sentinel: { deny_at: 0.4999 } }, { sentinel: { challenge_at: 0.8001 } }])(
@@ -263,7 +263,7 @@ describe("settings contradict themselves", () => {
     (patch) => {
       const found = contradictionsIn(effectiveSettings(patch));
       expect(found).toEqual([
-        { path: "settings.sentinel.deny_at", message: "must not be less than challenge_at" },
+        { path: "sentinel.deny_at", message: "must not be less than challenge_at" },
       ]);
     },
   );
@@ -276,9 +276,9 @@ describe("settings contradict themselves", () => {
       }),
     );
     expect(found.map(({ path }) => path)).toEqual([
-      "settings.lockout.max_lock_seconds",
-      "settings.lockout.disable_after",
-      "settings.sentinel.deny_at",
+      "lockout.max_lock_seconds",
+      "lockout.disable_after",
+      "sentinel.deny_at",
     ]);
   });
 

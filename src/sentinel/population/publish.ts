@@ -1,0 +1,64 @@
+/**
+ * Counts the confirmed sessions of each tenant together, by the clock, and publishes the counts to KV,
+ * where assessments read them. What one run does not get to the next does.
+ */
+import { allDatabases, type Database } from "../../db/client.ts";
+import { causeOf, log } from "../../log.ts";
+import { PopulationCount } from "../population.ts";
+import { populationKey } from "./read.ts";
+import { confirmedSessions, dueTenants, savePopulation } from "./store.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** Habits of a quarter; what is older is on its way out. */
+const countedMs = 90 * dayMs;
+const mostSessions = 20_000;
+/** Of one run: it has half a minute on the CPU. */
+const mostTenants = 100;
+const mostSessionsInRun = 100_000;
+/** What nobody counts anew any more is not kept for ever. */
+const expiresAfterSeconds = 60 * 24 * 60 * 60;
+
+/** @returns sessions that were read. Never throws: what fails is logged, and others go on. */
+async function publish(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
+  try {
+    return await countAndPut(env, db, tenantId, now);
+  } catch (error) {
+    log("error", "population_failed", { tenant_id: tenantId, cause: causeOf(error) });
+    return 0;
+  }
+}
+
+async function countAndPut(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
+  const count = new PopulationCount();
+  let read = 0;
+  let below: string | null = null;
+  do {
+    const page = await confirmedSessions(db, tenantId, now - countedMs, below);
+    for (const session of page.sessions) count.add(session);
+    read += page.sessions.length;
+    ({ below } = page);
+  } while (below !== null && read < mostSessions);
+  const key = populationKey(tenantId);
+  if (count.logins === 0) await env.IP_REPUTATION.delete(key);
+  else {
+    const text = JSON.stringify(count.population(now));
+    await env.IP_REPUTATION.put(key, text, { expirationTtl: expiresAfterSeconds });
+  }
+  await savePopulation(db, { tenantId, builtAt: now, logins: count.logins });
+  return read;
+}
+
+/** @param now Unix ms. Never throws: what fails is logged, and the next run does it. */
+export async function publishPopulations(env: Env, now: number): Promise<void> {
+  let read = 0;
+  for (const db of allDatabases(env)) {
+    try {
+      for (const tenantId of await dueTenants(db, now, mostTenants)) {
+        if (read >= mostSessionsInRun) return;
+        read += await publish(env, db, tenantId, now);
+      }
+    } catch (error) {
+      log("error", "population_failed", { cause: causeOf(error) });
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * A tenant's population as assessments read it: from the memory of the isolate, else from KV. It is
+ * evidence, never a gate: where it is missing, the assumptions of weights.ts stand in.
+ */
+import { within } from "../../deadline.ts";
+import { type Population, populationSchema } from "../population.ts";
+
+export interface PopulationRead {
+  /** Null where there is none, or it could not be read. */
+  readonly population: Population | null;
+  /** It could not be read, or is too old to be believed. */
+  readonly degraded: boolean;
+}
+
+const rememberedMs = 10 * 60 * 1000;
+/** What could not be read is tried again sooner. */
+const retryMs = 30_000;
+const mostRemembered = 200;
+const cacheTtlSeconds = 300;
+const readTimeoutMs = 1_000;
+/** Habits change slowly; tenants without logins are not counted anew. */
+const staleAfterMs = 60 * 24 * 60 * 60 * 1000;
+
+interface Remembered extends PopulationRead {
+  readonly readAt: number;
+}
+
+const memory = new WeakMap<KVNamespace, Map<string, Remembered>>();
+
+const nothing: PopulationRead = { population: null, degraded: false };
+
+export function populationKey(tenantId: string): string {
+  return `pop/v1/${tenantId}`;
+}
+
+function recall(
+  remembered: ReadonlyMap<string, Remembered>,
+  tenantId: string,
+  now: number,
+): PopulationRead | undefined {
+  const entry = remembered.get(tenantId);
+  if (entry === undefined) return undefined;
+  const age = now - entry.readAt;
+  return age >= 0 && age < (entry.degraded ? retryMs : rememberedMs) ? entry : undefined;
+}
+
+async function readFrom(
+  store: KVNamespace,
+  tenantId: string,
+  now: number,
+): Promise<PopulationRead> {
+  try {
+    const options = { type: "text", cacheTtl: cacheTtlSeconds } as const;
+    const text = await within(readTimeoutMs, store.get(populationKey(tenantId), options));
+    if (text === null) return nothing;
+    const population = populationSchema.parse(JSON.parse(text));
+    const isStale = now - population.builtAt > staleAfterMs;
+    return isStale ? { population: null, degraded: true } : { population, degraded: false };
+  } catch {
+    return { population: null, degraded: true };
+  }
+}
+
+function memoryOf(store: KVNamespace): Map<string, Remembered> {
+  const remembered = memory.get(store) ?? new Map<string, Remembered>();
+  memory.set(store, remembered);
+  return remembered;
+}
+
+/** What the isolate remembers; undefined: KV has to be asked. @param now real time, Unix ms */
+export function recallPopulation(
+  store: KVNamespace,
+  tenantId: string,
+  now: number,
+): PopulationRead | undefined {
+  return recall(memoryOf(store), tenantId, now);
+}
+
+/** @param now real time, Unix ms. Never throws. */
+export async function readPopulation(
+  store: KVNamespace,
+  tenantId: string,
+  now: number,
+): Promise<PopulationRead> {
+  const remembered = memoryOf(store);
+  const read = await readFrom(store, tenantId, now);
+  remembered.delete(tenantId);
+  remembered.set(tenantId, { ...read, readAt: now });
+  const [oldest] = remembered.keys();
+  if (remembered.size > mostRemembered && oldest !== undefined) remembered.delete(oldest);
+  return read;
+}

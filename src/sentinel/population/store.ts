@@ -1,0 +1,124 @@
+/** What is counted of a tenant's population, in D1. */
+import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { z } from "zod";
+import { firstIdAt } from "../../crypto/id.ts";
+import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
+import { assessments, populations, tenants } from "../../db/schema.ts";
+import { contextSchema } from "../context.ts";
+import { behaviourEvidenceSchema } from "../evidence.ts";
+import type { ConfirmedSession } from "../population.ts";
+
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
+/** From here on the counts move slowly, and once a day is enough. */
+const manyLogins = 1_000;
+/** Confirmed sessions one statement reads. */
+const rowsPerPage = 1_000;
+
+/**
+ * Tenants whose statistics are due, those that waited longest first: an hour old, a day where they
+ * have many logins, and something assessed since. @throws StoreError
+ */
+export async function dueTenants(db: Database, now: number, limit: number): Promise<string[]> {
+  const { builtAt, logins } = populations;
+  // Ids begin with 48 bits of time, so the last time of counting is a bound of ids.
+  const assessedSince = db
+    .select({ one: sql`1` })
+    .from(assessments)
+    .where(
+      and(
+        eq(assessments.tenantId, tenants.id),
+        gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
+      ),
+    );
+  const rows = await withinStoreTimeout(
+    db
+      .select({ id: tenants.id })
+      .from(tenants)
+      .leftJoin(populations, eq(populations.tenantId, tenants.id))
+      .where(
+        and(
+          or(
+            isNull(builtAt),
+            lt(builtAt, now - dayMs),
+            and(lt(builtAt, now - hourMs), lt(logins, manyLogins)),
+          ),
+          or(eq(builtAt, toBeRecounted), exists(assessedSince)),
+        ),
+      )
+      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenants.id))
+      .limit(limit),
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Of a tenant in which somebody was erased: counted anew, whatever was assessed since. */
+const toBeRecounted = 0;
+
+/** Has the next run count the tenant without whom it has forgotten. */
+export function recountPopulation(db: Database, tenantId: string): Statement {
+  return db
+    .update(populations)
+    .set({ builtAt: toBeRecounted })
+    .where(eq(populations.tenantId, tenantId));
+}
+
+const evidenceSchema = z.object({
+  context: contextSchema,
+  behaviour: behaviourEvidenceSchema.nullable(),
+});
+
+export interface ConfirmedPage {
+  readonly sessions: readonly ConfirmedSession[];
+  /** The id below which the next page begins; null: there is none. */
+  readonly below: string | null;
+}
+
+const confirmedRow = z.object({
+  id: z.string(),
+  identity_id: z.string(),
+  at: z.int(),
+  evidence: z.string(),
+});
+
+/**
+ * Confirmed sessions from a time on, the newest first; those of older models are left out. Reads by the
+ * index of confirmed ones, so that no flood of others hides them; SQLite takes it only when it is told.
+ * @throws StoreError
+ */
+export async function confirmedSessions(
+  db: Database,
+  tenantId: string,
+  from: number,
+  below: string | null,
+): Promise<ConfirmedPage> {
+  const rows = await withinStoreTimeout(
+    db.all(sql`
+      SELECT id, identity_id, at, evidence FROM assessments INDEXED BY assessments_confirmed
+      WHERE tenant_id = ${tenantId} AND verdict = 'legitimate'
+        AND id >= ${firstIdAt(Math.max(0, from))} AND id < ${below ?? "g"}
+      ORDER BY id DESC LIMIT ${rowsPerPage}`),
+  );
+  const sessions = rows.map((row) => confirmedRow.parse(row));
+  const isFull = sessions.length === rowsPerPage;
+  return {
+    below: isFull ? (sessions.at(-1)?.id ?? null) : null,
+    sessions: sessions.flatMap(({ identity_id: identityId, at, evidence }): ConfirmedSession[] => {
+      const parsed = evidenceSchema.safeParse(JSON.parse(evidence));
+      return parsed.success ? [{ identityId, at, ...parsed.data }] : [];
+    }),
+  };
+}
+
+/** @throws StoreError */
+export async function savePopulation(
+  db: Database,
+  record: { readonly tenantId: string; readonly builtAt: number; readonly logins: number },
+): Promise<void> {
+  await withinStoreTimeout(
+    db
+      .insert(populations)
+      .values(record)
+      .onConflictDoUpdate({ target: populations.tenantId, set: record }),
+  );
+}

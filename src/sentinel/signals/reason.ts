@@ -1,0 +1,49 @@
+/** Signals by name, and the reason that each gives (pure). */
+
+export const signalNames = [
+  "tenant_deny_list",
+  "tenant_allow_list",
+  "threat_list",
+  "tor_exit",
+  "vpn",
+  "proxy",
+  "scanner",
+  "hosting_network",
+  "privacy_relay",
+  "reserved_address",
+  "agent_empty",
+  "agent_headless",
+  "agent_scripted",
+  "agent_impossible",
+  "agent_switch",
+  "network_history",
+  "agent_history",
+  "hour_of_week",
+  "impossible_travel",
+  "reported_fraud",
+  "credential_stuffing",
+  "user_mismatch",
+  "recent_failures",
+  "locked",
+  "velocity",
+] as const;
+export type SignalName = (typeof signalNames)[number];
+
+export interface Reason {
+  readonly signal: SignalName;
+  /** Log-odds; the reasons' sum on top of the prior is the score. */
+  readonly contribution: number;
+  readonly detail: string;
+}
+
+/** Says whether a tenant has switched a signal off. */
+export type IsOff = (signal: SignalName) => boolean;
+
+export function reason(signal: SignalName, contribution: number, detail: string): Reason {
+  return { signal, contribution, detail };
+}
+
+/** "1 code", "2 codes". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,56 @@
+/** What the API tells of an assessment is enough to compute it again, and shows any change. */
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  assessmentsSchema,
+  recompute,
+  type StoredAssessment,
+} from "../../scripts/support/sentinel-recompute.ts";
+import { Tenant, User } from "../support/client.ts";
+
+let stored: StoredAssessment;
+
+beforeAll(async () => {
+  const tenant = await Tenant.create();
+  const user = await User.provision(tenant);
+  await user.judge((await user.assessed()).assessment_id, "legitimate");
+  await user.discover({ ip: "9.9.9.9", ua: "curl/8.9", user_id: "somebody else" });
+  await user.events();
+  const { body } = await tenant.send("GET", "/v1/sentinel/assessments?limit=1");
+  const [newest] = assessmentsSchema.parse(body);
+  if (newest === undefined) throw new Error("Nothing was assessed");
+  stored = newest;
+});
+
+describe("An explanation", () => {
+  it("computes what was stored, and shows every reason", () => {
+    const { lines, differences } = recompute(stored);
+    expect(differences).toEqual([]);
+    expect(stored.reasons.length).toBeGreaterThan(2);
+    for (const { signal } of stored.reasons) expect(lines.join("\n")).toContain(`${signal}:`);
+    expect(lines.at(-1)).toContain(`score ${stored.risk_score}`);
+  });
+
+  it.each<[string, () => Partial<StoredAssessment>]>([
+    ["score", () => ({ risk_score: 0.05 })],
+    ["recommendation", () => ({ recommendation: "allow" })],
+    ["reasons", () => ({ reasons: stored.reasons.slice(1) })],
+    ["digest", () => ({ inputs_digest: "0".repeat(64) })],
+    ["inputs", () => ({ inputs: stored.inputs && { ...stored.inputs, userMismatch: false } })],
+    ["policy", () => ({ policy: stored.policy && { ...stored.policy, deny_at: 0.9999 } })],
+  ])("notices another %s", (_part, change) => {
+    expect(recompute({ ...stored, ...change() }).differences).not.toEqual([]);
+  });
+
+  it("does not pretend to know another model", () => {
+    expect(() => recompute({ ...stored, model: "sentinel-1" })).toThrow(/sentinel-1/);
+    expect(() => recompute({ ...stored, inputs: null })).toThrow();
+  });
+
+  it("takes one assessment or a page, and nothing else", () => {
+    expect(assessmentsSchema.parse(stored)).toEqual([stored]);
+    expect(assessmentsSchema.parse({ assessments: [stored, stored] })).toHaveLength(2);
+    for (const other of [null, [], {}, { assessments: [{}] }, { ...stored, inputs: {} }]) {
+      expect(assessmentsSchema.safeParse(other).success).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,79 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  confirmed,
+  type History,
+  type KnownSession,
+  memoryMs,
+  withSession,
+} from "../../src/sentinel/history.ts";
+import { day, home, now, session } from "./example.ts";
+
+const sessions: fc.Arbitrary<KnownSession> = fc.record({
+  id: fc.nat(400).map(String),
+  at: fc.integer({ min: now - 2 * memoryMs, max: now + day }),
+  verdict: fc.constantFrom("legitimate", "fraud", null),
+  context: fc.constant(home),
+});
+
+function remembered(all: readonly KnownSession[], at = now): History {
+  return all.reduce<History>((history, one) => withSession(history, one, at), []);
+}
+
+function count(history: History, verdict: KnownSession["verdict"]): number {
+  return history.filter((one) => one.verdict === verdict).length;
+}
+
+test("only what was confirmed is learned from", () => {
+  const history = remembered([
+    session({ id: "a", verdict: null }),
+    session({ id: "b" }),
+    session({ id: "c", verdict: "fraud" }),
+  ]);
+  expect(confirmed(history, "legitimate", now).map(({ id }) => id)).toEqual(["b"]);
+  expect(confirmed(history, "fraud", now).map(({ id }) => id)).toEqual(["c"]);
+});
+
+test("a session has one verdict, the last", () => {
+  const history = remembered([
+    session({ verdict: null }),
+    session({ verdict: "legitimate" }),
+    session({ verdict: "fraud" }),
+  ]);
+  expect(history).toEqual([session({ verdict: "fraud" })]);
+});
+
+test("a confirmed session is forgotten after half a year, an unconfirmed one after a day", () => {
+  const old = session({ id: "old", at: now - memoryMs });
+  const young = session({ id: "young", at: now - memoryMs + 1 });
+  const waiting = session({ id: "waiting", at: now - day, verdict: null });
+  const fresh = session({ id: "fresh", at: now - day + 1, verdict: null });
+  expect(remembered([old, young, waiting, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
+  // Nobody has asked since: what has grown too old meanwhile does not count either.
+  expect(confirmed([old, young], "legitimate", now).map(({ id }) => id)).toEqual(["young"]);
+});
+
+test("a session of a later clock is not history yet", () => {
+  expect(confirmed([session({ at: now + 1 })], "legitimate", now)).toEqual([]);
+});
+
+test("the newest hundred are kept, in the order of time, whatever order they came in", () => {
+  fc.assert(
+    fc.property(fc.array(sessions, { maxLength: 400 }), (all) => {
+      const history = remembered(all);
+      expect(count(history, "legitimate")).toBeLessThanOrEqual(100);
+      expect(count(history, "fraud")).toBeLessThanOrEqual(20);
+      expect(count(history, null)).toBeLessThanOrEqual(50);
+      const times = history.map(({ at }) => at);
+      expect(times).toEqual(times.toSorted((left, right) => left - right));
+      expect(new Set(history.map(({ id }) => id)).size).toBe(history.length);
+    }),
+  );
+});
+
+test("many unconfirmed sessions do not push a confirmed one out", () => {
+  const flood = Array.from({ length: 300 }, (_, index) =>
+    session({ id: `f${index}`, at: now - index, verdict: null }),
+  );
+  expect(confirmed(remembered([session(), ...flood]), "legitimate", now)).toEqual([session()]);
+});

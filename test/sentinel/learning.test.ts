@@ -1,0 +1,205 @@
+/** How Sentinel comes to know a user: over HTTP, with real guards and a real D1. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { fireAlarm, guardOf, loseStorage, traces } from "../support/guard.ts";
+
+const hour = 60 * 60 * 1000;
+const day = 24 * hour;
+const start = Date.parse("2026-03-02T09:00:00Z");
+
+const desk = {
+  ip: "84.208.20.110",
+  ua: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+};
+const thief = {
+  ip: "177.38.4.9",
+  ua: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+};
+
+/** A user whose clock we move. */
+class Person {
+  readonly user: User;
+
+  private constructor(user: User) {
+    this.user = user;
+  }
+
+  static async create(tenant?: Tenant): Promise<Person> {
+    const own = tenant ?? (await Tenant.create());
+    own.clock ??= new Date(start).toISOString();
+    return new Person(await User.withTotp(own));
+  }
+
+  at(time: number): this {
+    this.user.tenant.clock = new Date(time).toISOString();
+    return this;
+  }
+
+  /** Assesses the session and verifies a code with it. */
+  async login(time: number, context: object = desk): Promise<string> {
+    const { assessment_id: id } = await this.at(time).user.assessed(context);
+    const { status } = await this.user.verify(this.user.code(time), undefined, id);
+    expect(status).toBe(200);
+    return id;
+  }
+
+  async loginDaily(count: number): Promise<number> {
+    for (let n = 0; n < count; n += 1) await this.login(start + n * day);
+    return start + count * day;
+  }
+
+  async scoreAt(time: number, context: object): Promise<number> {
+    return (await this.at(time).user.discover(context)).body.risk_score;
+  }
+}
+
+async function storedVerdicts(user: User) {
+  const { results } = await env.DB.prepare(
+    "SELECT id, verdict, verdict_source FROM assessments WHERE identity_id = ? ORDER BY id",
+  )
+    .bind(user.id)
+    .all();
+  return results;
+}
+
+describe("Sentinel", () => {
+  it("knows a user by the sessions in which a code was verified", async () => {
+    const person = await Person.create();
+    const next = await person.loginDaily(4);
+    const usual = (await person.at(next).user.discover(desk)).body;
+    expect(usual.risk_score).toBeLessThan(0.02);
+    const stolen = (await person.at(next + hour).user.discover(thief)).body;
+    expect(stolen.risk_score).toBeGreaterThan(0.25);
+    const signals = stolen.reasons.map(({ signal }: { signal: string }) => signal);
+    expect(signals).toEqual(expect.arrayContaining(["network_history", "agent_history"]));
+  });
+
+  it("learns nothing from sessions that nobody confirmed, however many", async () => {
+    const person = await Person.create();
+    const next = await person.loginDaily(4);
+    for (let n = 0; n < 8; n += 1) await person.scoreAt(next + n * hour, thief);
+    const before = await person.scoreAt(next + day, thief);
+    expect(before).toBeGreaterThan(0.25);
+  });
+
+  it("learns nothing from a wrong code, or from a code without its session", async () => {
+    const person = await Person.create();
+    const { user } = person;
+    const { assessment_id: id } = await person.at(start).user.assessed(thief);
+    expect((await user.verify(user.wrongCode(start), undefined, id)).status).toBe(422);
+    expect((await user.verify(user.code(start))).status).toBe(200);
+    await user.events();
+    expect(await storedVerdicts(user)).toMatchObject([{ id, verdict: null }]);
+    expect(await person.scoreAt(start + day, desk)).toBe(0.05);
+  });
+
+  it("accepts a right code whose session it does not know, and refuses another user's", async () => {
+    const person = await Person.create();
+    const { user } = person;
+    const unknown = `${"0".repeat(24)}${user.id}`;
+    expect((await user.verify(user.code(start), undefined, unknown)).status).toBe(200);
+    const other = await Person.create(user.tenant);
+    const { assessment_id: theirs } = await other.at(start + hour).user.assessed(desk);
+    const answer = await user.verify(user.code(start + hour), undefined, theirs);
+    expect(answer.status).toBe(400);
+    expect(answer.body.issues).toMatchObject([{ path: "otp.assessment_id" }]);
+    // The refused request was no attempt, and spent no code.
+    expect((await user.verify(user.code(start + hour))).status).toBe(200);
+  });
+
+  it("believes the tenant: a legitimate session is learned, a fraud is unlearned", async () => {
+    const person = await Person.create();
+    const { user } = person;
+    const { assessment_id: id } = await person.at(start).user.assessed(desk);
+    expect((await user.judge(id, "legitimate")).status).toBe(204);
+    expect(await person.scoreAt(start + day, desk)).toBeLessThan(0.05);
+    expect((await user.judge(id, "fraud")).status).toBe(204);
+    const again = (await person.at(start + day + hour).user.discover(desk)).body;
+    expect(again.risk_score).toBeGreaterThan(0.5);
+    expect(again.reasons[0].signal).toBe("reported_fraud");
+    await user.events();
+    expect(await storedVerdicts(user)).toMatchObject([
+      { id, verdict: "fraud", verdict_source: "feedback" },
+      { verdict: null },
+      { verdict: null },
+    ]);
+  });
+
+  it("does not let a stolen code overrule a report of fraud", async () => {
+    const person = await Person.create();
+    const { user } = person;
+    const { assessment_id: id } = await person.at(start).user.assessed(thief);
+    await user.judge(id, "fraud");
+    expect((await user.verify(user.code(start), undefined, id)).status).toBe(200);
+    expect(await person.scoreAt(start + hour, thief)).toBeGreaterThan(0.5);
+  });
+
+  it("remembers a session whose answer came weeks later, from D1", async () => {
+    const person = await Person.create();
+    const { user } = person;
+    const { assessment_id: id } = await person.at(start).user.assessed(desk);
+    await user.events();
+    await person.scoreAt(start + 14 * day, thief);
+    expect((await user.judge(id, "legitimate")).status).toBe(204);
+    const { body } = await person.at(start + 15 * day).user.discover(desk);
+    expect(body.reasons.map(({ signal }: { signal: string }) => signal)).toContain(
+      "network_history",
+    );
+  });
+
+  it("knows the user again when the guard has lost everything", async () => {
+    const person = await Person.create();
+    const next = await person.loginDaily(4);
+    await person.user.events();
+    const before = await person.scoreAt(next, desk);
+    await person.user.events();
+    await loseStorage(person.user);
+    expect(await person.scoreAt(next, desk)).toBeCloseTo(before, 3);
+  });
+
+  it("keeps neither address nor agent with what it remembers, and nothing after an erasure", async () => {
+    const person = await Person.create();
+    const { user } = person;
+    await person.loginDaily(2);
+    const rows = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+      storage.sql.exec("SELECT * FROM sessions").toArray(),
+    );
+    expect(rows).toHaveLength(2);
+    expect(JSON.stringify(rows)).not.toMatch(/84\.208|Chrome\/|Mozilla/);
+    await user.tenant.send("DELETE", user.path());
+    expect(await storedVerdicts(user)).toEqual([]);
+    expect((await traces(user)).tables).toEqual([]);
+  });
+
+  it("tells nobody of another tenant's assessments, nor takes their word", async () => {
+    const person = await Person.create();
+    const { assessment_id: id } = await person.at(start).user.assessed(desk);
+    await person.user.events();
+    const stranger = await Tenant.create();
+    const answer = await stranger.send("POST", "/v1/sentinel/feedback", {
+      feedback: { assessment_id: id, outcome: "fraud" },
+    });
+    expect(answer.body.code).toBe("assessment_not_found");
+    const { body } = await stranger.send("GET", "/v1/sentinel/assessments");
+    expect(body.assessments).toEqual([]);
+    expect(await storedVerdicts(person.user)).toMatchObject([{ verdict: null }]);
+  });
+
+  it("refuses feedback that is none", async () => {
+    const { user } = await Person.create();
+    const { assessment_id: id } = await user.assessed(desk);
+    for (const feedback of [
+      { assessment_id: id, outcome: "maybe" },
+      { assessment_id: id.slice(1), outcome: "fraud" },
+      { outcome: "fraud" },
+      { assessment_id: id, outcome: "fraud", note: "x" },
+    ]) {
+      const answer = await user.tenant.send("POST", "/v1/sentinel/feedback", { feedback });
+      expect(answer.status).toBe(400);
+    }
+    await fireAlarm(user);
+    expect(await storedVerdicts(user)).toMatchObject([{ verdict: null }]);
+  });
+});

@@ -1,0 +1,199 @@
+/** What is remembered of sessions, under floods, late deliveries, erasures and restores. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { dbFor } from "../../src/db/client.ts";
+import { findSessions } from "../../src/sentinel/store.ts";
+import { Tenant, User } from "../support/client.ts";
+import { evict, guardOf, loseStorage } from "../support/guard.ts";
+
+const database = Object.getPrototypeOf(env.DB);
+const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
+
+async function newUser(): Promise<User> {
+  return await User.withTotp(await Tenant.create("live"));
+}
+
+async function verdictOf(assessmentId: string): Promise<unknown> {
+  return await env.DB.prepare("SELECT verdict FROM assessments WHERE id = ?")
+    .bind(assessmentId)
+    .first("verdict");
+}
+
+/** Copies of an assessment, made a minute later, with the given verdict. */
+async function copies(count: number, assessmentId: string, verdict: string | null): Promise<void> {
+  await env.DB.prepare(
+    `WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < ?)
+    INSERT INTO assessments SELECT tenant_id,
+      printf('%012x', at + 60000) || printf('%012x', n) || identity_id, identity_id, at + n, model,
+      risk_score, recommendation, reasons, degraded, evidence, evidence_digest, policy,
+      context_digest, ?, 'feedback', at
+    FROM assessments, copy WHERE id = ?`,
+  )
+    .bind(count, verdict, assessmentId)
+    .run();
+}
+
+/** The guard keeps the identity, and no session of it. */
+async function forgetSessions(user: User): Promise<void> {
+  await runInDurableObject(guardOf(user), (_guard, { storage }) => {
+    storage.sql.exec("DELETE FROM sessions");
+  });
+  await evict(user);
+  await user.profile();
+}
+
+/** Holds back the next answer of D1 to a read. */
+function holdNextRead() {
+  const reached = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const real = statement.raw;
+  vi.spyOn(statement, "raw").mockImplementationOnce(async function (
+    this: unknown,
+    ...args: unknown[]
+  ) {
+    const answer = await real.apply(this, args);
+    reached.resolve();
+    await gate.promise;
+    return answer;
+  });
+  return { reached: reached.promise, release: gate.resolve };
+}
+
+/** Holds back the next batch to D1 for ever; it can be let happen late. */
+function holdNextBatch() {
+  const held = Promise.withResolvers<void>();
+  const real = database.batch;
+  let late: () => Promise<unknown> = async () => {};
+  vi.spyOn(database, "batch").mockImplementationOnce(function (this: unknown, ...args: unknown[]) {
+    late = () => real.apply(this, args);
+    held.resolve();
+    return new Promise(() => {});
+  });
+  return { held: held.promise, happenLate: async () => await late() };
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("A restored guard", () => {
+  it("has the reported sessions beside the confirmed ones, each up to its bound", async () => {
+    const user = await newUser();
+    const { assessment_id: id } = await user.assessed();
+    await user.judge(id, "fraud");
+    await copies(150, id, "legitimate");
+    const sessions = await findSessions(dbFor(env, user.tenant.id), user.tenant.id, user.id);
+    expect(sessions.filter(({ verdict }) => verdict === "fraud")).toMatchObject([{ id }]);
+    expect(sessions.filter(({ verdict }) => verdict === "legitimate")).toHaveLength(100);
+    const times = sessions.map(({ at }) => at);
+    expect(times).toEqual(times.toSorted((left, right) => left - right));
+  });
+
+  it("does not keep its user out for a session it cannot read", async () => {
+    const user = await newUser();
+    await user.judge((await user.assessed()).assessment_id, "legitimate");
+    await env.DB.prepare(`UPDATE assessments SET evidence = '{"context":{}}' WHERE identity_id = ?`)
+      .bind(user.id)
+      .run();
+    await loseStorage(user);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+
+  it("reads what is about its identity, and not all of the tenant", async () => {
+    const user = await newUser();
+    const { assessment_id: id } = await user.assessed();
+    await user.events();
+    await copies(20_000, id, null);
+    const read: number[] = [];
+    const real = statement.all;
+    vi.spyOn(statement, "all").mockImplementation(async function (this: unknown, ...args) {
+      const answer = await real.apply(this, args);
+      read.push(answer.meta.rows_read);
+      return answer;
+    });
+    const raw = statement.raw;
+    vi.spyOn(statement, "raw").mockImplementation(async function (this: unknown, ...args) {
+      read.push((await real.apply(this)).meta.rows_read);
+      return await raw.apply(this, args);
+    });
+    const nobody = "abcdefabcdefabcdefabcdef";
+    await findSessions(dbFor(env, user.tenant.id), user.tenant.id, nobody);
+    const { assessments } = (
+      await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=nobody")
+    ).body;
+    expect(assessments).toEqual([]);
+    expect(read.length).toBeGreaterThan(2);
+    expect(Math.max(...read)).toBeLessThan(50);
+  });
+});
+
+describe("A delivery that D1 carries out late", () => {
+  it("does not turn a newer verdict back", async () => {
+    const user = await newUser();
+    const { assessment_id: id } = await user.assessed();
+    await user.events();
+    const { happenLate } = holdNextBatch();
+    await user.judge(id, "legitimate");
+    await user.judge(id, "fraud");
+    await user.events();
+    expect(await verdictOf(id)).toBe("fraud");
+    await happenLate();
+    expect(await verdictOf(id)).toBe("fraud");
+  });
+
+  it("leaves nothing of an erased user with who comes after", async () => {
+    const user = await newUser();
+    await user.events();
+    const { held, happenLate } = holdNextBatch();
+    await user.assessed();
+    await held;
+    expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
+    await User.provision(user.tenant, user.externalId);
+    await happenLate();
+    const { results } = await env.DB.prepare("SELECT id FROM assessments WHERE tenant_id = ?")
+      .bind(user.tenant.id)
+      .all();
+    expect(results).toEqual([]);
+  });
+});
+
+describe("Feedback while its user is erased", () => {
+  it("finds nothing any more, and teaches nobody who comes after", async () => {
+    const user = await newUser();
+    const { assessment_id: id } = await user.assessed();
+    await user.events();
+    await forgetSessions(user);
+    const read = holdNextRead();
+    const judging = user.judge(id, "legitimate");
+    await read.reached;
+    expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
+    const successor = await User.provision(user.tenant, user.externalId);
+    read.release();
+    expect((await judging).body.code).toBe("assessment_not_found");
+    const tables = await runInDurableObject(guardOf(successor), (_guard, { storage }) =>
+      storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+});
+
+describe("A flood of sessions", () => {
+  it("does not push out the one that a code confirms", async () => {
+    const user = await newUser();
+    const { assessment_id: id } = await user.assessed();
+    for (let n = 0; n < 51; n += 1) await user.discover({ ip: "9.9.9.9", ua: "curl/8.9" });
+    await user.events();
+    expect((await user.verify(user.code(Date.now()), undefined, id)).status).toBe(200);
+    await user.events();
+    expect(await verdictOf(id)).toBe("legitimate");
+  });
+
+  it("delays no code for a session that D1 cannot find now", async () => {
+    const user = await newUser();
+    const unknown = `${"0".repeat(24)}${user.id}`;
+    await user.profile();
+    vi.spyOn(statement, "raw").mockRejectedValue(new Error("D1_ERROR: injected"));
+    expect((await user.verify(user.code(Date.now()), undefined, unknown)).status).toBe(200);
+  });
+});

@@ -1,0 +1,159 @@
+/**
+ * What an assessment costs, counted at the bindings: one round trip, in which everything is asked at
+ * once, and two reads of KV at most, whatever the lists hold.
+ */
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import type { PrefixWatch } from "../../src/guard/prefix-watch.ts";
+import { currentKey } from "../../src/sentinel/network/current.ts";
+import { publishPopulations } from "../../src/sentinel/population/publish.ts";
+import { Tenant, User } from "../support/client.ts";
+import { feed, imported } from "./network/support.ts";
+
+const listed = "185.220.100.7";
+const day = 24 * 60 * 60 * 1000;
+
+let user: User;
+/** Each test begins in an isolate that remembers nothing: a day later than the one before. */
+let today = Date.now();
+
+interface Calls {
+  readonly kv: string[];
+  guards: number;
+  prefixes: number;
+  statements: number;
+}
+
+/** Tells of every object that is asked for, until the mocks are restored. */
+function onGet<T extends IdentityGuard | PrefixWatch>(
+  namespace: DurableObjectNamespace<T>,
+  asked: () => void,
+): void {
+  const real = namespace.get.bind(namespace);
+  vi.spyOn(namespace, "get").mockImplementation((id) => {
+    asked();
+    return real(id);
+  });
+}
+
+/** Counts what goes out until the mocks are restored. */
+function counting(): Calls {
+  const calls: Calls = { kv: [], guards: 0, prefixes: 0, statements: 0 };
+  const kv = Object.getPrototypeOf(env.IP_REPUTATION);
+  const get = kv.get;
+  vi.spyOn(kv, "get").mockImplementation(function (this: unknown, ...args: unknown[]) {
+    calls.kv.push(String(args[0]));
+    return get.apply(this, args);
+  });
+  onGet(env.GUARD, () => {
+    calls.guards += 1;
+  });
+  onGet(env.PREFIXES, () => {
+    calls.prefixes += 1;
+  });
+  const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
+  for (const method of ["all", "raw", "run", "first"]) {
+    const real = statement[method];
+    vi.spyOn(statement, method).mockImplementation(function (this: unknown, ...args: unknown[]) {
+      calls.statements += 1;
+      return real.apply(this, args);
+    });
+  }
+  return calls;
+}
+
+async function stored(values: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const { keys } = await env.IP_REPUTATION.list({ prefix: "net/" });
+  for (const { name } of keys) await env.IP_REPUTATION.delete(name);
+  for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
+}
+
+const someFeeds = [
+  feed("vpn", "185.220.100.0/22"),
+  feed("tor", "185.220.101.7"),
+  feed("threat", "5.5.5.5 9"),
+];
+
+function everything(): Map<string, Uint8Array> {
+  return imported(someFeeds, today);
+}
+
+const states: readonly (readonly [string, () => Map<string, Uint8Array>])[] = [
+  ["empty", () => new Map()],
+  ["full", everything],
+  [
+    "corrupt",
+    () => new Map([...everything()].map(([key, value]) => [key, value.subarray(0, -1)] as const)),
+  ],
+];
+
+beforeAll(async () => {
+  user = await User.provision(await Tenant.create("live"));
+});
+
+beforeEach(() => {
+  today += 2 * day;
+  vi.useFakeTimers({ toFake: ["Date"], now: today });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+describe.each(states)("With lists that are %s", (_state, values) => {
+  it("an assessment asks guard and prefix once, KV twice at most, and D1 for the token only", async () => {
+    await stored(values());
+    const counts: number[] = [];
+    for (let n = 0; n < 4; n += 1) {
+      const calls = counting();
+      await user.assessed({ ip: listed });
+      vi.restoreAllMocks();
+      expect([calls.guards, calls.prefixes]).toEqual([1, 1]);
+      expect(calls.statements).toBeLessThanOrEqual(n === 0 ? 2 : 0);
+      counts.push(calls.kv.length);
+    }
+    for (const count of counts) expect(count).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("With everything imported and a population", () => {
+  beforeEach(async () => {
+    await stored(everything());
+    await publishPopulations(env, today);
+  });
+
+  it("the first assessment reads the data set and the shard, the next population and shard, then only the shard", async () => {
+    const reads: string[][] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const { kv } = counting();
+      await user.assessed({ ip: listed });
+      vi.restoreAllMocks();
+      reads.push(kv.map((key) => key.split("/").slice(0, 3).join("/")).toSorted());
+    }
+    expect(reads).toEqual([
+      ["net/v2/4", currentKey],
+      ["net/v2/4", `pop/v1/${user.tenant.id}`],
+      ["net/v2/4"],
+    ]);
+  });
+
+  it("all that an assessment asks is under way before any of it has answered", async () => {
+    await user.assessed({ ip: listed });
+    await user.assessed({ ip: listed });
+    const asked = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
+    onGet(env.GUARD, asked.guard.resolve);
+    onGet(env.PREFIXES, asked.prefix.resolve);
+    const kv = Object.getPrototypeOf(env.IP_REPUTATION);
+    const get = kv.get;
+    vi.spyOn(kv, "get").mockImplementation(async function (this: unknown, ...args: unknown[]) {
+      // One after the other would end in a timeout, and the answer would say so.
+      await Promise.all([asked.guard.promise, asked.prefix.promise]);
+      return await get.apply(this, args);
+    });
+    const { degraded, reasons } = await user.assessed({ ip: listed });
+    expect(degraded).toEqual([]);
+    expect(reasons.map(({ signal }: { signal: string }) => signal)).toContain("vpn");
+  });
+});
