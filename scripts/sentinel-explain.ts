@@ -1,0 +1,80 @@
+/**
+ * `npm run sentinel:explain -- FILE`: computes the score of an assessment again from its stored
+ * inputs, and says where it comes from. Needs no service and no network.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { Failure, runScript } from "./support/failure.ts";
+import {
+  assessmentsSchema,
+  recompute,
+  type StoredAssessment,
+} from "./support/sentinel-recompute.ts";
+
+const helpText = `Recompute the score of an assessment from its stored inputs.
+
+  npm run sentinel:explain -- FILE
+
+FILE holds one assessment, or a page of them, as GET /v1/sentinel/assessments answers it; "-" reads
+the standard input. Ends with 0 when every score, reason and recommendation is as it was stored, with
+1 when one is not, with 2 when the file cannot be read or is of another model.
+`;
+
+const exitCodes = { asStored: 0, different: 1, unusable: 2 };
+
+function read(file: string): StoredAssessment[] {
+  let text: string;
+  try {
+    text = readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    throw new Failure(`${file}: ${error instanceof Error ? error.message : error}`);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new Failure(`${file}: not JSON`);
+  }
+  const parsed = assessmentsSchema.safeParse(json);
+  if (!parsed.success) throw new Failure(`${file}: not an assessment, or a page of them`);
+  return parsed.data;
+}
+
+/** Prints how the score comes about. @returns whether it is as it was stored */
+function explain(stored: StoredAssessment): boolean {
+  const { lines, differences } = recompute(stored);
+  const verdict =
+    differences.length === 0
+      ? "As it was stored."
+      : `NOT as it was stored: ${differences.join(", ")}.`;
+  process.stdout.write(`${[...lines, `  ${verdict}`].join("\n")}\n\n`);
+  return differences.length === 0;
+}
+
+function main(): number {
+  const { values, positionals } = parseArgs({
+    options: { help: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    process.stdout.write(helpText);
+    return exitCodes.asStored;
+  }
+  const [file, ...more] = positionals;
+  if (file === undefined || more.length > 0) throw new Failure("Name one FILE; see --help.");
+  const stored = read(file);
+  if (stored.length === 0) throw new Failure(`${file}: no assessment in it`);
+  return stored.map(explain).every(Boolean) ? exitCodes.asStored : exitCodes.different;
+}
+
+await runScript(async () => {
+  try {
+    return main();
+  } catch (error) {
+    // Mistakes in the arguments come from parseArgs, with a code.
+    const expected = error instanceof Failure || (error instanceof Error && "code" in error);
+    if (!expected) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return exitCodes.unusable;
+  }
+});

@@ -1,0 +1,82 @@
+/** An assessment as the API answers it, computed again from its inputs. */
+import { z } from "zod";
+import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
+import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
+import { recommendationFor, recommendations, scoreOf } from "../../src/sentinel/score.ts";
+import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
+import { model, priorProbability } from "../../src/sentinel/weights.ts";
+import { Failure } from "./failure.ts";
+
+const assessment = z.object({
+  assessment_id: z.string().regex(assessmentIdPattern),
+  at: z.string(),
+  model: z.string(),
+  risk_score: z.number(),
+  recommendation: z.enum(recommendations),
+  reasons: z.array(z.object({ signal: z.string(), contribution: z.number(), detail: z.string() })),
+  policy: z
+    .object({
+      challenge_at: z.number(),
+      deny_at: z.number(),
+      signals_off: z.array(z.string()),
+    })
+    .nullable(),
+  inputs: sessionEvidenceSchema.nullable(),
+  inputs_digest: z.string().nullable(),
+});
+export type StoredAssessment = z.infer<typeof assessment>;
+
+/** One assessment, or a page of them. */
+export const assessmentsSchema = z.union([
+  z.object({ assessments: z.array(assessment) }).transform(({ assessments }) => assessments),
+  assessment.transform((one) => [one]),
+]);
+
+export interface Recomputed {
+  /** How the score comes about, line by line. */
+  readonly lines: readonly string[];
+  /** What is not as it was stored. */
+  readonly differences: readonly string[];
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`;
+}
+
+/** @throws Failure where this build cannot compute it */
+export function recompute(stored: StoredAssessment): Recomputed {
+  const { assessment_id: id, inputs, policy } = stored;
+  if (stored.model !== model || inputs === null || policy === null) {
+    throw new Failure(
+      `${id}: of the model ${stored.model}; this build computes ${model}. Use the build that has it.`,
+    );
+  }
+  const reasons = reasonsFor(inputs, policy.signals_off);
+  const score = scoreOf(reasons);
+  const recommendation = recommendationFor(score, {
+    challengeAt: policy.challenge_at,
+    denyAt: policy.deny_at,
+  });
+  const prior = Math.log(priorProbability / (1 - priorProbability));
+  const sum = reasons.reduce((total, { contribution }) => total + contribution, prior);
+  const lines = [
+    `${id}  ${stored.at}  ${stored.model}`,
+    `  ${signed(prior)}  prior: ${priorProbability} of all sessions`,
+    ...reasons.map(
+      ({ signal, contribution, detail }) => `  ${signed(contribution)}  ${signal}: ${detail}`,
+    ),
+    `  ${signed(sum)}  log-odds: score ${score}, ${recommendation}`,
+  ];
+  const differences = [
+    ...(score === stored.risk_score ? [] : [`the score was ${stored.risk_score}`]),
+    ...(recommendation === stored.recommendation
+      ? []
+      : [`the recommendation was ${stored.recommendation}`]),
+    ...(JSON.stringify(reasons) === JSON.stringify(stored.reasons) ? [] : ["the reasons differ"]),
+    ...(canonicalDigest(inputs) === stored.inputs_digest
+      ? []
+      : ["the inputs are not those of the digest"]),
+  ];
+  return { lines, differences };
+}
