@@ -1,0 +1,29 @@
+/**
+ * Networks that nobody has, for a run without any download: their sizes fall off as those of real ones
+ * do. The addresses are real ones of no meaning here; nothing is ever sent to them.
+ */
+import { publishedCountries } from "../published.ts";
+import type { NetworkTable, Provider } from "./networks.ts";
+
+const others = ["SE", "DK", "FI", "GB", "FR", "PL", "ES", "IT", "NL", "IN", "CN", "JP", "CA", "MX"];
+const providersPerCountry = 12;
+/** The largest has a /11, each one after it half of the one before, at least a /18. */
+const largestBits = 21;
+const smallestBits = 14;
+const firstAddress = 20 * 2 ** 24;
+/** Numbers for private use (RFC 6996). */
+const firstAsn = 64512;
+
+export function madeUpNetworks(): NetworkTable {
+  const providers: Provider[] = [];
+  let start = firstAddress;
+  for (const country of [...Object.keys(publishedCountries), ...others]) {
+    for (let place = 0; place < providersPerCountry; place += 1) {
+      const addresses = 2 ** Math.max(smallestBits, largestBits - place);
+      const asn = firstAsn + providers.length;
+      providers.push({ asn, country, addresses, ranges: [[start, addresses]] });
+      start += addresses;
+    }
+  }
+  return { source: "made-up networks", providers };
+}

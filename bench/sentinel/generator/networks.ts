@@ -1,0 +1,117 @@
+/** Networks that people log in from (pure): who has which addresses, in which country. */
+import type { Random } from "../random.ts";
+
+/** First address and number of addresses. */
+export type AddressRange = readonly [start: number, size: number];
+
+/** What one network announces in one country. */
+export interface Provider {
+  readonly asn: number;
+  readonly country: string;
+  readonly addresses: number;
+  /** The largest ranges first. */
+  readonly ranges: readonly AddressRange[];
+}
+
+export interface NetworkTable {
+  /** Where it comes from, with the date. */
+  readonly source: string;
+  readonly providers: readonly Provider[];
+}
+
+interface OwnedRange {
+  readonly start: number;
+  readonly end: number;
+}
+export interface AsnRange extends OwnedRange {
+  readonly asn: number;
+  readonly name: string;
+}
+export interface CountryRange extends OwnedRange {
+  readonly country: string;
+}
+
+/** Fewer addresses than a /20 in the country: no provider of homes. */
+const fewestAddresses = 4096;
+const mostProvidersPerCountry = 300;
+const mostRanges = 48;
+
+/**
+ * Data centres, states and companies hold many addresses that nobody logs in from. Both users and
+ * attackers are drawn from what is left, so that the kind of a network gives nothing away.
+ */
+const notForPeople =
+  /\b(hosting|hosted|cloud\w*|servers?|data ?cent(er|re)s?|vps|dedicated|colo\w*|cdn|amazon|google|microsoft|akamai|oracle|apple|facebook|ovh|hetzner|digitalocean|linode|leaseweb|m247|choopa|vultr|dod|dnic|department|ministry|army|navy|military|usaisc|headquarters|bank|ford|daimler|siemens|ibm|hp|hewlett|merck|eli lilly|prudential|bloomberg|halliburton|research|institute)\b/i;
+
+/** Both lists in the order of addresses, without overlaps. */
+export function providersOf(
+  asns: readonly AsnRange[],
+  countries: readonly CountryRange[],
+): Provider[] {
+  const found = new Map<string, { asn: number; country: string; ranges: AddressRange[] }>();
+  let place = 0;
+  for (const { start, end, asn, name } of asns) {
+    if (notForPeople.test(name)) continue;
+    while ((countries[place]?.end ?? Number.POSITIVE_INFINITY) < start) place += 1;
+    for (let next = place; ; next += 1) {
+      const there = countries[next];
+      if (there === undefined || there.start > end) break;
+      const from = Math.max(start, there.start);
+      const size = Math.min(end, there.end) - from + 1;
+      const key = `${asn}/${there.country}`;
+      const provider = found.get(key) ?? { asn, country: there.country, ranges: [] };
+      provider.ranges.push([from, size]);
+      found.set(key, provider);
+    }
+  }
+  return largestOf([...found.values()].map(measured));
+}
+
+function measured(provider: Pick<Provider, "asn" | "country" | "ranges">): Provider {
+  const bySize = provider.ranges.toSorted((left, right) => right[1] - left[1]);
+  const addresses = bySize.reduce((sum, [, size]) => sum + size, 0);
+  return { ...provider, addresses, ranges: bySize.slice(0, mostRanges) };
+}
+
+function largestOf(providers: readonly Provider[]): Provider[] {
+  const counts = new Map<string, number>();
+  return providers
+    .filter(({ addresses }) => addresses >= fewestAddresses)
+    .toSorted((left, right) => right.addresses - left.addresses)
+    .filter(({ country }) => {
+      const count = counts.get(country) ?? 0;
+      counts.set(country, count + 1);
+      return count < mostProvidersPerCountry;
+    });
+}
+
+/** Any address of the provider. */
+export function someAddress({ ranges }: Provider, random: Random): number {
+  const all = ranges.reduce((sum, [, size]) => sum + size, 0);
+  let left = random.below(all);
+  for (const [start, size] of ranges) {
+    if (left < size) return start + left;
+    left -= size;
+  }
+  return ranges[0]?.[0] ?? 0;
+}
+
+/** The part of the provider's range that the address lies in, at most `size` addresses. */
+export function neighbourhood(provider: Provider, address: number, size: number): AddressRange {
+  const range = provider.ranges.find(
+    ([start, length]) => start <= address && address < start + length,
+  );
+  const [start, length] = range ?? [address, 1];
+  const from = Math.max(start, address - (address % size));
+  return [from, Math.min(start + length, from + size - (from % size)) - from];
+}
+
+export const prefixSize = 256;
+
+export function prefixOf(address: number): number {
+  return address - (address % prefixSize);
+}
+
+export function textOf(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
+}

@@ -1,0 +1,194 @@
+/** People (pure): where they live, work and travel, what they carry, and how that changes. */
+import { publishedCountries, publishedDevices } from "../published.ts";
+import { type Random, Weighted } from "../random.ts";
+import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
+import type { NetworkTable, Provider } from "./networks.ts";
+import { exitAt, homeAt, type Place, phoneAt, workplaceAt } from "./places.ts";
+import { networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
+import { type Rhythm, someRhythm } from "./rhythm.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** What holds from a time on, until the next. */
+interface Since<T> {
+  readonly from: number;
+  readonly value: T;
+}
+
+interface Trip {
+  readonly from: number;
+  readonly until: number;
+  readonly place: Place;
+}
+
+export interface Person {
+  readonly country: string;
+  readonly rhythm: Rhythm;
+  readonly homes: readonly Since<Place>[];
+  readonly phones: readonly Since<Place>[];
+  readonly work: Place | null;
+  readonly trips: readonly Trip[];
+  /** Exits of the person, and the part of days at one of them. */
+  readonly exits: readonly Place[];
+  readonly atExit: number;
+  readonly usualDevice: DeviceKind;
+  readonly devices: ReadonlyMap<DeviceKind, readonly Since<Browser>[][]>;
+}
+
+/** The countries and providers that people are drawn from. */
+export class World {
+  readonly countries: Weighted<string>;
+  readonly agents: AgentPool;
+  readonly from: number;
+  readonly reading: Reading;
+  readonly #providers = new Map<string, Weighted<Provider>>();
+  readonly #users: number;
+
+  constructor(
+    networks: NetworkTable,
+    agents: AgentPool,
+    reading: Reading,
+    from: number,
+    users: number,
+  ) {
+    this.agents = agents;
+    this.reading = reading;
+    this.from = from;
+    this.#users = users;
+    const byCountry = Map.groupBy(networks.providers, ({ country }) => country);
+    for (const [country, providers] of byCountry) {
+      this.#providers.set(
+        country,
+        new Weighted(providers, ({ addresses }) => addresses ** reading.concentration),
+      );
+    }
+    this.countries = countriesOf(byCountry, reading.norway);
+  }
+
+  /** @throws RangeError for a country without networks */
+  someProvider(country: string, random: Random): Provider {
+    const providers = this.#providers.get(country);
+    if (providers === undefined) throw new RangeError(`No network in ${country}`);
+    return providers.draw(random);
+  }
+
+  /** Workplaces of a provider are as many as its people fill. */
+  someWorkplace(country: string, random: Random): Place {
+    const share = publishedCountries[country] ?? 0.002;
+    const workplaces = (this.#users * share * this.reading.works) / networkRates.colleagues;
+    const number = Math.floor(random.next() ** 2 * Math.max(1, workplaces));
+    return workplaceAt(this.someProvider(country, random), number);
+  }
+}
+
+/** The published proportions but for Norway, whose share among users is calibrated. */
+function countriesOf(
+  byCountry: ReadonlyMap<string, readonly Provider[]>,
+  norway: number,
+): Weighted<string> {
+  const named = Object.keys(publishedCountries);
+  const left = 1 - Object.values(publishedCountries).reduce((sum, share) => sum + share, 0);
+  const sizes = new Map(
+    [...byCountry].map(([country, providers]) => {
+      const addresses = providers.reduce((sum, provider) => sum + provider.addresses, 0);
+      return [country, addresses ** networkRates.otherCountries] as const;
+    }),
+  );
+  const others = [...sizes].filter(([country]) => !named.includes(country));
+  const sum = others.reduce((total, [, size]) => total + size, 0);
+  const abroad = (1 - norway) / (1 - (publishedCountries.NO ?? 0));
+  return new Weighted([...byCountry.keys()], (country) => {
+    if (country === "NO") return norway;
+    return abroad * (publishedCountries[country] ?? ((sizes.get(country) ?? 0) / sum) * left);
+  });
+}
+
+/** Times in the year at which something happens so often in a year. */
+function moments(perYear: number, from: number, random: Random): number[] {
+  const times: number[] = [];
+  for (let day = random.exponential(yearDays / perYear); day < yearDays; ) {
+    times.push(from + day * dayMs);
+    day += random.exponential(yearDays / perYear);
+  }
+  return times;
+}
+
+/** What it is now, of things in the order of time. */
+export function nowOf<T>(things: readonly Since<T>[], at: number): T {
+  const found = things.findLast(({ from }) => from <= at) ?? things[0];
+  if (found === undefined) throw new RangeError("Nothing has ever been there");
+  return found.value;
+}
+
+function someHomes(world: World, country: string, random: Random): Since<Place>[] {
+  let provider = world.someProvider(country, random);
+  const homes = [{ from: 0, value: homeAt(provider, random) }];
+  const { movesPerYear, providerChangesPerYear, movesToOtherProvider } = peopleRates;
+  const changes = movesPerYear + providerChangesPerYear;
+  for (const from of moments(changes, world.from, random)) {
+    const moves = random.chance(movesPerYear / changes);
+    if (!moves || random.chance(movesToOtherProvider)) {
+      provider = world.someProvider(country, random);
+    }
+    homes.push({ from, value: homeAt(provider, random) });
+  }
+  return homes;
+}
+
+function someTrips(world: World, random: Random): Trip[] {
+  return moments(peopleRates.tripsPerYear, world.from, random).map((from) => {
+    const provider = world.someProvider(world.countries.draw(random), random);
+    const until = from + random.exponential(peopleRates.tripDays) * dayMs;
+    return { from, until, place: homeAt(provider, random) };
+  });
+}
+
+function someExits(world: World, random: Random): Place[] {
+  const [fewest, most] = world.reading.exitCountries;
+  return Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
+    return exitAt(world.someProvider(world.countries.draw(random), random), random);
+  });
+}
+
+/** One device after the other, in the place of the first. */
+function someDevice(world: World, kind: DeviceKind, random: Random): Since<Browser>[] {
+  const later = moments(world.reading.newDevicesPerYear, world.from, random);
+  return [0, ...later].map((from) => ({ from, value: world.agents.someBrowser(kind, random) }));
+}
+
+const kindsOfDevice = new Weighted(deviceKinds, (kind) => publishedDevices[kind]);
+
+function someDevices(world: World, usual: DeviceKind, random: Random): Person["devices"] {
+  const spares = Math.floor(random.exponential(world.reading.sparesMean));
+  const own = Array.from({ length: 1 + spares }, () => someDevice(world, usual, random));
+  const devices = new Map([[usual, own]]);
+  if (random.chance(peopleRates.secondDevice)) {
+    const other = usual === "desktop" ? "mobile" : "desktop";
+    devices.set(other, [someDevice(world, other, random)]);
+  }
+  return devices;
+}
+
+export function somePerson(world: World, random: Random): Person {
+  const { reading } = world;
+  const country = world.countries.draw(random);
+  const homes = someHomes(world, country, random);
+  const ownPhone = random.chance(reading.phoneAtHomeProvider)
+    ? homes.map(({ from, value }) => ({ from, value: phoneAt(value.provider, random) }))
+    : [{ from: 0, value: phoneAt(world.someProvider(country, random), random) }];
+  const usesExits = random.chance(reading.usesExits);
+  const [least, most] = reading.daysAtExit;
+  const usualDevice = kindsOfDevice.draw(random);
+  return {
+    country,
+    rhythm: someRhythm(country, random),
+    homes,
+    phones: ownPhone,
+    work: random.chance(reading.works) ? world.someWorkplace(country, random) : null,
+    trips: someTrips(world, random),
+    exits: usesExits ? someExits(world, random) : [],
+    atExit: random.between(least, most),
+    usualDevice,
+    devices: someDevices(world, usualDevice, random),
+  };
+}

@@ -1,0 +1,121 @@
+/** When people log in (pure): how often in a year, in bursts and pauses, at hours of their own. */
+import { publishedLogins } from "../published.ts";
+import { type Random, Weighted } from "../random.ts";
+import { rhythmRates, yearDays } from "./rates.ts";
+
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
+/** The Unix epoch was a Thursday; weeks begin on Monday. */
+export const daysBeforeEpoch = 3;
+
+/** Offset from UTC in hours, where most people of the country live; by longitude, no daylight time. */
+const offsets: Readonly<Record<string, number>> = {
+  US: -6,
+  CA: -5,
+  MX: -6,
+  BR: -3,
+  AR: -3,
+  CL: -4,
+  CO: -5,
+  GB: 0,
+  PT: 0,
+  IE: 0,
+  RU: 3,
+  TR: 3,
+  UA: 2,
+  IN: 5.5,
+  CN: 8,
+  JP: 9,
+  KR: 9,
+  AU: 10,
+  NZ: 12,
+  ID: 7,
+  VN: 7,
+  TH: 7,
+};
+const usualOffset = 1;
+
+/** Within each group, counts are as common as a power of them that gives the published mean. */
+const counts = publishedLogins.byCount.map(({ least, most, share, mean }) => {
+  const values = Array.from({ length: most - least + 1 }, (_, index) => least + index);
+  return { share, values: new Weighted(values, (value) => value ** powerFor(values, mean)) };
+});
+const groups = new Weighted(counts, ({ share }) => share);
+
+/** The power that gives the values the mean, found by halving. */
+function powerFor(values: readonly number[], mean: number): number {
+  let [least, most] = [-8, 4];
+  for (let round = 0; round < 50; round += 1) {
+    const power = (least + most) / 2;
+    const weights = values.map((value) => value ** power);
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    const got = values.reduce((total, value, index) => total + value * (weights[index] ?? 0), 0);
+    if (got / sum < mean) least = power;
+    else most = power;
+  }
+  return (least + most) / 2;
+}
+
+export function someLoginCount(random: Random): number {
+  return groups.draw(random).values.draw(random);
+}
+
+const hoursOfDay = new Weighted(
+  rhythmRates.day.map((weight, hour) => ({ hour, weight })),
+  ({ weight }) => weight,
+);
+const mostOfWeek = Math.max(...rhythmRates.week);
+
+/** The hours of one person. */
+export interface Rhythm {
+  readonly offsetMs: number;
+  /** Hours of the local day. */
+  readonly own: readonly number[];
+}
+
+export function someRhythm(country: string, random: Random): Rhythm {
+  const [fewest, most] = rhythmRates.ownHours;
+  const own = Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
+    return hoursOfDay.draw(random).hour + random.next();
+  });
+  return { offsetMs: (offsets[country] ?? usualOffset) * hourMs, own };
+}
+
+function someHour({ own }: Rhythm, random: Random): number {
+  if (!random.chance(rhythmRates.atOwnHours)) return hoursOfDay.draw(random).hour + random.next();
+  const hour = random.normal(random.pick(own), rhythmRates.ownHourSpread);
+  return ((hour % 24) + 24) % 24;
+}
+
+/** Moved to one of the person's hours on that local day, or a day later where it is a quiet one. */
+function atUsualHour(at: number, rhythm: Rhythm, random: Random): number {
+  let day = Math.floor((at + rhythm.offsetMs) / dayMs);
+  const weight = rhythmRates.week[(day + daysBeforeEpoch) % 7] ?? 1;
+  if (!random.chance(weight / mostOfWeek)) day += 1;
+  return Math.round(day * dayMs + someHour(rhythm, random) * hourMs - rhythm.offsetMs);
+}
+
+/** Within the year from `from`, in order. */
+export function loginTimes(count: number, from: number, rhythm: Rhythm, random: Random): number[] {
+  const [least, most] = rhythmRates.activePart;
+  const active = yearDays * dayMs * random.between(least, most);
+  const start = from + random.next() * (yearDays * dayMs - active);
+  const times: number[] = [];
+  while (times.length < count) {
+    const last = times.at(-1);
+    if (last !== undefined && random.chance(rhythmRates.followsSoon)) {
+      const spread = Math.exp(random.normal(0, rhythmRates.soonSpread));
+      times.push(soon(last + rhythmRates.soonHours * hourMs * spread, last, rhythm, random));
+    } else {
+      times.push(atUsualHour(start + random.next() * active, rhythm, random));
+    }
+  }
+  const until = from + yearDays * dayMs;
+  return times.filter((at) => at >= from && at < until).toSorted((left, right) => left - right);
+}
+
+/** A login within hours of another is where it falls; a later one is at a usual hour. */
+function soon(at: number, last: number, rhythm: Rhythm, random: Random): number {
+  if (at - last < rhythmRates.sameOccasionHours * hourMs) return Math.round(at);
+  return Math.max(atUsualHour(at, rhythm, random), last + hourMs);
+}

@@ -1,0 +1,66 @@
+/**
+ * People who are not users of the service (pure). What an attacker comes with is what one of them
+ * had, at that hour in the days before: so attackers have no networks, agents or hours of their own.
+ */
+import type { Random } from "../random.ts";
+import type { Visit } from "./logins.ts";
+import { attackerRates } from "./rates.ts";
+
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
+/** Where nobody fits at that hour, any of these days. */
+const longDays = 60;
+
+/** Place of the first that is not before the time. */
+function firstFrom(visits: readonly Visit[], at: number): number {
+  let from = 0;
+  let to = visits.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((visits[middle]?.at ?? 0) < at) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function between(visits: readonly Visit[], from: number, to: number, random: Random) {
+  const first = firstFrom(visits, from);
+  const count = firstFrom(visits, to) - first;
+  return count > 0 ? visits[first + random.below(count)] : undefined;
+}
+
+function near(visits: readonly Visit[], at: number, random: Random): Visit | undefined {
+  const days = attackerRates.strangerDays;
+  const start = random.below(days);
+  for (let step = 0; step < days; step += 1) {
+    const moment = at - ((start + step) % days) * dayMs;
+    const found = between(visits, moment - hourMs, moment, random);
+    if (found !== undefined) return found;
+  }
+  return between(visits, at - longDays * dayMs, at, random);
+}
+
+export class Strangers {
+  readonly #visits: readonly Visit[];
+  readonly #byCountry: ReadonlyMap<string, readonly Visit[]>;
+  readonly #byNetwork: ReadonlyMap<number, readonly Visit[]>;
+
+  /** @param visits in the order of time */
+  constructor(visits: readonly Visit[]) {
+    this.#visits = visits;
+    this.#byCountry = Map.groupBy(visits, ({ provider }) => provider.country);
+    this.#byNetwork = Map.groupBy(visits, ({ provider }) => provider.asn);
+  }
+
+  anybody(at: number, random: Random): Visit | undefined {
+    return near(this.#visits, at, random);
+  }
+
+  from(country: string, at: number, random: Random): Visit | undefined {
+    return near(this.#byCountry.get(country) ?? [], at, random);
+  }
+
+  inNetwork(asn: number, at: number, random: Random): Visit | undefined {
+    return near(this.#byNetwork.get(asn) ?? [], at, random);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * How well scores tell attacks from real logins (pure). A login is challenged where its score is at or
+ * above the threshold. Ties count as what they are: half for the area, together for a threshold.
+ */
+import { Random } from "./random.ts";
+
+/** Scores of both sides with the users they belong to. */
+export interface Side {
+  readonly scores: readonly number[];
+  readonly users: readonly number[];
+}
+
+function descending(scores: readonly number[]): number[] {
+  return scores.toSorted((left, right) => right - left);
+}
+
+/** Share of the sorted scores that are at or above the threshold. */
+function shareFrom(sorted: readonly number[], threshold: number): number {
+  let from = 0;
+  let to = sorted.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((sorted[middle] ?? 0) >= threshold) from = middle + 1;
+    else to = middle;
+  }
+  return sorted.length === 0 ? Number.NaN : from / sorted.length;
+}
+
+export function shareAtOrAbove(scores: readonly number[], threshold: number): number {
+  return shareFrom(descending(scores), threshold);
+}
+
+/** The threshold at or above which at least this share of attacks lies. */
+export function thresholdCatching(attacks: readonly number[], share: number): number {
+  const sorted = descending(attacks);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.POSITIVE_INFINITY;
+}
+
+/** The lowest score from which on at most this share of real logins is challenged. */
+export function thresholdSparing(real: readonly number[], share: number): number {
+  const sorted = descending(real);
+  const spared = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
+  return sorted.findLast((score) => score > spared) ?? Number.POSITIVE_INFINITY;
+}
+
+/** Share of attacks caught where at most this share of real logins is challenged. */
+export function recallAt(real: readonly number[], attacks: readonly number[], share: number) {
+  const sorted = descending(real);
+  const first = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
+  return attacks.filter((score) => score > first).length / attacks.length;
+}
+
+/** Share of real logins challenged where at least this share of attacks is caught. */
+export function challengedAt(real: readonly number[], attacks: readonly number[], share: number) {
+  return shareAtOrAbove(real, thresholdCatching(attacks, share));
+}
+
+export interface RocPoint {
+  /** Shares of real logins and of attacks at or above some threshold. */
+  readonly real: number;
+  readonly attacks: number;
+}
+
+/** From (0, 0) to (1, 1), a point for each score that occurs. */
+export function rocOf(real: readonly number[], attacks: readonly number[]): RocPoint[] {
+  const [left, right] = [descending(real), descending(attacks)];
+  const points: RocPoint[] = [{ real: 0, attacks: 0 }];
+  let [seenReal, seenAttacks] = [0, 0];
+  while (seenReal < left.length || seenAttacks < right.length) {
+    const at = Math.max(left[seenReal] ?? -Infinity, right[seenAttacks] ?? -Infinity);
+    while (seenReal < left.length && left[seenReal] === at) seenReal += 1;
+    while (seenAttacks < right.length && right[seenAttacks] === at) seenAttacks += 1;
+    points.push({ real: seenReal / left.length, attacks: seenAttacks / right.length });
+  }
+  return points;
+}
+
+/** Chance that an attack scores above a real login; a tie counts half. */
+export function aucOf(real: readonly number[], attacks: readonly number[]): number {
+  const points = rocOf(real, attacks);
+  return points.slice(1).reduce((area, point, index) => {
+    const before = points[index] ?? point;
+    return area + ((point.real - before.real) * (point.attacks + before.attacks)) / 2;
+  }, 0);
+}
+
+/** Scores of both sides in one order, for weighing them again and again. */
+class Ranking {
+  readonly #users: Int32Array;
+  readonly #isAttack: Uint8Array;
+  /** Whether the next score is another one. */
+  readonly #endsTie: Uint8Array;
+
+  constructor(real: Side, attacks: Side, placeOf: ReadonlyMap<number, number>) {
+    const rows = [
+      ...real.scores.map((score, index) => ({ score, user: real.users[index], attack: 0 })),
+      ...attacks.scores.map((score, index) => ({ score, user: attacks.users[index], attack: 1 })),
+    ].toSorted((left, right) => right.score - left.score);
+    this.#users = Int32Array.from(rows, ({ user }) => placeOf.get(user ?? 0) ?? 0);
+    this.#isAttack = Uint8Array.from(rows, ({ attack }) => attack);
+    this.#endsTie = Uint8Array.from(rows, ({ score }, i) => (rows[i + 1]?.score === score ? 0 : 1));
+  }
+
+  /** Area, and share of attacks caught at this share of real logins, with users weighted. */
+  measure(weights: Int32Array, spared: number): { auc: number; recall: number } {
+    let [allReal, allAttacks] = [0, 0];
+    for (let row = 0; row < this.#users.length; row += 1) {
+      const weight = weights[this.#users[row] ?? 0] ?? 0;
+      if (this.#isAttack[row] === 1) allAttacks += weight;
+      else allReal += weight;
+    }
+    let [real, attacks, area, recall] = [0, 0, 0, 0];
+    let [tiedReal, tiedAttacks] = [0, 0];
+    for (let row = 0; row < this.#users.length; row += 1) {
+      const weight = weights[this.#users[row] ?? 0] ?? 0;
+      if (this.#isAttack[row] === 1) tiedAttacks += weight;
+      else tiedReal += weight;
+      if (this.#endsTie[row] === 0) continue;
+      area += tiedReal * (attacks + tiedAttacks / 2);
+      real += tiedReal;
+      attacks += tiedAttacks;
+      if (real <= spared * allReal) recall = attacks;
+      [tiedReal, tiedAttacks] = [0, 0];
+    }
+    return { auc: area / (allReal * allAttacks), recall: recall / allAttacks };
+  }
+}
+
+/** Figures of one model under many drawings of the users. */
+export interface Drawings {
+  readonly auc: readonly number[];
+  readonly recall: readonly number[];
+}
+
+/** Draws the users anew, as many as there are, for all models alike (bootstrap by user). */
+export function drawings(
+  real: readonly Side[],
+  attacks: readonly Side[],
+  spared: number,
+  rounds: number,
+): Drawings[] {
+  const users = new Set([...real, ...attacks].flatMap((side) => side.users));
+  const placeOf = new Map([...users].map((user, place) => [user, place]));
+  const rankings = real.map((side, model) => {
+    return new Ranking(side, attacks[model] ?? { scores: [], users: [] }, placeOf);
+  });
+  const random = new Random("drawings");
+  const found = rankings.map(() => ({ auc: [] as number[], recall: [] as number[] }));
+  for (let round = 0; round < rounds; round += 1) {
+    const weights = new Int32Array(users.size);
+    for (let draw = 0; draw < users.size; draw += 1) {
+      const user = random.below(users.size);
+      weights[user] = (weights[user] ?? 0) + 1;
+    }
+    for (const [model, ranking] of rankings.entries()) {
+      const { auc, recall } = ranking.measure(weights, spared);
+      found[model]?.auc.push(auc);
+      found[model]?.recall.push(recall);
+    }
+  }
+  return found;
+}
+
+/** The middle 95 % of the values. */
+export function middle95(values: readonly number[]): readonly [least: number, most: number] {
+  const sorted = values.toSorted((left, right) => left - right);
+  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
+  return [at(0.025), at(0.975)];
+}
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length / 2;
+  if (!Number.isInteger(middle)) return sorted[Math.floor(middle)] ?? Number.NaN;
+  return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+}

@@ -1,0 +1,82 @@
+/**
+ * EXTEND: the untrained model of Freeman et al. (NDSS 2016, equation 7), as the open reproduction of
+ * Wiefling et al. (das-group/rba-algorithm) computes it, with its weights.
+ *
+ * For each of two features the share in the population over the share in the user's own history, each
+ * a weighted sum over a hierarchy; times the chance that this user is attacked (alike for all) over
+ * the chance that this user logs in. Only the finest level of the population is smoothed, for values
+ * not seen yet; a feature nothing of which the user ever had counts four times the population.
+ */
+import type { Feature, Login, Model } from "../login.ts";
+import { type Counts, UserCounts } from "./counts.ts";
+
+type Hierarchy = readonly (readonly [feature: Feature, weight: number])[];
+
+const hierarchies: readonly Hierarchy[] = [
+  [
+    ["address", 0.6],
+    ["asn", 0.3],
+    ["country", 0.1],
+  ],
+  [
+    ["agent", 0.53867],
+    ["browser", 0.26805],
+    ["os", 0.18818],
+    ["device", 0.00511],
+  ],
+];
+const newFeature = 4;
+
+/** Values that might come yet: one, and as many as the other levels have. */
+function unseenOf(counts: Counts, others: readonly Feature[]): number {
+  return 1 + others.reduce((sum, feature) => sum + counts.distinct(feature), 0);
+}
+
+function smoothed(counts: Counts, login: Login, [finest, ...others]: readonly Feature[]): number {
+  if (finest === undefined) return 0;
+  const count = counts.of(login, finest);
+  const unseen = unseenOf(counts, others);
+  if (count === 0) return 1 / (counts.logins + unseen);
+  const within = count / (count + 1 + others.length);
+  return (count / counts.logins) * (1 - unseen / (counts.logins + unseen)) * within;
+}
+
+/** Share of the population. */
+function globalShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
+  const levels = hierarchy.map(([feature]) => feature);
+  return hierarchy.reduce((sum, [feature, weight], place) => {
+    const share =
+      place === 0 ? smoothed(counts, login, levels) : counts.of(login, feature) / counts.logins;
+    return sum + weight * share;
+  }, 0);
+}
+
+function ownShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
+  return hierarchy.reduce(
+    (sum, [feature, weight]) => sum + (weight * counts.of(login, feature)) / counts.logins,
+    0,
+  );
+}
+
+export function extendScore(everybody: Counts, own: Counts, users: number, login: Login): number {
+  const ratio = hierarchies.reduce((product, hierarchy) => {
+    const theirs = globalShare(everybody, login, hierarchy);
+    const mine = ownShare(own, login, hierarchy);
+    return product * (mine === 0 ? newFeature : theirs / mine);
+  }, 1);
+  return (ratio * everybody.logins) / (users * own.logins);
+}
+
+export function extend(): Model {
+  const seen = new UserCounts();
+  return {
+    name: "EXTEND",
+    observe: (login) => seen.add(login),
+    score(login) {
+      const own = seen.ownOf(login);
+      // Without a history nothing divides: as if every feature were new.
+      if (own === undefined) return newFeature ** hierarchies.length * seen.everybody.logins;
+      return extendScore(seen.everybody, own, seen.users, login);
+    },
+  };
+}

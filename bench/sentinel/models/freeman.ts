@@ -1,0 +1,28 @@
+/**
+ * Freeman's idea as the published figures were measured: for each of seven features the log of its
+ * share in the population over its share in the user's history, both smoothed, and their sum. EXTEND
+ * (extend.ts) is another reading of the same paper.
+ */
+import type { Login, Model } from "../login.ts";
+import { allFeatures, type Counts, UserCounts } from "./counts.ts";
+
+/** Logins that the population's share counts for in the user's own. */
+const trust = 1;
+
+export function freemanScore(everybody: Counts, own: Counts | undefined, login: Login): number {
+  return allFeatures.reduce((sum, feature) => {
+    const theirs = (everybody.of(login, feature) + 1) / (everybody.logins + 1);
+    const count = own?.of(login, feature) ?? 0;
+    const mine = (count + trust * theirs) / ((own?.logins ?? 0) + trust);
+    return sum + Math.log(theirs / mine);
+  }, 0);
+}
+
+export function freeman(): Model {
+  const seen = new UserCounts();
+  return {
+    name: "Freeman sum",
+    observe: (login) => seen.add(login),
+    score: (login) => freemanScore(seen.everybody, seen.ownOf(login), login),
+  };
+}

@@ -1,0 +1,174 @@
+/**
+ * Sentinel itself: each login goes through the guard's own transition (src/guard/assess.ts), with the
+ * evidence it would have in production but for the lists of addresses, which are left empty. Real
+ * logins are confirmed at once; attacks never are. The population is counted anew once a week, from
+ * the newest sessions of a quarter.
+ */
+import { assess } from "../../../src/guard/assess.ts";
+import { create } from "../../../src/guard/lifecycle.ts";
+import type { IdentityState } from "../../../src/guard/state.ts";
+import type { GuardCall } from "../../../src/guard/transition.ts";
+import { defaultPolicy } from "../../../src/policy.ts";
+import type { AssessmentRecord } from "../../../src/sentinel/assessment.ts";
+import type { Context } from "../../../src/sentinel/context.ts";
+import { type History, withSession } from "../../../src/sentinel/history.ts";
+import {
+  type ConfirmedSession,
+  type Population,
+  populationNear,
+  populationOf,
+} from "../../../src/sentinel/population.ts";
+import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
+import type { SignalName } from "../../../src/sentinel/signals/reason.ts";
+import { priorProbability } from "../../../src/sentinel/weights.ts";
+import type { Login, Model } from "../login.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** As src/sentinel/population/publish.ts counts, which does it every hour. */
+const countedMs = 90 * dayMs;
+const mostSessions = 20_000;
+const publishedEveryMs = 7 * dayMs;
+
+const tenantId = "bench";
+const actor = { type: "api_token", id: null } as const;
+
+function logit(probability: number): number {
+  return Math.log(probability / (1 - probability));
+}
+
+/** The least evidence, on top of the prior, whose score rounds to the threshold. */
+function evidenceFor(threshold: number): number {
+  return logit(threshold - 0.5e-4) - logit(priorProbability);
+}
+
+export const sentinelThresholds = {
+  challenge: evidenceFor(defaultPolicy.sentinel.challengeAt),
+  deny: evidenceFor(defaultPolicy.sentinel.denyAt),
+};
+
+/** Keyed hashes compare as the texts do that they stand for, so here the texts stand. */
+function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
+  const { device, os, browser } = facts;
+  return { country, asn, prefix, address, device, os, browser, agent, placeHidden: false };
+}
+
+interface Known {
+  readonly state: IdentityState;
+  readonly history: History;
+}
+
+/** What was learned so far; the models below ask it with different signals switched off. */
+class Course {
+  readonly #identities = new Map<number, Known>();
+  #sessions: ConfirmedSession[] = [];
+  #population: Population | null = null;
+  #publishedAt = Number.NEGATIVE_INFINITY;
+  #count = 0;
+  #last: { readonly login: Login; readonly withPopulation: boolean } | null = null;
+  #lastRecord: AssessmentRecord | null = null;
+
+  observe(login: Login): void {
+    const known = this.#knownOf(login);
+    const { record, state } = this.#assess(login, known, this.#population);
+    const context = contextOf(login);
+    const session = { id: record.id, at: login.at, verdict: "legitimate", context } as const;
+    const history = withSession(known.history, session, login.at);
+    this.#identities.set(login.user, { state, history });
+    this.#sessions.push({
+      identityId: String(login.user),
+      at: login.at,
+      context,
+      behaviour: record.evidence?.behaviour ?? null,
+    });
+    this.#publish(login.at);
+    this.#last = null;
+  }
+
+  recordOf(login: Login, withPopulation: boolean): AssessmentRecord {
+    const isSame = this.#last?.login === login && this.#last.withPopulation === withPopulation;
+    if (this.#lastRecord !== null && isSame) return this.#lastRecord;
+    const population = withPopulation ? this.#population : null;
+    const { record } = this.#assess(login, this.#knownOf(login), population);
+    this.#last = { login, withPopulation };
+    this.#lastRecord = record;
+    return record;
+  }
+
+  #knownOf({ user, at }: Login): Known {
+    const known = this.#identities.get(user);
+    if (known !== undefined) return known;
+    return { state: create(callOf(user, at), `user-${user}`).state, history: [] };
+  }
+
+  #assess(login: Login, { state, history }: Known, population: Population | null) {
+    const context = contextOf(login);
+    const surroundings = {
+      context,
+      network: { address: "", prefix: "", facts: null, reservedRange: null, tenantList: null },
+      population: population === null ? null : populationNear(population, context),
+      populationUnread: false,
+      crowd: login.crowd,
+      degraded: [],
+    };
+    this.#count += 1;
+    const session = {
+      assessmentId: `a${this.#count}`,
+      agent: login.facts.kind,
+      userId: null,
+      contextDigest: "",
+      shown: { address: login.address, agent: login.agent },
+    };
+    const call = callOf(login.user, login.at);
+    const { sentinel } = defaultPolicy;
+    const transition = assess(state, call, session, surroundings, sentinel, history);
+    if (!transition.result.ok)
+      throw new Error(`The guard refused: ${transition.result.error.code}`);
+    return { record: transition.result.value, state: transition.state };
+  }
+
+  #publish(at: number): void {
+    if (at - this.#publishedAt < publishedEveryMs) return;
+    this.#sessions = this.#sessions.filter((session) => session.at > at - countedMs);
+    this.#population = populationOf(this.#sessions.slice(-mostSessions), at);
+    this.#publishedAt = at;
+  }
+}
+
+function callOf(user: number, now: number): GuardCall {
+  return { tenantId, identityId: `id-${user}`, now, requestId: "bench", actor };
+}
+
+interface Variant {
+  readonly name: string;
+  readonly off: readonly SignalName[];
+  readonly population: boolean;
+}
+
+/** Sentinel as it is comes first; the others lack something. */
+const variants: readonly Variant[] = [
+  { name: "Sentinel", off: [], population: true },
+  { name: "network only", off: ["agent_history", "hour_of_week"], population: true },
+  { name: "agent only", off: ["network_history", "hour_of_week"], population: true },
+  { name: "without the hour", off: ["hour_of_week"], population: true },
+  { name: "without stuffing", off: ["credential_stuffing"], population: true },
+  { name: "without a population", off: [], population: false },
+];
+export const [{ name: sentinelName } = { name: "" }, ...lacking] = variants;
+export const variantNames = lacking.map(({ name }) => name);
+
+/** All variants share what was learned, so only the first of them observes. */
+export function sentinelModels(): Model[] {
+  const course = new Course();
+  return variants.map(({ name, off, population }, place) => ({
+    name,
+    thresholds: sentinelThresholds,
+    observe(login) {
+      if (place === 0) course.observe(login);
+    },
+    score(login) {
+      const { evidence } = course.recordOf(login, population);
+      const reasons = reasonsFor(evidence, off);
+      return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
+    },
+  }));
+}

@@ -1,0 +1,127 @@
+/** The figures of every model against every kind of attacker (pure). */
+import { type AttackerKind, attackerKinds } from "../generator/attackers.ts";
+import {
+  aucOf,
+  challengedAt,
+  type Drawings,
+  drawings,
+  middle95,
+  recallAt,
+  type Side,
+} from "../metrics.ts";
+import { modelNames } from "../models/all.ts";
+import type { Protocol } from "../protocol.ts";
+import { type Column, type Columns, keyOf } from "../results.ts";
+
+/** Real logins challenged, where models are compared at equal false positives. */
+export const equalShares = [0.001, 0.01, 0.05, 0.1, 0.2] as const;
+export const caughtShares = [0.9, 0.99] as const;
+const sparedInDrawings = 0.01;
+
+type Interval = readonly [least: number, most: number];
+
+export interface Outcome {
+  readonly model: string;
+  readonly auc: number;
+  readonly aucInterval: Interval | null;
+  readonly recallInterval: Interval | null;
+  /** Attacks caught, by `equalShares`. */
+  readonly recall: readonly number[];
+  /** Real logins challenged, by `caughtShares`. */
+  readonly challenged: readonly number[];
+}
+
+/** How far Sentinel is ahead of another model. */
+export interface Lead {
+  readonly over: string;
+  readonly auc: number;
+  readonly aucInterval: Interval;
+}
+
+export interface Comparison {
+  readonly kind: AttackerKind;
+  readonly real: number;
+  readonly attacks: number;
+  readonly outcomes: readonly Outcome[];
+  readonly leads: readonly Lead[];
+}
+
+function sideOf(column: Column | undefined, model: string): Side {
+  return { scores: column?.scores[model] ?? [], users: column?.users ?? [] };
+}
+
+export function outcomeOf(real: Side, attacks: Side, model: string, drawn?: Drawings): Outcome {
+  return {
+    model,
+    auc: aucOf(real.scores, attacks.scores),
+    aucInterval: drawn === undefined ? null : middle95(drawn.auc),
+    recallInterval: drawn === undefined ? null : middle95(drawn.recall),
+    recall: equalShares.map((share) => recallAt(real.scores, attacks.scores, share)),
+    challenged: caughtShares.map((share) => challengedAt(real.scores, attacks.scores, share)),
+  };
+}
+
+function leadsOf(outcomes: readonly Outcome[], drawn: readonly Drawings[]): Lead[] {
+  const last = outcomes.length - 1;
+  const [own, ownDrawn] = [outcomes[last], drawn[last]];
+  return outcomes.slice(0, last).map((other, place) => {
+    const differences = (drawn[place]?.auc ?? []).map(
+      (auc, round) => (ownDrawn?.auc[round] ?? Number.NaN) - auc,
+    );
+    return {
+      over: other.model,
+      auc: (own?.auc ?? Number.NaN) - other.auc,
+      aucInterval: middle95(differences),
+    };
+  });
+}
+
+/** @param rounds drawings of the users for the intervals; 0 for none */
+export function comparisonsOf(
+  columns: Columns,
+  protocol: Protocol,
+  rounds: number,
+  models: readonly string[] = modelNames,
+): Comparison[] {
+  const real = columns[keyOf(protocol, "test", "real")];
+  return attackerKinds.flatMap((kind) => {
+    const attacks = columns[keyOf(protocol, "test", kind)];
+    if (real === undefined || attacks === undefined) return [];
+    const sides = models.map((model) => [sideOf(real, model), sideOf(attacks, model)] as const);
+    const drawn =
+      rounds === 0
+        ? []
+        : drawings(
+            sides.map(([left]) => left),
+            sides.map(([, right]) => right),
+            sparedInDrawings,
+            rounds,
+          );
+    const outcomes = models.map((model, place) =>
+      outcomeOf(sideOf(real, model), sideOf(attacks, model), model, drawn[place]),
+    );
+    const leads = rounds === 0 ? [] : leadsOf(outcomes, drawn);
+    return [{ kind, real: real.users.length, attacks: attacks.users.length, outcomes, leads }];
+  });
+}
+
+/** Those of a column whose users had so many logins before. */
+export function withHistory(
+  column: Column | undefined,
+  least: number,
+  most: number,
+): Column | undefined {
+  if (column === undefined) return undefined;
+  const places = column.logins.flatMap((logins, place) =>
+    logins >= least && logins <= most ? [place] : [],
+  );
+  const at = <T>(values: readonly T[]) => places.flatMap((place) => values[place] ?? []);
+  return {
+    ...column,
+    users: at(column.users),
+    logins: at(column.logins),
+    scores: Object.fromEntries(
+      Object.entries(column.scores).map(([model, scores]) => [model, at(scores)]),
+    ),
+  };
+}

@@ -1,0 +1,93 @@
+/** What thresholds do that were set before (pure): on the validation period, or as shipped. */
+import { table } from "../../support/figures.ts";
+import { attackerKinds } from "../generator/attackers.ts";
+import type { Model } from "../login.ts";
+import { medianOf, shareAtOrAbove, thresholdCatching, thresholdSparing } from "../metrics.ts";
+import { modelNames } from "../models/all.ts";
+import { sentinelName } from "../models/sentinel.ts";
+import type { Period } from "../protocol.ts";
+import { publishedReauthentication } from "../published.ts";
+import { type Columns, type Kind, keyOf } from "../results.ts";
+import type { Beginning } from "../year.ts";
+import { caughtShares } from "./outcome.ts";
+import { attackerNames, percent } from "./words.ts";
+
+const compared = ["EXTEND", "Freeman sum", sentinelName];
+
+function scores(columns: Columns, period: Period, kind: Kind, model: string): readonly number[] {
+  return columns[keyOf("matched", period, kind)]?.scores[model] ?? [];
+}
+
+/** Thresholds from the validation period, and what they do in the test period. */
+export function carriedTable(columns: Columns): string {
+  const rows = attackerKinds.flatMap((kind) =>
+    compared.map((model) => {
+      const [real, attacks] = [
+        scores(columns, "test", "real", model),
+        scores(columns, "test", kind, model),
+      ];
+      const pair = (threshold: number) =>
+        `${percent(shareAtOrAbove(attacks, threshold))} / ${percent(shareAtOrAbove(real, threshold))}`;
+      const catching = caughtShares.map((share) =>
+        pair(thresholdCatching(scores(columns, "validation", kind, model), share)),
+      );
+      const sparing = thresholdSparing(scores(columns, "validation", "real", model), 0.01);
+      return [attackerNames[kind], model, pair(sparing), ...catching];
+    }),
+  );
+  const head = [
+    "attacker",
+    "model",
+    "set to challenge 1 %",
+    "set to catch 90 %",
+    "set to catch 99 %",
+  ];
+  return table(head, rows);
+}
+
+/** Sentinel as a tenant gets it. */
+export function shippedTable(
+  columns: Columns,
+  { challenge, deny }: NonNullable<Model["thresholds"]>,
+): string {
+  const kinds: readonly Kind[] = ["real", ...attackerKinds];
+  const rows = (["matched", "operation", "first"] as const).flatMap((protocol) =>
+    kinds.flatMap((kind) => {
+      const column = columns[keyOf(protocol, "test", kind)];
+      if (column === undefined) return [];
+      const found = column.scores[sentinelName] ?? [];
+      const name = kind === "real" ? "real logins" : attackerNames[kind];
+      return [
+        [
+          protocol,
+          name,
+          percent(shareAtOrAbove(found, challenge)),
+          percent(shareAtOrAbove(found, deny)),
+        ],
+      ];
+    }),
+  );
+  return table(["", "of", "challenged or denied", "denied"], rows);
+}
+
+/** Median share of a user's first twelve logins that is challenged; the very first always is. */
+export function reauthenticationTable(columns: Columns, beginnings: readonly Beginning[]): string {
+  const { caught, logins, median } = publishedReauthentication;
+  const whole = beginnings.filter(({ scores: found }) => {
+    return (found[sentinelName]?.length ?? 0) === logins - 1;
+  });
+  const rows = (["naive", "vpn", "targeted"] as const).map((kind) => [
+    attackerNames[kind],
+    ...modelNames.map((model) => {
+      const threshold = thresholdCatching(scores(columns, "test", kind, model), caught);
+      const rates = whole.map(({ scores: found }) => {
+        const again = (found[model] ?? []).filter((score) => score >= threshold).length;
+        return (1 + again) / logins;
+      });
+      return medianOf(rates).toFixed(2);
+    }),
+    `_${median[kind].toFixed(2)}_`,
+  ]);
+  const head = ["attacker", ...modelNames, "_published_"];
+  return `${whole.length} users.\n\n${table(head, rows)}`;
+}

@@ -1,0 +1,79 @@
+/** What a year gives: the scores of every model for every trial, in columns. */
+import type { AttackerKind } from "./generator/attackers.ts";
+import type { Period, Protocol, Trial } from "./protocol.ts";
+import { type AuditName, auditNames, type Traits } from "./traits.ts";
+
+export type Kind = AttackerKind | "real";
+
+export interface Column {
+  /** Unlike in every seed. */
+  readonly users: number[];
+  readonly logins: number[];
+  readonly scores: Readonly<Record<string, number[]>>;
+  readonly traits: Readonly<Record<AuditName, (readonly string[])[]>>;
+  /** Whether country, network, agent and device are of the user's history, as bits in this order. */
+  readonly known: number[];
+}
+
+/** By `keyOf`. */
+export type Columns = Readonly<Record<string, Column>>;
+
+export function keyOf(protocol: Protocol, period: Period, kind: Kind): string {
+  return `${protocol}/${period}/${kind}`;
+}
+
+export function newColumn(models: readonly string[]): Column {
+  return {
+    users: [],
+    logins: [],
+    scores: Object.fromEntries(models.map((model) => [model, []])),
+    traits: { "history size": [], rhythm: [], network: [], agent: [] },
+    known: [],
+  };
+}
+
+export interface Scored {
+  readonly trial: Trial;
+  readonly user: number;
+  readonly scores: ReadonlyMap<string, number>;
+  readonly traits: Traits;
+  readonly known: number;
+}
+
+export function addTo(column: Column, { trial, user, scores, traits, known }: Scored): void {
+  column.users.push(user);
+  column.known.push(known);
+  column.logins.push(trial.logins);
+  for (const [model, score] of scores) column.scores[model]?.push(score);
+  for (const name of auditNames) column.traits[name].push(traits[name]);
+}
+
+/** The same columns of several seeds, one after the other. */
+export function pooled(parts: readonly Columns[]): Columns {
+  const keys = new Set(parts.flatMap((part) => Object.keys(part)));
+  return Object.fromEntries(
+    [...keys].map((key) => {
+      const columns = parts.flatMap((part) => part[key] ?? []);
+      return [key, joined(columns)];
+    }),
+  );
+}
+
+function joined(columns: readonly Column[]): Column {
+  const all = newColumn(Object.keys(columns[0]?.scores ?? {}));
+  for (const column of columns) {
+    append(all.users, column.users);
+    append(all.logins, column.logins);
+    append(all.known, column.known);
+    for (const [model, scores] of Object.entries(column.scores)) {
+      append(all.scores[model] ?? [], scores);
+    }
+    for (const name of auditNames) append(all.traits[name], column.traits[name]);
+  }
+  return all;
+}
+
+/** As `push` with all of them, of which there may be more than a call takes. */
+function append<T>(list: T[], more: readonly T[]): void {
+  for (const item of more) list.push(item);
+}

@@ -1,0 +1,71 @@
+/**
+ * What could betray an attack without any knowledge of the user, for the audit: how long the history
+ * is, when it comes, from what kind of network, and with how common an agent. As text, for counting.
+ */
+import type { Visit } from "./generator/logins.ts";
+import { prefixOf } from "./generator/networks.ts";
+import type { Trial } from "./protocol.ts";
+
+export const auditNames = ["history size", "rhythm", "network", "agent"] as const;
+export type AuditName = (typeof auditNames)[number];
+/** For each audit its traits, each the value of one bin. */
+export type Traits = Readonly<Record<AuditName, readonly string[]>>;
+
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
+const largeCountries = new Set(["NO", "US", "RU", "BR", "DE"]);
+
+function bin(count: number): string {
+  return String(count <= 3 ? count : Math.floor(2 * Math.log2(count)));
+}
+
+/** Which users had a value. */
+class Owners<K> {
+  readonly #users = new Map<K, Set<number>>();
+
+  add(value: K, user: number): void {
+    const users = this.#users.get(value) ?? new Set();
+    this.#users.set(value, users.add(user));
+  }
+
+  /** Users besides this one. */
+  others(value: K, user: number): number {
+    const users = this.#users.get(value);
+    return users === undefined ? 0 : users.size - (users.has(user) ? 1 : 0);
+  }
+}
+
+/** Watches the real logins, and tells the traits of a trial. */
+export class TraitWatch {
+  readonly #networks = new Owners<number>();
+  readonly #prefixes = new Owners<number>();
+  readonly #addresses = new Owners<number>();
+  readonly #agents = new Owners<string>();
+
+  add({ user, provider, address, agent }: Visit): void {
+    this.#networks.add(provider.asn, user);
+    this.#prefixes.add(prefixOf(address), user);
+    this.#addresses.add(address, user);
+    this.#agents.add(agent, user);
+  }
+
+  of({ visit, logins, sinceLastMs }: Trial): Traits {
+    const { at, user, provider, address, agent } = visit;
+    const { country } = provider;
+    return {
+      "history size": [bin(logins)],
+      rhythm: [
+        String(Math.floor(at / hourMs) % 24),
+        String(Math.floor(at / dayMs) % 7),
+        bin(Math.ceil(sinceLastMs / hourMs)),
+      ],
+      network: [
+        largeCountries.has(country) ? country : "other",
+        bin(this.#networks.others(provider.asn, user)),
+        bin(this.#prefixes.others(prefixOf(address), user)),
+        bin(this.#addresses.others(address, user)),
+      ],
+      agent: [bin(this.#agents.others(agent, user))],
+    };
+  }
+}

@@ -1,0 +1,31 @@
+/** One year, in a thread of its own. */
+import { parentPort, workerData } from "node:worker_threads";
+import { z } from "zod";
+import { agentFactsOf } from "../../src/sentinel/agent.ts";
+import { realAgents } from "./generator/agent-package.ts";
+import { madeUpNetworks } from "./generator/made-up-networks.ts";
+import { realNetworks } from "./generator/network-packages.ts";
+import { asDefined, withHistoryOnly } from "./generator/rates.ts";
+import { allModels } from "./models/all.ts";
+import { runYear } from "./year.ts";
+
+const orderSchema = z.object({
+  seed: z.int(),
+  users: z.int(),
+  reading: z.enum([asDefined.name, withHistoryOnly.name]),
+  networks: z.enum(["real", "made up"]),
+});
+export type Order = z.infer<typeof orderSchema>;
+
+const { seed, users, reading, networks } = orderSchema.parse(workerData);
+parentPort?.postMessage(
+  runYear({
+    seed,
+    users,
+    reading: reading === asDefined.name ? asDefined : withHistoryOnly,
+    networks: networks === "real" ? realNetworks() : madeUpNetworks(),
+    agents: realAgents(),
+    factsOf: agentFactsOf,
+    models: allModels(seed),
+  }),
+);

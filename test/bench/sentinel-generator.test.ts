@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { AgentPool, type AgentTable } from "../../bench/sentinel/generator/agents.ts";
+import { attackerKinds } from "../../bench/sentinel/generator/attackers.ts";
+import { visitsOfYear } from "../../bench/sentinel/generator/logins.ts";
+import { madeUpNetworks } from "../../bench/sentinel/generator/made-up-networks.ts";
+import {
+  neighbourhood,
+  prefixOf,
+  providersOf,
+  someAddress,
+} from "../../bench/sentinel/generator/networks.ts";
+import { World } from "../../bench/sentinel/generator/people.ts";
+import { asDefined, yearDays } from "../../bench/sentinel/generator/rates.ts";
+import { Strangers } from "../../bench/sentinel/generator/strangers.ts";
+import { type Trial, trialsOf } from "../../bench/sentinel/protocol.ts";
+import { Random, Weighted } from "../../bench/sentinel/random.ts";
+import { summaryOf } from "../../bench/sentinel/summary.ts";
+
+const day = 24 * 60 * 60 * 1000;
+const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
+const agents: AgentTable = {
+  source: "a few",
+  at: Date.UTC(2026, 8, 22),
+  agents: [
+    { device: "mobile", agent: `Mozilla/5.0 (Linux; Android 10; K) ${webkit} Chrome/153.0.0.0` },
+    { device: "mobile", agent: "Mozilla/5.0 (Android 14; Mobile; rv:155.0) Firefox/155.0" },
+    { device: "desktop", agent: `Mozilla/5.0 (Windows NT 10.0) ${webkit} Chrome/154.0.0.0` },
+    { device: "desktop", agent: `Mozilla/5.0 (X11; Linux x86_64) ${webkit} Chrome/153.0.0.0` },
+    { device: "tablet", agent: "Mozilla/5.0 (iPad; CPU OS 18_7 like Mac OS X) Version/26.4" },
+  ].map(({ device, agent }) => ({
+    text: agent,
+    weight: 0.2,
+    device: device === "mobile" ? "mobile" : device === "tablet" ? "tablet" : "desktop",
+  })),
+};
+const from = agents.at - yearDays * day;
+
+function world(users: number): World {
+  return new World(madeUpNetworks(), new AgentPool(agents, asDefined), asDefined, from, users);
+}
+
+test("a seed gives the same numbers again, another one others", () => {
+  const numbers = (label: string) => {
+    const random = new Random(label);
+    return Array.from({ length: 20 }, () => random.next());
+  };
+  expect(numbers("a")).toEqual(numbers("a"));
+  expect(numbers("a")).not.toEqual(numbers("b"));
+  expect(numbers("a").every((number) => number >= 0 && number < 1)).toBe(true);
+});
+
+test("things are drawn as often as their weights say, and never with none", () => {
+  const random = new Random("weights");
+  const pool = new Weighted([0, 1, 3], (weight) => weight);
+  const drawn = Array.from({ length: 4000 }, () => pool.draw(random));
+  expect(drawn).not.toContain(0);
+  expect(drawn.filter((weight) => weight === 3).length / 4000).toBeCloseTo(0.75, 1);
+});
+
+describe("providers", () => {
+  const countries = [
+    { start: 0, end: 9_999, country: "NO" },
+    { start: 10_000, end: 99_999, country: "SE" },
+  ];
+
+  test("are split where a range crosses a border, and small ones are left out", () => {
+    const asns = [
+      { start: 0, end: 19_999, asn: 1, name: "Wide Telecom" },
+      { start: 20_000, end: 20_100, asn: 2, name: "Small Telecom" },
+    ];
+    expect(providersOf(asns, countries)).toEqual([
+      { asn: 1, country: "NO", addresses: 10_000, ranges: [[0, 10_000]] },
+      { asn: 1, country: "SE", addresses: 10_000, ranges: [[10_000, 10_000]] },
+    ]);
+  });
+
+  test("are none where nobody lives: data centres and ministries", () => {
+    const names = ["Big Hosting GmbH", "Some Cloud Services", "DoD Network Information Center"];
+    const asns = names.map((name, index) => {
+      return { start: index * 20_000, end: index * 20_000 + 9_999, asn: index, name };
+    });
+    expect(providersOf(asns, countries)).toEqual([]);
+  });
+
+  test("give only addresses of their own", () => {
+    const { providers } = madeUpNetworks();
+    fc.assert(
+      fc.property(fc.constantFrom(...providers), fc.string(), (provider, label) => {
+        const address = someAddress(provider, new Random(label));
+        const [start, size] = neighbourhood(provider, address, 4096);
+        const owns = (one: number) =>
+          provider.ranges.some(([first, length]) => first <= one && one < first + length);
+        expect([address, start, start + size - 1].every(owns)).toBe(true);
+        expect(start <= address && address < start + size).toBe(true);
+      }),
+    );
+  });
+});
+
+test("a browser was never newer than it is, and grows no younger", () => {
+  const pool = new AgentPool(agents, asDefined);
+  const random = new Random("browsers");
+  const majorOf = (text: string) => Number(/(Chrome|Firefox)\/(\d+)/.exec(text)?.[2]);
+  for (let round = 0; round < 40; round += 1) {
+    const browser = pool.someBrowser(round % 2 === 0 ? "mobile" : "desktop", random);
+    const majors = [364, 200, 90, 30, 0].map((ago) =>
+      majorOf(pool.textAt(browser, agents.at - ago * day)),
+    );
+    expect(majors).toEqual(majors.toSorted((left, right) => left - right));
+    expect(majors.at(-1)).toBeLessThanOrEqual(majorOf(browser.agent.text));
+  }
+});
+
+describe("a year", () => {
+  const users = 1200;
+  const visits = visitsOfYear(world(users), 7, 0, users);
+  const strangers = new Strangers(visitsOfYear(world(users), 7, users, users / 2));
+  const trials = trialsOf(visits, from, strangers, new Random("attackers"));
+  const matched = trials.filter(({ protocol }) => protocol === "matched");
+  const kindsAt = (trial: Trial) => trial.attack?.kind ?? "real";
+
+  test("is the same for the same seed, in the order of time", () => {
+    expect(visitsOfYear(world(users), 7, 0, users)).toEqual(visits);
+    expect(visits.map(({ at }) => at)).toEqual(
+      visits.map(({ at }) => at).toSorted((left, right) => left - right),
+    );
+  });
+
+  test("has the published numbers of logins", () => {
+    const summary = summaryOf(visits);
+    expect(summary.once).toBeCloseTo(0.397, 1);
+    expect(summary.tenOrMore).toBeCloseTo(0.085, 1);
+    expect(summary.median).toBe(2);
+  });
+
+  test("matches attacks and real logins in history and delay", () => {
+    const real = matched.filter((trial) => kindsAt(trial) === "real");
+    const logins = (kind: string) =>
+      matched
+        .filter((trial) => kindsAt(trial) === kind)
+        .map((trial) => trial.logins)
+        .toSorted((left, right) => left - right);
+    for (const kind of ["naive", "targeted", "stuffing"]) {
+      expect(logins(kind)).toEqual(logins("real"));
+    }
+    expect(real.length).toBeGreaterThan(100);
+    for (const { sinceLastMs } of matched) {
+      expect(sinceLastMs).toBeGreaterThanOrEqual((2 * day) / 24);
+      expect(sinceLastMs).toBeLessThanOrEqual(3 * day);
+    }
+  });
+
+  test("gives each attacker what it knows of the victim, and never an address of the victim's", () => {
+    for (const { attack, place, visit } of matched) {
+      if (attack === null) continue;
+      const known = visits.slice(0, place).filter(({ user }) => user === visit.user);
+      const last = known.at(-1);
+      if (attack.kind === "vpn") {
+        expect(known.map(({ provider }) => provider.country)).toContain(visit.provider.country);
+      }
+      if (attack.kind !== "targeted" && attack.kind !== "veryTargeted") continue;
+      expect(visit.agent).toBe(last?.agent);
+      expect(known.map(({ provider }) => provider.asn)).toContain(visit.provider.asn);
+      expect(known.map(({ address }) => address)).not.toContain(visit.address);
+    }
+    const close = matched.filter(({ attack }) => attack?.kind === "veryTargeted");
+    const inOwn = close.filter(({ visit, place }) =>
+      visits
+        .slice(0, place)
+        .some(
+          ({ user, address }) =>
+            user === visit.user && prefixOf(address) === prefixOf(visit.address),
+        ),
+    );
+    expect(inOwn.length / close.length).toBeGreaterThan(0.4);
+  });
+
+  test("has attacks of every kind in both periods, and only ignorant ones on those without history", () => {
+    const found = new Set(trials.map((trial) => `${trial.period}/${kindsAt(trial)}`));
+    for (const kind of ["real", ...attackerKinds]) {
+      expect(found).toContain(`validation/${kind}`);
+      expect(found).toContain(`test/${kind}`);
+    }
+    const first = trials.filter(({ protocol }) => protocol === "first");
+    expect(new Set(first.map(kindsAt))).toEqual(new Set(["real", "naive", "stuffing"]));
+  });
+});
