@@ -9,6 +9,7 @@ const forms: readonly (readonly [RegExp, string])[] = [
   [/\b[A-Z2-7]{32}\b/g, "<TOTP secret>"],
   [/\b[0-9a-f]{64}\b/g, "<SHA-256>"],
   [/\b[0-9a-f]{32}\b/g, "<nonce>"],
+  [/\b[0-9a-f]{48}\b/g, "<assessment id>"],
   [/\b[0-9a-f]{24}\b/g, "<id>"],
   [/[A-Za-z0-9+/]{43}=/g, "<public key>"],
   // How many events there are depends on what was tried before.
