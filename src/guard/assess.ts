@@ -13,7 +13,7 @@ import {
   type SessionEvidence,
 } from "../sentinel/evidence.ts";
 import { confirmed, type History, withSession } from "../sentinel/history.ts";
-import type { Population } from "../sentinel/population.ts";
+import type { Population } from "../sentinel/population/population.ts";
 import { recommendationFor, scoreOf } from "../sentinel/score.ts";
 import { reasonsFor } from "../sentinel/signals/reasons.ts";
 import { travelBetween } from "../sentinel/travel.ts";

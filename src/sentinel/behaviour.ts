@@ -12,7 +12,7 @@ import {
   noveltyIn,
   type Population,
   shareOf,
-} from "./population.ts";
+} from "./population/population.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** A session counts half after this time: people change their networks and devices. */

@@ -25,7 +25,7 @@ import {
 } from "./network/address.ts";
 import { lookupNetwork, networkInMemory, type Prefetched } from "./network/lookup.ts";
 import { readPopulation, recallPopulation } from "./population/read.ts";
-import { populationNear } from "./population.ts";
+import { populationNear } from "./population/population.ts";
 import { isSatelliteNetwork } from "./travel.ts";
 import { isWiderThanBlock, prefixOf, sessionHash } from "./session-hashes.ts";
 

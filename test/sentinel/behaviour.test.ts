@@ -5,7 +5,7 @@ import { agentLevels, type Context, networkLevels } from "../../src/sentinel/con
 import type { BehaviourEvidence } from "../../src/sentinel/evidence.ts";
 import type { History } from "../../src/sentinel/history.ts";
 import { behaviourContributions } from "../../src/sentinel/likelihood.ts";
-import { type Population, populationOf } from "../../src/sentinel/population.ts";
+import { type Population, populationOf } from "../../src/sentinel/population/population.ts";
 import { attackerKinds, attackers, behaviourBounds } from "../../src/sentinel/weights.ts";
 import { day, home, hour, logins, now, session, stranger } from "./example.ts";
 

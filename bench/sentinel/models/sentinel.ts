@@ -17,7 +17,7 @@ import {
   type Population,
   populationNear,
   populationOf,
-} from "../../../src/sentinel/population.ts";
+} from "../../../src/sentinel/population/population.ts";
 import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
 import type { SignalName } from "../../../src/sentinel/signals/reason.ts";
 import { priorProbability } from "../../../src/sentinel/weights.ts";

@@ -4,7 +4,7 @@
  */
 import { allDatabases, type Database } from "../../db/client.ts";
 import { causeOf, log } from "../../log.ts";
-import { PopulationCount } from "../population.ts";
+import { PopulationCount } from "./population.ts";
 import { populationKey } from "./read.ts";
 import { confirmedSessions, dueTenants, savePopulation } from "./store.ts";
 

@@ -3,7 +3,7 @@
  * evidence, never a gate: where it is missing, the assumptions of weights.ts stand in.
  */
 import { within } from "../../deadline.ts";
-import { type Population, populationSchema } from "../population.ts";
+import { type Population, populationSchema } from "./population.ts";
 
 export interface PopulationRead {
   /** Null where there is none, or it could not be read. */

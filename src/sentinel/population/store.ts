@@ -6,7 +6,7 @@ import { type Database, type Statement, withinStoreTimeout } from "../../db/clie
 import { assessments, populations, tenants } from "../../db/schema.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
-import type { ConfirmedSession } from "../population.ts";
+import type { ConfirmedSession } from "./population.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;

@@ -1,7 +1,7 @@
 /** A population from confirmed sessions in D1 to assessments that read it from KV. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { populationSchema } from "../../../src/sentinel/population.ts";
+import { populationSchema } from "../../../src/sentinel/population/population.ts";
 import { publishPopulations } from "../../../src/sentinel/population/publish.ts";
 import {
   populationKey,

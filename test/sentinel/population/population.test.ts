@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { behaviourOf } from "../../src/sentinel/behaviour.ts";
-import type { Context } from "../../src/sentinel/context.ts";
+import { behaviourOf } from "../../../src/sentinel/behaviour.ts";
+import type { Context } from "../../../src/sentinel/context.ts";
 import {
   bucketOf,
   type ConfirmedSession,
@@ -11,8 +11,8 @@ import {
   populationOf,
   populationSchema,
   shareOf,
-} from "../../src/sentinel/population.ts";
-import { day, home, hour, logins, now, stranger } from "./example.ts";
+} from "../../../src/sentinel/population/population.ts";
+import { day, home, hour, logins, now, stranger } from "../example.ts";
 
 function confirmedIn(...contexts: readonly Context[]): ConfirmedSession[] {
   return contexts.map((context, n) => ({

@@ -10,8 +10,8 @@ import {
   levels,
   networkLevels,
   valueAt,
-} from "./context.ts";
-import type { BehaviourEvidence, Counted } from "./evidence.ts";
+} from "../context.ts";
+import type { BehaviourEvidence, Counted } from "../evidence.ts";
 
 export const hoursInWeek = 168;
 const hourMs = 60 * 60 * 1000;
