@@ -19,7 +19,7 @@ import {
 } from "./generator/attackers.ts";
 import type { Visit } from "./generator/logins.ts";
 import { attackerRates, yearDays } from "./generator/rates.ts";
-import type { Strangers } from "./generator/strangers.ts";
+import { firstFrom, type Strangers } from "./generator/strangers.ts";
 import type { Random } from "./random.ts";
 
 export const protocols = ["matched", "operation", "first"] as const;
@@ -131,18 +131,6 @@ function first(courses: readonly Course[], strangers: Strangers, random: Random)
   });
 }
 
-/** The first place whose login is not before the time. */
-function placeAt(visits: readonly Visit[], at: number): number {
-  let from = 0;
-  let to = visits.length;
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((visits[middle]?.at ?? 0) < at) from = middle + 1;
-    else to = middle;
-  }
-  return from;
-}
-
 function operation(
   courses: readonly Course[],
   visits: readonly Visit[],
@@ -158,7 +146,7 @@ function operation(
         const at = Math.round(visit.at + random.between(leastHours, mostHours) * hourMs);
         const known = (byUser.get(visit.user) ?? []).filter((other) => other.at < at);
         const attack = someAttack(kind, visit.user, known, at, strangers, random);
-        const course = { place: placeAt(visits, at), period, visit, known, last: known.at(-1) };
+        const course = { place: firstFrom(visits, at), period, visit, known, last: known.at(-1) };
         return attack === undefined ? [] : [trialOf("operation", course, attack, at)];
       }).flat(),
     ),

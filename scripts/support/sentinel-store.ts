@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { getPlatformProxy, unstable_readConfig } from "wrangler";
 import { z } from "zod";
 import type { DataStore, KeyValue } from "../../src/sentinel/feeds/data-set.ts";
+import { dataStoreOf } from "../../src/sentinel/feeds/kv-store.ts";
 import { Failure } from "./failure.ts";
 
 export interface ImportStore extends DataStore {
@@ -28,8 +29,8 @@ const keyListSchema = z.array(z.object({ name: z.string() }));
 
 const bindingName = "IP_REPUTATION";
 const wranglerConfig = join(import.meta.dirname, "..", "..", "wrangler.toml");
-/** Values on their way to local KV at the same time; more does not make it faster. */
-const localWritesAtOnce = 32;
+/** Keys on their way to local KV at the same time; more does not make it faster. */
+const localKeysAtOnce = 32;
 /** Limits of one bulk request of KV: 10,000 keys, 100 MB; kept clear of the latter. */
 const bulkMaxKeys = 10_000;
 const bulkMaxCharacters = 90_000_000;
@@ -57,31 +58,8 @@ export async function openLocalStore(persistTo: string | undefined): Promise<Loc
   const kv = proxy.env[bindingName];
 
   return {
+    ...dataStoreOf(kv, localKeysAtOnce),
     namespace: kv,
-    async list(prefix) {
-      const keys = new Set<string>();
-      let cursor: string | undefined;
-      do {
-        const page = await kv.list({ prefix, ...(cursor === undefined ? {} : { cursor }) });
-        for (const { name } of page.keys) keys.add(name);
-        cursor = page.list_complete ? undefined : page.cursor;
-      } while (cursor !== undefined);
-      return keys;
-    },
-    async read(key) {
-      const value = await kv.get(key, "arrayBuffer");
-      return value === null ? undefined : new Uint8Array(value);
-    },
-    async write(values, onProgress) {
-      for (let from = 0; from < values.length; from += localWritesAtOnce) {
-        const batch = values.slice(from, from + localWritesAtOnce);
-        await Promise.all(batch.map(({ key, bytes }) => kv.put(key, bytes)));
-        onProgress(from + batch.length);
-      }
-    },
-    async remove(keys) {
-      for (const key of keys) await kv.delete(key);
-    },
     async close() {
       await proxy.dispose();
       rmSync(folder, { recursive: true, force: true });

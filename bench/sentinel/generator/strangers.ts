@@ -12,7 +12,7 @@ const dayMs = 24 * hourMs;
 const longDays = 60;
 
 /** Place of the first that is not before the time. */
-function firstFrom(visits: readonly Visit[], at: number): number {
+export function firstFrom(visits: readonly Visit[], at: number): number {
   let from = 0;
   let to = visits.length;
   while (from < to) {

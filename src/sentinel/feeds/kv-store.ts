@@ -2,10 +2,14 @@
 import type { DataStore } from "./data-set.ts";
 
 /** Connections a Worker may have open at once; more would only wait. */
-const atOnce = 6;
+const workerConnections = 6;
 
 /** Runs the work for every item, a few at a time. @throws the first failure, once all are at rest */
-async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+async function forEach<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const left = items.values();
   const workers = Array.from({ length: Math.min(atOnce, items.length) }, async () => {
     for (const item of left) await work(item);
@@ -14,7 +18,8 @@ async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>)
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
-export function dataStoreOf(namespace: KVNamespace): DataStore {
+/** @param atOnce keys on their way at the same time */
+export function dataStoreOf(namespace: KVNamespace, atOnce = workerConnections): DataStore {
   return {
     async list(prefix) {
       const keys = new Set<string>();
@@ -34,14 +39,14 @@ export function dataStoreOf(namespace: KVNamespace): DataStore {
     },
     async write(values, onProgress) {
       let done = 0;
-      await forEach(values, async ({ key, bytes }) => {
+      await forEach(values, atOnce, async ({ key, bytes }) => {
         await namespace.put(key, bytes);
         done += 1;
         onProgress(done);
       });
     },
     async remove(keys) {
-      await forEach(keys, (key) => namespace.delete(key));
+      await forEach(keys, atOnce, (key) => namespace.delete(key));
     },
   };
 }

@@ -10,6 +10,7 @@
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
+import { lastUpTo } from "./search.ts";
 import { digestBytes, keyPrefix, type ShardId, shardFormat } from "./shard.ts";
 import { type buildThreats, type ThreatTable, threatTableBytes } from "./threats.ts";
 
@@ -101,16 +102,12 @@ function digestAt({ bytes }: Current, entry: number): string {
 /** The digest of a shard in this data set; undefined: nothing is known there. */
 export function digestOf(current: Current, { family, number }: ShardId): string | undefined {
   const { shards, threats } = current;
-  let below = family === 4 ? 0 : shards.v4;
-  let above = family === 4 ? shards.v4 : shards.v4 + shards.v6;
-  while (below < above) {
-    const middle = (below + above) >>> 1;
-    const found = threats.view.getUint32(headerBytes + middle * entryBytes);
-    if (found === number) return digestAt(current, middle);
-    if (found < number) below = middle + 1;
-    else above = middle;
-  }
-  return undefined;
+  const start = family === 4 ? 0 : shards.v4;
+  const count = family === 4 ? shards.v4 : shards.v6;
+  const numberAt = (index: number) =>
+    threats.view.getUint32(headerBytes + (start + index) * entryBytes);
+  const index = lastUpTo(count, (at) => numberAt(at) > number);
+  return index >= 0 && numberAt(index) === number ? digestAt(current, start + index) : undefined;
 }
 
 /** Every shard of the data set, IPv4 first, ascending. */
