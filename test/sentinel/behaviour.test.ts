@@ -117,6 +117,7 @@ describe("Evidence of behaviour", () => {
       { ...other, ...elsewhere },
     ].map((context) => evidenceAbout(context));
     expect(steps).toEqual(steps.toSorted((left, right) => left - right));
+    expect(new Set(steps).size).toBe(steps.length);
   });
 
   test("forgives a new network on a known computer: who travels takes it along", () => {
@@ -135,6 +136,7 @@ describe("Evidence of behaviour", () => {
   test("counts a stranger for less where few logins are known", () => {
     const by = [1, 3, 10].map((count) => evidenceAbout(stranger, logins(count, day)));
     expect(by).toEqual(by.toSorted((left, right) => left - right));
+    expect(new Set(by).size).toBe(by.length);
   });
 
   test("counts what everybody has for less than what is rare", () => {
@@ -144,7 +146,16 @@ describe("Evidence of behaviour", () => {
     const context = { ...home, prefix: "prefix-2", address: "address-2", agent: "agent-2" };
     const networkOf = (population: Population) =>
       behaviourContributions(compared(logins(10, day), context, population)).network;
-    expect(networkOf(rare)).toBeLessThanOrEqual(networkOf(common));
+    expect(networkOf(rare)).toBeLessThan(networkOf(common));
+  });
+
+  test("takes a new address for less where this user's addresses always change", () => {
+    const phone = logins(10, day).map((one, n) => ({
+      ...one,
+      context: { ...home, prefix: `prefix-${n}`, address: `address-${n}` },
+    }));
+    const moved = { ...home, prefix: "prefix-x", address: "address-x" };
+    expect(evidenceAbout(moved, phone)).toBeLessThan(evidenceAbout(moved) - 1);
   });
 
   test("follows the population where its users often are somewhere new", () => {
