@@ -3,14 +3,17 @@ import { Hono } from "hono";
 import { auditRoutes } from "./audit/routes.ts";
 import { treeRoutes } from "./audit/tree/routes.ts";
 import { newId } from "./crypto/id.ts";
-import { configOf } from "./env.ts";
+import { type Config, configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
 import { tellRefusal } from "./guard/tell-refusal.ts";
 import { healthRoutes } from "./health.ts";
 import { documentRoutes } from "./http/document-routes.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
 import type { AppEnv } from "./http/exchange.ts";
+import { rateHeaders } from "./http/rate-limit.ts";
 import { identityRoutes } from "./identity/routes.ts";
+import { keyProblems } from "./keys/fit.ts";
+import { keyRoutes } from "./keys/routes.ts";
 import { log } from "./log.ts";
 import { otpRoutes } from "./otp/routes.ts";
 import { assessmentRoutes } from "./sentinel/assessments/routes.ts";
@@ -32,8 +35,25 @@ export const apiRoutes = [
   ...auditRoutes,
   ...treeRoutes,
   ...tenancyRoutes,
+  ...keyRoutes,
   ...healthRoutes(livenessPath),
 ];
+
+function notConfigured(): AppError {
+  return new AppError("unavailable", {
+    sentence: "The service is not configured; its operator finds the reason in the log.",
+  });
+}
+
+/** @throws AppError `unavailable` where data needs a key that is not configured */
+function keysFit(env: Env, config: Config): Promise<void> {
+  const checked = keyProblems(env, config, Date.now()).then((problems) => {
+    if (problems.length > 0) throw notConfigured();
+  });
+  // Whoever does not get to wait for it has another error to tell.
+  checked.catch(() => {});
+  return checked;
+}
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -43,20 +63,25 @@ export function createApp(): Hono<AppEnv> {
     c.set("requestId", newId(Date.now()));
     await next();
     c.header("X-Request-Id", c.get("requestId"));
+    if (c.get("isRepeated")) c.header("Idempotent-Replayed", "true");
+    for (const [name, value] of Object.entries(rateHeaders(c.get("rates") ?? []))) {
+      c.header(name, value);
+    }
     c.header("X-Content-Type-Options", "nosniff");
     // Answers are about people, and some hold a secret: nobody keeps a copy.
     c.header("Cache-Control", "no-store");
   });
   app.use(async (c, next) => {
     const configured = configOf(c.env);
-    if (configured.ok) {
-      c.set("config", configured.config);
-    } else if (c.req.path !== livenessPath) {
-      log("error", "configuration_invalid", { problems: configured.problems });
-      throw new AppError("unavailable", {
-        sentence: "The service is not configured; its operator finds the reason in the log.",
-      });
+    if (c.req.path !== livenessPath) {
+      if (!configured.ok) {
+        log("error", "configuration_invalid", { problems: configured.problems });
+        throw notConfigured();
+      }
+      // Goes on beside the check of the token; the route waits for it before it does anything.
+      c.set("keysFit", keysFit(c.env, configured.config));
     }
+    if (configured.ok) c.set("config", configured.config);
     await next();
   });
   const services = { resolveToken, tellRefusal };

@@ -43,6 +43,11 @@ const catalogue = {
     status: 409,
     sentence: "User with this external_id already exists for this company",
   },
+  idempotency_in_progress: {
+    status: 409,
+    sentence:
+      "A request with this Idempotency-Key is under way; send it again in a moment for its answer.",
+  },
   otp_not_configured: {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",
@@ -56,6 +61,11 @@ const catalogue = {
     status: 422,
     sentence: "The code was not accepted; ask the user for a new one.",
   },
+  idempotency_mismatch: {
+    status: 422,
+    sentence:
+      "This Idempotency-Key was sent with another request; take a new key for a new request.",
+  },
   user_locked: {
     status: 423,
     sentence: "The user is locked after too many failed codes; wait until locked_until or unlock.",
@@ -66,7 +76,7 @@ const catalogue = {
   },
   rate_limited: {
     status: 429,
-    sentence: "Too many requests with this API token; wait as Retry-After says.",
+    sentence: "Too many requests; wait as Retry-After says.",
   },
   internal_error: {
     status: 500,
@@ -74,7 +84,7 @@ const catalogue = {
   },
   unavailable: {
     status: 503,
-    sentence: "A part of the service is out of reach; nothing was decided, try again.",
+    sentence: "A part of the service is out of reach; whether this was done is open, try again.",
   },
 } as const;
 

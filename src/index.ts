@@ -5,6 +5,7 @@ import { onSchedule } from "./scheduled.ts";
 export { IdentityGuard } from "./guard/identity-guard.ts";
 export { PrefixWatch } from "./guard/prefix-watch.ts";
 export { RefusalLog } from "./guard/refusal-log.ts";
+export { TokenRegister } from "./tenancy/token-register.ts";
 
 const app = createApp();
 

@@ -1,10 +1,11 @@
-/** What runs by the clock: sealing and the witness every minute, housekeeping and data every hour. */
+/** What runs by the clock: sealing, the witness and ends of tokens every minute, housekeeping and data every hour. */
 import { archiveTrails } from "./audit/archive.ts";
 import { sealTrails } from "./audit/seal.ts";
 import { witnessHeads } from "./audit/witness.ts";
 import { log } from "./log.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
 import { publishPopulations } from "./sentinel/population/publish.ts";
+import { registerAllEnds } from "./tenancy/token-end.ts";
 import { tidyUp } from "./tidy-up.ts";
 
 /** As wrangler.toml has them. */
@@ -28,7 +29,7 @@ async function sealAndWitness(env: Env): Promise<void> {
 export async function onSchedule(env: Env, cron: string, now: number): Promise<void> {
   switch (cron) {
     case sealingCron:
-      await sealAndWitness(env);
+      await Promise.all([sealAndWitness(env), registerAllEnds(env)]);
       break;
     case housekeepingCron:
       await tidyUp(env, now);

@@ -45,7 +45,7 @@ async function newPerson(service: Service, tenantId: string, since: number, n: n
   const owner = { tenantId, identityId };
   const auditKey = await newAuditKey(service.config.sealingKeys, owner);
   const actor: Actor = { type: "system", id: null };
-  const call = { ...owner, now: since, requestId: "", actor };
+  const call = { ...owner, now: since, requestId: "", actor, requestKey: null };
   const state: IdentityState = { ...create(call, externalId).state, auditKey };
   const key = await openAuditKey(service.config.sealingKeys, owner, auditKey);
   const person: Person = { id: identityId, externalId, key };

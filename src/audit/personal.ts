@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import { BrokenSealError, type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import { BrokenSealError, resealed, type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
 import type { PersonalParts } from "./event.ts";
 import { type NoncedParts, personalDigest } from "./leaf.ts";
 
@@ -70,10 +70,8 @@ export async function currentAuditKey(
   stored: AuditKey | null,
 ): Promise<AuditKey> {
   if (stored === null) return await newAuditKey(sealingKeys, owner);
-  if (stored.sealed.startsWith(`${sealingKeys.newest}.`)) return stored;
-  const context = contextOf(owner, "audit_key");
-  const key = await unseal(sealingKeys, context, stored.sealed);
-  return { id: stored.id, sealed: await seal(sealingKeys, context, key) };
+  const sealed = await resealed(sealingKeys, contextOf(owner, "audit_key"), stored.sealed);
+  return sealed === stored.sealed ? stored : { id: stored.id, sealed };
 }
 
 /** @throws MissingKeyError, BrokenSealError */

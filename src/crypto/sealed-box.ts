@@ -15,7 +15,7 @@ const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 export interface SealContext {
   readonly tenantId: string;
   readonly identityId: string;
-  readonly purpose: "totp_secret" | "audit_key" | "audit_personal";
+  readonly purpose: "totp_secret" | "audit_key" | "audit_personal" | `receipt ${string}`;
 }
 
 /** Thrown where a box does not open: altered, or sealed for somebody or something else. */
@@ -55,6 +55,22 @@ export async function seal(
   const key = await aesKey(keyOf(keyring, version));
   const ciphertext = await crypto.subtle.encrypt(parameters(iv, context, version), key, plaintext);
   return `${version}.${base64urlnopad.encode(iv)}.${base64urlnopad.encode(new Uint8Array(ciphertext))}`;
+}
+
+/** The key version a box was sealed under; undefined where it is no box. */
+export function versionOf(box: string): number | undefined {
+  const [, version] = form.exec(box) ?? [];
+  return version === undefined ? undefined : Number(version);
+}
+
+/** The same under the newest key; the box itself where that is so already. @throws as `unseal` */
+export async function resealed(
+  keyring: Keyring,
+  context: SealContext,
+  box: string,
+): Promise<string> {
+  if (versionOf(box) === keyring.newest) return box;
+  return await seal(keyring, context, await unseal(keyring, context, box));
 }
 
 /** @throws MissingKeyError, BrokenSealError */

@@ -26,6 +26,7 @@ import {
 } from "../audit/event.ts";
 import { type RiskPolicy, verdictSources } from "../sentinel/assessment.ts";
 import type { DataSource, SessionEvidence } from "../sentinel/evidence.ts";
+import { keyringNames } from "../keys/keyring-names.ts";
 import { verdicts } from "../sentinel/history.ts";
 import type { Reason } from "../sentinel/signals/reason.ts";
 import type { Permission } from "../tenancy/permission.ts";
@@ -57,9 +58,67 @@ export const apiTokens = sqliteTable(
     lifetimeMs: integer("lifetime_ms"),
     lastUsedAt: integer("last_used_at"),
     revokedAt: integer("revoked_at"),
+    /** An end was set, by revocation or rotation, that the tenant's token register may not know yet. */
+    endUnregistered: integer("end_unregistered", { mode: "boolean" }).notNull().default(false),
   },
-  (table) => [index("api_tokens_by_tenant").on(table.tenantId, table.id)],
+  (table) => [
+    index("api_tokens_by_tenant").on(table.tenantId, table.id),
+    // Partial: finds the few that the register was out of reach for.
+    index("api_tokens_unregistered").on(table.tenantId).where(sql`end_unregistered`),
+  ],
 );
+
+/** Requests that carried an `Idempotency-Key`; see idempotency/. */
+export const requestKeys = sqliteTable(
+  "request_keys",
+  {
+    /** `operator` for what belongs to no tenant. */
+    tenantId: text("tenant_id").notNull(),
+    /** SHA-256 over operation and key, hex. */
+    key: text().notNull(),
+    /** The receipt, sealed. */
+    box: text().notNull(),
+    /** The time the request ran at. */
+    at: integer().notNull(),
+    /** Real time from which on the row may go. */
+    forgetAt: integer("forget_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.key] })],
+);
+
+/** Which versions of which keyring stored data may need: none of them may leave the ring. */
+export const keyVersions = sqliteTable(
+  "key_versions",
+  {
+    keyring: text({ enum: keyringNames }).notNull(),
+    version: integer().notNull(),
+    /** First 8 bytes of SHA-256 over the key under a label, hex: another key under the same number shows. */
+    fingerprint: text().notNull(),
+    firstUsedAt: integer("first_used_at").notNull(),
+    /** Nothing needs it any more; null as long as something may. */
+    retiredAt: integer("retired_at"),
+  },
+  (table) => [primaryKey({ columns: [table.keyring, table.version] })],
+);
+
+/** How far the re-encryption under a version of the sealing keys has come. */
+export const reEncryptions = sqliteTable("re_encryptions", {
+  /** The version everything is sealed under anew. */
+  version: integer().primaryKey(),
+  /** The last identity that was dealt with; the next slice begins after it. */
+  tenantId: text("tenant_id").notNull().default(""),
+  identityId: text("identity_id").notNull().default(""),
+  /** Identities there were when it began. Counted once: counting reads them all. */
+  total: integer().notNull(),
+  /** In the present pass: identities dealt with, and those of them that could not be sealed anew. */
+  seen: integer().notNull().default(0),
+  failed: integer().notNull().default(0),
+  /** Passes that ended with something left over, and how much the last of them left. */
+  passes: integer().notNull().default(0),
+  leftOver: integer("left_over").notNull().default(0),
+  startedAt: integer("started_at").notNull(),
+  finishedAt: integer("finished_at"),
+});
 
 /** The directory entry of an identity, and the record from which an empty guard rehydrates. */
 export const identities = sqliteTable(

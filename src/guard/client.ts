@@ -3,8 +3,9 @@
 import type { Actor } from "../audit/event.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
+import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
-import type { GuardCall, GuardError, GuardResult } from "./transition.ts";
+import type { GuardCall, GuardError, GuardResult, Rate } from "./transition.ts";
 
 /** What of a request the guard needs to know. */
 export interface GuardCaller {
@@ -13,9 +14,16 @@ export interface GuardCaller {
   readonly actor: Actor;
   readonly now: number;
   readonly requestId: string;
+  readonly requestKey: RequestKey | null;
+  /** Hears what the guard says besides its answer. */
+  readonly heard: (news: { readonly rate?: Rate; readonly first?: FirstRequest }) => void;
 }
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
+
+function guardName(tenantId: string, identityId: string): string {
+  return `${tenantId}:${identityId}`;
+}
 
 function stubOf({ GUARD }: Env, name: string): DurableObjectStub<IdentityGuard> {
   return GUARD.get(GUARD.idFromName(name));
@@ -23,10 +31,11 @@ function stubOf({ GUARD }: Env, name: string): DurableObjectStub<IdentityGuard> 
 
 /** A new stub each time: one that has failed may stay broken. */
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
-  return stubOf(env, `${caller.tenantId}:${identityId}`);
+  return stubOf(env, guardName(caller.tenantId, identityId));
 }
 
-function appErrorOf({ code, attemptsRemaining, lockedUntil }: GuardError, now: number): AppError {
+function appErrorOf(error: GuardError, now: number): AppError {
+  const { code, attemptsRemaining, lockedUntil, retryAfterSeconds } = error;
   const lockedUntilText = lockedUntil ? new Date(lockedUntil).toISOString() : null;
   switch (code) {
     case "invalid_code":
@@ -43,6 +52,8 @@ function appErrorOf({ code, attemptsRemaining, lockedUntil }: GuardError, now: n
     case "otp_disabled":
       // No Retry-After: waiting does not help, only a new secret does.
       return new AppError(code, { fields: { locked_until: null, retry_after_seconds: null } });
+    case "rate_limited":
+      return new AppError(code, { headers: { "Retry-After": String(retryAfterSeconds) } });
     default:
       return new AppError(code);
   }
@@ -58,9 +69,9 @@ export async function askGuard<T>(
   identityId: string,
   ask: Ask<T>,
 ): Promise<T> {
-  const { actor, now, requestId } = caller;
+  const { actor, now, requestId, requestKey } = caller;
   const { tenantId } = caller.caller;
-  const call: GuardCall = { tenantId, identityId, now, requestId, actor };
+  const call: GuardCall = { tenantId, identityId, now, requestId, actor, requestKey };
   let result: GuardResult<T>;
   try {
     result = await ask(guardOf(caller, identityId), call);
@@ -68,8 +79,10 @@ export async function askGuard<T>(
     log("error", "guard_unreachable", { request_id: requestId, cause: causeOf(error) });
     throw new AppError("unavailable");
   }
+  caller.heard(result);
   if (result.ok) return result.value;
-  throw appErrorOf(result.error, now);
+  // A repeated answer counts its seconds from when it was given first.
+  throw appErrorOf(result.error, result.first?.at ?? now);
 }
 
 /** As `askGuard`, for what changes nothing: tried once more, so a guard that moves is no outage. */
@@ -85,6 +98,22 @@ export async function readGuard<T>(
       return await ask(guardOf(caller, identityId), call);
     }
   });
+}
+
+/** Has a guard seal all it holds anew; whether it is under that version now. */
+export async function resealGuard(
+  env: Env,
+  owner: { readonly tenantId: string; readonly identityId: string },
+  version: number,
+): Promise<boolean> {
+  const stub = stubOf(env, guardName(owner.tenantId, owner.identityId));
+  try {
+    const result = await stub.reseal(owner);
+    return result.ok && result.value === version;
+  } catch (error) {
+    log("error", "guard_unreachable", { tenant_id: owner.tenantId, cause: causeOf(error) });
+    return false;
+  }
 }
 
 /** Has the guard deliver what it still holds; if it cannot now, its alarm does later. */

@@ -9,8 +9,9 @@
 import { DurableObject } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
 import { keyOf } from "../crypto/keyring.ts";
-import { type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import { seal, unseal } from "../crypto/sealed-box.ts";
 import { type Config, configOf } from "../env.ts";
+import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
 import { causeOf, log } from "../log.ts";
 import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
 import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
@@ -23,8 +24,11 @@ import { GuardLedger } from "./ledger.ts";
 import { create, erase, setStatus, unlock } from "./lifecycle.ts";
 import type { LockoutPolicy } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
+import { limited } from "./rates.ts";
 import { refuse } from "./refusals.ts";
+import { type Owner, totpContext } from "./reseal.ts";
 import type { IdentityState } from "./state.ts";
+import type { KeptAnswer } from "./storage.ts";
 import {
   failed,
   type GuardCall,
@@ -46,18 +50,34 @@ import {
 /** Times the evidence is gathered anew when the state changes meanwhile. */
 const mostGatherings = 5;
 
+export interface NewBackupCodes {
+  readonly codes: readonly string[];
+}
+
 export interface NewSecret {
   /** Base32 (RFC 4648) without padding. */
   readonly secret: string;
   readonly isSetupComplete: boolean;
 }
 
-function sealContext({ tenantId, identityId }: GuardCall): SealContext {
-  return { tenantId, identityId, purpose: "totp_secret" };
+/** The call as it is recorded; with what is shown once, where the request has a key. */
+type WithReceipt = (shown?: Readonly<Record<string, unknown>>) => Promise<GuardCall>;
+
+/** The answer of an earlier request, whole again. */
+function repeated<T>(
+  { result, requestId, at }: KeptAnswer,
+  shown: Readonly<Record<string, unknown>>,
+): GuardResult<T> {
+  const kept: GuardResult<T> = JSON.parse(result);
+  const first = { requestId, at };
+  if (!kept.ok || Object.keys(shown).length === 0) return { ...kept, first };
+  return { ...kept, value: { ...kept.value, ...shown }, first };
 }
 
 export class IdentityGuard extends DurableObject<Env> {
   readonly #ledger: GuardLedger;
+  /** Digests of requests under way, by their `Idempotency-Key`. */
+  readonly #underWay = new Map<string, string>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -70,9 +90,12 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async provision(call: GuardCall, externalId: string): Promise<GuardResult<Profile>> {
-    return await this.#answer(async () => {
-      const result = await this.#ledger.create(call, create(call, externalId), (state) =>
-        refuse(state, call, "user.provisioned", { code: "user_exists" }),
+    return await this.#once(call, async (_config, withReceipt) => {
+      const kept = await withReceipt();
+      const result = await this.#ledger.create(kept, create(kept, externalId), (state) =>
+        limited("provisioning", "user.provisioned", state, kept, (present) =>
+          refuse(present, kept, "user.provisioned", { code: "user_exists" }),
+        ),
       );
       return await this.#flushed(result);
     });
@@ -89,15 +112,14 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /** Makes a secret. It leaves the guard here and never again. */
   async configure(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
-    return await this.#answer(async ({ sealingKeys }) => {
-      const secret = crypto.getRandomValues(new Uint8Array(secretBytes));
-      const sealed = await seal(sealingKeys, sealContext(call), secret);
-      const result = await this.#change(call, (state) =>
+    return await this.#once(call, async ({ sealingKeys }, withReceipt) => {
+      const bytes = crypto.getRandomValues(new Uint8Array(secretBytes));
+      const secret = base32nopad.encode(bytes);
+      const sealed = await seal(sealingKeys, totpContext(call), bytes);
+      const result = await this.#change(await withReceipt({ secret }), (state) =>
         configureTotp(state, call, sealed, enrolment),
       );
-      return result.ok
-        ? succeeded({ ...result.value, secret: base32nopad.encode(secret) })
-        : result;
+      return result.ok ? { ...result, value: { ...result.value, secret } } : result;
     });
   }
 
@@ -106,17 +128,17 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /** Makes ten backup codes. They leave the guard here and never again. */
-  async regenerateBackupCodes(call: GuardCall): Promise<GuardResult<readonly string[]>> {
-    return await this.#answer(async ({ backupCodeKeys }) => {
+  async regenerateBackupCodes(call: GuardCall): Promise<GuardResult<NewBackupCodes>> {
+    return await this.#once(call, async ({ backupCodeKeys }, withReceipt) => {
       const codes = newBackupCodes();
       const { newest } = backupCodeKeys;
       const hashes = codes.map((code) =>
         backupCodeHash(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
       );
-      const result = await this.#change(call, (state) =>
+      const result = await this.#change(await withReceipt({ codes }), (state) =>
         replaceBackupCodes(state, call, newest, hashes),
       );
-      return result.ok ? succeeded(codes) : result;
+      return result.ok ? { ...result, value: { codes } } : result;
     });
   }
 
@@ -126,19 +148,22 @@ export class IdentityGuard extends DurableObject<Env> {
     policy: LockoutPolicy,
     assessmentId: string | null,
   ): Promise<GuardResult<Verified>> {
-    return await this.#answer(async (config) => {
+    return await this.#once(call, async (config, withReceipt) => {
+      const kept = await withReceipt();
       const assessed = await this.#assessed(call, assessmentId);
       for (let gathering = 0; gathering < mostGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
         if (state === undefined) return failed({ code: "user_not_found" });
         const evidence = await this.#gather(config, call, state, attempt);
         let isStale = false;
-        const result = await this.#ledger.commit(call, (present): Transition<Verified> => {
+        const result = await this.#ledger.commit(kept, (present): Transition<Verified> => {
           const decided = verify(present, call, evidence, policy);
           if (decided !== stale) {
-            return assessed === undefined || assessed.clearings !== this.#ledger.clearings()
-              ? decided
-              : confirmSession(decided, call, this.#ledger.history(), assessed.session);
+            return limited("attempts", "otp.verified", present, call, () =>
+              assessed === undefined || assessed.clearings !== this.#ledger.clearings()
+                ? decided
+                : confirmSession(decided, call, this.#ledger.history(), assessed.session),
+            );
           }
           isStale = true;
           return { state: present, entries: [], result: failed({ code: "unavailable" }) };
@@ -154,7 +179,9 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
-    return await this.#answer(() => this.#change(call, (state) => unlock(state, call)));
+    return await this.#once(call, async (_config, withReceipt) =>
+      this.#change(await withReceipt(), (state) => unlock(state, call)),
+    );
   }
 
   /** Done once D1 has forgotten the person; `unavailable` means: forgotten here, there soon. */
@@ -179,31 +206,45 @@ export class IdentityGuard extends DurableObject<Env> {
     surroundings: ReadableStream<Uint8Array>,
     policy: RiskPolicy,
   ): Promise<GuardResult<AssessmentRecord>> {
-    return await this.#answer(async () => {
-      const [state, found] = await Promise.all([
+    const read = new Response(surroundings).json<Surroundings>();
+    // A repetition does without them.
+    read.catch(() => {});
+    return await this.#once(call, async (_config, withReceipt) => {
+      const [kept, state, found] = await Promise.all([
+        withReceipt(),
         this.#ledger.load(call),
-        new Response(surroundings).json<Surroundings>(),
+        read,
       ]);
       if (state === undefined) return failed({ code: "user_not_found" });
-      return await this.#ledger.commit(call, (present) =>
-        assess(present, call, session, found, policy, this.#ledger.history()),
+      return await this.#ledger.commit(kept, (present) =>
+        limited("assessments", "session.assessed", present, call, (within) =>
+          assess(within, call, session, found, policy, this.#ledger.history()),
+        ),
       );
     });
   }
 
   /** Takes the tenant's word on a session. What this guard does not remember D1 does. */
   async judge(call: GuardCall, assessmentId: string, verdict: Verdict): Promise<GuardResult<void>> {
-    return await this.#answer(async () => {
+    return await this.#once(call, async (_config, withReceipt) => {
       const unknown = failed<void>({ code: "assessment_not_found" });
       const state = await this.#ledger.load(call);
       const clearings = this.#ledger.clearings();
       const session = state && (await this.#ledger.findSession(call, assessmentId));
       // What was read of an identity that was erased meanwhile is nobody's.
       if (session === undefined || this.#ledger.clearings() !== clearings) return unknown;
-      const result = await this.#change(call, (present) =>
+      const result = await this.#change(await withReceipt(), (present) =>
         judge(present, call, this.#ledger.history(), session, verdict),
       );
       return !result.ok && result.error.code === "user_not_found" ? unknown : result;
+    });
+  }
+
+  /** Seals all it holds under the newest key. @returns the version of that, once D1 has it too */
+  async reseal(owner: Owner): Promise<GuardResult<number>> {
+    return await this.#answer(async ({ sealingKeys }) => {
+      await this.#ledger.reseal(sealingKeys, owner);
+      return succeeded(sealingKeys.newest);
     });
   }
 
@@ -261,11 +302,49 @@ export class IdentityGuard extends DurableObject<Env> {
     const stepIn = async (sealed: string | null) =>
       sealed === null
         ? undefined
-        : matchingTimeStep(await unseal(sealingKeys, sealContext(call), sealed), code, now);
+        : matchingTimeStep(await unseal(sealingKeys, totpContext(call), sealed), code, now);
     const sealed = liveTotp(state)?.sealed ?? null;
     const pendingSealed = livePending(state, now)?.sealed ?? null;
     const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);
     return { method, sealed, pendingSealed, step, pendingStep };
+  }
+
+  /**
+   * As `#answer`; a request that repeats one by its `Idempotency-Key` is answered as that was, and
+   * changes nothing. The work is given a way to make the call that keeps its answer; what is shown
+   * once goes along, sealed.
+   */
+  async #once<T>(
+    call: GuardCall,
+    work: (config: Config, withReceipt: WithReceipt) => Promise<GuardResult<T>>,
+  ): Promise<GuardResult<T>> {
+    return await this.#answer(async (config) => {
+      const { requestKey } = call;
+      if (requestKey === null) return await work(config, async () => call);
+      const { key, digest } = requestKey;
+      const { sealingKeys } = config;
+      const underWay = this.#underWay.get(key);
+      if (underWay !== undefined) {
+        const code = underWay === digest ? "idempotency_in_progress" : "idempotency_mismatch";
+        return failed({ code });
+      }
+      this.#underWay.set(key, digest);
+      try {
+        const kept = this.#ledger.findAnswer(key, call.now);
+        if (kept === undefined) {
+          return await work(config, async (shown) => ({
+            ...call,
+            receipt: await sealReceipt(sealingKeys, call, requestKey, shown),
+          }));
+        }
+        const receipt = await openReceipt(sealingKeys, call, key, kept.receipt);
+        return receipt.digest === digest
+          ? repeated(kept, receipt.shown)
+          : failed({ code: "idempotency_mismatch" });
+      } finally {
+        this.#underWay.delete(key);
+      }
+    });
   }
 
   /** A fault is an `unavailable`, never a verdict; the log names its kind. */

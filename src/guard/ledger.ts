@@ -3,25 +3,40 @@
  * record a transition with its events in one synchronous step, and see to it that the outbox reaches
  * D1 sooner or later.
  *
- * Tombstones age in real time, so the clock is read here; nothing is decided by it.
+ * Tombstones and kept answers age in real time, so the clock is read here; nothing is decided by it.
  */
 import type { AuditEvent } from "../audit/event.ts";
 import { currentAuditKey } from "../audit/personal.ts";
+import type { Keyring } from "../crypto/keyring.ts";
 import { derivedId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
 import { configNow } from "../env.ts";
+import { isKept, keptForMs } from "../idempotency/request-key.ts";
+import { resealReceipt } from "../idempotency/receipt.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import type { History, KnownSession } from "../sentinel/history.ts";
 import { findSession, findSessions } from "../sentinel/store.ts";
 import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
 import { deliver } from "./outbox.ts";
+import { type Owner, resealedState } from "./reseal.ts";
 import { refusalReportDelay, reportRefusals } from "./refusals.ts";
 import { type IdentityState, parseState } from "./state.ts";
-import { type Dispatch, GuardStorage } from "./storage.ts";
+import { type Dispatch, GuardStorage, type KeptAnswer } from "./storage.ts";
 import { failed, type GuardCall, type GuardResult, type Transition } from "./transition.ts";
 
 /** Room for the events of one change in the order of ids. */
 const ordersPerVersion = 32;
+
+/** What is kept of the answer to a request with a key. */
+function answerOf<T>(
+  { requestKey, receipt, now: at, requestId }: GuardCall,
+  { rate: _rate, ...result }: GuardResult<T>,
+): { readonly answer?: KeptAnswer } {
+  if (requestKey === null || receipt === undefined) return {};
+  const forgetAt = Date.now() + keptForMs;
+  const { key } = requestKey;
+  return { answer: { key, at, requestId, receipt, result: JSON.stringify(result), forgetAt } };
+}
 
 export class GuardLedger {
   readonly #env: Env;
@@ -49,7 +64,7 @@ export class GuardLedger {
    * The state, from D1 where the guard is empty (a restore, a moved namespace); undefined for an
    * unknown identity. @throws when D1 is needed and fails
    */
-  async load(call: GuardCall): Promise<IdentityState | undefined> {
+  async load(call: Owner): Promise<IdentityState | undefined> {
     if (this.#storage.live() === null) await this.#rehydrate(call);
     const state = this.#storage.live()?.state;
     return state?.status === "erased" ? undefined : state;
@@ -129,10 +144,40 @@ export class GuardLedger {
   /** Delivers, and comes back until that succeeds. Never gives up. */
   async onAlarm(): Promise<void> {
     await this.#alarm.fired(() => this.deliver());
+    const now = Date.now();
+    const next = this.#storage.forgetAnswers(now);
+    if (next !== undefined) await this.#alarm.arm(next - now);
+  }
+
+  /** How the request with this key was answered; undefined where it is new, or too old. */
+  findAnswer(key: string, now: number): KeptAnswer | undefined {
+    const kept = this.#storage.findAnswer(key);
+    return kept !== undefined && isKept(kept, now) ? kept : undefined;
+  }
+
+  /**
+   * Seals anew, under the newest key, whatever is under an older one, and has D1 know.
+   * @throws StoreError when D1 fails; MissingKeyError, BrokenSealError where something does not open
+   */
+  async reseal(sealingKeys: Keyring, owner: Owner): Promise<void> {
+    await this.load(owner);
+    for (;;) {
+      const live = this.#storage.live();
+      if (live === null || live.state.status === "erased") break;
+      const state = await resealedState(sealingKeys, live.state);
+      // What was decided meanwhile stands, so it is looked at anew.
+      if (this.#storage.live() !== live) continue;
+      if (state === live.state) break;
+      this.#storage.write(state, live.version + 1, { dispatch: { events: [] } });
+    }
+    for (const { key, receipt } of this.#storage.answers()) {
+      this.#storage.replaceReceipt(key, await resealReceipt(sealingKeys, owner, key, receipt));
+    }
+    await this.flush();
   }
 
   /** Reads the record of an empty guard, and takes it over if nothing else came first. */
-  async #rehydrate({ tenantId, identityId }: GuardCall): Promise<IdentityRecord | undefined> {
+  async #rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
     for (;;) {
       const clearings = this.#clearings;
       const db = dbFor(this.#env, tenantId);
@@ -163,7 +208,7 @@ export class GuardLedger {
   }
 
   #write<T>(
-    { state, entries, history, assessment, verdict }: Transition<T>,
+    { state, entries, result, history, assessment, verdict }: Transition<T>,
     version: number,
     call: GuardCall | undefined,
   ): void {
@@ -201,6 +246,7 @@ export class GuardLedger {
     this.#storage.write(state, version, {
       ...(events.length === 0 ? {} : { dispatch }),
       ...(history === undefined ? {} : { history }),
+      ...(call === undefined ? {} : answerOf(call, result)),
     });
   }
 

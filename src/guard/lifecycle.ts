@@ -34,6 +34,7 @@ export function create(call: GuardCall, externalId: string): Transition<Profile>
     auditKey: null,
     refusals: [],
     recent: [],
+    rates: {},
   };
   return {
     state,
@@ -70,6 +71,7 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     lockout: noFailures,
     auditKey: null,
     recent: [],
+    rates: {},
   };
   const details = { was_locked: isLocked(state.lockout, call.now) };
   const erased = carriedOut(

@@ -2,12 +2,29 @@
 import { filed } from "../audit/file.ts";
 import { openAuditKey } from "../audit/personal.ts";
 import { insertEvents } from "../audit/store.ts";
-import { dbFor, runBatch } from "../db/client.ts";
-import { configNow } from "../env.ts";
+import type { Keyring } from "../crypto/keyring.ts";
+import { type Database, dbFor, runBatch, type Statement } from "../db/client.ts";
+import { type Config, configNow } from "../env.ts";
 import { saveRecord } from "../identity/store.ts";
+import { reviveKeys } from "../keys/store.ts";
 import { recountPopulation } from "../sentinel/population/store.ts";
 import { forgetAssessments, insertAssessments, saveVerdicts } from "../sentinel/store.ts";
+import { sealingVersionsOf } from "./reseal.ts";
+import type { IdentityState } from "./state.ts";
 import type { Pending } from "./storage.ts";
+
+/** What D1 gets under older keys: they must not count as out of use. */
+function revivedKeys(db: Database, config: Config, state: IdentityState): Statement[] {
+  const older = (versions: readonly number[], { newest }: Keyring) =>
+    versions.filter((version) => version !== newest);
+  const sealing = older(sealingVersionsOf(state), config.sealingKeys);
+  const set = state.backupCodes;
+  const hashing = older(set === null ? [] : [set.keyVersion], config.backupCodeKeys);
+  return [
+    ...(sealing.length === 0 ? [] : [reviveKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reviveKeys(db, "backup_codes", hashing)]),
+  ];
+}
 
 /** @throws StoreError: then nothing or everything arrived, and all is delivered again */
 export async function deliver(env: Env, pending: Pending, realNow: number): Promise<void> {
@@ -36,12 +53,13 @@ export async function deliver(env: Env, pending: Pending, realNow: number): Prom
       // A tombstone's life is real time, whatever clock the erasing request ran at.
       updatedAt: erased ? realNow : state.updatedAt,
       version,
-      // The last hour's attempts are worth nothing after a restore.
-      state: erased ? null : JSON.stringify({ ...state, recent: [] }),
+      // Attempts of the last hour and minute are worth nothing after a restore.
+      state: erased ? null : JSON.stringify({ ...state, recent: [], rates: {} }),
     }),
     insertEvents(db, tenantId, events),
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
+    ...revivedKeys(db, config, state),
     ...(erased
       ? [forgetAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
       : []),

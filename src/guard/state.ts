@@ -10,6 +10,16 @@ export interface RecentAttempt {
   readonly kind: "success" | "failure" | "refused" | "assessed";
 }
 
+/** Requests of a kind in the present window. */
+export interface RateWindow {
+  /** Unix ms. */
+  readonly startedAt: number;
+  readonly count: number;
+}
+
+export const rateKinds = ["attempts", "assessments", "provisioning"] as const;
+export type RateKind = (typeof rateKinds)[number];
+
 /** What can be refused, and is then counted rather than told one by one. */
 const refusableActions = [
   "user.provisioned",
@@ -66,6 +76,7 @@ export interface IdentityState {
   readonly auditKey: AuditKey | null;
   readonly refusals: readonly RefusalRun[];
   readonly recent: readonly RecentAttempt[];
+  readonly rates: Readonly<Partial<Record<RateKind, RateWindow>>>;
 }
 
 const actorSchema = z.object({
@@ -109,6 +120,9 @@ const stateSchema: z.ZodType<IdentityState> = z.object({
   recent: z.array(
     z.object({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
   ),
+  rates: z
+    .partialRecord(z.enum(rateKinds), z.object({ startedAt: z.int(), count: z.int() }))
+    .default({}),
 });
 
 /** Thrown where a record is that of another identity than its row says. */

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
 import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
+import type { FirstRequest } from "../idempotency/request-key.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { type IdentityState, parseState } from "./state.ts";
 
@@ -19,7 +20,22 @@ export interface Dispatch {
 interface Beside {
   readonly dispatch?: Dispatch;
   readonly history?: History;
+  readonly answer?: KeptAnswer;
 }
+
+/** How a request with an `Idempotency-Key` was answered. */
+export interface KeptAnswer extends FirstRequest {
+  readonly key: string;
+  /** The receipt: the request's digest, and what was shown once; sealed. */
+  readonly receipt: string;
+  /** The result, JSON, without what was shown once. */
+  readonly result: string;
+  /** Real time from which on it may go, Unix ms. */
+  readonly forgetAt: number;
+}
+
+/** Beyond it the oldest goes: a repetition of that one is then a request like any other. */
+const mostAnswers = 1_000;
 
 interface Live {
   readonly state: IdentityState;
@@ -60,7 +76,7 @@ export class GuardStorage {
   }
 
   /** Writes all of it together. Synchronous: nothing comes between decision and record. */
-  write(state: IdentityState, version: number, { dispatch, history }: Beside = {}): void {
+  write(state: IdentityState, version: number, { dispatch, history, answer }: Beside = {}): void {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => {
       if (this.live() === null) this.#createTables();
@@ -73,6 +89,8 @@ export class GuardStorage {
         sql.exec("INSERT INTO outbox (dispatch) VALUES (?)", JSON.stringify(dispatch));
       }
       if (history !== undefined) this.#writeHistory(history);
+      if (answer !== undefined) this.#writeAnswer(answer);
+      if (state.status === "erased") this.#forgetAnswers(Number.MAX_SAFE_INTEGER);
     });
     this.#live = { state, version };
     if (history !== undefined) this.#history = history;
@@ -100,6 +118,29 @@ export class GuardStorage {
   /** Forgets what has arrived. */
   delivered(lastSeq: number): void {
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
+  }
+
+  /** The answer kept under the key of a request, if one is. */
+  findAnswer(key: string): KeptAnswer | undefined {
+    if (!this.#hasTable("answers")) return undefined;
+    return this.#answers("WHERE key = ?", key)[0];
+  }
+
+  /** All answers kept. */
+  answers(): KeptAnswer[] {
+    return this.#hasTable("answers") ? this.#answers("") : [];
+  }
+
+  /** Puts a receipt in the place of the one that an answer has. */
+  replaceReceipt(key: string, receipt: string): void {
+    this.#storage.sql.exec("UPDATE answers SET receipt = ? WHERE key = ?", receipt, key);
+  }
+
+  /** Forgets answers past their time. @returns when the next one may go, Unix ms */
+  forgetAnswers(realNow: number): number | undefined {
+    this.#forgetAnswers(realNow);
+    const due = this.answers().map(({ forgetAt }) => forgetAt);
+    return due.length === 0 ? undefined : Math.min(...due);
   }
 
   /** Leaves nothing behind, as if the identity had never been. Both begin before anything else runs. */
@@ -156,6 +197,44 @@ export class GuardStorage {
       );
     }
     for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);
+  }
+
+  #answers(where: string, ...parameters: string[]): KeptAnswer[] {
+    return this.#storage.sql
+      .exec<{
+        key: string;
+        at: number;
+        request_id: string;
+        receipt: string;
+        result: string;
+        forget_at: number;
+      }>(`SELECT * FROM answers ${where}`, ...parameters)
+      .toArray()
+      .map(({ request_id: requestId, forget_at: forgetAt, ...row }) => ({
+        ...row,
+        requestId,
+        forgetAt,
+      }));
+  }
+
+  #writeAnswer({ key, at, requestId, receipt, result, forgetAt }: KeptAnswer): void {
+    const { sql } = this.#storage;
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at INTEGER NOT NULL, request_id TEXT NOT NULL, receipt TEXT NOT NULL, result TEXT NOT NULL, forget_at INTEGER NOT NULL) WITHOUT ROWID",
+    );
+    sql.exec(
+      "INSERT OR REPLACE INTO answers (key, at, request_id, receipt, result, forget_at) VALUES (?, ?, ?, ?, ?, ?)",
+      ...[key, at, requestId, receipt, result, forgetAt],
+    );
+    sql.exec(
+      "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY forget_at DESC, key LIMIT -1 OFFSET ?)",
+      mostAnswers,
+    );
+  }
+
+  #forgetAnswers(realNow: number): void {
+    if (!this.#hasTable("answers")) return;
+    this.#storage.sql.exec("DELETE FROM answers WHERE forget_at <= ?", realNow);
   }
 
   #readLive(): Live | null {

@@ -4,9 +4,10 @@
  */
 import type { Actor, AuditEntry, PersonalParts } from "../audit/event.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
 import type { History } from "../sentinel/history.ts";
-import type { IdentityState, RecentAttempt } from "./state.ts";
+import type { IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
 /** Who asks, when, for whom: the same for every call of a guard. */
 export interface GuardCall {
@@ -16,6 +17,10 @@ export interface GuardCall {
   readonly now: number;
   readonly requestId: string;
   readonly actor: Actor;
+  /** Of the request's `Idempotency-Key`; null without one. */
+  readonly requestKey: RequestKey | null;
+  /** Kept with the answer, in the transaction of the change, where the request has a key. */
+  readonly receipt?: string;
 }
 
 /** An audit entry that may name another time, actor and request than the call that files it. */
@@ -32,11 +37,29 @@ export interface GuardError {
   readonly code: ErrorCode;
   readonly attemptsRemaining?: number;
   readonly lockedUntil?: number | null;
+  readonly retryAfterSeconds?: number;
 }
 
-export type GuardResult<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: GuardError };
+/** What is left of a window, as it is told with the answer. */
+export interface Rate {
+  readonly name: RateKind;
+  /** Requests in a window. */
+  readonly requests: number;
+  readonly windowSeconds: number;
+  readonly remaining: number;
+  /** Until the window ends. */
+  readonly resetSeconds: number;
+}
+
+/** What an answer says besides. */
+interface News {
+  readonly rate?: Rate;
+  /** Set where an earlier request had this answer, and this one changed nothing. */
+  readonly first?: FirstRequest;
+}
+
+export type GuardResult<T> = News &
+  ({ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: GuardError });
 
 export interface Transition<T> {
   readonly state: IdentityState;

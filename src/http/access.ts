@@ -2,14 +2,11 @@
 import { equalBytes } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { Permission } from "../tenancy/permission.ts";
 import type { Admission, AppContext, ResolveToken } from "./exchange.ts";
+import { countRequest } from "./rate-limit.ts";
 import { timeOf } from "./test-clock.ts";
-
-/** The window of the edge's rate limit, as wrangler.toml sets it. */
-const rateLimitSeconds = 10;
 
 /** A way in: who it is for, and the check at the door. */
 export interface Access<Caller> {
@@ -36,19 +33,6 @@ function presentedToken(c: AppContext): string {
   const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(header) ?? [];
   if (token === undefined) throw invalidToken();
   return token;
-}
-
-/**
- * A ceiling against a client gone wild, not a security decision: that is the guard's. A limiter out
- * of reach therefore lets the request pass.
- */
-async function withinRateLimit(env: Env, tokenId: string): Promise<boolean> {
-  try {
-    return (await env.TOKEN_RATE_LIMIT.limit({ key: tokenId })).success;
-  } catch (error) {
-    log("error", "rate_limit_unavailable", { cause: causeOf(error) });
-    return true;
-  }
 }
 
 /** For anybody; nothing is asked. */
@@ -103,9 +87,11 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
           },
         });
       }
-      if (!(await withinRateLimit(c.env, tokenId))) {
+      const rate = await countRequest(c.env, tokenId);
+      c.set("rates", [rate]);
+      if (rate.remaining === 0) {
         throw new AppError("rate_limited", {
-          headers: { "Retry-After": String(rateLimitSeconds) },
+          headers: { "Retry-After": String(rate.resetSeconds) },
         });
       }
       return { caller, actor: { type: "api_token", id: tokenId }, now };

@@ -3,6 +3,8 @@ import type { Context } from "hono";
 import type { Actor } from "../audit/event.ts";
 import type { RefusedRequest } from "../audit/refused-request.ts";
 import type { Config } from "../env.ts";
+import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
+import type { RateNotice } from "./rate-limit.ts";
 import type { ResolvedToken } from "../tenancy/caller.ts";
 
 export interface AppEnv {
@@ -12,8 +14,14 @@ export interface AppEnv {
     /** Real time at which the request was here whole, Unix ms. */
     arrivedAt: number;
     config: Config;
+    /** Settles once the keys are known to fit the data. Not set where that does not matter. */
+    keysFit?: Promise<void>;
     /** Whose token was presented, as soon as that is known, whether or not it may be used. */
     attribution?: Attribution;
+    /** This request repeats one, and has its answer. */
+    isRepeated?: boolean;
+    /** Limits the request counted against. */
+    rates?: readonly RateNotice[];
   };
 }
 
@@ -41,6 +49,10 @@ export interface Exchange<Caller, Body, Query, Prepared = undefined> extends Adm
   readonly requestId: string;
   /** Real time at which the request was here whole, Unix ms; for what no test clock changes. */
   readonly arrivedAt: number;
+  /** Of the `Idempotency-Key` of a POST; null without one. */
+  readonly requestKey: RequestKey | null;
+  /** Hears what is to be said with the answer. */
+  readonly heard: (news: { readonly first?: FirstRequest; readonly rate?: RateNotice }) => void;
   readonly body: Body;
   readonly query: Query;
   /** What the route's `prepare` gave; undefined without one. */

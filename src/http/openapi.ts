@@ -8,6 +8,7 @@ import {
 import packageJson from "../../package.json" with { type: "json" };
 import { type ErrorCode, sentenceOf, statusOf } from "../errors.ts";
 import { type Definition, none, type Route } from "./route.ts";
+import { keyHeader, keyPattern } from "./request-key.ts";
 import { id, instant } from "./schemas.ts";
 
 /** What error bodies hold besides `error`, `code` and `request_id`. */
@@ -27,7 +28,7 @@ const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
   rate_limited: ["Retry-After", "Seconds."],
 };
 
-function errorsOf({ access, body, errors = [] }: Definition): ErrorCode[] {
+function errorsOf({ method, access, body, errors = [] }: Definition): ErrorCode[] {
   const codes: ErrorCode[] = ["invalid_request", "body_too_large", "internal_error", "unavailable"];
   codes.push("invalid_json");
   if (body !== none) codes.push("unsupported_media_type");
@@ -35,6 +36,7 @@ function errorsOf({ access, body, errors = [] }: Definition): ErrorCode[] {
   if (access.kind !== "public" && access.kind !== "operator") {
     codes.push("insufficient_scope", "rate_limited");
   }
+  if (method === "post") codes.push("idempotency_in_progress", "idempotency_mismatch");
   return [...codes, ...errors];
 }
 
@@ -110,6 +112,13 @@ function answerResponses({ answers }: Definition): ZodOpenApiOperationObject["re
   );
 }
 
+const postHeaders = z.object({
+  [keyHeader]: z.string().regex(keyPattern).optional().meta({
+    description:
+      "Of your choice, new for each request: the same request with it, within 24 hours, has the first answer (`Idempotent-Replayed: true`) and changes nothing.",
+  }),
+});
+
 function operationOf(definition: Definition, errors: ErrorSchemas): ZodOpenApiOperationObject {
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
@@ -123,6 +132,7 @@ function operationOf(definition: Definition, errors: ErrorSchemas): ZodOpenApiOp
     requestParams: {
       ...(names.length === 0 ? {} : { path: params }),
       ...(query instanceof z.ZodObject && query !== none ? { query } : {}),
+      ...(definition.method === "post" ? { header: postHeaders } : {}),
     },
     ...(body === none
       ? {}

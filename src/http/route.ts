@@ -9,6 +9,7 @@ import type { Access } from "./access.ts";
 import { readBody, requireJson, requireNoBody } from "./body.ts";
 import type { AppContext, AppEnv, EdgeServices, Exchange } from "./exchange.ts";
 import { tellOfRefusal } from "./refused.ts";
+import { requestKeyOf } from "./request-key.ts";
 import { validated } from "./validate.ts";
 
 export interface Answer {
@@ -89,13 +90,14 @@ export function route<
     c: AppContext,
   ) => Promise<Reply<T> | Response>,
 ): Route {
-  const { method, path, access, body, query, prepare } = definition;
+  const { method, path, name, access, body, query, prepare } = definition;
   const takesBody = !isNone(body);
   const answerTo = async (c: AppContext, { resolveToken }: EdgeServices): Promise<Response> => {
     const sent = await readBody(c);
     c.set("arrivedAt", Date.now());
     const prepared = prepare?.(c.env, c.get("arrivedAt"));
     const admission = await access.admit(c, resolveToken);
+    await c.get("keysFit");
     if (takesBody) requireJson(c, sent);
     else requireNoBody(sent);
     const answer = await handle(
@@ -105,8 +107,16 @@ export function route<
         config: c.get("config"),
         requestId: c.get("requestId"),
         arrivedAt: c.get("arrivedAt"),
+        heard: ({ first, rate }) => {
+          if (rate !== undefined) c.set("rates", [...(c.get("rates") ?? []), rate]);
+          if (first === undefined) return;
+          c.set("isRepeated", true);
+          // The answer is the first one's, and what the trail has of it bears that id.
+          c.set("requestId", first.requestId);
+        },
         body: takesBody ? await validated(c, "json", body) : body.parse({}),
         query: await validated(c, "query", query),
+        requestKey: method === "post" ? await requestKeyOf(c, name, takesBody) : null,
         prepared,
         param: (name) => c.req.param(name) ?? "",
       },

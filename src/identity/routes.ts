@@ -16,6 +16,7 @@ import {
   rfc3339,
   rfc3339OrNull,
 } from "../http/schemas.ts";
+import { claim } from "../idempotency/once.ts";
 import { listEntries } from "./store.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
@@ -80,7 +81,9 @@ export const identityRoutes = [
     },
     async (exchange) => {
       const { external_id } = exchange.body.user;
-      const identityId = identityIdOf(exchange.caller.tenantId, external_id);
+      const { tenantId } = exchange.caller;
+      const identityId = identityIdOf(tenantId, external_id);
+      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
       const profile = await askGuard(exchange, identityId, (guard, call) =>
         guard.provision(call, external_id),
       );
@@ -180,7 +183,9 @@ export const identityRoutes = [
       errors: ["user_not_found"],
     },
     async (exchange) => {
-      const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
+      const { tenantId } = exchange.caller;
+      const identityId = identityIdOf(tenantId, exchange.query.externalUserId);
+      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
       const profile = await askGuard(exchange, identityId, (guard, call) => guard.unlock(call));
       return reply(200, shownProfile(profile));
     },

@@ -2,12 +2,14 @@
 import { renderSVG } from "uqr";
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
+import { dbFor } from "../db/client.ts";
 import { invalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import type { Attempt } from "../guard/verify.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
+import { claim } from "../idempotency/once.ts";
 import { assessmentId } from "../sentinel/answers.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { codesPerSet, normalisedBackupCode } from "./backup-codes.ts";
@@ -86,6 +88,7 @@ export const otpRoutes = [
       }
       const { tenantId, policy } = exchange.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
+      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
       const { secret, isSetupComplete } = await askGuard(exchange, identityId, (guard, call) =>
         guard.configure(call, policy.otp.enrolment),
       );
@@ -205,8 +208,10 @@ export const otpRoutes = [
     },
     async (exchange) => {
       const { externalUserId } = exchange.query;
-      const identityId = identityIdOf(exchange.caller.tenantId, externalUserId);
-      const codes = await askGuard(exchange, identityId, (guard, call) =>
+      const { tenantId } = exchange.caller;
+      const identityId = identityIdOf(tenantId, externalUserId);
+      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
+      const { codes } = await askGuard(exchange, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );
       return reply(200, { user: { id: externalUserId, backupCodes: [...codes] } });

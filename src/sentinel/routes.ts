@@ -1,10 +1,12 @@
 /** `/v1/sentinel`: how risky a session is. */
 import { z } from "zod";
+import { dbFor } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
 import { askGuard } from "../guard/client.ts";
+import { claim } from "../idempotency/once.ts";
 import { assessed, assessmentId, shownAssessment } from "./answers.ts";
 import { identityOfAssessment } from "./assessment.ts";
 import { discover } from "./discover.ts";
@@ -98,6 +100,8 @@ export const sentinelRoutes = [
     },
     async (exchange) => {
       const { assessment_id: given, outcome } = exchange.body.feedback;
+      const { tenantId } = exchange.caller;
+      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
       await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
         guard.judge(call, given, outcome),
       );

@@ -79,7 +79,11 @@ export async function changeSettings(
     },
   );
   const events = await filed(call.config.auditSigningKeys, [event]);
-  await patchSettings(dbFor(call.env, tenantId), tenantId, patch, events);
-  forgetTenant(tenantId);
+  try {
+    await patchSettings(dbFor(call.env, tenantId), tenantId, patch, events);
+  } finally {
+    // Also where no answer came: it may have been done.
+    forgetTenant(tenantId);
+  }
   return await getSettings(call.env, tenantId);
 }

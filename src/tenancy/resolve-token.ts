@@ -1,7 +1,7 @@
 /**
  * From a presented API token to its caller. Records are kept in the isolate's memory for less than
  * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
- * changes settings forgets at once.
+ * changes settings forgets at once. D1 and the tenant's register of ended tokens are asked side by side.
  */
 import { dbFor } from "../db/client.ts";
 import { AppError } from "../errors.ts";
@@ -10,6 +10,7 @@ import { apiTokenHash, readApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
 import { findTokenByHash, touchToken } from "./store.ts";
+import { registeredEnd, revokedForGood } from "./token-end.ts";
 
 /** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
 const keptMs = 25_000;
@@ -60,21 +61,23 @@ export async function resolveToken(
   kept.delete(hash);
   const changesBefore = changes;
   const db = dbFor(env, read.tenantId);
-  const found = await findTokenByHash(db, hash).catch((error: unknown) => {
+  const lookup = findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
     throw new AppError("unavailable");
   });
+  const [found, end] = await Promise.all([lookup, registeredEnd(env, read.tenantId, hash)]);
   if (found === undefined) return undefined;
   const { token: record, tenant } = found;
+  const ends = [record.expiresAt, end].filter((at) => at !== null);
   const caller: TenantCaller = {
     tenantId: tenant.id,
     tokenId: record.id,
     mode: tenant.mode,
     permissions: record.permissions,
-    expiresAt: record.expiresAt,
+    expiresAt: ends.length === 0 ? null : Math.min(...ends),
     policy: policyOf(tenant.settings),
   };
-  const revoked = record.revokedAt !== null;
+  const revoked = record.revokedAt !== null || end === revokedForGood;
   if (changes === changesBefore) keep(hash, { caller, revoked, readAt: now });
   const usedAt = record.lastUsedAt ?? Number.NEGATIVE_INFINITY;
   if (!revoked && now - usedAt >= lastUseResolutionMs) {

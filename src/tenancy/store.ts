@@ -2,7 +2,7 @@
 import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
 import type { FiledEvent } from "../audit/file.ts";
 import { insertEvents } from "../audit/store.ts";
-import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
+import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { apiTokens, tenants } from "../db/schema.ts";
 import type { Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
@@ -52,11 +52,13 @@ export async function insertTenant(
   tenant: Tenant,
   token: HashedApiToken,
   events: readonly FiledEvent[],
+  remembered: readonly Statement[],
 ): Promise<void> {
   await runBatch(db, [
     db.insert(tenants).values(tenant),
     db.insert(apiTokens).values(token),
     insertEvents(db, tenant.id, events),
+    ...remembered,
   ]);
 }
 
@@ -64,10 +66,12 @@ export async function insertToken(
   db: Database,
   token: HashedApiToken,
   events: readonly FiledEvent[],
+  remembered: readonly Statement[],
 ): Promise<void> {
   await runBatch(db, [
     db.insert(apiTokens).values(token),
     insertEvents(db, token.tenantId, events),
+    ...remembered,
   ]);
 }
 
@@ -132,11 +136,16 @@ export async function replaceToken(
   old: { readonly id: string; readonly tenantId: string; readonly expiresAt: number },
   replacement: HashedApiToken,
   events: readonly FiledEvent[],
+  remembered: readonly Statement[],
 ): Promise<void> {
   await runBatch(db, [
     db.insert(apiTokens).values(replacement),
-    db.update(apiTokens).set({ expiresAt: old.expiresAt }).where(ofTenant(old.tenantId, old.id)),
+    db
+      .update(apiTokens)
+      .set({ expiresAt: old.expiresAt, endUnregistered: true })
+      .where(ofTenant(old.tenantId, old.id)),
     insertEvents(db, old.tenantId, events),
+    ...remembered,
   ]);
 }
 
@@ -148,9 +157,63 @@ export async function revokeToken(
   events: readonly FiledEvent[],
 ): Promise<void> {
   await runBatch(db, [
-    db.update(apiTokens).set({ revokedAt: now }).where(ofTenant(tenantId, id)),
+    db
+      .update(apiTokens)
+      .set({ revokedAt: now, endUnregistered: true })
+      .where(ofTenant(tenantId, id)),
     insertEvents(db, tenantId, events),
   ]);
+}
+
+/** A token whose end the tenant's register may not know. */
+export interface UnregisteredEnd {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly hash: string;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+/** Spelled as the partial index has it, so that the index is used. */
+const isUnregistered = sql`end_unregistered`;
+
+export async function listUnregisteredEnds(
+  db: Database,
+  tenantId: string | undefined,
+  limit: number,
+): Promise<UnregisteredEnd[]> {
+  const { id, hash, expiresAt, revokedAt } = apiTokens;
+  return await withinStoreTimeout(
+    db
+      .select({ tenantId: apiTokens.tenantId, id, hash, expiresAt, revokedAt })
+      .from(apiTokens)
+      .where(
+        and(isUnregistered, tenantId === undefined ? undefined : eq(apiTokens.tenantId, tenantId)),
+      )
+      .limit(limit),
+  );
+}
+
+/** Unless an end has changed meanwhile: then it is registered anew. */
+export async function markRegistered(
+  db: Database,
+  ends: readonly UnregisteredEnd[],
+): Promise<void> {
+  await runBatch(
+    db,
+    ends.map(({ id, expiresAt, revokedAt }) =>
+      db
+        .update(apiTokens)
+        .set({ endUnregistered: false })
+        .where(
+          and(
+            eq(apiTokens.id, id),
+            sql`${apiTokens.expiresAt} IS ${expiresAt}`,
+            sql`${apiTokens.revokedAt} IS ${revokedAt}`,
+          ),
+        ),
+    ),
+  );
 }
 
 export async function touchToken(db: Database, id: string, now: number): Promise<void> {

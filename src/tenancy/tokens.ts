@@ -3,24 +3,22 @@ import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/file.ts";
 import { newId } from "../crypto/id.ts";
 import { dbFor } from "../db/client.ts";
-import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
+import { type OnceCall, once } from "../idempotency/once.ts";
 import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { forgetTenant } from "./resolve-token.ts";
 import { type ApiToken, findToken, insertToken, replaceToken, revokeToken } from "./store.ts";
+import { registerEnds } from "./token-end.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** On whose behalf a token is changed, by whom and when. */
-export interface TokenCall {
+export interface TokenCall extends OnceCall {
   readonly env: Env;
-  readonly config: Config;
   readonly caller: { readonly tenantId: string; readonly mode: Mode };
   readonly actor: Actor;
-  readonly now: number;
-  readonly requestId: string;
 }
 
 /** A token together with its secret, which is shown once and never stored. */
@@ -61,16 +59,19 @@ export async function createToken(
   wanted: Parameters<typeof issueToken>[1],
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
-  const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
-  const target = { type: "api_token", id: issued.id } as const;
-  const event = tenantEvent(tenantId, call, target, {
-    action: "token.created",
-    outcome: "success",
-    details: { permissions: wanted.permissions.join(" ") },
+  const db = dbFor(call.env, tenantId);
+  return await once(call, tenantId, db, async (remember) => {
+    const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
+    const target = { type: "api_token", id: issued.id } as const;
+    const event = tenantEvent(tenantId, call, target, {
+      action: "token.created",
+      outcome: "success",
+      details: { permissions: wanted.permissions.join(" ") },
+    });
+    const events = await filed(call.config.auditSigningKeys, [event]);
+    await insertToken(db, stored, events, await remember(issued));
+    return issued;
   });
-  const events = await filed(call.config.auditSigningKeys, [event]);
-  await insertToken(dbFor(call.env, tenantId), stored, events);
-  return issued;
 }
 
 /**
@@ -84,25 +85,29 @@ export async function rotateToken(
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
   const db = dbFor(call.env, tenantId);
-  const old = await findToken(db, tenantId, id);
-  if (old === undefined) throw new AppError("not_found");
-  const { issued, stored } = issueToken(issuerOf(call), old, call.now);
-  const overlapEnd = call.now + overlapSeconds * 1000;
-  const end = old.expiresAt === null ? overlapEnd : Math.min(old.expiresAt, overlapEnd);
-  const event = tenantEvent(
-    tenantId,
-    call,
-    { type: "api_token", id },
-    {
+  return await once(call, tenantId, db, async (remember) => {
+    const old = await findToken(db, tenantId, id);
+    if (old === undefined) throw new AppError("not_found");
+    const { issued, stored } = issueToken(issuerOf(call), old, call.now);
+    const overlapEnd = call.now + overlapSeconds * 1000;
+    const end = old.expiresAt === null ? overlapEnd : Math.min(old.expiresAt, overlapEnd);
+    const target = { type: "api_token", id } as const;
+    const event = tenantEvent(tenantId, call, target, {
       action: "token.rotated",
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
-    },
-  );
-  const events = await filed(call.config.auditSigningKeys, [event]);
-  await replaceToken(db, { id, tenantId, expiresAt: end }, stored, events);
-  forgetTenant(tenantId);
-  return issued;
+    });
+    const events = await filed(call.config.auditSigningKeys, [event]);
+    const ending = { id, tenantId, expiresAt: end };
+    try {
+      await replaceToken(db, ending, stored, events, await remember(issued));
+    } finally {
+      // Also where no answer came: it may have been done.
+      forgetTenant(tenantId);
+    }
+    await registerEnds(call.env, db, tenantId);
+    return issued;
+  });
 }
 
 /** Refused everywhere within 30 s, here at once. */
@@ -120,6 +125,11 @@ export async function revoke(call: TokenCall, id: string): Promise<void> {
     },
   );
   const events = await filed(call.config.auditSigningKeys, [event]);
-  await revokeToken(db, tenantId, id, call.now, events);
-  forgetTenant(tenantId);
+  try {
+    await revokeToken(db, tenantId, id, call.now, events);
+  } finally {
+    // Also where no answer came: it may have been done.
+    forgetTenant(tenantId);
+  }
+  await registerEnds(call.env, db, tenantId);
 }

@@ -16,7 +16,10 @@ describe("The migrations", () => {
       "audit_tiles without rowid",
       "audit_trees without rowid",
       "identities without rowid",
+      "key_versions",
       "populations without rowid",
+      "re_encryptions",
+      "request_keys without rowid",
       "tenants",
     ]);
   });

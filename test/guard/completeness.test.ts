@@ -181,6 +181,8 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
   status: none,
   deliver: none,
   alarm: none,
+  // The same under another key: no security state changes.
+  reseal: none,
   provision: [
     {
       title: "of a new user",
@@ -273,6 +275,7 @@ async function newScene(): Promise<Scene> {
     now: Date.now(),
     requestId: newId(Date.now()),
     actor: { type: "api_token", id: "a".repeat(24) },
+    requestKey: null,
   };
   return { user, guard: guardOf(user), call };
 }

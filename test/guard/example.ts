@@ -25,6 +25,7 @@ export function callAt(at: number, requestId = `request-${at}`): GuardCall {
     now: at,
     requestId,
     actor: { type: "api_token", id: "aaaaaaaaaaaaaaaaaaaaaaaa" },
+    requestKey: null,
   };
 }
 
@@ -54,6 +55,7 @@ export function identity(changes: Partial<IdentityState> = {}): IdentityState {
     auditKey: { id: "0123456789abcdef", sealed: "sealed-2" },
     refusals: [],
     recent: [],
+    rates: {},
     ...changes,
   };
 }

@@ -154,6 +154,7 @@ describe("erasing", () => {
       auditKey: null,
       refusals: [],
       recent: [],
+      rates: {},
     });
     const stored = JSON.stringify(state);
     for (const personal of ["alexander", "sealed", "hash-"]) expect(stored).not.toContain(personal);

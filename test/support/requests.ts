@@ -65,6 +65,8 @@ export function requestTo(name: string, about: About) {
       isAboutSomebody: true,
     },
     revokeToken: { path: `/v1/tokens/${about.tokenId}`, isAboutSomebody: true },
+    listKeys: { path: "/v1/keys" },
+    reEncrypt: { path: "/v1/keys/re-encryption", body: { re_encryption: { limit: 5 } } },
     getSettings: { path: "/v1/settings" },
     changeSettings: { path: "/v1/settings", body: { settings: {} } },
   };

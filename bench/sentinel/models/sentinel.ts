@@ -135,7 +135,7 @@ class Course {
 }
 
 function callOf(user: number, now: number): GuardCall {
-  return { tenantId, identityId: `id-${user}`, now, requestId: "bench", actor };
+  return { tenantId, identityId: `id-${user}`, now, requestId: "bench", actor, requestKey: null };
 }
 
 interface Variant {

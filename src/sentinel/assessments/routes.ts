@@ -1,7 +1,8 @@
 /** `/v1/sentinel/assessments` and the simulation: what was assessed, and what another policy makes of it. */
 import { z } from "zod";
 import { firstIdAt, identityIdOf } from "../../crypto/id.ts";
-import { dbFor } from "../../db/client.ts";
+import { dbFor, runBatch } from "../../db/client.ts";
+import type { Config } from "../../env.ts";
 import { tenantWith } from "../../http/access.ts";
 import { none, reply, route } from "../../http/route.ts";
 import {
@@ -14,6 +15,7 @@ import {
   rfc3339OrNull,
   sha256,
 } from "../../http/schemas.ts";
+import { once } from "../../idempotency/once.ts";
 import { draftPolicy } from "../../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../../tenancy/settings.ts";
 import { assessed, assessmentId, shownAssessment } from "../answers.ts";
@@ -102,6 +104,74 @@ const outcome = z.object({
   recommendation: z.enum(recommendations),
 });
 
+const simulationBody = z.strictObject({
+  simulation: z.strictObject({
+    sentinel: sentinelPatchSchema.meta({
+      description: "The draft: what it leaves out is as the tenant's settings have it.",
+    }),
+    from: instantIn.optional(),
+    to: instantIn.optional(),
+    after: assessmentId.optional(),
+  }),
+});
+
+interface SimulationCall {
+  readonly env: Env;
+  readonly config: Config;
+  readonly caller: { readonly tenantId: string };
+  readonly body: z.output<typeof simulationBody>;
+}
+
+/** Replays a page of stored assessments under the draft. */
+async function simulated({ env, config, caller, body }: SimulationCall) {
+  const { tenantId } = caller;
+  const { from, to, after, sentinel } = body.simulation;
+  const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
+  const draft = draftOf(config.addressHashKey, tenantId, policy.sentinel);
+  const { rows, nextAfter } = await listAssessments(
+    dbFor(env, tenantId),
+    tenantId,
+    {
+      fromId: from === undefined ? undefined : firstIdAt(from),
+      belowIds: belowIds(after, to),
+    },
+    mostReplayed,
+  );
+  const replayed = rows.flatMap((row) => {
+    const inputs = row.model === model ? inputsOf(row) : null;
+    return inputs === null ? [] : [{ row, after: replay(draft, inputs) }];
+  });
+  const count = (of: (one: (typeof replayed)[number]) => string) => ({
+    allow: replayed.filter((one) => of(one) === "allow").length,
+    challenge: replayed.filter((one) => of(one) === "challenge").length,
+    deny: replayed.filter((one) => of(one) === "deny").length,
+  });
+  return {
+    replayed: replayed.length,
+    other_model: rows.length - replayed.length,
+    recommendations: {
+      before: count(({ row }) => row.recommendation),
+      after: count((one) => one.after.recommendation),
+    },
+    changed: replayed
+      .filter((one) => one.after.recommendation !== one.row.recommendation)
+      .map(({ row, after: then }) => ({
+        assessment_id: row.id,
+        user_id: row.identityId,
+        at: rfc3339(row.at),
+        before: { risk_score: row.riskScore, recommendation: row.recommendation },
+        after: { risk_score: then.riskScore, recommendation: then.recommendation },
+      })),
+    not_replayable: [...draft.notReplayable],
+    has_more: nextAfter !== null,
+    next_after: nextAfter,
+  };
+}
+
+interface Simulation {
+  readonly simulation: Awaited<ReturnType<typeof simulated>>;
+}
+
 export const assessmentRoutes = [
   route(
     {
@@ -162,16 +232,7 @@ export const assessmentRoutes = [
       summary: "Replay stored assessments under a draft policy",
       tag: "Sentinel",
       access: tenantWith("sentinel:read"),
-      body: z.strictObject({
-        simulation: z.strictObject({
-          sentinel: sentinelPatchSchema.meta({
-            description: "The draft: what it leaves out is as the tenant's settings have it.",
-          }),
-          from: instantIn.optional(),
-          to: instantIn.optional(),
-          after: assessmentId.optional(),
-        }),
-      }),
+      body: simulationBody,
       query: none,
       answers: {
         200: {
@@ -208,50 +269,15 @@ export const assessmentRoutes = [
         },
       },
     },
-    async ({ env, config, caller: { tenantId }, body: { simulation } }) => {
-      const { from, to, after, sentinel } = simulation;
-      const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
-      const draft = draftOf(config.addressHashKey, tenantId, policy.sentinel);
-      const { rows, nextAfter } = await listAssessments(
-        dbFor(env, tenantId),
-        tenantId,
-        {
-          fromId: from === undefined ? undefined : firstIdAt(from),
-          belowIds: belowIds(after, to),
-        },
-        mostReplayed,
-      );
-      const replayed = rows.flatMap((row) => {
-        const inputs = row.model === model ? inputsOf(row) : null;
-        return inputs === null ? [] : [{ row, after: replay(draft, inputs) }];
+    async (exchange) => {
+      const { tenantId } = exchange.caller;
+      const db = dbFor(exchange.env, tenantId);
+      const answer = await once<Simulation>(exchange, tenantId, db, async (remember) => {
+        const simulation = await simulated(exchange);
+        await runBatch(db, await remember({ simulation }));
+        return { simulation };
       });
-      const count = (of: (one: (typeof replayed)[number]) => string) => ({
-        allow: replayed.filter((one) => of(one) === "allow").length,
-        challenge: replayed.filter((one) => of(one) === "challenge").length,
-        deny: replayed.filter((one) => of(one) === "deny").length,
-      });
-      return reply(200, {
-        simulation: {
-          replayed: replayed.length,
-          other_model: rows.length - replayed.length,
-          recommendations: {
-            before: count(({ row }) => row.recommendation),
-            after: count((one) => one.after.recommendation),
-          },
-          changed: replayed
-            .filter((one) => one.after.recommendation !== one.row.recommendation)
-            .map(({ row, after: then }) => ({
-              assessment_id: row.id,
-              user_id: row.identityId,
-              at: rfc3339(row.at),
-              before: { risk_score: row.riskScore, recommendation: row.recommendation },
-              after: { risk_score: then.riskScore, recommendation: then.recommendation },
-            })),
-          not_replayable: [...draft.notReplayable],
-          has_more: nextAfter !== null,
-          next_after: nextAfter,
-        },
-      });
+      return reply(200, answer);
     },
   ),
 ];

@@ -1,0 +1,39 @@
+/** What of a state is sealed, and under which keys. */
+import { currentAuditKey } from "../audit/personal.ts";
+import type { Keyring } from "../crypto/keyring.ts";
+import { resealed, type SealContext, versionOf } from "../crypto/sealed-box.ts";
+import type { IdentityState } from "./state.ts";
+
+export type Owner = Pick<IdentityState, "tenantId" | "identityId">;
+
+export function totpContext({ tenantId, identityId }: Owner): SealContext {
+  return { tenantId, identityId, purpose: "totp_secret" };
+}
+
+/** Versions of the sealing keys that the state needs. */
+export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState): number[] {
+  const boxes = [totp?.sealed, pendingTotp?.sealed, auditKey?.sealed];
+  return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
+}
+
+/**
+ * The state with all of it under the newest key; the state itself where that is so already.
+ * @throws MissingKeyError, BrokenSealError
+ */
+export async function resealedState(
+  sealingKeys: Keyring,
+  state: IdentityState,
+): Promise<IdentityState> {
+  if (sealingVersionsOf(state).every((version) => version === sealingKeys.newest)) return state;
+  const { totp, pendingTotp, auditKey } = state;
+  const anew = async <T extends { readonly sealed: string }>(holder: T | null) =>
+    holder === null
+      ? null
+      : { ...holder, sealed: await resealed(sealingKeys, totpContext(state), holder.sealed) };
+  return {
+    ...state,
+    totp: await anew(totp),
+    pendingTotp: await anew(pendingTotp),
+    auditKey: auditKey === null ? null : await currentAuditKey(sealingKeys, state, auditKey),
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * Receipts: what is kept of a request that carried an `Idempotency-Key`, in a sealed box. It holds the
+ * digest of the request, which could be guessed from if it lay open (a body may hold a code), and what
+ * was shown once and is stored nowhere else.
+ */
+import { z } from "zod";
+import { utf8 } from "../crypto/bytes.ts";
+import type { Keyring } from "../crypto/keyring.ts";
+import { resealed, type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import type { RequestKey } from "./request-key.ts";
+
+/** Whose request it was. */
+interface Owner {
+  readonly tenantId: string;
+  /** The identity it was about; of what is about none, nothing. */
+  readonly identityId: string;
+}
+
+interface Receipt {
+  readonly digest: string;
+  /** Fields of the answer that are shown once. */
+  readonly shown: Readonly<Record<string, unknown>>;
+}
+
+const receiptSchema: z.ZodType<Receipt> = z.strictObject({
+  digest: z.string(),
+  shown: z.record(z.string(), z.unknown()),
+});
+
+/** Bound to the key, so that a receipt does not open under another one. */
+function contextOf({ tenantId, identityId }: Owner, key: string): SealContext {
+  return { tenantId, identityId, purpose: `receipt ${key}` };
+}
+
+export async function sealReceipt(
+  sealingKeys: Keyring,
+  owner: Owner,
+  { key, digest }: RequestKey,
+  shown: Receipt["shown"] = {},
+): Promise<string> {
+  const text = new Uint8Array(utf8(JSON.stringify({ digest, shown })));
+  return await seal(sealingKeys, contextOf(owner, key), text);
+}
+
+/** @throws MissingKeyError, BrokenSealError */
+export async function openReceipt(
+  sealingKeys: Keyring,
+  owner: Owner,
+  key: string,
+  box: string,
+): Promise<Receipt> {
+  const text = await unseal(sealingKeys, contextOf(owner, key), box);
+  return receiptSchema.parse(JSON.parse(new TextDecoder().decode(text)));
+}
+
+/** The same receipt under the newest key. @throws as `openReceipt` */
+export async function resealReceipt(
+  sealingKeys: Keyring,
+  owner: Owner,
+  key: string,
+  box: string,
+): Promise<string> {
+  return await resealed(sealingKeys, contextOf(owner, key), box);
+}

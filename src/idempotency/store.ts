@@ -1,0 +1,64 @@
+/** Request keys in D1: answers of what happens there, and claims of what happens in a guard. */
+import { and, eq, lte } from "drizzle-orm";
+import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { requestKeys } from "../db/schema.ts";
+import { keptForMs } from "./request-key.ts";
+
+export interface KeptRequest {
+  readonly tenantId: string;
+  readonly key: string;
+  /** The receipt, see receipt.ts. */
+  readonly box: string;
+  /** The time the first request ran at, Unix ms. */
+  readonly at: number;
+  /** Real time from which on the row may go, Unix ms. */
+  readonly forgetAt: number;
+}
+
+function isRequest(tenantId: string, key: string) {
+  return and(eq(requestKeys.tenantId, tenantId), eq(requestKeys.key, key));
+}
+
+function deleteExpired(db: Database, { tenantId, key, at }: KeptRequest) {
+  return db
+    .delete(requestKeys)
+    .where(and(isRequest(tenantId, key), lte(requestKeys.at, at - keptForMs)));
+}
+
+/** @throws StoreError */
+export async function findRequest(
+  db: Database,
+  tenantId: string,
+  key: string,
+): Promise<KeptRequest | undefined> {
+  const rows = await withinStoreTimeout(
+    db.select().from(requestKeys).where(isRequest(tenantId, key)).limit(1),
+  );
+  return rows[0];
+}
+
+/**
+ * Keeps a request with the batch that carries it out. Where another with the key came first the batch
+ * fails as a whole, so nothing is done twice.
+ */
+export function keepRequest(db: Database, request: KeptRequest): Statement[] {
+  return [deleteExpired(db, request), db.insert(requestKeys).values(request)];
+}
+
+/** Keeps a request, or finds the one that has the key already. @throws StoreError */
+export async function claimRequest(db: Database, request: KeptRequest): Promise<KeptRequest> {
+  const { tenantId, key } = request;
+  const [, , rows] = await withinStoreTimeout(
+    db.batch([
+      deleteExpired(db, request),
+      db.insert(requestKeys).values(request).onConflictDoNothing(),
+      db.select().from(requestKeys).where(isRequest(tenantId, key)),
+    ]),
+  );
+  return rows[0] ?? request;
+}
+
+/** Removes what is no longer kept. @throws StoreError */
+export async function purgeRequests(db: Database, now: number): Promise<void> {
+  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.forgetAt, now)));
+}

@@ -1,0 +1,109 @@
+/**
+ * Whether the keys of the configuration fit the data: a version that something is sealed, hashed or
+ * signed with must be in its ring, and be the same key. Versions are noted in D1 before anything is
+ * written under them, and checked once in each isolate.
+ */
+import { toHex, utf8 } from "../crypto/bytes.ts";
+import { hmacSha256 } from "../crypto/digest.ts";
+import type { Keyring } from "../crypto/keyring.ts";
+import { allDatabases } from "../db/client.ts";
+import type { Config } from "../env.ts";
+import { causeOf, log } from "../log.ts";
+import { type KeyringName, keyringNames, secretOf } from "./keyring-names.ts";
+import { type KeyVersion, listKeyVersions, registerKeys } from "./store.ts";
+
+const fingerprintBytes = 8;
+/** Keys that do not fit are looked at again after this: what was missing may be retired by then. */
+const recheckAfterMs = 10_000;
+
+export function ringOf(config: Config, name: KeyringName): Keyring {
+  switch (name) {
+    case "sealing":
+      return config.sealingKeys;
+    case "backup_codes":
+      return config.backupCodeKeys;
+    case "audit_signing":
+      return config.auditSigningKeys;
+  }
+}
+
+/** Tells whether a key is the same as before, and nothing of the key. */
+export function fingerprintOf(key: Uint8Array): string {
+  return toHex(hmacSha256(key, utf8("edge-idp key fingerprint")).subarray(0, fingerprintBytes));
+}
+
+/** What is wrong with the keys, in the words of the secrets; empty where they fit. */
+function problemsOf(config: Config, noted: readonly KeyVersion[]): string[] {
+  return noted.flatMap(({ keyring, version, fingerprint, retiredAt }) => {
+    const key = ringOf(config, keyring).keys.get(version);
+    const name = secretOf[keyring];
+    if (key === undefined) {
+      return retiredAt === null ? [`${name} lacks version ${version}, which data needs`] : [];
+    }
+    return fingerprintOf(key) === fingerprint
+      ? []
+      : [`${name} has another key as version ${version} than data was written with`];
+  });
+}
+
+/** What is to be noted: the newest of each ring, and all of a ring of which nothing is known yet. */
+function unnoted(config: Config, noted: readonly KeyVersion[], now: number): KeyVersion[] {
+  return keyringNames.flatMap((keyring) => {
+    const { keys, newest } = ringOf(config, keyring);
+    const known = noted.filter((one) => one.keyring === keyring);
+    return [...keys].flatMap(([version, key]) => {
+      const one = known.find((candidate) => candidate.version === version);
+      const isNeeded = known.length === 0 || version === newest;
+      if (!isNeeded || (one !== undefined && one.retiredAt === null)) return [];
+      return [
+        { keyring, version, fingerprint: fingerprintOf(key), firstUsedAt: now, retiredAt: null },
+      ];
+    });
+  });
+}
+
+async function check(env: Env, config: Config, now: number): Promise<readonly string[]> {
+  const problems = await Promise.all(
+    allDatabases(env).map(async (db) => {
+      const noted = await listKeyVersions(db);
+      const found = problemsOf(config, noted);
+      if (found.length === 0) await registerKeys(db, unnoted(config, noted, now));
+      return found;
+    }),
+  );
+  return [...new Set(problems.flat())];
+}
+
+const checks = new WeakMap<
+  Config,
+  { readonly at: number; readonly problems: Promise<readonly string[]> }
+>();
+
+/**
+ * What is wrong with the keys. A D1 that does not answer says nothing against them: the check is then
+ * made with the next request, and what cannot be opened answers 503 by itself.
+ * @param now real time, Unix ms
+ */
+export async function keyProblems(
+  env: Env,
+  config: Config,
+  now: number,
+): Promise<readonly string[]> {
+  const known = checks.get(config);
+  if (known !== undefined) {
+    const problems = await known.problems.catch(() => undefined);
+    if (problems !== undefined && (problems.length === 0 || now < known.at + recheckAfterMs)) {
+      return problems;
+    }
+  }
+  const problems = check(env, config, now);
+  checks.set(config, { at: now, problems });
+  try {
+    const found = await problems;
+    if (found.length > 0) log("error", "keys_do_not_fit", { problems: found });
+    return found;
+  } catch (error) {
+    log("error", "keys_not_checked", { cause: causeOf(error) });
+    return [];
+  }
+}

@@ -1,0 +1,229 @@
+/** Keys in use and the progress of a re-encryption, in D1. Never a key: only numbers and fingerprints. */
+import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
+import { type Database, type Statement, StoreError, withinStoreTimeout } from "../db/client.ts";
+import { identities, keyVersions, reEncryptions, requestKeys } from "../db/schema.ts";
+import type { KeyringName } from "./keyring-names.ts";
+
+/** Times are Unix ms. */
+export interface KeyVersion {
+  readonly keyring: KeyringName;
+  readonly version: number;
+  readonly fingerprint: string;
+  readonly firstUsedAt: number;
+  /** Nothing needs it any more; null as long as something may. */
+  readonly retiredAt: number | null;
+}
+
+export interface ReEncryption {
+  /** The version everything is sealed under anew. */
+  readonly version: number;
+  /** The last identity that was dealt with. */
+  readonly tenantId: string;
+  readonly identityId: string;
+  /** Identities there were when it began. */
+  readonly total: number;
+  readonly seen: number;
+  /** Of those seen, how many could not be sealed anew. */
+  readonly failed: number;
+  /** Passes that ended with something left over, and how much the last of them left. */
+  readonly passes: number;
+  readonly leftOver: number;
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+}
+
+export interface Owner {
+  readonly tenantId: string;
+  readonly identityId: string;
+}
+
+/** @throws StoreError, as all of these */
+export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
+  return await withinStoreTimeout(
+    db.select().from(keyVersions).orderBy(keyVersions.keyring, keyVersions.version),
+  );
+}
+
+/** Notes versions as in use. One that was retired is in use again; its fingerprint stays. */
+export async function registerKeys(db: Database, versions: readonly KeyVersion[]): Promise<void> {
+  if (versions.length === 0) return;
+  await withinStoreTimeout(
+    db
+      .insert(keyVersions)
+      .values([...versions])
+      .onConflictDoUpdate({
+        target: [keyVersions.keyring, keyVersions.version],
+        set: { retiredAt: null },
+      }),
+  );
+}
+
+/** For a delivery of what is sealed under these: should one be retired already, it is in use again. */
+export function reviveKeys(
+  db: Database,
+  keyring: KeyringName,
+  versions: readonly number[],
+): Statement {
+  return db
+    .update(keyVersions)
+    .set({ retiredAt: null })
+    .where(
+      and(
+        eq(keyVersions.keyring, keyring),
+        inArray(keyVersions.version, [...versions]),
+        isNotNull(keyVersions.retiredAt),
+      ),
+    );
+}
+
+export async function retireKeys(
+  db: Database,
+  keyring: KeyringName,
+  versions: readonly number[],
+  now: number,
+): Promise<void> {
+  if (versions.length === 0) return;
+  await withinStoreTimeout(
+    db
+      .update(keyVersions)
+      .set({ retiredAt: now })
+      .where(
+        and(
+          eq(keyVersions.keyring, keyring),
+          inArray(keyVersions.version, [...versions]),
+          isNull(keyVersions.retiredAt),
+        ),
+      ),
+  );
+}
+
+const alive = and(isNotNull(identities.state), ne(identities.status, "erased"));
+
+/** The identities after the given one, in the order of the primary key. */
+export async function identitiesAfter(
+  db: Database,
+  { tenantId, identityId }: Owner,
+  limit: number,
+): Promise<Owner[]> {
+  // As row values, which SQLite looks up in the primary key.
+  const isAfter = sql`(${identities.tenantId}, ${identities.id}) > (${tenantId}, ${identityId})`;
+  return await withinStoreTimeout(
+    db
+      .select({ tenantId: identities.tenantId, identityId: identities.id })
+      .from(identities)
+      .where(and(isAfter, alive))
+      .orderBy(identities.tenantId, identities.id)
+      .limit(limit),
+  );
+}
+
+async function countWhere(db: Database, condition: SQL | undefined): Promise<number> {
+  const rows = await withinStoreTimeout(
+    db.select({ n: sql<number>`count(*)` }).from(identities).where(condition),
+  );
+  return rows[0]?.n ?? 0;
+}
+
+/** Whether the box at that place of the state is under another version. */
+function isUnderAnother(path: string, version: number): SQL {
+  const box = sql.raw(`(${identities.state.name} ->> '$.${path}')`);
+  return sql`(${box} IS NOT NULL AND ${box} NOT LIKE ${`${version}.%`})`;
+}
+
+/** Records with a box that is not under this version. Reads them all. */
+export async function countSealedUnderOthers(db: Database, version: number): Promise<number> {
+  const places = ["totp.sealed", "pendingTotp.sealed", "auditKey.sealed"];
+  return await countWhere(
+    db,
+    and(alive, or(...places.map((place) => isUnderAnother(place, version)))),
+  );
+}
+
+/** How many sets of backup codes there are under each version. Reads all records. */
+export async function countBackupCodeKeys(db: Database): Promise<ReadonlyMap<number, number>> {
+  const version = sql<number>`${identities.state} ->> '$.backupCodes.keyVersion'`;
+  const rows = await withinStoreTimeout(
+    db
+      .select({ version, n: sql<number>`count(*)` })
+      .from(identities)
+      .where(and(alive, sql`${version} IS NOT NULL`))
+      .groupBy(version),
+  );
+  return new Map(rows.map((row) => [Number(row.version), row.n]));
+}
+
+/** Kept requests whose receipt is not under this version. */
+export async function requestsUnderOthers(db: Database, version: number, limit: number) {
+  return await withinStoreTimeout(
+    db
+      .select()
+      .from(requestKeys)
+      .where(sql`${requestKeys.box} NOT LIKE ${`${version}.%`}`)
+      .limit(limit),
+  );
+}
+
+/** Puts one receipt in the place of another, unless that has gone. */
+export async function replaceReceipt(
+  db: Database,
+  { tenantId, key, box }: { readonly tenantId: string; readonly key: string; readonly box: string },
+  replacement: string,
+): Promise<void> {
+  await withinStoreTimeout(
+    db
+      .update(requestKeys)
+      .set({ box: replacement })
+      .where(
+        and(eq(requestKeys.tenantId, tenantId), eq(requestKeys.key, key), eq(requestKeys.box, box)),
+      ),
+  );
+}
+
+/** The re-encryption under a version, begun if there is none. */
+export async function openReEncryption(
+  db: Database,
+  version: number,
+  now: number,
+): Promise<ReEncryption> {
+  const known = await findReEncryption(db, version);
+  if (known !== undefined) return known;
+  const total = await countWhere(db, alive);
+  const begun = db.insert(reEncryptions).values({ version, total, startedAt: now });
+  await withinStoreTimeout(begun.onConflictDoNothing());
+  const row = await findReEncryption(db, version);
+  if (row === undefined) throw new StoreError("A row just written is not there");
+  return row;
+}
+
+export async function findReEncryption(
+  db: Database,
+  version: number,
+): Promise<ReEncryption | undefined> {
+  const rows = await withinStoreTimeout(
+    db.select().from(reEncryptions).where(eq(reEncryptions.version, version)),
+  );
+  return rows[0];
+}
+
+/** Moves on from where it was; false where another runner has moved it already. */
+export async function saveReEncryption(
+  db: Database,
+  before: ReEncryption,
+  after: ReEncryption,
+): Promise<boolean> {
+  const rows = await withinStoreTimeout(
+    db
+      .update(reEncryptions)
+      .set(after)
+      .where(
+        and(
+          eq(reEncryptions.version, before.version),
+          eq(reEncryptions.tenantId, before.tenantId),
+          eq(reEncryptions.identityId, before.identityId),
+          eq(reEncryptions.seen, before.seen),
+        ),
+      )
+      .returning({ version: reEncryptions.version }),
+  );
+  return rows.length > 0;
+}

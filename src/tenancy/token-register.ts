@@ -1,0 +1,49 @@
+/**
+ * The token register: one Durable Object for each tenant, which keeps when tokens ended, by revocation or
+ * rotation. D1 says so too; but a D1 that is put back to an earlier time has forgotten it, and the register
+ * has not.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { causeOf, log } from "../log.ts";
+import type { TokenEnd } from "./token-end.ts";
+
+export class TokenRegister extends DurableObject<Env> {
+  /** Keeps ends; an earlier one stands. Whether they are kept. */
+  async keep(ends: readonly TokenEnd[]): Promise<boolean> {
+    const { storage } = this.ctx;
+    try {
+      storage.transactionSync(() => {
+        storage.sql.exec(
+          "CREATE TABLE IF NOT EXISTS ends (hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
+        );
+        for (const { hash, endsAt } of ends) {
+          storage.sql.exec(
+            "INSERT INTO ends (hash, ends_at) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ends_at = min(ends_at, excluded.ends_at)",
+            hash,
+            endsAt,
+          );
+        }
+      });
+      await storage.sync();
+      return true;
+    } catch (error) {
+      log("error", "token_register_failed", { cause: causeOf(error) });
+      return false;
+    }
+  }
+
+  /** When the token ends; null where nothing is known of that, undefined where it cannot be told. */
+  async endOf(hash: string): Promise<number | null | undefined> {
+    const { sql } = this.ctx.storage;
+    try {
+      if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'ends'").toArray().length === 0) {
+        return null;
+      }
+      const rows = sql.exec<{ ends_at: number }>("SELECT ends_at FROM ends WHERE hash = ?", hash);
+      return rows.toArray()[0]?.ends_at ?? null;
+    } catch (error) {
+      log("error", "token_register_failed", { cause: causeOf(error) });
+      return undefined;
+    }
+  }
+}

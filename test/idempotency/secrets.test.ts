@@ -1,0 +1,101 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { guardOf } from "../support/guard.ts";
+
+function post(tenant: Tenant, path: string, key: string, body?: object): Promise<Answer> {
+  return send("POST", path, {
+    token: tenant.token,
+    headers: { "Idempotency-Key": key },
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
+const token = { token: { name: "t", permissions: ["idp:read"] } };
+const names = { otp: { issuer_name: "Acme", account_name: "alexander" } };
+
+/** All that is stored under request keys, in the guard and in D1, as text. */
+async function storedFor(user: User): Promise<string> {
+  const rows = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+    storage.sql.exec("SELECT * FROM answers").toArray(),
+  );
+  const { results } = await env.DB.prepare("SELECT * FROM request_keys WHERE tenant_id = ?")
+    .bind(user.tenant.id)
+    .all();
+  expect(rows.length).toBeGreaterThan(0);
+  expect(results.length).toBeGreaterThan(0);
+  return JSON.stringify([rows, results]);
+}
+
+describe("What is kept under an Idempotency-Key", () => {
+  it("holds no secret, no code and no token in the clear", async () => {
+    const user = await User.provision(await Tenant.create());
+    const configured = await post(user.tenant, user.path("/otp"), "k1", names);
+    const codes = await post(user.tenant, user.path("/backup-codes"), "k2");
+    const issued = await post(user.tenant, "/v1/tokens", "k3", token);
+    user.secret = configured.body.user.new_otp_secret;
+    const code = user.code(Date.now());
+    await post(user.tenant, "/v1/idp/otp/verify", "k4", { otp: { id: user.externalId, code } });
+    const stored = await storedFor(user);
+    const secrets = [
+      user.secret,
+      issued.body.token.secret,
+      `"${code}"`,
+      ...codes.body.user.backupCodes,
+    ];
+    for (const secret of secrets) expect(stored).not.toContain(secret);
+  });
+
+  it("opens neither under another key nor for another user", async () => {
+    const tenant = await Tenant.create();
+    const [user, other] = await Promise.all([User.provision(tenant), User.provision(tenant)]);
+    await post(tenant, user.path("/otp"), "k1", names);
+    await post(tenant, user.path("/backup-codes"), "k2");
+    await post(tenant, other.path("/otp"), "k3", names);
+    const answers = (of: User) =>
+      runInDurableObject(guardOf(of), (_guard, { storage }) =>
+        storage.sql
+          .exec<{ key: string; receipt: string }>("SELECT key, receipt FROM answers ORDER BY at")
+          .toArray(),
+      );
+    const [of, own] = [await answers(user), await answers(other)];
+    const put = (receipt = "") =>
+      runInDurableObject(guardOf(other), (_guard, { storage }) => {
+        storage.sql.exec("UPDATE answers SET receipt = ? WHERE key = ?", receipt, own[0]?.key);
+      });
+    for (const { receipt } of of) {
+      await put(receipt);
+      expect((await post(tenant, other.path("/otp"), "k3", names)).status).toBe(503);
+    }
+    await put(own[0]?.receipt);
+    expect((await post(tenant, other.path("/otp"), "k3", names)).status).toBe(200);
+  });
+});
+
+describe.each<D1Fault>(["loses the reply", "loses the reply to a write", "throws", "hangs"])(
+  "D1 that %s during a request with an Idempotency-Key",
+  (fault) => {
+    it("leaves one token at most, and a retry has it", async () => {
+      const tenant = await Tenant.create();
+      const first = await withD1Fault(fault, () => post(tenant, "/v1/tokens", "k", token));
+      const retry = await post(tenant, "/v1/tokens", "k", token);
+      expect(retry.status).toBe(201);
+      if (first.status === 201) expect(retry.body).toEqual(first.body);
+      expect((await tenant.send("GET", "/v1/tokens")).body.tokens).toHaveLength(2);
+      const used = await send("GET", "/v1/idp/users", { token: retry.body.token.secret });
+      expect(used.status).toBe(200);
+    });
+
+    it("leaves one identity, and a retry is told that it was made", async () => {
+      const tenant = await Tenant.create();
+      const body = { user: { external_id: "new" } };
+      const first = await withD1Fault(fault, () => post(tenant, "/v1/idp/users", "k", body));
+      const retry = await post(tenant, "/v1/idp/users", "k", body);
+      expect(retry.status).toBe(201);
+      if (first.status === 201) expect(retry.body).toEqual(first.body);
+      expect((await tenant.send("GET", "/v1/idp/users")).body.users).toHaveLength(1);
+    });
+  },
+);

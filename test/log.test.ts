@@ -1,0 +1,22 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { causeOf, log } from "../src/log.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+it("A log line is one JSON object with the fields of the list, and drops any other", () => {
+  const lines: string[] = [];
+  vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+  const fields = { request_id: "r", count: 2, secret: "leaked", toString: "leaked" };
+  log("error", "something_happened", fields);
+  expect(lines).toEqual([
+    '{"level":"error","event":"something_happened","request_id":"r","count":2}',
+  ]);
+});
+
+it("What is logged of a failure are kinds, never messages", () => {
+  const failure = new TypeError("code 123456", { cause: new RangeError("secret") });
+  expect(causeOf(failure)).toBe("TypeError: RangeError");
+  expect(causeOf("a thrown secret")).toBe("string");
+});

@@ -1,0 +1,38 @@
+/** Other keys in the rings of this isolate, as after a deployment with other secrets. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { type Config, configNow } from "../../src/env.ts";
+import type { Keyring } from "../../src/crypto/keyring.ts";
+import { parseKeyring } from "../../src/crypto/keyring.ts";
+import { ringOf } from "../../src/keys/fit.ts";
+import type { KeyringName } from "../../src/keys/keyring-names.ts";
+
+/** The configuration of the Worker and of the guards; the runtime may give them an object each. */
+async function configs(): Promise<Config[]> {
+  const guard = env.GUARD.get(env.GUARD.idFromName("keys of the test"));
+  const ofGuards = await runInDurableObject(guard, (instance) =>
+    configNow(Reflect.get(instance, "env")),
+  );
+  return [...new Set([configNow(env), ofGuards])];
+}
+
+function parsed(text: string): Keyring {
+  const ring = parseKeyring(text);
+  if (typeof ring === "string") throw new Error(ring);
+  return ring;
+}
+
+/** Puts a ring in force here. @returns the way back */
+export async function deployKeys(name: KeyringName, text: string): Promise<() => void> {
+  const all = await configs();
+  const before = all.map((config) => ({ config, ring: { ...ringOf(config, name) } }));
+  for (const config of all) Object.assign(ringOf(config, name), parsed(text));
+  return () => {
+    for (const { config, ring } of before) Object.assign(ringOf(config, name), ring);
+  };
+}
+
+export const firstSealingKey = `1:${btoa("sealing key one, thirty-two byte")}`;
+export const secondSealingKey = `2:${btoa("sealing key two, thirty-two byte")}`;
+export const firstCodeKey = `1:${btoa("backup codes key, 32 bytes long!")}`;
+export const secondCodeKey = `2:${btoa("second backup code key, 32 bytes")}`;

@@ -1,0 +1,131 @@
+/** A thief's copy of all stores, and the search of it: in the clear, and under common encodings. */
+import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
+import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import type { PrefixWatch } from "../../src/guard/prefix-watch.ts";
+import type { RefusalLog } from "../../src/guard/refusal-log.ts";
+import type { TokenRegister } from "../../src/tenancy/token-register.ts";
+
+const tablesQuery = "SELECT name FROM sqlite_master WHERE type = 'table'";
+
+function isOurs(name: string): boolean {
+  return !name.startsWith("_cf") && !name.startsWith("sqlite_");
+}
+
+/** Every value as text; bytes as one character each. */
+function textOf(value: unknown): string {
+  if (value instanceof ArrayBuffer) return latin1(new Uint8Array(value));
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+export function latin1(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
+  namespace: DurableObjectNamespace<T>,
+): Promise<string[]> {
+  const values: string[] = [];
+  for (const id of await listDurableObjectIds(namespace)) {
+    const found = await runInDurableObject(namespace.get(id), (_, { storage: { sql } }) =>
+      sql
+        .exec<{ name: string }>(tablesQuery)
+        .toArray()
+        .filter(({ name }) => isOurs(name))
+        .flatMap(({ name }) => sql.exec(`SELECT * FROM ${name}`).toArray().flatMap(Object.values))
+        .map(textOf),
+    );
+    values.push(...found);
+  }
+  return values;
+}
+
+async function databaseValues(): Promise<string[]> {
+  const { results } = await env.DB.prepare(tablesQuery).all<{ name: string }>();
+  const values: string[] = [];
+  for (const { name } of results.filter((table) => isOurs(table.name))) {
+    const rows = await env.DB.prepare(`SELECT * FROM ${name}`).all();
+    values.push(...rows.results.flatMap(Object.values).map(textOf));
+  }
+  return values;
+}
+
+async function kvValues(): Promise<string[]> {
+  const values: string[] = [];
+  for (const namespace of [env.IP_REPUTATION, env.AUDIT_WITNESS]) {
+    for (const { name } of (await namespace.list()).keys) {
+      const stored = await namespace.get(name, "arrayBuffer");
+      values.push(name, latin1(new Uint8Array(stored ?? new ArrayBuffer(0))));
+    }
+  }
+  return values;
+}
+
+async function archiveValues(): Promise<string[]> {
+  const bucket = env.AUDIT_ARCHIVE;
+  const { objects } = (await bucket?.list()) ?? { objects: [] };
+  const texts = objects.map(async ({ key }) => [
+    key,
+    (await (await bucket?.get(key))?.text()) ?? "",
+  ]);
+  return (await Promise.all(texts)).flat();
+}
+
+/** Every value in each store, as text. */
+export interface Copy {
+  readonly database: readonly string[];
+  readonly kv: readonly string[];
+  readonly archive: readonly string[];
+  readonly guards: readonly string[];
+  readonly refusalLogs: readonly string[];
+  readonly watches: readonly string[];
+  readonly registers: readonly string[];
+}
+
+export async function copyOfStores(): Promise<Copy> {
+  return {
+    database: await databaseValues(),
+    kv: await kvValues(),
+    archive: await archiveValues(),
+    guards: await objectsOf(env.GUARD),
+    refusalLogs: await objectsOf(env.REFUSALS),
+    watches: await objectsOf(env.PREFIXES),
+    registers: await objectsOf(env.REGISTER),
+  };
+}
+
+/** The readings of a word that may be an encoding of something. */
+function decodings(word: string): string[] {
+  const readings = [
+    () => hex.decode(word.toLowerCase()),
+    () => base64.decode(word.padEnd(Math.ceil(word.length / 4) * 4, "=")),
+    () => base64urlnopad.decode(word.replaceAll("=", "")),
+    () => base32nopad.decode(word.toUpperCase()),
+  ];
+  return readings.flatMap((read) => {
+    try {
+      return [latin1(read())];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** All that can be read in it, upper case: as it stands, and each word of it decoded. */
+export function readable(values: readonly string[]): string {
+  const words = new Set(values.flatMap((value) => value.match(/[\w+/=-]{12,}/g) ?? []));
+  return [...values, ...[...words].flatMap(decodings)].join("\n").toUpperCase();
+}
+
+/** Spellings under which something may lie in a store. */
+export function spellings(secret: Uint8Array): string[] {
+  return [
+    latin1(secret),
+    base32nopad.encode(secret),
+    hex.encode(secret),
+    base64.encode(secret).replaceAll("=", ""),
+    base64urlnopad.encode(secret),
+    [...secret].join(","),
+  ].map((text) => text.toUpperCase());
+}
