@@ -48,6 +48,10 @@ const afterRestart: readonly Step[] = [
   },
 ];
 
+function aStep(title: string, commands: string, answer: string): Step {
+  return { kind: "step", title, commands, answer };
+}
+
 class Check {
   readonly #report: Report;
   readonly #place: Workplace;
@@ -85,7 +89,55 @@ class Check {
       );
       for (const step of afterRestart) await this.#step(step);
     }
+    await this.#rotateKey();
     await this.#stop("the service stops again");
+  }
+
+  /** A key rotated as docs/operations.md says, with the re-encryption killed half-way. */
+  async #rotateKey(): Promise<void> {
+    const users = `for n in 1 2 3 4 5; do curl -s "$IDP_URL/v1/idp/users" -H "$AUTH" -H "$JSON" \\
+        -d '{ "user": { "external_id": "idle-'$n'" } }' >/dev/null; done
+      SECRET=$(curl -s "$IDP_URL/v1/idp/user/otp?externalUserId=idle-1" -H "$AUTH" -H "$JSON" \\
+        -d '{ "otp": { "issuer_name": "Acme", "account_name": "idle" } }' | grep -oE '[A-Z2-7]{32}' | head -1)`;
+    const rotate = "npm run --silent keys:rotate --";
+    await this.#step(
+      aStep(
+        "a new version of the sealing key is added",
+        `${users}; ${rotate} add sealing | grep -c 'version 2'`,
+        "1",
+      ),
+    );
+    await this.#stop("the service stops for the new key");
+    if (!(await this.#start("npm run dev with two sealing keys"))) return;
+    await this.#step(
+      aStep(
+        "the re-encryption is killed half-way",
+        `node scripts/keys-rotate.ts run --limit 1 >rotate.log & runner=$!
+          until grep -q '^Version 2: 2 of' rotate.log; do sleep 0.02; done
+          kill -9 $runner; wait $runner 2>/dev/null || true
+          grep -c 'newest sealing key' rotate.log || true`,
+        "0",
+      ),
+    );
+    await this.#step(
+      aStep(
+        "it goes on where it was and ends; the old version is then free",
+        `${rotate} run --limit 2 >rotate.log; grep -c '^Version 2: [012] of' rotate.log || true
+          ${rotate} status | grep sealing; ${rotate} drop sealing 1 | grep -c 'without version 1'`,
+        "0\nsealing 1: free to be dropped\nsealing 2: newest\n1",
+      ),
+    );
+    await this.#stop("the service stops to forget the old key");
+    if (!(await this.#start("npm run dev without the old key"))) return;
+    await this.#step(
+      aStep(
+        "codes of the secret sealed before are accepted",
+        `CODE=$(oathtool --totp -b "$SECRET")
+          curl -s -o /dev/null -w '%{http_code}\\n' "$IDP_URL/v1/idp/otp/verify" -H "$AUTH" -H "$JSON" \\
+          -d '{ "otp": { "id": "idle-1", "code": "'$CODE'" } }'`,
+        "200",
+      ),
+    );
   }
 
   /** Ends everything this check started. */

@@ -1,0 +1,146 @@
+/**
+ * `npm run keys:rotate`: a new version of a key, the re-encryption under it, and the end of the old one.
+ * docs/operations.md has the whole procedure.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs, parseEnv } from "node:util";
+import { parseKeyring } from "../src/crypto/keyring.ts";
+import { type KeyringName, keyringNames, secretOf } from "../src/keys/keyring-names.ts";
+import { Failure, runScript } from "./support/failure.ts";
+import { OperatorApi } from "./support/operator-api.ts";
+import { readSecret, writeSecret } from "./support/secret-file.ts";
+
+const root = join(import.meta.dirname, "..");
+const keyBytes = 32;
+/** Passes that leave something over: what stays after so many needs a person. */
+const mostPasses = 3;
+
+const helpText = `Rotate a key of the service.
+
+  npm run keys:rotate -- add KEYRING          put a new version into the file of secrets
+  npm run keys:rotate -- run                  put all data under the newest version; goes on where it was left
+  npm run keys:rotate -- status               which versions are in use
+  npm run keys:rotate -- drop KEYRING VERSION take a version out of the file that nothing uses any more
+
+KEYRING is one of ${keyringNames.join(", ")}.
+
+  --file FILE   the file of secrets (default .dev.vars)
+  --url URL     the service (default: that of "npm run dev")
+  --limit N     identities in one request (default 40: the free plan allows 50 subrequests)
+`;
+
+interface Options {
+  readonly file: string;
+  readonly url: string;
+  readonly limit: number;
+}
+
+function keyringNamed(name: string | undefined): KeyringName {
+  const known = keyringNames.find((candidate) => candidate === name?.replaceAll("-", "_"));
+  if (known === undefined) throw new Failure(`KEYRING is one of ${keyringNames.join(", ")}.`);
+  return known;
+}
+
+function defaultUrl(): string {
+  const demo = join(root, ".dev", "demo.env");
+  const { IDP_URL } = existsSync(demo) ? parseEnv(readFileSync(demo, "utf8")) : {};
+  return IDP_URL ?? "http://127.0.0.1:8787";
+}
+
+function ringIn(file: string, name: string) {
+  const text = readSecret(file, name);
+  const ring = parseKeyring(text);
+  if (typeof ring === "string") throw new Failure(`${name} in ${file} ${ring}.`);
+  return { text, ring };
+}
+
+function add({ file }: Options, keyring: KeyringName): void {
+  const name = secretOf[keyring];
+  const { text, ring } = ringIn(file, name);
+  const version = ring.newest + 1;
+  writeSecret(file, name, `${text},${version}:${randomBytes(keyBytes).toString("base64")}`);
+  process.stdout.write(`${name} has version ${version} in ${file} now.
+Next: keep a copy of it, deploy (local: start "npm run dev" anew), then: npm run keys:rotate -- run
+`);
+}
+
+async function run({ file, url, limit }: Options): Promise<void> {
+  const api = new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN"));
+  const from = (await api.keys()).re_encryption;
+  for (;;) {
+    const now = await api.reEncrypt(limit);
+    const share = now.total === 0 ? 100 : Math.floor((100 * now.seen) / now.total);
+    process.stdout.write(
+      `Version ${now.version}: ${now.seen} of ${now.total} identities (${Math.min(share, 100)} %)${now.failed > 0 ? `, ${now.failed} failed` : ""}\n`,
+    );
+    if (now.done) break;
+    if (now.passes - (from?.passes ?? 0) >= mostPasses) {
+      throw new Failure(
+        `${now.left_over} could not be put under version ${now.version}; the service's log says why. Old versions are still needed.`,
+      );
+    }
+  }
+  process.stdout.write("Everything is under the newest sealing key.\n");
+  await status({ file, url, limit });
+}
+
+async function status({ file, url }: Options): Promise<void> {
+  const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
+  for (const key of keys) {
+    const use = key.newest ? "newest" : key.in_use ? "in use" : "free to be dropped";
+    const sets = key.backup_code_sets ? `, ${key.backup_code_sets} sets of codes` : "";
+    const gone = key.in_keyring ? "" : ", not in the keyring";
+    process.stdout.write(`${key.keyring} ${key.version}: ${use}${sets}${gone}\n`);
+  }
+}
+
+async function drop(options: Options, keyring: KeyringName, text: string | undefined) {
+  const version = Number(text);
+  const { file, url } = options;
+  const name = secretOf[keyring];
+  const { ring, text: before } = ringIn(file, name);
+  if (!ring.keys.has(version)) throw new Failure(`${name} in ${file} has no version ${text}.`);
+  const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
+  const known = keys.find((key) => key.keyring === keyring && key.version === version);
+  if (known === undefined || known.in_use) {
+    throw new Failure(`Version ${version} of ${name} is still in use; see: keys:rotate -- status`);
+  }
+  const rest = before.split(",").filter((entry) => Number(entry.split(":")[0]) !== version);
+  writeSecret(file, name, rest.join(","));
+  process.stdout.write(`${name} in ${file} is without version ${version} now. Next: deploy.\n`);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      file: { type: "string", default: join(root, ".dev.vars") },
+      url: { type: "string", default: defaultUrl() },
+      limit: { type: "string", default: "40" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const options = { file: values.file, url: values.url, limit: Number(values.limit) };
+  const [verb, ...rest] = positionals;
+  switch (values.help ? undefined : verb) {
+    case "add":
+      add(options, keyringNamed(rest[0]));
+      return 0;
+    case "run":
+      await run(options);
+      return 0;
+    case "status":
+      await status(options);
+      return 0;
+    case "drop":
+      await drop(options, keyringNamed(rest[0]), rest[1]);
+      return 0;
+    default:
+      process.stdout.write(helpText);
+      return values.help || verb === undefined ? 0 : 1;
+  }
+}
+
+await runScript(main);

@@ -1,0 +1,72 @@
+/** The operator's part of the API, as the scripts need it. */
+import { z } from "zod";
+import { Failure } from "./failure.ts";
+
+const requestTimeoutMs = 60_000;
+
+const progress = z.object({
+  version: z.number(),
+  done: z.boolean(),
+  seen: z.number(),
+  total: z.number(),
+  failed: z.number(),
+  passes: z.number(),
+  left_over: z.number(),
+});
+export type ReEncryption = z.output<typeof progress>;
+
+const keys = z.object({
+  keys: z.array(
+    z.object({
+      keyring: z.string(),
+      version: z.number(),
+      newest: z.boolean(),
+      in_keyring: z.boolean(),
+      in_use: z.boolean(),
+      backup_code_sets: z.number().nullable(),
+    }),
+  ),
+  re_encryption: progress.nullable(),
+});
+
+export class OperatorApi {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  async keys() {
+    return keys.parse(await this.#ask("GET", "/v1/keys"));
+  }
+
+  /** Does the next slice. */
+  async reEncrypt(limit: number): Promise<ReEncryption> {
+    const body = { re_encryption: { limit } };
+    const answer = await this.#ask("POST", "/v1/keys/re-encryption", body);
+    return z.object({ re_encryption: progress }).parse(answer).re_encryption;
+  }
+
+  /** @throws Failure when there is no good answer */
+  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+    let answer: Response;
+    try {
+      answer = await fetch(`${this.#url}${path}`, {
+        method,
+        headers: {
+          Authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(requestTimeoutMs),
+      });
+    } catch (error) {
+      throw new Failure(`The service at ${this.#url} does not answer: ${String(error)}`);
+    }
+    const text = await answer.text();
+    if (!answer.ok) throw new Failure(`The service answered ${answer.status}: ${text}`);
+    return JSON.parse(text);
+  }
+}
