@@ -10,6 +10,18 @@ const secrets = {
   ADDRESS_HASH_KEY: btoa("address hashing key, 32 bytes :)"),
 };
 
+// Histories of concurrent calls (test/history/): how many, and the seed to repeat a run with.
+const histories = {
+  count: Number(process.env.HISTORIES ?? 200),
+  seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30)),
+};
+
+// Random requests (test/fuzz/), in each of five files; `FUZZ_SEED` repeats a run, or makes another.
+const fuzz = {
+  requests: Number(process.env.FUZZ_REQUESTS ?? 600),
+  seed: Number(process.env.FUZZ_SEED ?? 0),
+};
+
 // Where wrangler looks for them, so that it does not warn of missing ones.
 Object.assign(process.env, secrets);
 
@@ -28,5 +40,8 @@ export default defineConfig(async () => ({
     setupFiles: ["./test/support/setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // A file of tests waits more than it computes.
+    maxWorkers: 2,
+    provide: { histories, fuzz },
   },
 }));
