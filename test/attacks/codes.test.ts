@@ -1,0 +1,144 @@
+/** Codes: the window, and the one spelling in which a code counts. */
+import { describe, expect, it } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+
+const step = 30_000;
+const start = Math.floor(Date.parse("2026-03-01T12:00:00Z") / step) * step;
+
+function at(tenant: Tenant, time: number): void {
+  tenant.clock = new Date(time).toISOString();
+}
+
+describe("The code of a time step", () => {
+  it.each([
+    [-step - 1, 422, "T+2, in its last millisecond"],
+    [-step, 200, "T+1, in its first"],
+    [-1, 200, "T+1, in its last"],
+    [0, 200, "T, in its first"],
+    [step - 1, 200, "T, in its last"],
+    [step, 200, "T-1, in its first"],
+    [2 * step - 1, 200, "T-1, in its last"],
+    [2 * step, 422, "T-2, in its first"],
+  ])("%i ms from the step's beginning is a %i (%s)", async (after, status) => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    at(tenant, start + after);
+    expect((await user.verify(user.code(start))).status).toBe(status);
+  });
+
+  it("works with its leading zeros, and only with them", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    let time = start;
+    while (!user.code(time).startsWith("0")) time += step;
+    at(tenant, time);
+    const code = user.code(time);
+    expect((await user.verify(Number(code))).status).toBe(400);
+    expect((await user.verify(String(Number(code)))).status).toBe(400);
+    expect((await user.verify(code)).status).toBe(200);
+  });
+});
+
+/** Digits of the code moved to another block of ten digits, from its zero on. */
+function digitsFrom(zero: number, code: string): string {
+  return [...code].map((digit) => String.fromCodePoint(zero + Number(digit))).join("");
+}
+
+const notACode: [string, (code: string) => unknown][] = [
+  ["a space before", (code) => ` ${code}`],
+  ["a space after", (code) => `${code} `],
+  ["a space within", (code) => `${code.slice(0, 3)} ${code.slice(3)}`],
+  ["a no-break space within", (code) => `${code.slice(0, 3)}\u00a0${code.slice(3)}`],
+  ["a dash within", (code) => `${code.slice(0, 3)}-${code.slice(3)}`],
+  ["a line feed after", (code) => `${code}\n`],
+  ["a carriage return and line feed after", (code) => `${code}\r\n`],
+  ["a NUL after", (code) => `${code}\0`],
+  ["a zero-width space after", (code) => `${code}\u200b`],
+  ["a byte order mark before", (code) => `\ufeff${code}`],
+  ["full-width digits", (code) => digitsFrom(0xff10, code)],
+  ["Arabic-Indic digits", (code) => digitsFrom(0x0660, code)],
+  ["Devanagari digits", (code) => digitsFrom(0x0966, code)],
+  ["mathematical digits", (code) => digitsFrom(0x1d7ce, code)],
+  ["five digits", (code) => code.slice(1)],
+  ["seven digits", (code) => `0${code}`],
+  ["a plus sign", (code) => `+${code}`],
+  ["a minus sign", (code) => `-${code}`],
+  ["a decimal point", (code) => `${code}.0`],
+  ["an exponent", (code) => `${code}e0`],
+  ["hexadecimal", (code) => `0x${Number(code).toString(16)}`],
+  ["two codes", (code) => `${code},${code}`],
+  ["nothing", () => ""],
+  ["a number", (code) => Number(code)],
+  ["a list of it", (code) => [code]],
+  ["a list of digits", (code) => [...code]],
+  ["an object", (code) => ({ code })],
+  ["an operator of a document store", () => ({ $ne: null })],
+  ["null", () => null],
+  ["true", () => true],
+  ["ten thousand digits", (code) => code.repeat(2_000).slice(0, 10_000)],
+  ["a letter that upper-cases into the alphabet", () => "\u017fABC-1234"],
+  ["a letter that looks like one of the alphabet", () => "\u0410BCD-1234"],
+  ["a letter that the alphabet leaves out", () => "ABCI-1234"],
+  ["a backup code with two dashes", () => "ABCD--1234"],
+  ["a backup code with another dash", () => "ABCD\u20131234"],
+  ["a backup code with a dash elsewhere", () => "ABC-D1234"],
+  ["a backup code with a space", () => "ABCD 1234"],
+  ["half a backup code", () => "ABCD"],
+  ["a backup code with full-width digits", () => "ABCD-\uff11\uff12\uff13\uff14"],
+];
+
+describe("What is no code", () => {
+  it("is a 400 and no attempt, and takes nothing from the code it was made of", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await user.backupCodes();
+    at(tenant, start);
+    const code = user.code(start);
+    for (const [what, spelt] of notACode) {
+      const { status, body } = await user.verify(spelt(code));
+      expect({ what, status, code: body.code }).toEqual({
+        what,
+        status: 400,
+        code: "invalid_request",
+      });
+      expect(body.issues[0].path).toBe("otp.code");
+    }
+    expect(await user.profile()).toMatchObject({
+      failed_attempts: 0,
+      is_locked: false,
+      backup_codes_remaining: 10,
+    });
+    expect((await user.events()).map(({ action }) => action)).not.toContain("otp.verified");
+    expect((await user.verify(code)).status).toBe(200);
+  });
+
+  it("is told from a code before the user is looked for", async () => {
+    const tenant = await Tenant.create();
+    const body = (code: string) => ({ otp: { id: "nobody", code } });
+    const ask = async (code: string) =>
+      (await tenant.send("POST", "/v1/idp/otp/verify", body(code))).status;
+    expect(await ask("12345")).toBe(400);
+    expect(await ask("123456")).toBe(404);
+  });
+});
+
+describe("Wrong, replayed and spent codes", () => {
+  it("have one answer, which tells them not apart", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const [backup = ""] = await user.backupCodes();
+    at(tenant, start);
+    const right = user.code(start);
+    const shapes = [];
+    for (const code of [user.wrongCode(start), right, backup, "ZZZZ-9999"]) {
+      // The third and fourth were right once; the success also sets the counter back to 0.
+      if (code === right || code === backup) expect((await user.verify(code)).status).toBe(200);
+      else expect((await tenant.send("POST", user.path("/unlock"))).status).toBe(200);
+      const { status, body, headers } = await user.verify(code);
+      const { request_id, ...rest } = body;
+      shapes.push({ status, rest, headers: [...headers.keys()] });
+    }
+    expect(shapes[0]?.status).toBe(422);
+    for (const shape of shapes) expect(shape).toEqual(shapes[0]);
+  });
+});

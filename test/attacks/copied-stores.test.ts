@@ -1,0 +1,158 @@
+/** Promise 5: what a copy of all stores is worth without the Worker's secrets. */
+import { env } from "cloudflare:workers";
+import { base32nopad, base64, hex } from "@scure/base";
+import { describe, expect, it } from "vitest";
+import { sealTrails } from "../../src/audit/seal.ts";
+import { witnessHeads } from "../../src/audit/witness.ts";
+import { Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/faults.ts";
+import { type Copy, copyOfStores, readable, spellings } from "../support/stores.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** Digests without a key: a thief tries all codes against one in minutes. */
+async function plainDigests(text: string): Promise<string[]> {
+  const digests = ["SHA-1", "SHA-256", "SHA-512"].map(async (name) => {
+    const digest = new Uint8Array(await crypto.subtle.digest(name, bytes(text)));
+    return [hex.encode(digest), base64.encode(digest)];
+  });
+  return (await Promise.all(digests)).flat().map((digest) => digest.toUpperCase());
+}
+
+interface Loot {
+  readonly secrets: readonly Uint8Array[];
+  readonly backupCodes: readonly string[];
+  readonly tokens: readonly string[];
+  readonly copy: Copy;
+  readonly tenant: Tenant;
+}
+
+/** Everything in use, some of it still in an outbox, then copied. */
+async function loot(): Promise<Loot> {
+  const tenant = await Tenant.create();
+  const user = await User.withTotp(tenant, "somebody");
+  const secrets = [user.secret];
+  await tenant.setSettings({ otp: { enrolment: "confirm" } });
+  await user.verify(user.code(Date.now()));
+  await user.configure();
+  secrets.push(user.secret);
+  const backupCodes = await user.backupCodes();
+  await user.verify(backupCodes[0]);
+  backupCodes.push(...(await user.backupCodes()));
+  const tokens = [tenant.token, await tenant.tokenWith(["idp:read"])];
+  await tenant.send("GET", "/v1/idp/users", undefined, tokens[1]);
+  const { tokens: listed } = (await tenant.send("GET", "/v1/tokens")).body;
+  const rotated = await tenant.send("POST", `/v1/tokens/${listed[1].id}/rotate`, { token: {} });
+  tokens.push(rotated.body.token.secret);
+  await user.assessed();
+  // Refused, so that the refusal log has something as well.
+  await user.verify("123456", tokens[1]);
+  await user.events();
+  await sealTrails(env, Date.now());
+  await witnessHeads(env, Date.now());
+  const copy = await withD1Fault("throws", async () => {
+    await user.verify(backupCodes[11]);
+    await user.verify(user.wrongCode(Date.now()));
+    return undefined;
+  }).then(copyOfStores);
+  for (const [store, values] of Object.entries(copy))
+    expect(values.length, store).toBeGreaterThan(0);
+  expect(copy.guards.join()).toContain(user.id);
+  return {
+    secrets: secrets.map((secret) => base32nopad.decode(secret)),
+    backupCodes,
+    tokens,
+    copy,
+    tenant,
+  };
+}
+
+describe("Promise 5, against a copy of D1, KV and the guards", () => {
+  it("no TOTP secret is in it, live, replaced or pending, in any encoding", async () => {
+    const { copy, secrets } = await loot();
+    for (const [store, values] of Object.entries(copy)) {
+      const text = readable(values);
+      const found = secrets.flatMap(spellings).filter((spelling) => text.includes(spelling));
+      expect({ store, found }).toEqual({ store, found: [] });
+    }
+  });
+
+  it("no backup code is in it, spent or not, nor a digest without a key", async () => {
+    const { copy, backupCodes } = await loot();
+    const texts = Object.values(copy).map(readable);
+    for (const code of backupCodes) {
+      const spelt = [code, code.replace("-", "")];
+      const encoded = spelt.flatMap((text) => [
+        text,
+        hex.encode(bytes(text)),
+        base64.encode(bytes(text)),
+      ]);
+      const inAnyCase = spelt.flatMap((text) => [text, text.toLowerCase()]);
+      const digests = (await Promise.all(inAnyCase.map(plainDigests))).flat();
+      const needles = [...encoded.map((text) => text.toUpperCase()), ...digests];
+      for (const text of texts) {
+        expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
+      }
+    }
+  });
+
+  it("no API token is in it, nor the random part of one; only its digest is", async () => {
+    const { copy, tokens } = await loot();
+    for (const token of tokens) {
+      const random = token.slice("idp_test_".length + 16);
+      const forms = [token, random].flatMap((text) => [
+        text.toUpperCase(),
+        ...spellings(bytes(text)),
+      ]);
+      for (const values of Object.values(copy)) {
+        const text = readable(values);
+        expect(forms.filter((form) => text.includes(form))).toEqual([]);
+      }
+      const digest = hex.encode(
+        new Uint8Array(await crypto.subtle.digest("SHA-256", bytes(token))),
+      );
+      expect(copy.database).toContain(digest);
+    }
+  });
+
+  it("none of the Worker's own secrets is in it", async () => {
+    const { copy } = await loot();
+    const rings = [env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS];
+    const keys = [env.ADDRESS_HASH_KEY, ...rings.map((ring) => ring.slice(2))];
+    const needles = [
+      ...keys.flatMap((key) => spellings(base64.decode(key))),
+      ...spellings(bytes(env.OPERATOR_TOKEN)),
+    ];
+    for (const values of Object.values(copy)) {
+      const text = readable(values);
+      expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
+    }
+  });
+
+  it("a digest from the copy is no token", async () => {
+    const { copy, tenant } = await loot();
+    const digests = copy.database.filter((value) => /^[0-9a-f]{64}$/.test(value));
+    expect(digests.length).toBeGreaterThan(0);
+    for (const digest of digests.slice(0, 10)) {
+      const { status } = await tenant.send("GET", "/v1/idp/users", undefined, digest);
+      expect(status).toBe(401);
+    }
+  });
+
+  it("the search would find a secret that lay there, plain or encoded", async () => {
+    const secret = crypto.getRandomValues(new Uint8Array(20));
+    const planted = [
+      base32nopad.encode(secret).toLowerCase(),
+      JSON.stringify({ deep: { box: `1.${base64.encode(secret)}` } }),
+      hex.encode(new Uint8Array([1, 2, 3, ...secret, 4])),
+      base64.encode(new Uint8Array([1, 2, 3, 4, ...secret])),
+      JSON.stringify([...secret]),
+    ];
+    for (const [index, value] of planted.entries()) {
+      await env.AUDIT_WITNESS.put(`planted-${index}`, value);
+      const text = readable((await copyOfStores()).kv);
+      expect(spellings(secret).some((spelling) => text.includes(spelling))).toBe(true);
+      await env.AUDIT_WITNESS.delete(`planted-${index}`);
+    }
+  });
+});

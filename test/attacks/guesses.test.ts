@@ -1,0 +1,129 @@
+/** Promise 1: how many guesses are evaluated, however they are sent. */
+import { describe, expect, it } from "vitest";
+import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { evict } from "../support/guard.ts";
+import { atOnce, tally } from "./at-once.ts";
+
+const start = Date.parse("2026-03-01T12:00:00Z");
+const wrongBackupCode = "ZZZZ-9999";
+
+function at(tenant: Tenant, time: number): void {
+  tenant.clock = new Date(time).toISOString();
+}
+
+async function guess(user: User, code: string, token: string, index: number): Promise<Answer> {
+  return await send("POST", "/v1/idp/otp/verify", {
+    token,
+    headers: {
+      "X-Forwarded-For": `203.0.113.${index}`,
+      "X-Real-IP": `198.51.100.${index}`,
+      "CF-Connecting-IP": `192.0.2.${index}`,
+      Forwarded: `for=203.0.113.${index}`,
+      "User-Agent": `agent-${index}`,
+    },
+    body: { otp: { id: user.externalId, code } },
+  });
+}
+
+describe.each([
+  { guard: "that stays", moves: false },
+  { guard: "that is evicted just before and in between", moves: true },
+])("Promise 1, on a guard $guard", ({ moves }) => {
+  it("100 guesses at once, of both factors, with five tokens from 100 addresses, are five", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await user.backupCodes();
+    const tokens = await Promise.all(
+      Array.from({ length: 5 }, () => tenant.tokenWith(["idp:write"])),
+    );
+    const wrong = user.wrongCode(Date.now());
+    const some = async (from: number, n: number) =>
+      await atOnce(n, (index) =>
+        guess(
+          user,
+          index % 2 === 0 ? wrong : wrongBackupCode,
+          tokens[index % 5] ?? "",
+          from + index,
+        ),
+      );
+    if (moves) await evict(user);
+    const first = await some(0, 3);
+    if (moves) await evict(user);
+    const answers = [...first, ...(await some(3, 97))];
+    expect(tally(answers)).toEqual({ "422 invalid_code": 5, "423 user_locked": 95 });
+    expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
+  });
+
+  it("a right code among wrong ones at once buys one new round at most", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const now = Date.now();
+    const [right, wrong] = [user.code(now), user.wrongCode(now)];
+    if (moves) await evict(user);
+    const answers = await atOnce(40, (index) => user.verify(index === 3 ? right : wrong));
+    const counts = tally(answers);
+    const wasAccepted = counts["200"] ?? 0;
+    expect(wasAccepted).toBeLessThanOrEqual(1);
+    // Four failures may come before a success; five after it lock.
+    expect(counts["422 invalid_code"]).toBeGreaterThanOrEqual(5);
+    expect(counts["422 invalid_code"]).toBeLessThanOrEqual(5 + 4 * wasAccepted);
+    expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
+  });
+});
+
+describe("Promise 1, over time", () => {
+  it("100 guesses in a row disable TOTP, and neither waiting nor unlocking brings it back", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const [backup] = await user.backupCodes();
+    let now = start;
+    let evaluated = 0;
+    for (let round = 0; round < 20; round += 1) {
+      at(tenant, now);
+      const wrong = user.wrongCode(now);
+      const counts = tally(await atOnce(7, () => user.verify(wrong)));
+      evaluated += counts["422 invalid_code"] ?? 0;
+      const refused = (counts["423 user_locked"] ?? 0) + (counts["423 otp_disabled"] ?? 0);
+      expect(refused).toBe(2);
+      now += 86_400_000;
+    }
+    expect(evaluated).toBe(100);
+    at(tenant, now);
+    expect((await user.profile()).failed_attempts).toBe(100);
+    expect((await user.verify(user.code(now))).body.code).toBe("otp_disabled");
+    expect((await user.verify(backup)).body.code).toBe("otp_disabled");
+    expect((await tenant.send("POST", user.path("/unlock"))).status).toBe(200);
+    expect((await user.verify(user.code(now))).body.code).toBe("otp_disabled");
+    await evict(user);
+    expect(await user.verify(user.code(now))).toMatchObject({
+      status: 423,
+      body: { code: "otp_disabled" },
+    });
+    await user.configure();
+    expect((await user.verify(user.code(now))).status).toBe(200);
+  });
+
+  it("one lock after another gives five guesses each, for twice as long each time", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    let now = start;
+    for (const [round, seconds] of [900, 1_800, 3_600, 7_200].entries()) {
+      at(tenant, now);
+      const wrong = user.wrongCode(now);
+      const answers = await atOnce(12, () => user.verify(wrong));
+      expect(tally(answers)).toEqual({ "422 invalid_code": 5, "423 user_locked": 7 });
+      const { failed_attempts, locked_until } = await user.profile();
+      expect(failed_attempts).toBe(5 * (round + 1));
+      expect(Date.parse(locked_until)).toBe(now + seconds * 1_000);
+      now += seconds * 1_000;
+    }
+  });
+
+  it("a stricter policy of the tenant holds for guesses at once as well", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ lockout: { max_failed_attempts: 3 } });
+    const user = await User.withTotp(tenant);
+    const wrong = user.wrongCode(Date.now());
+    const answers = await atOnce(30, () => user.verify(wrong));
+    expect(tally(answers)).toEqual({ "422 invalid_code": 3, "423 user_locked": 27 });
+  });
+});

@@ -1,0 +1,166 @@
+/** Input: bodies that are too large, too deep, malformed or of another kind, and unknown fields. */
+import { env, exports } from "cloudflare:workers";
+import { beforeAll, describe, expect, it } from "vitest";
+import { send, Tenant, User } from "../support/client.ts";
+import { nobody, requestTo } from "../support/requests.ts";
+import { operations } from "./operations.ts";
+
+let tenant: Tenant;
+let user: User;
+
+beforeAll(async () => {
+  tenant = await Tenant.create();
+  user = await User.withTotp(tenant, "somebody");
+});
+
+const withBody = operations.filter(({ takesBody }) => takesBody);
+const json = { "Content-Type": "application/json" };
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** Text around bytes that are no UTF-8. */
+function around(...wrong: number[]): Uint8Array {
+  return new Uint8Array([...bytes('{"user":{"external_id":"'), ...wrong, ...bytes('"}}')]);
+}
+
+describe.each(withBody)("$method $template", ({ name, method, isOperators }) => {
+  const { path, body = {} } = requestTo(name, { ...nobody, externalId: "somebody" });
+  const good = JSON.stringify(body);
+  const [group = ""] = Object.keys(body);
+  const ask = async (sent: string | Uint8Array, headers: Record<string, string> = json) => {
+    const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
+    const answer = await send(method, path, { token, body: sent, headers });
+    return `${answer.status} ${answer.body.code}`;
+  };
+
+  it("refuses what is too large, of another type, or malformed", async () => {
+    expect(await ask(good + " ".repeat(16 * 1024))).toBe("413 body_too_large");
+    expect(await ask(" ".repeat(1_000_000))).toBe("413 body_too_large");
+    expect(await ask("[".repeat(50_000))).toBe("413 body_too_large");
+    for (const type of [
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "application/jsonp",
+      "",
+    ]) {
+      expect(await ask(good, { "Content-Type": type })).toBe("415 unsupported_media_type");
+    }
+    for (const text of [
+      "",
+      " ",
+      good.slice(0, -1),
+      `${good}}`,
+      `${good},`,
+      "{'a':1}",
+      "NaN",
+      "{a:1}",
+    ]) {
+      expect(await ask(text)).toBe("400 invalid_json");
+    }
+    for (const wrong of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf0, 0x9f]]) {
+      expect(await ask(around(...wrong))).toBe("400 invalid_json");
+    }
+    const nested = 4_000;
+    for (const text of [
+      "null",
+      "[]",
+      '"text"',
+      "1e999",
+      "{}",
+      `[${good}]`,
+      `${"[".repeat(nested)}${"]".repeat(nested)}`,
+      `{"${group}":${'{"a":'.repeat(2_500)}1${"}".repeat(2_500)}}`,
+      `{"${group}":null}`,
+      `{"${group}":[]}`,
+      `{"${group}":"text"}`,
+    ]) {
+      expect(await ask(text)).toBe("400 invalid_request");
+    }
+  });
+
+  it("refuses fields it does not know, and names them", async () => {
+    const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
+    for (const field of ["tenant_id", "locked", "failed_attempts", "__proto__", "constructor"]) {
+      for (const [at, sent] of [
+        [field, `${good.slice(0, -1)},"${field}":{"locked":false}}`],
+        [`${group}.${field}`, `{"${group}":{"${field}":1}}`],
+      ]) {
+        const answer = await send(method, path, { token, body: sent, headers: json });
+        expect(answer.body.code).toBe("invalid_request");
+        expect(answer.body.issues).toContainEqual({
+          path: at,
+          message: "is not a field of this request",
+        });
+      }
+    }
+    expect(Reflect.get({}, "locked")).toBeUndefined();
+  });
+});
+
+it("None of it changed the user, or counted as an attempt", async () => {
+  expect(await user.profile()).toMatchObject({
+    status: "active",
+    has_otp: true,
+    failed_attempts: 0,
+    saas_client_id: tenant.id,
+  });
+});
+
+describe("A body", () => {
+  const request = (external_id: string) => JSON.stringify({ user: { external_id } });
+
+  it("of 16 KiB to the byte passes, and one byte more does not", async () => {
+    const text = request("to the byte");
+    const full = text + " ".repeat(16 * 1024 - text.length);
+    const sent = async (body: string) =>
+      (await send("POST", "/v1/idp/users", { token: tenant.token, body })).status;
+    expect(await sent(`${full} `)).toBe(413);
+    expect(await sent(full)).toBe(201);
+  });
+
+  it("in pieces without a length is held to the same limit", async () => {
+    const post = async (piece: string, pieces: number) => {
+      const body = new ReadableStream({
+        start(controller) {
+          for (let n = 0; n < pieces; n += 1) controller.enqueue(bytes(piece));
+          controller.close();
+        },
+      });
+      const init = {
+        method: "POST",
+        body,
+        headers: { Authorization: `Bearer ${tenant.token}`, ...json },
+      };
+      return (await exports.default.fetch(new Request("https://idp.test/v1/idp/users", init)))
+        .status;
+    };
+    expect(await post(" ".repeat(1024), 1024)).toBe(413);
+    expect(await post("[", 20_000)).toBe(413);
+    expect(await post(request("in pieces"), 1)).toBe(201);
+  });
+
+  it("of JSON under another name of it passes", async () => {
+    const types = [
+      "application/json; charset=utf-8",
+      "APPLICATION/JSON",
+      "application/vnd.api+json",
+    ];
+    for (const [n, type] of types.entries()) {
+      const { status } = await send("POST", "/v1/idp/users", {
+        token: tenant.token,
+        body: request(`type ${n}`),
+        headers: { "Content-Type": type },
+      });
+      expect(status).toBe(201);
+    }
+  });
+
+  it("where none is taken is refused and does nothing", async () => {
+    for (const suffix of ["/unlock", "/backup-codes"]) {
+      const answer = await tenant.send("POST", user.path(suffix), { user: { locked: false } });
+      expect(answer.body.code).toBe("invalid_request");
+    }
+    const erasing = await tenant.send("DELETE", user.path(), { confirm: true });
+    expect(erasing.status).toBe(400);
+    expect((await user.profile()).backup_codes_remaining).toBe(0);
+  });
+});

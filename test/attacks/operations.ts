@@ -1,0 +1,39 @@
+/** Every operation of the service, as its own OpenAPI document lists them. */
+import { exports } from "cloudflare:workers";
+
+interface Described {
+  readonly operationId: string;
+  readonly security: readonly unknown[];
+  readonly requestBody?: object;
+}
+
+interface Document {
+  readonly paths: Record<string, Record<string, Described>>;
+}
+
+export interface Operation {
+  readonly name: string;
+  readonly method: string;
+  /** With parameters as `{name}`. */
+  readonly template: string;
+  readonly isPublic: boolean;
+  readonly isOperators: boolean;
+  readonly takesBody: boolean;
+}
+
+const response = await exports.default.fetch(new Request("https://idp.test/openapi.json"));
+const { paths } = await response.json<Document>();
+
+export const operations: readonly Operation[] = Object.entries(paths).flatMap(
+  ([template, methods]) =>
+    Object.entries(methods).map(([method, { operationId, security, requestBody }]) => ({
+      name: operationId,
+      method: method.toUpperCase(),
+      template,
+      isPublic: security.length === 0,
+      isOperators: template.startsWith("/v1/tenants"),
+      takesBody: requestBody !== undefined,
+    })),
+);
+
+export const guarded = operations.filter(({ isPublic }) => !isPublic);

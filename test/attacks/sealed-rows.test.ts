@@ -1,0 +1,134 @@
+/** Keys: a sealed row opens for its own identity, purpose and key version, and for nothing else. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { damage, evict, guardOf, loseStorage, outboxLength } from "../support/guard.ts";
+
+const logged: string[] = [];
+
+beforeEach(() => {
+  logged.length = 0;
+  vi.spyOn(console, "error").mockImplementation((line) => void logged.push(String(line)));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** A field of the state that the guard has stored, as text. */
+async function stored(user: User, path: string): Promise<string> {
+  return await runInDurableObject(
+    guardOf(user),
+    (_, { storage }) =>
+      storage.sql.exec<{ value: string }>("SELECT state ->> ? AS value FROM live", path).one()
+        .value,
+  );
+}
+
+async function replaceSecret(user: User, sealed: string): Promise<void> {
+  await damage(user, `json_set(state, '$.totp.sealed', '${sealed}')`);
+  await evict(user);
+}
+
+/** The bytes of a box changed in its last character. */
+function flipped(sealed: string): string {
+  return sealed.slice(0, -2) + (sealed.at(-2) === "A" ? "B" : "A") + sealed.slice(-1);
+}
+
+type Swap = (tenant: Tenant, victim: User, attacker: User) => Promise<string>;
+
+const swaps: Record<string, Swap> = {
+  "another identity's": async (_tenant, _victim, attacker) =>
+    await stored(attacker, "$.totp.sealed"),
+  "that of another tenant's identity of the same name": async (_tenant, victim, attacker) => {
+    const namesake = await User.withTotp(await Tenant.create(), victim.externalId);
+    attacker.secret = namesake.secret;
+    return await stored(namesake, "$.totp.sealed");
+  },
+  "its own audit key's": async (_tenant, victim) => await stored(victim, "$.auditKey.sealed"),
+  "its own with a bit changed": async (_tenant, victim) =>
+    flipped(await stored(victim, "$.totp.sealed")),
+  "its own under a key version that is gone": async (_tenant, victim) =>
+    (await stored(victim, "$.totp.sealed")).replace(/^1\./, "9."),
+};
+
+describe("A box in the place of a user's TOTP secret", () => {
+  it.each(Object.entries(swaps))("is a 503 and no attempt where it is %s", async (_, swap) => {
+    const tenant = await Tenant.create();
+    const victim = await User.withTotp(tenant, "victim");
+    const attacker = await User.withTotp(tenant, "attacker");
+    await victim.events();
+    const own = await stored(victim, "$.totp.sealed");
+    await replaceSecret(victim, await swap(tenant, victim, attacker));
+    const now = Date.now();
+    for (const code of [attacker.code(now), victim.code(now), "000000"]) {
+      const { status, body } = await victim.verify(code);
+      expect({ status, code: body.code }).toEqual({ status: 503, code: "unavailable" });
+    }
+    expect(logged.join("\n")).toContain("guard_failed");
+    expect((await victim.profile()).failed_attempts).toBe(0);
+    await replaceSecret(victim, own);
+    expect((await victim.verify(victim.code(Date.now()))).status).toBe(200);
+  });
+
+  it("names in the log that its key is missing", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const gone = (await stored(user, "$.totp.sealed")).replace(/^1\./, "9.");
+    await replaceSecret(user, gone);
+    expect((await user.verify("000000")).status).toBe(503);
+    expect(logged.join("\n")).toContain("MissingKeyError");
+  });
+});
+
+describe("A record in D1", () => {
+  it("that was copied to another identity, and made to look like its own, does not open", async () => {
+    const tenant = await Tenant.create();
+    const victim = await User.withTotp(tenant, "victim");
+    const attacker = await User.withTotp(tenant, "attacker");
+    for (const user of [victim, attacker]) {
+      await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    }
+    await env.DB.prepare(
+      `UPDATE identities SET state = (
+         SELECT json_set(state, '$.identityId', ?2, '$.externalId', 'victim')
+         FROM identities WHERE id = ?1
+       ) WHERE id = ?2`,
+    )
+      .bind(attacker.id, victim.id)
+      .run();
+    await loseStorage(victim);
+    const { status, body } = await victim.verify(attacker.code(Date.now()));
+    expect({ status, code: body.code }).toEqual({ status: 503, code: "unavailable" });
+  });
+});
+
+describe("The hashes of backup codes", () => {
+  it("copied to another identity accept nothing there", async () => {
+    const tenant = await Tenant.create();
+    const victim = await User.withTotp(tenant, "victim");
+    const attacker = await User.withTotp(tenant, "attacker");
+    await victim.backupCodes();
+    const codes = await attacker.backupCodes();
+    const hashes = await stored(attacker, "$.backupCodes");
+    await damage(victim, `json_set(state, '$.backupCodes', json('${hashes}'))`);
+    await evict(victim);
+    expect((await victim.verify(codes[0])).body.code).toBe("invalid_code");
+    expect((await attacker.verify(codes[0])).status).toBe(200);
+  });
+});
+
+describe("Boxes of one secret's kind", () => {
+  it("name their key's version, and no two have the same IV", async () => {
+    const user = await User.provision(await Tenant.create());
+    const ivs = new Set<string>();
+    for (let n = 0; n < 10; n += 1) {
+      await user.configure();
+      const [version, iv = ""] = (await stored(user, "$.totp.sealed")).split(".");
+      expect(version).toBe("1");
+      expect(iv).toMatch(/^[\w-]{16}$/);
+      ivs.add(iv);
+    }
+    expect(ivs.size).toBe(10);
+  });
+});

@@ -1,0 +1,162 @@
+/** Promise 6: what somebody who can write to D1 does to the trail, and what an officer sees of it. */
+import { describe, expect, it, vi } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { traces } from "../support/guard.ts";
+import { judge, save, saveKeys } from "../support/saved-trail.ts";
+import { sql } from "../support/trail.ts";
+import { copyOfStores, readable } from "../support/stores.ts";
+
+/** Nine events, sealed: 2 is the user, 3 the secret, 4 to 7 codes, 8 another user. */
+async function sealedTrail(externalId = "somebody") {
+  const tenant = await Tenant.create();
+  const user = await User.withTotp(tenant, externalId);
+  const wrong = user.wrongCode(Date.now());
+  for (let n = 0; n < 3; n += 1) await user.verify(wrong);
+  await user.verify(user.code(Date.now()));
+  await user.events();
+  await (await User.provision(tenant)).events();
+  const saved = await save(tenant, { keys: await saveKeys(tenant) });
+  expect(await judge(saved)).toMatchObject({ ok: true, problems: [], leaves: 9 });
+  return { tenant, user, saved };
+}
+
+/** Those of the parts that the text holds; a failure prints them, and not the whole text. */
+function partsIn(text: string, parts: readonly string[]): string[] {
+  return parts.filter((part) => text.includes(part.toUpperCase()));
+}
+
+const at = (leaf: number) => `WHERE tenant_id = ?1 AND leaf_index = ${leaf}`;
+const edit = (what: string) => [`UPDATE audit_events SET ${what} ${at(5)}`];
+
+const attacks: [string, string, readonly string[], readonly string[]][] = [
+  ["edited", "outcome", edit("outcome = 'success', reason = NULL"), ["changed"]],
+  ["edited", "time", edit("at = at + 1"), ["changed"]],
+  ["edited", "actor", edit("actor_id = 'f00df00df00df00df00df00d'"), ["changed"]],
+  ["edited", "actor's kind", edit("actor_type = 'operator', actor_id = NULL"), ["changed"]],
+  ["edited", "action", edit("action = 'user.unlocked'"), ["changed"]],
+  ["edited", "target", edit("target_id = 'f00df00df00df00df00df00d'"), ["changed"]],
+  ["edited", "reason", edit("reason = 'spent_code'"), ["changed"]],
+  ["edited", "request id", edit("request_id = 'f00df00df00df00df00df00d'"), ["changed"]],
+  ["edited", "details", edit("details = '{}'"), ["changed"]],
+  ["deleted", "middle", [`DELETE FROM audit_events ${at(5)}`], ["missing"]],
+  ["deleted", "first event", [`DELETE FROM audit_events ${at(0)}`], ["missing"]],
+  [
+    "deleted and closed up",
+    "middle",
+    [`DELETE FROM audit_events ${at(7)}`, `UPDATE audit_events SET leaf_index = 7 ${at(8)}`],
+    ["changed", "missing"],
+  ],
+  [
+    "reordered",
+    "two neighbours",
+    [
+      `UPDATE audit_events SET leaf_index = 1000 ${at(4)}`,
+      `UPDATE audit_events SET leaf_index = 4 ${at(5)}`,
+      `UPDATE audit_events SET leaf_index = 5 ${at(1000)}`,
+    ],
+    ["moved", "moved"],
+  ],
+  ["truncated", "last event", [`DELETE FROM audit_events ${at(8)}`], ["missing"]],
+  [
+    "truncated",
+    "last four events",
+    ["DELETE FROM audit_events WHERE tenant_id = ?1 AND leaf_index >= 5"],
+    ["missing"],
+  ],
+];
+
+describe("Promise 6: a trail that was", () => {
+  it.each(attacks)("%s (%s) is shown to be", async (_, _what, statements, kinds) => {
+    const { tenant, saved } = await sealedTrail();
+    for (const statement of statements) await sql(statement, tenant.id);
+    const verdict = await judge(await save(tenant, { keys: saved.keys }));
+    expect(verdict.ok).toBe(false);
+    expect(verdict.problems.map(({ kind }) => kind)).toEqual(kinds);
+  });
+
+  it("truncated together with its tree is shown to be by a checkpoint kept from before", async () => {
+    const { tenant, saved } = await sealedTrail();
+    await sql("DELETE FROM audit_events WHERE tenant_id = ?1 AND leaf_index >= 5", tenant.id);
+    for (const table of ["audit_trees", "audit_tiles"]) {
+      await sql(`DELETE FROM ${table} WHERE tenant_id = ?1`, tenant.id);
+    }
+    const { ok, problems } = await judge(await save(tenant, { older: saved.checkpoint }));
+    expect(ok).toBe(false);
+    expect(problems.map(({ kind }) => kind)).toEqual(["checkpoint"]);
+  });
+
+  it("edited before it was sealed is not sealed, and the log of the service says so", async () => {
+    const { tenant, user, saved } = await sealedTrail();
+    const lines: string[] = [];
+    const spy = vi
+      .spyOn(console, "error")
+      .mockImplementation((line) => void lines.push(String(line)));
+    await user.verify(user.wrongCode(Date.now()));
+    await user.events();
+    await sql(`UPDATE audit_events SET outcome = 'success' ${at(9)}`, tenant.id);
+    const { checkpoint } = await save(tenant);
+    spy.mockRestore();
+    expect(checkpoint).toBe(saved.checkpoint);
+    expect(lines.join("\n")).toContain("audit_event_forged");
+  });
+
+  it("checked with a key that is not the service's is not accepted", async () => {
+    const { tenant, saved } = await sealedTrail();
+    const keys = (await saveKeys(tenant)).replaceAll(/"[A-Za-z0-9+/]{40,}=*"/g, (key) =>
+      JSON.stringify(btoa(atob(key.slice(1, -1)).split("").toReversed().join(""))),
+    );
+    expect(keys).not.toBe(saved.keys);
+    await expect(
+      judge({ ...saved, keys })
+        .then(({ ok }) => ok)
+        .catch(() => false),
+    ).resolves.toBe(false);
+  });
+});
+
+describe("After an erasure", () => {
+  it("the person is in no store and in no answer, and the chain verifies, old and new", async () => {
+    const { tenant, user, saved } = await sealedTrail("the person that is to be forgotten");
+    await user.backupCodes();
+    await user.assessed({ ip: "198.51.100.77", ua: "Somebody's own browser/1.0" });
+    await user.events();
+    const before = await copyOfStores();
+    expect(partsIn(readable(Object.values(before).flat()), [user.externalId])).toHaveLength(1);
+    const erased = await tenant.send("DELETE", user.path());
+    expect(erased.status).toBe(204);
+    await expectGone(tenant, user);
+    const after = await save(tenant, { older: saved.checkpoint, keys: saved.keys });
+    expect(await judge(after)).toMatchObject({ ok: true, problems: [] });
+    expect(await judge(saved)).toMatchObject({ ok: true, problems: [] });
+    const text = readable([String(after.exported)]);
+    expect(partsIn(text, [user.externalId, "198.51.100.77", "Somebody's own"])).toEqual([]);
+    expect(text).toContain("USER.ERASED");
+  });
+
+  async function expectGone(tenant: Tenant, user: User): Promise<void> {
+    expect((await tenant.send("GET", user.path())).status).toBe(404);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(404);
+    expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    const text = readable(Object.values(await copyOfStores()).flat());
+    const parts = [user.externalId, user.secret, "198.51.100.77", "Somebody's own"];
+    expect(partsIn(text, parts)).toEqual([]);
+  }
+
+  it("a new user of the same name has nothing of the old one", async () => {
+    const { tenant, user } = await sealedTrail();
+    const codes = await user.backupCodes();
+    for (let n = 0; n < 4; n += 1) await user.verify(user.wrongCode(Date.now()));
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    const next = await User.provision(tenant, user.externalId);
+    expect(await next.profile()).toMatchObject({
+      has_otp: false,
+      failed_attempts: 0,
+      backup_codes_remaining: 0,
+      last_verified_at: null,
+    });
+    await next.configure();
+    expect((await next.verify(codes[0])).status).toBe(422);
+    expect((await next.verify(user.code(Date.now()))).status).toBe(422);
+    expect((await next.verify(next.code(Date.now()))).status).toBe(200);
+  });
+});

@@ -1,0 +1,106 @@
+/** Promise 7: what a tenant is shown in lists, and by detours, of what another one has. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { send, type Tenant, User } from "../support/client.ts";
+import { type About, nobody, requestTo } from "../support/requests.ts";
+import { guarded } from "./operations.ts";
+import { comparable, TwoTenants } from "./two-tenants.ts";
+
+let world: TwoTenants;
+let victim: Tenant;
+let stranger: Tenant;
+let user: User;
+let theirs: About;
+
+beforeEach(async () => {
+  world = await TwoTenants.create();
+  ({ victim, stranger, user, theirs } = world);
+});
+
+describe.each(guarded.filter(({ method, isOperators }) => method === "GET" && !isOperators))(
+  "Promise 7: $method $template",
+  ({ name }) => {
+    it("shows a stranger nothing of another tenant", async () => {
+      const mine = await User.provision(stranger, "a stranger's own");
+      await mine.events();
+      const { path } = requestTo(name, { ...theirs, externalId: mine.externalId });
+      const { body } = await stranger.send("GET", path);
+      const text = JSON.stringify(body);
+      for (const secret of [
+        victim.id,
+        user.id,
+        user.externalId,
+        theirs.eventId,
+        theirs.assessmentId,
+      ]) {
+        expect(text).not.toContain(secret);
+      }
+    });
+  },
+);
+
+describe("Promise 7, by detours", () => {
+  it.each([
+    ["the directory's cursor", "/v1/idp/users?after=", "id"],
+    ["the tokens' cursor", "/v1/tokens?after=", "tokenId"],
+    ["the trail's cursor", "/v1/audit/events?after=", "eventId"],
+    ["the trail's filter by user", "/v1/audit/events?externalUserId=", "externalId"],
+    ["the assessments' cursor", "/v1/sentinel/assessments?after=", "assessmentId"],
+    ["the assessments' filter by user", "/v1/sentinel/assessments?externalUserId=", "externalId"],
+  ] as const)("%s does not tell a foreign id from an unknown one", async (_, path, field) => {
+    const foreign = await stranger.send("GET", path + encodeURIComponent(theirs[field]));
+    const unknown = await stranger.send("GET", path + encodeURIComponent(nobody[field]));
+    // The cursor of nobody may come before what the stranger has, so only the kind is compared.
+    expect(foreign.status).toBe(unknown.status);
+    expect(JSON.stringify(foreign.body)).not.toContain(user.id);
+  });
+
+  it("provisioning an external_id that another tenant has succeeds as for a new one", async () => {
+    const answers = [];
+    for (const external_id of [user.externalId, "never heard of"]) {
+      answers.push(await stranger.send("POST", "/v1/idp/users", { user: { external_id } }));
+    }
+    expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+    expect(answers[0]?.body.user.id).not.toBe(user.id);
+    expect(await user.profile()).toMatchObject({ has_otp: true, backup_codes_remaining: 10 });
+  });
+
+  it("a code may name no assessment of another tenant, nor learn whether there is one", async () => {
+    const mine = await User.withTotp(stranger, user.externalId);
+    const code = mine.wrongCode(Date.now());
+    const foreign = await mine.verify(code, undefined, theirs.assessmentId);
+    const unknown = await mine.verify(code, undefined, nobody.assessmentId);
+    expect(foreign.status).toBe(400);
+    expect(comparable(foreign)).toEqual(comparable(unknown));
+    expect((await mine.profile()).failed_attempts).toBe(0);
+  });
+
+  it("40 guesses at once for a namesake neither lock nor touch the other tenant's user", async () => {
+    const namesake = await User.withTotp(stranger, user.externalId);
+    const before = await world.seenByOwner();
+    const wrong = namesake.wrongCode(Date.now());
+    await Promise.all(Array.from({ length: 40 }, () => namesake.verify(wrong)));
+    expect((await namesake.profile()).is_locked).toBe(true);
+    expect(await world.seenByOwner()).toBe(before);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+
+  it("no header or field names another tenant to act in", async () => {
+    for (const header of [
+      "X-Tenant-Id",
+      "Tenant",
+      "X-Saas-Client-Id",
+      "X-Forwarded-Host",
+      "Cookie",
+    ]) {
+      const { status } = await send("GET", user.path(), {
+        token: stranger.token,
+        headers: { [header]: victim.id },
+      });
+      expect(status).toBe(404);
+    }
+    for (const field of ["tenant_id", "saas_client_id"]) {
+      const { status } = await stranger.send("GET", `${user.path()}&${field}=${victim.id}`);
+      expect(status).toBe(400);
+    }
+  });
+});

@@ -1,0 +1,210 @@
+/** Promise 4, and what an API token is worth when it is revoked, forged or mistyped. */
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { formatApiToken } from "../../src/tenancy/api-token.ts";
+import { send, Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/faults.ts";
+import { traces } from "../support/guard.ts";
+import { atOnce, tally } from "./at-once.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const start = Date.parse("2026-03-01T12:00:00Z");
+const everything = ["idp:read", "idp:write", "audit:read", "tokens:write", "settings:write"];
+
+async function made(tenant: Tenant, fields: object = {}) {
+  const token = { name: "n", permissions: everything, ...fields };
+  const { status, body } = await tenant.send("POST", "/v1/tokens", { token });
+  expect(status).toBe(201);
+  return body.token;
+}
+
+/** In another isolate: D1 changes, and this isolate hears nothing of it. */
+async function revokeElsewhere(id: string): Promise<void> {
+  await env.DB.prepare("UPDATE api_tokens SET revoked_at = 1 WHERE id = ?").bind(id).run();
+}
+
+async function statusOf(tenant: Tenant, token: string): Promise<number> {
+  return (await tenant.send("GET", "/v1/idp/users", undefined, token)).status;
+}
+
+describe("Promise 4", () => {
+  it("a token that is revoked elsewhere just after it was read is refused within 30 s, though it is in use all the time", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await made(tenant);
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    expect(await statusOf(tenant, secret)).toBe(200);
+    await revokeElsewhere(id);
+    for (let second = 5; second <= 25; second += 5) {
+      vi.setSystemTime(start + second * 1_000);
+      await statusOf(tenant, secret);
+    }
+    vi.setSystemTime(start + 30_000);
+    const answer = await tenant.send("GET", "/v1/idp/users", undefined, secret);
+    expect(answer.status).toBe(401);
+    expect(answer.body.code).toBe("invalid_token");
+    expect(answer.headers.get("WWW-Authenticate")).toBe('Bearer error="invalid_token"');
+  });
+
+  it("a token that is revoked here is refused at once, by 20 requests at once too", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await made(tenant);
+    expect(await statusOf(tenant, secret)).toBe(200);
+    expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(204);
+    const answers = await atOnce(20, () => tenant.send("GET", "/v1/settings", undefined, secret));
+    expect(tally(answers)).toEqual({ "401 invalid_token": 20 });
+  });
+
+  it("a revoked token does not come back when D1 fails or the clock is set back", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await made(tenant);
+    expect(await statusOf(tenant, secret)).toBe(200);
+    await tenant.send("DELETE", `/v1/tokens/${id}`);
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const during = await withD1Fault("throws", async () => await statusOf(tenant, secret));
+    expect(during).toBe(503);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
+    expect(await statusOf(tenant, secret)).toBe(401);
+  });
+
+  it("a token can revoke itself, and cannot make its successor afterwards", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await made(tenant);
+    expect((await tenant.send("DELETE", `/v1/tokens/${id}`, undefined, secret)).status).toBe(204);
+    const rotated = await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} }, secret);
+    expect(rotated.status).toBe(401);
+    expect((await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} })).status).toBe(404);
+  });
+});
+
+describe("A token", () => {
+  it("holds its tenant and 160 bits that differ each time", async () => {
+    const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const tenant = await Tenant.create();
+    const randomParts = new Set<string>();
+    for (let n = 0; n < 5; n += 1) {
+      const { secret } = await made(tenant);
+      expect(secret).toMatch(/^idp_test_[0-9A-Za-z]{49}$/);
+      const digits: string = secret.slice(9, 52);
+      const value = [...digits].reduce(
+        (sum, digit) => sum * 62n + BigInt(alphabet.indexOf(digit)),
+        0n,
+      );
+      const bytes = value.toString(16).padStart(64, "0");
+      expect(bytes.slice(0, 24)).toBe(tenant.id);
+      randomParts.add(bytes.slice(24));
+    }
+    expect(randomParts.size).toBe(5);
+  });
+
+  it("is shown once: neither list nor trail nor a rotation has it again", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await made(tenant);
+    const { body: rotated } = await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} });
+    const seen = JSON.stringify([
+      (await tenant.send("GET", "/v1/tokens")).body,
+      (await tenant.send("GET", "/v1/audit/events?limit=100")).body,
+      (await tenant.send("GET", "/v1/audit/export")).body,
+    ]);
+    expect(rotated.token.secret).not.toBe(secret);
+    for (const token of [tenant.token, secret, rotated.token.secret]) {
+      expect(seen).not.toContain(token);
+      expect(seen).not.toContain(token.slice(25));
+    }
+  });
+
+  it("with a character changed anywhere is refused without a look at the store", async () => {
+    const tenant = await Tenant.create();
+    const other = (character: string | undefined) => (character === "a" ? "b" : "a");
+    const mistyped = [...tenant.token].map(
+      (character, at) => tenant.token.slice(0, at) + other(character) + tenant.token.slice(at + 1),
+    );
+    const forms = [
+      ...mistyped,
+      tenant.token.slice(0, -1),
+      `${tenant.token}0`,
+      tenant.token.toUpperCase(),
+    ];
+    await withD1Fault("throws", async () => {
+      const statuses = await Promise.all(forms.map((token) => statusOf(tenant, token)));
+      expect(new Set(statuses)).toEqual(new Set([401]));
+    });
+  });
+
+  it("of another scheme, empty, doubled or padded with more is refused", async () => {
+    const { token } = await Tenant.create();
+    for (const [header, code] of [
+      [`Basic ${btoa(`${token}:`)}`, "invalid_token"],
+      [`Token ${token}`, "invalid_token"],
+      [token, "invalid_token"],
+      ["Bearer", "invalid_token"],
+      [`Bearer ${token} ${token}`, "invalid_token"],
+      [`Bearer ${token}, Bearer ${token}`, "invalid_token"],
+      [`Bearer "${token}"`, "invalid_token"],
+      ["", "missing_token"],
+    ]) {
+      const answer = await send("GET", "/v1/idp/users", {
+        headers: { Authorization: header ?? "" },
+      });
+      expect({ header, status: answer.status, code: answer.body.code }).toEqual({
+        header,
+        status: 401,
+        code,
+      });
+    }
+  });
+});
+
+describe("Nobody without a good token", () => {
+  it.each([
+    "of the right form",
+    "with a wrong checksum",
+    "revoked",
+    "without the permission",
+    "expired",
+  ])("can lock anybody or count a failure: with one that is %s", async (kind) => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const forged = formatApiToken("test", tenant.id, crypto.getRandomValues(new Uint8Array(20)));
+    const last = forged.endsWith("0") ? "1" : "0";
+    const makes: Record<string, () => Promise<string>> = {
+      "of the right form": async () => forged,
+      "with a wrong checksum": async () => forged.slice(0, -1) + last,
+      revoked: async () => {
+        const { id, secret } = await made(tenant);
+        await tenant.send("DELETE", `/v1/tokens/${id}`);
+        return secret;
+      },
+      "without the permission": async () =>
+        await tenant.tokenWith(everything.filter((permission) => permission !== "idp:write")),
+      expired: async () => {
+        const soon = { expires_at: new Date(Date.now() + 3_600_000).toISOString() };
+        return (await made(tenant, soon)).secret;
+      },
+    };
+    const token = (await makes[kind]?.()) ?? "";
+    if (kind === "expired") tenant.clock = new Date(Date.now() + 7_200_000).toISOString();
+    const code = user.wrongCode(Date.now());
+    const answers = await atOnce(20, () => user.verify(code, token));
+    const expected =
+      kind === "without the permission" ? "403 insufficient_scope" : "401 invalid_token";
+    expect(tally(answers)).toEqual({ [expected]: 20 });
+    expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
+    expect((await user.events()).map(({ action }) => action)).not.toContain("otp.verified");
+  });
+
+  it("leaves a trace in a guard: a forged token wakes none", async () => {
+    const tenant = await Tenant.create();
+    const ghost = { tenant, id: "0123456789abcdef01234567" };
+    const forged = formatApiToken("test", tenant.id, crypto.getRandomValues(new Uint8Array(20)));
+    const answer = await send("POST", "/v1/sentinel/discover", {
+      token: forged,
+      body: { sentinel: { id: ghost.id, context: { ip: "1.1.1.1", ua: "x" } } },
+    });
+    expect(answer.status).toBe(401);
+    expect(await traces(ghost)).toEqual({ tables: [], alarm: null });
+  });
+});

@@ -1,0 +1,214 @@
+/** Promise 6 and Audit: one event for each attempt and act, and floods that say how many. */
+import { describe, expect, it } from "vitest";
+import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { expectTold, toldOf } from "../support/told.ts";
+import { atOnce, tally } from "./at-once.ts";
+
+const start = Date.parse("2026-03-01T12:00:00Z");
+
+interface World {
+  readonly tenant: Tenant;
+  readonly user: User;
+}
+
+interface Act {
+  readonly act: (world: World) => Promise<Answer>;
+  readonly given?: (world: World) => Promise<unknown>;
+  readonly told: readonly string[];
+}
+
+const setStatus =
+  (status: string) =>
+  async ({ tenant, user }: World) =>
+    await tenant.send("PATCH", user.path(), { user: { status } });
+const wrong = async ({ user }: World) => await user.verify(user.wrongCode(start));
+const right = async ({ user }: World) => await user.verify(user.code(start));
+const fail = (times: number) => async (world: World) => {
+  for (let n = 0; n < times; n += 1) await wrong(world);
+};
+
+const acts: Record<string, Act> = {
+  "a right code": { act: right, told: ["otp.verified success"] },
+  "a wrong code": { act: wrong, told: ["otp.verified failure invalid_code"] },
+  "a replayed code": { given: right, act: right, told: ["otp.verified failure replayed_code"] },
+  "a wrong backup code": {
+    act: async ({ user }) => await user.verify("ZZZZ-9999"),
+    told: ["otp.verified failure invalid_code"],
+  },
+  "the fifth wrong code": {
+    given: fail(4),
+    act: wrong,
+    told: ["otp.verified failure invalid_code", "user.locked success too_many_failures"],
+  },
+  "a code during a lock": {
+    given: fail(5),
+    act: right,
+    told: ["otp.verified refused user_locked"],
+  },
+  "a code of a suspended user": {
+    given: setStatus("suspended"),
+    act: right,
+    told: ["otp.verified refused user_suspended"],
+  },
+  "the last failure allowed": {
+    given: async ({ tenant }) =>
+      await tenant.setSettings({ lockout: { max_failed_attempts: 1, disable_after: 1 } }),
+    act: wrong,
+    told: [
+      "otp.verified failure invalid_code",
+      "user.locked success too_many_failures",
+      "otp.disabled success too_many_failures",
+    ],
+  },
+  "an unlock": {
+    act: async ({ tenant, user }) => await tenant.send("POST", user.path("/unlock")),
+    told: ["user.unlocked success"],
+  },
+  "a new secret": {
+    act: async ({ user }) => await user.configure(),
+    told: ["otp.configured success"],
+  },
+  "new backup codes": {
+    act: async ({ tenant, user }) => await tenant.send("POST", user.path("/backup-codes")),
+    told: ["backup_codes.generated success"],
+  },
+  "removing TOTP": {
+    act: async ({ tenant, user }) => await tenant.send("DELETE", user.path("/otp")),
+    told: ["otp.removed success"],
+  },
+  "a suspension": { act: setStatus("suspended"), told: ["user.suspended success"] },
+  "a reactivation": {
+    given: setStatus("suspended"),
+    act: setStatus("active"),
+    told: ["user.reactivated success"],
+  },
+  "provisioning somebody twice": {
+    act: async ({ tenant, user }) =>
+      await tenant.send("POST", "/v1/idp/users", { user: { external_id: user.externalId } }),
+    told: ["user.provisioned refused user_exists"],
+  },
+  "an erasure": {
+    act: async ({ tenant, user }) => await tenant.send("DELETE", user.path()),
+    told: ["user.erased success"],
+  },
+};
+
+describe("Promise 6: exactly the events of its own are left by", () => {
+  it.each(Object.entries(acts))("%s", async (_, { given, act, told }) => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant, "somebody");
+    tenant.clock = new Date(start).toISOString();
+    await given?.({ tenant, user });
+    const answer = await act({ tenant, user });
+    const requestId = answer.headers.get("X-Request-Id");
+    const [{ id: tokenId }] = (await tenant.send("GET", "/v1/tokens")).body.tokens;
+    await expectTold({ tenant, user }, requestId, told);
+    const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
+    const own = events.filter(({ request_id }: { request_id: string }) => request_id === requestId);
+    for (const event of own) {
+      expect(event).toMatchObject({
+        at: new Date(start).toISOString(),
+        actor: { type: "api_token", id: tokenId },
+        target: { type: "identity", id: user.id },
+        request_id: requestId,
+      });
+    }
+  });
+
+  it("an act of the operator, and acts on tokens and settings", async () => {
+    const tenant = await Tenant.create();
+    const first = (await tenant.send("GET", "/v1/audit/events")).body.events;
+    expect(first.map(({ action }: { action: string }) => action).toSorted()).toEqual([
+      "tenant.created",
+      "token.created",
+    ]);
+    for (const { actor } of first) expect(actor).toEqual({ type: "operator", id: null });
+    const token = { name: "n", permissions: ["idp:read"] };
+    const made = await tenant.send("POST", "/v1/tokens", { token });
+    const path = `/v1/tokens/${made.body.token.id}`;
+    const answers: [Answer, string][] = [
+      [made, "token.created success"],
+      [await tenant.send("POST", `${path}/rotate`, { token: {} }), "token.rotated success"],
+      [await tenant.send("DELETE", path), "token.revoked success"],
+      [
+        await tenant.send("PATCH", "/v1/settings", { settings: { lockout: { lock_seconds: 60 } } }),
+        "settings.changed success",
+      ],
+    ];
+    for (const [{ headers }, told] of answers) {
+      expect(await toldOf({ tenant }, headers.get("X-Request-Id"))).toEqual([told]);
+    }
+  });
+
+  it("a request that a token was not allowed to make, and one with a revoked token", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const narrow = await tenant.tokenWith(["idp:read"]);
+    const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+    const refused = await user.verify("123456", narrow);
+    await expectTold({ tenant }, refused.headers.get("X-Request-Id"), [
+      "request.refused refused insufficient_scope",
+    ]);
+    await tenant.send("DELETE", `/v1/tokens/${tokens[1].id}`);
+    const revoked = await user.verify("123456", narrow);
+    await expectTold({ tenant }, revoked.headers.get("X-Request-Id"), [
+      "request.refused refused invalid_token",
+    ]);
+  });
+});
+
+describe("A flood", () => {
+  it("of 120 codes at once leaves five failures, one lock, and a few events that count the rest", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const code = user.wrongCode(Date.now());
+    const counts = tally(await atOnce(120, () => user.verify(code)));
+    expect(counts).toEqual({ "422 invalid_code": 5, "423 user_locked": 115 });
+    const events = await user.events();
+    const of = (action: string, outcome: string) =>
+      events.filter((event) => event.action === action && event.outcome === outcome);
+    expect(of("otp.verified", "failure")).toHaveLength(5);
+    expect(of("user.locked", "success")).toHaveLength(1);
+    const refused = of("otp.verified", "refused");
+    expect(refused.length).toBeLessThanOrEqual(5);
+    expect(refused.reduce((sum, { details }) => sum + details.count, 0)).toBe(115);
+    // What came before is still there.
+    expect(events.slice(-2).map(({ action }) => action)).toEqual([
+      "otp.configured",
+      "user.provisioned",
+    ]);
+  });
+
+  it("of 60 requests without permission is counted whole in a few events", async () => {
+    const tenant = await Tenant.create();
+    const narrow = await tenant.tokenWith(["audit:read"]);
+    const before = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
+    await atOnce(60, () => tenant.send("GET", "/v1/idp/users", undefined, narrow));
+    await expect
+      .poll(
+        async () => {
+          await toldOf({ tenant }, null);
+          const { events } = (
+            await tenant.send("GET", "/v1/audit/events?action=request.refused&limit=100")
+          ).body;
+          const count = (sum: number, { details }: { details: { count: number } }) =>
+            sum + details.count;
+          return { few: events.length <= 5, counted: events.reduce(count, 0) };
+        },
+        { timeout: 25_000, interval: 500 },
+      )
+      .toEqual({ few: true, counted: 60 });
+    const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
+    expect(events.slice(-before.length)).toEqual(before);
+  });
+
+  it("without a token of the tenant grows no trail at all", async () => {
+    const tenant = await Tenant.create();
+    const before = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
+    const forged = tenant.token.slice(0, -1) + (tenant.token.endsWith("0") ? "1" : "0");
+    await atOnce(40, (n) => send("GET", "/v1/idp/users", n % 2 === 0 ? {} : { token: forged }));
+    await toldOf({ tenant }, null);
+    const after = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
+    expect(after).toEqual(before);
+  });
+});

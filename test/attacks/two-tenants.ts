@@ -1,0 +1,59 @@
+/** Two tenants, and somebody whom only one of them knows. */
+import { expect } from "vitest";
+import { type Answer, Tenant, User } from "../support/client.ts";
+import type { About } from "../support/requests.ts";
+
+export class TwoTenants {
+  readonly victim: Tenant;
+  readonly stranger: Tenant;
+  readonly user: User;
+  /** What the victim has: its user, a token, an event and an assessment. */
+  readonly theirs: About;
+
+  private constructor(victim: Tenant, stranger: Tenant, user: User, theirs: About) {
+    this.victim = victim;
+    this.stranger = stranger;
+    this.user = user;
+    this.theirs = theirs;
+  }
+
+  static async create(): Promise<TwoTenants> {
+    const victim = await Tenant.create();
+    const stranger = await Tenant.create();
+    const user = await User.withTotp(victim, "known only to its tenant");
+    await user.backupCodes();
+    const { assessment_id: assessmentId } = await user.assessed();
+    const [{ id: eventId }] = await user.events();
+    const [{ id: tokenId }] = (await victim.send("GET", "/v1/tokens")).body.tokens;
+    const { externalId, id } = user;
+    return new TwoTenants(victim, stranger, user, {
+      externalId,
+      id,
+      tokenId,
+      eventId,
+      assessmentId,
+    });
+  }
+
+  /** Everything the owner can see, but when its token was last used. */
+  async seenByOwner(): Promise<string> {
+    const { user, victim } = this;
+    const { tokens } = (await victim.send("GET", "/v1/tokens")).body;
+    return JSON.stringify([
+      await user.profile(),
+      (await victim.send("GET", "/v1/idp/users")).body,
+      (await victim.send("GET", "/v1/settings")).body,
+      (await victim.send("GET", "/v1/sentinel/assessments")).body,
+      tokens.map(({ last_used_at: _, ...token }: { last_used_at: string | null }) => token),
+      await user.events(),
+    ]);
+  }
+}
+
+/** All of an answer but what every request has for itself. */
+export function comparable({ status, body, headers }: Answer): object {
+  const { request_id, ...rest } = body;
+  expect(request_id).toBe(headers.get("X-Request-Id"));
+  const others = [...headers].filter(([name]) => name !== "x-request-id");
+  return { status, rest, headers: others };
+}
