@@ -2,7 +2,9 @@
  * A client of the service as a backend developer would write one: HTTP in, JSON out. Every answer to
  * every test is held against the OpenAPI document.
  */
-import { env, exports } from "cloudflare:workers";
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import worker from "../../src/index.ts";
 import { codeFor } from "./authenticator.ts";
 import { contradiction } from "./conformity.ts";
 
@@ -31,9 +33,13 @@ export async function send(method: string, path: string, call: Call = {}): Promi
     call.body === undefined || typeof call.body === "string" || call.body instanceof Uint8Array
       ? call.body
       : JSON.stringify(call.body);
-  const response = await exports.default.fetch(
-    new Request(`${origin}${path}`, { method, headers, ...(body === undefined ? {} : { body }) }),
-  );
+  const request = new Request(`${origin}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  });
+  // The Worker itself: `exports.default.fetch` gets slower with every call of a test file.
+  const response = await worker.fetch(request, env, createExecutionContext());
   const text = new TextDecoder().decode(await response.arrayBuffer());
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
   const answer: Answer = {

@@ -7,46 +7,87 @@ export type D1Fault =
   | "hangs"
   | "fails on write"
   | "loses the reply"
-  | "loses the reply to a write";
+  | "loses the reply to a write"
+  | "fails on batches only"
+  | "hangs on batches only"
+  | "loses the reply to batches only"
+  | "fails on single writes only"
+  | "fails on single reads only";
 
 type Run = (this: unknown, ...args: unknown[]) => Promise<unknown>;
+/** How a statement reaches D1: alone, to read or to write, or with others. */
+type Kind = "batch" | "single write" | "single read";
+type Effect = "throws" | "hangs" | "loses the reply";
 
-/** Real calls that a fault decided to make and not to tell of. */
-const neverAnswers = () => new Promise<never>(() => {});
+interface Call {
+  readonly on: Record<string, Run>;
+  readonly name: string;
+  readonly kind: Kind;
+  readonly real: Run;
+}
 
-function broken(fault: D1Fault, isWrite: boolean, real: Run): Run {
+/** The promise of an answer that never comes. */
+export const neverAnswers = () => new Promise<never>(() => {});
+
+function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
+  switch (fault) {
+    case "throws":
+    case "hangs":
+    case "loses the reply":
+      return [fault, ["batch", "single write", "single read"]];
+    case "fails on write":
+      return ["throws", ["batch", "single write"]];
+    case "loses the reply to a write":
+      return ["loses the reply", ["batch", "single write"]];
+    case "fails on batches only":
+      return ["throws", ["batch"]];
+    case "hangs on batches only":
+      return ["hangs", ["batch"]];
+    case "loses the reply to batches only":
+      return ["loses the reply", ["batch"]];
+    case "fails on single writes only":
+      return ["throws", ["single write"]];
+    case "fails on single reads only":
+      return ["throws", ["single read"]];
+  }
+}
+
+function broken(effect: Effect, real: Run): Run {
   return async function (...args) {
-    switch (fault) {
+    switch (effect) {
       case "throws":
         throw new Error("D1_ERROR: injected");
       case "hangs":
         return await neverAnswers();
-      case "fails on write":
-        if (isWrite) throw new Error("D1_ERROR: injected");
-        return await real.apply(this, args);
       case "loses the reply":
         await real.apply(this, args);
         throw new Error("D1_ERROR: injected after commit");
-      case "loses the reply to a write": {
-        const answer = await real.apply(this, args);
-        if (isWrite) throw new Error("D1_ERROR: injected after commit");
-        return answer;
-      }
     }
   };
 }
 
-/** Runs `work` while every D1 of this isolate is broken in the given way. */
-export async function withD1Fault<T>(fault: D1Fault, work: () => Promise<T>): Promise<T> {
+/** Every way to D1 there is. Drizzle runs what gives no rows with `run`, and reads with the others. */
+function waysToD1(): readonly Call[] {
   const database = Object.getPrototypeOf(env.DB);
   const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
-  const spies = [
-    ...["all", "raw", "run", "first"].map((name) => [statement, name, false] as const),
-    ...["batch", "exec"].map((name) => [database, name, true] as const),
-  ].map(([target, name, isWrite]) => {
-    const real: Run = target[name];
-    return vi.spyOn(target, name).mockImplementation(broken(fault, isWrite, real));
-  });
+  const call = (on: Record<string, Run>, kind: Kind) => (name: string) => {
+    const real = on[name];
+    if (real === undefined) throw new Error(`D1 has no ${name}`);
+    return { on, name, kind, real };
+  };
+  return [
+    ...["all", "raw", "first"].map(call(statement, "single read")),
+    ...["run"].map(call(statement, "single write")),
+    ...["batch", "exec"].map(call(database, "batch")),
+  ];
+}
+
+/** Runs `work` while every D1 of this isolate is broken in the given way. */
+export async function withD1Fault<T>(fault: D1Fault, work: () => Promise<T>): Promise<T> {
+  const [effect, kinds] = faultOf(fault);
+  const spies = waysToD1()
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(({ on, name, real }) => vi.spyOn(on, name).mockImplementation(broken(effect, real)));
   try {
     return await work();
   } finally {

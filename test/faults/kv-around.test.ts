@@ -1,0 +1,79 @@
+/** KV around an assessment: the population, and the requests that are refused before one. */
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { populationKey } from "../../src/sentinel/population/read.ts";
+import { feed, imported } from "../sentinel/network/support.ts";
+import { send, Tenant, User } from "../support/client.ts";
+import { kvFaults, withKvFault } from "../support/kv.ts";
+
+const day = 24 * 60 * 60 * 1000;
+const listed = { ip: "185.220.101.7", ua: "curl/8.9" };
+let now = Date.now();
+
+// Days apart, so that the isolate remembers nothing of the test before.
+beforeEach(async () => {
+  now += 2 * day;
+  vi.useFakeTimers({ toFake: ["Date"], now });
+  for (const [key, value] of imported([feed("tor", "185.220.101.7")], now)) {
+    await env.IP_REPUTATION.put(key, value);
+  }
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function someone(): Promise<User> {
+  return await User.provision(await Tenant.create());
+}
+
+describe("A population in KV", () => {
+  it.each([
+    ["is cut off", "{"],
+    ["is empty", ""],
+    ["is nothing", "null"],
+    ["is a list", "[]"],
+    ["has no meaning", "\u0000\uFFFD{]"],
+    ["has other fields", JSON.stringify({ builtAt: now, __proto__: null, surprise: 1 })],
+    ["is nested too deep", "[".repeat(50_000)],
+  ])("that %s is said to be missing, and the session is assessed", async (_how, text) => {
+    const user = await someone();
+    await env.IP_REPUTATION.put(populationKey(user.tenant.id), text);
+    // The first assessment of an isolate has other things to read.
+    await user.discover(listed);
+    const { status, body } = await user.discover(listed);
+    expect(status).toBeOneOf([200, 403]);
+    expect(body.degraded).toEqual(["population"]);
+    expect(body.reasons.map(({ signal }: { signal: string }) => signal)).toContain("tor_exit");
+  });
+});
+
+describe.each(kvFaults.filter(({ how }) => ["rejects", "throws", "hangs"].includes(how)))(
+  "KV that $how for everything",
+  ({ fault }) => {
+    const asked = async (user: User, token?: string) => {
+      const body = { sentinel: { id: user.id, context: listed } };
+      return await withKvFault(
+        "",
+        fault,
+        async () => await user.tenant.send("POST", "/v1/sentinel/discover", body, token),
+      );
+    };
+
+    it("does not change why a request is refused", async () => {
+      const user = await someone();
+      const narrow = await user.tenant.tokenWith(["idp:read"]);
+      expect((await asked(user, narrow)).body.code).toBe("insufficient_scope");
+      expect((await asked(user, "idp_test_forged")).body.code).toBe("invalid_token");
+      const body = { sentinel: { id: user.id, context: listed } };
+      const anonymous = await withKvFault("", fault, () =>
+        send("POST", "/v1/sentinel/discover", { body }),
+      );
+      expect(anonymous.body.code).toBe("missing_token");
+      await user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+      expect((await asked(user)).body.code).toBe("user_suspended");
+      await user.tenant.send("DELETE", user.path());
+      expect((await asked(user)).body.code).toBe("user_not_found");
+    });
+  },
+);

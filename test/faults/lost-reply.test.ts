@@ -1,0 +1,79 @@
+/** The guard has done what it was asked, and its answer is lost: a 503, and never done twice unawares. */
+import { describe, expect, it } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { withLostReplies } from "../support/lost-reply.ts";
+import { erasure, guardOperations } from "../support/operations.ts";
+import { drained, trailOf } from "../support/settled.ts";
+import { expectDoneUntold } from "../support/under-fault.ts";
+
+describe("A lost reply", () => {
+  it.each([...guardOperations, erasure])(
+    "makes it a 503 to $name, which is done and told",
+    async (operation) => {
+      await expectDoneUntold(operation, withLostReplies);
+    },
+  );
+
+  it("is not told as if nothing had been decided", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const { body } = await withLostReplies(() => user.verify(user.code(Date.now())));
+    expect(body).toMatchObject({ code: "unavailable" });
+    expect((await user.profile()).last_verified_at).not.toBeNull();
+    expect(body.error).not.toContain("nothing was decided");
+  });
+
+  it("to the fifth failure locks, and a retry counts nothing and extends nothing", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(wrong);
+    expect((await withLostReplies(() => user.verify(wrong))).status).toBe(503);
+    const locked = await user.profile();
+    expect(locked).toMatchObject({ failed_attempts: 5, is_locked: true });
+    const retried = await user.verify(wrong);
+    expect([retried.status, retried.body.locked_until]).toEqual([423, locked.locked_until]);
+    expect((await user.profile()).failed_attempts).toBe(5);
+  });
+
+  it("to each of 60 wrong codes at once leaves five failures and one lock", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const wrong = user.wrongCode(Date.now());
+    const answers = await withLostReplies(() =>
+      Promise.all(Array.from({ length: 60 }, () => user.verify(wrong))),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(503));
+    expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
+    await drained(user);
+    const told = await trailOf(tenant);
+    expect(told.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
+    expect(told.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
+  });
+
+  it("to a new set of backup codes kills the old set, and the next one is whole", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const [old] = await user.backupCodes();
+    const act = () => user.tenant.send("POST", user.path("/backup-codes"));
+    expect((await withLostReplies(act)).status).toBe(503);
+    expect((await user.verify(old)).status).toBe(422);
+    const codes = await user.backupCodes();
+    expect(codes).toHaveLength(10);
+    expect((await user.verify(codes[9])).body.backup_codes_remaining).toBe(9);
+  });
+
+  it("to a new secret ends the old one, and the secret of the next request works", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const old = user.code(Date.now());
+    expect((await withLostReplies(() => user.configure())).status).toBe(503);
+    expect((await user.verify(old)).status).toBe(422);
+    expect((await user.configure()).status).toBe(200);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+
+  it("to a secret that must be confirmed leaves the old one alive", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await tenant.setSettings({ otp: { enrolment: "confirm" } });
+    expect((await withLostReplies(() => user.configure())).status).toBe(503);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+});

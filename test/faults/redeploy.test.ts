@@ -1,0 +1,67 @@
+/** Guards begin anew with the storage they had, as a deployment makes them, amid a flood of logins. */
+import { abortAllDurableObjects, evictAllDurableObjects } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { type Answer, Tenant, User } from "../support/client.ts";
+import { drained, trailOf } from "../support/settled.ts";
+
+const flood = 60;
+
+function count(answers: readonly Answer[], status: number): number {
+  return answers.filter((answer) => answer.status === status).length;
+}
+
+/** The flood, with `disturb` called again and again as long as it lasts. */
+async function floodOf(request: () => Promise<Answer>, disturb: () => Promise<void>) {
+  let rest = flood;
+  const answers = Promise.all(
+    Array.from({ length: flood }, async (_, index) => {
+      // Spread over the disturbances, not all before the first.
+      await scheduler.wait(index);
+      return await request().finally(() => {
+        rest -= 1;
+      });
+    }),
+  );
+  let disturbances = 0;
+  while (rest > 0) {
+    await disturb();
+    disturbances += 1;
+    await scheduler.wait(1);
+  }
+  return { answers: await answers, disturbances };
+}
+
+describe.each([
+  { how: "are evicted", disturb: () => evictAllDurableObjects() },
+  { how: "are cut off", disturb: () => abortAllDurableObjects() },
+])("Guards that $how again and again", ({ disturb }) => {
+  it("amid 60 wrong codes count five failures and lock once", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const wrong = user.wrongCode(Date.now());
+    const { answers, disturbances } = await floodOf(() => user.verify(wrong), disturb);
+    expect(disturbances).toBeGreaterThan(2);
+    expect(count(answers, 422) + count(answers, 423) + count(answers, 503)).toBe(flood);
+    // Codes that were given no answer may or may not have been looked at; these then fill the five.
+    for (let more = 0; more < 5; more += 1) answers.push(await user.verify(wrong));
+    expect(count(answers, 422)).toBeLessThanOrEqual(5);
+    expect((await user.verify(wrong)).status).toBe(423);
+    expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
+    await drained(user);
+    const told = await trailOf(tenant);
+    expect(told.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
+    expect(told.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
+  });
+
+  it("amid 60 times the same right code accept it once at most", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const code = user.code(Date.now());
+    const { answers } = await floodOf(() => user.verify(code), disturb);
+    await user.verify(code);
+    await drained(user);
+    const told = await trailOf(tenant);
+    expect(told.filter((event) => event === "otp.verified success")).toHaveLength(1);
+    expect(count(answers, 200)).toBeLessThanOrEqual(1);
+  });
+});

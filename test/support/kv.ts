@@ -1,0 +1,83 @@
+/** Faults of KV, injected under everything that reads it: the platform's class itself. */
+import { env } from "cloudflare:workers";
+import { vi } from "vitest";
+import { utf8 } from "../../src/crypto/bytes.ts";
+import { neverAnswers } from "./faults.ts";
+
+/** What a read gives: bytes or text, as it asks; null where there is nothing. */
+type Value = ArrayBuffer | string | null;
+type Read = () => Promise<Value>;
+/** What becomes of a read. */
+export type KvFault = (read: Read) => Promise<Value>;
+
+/** The stored bytes, changed, as bytes or as text, like the read asked for them. */
+function changed(change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>): KvFault {
+  return async (read) => {
+    const value = await read();
+    if (value === null) return null;
+    const isText = typeof value === "string";
+    const bytes = new Uint8Array(isText ? utf8(value) : value);
+    const next = change(bytes).slice();
+    return isText ? new TextDecoder().decode(next) : next.buffer;
+  };
+}
+
+/** Bytes without meaning, the same in each run. */
+function noise(length: number): Uint8Array<ArrayBuffer> {
+  let seed = 2_463_534_242;
+  return new Uint8Array(length).map(() => {
+    seed ^= seed << 13;
+    seed ^= seed >>> 17;
+    seed ^= seed << 5;
+    return seed & 0xff;
+  });
+}
+
+const cutTo = (part: number) => changed((bytes) => bytes.slice(0, Math.floor(bytes.length * part)));
+
+const flippedAt = (part: number) =>
+  changed((bytes) => {
+    const at = Math.floor((bytes.length - 1) * part);
+    return bytes.map((byte, index) => (index === at ? byte ^ 1 : byte));
+  });
+
+export const kvFaults: readonly { readonly how: string; readonly fault: KvFault }[] = [
+  { how: "gives nothing", fault: () => Promise.resolve(null) },
+  { how: "gives an empty value", fault: changed(() => new Uint8Array()) },
+  { how: "gives random bytes", fault: changed(({ length }) => noise(length)) },
+  { how: "gives a lot of random bytes", fault: changed(() => noise(1_000_000)) },
+  { how: "gives the first half", fault: cutTo(0.5) },
+  { how: "gives all but the end", fault: changed((bytes) => bytes.slice(0, -1)) },
+  { how: "gives more than there is", fault: changed((bytes) => new Uint8Array([...bytes, 0])) },
+  { how: "gives zeroes", fault: changed(({ length }) => new Uint8Array(length)) },
+  { how: "gives a wrong first bit", fault: flippedAt(0) },
+  { how: "gives a wrong bit in the middle", fault: flippedAt(0.5) },
+  { how: "gives a wrong last bit", fault: flippedAt(1) },
+  { how: "rejects", fault: () => Promise.reject(new Error("KV injected")) },
+  {
+    how: "throws",
+    fault: () => {
+      throw new Error("KV injected");
+    },
+  },
+  { how: "hangs", fault: neverAnswers },
+];
+
+/** Runs `work` while reads of the keys that begin so are broken. */
+export async function withKvFault<T>(
+  prefix: string,
+  fault: KvFault,
+  work: () => Promise<T>,
+): Promise<T> {
+  const kv = Object.getPrototypeOf(env.IP_REPUTATION);
+  const get = kv.get;
+  const spy = vi.spyOn(kv, "get").mockImplementation(function (this: unknown, ...args: unknown[]) {
+    const read: Read = () => get.apply(this, args);
+    return String(args[0]).startsWith(prefix) ? fault(read) : read();
+  });
+  try {
+    return await work();
+  } finally {
+    spy.mockRestore();
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * The operations on an identity that change something, each with what it needs beforehand and what
+ * must be true after it: for tests that run all of them under the same fault.
+ */
+import { type Answer, type Tenant, User } from "./client.ts";
+
+/** An operation that may be carried out now. */
+export interface Ready {
+  /** Whose guard it goes to, where it does. */
+  readonly user?: User;
+  /** What must come last before it, when nothing else is asked any more. */
+  readonly justBefore?: () => Promise<void>;
+  readonly act: () => Promise<Answer>;
+  /** What the API shows of what the operation changes. */
+  readonly shown: () => Promise<unknown>;
+}
+
+/** What is answered and told. */
+export interface Outcome {
+  readonly status: number;
+  readonly events: readonly string[];
+}
+
+export interface Operation {
+  readonly name: string;
+  readonly ready: (tenant: Tenant) => Promise<Ready>;
+  readonly before: unknown;
+  readonly after: unknown;
+  readonly done: Outcome;
+  /** The same request once more. */
+  readonly again: Outcome;
+  /** What is shown after that, where it is not what was shown before it. */
+  readonly afterAgain?: unknown;
+}
+
+const shownOf = (user: User, fields: readonly string[]) => async () => {
+  const profile = await user.profile();
+  return fields.map((field) => profile[field]);
+};
+
+/** Of a name that was erased before: the guard must ask D1 first. */
+async function provision(tenant: Tenant): Promise<Ready> {
+  const known = await User.provision(tenant, "known");
+  await tenant.send("DELETE", known.path());
+  const request = { user: { external_id: known.externalId } };
+  return {
+    user: known,
+    act: () => tenant.send("POST", "/v1/idp/users", request),
+    shown: async () => (await tenant.send("GET", "/v1/idp/users")).body.users.length,
+  };
+}
+
+async function pendingSecret(tenant: Tenant): Promise<User> {
+  await tenant.setSettings({ otp: { enrolment: "confirm" } });
+  return await User.withTotp(tenant);
+}
+
+async function assessed(tenant: Tenant) {
+  const user = await User.provision(tenant);
+  const { assessment_id } = await user.assessed();
+  const shown = async () => {
+    const { body } = await tenant.send("GET", "/v1/sentinel/assessments");
+    return body.assessments.map(({ outcome }: { outcome: string | null }) => outcome);
+  };
+  return { user, assessmentId: String(assessment_id), shown };
+}
+
+async function locked(tenant: Tenant): Promise<User> {
+  const user = await User.withTotp(tenant);
+  const wrong = user.wrongCode(Date.now());
+  for (let attempt = 0; attempt < 5; attempt += 1) await user.verify(wrong);
+  return user;
+}
+
+/** What an identity's guard decides. D1 hears of it sooner or later. */
+export const guardOperations: readonly Operation[] = [
+  {
+    name: "provision",
+    ready: provision,
+    before: 0,
+    after: 1,
+    done: { status: 201, events: ["user.provisioned success"] },
+    again: { status: 409, events: ["user.provisioned refused user_exists"] },
+  },
+  {
+    name: "configure",
+    ready: async (tenant) => {
+      const user = await User.provision(tenant);
+      return { user, act: () => user.configure(), shown: shownOf(user, ["has_otp"]) };
+    },
+    before: [false],
+    after: [true],
+    done: { status: 200, events: ["otp.configured success"] },
+    again: { status: 200, events: ["otp.configured success"] },
+  },
+  {
+    name: "confirm",
+    ready: async (tenant) => {
+      const user = await pendingSecret(tenant);
+      const code = user.code(Date.now());
+      const shown = shownOf(user, ["has_otp", "failed_attempts"]);
+      return { user, act: () => user.verify(code), shown };
+    },
+    before: [false, 0],
+    after: [true, 0],
+    done: { status: 200, events: ["otp.verified success", "otp.confirmed success"] },
+    again: { status: 422, events: ["otp.verified failure replayed_code"] },
+    afterAgain: [true, 1],
+  },
+  {
+    name: "regenerate",
+    ready: async (tenant) => {
+      const user = await User.withTotp(tenant);
+      const act = () => tenant.send("POST", user.path("/backup-codes"));
+      return { user, act, shown: shownOf(user, ["backup_codes_remaining"]) };
+    },
+    before: [0],
+    after: [10],
+    done: { status: 200, events: ["backup_codes.generated success"] },
+    again: { status: 200, events: ["backup_codes.generated success"] },
+  },
+  {
+    name: "suspend",
+    ready: async (tenant) => {
+      const user = await User.provision(tenant);
+      const act = () => tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+      return { user, act, shown: shownOf(user, ["status"]) };
+    },
+    before: ["active"],
+    after: ["suspended"],
+    done: { status: 200, events: ["user.suspended success"] },
+    again: { status: 200, events: ["user.suspended success"] },
+  },
+  {
+    name: "unlock",
+    ready: async (tenant) => {
+      const user = await locked(tenant);
+      const act = () => tenant.send("POST", user.path("/unlock"));
+      return { user, act, shown: shownOf(user, ["is_locked", "failed_attempts"]) };
+    },
+    before: [true, 5],
+    after: [false, 0],
+    done: { status: 200, events: ["user.unlocked success"] },
+    again: { status: 200, events: ["user.unlocked success"] },
+  },
+  {
+    name: "verify a TOTP code",
+    ready: async (tenant) => {
+      const user = await User.withTotp(tenant);
+      const code = user.code(Date.now());
+      await user.verify(user.wrongCode(Date.now()));
+      return { user, act: () => user.verify(code), shown: shownOf(user, ["failed_attempts"]) };
+    },
+    before: [1],
+    after: [0],
+    done: { status: 200, events: ["otp.verified success"] },
+    again: { status: 422, events: ["otp.verified failure replayed_code"] },
+    afterAgain: [1],
+  },
+  {
+    name: "verify a backup code",
+    ready: async (tenant) => {
+      const user = await User.withTotp(tenant);
+      const [code] = await user.backupCodes();
+      const shown = shownOf(user, ["backup_codes_remaining", "failed_attempts"]);
+      return { user, act: () => user.verify(code), shown };
+    },
+    before: [10, 0],
+    after: [9, 0],
+    done: { status: 200, events: ["otp.verified success"] },
+    again: { status: 422, events: ["otp.verified failure spent_code"] },
+    afterAgain: [9, 1],
+  },
+  {
+    name: "discover",
+    ready: async (tenant) => {
+      const { user, shown } = await assessed(tenant);
+      return { user, act: () => user.discover(), shown };
+    },
+    before: [null],
+    after: [null, null],
+    done: { status: 200, events: ["session.assessed success allow"] },
+    again: { status: 200, events: ["session.assessed success allow"] },
+    afterAgain: [null, null, null],
+  },
+  {
+    name: "feedback",
+    ready: async (tenant) => {
+      const { user, assessmentId, shown } = await assessed(tenant);
+      return { user, act: () => user.judge(assessmentId, "fraud"), shown };
+    },
+    before: [null],
+    after: ["fraud"],
+    done: { status: 204, events: ["session.judged success fraud"] },
+    again: { status: 204, events: ["session.judged success fraud"] },
+  },
+];
+
+/** Promises that D1 has forgotten too, and so waits for it. */
+export const erasure: Operation = {
+  name: "erase",
+  ready: async (tenant) => {
+    const user = await User.withTotp(tenant);
+    await user.discover();
+    const shown = async () => {
+      const list = await tenant.send("GET", "/v1/sentinel/assessments");
+      const directory = await tenant.send("GET", "/v1/idp/users");
+      return [list.body.assessments.length, directory.body.users.length];
+    };
+    return { user, act: () => tenant.send("DELETE", user.path()), shown };
+  },
+  before: [1, 1],
+  after: [0, 0],
+  done: { status: 204, events: ["user.erased success"] },
+  again: { status: 404, events: ["request.refused refused user_not_found"] },
+};
+
+export function operationsNamed(...names: readonly string[]): readonly Operation[] {
+  const found = guardOperations.filter(({ name }) => names.includes(name));
+  if (found.length !== names.length) throw new Error(`Not all there: ${names.join(", ")}`);
+  return found;
+}
