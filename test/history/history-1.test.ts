@@ -1,0 +1,3 @@
+import { checkHistories } from "./suite.ts";
+
+checkHistories(1);
