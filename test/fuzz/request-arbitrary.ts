@@ -1,0 +1,199 @@
+/** Requests to the documented routes, good and bad, and to addresses and methods there are none of. */
+import fc, { type Arbitrary } from "fast-check";
+import type { Operation } from "./document.ts";
+import {
+  jsonTypes,
+  junkTexts,
+  oddHeaders,
+  oddIds,
+  otherTypes,
+  soundClocks,
+  suffixes,
+} from "./oddities.ts";
+import { anyText, rawNumber } from "./texts.ts";
+import { brokenValue, soundValue } from "./values.ts";
+
+export const credentials = [
+  "right",
+  "live",
+  "stranger",
+  "narrow",
+  "operator",
+  "expired",
+  "revoked",
+  "mistyped",
+  "garbage",
+  "none",
+] as const;
+export type Credential = (typeof credentials)[number];
+
+/** What happens to the bytes of a body on their way. */
+const damages = [
+  "cut",
+  "not UTF-8",
+  "marked as UTF-8",
+  "UTF-16",
+  "trailing comma",
+  "doubled",
+  "too large",
+  "exactly 16 KiB",
+] as const;
+export type Damage = (typeof damages)[number];
+
+export interface Planned {
+  /** `operationId`; undefined where there is no such route. */
+  readonly route: string | undefined;
+  readonly method: string;
+  /** As it is sent, but for placeholders. */
+  readonly path: string;
+  readonly query: readonly (readonly [string, string])[];
+  /** Sent behind the query as it stands. */
+  readonly suffix: string;
+  readonly body: string | undefined;
+  readonly damage: Damage | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly credential: Credential;
+  /** Which of the known users, tokens, events it is about. */
+  readonly subject: number;
+  /** Nothing of it was broken on purpose. */
+  readonly isSound: boolean;
+}
+
+function asText(value: unknown): string {
+  return JSON.stringify(value).replaceAll(rawNumber, "$1");
+}
+
+function pathOf({ template, parameters }: Operation, id: string): string {
+  const names = parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name);
+  return names.reduce((path, name) => path.replace(`{${name}}`, id), template);
+}
+
+function rightCredential({ access }: Operation): Credential {
+  return access === "operator" ? "operator" : "right";
+}
+
+const subject = fc.nat(9_999);
+
+function soundRequest(operation: Operation): Arbitrary<Planned> {
+  const { name, method, template, parameters, body } = operation;
+  const idSchema = parameters.find((parameter) => parameter.in === "path")?.schema;
+  const query = fc.tuple(
+    ...parameters
+      .filter((parameter) => parameter.in === "query")
+      .map(({ name: key, required, schema }) => {
+        const pair = soundValue(schema, key).map((value): [string, string] => [key, String(value)]);
+        const some = pair.map((one) => [one]);
+        return required ? some : fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, some);
+      }),
+  );
+  const tenants: Credential[] = [rightCredential(operation)];
+  if (tenants[0] === "right") tenants.push("right", "right", "live");
+  return fc.record({
+    route: fc.constant(name),
+    method: fc.constant(method),
+    path: (idSchema === undefined
+      ? fc.constant("")
+      : soundValue(idSchema, template.includes("/tokens/") ? "token_id" : "event_id")
+    ).map((id) => pathOf(operation, String(id))),
+    query: query.map((pairs) => pairs.flat()),
+    suffix: fc.constant(""),
+    body: body === undefined ? fc.constant(undefined) : soundValue(body).map(asText),
+    damage: fc.constant(undefined),
+    headers: fc
+      .tuple(body === undefined ? fc.constant(undefined) : jsonTypes, requestKey(operation))
+      .map(([type, key]) => ({ ...typeHeader([type]), ...key })),
+    credential: fc.constantFrom(...tenants),
+    subject,
+    isSound: fc.constant(true),
+  });
+}
+
+/** None mostly; else one that is new, or one that others have too. */
+function requestKey({ parameters }: Operation): Arbitrary<Record<string, string>> {
+  const header = parameters.find((parameter) => parameter.in === "header")?.name;
+  const none = fc.constant({});
+  if (header === undefined) return none;
+  const named = fc.oneof(fc.uuid(), fc.nat(20).map(String)).map((key) => ({ [header]: key }));
+  return fc.oneof({ weight: 2, arbitrary: none }, named);
+}
+
+function typeHeader([type]: [string | undefined]): Record<string, string> {
+  return type === undefined ? {} : { "Content-Type": type };
+}
+
+/** One part of a sound request, in the ways in which it can be wrong. */
+function wrongPart(operation: Operation): Arbitrary<Partial<Planned>> {
+  const { parameters, body } = operation;
+  const inQuery = parameters.filter((parameter) => parameter.in === "query");
+  const oddPair = fc.oneof(
+    ...inQuery.map(({ name, schema }) =>
+      fc
+        .oneof(anyText, brokenValue(schema, name).map(String))
+        .map((text): [string, string] => [name, text.toWellFormed()]),
+    ),
+    fc.tuple(fc.constantFrom("", "x", "tenant_id", "__proto__"), anyText),
+  );
+  const parts: Arbitrary<Partial<Planned>>[] = [
+    fc.array(oddPair, { minLength: 1, maxLength: 3 }).map((query) => ({ query })),
+    fc.constant({ query: [] }),
+    suffixes.map((suffix) => ({ suffix })),
+    oddHeaders.map((headers) => ({ headers: { "Content-Type": "application/json", ...headers } })),
+    soundClocks.map((headers) => ({ headers: { "Content-Type": "application/json", ...headers } })),
+    fc.constantFrom(...credentials).map((credential) => ({ credential })),
+  ];
+  if (operation.method !== "GET") {
+    parts.push(
+      junkTexts.map((text) => ({ body: text })),
+      fc.constantFrom(...damages).map((damage) => ({ damage })),
+      otherTypes.map((type) => ({ headers: { "Content-Type": type } })),
+    );
+  }
+  if (body !== undefined) {
+    const broken = brokenValue(body).map((value) => ({ body: asText(value) }));
+    parts.push(broken, broken, broken, broken, broken);
+  }
+  if (parameters.some((parameter) => parameter.in === "path")) {
+    parts.push(oddIds.map((id) => ({ path: pathOf(operation, id) })));
+  }
+  return fc.oneof(...parts);
+}
+
+/** A request to the route: sound, with one part wrong, or with several. */
+export function requestTo(operation: Operation): Arbitrary<Planned> {
+  const sound = soundRequest(operation);
+  const wrong = wrongPart(operation);
+  const isSound = false;
+  return fc.oneof(
+    { weight: 9, arbitrary: sound },
+    { weight: 9, arbitrary: fc.tuple(sound, wrong).map(([a, b]) => ({ ...a, ...b, isSound })) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(sound, wrong, wrong, wrong)
+        .map(([a, b, c, d]) => ({ ...a, ...b, ...c, ...d, isSound })),
+    },
+  );
+}
+
+const otherMethods = fc.constantFrom("PUT", "HEAD", "OPTIONS", "PROPFIND", "Patch", "GET");
+
+/** A request to an address or with a method that the document does not know. */
+export function requestBeside(operations: readonly Operation[]): Arbitrary<Planned> {
+  return fc
+    .tuple(
+      fc.constantFrom(...operations).chain(soundRequest),
+      otherMethods,
+      fc.constantFrom("", "", "/", "/x", "//", "/%00", "/..%2f", "/%", ";a=b", "/*", ".json"),
+      fc.constantFrom("", "/v0", "//", "/V1", "/%2e"),
+      fc.constantFrom(...credentials),
+    )
+    .map(([planned, method, end, start, credential]) => ({
+      ...planned,
+      route: undefined,
+      method,
+      path: `${start}${planned.path}${end}`,
+      body: ["GET", "HEAD"].includes(method) ? undefined : planned.body,
+      credential,
+      isSound: false,
+    }));
+}

@@ -1,0 +1,223 @@
+/** Values for a schema of the document: such as it allows, and such as it does not. */
+import fc, { type Arbitrary } from "fast-check";
+import type { JsonSchema } from "./document.ts";
+import { anyText, type KnownName, known, oddNumbers } from "./texts.ts";
+
+const plain = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+  // Control characters are refused, which a schema cannot say; so is a colon in a label.
+  .map((text) => text.replaceAll(/[\p{Cc}:]/gu, "-"));
+
+const moment = (from: string, to: string) =>
+  fc
+    .date({ min: new Date(from), max: new Date(to), noInvalidDate: true })
+    .chain((date) =>
+      fc.constantFrom(date.toISOString(), date.toISOString().replace(/\.\d+Z$/, "+02:00")),
+    );
+
+/** Where the document says no more than "a string". */
+const byName: Readonly<Record<string, Arbitrary<string>>> = {
+  ip: fc.oneof(
+    fc.ipV4(),
+    fc.constantFrom("1.1.1.1", "::ffff:192.168.0.1", "2001:db8::1", "2606:4700::1111"),
+  ),
+  allow: fc.constantFrom("10.0.0.0/8", "1.1.1.1", "2001:db8::/32", "::1"),
+  deny: fc.constantFrom("203.0.113.0/24", "198.51.100.7", "2001:db8::/48"),
+  code: fc.oneof(
+    { weight: 9, arbitrary: known("totpCode", "backupCode") },
+    { weight: 1, arbitrary: fc.constantFrom("000000", "ABCD-1234", "abcd1234") },
+  ),
+  // A token that is made for the past is refused.
+  expires_at: moment("2090-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+  from: moment("2000-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+  to: moment("2027-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+};
+
+/** Whose id it is, by the name of the field or parameter. */
+const meantByName: Readonly<Record<string, readonly KnownName[]>> = {
+  id: ["identityId"],
+  token_id: ["tokenId"],
+  event_id: ["eventId"],
+};
+
+function soundString(schema: JsonSchema, name: string): Arbitrary<string> {
+  const { pattern, format, minLength, maxLength } = schema;
+  if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
+  if (pattern?.includes("{24}")) {
+    const meant = known(...(meantByName[name] ?? ["identityId", "tokenId", "eventId"]));
+    return fc.oneof({ weight: 6, arbitrary: meant }, hex(24));
+  }
+  if (pattern?.includes("{48}")) {
+    return fc.oneof({ weight: 6, arbitrary: known("assessmentId") }, hex(48));
+  }
+  const named = byName[name];
+  if (named !== undefined) return named;
+  if (format === "date-time") return moment("2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
+  if (minLength === undefined || maxLength === undefined) return plain;
+  // A name that is new, mostly where one is given, and otherwise one that is known.
+  const isNew = maxLength !== 255 || name === "external_id";
+  return fc.oneof(
+    { weight: isNew ? 0 : 12, arbitrary: known("externalId") },
+    { weight: 3, arbitrary: plain },
+    { weight: 1, arbitrary: fc.constantFrom("x".repeat(minLength), "x".repeat(maxLength)) },
+  );
+}
+
+function hex(length: number): Arbitrary<string> {
+  return fc.string({
+    unit: fc.constantFrom(..."0123456789abcdef"),
+    minLength: length,
+    maxLength: length,
+  });
+}
+
+/** Ranges that agree with each other, which a schema cannot ask for. */
+const rangeByName: Readonly<Record<string, readonly [number, number]>> = {
+  max_failed_attempts: [2, 9],
+  lock_seconds: [1, 60],
+  max_lock_seconds: [60, 3_600],
+  disable_after: [10, 100],
+};
+
+function soundNumber(schema: JsonSchema, name: string): Arbitrary<number> {
+  const range = rangeByName[name];
+  if (range !== undefined) return fc.integer({ min: range[0], max: range[1] });
+  if (name === "challenge_at") return fc.constantFrom(0.05, 0.3, 0.5);
+  if (name === "deny_at") return fc.constantFrom(0.5, 0.8, 0.9999);
+  const { minimum = 0, maximum = 1_000 } = schema;
+  if (schema.type === "integer") {
+    const near = Math.min(maximum, minimum + 100);
+    return fc.oneof(
+      fc.integer({ min: minimum, max: near }),
+      fc.integer({ min: minimum, max: maximum }),
+      fc.constantFrom(minimum, maximum),
+    );
+  }
+  return fc.constantFrom(0.0001, 0.05, 0.3, 0.5, 0.7, 0.9, 0.9999);
+}
+
+/** A value that the document allows. */
+export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
+  const { properties, required = [], items, maxItems = 3 } = schema;
+  if (properties !== undefined) {
+    const fields = Object.entries(properties).map(
+      ([key, field]) => [key, soundValue(field, key)] as const,
+    );
+    return fc.record(Object.fromEntries(fields), {
+      requiredKeys: required.filter((key) => key in properties),
+      noNullPrototype: true,
+    });
+  }
+  if (items !== undefined) {
+    const minLength = name === "permissions" ? 1 : 0;
+    return fc.array(soundValue(items, name), { minLength, maxLength: Math.min(maxItems, 4) });
+  }
+  switch (schema.type) {
+    case "string":
+      return soundString(schema, name);
+    case "integer":
+    case "number":
+      return soundNumber(schema, name);
+    default:
+      throw new Error(`The generator knows no values of ${JSON.stringify(schema)}`);
+  }
+}
+
+const wrongTypes = fc.constantFrom<unknown>(
+  null,
+  true,
+  false,
+  0,
+  -1,
+  0.5,
+  2 ** 53,
+  [],
+  {},
+  ["x"],
+  { length: 1 },
+  [[]],
+  ...oddNumbers,
+);
+
+function beyond({ type, minimum, maximum, minLength, maxLength }: JsonSchema): unknown[] {
+  const numbers = [minimum, maximum].flatMap((bound) =>
+    bound === undefined ? [] : [bound, bound - 1, bound + 1, bound + 0.5, bound * 1e9],
+  );
+  const lengths = [minLength, maxLength].flatMap((bound) =>
+    bound === undefined ? [] : ["x".repeat(Math.max(bound - 1, 0)), "x".repeat(bound + 1)],
+  );
+  return [...numbers, ...lengths, ...(type === "number" ? [0, 1, 2, -0.1] : [])];
+}
+
+/** A leaf that is probably, but not certainly, one that is not allowed. */
+function brokenLeaf(schema: JsonSchema): Arbitrary<unknown> {
+  const bounds = beyond(schema);
+  return fc.oneof(
+    { weight: 2, arbitrary: wrongTypes },
+    { weight: 2, arbitrary: anyText },
+    { weight: bounds.length === 0 ? 0 : 5, arbitrary: fc.constantFrom<unknown>(null, ...bounds) },
+  );
+}
+
+function nested(depth: number): unknown {
+  let value: unknown = "x";
+  for (let level = 0; level < depth; level += 1) value = level % 2 === 0 ? { a: value } : [value];
+  return value;
+}
+
+const unknownFields = fc.constantFrom(
+  "tenant_id",
+  "locked",
+  "__proto__",
+  "constructor",
+  "id",
+  "status",
+  "",
+  "a".repeat(3_000),
+);
+
+/** A value with something wrong somewhere in it. */
+export function brokenValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
+  const { properties, items } = schema;
+  if (items !== undefined) {
+    return fc.oneof(
+      { weight: 2, arbitrary: brokenLeaf(items).map((item) => [item]) },
+      {
+        weight: 3,
+        arbitrary: soundValue(items, name).map((item) =>
+          repeated(item, (schema.maxItems ?? 3) + 1),
+        ),
+      },
+      { weight: 1, arbitrary: brokenLeaf(schema) },
+    );
+  }
+  if (properties === undefined) return brokenLeaf(schema);
+  const keys = Object.keys(properties);
+  const sound = soundValue(schema, name).map(
+    (value) => new Map(Object.entries({ ...Object(value) })),
+  );
+  const one = fc.constantFrom(...keys);
+  const changed = one.chain((key) =>
+    fc.tuple(sound, brokenValue(properties[key] ?? {}, key)).map(([value, broken]) => {
+      return Object.fromEntries(value.set(key, broken));
+    }),
+  );
+  const without = fc.tuple(sound, one).map(([value, key]) => {
+    value.delete(key);
+    return Object.fromEntries(value);
+  });
+  const withMore = fc
+    .tuple(sound, unknownFields, fc.oneof(anyText, wrongTypes))
+    .map(([value, key, more]) => Object.fromEntries(value.set(key, more)));
+  return fc.oneof(
+    { weight: 14, arbitrary: changed },
+    { weight: 2, arbitrary: without },
+    { weight: 2, arbitrary: withMore },
+    { weight: 1, arbitrary: wrongTypes },
+    { weight: 1, arbitrary: fc.constantFrom(5, 60, 1_500).map(nested) },
+  );
+}
+
+function repeated(item: unknown, times: number): unknown[] {
+  return Array.from({ length: times }, () => item);
+}
