@@ -142,7 +142,7 @@ describe("The rate limit of a token", () => {
   });
 
   it("that cannot be asked keeps nobody out", async () => {
-    vi.spyOn(console, "error").mockImplementation(() => {});
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
     const response = await worker.fetch(
       new Request("https://idp.test/v1/idp/users", {
@@ -152,5 +152,8 @@ describe("The rate limit of a token", () => {
       createExecutionContext(),
     );
     expect(response.status).toBe(200);
+    expect(logged).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('"event":"rate_limit_unavailable","cause":"Error"'),
+    );
   });
 });

@@ -39,6 +39,15 @@ describe("a new id", () => {
     expect(new Set(ids).size).toBe(1_000);
   });
 
+  test("is random in each of the 48 bits after the milliseconds", () => {
+    // Of 200 draws, all agree on some bit with a probability of 2^-193.
+    const rests = Array.from({ length: 200 }, () => BigInt(`0x${newId(0).slice(12)}`));
+    const everSet = rests.reduce((bits, rest) => bits | rest, 0n);
+    const alwaysSet = rests.reduce((bits, rest) => bits & rest, 2n ** 48n - 1n);
+    expect(everSet).toBe(2n ** 48n - 1n);
+    expect(alwaysSet).toBe(0n);
+  });
+
   test("is not before the first id of its millisecond, and before that of the next", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 48 - 2 }), (now) => {
@@ -51,6 +60,13 @@ describe("a new id", () => {
 });
 
 describe("a derived id", () => {
+  test("is the milliseconds, the order, and 32 bits of SHA-256 over the parts", async () => {
+    const hash = await firstTwelveBytesOfSha256("a\0bc");
+    expect(derivedId(1_700_000_000_123, 0x12_35, "a", "bc")).toBe(
+      `018bcfe5687b1235${hash.slice(0, 8)}`,
+    );
+  });
+
   test("is the same for the same parts and another for others", () => {
     const now = 1_700_000_000_000;
     const usual = derivedId(now, 3, tenant, "request", "otp.verified");

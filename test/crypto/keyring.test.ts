@@ -47,6 +47,15 @@ describe("one key", () => {
   });
 });
 
+describe("a key of few distinct bytes", () => {
+  const of = (distinct: number) => Uint8Array.from({ length: 32 }, (_, index) => index % distinct);
+
+  test("is taken from ten on, so that no key that was drawn is ever refused", () => {
+    expect(parseKey(base64.encode(of(10)))).toEqual(of(10));
+    expect(parseKey(base64.encode(of(9)))).toBe("is a placeholder, not random");
+  });
+});
+
 describe("a keyring", () => {
   test("holds one key, which is the newest", () => {
     expect(parseKeyring(`1:${base64.encode(first)}`)).toEqual({
@@ -129,5 +138,7 @@ describe("the key of a version", () => {
   test("fails loudly when it was removed too early, and says which it was", () => {
     expect(() => keyOf(keyring, 3)).toThrow(MissingKeyError);
     expect(() => keyOf(keyring, 3)).toThrow("No key of version 3 is in the keyring");
+    // The kind is all that the log tells of a failure.
+    expect(() => keyOf(keyring, 3)).toThrow(expect.objectContaining({ name: "MissingKeyError" }));
   });
 });

@@ -65,6 +65,39 @@ describe("a refusal", () => {
   });
 });
 
+describe("refusals of many actors", () => {
+  const by = (actor: number) => ({
+    ...callAt(now + actor),
+    actor: { type: "api_token", id: `actor ${actor}` } as const,
+  });
+  const afterActors = (actors: number): IdentityState =>
+    Array.from({ length: actors }, (_, actor) => by(actor)).reduce(
+      (state, refused) => refuse(state, refused, "otp.verified", locked).state,
+      identity(),
+    );
+
+  test("are told at once for each of the first sixteen", () => {
+    const { state, entries } = refuse(afterActors(15), by(15), "otp.verified", locked);
+    expect(told(entries)).toEqual(["otp.verified refused user_locked"]);
+    expect(state.refusals).toHaveLength(16);
+  });
+
+  test("go on with the oldest run of their kind from the seventeenth on", () => {
+    const { state, entries } = refuse(afterActors(16), by(16), "otp.verified", locked);
+    expect(entries).toEqual([]);
+    expect(state.refusals.map(({ lastActor }) => lastActor.id)).toEqual(
+      Array.from({ length: 16 }, (_, index) => `actor ${index + 1}`),
+    );
+    expect(state.refusals.at(-1)?.unreported).toBe(1);
+  });
+
+  test("begin a run of their own where there is none of their kind, however many there are", () => {
+    const { state, entries } = refuse(afterActors(16), by(16), "otp.configured", suspended);
+    expect(told(entries)).toEqual(["otp.configured refused user_suspended"]);
+    expect(state.refusals).toHaveLength(17);
+  });
+});
+
 describe("a report", () => {
   test("tells how many were counted, and the last of them", () => {
     const flooded = afterRefusals(8);

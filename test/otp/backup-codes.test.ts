@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   backupCodeHash,
   codesPerSet,
@@ -22,6 +22,26 @@ describe("a new set", () => {
         expect(code).toMatch(form);
         expect(normalisedBackupCode(code)).toBe(code);
       }
+    }
+  });
+
+  test("draws anew from the first byte on that would favour a letter or a digit", () => {
+    // 253 is 11 times 23, 250 is 25 times 10: from there on the alphabet would begin once more.
+    const letterBytes = [253, 252, 255, 1, 2, 3];
+    const digitBytes = [250, 249, 255, 1, 2, 3];
+    const bytes = [...letterBytes, ...digitBytes];
+    const draw = vi.spyOn(crypto, "getRandomValues");
+    const real = new Uint8Array(2_000);
+    crypto.getRandomValues(real);
+    bytes.push(...real.filter((byte) => byte < 250));
+    draw.mockImplementation((array) => {
+      if (array instanceof Uint8Array) array[0] = bytes.shift() ?? 0;
+      return array;
+    });
+    try {
+      expect(newBackupCodes()[0]).toBe("ZBCD-9123");
+    } finally {
+      draw.mockRestore();
     }
   });
 

@@ -24,6 +24,10 @@ describe("RFC 4226 appendix D", () => {
   );
 });
 
+test("a secret that was imported cannot be read back", async () => {
+  expect((await importSecret(new Uint8Array(20))).extractable).toBe(false);
+});
+
 describe("RFC 6238 appendix B, with the longer seeds of erratum 2866", () => {
   test("holds six times for three hashes", () => {
     expect(vectors.totp.codes).toHaveLength(6);

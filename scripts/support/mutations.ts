@@ -1,0 +1,190 @@
+/** What a mutant is: one small change of a source file that some test should notice. */
+import { parseAst } from "vitest/node";
+
+export interface Mutant {
+  /** File, line of code and change: stays the same when lines above it come or go. */
+  readonly id: string;
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** The whole file, changed. */
+  readonly text: string;
+}
+
+interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Text to put in place of a range of the source. */
+interface Change {
+  readonly start: number;
+  readonly end: number;
+  readonly by: string;
+}
+
+const longestShown = 60;
+
+const otherOperators: Readonly<Record<string, readonly string[]>> = {
+  "<": ["<=", ">="],
+  "<=": ["<", ">"],
+  ">": [">=", "<="],
+  ">=": [">", "<"],
+  "===": ["!=="],
+  "!==": ["==="],
+  "&&": ["||"],
+  "||": ["&&"],
+  "+": ["-"],
+  "-": ["+"],
+  "*": ["/"],
+  "/": ["*"],
+  "%": ["*"],
+  "**": ["*"],
+  "&": ["|"],
+  "|": ["&"],
+  "^": ["&"],
+  "<<": [">>"],
+  ">>": ["<<"],
+  ">>>": ["<<"],
+};
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && "type" in value && "start" in value;
+}
+
+function fieldOf(node: Node, name: string): unknown {
+  return Object.getOwnPropertyDescriptor(node, name)?.value;
+}
+
+function childOf(node: Node, name: string): Node | undefined {
+  const child = fieldOf(node, name);
+  return isNode(child) ? child : undefined;
+}
+
+/** Types are erased before anything runs; imports name what must be there. */
+function isErased({ type }: Node): boolean {
+  const wrapsCode = ["TSAsExpression", "TSSatisfiesExpression", "TSNonNullExpression"];
+  return (type.startsWith("TS") && !wrapsCode.includes(type)) || type === "ImportDeclaration";
+}
+
+function* childrenOf(node: Node): Generator<Node> {
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield child;
+  }
+}
+
+function* codeWithin(node: Node): Generator<Node> {
+  yield node;
+  for (const child of childrenOf(node)) if (!isErased(child)) yield* codeWithin(child);
+}
+
+/** The operator between two operands, and what it may become. */
+function operatorChanges(node: Node, source: string): Change[] {
+  const [left, right] = [childOf(node, "left"), childOf(node, "right")];
+  const operator = fieldOf(node, "operator");
+  if (left === undefined || right === undefined || typeof operator !== "string") return [];
+  if (operator === "??") {
+    const [start, end] = [node.start, node.end];
+    return [left, right].map((kept) => ({ start, end, by: source.slice(kept.start, kept.end) }));
+  }
+  const start = source.indexOf(operator, left.end);
+  const end = start + operator.length;
+  return (otherOperators[operator] ?? []).map((by) => ({ start, end, by }));
+}
+
+function literalChanges(node: Node): Change[] {
+  const { start, end } = node;
+  const value = fieldOf(node, "value");
+  if (typeof value === "boolean") return [{ start, end, by: String(!value) }];
+  if (typeof value !== "number") return [];
+  const others = value === 0 ? [1] : [value + 1, value - 1];
+  return others.map((other) => ({ start, end, by: String(other) }));
+}
+
+function negated(test: Node | undefined, source: string): Change[] {
+  if (test === undefined) return [];
+  const { start, end } = test;
+  return [{ start, end, by: `!(${source.slice(start, end)})` }];
+}
+
+function changesOf(node: Node, source: string): Change[] {
+  const { type, start, end } = node;
+  const argument = childOf(node, "argument");
+  switch (type) {
+    case "BinaryExpression":
+    case "LogicalExpression":
+      return operatorChanges(node, source);
+    case "IfStatement":
+    case "ConditionalExpression":
+    case "WhileStatement":
+      return negated(childOf(node, "test"), source);
+    case "UnaryExpression": {
+      const operator = fieldOf(node, "operator");
+      if (argument === undefined || (operator !== "!" && operator !== "-")) return [];
+      return [{ start, end, by: source.slice(argument.start, argument.end) }];
+    }
+    case "ExpressionStatement":
+      return typeof fieldOf(node, "directive") === "string" ? [] : [{ start, end, by: ";" }];
+    case "ThrowStatement":
+      return [{ start, end, by: ";" }];
+    case "ReturnStatement":
+      if (argument === undefined || source.slice(argument.start, argument.end) === "undefined") {
+        return [];
+      }
+      return [{ start: argument.start, end: argument.end, by: "undefined" }];
+    case "ArrowFunctionExpression": {
+      const body = childOf(node, "body");
+      if (body === undefined || body.type === "BlockStatement") return [];
+      // Up to the end of the arrow function, for the parentheses around an object.
+      const from = source.lastIndexOf("=>", body.start) + 2;
+      return [{ start: from, end, by: " undefined" }];
+    }
+    case "Literal":
+      return literalChanges(node);
+    case "ArrayExpression": {
+      const elements = fieldOf(node, "elements");
+      return Array.isArray(elements) && elements.length > 0 ? [{ start, end, by: "[]" }] : [];
+    }
+    case "MemberExpression":
+    case "CallExpression": {
+      const inner = childOf(node, type === "CallExpression" ? "callee" : "object");
+      if (inner === undefined || fieldOf(node, "optional") !== true) return [];
+      const mark = source.indexOf("?.", inner.end);
+      const isCallOrIndex = /[([]/.test(source[mark + 2] ?? "");
+      return [{ start: mark, end: mark + 2, by: isCallOrIndex ? "" : "." }];
+    }
+    default:
+      return [];
+  }
+}
+
+function clipped(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  return line.length > longestShown ? `${line.slice(0, longestShown)}…` : line;
+}
+
+/** All mutants of a TypeScript file, in the order of the source. */
+export function mutantsOf(file: string, source: string): Mutant[] {
+  const program: unknown = parseAst(source, { lang: "ts" });
+  if (!isNode(program)) throw new Error(`${file} was not understood`);
+  const changes = [...codeWithin(program)]
+    .flatMap((node) => changesOf(node, source))
+    .toSorted((a, b) => a.start - b.start || a.end - b.end);
+  const seen = new Map<string, number>();
+  const known = new Set<string>();
+  return changes.flatMap(({ start, end, by }) => {
+    const text = source.slice(0, start) + by + source.slice(end);
+    if (known.has(text) || text === source) return [];
+    known.add(text);
+    const before = source.slice(0, start);
+    const lineStart = before.lastIndexOf("\n") + 1;
+    const lineEnd = source.indexOf("\n", start);
+    const code = clipped(source.slice(lineStart, lineEnd));
+    const what = `${file} | ${code} | ${clipped(source.slice(start, end))} => ${clipped(by)}`;
+    const times = (seen.get(what) ?? 0) + 1;
+    seen.set(what, times);
+    const id = times === 1 ? what : `${what} (${times})`;
+    return [{ id, file, line: before.split("\n").length, text }];
+  });
+}
