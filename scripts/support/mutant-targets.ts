@@ -54,6 +54,7 @@ export const targets: readonly Target[] = [
       "test/app.test.ts",
       "test/tenancy/last-use.test.ts",
       "test/tenancy/tokens.test.ts",
+      "test/audit/refused-time.test.ts",
       "test/http/every-route.test.ts",
       "test/audit/completeness.test.ts",
     ],
@@ -75,7 +76,12 @@ export const targets: readonly Target[] = [
   target(
     "src/guard/client.ts",
     [],
-    ["test/journeys/login.test.ts", "test/faults/d1.test.ts", "test/app.test.ts"],
+    [
+      "test/app.test.ts",
+      "test/journeys/login.test.ts",
+      "test/identity/life.test.ts",
+      "test/faults/d1.test.ts",
+    ],
   ),
   target("src/guard/storage.ts", [], ["test/faults/d1.test.ts", "test/guard/refusal-log.test.ts"]),
   target(
