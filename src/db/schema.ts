@@ -92,7 +92,7 @@ export const keyVersions = sqliteTable(
   {
     keyring: text({ enum: keyringNames }).notNull(),
     version: integer().notNull(),
-    /** First 8 bytes of SHA-256 over the key under a label, hex: another key under the same number shows. */
+    /** First 8 bytes of an HMAC of the key over a label, hex: another key under the same number shows. */
     fingerprint: text().notNull(),
     firstUsedAt: integer("first_used_at").notNull(),
     /** Nothing needs it any more; null as long as something may. */

@@ -100,15 +100,18 @@ export async function readGuard<T>(
   });
 }
 
-/** Has a guard seal all it holds anew; whether it is under that version now. */
+/**
+ * Has a guard seal all it holds anew; whether it is under that version now.
+ * @param passes those before this one: what they left over, D1 has not heard of from its guard
+ */
 export async function resealGuard(
   env: Env,
   owner: { readonly tenantId: string; readonly identityId: string },
-  version: number,
+  { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
   const stub = stubOf(env, guardName(owner.tenantId, owner.identityId));
   try {
-    const result = await stub.reseal(owner);
+    const result = await stub.reseal(owner, passes > 0);
     return result.ok && result.value === version;
   } catch (error) {
     log("error", "guard_unreachable", { tenant_id: owner.tenantId, cause: causeOf(error) });

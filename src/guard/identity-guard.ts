@@ -240,10 +240,13 @@ export class IdentityGuard extends DurableObject<Env> {
     });
   }
 
-  /** Seals all it holds under the newest key. @returns the version of that, once D1 has it too */
-  async reseal(owner: Owner): Promise<GuardResult<number>> {
+  /**
+   * Seals all it holds under the newest key. @returns the version of that, once D1 has it too
+   * @param tellsAgain D1 is told also where nothing changes: it may be an older D1
+   */
+  async reseal(owner: Owner, tellsAgain: boolean): Promise<GuardResult<number>> {
     return await this.#answer(async ({ sealingKeys }) => {
-      await this.#ledger.reseal(sealingKeys, owner);
+      await this.#ledger.reseal(sealingKeys, owner, tellsAgain);
       return succeeded(sealingKeys.newest);
     });
   }

@@ -33,6 +33,8 @@ function answerOf<T>(
   { rate: _rate, ...result }: GuardResult<T>,
 ): { readonly answer?: KeptAnswer } {
   if (requestKey === null || receipt === undefined) return {};
+  // Who waits as told and asks again must be heard.
+  if (!result.ok && result.error.code === "rate_limited") return {};
   const forgetAt = Date.now() + keptForMs;
   const { key } = requestKey;
   return { answer: { key, at, requestId, receipt, result: JSON.stringify(result), forgetAt } };
@@ -159,16 +161,18 @@ export class GuardLedger {
    * Seals anew, under the newest key, whatever is under an older one, and has D1 know.
    * @throws StoreError when D1 fails; MissingKeyError, BrokenSealError where something does not open
    */
-  async reseal(sealingKeys: Keyring, owner: Owner): Promise<void> {
+  async reseal(sealingKeys: Keyring, owner: Owner, tellsAgain: boolean): Promise<void> {
     await this.load(owner);
+    let isTold = !tellsAgain;
     for (;;) {
       const live = this.#storage.live();
       if (live === null || live.state.status === "erased") break;
       const state = await resealedState(sealingKeys, live.state);
       // What was decided meanwhile stands, so it is looked at anew.
       if (this.#storage.live() !== live) continue;
-      if (state === live.state) break;
+      if (state === live.state && isTold) break;
       this.#storage.write(state, live.version + 1, { dispatch: { events: [] } });
+      isTold = true;
     }
     for (const { key, receipt } of this.#storage.answers()) {
       this.#storage.replaceReceipt(key, await resealReceipt(sealingKeys, owner, key, receipt));

@@ -2,9 +2,8 @@
 import { filed } from "../audit/file.ts";
 import { openAuditKey } from "../audit/personal.ts";
 import { insertEvents } from "../audit/store.ts";
-import type { Keyring } from "../crypto/keyring.ts";
 import { type Database, dbFor, runBatch, type Statement } from "../db/client.ts";
-import { type Config, configNow } from "../env.ts";
+import { configNow } from "../env.ts";
 import { saveRecord } from "../identity/store.ts";
 import { reviveKeys } from "../keys/store.ts";
 import { recountPopulation } from "../sentinel/population/store.ts";
@@ -13,13 +12,11 @@ import { sealingVersionsOf } from "./reseal.ts";
 import type { IdentityState } from "./state.ts";
 import type { Pending } from "./storage.ts";
 
-/** What D1 gets under older keys: they must not count as out of use. */
-function revivedKeys(db: Database, config: Config, state: IdentityState): Statement[] {
-  const older = (versions: readonly number[], { newest }: Keyring) =>
-    versions.filter((version) => version !== newest);
-  const sealing = older(sealingVersionsOf(state), config.sealingKeys);
+/** The keys that what D1 gets is under must not count as out of use; an older build may write this. */
+function revivedKeys(db: Database, state: IdentityState): Statement[] {
+  const sealing = [...new Set(sealingVersionsOf(state))];
   const set = state.backupCodes;
-  const hashing = older(set === null ? [] : [set.keyVersion], config.backupCodeKeys);
+  const hashing = set === null ? [] : [set.keyVersion];
   return [
     ...(sealing.length === 0 ? [] : [reviveKeys(db, "sealing", sealing)]),
     ...(hashing.length === 0 ? [] : [reviveKeys(db, "backup_codes", hashing)]),
@@ -59,7 +56,7 @@ export async function deliver(env: Env, pending: Pending, realNow: number): Prom
     insertEvents(db, tenantId, events),
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
-    ...revivedKeys(db, config, state),
+    ...revivedKeys(db, state),
     ...(erased
       ? [forgetAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
       : []),

@@ -17,8 +17,8 @@ export const rateQuotas: Readonly<
 };
 
 function windowAt(window: RateWindow | undefined, windowMs: number, now: number): RateWindow {
-  const isPresent =
-    window !== undefined && now >= window.startedAt && now < window.startedAt + windowMs;
+  // A request may have been overtaken by the one that began the window.
+  const isPresent = window !== undefined && Math.abs(now - window.startedAt) < windowMs;
   return isPresent ? window : { startedAt: now, count: 0 };
 }
 
@@ -32,7 +32,8 @@ export function limited<T>(
 ): Transition<T> {
   const { requests, windowSeconds } = rateQuotas[kind];
   const window = windowAt(state.rates[kind], windowSeconds * 1000, call.now);
-  const resetSeconds = Math.ceil((window.startedAt - call.now) / 1000) + windowSeconds;
+  const passed = Math.max(0, call.now - window.startedAt);
+  const resetSeconds = windowSeconds - Math.floor(passed / 1000);
   const rate = (remaining: number): Rate => ({
     ...{ name: kind, requests, windowSeconds, resetSeconds },
     remaining,

@@ -42,7 +42,8 @@ export async function reEncrypt(
   const { config, now } = call;
   const { newest: version } = config.sealingKeys;
   const before = await openReEncryption(db, version, now);
-  const after = before.finishedAt === null ? await nextSlice(call, db, before, limit) : before;
+  const isOver = before.finishedAt !== null && (await countSealedUnderOthers(db, version)) === 0;
+  const after = isOver ? before : await nextSlice(call, db, before, limit);
   if (after !== before && !(await saveReEncryption(db, before, after))) {
     // Another runner was faster: what it saved is where things stand.
     return await openReEncryption(db, version, now);
@@ -51,21 +52,23 @@ export async function reEncrypt(
   return after;
 }
 
+const fromTheStart = { tenantId: "", identityId: "", seen: 0, failed: 0 };
+
 async function nextSlice(
   call: ReEncryptCall,
   db: Database,
   before: ReEncryption,
   limit: number,
 ): Promise<ReEncryption> {
+  // Something under an older key arrived after the end: all is looked at once more.
+  if (before.finishedAt !== null) return { ...before, ...fromTheStart, finishedAt: null };
   const owners = await identitiesAfter(db, before, limit);
   const last = owners.at(-1);
   if (last === undefined) return await finish(call, db, before);
   let failed = 0;
   for (let from = 0; from < owners.length; from += atOnce) {
     const done = await Promise.all(
-      owners
-        .slice(from, from + atOnce)
-        .map((owner) => resealGuard(call.env, owner, before.version)),
+      owners.slice(from, from + atOnce).map((owner) => resealGuard(call.env, owner, before)),
     );
     failed += done.filter((isDone) => !isDone).length;
   }
@@ -95,7 +98,6 @@ async function finish(
   if (before.failed === 0 && left === 0) return { ...before, leftOver: 0, finishedAt: call.now };
   const leftOver = Math.max(left, before.failed);
   log("error", "re_encryption_incomplete", { count: leftOver });
-  const fromTheStart = { tenantId: "", identityId: "", seen: 0, failed: 0 };
   return { ...before, ...fromTheStart, passes: before.passes + 1, leftOver };
 }
 

@@ -3,6 +3,7 @@ import { exports } from "cloudflare:workers";
 
 interface Described {
   readonly operationId: string;
+  readonly description: string;
   readonly security: readonly unknown[];
   readonly requestBody?: object;
 }
@@ -26,14 +27,16 @@ const { paths } = await response.json<Document>();
 
 export const operations: readonly Operation[] = Object.entries(paths).flatMap(
   ([template, methods]) =>
-    Object.entries(methods).map(([method, { operationId, security, requestBody }]) => ({
-      name: operationId,
-      method: method.toUpperCase(),
-      template,
-      isPublic: security.length === 0,
-      isOperators: template.startsWith("/v1/tenants"),
-      takesBody: requestBody !== undefined,
-    })),
+    Object.entries(methods).map(
+      ([method, { operationId, description, security, requestBody }]) => ({
+        name: operationId,
+        method: method.toUpperCase(),
+        template,
+        isPublic: security.length === 0,
+        isOperators: description === "Permission: `operator`.",
+        takesBody: requestBody !== undefined,
+      }),
+    ),
 );
 
 export const guarded = operations.filter(({ isPublic }) => !isPublic);

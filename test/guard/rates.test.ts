@@ -69,7 +69,9 @@ describe("A rate limit of an identity", () => {
     expect(assess.state.rates.attempts?.count).toBe(requests);
   });
 
-  test("does not outlast a clock that is set back", () => {
-    expect(attempt(stateAfter(requests, now), callAt(now - 1)).result.ok).toBe(true);
+  test("counts a request that was overtaken, and does not outlast a clock that is set back", () => {
+    const state = stateAfter(requests, now);
+    expect(attempt(state, callAt(now - 1)).result.ok).toBe(false);
+    expect(attempt(state, callAt(now - windowSeconds * 1000)).result.ok).toBe(true);
   });
 });
