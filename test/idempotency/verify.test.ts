@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { rateQuotas } from "../../src/guard/rates.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { evict, fireAlarm, guardOf, loseStorage, traces } from "../support/guard.ts";
@@ -93,6 +94,17 @@ describe("An Idempotency-Key of a verification", () => {
       body: first.body,
     });
     expect(again.headers.get("Retry-After")).toBe(first.headers.get("Retry-After"));
+  });
+
+  it("does not keep a 429: who waits as told is heard", async () => {
+    const user = await newUser();
+    const begin = Date.now();
+    const wrong = user.wrongCode(begin);
+    user.tenant.clock = new Date(begin).toISOString();
+    for (let n = 0; n < rateQuotas.attempts.requests; n += 1) await user.verify(wrong);
+    expect((await verify(user, wrong, "login-1")).status).toBe(429);
+    user.tenant.clock = new Date(begin + 60_000).toISOString();
+    expect((await verify(user, wrong, "login-1")).status).toBe(423);
   });
 
   it("is forgotten after 24 hours, not before", async () => {
