@@ -11,7 +11,6 @@ import { base32nopad } from "@scure/base";
 import { keyOf } from "../crypto/keyring.ts";
 import { seal, unseal } from "../crypto/sealed-box.ts";
 import { type Config, configOf } from "../env.ts";
-import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
 import { causeOf, log } from "../log.ts";
 import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
 import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
@@ -26,9 +25,9 @@ import type { LockoutPolicy } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { limited } from "./rates.ts";
 import { refuse } from "./refusals.ts";
+import { Repeats, type WithReceipt } from "./repeats.ts";
 import { type Owner, totpContext } from "./reseal.ts";
 import type { IdentityState } from "./state.ts";
-import type { KeptAnswer } from "./storage.ts";
 import {
   failed,
   type GuardCall,
@@ -60,28 +59,14 @@ export interface NewSecret {
   readonly isSetupComplete: boolean;
 }
 
-/** The call as it is recorded; with what is shown once, where the request has a key. */
-type WithReceipt = (shown?: Readonly<Record<string, unknown>>) => Promise<GuardCall>;
-
-/** The answer of an earlier request, whole again. */
-function repeated<T>(
-  { result, requestId, at }: KeptAnswer,
-  shown: Readonly<Record<string, unknown>>,
-): GuardResult<T> {
-  const kept: GuardResult<T> = JSON.parse(result);
-  const first = { requestId, at };
-  if (!kept.ok || Object.keys(shown).length === 0) return { ...kept, first };
-  return { ...kept, value: { ...kept.value, ...shown }, first };
-}
-
 export class IdentityGuard extends DurableObject<Env> {
   readonly #ledger: GuardLedger;
-  /** Digests of requests under way, by their `Idempotency-Key`. */
-  readonly #underWay = new Map<string, string>();
+  readonly #repeats: Repeats;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#ledger = new GuardLedger(ctx, env);
+    this.#repeats = new Repeats(this.#ledger);
   }
 
   /** Answers as soon as the guard runs; touches no storage. */
@@ -312,42 +297,14 @@ export class IdentityGuard extends DurableObject<Env> {
     return { method, sealed, pendingSealed, step, pendingStep };
   }
 
-  /**
-   * As `#answer`; a request that repeats one by its `Idempotency-Key` is answered as that was, and
-   * changes nothing. The work is given a way to make the call that keeps its answer; what is shown
-   * once goes along, sealed.
-   */
+  /** As `#answer`, for what may be asked again under an `Idempotency-Key`. */
   async #once<T>(
     call: GuardCall,
     work: (config: Config, withReceipt: WithReceipt) => Promise<GuardResult<T>>,
   ): Promise<GuardResult<T>> {
-    return await this.#answer(async (config) => {
-      const { requestKey } = call;
-      if (requestKey === null) return await work(config, async () => call);
-      const { key, digest } = requestKey;
-      const { sealingKeys } = config;
-      const underWay = this.#underWay.get(key);
-      if (underWay !== undefined) {
-        const code = underWay === digest ? "idempotency_in_progress" : "idempotency_mismatch";
-        return failed({ code });
-      }
-      this.#underWay.set(key, digest);
-      try {
-        const kept = this.#ledger.findAnswer(key, call.now);
-        if (kept === undefined) {
-          return await work(config, async (shown) => ({
-            ...call,
-            receipt: await sealReceipt(sealingKeys, call, requestKey, shown),
-          }));
-        }
-        const receipt = await openReceipt(sealingKeys, call, key, kept.receipt);
-        return receipt.digest === digest
-          ? repeated(kept, receipt.shown)
-          : failed({ code: "idempotency_mismatch" });
-      } finally {
-        this.#underWay.delete(key);
-      }
-    });
+    return await this.#answer((config) =>
+      this.#repeats.once(config.sealingKeys, call, (withReceipt) => work(config, withReceipt)),
+    );
   }
 
   /** A fault is an `unavailable`, never a verdict; the log names its kind. */

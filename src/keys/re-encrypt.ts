@@ -25,6 +25,7 @@ import type { KeyringName } from "./keyring-names.ts";
 /** Guards asked at once. */
 const atOnce = 8;
 const requestsPerSlice = 100;
+const fromTheStart = { tenantId: "", identityId: "", seen: 0, failed: 0 };
 
 export interface ReEncryptCall {
   readonly env: Env;
@@ -51,8 +52,6 @@ export async function reEncrypt(
   if (after.finishedAt !== null) await retire(call, db);
   return after;
 }
-
-const fromTheStart = { tenantId: "", identityId: "", seen: 0, failed: 0 };
 
 async function nextSlice(
   call: ReEncryptCall,
