@@ -5,6 +5,7 @@ import { insertEvents } from "../audit/store.ts";
 import { type Database, dbFor, runBatch, type Statement } from "../db/client.ts";
 import { configNow } from "../env.ts";
 import { saveRecord } from "../identity/store.ts";
+import { requireFittingKeys } from "../keys/fit.ts";
 import { reviveKeys } from "../keys/store.ts";
 import { recountPopulation } from "../sentinel/population/store.ts";
 import { forgetAssessments, insertAssessments, saveVerdicts } from "../sentinel/store.ts";
@@ -28,6 +29,7 @@ export async function deliver(env: Env, pending: Pending, realNow: number): Prom
   const { state, version, dispatches } = pending;
   const { tenantId, identityId, auditKey } = state;
   const config = configNow(env);
+  await requireFittingKeys(env, config, realNow);
   const db = dbFor(env, tenantId);
   const delivered = { tenantId, identityId, version };
   const erased = state.status === "erased";

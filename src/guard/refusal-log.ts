@@ -14,6 +14,7 @@ import { insertEvents } from "../audit/store.ts";
 import { derivedId } from "../crypto/id.ts";
 import { dbFor, runBatch } from "../db/client.ts";
 import { configNow } from "../env.ts";
+import { requireFittingKeys } from "../keys/fit.ts";
 import { causeOf, log } from "../log.ts";
 import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
 import { counted, entryOf, isWaiting, type Refusal, reportDelay, reported } from "./refusals.ts";
@@ -118,13 +119,15 @@ export class RefusalLog extends DurableObject<Env> {
     const state = this.#state();
     if (state === null) return;
     const { tenantId } = state;
+    const config = configNow(this.env);
+    await requireFittingKeys(this.env, config, Date.now());
     const db = dbFor(this.env, tenantId);
     for (;;) {
       const rows = this.#waitingEvents();
       const last = rows.at(-1);
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
-      const stamped = await filed(configNow(this.env).auditSigningKeys, events);
+      const stamped = await filed(config.auditSigningKeys, events);
       await runBatch(db, [insertEvents(db, tenantId, stamped)]);
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);
     }

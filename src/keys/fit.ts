@@ -1,7 +1,7 @@
 /**
  * Whether the keys of the configuration fit the data: a version that something is sealed, hashed or
- * signed with must be in its ring, and be the same key. Versions are noted in D1 before anything is
- * written under them, and checked once in each isolate.
+ * signed with must be in its ring, and be the same key. Versions are noted in D1 before anything under
+ * them is delivered there, and checked once in each isolate.
  */
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
@@ -28,7 +28,7 @@ export function ringOf(config: Config, name: KeyringName): Keyring {
 }
 
 /** Tells whether a key is the same as before, and nothing of the key. */
-export function fingerprintOf(key: Uint8Array): string {
+function fingerprintOf(key: Uint8Array): string {
   return toHex(hmacSha256(key, utf8("edge-idp key fingerprint")).subarray(0, fingerprintBytes));
 }
 
@@ -106,4 +106,20 @@ export async function keyProblems(
     log("error", "keys_not_checked", { cause: causeOf(error) });
     return [];
   }
+}
+
+/** Thrown where work would go on with keys that do not fit the data. */
+class UnfitKeysError extends Error {
+  constructor() {
+    super("The keys do not fit the data");
+    this.name = "UnfitKeysError";
+  }
+}
+
+/**
+ * For what writes to D1 without a request at the door: an alarm, the clock.
+ * @throws UnfitKeysError; then nothing is written, and a later try finds better keys
+ */
+export async function requireFittingKeys(env: Env, config: Config, now: number): Promise<void> {
+  if ((await keyProblems(env, config, now)).length > 0) throw new UnfitKeysError();
 }

@@ -1,11 +1,14 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { deliver } from "../../src/guard/outbox.ts";
+import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { withD1Fault } from "../support/faults.ts";
-import { evict, guardOf, loseStorage } from "../support/guard.ts";
+import { evict, guardOf, loseStorage, outboxLength } from "../support/guard.ts";
+import { causeOf } from "../../src/log.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
 import {
   deployKeys,
@@ -281,6 +284,25 @@ describe("The service with keys that do not fit its data", () => {
       expect(lines.join()).not.toContain(secret.split(":")[1]);
     }
     expect((await ask("/v1/keys", withBoth)).status).toBe(200);
+  });
+
+  it("delivers nothing of a guard, whose alarm no door keeps out, and all of it with the right ones", async () => {
+    const [user] = await newUsers(1);
+    if (user === undefined) throw new Error("no user");
+    await withD1Fault("throws", () => user.verify(user.wrongCode(Date.now())));
+    const other = { AUDIT_SIGNING_KEYS: `1:${btoa("another audit seed, 32 bytes (!)")}` };
+    logged();
+    const tried = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
+      const pending = new GuardStorage(storage).pending();
+      if (pending === undefined) throw new Error("nothing waits");
+      return await deliver({ ...env, ...other }, pending, Date.now()).catch(causeOf);
+    });
+    expect(tried).toBe("UnfitKeysError");
+    expect(await outboxLength(user)).toBe(1);
+    await guardOf(user).deliver();
+    expect(await outboxLength(user)).toBe(0);
+    expect((await user.events())[0]).toMatchObject({ action: "otp.verified" });
+    expect((await user.tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
   });
 
   it("works without a key that nothing needs any more", async () => {

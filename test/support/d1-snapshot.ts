@@ -38,7 +38,7 @@ export async function snapshotOfD1(): Promise<() => Promise<void>> {
         rows.map((row) => {
           const places = Object.keys(row).map(() => "?");
           return env.DB.prepare(
-            `INSERT INTO ${table} (${Object.keys(row).join(", ")}) VALUES (${places.join(", ")})`,
+            `INSERT INTO ${table} ("${Object.keys(row).join('", "')}") VALUES (${places.join(", ")})`,
           ).bind(...Object.values(row));
         }),
       ),
