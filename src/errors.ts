@@ -111,6 +111,8 @@ interface AppErrorOptions {
   /** Further fields of the body: `attempts_remaining`, `locked_until`, `issues`, … */
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The trail has it already, from who refused. */
+  readonly isTold?: boolean;
 }
 
 /** An answer other than success. The HTTP layer turns it into the contract's error body. */
@@ -118,6 +120,7 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly isTold: boolean;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(options.sentence ?? sentenceOf(code));
@@ -125,6 +128,7 @@ export class AppError extends Error {
     this.code = code;
     this.fields = options.fields ?? {};
     this.headers = options.headers ?? {};
+    this.isTold = options.isTold ?? false;
   }
 
   get status(): ErrorStatus {

@@ -53,7 +53,10 @@ function appErrorOf(error: GuardError, now: number): AppError {
       // No Retry-After: waiting does not help, only a new secret does.
       return new AppError(code, { fields: { locked_until: null, retry_after_seconds: null } });
     case "rate_limited":
-      return new AppError(code, { headers: { "Retry-After": String(retryAfterSeconds) } });
+      return new AppError(code, {
+        headers: { "Retry-After": String(retryAfterSeconds) },
+        isTold: true,
+      });
     default:
       return new AppError(code);
   }

@@ -101,13 +101,35 @@ function errorResponses(
   );
 }
 
-function answerResponses({ answers }: Definition): ZodOpenApiOperationObject["responses"] {
+/** Headers of answers besides their body's. */
+function answerHeaders({ method, access }: Definition) {
+  const isLimited = access.kind !== "public" && access.kind !== "operator";
+  const header = (description: string) => ({ description, schema: { type: "string" as const } });
+  return {
+    ...(method === "post"
+      ? { "Idempotent-Replayed": header("`true` where an earlier request had this answer.") }
+      : {}),
+    ...(isLimited
+      ? {
+          "RateLimit-Policy": header("Limits that the request counted against."),
+          RateLimit: header("What is left of those of which that is known."),
+        }
+      : {}),
+  };
+}
+
+function answerResponses(definition: Definition): ZodOpenApiOperationObject["responses"] {
+  const headers = answerHeaders(definition);
   return Object.fromEntries(
-    Object.entries(answers).map(([status, { description, body, contentType }]) => [
+    Object.entries(definition.answers).map(([status, { description, body, contentType }]) => [
       status,
-      body === undefined
-        ? { description }
-        : { description, content: { [contentType ?? "application/json"]: { schema: body } } },
+      {
+        description,
+        headers,
+        ...(body === undefined
+          ? {}
+          : { content: { [contentType ?? "application/json"]: { schema: body } } }),
+      },
     ]),
   );
 }

@@ -10,7 +10,7 @@ export async function tellOfRefusal(
   route: string,
   { tellRefusal }: EdgeServices,
 ): Promise<void> {
-  if (!(error instanceof AppError) || !isToldAsRefused(error.code)) return;
+  if (!(error instanceof AppError) || error.isTold || !isToldAsRefused(error.code)) return;
   const attribution = c.get("attribution");
   // Without a token that has a record nobody can be told.
   if (attribution === undefined) return;
