@@ -18,7 +18,7 @@ const histories = {
 
 // Random requests (test/fuzz/), in each of five files; `FUZZ_SEED` repeats a run, or makes another.
 const fuzz = {
-  requests: Number(process.env.FUZZ_REQUESTS ?? 600),
+  requests: Number(process.env.FUZZ_REQUESTS ?? 2_000),
   seed: Number(process.env.FUZZ_SEED ?? 0),
 };
 

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
+import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { nobody, requestTo } from "../support/requests.ts";
 import { guarded } from "./operations.ts";
@@ -10,19 +11,10 @@ let tenant: Tenant;
 /** One token for each permission, which lacks all others. */
 const narrow = new Map<string, string>();
 
-const all = [
-  "idp:read",
-  "idp:write",
-  "sentinel:write",
-  "sentinel:read",
-  "audit:read",
-  "tokens:write",
-  "settings:write",
-];
-
 beforeAll(async () => {
   tenant = await Tenant.create();
-  for (const permission of all) narrow.set(permission, await tenant.tokenWith([permission]));
+  for (const permission of permissions)
+    narrow.set(permission, await tenant.tokenWith([permission]));
 });
 
 function expectChallenge(answer: Answer, status: number, code: string, challenge: string): void {
@@ -65,8 +57,8 @@ describe.each(guarded)("$method $template", ({ name, method, isOperators }) => {
   it("names the one permission it needs to all six tokens that lack it", async () => {
     const answers = await Promise.all([...narrow.values()].map((token) => ask({ token })));
     const refused = answers.filter(({ status }) => status === 403);
-    expect(refused).toHaveLength(all.length - 1);
-    const admitted = all[answers.findIndex(({ status }) => status !== 403)];
+    expect(refused).toHaveLength(permissions.length - 1);
+    const admitted = permissions[answers.findIndex(({ status }) => status !== 403)];
     for (const answer of refused) {
       expectChallenge(
         answer,

@@ -1,5 +1,6 @@
 /** What a run knows of the tenants it asks about: made at the start, and learnt from the answers. */
 import { env } from "cloudflare:workers";
+import { permissions } from "../../src/tenancy/permission.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import type { Credential } from "./request-arbitrary.ts";
@@ -9,16 +10,6 @@ import type { KnownName } from "./texts.ts";
 const tokensEach = 3;
 const usersAtFirst = 12;
 const mostRemembered = 200;
-
-const everything = [
-  "idp:read",
-  "idp:write",
-  "sentinel:write",
-  "sentinel:read",
-  "audit:read",
-  "tokens:write",
-  "settings:write",
-];
 
 interface KnownUser {
   readonly externalId: string;
@@ -47,7 +38,7 @@ class Realm {
   static async create(mode: "live" | "test"): Promise<Realm> {
     const realm = new Realm(await Tenant.create(mode));
     for (let n = 0; n < tokensEach; n += 1) {
-      realm.tokens.push(await realm.tenant.tokenWith(everything));
+      realm.tokens.push(await realm.tenant.tokenWith(permissions));
     }
     for (let n = 0; n < usersAtFirst; n += 1) {
       const user = await User.withTotp(realm.tenant);
@@ -161,11 +152,11 @@ export class Known {
     const live = await Realm.create("live");
     const { tenant } = live;
     const narrow = [];
-    for (const permission of everything) {
+    for (const permission of permissions) {
       narrow.push({ permission, token: await tenant.tokenWith([permission]) });
     }
     const make = async (): Promise<{ id: string; secret: string }> => {
-      const token = { name: "dead", permissions: everything };
+      const token = { name: "dead", permissions };
       return (await tenant.send("POST", "/v1/tokens", { token })).body.token;
     };
     const rotated = await make();

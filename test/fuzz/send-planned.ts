@@ -1,8 +1,5 @@
 /** From a planned request to its answer: placeholders filled, bytes damaged, sent and looked at. */
-import { createExecutionContext } from "cloudflare:test";
-import { env } from "cloudflare:workers";
-import worker from "../../src/index.ts";
-import type { Answer } from "../support/client.ts";
+import { type Answer, answerTo } from "../support/client.ts";
 import { contradiction } from "../support/conformity.ts";
 import { forbidden, type Operation, operationAt, type Sent } from "./document.ts";
 import type { Known } from "./known.ts";
@@ -134,15 +131,7 @@ export async function sendPlanned(
     headers,
     ...(bytes === undefined ? {} : { body: bytes }),
   });
-  // Straight to the Worker's handler: the pool's own way in becomes slower with every call.
-  const response = await worker.fetch(request, env, createExecutionContext());
-  const text = new TextDecoder().decode(await response.arrayBuffer());
-  const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
-  const answer: Answer = {
-    status: response.status,
-    headers: response.headers,
-    body: isJson && text !== "" ? JSON.parse(text) : text,
-  };
+  const answer = await answerTo(request);
   const complaints = [...complaintsOfAny(answer), ...complaintsOfError(method, answer)];
   const operation = operationAt(operations, request.method, address);
   if (operation !== undefined) {
@@ -157,6 +146,6 @@ export async function sendPlanned(
   } else if (answer.status < 400 && method !== "HEAD") {
     complaints.push("accepted, although there is no such route");
   }
-  const told = `${planned.credential} ${method} ${address.href.slice(0, 300)} ${JSON.stringify(planned.headers).slice(0, 200)} ${planned.damage ?? ""} ${planned.body?.slice(0, 500) ?? ""} → ${answer.status} ${text.slice(0, 300)}`;
+  const told = `${planned.credential} ${method} ${address.href.slice(0, 300)} ${JSON.stringify(planned.headers).slice(0, 200)} ${planned.damage ?? ""} ${planned.body?.slice(0, 500) ?? ""} → ${answer.status} ${JSON.stringify(answer.body).slice(0, 300)}`;
   return { status: answer.status, complaints: complaints.map((what) => `${what}: ${told}`) };
 }

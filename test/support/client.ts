@@ -23,6 +23,18 @@ export interface Call {
 
 const origin = "https://idp.test";
 
+/** Asks the Worker itself: `exports.default.fetch` gets slower with every call of a test file. */
+export async function answerTo(request: Request): Promise<Answer> {
+  const response = await worker.fetch(request, env, createExecutionContext());
+  const text = new TextDecoder().decode(await response.arrayBuffer());
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson && text !== "" ? JSON.parse(text) : text,
+  };
+}
+
 export async function send(method: string, path: string, call: Call = {}): Promise<Answer> {
   const headers = new Headers(call.headers);
   if (call.token !== undefined) headers.set("Authorization", `Bearer ${call.token}`);
@@ -38,15 +50,7 @@ export async function send(method: string, path: string, call: Call = {}): Promi
     headers,
     ...(body === undefined ? {} : { body }),
   });
-  // The Worker itself: `exports.default.fetch` gets slower with every call of a test file.
-  const response = await worker.fetch(request, env, createExecutionContext());
-  const text = new TextDecoder().decode(await response.arrayBuffer());
-  const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
-  const answer: Answer = {
-    status: response.status,
-    headers: response.headers,
-    body: isJson ? JSON.parse(text) : text,
-  };
+  const answer = await answerTo(request);
   const wrong = await contradiction(method, path, answer);
   if (wrong !== undefined) throw new Error(wrong);
   return answer;
