@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { tidyUp } from "../../src/tidy-up.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/faults.ts";
 import { guardOf } from "../support/guard.ts";
@@ -46,6 +47,19 @@ describe("What is kept under an Idempotency-Key", () => {
       ...codes.body.user.backupCodes,
     ];
     for (const secret of secrets) expect(stored).not.toContain(secret);
+  });
+
+  it("goes from D1 when its 24 hours are over, not before", async () => {
+    const tenant = await Tenant.create();
+    const kept = async () => {
+      const rows = env.DB.prepare("SELECT 1 FROM request_keys WHERE tenant_id = ?").bind(tenant.id);
+      return (await rows.all()).results.length;
+    };
+    await post(tenant, "/v1/tokens", "k", token);
+    await tidyUp(env, Date.now() + 23 * 3_600_000);
+    expect(await kept()).toBe(1);
+    await tidyUp(env, Date.now() + 24 * 3_600_000 + 1_000);
+    expect(await kept()).toBe(0);
   });
 
   it("opens neither under another key nor for another user", async () => {

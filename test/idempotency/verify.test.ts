@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { rateQuotas } from "../../src/guard/rates.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
+import { expectTold } from "../support/told.ts";
 import { evict, fireAlarm, guardOf, loseStorage, traces } from "../support/guard.ts";
 
 function verify(user: User, code: string, key: string): Promise<Answer> {
@@ -19,6 +20,13 @@ function verify(user: User, code: string, key: string): Promise<Answer> {
 
 async function newUser(): Promise<User> {
   return await User.withTotp(await Tenant.create());
+}
+
+/** Answers in the guard's storage. */
+async function keptOf(user: User): Promise<{ key: string }[]> {
+  return await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+    storage.sql.exec<{ key: string }>("SELECT key FROM answers").toArray(),
+  );
 }
 
 /** Has the guard do its work and the reply to it get lost on the way. */
@@ -123,11 +131,7 @@ describe("An Idempotency-Key of a verification", () => {
   it("leaves nothing behind when its time is over, nor after an erasure", async () => {
     const user = await newUser();
     await verify(user, user.wrongCode(Date.now()), "login-1");
-    const kept = () =>
-      runInDurableObject(guardOf(user), (_guard, { storage }) =>
-        storage.sql.exec("SELECT key FROM answers").toArray(),
-      );
-    expect(await kept()).toHaveLength(1);
+    expect(await keptOf(user)).toHaveLength(1);
     await fireAlarm(user);
     // The alarm that delivers is not the last one: one comes for the answer.
     const { alarm } = await traces(user);
@@ -138,10 +142,50 @@ describe("An Idempotency-Key of a verification", () => {
     } finally {
       vi.useRealTimers();
     }
-    expect(await kept()).toHaveLength(0);
+    expect(await keptOf(user)).toHaveLength(0);
     await verify(user, user.wrongCode(Date.now()), "login-2");
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     expect((await traces(user)).tables).toEqual([]);
+  });
+
+  it("is gone from the guard with the erasure, though D1 cannot be told yet", async () => {
+    const user = await newUser();
+    await verify(user, user.wrongCode(Date.now()), "login-1");
+    await withD1Fault("throws", async () => {
+      expect((await user.tenant.send("DELETE", user.path())).status).toBe(503);
+      expect(await keptOf(user)).toEqual([]);
+    });
+  });
+
+  it("keeps no more than the newest thousand of one user", async () => {
+    const user = await newUser();
+    await verify(user, user.wrongCode(Date.now()), "login-1");
+    await runInDurableObject(guardOf(user), (_guard, { storage }) => {
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+         INSERT INTO answers SELECT 'older-' || i, at, request_id, receipt, result, forget_at - i
+         FROM n, answers`,
+      );
+    });
+    await verify(user, user.wrongCode(Date.now()), "login-2");
+    const keys = (await keptOf(user)).map(({ key }) => key);
+    expect(keys).toHaveLength(1000);
+    expect(keys).not.toContain("older-1000");
+    expect(keys).toContain("older-998");
+    const again = await verify(user, user.wrongCode(Date.now()), "login-1");
+    expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+  });
+
+  it("that was limited is told of once", async () => {
+    const user = await newUser();
+    user.tenant.clock = new Date().toISOString();
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < rateQuotas.attempts.requests; n += 1) await user.verify(wrong);
+    const limited = await verify(user, wrong, "login-1");
+    expect(limited.status).toBe(429);
+    await expectTold({ tenant: user.tenant, user }, limited.headers.get("X-Request-Id"), [
+      "otp.verified refused rate_limited",
+    ]);
   });
 
   it("does not make an unknown user known, and its answer is not kept", async () => {
