@@ -5,6 +5,7 @@
 import type { Enrolment } from "./guard/credentials.ts";
 import type { LockoutPolicy } from "./guard/lockout.ts";
 import type { RiskPolicy } from "./sentinel/assessment.ts";
+import type { LocationHint } from "./tenancy/place.ts";
 
 export interface TenantPolicy {
   readonly lockout: LockoutPolicy;
@@ -17,6 +18,10 @@ export interface TenantPolicy {
   readonly audit: {
     /** How long events stay in D1 before they leave for the archive. */
     readonly retentionDays: number;
+  };
+  readonly location: {
+    /** Where objects are put that are made from now on; null: near who asks for them first. */
+    readonly hint: LocationHint | null;
   };
 }
 
@@ -31,4 +36,5 @@ export const defaultPolicy: TenantPolicy = {
   otp: { enrolment: "immediate" },
   sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [] },
   audit: { retentionDays: 400 },
+  location: { hint: null },
 };

@@ -4,10 +4,13 @@
  * asked with it.
  */
 import type { ErrorCode } from "../errors.ts";
+import type { Place } from "../tenancy/place.ts";
 
 export interface RefusedRequest {
   readonly tenantId: string;
   readonly tokenId: string;
+  /** Where the tenant's objects are. */
+  readonly place: Place;
   readonly code: ErrorCode;
   /** The operation that was asked for: the name of its route. */
   readonly route: string;

@@ -4,6 +4,8 @@ import { causeOf, log } from "../log.ts";
 import type { Crowd } from "../sentinel/evidence.ts";
 import type { Address } from "../sentinel/network/address.ts";
 import { prefixOf, sessionHash } from "../sentinel/session-hashes.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
+import { objectOf } from "../tenancy/place.ts";
 
 /** A login does not wait longer than this for what others do. */
 const timeoutMs = 1_000;
@@ -17,7 +19,7 @@ const timeoutMs = 1_000;
 export async function askPrefixWatch(
   { PREFIXES }: Pick<Env, "PREFIXES">,
   key: Uint8Array,
-  tenantId: string,
+  { tenantId, place }: Pick<TenantCaller, "tenantId" | "place">,
   address: Address,
   identityId: string,
   now: number,
@@ -25,7 +27,7 @@ export async function askPrefixWatch(
 ): Promise<Crowd | undefined> {
   try {
     const prefix = sessionHash(key, tenantId, "prefix", prefixOf(address));
-    const watch = PREFIXES.get(PREFIXES.idFromName(`${tenantId}:${prefix}`));
+    const watch = objectOf(PREFIXES, `${tenantId}:${prefix}`, place);
     const hash = sessionHash(key, tenantId, "address", address.text);
     // It may be an id that nobody has, and then nothing of it may stay.
     const identity = sessionHash(key, tenantId, "identity", identityId);

@@ -10,6 +10,7 @@
 import type { RefusedRequest } from "../audit/refused-request.ts";
 import { within } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
+import { objectOf } from "../tenancy/place.ts";
 import type { Refusal } from "./refusals.ts";
 
 /** As long as the window of the edge's rate limit. */
@@ -52,7 +53,7 @@ async function record({ REFUSALS }: Env, refused: RefusedRequest, count: number)
       count,
     });
   try {
-    const stub = REFUSALS.get(REFUSALS.idFromName(refused.tenantId));
+    const stub = objectOf(REFUSALS, refused.tenantId, refused.place);
     const counting = stub.count(refused.tenantId, refusalOf(refused, count));
     if (!(await within(answerTimeoutMs, counting))) notRecorded("not counted");
   } catch (error) {

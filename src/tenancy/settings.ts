@@ -3,6 +3,7 @@ import { z } from "zod";
 import { defaultPolicy, type TenantPolicy } from "../policy.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/signals/reason.ts";
+import { locationHints } from "./place.ts";
 
 const week = 7 * 24 * 60 * 60;
 
@@ -41,15 +42,24 @@ const sentinel = z.strictObject({
   signals_off: z.array(z.enum(signalNames)).max(signalNames.length),
 });
 
+export const shortestRetentionDays = 1;
+
 const audit = z.strictObject({
   retention_days: wholeNumber(
-    1,
+    shortestRetentionDays,
     3_650,
     "Older events move from the database to the archive, where one is configured.",
   ),
 });
 
-export const settingsSchema = z.strictObject({ lockout, otp, sentinel, audit });
+const location = z.strictObject({
+  hint: z.enum(locationHints).nullable().meta({
+    description:
+      "Region near which Durable Objects are made from now on, users new to the tenant first of all. Null: near who asks for them first.",
+  }),
+});
+
+export const settingsSchema = z.strictObject({ lockout, otp, sentinel, audit, location });
 export type Settings = z.output<typeof settingsSchema>;
 
 export const sentinelPatchSchema = sentinel.partial();
@@ -59,11 +69,13 @@ export const settingsPatchSchema = z.strictObject({
   otp: otp.partial().optional(),
   sentinel: sentinelPatchSchema.optional(),
   audit: audit.partial().optional(),
+  location: location.partial().optional(),
 });
 /** What a tenant has set; the rest follows the defaults. */
 export type SettingsPatch = z.output<typeof settingsPatchSchema>;
 
-function settingsOf({ lockout: l, otp: o, sentinel: s, audit: a }: TenantPolicy): Settings {
+function settingsOf(policy: TenantPolicy): Settings {
+  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = policy;
   return {
     lockout: {
       max_failed_attempts: l.maxFailedAttempts,
@@ -80,6 +92,7 @@ function settingsOf({ lockout: l, otp: o, sentinel: s, audit: a }: TenantPolicy)
       signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
     },
     audit: { retention_days: a.retentionDays },
+    location: { hint: at.hint },
   };
 }
 
@@ -92,6 +105,7 @@ export function effectiveSettings(set: SettingsPatch): Settings {
     otp: { ...defaults.otp, ...set.otp },
     sentinel: { ...defaults.sentinel, ...set.sentinel },
     audit: { ...defaults.audit, ...set.audit },
+    location: { ...defaults.location, ...set.location },
   });
 }
 
@@ -102,6 +116,7 @@ export function mergedPatch(set: SettingsPatch, patch: SettingsPatch): SettingsP
     otp: { ...set.otp, ...patch.otp },
     sentinel: { ...set.sentinel, ...patch.sentinel },
     audit: { ...set.audit, ...patch.audit },
+    location: { ...set.location, ...patch.location },
   };
 }
 
@@ -130,7 +145,7 @@ export function contradictionsIn({ lockout: l, sentinel: s }: Settings) {
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
-  const { lockout: l, otp: o, sentinel: s, audit: a } = effectiveSettings(set);
+  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = effectiveSettings(set);
   return {
     lockout: {
       maxFailedAttempts: l.max_failed_attempts,
@@ -147,5 +162,6 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       signalsOff: s.signals_off,
     },
     audit: { retentionDays: a.retention_days },
+    location: { hint: at.hint },
   };
 }
