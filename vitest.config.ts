@@ -31,6 +31,8 @@ export default defineConfig(async () => ({
       wrangler: { configPath: "./wrangler.toml" },
       miniflare: {
         r2Buckets: ["AUDIT_ARCHIVE"],
+        // Besides that of wrangler.toml: tenants can be moved, and live in `DB` unless a test moves them.
+        d1Databases: ["DB_1", "DB_2"],
         bindings: { ...secrets, TEST_MIGRATIONS: await readD1Migrations("migrations") },
       },
     }),

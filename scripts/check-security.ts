@@ -21,6 +21,7 @@ const groups = [
   ["test/keys", "key rotation, whole and interrupted"],
   ["test/restore", "restores of an older D1"],
   ["test/privacy", "erasure"],
+  ["test/relocation", "moves between databases, whole, flooded and killed"],
 ] as const;
 
 /** In each file of test/fuzz. */

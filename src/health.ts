@@ -1,6 +1,6 @@
 /** Liveness, and readiness of D1 and the guard. */
 import { z } from "zod";
-import { allDatabases } from "./db/client.ts";
+import { allDatabases } from "./db/shards.ts";
 import { within } from "./deadline.ts";
 import { AppError } from "./errors.ts";
 import { pingGuard } from "./guard/client.ts";

@@ -1,8 +1,14 @@
-/** What runs by the clock: sealing, the witness and ends of tokens every minute, housekeeping and data every hour. */
+/**
+ * What runs by the clock: sealing, the witness, ends of tokens and what waits for a move every minute,
+ * housekeeping and data every hour.
+ */
 import { archiveTrails } from "./audit/archive.ts";
 import { sealTrails } from "./audit/seal.ts";
 import { witnessHeads } from "./audit/witness.ts";
+import { deliverControlEvents } from "./control-outbox/deliver.ts";
+import { isSharded } from "./db/shards.ts";
 import { log } from "./log.ts";
+import { finishRelocations } from "./relocation/relocate.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
 import { publishPopulations } from "./sentinel/population/publish.ts";
 import { registerAllEnds } from "./tenancy/token-end.ts";
@@ -25,11 +31,18 @@ async function sealAndWitness(env: Env): Promise<void> {
   await Promise.all([secondPass(), witnessHeads(env, Date.now())]);
 }
 
+/** What only tenants in other databases than `DB` leave behind. */
+async function betweenDatabases(env: Env, now: number): Promise<void> {
+  if (!isSharded(env)) return;
+  await deliverControlEvents(env);
+  await finishRelocations(env, now);
+}
+
 /** Never throws: what fails is logged, and the next run does it. */
 export async function onSchedule(env: Env, cron: string, now: number): Promise<void> {
   switch (cron) {
     case sealingCron:
-      await Promise.all([sealAndWitness(env), registerAllEnds(env)]);
+      await Promise.all([sealAndWitness(env), registerAllEnds(env), betweenDatabases(env, now)]);
       break;
     case housekeepingCron:
       await tidyUp(env, now);

@@ -15,6 +15,15 @@ const progress = z.object({
 });
 export type ReEncryption = z.output<typeof progress>;
 
+const relocation = z.object({
+  from: z.number(),
+  to: z.number(),
+  phase: z.string(),
+  table: z.string().nullable(),
+  copied: z.number(),
+  done: z.boolean(),
+});
+
 const keys = z.object({
   keys: z.array(
     z.object({
@@ -47,6 +56,13 @@ export class OperatorApi {
     const body = { re_encryption: { limit } };
     const answer = await this.#ask("POST", "/v1/keys/re-encryption", body);
     return z.object({ re_encryption: progress }).parse(answer).re_encryption;
+  }
+
+  /** Does the next slice of a tenant's move. */
+  async relocate(tenantId: string, shard: number, limit: number) {
+    const body = { relocation: { shard, limit } };
+    const answer = await this.#ask("POST", `/v1/tenants/${tenantId}/relocation`, body);
+    return z.object({ relocation }).parse(answer).relocation;
   }
 
   /** @throws Failure when there is no good answer */

@@ -7,12 +7,15 @@
  * between, go if they are the same, and are told of if somebody has made something else of them.
  */
 import { z } from "zod";
-import { allDatabases, type Database, withinStoreTimeout } from "../db/client.ts";
+import { type Database, withinStoreTimeout } from "../db/client.ts";
+import { controlDb, databasesInTurn } from "../db/shards.ts";
 import { causeOf, log } from "../log.ts";
 import { defaultPolicy } from "../policy.ts";
+import { shortestRetentionDays } from "../tenancy/settings.ts";
+import { findRetentions } from "../tenancy/store.ts";
 import { actorTypes, auditActions, auditDetails, auditOutcomes, targetTypes } from "./event.ts";
 import type { StoredEvent } from "./file.ts";
-import { findExpired, firstLeaf, readLog, removeBelow } from "./store.ts";
+import { findOldest, firstLeaf, readLog, removeBelow } from "./store.ts";
 import { findHead } from "./tree/store.ts";
 
 const mostPerObject = 2_000;
@@ -113,6 +116,19 @@ async function archiveLog(
   return objects;
 }
 
+/** Logs whose oldest event in the database is past the tenant's retention, with the time it ends at. */
+async function findExpired(env: Env, db: Database, now: number) {
+  const oldest = await findOldest(db, now - shortestRetentionDays * dayMs);
+  if (oldest.length === 0) return [];
+  const ids = oldest.map(({ tenantId }) => tenantId);
+  const usual = defaultPolicy.audit.retentionDays;
+  const retentions = await findRetentions(controlDb(env), ids, usual);
+  return oldest.flatMap(({ tenantId, at }) => {
+    const cutoff = now - (retentions.get(tenantId) ?? usual) * dayMs;
+    return at < cutoff ? [{ tenantId, cutoff }] : [];
+  });
+}
+
 /** Moves what is old. Never throws: what fails is logged, and the next run does it. */
 export async function archiveTrails(env: Env, now: number): Promise<void> {
   const { AUDIT_ARCHIVE: bucket } = env;
@@ -122,13 +138,11 @@ export async function archiveTrails(env: Env, now: number): Promise<void> {
       cause: causeOf(error),
       ...(tenant_id === undefined ? {} : { tenant_id }),
     });
-  for (const db of allDatabases(env)) {
-    let left = objectsPerRun;
+  let left = objectsPerRun;
+  for (const db of databasesInTurn(env, now)) {
     try {
-      const expired = await findExpired(db, now, defaultPolicy.audit.retentionDays);
-      for (const { tenantId, retentionDays } of expired) {
-        if (left <= 0) break;
-        const cutoff = now - retentionDays * dayMs;
+      for (const { tenantId, cutoff } of await findExpired(env, db, now)) {
+        if (left <= 0) return;
         await archiveLog(db, bucket, tenantId, cutoff).then(
           (objects) => {
             left -= objects;

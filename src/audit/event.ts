@@ -12,6 +12,7 @@ export interface Actor {
 
 export const auditActions = [
   "tenant.created",
+  "tenant.relocated",
   "settings.changed",
   "token.created",
   "token.rotated",

@@ -1,6 +1,7 @@
 /** The sealed trail as a stream of events: whatever its length, only a chunk of it is in memory. */
 import { toHex } from "../crypto/bytes.ts";
-import { type Database, dbFor } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
+import { dbFor } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { type OpenedEvent, opened } from "./open.ts";
@@ -51,7 +52,7 @@ async function readChunk(
   from: number,
   below: number,
 ): Promise<ExportedEvent[]> {
-  const db = dbFor(env, tenantId);
+  const db = await dbFor(env, tenantId);
   const stored = await readTrail(env, db, tenantId, { from, below }, eventsPerChunk);
   const [first, last] = [stored[0], stored.at(-1)];
   if (first === undefined || last === undefined) return [];

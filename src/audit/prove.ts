@@ -1,6 +1,6 @@
 /** Heads and proofs for who asks (RFC 9162 §2.1.3 and §2.1.4), from the tiles of the tree. */
 import { toHex } from "../crypto/bytes.ts";
-import { dbFor } from "../db/client.ts";
+import { dbFor } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
@@ -50,7 +50,7 @@ export async function newestHead(asked: Asked): Promise<OwnHead> {
       cause: causeOf(error),
     }),
   );
-  const stored = await findHead(dbFor(env, tenantId), tenantId);
+  const stored = await findHead(await dbFor(env, tenantId), tenantId);
   if (stored === undefined) throw await noHead(env, tenantId);
   const head = await ownHead(config.auditSigningKeys, stored);
   if (head === undefined) throw damaged(asked);
@@ -58,7 +58,7 @@ export async function newestHead(asked: Asked): Promise<OwnHead> {
 }
 
 async function noHead(env: Env, tenantId: string): Promise<AppError> {
-  if ((await firstLeaf(dbFor(env, tenantId), tenantId)) === undefined) {
+  if ((await firstLeaf(await dbFor(env, tenantId), tenantId)) === undefined) {
     return new AppError("not_found", { sentence: "There is nothing in the trail yet." });
   }
   return new AppError("unavailable", { sentence: "The trail is not sealed yet; try again." });
@@ -67,7 +67,7 @@ async function noHead(env: Env, tenantId: string): Promise<AppError> {
 /** Hashes of subtrees of a tree of `size`. @throws MissingTileError where the tree is damaged */
 async function hashesOf(env: Env, tenantId: string, ranges: readonly Range[], size: number) {
   const ids = tilesFor(ranges, size);
-  const tiles = await readTiles(dbFor(env, tenantId), [{ tenantId, tiles: ids }]);
+  const tiles = await readTiles(await dbFor(env, tenantId), [{ tenantId, tiles: ids }]);
   const set = new TileSet(tiles.get(tenantId) ?? []);
   return ranges.map((range) => toHex(set.hashOf(range)));
 }

@@ -1,7 +1,7 @@
 /** `/v1/audit/events` and the export: what is in the trail. Its heads and proofs: tree/routes.ts. */
 import { z } from "zod";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
-import { dbFor } from "../db/client.ts";
+import { dbFor } from "../db/shards.ts";
 import { deliverGuard } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -121,7 +121,7 @@ export const auditRoutes = [
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
       // Asked about one identity, the trail is complete: its guard tells first what it still holds.
       if (identityId !== undefined) await deliverGuard(exchange, identityId);
-      const db = dbFor(env, tenantId);
+      const db = await dbFor(env, tenantId);
       const { events, nextAfter } = await listEvents(
         db,
         tenantId,

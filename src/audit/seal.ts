@@ -9,7 +9,8 @@
  */
 import { equalBytes } from "../crypto/constant-time.ts";
 import { MissingKeyError } from "../crypto/keyring.ts";
-import { allDatabases, type Database, dbFor, StoreError } from "../db/client.ts";
+import { type Database, FencedTenantError, StoreError } from "../db/client.ts";
+import { allDatabases, inTenantDb } from "../db/shards.ts";
 import { DeadlineError } from "../deadline.ts";
 import { type Config, configNow } from "../env.ts";
 import { causeOf, log } from "../log.ts";
@@ -37,7 +38,7 @@ export const sealedWithinSeconds = 60;
 const eventsPerRound = 4_000;
 const eventsPerLog = 2_000;
 const logsPerRound = 80;
-/** Rounds of one pass; what is left waits for the next. */
+/** Rounds of one pass, over all databases; what is left waits for the next. */
 const mostRounds = 50;
 
 /** Deadlines missed in one pass, after which the store is given up until the next. */
@@ -77,9 +78,13 @@ interface Sealer {
   readonly db: Database;
   /** Unix ms: the time of the heads. */
   readonly now: number;
+  /** Rounds it may make. */
+  readonly rounds: number;
   deadlinesMissed: number;
   /** Logs that could not be sealed to their end. */
   putOff: number;
+  /** One of them is a tenant's that is moving, or has moved. */
+  fenced?: FencedTenantError;
 }
 
 /**
@@ -184,6 +189,7 @@ async function sealApart(sealer: Sealer, allotments: readonly Allotment[]): Prom
   try {
     return await sealTogether(sealer, allotments);
   } catch (error) {
+    if (error instanceof FencedTenantError) sealer.fenced = error;
     const isSlow = error instanceof StoreError && error.cause instanceof DeadlineError;
     if (isSlow) {
       sealer.deadlinesMissed += 1;
@@ -223,7 +229,7 @@ async function sealRound(sealer: Sealer, logs: readonly UnsealedLog[]): Promise<
 async function sealPass(sealer: Sealer, tenantId?: string): Promise<void> {
   let after = "";
   let logs: UnsealedLog[] = [];
-  for (let round = 0; round < mostRounds; round += 1) {
+  for (let round = 0; round < sealer.rounds; round += 1) {
     if (logs.length === 0) {
       logs = await findUnsealed(sealer.db, { after, tenantId }, logsPerRound);
       after = logs.at(-1)?.tenantId ?? after;
@@ -233,25 +239,31 @@ async function sealPass(sealer: Sealer, tenantId?: string): Promise<void> {
   }
 }
 
-function sealerFor(env: Env, db: Database, now: number): Sealer {
-  return { env, config: configNow(env), db, now, deadlinesMissed: 0, putOff: 0 };
+function sealerFor(env: Env, db: Database, now: number, rounds: number): Sealer {
+  return { env, config: configNow(env), db, now, rounds, deadlinesMissed: 0, putOff: 0 };
 }
 
 /** Seals what has arrived in all logs. Never throws: what fails is logged, and the next pass does it. */
 export async function sealTrails(env: Env, now: number): Promise<void> {
-  for (const db of allDatabases(env)) {
+  const databases = allDatabases(env);
+  const rounds = Math.ceil(mostRounds / databases.length);
+  const passes = databases.map(async (db) => {
     try {
-      await sealPass(sealerFor(env, db, now));
+      await sealPass(sealerFor(env, db, now, rounds));
     } catch (error) {
       log("error", "audit_seal_failed", { cause: causeOf(error) });
     }
-  }
+  });
+  await Promise.all(passes);
 }
 
 /** Seals what has arrived in one tenant's log, for who asks for its newest head. @throws StoreError */
 export async function sealTrail(env: Env, tenantId: string, now: number): Promise<void> {
-  const sealer = sealerFor(env, dbFor(env, tenantId), now);
-  await sealPass(sealer, tenantId);
-  // Another sealer was faster, and may not have seen what the caller has.
-  if (sealer.putOff > 0) await sealPass(sealer, tenantId);
+  await inTenantDb(env, tenantId, async (db) => {
+    const sealer = sealerFor(env, db, now, mostRounds);
+    await sealPass(sealer, tenantId);
+    if (sealer.fenced !== undefined) throw sealer.fenced;
+    // Another sealer was faster, and may not have seen what the caller has.
+    if (sealer.putOff > 0) await sealPass(sealer, tenantId);
+  });
 }

@@ -1,7 +1,8 @@
 /** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { auditEvents, auditTrees, identities, tenants } from "../db/schema.ts";
+import { isAtHome, tenantsAtHome } from "../db/at-home.ts";
+import { auditEvents, auditTrees, identities } from "../db/schema.ts";
 import type { AuditAction, AuditOutcome } from "./event.ts";
 import type { FiledEvent, StoredEvent } from "./file.ts";
 import type { AuditKey } from "./personal.ts";
@@ -169,7 +170,7 @@ export async function firstLeaf(db: Database, tenantId: string): Promise<number 
   return rows[0]?.leafIndex;
 }
 
-/** Takes sealed events below a leaf out of D1. */
+/** Takes sealed events below a leaf out of D1; none of a tenant that is moving. */
 export async function removeBelow(
   db: Database,
   tenantId: string,
@@ -187,6 +188,7 @@ export async function removeBelow(
           eq(auditEvents.tenantId, tenantId),
           lt(auditEvents.leafIndex, leafIndex),
           lt(auditEvents.leafIndex, size),
+          isAtHome(auditEvents.tenantId),
         ),
       ),
   );
@@ -216,19 +218,21 @@ export async function findAuditKeys(
   );
 }
 
-/** Logs whose oldest event in D1 is past its retention. */
-export async function findExpired(
-  db: Database,
-  now: number,
-  usualDays: number,
-): Promise<{ readonly tenantId: string; readonly retentionDays: number }[]> {
-  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${usualDays})`;
-  const oldestAt = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
-    WHERE ${auditEvents.tenantId} = ${tenants.id} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
+/** A log, and when its oldest event in D1 happened, Unix ms. */
+export interface OldestEvent {
+  readonly tenantId: string;
+  readonly at: number;
+}
+
+/** Logs whose oldest event in D1 is from before the given time. */
+export async function findOldest(db: Database, before: number): Promise<OldestEvent[]> {
+  const tenantId = sql<string>`home.id`;
+  const at = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
+    WHERE ${auditEvents.tenantId} = ${tenantId} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
   return await withinStoreTimeout(
     db
-      .select({ tenantId: tenants.id, retentionDays })
-      .from(tenants)
-      .where(sql`${oldestAt} < ${now} - ${retentionDays} * 86400000`),
+      .select({ tenantId, at })
+      .from(sql`${tenantsAtHome(auditEvents)} AS home`)
+      .where(lt(at, before)),
   );
 }

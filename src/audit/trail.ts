@@ -1,7 +1,8 @@
 /**
  * A tenant's log as one, wherever its events are: the oldest in the archive, the others in D1.
  */
-import { type Database, dbFor } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
+import { dbFor } from "../db/shards.ts";
 import { readArchive } from "./archive.ts";
 import type { StoredEvent } from "./file.ts";
 import { findEvent, readLog } from "./store.ts";
@@ -39,7 +40,7 @@ export async function findInTrail(
   id: string,
   leafIndex: number | undefined,
 ): Promise<StoredEvent | undefined> {
-  const db = dbFor(env, tenantId);
+  const db = await dbFor(env, tenantId);
   const found = await findEvent(db, tenantId, id);
   if (found !== undefined || leafIndex === undefined) return found;
   const range = { from: leafIndex, below: leafIndex + 1 };

@@ -9,7 +9,8 @@ import { base64 } from "@scure/base";
 import { z } from "zod";
 import { utf8 } from "../crypto/bytes.ts";
 import { equalBytes } from "../crypto/constant-time.ts";
-import { allDatabases, type Database, withinStoreTimeout } from "../db/client.ts";
+import { type Database, withinStoreTimeout } from "../db/client.ts";
+import { allDatabases } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { configNow } from "../env.ts";
 import { causeOf, log } from "../log.ts";
@@ -27,6 +28,7 @@ import { MissingTileError, TileSet, tilesFor } from "./tree/tiles.ts";
 
 /** With the minute between passes, every head is told within the hour. */
 const tellEveryMs = 55 * 60 * 1000;
+/** Of all databases together. */
 const headsPerPass = 100;
 const webhookTimeoutMs = 5_000;
 const largestSize = 10 ** 15;
@@ -142,9 +144,9 @@ async function forward(
 }
 
 /** The heads that KV has go on to the others, the newest of each log, until they have taken it. */
-async function forwardHeads(env: Env, db: Database): Promise<void> {
+async function forwardHeads(env: Env, db: Database, limit: number): Promise<void> {
   if (env.AUDIT_ARCHIVE === undefined && env.AUDIT_WITNESS_URL === undefined) return;
-  for (const tenantId of await findUnforwarded(db, headsPerPass)) {
+  for (const tenantId of await findUnforwarded(db, limit)) {
     const [newest] = await listWitnessed(env, tenantId, 1);
     const head = newest === undefined ? undefined : readNote(newest.note);
     // KV may be a little behind what D1 says it has.
@@ -157,17 +159,19 @@ async function forwardHeads(env: Env, db: Database): Promise<void> {
 
 /** Tells the witnesses what is due. Never throws: what fails is logged and told with the next pass. */
 export async function witnessHeads(env: Env, now: number): Promise<void> {
-  for (const db of allDatabases(env)) {
+  const databases = allDatabases(env);
+  const limit = Math.ceil(headsPerPass / databases.length);
+  for (const db of databases) {
     const failed = (error: unknown, tenant_id?: string) =>
       log("error", "audit_witness_failed", {
         cause: causeOf(error),
         ...(tenant_id === undefined ? {} : { tenant_id }),
       });
     try {
-      for (const head of await findUnwitnessed(db, now - tellEveryMs, headsPerPass)) {
+      for (const head of await findUnwitnessed(db, now - tellEveryMs, limit)) {
         await witness(env, db, head, now).catch((error: unknown) => failed(error, head.tenantId));
       }
-      await forwardHeads(env, db);
+      await forwardHeads(env, db, limit);
     } catch (error) {
       failed(error);
     }

@@ -1,6 +1,6 @@
-/** The way to D1: which database a tenant lives in, and how long we wait for it. */
+/** Asking D1, and how long we wait for it. Which database that is: shards.ts. */
 import type { BatchItem } from "drizzle-orm/batch";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { within } from "../deadline.ts";
 
 /** D1 stalls can be long; a caller is told sooner that the store is out of reach. */
@@ -18,18 +18,22 @@ export class StoreError extends Error {
   }
 }
 
-/**
- * The tenant's database. There is one today; every query asks here, so that tenants can be spread
- * over several without touching a query. Without the Sessions API D1 reads the primary, which is
- * what tokens and just-created identities need.
- */
-export function dbFor(env: Pick<Env, "DB">, _tenantId: string): Database {
-  return drizzle(env.DB);
+/** The tenant has left the database, or is moving from it or to it: nothing has happened. */
+export class FencedTenantError extends StoreError {
+  constructor(cause: unknown) {
+    super(cause);
+    this.name = "FencedTenantError";
+  }
 }
 
-/** Every database there is, for what concerns no single tenant. */
-export function allDatabases(env: Pick<Env, "DB">): Database[] {
-  return [drizzle(env.DB)];
+/** As the triggers on the tenants' tables raise it (migration 0004). */
+const raisedByFence = "tenant_fenced";
+
+function isRaisedByFence(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (error.message.includes(raisedByFence) || isRaisedByFence(error.cause))
+  );
 }
 
 /** @throws StoreError */
@@ -37,7 +41,7 @@ export async function withinStoreTimeout<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await within(storeTimeoutMs, work);
   } catch (error) {
-    throw new StoreError(error);
+    throw isRaisedByFence(error) ? new FencedTenantError(error) : new StoreError(error);
   }
 }
 

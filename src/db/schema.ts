@@ -24,21 +24,28 @@ import {
   auditOutcomes,
   targetTypes,
 } from "../audit/event.ts";
+import type { FiledEvent } from "../audit/file.ts";
 import { type RiskPolicy, verdictSources } from "../sentinel/assessment.ts";
 import type { DataSource, SessionEvidence } from "../sentinel/evidence.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
+import { relocationPhases } from "../relocation/phase.ts";
 import { verdicts } from "../sentinel/history.ts";
 import type { Reason } from "../sentinel/signals/reason.ts";
 import type { Permission } from "../tenancy/permission.ts";
+import { jurisdictions } from "../tenancy/place.ts";
 import type { SettingsPatch } from "../tenancy/settings.ts";
 
 export const tenants = sqliteTable("tenants", {
   id: text().primaryKey(),
   name: text().notNull(),
   mode: text({ enum: ["live", "test"] }).notNull(),
+  /** Where the tenant's objects must be; fixed, as mode is. Null: anywhere. */
+  jurisdiction: text({ enum: jurisdictions }),
   /** What the tenant set, as JSON; what it did not set follows the defaults of the code. */
   settings: text({ mode: "json" }).$type<SettingsPatch>().notNull().default({}),
   createdAt: integer("created_at").notNull(),
+  /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */
+  shard: integer().notNull().default(0),
 });
 
 export const apiTokens = sqliteTable(
@@ -67,6 +74,52 @@ export const apiTokens = sqliteTable(
     index("api_tokens_unregistered").on(table.tenantId).where(sql`end_unregistered`),
   ],
 );
+
+/**
+ * Audit events of acts on a tenant that lives in another database than `DB`, until that one has them;
+ * see control-outbox/.
+ */
+export const controlOutbox = sqliteTable(
+  "control_outbox",
+  {
+    tenantId: text("tenant_id").notNull(),
+    /** The event's. */
+    id: text().notNull(),
+    /** The event ready to be filed. */
+    event: text({ mode: "json" }).$type<FiledEvent>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+/** The newest move of each tenant from one database to another; see relocation/. */
+export const relocations = sqliteTable("relocations", {
+  tenantId: text("tenant_id").primaryKey(),
+  /** Of the move; later ones of a tenant are greater. */
+  id: text().notNull(),
+  from: integer("from_shard").notNull(),
+  to: integer("to_shard").notNull(),
+  phase: text({ enum: relocationPhases }).notNull(),
+  /** In the present phase: the table that is dealt with, and the key of the last row dealt with. */
+  tableIndex: integer("table_index").notNull(),
+  cursor: text({ mode: "json" }).$type<readonly (string | number)[]>(),
+  /** Rows copied. */
+  copied: integer().notNull(),
+  startedAt: integer("started_at").notNull(),
+  switchedAt: integer("switched_at"),
+  finishedAt: integer("finished_at"),
+});
+
+/**
+ * Which tenants have left this database, or are about to leave or arrive: the triggers of the migration
+ * let nobody write their data here, however old the writer's idea of where they live.
+ */
+export const tenantFences = sqliteTable("tenant_fences", {
+  tenantId: text("tenant_id").primaryKey(),
+  /** Within the batch that copies, and never outside of it, `arriving` is `copying`. */
+  state: text({ enum: ["leaving", "left", "arriving", "copying", "here"] }).notNull(),
+  /** The move that set it: a later one takes its place, an earlier one does not any more. */
+  move: text().notNull(),
+});
 
 /** Requests that carried an `Idempotency-Key`; see idempotency/. */
 export const requestKeys = sqliteTable(

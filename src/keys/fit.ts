@@ -6,14 +6,18 @@
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import { allDatabases } from "../db/client.ts";
+import { type Database, runBatch } from "../db/client.ts";
+import { allDatabases } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { type KeyringName, keyringNames, secretOf } from "./keyring-names.ts";
-import { type KeyVersion, listKeyVersions, registerKeys } from "./store.ts";
+import { type KeyVersion, listKeyVersions, noteKeys } from "./store.ts";
 
 const fingerprintBytes = 8;
-/** Keys that do not fit are looked at again after this: what was missing may be retired by then. */
+/**
+ * Keys that do not fit, or of which not every database has said that they do, are looked at again after
+ * this: what was missing may be retired by then.
+ */
 const recheckAfterMs = 10_000;
 
 export function ringOf(config: Config, name: KeyringName): Keyring {
@@ -62,25 +66,45 @@ function unnoted(config: Config, noted: readonly KeyVersion[], now: number): Key
   });
 }
 
-async function check(env: Env, config: Config, now: number): Promise<readonly string[]> {
-  const problems = await Promise.all(
-    allDatabases(env).map(async (db) => {
-      const noted = await listKeyVersions(db);
-      const found = problemsOf(config, noted);
-      if (found.length === 0) await registerKeys(db, unnoted(config, noted, now));
-      return found;
-    }),
-  );
-  return [...new Set(problems.flat())];
+async function problemsIn(db: Database, config: Config, now: number): Promise<string[]> {
+  const noted = await listKeyVersions(db);
+  const found = problemsOf(config, noted);
+  if (found.length === 0) await runBatch(db, noteKeys(db, unnoted(config, noted, now)));
+  return found;
 }
 
-const checks = new WeakMap<
-  Config,
-  { readonly at: number; readonly problems: Promise<readonly string[]> }
->();
+interface Check {
+  readonly problems: readonly string[];
+  /** Every database has answered. */
+  readonly isWhole: boolean;
+}
+
+/** Of the further databases one that does not answer keeps nobody waiting for whom it is not. */
+async function check(env: Env, config: Config, now: number): Promise<Check> {
+  const [control = Promise.resolve([]), ...further] = allDatabases(env).map((db) =>
+    problemsIn(db, config, now),
+  );
+  const [problems, settled] = await Promise.all([control, Promise.allSettled(further)]);
+  const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+  for (const one of settled) if (one.status === "rejected") notChecked(one.reason);
+  const isWhole = settled.every(({ status }) => status === "fulfilled");
+  return { problems: [...new Set([...problems, ...found])], isWhole };
+}
+
+function notChecked(error: unknown): void {
+  log("error", "keys_not_checked", { cause: causeOf(error) });
+}
+
+const checks = new WeakMap<Config, { readonly at: number; readonly done: Promise<Check> }>();
+const fitting = new WeakSet<Config>();
+
+/** Whether it has been seen that the keys fit. It stays so: data gets new keys from rings that have them. */
+export function areKnownToFit(config: Config): boolean {
+  return fitting.has(config);
+}
 
 /**
- * What is wrong with the keys. A D1 that does not answer says nothing against them: the check is then
+ * What is wrong with the keys. A `DB` that does not answer says nothing against them: the check is then
  * made with the next request, and what cannot be opened answers 503 by itself.
  * @param now real time, Unix ms
  */
@@ -89,21 +113,24 @@ export async function keyProblems(
   config: Config,
   now: number,
 ): Promise<readonly string[]> {
+  if (areKnownToFit(config)) return [];
   const known = checks.get(config);
   if (known !== undefined) {
-    const problems = await known.problems.catch(() => undefined);
-    if (problems !== undefined && (problems.length === 0 || now < known.at + recheckAfterMs)) {
-      return problems;
+    const found = await known.done.catch(() => undefined);
+    const isSettled = found?.isWhole === true && found.problems.length === 0;
+    if (found !== undefined && (isSettled || now < known.at + recheckAfterMs)) {
+      return found.problems;
     }
   }
-  const problems = check(env, config, now);
-  checks.set(config, { at: now, problems });
+  const done = check(env, config, now);
+  checks.set(config, { at: now, done });
   try {
-    const found = await problems;
-    if (found.length > 0) log("error", "keys_do_not_fit", { problems: found });
-    return found;
+    const { problems, isWhole } = await done;
+    if (isWhole && problems.length === 0) fitting.add(config);
+    if (problems.length > 0) log("error", "keys_do_not_fit", { problems });
+    return problems;
   } catch (error) {
-    log("error", "keys_not_checked", { cause: causeOf(error) });
+    notChecked(error);
     return [];
   }
 }

@@ -1,13 +1,16 @@
 /**
  * Sealing anew what older keys sealed, a slice at a time: guard by guard in the order of the directory,
- * then the kept requests of D1. Where it stands is in D1, so it goes on after whatever ended it; a slice
- * that is done twice changes nothing. Once nothing is left under them, older versions are retired.
+ * then the kept requests of D1; database by database, where there are several. Where it stands is in each
+ * of them, so it goes on after whatever ended it; a slice that is done twice changes nothing. Once nothing
+ * is left under them anywhere, older versions are retired.
  */
 import type { Database } from "../db/client.ts";
+import { allDatabases, controlDb } from "../db/shards.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Config } from "../env.ts";
 import { resealGuard } from "../guard/client.ts";
 import { log } from "../log.ts";
+import { findPlaces } from "../tenancy/find-places.ts";
 import { ringOf } from "./fit.ts";
 import {
   countBackupCodeKeys,
@@ -34,23 +37,69 @@ export interface ReEncryptCall {
   readonly now: number;
 }
 
-/** Does the next slice. @returns how far it has come; finished once `finishedAt` is set. @throws StoreError */
-export async function reEncrypt(
-  call: ReEncryptCall,
-  db: Database,
-  limit: number,
-): Promise<ReEncryption> {
-  const { config, now } = call;
-  const { newest: version } = config.sealingKeys;
-  const before = await openReEncryption(db, version, now);
-  const isOver = before.finishedAt !== null && (await countSealedUnderOthers(db, version)) === 0;
-  const after = isOver ? before : await nextSlice(call, db, before, limit);
-  if (after !== before && !(await saveReEncryption(db, before, after))) {
-    // Another runner was faster: what it saved is where things stand.
-    return await openReEncryption(db, version, now);
+/** How far all databases together have come. */
+export type Progress = Omit<ReEncryption, "tenantId" | "identityId">;
+
+/** @returns finished only once all are. Undefined where none has begun. */
+export function progressOf(runs: readonly (ReEncryption | undefined)[]): Progress | undefined {
+  const begun = runs.filter((run) => run !== undefined);
+  const [first] = begun;
+  if (first === undefined) return undefined;
+  const sum = (of: (run: ReEncryption) => number) =>
+    begun.reduce((total, run) => total + of(run), 0);
+  const ends = begun.flatMap(({ finishedAt }) => finishedAt ?? []);
+  return {
+    version: first.version,
+    total: sum(({ total }) => total),
+    seen: sum(({ seen }) => seen),
+    failed: sum(({ failed }) => failed),
+    passes: Math.max(...begun.map(({ passes }) => passes)),
+    leftOver: sum(({ leftOver }) => leftOver),
+    startedAt: Math.min(...begun.map(({ startedAt }) => startedAt)),
+    finishedAt: ends.length === runs.length ? Math.max(...ends) : null,
+  };
+}
+
+interface Run {
+  readonly db: Database;
+  readonly before: ReEncryption;
+}
+
+/** Where something under an older key arrived after the end. */
+async function findReopened(runs: readonly Run[], version: number): Promise<Run | undefined> {
+  for (const run of runs) {
+    if ((await countSealedUnderOthers(run.db, version)) > 0) return run;
   }
-  if (after.finishedAt !== null) await retire(call, db);
-  return after;
+  return undefined;
+}
+
+/** Does the next slice. @returns how far it has come; finished once `finishedAt` is set. @throws StoreError */
+export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Progress> {
+  const { env, config, now } = call;
+  const { newest: version } = config.sealingKeys;
+  const runs = await Promise.all(
+    allDatabases(env).map(async (db) => ({ db, before: await openReEncryption(db, version, now) })),
+  );
+  const next =
+    runs.find(({ before }) => before.finishedAt === null) ?? (await findReopened(runs, version));
+  const after: ReEncryption[] = [];
+  for (const run of runs) after.push(run === next ? await advance(call, run, limit) : run.before);
+  const progress = progressOf(after);
+  if (progress === undefined) throw new Error("There is no database");
+  if (progress.finishedAt === null) return progress;
+  // The last one is done; a tenant may have moved to one of the others meanwhile.
+  const others = next === undefined ? [] : runs.filter((run) => run !== next);
+  if ((await findReopened(others, version)) !== undefined) return { ...progress, finishedAt: null };
+  for (const { db } of runs) await retire(call, db);
+  return progress;
+}
+
+async function advance(call: ReEncryptCall, run: Run, limit: number): Promise<ReEncryption> {
+  const { db, before } = run;
+  const after = await nextSlice(call, db, before, limit);
+  if (await saveReEncryption(db, before, after)) return after;
+  // Another runner was faster: what it saved is where things stand.
+  return await openReEncryption(db, before.version, call.now);
 }
 
 async function nextSlice(
@@ -64,10 +113,18 @@ async function nextSlice(
   const owners = await identitiesAfter(db, before, limit);
   const last = owners.at(-1);
   if (last === undefined) return await finish(call, db, before);
+  const places = await findPlaces(
+    controlDb(call.env),
+    owners.map(({ tenantId }) => tenantId),
+  );
   let failed = 0;
   for (let from = 0; from < owners.length; from += atOnce) {
     const done = await Promise.all(
-      owners.slice(from, from + atOnce).map((owner) => resealGuard(call.env, owner, before)),
+      owners.slice(from, from + atOnce).map(async (owner) => {
+        const place = places.get(owner.tenantId);
+        // Asked for at the wrong place, a guard would be made there, of the record in D1.
+        return place !== undefined && (await resealGuard(call.env, owner, place, before));
+      }),
     );
     failed += done.filter((isDone) => !isDone).length;
   }

@@ -1,19 +1,16 @@
 /** `/v1/keys` for the operator: which keys are in use, and the re-encryption. */
 import { z } from "zod";
-import { dbFor, runBatch } from "../db/client.ts";
+import { runBatch } from "../db/client.ts";
+import { allDatabases, controlDb } from "../db/shards.ts";
 import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
 import { once, operatorScope } from "../idempotency/once.ts";
 import { ringOf } from "./fit.ts";
 import { keyringNames } from "./keyring-names.ts";
-import { reEncrypt } from "./re-encrypt.ts";
-import {
-  countBackupCodeKeys,
-  findReEncryption,
-  listKeyVersions,
-  type ReEncryption,
-} from "./store.ts";
+import { type Progress, progressOf, reEncrypt } from "./re-encrypt.ts";
+import { countBackupCodeKeys, findReEncryption, listKeyVersions } from "./store.ts";
+import { inAllDatabases } from "./versions.ts";
 
 /** Guards asked in one request: the free plan of the platform allows 50 subrequests. */
 const usualSlice = 40;
@@ -36,7 +33,7 @@ const progressAnswer = z
   })
   .meta({ id: "ReEncryption" });
 
-function shownProgress(progress: ReEncryption): z.input<typeof progressAnswer> {
+function shownProgress(progress: Progress): z.input<typeof progressAnswer> {
   const { version, seen, total, failed, passes, leftOver, startedAt, finishedAt } = progress;
   return {
     ...{ version, seen, total, failed, passes, left_over: leftOver },
@@ -82,20 +79,28 @@ export const keyRoutes = [
       },
     },
     async ({ env, config }) => {
-      const db = dbFor(env, operatorScope);
       const { newest } = config.sealingKeys;
-      const [versions, sets, progress] = await Promise.all([
-        listKeyVersions(db),
-        countBackupCodeKeys(db),
-        findReEncryption(db, newest),
-      ]);
+      const found = await Promise.all(
+        allDatabases(env).map(
+          async (db) =>
+            await Promise.all([
+              listKeyVersions(db),
+              countBackupCodeKeys(db),
+              findReEncryption(db, newest),
+            ]),
+        ),
+      );
+      const versions = inAllDatabases(found.map(([noted]) => noted));
+      const progress = progressOf(found.map(([, , run]) => run));
+      const setsUnder = (version: number) =>
+        found.reduce((sum, [, sets]) => sum + (sets.get(version) ?? 0), 0);
       const keys = versions.map(({ keyring, version, firstUsedAt, retiredAt }) => ({
         keyring,
         version,
         newest: ringOf(config, keyring).newest === version,
         in_keyring: ringOf(config, keyring).keys.has(version),
         in_use: retiredAt === null,
-        backup_code_sets: keyring === "backup_codes" ? (sets.get(version) ?? 0) : null,
+        backup_code_sets: keyring === "backup_codes" ? setsUnder(version) : null,
         first_used_at: rfc3339(firstUsedAt),
         retired_at: rfc3339OrNull(retiredAt),
       }));
@@ -125,10 +130,10 @@ export const keyRoutes = [
       },
     },
     async (exchange) => {
-      const db = dbFor(exchange.env, operatorScope);
-      const progress = await once<ReEncryption>(exchange, operatorScope, db, async (remember) => {
+      const db = controlDb(exchange.env);
+      const progress = await once<Progress>(exchange, operatorScope, db, async (remember) => {
         const call = { ...exchange, now: exchange.arrivedAt };
-        const done = await reEncrypt(call, db, exchange.body.re_encryption.limit);
+        const done = await reEncrypt(call, exchange.body.re_encryption.limit);
         await runBatch(db, await remember(done));
         return done;
       });

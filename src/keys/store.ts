@@ -1,8 +1,17 @@
 /** Keys in use and the progress of a re-encryption, in D1. Never a key: only numbers and fingerprints. */
 import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
-import { type Database, type Statement, StoreError, withinStoreTimeout } from "../db/client.ts";
+import {
+  chunked,
+  type Database,
+  type Statement,
+  StoreError,
+  withinStoreTimeout,
+} from "../db/client.ts";
+import { isNotLeftBehind } from "../db/at-home.ts";
 import { identities, keyVersions, reEncryptions, requestKeys } from "../db/schema.ts";
 import type { KeyringName } from "./keyring-names.ts";
+
+const keyVersionColumns = 5;
 
 /** Times are Unix ms. */
 export interface KeyVersion {
@@ -45,12 +54,11 @@ export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
 }
 
 /** Notes versions as in use. One that was retired is in use again; its fingerprint stays. */
-export async function registerKeys(db: Database, versions: readonly KeyVersion[]): Promise<void> {
-  if (versions.length === 0) return;
-  await withinStoreTimeout(
+export function noteKeys(db: Database, versions: readonly KeyVersion[]): Statement[] {
+  return chunked(versions, keyVersionColumns).map((some) =>
     db
       .insert(keyVersions)
-      .values([...versions])
+      .values(some)
       .onConflictDoUpdate({
         target: [keyVersions.keyring, keyVersions.version],
         set: { retiredAt: null },
@@ -97,7 +105,12 @@ export async function retireKeys(
   );
 }
 
-const alive = and(isNotNull(identities.state), ne(identities.status, "erased"));
+/** Not erased, and not what a tenant left behind that lives in another database now. */
+const alive = and(
+  isNotNull(identities.state),
+  ne(identities.status, "erased"),
+  isNotLeftBehind(identities.tenantId),
+);
 
 /** The identities after the given one, in the order of the primary key. */
 export async function identitiesAfter(

@@ -10,6 +10,7 @@ import type { Config } from "../env.ts";
 import { askPrefixWatch } from "../guard/ask-prefix-watch.ts";
 import type { Surroundings } from "../guard/assess.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
+import { following } from "../guard/following.ts";
 import { log } from "../log.ts";
 import type { TenantPolicy } from "../policy.ts";
 import { type AgentFacts, agentFactsOf } from "./agent.ts";
@@ -38,7 +39,7 @@ export interface SessionContext {
 
 interface DiscoverCall extends GuardCaller {
   readonly config: Config;
-  readonly caller: { readonly tenantId: string; readonly policy: TenantPolicy };
+  readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
   /** Real time, for the age of the imported data. */
   readonly arrivedAt: number;
   /** The network data, where it began to be read beside the check of the token. */
@@ -99,7 +100,7 @@ async function surroundingsOf(
   const [found, read, crowd] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : known,
-    askPrefixWatch(env, key, tenantId, address, identityId, now, requestId),
+    askPrefixWatch(env, key, call.caller, address, identityId, now, requestId),
   ]);
   const degraded: DataSource[] = [];
   if (found.degraded) {
@@ -138,17 +139,6 @@ async function surroundingsOf(
   };
 }
 
-/** JSON that is still being gathered, as a stream. */
-function streamOf(value: Promise<Surroundings>): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    type: "bytes",
-    async start(controller) {
-      controller.enqueue(new TextEncoder().encode(JSON.stringify(await value)));
-      controller.close();
-    },
-  });
-}
-
 /** @throws AppError `user_not_found`, `user_suspended`, `unavailable` */
 export async function discover(
   call: DiscoverCall,
@@ -167,7 +157,7 @@ export async function discover(
     contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
-  const surroundings = streamOf(surroundingsOf(call, identityId, sessionContext, agentFacts));
+  const surroundings = following(surroundingsOf(call, identityId, sessionContext, agentFacts));
   return await askGuard(call, identityId, (guard, guardCall) =>
     guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
   );

@@ -1,6 +1,6 @@
 /** `/v1/sentinel`: how risky a session is. */
 import { z } from "zod";
-import { dbFor } from "../db/client.ts";
+import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -101,7 +101,7 @@ export const sentinelRoutes = [
     async (exchange) => {
       const { assessment_id: given, outcome } = exchange.body.feedback;
       const { tenantId } = exchange.caller;
-      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
+      await claim(exchange, tenantId, controlDb(exchange.env));
       await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
         guard.judge(call, given, outcome),
       );

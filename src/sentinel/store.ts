@@ -1,8 +1,9 @@
 /** Assessments in D1. */
-import { and, desc, eq, gte, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdAt } from "../crypto/id.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { assessments, identities, isErased, tenants } from "../db/schema.ts";
+import { isAtHome, isElsewhere, oneRow, requireAtHome, tenantsAtHome } from "../db/at-home.ts";
+import { assessments, identities, isErased } from "../db/schema.ts";
 import type { AssessmentRecord, VerdictRecord } from "./assessment.ts";
 import { contextSchema } from "./context.ts";
 import { type KnownSession, memoryMs, mostKept, type Verdict, verdicts } from "./history.ts";
@@ -87,19 +88,23 @@ const session = {
 /** What cannot be read, or is of a model that kept no context, is no session to learn from. */
 function sessionsOf(
   rows: readonly {
-    readonly id: string;
-    readonly at: number;
+    readonly id: string | null;
+    readonly at: number | null;
     readonly verdict: Verdict | null;
     readonly context: string | null;
   }[],
 ): KnownSession[] {
-  return rows.flatMap(({ context, ...row }) => {
+  return rows.flatMap(({ context, id, at, verdict }) => {
+    if (id === null || at === null) return [];
     const parsed = contextSchema.safeParse(context === null ? null : JSON.parse(context));
-    return parsed.success ? [{ ...row, context: parsed.data }] : [];
+    return parsed.success ? [{ id, at, verdict, context: parsed.data }] : [];
   });
 }
 
-/** What an identity is known by, for a guard that lost it; in the order of time. @throws StoreError */
+/**
+ * What an identity is known by, for a guard that lost it; in the order of time.
+ * @throws StoreError; FencedTenantError where the tenant has left the database
+ */
 export async function findSessions(
   db: Database,
   tenantId: string,
@@ -108,9 +113,10 @@ export async function findSessions(
   const newest = async (verdict: Verdict) =>
     await withinStoreTimeout(
       db
-        .select(session)
-        .from(assessments)
-        .where(
+        .select({ ...session, isElsewhere: isElsewhere(tenantId) })
+        .from(oneRow)
+        .leftJoin(
+          assessments,
           and(
             eq(assessments.tenantId, tenantId),
             isOf(identityId),
@@ -120,11 +126,12 @@ export async function findSessions(
         .orderBy(desc(assessments.id))
         .limit(mostKept[verdict]),
     );
-  const rows = await Promise.all(verdicts.map(newest));
-  return sessionsOf(rows.flat().toSorted((left, right) => left.at - right.at));
+  const rows = (await Promise.all(verdicts.map(newest))).flat();
+  requireAtHome(rows);
+  return sessionsOf(rows).toSorted((left, right) => left.at - right.at);
 }
 
-/** @throws StoreError */
+/** @throws as `findSessions` */
 export async function findSession(
   db: Database,
   tenantId: string,
@@ -133,11 +140,15 @@ export async function findSession(
 ): Promise<KnownSession | undefined> {
   const rows = await withinStoreTimeout(
     db
-      .select(session)
-      .from(assessments)
-      .where(and(isAssessment(tenantId, assessmentId), eq(assessments.identityId, identityId)))
+      .select({ ...session, isElsewhere: isElsewhere(tenantId) })
+      .from(oneRow)
+      .leftJoin(
+        assessments,
+        and(isAssessment(tenantId, assessmentId), eq(assessments.identityId, identityId)),
+      )
       .limit(1),
   );
+  requireAtHome(rows);
   return sessionsOf(rows)[0];
 }
 
@@ -222,12 +233,14 @@ export function forgetAssessments(db: Database, tenantId: string, identityId: st
  * identities: a delivery that arrived after the erasure may have left one.
  */
 export async function purgeAssessments(db: Database, now: number): Promise<void> {
-  const everyTenant = db.select({ id: tenants.id }).from(tenants);
   const oldest = firstIdAt(Math.max(0, now - memoryMs));
   const { tenantId, identityId } = assessments;
-  const erasedOnes = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} WHERE ${isErased}`;
+  const erasedOnes = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
+    WHERE ${isErased} AND ${isAtHome(identities.tenantId)}`;
   await runBatch(db, [
-    db.delete(assessments).where(and(inArray(tenantId, everyTenant), lt(assessments.id, oldest))),
+    db
+      .delete(assessments)
+      .where(and(sql`${tenantId} IN ${tenantsAtHome(assessments)}`, lt(assessments.id, oldest))),
     db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erasedOnes})`),
   ]);
 }

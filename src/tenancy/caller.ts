@@ -1,5 +1,6 @@
 import type { TenantPolicy } from "../policy.ts";
 import type { Permission } from "./permission.ts";
+import type { Place } from "./place.ts";
 
 /** The tenant on whose behalf an API token calls, as the token's record has it. */
 export interface TenantCaller {
@@ -10,6 +11,8 @@ export interface TenantCaller {
   /** Unix ms; null: never. */
   readonly expiresAt: number | null;
   readonly policy: TenantPolicy;
+  /** Where the tenant's objects are. */
+  readonly place: Place;
 }
 
 /** What a presented token was found to be. A revoked one is known, so that its use can be told. */

@@ -1,10 +1,12 @@
 /** The tenant's settings: read, and changed field by field. */
 import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/file.ts";
-import { dbFor } from "../db/client.ts";
+import { changeWithEvents } from "../control-outbox/change.ts";
+import { controlDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { TenantPolicy } from "../policy.ts";
+import { liesWithin, type Place } from "./place.ts";
 import { forgetTenant } from "./resolve-token.ts";
 import {
   contradictionsIn,
@@ -17,7 +19,7 @@ import {
 import { findSettings, patchSettings } from "./store.ts";
 
 async function settingsNow(env: Env, tenantId: string): Promise<SettingsPatch> {
-  const set = await findSettings(dbFor(env, tenantId), tenantId);
+  const set = await findSettings(controlDb(env), tenantId);
   if (set === undefined) throw new AppError("not_found");
   return set;
 }
@@ -56,14 +58,18 @@ export async function changeSettings(
   call: {
     readonly env: Env;
     readonly config: Config;
-    readonly caller: { readonly tenantId: string };
+    readonly caller: { readonly tenantId: string; readonly place: Place };
     readonly actor: Actor;
     readonly now: number;
     readonly requestId: string;
   },
   patch: SettingsPatch,
 ): Promise<Settings> {
-  const { tenantId } = call.caller;
+  const { tenantId, place } = call.caller;
+  if (!liesWithin(patch.location?.hint ?? null, place.jurisdiction)) {
+    const message = "must lie within the tenant's jurisdiction";
+    throw invalidRequest([{ path: "settings.location.hint", message }]);
+  }
   merge(await settingsNow(call.env, tenantId), patch, "settings");
   const changed = Object.entries(patch).flatMap(([group, fields]) =>
     Object.keys(fields ?? {}).map((field) => `${group}.${field}`),
@@ -80,7 +86,8 @@ export async function changeSettings(
   );
   const events = await filed(call.config.auditSigningKeys, [event]);
   try {
-    await patchSettings(dbFor(call.env, tenantId), tenantId, patch, events);
+    const change = patchSettings(controlDb(call.env), tenantId, patch);
+    await changeWithEvents(call.env, { tenantId }, events, [change]);
   } finally {
     // Also where no answer came: it may have been done.
     forgetTenant(tenantId);

@@ -3,7 +3,7 @@
  * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
  * changes settings forgets at once. D1 and the tenant's register of ended tokens are asked side by side.
  */
-import { dbFor } from "../db/client.ts";
+import { controlDb, hasShard, rememberShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { apiTokenHash, readApiToken } from "./api-token.ts";
@@ -53,14 +53,14 @@ export async function resolveToken(
   now: number,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<ResolvedToken | undefined> {
-  const read = readApiToken(token);
-  if (read === undefined) return undefined;
   const hash = apiTokenHash(token);
   const known = kept.get(hash);
   if (known !== undefined && now - known.readAt < keptMs && now >= known.readAt) return known;
   kept.delete(hash);
+  const read = readApiToken(token);
+  if (read === undefined) return undefined;
   const changesBefore = changes;
-  const db = dbFor(env, read.tenantId);
+  const db = controlDb(env);
   const lookup = findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
     throw new AppError("unavailable");
@@ -68,14 +68,21 @@ export async function resolveToken(
   const [found, end] = await Promise.all([lookup, registeredEnd(env, read.tenantId, hash)]);
   if (found === undefined) return undefined;
   const { token: record, tenant } = found;
+  if (!hasShard(env, tenant.shard)) {
+    log("error", "database_not_bound", { tenant_id: tenant.id });
+    throw new AppError("unavailable");
+  }
+  rememberShard(env, tenant.id, tenant.shard, now);
   const ends = [record.expiresAt, end].filter((at) => at !== null);
+  const policy = policyOf(tenant.settings);
   const caller: TenantCaller = {
     tenantId: tenant.id,
     tokenId: record.id,
     mode: tenant.mode,
     permissions: record.permissions,
     expiresAt: ends.length === 0 ? null : Math.min(...ends),
-    policy: policyOf(tenant.settings),
+    policy,
+    place: { jurisdiction: tenant.jurisdiction, hint: policy.location.hint },
   };
   const revoked = record.revokedAt !== null || end === revokedForGood;
   if (changes === changesBefore) keep(hash, { caller, revoked, readAt: now });

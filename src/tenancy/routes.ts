@@ -1,6 +1,6 @@
 /** `/v1/tenants` for the operator, `/v1/tokens` and `/v1/settings` for the tenant. */
 import { z } from "zod";
-import { dbFor } from "../db/client.ts";
+import { controlDb } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
 import { operator, tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -16,6 +16,7 @@ import {
 } from "../http/schemas.ts";
 import { changeSettings, getSettings } from "./change-settings.ts";
 import { documentSpellings, permissionOf, permissions } from "./permission.ts";
+import { jurisdictions } from "./place.ts";
 import { settingsPatchSchema, settingsSchema } from "./settings.ts";
 import { type ApiToken, listTokens } from "./store.ts";
 import { createTenant } from "./tenants.ts";
@@ -76,7 +77,17 @@ export const tenancyRoutes = [
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({
-        tenant: z.strictObject({ name, mode: z.enum(["live", "test"]) }),
+        tenant: z.strictObject({
+          name,
+          mode: z.enum(["live", "test"]),
+          jurisdiction: z.enum(jurisdictions).nullable().default(null).meta({
+            description:
+              "Where the tenant's Durable Objects run and keep their data; fixed with the tenant. Null: anywhere.",
+          }),
+          shard: z.int().min(0).default(0).meta({
+            description: "The database its data goes to: 0 is `DB`, 1 `DB_1` and so on.",
+          }),
+        }),
       }),
       query: none,
       answers: {
@@ -87,7 +98,9 @@ export const tenancyRoutes = [
               id,
               name: z.string(),
               mode: z.enum(["live", "test"]),
+              jurisdiction: z.enum(jurisdictions).nullable(),
               created_at: instant,
+              shard: z.int().min(0),
             }),
             token: issuedAnswer,
           }),
@@ -100,7 +113,9 @@ export const tenancyRoutes = [
         id: tenant.id,
         name: tenant.name,
         mode: tenant.mode,
+        jurisdiction: tenant.jurisdiction,
         created_at: rfc3339(tenant.createdAt),
+        shard: tenant.shard,
       };
       return reply(201, { tenant: shown, token: shownOnce(token) });
     },
@@ -166,8 +181,7 @@ export const tenancyRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query }) => {
-      const db = dbFor(env, tenantId);
-      const rows = await listTokens(db, tenantId, query.after, query.limit + 1);
+      const rows = await listTokens(controlDb(env), tenantId, query.after, query.limit + 1);
       const { page, ...cursor } = pageOf(rows, query.limit);
       return reply(200, { tokens: page.map(shownToken), ...cursor });
     },

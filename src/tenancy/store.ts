@@ -1,19 +1,24 @@
-/** Tenants and API tokens in D1. What changes here writes its audit event in the same batch. */
-import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
-import type { FiledEvent } from "../audit/file.ts";
-import { insertEvents } from "../audit/store.ts";
+/**
+ * Tenants and API tokens in D1, in the control plane. What changes here is a batch with its audit event,
+ * see control-outbox/change.ts.
+ */
+import { and, asc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { apiTokens, tenants } from "../db/schema.ts";
+import { apiTokens, tenantFences, tenants } from "../db/schema.ts";
 import type { Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
+import type { Jurisdiction } from "./place.ts";
 import type { SettingsPatch } from "./settings.ts";
 
 export interface Tenant {
   readonly id: string;
   readonly name: string;
   readonly mode: Mode;
+  readonly jurisdiction: Jurisdiction | null;
   readonly settings: SettingsPatch;
   readonly createdAt: number;
+  /** The database with its data. */
+  readonly shard: number;
 }
 
 /** Times are Unix ms. */
@@ -47,32 +52,15 @@ const tokenColumns = {
   lastUsedAt: apiTokens.lastUsedAt,
 };
 
-export async function insertTenant(
-  db: Database,
-  tenant: Tenant,
-  token: HashedApiToken,
-  events: readonly FiledEvent[],
-  remembered: readonly Statement[],
-): Promise<void> {
-  await runBatch(db, [
-    db.insert(tenants).values(tenant),
-    db.insert(apiTokens).values(token),
-    insertEvents(db, tenant.id, events),
-    ...remembered,
-  ]);
+/** With a fence in `DB`, the control plane's own database, around one that lives elsewhere. */
+export function insertTenant(db: Database, tenant: Tenant): Statement[] {
+  const { id, shard } = tenant;
+  const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", move: id });
+  return [db.insert(tenants).values(tenant), ...(shard === 0 ? [] : [fence])];
 }
 
-export async function insertToken(
-  db: Database,
-  token: HashedApiToken,
-  events: readonly FiledEvent[],
-  remembered: readonly Statement[],
-): Promise<void> {
-  await runBatch(db, [
-    db.insert(apiTokens).values(token),
-    insertEvents(db, token.tenantId, events),
-    ...remembered,
-  ]);
+export function insertToken(db: Database, token: HashedApiToken): Statement {
+  return db.insert(apiTokens).values(token);
 }
 
 /** A token with its tenant, whether or not it may still be used. */
@@ -130,39 +118,21 @@ export async function listTokens(
   );
 }
 
-/** The new token and the end of the old one, together. */
-export async function replaceToken(
+export function endToken(
   db: Database,
-  old: { readonly id: string; readonly tenantId: string; readonly expiresAt: number },
-  replacement: HashedApiToken,
-  events: readonly FiledEvent[],
-  remembered: readonly Statement[],
-): Promise<void> {
-  await runBatch(db, [
-    db.insert(apiTokens).values(replacement),
-    db
-      .update(apiTokens)
-      .set({ expiresAt: old.expiresAt, endUnregistered: true })
-      .where(ofTenant(old.tenantId, old.id)),
-    insertEvents(db, old.tenantId, events),
-    ...remembered,
-  ]);
+  { id, tenantId, expiresAt }: Pick<ApiToken, "id" | "tenantId" | "expiresAt">,
+): Statement {
+  return db
+    .update(apiTokens)
+    .set({ expiresAt, endUnregistered: true })
+    .where(ofTenant(tenantId, id));
 }
 
-export async function revokeToken(
-  db: Database,
-  tenantId: string,
-  id: string,
-  now: number,
-  events: readonly FiledEvent[],
-): Promise<void> {
-  await runBatch(db, [
-    db
-      .update(apiTokens)
-      .set({ revokedAt: now, endUnregistered: true })
-      .where(ofTenant(tenantId, id)),
-    insertEvents(db, tenantId, events),
-  ]);
+export function revokeToken(db: Database, tenantId: string, id: string, now: number): Statement {
+  return db
+    .update(apiTokens)
+    .set({ revokedAt: now, endUnregistered: true })
+    .where(ofTenant(tenantId, id));
 }
 
 /** A token whose end the tenant's register may not know. */
@@ -236,18 +206,37 @@ export async function findSettings(
   return rows[0]?.settings;
 }
 
-/** Lays the patch over what is set (RFC 7396), so that two patches at once both take effect. */
-export async function patchSettings(
+/** What says where the objects of these tenants are. */
+export async function listPlacements(
   db: Database,
-  tenantId: string,
-  patch: SettingsPatch,
-  events: readonly FiledEvent[],
-): Promise<void> {
+  tenantIds: readonly string[],
+): Promise<Pick<Tenant, "id" | "jurisdiction" | "settings">[]> {
+  // One parameter however many there are: D1 takes a hundred.
+  const wanted = sql`${tenants.id} IN (SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
+  const { id, jurisdiction, settings } = tenants;
+  return await withinStoreTimeout(
+    db.select({ id, jurisdiction, settings }).from(tenants).where(wanted),
+  );
+}
+
+/** Lays the patch over what is set (RFC 7396), so that two patches at once both take effect. */
+export function patchSettings(db: Database, tenantId: string, patch: SettingsPatch): Statement {
   const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
-  await runBatch(db, [
-    db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
-    insertEvents(db, tenantId, events),
-  ]);
+  return db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId));
+}
+
+/** How long each of these tenants keeps events in D1, in days. */
+export async function findRetentions(
+  db: Database,
+  tenantIds: readonly string[],
+  usualDays: number,
+): Promise<ReadonlyMap<string, number>> {
+  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
+  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${usualDays})`;
+  const rows = await withinStoreTimeout(
+    db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
+  );
+  return new Map(rows.map((row) => [row.id, row.retentionDays]));
 }
 
 /** Asks D1 for anything. @throws StoreError when it does not answer or is not migrated */

@@ -2,11 +2,14 @@
 import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/file.ts";
 import { newId } from "../crypto/id.ts";
-import { dbFor } from "../db/client.ts";
+import { changeWithEvents } from "../control-outbox/change.ts";
+import { controlDb, hasShard } from "../db/shards.ts";
+import { invalidRequest } from "../errors.ts";
 import { type OnceCall, once, operatorScope } from "../idempotency/once.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
-import { insertTenant, type Tenant } from "./store.ts";
+import { canKeepIn, type Jurisdiction } from "./place.ts";
+import { insertTenant, insertToken, type Tenant } from "./store.ts";
 import { type IssuedToken, issueToken } from "./tokens.ts";
 
 const firstTokenName = "initial";
@@ -16,12 +19,30 @@ export interface NewTenant {
   readonly token: IssuedToken;
 }
 
+/**
+ * @throws AppError `invalid_request` where the environment has no such database, or the runtime cannot keep
+ *   the tenant's objects where they must be
+ */
 export async function createTenant(
   call: OnceCall & { readonly env: Env; readonly actor: Actor },
-  wanted: { readonly name: string; readonly mode: Mode },
+  wanted: {
+    readonly name: string;
+    readonly mode: Mode;
+    readonly jurisdiction: Jurisdiction | null;
+    readonly shard: number;
+  },
 ): Promise<NewTenant> {
-  const keysIn = dbFor(call.env, operatorScope);
-  return await once<NewTenant>(call, operatorScope, keysIn, async (remember) => {
+  const { jurisdiction, shard } = wanted;
+  if (jurisdiction !== null && !canKeepIn(call.env.GUARD, jurisdiction)) {
+    const message =
+      "cannot be had here: this runtime keeps no objects in a jurisdiction (no local one does)";
+    throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
+  }
+  if (!hasShard(call.env, shard)) {
+    throw invalidRequest([{ path: "tenant.shard", message: "is no database of the service" }]);
+  }
+  const db = controlDb(call.env);
+  return await once<NewTenant>(call, operatorScope, db, async (remember) => {
     const tenant: Tenant = { ...wanted, id: newId(call.now), settings: {}, createdAt: call.now };
     const { issued, stored } = issueToken(
       tenant,
@@ -32,7 +53,11 @@ export async function createTenant(
       tenant.id,
       call,
       { type: "tenant", id: tenant.id },
-      { action: "tenant.created", outcome: "success", details: { mode: tenant.mode } },
+      {
+        action: "tenant.created",
+        outcome: "success",
+        details: { mode: tenant.mode, ...(jurisdiction === null ? {} : { jurisdiction }) },
+      },
     );
     const tokenCreated = tenantEvent(
       tenant.id,
@@ -47,7 +72,11 @@ export async function createTenant(
     );
     const events = await filed(call.config.auditSigningKeys, [created, tokenCreated]);
     const answer = { tenant, token: issued };
-    await insertTenant(dbFor(call.env, tenant.id), tenant, stored, events, await remember(answer));
+    await changeWithEvents(call.env, { tenantId: tenant.id, shard: tenant.shard }, events, [
+      ...insertTenant(db, tenant),
+      insertToken(db, stored),
+      ...(await remember(answer)),
+    ]);
     return answer;
   });
 }

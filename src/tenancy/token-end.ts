@@ -1,8 +1,10 @@
 /** When an API token ends before its time: kept in D1, and beyond it in the tenant's token register. */
-import { allDatabases, type Database } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
+import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
+import { anywhere, objectOf } from "./place.ts";
 import { listUnregisteredEnds, markRegistered } from "./store.ts";
 import type { TokenRegister } from "./token-register.ts";
 
@@ -18,8 +20,9 @@ export const revokedForGood = 0;
 const registerTimeoutMs = 2_000;
 const mostPerRun = 200;
 
+/** Anywhere: it is asked beside the tenant's record, before anybody knows where the tenant belongs. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
-  return REGISTER.get(REGISTER.idFromName(tenantId));
+  return objectOf(REGISTER, tenantId, anywhere);
 }
 
 /**
@@ -66,5 +69,5 @@ export async function registerEnds(env: Env, db: Database, tenantId?: string): P
 
 /** Of all tenants; never throws. */
 export async function registerAllEnds(env: Env): Promise<void> {
-  for (const db of allDatabases(env)) await registerEnds(env, db);
+  await registerEnds(env, controlDb(env));
 }

@@ -2,13 +2,14 @@
 import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/file.ts";
 import { newId } from "../crypto/id.ts";
-import { dbFor } from "../db/client.ts";
+import { changeWithEvents } from "../control-outbox/change.ts";
+import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type OnceCall, once } from "../idempotency/once.ts";
 import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { forgetTenant } from "./resolve-token.ts";
-import { type ApiToken, findToken, insertToken, replaceToken, revokeToken } from "./store.ts";
+import { type ApiToken, endToken, findToken, insertToken, revokeToken } from "./store.ts";
 import { registerEnds } from "./token-end.ts";
 
 /** The last instant that RFC 3339 can write. */
@@ -59,7 +60,7 @@ export async function createToken(
   wanted: Parameters<typeof issueToken>[1],
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
-  const db = dbFor(call.env, tenantId);
+  const db = controlDb(call.env);
   return await once(call, tenantId, db, async (remember) => {
     const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
@@ -69,7 +70,10 @@ export async function createToken(
       details: { permissions: wanted.permissions.join(" ") },
     });
     const events = await filed(call.config.auditSigningKeys, [event]);
-    await insertToken(db, stored, events, await remember(issued));
+    await changeWithEvents(call.env, { tenantId }, events, [
+      insertToken(db, stored),
+      ...(await remember(issued)),
+    ]);
     return issued;
   });
 }
@@ -84,7 +88,7 @@ export async function rotateToken(
   overlapSeconds: number,
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
-  const db = dbFor(call.env, tenantId);
+  const db = controlDb(call.env);
   return await once(call, tenantId, db, async (remember) => {
     const old = await findToken(db, tenantId, id);
     if (old === undefined) throw new AppError("not_found");
@@ -100,7 +104,11 @@ export async function rotateToken(
     const events = await filed(call.config.auditSigningKeys, [event]);
     const ending = { id, tenantId, expiresAt: end };
     try {
-      await replaceToken(db, ending, stored, events, await remember(issued));
+      await changeWithEvents(call.env, { tenantId }, events, [
+        insertToken(db, stored),
+        endToken(db, ending),
+        ...(await remember(issued)),
+      ]);
     } finally {
       // Also where no answer came: it may have been done.
       forgetTenant(tenantId);
@@ -113,7 +121,7 @@ export async function rotateToken(
 /** Refused everywhere within 30 s, here at once. */
 export async function revoke(call: TokenCall, id: string): Promise<void> {
   const { tenantId } = call.caller;
-  const db = dbFor(call.env, tenantId);
+  const db = controlDb(call.env);
   if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
   const event = tenantEvent(
     tenantId,
@@ -126,7 +134,9 @@ export async function revoke(call: TokenCall, id: string): Promise<void> {
   );
   const events = await filed(call.config.auditSigningKeys, [event]);
   try {
-    await revokeToken(db, tenantId, id, call.now, events);
+    await changeWithEvents(call.env, { tenantId }, events, [
+      revokeToken(db, tenantId, id, call.now),
+    ]);
   } finally {
     // Also where no answer came: it may have been done.
     forgetTenant(tenantId);

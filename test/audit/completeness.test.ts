@@ -9,6 +9,7 @@ import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
+import { makeBusy } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { type About, nobody, requestTo } from "../support/requests.ts";
 import { expectTold } from "../support/told.ts";
@@ -26,6 +27,8 @@ interface Case {
   readonly given?: (world: World) => Promise<unknown>;
   /** The body, where it is not that of the usual request. */
   readonly body?: (world: World) => object;
+  /** The request is about nobody, and nothing. */
+  readonly isAboutNobody?: true;
   readonly told: readonly string[];
 }
 
@@ -146,6 +149,11 @@ const expectations: Readonly<Record<string, Expectation>> = {
   proveAuditConsistency: readsTheLog,
   listAuditKeys: reads,
   createTenant: { success: { told: ["tenant.created success", "token.created success"] } },
+  relocateTenant: {
+    success: { told: ["tenant.relocated success"] },
+    // Of a tenant that does not exist nobody is told.
+    errors: { not_found: { isAboutNobody: true, told: [] } },
+  },
   createToken: { success: { told: ["token.created success"] } },
   listTokens: reads,
   rotateToken: { success: { told: ["token.rotated success"] } },
@@ -176,7 +184,8 @@ async function somebody({ tenant, user }: World): Promise<About> {
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const [{ id: eventId }] = await user.events();
   const { assessment_id: assessmentId } = await user.assessed();
-  return { externalId: user.externalId, id: user.id, tokenId: tokens[1].id, eventId, assessmentId };
+  const { externalId, id } = user;
+  return { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id, eventId, assessmentId };
 }
 
 function requestIdOf({ headers }: Answer): string | null {
@@ -244,7 +253,8 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
     it(`tells of ${code}: ${ending?.told.join(" and ")}`, async () => {
       if (ending === undefined) throw new Error(`What is told of ${code} by the route ${name}?`);
       const world = await newWorld();
-      const about = ending === ofEveryRoute[code] ? nobody : await somebody(world);
+      const isAboutNobody = ending === ofEveryRoute[code] || ending.isAboutNobody === true;
+      const about = isAboutNobody ? nobody : await somebody(world);
       await ending.given?.(world);
       const answer = await ask(world, about, ending.body && { body: ending.body(world) });
       expect(answer.body.code).toBe(code);
@@ -273,6 +283,7 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
       await ask(world, about, { token: revoked }),
       await ask(world, about, { token: expired, headers: { "Test-Clock": later } }),
     ];
+    await makeBusy(tenant.id);
     const limiter = Object.getPrototypeOf(env.TOKEN_RATE_LIMIT);
     const limit = vi.spyOn(limiter, "limit").mockResolvedValue({ success: false });
     answers.push(await ask(world, about));

@@ -99,6 +99,7 @@ async function journey(answers: string[]): Promise<Known> {
   const provision = { user: { external_id: externalId } };
   const { user } = (await ask("provisionUser", nobody, { ...mine, body: provision })).body;
   const about: About = {
+    tenantId,
     externalId,
     id: user.id,
     tokenId: spare.id,
@@ -166,7 +167,7 @@ async function journey(answers: string[]): Promise<Known> {
   await ask("revokeToken", about, mine);
   await ask("listUsers", about, { token: spare.secret });
   const operators = { token: env.OPERATOR_TOKEN };
-  for (const name of ["listKeys", "reEncrypt"]) {
+  for (const name of ["listKeys", "reEncrypt", "relocateTenant"]) {
     await ask(name, about, operators);
     await ask(name, about, mine);
   }

@@ -12,7 +12,7 @@ import { leafHash } from "../../src/audit/tree/merkle.ts";
 import { bodyOf, noteOf, originOf, readNote } from "../../src/audit/tree/note.ts";
 import { appended, type Tile } from "../../src/audit/tree/tiles.ts";
 import { publicKeyText, signingKeyOf } from "../../src/crypto/signing.ts";
-import { dbFor } from "../../src/db/client.ts";
+import { dbFor } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
 import { judge, problemsOf, save, saveCheckpoint, saveKeys } from "../support/saved-trail.ts";
 
@@ -271,7 +271,13 @@ describe("A history rewritten with fresh hashes", () => {
       tenant.id,
       leaf,
     );
-    const events: FiledEvent[] = await readLog(dbFor(env, tenant.id), tenant.id, 0, 1_000, 1_000);
+    const events: FiledEvent[] = await readLog(
+      await dbFor(env, tenant.id),
+      tenant.id,
+      0,
+      1_000,
+      1_000,
+    );
     const hashes = events.map((event) => leafHash(leafData(leafOf(event))));
     const { root, changed } = appended([], 0, hashes);
     await replaceTiles(tenant, changed);

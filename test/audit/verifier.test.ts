@@ -11,7 +11,8 @@ import { bodyOf, noteOf, originOf } from "../../src/audit/tree/note.ts";
 import { toHex, utf8 } from "../../src/crypto/bytes.ts";
 import { derivedId } from "../../src/crypto/id.ts";
 import { publicKeyText, type SigningKey, signingKeyOf } from "../../src/crypto/signing.ts";
-import { dbFor, runBatch } from "../../src/db/client.ts";
+import { runBatch } from "../../src/db/client.ts";
+import { dbFor } from "../../src/db/shards.ts";
 import { configNow } from "../../src/env.ts";
 import { Tenant } from "../support/client.ts";
 import { judge, problemsOf, type Saved, save, saveCheckpoint } from "../support/saved-trail.ts";
@@ -155,7 +156,7 @@ describe("The verifier", () => {
   it("verifies hundreds of real events across tiles, with older checkpoints", async () => {
     const tenant = await Tenant.create();
     const config = configNow(env);
-    const db = dbFor(env, tenant.id);
+    const db = await dbFor(env, tenant.id);
     const older: string[] = [];
     for (const count of [250, 300, 60]) {
       const events = await filed(

@@ -15,11 +15,14 @@ describe("The migrations", () => {
       "audit_events without rowid",
       "audit_tiles without rowid",
       "audit_trees without rowid",
+      "control_outbox without rowid",
       "identities without rowid",
       "key_versions",
       "populations without rowid",
       "re_encryptions",
+      "relocations without rowid",
       "request_keys without rowid",
+      "tenant_fences without rowid",
       "tenants",
     ]);
   });

@@ -18,11 +18,12 @@ export interface JsonSchema {
   readonly items?: JsonSchema | undefined;
   readonly properties?: Readonly<Record<string, JsonSchema>> | undefined;
   readonly required?: readonly string[] | undefined;
+  readonly anyOf?: readonly JsonSchema[] | undefined;
 }
 
 const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
   z.looseObject({
-    type: z.string(),
+    type: z.string().optional(),
     enum: z.array(z.string()).optional(),
     pattern: z.string().optional(),
     format: z.string().optional(),
@@ -36,6 +37,7 @@ const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
     items: jsonSchema.optional(),
     properties: z.record(z.string(), jsonSchema).optional(),
     required: z.array(z.string()).optional(),
+    anyOf: z.array(jsonSchema).optional(),
   }),
 );
 

@@ -1,6 +1,7 @@
 /** The body of every fuzz file: so many requests from one seed, one after the other. */
 import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
+import { provideJurisdictions } from "../support/jurisdictions.ts";
 import { documentedOperations } from "./document.ts";
 import { Known } from "./known.ts";
 import { requestBeside, requestTo } from "./request-arbitrary.ts";
@@ -49,6 +50,8 @@ export function fuzzEveryRoute(file: number): void {
     it("are answered as documented, never with a fault, and accepted only where it allows", {
       timeout: takesAtMostMs,
     }, async () => {
+      // Else the document allows what only the platform can do.
+      provideJurisdictions();
       const operations = await documentedOperations();
       const known = await Known.create();
       const toAnyRoute = fc.constantFrom(...operations).chain(requestTo);

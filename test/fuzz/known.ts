@@ -30,6 +30,8 @@ class Realm {
   readonly #users: KnownUser[] = [];
   readonly #tokenIds: string[] = [];
   readonly #eventIds: string[] = [];
+  /** Of a tenant that nothing else is asked about: erasures wait where one is moving. */
+  #movableTenantId = "";
 
   private constructor(tenant: Tenant) {
     this.tenant = tenant;
@@ -47,6 +49,7 @@ class Realm {
       const { assessment_id } = await user.assessed();
       realm.#users.push({ externalId, id, secret, backupCodes, assessmentIds: [assessment_id] });
     }
+    realm.#movableTenantId = (await Tenant.create(mode)).id;
     const { events } = (await realm.tenant.send("GET", "/v1/audit/events?limit=100")).body;
     for (const { id } of events) realm.#eventIds.push(id);
     return realm;
@@ -68,6 +71,8 @@ class Realm {
         return pick(user?.assessmentIds ?? [], subject) ?? "0".repeat(48);
       case "tokenId":
         return pick(this.#tokenIds, subject) ?? "0".repeat(24);
+      case "movableTenantId":
+        return this.#movableTenantId;
       case "eventId":
         return pick(this.#eventIds, subject) ?? "0".repeat(24);
     }

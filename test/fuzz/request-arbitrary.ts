@@ -63,6 +63,12 @@ function asText(value: unknown): string {
   return JSON.stringify(value).replaceAll(rawNumber, "$1");
 }
 
+/** Whose id it is, by a part of the path before it. */
+const idNames = [
+  ["/tokens/", "token_id"],
+  ["/tenants/", "tenant_id"],
+] as const;
+
 function pathOf({ template, parameters }: Operation, id: string): string {
   const names = parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name);
   return names.reduce((path, name) => path.replace(`{${name}}`, id), template);
@@ -93,7 +99,7 @@ function soundRequest(operation: Operation): Arbitrary<Planned> {
     method: fc.constant(method),
     path: (idSchema === undefined
       ? fc.constant("")
-      : soundValue(idSchema, template.includes("/tokens/") ? "token_id" : "event_id")
+      : soundValue(idSchema, idNames.find(([part]) => template.includes(part))?.[1] ?? "event_id")
     ).map((id) => pathOf(operation, String(id))),
     query: query.map((pairs) => pairs.flat()),
     suffix: fc.constant(""),

@@ -82,7 +82,10 @@ function complaintsOfAny({ status, headers }: Answer): string[] {
  * Refused although the document allows the request. What these routes are asked must also agree
  * with itself, or with what is set or known, which no schema can say.
  */
-const mayDisagree = ["changeSettings", "simulatePolicy", "verifyOtp", "proveAuditConsistency"];
+const mayDisagree = [
+  ...["changeSettings", "simulatePolicy", "verifyOtp", "proveAuditConsistency"],
+  "relocateTenant",
+];
 
 function complaintsOfVerdict(
   planned: Planned,

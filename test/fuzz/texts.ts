@@ -9,6 +9,7 @@ export const knownNames = [
   "externalId",
   "identityId",
   "tokenId",
+  "movableTenantId",
   "eventId",
   "assessmentId",
   "totpCode",

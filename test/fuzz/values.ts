@@ -38,6 +38,7 @@ const meantByName: Readonly<Record<string, readonly KnownName[]>> = {
   id: ["identityId"],
   token_id: ["tokenId"],
   event_id: ["eventId"],
+  tenant_id: ["movableTenantId"],
 };
 
 function soundString(schema: JsonSchema, name: string): Arbitrary<string> {
@@ -77,6 +78,8 @@ const rangeByName: Readonly<Record<string, readonly [number, number]>> = {
   lock_seconds: [1, 60],
   max_lock_seconds: [60, 3_600],
   disable_after: [10, 100],
+  // Databases of the tests; any other is refused.
+  shard: [0, 2],
 };
 
 function soundNumber(schema: JsonSchema, name: string): Arbitrary<number> {
@@ -98,7 +101,8 @@ function soundNumber(schema: JsonSchema, name: string): Arbitrary<number> {
 
 /** A value that the document allows. */
 export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
-  const { properties, required = [], items, maxItems = 3 } = schema;
+  const { properties, required = [], items, maxItems = 3, anyOf } = schema;
+  if (anyOf !== undefined) return fc.oneof(...anyOf.map((one) => soundValue(one, name)));
   if (properties !== undefined) {
     const fields = Object.entries(properties).map(
       ([key, field]) => [key, soundValue(field, key)] as const,
@@ -113,6 +117,8 @@ export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
     return fc.array(soundValue(items, name), { minLength, maxLength: Math.min(maxItems, 4) });
   }
   switch (schema.type) {
+    case "null":
+      return fc.constant(null);
     case "string":
       return soundString(schema, name);
     case "integer":

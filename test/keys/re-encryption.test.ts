@@ -1,7 +1,7 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { deliver } from "../../src/guard/outbox.ts";
+import { deliveryOf } from "../../src/guard/outbox.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
@@ -12,11 +12,14 @@ import { causeOf } from "../../src/log.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
 import {
   deployKeys,
+  newInstallation,
   firstCodeKey,
   firstSealingKey,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
+import { queueRefuses } from "../support/queue.ts";
+import { drained } from "../support/settled.ts";
 
 const token = env.OPERATOR_TOKEN;
 const both = `${firstSealingKey},${secondSealingKey}`;
@@ -83,25 +86,27 @@ async function versionsStored(users: readonly User[]): Promise<Set<string>> {
   return new Set(boxes.map(([, version]) => String(version)));
 }
 
+/** Users of the present test. */
+const made: User[] = [];
+
 async function newUsers(count: number): Promise<User[]> {
   const tenant = await Tenant.create();
   const users: User[] = [];
   for (let n = 0; n < count; n += 1) users.push(await User.withTotp(tenant));
+  made.push(...users);
   return users;
 }
 
 beforeEach(async () => {
   secrets = {};
-  // One installation for each test: the directory is the whole of D1.
-  await env.DB.batch(
-    ["identities", "request_keys", "key_versions", "re_encryptions"].map((table) =>
-      env.DB.prepare(`DELETE FROM ${table}`),
-    ),
-  );
+  // Nothing of one test arrives in the next.
+  queueRefuses();
+  await newInstallation();
   await deploy("sealing", firstSealingKey);
 });
 
-afterEach(() => {
+afterEach(async () => {
+  for (const user of made.splice(0)) await drained(user);
   vi.restoreAllMocks();
   for (const back of undo.splice(0).toReversed()) back();
 });
@@ -295,7 +300,7 @@ describe("The service with keys that do not fit its data", () => {
     const tried = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
       const pending = new GuardStorage(storage).pending();
       if (pending === undefined) throw new Error("nothing waits");
-      return await deliver({ ...env, ...other }, pending, Date.now()).catch(causeOf);
+      return await deliveryOf({ ...env, ...other }, pending, Date.now()).catch(causeOf);
     });
     expect(tried).toBe("UnfitKeysError");
     expect(await outboxLength(user)).toBe(1);

@@ -16,30 +16,35 @@ const tables = [
   "request_keys",
   "key_versions",
   "re_encryptions",
+  "control_outbox",
+  "relocations",
+  "tenant_fences",
 ];
 
-/** Takes a copy of all tables. @returns what puts it back */
-export async function snapshotOfD1(): Promise<() => Promise<void>> {
-  const { results } = await env.DB.prepare("PRAGMA table_list").all<{ name: string }>();
+/** Takes a copy of all tables of a database. @returns what puts it back */
+export async function snapshotOfD1(database = env.DB): Promise<() => Promise<void>> {
+  const { results } = await database.prepare("PRAGMA table_list").all<{ name: string }>();
   const unknown = results
     .map(({ name }) => name)
     .filter((name) => !/^(sqlite|_cf|d1)_/i.test(name) && !tables.includes(name));
   if (unknown.length > 0) throw new Error(`Not in the snapshot: ${unknown.join(", ")}`);
   const copies = await Promise.all(
     tables.map(async (table) => {
-      const rows = await env.DB.prepare(`SELECT * FROM ${table}`).all<Row>();
+      const rows = await database.prepare(`SELECT * FROM ${table}`).all<Row>();
       return { table, rows: rows.results };
     }),
   );
   return async () => {
-    await env.DB.batch([
-      ...tables.toReversed().map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+    await database.batch([
+      ...tables.toReversed().map((table) => database.prepare(`DELETE FROM ${table}`)),
       ...copies.flatMap(({ table, rows }) =>
         rows.map((row) => {
           const places = Object.keys(row).map(() => "?");
-          return env.DB.prepare(
-            `INSERT INTO ${table} ("${Object.keys(row).join('", "')}") VALUES (${places.join(", ")})`,
-          ).bind(...Object.values(row));
+          return database
+            .prepare(
+              `INSERT INTO ${table} ("${Object.keys(row).join('", "')}") VALUES (${places.join(", ")})`,
+            )
+            .bind(...Object.values(row));
         }),
       ),
     ]);

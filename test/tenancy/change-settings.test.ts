@@ -11,6 +11,7 @@ const defaults = {
   otp: { enrolment: "immediate" },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
   audit: { retention_days: 400 },
+  location: { hint: null },
 };
 
 describe("Settings", () => {
@@ -53,6 +54,9 @@ describe("Settings", () => {
       { sentinel: { allow: ["not a network"] } },
       { sentinel: { signals_off: ["everything"] } },
       { otp: { enrolment: "later" } },
+      { location: { hint: "mars" } },
+      { location: { hint: "" } },
+      { location: { jurisdiction: "eu" } },
       { lockout: null },
     ]) {
       const { status, body } = await tenant.send("PATCH", "/v1/settings", { settings });

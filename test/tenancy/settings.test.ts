@@ -20,6 +20,7 @@ const defaults = {
   otp: { enrolment: "immediate" },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
   audit: { retention_days: 400 },
+  location: { hint: null },
 } as const;
 
 /** Where the patch is wrong, in dots; empty where it is right. */
@@ -72,6 +73,7 @@ describe("a patch", () => {
         signals_off: ["vpn"],
       },
       audit: { retention_days: 30 },
+      location: { hint: "weur" },
     });
     expect(policy).toEqual({
       lockout: { maxFailedAttempts: 3, lockSeconds: 10, maxLockSeconds: 20, disableAfter: 9 },
@@ -84,6 +86,7 @@ describe("a patch", () => {
         signalsOff: ["vpn"],
       },
       audit: { retentionDays: 30 },
+      location: { hint: "weur" },
     });
   });
 
@@ -106,6 +109,7 @@ describe("a patch", () => {
         deny_at: 0.9,
       },
       audit: defaults.audit,
+      location: defaults.location,
     });
   });
 
@@ -155,6 +159,8 @@ describe("a patch is read", () => {
     { sentinel: { challenge_at: 0.0001, deny_at: 0.9999 } },
     { sentinel: { allow: [], deny: [] } },
     { sentinel: { signals_off: ["tor_exit", "vpn"] } },
+    { location: { hint: "apac-ne" } },
+    { location: { hint: null } },
     {},
     { lockout: {} },
   ])("within the ranges: %j", (patch) => {
@@ -186,6 +192,9 @@ describe("a patch is read", () => {
     ["sentinel.signals_off.1", { sentinel: { signals_off: ["vpn", "VPN"] } }],
     ["sentinel.signals_off", { sentinel: { signals_off: "vpn" } }],
     ["sentinel.allow", { sentinel: { allow: "192.0.2.0/24" } }],
+    ["location.hint", { location: { hint: "mars" } }],
+    ["location.hint", { location: { hint: "WEUR" } }],
+    ["location.hint", { location: { hint: ["weur"] } }],
     ["sentinel.allow", { sentinel: { allow: Array(501).fill("192.0.2.1") } }],
   ])("or refused at %s: %j", (path, patch) => {
     expect(refusedAt(patch)).toEqual([path]);
@@ -196,6 +205,7 @@ describe("a patch is read", () => {
     ["lockout", { lockout: { locked: false } }],
     ["otp", { otp: { digits: 8 } }],
     ["sentinel", { sentinel: { model: "mine" } }],
+    ["location", { location: { jurisdiction: "eu" } }],
     ["", JSON.parse('{"__proto__":{"lockout":{}}}')],
   ])("never with a field that nobody knows, here in %j: %j", (path, patch) => {
     expect(refusedAt(patch)).toEqual([path]);

@@ -2,7 +2,8 @@
 import { base64 } from "@scure/base";
 import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
-import { auditEvents, auditTiles, auditTrees, tenants } from "../../db/schema.ts";
+import { isAtHome, tenantsAtHome } from "../../db/at-home.ts";
+import { auditEvents, auditTiles, auditTrees } from "../../db/schema.ts";
 import type { StoredEvent } from "../file.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
@@ -26,29 +27,30 @@ export interface UnsealedLog {
   readonly length: number;
 }
 
+/** Of the tenants a query is about, see `findUnsealed`. */
+const homeId = sql<string>`home.id`;
 const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1 FROM ${auditEvents}
-  WHERE ${auditEvents.tenantId} = ${tenants.id}), 0)`;
+  WHERE ${auditEvents.tenantId} = ${homeId}), 0)`;
 const sealedSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
 
-/** Logs with unsealed events, in the order of tenants. */
+/** Logs with unsealed events, in the order of tenants; without those of tenants that are moving. */
 export async function findUnsealed(
   db: Database,
   which: { readonly tenantId?: string | undefined; readonly after: string },
   limit: number,
 ): Promise<UnsealedLog[]> {
+  const { tenantId, after } = which;
+  const asked =
+    tenantId === undefined
+      ? tenantsAtHome(auditEvents, after)
+      : sql`(SELECT ${tenantId} AS id WHERE ${tenantId} > ${after})`;
   return await withinStoreTimeout(
     db
-      .select({ tenantId: tenants.id, size: sealedSize, note: auditTrees.note, length: logLength })
-      .from(tenants)
-      .leftJoin(auditTrees, eq(auditTrees.tenantId, tenants.id))
-      .where(
-        and(
-          gt(tenants.id, which.after),
-          which.tenantId === undefined ? undefined : eq(tenants.id, which.tenantId),
-          gt(logLength, sealedSize),
-        ),
-      )
-      .orderBy(asc(tenants.id))
+      .select({ tenantId: homeId, size: sealedSize, note: auditTrees.note, length: logLength })
+      .from(sql`${asked} AS home`)
+      .leftJoin(auditTrees, eq(auditTrees.tenantId, homeId))
+      .where(gt(logLength, sealedSize))
+      .orderBy(asc(homeId))
       .limit(limit),
   );
 }
@@ -201,6 +203,7 @@ export async function findUnwitnessed(
         and(
           gt(auditTrees.size, auditTrees.witnessedSize),
           lte(auditTrees.witnessedAt, heardBefore),
+          isAtHome(tenantId),
         ),
       )
       .orderBy(asc(auditTrees.witnessedAt))
@@ -229,7 +232,9 @@ export async function findUnforwarded(db: Database, limit: number): Promise<stri
     db
       .select({ tenantId: auditTrees.tenantId })
       .from(auditTrees)
-      .where(gt(auditTrees.witnessedSize, auditTrees.forwardedSize))
+      .where(
+        and(gt(auditTrees.witnessedSize, auditTrees.forwardedSize), isAtHome(auditTrees.tenantId)),
+      )
       .orderBy(asc(auditTrees.witnessedAt))
       .limit(limit),
   );

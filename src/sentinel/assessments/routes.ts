@@ -1,7 +1,8 @@
 /** `/v1/sentinel/assessments` and the simulation: what was assessed, and what another policy makes of it. */
 import { z } from "zod";
 import { firstIdAt, identityIdOf } from "../../crypto/id.ts";
-import { dbFor, runBatch } from "../../db/client.ts";
+import { runBatch } from "../../db/client.ts";
+import { controlDb, dbFor } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { tenantWith } from "../../http/access.ts";
 import { none, reply, route } from "../../http/route.ts";
@@ -129,7 +130,7 @@ async function simulated({ env, config, caller, body }: SimulationCall) {
   const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
   const draft = draftOf(config.addressHashKey, tenantId, policy.sentinel);
   const { rows, nextAfter } = await listAssessments(
-    dbFor(env, tenantId),
+    await dbFor(env, tenantId),
     tenantId,
     {
       fromId: from === undefined ? undefined : firstIdAt(from),
@@ -215,7 +216,7 @@ export const assessmentRoutes = [
         fromId: query.from === undefined ? undefined : firstIdAt(query.from),
         belowIds: belowIds(query.after, query.to),
       };
-      const db = dbFor(env, tenantId);
+      const db = await dbFor(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);
       return reply(200, {
         assessments: rows.map(shownStored),
@@ -271,7 +272,7 @@ export const assessmentRoutes = [
     },
     async (exchange) => {
       const { tenantId } = exchange.caller;
-      const db = dbFor(exchange.env, tenantId);
+      const db = controlDb(exchange.env);
       const answer = await once<Simulation>(exchange, tenantId, db, async (remember) => {
         const simulation = await simulated(exchange);
         await runBatch(db, await remember({ simulation }));

@@ -2,7 +2,8 @@
  * Counts the confirmed sessions of each tenant together, by the clock, and publishes the counts to KV,
  * where assessments read them. What one run does not get to the next does.
  */
-import { allDatabases, type Database } from "../../db/client.ts";
+import type { Database } from "../../db/client.ts";
+import { databasesInTurn } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
 import { PopulationCount } from "./population.ts";
 import { populationKey } from "./read.ts";
@@ -51,7 +52,7 @@ async function countAndPut(env: Env, db: Database, tenantId: string, now: number
 /** @param now Unix ms. Never throws: what fails is logged, and the next run does it. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
-  for (const db of allDatabases(env)) {
+  for (const db of databasesInTurn(env, now)) {
     try {
       for (const tenantId of await dueTenants(db, now, mostTenants)) {
         if (read >= mostSessionsInRun) return;

@@ -3,7 +3,8 @@ import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdAt } from "../../crypto/id.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
-import { assessments, populations, tenants } from "../../db/schema.ts";
+import { isAtHome, tenantsAtHome } from "../../db/at-home.ts";
+import { assessments, populations } from "../../db/schema.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
 import type { ConfirmedSession } from "./population.ts";
@@ -21,21 +22,24 @@ const rowsPerPage = 1_000;
  */
 export async function dueTenants(db: Database, now: number, limit: number): Promise<string[]> {
   const { builtAt, logins } = populations;
+  const id = sql<string>`home.id`;
+  const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isAtHome(populations.tenantId)}`;
+  const home = sql`(SELECT id FROM ${tenantsAtHome(assessments)} UNION ${counted}) AS home`;
   // Ids begin with 48 bits of time, so the last time of counting is a bound of ids.
   const assessedSince = db
     .select({ one: sql`1` })
     .from(assessments)
     .where(
       and(
-        eq(assessments.tenantId, tenants.id),
+        eq(assessments.tenantId, id),
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
   const rows = await withinStoreTimeout(
     db
-      .select({ id: tenants.id })
-      .from(tenants)
-      .leftJoin(populations, eq(populations.tenantId, tenants.id))
+      .select({ id })
+      .from(home)
+      .leftJoin(populations, eq(populations.tenantId, id))
       .where(
         and(
           or(
@@ -46,10 +50,10 @@ export async function dueTenants(db: Database, now: number, limit: number): Prom
           or(eq(builtAt, toBeRecounted), exists(assessedSince)),
         ),
       )
-      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenants.id))
+      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(id))
       .limit(limit),
   );
-  return rows.map(({ id }) => id);
+  return rows.map((row) => row.id);
 }
 
 /** Of a tenant in which somebody was erased: counted anew, whatever was assessed since. */

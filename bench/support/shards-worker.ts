@@ -1,0 +1,141 @@
+/**
+ * The service with a way in for its bench: waves of deliveries to many tenants, as guards make them, without
+ * the guards. In the Worker, since from outside of it every call of D1 would cost more than D1 does.
+ */
+import { z } from "zod";
+import type { AuditEvent } from "../../src/audit/event.ts";
+import { filed } from "../../src/audit/file.ts";
+import { insertEvents } from "../../src/audit/store.ts";
+import { newId } from "../../src/crypto/id.ts";
+import { runBatch, StoreError } from "../../src/db/client.ts";
+import { controlDb, inTenantDb } from "../../src/db/shards.ts";
+import { configNow } from "../../src/env.ts";
+import service from "../../src/index.ts";
+import { insertTenant } from "../../src/tenancy/store.ts";
+import { databasesOf, withDatabases } from "./shard-bindings.ts";
+
+export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";
+
+const tenantsPerBatch = 200;
+/** Deliveries under way at once. */
+const atOnce = 64;
+/** A guard whose delivery fails comes back, at first after this. */
+const retryAfterMs = 200;
+
+const waveBody = z.object({
+  tenants: z.array(z.string()),
+  databases: z.int().min(1),
+  /** Batches a second that each database takes; as many as it can without. */
+  pace: z.int().min(1).optional(),
+});
+
+function loginOf(tenantId: string): AuditEvent {
+  const at = Date.now();
+  return {
+    id: newId(at),
+    tenantId,
+    at,
+    actor: { type: "system", id: null },
+    action: "otp.verified",
+    target: { type: "identity", id: newId(at) },
+    personal: null,
+    outcome: "success",
+    reason: null,
+    requestId: newId(at),
+    details: { method: "totp" },
+  };
+}
+
+/** Files one login of the tenant; comes back until that succeeds. @returns deliveries that failed */
+async function deliverLogin(env: Env, tenantId: string): Promise<number> {
+  const events = await filed(configNow(env).auditSigningKeys, [loginOf(tenantId)]);
+  for (let failures = 0; ; failures += 1) {
+    try {
+      await inTenantDb(env, tenantId, (db) => runBatch(db, [insertEvents(db, tenantId, events)]));
+      return failures;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      await scheduler.wait(retryAfterMs);
+    }
+  }
+}
+
+/**
+ * The database at a pace: one batch at a time, and no more in a second than it is given, as one that is
+ * busy otherwise.
+ */
+function paced(database: D1Database, batchesPerSecond: number): D1Database {
+  const ms = 1000 / batchesPerSecond;
+  let last: Promise<unknown> = Promise.resolve();
+  return new Proxy(database, {
+    get(target, name) {
+      if (name === "batch") {
+        return (statements: D1PreparedStatement[]) => {
+          const pause = last.then(() => scheduler.wait(ms));
+          const done = pause.then(() => target.batch(statements));
+          last = pause;
+          return done;
+        };
+      }
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+function environment(env: Env, count: number, pace: number | undefined): Env {
+  const bound = Object.entries(databasesOf(env, count)).map(
+    ([name, database]) => [name, pace === undefined ? database : paced(database, pace)] as const,
+  );
+  return { ...withDatabases(env, count), ...Object.fromEntries(bound) };
+}
+
+/** One login for each of the tenants. */
+async function wave(request: Request, env: Env): Promise<Response> {
+  const { tenants, databases, pace } = waveBody.parse(await request.json());
+  const among = environment(env, databases, pace);
+  let next = 0;
+  let failures = 0;
+  const work = async () => {
+    for (let id = tenants[next++]; id !== undefined; id = tenants[next++]) {
+      const failed = await deliverLogin(among, id);
+      failures += failed;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return Response.json({ failures });
+}
+
+const tenantsBody = z.object({ count: z.int().min(1), databases: z.int().min(1) });
+
+/** Makes tenants, each in the next database; answers their ids. */
+async function newTenants(request: Request, env: Env): Promise<Response> {
+  const { count, databases } = tenantsBody.parse(await request.json());
+  const db = controlDb(env);
+  const createdAt = Date.now();
+  const ids = Array.from({ length: count }, (_, n) => newId(createdAt + n));
+  for (let from = 0; from < count; from += tenantsPerBatch) {
+    const some = ids.slice(from, from + tenantsPerBatch);
+    const statements = some.flatMap((id, n) => {
+      const of = {
+        name: "Bench",
+        mode: "live",
+        jurisdiction: null,
+        settings: {},
+        createdAt,
+      } as const;
+      return insertTenant(db, { ...of, id, shard: (from + n) % databases });
+    });
+    await runBatch(db, statements);
+  }
+  return Response.json({ ids });
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/bench/wave") return await wave(request, env);
+    if (pathname === "/bench/tenants") return await newTenants(request, env);
+    return await service.fetch(request, env, ctx);
+  },
+} satisfies ExportedHandler<Env>;

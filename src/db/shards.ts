@@ -1,0 +1,133 @@
+/**
+ * Which database is asked. `DB` is the control plane: tenants, tokens, request keys. A tenant's data is in
+ * the database that its record names: `DB` too, or one of `DB_1`, `DB_2`, … as far as there are any.
+ *
+ * What an isolate remembers of a tenant's whereabouts may be 25 s old. That decides nothing: a database
+ * that a tenant has left takes no write and answers no question of a guard (see the table `tenant_fences`),
+ * and who is told so looks anew. Memory ages in real time, so the clock is read here.
+ */
+import { eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { type Database, FencedTenantError, StoreError, withinStoreTimeout } from "./client.ts";
+import { tenants } from "./schema.ts";
+
+/** As long as a token's record is remembered: together they are read. */
+const keptMs = 25_000;
+const mostKept = 10_000;
+const hourMs = 60 * 60 * 1000;
+
+interface Kept {
+  readonly shard: number;
+  /** When the read began, Unix ms. */
+  readonly readAt: number;
+}
+
+const kept = new Map<string, Kept>();
+
+function bindingAt(env: Env, shard: number): D1Database | undefined {
+  if (shard === 0) return env.DB;
+  const name: `DB_${number}` = `DB_${shard}`;
+  return env[name];
+}
+
+export function hasShard(env: Env, shard: number): boolean {
+  return bindingAt(env, shard) !== undefined;
+}
+
+/** Whether tenants may live in several databases. */
+export function isSharded(env: Env): boolean {
+  return hasShard(env, 1);
+}
+
+/** @throws StoreError where the environment has no such database */
+export function databaseAt(env: Env, shard: number): Database {
+  const binding = bindingAt(env, shard);
+  if (binding === undefined) throw new StoreError(new Error(`There is no database ${shard}`));
+  return drizzle(binding);
+}
+
+/** Tenants, tokens, request keys, and what the operator asks for. */
+export function controlDb(env: Env): Database {
+  return drizzle(env.DB);
+}
+
+/** Every database there is, in the order of shards, for what concerns no single tenant. */
+export function allDatabases(env: Env): Database[] {
+  const databases: Database[] = [];
+  for (let shard = 0; hasShard(env, shard); shard += 1) databases.push(databaseAt(env, shard));
+  return databases;
+}
+
+/**
+ * The same for what runs once an hour and may not get to all: each hour begins with another.
+ * @param now Unix ms
+ */
+export function databasesInTurn(env: Env, now: number): Database[] {
+  const databases = allDatabases(env);
+  const first = Math.floor(now / hourMs) % databases.length;
+  return [...databases.slice(first), ...databases.slice(0, first)];
+}
+
+/** For who has just read the tenant's record. @param readAt when that read began, Unix ms */
+export function rememberShard(env: Env, tenantId: string, shard: number, readAt: number): void {
+  if (!isSharded(env)) return;
+  kept.delete(tenantId);
+  if (kept.size >= mostKept) {
+    const [oldest] = kept.keys();
+    if (oldest !== undefined) kept.delete(oldest);
+  }
+  kept.set(tenantId, { shard, readAt });
+}
+
+export function forgetShard(tenantId: string): void {
+  kept.delete(tenantId);
+}
+
+/** The shard of a tenant; 0 for one without a record. @throws StoreError */
+export async function shardOf(env: Env, tenantId: string): Promise<number> {
+  if (!isSharded(env)) return 0;
+  const now = Date.now();
+  const known = kept.get(tenantId);
+  if (known !== undefined && now >= known.readAt && now - known.readAt < keptMs) return known.shard;
+  const rows = await withinStoreTimeout(
+    controlDb(env)
+      .select({ shard: tenants.shard })
+      .from(tenants)
+      .where(eq(tenants.id, tenantId))
+      .limit(1),
+  );
+  const shard = rows[0]?.shard ?? 0;
+  rememberShard(env, tenantId, shard, now);
+  return shard;
+}
+
+/**
+ * The database with the tenant's data. For lists; what writes or decides goes through `inTenantDb`.
+ * Without the Sessions API D1 reads the primary, which is what just-created identities need.
+ * @throws StoreError
+ */
+export async function dbFor(env: Env, tenantId: string): Promise<Database> {
+  return databaseAt(env, await shardOf(env, tenantId));
+}
+
+/**
+ * Works in the database with the tenant's data, and once more where the tenant has moved meanwhile: what
+ * the database refused has not happened there.
+ * @throws StoreError, also while the tenant is moving
+ */
+export async function inTenantDb<T>(
+  env: Env,
+  tenantId: string,
+  work: (db: Database) => Promise<T>,
+): Promise<T> {
+  const shard = await shardOf(env, tenantId);
+  try {
+    return await work(databaseAt(env, shard));
+  } catch (error) {
+    if (!(error instanceof FencedTenantError)) throw error;
+    forgetShard(tenantId);
+    const present = await shardOf(env, tenantId);
+    if (present === shard) throw error;
+    return await work(databaseAt(env, present));
+  }
+}

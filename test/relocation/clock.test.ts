@@ -1,0 +1,88 @@
+/** What runs by the clock while a tenant is moving. */
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { archiveTrails } from "../../src/audit/archive.ts";
+import { sealTrails } from "../../src/audit/seal.ts";
+import { removeBelow } from "../../src/audit/store.ts";
+import { witnessHeads } from "../../src/audit/witness.ts";
+import { databaseAt } from "../../src/db/shards.ts";
+import { onSchedule } from "../../src/scheduled.ts";
+import { publishPopulations } from "../../src/sentinel/population/publish.ts";
+import { tidyUp } from "../../src/tidy-up.ts";
+import { Tenant, User } from "../support/client.ts";
+import { rowsIn } from "../support/databases.ts";
+import { dataIn, minuteAfterSwitch, moved, movedUpTo, relocate } from "../support/relocation.ts";
+import { drained, trailOf } from "../support/settled.ts";
+import { saveCheckpoint } from "../support/saved-trail.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+const sealingCron = "* * * * *";
+
+let tenant: Tenant;
+let lines: string[];
+
+/** Something of everything that the clock deals with, some of it sealed and not told to the witness. */
+beforeEach(async () => {
+  tenant = await Tenant.create();
+  const user = await User.withTotp(tenant);
+  const { assessment_id } = await user.assessed();
+  await user.judge(assessment_id, "legitimate");
+  const leaver = await User.provision(tenant);
+  await tenant.send("DELETE", leaver.path());
+  await drained(user);
+  await saveCheckpoint(tenant);
+  await tenant.setSettings({ audit: { retention_days: 1 } });
+  lines = [];
+  for (const level of ["info", "error"] as const) {
+    vi.spyOn(console, level).mockImplementation((line) => void lines.push(String(line)));
+  }
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s", (phase) => {
+  it("it leaves the tenant as it is, in both databases", async () => {
+    await movedUpTo(tenant, 1, phase);
+    const before = [await dataIn(0, tenant), await dataIn(1, tenant)];
+    const now = Date.now();
+    await sealTrails(env, now);
+    await witnessHeads(env, now);
+    await archiveTrails(env, now + 2 * dayMs);
+    await tidyUp(env, now + 200 * dayMs);
+    await publishPopulations(env, now);
+    await removeBelow(databaseAt(env, 0), tenant.id, 1_000);
+    await removeBelow(databaseAt(env, 1), tenant.id, 1_000);
+    expect([await dataIn(0, tenant), await dataIn(1, tenant)]).toEqual(before);
+    expect(lines.filter((line) => line.includes(tenant.id))).toEqual([]);
+    expect(lines.filter((line) => line.includes("failed"))).toEqual([]);
+  });
+});
+
+describe("Every minute", () => {
+  it("delivers what waited for a move, and finishes what has switched", async () => {
+    vi.spyOn(scheduler, "wait").mockResolvedValue();
+    const told = await trailOf(tenant);
+    await movedUpTo(tenant, 1, "copying");
+    await tenant.setSettings({ lockout: { lock_seconds: 61 } });
+    await movedUpTo(tenant, 1, "opening");
+    await minuteAfterSwitch(tenant);
+    await onSchedule(env, sealingCron, Date.now());
+    expect((await trailOf(tenant)).slice(told.length)).toEqual([
+      "settings.changed success",
+      "tenant.relocated success",
+    ]);
+    expect(await dataIn(0, tenant)).toEqual({});
+  });
+
+  it("switches nothing that the operator has not switched", async () => {
+    vi.spyOn(scheduler, "wait").mockResolvedValue();
+    await movedUpTo(tenant, 1, "switching");
+    await onSchedule(env, sealingCron, Date.now());
+    expect((await relocate(tenant, 1, 1)).body.relocation.phase).toBe("opening");
+    await moved(tenant, 1);
+    expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);
+  });
+});

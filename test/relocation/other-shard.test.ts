@@ -1,0 +1,241 @@
+/** A tenant that lives in another database than `DB` from its making. */
+import { createExecutionContext, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { apiRoutes } from "../../src/app.ts";
+import { archiveTrails } from "../../src/audit/archive.ts";
+import { sealTrails } from "../../src/audit/seal.ts";
+import { witnessHeads } from "../../src/audit/witness.ts";
+import { deliverControlEvents } from "../../src/control-outbox/deliver.ts";
+import { dbFor, shardOf } from "../../src/db/shards.ts";
+import { deliveryOf, fileDelivery } from "../../src/guard/outbox.ts";
+import { GuardStorage } from "../../src/guard/storage.ts";
+import worker from "../../src/index.ts";
+import { causeOf } from "../../src/log.ts";
+import { publishPopulations } from "../../src/sentinel/population/publish.ts";
+import { tidyUp } from "../../src/tidy-up.ts";
+import { send, Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/faults.ts";
+import { databases, rowsIn } from "../support/databases.ts";
+import { snapshotOfD1 } from "../support/d1-snapshot.ts";
+import { guardOf, loseStorage } from "../support/guard.ts";
+import { dataIn } from "../support/relocation.ts";
+import { type About, requestTo } from "../support/requests.ts";
+import { drained, trailOf } from "../support/settled.ts";
+import { problemsOf, save } from "../support/saved-trail.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+async function onOther() {
+  const tenant = await Tenant.create("test", { shard: 1 });
+  const user = await User.withTotp(tenant);
+  return { tenant, user };
+}
+
+describe("A tenant made in another database", () => {
+  it("says so to the operator, and only there", async () => {
+    const made = await send("POST", "/v1/tenants", {
+      token: env.OPERATOR_TOKEN,
+      body: { tenant: { name: "Acme", mode: "test", shard: 2 } },
+    });
+    expect([made.status, made.body.tenant.shard]).toEqual([201, 2]);
+    const missing = await send("POST", "/v1/tenants", {
+      token: env.OPERATOR_TOKEN,
+      body: { tenant: { name: "Acme", mode: "test", shard: 3 } },
+    });
+    expect([missing.status, missing.body.issues]).toEqual([
+      400,
+      [{ path: "tenant.shard", message: "is no database of the service" }],
+    ]);
+    const settings = await send("GET", "/v1/settings", { token: made.body.token.secret });
+    expect(JSON.stringify(settings.body)).not.toContain("shard");
+  });
+
+  it("has its events there from the first on, and nothing of it in DB", async () => {
+    const { tenant, user } = await onOther();
+    await user.assessed();
+    await drained(user);
+    expect(await trailOf(tenant)).toEqual([
+      "tenant.created success",
+      "token.created success",
+      "user.provisioned success",
+      "otp.configured success",
+      "session.assessed success allow",
+    ]);
+    expect(await dataIn(0, tenant)).toEqual({});
+    expect(Object.keys(await dataIn(1, tenant))).toEqual([
+      ...["identities", "audit_events", "assessments"],
+    ]);
+    expect(await rowsIn(1, "api_tokens", tenant.id)).toEqual([]);
+  });
+
+  it("can do all that there is to do", async () => {
+    const { tenant, user } = await onOther();
+    await tenant.tokenWith(["idp:read"]);
+    const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+    const [{ id: eventId }] = await user.events();
+    const { assessment_id: assessmentId } = await user.assessed();
+    const about: About = {
+      ...{ tenantId: tenant.id, externalId: user.externalId, id: user.id },
+      ...{ tokenId: tokens[1].id, eventId, assessmentId },
+    };
+    const last = ["removeOtp", "eraseUser", "revokeToken"];
+    const names = apiRoutes
+      .filter(({ definition }) => !["public", "operator"].includes(definition.access.kind))
+      .map(({ definition }) => definition.name);
+    const inOrder = [...names.filter((name) => !last.includes(name)), ...last];
+    const answered: Record<string, number> = {};
+    for (const name of inOrder) {
+      const found = apiRoutes.find(({ definition }) => definition.name === name);
+      const { path, body } = requestTo(name, about);
+      if (name === "setUserStatus") continue;
+      const sent =
+        name === "verifyOtp" ? { otp: { id: user.externalId, code: user.code(Date.now()) } } : body;
+      const answer = await tenant.send(found?.definition.method.toUpperCase() ?? "", path, sent);
+      answered[name] = answer.status;
+      if (name === "configureOtp") user.secret = answer.body.user.new_otp_secret;
+    }
+    const refused = Object.entries(answered).filter(([, status]) => status >= 300);
+    expect(refused).toEqual([]);
+    expect(await dataIn(0, tenant)).toEqual({});
+    expect(await problemsOf(await save(tenant))).toEqual([]);
+  });
+
+  it("keeps codes spent when its guard loses everything, and when its database is put back", async () => {
+    const { tenant, user } = await onOther();
+    await drained(user);
+    const restore = await snapshotOfD1(databases()[1]);
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    await drained(user);
+    await loseStorage(user);
+    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    await drained(user);
+    await restore();
+    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    await drained(user);
+    expect((await tenant.send("GET", "/v1/idp/users")).body.users).toHaveLength(1);
+  });
+
+  it("forgets whom it erases", async () => {
+    const { tenant, user } = await onOther();
+    await user.assessed();
+    await user.verify(user.code(Date.now()));
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    expect(await rowsIn(1, "assessments", tenant.id)).toEqual([]);
+    expect(await rowsIn(1, "identities", tenant.id)).toMatchObject([
+      { external_id: null, status: "erased", state: null },
+    ]);
+  });
+
+  it("is told later of what could not be told at once", async () => {
+    const { tenant } = await onOther();
+    const told = await trailOf(tenant);
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const [, other] = databases();
+    // The database is away: its tables are.
+    await other.prepare("ALTER TABLE audit_events RENAME TO elsewhere").run();
+    await tenant.setSettings({ lockout: { lock_seconds: 61 } });
+    await other.prepare("ALTER TABLE elsewhere RENAME TO audit_events").run();
+    expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
+    await deliverControlEvents(env);
+    await deliverControlEvents(env);
+    expect(await trailOf(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
+  });
+
+  it("is told once of what was delivered and could not be taken out of the outbox", async () => {
+    const { tenant } = await onOther();
+    const told = await trailOf(tenant);
+    await env.DB.prepare(
+      "CREATE TRIGGER stuck BEFORE DELETE ON control_outbox BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+    ).run();
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    await tenant.setSettings({ lockout: { lock_seconds: 61 } });
+    await env.DB.prepare("DROP TRIGGER stuck").run();
+    expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
+    await deliverControlEvents(env);
+    expect(await trailOf(tenant)).toEqual([...told, "settings.changed success"]);
+  });
+});
+
+describe("What runs by the clock", () => {
+  it("seals and witnesses its trail", async () => {
+    const { tenant, user } = await onOther();
+    await drained(user);
+    await sealTrails(env, Date.now());
+    await witnessHeads(env, Date.now());
+    expect(await rowsIn(1, "audit_trees", tenant.id)).toMatchObject([
+      { size: 4, witnessed_size: 4 },
+    ]);
+    const { keys } = await env.AUDIT_WITNESS.list({ prefix: `head/${tenant.id}/` });
+    expect(keys).toHaveLength(1);
+  });
+
+  it("archives by its own retention", async () => {
+    const tenant = await Tenant.create("test", { shard: 1 });
+    const patient = await Tenant.create("test", { shard: 1 });
+    await tenant.setSettings({ audit: { retention_days: 1 } });
+    await sealTrails(env, Date.now());
+    await archiveTrails(env, Date.now() + 2 * dayMs);
+    expect(await rowsIn(1, "audit_events", tenant.id)).toEqual([]);
+    expect(await rowsIn(1, "audit_events", patient.id)).toHaveLength(2);
+    expect(await problemsOf(await save(tenant))).toEqual([]);
+  });
+
+  it("counts its population", async () => {
+    const { tenant, user } = await onOther();
+    const { assessment_id } = await user.assessed();
+    await user.judge(assessment_id, "legitimate");
+    await drained(user);
+    await publishPopulations(env, Date.now());
+    expect(await rowsIn(1, "populations", tenant.id)).toMatchObject([{ logins: 1 }]);
+  });
+
+  it("removes its old assessments and tombstones", async () => {
+    const { tenant, user } = await onOther();
+    await user.assessed();
+    const leaver = await User.provision(tenant);
+    await tenant.send("DELETE", leaver.path());
+    await drained(user);
+    await tidyUp(env, Date.now() + 200 * dayMs);
+    expect(await rowsIn(1, "assessments", tenant.id)).toEqual([]);
+    expect(await rowsIn(1, "identities", tenant.id)).toHaveLength(1);
+  });
+});
+
+describe("With one database", () => {
+  const { DB_1: _first, DB_2: _second, ...one } = env;
+
+  it("nobody is asked where a tenant lives", async () => {
+    const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
+    const spies = ["all", "raw", "first", "run"].map((name) => vi.spyOn(statement, name));
+    expect(await shardOf(one, "somebody")).toBe(0);
+    await dbFor(one, "somebody");
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+  });
+
+  it("a tenant whose database is not bound any more is a 503, and nothing of it gets into DB", async () => {
+    const { tenant, user } = await onOther();
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    await withD1Fault("throws", () => user.verify(user.wrongCode(Date.now())));
+    const delivered = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
+      const pending = new GuardStorage(storage).pending();
+      if (pending === undefined) throw new Error("nothing waits");
+      const delivery = await deliveryOf(one, pending, Date.now());
+      return await fileDelivery(one, delivery).catch(causeOf);
+    });
+    expect(delivered).toContain("FencedTenantError");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
+    const headers = { Authorization: `Bearer ${tenant.token}` };
+    const request = new Request("https://idp.test/v1/idp/users", { headers });
+    const answer = await worker.fetch(request, one, createExecutionContext());
+    expect(answer.status).toBe(503);
+    expect(await dataIn(0, tenant)).toEqual({});
+  });
+});
