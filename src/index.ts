@@ -1,5 +1,6 @@
 /** The Worker. */
 import { createApp } from "./app.ts";
+import { onDeliveries } from "./guard/delivery-queue.ts";
 import { onSchedule } from "./scheduled.ts";
 
 export { IdentityGuard } from "./guard/identity-guard.ts";
@@ -11,6 +12,9 @@ const app = createApp();
 
 export default {
   fetch: app.fetch,
+  async queue({ messages }, env) {
+    await onDeliveries(env, messages, Date.now());
+  },
   async scheduled(controller, env) {
     await onSchedule(env, controller.cron, controller.scheduledTime);
   },

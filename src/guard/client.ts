@@ -4,13 +4,15 @@ import type { Actor } from "../audit/event.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
+import { anywhere, objectOf, type Place } from "../tenancy/place.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
 import type { GuardCall, GuardError, GuardResult, Rate } from "./transition.ts";
 
 /** What of a request the guard needs to know. */
 export interface GuardCaller {
   readonly env: Env;
-  readonly caller: { readonly tenantId: string };
+  readonly caller: Pick<TenantCaller, "tenantId" | "place">;
   readonly actor: Actor;
   readonly now: number;
   readonly requestId: string;
@@ -25,13 +27,8 @@ function guardName(tenantId: string, identityId: string): string {
   return `${tenantId}:${identityId}`;
 }
 
-function stubOf({ GUARD }: Env, name: string): DurableObjectStub<IdentityGuard> {
-  return GUARD.get(GUARD.idFromName(name));
-}
-
-/** A new stub each time: one that has failed may stay broken. */
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
-  return stubOf(env, guardName(caller.tenantId, identityId));
+  return objectOf(env.GUARD, guardName(caller.tenantId, identityId), caller.place);
 }
 
 function appErrorOf(error: GuardError, now: number): AppError {
@@ -73,8 +70,9 @@ export async function askGuard<T>(
   ask: Ask<T>,
 ): Promise<T> {
   const { actor, now, requestId, requestKey } = caller;
-  const { tenantId } = caller.caller;
-  const call: GuardCall = { tenantId, identityId, now, requestId, actor, requestKey };
+  const { tenantId, place } = caller.caller;
+  const { jurisdiction } = place;
+  const call: GuardCall = { tenantId, identityId, now, requestId, actor, jurisdiction, requestKey };
   let result: GuardResult<T>;
   try {
     result = await ask(guardOf(caller, identityId), call);
@@ -110,10 +108,11 @@ export async function readGuard<T>(
 export async function resealGuard(
   env: Env,
   owner: { readonly tenantId: string; readonly identityId: string },
+  place: Place,
   { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
-  const stub = stubOf(env, guardName(owner.tenantId, owner.identityId));
   try {
+    const stub = objectOf(env.GUARD, guardName(owner.tenantId, owner.identityId), place);
     const result = await stub.reseal(owner, passes > 0);
     return result.ok && result.value === version;
   } catch (error) {
@@ -124,12 +123,27 @@ export async function resealGuard(
 
 /** Has the guard deliver what it still holds; if it cannot now, its alarm does later. */
 export async function deliverGuard(caller: GuardCaller, identityId: string): Promise<void> {
-  await guardOf(caller, identityId)
-    .deliver()
-    .catch(() => {});
+  try {
+    await guardOf(caller, identityId).deliver();
+  } catch {
+    // Its alarm goes on.
+  }
+}
+
+/**
+ * Tells a guard that D1 has what it sent. One that is not told delivers again: nothing is lost. None of
+ * these is in a jurisdiction, for those do not use the queue.
+ */
+export async function confirmDelivery(
+  { GUARD }: Env,
+  owner: { readonly tenantId: string; readonly identityId: string },
+  lastSeq: number,
+): Promise<void> {
+  const stub = objectOf(GUARD, guardName(owner.tenantId, owner.identityId), anywhere);
+  await stub.delivered(lastSeq).catch(() => {});
 }
 
 /** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */
 export async function pingGuard(env: Env): Promise<void> {
-  await stubOf(env, "readiness").ping();
+  await objectOf(env.GUARD, "readiness", anywhere).ping();
 }

@@ -27,6 +27,11 @@ export class DeliveryAlarm {
     });
   }
 
+  /** Whether the last one could not deliver: the next comes in its time, and no sooner. */
+  isFailing(): boolean {
+    return this.#failures > 0;
+  }
+
   /** Sees to it that the alarm fires within the delay; later while deliveries fail. */
   async arm(delayMs: number): Promise<void> {
     const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);

@@ -9,7 +9,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
 import { keyOf } from "../crypto/keyring.ts";
-import { seal, unseal } from "../crypto/sealed-box.ts";
+import { seal } from "../crypto/sealed-box.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
@@ -19,7 +19,8 @@ import type { Verdict } from "../sentinel/history.ts";
 import { assess, type Session, type Surroundings } from "./assess.ts";
 import { configureTotp, type Enrolment, removeTotp, replaceBackupCodes } from "./credentials.ts";
 import { confirmSession, judge } from "./judge.ts";
-import { GuardLedger } from "./ledger.ts";
+import { followed } from "./following.ts";
+import { type FoundRecord, GuardLedger } from "./ledger.ts";
 import { create, erase, setStatus, unlock } from "./lifecycle.ts";
 import type { LockoutPolicy } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -28,6 +29,7 @@ import { refuse } from "./refusals.ts";
 import { Repeats, type WithReceipt } from "./repeats.ts";
 import { type Owner, totpContext } from "./reseal.ts";
 import type { IdentityState } from "./state.ts";
+import { TotpKeys } from "./totp-keys.ts";
 import {
   failed,
   type GuardCall,
@@ -62,6 +64,7 @@ export interface NewSecret {
 export class IdentityGuard extends DurableObject<Env> {
   readonly #ledger: GuardLedger;
   readonly #repeats: Repeats;
+  readonly #totpKeys = new TotpKeys();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -74,10 +77,16 @@ export class IdentityGuard extends DurableObject<Env> {
     return "pong";
   }
 
-  async provision(call: GuardCall, externalId: string): Promise<GuardResult<Profile>> {
+  /** @param record what D1 has of the identity; it comes as `assess` has its surroundings */
+  async provision(
+    call: GuardCall,
+    externalId: string,
+    record: ReadableStream<Uint8Array>,
+  ): Promise<GuardResult<Profile>> {
+    const read = followed<FoundRecord>(record);
     return await this.#once(call, async (_config, withReceipt) => {
       const kept = await withReceipt();
-      const result = await this.#ledger.create(kept, create(kept, externalId), (state) =>
+      const result = await this.#ledger.create(kept, create(kept, externalId), read, (state) =>
         limited("provisioning", "user.provisioned", state, kept, (present) =>
           refuse(present, kept, "user.provisioned", { code: "user_exists" }),
         ),
@@ -173,6 +182,7 @@ export class IdentityGuard extends DurableObject<Env> {
   async erase(call: GuardCall): Promise<GuardResult<void>> {
     return await this.#answer(async () => {
       await this.#ledger.load(call);
+      this.#totpKeys.forget();
       const result = this.#ledger.isErasing()
         ? succeeded(undefined)
         : await this.#ledger.commit(call, (state) => erase(state, call));
@@ -191,9 +201,7 @@ export class IdentityGuard extends DurableObject<Env> {
     surroundings: ReadableStream<Uint8Array>,
     policy: RiskPolicy,
   ): Promise<GuardResult<AssessmentRecord>> {
-    const read = new Response(surroundings).json<Surroundings>();
-    // A repetition does without them.
-    read.catch(() => {});
+    const read = followed<Surroundings>(surroundings);
     return await this.#once(call, async (_config, withReceipt) => {
       const [kept, state, found] = await Promise.all([
         withReceipt(),
@@ -239,6 +247,11 @@ export class IdentityGuard extends DurableObject<Env> {
   /** Tells and delivers all there is, if D1 lets us; else the alarm does later. */
   async deliver(): Promise<void> {
     await this.#ledger.deliver().catch(() => {});
+  }
+
+  /** D1 has what was sent of the outbox, up to this row. */
+  async delivered(lastSeq: number): Promise<void> {
+    await this.#answer(async () => succeeded(this.#ledger.delivered(lastSeq)));
   }
 
   override async alarm(): Promise<void> {
@@ -290,7 +303,7 @@ export class IdentityGuard extends DurableObject<Env> {
     const stepIn = async (sealed: string | null) =>
       sealed === null
         ? undefined
-        : matchingTimeStep(await unseal(sealingKeys, totpContext(call), sealed), code, now);
+        : matchingTimeStep(await this.#totpKeys.keyIn(sealed, sealingKeys, call), code, now);
     const sealed = liveTotp(state)?.sealed ?? null;
     const pendingSealed = livePending(state, now)?.sealed ?? null;
     const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);

@@ -9,21 +9,26 @@ import type { AuditEvent } from "../audit/event.ts";
 import { currentAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { derivedId } from "../crypto/id.ts";
-import { dbFor } from "../db/client.ts";
+import { inTenantDb } from "../db/shards.ts";
 import { configNow } from "../env.ts";
+import { causeOf, log } from "../log.ts";
 import { isKept, keptForMs } from "../idempotency/request-key.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import type { History, KnownSession } from "../sentinel/history.ts";
 import { findSession, findSessions } from "../sentinel/store.ts";
+import { Courier } from "./courier.ts";
 import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
-import { deliver } from "./outbox.ts";
+import { hasQueue, sendDelivery } from "./delivery-queue.ts";
+import { deliveryOf, fileDelivery } from "./outbox.ts";
 import { type Owner, resealedState } from "./reseal.ts";
 import { refusalReportDelay, reportRefusals } from "./refusals.ts";
 import { type IdentityState, parseState } from "./state.ts";
-import { type Dispatch, GuardStorage, type KeptAnswer } from "./storage.ts";
+import { type Dispatch, GuardStorage, type KeptAnswer, type Pending } from "./storage.ts";
 import { failed, type GuardCall, type GuardResult, type Transition } from "./transition.ts";
 
+/** What the queue has not brought to D1 by then, the alarm does. */
+const queueDelayMs = 10_000;
 /** Room for the events of one change in the order of ids. */
 const ordersPerVersion = 32;
 
@@ -40,10 +45,16 @@ function answerOf<T>(
   return { answer: { key, at, requestId, receipt, result: JSON.stringify(result), forgetAt } };
 }
 
+/** What D1 has of an identity; null: nothing. */
+export interface FoundRecord {
+  readonly record: { readonly version: number; readonly isErased: boolean } | null;
+}
+
 export class GuardLedger {
   readonly #env: Env;
   readonly #storage: GuardStorage;
   readonly #alarm: DeliveryAlarm;
+  readonly #courier: Courier;
   /** The delivery that is under way. */
   #running: Promise<void> = Promise.resolve();
   /** The one after it, which all share who ask meanwhile. */
@@ -55,6 +66,7 @@ export class GuardLedger {
     this.#env = env;
     this.#storage = new GuardStorage(ctx.storage);
     this.#alarm = new DeliveryAlarm(ctx, "guard");
+    this.#courier = new Courier(ctx, () => this.#send());
   }
 
   /** The identity is forgotten here; D1 has not confirmed that it has forgotten too. */
@@ -88,28 +100,31 @@ export class GuardLedger {
     assessmentId: string,
   ): Promise<KnownSession | undefined> {
     const known = this.history().find(({ id }) => id === assessmentId);
-    return (
-      known ?? (await findSession(dbFor(this.#env, tenantId), tenantId, identityId, assessmentId))
+    if (known !== undefined) return known;
+    return await inTenantDb(this.#env, tenantId, (db) =>
+      findSession(db, tenantId, identityId, assessmentId),
     );
   }
 
   /**
    * Creates the identity with the given transition, or answers `onExisting`.
+   * @param found the record, looked up beside this call
    * @throws when D1, which must be asked first, fails
    */
   async create<T>(
     call: GuardCall,
     first: Transition<T>,
+    found: Promise<FoundRecord>,
     onExisting: (state: IdentityState) => Transition<T>,
   ): Promise<GuardResult<T>> {
     for (;;) {
       // A tombstone means that D1 has not forgotten the person yet: that comes first.
       if (this.isErasing()) await this.flush();
-      const record = this.#storage.live() === null ? await this.#rehydrate(call) : undefined;
+      const version = this.#storage.live() === null ? await this.#versionOfNobody(call, found) : 0;
       // While D1 was asked, the identity may have been made, and even erased again.
       if (this.isErasing()) continue;
       if (this.#storage.live() !== null) return await this.commit(call, onExisting);
-      return await this.#record(call, first, (record?.version ?? 0) + 1);
+      return await this.#record(call, first, version + 1);
     }
   }
 
@@ -151,6 +166,13 @@ export class GuardLedger {
     if (next !== undefined) await this.#alarm.arm(next - now);
   }
 
+  /** The queue has brought what was sent to D1, up to this row of the outbox. */
+  delivered(lastSeq: number): void {
+    this.#storage.delivered(lastSeq);
+    this.#courier.arrived();
+    if (this.#storage.pending() !== undefined) this.#courier.call();
+  }
+
   /** How the request with this key was answered; undefined where it is new, or too old. */
   findAnswer(key: string, now: number): KeptAnswer | undefined {
     const kept = this.#storage.findAnswer(key);
@@ -180,13 +202,29 @@ export class GuardLedger {
     await this.flush();
   }
 
+  /**
+   * The last version of a record of which nothing is left, 0 where there is none; takes over one that
+   * is whole. What was looked up beside the call counts only where it says that nobody is there, and
+   * nobody was erased here since: else D1 is asked.
+   */
+  async #versionOfNobody(owner: Owner, found: Promise<FoundRecord>): Promise<number> {
+    if (this.#clearings === 0) {
+      const seen = await found.catch(() => undefined);
+      const isNobody = seen !== undefined && (seen.record === null || seen.record.isErased);
+      if (isNobody && this.#clearings === 0) return seen.record?.version ?? 0;
+    }
+    return (await this.#rehydrate(owner))?.version ?? 0;
+  }
+
   /** Reads the record of an empty guard, and takes it over if nothing else came first. */
   async #rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
     for (;;) {
       const clearings = this.#clearings;
-      const db = dbFor(this.#env, tenantId);
-      const record = await findRecord(db, tenantId, identityId);
-      const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
+      const { record, sessions } = await inTenantDb(this.#env, tenantId, async (db) => {
+        const record = await findRecord(db, tenantId, identityId);
+        const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
+        return { record, sessions };
+      });
       if (this.#storage.live() !== null) return record;
       if (this.#clearings !== clearings) continue;
       const text = record?.state ?? null;
@@ -206,9 +244,18 @@ export class GuardLedger {
   ): Promise<GuardResult<T>> {
     const { state, entries, result } = transition;
     this.#write(transition, version, call);
-    const waits = entries.length > 0 ? deliveryDelayMs : refusalReportDelay(state);
+    const waits = entries.length > 0 ? this.#dispatched(call) : refusalReportDelay(state);
     if (waits !== undefined) await this.#alarm.arm(waits);
     return result;
+  }
+
+  /** Sets the delivery going; how long the alarm may leave it alone, ms. */
+  #dispatched({ jurisdiction }: GuardCall): number {
+    // A queue is in no jurisdiction. While D1 fails, the alarm alone tries, ever more rarely.
+    const mayQueue = hasQueue(this.#env) && jurisdiction === null && !this.#alarm.isFailing();
+    if (!mayQueue) return deliveryDelayMs;
+    this.#courier.call();
+    return queueDelayMs;
   }
 
   #write<T>(
@@ -262,20 +309,40 @@ export class GuardLedger {
   }
 
   async #deliverAll(): Promise<void> {
-    for (
-      let pending = this.#storage.pending();
-      pending !== undefined;
-      pending = this.#storage.pending()
-    ) {
-      if (await this.#renewAuditKey(pending.state)) continue;
-      await deliver(this.#env, pending, Date.now());
+    for (let pending = await this.#ready(); pending !== undefined; pending = await this.#ready()) {
+      await fileDelivery(this.#env, await deliveryOf(this.#env, pending, Date.now()));
       this.#storage.delivered(pending.lastSeq);
     }
+    this.#courier.arrived();
     if (this.isErasing()) {
       this.#clearings += 1;
       this.#alarm.forget();
       await this.#storage.clear();
     }
+  }
+
+  /** What is to be delivered next; undefined where nothing is. */
+  async #ready(): Promise<Pending | undefined> {
+    for (;;) {
+      const pending = this.#storage.pending();
+      if (pending === undefined || !(await this.#renewAuditKey(pending.state))) return pending;
+    }
+  }
+
+  /** Sends what is pending by the queue. What cannot go that way is left to the alarm, which is set. */
+  async #send(): Promise<boolean> {
+    try {
+      const pending = await this.#ready();
+      // What an erasure leaves behind is delivered by the erasure.
+      if (pending === undefined || this.isErasing()) return false;
+      const now = Date.now();
+      const delivery = await deliveryOf(this.#env, pending, now);
+      if (await sendDelivery(this.#env, delivery, pending.lastSeq, now)) return true;
+      await this.#alarm.arm(deliveryDelayMs);
+    } catch (error) {
+      log("error", "delivery_not_queued", { source: "guard", cause: causeOf(error) });
+    }
+    return false;
   }
 
   /**

@@ -1,66 +1,180 @@
-/** Delivery of a guard's outbox to D1: at least once, idempotent, all or nothing. */
-import { filed } from "../audit/file.ts";
+/** A guard's outbox on its way to D1: at least once, idempotent, all of a delivery or nothing. */
+import { type FiledEvent, filed } from "../audit/file.ts";
 import { openAuditKey } from "../audit/personal.ts";
 import { insertEvents } from "../audit/store.ts";
-import { type Database, dbFor, runBatch, type Statement } from "../db/client.ts";
+import { type Database, runBatch, type Statement, StoreError } from "../db/client.ts";
+import { databaseAt, inTenantDb, shardOf } from "../db/shards.ts";
+import { DeadlineError } from "../deadline.ts";
 import { configNow } from "../env.ts";
-import { saveRecord } from "../identity/store.ts";
+import { type IdentityRecord, saveRecord } from "../identity/store.ts";
 import { requireFittingKeys } from "../keys/fit.ts";
 import { reviveKeys } from "../keys/store.ts";
+import { causeOf, log } from "../log.ts";
+import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
 import { recountPopulation } from "../sentinel/population/store.ts";
 import { forgetAssessments, insertAssessments, saveVerdicts } from "../sentinel/store.ts";
 import { sealingVersionsOf } from "./reseal.ts";
 import type { IdentityState } from "./state.ts";
 import type { Pending } from "./storage.ts";
 
-/** The keys that what D1 gets is under must not count as out of use; an older build may write this. */
-function revivedKeys(db: Database, state: IdentityState): Statement[] {
-  const sealing = [...new Set(sealingVersionsOf(state))];
-  const set = state.backupCodes;
-  const hashing = set === null ? [] : [set.keyVersion];
-  return [
-    ...(sealing.length === 0 ? [] : [reviveKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reviveKeys(db, "backup_codes", hashing)]),
-  ];
+/** All that a guard has not delivered, as D1 is to have it: sealed and stamped. Plain JSON. */
+export interface Delivery {
+  readonly record: IdentityRecord;
+  readonly events: readonly FiledEvent[];
+  readonly assessments: readonly AssessmentRecord[];
+  readonly verdicts: readonly VerdictRecord[];
+  /** Versions of the keys that what D1 gets is under. */
+  readonly keys: { readonly sealing: readonly number[]; readonly backupCodes: readonly number[] };
 }
 
-/** @throws StoreError: then nothing or everything arrived, and all is delivered again */
-export async function deliver(env: Env, pending: Pending, realNow: number): Promise<void> {
+function recordOf(state: IdentityState, version: number, realNow: number): IdentityRecord {
+  const erased = state.status === "erased";
+  return {
+    tenantId: state.tenantId,
+    id: state.identityId,
+    externalId: erased ? null : state.externalId,
+    status: state.status,
+    lockedUntil: state.lockout.lockedUntil,
+    createdAt: state.createdAt,
+    // A tombstone's life is real time, whatever clock the erasing request ran at.
+    updatedAt: erased ? realNow : state.updatedAt,
+    version,
+    // Attempts of the last hour and minute are worth nothing after a restore.
+    state: erased ? null : JSON.stringify({ ...state, recent: [], rates: {} }),
+  };
+}
+
+/** @throws ConfigError, UnfitKeysError: nothing is sealed or stamped under keys that do not fit */
+export async function deliveryOf(env: Env, pending: Pending, realNow: number): Promise<Delivery> {
   const { state, version, dispatches } = pending;
-  const { tenantId, identityId, auditKey } = state;
+  const { auditKey, backupCodes } = state;
   const config = configNow(env);
   await requireFittingKeys(env, config, realNow);
-  const db = dbFor(env, tenantId);
-  const delivered = { tenantId, identityId, version };
-  const erased = state.status === "erased";
-  const assessments = dispatches.flatMap(({ assessment }) => assessment ?? []);
-  const verdicts = dispatches.flatMap(({ verdict }) => verdict ?? []);
   const events = await filed(
     config.auditSigningKeys,
     dispatches.flatMap((dispatch) => dispatch.events),
     // Of an erased person nothing is filed any more but that it happened.
     auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
   );
-  await runBatch(db, [
-    saveRecord(db, {
-      tenantId,
-      id: identityId,
-      externalId: erased ? null : state.externalId,
-      status: state.status,
-      lockedUntil: state.lockout.lockedUntil,
-      createdAt: state.createdAt,
-      // A tombstone's life is real time, whatever clock the erasing request ran at.
-      updatedAt: erased ? realNow : state.updatedAt,
-      version,
-      // Attempts of the last hour and minute are worth nothing after a restore.
-      state: erased ? null : JSON.stringify({ ...state, recent: [], rates: {} }),
-    }),
-    insertEvents(db, tenantId, events),
+  return {
+    record: recordOf(state, version, realNow),
+    events,
+    assessments: dispatches.flatMap(({ assessment }) => assessment ?? []),
+    verdicts: dispatches.flatMap(({ verdict }) => verdict ?? []),
+    keys: {
+      sealing: sealingVersionsOf(state),
+      backupCodes: backupCodes === null ? [] : [backupCodes.keyVersion],
+    },
+  };
+}
+
+/** What one delivery says of its identity. In this order: the later ones look at the record. */
+function statementsOf(db: Database, delivery: Delivery): Statement[] {
+  const { record, assessments, verdicts } = delivery;
+  const { tenantId, id: identityId, version } = record;
+  const delivered = { tenantId, identityId, version };
+  return [
+    saveRecord(db, record),
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
-    ...revivedKeys(db, state),
-    ...(erased
+    ...(record.status === "erased"
       ? [forgetAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
       : []),
+  ];
+}
+
+/** The keys that what D1 gets is under must not count as out of use; an older build may write this. */
+function revivedKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
+  const versions = (ring: keyof Delivery["keys"]) => [
+    ...new Set(deliveries.flatMap(({ keys }) => keys[ring])),
+  ];
+  const [sealing, hashing] = [versions("sealing"), versions("backupCodes")];
+  return [
+    ...(sealing.length === 0 ? [] : [reviveKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reviveKeys(db, "backup_codes", hashing)]),
+  ];
+}
+
+/** The events of a tenant's deliveries. One may be in several: a guard sends what has not arrived again. */
+function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
+  const events = deliveries.flatMap((delivery) => delivery.events);
+  return [...new Map(events.map((event) => [event.id, event])).values()];
+}
+
+/** Files deliveries of one tenant or many, together: one transaction, and one wait for it. */
+async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<void> {
+  const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
+  await runBatch(db, [
+    ...deliveries.flatMap((delivery) => statementsOf(db, delivery)),
+    ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
+    ...revivedKeys(db, deliveries),
   ]);
+}
+
+/** @throws StoreError: then nothing or everything arrived, and all may be filed again */
+export async function fileDelivery(env: Env, delivery: Delivery): Promise<void> {
+  await inTenantDb(env, delivery.record.tenantId, (db) => fileIn(db, [delivery]));
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof StoreError && error.cause instanceof DeadlineError;
+}
+
+/** Those of one database in one transaction; where that fails, those of each tenant in one of their own. */
+async function fileAtShard(
+  env: Env,
+  shard: number,
+  deliveries: readonly Delivery[],
+): Promise<readonly Delivery[]> {
+  try {
+    await fileIn(databaseAt(env, shard), deliveries);
+    return deliveries;
+  } catch {
+    // One that cannot be filed, of a tenant that is moving too, must not hold up those of other tenants.
+    const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
+    const arrived: Delivery[] = [];
+    for (const [tenantId, ofTenant] of byTenant) {
+      try {
+        await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant));
+        arrived.push(...ofTenant);
+      } catch (error) {
+        log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
+        // Of a database that does not answer nobody is waited for a hundred times.
+        if (isTimeout(error)) break;
+      }
+    }
+    return arrived;
+  }
+}
+
+/** The deliveries by the database of their tenants. @throws StoreError */
+async function byShard(
+  env: Env,
+  deliveries: readonly Delivery[],
+): Promise<Map<number, Delivery[]>> {
+  const tenants = [...new Set(deliveries.map(({ record }) => record.tenantId))];
+  const shards = new Map(
+    await Promise.all(
+      tenants.map(async (tenantId) => [tenantId, await shardOf(env, tenantId)] as const),
+    ),
+  );
+  return Map.groupBy(deliveries, ({ record }) => shards.get(record.tenantId) ?? 0);
+}
+
+/**
+ * Files deliveries of any tenants, in as few transactions as that takes.
+ * @returns those that arrived; the others may be filed again
+ */
+export async function fileDeliveries(
+  env: Env,
+  deliveries: readonly Delivery[],
+): Promise<readonly Delivery[]> {
+  try {
+    const shards = await byShard(env, deliveries);
+    const filed = [...shards].map(([shard, some]) => fileAtShard(env, shard, some));
+    return (await Promise.all(filed)).flat();
+  } catch (error) {
+    log("error", "deliveries_not_filed", { cause: causeOf(error), count: deliveries.length });
+    return [];
+  }
 }

@@ -12,7 +12,8 @@ import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
 import { filed } from "../audit/file.ts";
 import { insertEvents } from "../audit/store.ts";
 import { derivedId } from "../crypto/id.ts";
-import { dbFor, runBatch } from "../db/client.ts";
+import { runBatch } from "../db/client.ts";
+import { inTenantDb } from "../db/shards.ts";
 import { configNow } from "../env.ts";
 import { requireFittingKeys } from "../keys/fit.ts";
 import { causeOf, log } from "../log.ts";
@@ -121,14 +122,15 @@ export class RefusalLog extends DurableObject<Env> {
     const { tenantId } = state;
     const config = configNow(this.env);
     await requireFittingKeys(this.env, config, Date.now());
-    const db = dbFor(this.env, tenantId);
     for (;;) {
       const rows = this.#waitingEvents();
       const last = rows.at(-1);
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
       const stamped = await filed(config.auditSigningKeys, events);
-      await runBatch(db, [insertEvents(db, tenantId, stamped)]);
+      await inTenantDb(this.env, tenantId, (db) =>
+        runBatch(db, [insertEvents(db, tenantId, stamped)]),
+      );
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);
     }
   }

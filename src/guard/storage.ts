@@ -86,7 +86,12 @@ export class GuardStorage {
         JSON.stringify(state),
       );
       if (dispatch !== undefined) {
-        sql.exec("INSERT INTO outbox (dispatch) VALUES (?)", JSON.stringify(dispatch));
+        // The version is the number of the row: one that has gone is not given out again.
+        sql.exec(
+          "INSERT INTO outbox (seq, dispatch) VALUES (?, ?)",
+          version,
+          JSON.stringify(dispatch),
+        );
       }
       if (history !== undefined) this.#writeHistory(history);
       if (answer !== undefined) this.#writeAnswer(answer);
@@ -117,6 +122,7 @@ export class GuardStorage {
 
   /** Forgets what has arrived. */
   delivered(lastSeq: number): void {
+    if (this.live() === null) return;
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
   }
 

@@ -7,6 +7,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
 import type { History } from "../sentinel/history.ts";
+import type { Jurisdiction } from "../tenancy/place.ts";
 import type { IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
 /** Who asks, when, for whom: the same for every call of a guard. */
@@ -17,6 +18,8 @@ export interface GuardCall {
   readonly now: number;
   readonly requestId: string;
   readonly actor: Actor;
+  /** The tenant's; what a guard in one delivers leaves it for D1 only. */
+  readonly jurisdiction: Jurisdiction | null;
   /** Of the request's `Idempotency-Key`; null without one. */
   readonly requestKey: RequestKey | null;
   /** Kept with the answer, in the transaction of the change, where the request has a key. */

@@ -2,12 +2,13 @@
  * The guard is lost between any two steps of a delivery. Nobody asks it anything afterwards and the
  * test fires no alarm: the platform alone must bring it back.
  */
-import { expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { longestRun } from "../support/cut.ts";
 import { outboxLength } from "../support/guard.ts";
 import { type Operation, operationsNamed } from "../support/operations.ts";
 import { cutOff, cutsOf } from "../support/steps.ts";
 import { trailOf } from "../support/settled.ts";
+import { queueRefuses } from "../support/queue.ts";
 import { trialOf } from "../support/under-fault.ts";
 
 /** The operation with its delivery, which the platform tries again some seconds after each loss. */
@@ -23,13 +24,18 @@ async function deliveredOf(operation: Operation) {
   return { ...trial, run };
 }
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 it.each(operationsNamed("confirm", "verify a backup code", "discover"))(
   "A guard that is lost while it delivers $name comes back, and files it once",
   { timeout: longestRun },
   async (operation) => {
+    queueRefuses();
     const cuts = await cutsOf((await deliveredOf(operation)).run);
-    // What comes before the alarm is set is the operation's own.
-    const start = cuts.findIndex(({ name }) => name === "setAlarm");
+    // What comes before is the operation's own, and the courier's, which finds the queue closed.
+    const start = cuts.findLastIndex(({ name }) => name === "setAlarm");
     const places: string[] = [];
     for (const cut of cuts.slice(start + 1)) {
       const { tenant, told, run } = await deliveredOf(operation);

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/crypto/id.ts";
 import type { Surroundings } from "../../src/guard/assess.ts";
+import { following } from "../../src/guard/following.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/transition.ts";
 import { normalisedBackupCode } from "../../src/otp/backup-codes.ts";
@@ -180,6 +181,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
   ping: none,
   status: none,
   deliver: none,
+  delivered: none,
   alarm: none,
   // The same under another key: no security state changes.
   reseal: none,
@@ -187,12 +189,14 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
     {
       title: "of a new user",
       before: erased,
-      act: async ({ guard, call, user }) => await guard.provision(call, user.externalId),
+      act: async ({ guard, call, user }) =>
+        await guard.provision(call, user.externalId, following(Promise.resolve({ record: null }))),
       told: ["user.provisioned success"],
     },
     {
       title: "of one that exists",
-      act: async ({ guard, call, user }) => await guard.provision(call, user.externalId),
+      act: async ({ guard, call, user }) =>
+        await guard.provision(call, user.externalId, following(Promise.resolve({ record: null }))),
       told: ["user.provisioned refused user_exists"],
     },
   ],
@@ -275,6 +279,7 @@ async function newScene(): Promise<Scene> {
     now: Date.now(),
     requestId: newId(Date.now()),
     actor: { type: "api_token", id: "a".repeat(24) },
+    jurisdiction: null,
     requestKey: null,
   };
   return { user, guard: guardOf(user), call };

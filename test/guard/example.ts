@@ -25,6 +25,7 @@ export function callAt(at: number, requestId = `request-${at}`): GuardCall {
     now: at,
     requestId,
     actor: { type: "api_token", id: "aaaaaaaaaaaaaaaaaaaaaaaa" },
+    jurisdiction: null,
     requestKey: null,
   };
 }

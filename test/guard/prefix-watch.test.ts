@@ -1,4 +1,5 @@
 /** Counting the identities tried from one address block, in a real Durable Object. */
+import { anywhere } from "../../src/tenancy/place.ts";
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -114,7 +115,8 @@ describe("Asking it", () => {
   const ask = async (tenantId: string, text: string, identityId: string) => {
     const address = parseAddress(text);
     if (address === undefined) throw new Error(`Not an address: ${text}`);
-    return await askPrefixWatch(env, key, tenantId, address, identityId, now, "request");
+    const caller = { tenantId, place: anywhere };
+    return await askPrefixWatch(env, key, caller, address, identityId, now, "request");
   };
 
   it("keeps blocks apart, and tenants too", async () => {

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { RefusalLog } from "../../src/guard/refusal-log.ts";
+import { makeBusy } from "../support/busy-tokens.ts";
 import { Tenant, User } from "../support/client.ts";
 import { fireLogAlarm, refusalsToldOf, storedIn, sumOf } from "../support/refusal-log.ts";
 
@@ -10,7 +11,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function limitEveryRequest(): void {
+async function limitEveryRequest({ id }: Tenant): Promise<void> {
+  await makeBusy(id);
   vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit").mockResolvedValue({
     success: false,
   });
@@ -27,7 +29,7 @@ async function times(n: number, work: () => Promise<unknown>): Promise<void> {
 describe("A rate-limited client", () => {
   it("costs one call at its first request and one when the window is over, and is counted whole", async () => {
     const tenant = await Tenant.create();
-    limitEveryRequest();
+    await limitEveryRequest(tenant);
     const calls = spyOnLog();
     await times(150, async () => {
       expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(429);
@@ -61,7 +63,7 @@ describe("Any other flood", () => {
 
   it("is told anew in the next window", async () => {
     const tenant = await Tenant.create();
-    limitEveryRequest();
+    await limitEveryRequest(tenant);
     const calls = spyOnLog();
     const start = Date.now();
     for (const second of [0, 1, 9, 10, 11]) {

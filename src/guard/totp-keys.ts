@@ -1,0 +1,31 @@
+/**
+ * The TOTP keys of a guard while it is awake: each box is opened and its key imported once, not with
+ * every code. The keys cannot be read out, and go with the guard's memory.
+ */
+import type { Keyring } from "../crypto/keyring.ts";
+import { unseal } from "../crypto/sealed-box.ts";
+import { importSecret } from "../otp/hotp.ts";
+import { type Owner, totpContext } from "./reseal.ts";
+
+/** The live secret and the pending one. */
+const mostKept = 2;
+
+export class TotpKeys {
+  readonly #kept = new Map<string, CryptoKey>();
+
+  /** @throws MissingKeyError, BrokenSealError */
+  async keyIn(sealed: string, sealingKeys: Keyring, owner: Owner): Promise<CryptoKey> {
+    const known = this.#kept.get(sealed);
+    if (known !== undefined) return known;
+    const key = await importSecret(await unseal(sealingKeys, totpContext(owner), sealed));
+    this.#kept.set(sealed, key);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size > mostKept) this.#kept.delete(oldest);
+    }
+    return key;
+  }
+
+  forget(): void {
+    this.#kept.clear();
+  }
+}
