@@ -10,12 +10,12 @@ import { healthRoutes } from "./health.ts";
 import { documentRoutes } from "./http/document-routes.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
 import type { AppEnv } from "./http/exchange.ts";
-import { rateHeaders } from "./http/rate-limit.ts";
 import { identityRoutes } from "./identity/routes.ts";
-import { keyProblems } from "./keys/fit.ts";
+import { areKnownToFit, keyProblems } from "./keys/fit.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { log } from "./log.ts";
 import { otpRoutes } from "./otp/routes.ts";
+import { relocationRoutes } from "./relocation/routes.ts";
 import { assessmentRoutes } from "./sentinel/assessments/routes.ts";
 import { feedRoutes } from "./sentinel/feeds/routes.ts";
 import { sentinelRoutes } from "./sentinel/routes.ts";
@@ -35,6 +35,7 @@ export const apiRoutes = [
   ...auditRoutes,
   ...treeRoutes,
   ...tenancyRoutes,
+  ...relocationRoutes,
   ...keyRoutes,
   ...healthRoutes(livenessPath),
 ];
@@ -45,8 +46,9 @@ function notConfigured(): AppError {
   });
 }
 
-/** @throws AppError `unavailable` where data needs a key that is not configured */
-function keysFit(env: Env, config: Config): Promise<void> {
+/** Undefined where it is known that they do. @throws AppError `unavailable` where data needs another key */
+function keysFit(env: Env, config: Config): Promise<void> | undefined {
+  if (areKnownToFit(config)) return undefined;
   const checked = keyProblems(env, config, Date.now()).then((problems) => {
     if (problems.length > 0) throw notConfigured();
   });
@@ -61,17 +63,6 @@ export function createApp(): Hono<AppEnv> {
   app.notFound(notFound);
   app.use(async (c, next) => {
     c.set("requestId", newId(Date.now()));
-    await next();
-    c.header("X-Request-Id", c.get("requestId"));
-    if (c.get("isRepeated")) c.header("Idempotent-Replayed", "true");
-    for (const [name, value] of Object.entries(rateHeaders(c.get("rates") ?? []))) {
-      c.header(name, value);
-    }
-    c.header("X-Content-Type-Options", "nosniff");
-    // Answers are about people, and some hold a secret: nobody keeps a copy.
-    c.header("Cache-Control", "no-store");
-  });
-  app.use(async (c, next) => {
     const configured = configOf(c.env);
     if (c.req.path !== livenessPath) {
       if (!configured.ok) {

@@ -3,6 +3,7 @@ import { createExecutionContext, createScheduledController } from "cloudflare:te
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
+import { makeBusy } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
 import { withD1Fault } from "./support/faults.ts";
 
@@ -129,6 +130,7 @@ describe("A fault that nobody foresaw", () => {
 describe("The rate limit of a token", () => {
   it("is a 429 that says how long to wait", async () => {
     const tenant = await Tenant.create();
+    await makeBusy(tenant.id);
     const response = await worker.fetch(
       new Request("https://idp.test/v1/idp/users", {
         headers: { Authorization: `Bearer ${tenant.token}` },
@@ -144,6 +146,7 @@ describe("The rate limit of a token", () => {
   it("that cannot be asked keeps nobody out", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
+    await makeBusy(tenant.id);
     const response = await worker.fetch(
       new Request("https://idp.test/v1/idp/users", {
         headers: { Authorization: `Bearer ${tenant.token}` },

@@ -73,11 +73,11 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
       );
       if (resolved === undefined) throw invalidToken();
       const { caller, revoked } = resolved;
-      const { tenantId, tokenId } = caller;
-      c.set("attribution", { tenantId, tokenId, at: arrivedAt });
+      const { tenantId, tokenId, place } = caller;
+      c.set("attribution", { tenantId, tokenId, place, at: arrivedAt });
       if (revoked) throw invalidToken();
       const now = timeOf(c.req.header("Test-Clock"), caller.mode, arrivedAt);
-      c.set("attribution", { tenantId, tokenId, at: now });
+      c.set("attribution", { tenantId, tokenId, place, at: now });
       if (caller.expiresAt !== null && now >= caller.expiresAt) throw invalidToken();
       if (!caller.permissions.includes(permission)) {
         throw new AppError("insufficient_scope", {
@@ -87,7 +87,7 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
           },
         });
       }
-      const rate = await countRequest(c.env, tokenId);
+      const rate = await countRequest(c.env, tokenId, arrivedAt);
       c.set("rates", [rate]);
       if (rate.remaining === 0) {
         throw new AppError("rate_limited", {

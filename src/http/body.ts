@@ -52,7 +52,10 @@ export function requireJson(c: AppContext, body: ReadBody): void {
     throw new AppError("unsupported_media_type");
   }
   if (body instanceof AppError) throw body;
-  parsed(body);
+  const text = decoded(body);
+  parsed(text);
+  // For later readers, to whom the framework would give it through a new answer. It keeps promises there.
+  Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
 }
 
 /**
@@ -62,15 +65,24 @@ export function requireJson(c: AppContext, body: ReadBody): void {
 export function requireNoBody(body: ReadBody): void {
   if (body instanceof AppError) throw body;
   if (body.byteLength === 0) return;
-  const value = parsed(body);
+  const value = parsed(decoded(body));
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   if (isObject && Object.keys(value).length === 0) return;
   throw invalidRequest([{ path: "", message: "must be empty" }]);
 }
 
-function parsed(bytes: ArrayBuffer): unknown {
+/** @throws AppError `invalid_json`, where it is not UTF-8 */
+function decoded(bytes: ArrayBuffer): string {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    throw new AppError("invalid_json");
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     throw new AppError("invalid_json");
   }

@@ -5,12 +5,13 @@ import { MissingKeyError } from "../crypto/keyring.ts";
 import { StoreError } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
+import { jsonAnswer } from "./answer.ts";
 import type { AppContext, AppEnv } from "./exchange.ts";
 
 function answer(c: AppContext, error: AppError): Response {
   const { message, code, fields, status, headers } = error;
   const body = { error: message, code, request_id: c.get("requestId"), ...fields };
-  return Response.json(body, { status, headers });
+  return jsonAnswer(c, status, body, headers);
 }
 
 function appErrorOf(error: unknown): AppError {

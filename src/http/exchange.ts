@@ -6,6 +6,7 @@ import type { Config } from "../env.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { RateNotice } from "./rate-limit.ts";
 import type { ResolvedToken } from "../tenancy/caller.ts";
+import type { Place } from "../tenancy/place.ts";
 
 export interface AppEnv {
   Bindings: Env;
@@ -29,6 +30,8 @@ export interface AppEnv {
 export interface Attribution {
   readonly tenantId: string;
   readonly tokenId: string;
+  /** Where the tenant's objects are. */
+  readonly place: Place;
   /** Unix ms: the time of the request, or of its arrival where it has no other. */
   readonly at: number;
 }

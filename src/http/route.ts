@@ -6,11 +6,12 @@ import type { Hono } from "hono";
 import { type ZodRawShape, type ZodType, z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 import type { Access } from "./access.ts";
+import { jsonAnswer, withCommonHeaders } from "./answer.ts";
 import { readBody, requireJson, requireNoBody } from "./body.ts";
 import type { AppContext, AppEnv, EdgeServices, Exchange } from "./exchange.ts";
 import { tellOfRefusal } from "./refused.ts";
 import { requestKeyOf } from "./request-key.ts";
-import { validated } from "./validate.ts";
+import { validatorOf } from "./validate.ts";
 
 export interface Answer {
   readonly description: string;
@@ -92,6 +93,9 @@ export function route<
 ): Route {
   const { method, path, name, access, body, query, prepare } = definition;
   const takesBody = !isNone(body);
+  const validBody = validatorOf("json", body);
+  const validQuery = validatorOf("query", query);
+  const takesQuery = !isNone(query);
   const answerTo = async (c: AppContext, { resolveToken }: EdgeServices): Promise<Response> => {
     const sent = await readBody(c);
     c.set("arrivedAt", Date.now());
@@ -114,19 +118,17 @@ export function route<
           // The answer is the first one's, and what the trail has of it bears that id.
           c.set("requestId", first.requestId);
         },
-        body: takesBody ? await validated(c, "json", body) : body.parse({}),
-        query: await validated(c, "query", query),
+        body: takesBody ? await validBody(c) : body.parse({}),
+        query: takesQuery || c.req.url.includes("?") ? await validQuery(c) : query.parse({}),
         requestKey: method === "post" ? await requestKeyOf(c, name, takesBody) : null,
         prepared,
         param: (name) => c.req.param(name) ?? "",
       },
       c,
     );
-    if (answer instanceof Response) return answer;
-    const { status } = answer;
-    return answer.body === null
-      ? new Response(null, { status })
-      : Response.json(answer.body, { status });
+    return answer instanceof Response
+      ? withCommonHeaders(c, answer)
+      : jsonAnswer(c, answer.status, answer.body);
   };
   return {
     definition,

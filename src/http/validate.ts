@@ -2,7 +2,7 @@
 import { zValidator } from "@hono/zod-validator";
 import type { Context } from "hono";
 import type { ZodType, z } from "zod";
-import { type Issue, invalidRequest } from "../errors.ts";
+import { AppError, type Issue, invalidRequest } from "../errors.ts";
 
 type ZodIssue = z.core.$ZodIssue;
 
@@ -44,17 +44,23 @@ function issuesOf(issue: ZodIssue): Issue[] {
   return [{ path: path.join("."), message: messageOf(issue) }];
 }
 
-/** What the schema makes of the request's body or query. @throws AppError `invalid_request` */
-export async function validated<T extends ZodType>(
-  c: Context,
+/**
+ * What the schema makes of a request's body or query. Made once for each route.
+ * @returns a function that throws AppError `invalid_request`
+ */
+export function validatorOf<T extends ZodType>(
   target: "json" | "query",
   schema: T,
-): Promise<z.output<T>> {
-  return await new Promise((resolve, reject) => {
-    const validate = zValidator(target, schema, (result) => {
-      if (!result.success) throw invalidRequest(result.error.issues.flatMap(issuesOf));
-      resolve(result.data);
-    });
-    validate(c, async () => {}).catch(reject);
+): (c: Context) => Promise<z.output<T>> {
+  const outputs = new WeakMap<Context, { readonly output: z.output<T> }>();
+  const validate = zValidator(target, schema, (result, c) => {
+    if (!result.success) throw invalidRequest(result.error.issues.flatMap(issuesOf));
+    outputs.set(c, { output: result.data });
   });
+  return async (c) => {
+    await validate(c, async () => {});
+    const validated = outputs.get(c);
+    if (validated === undefined) throw new AppError("internal_error");
+    return validated.output;
+  };
 }

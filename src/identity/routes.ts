@@ -1,8 +1,10 @@
 /** `/v1/idp/users` and `/v1/idp/user`: identities from provision to erasure. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { dbFor } from "../db/client.ts";
+import { controlDb, dbFor, inTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
+import { following } from "../guard/following.ts";
+import type { FoundRecord } from "../guard/ledger.ts";
 import { type Profile, statusAt } from "../guard/profile.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -17,7 +19,7 @@ import {
   rfc3339OrNull,
 } from "../http/schemas.ts";
 import { claim } from "../idempotency/once.ts";
-import { listEntries } from "./store.ts";
+import { findRecord, listEntries } from "./store.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
 
@@ -60,6 +62,13 @@ function shownProfile(profile: Profile): z.input<typeof profileAnswer> {
 
 const profileAnswers = { 200: { description: "The profile.", body: profileAnswer } };
 
+async function foundRecord(env: Env, tenantId: string, id: string): Promise<FoundRecord> {
+  const row = await inTenantDb(env, tenantId, (db) => findRecord(db, tenantId, id));
+  return {
+    record: row === undefined ? null : { version: row.version, isErased: row.state === null },
+  };
+}
+
 export const identityRoutes = [
   route(
     {
@@ -83,9 +92,11 @@ export const identityRoutes = [
       const { external_id } = exchange.body.user;
       const { tenantId } = exchange.caller;
       const identityId = identityIdOf(tenantId, external_id);
-      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
+      await claim(exchange, tenantId, controlDb(exchange.env));
+      // Beside the call, for a guard that has nothing: it only reads.
+      const record = following(foundRecord(exchange.env, tenantId, identityId));
       const profile = await askGuard(exchange, identityId, (guard, call) =>
-        guard.provision(call, external_id),
+        guard.provision(call, external_id, record),
       );
       return reply(201, { user: { id: profile.id, external_id, status: profile.status } });
     },
@@ -112,7 +123,7 @@ export const identityRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query, now }) => {
-      const rows = await listEntries(dbFor(env, tenantId), tenantId, {
+      const rows = await listEntries(await dbFor(env, tenantId), tenantId, {
         ...query,
         now,
         limit: query.limit + 1,
@@ -185,7 +196,7 @@ export const identityRoutes = [
     async (exchange) => {
       const { tenantId } = exchange.caller;
       const identityId = identityIdOf(tenantId, exchange.query.externalUserId);
-      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
+      await claim(exchange, tenantId, controlDb(exchange.env));
       const profile = await askGuard(exchange, identityId, (guard, call) => guard.unlock(call));
       return reply(200, shownProfile(profile));
     },

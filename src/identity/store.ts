@@ -1,6 +1,7 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { isAtHome, isElsewhere, oneRow, requireAtHome } from "../db/at-home.ts";
 import { identities, isErased } from "../db/schema.ts";
 
 /** Times are Unix ms. */
@@ -23,16 +24,21 @@ function isIdentity(tenantId: string, id: string): SQL | undefined {
   return and(eq(identities.tenantId, tenantId), eq(identities.id, id));
 }
 
-/** @throws StoreError */
+/** @throws StoreError; FencedTenantError where the tenant has left the database */
 export async function findRecord(
   db: Database,
   tenantId: string,
   id: string,
 ): Promise<IdentityRecord | undefined> {
   const rows = await withinStoreTimeout(
-    db.select().from(identities).where(isIdentity(tenantId, id)).limit(1),
+    db
+      .select({ record: identities, isElsewhere: isElsewhere(tenantId) })
+      .from(oneRow)
+      .leftJoin(identities, isIdentity(tenantId, id))
+      .limit(1),
   );
-  return rows[0];
+  requireAtHome(rows);
+  return rows[0]?.record ?? undefined;
 }
 
 /** Writes the record unless a newer version is there already: deliveries may repeat and overtake. */
@@ -98,6 +104,8 @@ export async function listEntries(
 export async function purgeTombstones(db: Database, now: number): Promise<void> {
   const until = now - tombstoneLifetimeMs;
   await withinStoreTimeout(
-    db.delete(identities).where(and(isErased, lt(identities.updatedAt, until))),
+    db
+      .delete(identities)
+      .where(and(isErased, lt(identities.updatedAt, until), isAtHome(identities.tenantId))),
   );
 }

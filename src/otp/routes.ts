@@ -2,7 +2,7 @@
 import { renderSVG } from "uqr";
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { dbFor } from "../db/client.ts";
+import { controlDb } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import type { Attempt } from "../guard/verify.ts";
@@ -88,7 +88,7 @@ export const otpRoutes = [
       }
       const { tenantId, policy } = exchange.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
+      await claim(exchange, tenantId, controlDb(exchange.env));
       const { secret, isSetupComplete } = await askGuard(exchange, identityId, (guard, call) =>
         guard.configure(call, policy.otp.enrolment),
       );
@@ -210,7 +210,7 @@ export const otpRoutes = [
       const { externalUserId } = exchange.query;
       const { tenantId } = exchange.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(exchange, tenantId, dbFor(exchange.env, tenantId));
+      await claim(exchange, tenantId, controlDb(exchange.env));
       const { codes } = await askGuard(exchange, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );

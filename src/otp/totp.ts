@@ -2,7 +2,7 @@
 
 import { utf8 } from "../crypto/bytes.ts";
 import { equalBytes } from "../crypto/constant-time.ts";
-import { hotp, importSecret } from "./hotp.ts";
+import { hotp } from "./hotp.ts";
 
 /** X of RFC 6238 §4.1; the only period every authenticator app reads. */
 export const periodSeconds = 30;
@@ -21,16 +21,16 @@ export function timeStepAt(now: number): number {
 
 /**
  * The newest time step within the window whose code this is, or undefined.
+ * @param key of `importSecret`
  *
  * All steps are computed and compared whatever the first ones say. The newest is the safe choice
  * should one code belong to two steps: accepting it retires the older step too.
  */
 export async function matchingTimeStep(
-  secret: Uint8Array<ArrayBuffer>,
+  key: CryptoKey,
   code: string,
   now: number,
 ): Promise<number | undefined> {
-  const key = await importSecret(secret);
   const present = timeStepAt(now);
   const steps: number[] = [];
   for (let step = Math.max(0, present - drift); step <= present + drift; step += 1)

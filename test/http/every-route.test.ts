@@ -113,6 +113,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
       const unknown = await ask(stranger.token);
       const foreign = await ask(name.endsWith("Token") ? tenant.token : stranger.token, {
         ...user,
+        tenantId: tenant.id,
         tokenId: strangersTokenId,
         eventId: usersEventId,
         assessmentId: usersAssessmentId,

@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
 import { rateQuotas } from "../../src/guard/rates.ts";
+import { countRequest } from "../../src/http/rate-limit.ts";
 import { Tenant, User } from "../support/client.ts";
 
 /** Sends at once, in waves that a local machine can take. */
@@ -11,6 +13,39 @@ async function many<T>(count: number, act: (n: number) => Promise<T>): Promise<T
   }
   return all;
 }
+
+describe("The limit of a token", () => {
+  const start = Date.UTC(2026, 0, 1);
+
+  async function asked(tokenId: string, count: number, now: number): Promise<number> {
+    const limit = vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit");
+    for (let n = 0; n < count; n += 1) {
+      expect((await countRequest(env, tokenId, now)).remaining).toBeNull();
+    }
+    const calls = limit.mock.calls.length;
+    limit.mockRestore();
+    return calls;
+  }
+
+  it("is not asked about where the isolate has had few requests of it", async () => {
+    expect(await asked("rare", 100, start)).toBe(0);
+    expect(await asked("rare", 100, start + 10_000)).toBe(0);
+  });
+
+  it("is asked about with every request beyond those, and in the window after them", async () => {
+    expect(await asked("busy", 120, start)).toBe(20);
+    expect(await asked("another", 100, start)).toBe(0);
+    expect(await asked("busy", 101, start + 10_000)).toBe(101);
+    expect(await asked("busy", 50, start + 20_000)).toBe(50);
+    // That was no busy one any more.
+    expect(await asked("busy", 50, start + 30_000)).toBe(0);
+  });
+
+  it("is not asked about when a window without the token lies between", async () => {
+    expect(await asked("resting", 101, start)).toBe(1);
+    expect(await asked("resting", 50, start + 20_000)).toBe(0);
+  });
+});
 
 describe("The limits of one identity", { timeout: 120_000 }, () => {
   it("let so many attempts pass in a minute, whatever their token, and then none until it is over", async () => {
