@@ -27,6 +27,7 @@ export class TwoTenants {
     const [{ id: tokenId }] = (await victim.send("GET", "/v1/tokens")).body.tokens;
     const { externalId, id } = user;
     return new TwoTenants(victim, stranger, user, {
+      tenantId: victim.id,
       externalId,
       id,
       tokenId,

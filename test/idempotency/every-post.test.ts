@@ -19,6 +19,7 @@ const others: Record<string, object | undefined> = {
   createTenant: { tenant: { name: "Another", mode: "test" } },
   createToken: { token: { name: "another", permissions: ["idp:read"] } },
   rotateToken: { token: { overlap_seconds: 61 } },
+  relocateTenant: { relocation: { shard: 2, limit: 100 } },
   reEncrypt: { re_encryption: { limit: 6 } },
   simulatePolicy: { simulation: { sentinel: { deny_at: 0.9 } } },
 };
@@ -38,6 +39,7 @@ async function newScene(): Promise<Scene> {
   const { assessment_id: assessmentId } = await user.assessed();
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const about = {
+    tenantId: tenant.id,
     externalId: user.externalId,
     id: user.id,
     tokenId: tokens[0].id,

@@ -3,27 +3,23 @@
  * once, and two reads of KV at most, whatever the lists hold.
  */
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { PrefixWatch } from "../../src/guard/prefix-watch.ts";
 import { currentKey } from "../../src/sentinel/network/current.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { Tenant, User } from "../support/client.ts";
-import { feed, imported } from "./network/support.ts";
+import { counted } from "../support/counting.ts";
+import { holdDeliveries } from "../support/held-deliveries.ts";
+import { feed, imported, storeNetwork } from "./network/support.ts";
 
 const listed = "185.220.100.7";
 const day = 24 * 60 * 60 * 1000;
 
 let user: User;
+let freeDeliveries: () => void = () => {};
 /** Each test begins in an isolate that remembers nothing: a day later than the one before. */
 let today = Date.now();
-
-interface Calls {
-  readonly kv: string[];
-  guards: number;
-  prefixes: number;
-  statements: number;
-}
 
 /** Tells of every object that is asked for, until the mocks are restored. */
 function onGet<T extends IdentityGuard | PrefixWatch>(
@@ -35,38 +31,6 @@ function onGet<T extends IdentityGuard | PrefixWatch>(
     asked();
     return real(id);
   });
-}
-
-/** Counts what goes out until the mocks are restored. */
-function counting(): Calls {
-  const calls: Calls = { kv: [], guards: 0, prefixes: 0, statements: 0 };
-  const kv = Object.getPrototypeOf(env.IP_REPUTATION);
-  const get = kv.get;
-  vi.spyOn(kv, "get").mockImplementation(function (this: unknown, ...args: unknown[]) {
-    calls.kv.push(String(args[0]));
-    return get.apply(this, args);
-  });
-  onGet(env.GUARD, () => {
-    calls.guards += 1;
-  });
-  onGet(env.PREFIXES, () => {
-    calls.prefixes += 1;
-  });
-  const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
-  for (const method of ["all", "raw", "run", "first"]) {
-    const real = statement[method];
-    vi.spyOn(statement, method).mockImplementation(function (this: unknown, ...args: unknown[]) {
-      calls.statements += 1;
-      return real.apply(this, args);
-    });
-  }
-  return calls;
-}
-
-async function stored(values: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  const { keys } = await env.IP_REPUTATION.list({ prefix: "net/" });
-  for (const { name } of keys) await env.IP_REPUTATION.delete(name);
-  for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
 }
 
 const someFeeds = [
@@ -89,6 +53,7 @@ const states: readonly (readonly [string, () => Map<string, Uint8Array>])[] = [
 ];
 
 beforeAll(async () => {
+  freeDeliveries = await holdDeliveries();
   user = await User.provision(await Tenant.create("live"));
 });
 
@@ -98,40 +63,50 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
+afterAll(() => freeDeliveries());
+
+/** Keys that an assessment reads from KV, their digests left out. */
+async function keysRead(): Promise<string[]> {
+  const { calls } = await counted(() => user.assessed({ ip: listed }), /update "api_tokens"/);
+  return calls
+    .filter(({ kind }) => kind === "KV read")
+    .map(({ what }) => what.replace("get ", "").split("/").slice(0, 3).join("/"))
+    .toSorted();
+}
+
 describe.each(states)("With lists that are %s", (_state, values) => {
   it("an assessment asks guard and prefix once, KV twice at most, and D1 for the token only", async () => {
-    await stored(values());
-    const counts: number[] = [];
+    await storeNetwork(values());
     for (let n = 0; n < 4; n += 1) {
-      const calls = counting();
-      await user.assessed({ ip: listed });
-      vi.restoreAllMocks();
-      expect([calls.guards, calls.prefixes]).toEqual([1, 1]);
-      expect(calls.statements).toBeLessThanOrEqual(n === 0 ? 2 : 0);
-      counts.push(calls.kv.length);
+      const { calls, counts } = await counted(
+        () => user.assessed({ ip: listed }),
+        /update "api_tokens"/,
+      );
+      const objects = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
+      const forTheToken = n === 0 ? ["TokenRegister.endOf"] : [];
+      expect(objects.toSorted()).toEqual([
+        "IdentityGuard.assess",
+        "PrefixWatch.count",
+        ...forTheToken,
+      ]);
+      expect(counts.d1Calls).toBe(n === 0 ? 2 : 0);
+      expect(counts.kvReads).toBeLessThanOrEqual(2);
     }
-    for (const count of counts) expect(count).toBeLessThanOrEqual(2);
   });
 });
 
 describe("With everything imported and a population", () => {
   beforeEach(async () => {
-    await stored(everything());
+    await storeNetwork(everything());
     await publishPopulations(env, today);
   });
 
   it("the first assessment reads the data set and the shard, the next population and shard, then only the shard", async () => {
     const reads: string[][] = [];
-    for (let n = 0; n < 3; n += 1) {
-      const { kv } = counting();
-      await user.assessed({ ip: listed });
-      vi.restoreAllMocks();
-      reads.push(kv.map((key) => key.split("/").slice(0, 3).join("/")).toSorted());
-    }
+    for (let n = 0; n < 3; n += 1) reads.push(await keysRead());
     expect(reads).toEqual([
       ["net/v2/4", currentKey],
       ["net/v2/4", `pop/v1/${user.tenant.id}`],
@@ -155,5 +130,6 @@ describe("With everything imported and a population", () => {
     const { degraded, reasons } = await user.assessed({ ip: listed });
     expect(degraded).toEqual([]);
     expect(reasons.map(({ signal }: { signal: string }) => signal)).toContain("vpn");
+    vi.restoreAllMocks();
   });
 });

@@ -24,8 +24,8 @@ export interface Call {
 const origin = "https://idp.test";
 
 /** Asks the Worker itself: `exports.default.fetch` gets slower with every call of a test file. */
-export async function answerTo(request: Request): Promise<Answer> {
-  const response = await worker.fetch(request, env, createExecutionContext());
+export async function answerTo(request: Request, bindings: Env = env): Promise<Answer> {
+  const response = await worker.fetch(request, bindings, createExecutionContext());
   const text = new TextDecoder().decode(await response.arrayBuffer());
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
   return {
@@ -68,10 +68,14 @@ export class Tenant {
     this.token = token;
   }
 
-  static async create(mode: "live" | "test" = "test"): Promise<Tenant> {
+  /** @param where the database it lives in, and its jurisdiction */
+  static async create(
+    mode: "live" | "test" = "test",
+    where: { readonly jurisdiction?: "eu"; readonly shard?: number } = {},
+  ): Promise<Tenant> {
     const { status, body } = await send("POST", "/v1/tenants", {
       token: env.OPERATOR_TOKEN,
-      body: { tenant: { name: "Acme", mode } },
+      body: { tenant: { name: "Acme", mode, ...where } },
     });
     if (status !== 201) throw new Error(`No tenant: ${status} ${JSON.stringify(body)}`);
     return new Tenant(body.tenant.id, body.token.secret);

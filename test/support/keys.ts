@@ -6,6 +6,7 @@ import type { Keyring } from "../../src/crypto/keyring.ts";
 import { parseKeyring } from "../../src/crypto/keyring.ts";
 import { ringOf } from "../../src/keys/fit.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
+import { databases } from "./databases.ts";
 
 /** The configuration of the Worker and of the guards; the runtime may give them an object each. */
 async function configs(): Promise<Config[]> {
@@ -36,3 +37,14 @@ export const firstSealingKey = `1:${btoa("sealing key one, thirty-two byte")}`;
 export const secondSealingKey = `2:${btoa("sealing key two, thirty-two byte")}`;
 export const firstCodeKey = `1:${btoa("backup codes key, 32 bytes long!")}`;
 export const secondCodeKey = `2:${btoa("second backup code key, 32 bytes")}`;
+
+/** Has nothing in D1 that needs a key: the directory is the whole of it, and so is the list of keys. */
+export async function newInstallation(): Promise<void> {
+  for (const database of databases()) {
+    await database.batch(
+      ["identities", "request_keys", "key_versions", "re_encryptions"].map((table) =>
+        database.prepare(`DELETE FROM ${table}`),
+      ),
+    );
+  }
+}

@@ -2,6 +2,7 @@
 
 /** Whom and what a request is about. */
 export interface About {
+  readonly tenantId: string;
   readonly externalId: string;
   readonly id: string;
   readonly tokenId: string;
@@ -57,6 +58,10 @@ export function requestTo(name: string, about: About) {
     proveAuditEvent: { path: `/v1/audit/events/${about.eventId}/proof`, isAboutSomebody: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
+    relocateTenant: {
+      path: `/v1/tenants/${about.tenantId}/relocation`,
+      body: { relocation: { shard: 1, limit: 100 } },
+    },
     createToken: { path: "/v1/tokens", body: { token: { name: "t", permissions: ["idp:read"] } } },
     listTokens: { path: "/v1/tokens" },
     rotateToken: {
@@ -76,6 +81,7 @@ export function requestTo(name: string, about: About) {
 }
 
 export const nobody = {
+  tenantId: "0".repeat(24),
   externalId: "nobody",
   id: "0".repeat(24),
   tokenId: "0".repeat(24),

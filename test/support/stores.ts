@@ -6,6 +6,7 @@ import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { PrefixWatch } from "../../src/guard/prefix-watch.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log.ts";
 import type { TokenRegister } from "../../src/tenancy/token-register.ts";
+import { databases } from "./databases.ts";
 
 const tablesQuery = "SELECT name FROM sqlite_master WHERE type = 'table'";
 
@@ -42,11 +43,13 @@ async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | To
 }
 
 async function databaseValues(): Promise<string[]> {
-  const { results } = await env.DB.prepare(tablesQuery).all<{ name: string }>();
   const values: string[] = [];
-  for (const { name } of results.filter((table) => isOurs(table.name))) {
-    const rows = await env.DB.prepare(`SELECT * FROM ${name}`).all();
-    values.push(...rows.results.flatMap(Object.values).map(textOf));
+  for (const database of databases()) {
+    const { results } = await database.prepare(tablesQuery).all<{ name: string }>();
+    for (const { name } of results.filter((table) => isOurs(table.name))) {
+      const rows = await database.prepare(`SELECT * FROM ${name}`).all();
+      values.push(...rows.results.flatMap(Object.values).map(textOf));
+    }
   }
   return values;
 }

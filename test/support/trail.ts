@@ -4,7 +4,8 @@ import type { AuditEvent } from "../../src/audit/event.ts";
 import { filed } from "../../src/audit/file.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { newId } from "../../src/crypto/id.ts";
-import { dbFor, runBatch } from "../../src/db/client.ts";
+import { runBatch } from "../../src/db/client.ts";
+import { dbFor } from "../../src/db/shards.ts";
 import { configNow } from "../../src/env.ts";
 import type { Answer, Tenant } from "./client.ts";
 
@@ -29,7 +30,7 @@ export function eventOf(tenantId: string, at: number): AuditEvent {
 
 /** Files events as the service does, at the end of the tenant's log. */
 export async function fileEvents(tenantId: string, events: readonly AuditEvent[]): Promise<void> {
-  const db = dbFor(env, tenantId);
+  const db = await dbFor(env, tenantId);
   const stamped = await filed(configNow(env).auditSigningKeys, events);
   for (let start = 0; start < stamped.length; start += eventsPerStatement) {
     const some = stamped.slice(start, start + eventsPerStatement);

@@ -1,4 +1,5 @@
 /** Feeds, addresses and stores that the tests of network data share. */
+import { env } from "cloudflare:workers";
 import {
   type Address,
   type Network,
@@ -89,6 +90,13 @@ export function imported(
   const values = new Map<string, Uint8Array>([[currentKey, current]]);
   for (const shard of shards) values.set(shardKey(shard, shard.digest), shard.bytes);
   return values;
+}
+
+/** Puts a data set into KV, in the place of the one that is there. */
+export async function storeNetwork(values: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const { keys } = await env.IP_REPUTATION.list({ prefix: "net/" });
+  for (const { name } of keys) await env.IP_REPUTATION.delete(name);
+  for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
 }
 
 /** The key of the shard that an address is in. */

@@ -1,0 +1,50 @@
+/** Every route that no other scenario is about, with a good request to it. */
+import { env } from "cloudflare:workers";
+import { apiRoutes } from "../../src/app.ts";
+import { send } from "../support/client.ts";
+import { requestTo } from "../support/requests.ts";
+import { type Ready, type Scenario, someone, toRest } from "./scenario.ts";
+
+/** Of a tenant with one user, who was assessed once, and a second token. */
+async function ready({ method, name, path, access }: Route): Promise<Ready> {
+  const user = await someone();
+  const { tenant } = user;
+  const { assessment_id } = await user.assessed();
+  await tenant.tokenWith(["idp:read"]);
+  await toRest(user);
+  const tokens = await tenant.send("GET", "/v1/tokens");
+  const events = await tenant.send("GET", "/v1/audit/events");
+  await tenant.send("GET", "/v1/audit/checkpoint");
+  const about = {
+    tenantId: tenant.id,
+    externalId: user.externalId,
+    id: user.id,
+    tokenId: tokens.body.tokens[1].id,
+    eventId: events.body.events[0].id,
+    assessmentId: assessment_id,
+  };
+  const request = access.kind === "public" ? { path } : requestTo(name, about);
+  const token = access.kind === "operator" ? env.OPERATOR_TOKEN : tenant.token;
+  const call = { token, body: "body" in request ? request.body : undefined };
+  return { act: () => send(method.toUpperCase(), request.path, call) };
+}
+
+type Route = (typeof apiRoutes)[number]["definition"];
+
+function statusOf({ answers }: Route): number {
+  const [status] = Object.keys(answers);
+  return Number(status);
+}
+
+export function scenariosWithout(covered: readonly Scenario[]): Scenario[] {
+  const names = new Set(covered.map(({ operation }) => operation));
+  return apiRoutes
+    .map(({ definition }) => definition)
+    .filter(({ name }) => !names.has(name))
+    .map((definition) => ({
+      operation: definition.name,
+      state: "warm",
+      status: statusOf(definition),
+      ready: () => ready(definition),
+    }));
+}

@@ -1,0 +1,75 @@
+/** Moves of tenants between databases, as the operator makes them, and what lies where. */
+import { env } from "cloudflare:workers";
+import { type Answer, send, type Tenant } from "./client.ts";
+import { databases, rowsIn } from "./databases.ts";
+
+/** What is a tenant's, and moves with it. */
+export const tenantTables = [
+  "identities",
+  "audit_events",
+  "audit_tiles",
+  "audit_trees",
+  "assessments",
+  "populations",
+] as const;
+
+const mostSlices = 200;
+
+export async function relocate(tenant: Tenant, shard: number, limit = 100): Promise<Answer> {
+  return await send("POST", `/v1/tenants/${tenant.id}/relocation`, {
+    token: env.OPERATOR_TOKEN,
+    body: { relocation: { shard, limit } },
+  });
+}
+
+/** A minute passes, after which no isolate remembers where the tenant lived. */
+export async function minuteAfterSwitch(tenant: Tenant): Promise<void> {
+  await env.DB.prepare(
+    "UPDATE relocations SET switched_at = switched_at - 61000 WHERE tenant_id = ?",
+  )
+    .bind(tenant.id)
+    .run();
+}
+
+/** Sends slices until the move is over. @returns the answer to the last */
+export async function moved(tenant: Tenant, shard: number, limit?: number): Promise<Answer> {
+  for (let n = 0; n < mostSlices; n += 1) {
+    const answer = await relocate(tenant, shard, limit);
+    if (answer.status !== 200) throw new Error(`Not moved: ${JSON.stringify(answer.body)}`);
+    const { phase, done } = answer.body.relocation;
+    if (done) return answer;
+    if (phase === "cleaning") await minuteAfterSwitch(tenant);
+  }
+  throw new Error("The move does not end");
+}
+
+/** Sends slices of one page until the move is in that phase. */
+export async function movedUpTo(tenant: Tenant, shard: number, phase: string): Promise<void> {
+  for (let n = 0; n < mostSlices; n += 1) {
+    const { body } = await relocate(tenant, shard, 1);
+    if (body.relocation.phase === phase) return;
+  }
+  throw new Error(`The move never is in ${phase}`);
+}
+
+/** All rows of the tenant in a database, by table; tables without any are left out. */
+export async function dataIn(shard: 0 | 1 | 2, tenant: Pick<Tenant, "id">) {
+  const found: Record<string, object[]> = {};
+  for (const table of tenantTables) {
+    const rows = await rowsIn(shard, table, tenant.id);
+    if (rows.length > 0) found[table] = rows;
+  }
+  return found;
+}
+
+/** The state of the tenant's fence in each database. */
+export async function fencesOf(tenant: Tenant): Promise<(string | null)[]> {
+  return await Promise.all(
+    databases().map((database) =>
+      database
+        .prepare("SELECT state FROM tenant_fences WHERE tenant_id = ?")
+        .bind(tenant.id)
+        .first<string>("state"),
+    ),
+  );
+}

@@ -1,0 +1,232 @@
+/** Watches every way out of an isolate or an object, for a run that is being counted. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import { PrefixWatch } from "../../src/guard/prefix-watch.ts";
+import { RefusalLog } from "../../src/guard/refusal-log.ts";
+import { TokenRegister } from "../../src/tenancy/token-register.ts";
+import { at, type CountedRun, here, type Kind, type Written } from "./counted-run.ts";
+
+type Run = (this: unknown, ...args: unknown[]) => unknown;
+type Watch = (on: unknown, args: unknown[], go: () => unknown) => unknown;
+
+const classOf = new Map<object, { readonly name: string; readonly prototype: object }>([
+  [env.GUARD, IdentityGuard],
+  [env.PREFIXES, PrefixWatch],
+  [env.REFUSALS, RefusalLog],
+  [env.REGISTER, TokenRegister],
+]);
+
+/**
+ * Calls to objects on their way there, by object and method: the context of the caller does not come
+ * along.
+ */
+const onTheirWay = new Map<string, { readonly run: CountedRun; readonly depth: number }[]>();
+
+function announce(id: string, method: string, run: CountedRun, depth: number): void {
+  const key = `${id} ${method}`;
+  onTheirWay.set(key, [...(onTheirWay.get(key) ?? []), { run, depth }]);
+}
+
+/** The alarm of an object that is about to be fired belongs to the run, and is no call of it. */
+export function announceAlarm(run: CountedRun, id: DurableObjectId): void {
+  announce(String(id), "alarm", run, 0);
+}
+
+function prototypeOf(object: unknown): Record<string, Run> {
+  return Object.getPrototypeOf(object);
+}
+
+function methodsOf(prototype: object): string[] {
+  return Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
+}
+
+/** Every binding of a class with this method. A service has any method one asks it for. */
+export function bindingsWith(method: string): object[] {
+  return Object.values(env).filter(
+    (binding) => typeof binding === "object" && Object.hasOwn(prototypeOf(binding), method),
+  );
+}
+
+class Watching {
+  readonly #run: CountedRun;
+  readonly #undo: (() => void)[] = [];
+
+  constructor(run: CountedRun) {
+    this.#run = run;
+  }
+
+  stop(): void {
+    for (const undo of this.#undo.toReversed()) undo();
+    onTheirWay.clear();
+  }
+
+  /** Not by a spy: vitest has one of a method at most, and a test may have its own. */
+  watch(prototype: Record<string, Run>, names: readonly string[], watch: Watch): void {
+    for (const name of names) {
+      const real = prototype[name];
+      if (real === undefined) throw new Error(`The platform has no ${name}`);
+      const own = Object.getOwnPropertyDescriptor(prototype, name);
+      const value: Run = function (...args) {
+        return watch(this, args, () => real.apply(this, args));
+      };
+      Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
+      this.#undo.push(() => {
+        if (own === undefined) Reflect.deleteProperty(prototype, name);
+        else Object.defineProperty(prototype, name, own);
+      });
+    }
+  }
+
+  /** A call that its caller waits for. */
+  async call(kind: Kind, what: string, go: (depth: number) => unknown): Promise<unknown> {
+    const place = here();
+    if (place === undefined) {
+      this.#run.strays.push(`${kind} ${what}`);
+      return await go(0);
+    }
+    return await place.run.call(kind, what, place.depth, async (depth) => await go(depth));
+  }
+
+  calls(prototype: Record<string, Run>, names: readonly string[], kind: Kind): void {
+    for (const name of names) {
+      this.watch(prototype, [name], (_on, [key], go) =>
+        this.call(kind, `${name} ${typeof key === "string" ? key : ""}`.trim(), go),
+      );
+    }
+  }
+}
+
+interface Sent {
+  readonly meta?: { readonly rows_read?: number; readonly rows_written?: number };
+}
+
+/** Where statements, batches and scripts come together: one call is one request to D1. */
+function watchD1(watching: Watching, run: CountedRun): void {
+  // Of the class that all sessions extend.
+  let session = prototypeOf(Reflect.get(env.DB, "alwaysPrimarySession"));
+  while (!Object.hasOwn(session, "_send")) session = prototypeOf(session);
+  watching.watch(session, ["_send"], (_on, [, statements], go) =>
+    watching.call("D1", [statements].flat().join("; "), async () => {
+      const sent = await go();
+      const results: readonly Sent[] = Array.isArray(sent) ? sent : [sent];
+      const sum = (field: "rows_read" | "rows_written") =>
+        results.reduce((total, { meta }) => total + (meta?.[field] ?? 0), 0);
+      const { read, written } = run.rowsInD1;
+      run.rowsInD1 = { read: read + sum("rows_read"), written: written + sum("rows_written") };
+      return sent;
+    }),
+  );
+}
+
+function watchQueues(watching: Watching, run: CountedRun): void {
+  const [queue] = bindingsWith("sendBatch");
+  if (queue === undefined) return;
+  for (const method of ["send", "sendBatch"]) {
+    watching.watch(prototypeOf(queue), [method], (_on, [messages], go) => {
+      run.queueMessages += method === "send" ? 1 : [messages].flat().length;
+      return watching.call("queue", method, go);
+    });
+  }
+}
+
+/** Calls to objects, as their callers make them. */
+function watchStubs(watching: Watching): void {
+  const wrapped = (stub: object, className: string, methods: readonly string[]) =>
+    new Proxy(stub, {
+      get(target, name) {
+        const method = Reflect.get(target, name);
+        if (typeof name !== "string" || !methods.includes(name)) return method;
+        return (...args: unknown[]) =>
+          watching.call("object", `${className}.${name}`, (depth) => {
+            const place = here();
+            const id = String(Reflect.get(target, "id"));
+            if (place !== undefined) announce(id, name, place.run, depth);
+            return Reflect.apply(method, target, args);
+          });
+      },
+    });
+  const namespaces = prototypeOf(env.GUARD);
+  watching.watch(namespaces, ["get", "getByName"], (namespace, _args, go) => {
+    const stub = go();
+    if (here() === undefined) return stub;
+    const known = classOf.get(Object(namespace));
+    if (known === undefined) throw new Error("An object of a class that is not watched");
+    return wrapped(Object(stub), known.name, methodsOf(known.prototype));
+  });
+  watching.watch(namespaces, ["jurisdiction"], (namespace, _args, go) => {
+    const part = go();
+    const known = classOf.get(Object(namespace));
+    if (known !== undefined) classOf.set(Object(part), known);
+    return part;
+  });
+}
+
+/** What objects do with a call, or with an alarm. */
+function watchObjects(watching: Watching): void {
+  for (const { prototype } of classOf.values()) {
+    for (const method of methodsOf(prototype)) {
+      watching.watch(Object(prototype), [method], (object, _args, go) => {
+        const id = String(Reflect.get(Object(object), "ctx").id);
+        const caller = onTheirWay.get(`${id} ${method}`)?.shift();
+        if (caller === undefined) return go();
+        const cursors: Written[] = [];
+        return at({ ...caller, cursors }, async () => {
+          try {
+            return await go();
+          } finally {
+            for (const { rowsWritten } of cursors) caller.run.rowsInObjects += rowsWritten;
+          }
+        });
+      });
+    }
+  }
+}
+
+/** What objects write. The platform bills an alarm that is set or deleted as a row. */
+async function watchStorage(watching: Watching): Promise<void> {
+  const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
+  const { storage, sql } = await runInDurableObject(nobody, (_guard, ctx) => ({
+    storage: prototypeOf(ctx.storage),
+    sql: prototypeOf(ctx.storage.sql),
+  }));
+  watching.watch(sql, ["exec"], (_on, _args, go) => {
+    const cursor = go();
+    const isCursor = typeof cursor === "object" && cursor !== null && "rowsWritten" in cursor;
+    if (isCursor) here()?.cursors.push(Object(cursor));
+    return cursor;
+  });
+  for (const method of ["setAlarm", "deleteAlarm"]) {
+    watching.watch(storage, [method], (_on, _args, go) => {
+      // The tool that fires an alarm deletes it first, where the platform forgets it by itself.
+      const run = here()?.run;
+      if (run !== undefined) {
+        run.rowsInObjects += 1;
+        run.alarmsSet += method === "setAlarm" ? 1 : 0;
+      }
+      return go();
+    });
+  }
+}
+
+/** Watches until it is told to stop. @returns how */
+export async function watchBindings(run: CountedRun): Promise<() => void> {
+  const watching = new Watching(run);
+  await watchStorage(watching);
+  watchD1(watching, run);
+  watchQueues(watching, run);
+  watchStubs(watching);
+  watchObjects(watching);
+  const kv = prototypeOf(env.IP_REPUTATION);
+  watching.calls(kv, ["get", "getWithMetadata", "list"], "KV read");
+  watching.calls(kv, ["put", "delete"], "KV write");
+  const [bucket] = bindingsWith("createMultipartUpload");
+  if (bucket !== undefined) {
+    watching.calls(prototypeOf(bucket), ["head", "get", "list", "put", "delete"], "R2");
+  }
+  watching.watch(prototypeOf(env.TOKEN_RATE_LIMIT), ["limit"], (_on, _args, go) => {
+    run.limiterCalls += 1;
+    return go();
+  });
+  return () => watching.stop();
+}
