@@ -4,9 +4,9 @@
  * of its own.
  */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseEnv } from "node:util";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, type V4MiniflareOptions } from "miniflare";
 import {
   unstable_getMiniflareWorkerOptions,
   unstable_readConfig,
@@ -33,6 +33,12 @@ export interface Service {
   close(): Promise<void>;
 }
 
+/** The databases that the Worker has: `DB`, and `DB_1` … where there are shards. */
+export function databasesOf(env: Env): D1Database[] {
+  const names = Object.keys(env).filter((name) => /^DB(_\d+)?$/.test(name));
+  return names.map((name): D1Database => Reflect.get(env, name));
+}
+
 async function migrate(db: D1Database): Promise<void> {
   const folder = join(root, "migrations");
   for (const file of readdirSync(folder).toSorted()) {
@@ -42,8 +48,55 @@ async function migrate(db: D1Database): Promise<void> {
   }
 }
 
+/** Makes the bundle that `wrangler deploy` would send. @returns the folder with its `index.js` */
+export async function bundleService(folder: string, main = "src/index.ts"): Promise<string> {
+  const bundle = join(folder, "bundle");
+  const build = startWrangler(root, ["deploy", main, "--dry-run", "--outdir", bundle]);
+  await finishWrangler(build, "bundle the Worker");
+  return bundle;
+}
+
+/** How every Worker of a bench runs, on stores in the folder. */
+export function benchOptions(folder: string) {
+  const state = join(folder, "state");
+  mkdirSync(state);
+  return {
+    resourcePersistencePath: state,
+    // Past the server in front of the Worker that development needs.
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    logRequests: false,
+    cf: false,
+    telemetry: { enabled: false },
+  } satisfies Partial<V4MiniflareOptions>;
+}
+
+/** Starts a Worker in a process of its own. @returns that process too, where it can be told */
+export async function startWorker(
+  options: V4MiniflareOptions,
+): Promise<{ readonly miniflare: Miniflare; readonly pid: number | undefined }> {
+  // The platform ends an isolate at 128 MB; workerd would let it grow as the machine allows.
+  process.env.MINIFLARE_WORKERD_V8_FLAGS = `--max-heap-size=${isolateMegabytes}`;
+  const others = new Set(childPids());
+  const miniflare = new Miniflare(convertV4MiniflareOptions(options));
+  await miniflare.ready;
+  const [pid] = childPids().filter((candidate) => !others.has(candidate));
+  return { miniflare, pid };
+}
+
+interface Options {
+  /** Where `bundleService` has put the bundle, if it has. */
+  readonly bundle?: string;
+  /** Databases besides that of wrangler.toml: DB_1, DB_2 and so on. */
+  readonly shards?: number;
+  /** The Worker's source, where it is the service with something around it; from the root. */
+  readonly main?: string;
+}
+
 /** Starts the service on empty stores in the folder. */
-export async function startService(folder: string): Promise<Service> {
+export async function startService(
+  folder: string,
+  { bundle, shards = 0, main = "src/index.ts" }: Options = {},
+): Promise<Service> {
   const secretsFile = join(folder, "secrets");
   const { operatorToken } = ensureDevVars(secretsFile);
   const secrets = parseEnv(readFileSync(secretsFile, "utf8"));
@@ -51,41 +104,28 @@ export async function startService(folder: string): Promise<Service> {
     // Where wrangler looks for them, so that it does not warn of missing ones, nor say that it did.
     ...secrets,
     WRANGLER_LOG: "error",
-    // The platform ends an isolate at 128 MB; workerd would let it grow as the machine allows.
-    MINIFLARE_WORKERD_V8_FLAGS: `--max-heap-size=${isolateMegabytes}`,
   });
 
-  const bundle = join(folder, "bundle");
-  const build = startWrangler(root, ["deploy", "--dry-run", "--outdir", bundle]);
-  await finishWrangler(build, "bundle the Worker");
-
+  const modules = bundle ?? (await bundleService(folder, main));
   const configPath = join(root, "wrangler.toml");
   const { vars } = unstable_readConfig({ config: configPath });
   const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
-  const state = join(folder, "state");
-  mkdirSync(state);
-  const others = new Set(childPids());
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      ...workerOptions,
-      name,
-      rootPath: bundle,
-      modulesRoot: bundle,
-      modules: [{ type: "ESModule", path: join(bundle, "index.js") }],
-      // Not those that wrangler found: a `.dev.vars` of the project would win over ours.
-      bindings: { ...vars, ...secrets },
-      resourcePersistencePath: state,
-      // Past the server in front of the Worker that development needs.
-      unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
-      logRequests: false,
-      cf: false,
-      telemetry: { enabled: false },
-    }),
+  const further = Object.fromEntries(
+    Array.from({ length: shards }, (_, n) => [`DB_${n + 1}`, `bench-${n + 1}`]),
   );
-  await miniflare.ready;
-  const [pid] = childPids().filter((candidate) => !others.has(candidate));
+  const { miniflare, pid } = await startWorker({
+    ...workerOptions,
+    ...benchOptions(folder),
+    ...(shards === 0 ? {} : { d1Databases: { DB: "bench", ...further } }),
+    name,
+    rootPath: modules,
+    modulesRoot: modules,
+    modules: [{ type: "ESModule", path: join(modules, `${basename(main, ".ts")}.js`) }],
+    // Not those that wrangler found: a `.dev.vars` of the project would win over ours.
+    bindings: { ...vars, ...secrets },
+  });
   const env = await miniflare.getBindings<Env>();
-  await migrate(env.DB);
+  for (const db of databasesOf(env)) await migrate(db);
   return {
     url: (await miniflare.unsafeGetDirectURL()).origin,
     operatorToken,

@@ -6,7 +6,8 @@ import { type FiledEvent, filed } from "../../src/audit/file.ts";
 import { newAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { derivedId, identityIdOf, newId } from "../../src/crypto/id.ts";
-import { dbFor, runBatch } from "../../src/db/client.ts";
+import { runBatch } from "../../src/db/client.ts";
+import { dbFor } from "../../src/db/shards.ts";
 import { create } from "../../src/guard/lifecycle.ts";
 import type { IdentityState } from "../../src/guard/state.ts";
 import { saveRecord } from "../../src/identity/store.ts";
@@ -45,7 +46,7 @@ async function newPerson(service: Service, tenantId: string, since: number, n: n
   const owner = { tenantId, identityId };
   const auditKey = await newAuditKey(service.config.sealingKeys, owner);
   const actor: Actor = { type: "system", id: null };
-  const call = { ...owner, now: since, requestId: "", actor, requestKey: null };
+  const call = { ...owner, now: since, requestId: "", actor, jurisdiction: null, requestKey: null };
   const state: IdentityState = { ...create(call, externalId).state, auditKey };
   const key = await openAuditKey(service.config.sealingKeys, owner, auditKey);
   const person: Person = { id: identityId, externalId, key };
@@ -67,7 +68,7 @@ export async function newTenant(service: Service): Promise<Tenant> {
   const made = await Promise.all(
     Array.from({ length: people }, (_, n) => newPerson(service, tenant.id, since, n)),
   );
-  const db = dbFor(service.env, tenant.id);
+  const db = await dbFor(service.env, tenant.id);
   for (let from = 0; from < people; from += recordsPerBatch) {
     const statements = made.slice(from, from + recordsPerBatch).map(({ state }) =>
       saveRecord(db, {
@@ -175,7 +176,7 @@ export async function insertTrail(
   before: Inserted,
   onProgress: (done: number) => void,
 ): Promise<Inserted> {
-  const db = dbFor(service.env, tenant.id);
+  const db = await dbFor(service.env, tenant.id);
   let { madeMs, insertedMs, statements } = before;
   for (let from = range.from; from < range.below; from += eventsPerStatement) {
     const startedAt = performance.now();

@@ -135,7 +135,15 @@ class Course {
 }
 
 function callOf(user: number, now: number): GuardCall {
-  return { tenantId, identityId: `id-${user}`, now, requestId: "bench", actor, requestKey: null };
+  return {
+    tenantId,
+    identityId: `id-${user}`,
+    now,
+    requestId: "bench",
+    actor,
+    jurisdiction: null,
+    requestKey: null,
+  };
 }
 
 interface Variant {

@@ -1,0 +1,112 @@
+/** Starts the floor: the same way as the service, on the same kind of stores. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { unstable_readConfig } from "wrangler";
+import { benchOptions, startWorker } from "../../support/service.ts";
+import type { Shot } from "../protocol.ts";
+import { alarmRestMs, type Prepare, type Subject } from "../subject.ts";
+
+const script = join(import.meta.dirname, "worker.js");
+const configPath = join(import.meta.dirname, "..", "..", "..", "wrangler.toml");
+const json = { "Content-Type": "application/json" };
+/** Of those that are read to warm connections and no cell. */
+const doorkeepers = Array.from({ length: 8 }, (_, n) => `door-${n}`);
+
+/** What the floor can be asked; `-tell` means that D1 hears of it. */
+export type FloorRoute =
+  | "hello"
+  | "kv"
+  | "read"
+  | "write"
+  | "write-tell"
+  | "beside"
+  | "discover"
+  | "discover-tell"
+  | "provision"
+  | "provision-tell";
+
+/** How many there are of each kind. */
+export interface Cells {
+  readonly warm: number;
+  readonly cold: number;
+}
+
+function shot(route: FloorRoute, id: string): Shot {
+  const isRead = route === "read" || route === "kv" || route === "hello";
+  const head = { path: `/${route}/${id}`, status: 200 };
+  return isRead
+    ? { ...head, method: "GET", headers: {} }
+    : { ...head, method: "POST", headers: json, body: '{"code":"123456"}' };
+}
+
+export class Floor implements Subject {
+  readonly name = "floor";
+  readonly restMs = alarmRestMs;
+  readonly origin: string;
+  readonly pid: number;
+  readonly close: () => Promise<void>;
+  #next = 0;
+  #made = 0;
+
+  constructor(origin: string, pid: number, close: () => Promise<void>) {
+    this.origin = origin;
+    this.pid = pid;
+    this.close = close;
+  }
+
+  /** Requests that make the cells the others need. */
+  cells({ warm, cold }: Cells): readonly Shot[] {
+    const rested = Array.from({ length: cold }, (_, n) => `cold-${n}`);
+    const others = Array.from({ length: warm }, (_, n) => `many-${n}`);
+    return [...doorkeepers, ...others, ...rested].map((id) => shot("write", id));
+  }
+
+  ask(route: FloorRoute, whose: "many" | "cold", { warm, cold }: Cells): Prepare {
+    const cells = whose === "cold" ? cold : warm;
+    return (requests) => {
+      const ids = Array.from({ length: requests }, () => `${whose}-${this.#next++ % cells}`);
+      const warmed = whose === "cold" ? doorkeepers : [...new Set(ids), ...doorkeepers];
+      return {
+        before: [],
+        warmUp: warmed.map((id) => shot("read", id)),
+        shots: ids.map((id) => shot(route, id)),
+      };
+    };
+  }
+
+  /** Requests for cells that are not there yet. */
+  make(route: FloorRoute): Prepare {
+    return (requests) => ({
+      before: [],
+      warmUp: doorkeepers.map((id) => shot("read", id)),
+      shots: Array.from({ length: requests }, () => shot(route, `new-${this.#made++}`)),
+    });
+  }
+}
+
+/** @param shardBytes of the value in KV: as many as the service reads */
+export async function startFloor(folder: string, shardBytes: number): Promise<Floor> {
+  const { compatibility_date } = unstable_readConfig({ config: configPath });
+  const { miniflare, pid } = await startWorker({
+    ...benchOptions(folder),
+    name: "floor",
+    modules: [{ type: "ESModule", path: script, contents: readFileSync(script, "utf8") }],
+    ...(compatibility_date === undefined ? {} : { compatibilityDate: compatibility_date }),
+    kvNamespaces: ["KV"],
+    d1Databases: ["DB"],
+    durableObjects: {
+      CELL: { className: "Cell", useSQLite: true },
+      WATCH: { className: "Watch", useSQLite: true },
+    },
+  });
+  if (pid === undefined) throw new Error("The process of the floor cannot be told");
+  const { DB, KV } = await miniflare.getBindings<{ DB: D1Database; KV: KVNamespace }>();
+  await DB.batch([
+    DB.prepare("CREATE TABLE records (id TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID"),
+    DB.prepare("CREATE TABLE events (id TEXT PRIMARY KEY, event TEXT) WITHOUT ROWID"),
+    DB.prepare("CREATE TABLE assessments (id TEXT PRIMARY KEY, assessment TEXT) WITHOUT ROWID"),
+  ]);
+  await KV.put("shard", new Uint8Array(shardBytes).fill(1));
+  const { origin } = await miniflare.unsafeGetDirectURL();
+  return new Floor(origin, pid, () => miniflare.dispose());
+}

@@ -1,0 +1,112 @@
+/**
+ * The load: a process of its own, so that sending costs the server process nothing. It reads the
+ * server's processor time itself, right before the first request and right after the last answer.
+ */
+import { Agent, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lostThread, readCpu } from "./cpu.ts";
+import type { Burst, Outcome, Received, Reply, Shot } from "./protocol.ts";
+
+/** A process that has less than this is at rest. */
+const restNs = 500_000;
+const sampleMs = 50;
+const longestRestMs = 60_000;
+const mostSockets = 64;
+
+const agent = new Agent({ keepAlive: true, maxSockets: mostSockets });
+
+function send(origin: string, shot: Shot): Promise<Received> {
+  return new Promise((resolve, reject) => {
+    const { method, path, body, status } = shot;
+    const headers =
+      body === undefined
+        ? shot.headers
+        : { ...shot.headers, "Content-Length": String(Buffer.byteLength(body)) };
+    const sent = request(`${origin}${path}`, { method, headers, agent }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.once("error", reject);
+      answer.once("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        if (answer.statusCode !== status) {
+          reject(new Error(`${method} ${path} answered ${answer.statusCode}: ${text} to ${body}`));
+          return;
+        }
+        const cookies = answer.headers["set-cookie"] ?? [];
+        const cookie = cookies.map((one) => one.split(";")[0] ?? "").join("; ");
+        resolve({ body: text, cookie });
+      });
+    });
+    sent.once("error", reject);
+    sent.end(body);
+  });
+}
+
+async function sendAll(
+  origin: string,
+  shots: readonly Shot[],
+  concurrency: number,
+): Promise<Received[]> {
+  const answers: Received[] = [];
+  let next = 0;
+  const lane = async () => {
+    for (let place = next++; place < shots.length; place = next++) {
+      const shot = shots[place];
+      if (shot !== undefined) answers[place] = await send(origin, shot);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  return answers;
+}
+
+/** @throws Error when the process does not come to rest */
+async function untilRest(pid: number, restMs: number): Promise<void> {
+  const samples: number[] = [];
+  const needed = Math.ceil(restMs / sampleMs) + 1;
+  for (let waited = 0; waited < longestRestMs; waited += sampleMs) {
+    samples.push(readCpu(pid).ns);
+    const [first] = samples.slice(-needed);
+    const last = samples.at(-1);
+    if (samples.length >= needed && first !== undefined && last !== undefined) {
+      if (last - first < restNs) return;
+    }
+    await sleep(sampleMs);
+  }
+  throw new Error(`Process ${pid} does not come to rest`);
+}
+
+async function run(burst: Burst): Promise<Outcome> {
+  const { origin, pid, warmUp, shots, concurrency } = burst;
+  await sendAll(origin, warmUp, concurrency);
+  const before = readCpu(pid);
+  const startedAt = performance.now();
+  const answers = await sendAll(origin, shots, concurrency);
+  const wallMs = performance.now() - startedAt;
+  const after = readCpu(pid);
+  if (burst.restMs > 0) await untilRest(pid, burst.restMs);
+  const rested = readCpu(pid);
+  return {
+    wallMs,
+    requestNs: after.ns - before.ns,
+    restNs: rested.ns - before.ns,
+    lostThread: lostThread(before, rested),
+    answers: burst.collect ? answers : [],
+  };
+}
+
+async function answer(burst: Burst): Promise<Reply> {
+  try {
+    return { ok: true, outcome: await run(burst) };
+  } catch (error) {
+    return { ok: false, error: error instanceof Error ? (error.stack ?? error.message) : "?" };
+  }
+}
+
+function isBurst(value: unknown): value is Burst {
+  return typeof value === "object" && value !== null && "shots" in value;
+}
+
+process.on("message", (message) => {
+  if (isBurst(message)) answer(message).then((reply) => process.send?.(reply));
+});
+process.once("disconnect", () => process.exit());

@@ -1,0 +1,171 @@
+/** Everything that is measured, started and filled. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { databasesOf, startService } from "../support/service.ts";
+import { BetterAuth } from "./better-auth.ts";
+import { type Floor, startFloor } from "./floor/start.ts";
+import { HandMade } from "./hand-made.ts";
+import type { Loader } from "./loader.ts";
+import { addGuardFiles, countRows, fillDirectory, fillTrail } from "./mass.ts";
+import { importNetwork } from "./network.ts";
+import { Ours } from "./ours.ts";
+import { type BenchTenant, newTenant } from "./tenant.ts";
+
+/** More than come up in one time step, of which each takes one code. */
+const handMadeUsers = 3_000;
+const lockedUsers = 32;
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** The three sizes of a tenant. */
+export interface Size {
+  readonly people: number;
+  readonly events: number;
+}
+
+/** How many there are to send requests for. */
+export interface Cast {
+  /** Of each tenant. */
+  readonly warm: number;
+  /** Who are asked once in a round. */
+  readonly cold: number;
+  /** Of better-auth, where each takes ten wrong codes in a row. */
+  readonly betterAuth: number;
+}
+
+export interface Sized extends Size {
+  readonly ours: Ours;
+  readonly tenant: BenchTenant;
+}
+
+/** A row has two lines of the floor and one of the service. */
+export function floorCells({ warm, cold }: Cast) {
+  return { warm, cold: 2 * cold };
+}
+
+export interface Stage {
+  readonly cast: Cast;
+  readonly lockedUsers: number;
+  readonly floor: Floor;
+  readonly betterAuth: BetterAuth;
+  readonly handMade: HandMade;
+  /** The smallest first. */
+  readonly sizes: readonly Sized[];
+  /** Beside the tenant of the middle size, for what needs another policy or users that rest. */
+  readonly middle: Sized;
+  readonly guessed: BenchTenant;
+  readonly locked: BenchTenant;
+  readonly cold: BenchTenant;
+  /** Tenants with the process that they are in. */
+  readonly tenants: readonly (readonly [BenchTenant, Ours])[];
+  close(): Promise<void>;
+}
+
+function subfolder(folder: string, name: string): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  return path;
+}
+
+/** The database that a tenant is in. */
+async function homeOf(env: Env, tenantId: string): Promise<D1Database> {
+  for (const db of databasesOf(env)) {
+    if ((await countRows(db, "identities", tenantId)) > 0) return db;
+  }
+  throw new Error("The tenant is in no database");
+}
+
+async function startSized(
+  folder: string,
+  bundle: string,
+  loader: Loader,
+  size: Size,
+  { warm }: Cast,
+): Promise<Sized & { readonly shardBytes: number }> {
+  const { people, events } = size;
+  const service = await startService(folder, { bundle });
+  const ours = new Ours(`ours, ${people} identities`, service, loader);
+  const shardBytes = await importNetwork(service.env.IP_REPUTATION, Date.now());
+  const tenant = await newTenant(ours, { users: Math.min(people, warm) });
+  const db = await homeOf(service.env, tenant.id);
+  if (people > warm) {
+    await fillDirectory(db, tenant.id, people);
+    addGuardFiles(folder, people);
+  }
+  if (events > 0) await fillTrail(db, tenant.id, events, Date.now() - dayMs);
+  return { ...size, ours, tenant, shardBytes };
+}
+
+/** @param bundle the service, as `bundleService` made it */
+export async function setStage(
+  folder: string,
+  bundle: string,
+  loader: Loader,
+  sizes: readonly Size[],
+  cast: Cast,
+  progress: (text: string) => void,
+): Promise<Stage> {
+  const sized: Sized[] = [];
+  let shardBytes = 0;
+  for (const [n, size] of sizes.entries()) {
+    progress(`a tenant of ${size.people} identities and ${size.events} more events`);
+    const started = await startSized(subfolder(folder, `ours-${n}`), bundle, loader, size, cast);
+    shardBytes = started.shardBytes;
+    sized.push(started);
+  }
+  const middle = sized[Math.floor(sized.length / 2)];
+  if (middle === undefined) throw new RangeError("No sizes");
+  const { ours } = middle;
+  progress("tenants for wrong codes, locks and cold guards");
+  const guessed = await newTenant(ours, {
+    users: cast.warm,
+    settings: { lockout: { max_failed_attempts: 100 } },
+  });
+  const week = 7 * 24 * 60 * 60;
+  const locked = await newTenant(ours, {
+    users: cast.warm,
+    settings: { lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week } },
+  });
+  const cold = await newTenant(ours, { users: cast.cold });
+  progress("the floor");
+  const floor = await startFloor(subfolder(folder, "floor"), shardBytes);
+  await loader.run({
+    ...{ origin: floor.origin, pid: floor.pid, warmUp: [], concurrency: 8 },
+    ...{ shots: floor.cells(floorCells(cast)), restMs: 0, collect: false },
+  });
+  progress("the peers");
+  const peers = subfolder(folder, "peers");
+  const handMade = await HandMade.start(
+    join(peers, "hand-made.sqlite"),
+    loader,
+    handMadeUsers,
+    lockedUsers,
+  );
+  const betterAuth = await BetterAuth.start(
+    join(peers, "better-auth.sqlite"),
+    loader,
+    cast.betterAuth,
+    lockedUsers,
+  );
+  const all = [...sized.map((one) => one.ours), floor, handMade, betterAuth];
+  return {
+    ...{
+      cast,
+      lockedUsers,
+      floor,
+      betterAuth,
+      handMade,
+      sizes: sized,
+      middle,
+      guessed,
+      locked,
+      cold,
+    },
+    tenants: [
+      ...sized.map((one) => [one.tenant, one.ours] as const),
+      ...[guessed, locked, cold].map((tenant) => [tenant, ours] as const),
+    ],
+    close: async () => {
+      for (const one of all) await one.close();
+    },
+  };
+}

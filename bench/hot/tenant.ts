@@ -1,0 +1,287 @@
+/** Tenants of the service, with users and requests for each row. */
+import { z } from "zod";
+import { codeFor, wrongCodeFor } from "./authenticator.ts";
+import type { Ours } from "./ours.ts";
+import type { Shot } from "./protocol.ts";
+import type { Prepare, Whose } from "./subject.ts";
+
+/** Between two visits of a user, on the tenant's clock: nobody comes every minute. */
+const visitMs = 8 * 60 * 60 * 1000;
+/** Longer than the longest lock there is. */
+const lockedVisitMs = 8 * 24 * 60 * 60 * 1000;
+/**
+ * The load is spread over tokens, some in each burst: of a token that an isolate hears of more than a hundred
+ * times in ten seconds it asks the limiter, whose local stand-in costs what the platform's does not.
+ */
+const tokensPerTenant = 40;
+const tokensPerBurst = 4;
+/** Users who only warm what has to be: one for each request under way. */
+const doorkeepers = 8;
+const enrolledAtOnce = 100;
+
+const token = z.object({
+  id: z.string(),
+  secret: z.string(),
+  permissions: z.array(z.string()),
+});
+const tenantAnswer = z.object({ tenant: z.object({ id: z.string() }), token });
+const tokenAnswer = z.object({ token });
+const userAnswer = z.object({ user: z.object({ id: z.string() }) });
+const secretAnswer = z.object({ user: z.object({ new_otp_secret: z.string() }) });
+
+export interface TenantOptions {
+  /** What `PATCH /v1/settings` takes. */
+  readonly settings?: unknown;
+  readonly users: number;
+}
+
+/** The token of the next request. */
+type Secret = () => string;
+
+interface User {
+  readonly id: string;
+  readonly externalId: string;
+  readonly secret: string;
+  /** Of its sessions: a block of its own. */
+  readonly address: string;
+  visits: number;
+}
+
+const agent =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
+
+/** Of one /12, in blocks of their own. */
+function addressOf(n: number): string {
+  return `85.${16 + (Math.floor(n / 256) % 16)}.${n % 256}.10`;
+}
+
+function post(
+  secret: string,
+  path: string,
+  body: unknown,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): Shot {
+  return {
+    method: "POST",
+    path,
+    headers: { Authorization: `Bearer ${secret}`, "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+    status,
+  };
+}
+
+/** Makes a test tenant through the API. */
+export async function newTenant(
+  ours: Ours,
+  { settings, users }: TenantOptions,
+): Promise<BenchTenant> {
+  const [made = ""] = await ours.send([
+    post(
+      ours.service.operatorToken,
+      "/v1/tenants",
+      { tenant: { name: "Bench", mode: "test" } },
+      201,
+    ),
+  ]);
+  const { tenant, token: first } = tenantAnswer.parse(JSON.parse(made));
+  const { permissions } = first;
+  const more = await ours.send(
+    Array.from({ length: tokensPerTenant - 1 }, (_, n) =>
+      post(first.secret, "/v1/tokens", { token: { name: `bench ${n}`, permissions } }, 201),
+    ),
+  );
+  if (settings !== undefined) {
+    await ours.send([
+      { ...post(first.secret, "/v1/settings", { settings }, 200), method: "PATCH" },
+    ]);
+  }
+  const tokens = more.map((text) => tokenAnswer.parse(JSON.parse(text)).token.secret);
+  const benchTenant = new BenchTenant(tenant.id, [first.secret, ...tokens]);
+  await benchTenant.enrol(ours, users);
+  return benchTenant;
+}
+
+/** A tenant whose clock the bench moves. */
+export class BenchTenant {
+  readonly id: string;
+  readonly #tokens: readonly string[];
+  readonly #users: User[] = [];
+  /** Users that nothing is measured of. */
+  readonly #doorkeepers: User[] = [];
+  readonly #startedAt = Date.now();
+  #nextToken = 0;
+  #nextUser = 0;
+  #provisioned = 0;
+  /** Events that the requests made since `countFrom` leave behind. */
+  #expected = 0;
+
+  constructor(id: string, tokens: readonly string[]) {
+    this.id = id;
+    this.#tokens = tokens;
+  }
+
+  /** Makes the users, each with a secret, and some more that nothing is measured of. */
+  async enrol(ours: Ours, count: number): Promise<void> {
+    this.#users.push(...(await this.#newUsers(ours, "USR", count)));
+    this.#doorkeepers.push(
+      ...(await this.#newUsers(ours, "DOOR", count > doorkeepers ? doorkeepers : 0)),
+    );
+  }
+
+  async #newUsers(ours: Ours, kind: string, count: number): Promise<User[]> {
+    const users: User[] = [];
+    for (let from = 0; from < count; from += enrolledAtOnce) {
+      const length = Math.min(enrolledAtOnce, count - from);
+      const names = Array.from({ length }, (_, n) => `ORG_${kind}_BENCH_${from + n}`);
+      const secret = this.#secrets();
+      const made = await ours.send(
+        names.map((name) => post(secret(), "/v1/idp/users", { user: { external_id: name } }, 201)),
+      );
+      const otp = { otp: { issuer_name: "Acme", account_name: "a@example.com" } };
+      const configured = await ours.send(
+        names.map((name) => post(secret(), `/v1/idp/user/otp?externalUserId=${name}`, otp, 200)),
+      );
+      for (const [n, externalId] of names.entries()) {
+        users.push({
+          id: userAnswer.parse(JSON.parse(made[n] ?? "")).user.id,
+          externalId,
+          secret: secretAnswer.parse(JSON.parse(configured[n] ?? "")).user.new_otp_secret,
+          address: addressOf(from + n),
+          visits: 0,
+        });
+      }
+    }
+    return users;
+  }
+
+  /** From now on the trail is expected to grow from what it has. */
+  async countFrom(ours: Ours): Promise<void> {
+    this.#expected = await ours.eventsOf(this.id);
+  }
+
+  /** @throws Error where the trail in D1 lacks an event, or has one too many */
+  async checkTrail(ours: Ours): Promise<void> {
+    const events = await ours.eventsOf(this.id);
+    if (events === this.#expected) return;
+    throw new Error(`D1 has ${events} events of a tenant instead of ${this.#expected}`);
+  }
+
+  /** Right codes of as many users, or of one again and again. */
+  right(whose: Whose): Prepare {
+    return this.#visits(whose, (secret, user, at) => this.#verify(secret, user, at, "right", 200));
+  }
+
+  /** Wrong codes; for a tenant in which a hundred of them do not lock. */
+  wrong(whose: Whose): Prepare {
+    return this.#visits(whose, (secret, user, at) => this.#verify(secret, user, at, "wrong", 422));
+  }
+
+  profile(whose: Whose): Prepare {
+    return this.#visits(whose, (secret, user) => this.#profile(secret, user));
+  }
+
+  discover(whose: Whose): Prepare {
+    return this.#visits(whose, (secret, user, at) => this.#discover(secret, user, at));
+  }
+
+  /** The first refused attempt after a lock; for a tenant in which one wrong code locks for a week. */
+  locked(): Prepare {
+    return (requests) => {
+      const secret = this.#secrets();
+      const users = this.#next(requests);
+      const at = users.map((user) => this.#startedAt + ++user.visits * lockedVisitMs);
+      const each = (make: (user: User, at: number) => Shot) =>
+        users.map((user, n) => make(user, at[n] ?? 0));
+      // The wrong code that locks has an event of its own, and the lock has one.
+      this.#expected += requests;
+      return {
+        before: each((user, time) => this.#verify(secret, user, time, "wrong", 422)),
+        warmUp: this.#warmUp(secret, users),
+        shots: each((user, time) => this.#verify(secret, user, time + 60_000, "right", 423)),
+      };
+    };
+  }
+
+  provision(): Prepare {
+    return (requests) => {
+      const secret = this.#secrets();
+      this.#expected += requests;
+      return {
+        before: [],
+        warmUp: this.#warmUp(secret, []),
+        shots: Array.from({ length: requests }, () =>
+          post(
+            secret(),
+            "/v1/idp/users",
+            { user: { external_id: `ORG_USR_NEW_${this.#provisioned++}` } },
+            201,
+          ),
+        ),
+      };
+    };
+  }
+
+  #visits(whose: Whose, make: (secret: Secret, user: User, at: number) => Shot): Prepare {
+    return (requests) => {
+      const secret = this.#secrets();
+      const users =
+        whose === "one"
+          ? Array.from({ length: requests }, () => this.#users[0]).flatMap((user) => user ?? [])
+          : this.#next(requests);
+      return {
+        before: [],
+        warmUp: this.#warmUp(secret, whose === "cold" ? [] : users),
+        shots: users.map((user) => make(secret, user, this.#startedAt + ++user.visits * visitMs)),
+      };
+    };
+  }
+
+  #verify(secret: Secret, user: User, at: number, kind: "right" | "wrong", status: number): Shot {
+    this.#expected += 1;
+    const code = (kind === "right" ? codeFor : wrongCodeFor)(user.secret, at);
+    const body = { otp: { id: user.externalId, code } };
+    return post(secret(), "/v1/idp/otp/verify", body, status, clock(at));
+  }
+
+  #profile(secret: Secret, { externalId }: User): Shot {
+    return {
+      method: "GET",
+      path: `/v1/idp/user?externalUserId=${externalId}`,
+      headers: { Authorization: `Bearer ${secret()}` },
+      status: 200,
+    };
+  }
+
+  #discover(secret: Secret, { id, address }: User, at: number): Shot {
+    const context = { ip: address, ua: agent };
+    this.#expected += 1;
+    return post(secret(), "/v1/sentinel/discover", { sentinel: { id, context } }, 200, clock(at));
+  }
+
+  /** Reads that open connections, have the token in memory, and the guards of these users running. */
+  #warmUp(secret: Secret, users: readonly User[]): Shot[] {
+    return [...new Set([...users, ...this.#doorkeepers])].map((user) =>
+      this.#profile(secret, user),
+    );
+  }
+
+  #next(count: number): User[] {
+    return Array.from(
+      { length: count },
+      () => this.#users[this.#nextUser++ % this.#users.length],
+    ).flatMap((user) => user ?? []);
+  }
+
+  /** Gives the tokens of one burst in turn. */
+  #secrets(): () => string {
+    const from = this.#nextToken;
+    this.#nextToken += tokensPerBurst;
+    let given = 0;
+    return () => this.#tokens[(from + (given++ % tokensPerBurst)) % this.#tokens.length] ?? "";
+  }
+}
+
+function clock(at: number): Readonly<Record<string, string>> {
+  return { "Test-Clock": new Date(at).toISOString() };
+}
