@@ -1,0 +1,38 @@
+/** A waking guard opens the box of a secret once, and never goes on with the key of a secret that has gone. */
+import { afterEach, expect, it, vi } from "vitest";
+import { Tenant, User } from "../support/client.ts";
+import { evict, fireAlarm } from "../support/guard.ts";
+import { queueRefuses } from "../support/queue.ts";
+
+const stepMs = 30_000;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** HMAC keys that are imported while the code of a later step is verified. */
+async function importedFor(user: User, step: number): Promise<number> {
+  const at = Date.now() + step * stepMs;
+  user.tenant.clock = new Date(at).toISOString();
+  const imports = vi.spyOn(crypto.subtle, "importKey");
+  expect((await user.verify(user.code(at))).status).toBe(200);
+  const hmacs = imports.mock.calls.filter(([, , algorithm]) =>
+    JSON.stringify(algorithm).includes("HMAC"),
+  );
+  imports.mockRestore();
+  return hmacs.length;
+}
+
+it("imports the key of a secret with its first code, and anew after an eviction or a new secret", async () => {
+  queueRefuses();
+  const user = await User.withTotp(await Tenant.create());
+  expect(await importedFor(user, 1)).toBe(1);
+  expect(await importedFor(user, 2)).toBe(0);
+  await fireAlarm(user);
+  await evict(user);
+  expect(await importedFor(user, 3)).toBe(1);
+  const old = user.code(Date.now() + 4 * stepMs);
+  await user.configure();
+  expect(await importedFor(user, 5)).toBe(1);
+  expect((await user.verify(old)).status).toBe(422);
+});
