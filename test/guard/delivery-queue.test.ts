@@ -44,6 +44,16 @@ async function heldOf(held: readonly unknown[], count: number): Promise<readonly
   return held;
 }
 
+/** A user of whom one failure was given to the queue, which has not brought it yet. No alarm fires by itself. */
+async function withOneHeld() {
+  const user = await newUser();
+  stopAlarms();
+  const held = queueHolds();
+  await fail(user);
+  const [message] = await heldOf(held, 1);
+  return { user, held, message };
+}
+
 /** Waits until the alarm has been set to an earlier time than it was. */
 async function soonerThan(due: number | null, user: User): Promise<void> {
   await vi.waitFor(async () => expect(await alarmOf(user)).toBeLessThan(due ?? 0), wait);
@@ -60,11 +70,7 @@ describe("The queue", () => {
   });
 
   it("is given nothing more before the first has arrived, and then all of the rest together", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [first] = await heldOf(held, 1);
+    const { user, held, message: first } = await withOneHeld();
     for (let n = 0; n < 3; n += 1) await fail(user);
     expect(held).toHaveLength(1);
     expect(await brought([first])).toBe(0);
@@ -97,22 +103,14 @@ describe("The queue", () => {
   });
 
   it("may bring a message twice, at once and again later", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [message] = await heldOf(held, 1);
+    const { user, message } = await withOneHeld();
     expect(await brought([message, message])).toBe(0);
     expect(await brought([message])).toBe(0);
     expect(await toldOf(user)).toEqual([...begun, failure]);
   });
 
   it("that brings something late takes nothing away that was recorded since", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [message] = await heldOf(held, 1);
+    const { user, message } = await withOneHeld();
     await fireAlarm(user);
     expect(await outboxLength(user)).toBe(0);
     await withD1Fault("throws", () => fail(user));
@@ -123,11 +121,7 @@ describe("The queue", () => {
   });
 
   it("that brings an older delivery after a newer one leaves the record as the newer has it", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [older] = await heldOf(held, 1);
+    const { user, message: older } = await withOneHeld();
     await fail(user);
     await fireAlarm(user);
     expect(await brought([older])).toBe(0);
@@ -190,11 +184,7 @@ describe("The queue", () => {
   });
 
   it("is not given what is larger than its messages may be", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [message] = await heldOf(held, 1);
+    const { user, held, message } = await withOneHeld();
     const agent = "x".repeat(1_000);
     await Promise.all(
       Array.from({ length: 49 }, (_, n) =>
@@ -224,11 +214,7 @@ describe("The queue", () => {
 
 describe("What the queue brings", () => {
   it("is to be brought again while D1 fails, and waits in the guard", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [message] = await heldOf(held, 1);
+    const { user, message } = await withOneHeld();
     expect(await withD1Fault("throws", () => brought([message]))).toBe(1);
     expect(await outboxLength(user)).toBe(1);
     expect(await withD1Fault("loses the reply", () => brought([message]))).toBe(1);
@@ -286,11 +272,7 @@ describe("What the queue brings", () => {
   });
 
   it("too late, or from another build, is left to the guard", async () => {
-    const user = await newUser();
-    stopAlarms();
-    const held = queueHolds();
-    await fail(user);
-    const [message] = await heldOf(held, 1);
+    const { user, message } = await withOneHeld();
     vi.setSystemTime(Date.now() + 60_000);
     const others = [message, { ...Object(message), format: 2 }, {}, null, "text"];
     expect(await brought(others)).toBe(0);

@@ -34,7 +34,6 @@ export class CountedRun {
   rowsInD1: Rows = { read: 0, written: 0 };
   rowsInObjects = 0;
   alarmsSet = 0;
-  queueMessages = 0;
   limiterCalls = 0;
   readonly #beside: RegExp | undefined;
   readonly #answered = Promise.withResolvers<void>();

@@ -15,7 +15,6 @@ export interface Counts {
   /** With one for each alarm that was set or deleted, as the platform bills it. */
   readonly objectRowsWritten: number;
   readonly alarmsSet: number;
-  readonly queueMessages: number;
   /** Of the rate limiter, which is no store. */
   readonly limiterCalls: number;
 }
@@ -42,7 +41,7 @@ async function countedRun<T>(
     const answer = await at({ run, depth: 0, cursors: [] }, () => work(run));
     await run.end();
     if (run.strays.length > 0) throw new Error(`Nobody counted ${run.strays.join(", ")}`);
-    const { calls, rowsInD1, rowsInObjects, alarmsSet, queueMessages, limiterCalls } = run;
+    const { calls, rowsInD1, rowsInObjects, alarmsSet, limiterCalls } = run;
     const of = (kind: Kind) => calls.filter((call) => call.kind === kind).length;
     const counts: Counts = {
       roundTrips: Math.max(0, ...calls.map(({ depth }) => depth)),
@@ -53,7 +52,6 @@ async function countedRun<T>(
       objectCalls: of("object"),
       objectRowsWritten: rowsInObjects,
       alarmsSet,
-      queueMessages,
       limiterCalls,
     };
     return { answer, counts, calls };

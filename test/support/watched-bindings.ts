@@ -42,7 +42,7 @@ function methodsOf(prototype: object): string[] {
 }
 
 /** Every binding of a class with this method. A service has any method one asks it for. */
-export function bindingsWith(method: string): object[] {
+function bindingsWith(method: string): object[] {
   return Object.values(env).filter(
     (binding) => typeof binding === "object" && Object.hasOwn(prototypeOf(binding), method),
   );
@@ -119,14 +119,13 @@ function watchD1(watching: Watching, run: CountedRun): void {
   );
 }
 
-function watchQueues(watching: Watching, run: CountedRun): void {
+function watchQueues(watching: Watching): void {
   const [queue] = bindingsWith("sendBatch");
   if (queue === undefined) return;
   for (const method of ["send", "sendBatch"]) {
-    watching.watch(prototypeOf(queue), [method], (_on, [messages], go) => {
-      run.queueMessages += method === "send" ? 1 : [messages].flat().length;
-      return watching.call("queue", method, go);
-    });
+    watching.watch(prototypeOf(queue), [method], (_on, _args, go) =>
+      watching.call("queue", method, go),
+    );
   }
 }
 
@@ -214,7 +213,7 @@ export async function watchBindings(run: CountedRun): Promise<() => void> {
   const watching = new Watching(run);
   await watchStorage(watching);
   watchD1(watching, run);
-  watchQueues(watching, run);
+  watchQueues(watching);
   watchStubs(watching);
   watchObjects(watching);
   const kv = prototypeOf(env.IP_REPUTATION);
