@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
 import { makeBusy } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
-import { withD1Fault } from "./support/faults.ts";
+import { neverAnswers, withD1Fault } from "./support/faults.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -140,10 +140,15 @@ describe("The rate limit of a token", () => {
     );
     expect(response.status).toBe(429);
     expect(response.headers.get("Retry-After")).toBe("10");
+    expect(response.headers.get("RateLimit")).toBe('"token";r=0;t=10');
+    expect(response.headers.get("RateLimit-Policy")).toBe('"token";q=1000;w=10');
     expect(await response.json()).toMatchObject({ code: "rate_limited" });
   });
 
-  it("that cannot be asked keeps nobody out", async () => {
+  it.each([
+    ["cannot be asked", "Error", () => Promise.reject(new Error("injected"))],
+    ["does not answer", "DeadlineError", neverAnswers],
+  ])("that %s keeps nobody out", async (_title, cause, limit) => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
     await makeBusy(tenant.id);
@@ -151,12 +156,12 @@ describe("The rate limit of a token", () => {
       new Request("https://idp.test/v1/idp/users", {
         headers: { Authorization: `Bearer ${tenant.token}` },
       }),
-      { ...env, TOKEN_RATE_LIMIT: { limit: () => Promise.reject(new Error("injected")) } },
+      { ...env, TOKEN_RATE_LIMIT: { limit } },
       createExecutionContext(),
     );
     expect(response.status).toBe(200);
     expect(logged).toHaveBeenCalledExactlyOnceWith(
-      expect.stringContaining('"event":"rate_limit_unavailable","cause":"Error"'),
+      expect.stringContaining(`"event":"rate_limit_unavailable","cause":"${cause}"`),
     );
   });
 });

@@ -3,6 +3,7 @@ import { toHex } from "../crypto/bytes.ts";
 import type { Database } from "../db/client.ts";
 import { dbFor } from "../db/shards.ts";
 import type { Config } from "../env.ts";
+import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { type OpenedEvent, opened } from "./open.ts";
 import { readTrail } from "./trail.ts";
@@ -75,7 +76,7 @@ export function exportTrail(
   const encoder = new TextEncoder();
   let next = range.from;
   let chunks = 0;
-  return new ReadableStream<Uint8Array>({
+  const source: UnderlyingSource<Uint8Array> = {
     async pull(controller) {
       try {
         const events =
@@ -97,8 +98,11 @@ export function exportTrail(
           tenant_id: call.caller.tenantId,
           cause: causeOf(error),
         });
-        controller.error(error);
+        // The platform logs it in its own words: those of a store's error may hold what was asked for.
+        controller.error(new AppError("unavailable"));
       }
     },
-  });
+  };
+  // Nothing is read ahead: a client that does not read holds the chunk that is on its way, and no other.
+  return new ReadableStream(source, { highWaterMark: 0 });
 }

@@ -2,13 +2,11 @@
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { isAtHome, tenantsAtHome } from "../db/at-home.ts";
+import { scanEnd } from "../db/scan.ts";
 import { auditEvents, auditTrees, identities } from "../db/schema.ts";
 import type { AuditAction, AuditOutcome } from "./event.ts";
 import type { FiledEvent, StoredEvent } from "./file.ts";
 import type { AuditKey } from "./personal.ts";
-
-/** Rows a page with a filter that no index serves may look at, so that its cost has a bound. */
-const mostScanned = 20_000;
 
 /**
  * Files a tenant's events at the end of its log. One that is already there stays as it is, so a
@@ -92,18 +90,10 @@ export async function listEvents(
   const wanted = wantedOf(tenantId, filter);
   const conditions = conditionsOf(tenantId, filter);
   const byId = desc(auditEvents.id);
-  const scanEnd = await (wanted.length === 0
-    ? undefined
-    : withinStoreTimeout(
-        db
-          .select({ id: auditEvents.id })
-          .from(auditEvents)
-          .where(and(...conditions))
-          .orderBy(byId)
-          .limit(1)
-          .offset(mostScanned - 1),
-      ));
-  const end = scanEnd?.[0]?.id;
+  const end =
+    wanted.length === 0
+      ? undefined
+      : await scanEnd(db, auditEvents, auditEvents.id, conditions, byId);
   if (end !== undefined) conditions.push(gte(auditEvents.id, end));
   const rows = await withinStoreTimeout(
     db

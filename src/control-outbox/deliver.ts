@@ -3,46 +3,52 @@ import { insertEvents } from "../audit/store.ts";
 import { runBatch } from "../db/client.ts";
 import { controlDb, databaseAt } from "../db/shards.ts";
 import { causeOf, log } from "../log.ts";
-import { listWaiting, removeWaiting } from "./store.ts";
+import { listOwners, listWaiting, removeWaiting } from "./store.ts";
 
 /** What is left waits for the next run. */
-const mostPerRun = 2_000;
+const mostTenantsPerRun = 200;
+const mostPerTenant = 2_000;
 /** Ids that one statement may name, beside the tenant. */
 const mostPerStatement = 99;
 
+function notDelivered(error: unknown, tenantId?: string): void {
+  log("error", "control_events_not_delivered", {
+    cause: causeOf(error),
+    ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
+  });
+}
+
+async function deliverThoseOf(env: Env, tenantId: string): Promise<void> {
+  const control = controlDb(env);
+  try {
+    const waiting = await listWaiting(control, tenantId, mostPerTenant);
+    for (let from = 0; from < waiting.length; from += mostPerStatement) {
+      const some = waiting.slice(from, from + mostPerStatement);
+      const events = some.map(({ event }) => event);
+      const db = databaseAt(env, some[0]?.shard ?? 0);
+      await runBatch(db, [insertEvents(db, tenantId, events)]);
+      await removeWaiting(
+        control,
+        tenantId,
+        events.map(({ id }) => id),
+      );
+    }
+  } catch (error) {
+    notDelivered(error, tenantId);
+  }
+}
+
 /**
  * Never throws: what cannot be delivered, because the database fails or the tenant is moving, is
- * delivered by the next run.
+ * delivered by the next run, and keeps nothing of other tenants waiting.
  * @param tenantId one tenant's only, where given
  */
 export async function deliverControlEvents(env: Env, tenantId?: string): Promise<void> {
-  const failed = (error: unknown, tenant_id?: string) =>
-    log("error", "control_events_not_delivered", {
-      cause: causeOf(error),
-      ...(tenant_id === undefined ? {} : { tenant_id }),
-    });
-  const control = controlDb(env);
+  if (tenantId !== undefined) return await deliverThoseOf(env, tenantId);
   try {
-    const waiting = await listWaiting(control, tenantId, mostPerRun);
-    const byTenant = Map.groupBy(waiting, (one) => one.tenantId);
-    for (const [owner, ofOwner] of byTenant) {
-      try {
-        for (let from = 0; from < ofOwner.length; from += mostPerStatement) {
-          const some = ofOwner.slice(from, from + mostPerStatement);
-          const events = some.map(({ event }) => event);
-          const db = databaseAt(env, some[0]?.shard ?? 0);
-          await runBatch(db, [insertEvents(db, owner, events)]);
-          await removeWaiting(
-            control,
-            owner,
-            events.map(({ id }) => id),
-          );
-        }
-      } catch (error) {
-        failed(error, owner);
-      }
-    }
+    const owners = await listOwners(controlDb(env), mostTenantsPerRun);
+    for (const owner of owners) await deliverThoseOf(env, owner);
   } catch (error) {
-    failed(error);
+    notDelivered(error);
   }
 }

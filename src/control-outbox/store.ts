@@ -26,29 +26,32 @@ export function keepEventWhere(db: Database, event: FiledEvent, condition: SQL):
 }
 
 export interface WaitingEvent {
-  readonly tenantId: string;
   readonly event: FiledEvent;
   /** Where the tenant lives now. */
   readonly shard: number;
 }
 
-/** In the order of ids, which is that of time. @throws StoreError, as all of these */
+/** Tenants of which something waits. @throws StoreError, as all of these */
+export async function listOwners(db: Database, limit: number): Promise<string[]> {
+  const rows = await withinStoreTimeout(
+    db.selectDistinct({ tenantId: controlOutbox.tenantId }).from(controlOutbox).limit(limit),
+  );
+  return rows.map(({ tenantId }) => tenantId);
+}
+
+/** In the order of ids, which is that of time. */
 export async function listWaiting(
   db: Database,
-  tenantId: string | undefined,
+  tenantId: string,
   limit: number,
 ): Promise<WaitingEvent[]> {
   return await withinStoreTimeout(
     db
-      .select({
-        tenantId: controlOutbox.tenantId,
-        event: controlOutbox.event,
-        shard: tenants.shard,
-      })
+      .select({ event: controlOutbox.event, shard: tenants.shard })
       .from(controlOutbox)
       .innerJoin(tenants, eq(tenants.id, controlOutbox.tenantId))
-      .where(tenantId === undefined ? undefined : eq(controlOutbox.tenantId, tenantId))
-      .orderBy(asc(controlOutbox.tenantId), asc(controlOutbox.id))
+      .where(eq(controlOutbox.tenantId, tenantId))
+      .orderBy(asc(controlOutbox.id))
       .limit(limit),
   );
 }

@@ -47,10 +47,19 @@ export async function withinStoreTimeout<T>(work: PromiseLike<T>): Promise<T> {
 
 export type Statement = BatchItem<"sqlite">;
 
-/** Runs all statements or none, in order. @throws StoreError */
-export async function runBatch(db: Database, statements: readonly Statement[]): Promise<void> {
+/** Runs all statements or none, in order. @returns what became of each @throws StoreError */
+export async function runBatch(
+  db: Database,
+  statements: readonly Statement[],
+): Promise<readonly unknown[]> {
   const [first, ...rest] = statements;
-  if (first !== undefined) await withinStoreTimeout(db.batch([first, ...rest]));
+  return first === undefined ? [] : await withinStoreTimeout(db.batch([first, ...rest]));
+}
+
+/** Whether a statement found nothing to write. */
+export function wroteNothing(result: unknown): boolean {
+  const { meta }: { meta?: { changes?: unknown } } = Object(result);
+  return meta?.changes === 0;
 }
 
 /** Splits rows so that each INSERT stays within D1's 100 bound parameters. */

@@ -1,8 +1,11 @@
-/** `/openapi.json`, and `/docs`, which shows it. Made on the first request, not at start-up. */
+/**
+ * `/openapi.json`, and `/docs`, which shows it. Each is made on its first request, not at start-up, and only
+ * then: anybody may ask, as often as they like.
+ */
 import { z } from "zod";
 import { anybody } from "./access.ts";
 import { docsPage } from "./docs-page.ts";
-import { type OpenApiDocument, openApiDocument } from "./openapi.ts";
+import { openApiDocument } from "./openapi.ts";
 import { none, type Route, route } from "./route.ts";
 
 const securityPolicy =
@@ -10,8 +13,9 @@ const securityPolicy =
 
 /** @param apiRoutes the operations of the API; the routes made here document themselves too */
 export function documentRoutes(apiRoutes: readonly Route[]): Route[] {
-  let made: OpenApiDocument | undefined;
-  const routes = [
+  let text: string | undefined;
+  let page: string | undefined;
+  const routes: Route[] = [
     route(
       {
         method: "get",
@@ -24,7 +28,10 @@ export function documentRoutes(apiRoutes: readonly Route[]): Route[] {
         query: none,
         answers: { 200: { description: "OpenAPI 3.1.", body: z.looseObject({}) } },
       },
-      async () => Response.json(document()),
+      async () => {
+        text ??= JSON.stringify(document());
+        return new Response(text, { headers: { "Content-Type": "application/json" } });
+      },
     ),
     route(
       {
@@ -40,18 +47,19 @@ export function documentRoutes(apiRoutes: readonly Route[]): Route[] {
           200: { description: "HTML.", body: z.string(), contentType: "text/html" },
         },
       },
-      async () =>
-        new Response(await docsPage(document()), {
+      async () => {
+        page ??= await docsPage(document());
+        return new Response(page, {
           headers: {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": securityPolicy,
           },
-        }),
+        });
+      },
     ),
   ];
-  function document(): OpenApiDocument {
-    made ??= openApiDocument([...apiRoutes, ...routes]);
-    return made;
+  function document() {
+    return openApiDocument([...apiRoutes, ...routes]);
   }
   return routes;
 }

@@ -4,6 +4,7 @@
  *
  * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (draft 10).
  */
+import { within } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
 
 /** A limit that a request counted against. */
@@ -28,6 +29,8 @@ const windowMs = ofToken.windowSeconds * 1000;
  */
 const passedUnasked = 100;
 const mostCounted = 10_000;
+/** As long as for any store. */
+const limiterTimeoutMs = 2_000;
 
 interface Window {
   readonly endsAt: number;
@@ -43,7 +46,11 @@ function windowAt(tokenId: string, now: number): Window {
   if (last !== undefined && now < last.endsAt && now >= last.endsAt - windowMs) return last;
   const followsBusy =
     last !== undefined && last.count > passedUnasked && now < last.endsAt + windowMs;
-  if (windows.size >= mostCounted) windows.clear();
+  windows.delete(tokenId);
+  if (windows.size >= mostCounted) {
+    const [oldest] = windows.keys();
+    if (oldest !== undefined) windows.delete(oldest);
+  }
   const window = { endsAt: now + windowMs, followsBusy, count: 0 };
   windows.set(tokenId, window);
   return window;
@@ -59,7 +66,8 @@ function isRare(tokenId: string, now: number): boolean {
 /** A limiter out of reach lets the request pass. */
 async function isWithin(env: Env, tokenId: string): Promise<boolean> {
   try {
-    return (await env.TOKEN_RATE_LIMIT.limit({ key: tokenId })).success;
+    const limited = env.TOKEN_RATE_LIMIT.limit({ key: tokenId });
+    return (await within(limiterTimeoutMs, limited)).success;
   } catch (error) {
     log("error", "rate_limit_unavailable", { cause: causeOf(error) });
     return true;

@@ -6,6 +6,9 @@ import { AppError, type Issue, invalidRequest } from "../errors.ts";
 
 type ZodIssue = z.core.$ZodIssue;
 
+/** A body of thousands of wrong parts must not have an answer many times its size. */
+const mostIssues = 20;
+
 const kinds: Readonly<Record<string, string>> = {
   string: "a string",
   number: "a number",
@@ -54,7 +57,9 @@ export function validatorOf<T extends ZodType>(
 ): (c: Context) => Promise<z.output<T>> {
   const outputs = new WeakMap<Context, { readonly output: z.output<T> }>();
   const validate = zValidator(target, schema, (result, c) => {
-    if (!result.success) throw invalidRequest(result.error.issues.flatMap(issuesOf));
+    if (!result.success) {
+      throw invalidRequest(result.error.issues.flatMap(issuesOf).slice(0, mostIssues));
+    }
     outputs.set(c, { output: result.data });
   });
   return async (c) => {

@@ -8,16 +8,7 @@ import type { FoundRecord } from "../guard/ledger.ts";
 import { type Profile, statusAt } from "../guard/profile.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
-import {
-  externalId,
-  id,
-  instant,
-  limit,
-  ofUser,
-  pageOf,
-  rfc3339,
-  rfc3339OrNull,
-} from "../http/schemas.ts";
+import { externalId, id, instant, limit, ofUser, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
 import { claim } from "../idempotency/once.ts";
 import { findRecord, listEntries } from "./store.ts";
 
@@ -113,7 +104,8 @@ export const identityRoutes = [
       query: z.strictObject({ limit, after: id.optional(), status: status.optional() }),
       answers: {
         200: {
-          description: "A page of identities in the order of their ids.",
+          description:
+            "A page of identities in the order of their ids. With `status` it may be short, even empty, and yet not be the last: see `has_more`.",
           body: z.object({
             users: z.array(z.object({ id, external_id: z.string(), status, created_at: instant })),
             has_more: z.boolean(),
@@ -123,19 +115,15 @@ export const identityRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query, now }) => {
-      const rows = await listEntries(await dbFor(env, tenantId), tenantId, {
-        ...query,
-        now,
-        limit: query.limit + 1,
-      });
-      const { page, ...cursor } = pageOf(rows, query.limit);
-      const users = page.map((entry) => ({
+      const db = await dbFor(env, tenantId);
+      const { entries, nextAfter } = await listEntries(db, tenantId, { ...query, now });
+      const users = entries.map((entry) => ({
         id: entry.id,
         external_id: entry.externalId,
         status: statusAt(entry.status, entry.lockedUntil, now),
         created_at: rfc3339(entry.createdAt),
       }));
-      return reply(200, { users, ...cursor });
+      return reply(200, { users, has_more: nextAfter !== null, next_after: nextAfter });
     },
   ),
   route(

@@ -1,7 +1,8 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
-import { and, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { isAtHome, isElsewhere, oneRow, requireAtHome } from "../db/at-home.ts";
+import { scanEnd } from "../db/scan.ts";
 import { identities, isErased } from "../db/schema.ts";
 
 /** Times are Unix ms. */
@@ -50,8 +51,15 @@ export function saveRecord(db: Database, record: IdentityRecord): Statement {
     .onConflictDoUpdate({
       target: [identities.tenantId, identities.id],
       set: changing,
-      setWhere: lt(identities.version, record.version),
+      setWhere: lte(identities.version, record.version),
     });
+}
+
+/** Removes the record, where the tenant is no longer; a tombstone stays. */
+export function forgetRecord(db: Database, tenantId: string, id: string): Statement {
+  return db
+    .delete(identities)
+    .where(and(isIdentity(tenantId, id), ne(identities.status, "erased")));
 }
 
 export interface DirectoryEntry {
@@ -62,42 +70,66 @@ export interface DirectoryEntry {
   readonly createdAt: number;
 }
 
-/** A page of the directory in the order of ids. Erased identities are not in it. */
+type EntryStatus = "active" | "locked" | "suspended";
+
+/** What no index serves: each row is looked at. */
+function wantedOf(wanted: EntryStatus | undefined, now: number): SQL | undefined {
+  const { status, lockedUntil } = identities;
+  switch (wanted) {
+    case undefined:
+      return ne(status, "erased");
+    case "suspended":
+      return eq(status, "suspended");
+    case "locked":
+      return and(eq(status, "active"), gt(lockedUntil, now));
+    case "active":
+      return and(eq(status, "active"), or(isNull(lockedUntil), lte(lockedUntil, now)));
+  }
+}
+
+/** A page of the directory in the order of ids. */
+export interface DirectoryPage {
+  readonly entries: readonly DirectoryEntry[];
+  /** The id after which the next page begins; null on the last. */
+  readonly nextAfter: string | null;
+}
+
+/**
+ * Erased identities are not in it. A page looks at 20,000 identities at most; with a filter it may be short,
+ * and the next one goes on from there.
+ */
 export async function listEntries(
   db: Database,
   tenantId: string,
   page: {
     readonly after?: string | undefined;
-    readonly status?: "active" | "locked" | "suspended" | undefined;
+    readonly status?: EntryStatus | undefined;
     readonly now: number;
     readonly limit: number;
   },
-): Promise<DirectoryEntry[]> {
+): Promise<DirectoryPage> {
   const { id, externalId, status, lockedUntil, createdAt } = identities;
-  const conditions: (SQL | undefined)[] = [eq(identities.tenantId, tenantId)];
+  const conditions: SQL[] = [eq(identities.tenantId, tenantId)];
   if (page.after !== undefined) conditions.push(gt(id, page.after));
-  conditions.push(
-    page.status === undefined
-      ? ne(status, "erased")
-      : eq(status, page.status === "suspended" ? "suspended" : "active"),
-  );
-  if (page.status === "locked") conditions.push(gt(lockedUntil, page.now));
-  if (page.status === "active") {
-    conditions.push(or(isNull(lockedUntil), lte(lockedUntil, page.now)));
-  }
+  const end =
+    page.status === undefined ? undefined : await scanEnd(db, identities, id, conditions, asc(id));
+  if (end !== undefined) conditions.push(lte(id, end));
   const rows = await withinStoreTimeout(
     db
       .select({ id, externalId, status, lockedUntil, createdAt })
       .from(identities)
-      .where(and(...conditions))
+      .where(and(...conditions, wantedOf(page.status, page.now)))
       .orderBy(id)
-      .limit(page.limit),
+      .limit(page.limit + 1),
   );
-  return rows.flatMap((row) =>
+  const shown = rows.slice(0, page.limit);
+  const entries = shown.flatMap((row) =>
     row.status === "erased" || row.externalId === null
       ? []
       : [{ ...row, status: row.status, externalId: row.externalId }],
   );
+  const isFull = rows.length > page.limit;
+  return { entries, nextAfter: isFull ? (shown.at(-1)?.id ?? null) : (end ?? null) };
 }
 
 /** Removes tombstones that no delivery can still need. */

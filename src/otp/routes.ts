@@ -22,7 +22,9 @@ const longestAccount = 255;
 const mostQrBytes = 2953;
 
 function labelPart(longest: number) {
-  return plainText(1, longest).refine((text) => !text.includes(":"), "must not hold a colon");
+  return plainText(1, longest)
+    .refine((text) => !text.includes(":"), "must not hold a colon")
+    .meta({ pattern: "^[^:]*$" });
 }
 
 function attemptOf(code: string): Attempt | undefined {

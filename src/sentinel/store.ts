@@ -3,14 +3,12 @@ import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdAt } from "../crypto/id.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { isAtHome, isElsewhere, oneRow, requireAtHome, tenantsAtHome } from "../db/at-home.ts";
+import { scanEnd } from "../db/scan.ts";
 import { assessments, identities, isErased } from "../db/schema.ts";
 import type { AssessmentRecord, VerdictRecord } from "./assessment.ts";
 import { contextSchema } from "./context.ts";
 import { type KnownSession, memoryMs, mostKept, type Verdict, verdicts } from "./history.ts";
 import type { Recommendation } from "./score.ts";
-
-/** Rows a page with a filter may look at, so that its cost has a bound. */
-const mostScanned = 20_000;
 
 function isAssessment(tenantId: string, id: string): SQL | undefined {
   return and(eq(assessments.tenantId, tenantId), eq(assessments.id, id));
@@ -197,18 +195,10 @@ export async function listAssessments(
   for (const id of filter.belowIds) conditions.push(lt(assessments.id, id));
   const wanted = wantedOf(filter);
   const newestFirst = desc(assessments.id);
-  const scanEnd = await (wanted.length === 0
-    ? undefined
-    : withinStoreTimeout(
-        db
-          .select({ id: assessments.id })
-          .from(assessments)
-          .where(and(...conditions))
-          .orderBy(newestFirst)
-          .limit(1)
-          .offset(mostScanned - 1),
-      ));
-  const end = scanEnd?.[0]?.id;
+  const end =
+    wanted.length === 0
+      ? undefined
+      : await scanEnd(db, assessments, assessments.id, conditions, newestFirst);
   if (end !== undefined) conditions.push(gte(assessments.id, end));
   const found = await withinStoreTimeout(
     db

@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it } from "vitest";
+import { exportTrail } from "../../src/audit/export.ts";
 import {
   currentAuditKey,
   newAuditKey,
@@ -201,6 +202,35 @@ describe("An export", () => {
     const exported = (await exportOf(tenant)).map(({ leaf_hash: _, ...event }) => event);
     expect(exported.slice(2).toReversed()).toEqual(listed);
     expect(listed[0].personal).toMatchObject({ address: "203.0.113.7", agent: "Peculiar Agent/9" });
+  });
+
+  it("reads a chunk when its reader takes one, and nothing for who takes none", async () => {
+    const tenant = await tenantWith(2_500);
+    const { tree_size: below } = await checkpointOf(tenant);
+    let asked = 0;
+    const DB = new Proxy(env.DB, {
+      get(database, name) {
+        if (name === "prepare") asked += 1;
+        const value: unknown = Reflect.get(database, name);
+        return typeof value === "function" ? value.bind(database) : value;
+      },
+    });
+    const caller = { tenantId: tenant.id };
+    const call = { env: { ...env, DB }, config: configNow(env), caller, requestId: "r" };
+    const reader = exportTrail(call, { from: 0, below }, (event) => event).getReader();
+    const readsAfter = async (work: Promise<unknown>) => {
+      await work;
+      // Room for whatever would be read ahead.
+      await scheduler.wait(50);
+      const reads = asked;
+      asked = 0;
+      return reads;
+    };
+    expect(await readsAfter(Promise.resolve())).toBe(0);
+    const ofOne = await readsAfter(reader.read());
+    expect(ofOne).toBeGreaterThan(0);
+    expect(await readsAfter(reader.read())).toBe(ofOne);
+    expect(await readsAfter(reader.cancel())).toBe(0);
   });
 
   it("that meets a fault breaks off instead of passing for whole", async () => {

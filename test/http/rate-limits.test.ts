@@ -41,6 +41,13 @@ describe("The limit of a token", () => {
     expect(await asked("busy", 50, start + 30_000)).toBe(0);
   });
 
+  it("is asked about though thousands of others come in between", async () => {
+    await countRequest(env, "oldest", start);
+    expect(await asked("busy among many", 101, start)).toBe(1);
+    for (let n = 0; n < 9_999; n += 1) await countRequest(env, `one of many ${n}`, start);
+    expect(await asked("busy among many", 10, start)).toBe(10);
+  });
+
   it("is not asked about when a window without the token lies between", async () => {
     expect(await asked("resting", 101, start)).toBe(1);
     expect(await asked("resting", 50, start + 20_000)).toBe(0);

@@ -149,6 +149,35 @@ describe("A tenant made in another database", () => {
     expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
   });
 
+  it("is told although thousands of events of another wait that can go nowhere", async () => {
+    const made = [
+      await Tenant.create("test", { shard: 1 }),
+      await Tenant.create("test", { shard: 1 }),
+    ];
+    // The stuck one comes first, as those come that are older.
+    const [stuck, tenant] = made.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    if (stuck === undefined || tenant === undefined) throw new Error("There are no two");
+    const told = await trailOf(tenant);
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const [control, other] = databases();
+    await other.prepare("ALTER TABLE audit_events RENAME TO elsewhere").run();
+    await tenant.setSettings({ lockout: { lock_seconds: 61 } });
+    await other.prepare("ALTER TABLE elsewhere RENAME TO audit_events").run();
+    // Not the form of an event: it cannot be filed.
+    await control
+      .prepare(
+        `INSERT INTO control_outbox WITH RECURSIVE n(i) AS
+          (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+        SELECT ?, printf('%024x', i), '{}' FROM n`,
+      )
+      .bind(stuck.id)
+      .run();
+    await deliverControlEvents(env);
+    expect(await trailOf(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await rowsIn(0, "control_outbox", stuck.id)).toHaveLength(2_500);
+    await control.prepare("DELETE FROM control_outbox").run();
+  });
+
   it("is told once of what was delivered and could not be taken out of the outbox", async () => {
     const { tenant } = await onOther();
     const told = await trailOf(tenant);

@@ -30,6 +30,11 @@ import { draftOf, replay } from "./simulate.ts";
 
 /** Assessments replayed in one request; the rest in the next. */
 const mostReplayed = 500;
+/**
+ * Characters of an answer that is kept for a request with a key. A longer one would fill a database that
+ * tenants share, and a simulation that is computed again does no harm.
+ */
+const longestKept = 16 * 1024;
 
 const score = z
   .string()
@@ -275,7 +280,8 @@ export const assessmentRoutes = [
       const db = controlDb(exchange.env);
       const answer = await once<Simulation>(exchange, tenantId, db, async (remember) => {
         const simulation = await simulated(exchange);
-        await runBatch(db, await remember({ simulation }));
+        const isLong = JSON.stringify(simulation).length > longestKept;
+        await runBatch(db, await remember(isLong ? undefined : { simulation }));
         return { simulation };
       });
       return reply(200, answer);

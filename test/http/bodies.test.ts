@@ -1,0 +1,72 @@
+/** Bodies that come slowly, or never end, or are more than they look: none is waited for or held for long. */
+import { exports } from "cloudflare:workers";
+import { beforeAll, describe, expect, it } from "vitest";
+import { Tenant } from "../support/client.ts";
+
+let tenant: Tenant;
+
+beforeAll(async () => {
+  tenant = await Tenant.create();
+});
+
+/** A body of these pieces, which then goes on for ever without another. */
+function unending(pieces: readonly string[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(new TextEncoder().encode(piece));
+    },
+  });
+}
+
+async function answerTo(
+  body: ReadableStream<Uint8Array> | Uint8Array,
+  { token = tenant.token, path = "/v1/idp/users", headers = {} } = {},
+) {
+  const response = await exports.default.fetch(
+    new Request(`https://idp.test${path}`, {
+      method: "POST",
+      body,
+      headers: {
+        Authorization: `Bearer ${token}`,
+        "Content-Type": "application/json",
+        ...headers,
+      },
+    }),
+  );
+  return { status: response.status, text: await response.text() };
+}
+
+describe("A body that does not end", () => {
+  const user = '{"user":{"external_id":"slowly"}}';
+
+  it("is waited for 5 s, and nothing is done", async () => {
+    const { status, text } = await answerTo(unending([user]));
+    expect(status).toBe(400);
+    expect(text).toContain("did not arrive within 5 s");
+    const { body } = await tenant.send("GET", "/v1/idp/users");
+    expect(body.users).toEqual([]);
+  });
+
+  it("is refused as soon as it is too large", async () => {
+    const { status } = await answerTo(unending(Array.from({ length: 20 }, () => " ".repeat(1024))));
+    expect(status).toBe(413);
+  });
+
+  it("is waited for no longer where none is taken, or where nobody is known", async () => {
+    const [unlocked, unknown] = await Promise.all([
+      answerTo(unending(["{"]), { path: "/v1/idp/user/unlock?externalUserId=nobody" }),
+      answerTo(unending([user]), { token: "no token" }),
+    ]);
+    expect([unlocked.status, unknown.status]).toEqual([400, 401]);
+  });
+});
+
+it("A compressed body is not unpacked", async () => {
+  const zeros = new Blob([new Uint8Array(4 * 1024 * 1024)]).stream();
+  const packed = new Uint8Array(
+    await new Response(zeros.pipeThrough(new CompressionStream("gzip"))).arrayBuffer(),
+  );
+  expect(packed.length).toBeLessThan(16 * 1024);
+  const { status, text } = await answerTo(packed, { headers: { "Content-Encoding": "gzip" } });
+  expect([status, JSON.parse(text).code]).toEqual([400, "invalid_json"]);
+});
