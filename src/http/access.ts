@@ -2,7 +2,7 @@
 import { equalBytes } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import type { TenantCaller } from "../tenancy/caller.ts";
+import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
 import type { Permission } from "../tenancy/permission.ts";
 import type { Admission, AppContext, ResolveToken } from "./exchange.ts";
 import { countRequest } from "./rate-limit.ts";
@@ -62,23 +62,33 @@ export const operator: Access<undefined> = {
   },
 };
 
+/** @param now Unix ms; the tenant's test clock where one was sent. @throws AppError `invalid_token` */
+function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
+  if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw invalidToken();
+}
+
 /** For a tenant's API token with this permission. */
 export function tenantWith(permission: Permission): Access<TenantCaller> {
   return {
     kind: permission,
     async admit(c, resolveToken) {
       const arrivedAt = c.get("arrivedAt");
-      const resolved = await resolveToken(c.env, presentedToken(c), arrivedAt, (work) =>
-        c.executionCtx.waitUntil(work),
-      );
-      if (resolved === undefined) throw invalidToken();
+      const token = presentedToken(c);
+      const resolve = async (anew: boolean): Promise<ResolvedToken> => {
+        const resolved = await resolveToken(c.env, token, arrivedAt, anew, (work) =>
+          c.executionCtx.waitUntil(work),
+        );
+        if (resolved === undefined) throw invalidToken();
+        return resolved;
+      };
+      const resolved = await resolve(false);
       const { caller, revoked } = resolved;
       const { tenantId, tokenId, place } = caller;
       c.set("attribution", { tenantId, tokenId, place, at: arrivedAt });
       if (revoked) throw invalidToken();
       const now = timeOf(c.req.header("Test-Clock"), caller.mode, arrivedAt);
       c.set("attribution", { tenantId, tokenId, place, at: now });
-      if (caller.expiresAt !== null && now >= caller.expiresAt) throw invalidToken();
+      requireCurrent(resolved, now);
       if (!caller.permissions.includes(permission)) {
         throw new AppError("insufficient_scope", {
           sentence: `The API token lacks the permission ${permission}; use a token that carries it.`,
@@ -93,6 +103,10 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
         throw new AppError("rate_limited", {
           headers: { "Retry-After": String(rate.resetSeconds) },
         });
+      }
+      // A revoked token that is remembered for some seconds more must not leave an heir.
+      if (permission === "tokens:write" && resolved.isRemembered) {
+        requireCurrent(await resolve(true), now);
       }
       return { caller, actor: { type: "api_token", id: tokenId }, now };
     },

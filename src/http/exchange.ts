@@ -69,11 +69,13 @@ export interface Exchange<Caller, Body, Query, Prepared = undefined> extends Adm
  * depends on the time of the request, which is known only once the tenant is.
  *
  * @param now real time, Unix ms
+ * @param anew asks the stores, whatever is remembered of the token
  */
 export type ResolveToken = (
   env: Env,
   token: string,
   now: number,
+  anew: boolean,
   waitUntil: (work: Promise<unknown>) => void,
 ) => Promise<ResolvedToken | undefined>;
 

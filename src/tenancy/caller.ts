@@ -19,4 +19,6 @@ export interface TenantCaller {
 export interface ResolvedToken {
   readonly caller: TenantCaller;
   readonly revoked: boolean;
+  /** From memory: what the stores say may have changed since. */
+  readonly isRemembered: boolean;
 }

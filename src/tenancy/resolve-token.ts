@@ -15,48 +15,69 @@ import { registeredEnd, revokedForGood } from "./token-end.ts";
 /** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
 const keptMs = 25_000;
 const mostKept = 10_000;
+/** Entries in the lists of all policies together: each token has its own copy, of a thousand at most. */
+const mostKeptEntries = 50_000;
 /** `last_used_at` is this exact: one write a minute for a token in use. */
 const lastUseResolutionMs = 60_000;
 
-interface Kept extends ResolvedToken {
+interface Kept extends Omit<ResolvedToken, "isRemembered"> {
   /** When the read began: what it saw may have changed right after. */
   readonly readAt: number;
 }
 
 const kept = new Map<string, Kept>();
+let keptEntries = 0;
 /** Grows with every change made here: a read that was under way meanwhile is not kept. */
 let changes = 0;
+
+function entriesOf({ caller: { policy } }: Kept): number {
+  return policy.sentinel.allow.length + policy.sentinel.deny.length;
+}
+
+function forget(hash: string): void {
+  const entry = kept.get(hash);
+  if (entry === undefined) return;
+  kept.delete(hash);
+  keptEntries -= entriesOf(entry);
+}
 
 /** Forgets what this isolate knows of a tenant's tokens and settings. */
 export function forgetTenant(tenantId: string): void {
   changes += 1;
-  for (const [hash, { caller }] of kept) if (caller.tenantId === tenantId) kept.delete(hash);
+  for (const [hash, { caller }] of kept) if (caller.tenantId === tenantId) forget(hash);
 }
 
+/** Where there is no room the oldest go. */
 function keep(hash: string, entry: Kept): void {
-  if (kept.size >= mostKept) {
-    const [oldest] = kept.keys();
-    if (oldest !== undefined) kept.delete(oldest);
-  }
+  forget(hash);
   kept.set(hash, entry);
+  keptEntries += entriesOf(entry);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= mostKept && keptEntries <= mostKeptEntries) return;
+    forget(oldest);
+  }
 }
 
 /**
  * Undefined for a token without a record: it is nobody's. A revoked one is found by the same read,
  * and kept like the others, since nothing brings it back.
  *
- * @param now real time, Unix ms. @throws AppError `unavailable` when the store fails
+ * @param now real time, Unix ms
+ * @param anew asks the stores, whatever is remembered
+ * @throws AppError `unavailable` when the store fails
  */
 export async function resolveToken(
   env: Env,
   token: string,
   now: number,
+  anew: boolean,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<ResolvedToken | undefined> {
   const hash = apiTokenHash(token);
   const known = kept.get(hash);
-  if (known !== undefined && now - known.readAt < keptMs && now >= known.readAt) return known;
-  kept.delete(hash);
+  const isYoung = known !== undefined && now - known.readAt < keptMs && now >= known.readAt;
+  if (isYoung && !anew) return { ...known, isRemembered: true };
+  forget(hash);
   const read = readApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
@@ -91,5 +112,5 @@ export async function resolveToken(
     // A courtesy to the reader of the list, not a security state: it may be lost.
     waitUntil(touchToken(db, record.id, now).catch(() => {}));
   }
-  return { caller, revoked };
+  return { caller, revoked, isRemembered: false };
 }

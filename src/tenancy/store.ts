@@ -118,13 +118,12 @@ export async function listTokens(
   );
 }
 
-export function endToken(
-  db: Database,
-  { id, tenantId, expiresAt }: Pick<ApiToken, "id" | "tenantId" | "expiresAt">,
-): Statement {
+/** An earlier end stands, also one that came since the token was read. */
+export function endToken(db: Database, tenantId: string, id: string, end: number): Statement {
+  const earliest = sql`min(coalesce(${apiTokens.expiresAt}, ${end}), ${end})`;
   return db
     .update(apiTokens)
-    .set({ expiresAt, endUnregistered: true })
+    .set({ expiresAt: earliest, endUnregistered: true })
     .where(ofTenant(tenantId, id));
 }
 

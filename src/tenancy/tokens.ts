@@ -93,8 +93,6 @@ export async function rotateToken(
     const old = await findToken(db, tenantId, id);
     if (old === undefined) throw new AppError("not_found");
     const { issued, stored } = issueToken(issuerOf(call), old, call.now);
-    const overlapEnd = call.now + overlapSeconds * 1000;
-    const end = old.expiresAt === null ? overlapEnd : Math.min(old.expiresAt, overlapEnd);
     const target = { type: "api_token", id } as const;
     const event = tenantEvent(tenantId, call, target, {
       action: "token.rotated",
@@ -102,11 +100,11 @@ export async function rotateToken(
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
     });
     const events = await filed(call.config.auditSigningKeys, [event]);
-    const ending = { id, tenantId, expiresAt: end };
+    const end = call.now + overlapSeconds * 1000;
     try {
       await changeWithEvents(call.env, { tenantId }, events, [
         insertToken(db, stored),
-        endToken(db, ending),
+        endToken(db, tenantId, id, end),
         ...(await remember(issued)),
       ]);
     } finally {

@@ -26,7 +26,7 @@ afterEach(() => {
 /** Resolves, and waits for what the platform was asked to wait for. */
 async function resolvedAt(now: number, presented = token) {
   const asked: Promise<unknown>[] = [];
-  const resolved = await resolveToken(env, presented, now, (work) => asked.push(work));
+  const resolved = await resolveToken(env, presented, now, false, (work) => asked.push(work));
   await Promise.all(asked);
   return { revoked: resolved?.revoked, notes: asked.length };
 }
@@ -57,6 +57,23 @@ describe("What was read of a token", () => {
     await resolvedAt(start, other);
     await revokeElsewhere();
     expect(await resolvedAt(start + 1)).toMatchObject({ revoked: false });
+  });
+
+  it("makes room where the lists of its tenants are long, the oldest first", async () => {
+    const list = (third: number) =>
+      Array.from({ length: 500 }, (_, n) => `10.${third + (n >> 8)}.${n & 255}.0/24`);
+    await tenant.setSettings({ sentinel: { allow: list(0) } });
+    await tenant.setSettings({ sentinel: { deny: list(2) } });
+    // Fifty times a thousand entries are remembered.
+    const others: string[] = [];
+    while (others.length < 50) others.push(await tenant.tokenWith(["idp:read"]));
+    forgetTenant(tenant.id);
+    await resolvedAt(start);
+    await revokeElsewhere();
+    for (const other of others.slice(1)) await resolvedAt(start, other);
+    expect(await resolvedAt(start + 1)).toMatchObject({ revoked: false });
+    await resolvedAt(start, others[0]);
+    expect(await resolvedAt(start + 1)).toMatchObject({ revoked: true });
   });
 
   it("is not kept when something changed here while it was read", async () => {
