@@ -6,6 +6,7 @@ import { causeOf, log } from "../log.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import { anywhere, objectOf, type Place } from "../tenancy/place.ts";
+import type { Sent } from "./courier.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
 import type { GuardCall, GuardError, GuardResult, Rate } from "./transition.ts";
 
@@ -137,10 +138,10 @@ export async function deliverGuard(caller: GuardCaller, identityId: string): Pro
 export async function confirmDelivery(
   { GUARD }: Env,
   owner: { readonly tenantId: string; readonly identityId: string },
-  lastSeq: number,
+  sent: Sent,
 ): Promise<void> {
   const stub = objectOf(GUARD, guardName(owner.tenantId, owner.identityId), anywhere);
-  await stub.delivered(lastSeq).catch(() => {});
+  await stub.delivered(sent).catch(() => {});
 }
 
 /** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */

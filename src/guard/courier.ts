@@ -5,7 +5,16 @@
  */
 import { deliveryDelayMs } from "./delivery-alarm.ts";
 
+/** What a guard has sent. */
+export interface Sent {
+  /** Of this one waking of the guard: put back to an earlier time, it gives out numbers a second time. */
+  readonly sender: string;
+  /** The last row of the outbox that is in it. */
+  readonly lastSeq: number;
+}
+
 export class Courier {
+  readonly sender = crypto.randomUUID();
   readonly #ctx: DurableObjectState;
   readonly #send: () => Promise<boolean>;
   /** `collecting`: it goes in a moment; `sent`: whether that has arrived is not known yet. */

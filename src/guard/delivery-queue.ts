@@ -5,22 +5,21 @@
  */
 import { causeOf, log } from "../log.ts";
 import { confirmDelivery } from "./client.ts";
+import type { Sent } from "./courier.ts";
 import { type Delivery, fileDeliveries } from "./outbox.ts";
 
 /** Of the messages: what an older or newer build sent is left to the guards. */
-const format = 1;
+const format = 2;
 /** The guard has long delivered by itself; who still waits here would only come in too late. */
 const staleAfterMs = 60_000;
 /** A message may have 128 KB, some of it the queue's own; larger deliveries go directly. */
 const mostBytes = 120_000;
 
-interface DeliveryMessage {
+interface DeliveryMessage extends Sent {
   readonly format: typeof format;
   /** Real time, Unix ms. */
   readonly sentAt: number;
   readonly delivery: Delivery;
-  /** The last row of the outbox that is in it. */
-  readonly lastSeq: number;
 }
 
 function isCurrent(body: unknown, now: number): body is DeliveryMessage {
@@ -41,10 +40,10 @@ export function hasQueue(env: Partial<Env>): boolean {
 export async function sendDelivery(
   env: Partial<Env>,
   delivery: Delivery,
-  lastSeq: number,
+  { sender, lastSeq }: Sent,
   now: number,
 ): Promise<boolean> {
-  const message: DeliveryMessage = { format, sentAt: now, delivery, lastSeq };
+  const message: DeliveryMessage = { format, sentAt: now, delivery, sender, lastSeq };
   const bytes = new TextEncoder().encode(JSON.stringify(message)).length;
   if (env.DELIVERIES === undefined || bytes > mostBytes) return false;
   try {
@@ -67,12 +66,16 @@ export async function onDeliveries(
     return isCurrent(body, now) ? [{ message, ...body }] : [];
   });
   const deliveries = current.map(({ delivery }) => delivery);
-  const arrived = new Set(await fileDeliveries(env, deliveries));
+  const filed = await fileDeliveries(env, deliveries);
+  const arrived = new Map(filed.map(({ delivery, isOvertaken }) => [delivery, isOvertaken]));
   await Promise.all(
-    current.map(async ({ message, delivery, lastSeq }) => {
-      if (!arrived.has(delivery)) return message.retry();
+    current.map(async ({ message, delivery, sender, lastSeq }) => {
+      const isOvertaken = arrived.get(delivery);
+      if (isOvertaken === undefined) return message.retry();
+      // A guard that does not know why delivers by itself, and finds out.
+      if (isOvertaken) return;
       const { tenantId, id: identityId } = delivery.record;
-      await confirmDelivery(env, { tenantId, identityId }, lastSeq);
+      await confirmDelivery(env, { tenantId, identityId }, { sender, lastSeq });
     }),
   );
 }

@@ -17,6 +17,7 @@ import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
 import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
 import type { Verdict } from "../sentinel/history.ts";
 import { assess, type Session, type Surroundings } from "./assess.ts";
+import type { Sent } from "./courier.ts";
 import { configureTotp, type Enrolment, removeTotp, replaceBackupCodes } from "./credentials.ts";
 import { confirmSession, judge } from "./judge.ts";
 import { followed } from "./following.ts";
@@ -73,9 +74,7 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /** Answers as soon as the guard runs; touches no storage. */
-  ping(): "pong" {
-    return "pong";
-  }
+  ping(): void {}
 
   /** @param record what D1 has of the identity; it comes as `assess` has its surroundings */
   async provision(
@@ -249,9 +248,9 @@ export class IdentityGuard extends DurableObject<Env> {
     await this.#ledger.deliver().catch(() => {});
   }
 
-  /** D1 has what was sent of the outbox, up to this row. */
-  async delivered(lastSeq: number): Promise<void> {
-    await this.#answer(async () => succeeded(this.#ledger.delivered(lastSeq)));
+  /** D1 has what was sent of the outbox. */
+  async delivered(sent: Sent): Promise<void> {
+    await this.#answer(async () => succeeded(this.#ledger.delivered(sent)));
   }
 
   override async alarm(): Promise<void> {

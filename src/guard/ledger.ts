@@ -17,7 +17,7 @@ import { resealReceipt } from "../idempotency/receipt.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import type { History, KnownSession } from "../sentinel/history.ts";
 import { findSession, findSessions } from "../sentinel/store.ts";
-import { Courier } from "./courier.ts";
+import { Courier, type Sent } from "./courier.ts";
 import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
 import { hasQueue, sendDelivery } from "./delivery-queue.ts";
 import { deliveryOf, fileDelivery } from "./outbox.ts";
@@ -166,8 +166,9 @@ export class GuardLedger {
     if (next !== undefined) await this.#alarm.arm(next - now);
   }
 
-  /** The queue has brought what was sent to D1, up to this row of the outbox. */
-  delivered(lastSeq: number): void {
+  /** The queue has brought what was sent to D1. What an earlier waking sent, the alarm delivers again. */
+  delivered({ sender, lastSeq }: Sent): void {
+    if (sender !== this.#courier.sender) return;
     this.#storage.delivered(lastSeq);
     this.#courier.arrived();
     if (this.#storage.pending() !== undefined) this.#courier.call();
@@ -310,8 +311,9 @@ export class GuardLedger {
 
   async #deliverAll(): Promise<void> {
     for (let pending = await this.#ready(); pending !== undefined; pending = await this.#ready()) {
-      await fileDelivery(this.#env, await deliveryOf(this.#env, pending, Date.now()));
-      this.#storage.delivered(pending.lastSeq);
+      const delivery = await deliveryOf(this.#env, pending, Date.now());
+      if (await fileDelivery(this.#env, delivery)) this.#storage.delivered(pending.lastSeq);
+      else await this.#overtake(pending.state);
     }
     this.#courier.arrived();
     if (this.isErasing()) {
@@ -319,6 +321,16 @@ export class GuardLedger {
       this.#alarm.forget();
       await this.#storage.clear();
     }
+  }
+
+  /** Where D1 has a version that is ahead of the guard, the guard was put back to an earlier time; it wins. */
+  async #overtake({ tenantId, identityId }: Owner): Promise<void> {
+    const ahead = await inTenantDb(this.#env, tenantId, (db) =>
+      findRecord(db, tenantId, identityId),
+    );
+    const live = this.#storage.live();
+    if (live === null || ahead === undefined || ahead.version <= live.version) return;
+    this.#storage.write(live.state, ahead.version + 1);
   }
 
   /** What is to be delivered next; undefined where nothing is. */
@@ -337,7 +349,8 @@ export class GuardLedger {
       if (pending === undefined || this.isErasing()) return false;
       const now = Date.now();
       const delivery = await deliveryOf(this.#env, pending, now);
-      if (await sendDelivery(this.#env, delivery, pending.lastSeq, now)) return true;
+      const sent = { sender: this.#courier.sender, lastSeq: pending.lastSeq };
+      if (await sendDelivery(this.#env, delivery, sent, now)) return true;
       await this.#alarm.arm(deliveryDelayMs);
     } catch (error) {
       log("error", "delivery_not_queued", { source: "guard", cause: causeOf(error) });

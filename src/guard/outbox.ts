@@ -2,15 +2,16 @@
 import { type FiledEvent, filed } from "../audit/file.ts";
 import { openAuditKey } from "../audit/personal.ts";
 import { insertEvents } from "../audit/store.ts";
-import { type Database, runBatch, type Statement, StoreError } from "../db/client.ts";
+import { type Database, runBatch, type Statement, StoreError, wroteNothing } from "../db/client.ts";
 import { databaseAt, inTenantDb, shardOf } from "../db/shards.ts";
 import { DeadlineError } from "../deadline.ts";
 import { configNow } from "../env.ts";
 import { type IdentityRecord, saveRecord } from "../identity/store.ts";
 import { requireFittingKeys } from "../keys/fit.ts";
-import { reviveKeys } from "../keys/store.ts";
+import { type NeededKey, reviveNeededKeys } from "../keys/store.ts";
 import { causeOf, log } from "../log.ts";
 import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
+import { forgetLeftBehind } from "../relocation/left-behind.ts";
 import { recountPopulation } from "../sentinel/population/store.ts";
 import { forgetAssessments, insertAssessments, saveVerdicts } from "../sentinel/store.ts";
 import { sealingVersionsOf } from "./reseal.ts";
@@ -68,7 +69,7 @@ export async function deliveryOf(env: Env, pending: Pending, realNow: number): P
   };
 }
 
-/** What one delivery says of its identity. In this order: the later ones look at the record. */
+/** What one delivery says of its identity. The record comes first: the others look at it. */
 function statementsOf(db: Database, delivery: Delivery): Statement[] {
   const { record, assessments, verdicts } = delivery;
   const { tenantId, id: identityId, version } = record;
@@ -83,15 +84,21 @@ function statementsOf(db: Database, delivery: Delivery): Statement[] {
   ];
 }
 
-/** The keys that what D1 gets is under must not count as out of use; an older build may write this. */
+/**
+ * The keys that what D1 gets is under must not count as out of use; an older build may write this. After
+ * the records: what came too late for D1 needs no key there.
+ */
 function revivedKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
-  const versions = (ring: keyof Delivery["keys"]) => [
-    ...new Set(deliveries.flatMap(({ keys }) => keys[ring])),
-  ];
-  const [sealing, hashing] = [versions("sealing"), versions("backupCodes")];
+  const needed = (ring: keyof Delivery["keys"]) =>
+    deliveries.flatMap(({ record: { tenantId, id: identityId, version: recordVersion }, keys }) =>
+      [...new Set(keys[ring])].map(
+        (keyVersion): NeededKey => ({ tenantId, identityId, recordVersion, keyVersion }),
+      ),
+    );
+  const [sealing, hashing] = [needed("sealing"), needed("backupCodes")];
   return [
-    ...(sealing.length === 0 ? [] : [reviveKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reviveKeys(db, "backup_codes", hashing)]),
+    ...(sealing.length === 0 ? [] : [reviveNeededKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reviveNeededKeys(db, "backup_codes", hashing)]),
   ];
 }
 
@@ -101,19 +108,42 @@ function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
+/** A delivery that is in D1. */
+interface Arrived {
+  readonly delivery: Delivery;
+  /** Its events are there, but a newer record was, so neither its record is nor what hangs on that. */
+  readonly isOvertaken: boolean;
+}
+
 /** Files deliveries of one tenant or many, together: one transaction, and one wait for it. */
-async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<void> {
+async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Arrived[]> {
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-  await runBatch(db, [
-    ...deliveries.flatMap((delivery) => statementsOf(db, delivery)),
+  const statements: Statement[] = [];
+  const placed = deliveries.map((delivery) => {
+    const recordAt = statements.length;
+    statements.push(...statementsOf(db, delivery));
+    return { delivery, recordAt };
+  });
+  const results = await runBatch(db, [
+    ...statements,
     ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
     ...revivedKeys(db, deliveries),
   ]);
+  return placed.map(({ delivery, recordAt }) => ({
+    delivery,
+    isOvertaken: wroteNothing(results[recordAt]),
+  }));
 }
 
-/** @throws StoreError: then nothing or everything arrived, and all may be filed again */
-export async function fileDelivery(env: Env, delivery: Delivery): Promise<void> {
-  await inTenantDb(env, delivery.record.tenantId, (db) => fileIn(db, [delivery]));
+/**
+ * @returns whether D1 has its record now, and not a newer one
+ * @throws StoreError: then nothing or everything arrived, and all may be filed again
+ */
+export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
+  const { tenantId, id: identityId, status } = delivery.record;
+  const arrived = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
+  if (status === "erased") await forgetLeftBehind(env, tenantId, identityId);
+  return arrived.every(({ isOvertaken }) => !isOvertaken);
 }
 
 function isTimeout(error: unknown): boolean {
@@ -125,18 +155,16 @@ async function fileAtShard(
   env: Env,
   shard: number,
   deliveries: readonly Delivery[],
-): Promise<readonly Delivery[]> {
+): Promise<readonly Arrived[]> {
   try {
-    await fileIn(databaseAt(env, shard), deliveries);
-    return deliveries;
+    return await fileIn(databaseAt(env, shard), deliveries);
   } catch {
     // One that cannot be filed, of a tenant that is moving too, must not hold up those of other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-    const arrived: Delivery[] = [];
+    const arrived: Arrived[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
-        await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant));
-        arrived.push(...ofTenant);
+        arrived.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
       } catch (error) {
         log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
         // Of a database that does not answer nobody is waited for a hundred times.
@@ -168,7 +196,7 @@ async function byShard(
 export async function fileDeliveries(
   env: Env,
   deliveries: readonly Delivery[],
-): Promise<readonly Delivery[]> {
+): Promise<readonly Arrived[]> {
   try {
     const shards = await byShard(env, deliveries);
     const filed = [...shards].map(([shard, some]) => fileAtShard(env, shard, some));

@@ -85,6 +85,7 @@ export class GuardStorage {
         version,
         JSON.stringify(state),
       );
+      if (state.status === "erased") this.#forgetWhoWaits();
       if (dispatch !== undefined) {
         // The version is the number of the row: one that has gone is not given out again.
         sql.exec(
@@ -241,6 +242,21 @@ export class GuardStorage {
   #forgetAnswers(realNow: number): void {
     if (!this.#hasTable("answers")) return;
     this.#storage.sql.exec("DELETE FROM answers WHERE forget_at <= ?", realNow);
+  }
+
+  /** Of what waits to be told only that it happened is left: D1 would take no more of an erased person. */
+  #forgetWhoWaits(): void {
+    const { sql } = this.#storage;
+    const rows = sql.exec<{ seq: number; dispatch: string }>("SELECT seq, dispatch FROM outbox");
+    for (const { seq, dispatch } of rows.toArray()) {
+      const waiting: Dispatch = JSON.parse(dispatch);
+      const told = waiting.events.map((event) => ({ ...event, personal: null }));
+      sql.exec(
+        "UPDATE outbox SET dispatch = ? WHERE seq = ?",
+        JSON.stringify({ events: told } satisfies Dispatch),
+        seq,
+      );
+    }
   }
 
   #readLive(): Live | null {

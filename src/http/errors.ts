@@ -2,6 +2,7 @@
 import type { ErrorHandler, Hono, NotFoundHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { MissingKeyError } from "../crypto/keyring.ts";
+import { BrokenSealError } from "../crypto/sealed-box.ts";
 import { StoreError } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
@@ -16,9 +17,10 @@ function answer(c: AppContext, error: AppError): Response {
 
 function appErrorOf(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  if (error instanceof StoreError || error instanceof MissingKeyError) {
-    return new AppError("unavailable");
-  }
+  const isStoreFault = [StoreError, MissingKeyError, BrokenSealError].some(
+    (fault) => error instanceof fault,
+  );
+  if (isStoreFault) return new AppError("unavailable");
   // The framework throws these for requests that it cannot read.
   if (error instanceof HTTPException && error.status < 500) return new AppError("invalid_request");
   return new AppError("internal_error");

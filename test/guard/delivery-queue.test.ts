@@ -82,13 +82,13 @@ describe("The queue", () => {
   });
 
   it("has D1 take a hundred deliveries of many tenants in one batch", async () => {
+    stopAlarms();
     const first = await Tenant.create();
     const others = await Promise.all([1, 2, 3].map(() => Tenant.create()));
     const tenants = [first, ...others];
     const users = await Promise.all(
       Array.from({ length: 100 }, (_, n) => User.withTotp(tenants[n % 4] ?? first, `user ${n}`)),
     );
-    stopAlarms();
     const held = queueHolds();
     await Promise.all(users.map(fail));
     await heldOf(held, users.length);
@@ -274,7 +274,7 @@ describe("What the queue brings", () => {
   it("too late, or from another build, is left to the guard", async () => {
     const { user, message } = await withOneHeld();
     vi.setSystemTime(Date.now() + 60_000);
-    const others = [message, { ...Object(message), format: 2 }, {}, null, "text"];
+    const others = [message, { ...Object(message), format: 1 }, {}, null, "text"];
     expect(await brought(others)).toBe(0);
     expect(await outboxLength(user)).toBe(1);
     expect(await toldOf(user)).toEqual(begun);

@@ -4,7 +4,9 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { registerAllEnds } from "../../src/tenancy/token-end.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
-import { evict, guardOf } from "../support/guard.ts";
+import { databases, rowsIn } from "../support/databases.ts";
+import { evict, guardOf, loseStorage } from "../support/guard.ts";
+import { moved } from "../support/relocation.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -94,6 +96,106 @@ describe("An older D1 under newer guards", () => {
     expect((await use(token.secret)).status).toBe(200);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
     expect((await use(token.secret)).status).toBe(401);
+  });
+});
+
+/** Puts `DB` and `DB_1` back: to one moment, or one of them to a later moment than the other. */
+const moments = [
+  "both to the same moment",
+  "DB to the later one",
+  "DB_1 to the later one",
+] as const;
+
+describe.each(moments)("A tenant in DB_1, with %s put back", (moment) => {
+  async function snapshots(between: () => Promise<unknown>): Promise<() => Promise<void>> {
+    const [control, away] = databases();
+    const isLater = (name: string) => moment === `${name} to the later one`;
+    const early = [
+      isLater("DB") ? undefined : await snapshotOfD1(control),
+      isLater("DB_1") ? undefined : await snapshotOfD1(away),
+    ];
+    await between();
+    const late = [
+      isLater("DB") ? await snapshotOfD1(control) : undefined,
+      isLater("DB_1") ? await snapshotOfD1(away) : undefined,
+    ];
+    return async () => {
+      for (const restore of [...early, ...late]) await restore?.();
+    };
+  }
+
+  it("has no code back, no failure forgotten, and its record and trail again", async () => {
+    const user = await User.withTotp(await Tenant.create("test", { shard: 1 }));
+    const [backup = ""] = await user.backupCodes();
+    const restore = await snapshots(() => user.backupCodes());
+    const [renewed = ""] = await user.backupCodes();
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    expect((await user.verify(renewed)).status).toBe(200);
+    for (let n = 0; n < 2; n += 1) await user.verify(user.wrongCode(Date.now()));
+    await guardOf(user).deliver();
+    await restore();
+    await evict(user);
+    for (const spent of [code, backup, renewed])
+      expect((await user.verify(spent)).status).toBe(422);
+    expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
+    await guardOf(user).deliver();
+    const { users } = (await user.tenant.send("GET", "/v1/idp/users?status=locked")).body;
+    expect(users).toHaveLength(1);
+    const failures = await user.tenant.send("GET", "/v1/audit/events?outcome=failure");
+    expect(failures.body.events).toHaveLength(3);
+    await user.tenant.send("POST", user.path("/unlock"));
+    // The guard's storage is lost too: what D1 has by now is not of before the restore.
+    await loseStorage(user);
+    for (const spent of [code, backup, renewed])
+      expect((await user.verify(spent)).status).toBe(422);
+  });
+
+  it("has no revoked token valid again", async () => {
+    const tenant = await Tenant.create("test", { shard: 1 });
+    const token = await issue(tenant);
+    const restore = await snapshots(() => issue(tenant));
+    expect((await tenant.send("DELETE", `/v1/tokens/${token.id}`)).status).toBe(204);
+    await restore();
+    thirtySecondsLater();
+    const { status, body } = await use(token.secret);
+    expect([status, body.code]).toEqual([401, "invalid_token"]);
+    expect((await use(tenant.token)).status).toBe(200);
+  });
+});
+
+describe("DB put back to before a tenant moved away from it", () => {
+  it("is set right as docs/operations.md says, and no code is back", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const { tenant } = user;
+    const restore = await snapshotOfD1();
+    await moved(tenant, 1);
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    await guardOf(user).deliver();
+    const move = await env.DB.prepare("SELECT id FROM relocations WHERE tenant_id = ?")
+      .bind(tenant.id)
+      .first<string>("id");
+    await restore();
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT OR REPLACE INTO tenant_fences VALUES ('${tenant.id}', 'left', '${move}')`,
+      ),
+      env.DB.prepare(`UPDATE tenants SET shard = 1 WHERE id = '${tenant.id}'`),
+    ]);
+    thirtySecondsLater();
+    await evict(user);
+    expect((await user.verify(code)).status).toBe(422);
+    await guardOf(user).deliver();
+    expect(await user.profile()).toMatchObject({ failed_attempts: 1 });
+    const [record] = await rowsIn(1, "identities", tenant.id);
+    expect(JSON.parse(String(record?.state))).toMatchObject({ lockout: { failedAttempts: 1 } });
+    const verified = await tenant.send("GET", "/v1/audit/events?action=otp.verified");
+    expect(verified.body.events).toHaveLength(2);
+    expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
+    // It may move again, over what the old database has had back.
+    await moved(tenant, 0);
+    expect(await rowsIn(0, "identities", tenant.id)).toEqual([record]);
   });
 });
 

@@ -1,0 +1,38 @@
+/** A guard as it was, put back: what point-in-time recovery does. */
+import { runInDurableObject } from "cloudflare:test";
+import type { User } from "./client.ts";
+import { evict, guardOf } from "./guard.ts";
+
+type Row = Record<string, SqlStorageValue>;
+
+/** Takes a copy of all the guard has stored. @returns what puts it back; the guard then wakes with it */
+export async function snapshotOfGuard(user: User): Promise<() => Promise<void>> {
+  const copies = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+    storage.sql
+      .exec<{ name: string; sql: string }>(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+      )
+      .toArray()
+      .map((table) => ({
+        ...table,
+        rows: storage.sql.exec<Row>(`SELECT * FROM ${table.name}`).toArray(),
+      })),
+  );
+  return async () => {
+    await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
+      await storage.deleteAlarm();
+      await storage.deleteAll();
+      for (const { name, sql, rows } of copies) {
+        storage.sql.exec(sql);
+        for (const row of rows) {
+          const places = Object.keys(row).map(() => "?");
+          storage.sql.exec(
+            `INSERT INTO ${name} VALUES (${places.join(", ")})`,
+            ...Object.values(row),
+          );
+        }
+      }
+    });
+    await evict(user);
+  };
+}
