@@ -95,7 +95,8 @@ function notChecked(error: unknown): void {
   log("error", "keys_not_checked", { cause: causeOf(error) });
 }
 
-const checks = new WeakMap<Config, { readonly at: number; readonly done: Promise<Check> }>();
+/** Data, never promises: who waited for another request's would wait for ever, once its client has gone. */
+const checks = new WeakMap<Config, { readonly at: number; readonly found: Check }>();
 const fitting = new WeakSet<Config>();
 
 /** Whether it has been seen that the keys fit. It stays so: data gets new keys from rings that have them. */
@@ -115,17 +116,11 @@ export async function keyProblems(
 ): Promise<readonly string[]> {
   if (areKnownToFit(config)) return [];
   const known = checks.get(config);
-  if (known !== undefined) {
-    const found = await known.done.catch(() => undefined);
-    const isSettled = found?.isWhole === true && found.problems.length === 0;
-    if (found !== undefined && (isSettled || now < known.at + recheckAfterMs)) {
-      return found.problems;
-    }
-  }
-  const done = check(env, config, now);
-  checks.set(config, { at: now, done });
+  if (known !== undefined && now < known.at + recheckAfterMs) return known.found.problems;
   try {
-    const { problems, isWhole } = await done;
+    const found = await check(env, config, now);
+    checks.set(config, { at: now, found });
+    const { problems, isWhole } = found;
     if (isWhole && problems.length === 0) fitting.add(config);
     if (problems.length > 0) log("error", "keys_do_not_fit", { problems });
     return problems;

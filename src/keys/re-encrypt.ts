@@ -21,6 +21,7 @@ import {
   replaceReceipt,
   requestsUnderOthers,
   retireKeys,
+  reviveKeys,
   saveReEncryption,
 } from "./store.ts";
 import type { KeyringName } from "./keyring-names.ts";
@@ -65,10 +66,23 @@ interface Run {
   readonly before: ReEncryption;
 }
 
-/** Where something under an older key arrived after the end. */
-async function findReopened(runs: readonly Run[], version: number): Promise<Run | undefined> {
+/** Versions of a ring before the newest. */
+function olderVersions(config: Config, name: KeyringName): number[] {
+  const { keys, newest } = ringOf(config, name);
+  return [...keys.keys()].filter((version) => version < newest);
+}
+
+async function hasUnderOthers(db: Database, version: number): Promise<boolean> {
+  const requests = await requestsUnderOthers(db, version, 1);
+  return requests.length > 0 || (await countSealedUnderOthers(db, version)) > 0;
+}
+
+/** Where something under an older key arrived after the end. No older key counts as retired there. */
+async function findReopened(config: Config, runs: readonly Run[]): Promise<Run | undefined> {
   for (const run of runs) {
-    if ((await countSealedUnderOthers(run.db, version)) > 0) return run;
+    if (!(await hasUnderOthers(run.db, config.sealingKeys.newest))) continue;
+    await reviveKeys(run.db, "sealing", olderVersions(config, "sealing"));
+    return run;
   }
   return undefined;
 }
@@ -81,7 +95,7 @@ export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Pro
     allDatabases(env).map(async (db) => ({ db, before: await openReEncryption(db, version, now) })),
   );
   const next =
-    runs.find(({ before }) => before.finishedAt === null) ?? (await findReopened(runs, version));
+    runs.find(({ before }) => before.finishedAt === null) ?? (await findReopened(config, runs));
   const after: ReEncryption[] = [];
   for (const run of runs) after.push(run === next ? await advance(call, run, limit) : run.before);
   const progress = progressOf(after);
@@ -89,9 +103,13 @@ export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Pro
   if (progress.finishedAt === null) return progress;
   // The last one is done; a tenant may have moved to one of the others meanwhile.
   const others = next === undefined ? [] : runs.filter((run) => run !== next);
-  if ((await findReopened(others, version)) !== undefined) return { ...progress, finishedAt: null };
-  for (const { db } of runs) await retire(call, db);
-  return progress;
+  const isReopened = async (some: readonly Run[]) =>
+    (await findReopened(config, some)) !== undefined;
+  if (await isReopened(others)) return { ...progress, finishedAt: null };
+  const retired: Run[] = [];
+  for (const run of runs) if (await retire(call, run.db)) retired.push(run);
+  // What arrived before that is counted now; what comes after it has its key in use again by itself.
+  return (await isReopened(retired)) ? { ...progress, finishedAt: null } : progress;
 }
 
 async function advance(call: ReEncryptCall, run: Run, limit: number): Promise<ReEncryption> {
@@ -157,18 +175,20 @@ async function finish(
   return { ...before, ...fromTheStart, passes: before.passes + 1, leftOver };
 }
 
-/** Versions before the newest that nothing needs any more. Those that sign the trail are kept for ever. */
-async function retire({ config, now }: ReEncryptCall, db: Database): Promise<void> {
-  const older = (name: KeyringName) => {
-    const { keys, newest } = ringOf(config, name);
-    return [...keys.keys()].filter((version) => version < newest);
-  };
+/**
+ * Versions before the newest that nothing needs any more. Those that sign the trail are kept for ever.
+ * @returns whether sealing keys were in use until now
+ */
+async function retire({ config, now }: ReEncryptCall, db: Database): Promise<boolean> {
   const sets = await countBackupCodeKeys(db);
-  await retireKeys(db, "sealing", older("sealing"), now);
-  await retireKeys(
-    db,
-    "backup_codes",
-    older("backup_codes").filter((version) => !sets.has(version)),
-    now,
-  );
+  const unused = olderVersions(config, "backup_codes").filter((version) => !sets.has(version));
+  if (await retireKeys(db, "backup_codes", unused, now)) {
+    const late = await countBackupCodeKeys(db);
+    await reviveKeys(
+      db,
+      "backup_codes",
+      unused.filter((version) => late.has(version)),
+    );
+  }
+  return await retireKeys(db, "sealing", olderVersions(config, "sealing"), now);
 }

@@ -6,6 +6,7 @@ import {
   type Statement,
   StoreError,
   withinStoreTimeout,
+  wroteNothing,
 } from "../db/client.ts";
 import { isNotLeftBehind } from "../db/at-home.ts";
 import { identities, keyVersions, reEncryptions, requestKeys } from "../db/schema.ts";
@@ -66,32 +67,65 @@ export function noteKeys(db: Database, versions: readonly KeyVersion[]): Stateme
   );
 }
 
-/** For a delivery of what is sealed under these: should one be retired already, it is in use again. */
-export function reviveKeys(
+/** Should one of these be retired, it is in use again. */
+export async function reviveKeys(
   db: Database,
   keyring: KeyringName,
   versions: readonly number[],
+): Promise<void> {
+  if (versions.length === 0) return;
+  await withinStoreTimeout(
+    db
+      .update(keyVersions)
+      .set({ retiredAt: null })
+      .where(
+        and(
+          eq(keyVersions.keyring, keyring),
+          inArray(keyVersions.version, [...versions]),
+          isNotNull(keyVersions.retiredAt),
+        ),
+      ),
+  );
+}
+
+/** A version of a record, and a version of a key that it needs. */
+export interface NeededKey extends Owner {
+  readonly recordVersion: number;
+  readonly keyVersion: number;
+}
+
+/** As `reviveKeys`, for the keys of those records that are in the directory. */
+export function reviveNeededKeys(
+  db: Database,
+  keyring: KeyringName,
+  needed: readonly NeededKey[],
 ): Statement {
+  const field = (name: keyof NeededKey) => sql.raw(`needed.value ->> '${name}'`);
   return db
     .update(keyVersions)
     .set({ retiredAt: null })
     .where(
       and(
         eq(keyVersions.keyring, keyring),
-        inArray(keyVersions.version, [...versions]),
+        inArray(keyVersions.version, [...new Set(needed.map(({ keyVersion }) => keyVersion))]),
         isNotNull(keyVersions.retiredAt),
+        sql`EXISTS (SELECT 1 FROM json_each(${JSON.stringify(needed)}) AS needed JOIN ${identities}
+          ON ${identities.tenantId} = ${field("tenantId")} AND ${identities.id} = ${field("identityId")}
+          WHERE ${field("keyVersion")} = ${keyVersions.version}
+            AND ${field("recordVersion")} = ${identities.version})`,
       ),
     );
 }
 
+/** @returns whether one of them was in use until now */
 export async function retireKeys(
   db: Database,
   keyring: KeyringName,
   versions: readonly number[],
   now: number,
-): Promise<void> {
-  if (versions.length === 0) return;
-  await withinStoreTimeout(
+): Promise<boolean> {
+  if (versions.length === 0) return false;
+  const retired = await withinStoreTimeout(
     db
       .update(keyVersions)
       .set({ retiredAt: now })
@@ -103,6 +137,7 @@ export async function retireKeys(
         ),
       ),
   );
+  return !wroteNothing(retired);
 }
 
 /** Not erased, and not what a tenant left behind that lives in another database now. */
@@ -113,28 +148,60 @@ const alive = and(
 );
 
 /** The identities after the given one, in the order of the primary key. */
-export async function identitiesAfter(
-  db: Database,
-  { tenantId, identityId }: Owner,
-  limit: number,
-): Promise<Owner[]> {
-  // As row values, which SQLite looks up in the primary key.
-  const isAfter = sql`(${identities.tenantId}, ${identities.id}) > (${tenantId}, ${identityId})`;
+export async function identitiesAfter(db: Database, last: Owner, limit: number): Promise<Owner[]> {
   return await withinStoreTimeout(
     db
       .select({ tenantId: identities.tenantId, identityId: identities.id })
       .from(identities)
-      .where(and(isAfter, alive))
+      .where(and(isBehind(last), alive))
       .orderBy(identities.tenantId, identities.id)
       .limit(limit),
   );
 }
 
+/** Records one statement reads at most, so that it keeps its deadline however many there are. */
+const recordsAtOnce = 10_000;
+
+/** As row values, which SQLite looks up in the primary key; NOT before one of them it would not. */
+const place = sql`(${identities.tenantId}, ${identities.id})`;
+
+function isBehind({ tenantId, identityId }: Owner): SQL {
+  return sql`${place} > (${tenantId}, ${identityId})`;
+}
+
+function isUpTo({ tenantId, identityId }: Owner): SQL {
+  return sql`${place} <= (${tenantId}, ${identityId})`;
+}
+
+/** The directory in stretches, one after the other in the order of the primary key. */
+async function* stretches(db: Database): AsyncGenerator<SQL | undefined> {
+  let start: Owner = { tenantId: "", identityId: "" };
+  for (;;) {
+    const rows = await withinStoreTimeout(
+      db
+        .select({ tenantId: identities.tenantId, identityId: identities.id })
+        .from(identities)
+        .where(isBehind(start))
+        .orderBy(identities.tenantId, identities.id)
+        .limit(1)
+        .offset(recordsAtOnce - 1),
+    );
+    const [end] = rows;
+    yield end === undefined ? isBehind(start) : and(isBehind(start), isUpTo(end));
+    if (end === undefined) return;
+    start = end;
+  }
+}
+
 async function countWhere(db: Database, condition: SQL | undefined): Promise<number> {
-  const rows = await withinStoreTimeout(
-    db.select({ n: sql<number>`count(*)` }).from(identities).where(condition),
-  );
-  return rows[0]?.n ?? 0;
+  let count = 0;
+  for await (const stretch of stretches(db)) {
+    const rows = await withinStoreTimeout(
+      db.select({ n: sql<number>`count(*)` }).from(identities).where(and(stretch, condition)),
+    );
+    count += rows[0]?.n ?? 0;
+  }
+  return count;
 }
 
 /** Whether the box at that place of the state is under another version. */
@@ -155,14 +222,21 @@ export async function countSealedUnderOthers(db: Database, version: number): Pro
 /** How many sets of backup codes there are under each version. Reads all records. */
 export async function countBackupCodeKeys(db: Database): Promise<ReadonlyMap<number, number>> {
   const version = sql<number>`${identities.state} ->> '$.backupCodes.keyVersion'`;
-  const rows = await withinStoreTimeout(
-    db
-      .select({ version, n: sql<number>`count(*)` })
-      .from(identities)
-      .where(and(alive, sql`${version} IS NOT NULL`))
-      .groupBy(version),
-  );
-  return new Map(rows.map((row) => [Number(row.version), row.n]));
+  const sets = new Map<number, number>();
+  for await (const stretch of stretches(db)) {
+    const rows = await withinStoreTimeout(
+      db
+        .select({ version, n: sql<number>`count(*)` })
+        .from(identities)
+        .where(and(stretch, alive, sql`${version} IS NOT NULL`))
+        .groupBy(version),
+    );
+    for (const row of rows) {
+      const of = Number(row.version);
+      sets.set(of, (sets.get(of) ?? 0) + row.n);
+    }
+  }
+  return sets;
 }
 
 /** Kept requests whose receipt is not under this version. */

@@ -18,6 +18,7 @@ import {
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
+import { fireLogAlarm, refusalLogOf, refusalsToldOf, storedIn } from "../support/refusal-log.ts";
 import { queueRefuses } from "../support/queue.ts";
 import { drained } from "../support/settled.ts";
 
@@ -310,6 +311,35 @@ describe("The service with keys that do not fit its data", () => {
     expect((await user.tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
   });
 
+  it("delivers nothing of a refusal log, and all of it with the right ones", async () => {
+    const { id } = await Tenant.create();
+    const refusal = {
+      ...({ action: "request.refused", reason: "insufficient_scope", route: "verifyOtp" } as const),
+      ...{ count: 1, at: Date.now(), requestId: "request" },
+      actor: { type: "api_token", id: "a".repeat(24) } as const,
+    };
+    const log = refusalLogOf(id);
+    const withEnv = async (changed: object): Promise<object> =>
+      await runInDurableObject(log, (instance) => {
+        const before: object = Reflect.get(instance, "env");
+        Reflect.set(instance, "env", { ...before, ...changed });
+        return before;
+      });
+    const right = await withEnv({
+      AUDIT_SIGNING_KEYS: `1:${btoa("another audit seed, 32 bytes (!)")}`,
+    });
+    const lines = logged();
+    expect(await log.count(id, refusal)).toBe(true);
+    await fireLogAlarm(id);
+    expect(lines.join()).toContain("AUDIT_SIGNING_KEYS has another key as version 1");
+    expect((await storedIn(id)).undelivered).toBe(1);
+    expect(await refusalsToldOf(id)).toEqual([]);
+    await withEnv(right);
+    await fireLogAlarm(id);
+    expect((await storedIn(id)).undelivered).toBe(0);
+    expect(await refusalsToldOf(id)).toHaveLength(1);
+  });
+
   it("works without a key that nothing needs any more", async () => {
     await newUsers(1);
     await ask("/v1/keys", { SEALING_KEYS: firstSealingKey });
@@ -339,6 +369,21 @@ describe("The service with keys that do not fit its data", () => {
     await finish();
     expect(await versionsStored([user])).toEqual(new Set(["2"]));
     expect(await versionsInUse("sealing")).toEqual([2]);
+  });
+
+  it("is put right where a kept request under the old key arrives after the end", async () => {
+    const [user] = await newUsers(1);
+    if (user === undefined) throw new Error("no user");
+    await deploy("sealing", both);
+    await finish();
+    await deploy("sealing", firstSealingKey);
+    const keyed = { headers: { "Idempotency-Key": "late" }, token: user.tenant.token };
+    const body = { token: { name: "t", permissions: ["idp:read"] } };
+    const issued = await send("POST", "/v1/tokens", { ...keyed, body });
+    await deploy("sealing", both);
+    await finish();
+    await deploy("sealing", secondSealingKey);
+    expect((await send("POST", "/v1/tokens", { ...keyed, body })).body).toEqual(issued.body);
   });
 
   it("is put right after a restore of D1 to before the re-encryption", async () => {

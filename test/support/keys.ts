@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { type Config, configNow } from "../../src/env.ts";
 import type { Keyring } from "../../src/crypto/keyring.ts";
-import { parseKeyring } from "../../src/crypto/keyring.ts";
+import { parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
 import { ringOf } from "../../src/keys/fit.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";
@@ -30,6 +30,20 @@ export async function deployKeys(name: KeyringName, text: string): Promise<() =>
   for (const config of all) Object.assign(ringOf(config, name), parsed(text));
   return () => {
     for (const { config, ring } of before) Object.assign(ringOf(config, name), ring);
+  };
+}
+
+/** Puts another `ADDRESS_HASH_KEY` in force here. @returns the way back */
+export async function deployAddressKey(text: string): Promise<() => void> {
+  const key = parseKey(text);
+  if (typeof key === "string") throw new Error(key);
+  const before = (await configs()).map((config) => ({
+    config,
+    addressHashKey: config.addressHashKey,
+  }));
+  for (const { config } of before) Object.assign(config, { addressHashKey: key });
+  return () => {
+    for (const { config, addressHashKey } of before) Object.assign(config, { addressHashKey });
   };
 }
 

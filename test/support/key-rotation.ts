@@ -1,0 +1,50 @@
+/** A rotation of the sealing key, as the operator goes through it. */
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import worker from "../../src/index.ts";
+import type { KeyringName } from "../../src/keys/keyring-names.ts";
+import { type Answer, send } from "./client.ts";
+import { databases } from "./databases.ts";
+
+const token = env.OPERATOR_TOKEN;
+
+/** The first request to a new isolate that has these sealing keys. */
+export async function firstRequestWith(sealingKeys: string): Promise<Response> {
+  const changed = { ...env, SEALING_KEYS: sealingKeys };
+  const request = new Request("https://idp.test/openapi.json");
+  return await worker.fetch(request, changed, createExecutionContext());
+}
+
+/** The next identities. */
+export async function slice(limit = 2): Promise<Answer["body"]> {
+  const body = { re_encryption: { limit } };
+  const answer = await send("POST", "/v1/keys/re-encryption", { token, body });
+  if (answer.status !== 200) throw new Error(`No slice: ${answer.status}`);
+  return answer.body.re_encryption;
+}
+
+/** Sends slices until it is done. */
+export async function reEncrypted(): Promise<void> {
+  for (let n = 0; n < 50; n += 1) if ((await slice()).done) return;
+  throw new Error("It does not end");
+}
+
+export async function versionsInUse(keyring: KeyringName): Promise<number[]> {
+  const { body } = await send("GET", "/v1/keys", { token });
+  const keys: { keyring: string; version: number; in_use: boolean }[] = body.keys;
+  return keys.filter((key) => key.keyring === keyring && key.in_use).map(({ version }) => version);
+}
+
+/** Versions that the records in D1 are sealed under. */
+export async function versionsInRecords(): Promise<Set<number>> {
+  const versions = new Set<number>();
+  for (const database of databases()) {
+    const { results } = await database
+      .prepare("SELECT state FROM identities WHERE state IS NOT NULL")
+      .all<{ state: string }>();
+    for (const { state } of results) {
+      for (const [, version] of state.matchAll(/"sealed":"(\d+)\./g)) versions.add(Number(version));
+    }
+  }
+  return versions;
+}
