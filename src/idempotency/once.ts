@@ -21,11 +21,32 @@ export interface OnceCall {
   readonly heard: (news: { readonly first?: FirstRequest }) => void;
 }
 
-/** Statements that keep an answer, for the batch that carries the request out. None without a key. */
-export type Remember<T> = (answer: T) => Promise<readonly Statement[]>;
+/**
+ * Statements that keep an answer, for the batch that carries the request out. None without a key. Without an
+ * answer only the key is kept: no other request can have it, and this one is carried out whenever it is repeated.
+ */
+export type Remember<T> = (answer: T | undefined) => Promise<readonly Statement[]>;
 
-/** Keys of this isolate's requests that are under way. */
-const underWay = new Set<string>();
+/**
+ * After this a request counts as given up: one whose client has gone may be ended by the platform in the
+ * middle, and nothing tells of that. Should it go on all the same, D1 still keeps but one row of its key.
+ */
+const givenUpAfterMs = 30_000;
+/** When requests of this isolate with a key began that are under way, real time; the oldest first. */
+const underWay = new Map<string, number>();
+
+/** @returns the end of it. @throws AppError `idempotency_in_progress` */
+function begin(name: string, now: number): () => void {
+  for (const [other, begunAt] of underWay) {
+    if (now - begunAt < givenUpAfterMs) break;
+    underWay.delete(other);
+  }
+  if (underWay.has(name)) throw new AppError("idempotency_in_progress");
+  underWay.set(name, now);
+  return () => {
+    if (underWay.get(name) === now) underWay.delete(name);
+  };
+}
 
 /** What the operator asks for belongs to no tenant. */
 export const operatorScope = "operator";
@@ -58,6 +79,20 @@ async function openedFor(
   return receipt.shown;
 }
 
+/** What is known of the first request with a key; without its answer where only the key was kept. */
+interface Earlier<T> {
+  readonly answer?: T;
+  readonly first: FirstRequest;
+}
+
+/** What was sealed is what `once` was given. */
+function earlierOf<T>(shown: Readonly<Record<string, unknown>>, at: number): Earlier<T> {
+  const { requestId, ...kept }: { answer?: T; requestId: string } = JSON.parse(
+    JSON.stringify(shown),
+  );
+  return { ...kept, first: { requestId, at } };
+}
+
 /**
  * Does the work, or answers as the first request with the key was answered.
  * @throws AppError `idempotency_mismatch`, `idempotency_in_progress`; what the work throws
@@ -70,38 +105,33 @@ export async function once<T>(
 ): Promise<T> {
   const { requestKey, requestId, now } = call;
   if (requestKey === null) return await work(async () => []);
-  const answered = async (): Promise<{ readonly answer: T } | undefined> => {
+  const earlier = async (): Promise<Earlier<T> | undefined> => {
     const kept = await findRequest(db, tenantId, requestKey.key);
     if (kept === undefined || !isKept(kept, now)) return undefined;
-    const { answer, first } = keptAnswer<T>(await openedFor(call, requestKey, kept), kept.at);
-    call.heard({ first });
-    return { answer };
+    return earlierOf<T>(await openedFor(call, requestKey, kept), kept.at);
   };
-  const name = `${tenantId} ${requestKey.key}`;
-  if (underWay.has(name)) throw new AppError("idempotency_in_progress");
-  underWay.add(name);
+  const repeated = (answer: T, first: FirstRequest): T => {
+    call.heard({ first });
+    return answer;
+  };
+  const end = begin(`${tenantId} ${requestKey.key}`, call.arrivedAt);
   try {
-    const known = await answered();
-    if (known !== undefined) return known.answer;
+    const known = await earlier();
+    if (known?.answer !== undefined) return repeated(known.answer, known.first);
+    if (known !== undefined) return await work(async () => []);
     try {
       return await work(async (answer) =>
         keepRequest(db, await requestOf(call, tenantId, requestKey, { answer, requestId })),
       );
     } catch (error) {
       // It may have been carried out all the same: by a request elsewhere, or by this one.
-      const done = error instanceof StoreError ? await answered() : undefined;
-      if (done === undefined) throw error;
-      return done.answer;
+      const done = error instanceof StoreError ? await earlier() : undefined;
+      if (done?.answer === undefined) throw error;
+      return repeated(done.answer, done.first);
     }
   } finally {
-    underWay.delete(name);
+    end();
   }
-}
-
-/** What was sealed is what `once` was given. */
-function keptAnswer<T>(shown: Readonly<Record<string, unknown>>, at: number) {
-  const { answer, requestId }: { answer: T; requestId: string } = JSON.parse(JSON.stringify(shown));
-  return { answer, first: { requestId, at } };
 }
 
 /**

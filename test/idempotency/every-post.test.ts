@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { guardOf } from "../support/guard.ts";
+import { evict, guardOf } from "../support/guard.ts";
+import { moved } from "../support/relocation.ts";
 import { type About, requestTo } from "../support/requests.ts";
 
 const posts = apiRoutes
@@ -24,7 +25,25 @@ const others: Record<string, object | undefined> = {
   simulatePolicy: { simulation: { sentinel: { deny_at: 0.9 } } },
 };
 
+const dayMs = 24 * 60 * 60 * 1000;
 let keys = 0;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** The same JSON in another spelling: members the other way round, and spaces between. */
+function respelled(body: object | undefined): string | undefined {
+  const turned = (value: unknown): unknown =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(
+          Object.entries(value)
+            .map(([name, member]) => [name, turned(member)])
+            .toReversed(),
+        )
+      : value;
+  return body === undefined ? undefined : JSON.stringify(turned(body), null, 2);
+}
 
 interface Scene {
   /** New for each scene: what the operator does is shared by all tests. */
@@ -37,12 +56,14 @@ async function newScene(): Promise<Scene> {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   const { assessment_id: assessmentId } = await user.assessed();
+  // One to be replaced; the other goes on for as long as somebody asks with it.
+  await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const about = {
     tenantId: tenant.id,
     externalId: user.externalId,
     id: user.id,
-    tokenId: tokens[0].id,
+    tokenId: tokens[1].id,
     eventId: "",
     assessmentId,
   };
@@ -68,7 +89,7 @@ function otherBodyOf(name: string, { user, about }: Scene): object {
 }
 
 describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) => {
-  function post(scene: Scene, key: string, body: object | undefined, path?: string) {
+  function post(scene: Scene, key: string, body: object | string | undefined, path?: string) {
     return send("POST", path ?? requestTo(name, scene.about).path, {
       token: isOperators ? env.OPERATOR_TOKEN : scene.user.tenant.token,
       headers: { "Idempotency-Key": key },
@@ -97,6 +118,42 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
     expect(again.headers.get("X-Request-Id")).toBe(first.headers.get("X-Request-Id"));
     await guardOf(scene.user).deliver();
     expect(await eventsOf(scene)).toBe(events);
+  });
+
+  it("is the same request however its body is spelled", async () => {
+    const scene = await newScene();
+    const body = bodyOf(name, scene);
+    const first = await post(scene, scene.key, body);
+    const again = await post(scene, scene.key, respelled(body));
+    expect([again.status, again.body]).toEqual([first.status, first.body]);
+    expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+  });
+
+  it("is answered alike when its tenant has moved, and its guard is another instance", async () => {
+    const scene = await newScene();
+    const body = bodyOf(name, scene);
+    const first = await post(scene, scene.key, body);
+    await moved(scene.user.tenant, 1);
+    await evict(scene.user);
+    const again = await post(scene, scene.key, body);
+    expect([again.status, again.body]).toEqual([first.status, first.body]);
+    expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+  });
+
+  it("is known for 24 hours, and not a second longer", async () => {
+    const scene = await newScene();
+    const body = bodyOf(name, scene);
+    const before = Date.now();
+    await post(scene, scene.key, body);
+    const after = Date.now();
+    const replayedAt = async (now: number) => {
+      vi.useFakeTimers({ toFake: ["Date"], now });
+      const { status, headers } = await post(scene, scene.key, body);
+      expect(status).toBeLessThan(500);
+      return headers.get("Idempotent-Replayed");
+    };
+    expect(await replayedAt(before + dayMs - 1_000)).toBe("true");
+    expect(await replayedAt(after + dayMs + 1_000)).toBeNull();
   });
 
   it("sent many times at once is carried out once", async () => {

@@ -88,6 +88,27 @@ describe("What is kept under an Idempotency-Key", () => {
   });
 });
 
+describe("A row of D1 under an Idempotency-Key", () => {
+  it.each(["/v1/tokens", "/v1/idp/users"])(
+    "that was put in the place of another is a 503 to %s, and never the other's answer",
+    async (path) => {
+      const tenant = await Tenant.create();
+      const body = path === "/v1/tokens" ? token : { user: { external_id: "new" } };
+      for (const key of ["k1", "k2"]) await post(tenant, path, key, body);
+      await env.DB.prepare(
+        `UPDATE request_keys SET box = (SELECT max(box) FROM request_keys WHERE tenant_id = ?1)
+          WHERE tenant_id = ?1`,
+      )
+        .bind(tenant.id)
+        .run();
+      const answers = [await post(tenant, path, "k1", body), await post(tenant, path, "k2", body)];
+      const codes = answers.map(({ status, body: { code } }) => `${status} ${code ?? ""}`);
+      expect(codes).toContain("503 unavailable");
+      expect(codes).not.toContain("500 internal_error");
+    },
+  );
+});
+
 describe.each<D1Fault>(["loses the reply", "loses the reply to a write", "throws", "hangs"])(
   "D1 that %s during a request with an Idempotency-Key",
   (fault) => {
