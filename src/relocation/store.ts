@@ -1,5 +1,5 @@
 /** Moves of tenants between databases: how far each is, in `DB`, and the fences in the databases. */
-import { and, eq, inArray, isNotNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import type { FiledEvent } from "../audit/file.ts";
 import { keepEventWhere } from "../control-outbox/store.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
@@ -126,6 +126,24 @@ export async function listSwitched(
       )
       .limit(limit),
   );
+}
+
+/** The shard that the tenant has left and that may have its rows yet. */
+export async function findLeftBehind(db: Database, tenantId: string): Promise<number | undefined> {
+  const rows = await withinStoreTimeout(
+    db
+      .select({ shard: relocations.from })
+      .from(relocations)
+      .where(
+        and(
+          eq(relocations.tenantId, tenantId),
+          isNotNull(relocations.switchedAt),
+          isNull(relocations.finishedAt),
+        ),
+      )
+      .limit(1),
+  );
+  return rows[0]?.shard;
 }
 
 type Fence = (typeof tenantFences.$inferSelect)["state"];

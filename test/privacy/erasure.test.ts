@@ -37,6 +37,12 @@ async function livedThrough(user: User): Promise<string[]> {
   await user.verify(codes[1]);
   await tenant.send("PATCH", user.path(), { user: { status: "active" } });
   await user.configure();
+  const narrow = await tenant.tokenWith(["sentinel:read"]);
+  for (const token of [narrow, tenant.token]) {
+    // Refused at the door, where only the refusal log hears of it.
+    await tenant.send("GET", `${user.path()}&unknown=${user.secret}`, undefined, token);
+    await send("POST", "/v1/idp/otp/verify", { token, body: { otp: { id: user.externalId } } });
+  }
   await guardOf(user).deliver();
   return [user.secret, ...codes, "leaver@mail.example", session.ip, session.ua, "their-own-id"];
 }
@@ -75,8 +81,14 @@ describe("An erasure", () => {
     const ofThem = [...found].filter((word) => !before.has(word));
     expect(ofThem.length).toBeGreaterThan(50);
     expect(allOf(during).join("\n")).toContain("leaver-external-id");
+    expect(during.refusalLogs.join("\n")).toContain("insufficient_scope");
 
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    const tombstone = await env.DB.prepare("SELECT * FROM identities WHERE id = ?")
+      .bind(user.id)
+      .first();
+    const empty = { external_id: null, locked_until: null, state: null };
+    expect(tombstone).toMatchObject({ ...empty, status: "erased" });
     await evict(user);
     await sealTrails(env, Date.now());
     await publishPopulations(env, Date.now());

@@ -52,16 +52,16 @@ function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
   }
 }
 
-function broken(effect: Effect, real: Run): Run {
+function broken(effect: Effect, real: Run, words: string): Run {
   return async function (...args) {
     switch (effect) {
       case "throws":
-        throw new Error("D1_ERROR: injected");
+        throw new Error(`D1_ERROR: ${words}`);
       case "hangs":
         return await neverAnswers();
       case "loses the reply":
         await real.apply(this, args);
-        throw new Error("D1_ERROR: injected after commit");
+        throw new Error(`D1_ERROR: ${words} after commit`);
     }
   };
 }
@@ -82,12 +82,21 @@ function waysToD1(): readonly Call[] {
   ];
 }
 
-/** Runs `work` while every D1 of this isolate is broken in the given way. */
-export async function withD1Fault<T>(fault: D1Fault, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work` while every D1 of this isolate is broken in the given way.
+ * @param words what D1's errors say
+ */
+export async function withD1Fault<T>(
+  fault: D1Fault,
+  work: () => Promise<T>,
+  words = "injected",
+): Promise<T> {
   const [effect, kinds] = faultOf(fault);
   const spies = waysToD1()
     .filter(({ kind }) => kinds.includes(kind))
-    .map(({ on, name, real }) => vi.spyOn(on, name).mockImplementation(broken(effect, real)));
+    .map(({ on, name, real }) =>
+      vi.spyOn(on, name).mockImplementation(broken(effect, real, words)),
+    );
   try {
     return await work();
   } finally {

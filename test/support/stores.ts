@@ -121,6 +121,16 @@ export function readable(values: readonly string[]): string {
   return [...values, ...[...words].flatMap(decodings)].join("\n").toUpperCase();
 }
 
+/** Which of the words can be read in which stores. */
+export async function foundInStores(words: readonly string[]): Promise<string[]> {
+  return Object.entries(await copyOfStores()).flatMap(([store, values]) => {
+    const text = readable(values);
+    return words
+      .filter((word) => text.includes(word.toUpperCase()))
+      .map((word) => `${store}: ${word}`);
+  });
+}
+
 /** Spellings under which something may lie in a store. */
 export function spellings(secret: Uint8Array): string[] {
   return [

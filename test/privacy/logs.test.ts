@@ -1,0 +1,147 @@
+/** A person in the service's log: in no line, whatever happens to them, and to the stores meanwhile. */
+import { createScheduledController, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { exportTrail } from "../../src/audit/export.ts";
+import { configNow } from "../../src/env.ts";
+import { AppError } from "../../src/errors.ts";
+import worker from "../../src/index.ts";
+import { send, Tenant, User } from "../support/client.ts";
+import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { damage, evict, fireAlarm, guardOf } from "../support/guard.ts";
+import { brought, queueHolds } from "../support/queue.ts";
+
+const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];
+const fields = new Set([
+  ...["level", "event", "request_id", "tenant_id", "code", "source", "problems", "cause", "count"],
+]);
+const person = {
+  name: "somebody@mail.example",
+  ip: "198.51.100.77",
+  ua: "TheirAgent/7.1 (their own)",
+  account: "their-account@mail.example",
+};
+
+const lines: string[] = [];
+
+beforeEach(() => {
+  lines.length = 0;
+  for (const level of ["debug", "log", "info", "warn", "error", "trace"] as const) {
+    vi.spyOn(console, level).mockImplementation((...line) => void lines.push(line.join(" ")));
+  }
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Everything that is done with a person, and everything that runs by the clock. */
+async function everything(user: User, held: readonly unknown[]): Promise<void> {
+  const { tenant, externalId: id } = user;
+  const { ip, ua, account } = person;
+  const assessed = await user.discover({ ip, ua });
+  const assessment = assessed.body.assessment_id;
+  const otp = { id, code: "000000", ...(assessment ? { assessment_id: assessment } : {}) };
+  const names = { issuer_name: "Acme", account_name: account };
+  const narrow = "eidp_test_not_a_token";
+  const calls: [string, string, object?][] = [
+    ["POST", "/v1/idp/users", { user: { external_id: id } }],
+    ["POST", "/v1/idp/users", { user: { external_id: `${id}-too` } }],
+    ["GET", user.path()],
+    ["PATCH", user.path(), { user: { status: "active" } }],
+    ["POST", user.path("/otp"), { otp: names }],
+    ["POST", user.path("/otp"), { otp: { ...names, code: account } }],
+    ["POST", user.path("/backup-codes")],
+    ["POST", user.path("/unlock")],
+    ["POST", "/v1/idp/otp/verify", { otp }],
+    ["POST", "/v1/idp/otp/verify", { otp: { ...otp, [ip]: ua } }],
+    ["POST", "/v1/sentinel/simulate", { simulation: {} }],
+    ["GET", `/v1/sentinel/assessments?externalUserId=${encodeURIComponent(id)}`],
+    ["GET", `/v1/audit/events?externalUserId=${encodeURIComponent(id)}`],
+    ["GET", "/v1/audit/export"],
+    ["GET", `/v1/nothing/${encodeURIComponent(id)}`],
+    ["DELETE", user.path()],
+  ];
+  for (const [method, path, body] of calls) {
+    const call = body === undefined ? {} : { body };
+    for (const token of [tenant.token, narrow]) {
+      const headers = { "Idempotency-Key": `${id} ${path}` };
+      // An answer that breaks off is one of them.
+      await send(method, path, { token, ...call, ...(method === "POST" ? { headers } : {}) }).catch(
+        () => {},
+      );
+    }
+  }
+  await fireAlarm(user);
+  await brought(held);
+  for (const cron of crons) {
+    await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date() }), env);
+  }
+}
+
+/** Whatever of the person is in the log, and every line that is not as lines of the log are. */
+function wrongLines(): string[] {
+  const words = Object.values(person).map((word) => word.toLowerCase());
+  return lines.filter((line) => {
+    const text = line.toLowerCase();
+    if (words.some((word) => text.includes(word))) return true;
+    try {
+      return !Object.keys(JSON.parse(line)).every((name) => fields.has(name));
+    } catch {
+      return true;
+    }
+  });
+}
+
+async function userWithHeld() {
+  const user = await User.withTotp(await Tenant.create(), person.name);
+  const held = queueHolds();
+  await user.assessed({ ip: person.ip, ua: person.ua });
+  await vi.waitFor(() => expect(held.length).toBeGreaterThan(0), { timeout: 20_000 });
+  // The second pass of the minute is not waited for.
+  vi.spyOn(scheduler, "wait").mockImplementation(async () => {});
+  return { user, held };
+}
+
+it.each<D1Fault>(["throws", "fails on write", "fails on batches only", "loses the reply"])(
+  "Nothing of a person is in the log while D1 %s",
+  async (fault) => {
+    const { user, held } = await userWithHeld();
+    // As if every error of D1 named all that it was given.
+    await withD1Fault(fault, () => everything(user, held), JSON.stringify(person));
+    expect(lines.length).toBeGreaterThan(5);
+    expect(wrongLines()).toEqual([]);
+  },
+);
+
+it("Nothing of a person is in the log where a row of theirs cannot be read", async () => {
+  const { user, held } = await userWithHeld();
+  // What a parser complains of is a part of the text.
+  await damage(user, `'${JSON.stringify(person)} and more'`);
+  await evict(user);
+  await everything(user, held);
+  await runInDurableObject(guardOf(user), (guard) => guard.alarm?.());
+  expect(lines.join("\n")).toContain("guard_failed");
+  expect(wrongLines()).toEqual([]);
+});
+
+it("An answer that breaks off does so without the words of what failed", async () => {
+  const { user } = await userWithHeld();
+  const { id: tenantId } = user.tenant;
+  const stream = exportTrail(
+    { env, config: configNow(env), caller: { tenantId }, requestId: "a request" },
+    { from: 0, below: 10 },
+    (event) => event,
+  );
+  await withD1Fault("throws", async () => {
+    const broken = await new Response(stream).text().catch((error: unknown) => error);
+    expect(broken).toEqual(new AppError("unavailable"));
+    expect(broken).not.toHaveProperty("cause");
+  });
+});
+
+it("Where a line is wrong it is found", () => {
+  // biome-ignore lint/suspicious/noConsole: it is what the search is to find.
+  for (const line of [`{"event":"${person.ip}"}`, "text", '{"message":"x"}']) console.error(line);
+  expect(wrongLines()).toHaveLength(3);
+});
