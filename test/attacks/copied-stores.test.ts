@@ -1,12 +1,17 @@
 /** Promise 5: what a copy of all stores is worth without the Worker's secrets. */
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, hex } from "@scure/base";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { sealTrails } from "../../src/audit/seal.ts";
 import { witnessHeads } from "../../src/audit/witness.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
+import { queueHolds } from "../support/queue.ts";
 import { type Copy, copyOfStores, readable, spellings } from "../support/stores.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -23,12 +28,13 @@ interface Loot {
   readonly secrets: readonly Uint8Array[];
   readonly backupCodes: readonly string[];
   readonly tokens: readonly string[];
-  readonly copy: Copy;
+  readonly copy: Copy & { readonly queue: readonly string[] };
   readonly tenant: Tenant;
 }
 
-/** Everything in use, some of it still in an outbox, then copied. */
+/** Everything in use, some of it still in an outbox and in the queue, then copied. */
 async function loot(): Promise<Loot> {
+  const queue = queueHolds();
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant, "somebody");
   const secrets = [user.secret];
@@ -50,11 +56,15 @@ async function loot(): Promise<Loot> {
   await user.events();
   await sealTrails(env, Date.now());
   await witnessHeads(env, Date.now());
-  const copy = await withD1Fault("throws", async () => {
+  await withD1Fault("throws", async () => {
     await user.verify(backupCodes[11]);
     await user.verify(user.wrongCode(Date.now()));
-    return undefined;
-  }).then(copyOfStores);
+  });
+  await vi.waitFor(() => expect(JSON.stringify(queue)).toContain("sealed"), 20_000);
+  const copy = {
+    ...(await copyOfStores()),
+    queue: queue.map((message) => JSON.stringify(message)),
+  };
   for (const [store, values] of Object.entries(copy))
     expect(values.length, store).toBeGreaterThan(0);
   expect(copy.guards.join()).toContain(user.id);
@@ -67,7 +77,7 @@ async function loot(): Promise<Loot> {
   };
 }
 
-describe("Promise 5, against a copy of D1, KV and the guards", () => {
+describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => {
   it("no TOTP secret is in it, live, replaced or pending, in any encoding", async () => {
     const { copy, secrets } = await loot();
     for (const [store, values] of Object.entries(copy)) {

@@ -22,6 +22,31 @@ function around(...wrong: number[]): Uint8Array {
   return new Uint8Array([...bytes('{"user":{"external_id":"'), ...wrong, ...bytes('"}}')]);
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The objects within a body, each by the names that lead to it. */
+function placesIn(value: unknown): string[][] {
+  if (!isObject(value)) return [];
+  const within = Object.entries(value).flatMap(([name, part]) =>
+    placesIn(part).map((rest) => [name, ...rest]),
+  );
+  return [[], ...within];
+}
+
+/** The body as text, with one more field at that place. */
+function withField(value: unknown, [next, ...rest]: readonly string[], field: string): string {
+  const fields = isObject(value) ? Object.entries(value) : [];
+  const written = fields.map(
+    ([name, part]) =>
+      `${JSON.stringify(name)}:${name === next ? withField(part, rest, field) : JSON.stringify(part)}`,
+  );
+  return `{${[...written, ...(next === undefined ? [`"${field}":{"locked":false}`] : [])].join()}}`;
+}
+
 describe.each(withBody)("$method $template", ({ name, method, isOperators }) => {
   const { path, body = {} } = requestTo(name, { ...nobody, externalId: "somebody" });
   const good = JSON.stringify(body);
@@ -77,17 +102,15 @@ describe.each(withBody)("$method $template", ({ name, method, isOperators }) => 
     }
   });
 
-  it("refuses fields it does not know, and names them", async () => {
+  it("refuses fields it does not know, wherever they stand, and names them", async () => {
     const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
-    for (const field of ["tenant_id", "locked", "failed_attempts", "__proto__", "constructor"]) {
-      for (const [at, sent] of [
-        [field, `${good.slice(0, -1)},"${field}":{"locked":false}}`],
-        [`${group}.${field}`, `{"${group}":{"${field}":1}}`],
-      ]) {
+    for (const place of placesIn(body)) {
+      for (const field of ["tenant_id", "locked", "failed_attempts", "__proto__", "constructor"]) {
+        const sent = withField(body, place, field);
         const answer = await send(method, path, { token, body: sent, headers: json });
         expect(answer.body.code).toBe("invalid_request");
         expect(answer.body.issues).toContainEqual({
-          path: at,
+          path: [...place, field].join("."),
           message: "is not a field of this request",
         });
       }
@@ -102,6 +125,24 @@ it("None of it changed the user, or counted as an attempt", async () => {
     has_otp: true,
     failed_attempts: 0,
     saas_client_id: tenant.id,
+  });
+});
+
+describe("A body with hundreds of wrong parts", () => {
+  it.each([
+    [
+      "networks",
+      `{"settings":{"sentinel":{"deny":[${Array.from({ length: 500 }, () => '"x"')}]}}}`,
+    ],
+    ["fields", `{${Array.from({ length: 1_500 }, (_, n) => `"f${n}":1`)}}`],
+  ])("(%s) has the first of them named, and no more than twenty", async (_, body) => {
+    const answer = await send("PATCH", "/v1/settings", {
+      token: tenant.token,
+      body,
+      headers: json,
+    });
+    expect(answer.body.code).toBe("invalid_request");
+    expect(answer.body.issues).toHaveLength(20);
   });
 });
 

@@ -1,7 +1,9 @@
 /** Lockout: what locks, what a lock refuses, and what alone resets the counter. */
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { evict, loseStorage, outboxLength } from "../support/guard.ts";
+import { evict, loseStorage } from "../support/guard.ts";
+import { moved } from "../support/relocation.ts";
+import { drained } from "../support/settled.ts";
 import { expectTold } from "../support/told.ts";
 import { atOnce, tally } from "./at-once.ts";
 
@@ -95,7 +97,13 @@ describe("Lockout", () => {
 const doesNotReset: Record<string, (user: User) => Promise<void>> = {
   "an eviction": evict,
   "a lost guard": async (user) => {
-    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    await drained(user);
+    await loseStorage(user);
+  },
+  "a move of the tenant to another database": async ({ tenant }) => void (await moved(tenant, 1)),
+  "a lost guard of a tenant that has moved": async (user) => {
+    await drained(user);
+    await moved(user.tenant, 1);
     await loseStorage(user);
   },
   "new backup codes": async (user) => void (await user.backupCodes()),

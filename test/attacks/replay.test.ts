@@ -1,8 +1,15 @@
 /** Promise 2: no code is accepted twice, whatever happens between the two times. */
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { evict, loseStorage, outboxLength } from "../support/guard.ts";
+import { evict, loseStorage } from "../support/guard.ts";
+import { moved, movedUpTo } from "../support/relocation.ts";
+import { drained } from "../support/settled.ts";
 import { atOnce, tally } from "./at-once.ts";
+import { homes } from "./homes.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const step = 30_000;
 /** The first instant of a time step. */
@@ -14,34 +21,61 @@ function at(tenant: Tenant, time: number): void {
 
 /** D1 has everything, as when some time has passed; then the guard's storage is lost. */
 async function restore(user: User): Promise<void> {
-  await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+  await drained(user);
   await loseStorage(user);
 }
 
-const interruptions: [string, (user: User) => Promise<void>][] = [
+/** What takes nothing from anybody, and gives nothing back. */
+const losses: [string, (user: User) => Promise<unknown>][] = [
   ["at once", async () => {}],
   ["after an eviction", evict],
   ["after the guard lost its storage", restore],
+  ["after the tenant moved to another database", ({ tenant }) => moved(tenant, 1)],
   [
-    "after other successes",
-    async (user) => void (await user.verify((await user.backupCodes())[9])),
+    "after the tenant moved and the guard lost its storage",
+    async (user) => {
+      await drained(user);
+      await moved(user.tenant, 1);
+      await loseStorage(user);
+    },
   ],
-  ["after an unlock", async (user) => void (await user.tenant.send("POST", user.path("/unlock")))],
+  [
+    "while the tenant moves and the guard has lost its storage",
+    async (user) => {
+      await drained(user);
+      await movedUpTo(user.tenant, 1, "copying");
+      await loseStorage(user);
+    },
+  ],
+];
+
+const interruptions: typeof losses = [
+  ...losses,
+  ["after other successes", async (user) => await user.verify((await user.backupCodes())[9])],
+  ["after an unlock", (user) => user.tenant.send("POST", user.path("/unlock"))],
 ];
 
 describe("Promise 2, for TOTP codes", () => {
-  it.each([
-    ["stays", false],
-    ["was evicted just before", true],
-  ])("50 identical right codes at once are accepted once, on a guard that %s", async (_, moved) => {
-    const user = await User.withTotp(await Tenant.create());
-    const code = user.code(Date.now());
-    if (moved) await evict(user);
-    const counts = tally(await atOnce(50, () => user.verify(code)));
-    expect(counts["200"]).toBe(1);
-    // The replays are failures like any other: five of them lock.
-    expect(counts).toEqual({ 200: 1, "422 invalid_code": 5, "423 user_locked": 44 });
-  });
+  it.each(
+    homes.flatMap((home) => [
+      { ...home, guard: "that stays", moves: false },
+      { ...home, guard: "that was evicted just before", moves: true },
+    ]),
+  )(
+    "50 identical right codes at once are accepted once, of a tenant $home, on a guard $guard",
+    async ({ tenant: create, begin, meanwhile, moves }) => {
+      const tenant = await create();
+      const user = await User.withTotp(tenant);
+      await begin(tenant);
+      const code = user.code(Date.now());
+      if (moves) await evict(user);
+      const [answers] = await Promise.all([atOnce(50, () => user.verify(code)), meanwhile(tenant)]);
+      const counts = tally(answers);
+      expect(counts["200"]).toBe(1);
+      // The replays are failures like any other: five of them lock.
+      expect(counts).toEqual({ 200: 1, "422 invalid_code": 5, "423 user_locked": 44 });
+    },
+  );
 
   it.each(interruptions)("an accepted code is refused %s", async (_, interrupt) => {
     const user = await User.withTotp(await Tenant.create());
@@ -116,35 +150,32 @@ describe("Promise 2, for backup codes", () => {
   it.each([
     ["stays", false],
     ["was evicted just before", true],
-  ])("one code in 8 spellings at once is accepted once, on a guard that %s", async (_, moved) => {
+  ])("one code in 8 spellings at once is accepted once, on a guard that %s", async (_, moves) => {
     const user = await User.withTotp(await Tenant.create());
     const [code = ""] = await user.backupCodes();
-    if (moved) await evict(user);
+    if (moves) await evict(user);
     const counts = tally(await Promise.all(spellings(code).map((text) => user.verify(text))));
     expect(counts).toEqual({ 200: 1, "422 invalid_code": 5, "423 user_locked": 2 });
     expect((await user.profile()).backup_codes_remaining).toBe(9);
   });
 
-  it.each(interruptions.slice(0, 3))(
-    "a spent code stays spent in every spelling %s",
-    async (_, interrupt) => {
-      const user = await User.withTotp(await Tenant.create());
-      const [code = ""] = await user.backupCodes();
-      expect((await user.verify(code)).body).toMatchObject({
-        method: "backup_code",
-        backup_codes_remaining: 9,
-      });
-      await interrupt(user);
-      const counts = tally(
-        await Promise.all(
-          spellings(code)
-            .slice(0, 4)
-            .map((text) => user.verify(text)),
-        ),
-      );
-      expect(counts).toEqual({ "422 invalid_code": 4 });
-    },
-  );
+  it.each(losses)("a spent code stays spent in every spelling %s", async (_, interrupt) => {
+    const user = await User.withTotp(await Tenant.create());
+    const [code = ""] = await user.backupCodes();
+    expect((await user.verify(code)).body).toMatchObject({
+      method: "backup_code",
+      backup_codes_remaining: 9,
+    });
+    await interrupt(user);
+    const counts = tally(
+      await Promise.all(
+        spellings(code)
+          .slice(0, 4)
+          .map((text) => user.verify(text)),
+      ),
+    );
+    expect(counts).toEqual({ "422 invalid_code": 4 });
+  });
 
   it("ten different codes at once are all accepted, and none of them again", async () => {
     const user = await User.withTotp(await Tenant.create());

@@ -1,8 +1,13 @@
 /** Promise 6 and Audit: one event for each attempt and act, and floods that say how many. */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { expectTold, toldOf } from "../support/told.ts";
 import { atOnce, tally } from "./at-once.ts";
+import { homesAtRest } from "./homes.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const start = Date.parse("2026-03-01T12:00:00Z");
 
@@ -93,69 +98,76 @@ const acts: Record<string, Act> = {
   },
 };
 
-describe("Promise 6: exactly the events of its own are left by", () => {
-  it.each(Object.entries(acts))("%s", async (_, { given, act, told }) => {
-    const tenant = await Tenant.create();
-    const user = await User.withTotp(tenant, "somebody");
-    tenant.clock = new Date(start).toISOString();
-    await given?.({ tenant, user });
-    const answer = await act({ tenant, user });
-    const requestId = answer.headers.get("X-Request-Id");
-    const [{ id: tokenId }] = (await tenant.send("GET", "/v1/tokens")).body.tokens;
-    await expectTold({ tenant, user }, requestId, told);
-    const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
-    const own = events.filter(({ request_id }: { request_id: string }) => request_id === requestId);
-    for (const event of own) {
-      expect(event).toMatchObject({
-        at: new Date(start).toISOString(),
-        actor: { type: "api_token", id: tokenId },
-        target: { type: "identity", id: user.id },
-        request_id: requestId,
-      });
-    }
-  });
+describe.each(homesAtRest)(
+  "Promise 6, of a tenant $home: exactly the events of its own are left by",
+  ({ tenant: create }) => {
+    it.each(Object.entries(acts))("%s", async (_, { given, act, told }) => {
+      const tenant = await create();
+      const user = await User.withTotp(tenant, "somebody");
+      tenant.clock = new Date(start).toISOString();
+      await given?.({ tenant, user });
+      const answer = await act({ tenant, user });
+      const requestId = answer.headers.get("X-Request-Id");
+      const [{ id: tokenId }] = (await tenant.send("GET", "/v1/tokens")).body.tokens;
+      await expectTold({ tenant, user }, requestId, told);
+      const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
+      const own = events.filter(
+        ({ request_id }: { request_id: string }) => request_id === requestId,
+      );
+      for (const event of own) {
+        expect(event).toMatchObject({
+          at: new Date(start).toISOString(),
+          actor: { type: "api_token", id: tokenId },
+          target: { type: "identity", id: user.id },
+          request_id: requestId,
+        });
+      }
+    });
 
-  it("an act of the operator, and acts on tokens and settings", async () => {
-    const tenant = await Tenant.create();
-    const first = (await tenant.send("GET", "/v1/audit/events")).body.events;
-    expect(first.map(({ action }: { action: string }) => action).toSorted()).toEqual([
-      "tenant.created",
-      "token.created",
-    ]);
-    for (const { actor } of first) expect(actor).toEqual({ type: "operator", id: null });
-    const token = { name: "n", permissions: ["idp:read"] };
-    const made = await tenant.send("POST", "/v1/tokens", { token });
-    const path = `/v1/tokens/${made.body.token.id}`;
-    const answers: [Answer, string][] = [
-      [made, "token.created success"],
-      [await tenant.send("POST", `${path}/rotate`, { token: {} }), "token.rotated success"],
-      [await tenant.send("DELETE", path), "token.revoked success"],
-      [
-        await tenant.send("PATCH", "/v1/settings", { settings: { lockout: { lock_seconds: 60 } } }),
-        "settings.changed success",
-      ],
-    ];
-    for (const [{ headers }, told] of answers) {
-      expect(await toldOf({ tenant }, headers.get("X-Request-Id"))).toEqual([told]);
-    }
-  });
+    it("an act of the operator, and acts on tokens and settings", async () => {
+      const tenant = await create();
+      const first = (await tenant.send("GET", "/v1/audit/events")).body.events;
+      expect(first.map(({ action }: { action: string }) => action).toSorted()).toEqual([
+        "tenant.created",
+        "token.created",
+      ]);
+      for (const { actor } of first) expect(actor).toEqual({ type: "operator", id: null });
+      const token = { name: "n", permissions: ["idp:read"] };
+      const made = await tenant.send("POST", "/v1/tokens", { token });
+      const path = `/v1/tokens/${made.body.token.id}`;
+      const answers: [Answer, string][] = [
+        [made, "token.created success"],
+        [await tenant.send("POST", `${path}/rotate`, { token: {} }), "token.rotated success"],
+        [await tenant.send("DELETE", path), "token.revoked success"],
+        [
+          await tenant.send("PATCH", "/v1/settings", {
+            settings: { lockout: { lock_seconds: 60 } },
+          }),
+          "settings.changed success",
+        ],
+      ];
+      for (const [{ headers }, told] of answers) {
+        expect(await toldOf({ tenant }, headers.get("X-Request-Id"))).toEqual([told]);
+      }
+    });
 
-  it("a request that a token was not allowed to make, and one with a revoked token", async () => {
-    const tenant = await Tenant.create();
-    const user = await User.withTotp(tenant);
-    const narrow = await tenant.tokenWith(["idp:read"]);
-    const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
-    const refused = await user.verify("123456", narrow);
-    await expectTold({ tenant }, refused.headers.get("X-Request-Id"), [
-      "request.refused refused insufficient_scope",
-    ]);
-    await tenant.send("DELETE", `/v1/tokens/${tokens[1].id}`);
-    const revoked = await user.verify("123456", narrow);
-    await expectTold({ tenant }, revoked.headers.get("X-Request-Id"), [
-      "request.refused refused invalid_token",
-    ]);
-  });
-});
+    it("a request that a token was not allowed to make, and one with a revoked token", async () => {
+      const tenant = await create();
+      const user = await User.withTotp(tenant);
+      const narrow = await tenant.tokenWith(["idp:read"]);
+      const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+      const refused = await user.verify("123456", narrow);
+      await expectTold({ tenant }, refused.headers.get("X-Request-Id"), [
+        "request.refused refused insufficient_scope",
+      ]);
+      await tenant.send("DELETE", `/v1/tokens/${tokens[1].id}`);
+      const revoked = await user.verify("123456", narrow);
+      await expectTold({ tenant }, revoked.headers.get("X-Request-Id"), [
+        "request.refused refused invalid_token",
+      ]);
+    });
+  },
+);
 
 describe("A flood", () => {
   it("of 120 codes at once leaves five failures, one lock, and a few events that count the rest", async () => {

@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import type { About } from "../support/requests.ts";
+import type { Home } from "./homes.ts";
 
 export class TwoTenants {
   readonly victim: Tenant;
@@ -17,9 +18,11 @@ export class TwoTenants {
     this.theirs = theirs;
   }
 
-  static async create(): Promise<TwoTenants> {
-    const victim = await Tenant.create();
-    const stranger = await Tenant.create();
+  /** @param home of both */
+  static async create(home?: Home): Promise<TwoTenants> {
+    const create = home?.tenant ?? (() => Tenant.create());
+    const victim = await create();
+    const stranger = await create();
     const user = await User.withTotp(victim, "known only to its tenant");
     await user.backupCodes();
     const { assessment_id: assessmentId } = await user.assessed();

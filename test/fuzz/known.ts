@@ -37,8 +37,8 @@ class Realm {
     this.tenant = tenant;
   }
 
-  static async create(mode: "live" | "test"): Promise<Realm> {
-    const realm = new Realm(await Tenant.create(mode));
+  static async create(...[mode, where]: Parameters<typeof Tenant.create>): Promise<Realm> {
+    const realm = new Realm(await Tenant.create(mode, where));
     for (let n = 0; n < tokensEach; n += 1) {
       realm.tokens.push(await realm.tenant.tokenWith(permissions));
     }
@@ -153,8 +153,8 @@ export class Known {
   }
 
   static async create(): Promise<Known> {
-    const tests = [await Realm.create("test"), await Realm.create("test")];
-    const live = await Realm.create("live");
+    const tests = [await Realm.create("test"), await Realm.create("test", { shard: 1 })];
+    const live = await Realm.create("live", { jurisdiction: "eu" });
     const { tenant } = live;
     const narrow = [];
     for (const permission of permissions) {

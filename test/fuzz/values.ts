@@ -5,7 +5,7 @@ import { anyText, type KnownName, known, oddNumbers } from "./texts.ts";
 
 const plain = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
-  // Control characters are refused, which a schema cannot say; so is a colon in a label.
+  // Control characters are refused, which a schema cannot say; a label takes no colon.
   .map((text) => text.replaceAll(/[\p{Cc}:]/gu, "-"));
 
 const moment = (from: string, to: string) =>
@@ -55,8 +55,8 @@ function soundString(schema: JsonSchema, name: string): Arbitrary<string> {
   if (named !== undefined) return named;
   if (format === "date-time") return moment("2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
   if (minLength === undefined || maxLength === undefined) return plain;
-  // A name that is new, mostly where one is given, and otherwise one that is known.
-  const isNew = maxLength !== 255 || name === "external_id";
+  // A name that is new, mostly where one is given, and otherwise one that is known. A label need not be one.
+  const isNew = maxLength !== 255 || name === "external_id" || pattern !== undefined;
   return fc.oneof(
     { weight: isNew ? 0 : 12, arbitrary: known("externalId") },
     { weight: 3, arbitrary: plain },
