@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { expectToSurviveCuts, longestRun } from "../support/cut.ts";
 import { operationsNamed } from "../support/operations.ts";
 
-it.each(operationsNamed("provision", "configure", "confirm", "regenerate"))(
+it.each(operationsNamed("provision", "configure", "confirm", "regenerate", "remove"))(
   "A guard that is lost between any two steps does $name once or not at all",
   { timeout: longestRun },
   async (operation) => {

@@ -20,6 +20,7 @@ it("A guard that is lost between any two steps of an erasure leaves no trace", {
     "after setAlarm",
     "before batch",
     "after batch",
+    "before raw",
     "before deleteAll",
     "after deleteAll",
     "after deleteAlarm",

@@ -22,7 +22,8 @@ export interface Step {
 export interface Wave {
   /** Since the wave before, ms. */
   readonly later: number;
-  readonly evictedBefore: boolean;
+  /** What the guard has of before: all of it, its storage alone, or nothing; then D1 is asked. */
+  readonly guard: "awake" | "evicted" | "emptied";
   /** What each client does, one call after the other; the clients all at once. */
   readonly clients: readonly (readonly Step[])[];
 }
@@ -79,6 +80,8 @@ const themes: readonly fc.Arbitrary<Act>[] = [
   oneOf([8, wrong], [2, code], [2, one("unlock", "configure", "read")]),
 ];
 
+const awake: readonly Wave["guard"][] = Array(9).fill("awake");
+
 function wave(acts: fc.Arbitrary<Act>): fc.Arbitrary<Wave> {
   const step: fc.Arbitrary<Step> = fc.record({
     act: acts,
@@ -86,7 +89,7 @@ function wave(acts: fc.Arbitrary<Act>): fc.Arbitrary<Wave> {
   });
   return fc.record({
     later: fc.constantFrom(0, 0, 10_000, 30_000, 30_000, 60_000, 120_000),
-    evictedBefore: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+    guard: fc.constantFrom(...awake, "evicted", "evicted", "emptied"),
     // Few calls each: what is wrong shows in short histories, if in any.
     clients: fc.array(fc.array(step, { minLength: 1, maxLength: 3, size: "max" }), {
       minLength: 1,

@@ -35,11 +35,11 @@ function answered(history: History, pattern: RegExp): number {
   return history.filter(({ answer }) => answer !== null && pattern.test(answer)).length;
 }
 
-/** A tenant for each policy. */
+/** A tenant for each policy; in one database or the other. */
 async function tenants(): Promise<readonly Tenant[]> {
   return await Promise.all(
-    policies.map(async (policy) => {
-      const tenant = await Tenant.create();
+    policies.map(async (policy, index) => {
+      const tenant = await Tenant.create("test", { shard: index % 2 });
       await tenant.setSettings({
         lockout: {
           max_failed_attempts: policy.maxFailedAttempts,

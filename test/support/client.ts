@@ -60,12 +60,16 @@ export async function send(method: string, path: string, call: Call = {}): Promi
 export class Tenant {
   readonly id: string;
   readonly token: string;
+  readonly jurisdiction: "eu" | undefined;
   /** RFC 3339; when set, every request of the tenant runs at that time. */
   clock: string | undefined;
+  /** `Idempotency-Key`; when set, every POST of the tenant carries it. */
+  requestKey: string | undefined;
 
-  private constructor(id: string, token: string) {
+  private constructor(id: string, token: string, jurisdiction: "eu" | undefined) {
     this.id = id;
     this.token = token;
+    this.jurisdiction = jurisdiction;
   }
 
   /** @param where the database it lives in, and its jurisdiction */
@@ -78,12 +82,16 @@ export class Tenant {
       body: { tenant: { name: "Acme", mode, ...where } },
     });
     if (status !== 201) throw new Error(`No tenant: ${status} ${JSON.stringify(body)}`);
-    return new Tenant(body.tenant.id, body.token.secret);
+    return new Tenant(body.tenant.id, body.token.secret, where.jurisdiction);
   }
 
   async send(method: string, path: string, body?: unknown, token = this.token): Promise<Answer> {
-    const headers: Record<string, string> =
-      this.clock === undefined ? {} : { "Test-Clock": this.clock };
+    const headers: Record<string, string> = {
+      ...(this.clock === undefined ? {} : { "Test-Clock": this.clock }),
+      ...(this.requestKey === undefined || method !== "POST"
+        ? {}
+        : { "Idempotency-Key": this.requestKey }),
+    };
     return await send(method, path, { token, headers, ...(body === undefined ? {} : { body }) });
   }
 

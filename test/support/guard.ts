@@ -2,9 +2,18 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { User } from "./client.ts";
+import { nameIn } from "./jurisdictions.ts";
 
-export function guardOf(user: User) {
-  return env.GUARD.get(env.GUARD.idFromName(`${user.tenant.id}:${user.id}`));
+/** An identity that there is, or one that there is not. */
+interface Guarded {
+  readonly tenant: { readonly id: string; readonly jurisdiction?: "eu" | undefined };
+  readonly id: string;
+}
+
+export function guardOf({ tenant: { id: tenantId, jurisdiction }, id }: Guarded) {
+  const name = `${tenantId}:${id}`;
+  const there = jurisdiction === undefined ? name : nameIn(jurisdiction, name);
+  return env.GUARD.get(env.GUARD.idFromName(there));
 }
 
 /** The guard loses its memory and keeps its storage, as when the platform evicts it. */
@@ -26,9 +35,8 @@ export async function fireAlarm(user: User): Promise<boolean> {
 }
 
 /** Names of the tables the guard keeps, and whether an alarm is set. */
-export async function traces(user: { tenant: { id: string }; id: string }) {
-  const stub = env.GUARD.get(env.GUARD.idFromName(`${user.tenant.id}:${user.id}`));
-  return await runInDurableObject(stub, async (_guard, { storage }) => ({
+export async function traces(identity: Guarded) {
+  return await runInDurableObject(guardOf(identity), async (_guard, { storage }) => ({
     tables: storage.sql
       .exec<{ name: string }>(
         "SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'",

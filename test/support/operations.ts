@@ -23,6 +23,8 @@ export interface Outcome {
 
 export interface Operation {
   readonly name: string;
+  /** Of the database the tenant lives in; `DB` unless told. */
+  readonly shard?: number;
   readonly ready: (tenant: Tenant) => Promise<Ready>;
   readonly before: unknown;
   readonly after: unknown;
@@ -118,6 +120,19 @@ export const guardOperations: readonly Operation[] = [
     after: [10],
     done: { status: 200, events: ["backup_codes.generated success"] },
     again: { status: 200, events: ["backup_codes.generated success"] },
+  },
+  {
+    name: "remove",
+    ready: async (tenant) => {
+      const user = await User.withTotp(tenant);
+      await user.backupCodes();
+      const act = () => tenant.send("DELETE", user.path("/otp"));
+      return { user, act, shown: shownOf(user, ["has_otp", "backup_codes_remaining"]) };
+    },
+    before: [true, 10],
+    after: [false, 0],
+    done: { status: 204, events: ["otp.removed success"] },
+    again: { status: 409, events: ["otp.removed refused otp_not_configured"] },
   },
   {
     name: "suspend",
@@ -219,4 +234,13 @@ export function operationsNamed(...names: readonly string[]): readonly Operation
   const found = guardOperations.filter(({ name }) => names.includes(name));
   if (found.length !== names.length) throw new Error(`Not all there: ${names.join(", ")}`);
   return found;
+}
+
+/** The same of a tenant that lives in another database. */
+export function inOtherDatabase(operations: readonly Operation[]): readonly Operation[] {
+  return operations.map((operation) => ({
+    ...operation,
+    name: `${operation.name}, in another database`,
+    shard: 1,
+  }));
 }

@@ -3,6 +3,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import worker from "../../src/index.ts";
+import { neverAnswers } from "./faults.ts";
 
 function onSend(send: (message: unknown) => Promise<unknown>) {
   const queue: { send: (message: unknown) => Promise<unknown> } = Object.getPrototypeOf(
@@ -26,6 +27,35 @@ export function queueHolds(): unknown[] {
     held.push(structuredClone(message));
   });
   return held;
+}
+
+/** How the queue treats what it is given. It may bring it all the same. */
+export const queueFaults = {
+  refuses: async () => {
+    throw new Error("the queue is closed");
+  },
+  hangs: neverAnswers,
+  loses: async () => {},
+  "loses the reply": async (send: () => Promise<unknown>) => {
+    await send();
+    throw new Error("the queue is out of reach");
+  },
+  doubles: async (send: () => Promise<unknown>) => {
+    await Promise.all([send(), send()]);
+  },
+} as const satisfies Record<string, (send: () => Promise<unknown>) => Promise<unknown>>;
+
+/** Until the mocks are restored. @returns copies of all that is sent meanwhile */
+export function queueFails(fault: keyof typeof queueFaults): unknown[] {
+  const queue: { send: (this: unknown, message: unknown) => Promise<unknown> } =
+    Object.getPrototypeOf(env.DELIVERIES);
+  const { send } = queue;
+  const sent: unknown[] = [];
+  vi.spyOn(queue, "send").mockImplementation(async function (this: unknown, message) {
+    sent.push(structuredClone(message));
+    await queueFaults[fault](() => send.call(this, message));
+  });
+  return sent;
 }
 
 /** Brings messages, as the queue does, all at once. @returns how many are to be brought again */

@@ -73,7 +73,10 @@ export function requestTo(name: string, about: About) {
     listKeys: { path: "/v1/keys" },
     reEncrypt: { path: "/v1/keys/re-encryption", body: { re_encryption: { limit: 5 } } },
     getSettings: { path: "/v1/settings" },
-    changeSettings: { path: "/v1/settings", body: { settings: {} } },
+    changeSettings: {
+      path: "/v1/settings",
+      body: { settings: { lockout: {}, otp: {}, sentinel: {}, audit: {}, location: {} } },
+    },
   };
   const request = requests[name];
   if (request === undefined) throw new Error(`The suite has no request for the route ${name}`);

@@ -5,6 +5,7 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
+import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { neverAnswers } from "./faults.ts";
 
 type Run = (this: unknown, ...args: unknown[]) => unknown;
@@ -20,7 +21,7 @@ export interface Cut {
 
 const reads = ["all", "raw", "first"];
 const computations = ["encrypt", "decrypt", "importKey", "sign", "verify", "digest"];
-const effects = ["run", "batch", "setAlarm", "deleteAlarm", "deleteAll"];
+const effects = ["run", "batch", "send", "delivered", "setAlarm", "deleteAlarm", "deleteAll"];
 
 /**
  * An alarm is set, and the alarm is deleted with all the rest, in the same breath as what precedes
@@ -28,7 +29,7 @@ const effects = ["run", "batch", "setAlarm", "deleteAlarm", "deleteAll"];
  */
 const joinedToWhatPrecedes = ["setAlarm", "deleteAlarm"];
 
-/** The platform's classes themselves, under everything that uses them. */
+/** The platform's classes themselves, under everything that uses them; and what a guard is told of its deliveries. */
 async function placesOf(): Promise<readonly (readonly [Record<string, Run>, string])[]> {
   const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
   const storage = await runInDurableObject(nobody, (_guard, ctx) =>
@@ -38,6 +39,8 @@ async function placesOf(): Promise<readonly (readonly [Record<string, Run>, stri
     [Object.getPrototypeOf(env.DB.prepare("SELECT 1")), [...reads, "run"]],
     [Object.getPrototypeOf(env.DB), ["batch"]],
     [Object.getPrototypeOf(env.IP_REPUTATION), ["get"]],
+    [Object.getPrototypeOf(env.DELIVERIES), ["send"]],
+    [Object(IdentityGuard.prototype), ["delivered"]],
     [Object.getPrototypeOf(crypto.subtle), computations],
     [storage, ["getAlarm", "setAlarm", "deleteAlarm", "deleteAll"]],
   ];

@@ -2,6 +2,7 @@
 import { vi } from "vitest";
 import { send, type User } from "./client.ts";
 import { fireAlarm } from "./guard.ts";
+import { nameIn } from "./jurisdictions.ts";
 import { fireLogAlarm } from "./refusal-log.ts";
 
 interface ShownEvent {
@@ -13,7 +14,11 @@ interface ShownEvent {
 
 /** Whose trail is read, and whose guard may hold what is not in it yet. */
 interface Whose {
-  readonly tenant: { readonly id: string; readonly token: string };
+  readonly tenant: {
+    readonly id: string;
+    readonly token: string;
+    readonly jurisdiction?: "eu" | undefined;
+  };
   readonly user?: User;
 }
 
@@ -22,7 +27,8 @@ const settledAfterMs = 400;
 
 /** Action, outcome and reason of each event of the request, in the order of the log. */
 export async function toldOf({ tenant, user }: Whose, requestId: string | null): Promise<string[]> {
-  await fireLogAlarm(tenant.id);
+  const { id, jurisdiction } = tenant;
+  await fireLogAlarm(jurisdiction === undefined ? id : nameIn(jurisdiction, id));
   if (user !== undefined) await fireAlarm(user);
   const { body } = await send("GET", "/v1/audit/events?limit=100", { token: tenant.token });
   const events: readonly ShownEvent[] = body.events;

@@ -1,6 +1,9 @@
 /** Runs an operation under a fault of D1 and sees that answer, state and trail agree. */
+import { env } from "cloudflare:workers";
 import { expect } from "vitest";
+import { deliverControlEvents } from "../../src/control-outbox/deliver.ts";
 import { type Answer, Tenant } from "./client.ts";
+import { rowsIn } from "./databases.ts";
 import { type D1Fault, withD1Fault } from "./faults.ts";
 import { fireAlarm } from "./guard.ts";
 import type { Operation, Outcome, Ready } from "./operations.ts";
@@ -16,7 +19,8 @@ export interface Trial {
 
 /** The operation about to be carried out, with nothing under way. */
 export async function trialOf(operation: Operation): Promise<Trial> {
-  const tenant = await Tenant.create();
+  const { shard } = operation;
+  const tenant = await Tenant.create("test", shard === undefined ? {} : { shard });
   const ready = await operation.ready(tenant);
   if (ready.user !== undefined) await drained(ready.user);
   const told = await trailOf(tenant);
@@ -27,6 +31,9 @@ export async function trialOf(operation: Operation): Promise<Trial> {
 /** Once nothing is under way any more: what is shown, and what was told since the trial began. */
 export async function stateOf({ tenant, ready, told }: Trial) {
   if (ready.user !== undefined) await drained(ready.user);
+  // As the clock does.
+  await deliverControlEvents(env, tenant.id);
+  expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
   const trail = await trailOf(tenant);
   expect(trail.slice(0, told.length)).toEqual(told);
   return { shown: await ready.shown(), events: trail.slice(told.length) };
@@ -50,10 +57,18 @@ export async function expectAgain(trial: Trial, before: Outcome["events"]): Prom
 
 /** The fault is not felt: the operation happens, once. */
 export async function expectDone(operation: Operation, fault: D1Fault): Promise<void> {
+  await expectUnfelt(operation, (act) => withD1Fault(fault, act));
+}
+
+/** The same under any fault. */
+export async function expectUnfelt(
+  operation: Operation,
+  under: (act: () => Promise<Answer>) => Promise<Answer>,
+): Promise<void> {
   const trial = await trialOf(operation);
   const { done, after } = operation;
   const { act, user } = trial.ready;
-  const answer = await withD1Fault(fault, async () => {
+  const answer = await under(async () => {
     const given = await act();
     // What is not delivered before the answer meets the fault too.
     if (user !== undefined) await fireAlarm(user);

@@ -1,0 +1,96 @@
+/**
+ * A client that goes away while its request is under way: the platform then ends the request in the middle,
+ * and nothing that comes after, not even a `finally`, runs. Others must not wait for what is never done.
+ */
+import { env, exports } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type Call, send, Tenant, User } from "../support/client.ts";
+import { neverAnswers } from "../support/faults.ts";
+
+const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
+const database = Object.getPrototypeOf(env.DB);
+const kv = Object.getPrototypeOf(env.IP_REPUTATION);
+const asOperator = { token: env.OPERATOR_TOKEN };
+const acme = { tenant: { name: "Acme", mode: "test" } };
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+/** Sends a POST whose client goes away as soon as one of the calls was made, none of which is answered. */
+async function abandoned(path: string, call: Call, on: object, ...names: readonly string[]) {
+  let reached = false;
+  const spies = names.map((name) =>
+    vi.spyOn(on as Record<string, () => Promise<never>>, name).mockImplementation(() => {
+      reached = true;
+      return neverAnswers();
+    }),
+  );
+  const client = new AbortController();
+  const answer = exports.default.fetch(
+    new Request(`https://idp.test${path}`, {
+      method: "POST",
+      headers: {
+        "Content-Type": "application/json",
+        Authorization: `Bearer ${call.token}`,
+        ...call.headers,
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      signal: client.signal,
+    }),
+  );
+  await vi.waitFor(() => expect(reached).toBe(true));
+  client.abort();
+  await expect(answer).rejects.toThrow("abort");
+  for (const spy of spies) spy.mockRestore();
+}
+
+describe("A client that goes away", () => {
+  // Must come first: the keys are checked once in an isolate.
+  it("while the keys are checked keeps nobody waiting", async () => {
+    await abandoned("/v1/tenants", { ...asOperator, body: acme }, statement, "all", "raw", "first");
+    expect((await send("POST", "/v1/tenants", { ...asOperator, body: acme })).status).toBe(201);
+  });
+
+  it("in the middle of an act in D1 does not keep its Idempotency-Key for ever", async () => {
+    const call = { ...asOperator, body: acme, headers: { "Idempotency-Key": "gone-1" } };
+    await abandoned("/v1/tenants", call, database, "batch");
+    const soon = await send("POST", "/v1/tenants", call);
+    expect([soon.status, soon.body.code]).toEqual([409, "idempotency_in_progress"]);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
+    const retry = await send("POST", "/v1/tenants", call);
+    expect(retry.status).toBe(201);
+    expect((await send("POST", "/v1/tenants", call)).body).toEqual(retry.body);
+  });
+
+  it("in the middle of an assessment does not keep its Idempotency-Key for ever", async () => {
+    const user = await User.provision(await Tenant.create());
+    const call = {
+      token: user.tenant.token,
+      headers: { "Idempotency-Key": "gone-2" },
+      body: { sentinel: { id: user.id, context: { ip: "9.9.9.9", ua: "EnterpriseAgent/1.0" } } },
+    };
+    await abandoned("/v1/sentinel/discover", call, kv, "get");
+    await vi.waitFor(
+      async () => expect((await send("POST", "/v1/sentinel/discover", call)).status).toBe(200),
+      10_000,
+    );
+  });
+
+  it("in the middle of a provisioning does not keep its Idempotency-Key for ever", async () => {
+    const tenant = await Tenant.create();
+    // A token that is known: the first thing to be read is the user.
+    await tenant.send("GET", "/v1/idp/users");
+    const call = {
+      token: tenant.token,
+      headers: { "Idempotency-Key": "gone-3" },
+      body: { user: { external_id: "new" } },
+    };
+    await abandoned("/v1/idp/users", call, statement, "all", "raw", "first");
+    await vi.waitFor(
+      async () => expect((await send("POST", "/v1/idp/users", call)).status).toBe(201),
+      10_000,
+    );
+  });
+});
