@@ -1,0 +1,56 @@
+/** What `npm run check:supply` finds in a lockfile and in the documents. */
+import { describe, expect, it } from "vitest";
+import { isAllowed, lookedAt, unexplained } from "../../scripts/support/dependencies.ts";
+
+const sound = { version: "1.0.0", license: "MIT", integrity: "sha512-x" };
+
+function lockfile(one: object, name = "thing"): string {
+  return JSON.stringify({ packages: { "": {}, [`node_modules/${name}`]: { ...sound, ...one } } });
+}
+
+describe("A locked package", () => {
+  it("is sound with a SHA-512, a licence that may be shipped, and no script", () => {
+    expect(lookedAt(lockfile({}), false)).toEqual({ packages: 1, shipped: 1, problems: [] });
+  });
+
+  it.each([
+    ["without a hash", { integrity: undefined }, "has no SHA-512 in the lockfile"],
+    ["with a weak hash", { integrity: "sha1-x" }, "has no SHA-512 in the lockfile"],
+    ["without a licence", { license: undefined }, "has the licence none named"],
+    ["that may not be shipped", { license: "MPL-2.0" }, "has the licence MPL-2.0"],
+    ["that wants to run a script", { hasInstallScript: true }, "wants to run a script"],
+  ])("%s is told of", (_title, one, problem) => {
+    expect(lookedAt(lockfile(one), false).problems).toEqual([`thing@1.0.0 ${problem}`]);
+  });
+
+  it("may have more licences as a tool, and a script only where that is known", () => {
+    const tool = { dev: true, license: "MPL-2.0", hasInstallScript: true };
+    expect(lookedAt(lockfile(tool, "workerd"), false).problems).toEqual([]);
+    expect(lookedAt(lockfile({ ...tool, dev: false }), true).problems).toHaveLength(1);
+    expect(lookedAt(lockfile({ ...tool, dev: false }, "workerd"), false).problems).toHaveLength(2);
+    expect(lookedAt(lockfile({ dev: true, license: "AGPL-3.0" }), false).problems).toHaveLength(1);
+  });
+});
+
+it.each([
+  ["MIT", true],
+  ["MIT OR GPL-3.0", true],
+  ["MIT AND GPL-3.0", false],
+  ["(MIT OR Apache-2.0) AND GPL-3.0", false],
+  ["(MIT OR Apache-2.0) AND ISC", true],
+  ["SEE LICENSE IN FILE", false],
+])("The licence %s: %s", (licence, isFine) => {
+  expect(isAllowed(licence)).toBe(isFine);
+});
+
+it("Each dependency has its reason and its use, and each reason its dependency", () => {
+  const manifest = JSON.stringify({ dependencies: { used: "1", unused: "1" } });
+  const tools = JSON.stringify({ devDependencies: { tool: "1", "no-reason": "1" } });
+  const document =
+    "# A\n\n## Tools, and why\n\n| dependency | for |\n| --- | --- |\n| `used` (`tool`), `unused` | `this` |\n| `gone` | that |\n";
+  expect(unexplained([manifest, tools], document, ['import "used/part";'])).toEqual([
+    "no-reason has no reason in docs/architecture.md",
+    "docs/architecture.md has a reason for gone, which is not there",
+    "unused is shipped and not used",
+  ]);
+});
