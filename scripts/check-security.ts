@@ -19,7 +19,7 @@ const groups = [
   ["test/faults", "faults of stores, guards and replies"],
   ["test/idempotency", "retries"],
   ["test/keys", "key rotation, whole and interrupted"],
-  ["test/restore", "restores of an older D1"],
+  ["test/restore", "restores of an older D1 or guard"],
   ["test/privacy", "erasure"],
   ["test/relocation", "moves between databases, whole, flooded and killed"],
 ] as const;

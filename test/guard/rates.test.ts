@@ -22,6 +22,20 @@ function stateAfter(count: number, at: number, state = identity()): IdentityStat
 }
 
 describe("A rate limit of an identity", () => {
+  test("is what the README says, a minute", () => {
+    expect(rateQuotas).toEqual({
+      attempts: { requests: 300, windowSeconds: 60 },
+      assessments: { requests: 300, windowSeconds: 60 },
+      provisioning: { requests: 60, windowSeconds: 60 },
+    });
+  });
+
+  test("tells whole seconds until its window ends", () => {
+    const state = stateAfter(1, now);
+    const resetAt = (ms: number) => attempt(state, callAt(now + ms)).result.rate?.resetSeconds;
+    expect([0, 999, 1_000, 1_999, 59_999].map(resetAt)).toEqual([60, 60, 59, 59, 1]);
+  });
+
   test("lets the quota pass and tells what remains", () => {
     const { result } = attempt(stateAfter(requests - 1, now), callAt(now + 10_000));
     expect(result).toMatchObject({

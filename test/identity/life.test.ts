@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { Tenant, User } from "../support/client.ts";
-import { traces } from "../support/guard.ts";
+import { type Answer, Tenant, User } from "../support/client.ts";
+import { fireAlarm, loseStorage, traces } from "../support/guard.ts";
 
 describe("Provisioning", () => {
   it("answers as the document says, and says so the second time too", async () => {
@@ -162,7 +162,50 @@ describe("Suspension", () => {
   });
 });
 
+describe("A guard that has lost its storage", () => {
+  const changes: readonly (readonly [string, (user: User) => Promise<Answer>, object])[] = [
+    ["configuring", (user) => user.configure(), { has_otp: true }],
+    [
+      "removing the secret",
+      (user) => user.tenant.send("DELETE", user.path("/otp")),
+      { has_otp: false },
+    ],
+    [
+      "new backup codes",
+      (user) => user.tenant.send("POST", user.path("/backup-codes")),
+      { backup_codes_remaining: 10 },
+    ],
+    [
+      "suspension",
+      (user) => user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } }),
+      { status: "suspended" },
+    ],
+    [
+      "unlocking",
+      (user) => user.tenant.send("POST", user.path("/unlock")),
+      { failed_attempts: 0, status: "active" },
+    ],
+  ];
+
+  it.each(changes)("takes the identity from D1 for %s", async (_name, change, seen) => {
+    const user = await User.withTotp(await Tenant.create());
+    await user.verify(user.wrongCode(Date.now()));
+    await fireAlarm(user);
+    await loseStorage(user);
+    expect([200, 204]).toContain((await change(user)).status);
+    expect(await user.profile()).toMatchObject(seen);
+  });
+});
+
 describe("Erasure", () => {
+  it("reaches D1 also where the guard has lost its storage", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    await loseStorage(user);
+    expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
+    expect((await user.tenant.send("GET", user.path())).status).toBe(404);
+    expect((await user.tenant.send("GET", "/v1/idp/users")).body.users).toEqual([]);
+  });
+
   it("leaves no trace of the person in any store, and the identity can be made anew", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant, "someone@example.com");

@@ -187,6 +187,16 @@ describe("Sentinel", () => {
     expect(await storedVerdicts(person.user)).toMatchObject([{ verdict: null }]);
   });
 
+  it("finds no assessment that was never made, and teaches nothing", async () => {
+    const { user } = await Person.create();
+    const { assessment_id: id } = await user.assessed(desk);
+    const other = `${id.startsWith("0") ? "1" : "0"}${id.slice(1)}`;
+    const answer = await user.judge(other, "fraud");
+    expect([answer.status, answer.body.code]).toEqual([404, "assessment_not_found"]);
+    await fireAlarm(user);
+    expect(await storedVerdicts(user)).toMatchObject([{ verdict: null }]);
+  });
+
   it("refuses feedback that is none", async () => {
     const { user } = await Person.create();
     const { assessment_id: id } = await user.assessed(desk);

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { dbFor } from "../../src/db/shards.ts";
 import { findSessions } from "../../src/sentinel/store.ts";
-import { Tenant, User } from "../support/client.ts";
+import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
 
 const database = Object.getPrototypeOf(env.DB);
@@ -159,6 +159,24 @@ describe("A delivery that D1 carries out late", () => {
 });
 
 describe("Feedback while its user is erased", () => {
+  it("finds nothing any more where its answer was being sealed", async () => {
+    const user = await newUser();
+    const { assessment_id: id } = await user.assessed();
+    const erase = () => user.tenant.send("DELETE", user.path());
+    const prototype = Object.getPrototypeOf(crypto.subtle);
+    const real = prototype.encrypt;
+    vi.spyOn(prototype, "encrypt").mockImplementationOnce(async function (this: unknown, ...args) {
+      expect((await erase()).status).toBe(204);
+      return await real.apply(this, args);
+    });
+    const { body } = await send("POST", "/v1/sentinel/feedback", {
+      token: user.tenant.token,
+      headers: { "Idempotency-Key": "feedback-of-nobody" },
+      body: { feedback: { assessment_id: id, outcome: "legitimate" } },
+    });
+    expect(body.code).toBe("assessment_not_found");
+  });
+
   it("finds nothing any more, and teaches nobody who comes after", async () => {
     const user = await newUser();
     const { assessment_id: id } = await user.assessed();
