@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
-import { BrokenSealError, type SealContext, seal, unseal } from "../../src/crypto/sealed-box.ts";
+import {
+  BrokenSealError,
+  resealed,
+  type SealContext,
+  seal,
+  unseal,
+  versionOf,
+} from "../../src/crypto/sealed-box.ts";
 
 function randomKey(): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(32));
@@ -52,6 +59,21 @@ test("gives back what was sealed, whatever it is", async () => {
       expect(opened).toEqual(plaintext);
     }),
   );
+});
+
+test("tells the version of its key, and of nothing else", async () => {
+  const both = keyringOf([1, first], [12, second]);
+  expect(versionOf(await seal(both, context, secret))).toBe(12);
+  expect(versionOf(await seal(keyring, context, secret))).toBe(1);
+  expect(versionOf("not a box")).toBeUndefined();
+});
+
+test("is sealed anew under a newer key, and stays as it is under the newest", async () => {
+  const both = keyringOf([1, first], [2, second]);
+  const renewed = await resealed(both, context, await seal(keyring, context, secret));
+  expect(versionOf(renewed)).toBe(2);
+  expect(await unseal(keyringOf([2, second]), context, renewed)).toEqual(secret);
+  expect(await resealed(both, context, renewed)).toBe(renewed);
 });
 
 test("is AES-256-GCM with tenant, identity, purpose and key version as associated data", async () => {

@@ -93,8 +93,9 @@ describe("A tenant in the EU", () => {
 
   it("has its users' state there, and nothing in the object of the same name elsewhere", async () => {
     const user = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }));
-    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
-    expect((await user.verify(user.code(Date.now()))).status).toBe(422);
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    expect((await user.verify(code)).status).toBe(422);
     expect((await user.profile()).failed_attempts).toBe(1);
     const { inEu, elsewhere } = guardNames(user);
     expect(await stored(inEu)).toContain(user.externalId);
