@@ -134,6 +134,7 @@ export const targets: readonly Target[] = [
       "test/keys/re-encryption.test.ts",
       "test/guard/delivery-queue.test.ts",
       "test/performance/counted.test.ts",
+      "test/privacy/logs.test.ts",
     ],
   ),
   target(
