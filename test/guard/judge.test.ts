@@ -33,6 +33,16 @@ describe("A verified code", () => {
     result: succeeded({ method: "totp" }),
   };
 
+  test("names the session in its own event, and in no other", () => {
+    const configured = { action: "otp.configured", outcome: "success", details: {} } as const;
+    const both = { ...verified, entries: [configured, ...verified.entries] };
+    const { entries } = confirmSession(both, call, [waiting], waiting);
+    expect(entries).toEqual([
+      configured,
+      { ...verified.entries[0], details: { method: "totp", assessment_id: "a" } },
+    ]);
+  });
+
   test("confirms the session it was asked for", () => {
     const confirmed = confirmSession(verified, call, [waiting, other], waiting);
     expect(confirmed.history?.find(({ id }) => id === "a")?.verdict).toBe("legitimate");
