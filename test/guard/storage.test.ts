@@ -121,6 +121,25 @@ describe("State and outbox", () => {
   });
 });
 
+describe("What waits to be told of an erased person", () => {
+  it("is only that it happened", async () => {
+    await inGuard((fresh) => {
+      const storage = fresh();
+      storage.write(identity(), 1, {
+        dispatch: {
+          events: [event],
+          verdict: { assessmentId: "a", verdict: "fraud", source: "feedback", at: now },
+        },
+      });
+      storage.write(identity({ status: "suspended" }), 2, { dispatch: { events: [event] } });
+      expect(fresh().pending()?.dispatches[1]?.events).toEqual([event]);
+      storage.write(identity({ status: "erased" }), 3);
+      const untold = { events: [{ ...event, personal: null }] };
+      expect(fresh().pending()?.dispatches).toEqual([untold, untold]);
+    });
+  });
+});
+
 describe("Sessions", () => {
   const [early, middle, late] = [3, 2, 1].map((ago) =>
     session({ id: `s${ago}`, at: now - ago * hour, verdict: null }),
