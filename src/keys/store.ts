@@ -67,6 +67,10 @@ export function noteKeys(db: Database, versions: readonly KeyVersion[]): Stateme
   );
 }
 
+function isOneOf(keyring: KeyringName, versions: readonly number[]): SQL | undefined {
+  return and(eq(keyVersions.keyring, keyring), inArray(keyVersions.version, [...versions]));
+}
+
 /** Should one of these be retired, it is in use again. */
 export async function reviveKeys(
   db: Database,
@@ -78,13 +82,7 @@ export async function reviveKeys(
     db
       .update(keyVersions)
       .set({ retiredAt: null })
-      .where(
-        and(
-          eq(keyVersions.keyring, keyring),
-          inArray(keyVersions.version, [...versions]),
-          isNotNull(keyVersions.retiredAt),
-        ),
-      ),
+      .where(and(isOneOf(keyring, versions), isNotNull(keyVersions.retiredAt))),
   );
 }
 
@@ -106,8 +104,7 @@ export function reviveNeededKeys(
     .set({ retiredAt: null })
     .where(
       and(
-        eq(keyVersions.keyring, keyring),
-        inArray(keyVersions.version, [...new Set(needed.map(({ keyVersion }) => keyVersion))]),
+        isOneOf(keyring, [...new Set(needed.map(({ keyVersion }) => keyVersion))]),
         isNotNull(keyVersions.retiredAt),
         sql`EXISTS (SELECT 1 FROM json_each(${JSON.stringify(needed)}) AS needed JOIN ${identities}
           ON ${identities.tenantId} = ${field("tenantId")} AND ${identities.id} = ${field("identityId")}
@@ -129,13 +126,7 @@ export async function retireKeys(
     db
       .update(keyVersions)
       .set({ retiredAt: now })
-      .where(
-        and(
-          eq(keyVersions.keyring, keyring),
-          inArray(keyVersions.version, [...versions]),
-          isNull(keyVersions.retiredAt),
-        ),
-      ),
+      .where(and(isOneOf(keyring, versions), isNull(keyVersions.retiredAt))),
   );
   return !wroteNothing(retired);
 }

@@ -5,18 +5,17 @@ import { vi } from "vitest";
 import worker from "../../src/index.ts";
 import { neverAnswers } from "./faults.ts";
 
-function onSend(send: (message: unknown) => Promise<unknown>) {
-  const queue: { send: (message: unknown) => Promise<unknown> } = Object.getPrototypeOf(
-    env.DELIVERIES,
-  );
+type Send = (this: unknown, message: unknown) => Promise<unknown>;
+
+const queue: { send: Send } = Object.getPrototypeOf(env.DELIVERIES);
+
+function onSend(send: Send) {
   return vi.spyOn(queue, "send").mockImplementation(send);
 }
 
 /** Whatever is sent is refused, until the mocks are restored. */
 export function queueRefuses() {
-  return onSend(async () => {
-    throw new Error("the queue is closed");
-  });
+  return onSend(queueFaults.refuses);
 }
 
 /** What is sent stays in the returned list, until the mocks are restored. */
@@ -47,11 +46,9 @@ export const queueFaults = {
 
 /** Until the mocks are restored. @returns copies of all that is sent meanwhile */
 export function queueFails(fault: keyof typeof queueFaults): unknown[] {
-  const queue: { send: (this: unknown, message: unknown) => Promise<unknown> } =
-    Object.getPrototypeOf(env.DELIVERIES);
   const { send } = queue;
   const sent: unknown[] = [];
-  vi.spyOn(queue, "send").mockImplementation(async function (this: unknown, message) {
+  onSend(async function (message) {
     sent.push(structuredClone(message));
     await queueFaults[fault](() => send.call(this, message));
   });
