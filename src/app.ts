@@ -1,26 +1,26 @@
 /** The application: the order of middleware, and the routes of every feature. */
 import { Hono } from "hono";
-import { auditRoutes } from "./audit/routes.ts";
-import { treeRoutes } from "./audit/tree/routes.ts";
+import { auditRoutes } from "./api/audit-events.ts";
+import { treeRoutes } from "./api/audit-proofs.ts";
 import { newId } from "./crypto/id.ts";
 import { type Config, configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
-import { tellRefusal } from "./guard/tell-refusal.ts";
-import { healthRoutes } from "./health.ts";
-import { documentRoutes } from "./http/document-routes.ts";
+import { tellRefusal } from "./guard/refusal-log/report.ts";
+import { healthRoutes } from "./api/health.ts";
+import { documentRoutes } from "./api/docs.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
 import type { AppEnv } from "./http/exchange.ts";
-import { identityRoutes } from "./identity/routes.ts";
-import { areKnownToFit, keyProblems } from "./keys/fit.ts";
-import { keyRoutes } from "./keys/routes.ts";
+import { identityRoutes } from "./api/users.ts";
+import { areKnownToFit, keyProblems } from "./keys/key-check.ts";
+import { keyRoutes } from "./api/keys.ts";
 import { log } from "./log.ts";
-import { otpRoutes } from "./otp/routes.ts";
-import { relocationRoutes } from "./relocation/routes.ts";
-import { assessmentRoutes } from "./sentinel/assessments/routes.ts";
-import { feedRoutes } from "./sentinel/feeds/routes.ts";
-import { sentinelRoutes } from "./sentinel/routes.ts";
+import { otpRoutes } from "./api/otp.ts";
+import { relocationRoutes } from "./api/relocation.ts";
+import { assessmentRoutes } from "./api/assessments.ts";
+import { feedRoutes } from "./api/feeds.ts";
+import { sentinelRoutes } from "./api/sentinel.ts";
 import { resolveToken } from "./tenancy/resolve-token.ts";
-import { tenancyRoutes } from "./tenancy/routes.ts";
+import { tenancyRoutes } from "./api/tenants.ts";
 
 /** Answers even when the configuration is broken: the process is alive. */
 const livenessPath = "/healthz";

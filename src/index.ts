@@ -1,11 +1,11 @@
 /** The Worker. */
 import { createApp } from "./app.ts";
-import { onDeliveries } from "./guard/delivery-queue.ts";
+import { onDeliveries } from "./guard/delivery/queue.ts";
 import { onSchedule } from "./scheduled.ts";
 
 export { IdentityGuard } from "./guard/identity-guard.ts";
-export { PrefixWatch } from "./guard/prefix-watch.ts";
-export { RefusalLog } from "./guard/refusal-log.ts";
+export { PrefixWatch } from "./sentinel/activity/prefix-watch.ts";
+export { RefusalLog } from "./guard/refusal-log/refusal-log.ts";
 export { TokenRegister } from "./tenancy/token-register.ts";
 
 const app = createApp();

@@ -2,10 +2,10 @@
  * What runs by the clock: sealing, the witness, ends of tokens and what waits for a move every minute,
  * housekeeping and data every hour.
  */
-import { archiveTrails } from "./audit/archive.ts";
-import { sealTrails } from "./audit/seal.ts";
-import { witnessHeads } from "./audit/witness.ts";
-import { deliverControlEvents } from "./control-outbox/deliver.ts";
+import { archiveTrails } from "./audit/tree/archive.ts";
+import { sealTrails } from "./audit/tree/seal.ts";
+import { witnessHeads } from "./audit/tree/witness.ts";
+import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { isSharded } from "./db/shards.ts";
 import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";

@@ -5,7 +5,7 @@ import { allDatabases, controlDb } from "./db/shards.ts";
 import { purgeTombstones } from "./identity/store.ts";
 import { purgeRequests } from "./idempotency/store.ts";
 import { causeOf, log } from "./log.ts";
-import { purgeAssessments } from "./sentinel/store.ts";
+import { purgeAssessments } from "./sentinel/assessments/store.ts";
 
 type Purge = (db: Database, now: number) => Promise<void>;
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { AuditEvent } from "../../src/audit/event.ts";
-import { filed } from "../../src/audit/file.ts";
+import { filed } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { newId } from "../../src/crypto/id.ts";
 import { runBatch, StoreError } from "../../src/db/client.ts";

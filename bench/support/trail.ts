@@ -2,14 +2,14 @@
 import { setImmediate as breathe } from "node:timers/promises";
 import { z } from "zod";
 import type { Actor, AuditEntry, AuditEvent, PersonalParts } from "../../src/audit/event.ts";
-import { type FiledEvent, filed } from "../../src/audit/file.ts";
+import { type FiledEvent, filed } from "../../src/audit/stamp.ts";
 import { newAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { derivedId, identityIdOf, newId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
 import { dbFor } from "../../src/db/shards.ts";
-import { create } from "../../src/guard/lifecycle.ts";
-import type { IdentityState } from "../../src/guard/state.ts";
+import { create } from "../../src/guard/decisions/lifecycle.ts";
+import type { IdentityState } from "../../src/guard/decisions/state.ts";
 import { saveRecord } from "../../src/identity/store.ts";
 import type { Service } from "./service.ts";
 

@@ -4,7 +4,7 @@
  * asked with it.
  */
 import type { ErrorCode } from "../errors.ts";
-import type { Place } from "../tenancy/place.ts";
+import type { Place } from "../location.ts";
 
 export interface RefusedRequest {
   readonly tenantId: string;

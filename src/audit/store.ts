@@ -5,7 +5,7 @@ import { isAtHome, tenantsAtHome } from "../db/at-home.ts";
 import { scanEnd } from "../db/scan.ts";
 import { auditEvents, auditTrees, identities } from "../db/schema.ts";
 import type { AuditAction, AuditOutcome } from "./event.ts";
-import type { FiledEvent, StoredEvent } from "./file.ts";
+import type { FiledEvent, StoredEvent } from "./stamp.ts";
 import type { AuditKey } from "./personal.ts";
 
 /**

@@ -24,15 +24,15 @@ import {
   auditOutcomes,
   targetTypes,
 } from "../audit/event.ts";
-import type { FiledEvent } from "../audit/file.ts";
+import type { FiledEvent } from "../audit/stamp.ts";
 import { type RiskPolicy, verdictSources } from "../sentinel/assessment.ts";
 import type { DataSource, SessionEvidence } from "../sentinel/evidence.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
 import { relocationPhases } from "../relocation/phase.ts";
 import { verdicts } from "../sentinel/history.ts";
-import type { Reason } from "../sentinel/signals/reason.ts";
+import type { Reason } from "../sentinel/reason.ts";
 import type { Permission } from "../tenancy/permission.ts";
-import { jurisdictions } from "../tenancy/place.ts";
+import { jurisdictions } from "../location.ts";
 import type { SettingsPatch } from "../tenancy/settings.ts";
 
 export const tenants = sqliteTable("tenants", {
@@ -224,7 +224,7 @@ export const auditEvents = sqliteTable(
     reason: text(),
     requestId: text("request_id"),
     details: text({ mode: "json" }).$type<AuditDetails>().notNull(),
-    /** Proves that the service filed the event, until it is sealed; see audit/file.ts. */
+    /** Proves that the service filed the event, until it is sealed; see audit/stamp.ts. */
     stamp: text().notNull(),
   },
   (table) => [

@@ -5,10 +5,10 @@ import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
-import { anywhere, objectOf, type Place } from "../tenancy/place.ts";
-import type { Sent } from "./courier.ts";
+import { anywhere, objectOf, type Place } from "../location.ts";
+import type { Sent } from "./delivery/batcher.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
-import type { GuardCall, GuardError, GuardResult, Rate } from "./transition.ts";
+import type { GuardCall, GuardError, GuardResult, Rate } from "./decisions/transition.ts";
 
 /** What of a request the guard needs to know. */
 export interface GuardCaller {

@@ -16,20 +16,25 @@ import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
 import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
 import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
 import type { Verdict } from "../sentinel/history.ts";
-import { assess, type Session, type Surroundings } from "./assess.ts";
-import type { Sent } from "./courier.ts";
-import { configureTotp, type Enrolment, removeTotp, replaceBackupCodes } from "./credentials.ts";
-import { confirmSession, judge } from "./judge.ts";
-import { followed } from "./following.ts";
+import { assess, type Session, type Surroundings } from "./decisions/assess.ts";
+import type { Sent } from "./delivery/batcher.ts";
+import {
+  configureTotp,
+  type Enrolment,
+  removeTotp,
+  replaceBackupCodes,
+} from "./decisions/credentials.ts";
+import { confirmSession, judge } from "./decisions/feedback.ts";
+import { followed } from "./streamed-argument.ts";
 import { type FoundRecord, GuardLedger } from "./ledger.ts";
-import { create, erase, setStatus, unlock } from "./lifecycle.ts";
-import type { LockoutPolicy } from "./lockout.ts";
-import { type Profile, profileOf } from "./profile.ts";
-import { limited } from "./rates.ts";
-import { refuse } from "./refusals.ts";
-import { Repeats, type WithReceipt } from "./repeats.ts";
+import { create, erase, setStatus, unlock } from "./decisions/lifecycle.ts";
+import type { LockoutPolicy } from "./decisions/lockout.ts";
+import { type Profile, profileOf } from "./decisions/profile.ts";
+import { limited } from "./decisions/rate-limit.ts";
+import { refuse } from "./decisions/refusals.ts";
+import { Repeats, type WithReceipt } from "./replay.ts";
 import { type Owner, totpContext } from "./reseal.ts";
-import type { IdentityState } from "./state.ts";
+import type { IdentityState } from "./decisions/state.ts";
 import { TotpKeys } from "./totp-keys.ts";
 import {
   failed,
@@ -37,7 +42,7 @@ import {
   type GuardResult,
   succeeded,
   type Transition,
-} from "./transition.ts";
+} from "./decisions/transition.ts";
 import {
   type Attempt,
   type Evidence,
@@ -47,7 +52,7 @@ import {
   stale,
   type Verified,
   verify,
-} from "./verify.ts";
+} from "./decisions/verify.ts";
 
 /** Times the evidence is gathered anew when the state changes meanwhile. */
 const mostGatherings = 5;

@@ -16,16 +16,21 @@ import { isKept, keptForMs } from "../idempotency/request-key.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import type { History, KnownSession } from "../sentinel/history.ts";
-import { findSession, findSessions } from "../sentinel/store.ts";
-import { Courier, type Sent } from "./courier.ts";
-import { DeliveryAlarm, deliveryDelayMs } from "./delivery-alarm.ts";
-import { hasQueue, sendDelivery } from "./delivery-queue.ts";
-import { deliveryOf, fileDelivery } from "./outbox.ts";
+import { findSession, findSessions } from "../sentinel/assessments/store.ts";
+import { Courier, type Sent } from "./delivery/batcher.ts";
+import { DeliveryAlarm, deliveryDelayMs } from "./delivery/retry-alarm.ts";
+import { hasQueue, sendDelivery } from "./delivery/queue.ts";
+import { deliveryOf, fileDelivery } from "./delivery/delivery.ts";
 import { type Owner, resealedState } from "./reseal.ts";
-import { refusalReportDelay, reportRefusals } from "./refusals.ts";
-import { type IdentityState, parseState } from "./state.ts";
+import { refusalReportDelay, reportRefusals } from "./decisions/refusals.ts";
+import { type IdentityState, parseState } from "./decisions/state.ts";
 import { type Dispatch, GuardStorage, type KeptAnswer, type Pending } from "./storage.ts";
-import { failed, type GuardCall, type GuardResult, type Transition } from "./transition.ts";
+import {
+  failed,
+  type GuardCall,
+  type GuardResult,
+  type Transition,
+} from "./decisions/transition.ts";
 
 /** What the queue has not brought to D1 by then, the alarm does. */
 const queueDelayMs = 10_000;

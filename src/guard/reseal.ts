@@ -2,7 +2,7 @@
 import { currentAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { resealed, type SealContext, versionOf } from "../crypto/sealed-box.ts";
-import type { IdentityState } from "./state.ts";
+import type { IdentityState } from "./decisions/state.ts";
 
 export type Owner = Pick<IdentityState, "tenantId" | "identityId">;
 

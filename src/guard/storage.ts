@@ -7,7 +7,7 @@ import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
 import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
 import type { FirstRequest } from "../idempotency/request-key.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
-import { type IdentityState, parseState } from "./state.ts";
+import { type IdentityState, parseState } from "./decisions/state.ts";
 
 /** What one transaction has to tell the world. */
 export interface Dispatch {

@@ -6,7 +6,7 @@ import type { Config } from "../env.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { RateNotice } from "./rate-limit.ts";
 import type { ResolvedToken } from "../tenancy/caller.ts";
-import type { Place } from "../tenancy/place.ts";
+import type { Place } from "../location.ts";
 
 export interface AppEnv {
   Bindings: Env;

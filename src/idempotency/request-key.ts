@@ -3,7 +3,7 @@
  * instead of being carried out again.
  *
  * Answers are kept where the change itself is recorded, in the same transaction: in the identity's guard
- * (guard/repeats.ts), or in D1 for what happens there (once.ts).
+ * (guard/replay.ts), or in D1 for what happens there (once.ts).
  */
 
 /** How long a key is known after its first request. */

@@ -10,8 +10,8 @@ import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Config } from "../env.ts";
 import { resealGuard } from "../guard/client.ts";
 import { log } from "../log.ts";
-import { findPlaces } from "../tenancy/find-places.ts";
-import { ringOf } from "./fit.ts";
+import { findPlaces } from "../tenancy/find-locations.ts";
+import { ringOf } from "./key-check.ts";
 import {
   countBackupCodeKeys,
   countSealedUnderOthers,

@@ -2,7 +2,7 @@
 import { runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, isSharded } from "../db/shards.ts";
 import { forgetRecord } from "../identity/store.ts";
-import { forgetAssessments } from "../sentinel/store.ts";
+import { forgetAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftBehind } from "./store.ts";
 
 /** Forgets a person there too. @throws StoreError */

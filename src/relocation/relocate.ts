@@ -8,7 +8,7 @@
  * know which move set them and only ever go forward.
  */
 import { type Actor, tenantEvent } from "../audit/event.ts";
-import { filed } from "../audit/file.ts";
+import { filed } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
 import { controlDb, hasShard } from "../db/shards.ts";

@@ -1,18 +1,11 @@
 /** The steps of a move, each bounded, each harmless when it is done twice or comes late. */
-import type { FiledEvent } from "../audit/file.ts";
-import { deliverControlEvents } from "../control-outbox/deliver.ts";
+import type { FiledEvent } from "../audit/stamp.ts";
+import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, forgetShard } from "../db/shards.ts";
 import { listKeyVersions, noteKeys } from "../keys/store.ts";
 import { log } from "../log.ts";
-import {
-  placeOf,
-  readOutlines,
-  readRows,
-  removeRows,
-  tableNames,
-  writeRows,
-} from "./rows/store.ts";
+import { placeOf, readOutlines, readRows, removeRows, tableNames, writeRows } from "./row-store.ts";
 import { findRelocation, type Relocation, saveRelocation, setFence, switchShard } from "./store.ts";
 
 /** Events are 7 KB at most, tiles 11 KB. */

@@ -2,7 +2,7 @@
 import type { DataSource, SessionEvidence } from "./evidence.ts";
 import type { Verdict } from "./history.ts";
 import type { Recommendation } from "./score.ts";
-import type { Reason } from "./signals/reason.ts";
+import type { Reason } from "./reason.ts";
 
 /** The tenant's policy, as far as it scores and recommends. */
 export interface RiskPolicy {

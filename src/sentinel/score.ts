@@ -1,5 +1,5 @@
 /** From reasons to a risk score, and from a score to a recommendation (pure). */
-import type { Reason } from "./signals/reason.ts";
+import type { Reason } from "./reason.ts";
 import { priorProbability } from "./weights.ts";
 
 export const recommendations = ["allow", "challenge", "deny"] as const;

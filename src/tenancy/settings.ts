@@ -1,9 +1,9 @@
 /** The tenant's settings as the API spells them, their ranges, and the policy they make. */
 import { z } from "zod";
-import { defaultPolicy, type TenantPolicy } from "../policy.ts";
+import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
-import { signalNames } from "../sentinel/signals/reason.ts";
-import { locationHints } from "./place.ts";
+import { signalNames } from "../sentinel/reason.ts";
+import { locationHints } from "../location.ts";
 
 const week = 7 * 24 * 60 * 60;
 

@@ -1,13 +1,13 @@
 /**
  * Tenants and API tokens in D1, in the control plane. What changes here is a batch with its audit event,
- * see control-outbox/change.ts.
+ * see audit/control-outbox/change.ts.
  */
 import { and, asc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { apiTokens, tenantFences, tenants } from "../db/schema.ts";
 import type { Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
-import type { Jurisdiction } from "./place.ts";
+import type { Jurisdiction } from "../location.ts";
 import type { SettingsPatch } from "./settings.ts";
 
 export interface Tenant {

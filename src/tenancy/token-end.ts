@@ -4,7 +4,7 @@ import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { anywhere, objectOf } from "./place.ts";
+import { anywhere, objectOf } from "../location.ts";
 import { listUnregisteredEnds, markRegistered } from "./store.ts";
 import type { TokenRegister } from "./token-register.ts";
 

@@ -2,8 +2,8 @@
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, hex } from "@scure/base";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { sealTrails } from "../../src/audit/seal.ts";
-import { witnessHeads } from "../../src/audit/witness.ts";
+import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { queueHolds } from "../support/queue.ts";

@@ -3,7 +3,7 @@ import { hex } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verifyTrail } from "../../scripts/support/audit-files.ts";
-import { filed } from "../../src/audit/file.ts";
+import { filed } from "../../src/audit/stamp.ts";
 import { leafData, type NoncedParts, personalDigest } from "../../src/audit/leaf.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { leafHash, TreeHasher } from "../../src/audit/tree/merkle.ts";

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { GuardStorage, type KeptAnswer } from "../../src/guard/storage.ts";
 import { day, hour, session } from "../sentinel/example.ts";
-import { call, identity, now } from "./example.ts";
+import { call, identity, now } from "./decisions/example.ts";
 
 const event: AuditEvent = {
   id: "cccccccccccccccccccccccc",

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { rateQuotas } from "../../src/guard/rates.ts";
+import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { countRequest } from "../../src/http/rate-limit.ts";
 import { Tenant, User } from "../support/client.ts";
 

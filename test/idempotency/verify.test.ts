@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { rateQuotas } from "../../src/guard/rates.ts";
+import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { expectTold } from "../support/told.ts";

@@ -1,7 +1,7 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { deliveryOf } from "../../src/guard/outbox.ts";
+import { deliveryOf } from "../../src/guard/delivery/delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";

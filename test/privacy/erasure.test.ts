@@ -1,9 +1,9 @@
 /** After an erasure every store is searched for everything that was ever stored of the person. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { archiveTrails } from "../../src/audit/archive.ts";
-import { sealTrails } from "../../src/audit/seal.ts";
-import { witnessHeads } from "../../src/audit/witness.ts";
+import { archiveTrails } from "../../src/audit/tree/archive.ts";
+import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, traces } from "../support/guard.ts";

@@ -2,7 +2,7 @@
 import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { exportTrail } from "../../src/audit/export.ts";
+import { exportTrail } from "../../src/audit/tree/export.ts";
 import { configNow } from "../../src/env.ts";
 import { AppError } from "../../src/errors.ts";
 import worker from "../../src/index.ts";

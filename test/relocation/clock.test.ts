@@ -1,10 +1,10 @@
 /** What runs by the clock while a tenant is moving. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { archiveTrails } from "../../src/audit/archive.ts";
-import { sealTrails } from "../../src/audit/seal.ts";
+import { archiveTrails } from "../../src/audit/tree/archive.ts";
+import { sealTrails } from "../../src/audit/tree/seal.ts";
 import { removeBelow } from "../../src/audit/store.ts";
-import { witnessHeads } from "../../src/audit/witness.ts";
+import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { databaseAt } from "../../src/db/shards.ts";
 import { onSchedule } from "../../src/scheduled.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";

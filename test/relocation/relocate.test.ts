@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
-import { removeRows, writeRows } from "../../src/relocation/rows/store.ts";
+import { removeRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { controlDb, databaseAt } from "../../src/db/shards.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";

@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { dbFor } from "../../src/db/shards.ts";
-import { findSessions } from "../../src/sentinel/store.ts";
+import { findSessions } from "../../src/sentinel/assessments/store.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { behaviourOf } from "../../src/sentinel/behaviour.ts";
+import { behaviourOf } from "../../src/sentinel/behaviour/behaviour.ts";
 import {
   type NetworkEvidence,
   reportedParts,
@@ -9,7 +9,7 @@ import {
 } from "../../src/sentinel/evidence.ts";
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
 import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
-import { signalNames } from "../../src/sentinel/signals/reason.ts";
+import { signalNames } from "../../src/sentinel/reason.ts";
 import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
 import {
   mostFailuresCounted,

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { type Config, configNow } from "../../src/env.ts";
 import type { Keyring } from "../../src/crypto/keyring.ts";
 import { parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
-import { ringOf } from "../../src/keys/fit.ts";
+import { ringOf } from "../../src/keys/key-check.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";
 

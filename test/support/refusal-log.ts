@@ -1,7 +1,7 @@
 /** Reaching behind the API, to a tenant's refusal log: only to move or inspect it. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { RefusalRun } from "../../src/guard/state.ts";
+import type { RefusalRun } from "../../src/guard/decisions/state.ts";
 
 export function refusalLogOf(tenantId: string) {
   return env.REFUSALS.get(env.REFUSALS.idFromName(tenantId));

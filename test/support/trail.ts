@@ -1,7 +1,7 @@
 /** A tenant's trail: filed without a guard, read over HTTP and from the tables. */
 import { env } from "cloudflare:workers";
 import type { AuditEvent } from "../../src/audit/event.ts";
-import { filed } from "../../src/audit/file.ts";
+import { filed } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { newId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";

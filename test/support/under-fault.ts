@@ -1,7 +1,7 @@
 /** Runs an operation under a fault of D1 and sees that answer, state and trail agree. */
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
-import { deliverControlEvents } from "../../src/control-outbox/deliver.ts";
+import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
 import { type Answer, Tenant } from "./client.ts";
 import { rowsIn } from "./databases.ts";
 import { type D1Fault, withD1Fault } from "./faults.ts";

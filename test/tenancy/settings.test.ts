@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { defaultPolicy } from "../../src/policy.ts";
+import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
   contradictionsIn,
   effectiveSettings,

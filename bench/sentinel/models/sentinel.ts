@@ -1,14 +1,14 @@
 /**
- * Sentinel itself: each login goes through the guard's own transition (src/guard/assess.ts), with the
+ * Sentinel itself: each login goes through the guard's own transition (src/guard/decisions/assess.ts), with the
  * evidence it would have in production but for the lists of addresses, which are left empty. Real
  * logins are confirmed at once; attacks never are. The population is counted anew once a week, from
  * the newest sessions of a quarter.
  */
-import { assess } from "../../../src/guard/assess.ts";
-import { create } from "../../../src/guard/lifecycle.ts";
-import type { IdentityState } from "../../../src/guard/state.ts";
-import type { GuardCall } from "../../../src/guard/transition.ts";
-import { defaultPolicy } from "../../../src/policy.ts";
+import { assess } from "../../../src/guard/decisions/assess.ts";
+import { create } from "../../../src/guard/decisions/lifecycle.ts";
+import type { IdentityState } from "../../../src/guard/decisions/state.ts";
+import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
+import { defaultPolicy } from "../../../src/tenancy/policy.ts";
 import type { AssessmentRecord } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
 import { type History, withSession } from "../../../src/sentinel/history.ts";
@@ -19,7 +19,7 @@ import {
   populationOf,
 } from "../../../src/sentinel/population/population.ts";
 import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
-import type { SignalName } from "../../../src/sentinel/signals/reason.ts";
+import type { SignalName } from "../../../src/sentinel/reason.ts";
 import { priorProbability } from "../../../src/sentinel/weights.ts";
 import type { Login, Model } from "../login.ts";
 

@@ -77,7 +77,7 @@ are not users. No list of bad addresses is used, and no attacker sits in a data 
 | SIMPLE | the share of seven features (address, ASN, country, agent, browser, OS, device) that the user never had |
 | EXTEND | Freeman et al. (NDSS 2016) as its open reproduction computes it |
 | Freeman sum | the same idea as the published figures were measured with: the sum of seven smoothed log-ratios |
-| Sentinel | the guard's own code (\`src/guard/assess.ts\`), its population counted anew every week |
+| Sentinel | the guard's own code (\`src/guard/decisions/assess.ts\`), its population counted anew every week |
 
 EXTEND and the Freeman sum see addresses, Sentinel sees addresses and blocks; Sentinel alone sees time.`;
 

@@ -4,7 +4,7 @@ import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import { isAtHome, tenantsAtHome } from "../../db/at-home.ts";
 import { auditEvents, auditTiles, auditTrees } from "../../db/schema.ts";
-import type { StoredEvent } from "../file.ts";
+import type { StoredEvent } from "../stamp.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
 

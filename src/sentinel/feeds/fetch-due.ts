@@ -8,7 +8,7 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { placeOf } from "./pending.ts";
+import { placeOf } from "./refresh-progress.ts";
 import { type FeedRecord, neverFetched, withError } from "./record.ts";
 import type { StoredDataSet } from "./stored.ts";
 import { encodeFeedValue, feedValueKey } from "./value.ts";

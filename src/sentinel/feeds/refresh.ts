@@ -13,7 +13,7 @@ import { type DataStore, putInForce } from "./data-set.ts";
 import { type Fetches, fetchDue } from "./fetch-due.ts";
 import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
 import { dataStoreOf } from "./kv-store.ts";
-import { pendingKey, placeOf, serializePending } from "./pending.ts";
+import { pendingKey, placeOf, serializePending } from "./refresh-progress.ts";
 import {
   type FeedList,
   type FeedRecord,

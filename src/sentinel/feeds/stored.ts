@@ -4,7 +4,7 @@ import type { NetworkKind } from "../network/facts.ts";
 import type { Feed } from "../network/flag-segments.ts";
 import { keyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import { baseOf, type Pending, parsePending, pendingKey } from "./pending.ts";
+import { baseOf, type Pending, parsePending, pendingKey } from "./refresh-progress.ts";
 import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./record.ts";
 import { decodeFeedValue, feedValueKey } from "./value.ts";
 

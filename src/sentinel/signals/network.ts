@@ -2,7 +2,7 @@
 import type { SessionEvidence } from "../evidence.ts";
 import type { NetworkKind } from "../network/facts.ts";
 import { weights } from "../weights.ts";
-import { counted, type IsOff, type Reason, reason } from "./reason.ts";
+import { counted, type IsOff, type Reason, reason } from "../reason.ts";
 
 function listed({ network, agent }: SessionEvidence, isOff: IsOff): Reason[] {
   const { facts } = network;

@@ -9,7 +9,7 @@ import { agentReasons } from "./agent.ts";
 import { behaviourReasons } from "./behaviour.ts";
 import { identityReasons } from "./identity.ts";
 import { networkReasons } from "./network.ts";
-import { type Reason, reason, type SignalName } from "./reason.ts";
+import { type Reason, reason, type SignalName } from "../reason.ts";
 
 const toldWithoutEvidence: readonly SignalName[] = ["reserved_address", "privacy_relay"];
 

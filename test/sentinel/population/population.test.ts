@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { behaviourOf } from "../../../src/sentinel/behaviour.ts";
+import { behaviourOf } from "../../../src/sentinel/behaviour/behaviour.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
 import {
   bucketOf,

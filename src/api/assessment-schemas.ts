@@ -1,0 +1,41 @@
+/** What the API shows of an assessment; the routes share it. */
+import { z } from "zod";
+import { type Assessment, assessmentIdPattern } from "../sentinel/assessment.ts";
+import { dataSources } from "../sentinel/evidence.ts";
+import { signalNames } from "../sentinel/reason.ts";
+
+export const assessmentId = z
+  .string()
+  .refine((text) => assessmentIdPattern.test(text), "must be 48 lower-case hex digits")
+  .meta({
+    pattern: assessmentIdPattern.source,
+    examples: ["01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8"],
+  });
+
+export const assessed = {
+  risk_score: z.number().min(0).max(1),
+  assessment_id: assessmentId,
+  model: z.string().meta({ description: "Names the signals and weights." }),
+  reasons: z
+    .array(
+      z.object({
+        signal: z.enum(signalNames),
+        contribution: z.number().meta({ description: "Log-odds on top of the prior of 0.05." }),
+        detail: z.string(),
+      }),
+    )
+    .meta({ description: "Strongest first." }),
+  degraded: z
+    .array(z.enum(dataSources))
+    .meta({ description: "Data sources that could not be asked and gave no evidence." }),
+};
+
+export function shownAssessment({ id, model, riskScore, reasons, degraded }: Assessment) {
+  return {
+    risk_score: riskScore,
+    assessment_id: id,
+    model,
+    reasons: [...reasons],
+    degraded: [...degraded],
+  };
+}

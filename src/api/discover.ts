@@ -1,0 +1,164 @@
+/**
+ * Analyses the integrity of one session. What surrounds it (network, population, other identities) is
+ * looked up while the guard is already asked: it follows the call as a stream, so an assessment waits
+ * for one round trip, with two reads of KV at most.
+ */
+import { joined, toHex } from "../crypto/bytes.ts";
+import { hmacSha256 } from "../crypto/digest.ts";
+import { newId } from "../crypto/id.ts";
+import type { Config } from "../env.ts";
+import { askPrefixWatch } from "../sentinel/activity/client.ts";
+import type { Surroundings } from "../guard/decisions/assess.ts";
+import { askGuard, type GuardCaller } from "../guard/client.ts";
+import { following } from "../guard/streamed-argument.ts";
+import { log } from "../log.ts";
+import type { TenantPolicy } from "../tenancy/policy.ts";
+import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
+import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
+import type { Context } from "../sentinel/context.ts";
+import type { DataSource, NetworkEvidence } from "../sentinel/evidence.ts";
+import {
+  type Address,
+  contains,
+  isReserved,
+  type Network,
+  parseNetwork,
+} from "../sentinel/network/address.ts";
+import { lookupNetwork, networkInMemory, type Prefetched } from "../sentinel/network/lookup.ts";
+import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
+import { populationNear } from "../sentinel/population/population.ts";
+import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
+import { isWiderThanBlock, prefixOf, sessionHash } from "../sentinel/session-hashes.ts";
+
+export interface SessionContext {
+  readonly address: Address;
+  readonly agent: string;
+  /** The tenant's own user id for the session, when it was sent. */
+  readonly userId: string | null;
+}
+
+interface DiscoverCall extends GuardCaller {
+  readonly config: Config;
+  readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
+  /** Real time, for the age of the imported data. */
+  readonly arrivedAt: number;
+  /** The network data, where it began to be read beside the check of the token. */
+  readonly prepared: Prefetched | undefined;
+}
+
+/** Parsed once for each policy in memory: a list may have hundreds of entries. */
+const parsed = new WeakMap<readonly string[], readonly Network[]>();
+
+function networksOf(list: readonly string[]): readonly Network[] {
+  const known = parsed.get(list) ?? list.flatMap((text) => parseNetwork(text) ?? []);
+  parsed.set(list, known);
+  return known;
+}
+
+/** The first entry of the tenant's lists that the address is in, of the deny list before the other. */
+function tenantListOf(
+  { config, caller: { tenantId, policy } }: DiscoverCall,
+  address: Address,
+): NetworkEvidence["tenantList"] {
+  for (const list of ["deny", "allow"] as const) {
+    for (const network of networksOf(policy.sentinel[list])) {
+      if (!contains(network, address)) continue;
+      const entry = sessionHash(config.addressHashKey, tenantId, "list_entry", network.text);
+      return { list, entry, network: isWiderThanBlock(network) ? network.text : null };
+    }
+  }
+  return null;
+}
+
+/** An exit that many people share, or that is nobody's, is neither compared nor learned. */
+function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
+  const kinds = facts?.kinds ?? [];
+  return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
+}
+
+/** Whether the address tells nothing of where the person is. */
+function hidesPlace(network: NetworkEvidence): boolean {
+  const { kinds = [], asn } = network.facts ?? {};
+  const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
+  return isShared(network) || isExit || isSatelliteNetwork(asn);
+}
+
+async function surroundingsOf(
+  call: DiscoverCall,
+  identityId: string,
+  { address, agent }: SessionContext,
+  { browser, os, device }: AgentFacts,
+): Promise<Surroundings> {
+  const { env, config, requestId, arrivedAt, now } = call;
+  const { tenantId } = call.caller;
+  const key = config.addressHashKey;
+  const kv = env.IP_REPUTATION;
+  // Two reads at most: where the population is to be read, the list of network data waits.
+  const known = recallPopulation(kv, tenantId, arrivedAt);
+  const readsNow =
+    known === undefined && call.prepared === undefined && networkInMemory(kv, arrivedAt);
+  const [found, read, crowd] = await Promise.all([
+    lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
+    readsNow ? readPopulation(kv, tenantId, arrivedAt) : known,
+    askPrefixWatch(env, key, call.caller, address, identityId, now, requestId),
+  ]);
+  const degraded: DataSource[] = [];
+  if (found.degraded) {
+    degraded.push("ip_reputation");
+    const cause = found.reason === undefined ? {} : { cause: found.reason };
+    log("info", "ip_reputation_degraded", { request_id: requestId, ...cause });
+  }
+  if (read?.degraded) degraded.push("population");
+  if (crowd === undefined) degraded.push("address_activity");
+  const network: NetworkEvidence = {
+    address: sessionHash(key, tenantId, "address", address.text),
+    prefix: sessionHash(key, tenantId, "prefix", prefixOf(address)),
+    facts: found.facts ?? null,
+    reservedRange: isReserved(address) ? address.range : null,
+    tenantList: tenantListOf(call, address),
+  };
+  const shared = isShared(network);
+  const context: Context = {
+    country: shared ? null : (found.facts?.country ?? null),
+    asn: shared ? null : (found.facts?.asn ?? null),
+    prefix: shared ? null : network.prefix,
+    address: shared ? null : network.address,
+    device,
+    os,
+    browser,
+    agent: sessionHash(key, tenantId, "agent", agent),
+    placeHidden: hidesPlace(network),
+  };
+  return {
+    context,
+    network,
+    population: read?.population ? populationNear(read.population, context) : null,
+    populationUnread: read === undefined,
+    crowd: crowd ?? null,
+    degraded,
+  };
+}
+
+/** @throws AppError `user_not_found`, `user_suspended`, `unavailable` */
+export async function discover(
+  call: DiscoverCall,
+  identityId: string,
+  sessionContext: SessionContext,
+): Promise<AssessmentRecord> {
+  const { tenantId, policy } = call.caller;
+  const { challengeAt, denyAt, signalsOff } = policy.sentinel;
+  const { address, agent, userId } = sessionContext;
+  const context = joined(tenantId, identityId, address.text, agent, userId ?? "");
+  const agentFacts = agentFactsOf(agent, call.arrivedAt);
+  const session = {
+    assessmentId: assessmentIdOf(newId(call.now), identityId),
+    agent: agentFacts.kind,
+    userId,
+    contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
+    shown: { address: address.text, agent },
+  };
+  const surroundings = following(surroundingsOf(call, identityId, sessionContext, agentFacts));
+  return await askGuard(call, identityId, (guard, guardCall) =>
+    guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
+  );
+}

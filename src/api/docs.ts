@@ -1,0 +1,65 @@
+/**
+ * `/openapi.json`, and `/docs`, which shows it. Each is made on its first request, not at start-up, and only
+ * then: anybody may ask, as often as they like.
+ */
+import { z } from "zod";
+import { anybody } from "../http/access.ts";
+import { docsPage } from "../http/docs-page.ts";
+import { openApiDocument } from "../http/openapi.ts";
+import { none, type Route, route } from "../http/route.ts";
+
+const securityPolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** @param apiRoutes the operations of the API; the routes made here document themselves too */
+export function documentRoutes(apiRoutes: readonly Route[]): Route[] {
+  let text: string | undefined;
+  let page: string | undefined;
+  const routes: Route[] = [
+    route(
+      {
+        method: "get",
+        path: "/openapi.json",
+        name: "openApi",
+        summary: "This document",
+        tag: "Documentation",
+        access: anybody,
+        body: none,
+        query: none,
+        answers: { 200: { description: "OpenAPI 3.1.", body: z.looseObject({}) } },
+      },
+      async () => {
+        text ??= JSON.stringify(document());
+        return new Response(text, { headers: { "Content-Type": "application/json" } });
+      },
+    ),
+    route(
+      {
+        method: "get",
+        path: "/docs",
+        name: "docs",
+        summary: "This document for people",
+        tag: "Documentation",
+        access: anybody,
+        body: none,
+        query: none,
+        answers: {
+          200: { description: "HTML.", body: z.string(), contentType: "text/html" },
+        },
+      },
+      async () => {
+        page ??= await docsPage(document());
+        return new Response(page, {
+          headers: {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": securityPolicy,
+          },
+        });
+      },
+    ),
+  ];
+  function document() {
+    return openApiDocument([...apiRoutes, ...routes]);
+  }
+  return routes;
+}

@@ -1,0 +1,87 @@
+/** `/v1/tenants/:id/relocation` for the operator: moving a tenant's data to another database. */
+import { z } from "zod";
+import { runBatch } from "../db/client.ts";
+import { controlDb } from "../db/shards.ts";
+import { operator } from "../http/access.ts";
+import { none, reply, route } from "../http/route.ts";
+import { id, instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
+import { once, operatorScope } from "../idempotency/once.ts";
+import { relocationPhases } from "../relocation/phase.ts";
+import { relocate } from "../relocation/relocate.ts";
+import { tableNames } from "../relocation/row-store.ts";
+import type { Relocation } from "../relocation/store.ts";
+
+/** Pages in one request: the free plan of the platform allows 50 subrequests. */
+const usualSlice = 14;
+const mostPerSlice = 200;
+
+const relocationAnswer = z
+  .object({
+    tenant_id: id,
+    from: z.int().min(0),
+    to: z.int().min(0),
+    phase: z.enum(relocationPhases),
+    done: z.boolean(),
+    table: z.string().nullable().meta({ description: "The one that is copied or compared." }),
+    copied: z.int().min(0).meta({ description: "Rows." }),
+    started_at: instant,
+    switched_at: instant
+      .nullable()
+      .meta({ description: "From then on the tenant lives in the new database." }),
+    finished_at: instant.nullable(),
+  })
+  .meta({ id: "Relocation" });
+
+function shownRelocation(relocation: Relocation): z.input<typeof relocationAnswer> {
+  const { tenantId, from, to, phase, tableIndex, copied } = relocation;
+  const hasTable = phase === "copying" || phase === "comparing";
+  return {
+    ...{ tenant_id: tenantId, from, to, phase, copied },
+    done: phase === "done",
+    table: hasTable ? (tableNames[tableIndex] ?? null) : null,
+    started_at: rfc3339(relocation.startedAt),
+    switched_at: rfc3339OrNull(relocation.switchedAt),
+    finished_at: rfc3339OrNull(relocation.finishedAt),
+  };
+}
+
+export const relocationRoutes = [
+  route(
+    {
+      method: "post",
+      path: "/v1/tenants/:id/relocation",
+      name: "relocateTenant",
+      summary: "Move a tenant's data to another database: the next slice, from where it was left",
+      tag: "Tenancy",
+      access: operator,
+      body: z.strictObject({
+        relocation: z.strictObject({
+          shard: z.int().min(0).meta({ description: "0 is `DB`, 1 `DB_1` and so on." }),
+          limit: z.int().min(1).max(mostPerSlice).default(usualSlice).meta({
+            description: "Pages of rows in this request.",
+          }),
+        }),
+      }),
+      query: none,
+      answers: {
+        200: {
+          description:
+            "How far it has come. Send it again until it is done: the last part begins a minute after the switch.",
+          body: z.object({ relocation: relocationAnswer }),
+        },
+      },
+      errors: ["not_found"],
+    },
+    async (exchange) => {
+      const { shard, limit } = exchange.body.relocation;
+      const db = controlDb(exchange.env);
+      const relocation = await once<Relocation>(exchange, operatorScope, db, async (remember) => {
+        const call = { ...exchange, now: exchange.arrivedAt };
+        const moved = await relocate(call, exchange.param("id"), shard, limit);
+        await runBatch(db, await remember(moved));
+        return moved;
+      });
+      return reply(200, { relocation: shownRelocation(relocation) });
+    },
+  ),
+];

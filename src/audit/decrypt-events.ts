@@ -1,0 +1,72 @@
+/** Stored events opened for who may read them: personal parts in the clear, where they still are. */
+
+import { BrokenSealError } from "../crypto/sealed-box.ts";
+import type { Database } from "../db/client.ts";
+import type { Config } from "../env.ts";
+import type { StoredEvent } from "./stamp.ts";
+import type { NoncedParts } from "./leaf.ts";
+import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./personal.ts";
+import { findAuditKeys } from "./store.ts";
+
+export interface OpenedEvent extends StoredEvent {
+  readonly parts: NoncedParts | null;
+  /** The person was erased: nobody can open the parts any more. */
+  readonly erased: boolean;
+}
+
+/** Null for a key that somebody altered: what was sealed under it opens no more. */
+async function keyOrNull(
+  config: Config,
+  owner: { readonly tenantId: string; readonly identityId: string },
+  stored: AuditKey,
+): Promise<OpenAuditKey | null> {
+  try {
+    return await openAuditKey(config.sealingKeys, owner, stored);
+  } catch (error) {
+    if (error instanceof BrokenSealError) return null;
+    throw error;
+  }
+}
+
+/** The keys of the events' identities, with their ids. An erased identity has none. */
+async function keysOf(
+  db: Database,
+  config: Config,
+  tenantId: string,
+  events: readonly StoredEvent[],
+): Promise<Map<string, { readonly id: string; readonly key: OpenAuditKey | null }>> {
+  const identityIds = events.flatMap(({ personal, targetId }) =>
+    personal === null ? [] : [targetId],
+  );
+  if (identityIds.length === 0) return new Map();
+  const stored = await findAuditKeys(db, tenantId, [...new Set(identityIds)]);
+  const opened = [...stored].map(async ([identityId, key]) => {
+    const owner = { tenantId, identityId };
+    return [identityId, { id: key.id, key: await keyOrNull(config, owner, key) }] as const;
+  });
+  return new Map(await Promise.all(opened));
+}
+
+/** @throws StoreError; MissingKeyError where the key that an identity's key is sealed under is gone */
+export async function opened(
+  db: Database,
+  config: Config,
+  tenantId: string,
+  events: readonly StoredEvent[],
+): Promise<OpenedEvent[]> {
+  const keys = await keysOf(db, config, tenantId, events);
+  return await Promise.all(
+    events.map(async (event): Promise<OpenedEvent> => {
+      const { personal, personalDigest, targetId } = event;
+      if (personal === null || personalDigest === null) {
+        return { ...event, parts: null, erased: event.targetType === "identity" };
+      }
+      const known = keys.get(targetId);
+      if (known?.id !== event.personalKey) return { ...event, parts: null, erased: true };
+      if (known.key === null) return { ...event, parts: null, erased: false };
+      const owner = { tenantId, identityId: targetId };
+      const parts = await openParts(known.key, owner, { personal, personalDigest });
+      return { ...event, parts: parts ?? null, erased: false };
+    }),
+  );
+}

@@ -1,0 +1,72 @@
+/** What becomes of an assessed session (pure), and what is learned from it. */
+import type { VerdictRecord } from "../../sentinel/assessment.ts";
+import {
+  type History,
+  type KnownSession,
+  unconfirmedMs,
+  type Verdict,
+  withSession,
+} from "../../sentinel/history.ts";
+import type { IdentityState } from "./state.ts";
+import { type GuardCall, succeeded, type Transition } from "./transition.ts";
+
+function judged(
+  history: History,
+  session: KnownSession,
+  verdict: Verdict,
+  source: VerdictRecord["source"],
+  { now }: GuardCall,
+) {
+  return {
+    history: withSession(history, { ...session, verdict }, now),
+    verdict: { assessmentId: session.id, verdict, source, at: now },
+  };
+}
+
+/** The tenant says what a session was; it may change its mind. */
+export function judge(
+  state: IdentityState,
+  call: GuardCall,
+  history: History,
+  session: KnownSession,
+  verdict: Verdict,
+): Transition<void> {
+  return {
+    // As an assessment, no change of the security state.
+    state: { ...state },
+    entries: [
+      {
+        action: "session.judged",
+        outcome: "success",
+        reason: verdict,
+        details: { assessment_id: session.id },
+      },
+    ],
+    result: succeeded(undefined),
+    ...judged(history, session, verdict, "feedback", call),
+  };
+}
+
+/**
+ * A code was verified with the assessment of its session: that was the user. One that is a
+ * day old, or was reported as fraud, is not learned from; the code counts all the same.
+ */
+export function confirmSession<T>(
+  verified: Transition<T>,
+  call: GuardCall,
+  history: History,
+  assessed: KnownSession,
+): Transition<T> {
+  const session = history.find(({ id }) => id === assessed.id) ?? assessed;
+  const isOld = session.at <= call.now - unconfirmedMs;
+  if (!verified.result.ok || isOld || session.verdict === "fraud") return verified;
+  return {
+    ...verified,
+    entries: verified.entries.map((entry) =>
+      entry.action === "otp.verified" && entry.outcome === "success"
+        ? { ...entry, details: { ...entry.details, assessment_id: session.id } }
+        : entry,
+    ),
+    ...judged(history, session, "legitimate", "verification", call),
+  };
+}

@@ -1,0 +1,150 @@
+/** The live security state of one identity: what its guard holds, and what D1 keeps the record of. */
+import { z } from "zod";
+import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
+import type { AuditKey } from "../../audit/personal.ts";
+import type { LockoutState } from "./lockout.ts";
+
+/** What happened when; the newest of the last hour are kept for velocity and recent failures. */
+export interface RecentAttempt {
+  readonly at: number;
+  readonly kind: "success" | "failure" | "refused" | "assessed";
+}
+
+/** Requests of a kind in the present window. */
+export interface RateWindow {
+  /** Unix ms. */
+  readonly startedAt: number;
+  readonly count: number;
+}
+
+export const rateKinds = ["attempts", "assessments", "provisioning"] as const;
+export type RateKind = (typeof rateKinds)[number];
+
+/** What can be refused, and is then counted rather than told one by one. */
+const refusableActions = [
+  "user.provisioned",
+  "otp.verified",
+  "otp.configured",
+  "otp.removed",
+  "backup_codes.generated",
+  "session.assessed",
+] as const;
+export type RefusableAction = (typeof refusableActions)[number];
+
+/** Refused attempts of one kind that wait to be reported together. */
+export interface RefusalRun {
+  readonly action: AuditAction;
+  readonly reason: string;
+  /** The operation, where a request reached no identity. */
+  readonly route?: string;
+  /** Refusals since the last report. */
+  readonly unreported: number;
+  /** Reports of this run so far; each doubles the wait for the next. */
+  readonly reports: number;
+  readonly lastAt: number;
+  readonly lastActor: Actor;
+  readonly lastRequestId: string;
+}
+
+export interface IdentityState {
+  readonly tenantId: string;
+  readonly identityId: string;
+  readonly externalId: string;
+  /** `erased` is a tombstone that lives until D1 has forgotten the person too. */
+  readonly status: "active" | "suspended" | "erased";
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly lastVerifiedAt: number | null;
+  readonly totp: {
+    /** The secret in a sealed box. */
+    readonly sealed: string;
+    /** The newest step accepted; every step up to it is spent (RFC 6238 §5.2). */
+    readonly lastTimeStep: number | null;
+  } | null;
+  /** A secret shown but not confirmed yet (enrolment `confirm`). */
+  readonly pendingTotp: { readonly sealed: string; readonly expiresAt: number } | null;
+  /** Too many failures in a row: no code is evaluated until TOTP is configured anew. */
+  readonly otpDisabled: boolean;
+  readonly backupCodes: {
+    readonly keyVersion: number;
+    /** HMAC-SHA-256, hex. */
+    readonly unspent: readonly string[];
+    readonly spent: readonly string[];
+  } | null;
+  readonly lockout: LockoutState;
+  /** Opens the personal parts of this identity's audit events; made before the first delivery. */
+  readonly auditKey: AuditKey | null;
+  readonly refusals: readonly RefusalRun[];
+  readonly recent: readonly RecentAttempt[];
+  readonly rates: Readonly<Partial<Record<RateKind, RateWindow>>>;
+}
+
+const actorSchema = z.object({
+  type: z.enum(actorTypes),
+  id: z.string().nullable(),
+});
+
+const stateSchema: z.ZodType<IdentityState> = z.object({
+  tenantId: z.string(),
+  identityId: z.string(),
+  externalId: z.string(),
+  status: z.enum(["active", "suspended", "erased"]),
+  createdAt: z.int(),
+  updatedAt: z.int(),
+  lastVerifiedAt: z.int().nullable(),
+  totp: z.object({ sealed: z.string(), lastTimeStep: z.int().nullable() }).nullable(),
+  pendingTotp: z.object({ sealed: z.string(), expiresAt: z.int() }).nullable(),
+  otpDisabled: z.boolean(),
+  backupCodes: z
+    .object({ keyVersion: z.int(), unspent: z.array(z.string()), spent: z.array(z.string()) })
+    .nullable(),
+  lockout: z.object({
+    failedAttempts: z.int(),
+    failuresThisRound: z.int(),
+    locks: z.int(),
+    lockedUntil: z.int().nullable(),
+    failedBeforeEnrolment: z.int(),
+  }),
+  auditKey: z.object({ id: z.string(), sealed: z.string() }).nullable().default(null),
+  refusals: z.array(
+    z.object({
+      action: z.enum(refusableActions),
+      reason: z.string(),
+      unreported: z.int(),
+      reports: z.int(),
+      lastAt: z.int(),
+      lastActor: actorSchema,
+      lastRequestId: z.string(),
+    }),
+  ),
+  recent: z.array(
+    z.object({ at: z.int(), kind: z.enum(["success", "failure", "refused", "assessed"]) }),
+  ),
+  rates: z
+    .partialRecord(z.enum(rateKinds), z.object({ startedAt: z.int(), count: z.int() }))
+    .default({}),
+});
+
+/** Thrown where a record is that of another identity than its row says. */
+class ForeignStateError extends Error {
+  constructor() {
+    super("A stored state belongs to another identity");
+    this.name = "ForeignStateError";
+  }
+}
+
+/**
+ * Reads a stored state.
+ * @param of the identity it must be that of, where it comes from outside the guard
+ * @throws ZodError, SyntaxError or ForeignStateError when it is damaged
+ */
+export function parseState(
+  text: string,
+  of?: Pick<IdentityState, "tenantId" | "identityId">,
+): IdentityState {
+  const state = stateSchema.parse(JSON.parse(text));
+  if (of !== undefined && (state.tenantId !== of.tenantId || state.identityId !== of.identityId)) {
+    throw new ForeignStateError();
+  }
+  return state;
+}

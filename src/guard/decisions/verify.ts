@@ -1,0 +1,238 @@
+/**
+ * The decision on one code (pure). What needs keys and time to compute, the evidence, is gathered
+ * before; here it is only compared with the state as it is in the instant of the decision.
+ */
+
+import { utf8 } from "../../crypto/bytes.ts";
+import { equalBytes } from "../../crypto/constant-time.ts";
+import { afterFailure, isLocked, type LockoutPolicy, noFailures } from "./lockout.ts";
+import { carriedOut, refuse } from "./refusals.ts";
+import type { IdentityState } from "./state.ts";
+import {
+  type FiledEntry,
+  failed,
+  type GuardCall,
+  type GuardError,
+  succeeded,
+  type Transition,
+  withRecent,
+} from "./transition.ts";
+
+/** A code as typed, in its one spelling. */
+export type Attempt =
+  | { readonly method: "totp"; readonly code: string }
+  | { readonly method: "backup_code"; readonly code: string };
+
+/** What was computed about an attempt, and from which stored values. */
+export type Evidence =
+  | {
+      readonly method: "totp";
+      /** The sealed secrets that were looked at; a decision needs them to be the present ones. */
+      readonly sealed: string | null;
+      readonly pendingSealed: string | null;
+      /** The newest step in the window whose code this is. */
+      readonly step: number | undefined;
+      readonly pendingStep: number | undefined;
+    }
+  | {
+      readonly method: "backup_code";
+      /** The key version of the set the hash was made for; null where there is no set. */
+      readonly keyVersion: number | null;
+      readonly hash: string | null;
+    }
+  | {
+      /** Nothing was computed, because a rule stood against the attempt anyway. */
+      readonly method: Attempt["method"];
+      readonly withheld: true;
+    };
+type TotpEvidence = Extract<Evidence, { readonly sealed: unknown }>;
+type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
+
+export interface Verified {
+  readonly method: Attempt["method"];
+  /** After a backup code. */
+  readonly backupCodesRemaining?: number;
+}
+
+/** The state changed while the evidence was gathered: gather it again. */
+export const stale = Symbol("stale");
+
+/** The pending secret, as long as it may be confirmed. */
+export function livePending(state: IdentityState, now: number) {
+  return state.pendingTotp !== null && now < state.pendingTotp.expiresAt ? state.pendingTotp : null;
+}
+
+/** The live secret, unless too many failures disabled it. */
+export function liveTotp(state: IdentityState) {
+  return state.otpDisabled ? null : state.totp;
+}
+
+/** Why no code is evaluated now, whatever it is. */
+export function refusalOf(
+  state: IdentityState,
+  method: Attempt["method"],
+  now: number,
+): GuardError | undefined {
+  if (state.status === "suspended") return { code: "user_suspended" };
+  if (isLocked(state.lockout, now)) {
+    return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
+  }
+  const pending = livePending(state, now);
+  if (state.otpDisabled && (pending === null || method === "backup_code")) {
+    return { code: "otp_disabled", lockedUntil: null };
+  }
+  const hasTotp = state.totp !== null || pending !== null;
+  const hasFactor = hasTotp || (method === "backup_code" && state.backupCodes !== null);
+  return hasFactor ? undefined : { code: "otp_not_configured" };
+}
+
+interface Judgement {
+  readonly accepted: boolean;
+  /** Why not; for the trail only, the client is told one thing for all. */
+  readonly reason?: "invalid_code" | "replayed_code" | "spent_code";
+  readonly change: Partial<IdentityState>;
+  readonly confirmed?: boolean;
+}
+
+function judgeTotp(
+  state: IdentityState,
+  evidence: TotpEvidence,
+  now: number,
+): Judgement | typeof stale {
+  const totp = liveTotp(state);
+  const pending = livePending(state, now);
+  if (evidence.sealed !== (totp?.sealed ?? null)) return stale;
+  if (evidence.pendingSealed !== (pending?.sealed ?? null)) return stale;
+  const { step, pendingStep } = evidence;
+  if (totp !== null && step !== undefined) {
+    if (totp.lastTimeStep !== null && step <= totp.lastTimeStep) {
+      return { accepted: false, reason: "replayed_code", change: {} };
+    }
+    return { accepted: true, change: { totp: { ...totp, lastTimeStep: step } } };
+  }
+  if (pending !== null && pendingStep !== undefined) {
+    const switched = { sealed: pending.sealed, lastTimeStep: pendingStep };
+    return {
+      accepted: true,
+      confirmed: true,
+      change: { totp: switched, pendingTotp: null, otpDisabled: false },
+    };
+  }
+  return { accepted: false, reason: "invalid_code", change: {} };
+}
+
+function judgeBackupCode(
+  state: IdentityState,
+  evidence: BackupCodeEvidence,
+): Judgement | typeof stale {
+  const set = state.backupCodes;
+  if (evidence.keyVersion !== (set?.keyVersion ?? null)) return stale;
+  const { hash } = evidence;
+  if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
+  const among = (hashes: readonly string[]) =>
+    hashes.filter((stored) => equalBytes(utf8(stored), utf8(hash))).length > 0;
+  if (among(set.unspent)) {
+    const unspent = set.unspent.filter((stored) => stored !== hash);
+    const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };
+    return { accepted: true, change: { backupCodes } };
+  }
+  const reason = among(set.spent) ? "spent_code" : "invalid_code";
+  return { accepted: false, reason, change: {} };
+}
+
+function accept(
+  state: IdentityState,
+  call: GuardCall,
+  method: Attempt["method"],
+  { change, confirmed }: Judgement,
+): Transition<Verified> {
+  const entries: FiledEntry[] = [
+    { action: "otp.verified", outcome: "success", details: { method } },
+  ];
+  if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
+  const remaining = change.backupCodes?.unspent.length;
+  return carriedOut(
+    state,
+    {
+      ...change,
+      lockout: noFailures,
+      lastVerifiedAt: call.now,
+      recent: withRecent(state, "success", call.now),
+    },
+    entries,
+    succeeded(remaining === undefined ? { method } : { method, backupCodesRemaining: remaining }),
+    call.now,
+  );
+}
+
+function reject(
+  state: IdentityState,
+  call: GuardCall,
+  method: Attempt["method"],
+  reason: string,
+  policy: LockoutPolicy,
+): Transition<Verified> {
+  const failure = afterFailure(state.lockout, policy, call.now);
+  const { failedAttempts, locks, lockedUntil } = failure.state;
+  const entries: FiledEntry[] = [
+    {
+      action: "otp.verified",
+      outcome: "failure",
+      reason,
+      details: { method, failed_attempts: failedAttempts },
+    },
+  ];
+  if (failure.locked) {
+    entries.push({
+      action: "user.locked",
+      outcome: "success",
+      reason: "too_many_failures",
+      details: { locks, locked_until: new Date(lockedUntil ?? call.now).toISOString() },
+    });
+  }
+  if (failure.disabled) {
+    entries.push({
+      action: "otp.disabled",
+      outcome: "success",
+      reason: "too_many_failures",
+      details: { failed_attempts: failedAttempts },
+    });
+  }
+  return carriedOut(
+    state,
+    {
+      lockout: failure.state,
+      otpDisabled: state.otpDisabled || failure.disabled,
+      pendingTotp: failure.disabled ? null : state.pendingTotp,
+      recent: withRecent(state, "failure", call.now),
+    },
+    entries,
+    failed({
+      code: "invalid_code",
+      attemptsRemaining: failure.attemptsRemaining,
+      lockedUntil: failure.locked ? lockedUntil : null,
+    }),
+    call.now,
+  );
+}
+
+/** Accepts, rejects or refuses the attempt, or finds the evidence stale. */
+export function verify(
+  state: IdentityState,
+  call: GuardCall,
+  evidence: Evidence,
+  policy: LockoutPolicy,
+): Transition<Verified> | typeof stale {
+  const { method } = evidence;
+  const refusal = refusalOf(state, method, call.now);
+  if (refusal !== undefined) return refuse(state, call, "otp.verified", refusal);
+  if ("withheld" in evidence) return stale;
+  const judgement =
+    evidence.method === "totp"
+      ? judgeTotp(state, evidence, call.now)
+      : judgeBackupCode(state, evidence);
+  if (judgement === stale) return stale;
+  return judgement.accepted
+    ? accept(state, call, method, judgement)
+    : reject(state, call, method, judgement.reason ?? "invalid_code", policy);
+}

@@ -1,0 +1,218 @@
+/** A guard's outbox on its way to D1: at least once, idempotent, all of a delivery or nothing. */
+import { type FiledEvent, filed } from "../../audit/stamp.ts";
+import { openAuditKey } from "../../audit/personal.ts";
+import { insertEvents } from "../../audit/store.ts";
+import {
+  type Database,
+  runBatch,
+  type Statement,
+  StoreError,
+  wroteNothing,
+} from "../../db/client.ts";
+import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
+import { DeadlineError } from "../../deadline.ts";
+import { configNow } from "../../env.ts";
+import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
+import { requireFittingKeys } from "../../keys/key-check.ts";
+import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
+import { causeOf, log } from "../../log.ts";
+import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import { forgetLeftBehind } from "../../relocation/left-behind.ts";
+import { recountPopulation } from "../../sentinel/population/store.ts";
+import {
+  forgetAssessments,
+  insertAssessments,
+  saveVerdicts,
+} from "../../sentinel/assessments/store.ts";
+import { sealingVersionsOf } from "../reseal.ts";
+import type { IdentityState } from "../decisions/state.ts";
+import type { Pending } from "../storage.ts";
+
+/** All that a guard has not delivered, as D1 is to have it: sealed and stamped. Plain JSON. */
+export interface Delivery {
+  readonly record: IdentityRecord;
+  readonly events: readonly FiledEvent[];
+  readonly assessments: readonly AssessmentRecord[];
+  readonly verdicts: readonly VerdictRecord[];
+  /** Versions of the keys that what D1 gets is under. */
+  readonly keys: { readonly sealing: readonly number[]; readonly backupCodes: readonly number[] };
+}
+
+function recordOf(state: IdentityState, version: number, realNow: number): IdentityRecord {
+  const erased = state.status === "erased";
+  return {
+    tenantId: state.tenantId,
+    id: state.identityId,
+    externalId: erased ? null : state.externalId,
+    status: state.status,
+    lockedUntil: state.lockout.lockedUntil,
+    createdAt: state.createdAt,
+    // A tombstone's life is real time, whatever clock the erasing request ran at.
+    updatedAt: erased ? realNow : state.updatedAt,
+    version,
+    // Attempts of the last hour and minute are worth nothing after a restore.
+    state: erased ? null : JSON.stringify({ ...state, recent: [], rates: {} }),
+  };
+}
+
+/** @throws ConfigError, UnfitKeysError: nothing is sealed or stamped under keys that do not fit */
+export async function deliveryOf(env: Env, pending: Pending, realNow: number): Promise<Delivery> {
+  const { state, version, dispatches } = pending;
+  const { auditKey, backupCodes } = state;
+  const config = configNow(env);
+  await requireFittingKeys(env, config, realNow);
+  const events = await filed(
+    config.auditSigningKeys,
+    dispatches.flatMap((dispatch) => dispatch.events),
+    // Of an erased person nothing is filed any more but that it happened.
+    auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
+  );
+  return {
+    record: recordOf(state, version, realNow),
+    events,
+    assessments: dispatches.flatMap(({ assessment }) => assessment ?? []),
+    verdicts: dispatches.flatMap(({ verdict }) => verdict ?? []),
+    keys: {
+      sealing: sealingVersionsOf(state),
+      backupCodes: backupCodes === null ? [] : [backupCodes.keyVersion],
+    },
+  };
+}
+
+/** What one delivery says of its identity. The record comes first: the others look at it. */
+function statementsOf(db: Database, delivery: Delivery): Statement[] {
+  const { record, assessments, verdicts } = delivery;
+  const { tenantId, id: identityId, version } = record;
+  const delivered = { tenantId, identityId, version };
+  return [
+    saveRecord(db, record),
+    ...insertAssessments(db, delivered, assessments),
+    ...saveVerdicts(db, delivered, verdicts),
+    ...(record.status === "erased"
+      ? [forgetAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
+      : []),
+  ];
+}
+
+/**
+ * The keys that what D1 gets is under must not count as out of use; an older build may write this. After
+ * the records: what came too late for D1 needs no key there.
+ */
+function revivedKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
+  const needed = (ring: keyof Delivery["keys"]) =>
+    deliveries.flatMap(({ record: { tenantId, id: identityId, version: recordVersion }, keys }) =>
+      [...new Set(keys[ring])].map(
+        (keyVersion): NeededKey => ({ tenantId, identityId, recordVersion, keyVersion }),
+      ),
+    );
+  const [sealing, hashing] = [needed("sealing"), needed("backupCodes")];
+  return [
+    ...(sealing.length === 0 ? [] : [reviveNeededKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reviveNeededKeys(db, "backup_codes", hashing)]),
+  ];
+}
+
+/** The events of a tenant's deliveries. One may be in several: a guard sends what has not arrived again. */
+function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
+  const events = deliveries.flatMap((delivery) => delivery.events);
+  return [...new Map(events.map((event) => [event.id, event])).values()];
+}
+
+/** A delivery that is in D1. */
+interface Arrived {
+  readonly delivery: Delivery;
+  /** Its events are there, but a newer record was, so neither its record is nor what hangs on that. */
+  readonly isOvertaken: boolean;
+}
+
+/** Files deliveries of one tenant or many, together: one transaction, and one wait for it. */
+async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Arrived[]> {
+  const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
+  const statements: Statement[] = [];
+  const placed = deliveries.map((delivery) => {
+    const recordAt = statements.length;
+    statements.push(...statementsOf(db, delivery));
+    return { delivery, recordAt };
+  });
+  const results = await runBatch(db, [
+    ...statements,
+    ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
+    ...revivedKeys(db, deliveries),
+  ]);
+  return placed.map(({ delivery, recordAt }) => ({
+    delivery,
+    isOvertaken: wroteNothing(results[recordAt]),
+  }));
+}
+
+/**
+ * @returns whether D1 has its record now, and not a newer one
+ * @throws StoreError: then nothing or everything arrived, and all may be filed again
+ */
+export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
+  const { tenantId, id: identityId, status } = delivery.record;
+  const arrived = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
+  if (status === "erased") await forgetLeftBehind(env, tenantId, identityId);
+  return arrived.every(({ isOvertaken }) => !isOvertaken);
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof StoreError && error.cause instanceof DeadlineError;
+}
+
+/** Those of one database in one transaction; where that fails, those of each tenant in one of their own. */
+async function fileAtShard(
+  env: Env,
+  shard: number,
+  deliveries: readonly Delivery[],
+): Promise<readonly Arrived[]> {
+  try {
+    return await fileIn(databaseAt(env, shard), deliveries);
+  } catch {
+    // One that cannot be filed, of a tenant that is moving too, must not hold up those of other tenants.
+    const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
+    const arrived: Arrived[] = [];
+    for (const [tenantId, ofTenant] of byTenant) {
+      try {
+        arrived.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
+      } catch (error) {
+        log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
+        // Of a database that does not answer nobody is waited for a hundred times.
+        if (isTimeout(error)) break;
+      }
+    }
+    return arrived;
+  }
+}
+
+/** The deliveries by the database of their tenants. @throws StoreError */
+async function byShard(
+  env: Env,
+  deliveries: readonly Delivery[],
+): Promise<Map<number, Delivery[]>> {
+  const tenants = [...new Set(deliveries.map(({ record }) => record.tenantId))];
+  const shards = new Map(
+    await Promise.all(
+      tenants.map(async (tenantId) => [tenantId, await shardOf(env, tenantId)] as const),
+    ),
+  );
+  return Map.groupBy(deliveries, ({ record }) => shards.get(record.tenantId) ?? 0);
+}
+
+/**
+ * Files deliveries of any tenants, in as few transactions as that takes.
+ * @returns those that arrived; the others may be filed again
+ */
+export async function fileDeliveries(
+  env: Env,
+  deliveries: readonly Delivery[],
+): Promise<readonly Arrived[]> {
+  try {
+    const shards = await byShard(env, deliveries);
+    const filed = [...shards].map(([shard, some]) => fileAtShard(env, shard, some));
+    return (await Promise.all(filed)).flat();
+  } catch (error) {
+    log("error", "deliveries_not_filed", { cause: causeOf(error), count: deliveries.length });
+    return [];
+  }
+}

@@ -1,0 +1,43 @@
+/** The way from the edge to the watch over an address block. */
+import { within } from "../../deadline.ts";
+import { causeOf, log } from "../../log.ts";
+import type { Crowd } from "../evidence.ts";
+import type { Address } from "../network/address.ts";
+import { prefixOf, sessionHash } from "../session-hashes.ts";
+import type { TenantCaller } from "../../tenancy/caller.ts";
+import { objectOf } from "../../location.ts";
+
+/** A login does not wait longer than this for what others do. */
+const timeoutMs = 1_000;
+
+/**
+ * Counts an attempt from the address. Never throws.
+ * @param key ADDRESS_HASH_KEY
+ * @param now Unix ms; the tenant's test clock where one was sent
+ * @returns distinct identities in ten minutes, with this one; undefined where nobody could say
+ */
+export async function askPrefixWatch(
+  { PREFIXES }: Pick<Env, "PREFIXES">,
+  key: Uint8Array,
+  { tenantId, place }: Pick<TenantCaller, "tenantId" | "place">,
+  address: Address,
+  identityId: string,
+  now: number,
+  requestId: string,
+): Promise<Crowd | undefined> {
+  try {
+    const prefix = sessionHash(key, tenantId, "prefix", prefixOf(address));
+    const watch = objectOf(PREFIXES, `${tenantId}:${prefix}`, place);
+    const hash = sessionHash(key, tenantId, "address", address.text);
+    // It may be an id that nobody has, and then nothing of it may stay.
+    const identity = sessionHash(key, tenantId, "identity", identityId);
+    const crowd = await within(
+      timeoutMs,
+      watch.count({ address: hash, identityId: identity, now }),
+    );
+    return crowd ?? undefined;
+  } catch (error) {
+    log("error", "prefix_watch_unreachable", { request_id: requestId, cause: causeOf(error) });
+    return undefined;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The prefix watch: one Durable Object for each tenant and address block (/24, /48), which counts how
+ * many identities were tried from there within ten minutes. Many at once are credential stuffing, or an
+ * office; the score says which (sentinel/signals/behaviour.ts).
+ *
+ * It knows keyed hashes only, and forgets all of them when nothing has come for ten minutes. The window
+ * follows the time of the requests; forgetting is by the clock, and decides nothing.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { causeOf, log } from "../../log.ts";
+import type { Crowd } from "../evidence.ts";
+
+const windowMs = 10 * 60 * 1000;
+/** An identity that comes again is written anew at most this often: a write is what costs. */
+const refreshMs = 60 * 1000;
+/** From here on more of them say nothing more, and are not counted. */
+const mostIdentities = 1_000;
+/** Addresses of one identity that count: it must not take the place of others. */
+const mostAddresses = 4;
+
+/** An identity tried from an address. */
+interface Tried {
+  readonly identityId: string;
+  readonly address: string;
+  readonly at: number;
+}
+
+export interface WatchCall {
+  /** Keyed hash of the address, hex. */
+  readonly address: string;
+  /** Keyed hash of the identity's id, hex. */
+  readonly identityId: string;
+  /** Unix ms; the tenant's test clock where one was sent. */
+  readonly now: number;
+}
+
+function keyOf({ identityId, address }: Pick<Tried, "identityId" | "address">): string {
+  return `${identityId} ${address}`;
+}
+
+export class PrefixWatch extends DurableObject<Env> {
+  /** Mirrors the table; `undefined` until it was read. */
+  #tried: Map<string, Tried> | undefined;
+  /** When the pending alarm fires, Unix ms. */
+  #alarmAt: number | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = (await ctx.storage.getAlarm()) ?? undefined;
+    });
+  }
+
+  /**
+   * Counts an attempt. @returns distinct identities in the last ten minutes, with this one; null
+   * where that could not be told
+   */
+  async count({ address, identityId, now }: WatchCall): Promise<Crowd | null> {
+    try {
+      const known = this.#read().get(keyOf({ address, identityId }));
+      const isFresh = known !== undefined && Math.abs(now - known.at) < refreshMs;
+      if (!isFresh && (known !== undefined || this.#hasRoomFor(identityId, now))) {
+        this.#write({ address, identityId, at: now }, now);
+      }
+      const crowd = this.#crowd(address, identityId, now);
+      await this.#arm();
+      return crowd;
+    } catch (error) {
+      log("error", "prefix_watch_failed", { cause: causeOf(error) });
+      return null;
+    }
+  }
+
+  /** Nothing has come for as long as the window: all of it has grown old. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = undefined;
+    this.#tried = undefined;
+    await this.ctx.storage.deleteAll();
+  }
+
+  /** What is of a later clock is in the window too: a request may be overtaken. */
+  #within(now: number): Tried[] {
+    return [...this.#read().values()].filter(
+      ({ at }) => at > now - windowMs && at < now + windowMs,
+    );
+  }
+
+  #hasRoomFor(identityId: string, now: number): boolean {
+    const within = this.#within(now);
+    const own = within.filter((one) => one.identityId === identityId).length;
+    const others = new Set(within.map((one) => one.identityId)).size;
+    return own === 0 ? others < mostIdentities : own < mostAddresses;
+  }
+
+  #crowd(address: string, identityId: string, now: number): Crowd {
+    const within = this.#within(now);
+    const distinct = (all: readonly Tried[]) =>
+      new Set([identityId, ...all.map((one) => one.identityId)]).size;
+    return {
+      fromAddress: distinct(within.filter((one) => one.address === address)),
+      fromPrefix: distinct(within),
+    };
+  }
+
+  #read(): Map<string, Tried> {
+    this.#tried ??= this.#load();
+    return this.#tried;
+  }
+
+  #load(): Map<string, Tried> {
+    const { sql } = this.ctx.storage;
+    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tried'").toArray();
+    if (tables.length === 0) return new Map();
+    const rows = sql
+      .exec<{ identity_id: string; address: string; at: number }>(
+        "SELECT identity_id, address, at FROM tried",
+      )
+      .toArray()
+      .map(({ identity_id: identityId, address, at }): Tried => ({ identityId, address, at }));
+    return new Map(rows.map((row) => [keyOf(row), row]));
+  }
+
+  /** Synchronous: table and mirror change together. What has left the window makes room. */
+  #write(tried: Tried, now: number): void {
+    const mirror = this.#read();
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      sql.exec(
+        "CREATE TABLE IF NOT EXISTS tried (identity_id TEXT, address TEXT, at INTEGER NOT NULL, PRIMARY KEY (identity_id, address)) WITHOUT ROWID",
+      );
+      sql.exec(
+        "INSERT OR REPLACE INTO tried (identity_id, address, at) VALUES (?, ?, ?)",
+        tried.identityId,
+        tried.address,
+        tried.at,
+      );
+      sql.exec("DELETE FROM tried WHERE at <= ? OR at >= ?", now - windowMs, now + windowMs);
+    });
+    mirror.set(keyOf(tried), tried);
+    const within = new Set(this.#within(now));
+    for (const [key, one] of mirror) if (!within.has(one)) mirror.delete(key);
+  }
+
+  /**
+   * Keeps the alarm about ten minutes ahead of the last attempt. Moving it is a write, so it moves once
+   * a minute at most.
+   */
+  async #arm(): Promise<void> {
+    const at = Date.now() + windowMs;
+    if (this.#alarmAt !== undefined && this.#alarmAt >= at - refreshMs) return;
+    this.#alarmAt = at;
+    await this.ctx.storage.setAlarm(at);
+  }
+}

@@ -1,0 +1,19 @@
+/** Where tenants' objects are, for who has no caller that says so. */
+import type { Database } from "../db/client.ts";
+import type { Place } from "../location.ts";
+import { policyOf } from "./settings.ts";
+import { listPlacements } from "./store.ts";
+
+/** By tenant id; a tenant that is not there has none. @throws StoreError */
+export async function findPlaces(
+  db: Database,
+  tenantIds: readonly string[],
+): Promise<ReadonlyMap<string, Place>> {
+  const rows = await listPlacements(db, [...new Set(tenantIds)]);
+  return new Map(
+    rows.map(({ id, jurisdiction, settings }) => [
+      id,
+      { jurisdiction, hint: policyOf(settings).location.hint },
+    ]),
+  );
+}

@@ -1,0 +1,222 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
+import { scoreOf } from "../../src/sentinel/score.ts";
+import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
+import { type Answer, Tenant, User } from "../support/client.ts";
+
+async function list(tenant: Tenant, query = ""): Promise<Answer["body"]> {
+  return (await tenant.send("GET", `/v1/sentinel/assessments${query}`)).body;
+}
+
+async function simulate(tenant: Tenant, simulation: object): Promise<Answer> {
+  return await tenant.send("POST", "/v1/sentinel/simulate", { simulation });
+}
+
+function idsOf({ assessments }: Answer["body"]): string[] {
+  return assessments.map(({ assessment_id: id }: { assessment_id: string }) => id);
+}
+
+/** A tenant with one user who was assessed in these ways; all of it is in D1. */
+async function assessedIn(...contexts: readonly object[]) {
+  const tenant = await Tenant.create();
+  const user = await User.provision(tenant);
+  const ids: string[] = [];
+  for (const context of contexts) {
+    ids.push((await user.discover(context)).body.assessment_id);
+  }
+  await user.events();
+  return { tenant, user, ids };
+}
+
+describe("The list of assessments", () => {
+  it("has everything a score was made from, and what was answered", async () => {
+    const { tenant, user, ids } = await assessedIn({ ua: "", user_id: "somebody else" });
+    const { assessments, has_more: hasMore } = await list(tenant);
+    expect(hasMore).toBe(false);
+    const [stored] = assessments;
+    expect(stored).toMatchObject({
+      assessment_id: ids[0],
+      user_id: user.id,
+      recommendation: "challenge",
+      policy: { challenge_at: 0.5, deny_at: 0.8, signals_off: [] },
+      outcome: null,
+      outcome_source: null,
+      outcome_at: null,
+    });
+    const inputs = sessionEvidenceSchema.parse(stored.inputs);
+    const reasons = reasonsFor(inputs, stored.policy.signals_off);
+    expect(reasons).toEqual(stored.reasons);
+    expect(scoreOf(reasons)).toBe(stored.risk_score);
+    expect(canonicalDigest(inputs)).toBe(stored.inputs_digest);
+  });
+
+  it("comes in pages, the newest first, without gap or double", async () => {
+    const { tenant, ids } = await assessedIn({}, {}, {}, {}, {});
+    const seen: string[] = [];
+    let after = "";
+    for (let page = 0; page < 5; page += 1) {
+      const body = await list(tenant, `?limit=2${after}`);
+      seen.push(...idsOf(body));
+      if (!body.has_more) break;
+      after = `&after=${body.next_after}`;
+    }
+    expect(seen).toEqual(ids.toReversed());
+  });
+
+  it("filters by user, recommendation, outcome, score and time", async () => {
+    const tenant = await Tenant.create();
+    const [alice, bob] = [await User.provision(tenant), await User.provision(tenant)];
+    const first = "2026-03-02T09:00:00Z";
+    tenant.clock = first;
+    const { assessment_id: calm } = await alice.assessed();
+    tenant.clock = "2026-03-03T09:00:00Z";
+    const { assessment_id: odd } = await alice.assessed({ ua: "", user_id: "x" });
+    const { assessment_id: bobs } = await bob.assessed();
+    await alice.judge(odd, "fraud");
+    await bob.events();
+    const found = async (query: string) => idsOf(await list(tenant, `?${query}`)).toSorted();
+    expect(await found(`externalUserId=${bob.externalId}`)).toEqual([bobs]);
+    expect(await found("recommendation=challenge")).toEqual([odd]);
+    expect(await found("outcome=fraud")).toEqual([odd]);
+    expect(await found("outcome=none")).toEqual([calm, bobs].toSorted());
+    expect(await found("min_score=0.5")).toEqual([odd]);
+    expect(await found("to=2026-03-03T00:00:00Z")).toEqual([calm]);
+    expect(await found("from=2026-03-03T00:00:00Z")).toEqual([odd, bobs].toSorted());
+    expect(await found("outcome=legitimate")).toEqual([]);
+  });
+
+  it("refuses a filter that is none", async () => {
+    const tenant = await Tenant.create();
+    for (const query of [
+      "recommendation=maybe",
+      "outcome=null",
+      "min_score=2",
+      "min_score=-0.1",
+      "min_score=.5e1",
+      "after=xyz",
+      "from=yesterday",
+      "limit=101",
+    ]) {
+      const answer = await tenant.send("GET", `/v1/sentinel/assessments?${query}`);
+      expect(answer.status).toBe(400);
+    }
+  });
+
+  it("shows an assessment of an older model, without inputs it cannot read", async () => {
+    const { tenant, ids } = await assessedIn({});
+    await env.DB.prepare(
+      "UPDATE assessments SET model = 'sentinel-1', evidence = '{}', evidence_digest = NULL, policy = NULL WHERE id = ?",
+    )
+      .bind(ids[0])
+      .run();
+    const { assessments } = await list(tenant);
+    expect(assessments).toMatchObject([{ model: "sentinel-1", inputs: null, policy: null }]);
+    const { simulation } = (await simulate(tenant, { sentinel: {} })).body;
+    expect(simulation).toMatchObject({ replayed: 0, other_model: 1, changed: [] });
+  });
+});
+
+describe("A simulation", () => {
+  const odd = { ua: "", user_id: "somebody else" };
+
+  it("changes nothing under the policy that is in force", async () => {
+    const { tenant } = await assessedIn({}, odd, { ua: "curl/8.9" });
+    const { status, body } = await simulate(tenant, { sentinel: {} });
+    expect(status).toBe(200);
+    expect(body.simulation).toMatchObject({
+      replayed: 3,
+      other_model: 0,
+      changed: [],
+      recommendations: {
+        before: { allow: 2, challenge: 1, deny: 0 },
+        after: { allow: 2, challenge: 1, deny: 0 },
+      },
+      has_more: false,
+    });
+  });
+
+  it("tells whose recommendation other thresholds would change", async () => {
+    const { tenant, user, ids } = await assessedIn({}, odd);
+    const { simulation } = (
+      await simulate(tenant, { sentinel: { challenge_at: 0.3, deny_at: 0.5 } })
+    ).body;
+    expect(simulation.changed).toMatchObject([
+      {
+        assessment_id: ids[1],
+        user_id: user.id,
+        before: { recommendation: "challenge" },
+        after: { recommendation: "deny" },
+      },
+    ]);
+    expect(simulation.changed[0].after.risk_score).toBe(simulation.changed[0].before.risk_score);
+    // It was a question, not a change.
+    expect((await user.discover(odd)).body.recommendation).toBe("challenge");
+  });
+
+  it("computes scores anew where signals are switched off", async () => {
+    const { tenant } = await assessedIn(odd);
+    const off = { sentinel: { signals_off: ["agent_empty", "user_mismatch"] } };
+    const { changed } = (await simulate(tenant, off)).body.simulation;
+    expect(changed).toMatchObject([{ after: { risk_score: 0.05, recommendation: "allow" } }]);
+  });
+
+  it("finds addresses and blocks of draft lists by their hashes", async () => {
+    const { tenant, ids } = await assessedIn(
+      { ip: "8.8.8.8" },
+      { ip: "8.8.4.4" },
+      { ip: "2001:4860:4860::8888" },
+    );
+    const changedBy = async (deny: readonly string[]) => {
+      const { simulation } = (await simulate(tenant, { sentinel: { deny } })).body;
+      const changed: { assessment_id: string }[] = simulation.changed;
+      return [
+        changed.map(({ assessment_id: id }) => ids.indexOf(id)).toSorted(),
+        simulation.not_replayable,
+      ];
+    };
+    expect(await changedBy(["8.8.8.8"])).toEqual([[0], []]);
+    expect(await changedBy(["8.8.4.0/24"])).toEqual([[1], []]);
+    expect(await changedBy(["2001:4860:4860::/48"])).toEqual([[2], []]);
+    expect(await changedBy(["8.0.0.0/8"])).toEqual([[], ["8.0.0.0/8"]]);
+  });
+
+  it("knows what was found under an entry before, wherever the draft has it", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    await tenant.setSettings({ sentinel: { deny: ["8.8.0.0/16"] } });
+    expect((await user.discover({ ip: "8.8.8.8" })).status).toBe(403);
+    await user.events();
+    const recommended = async (sentinel: object) =>
+      (await simulate(tenant, { sentinel })).body.simulation.recommendations.after;
+    expect(await recommended({ deny: ["8.0.0.0/8"] })).toMatchObject({ deny: 1 });
+    expect(await recommended({ deny: [] })).toMatchObject({ allow: 1 });
+    expect(await recommended({ deny: [], allow: ["8.8.0.0/16"] })).toMatchObject({ allow: 1 });
+  });
+
+  it("keeps a single denied address out of what is stored, and finds it all the same", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    // A private address is neither compared nor hashed with the session.
+    const shared = (await simulate(tenant, { sentinel: { deny: ["10.1.2.3"] } })).body.simulation;
+    expect(shared.not_replayable).toEqual([]);
+    await tenant.setSettings({ sentinel: { deny: ["10.1.2.3"] } });
+    expect((await user.discover({ ip: "10.1.2.3" })).status).toBe(403);
+    await user.events();
+    expect(JSON.stringify(await list(tenant))).not.toContain("10.1.2.3");
+    expect((await simulate(tenant, { sentinel: {} })).body.simulation.changed).toEqual([]);
+    const without = (await simulate(tenant, { sentinel: { deny: [] } })).body.simulation;
+    expect(without.changed).toHaveLength(1);
+  });
+
+  it("refuses a draft that contradicts itself or what is set", async () => {
+    const tenant = await Tenant.create();
+    const answer = await simulate(tenant, { sentinel: { deny_at: 0.4 } });
+    expect(answer.status).toBe(400);
+    expect(answer.body.issues).toMatchObject([{ path: "simulation.sentinel.deny_at" }]);
+    for (const sentinel of [{ deny: ["x"] }, { signals_off: ["no"] }, { other: 1 }]) {
+      expect((await simulate(tenant, { sentinel })).status).toBe(400);
+    }
+  });
+});

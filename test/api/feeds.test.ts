@@ -1,0 +1,113 @@
+/** `GET /v1/sentinel/feeds` over HTTP. */
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { feedListKey } from "../../src/sentinel/feeds/record.ts";
+import { Tenant } from "../support/client.ts";
+import {
+  addressOf,
+  emptyStore,
+  hour,
+  importFeeds,
+  now,
+  Publisher,
+} from "../sentinel/feeds/publisher.ts";
+
+const path = "/v1/sentinel/feeds";
+
+beforeEach(async () => {
+  vi.restoreAllMocks();
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  vi.spyOn(console, "info").mockImplementation(() => {});
+  await emptyStore();
+});
+
+describe("GET /v1/sentinel/feeds", () => {
+  it("is empty before anything was imported", async () => {
+    const tenant = await Tenant.create("live");
+    const { status, body } = await tenant.send("GET", path);
+    expect(status).toBe(200);
+    expect(body).toEqual({ feeds: [], built_at: null, version: null });
+  });
+
+  it("shows where each feed comes from, its licence, its dates, its rows and its last error", async () => {
+    await importFeeds([{ name: "own", kind: "vpn", lines: ["9.9.0.0/16"] }], now - hour);
+    const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\nnonsense\n9.9.9.8\t1\n");
+    await publisher.refresh("ipsum,tor-exits", now);
+    const tenant = await Tenant.create("live");
+    const { status, body } = await tenant.send("GET", path);
+    expect(status).toBe(200);
+    const at = new Date(now).toISOString();
+    expect(body).toEqual({
+      built_at: at,
+      version: now,
+      feeds: [
+        {
+          name: "own",
+          kind: "vpn",
+          source: "own.txt",
+          licence: null,
+          format: null,
+          fetched_at: new Date(now - hour).toISOString(),
+          changed_at: new Date(now - hour).toISOString(),
+          rows: 1,
+          skipped_lines: 0,
+          last_error: null,
+        },
+        {
+          name: "tor-exits",
+          kind: "tor",
+          source: addressOf("tor-exits"),
+          licence: "CC0-1.0",
+          format: "addresses",
+          fetched_at: null,
+          changed_at: null,
+          rows: 0,
+          skipped_lines: 0,
+          last_error: { at, reason: "the answer was 404" },
+        },
+        {
+          name: "ipsum",
+          kind: "threat",
+          source: addressOf("ipsum"),
+          licence: "Unlicense",
+          format: "addresses with the number of lists",
+          fetched_at: at,
+          changed_at: at,
+          rows: 2,
+          skipped_lines: 1,
+          last_error: null,
+        },
+      ],
+    });
+  });
+
+  it("asks for the permission to read", async () => {
+    const tenant = await Tenant.create("live");
+    const token = await tenant.tokenWith(["idp:read", "sentinel:write"]);
+    const { status, body } = await tenant.send("GET", path, undefined, token);
+    expect(status).toBe(403);
+    expect(body.code).toBe("insufficient_scope");
+  });
+
+  it.each(["fails", "hangs"])("is unavailable when KV %s", async (fault) => {
+    const tenant = await Tenant.create("live");
+    const kv = Object.getPrototypeOf(env.IP_REPUTATION);
+    const never = new Promise<never>(() => {});
+    const answer = () => (fault === "hangs" ? never : Promise.reject(new Error("KV GET failed")));
+    vi.spyOn(kv, "get").mockImplementation(answer);
+    const { status, body } = await tenant.send("GET", path);
+    expect(status).toBe(503);
+    expect(body.code).toBe("unavailable");
+  });
+
+  it.each(["{", "[]", '{"builtAt":1,"feeds":[{"name":"x"}]}'])(
+    "is unavailable when the list is damaged: %s",
+    async (text) => {
+      await env.IP_REPUTATION.put(feedListKey, text);
+      const tenant = await Tenant.create("live");
+      const { status, body } = await tenant.send("GET", path);
+      expect(status).toBe(503);
+      expect(body.code).toBe("unavailable");
+    },
+  );
+});

@@ -1,0 +1,99 @@
+/** An identity and calls on it, as the tests of the guard's pure parts need them. */
+import type { LockoutPolicy } from "../../../src/guard/decisions/lockout.ts";
+import type { IdentityState } from "../../../src/guard/decisions/state.ts";
+import type { FiledEntry, GuardCall, Transition } from "../../../src/guard/decisions/transition.ts";
+import type { Evidence } from "../../../src/guard/decisions/verify.ts";
+
+export const minute = 60_000;
+/** The present of these tests, Unix ms. */
+export const now = 1_700_000_000_000;
+/** The time step that `now` lies in. */
+export const step = Math.floor(now / 30_000);
+
+/** The contract's defaults. */
+export const lockoutPolicy: LockoutPolicy = {
+  maxFailedAttempts: 5,
+  lockSeconds: 900,
+  maxLockSeconds: 86_400,
+  disableAfter: 100,
+};
+
+export function callAt(at: number, requestId = `request-${at}`): GuardCall {
+  return {
+    tenantId: "0123456789abcdef01234567",
+    identityId: "89abcdef0123456789abcdef",
+    now: at,
+    requestId,
+    actor: { type: "api_token", id: "aaaaaaaaaaaaaaaaaaaaaaaa" },
+    jurisdiction: null,
+    requestKey: null,
+  };
+}
+
+export const call = callAt(now);
+
+/** An active identity with a secret, never used. */
+export function identity(changes: Partial<IdentityState> = {}): IdentityState {
+  return {
+    tenantId: call.tenantId,
+    identityId: call.identityId,
+    externalId: "ORG_USR_9921_AFG",
+    status: "active",
+    createdAt: now - 1_000,
+    updatedAt: now - 1_000,
+    lastVerifiedAt: null,
+    totp: { sealed: "sealed-1", lastTimeStep: null },
+    pendingTotp: null,
+    otpDisabled: false,
+    backupCodes: null,
+    lockout: {
+      failedAttempts: 0,
+      failuresThisRound: 0,
+      locks: 0,
+      lockedUntil: null,
+      failedBeforeEnrolment: 0,
+    },
+    auditKey: { id: "0123456789abcdef", sealed: "sealed-2" },
+    refusals: [],
+    recent: [],
+    rates: {},
+    ...changes,
+  };
+}
+
+export function lockoutWith(
+  changes: Partial<IdentityState["lockout"]>,
+): Pick<IdentityState, "lockout"> {
+  return { lockout: { ...identity().lockout, ...changes } };
+}
+
+/** What a code was found to be, against the example's secret unless said otherwise. */
+export function totpEvidence(
+  changes: Partial<Extract<Evidence, { readonly sealed: unknown }>> = {},
+): Evidence {
+  return {
+    method: "totp",
+    sealed: "sealed-1",
+    pendingSealed: null,
+    step: undefined,
+    pendingStep: undefined,
+    ...changes,
+  };
+}
+
+export function backupEvidence(hash: string | null, keyVersion: number | null = 1): Evidence {
+  return { method: "backup_code", keyVersion, hash };
+}
+
+/** The transition; fails where the evidence was found stale. */
+export function decided<T>(transition: Transition<T> | symbol): Transition<T> {
+  if (typeof transition === "symbol") throw new Error("The evidence was found stale");
+  return transition;
+}
+
+/** Action, outcome and reason of what is filed. */
+export function told(entries: readonly FiledEntry[]) {
+  return entries.map(({ action, outcome, reason }) =>
+    [action, outcome, reason ?? ""].join(" ").trim(),
+  );
+}

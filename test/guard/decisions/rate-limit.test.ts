@@ -1,0 +1,95 @@
+import { describe, expect, test } from "vitest";
+import { limited, rateQuotas } from "../../../src/guard/decisions/rate-limit.ts";
+import type { IdentityState } from "../../../src/guard/decisions/state.ts";
+import {
+  type GuardCall,
+  succeeded,
+  type Transition,
+} from "../../../src/guard/decisions/transition.ts";
+import { callAt, identity, now } from "./example.ts";
+
+const { requests, windowSeconds } = rateQuotas.attempts;
+
+function attempt(state: IdentityState, call: GuardCall): Transition<"decided"> {
+  return limited("attempts", "otp.verified", state, call, (present) => ({
+    state: { ...present, updatedAt: call.now },
+    entries: [],
+    result: succeeded("decided"),
+  }));
+}
+
+/** The state after so many attempts at that time. */
+function stateAfter(count: number, at: number, state = identity()): IdentityState {
+  let present = state;
+  for (let n = 0; n < count; n += 1) present = attempt(present, callAt(at)).state;
+  return present;
+}
+
+describe("A rate limit of an identity", () => {
+  test("is what the README says, a minute", () => {
+    expect(rateQuotas).toEqual({
+      attempts: { requests: 300, windowSeconds: 60 },
+      assessments: { requests: 300, windowSeconds: 60 },
+      provisioning: { requests: 60, windowSeconds: 60 },
+    });
+  });
+
+  test("tells whole seconds until its window ends", () => {
+    const state = stateAfter(1, now);
+    const resetAt = (ms: number) => attempt(state, callAt(now + ms)).result.rate?.resetSeconds;
+    expect([0, 999, 1_000, 1_999, 59_999].map(resetAt)).toEqual([60, 60, 59, 59, 1]);
+  });
+
+  test("lets the quota pass and tells what remains", () => {
+    const { result } = attempt(stateAfter(requests - 1, now), callAt(now + 10_000));
+    expect(result).toMatchObject({
+      ok: true,
+      rate: { name: "attempts", requests, windowSeconds, remaining: 0, resetSeconds: 50 },
+    });
+  });
+
+  test("refuses the one after it undecided, with the seconds to wait, and tells of it", () => {
+    const state = stateAfter(requests, now);
+    const { result, state: next, entries } = attempt(state, callAt(now + 10_001));
+    expect(result).toMatchObject({
+      ok: false,
+      error: { code: "rate_limited", retryAfterSeconds: 50 },
+      rate: { remaining: 0 },
+    });
+    expect(next.updatedAt).toBe(state.updatedAt);
+    expect(next.lockout).toEqual(state.lockout);
+    expect(entries).toMatchObject([{ action: "otp.verified", reason: "rate_limited" }]);
+  });
+
+  test("begins anew when its window is over, and not before", () => {
+    const state = stateAfter(requests, now);
+    const end = now + windowSeconds * 1000;
+    expect(attempt(state, callAt(end - 1)).result.ok).toBe(false);
+    expect(attempt(state, callAt(end)).result).toMatchObject({
+      ok: true,
+      rate: { remaining: requests - 1 },
+    });
+  });
+
+  test("counts each kind for itself", () => {
+    const assess = limited(
+      "assessments",
+      "session.assessed",
+      stateAfter(requests, now),
+      callAt(now),
+      (state) => ({
+        state,
+        entries: [],
+        result: succeeded("decided"),
+      }),
+    );
+    expect(assess.result.ok).toBe(true);
+    expect(assess.state.rates.attempts?.count).toBe(requests);
+  });
+
+  test("counts a request that was overtaken, and does not outlast a clock that is set back", () => {
+    const state = stateAfter(requests, now);
+    expect(attempt(state, callAt(now - 1)).result.ok).toBe(false);
+    expect(attempt(state, callAt(now - windowSeconds * 1000)).result.ok).toBe(true);
+  });
+});

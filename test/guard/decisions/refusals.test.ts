@@ -1,0 +1,226 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  carriedOut,
+  refusalReportDelay,
+  refuse,
+  reportRefusals,
+} from "../../../src/guard/decisions/refusals.ts";
+import type { IdentityState } from "../../../src/guard/decisions/state.ts";
+import { type FiledEntry, succeeded } from "../../../src/guard/decisions/transition.ts";
+import { call, callAt, identity, minute, now, told } from "./example.ts";
+
+const suspended = { code: "user_suspended" } as const;
+const locked = { code: "user_locked", lockedUntil: now + minute } as const;
+
+function countOf({ details }: FiledEntry): number {
+  const count = details?.count;
+  return typeof count === "number" ? count : 0;
+}
+
+/** The state after so many refused codes, one each second. */
+function afterRefusals(times: number): IdentityState {
+  let state = identity();
+  for (let second = 0; second < times; second += 1) {
+    state = refuse(state, callAt(now + second * 1_000), "otp.verified", locked).state;
+  }
+  return state;
+}
+
+describe("a refusal", () => {
+  test("answers with its error and changes nothing but the count", () => {
+    const before = identity();
+    const { state, result } = refuse(before, call, "otp.configured", suspended);
+    expect(result).toEqual({ ok: false, error: suspended });
+    expect({ ...state, refusals: [] }).toEqual(before);
+  });
+
+  test("of a code is remembered among the recent attempts, of anything else it is not", () => {
+    const code = refuse(identity(), call, "otp.verified", locked).state;
+    expect(code.recent).toEqual([{ at: now, kind: "refused" }]);
+    const other = refuse(identity(), call, "otp.removed", { code: "otp_not_configured" }).state;
+    expect(other.recent).toEqual([]);
+  });
+
+  test("is told at once when it is the first of its kind", () => {
+    const { state, entries } = refuse(identity(), call, "otp.verified", locked);
+    expect(told(entries)).toEqual(["otp.verified refused user_locked"]);
+    expect(entries.map(countOf)).toEqual([1]);
+    expect(refusalReportDelay(state)).toBeUndefined();
+  });
+
+  test("is counted and not told when another of its kind was before", () => {
+    const first = afterRefusals(1);
+    const { state, entries } = refuse(first, callAt(now + 1), "otp.verified", locked);
+    expect(entries).toEqual([]);
+    expect(refusalReportDelay(state)).toBe(5_000);
+  });
+
+  test("is told at once again when action or reason is another", () => {
+    const first = afterRefusals(3);
+    const otherReason = refuse(first, call, "otp.verified", suspended);
+    expect(told(otherReason.entries)).toEqual(["otp.verified refused user_suspended"]);
+    const otherAction = refuse(otherReason.state, call, "otp.configured", suspended);
+    expect(told(otherAction.entries)).toEqual(["otp.configured refused user_suspended"]);
+  });
+});
+
+describe("refusals of many actors", () => {
+  const by = (actor: number) => ({
+    ...callAt(now + actor),
+    actor: { type: "api_token", id: `actor ${actor}` } as const,
+  });
+  const afterActors = (actors: number): IdentityState =>
+    Array.from({ length: actors }, (_, actor) => by(actor)).reduce(
+      (state, refused) => refuse(state, refused, "otp.verified", locked).state,
+      identity(),
+    );
+
+  test("are told at once for each of the first sixteen", () => {
+    const { state, entries } = refuse(afterActors(15), by(15), "otp.verified", locked);
+    expect(told(entries)).toEqual(["otp.verified refused user_locked"]);
+    expect(state.refusals).toHaveLength(16);
+  });
+
+  test("go on with the oldest run of their kind from the seventeenth on", () => {
+    const { state, entries } = refuse(afterActors(16), by(16), "otp.verified", locked);
+    expect(entries).toEqual([]);
+    expect(state.refusals.map(({ lastActor }) => lastActor.id)).toEqual(
+      Array.from({ length: 16 }, (_, index) => `actor ${index + 1}`),
+    );
+    expect(state.refusals.at(-1)?.unreported).toBe(1);
+  });
+
+  test("begin a run of their own where there is none of their kind, however many there are", () => {
+    const { state, entries } = refuse(afterActors(16), by(16), "otp.configured", suspended);
+    expect(told(entries)).toEqual(["otp.configured refused user_suspended"]);
+    expect(state.refusals).toHaveLength(17);
+  });
+});
+
+describe("a report", () => {
+  test("tells how many were counted, and the last of them", () => {
+    const flooded = afterRefusals(8);
+    const { state, entries, result } = reportRefusals(flooded);
+    expect(result).toEqual({ ok: true, value: undefined });
+    expect(entries).toEqual([
+      {
+        action: "otp.verified",
+        outcome: "refused",
+        reason: "user_locked",
+        details: { count: 7 },
+        at: now + 7_000,
+        actor: call.actor,
+        requestId: `request-${now + 7_000}`,
+      },
+    ]);
+    expect(refusalReportDelay(state)).toBeUndefined();
+    expect({ ...state, refusals: [] }).toEqual({ ...flooded, refusals: [] });
+  });
+
+  test("tells nothing when nothing waits", () => {
+    expect(reportRefusals(identity()).entries).toEqual([]);
+    const once = afterRefusals(1);
+    expect(reportRefusals(once)).toMatchObject({ entries: [], state: once });
+  });
+
+  test("waits twice as long each time, up to an hour", () => {
+    let state = afterRefusals(1);
+    const delays = [];
+    for (let report = 0; report < 13; report += 1) {
+      state = refuse(state, call, "otp.verified", locked).state;
+      delays.push((refusalReportDelay(state) ?? 0) / 1_000);
+      state = reportRefusals(state).state;
+    }
+    expect(delays).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600, 3_600]);
+  });
+
+  test("never waits longer than an hour, however long the flood goes on", () => {
+    let state = afterRefusals(1);
+    for (let report = 0; report < 1_200; report += 1) {
+      state = refuse(state, call, "otp.verified", locked).state;
+      expect(refusalReportDelay(state)).toBeLessThanOrEqual(60 * minute);
+      state = reportRefusals(state).state;
+    }
+  });
+
+  test("waits as long as the shortest of the runs that wait", () => {
+    let state = afterRefusals(2);
+    state = reportRefusals(state).state;
+    state = refuse(state, call, "otp.verified", locked).state;
+    expect(refusalReportDelay(state)).toBe(10_000);
+    state = refuse(state, call, "otp.configured", suspended).state;
+    expect(refusalReportDelay(state)).toBe(10_000);
+    state = refuse(state, call, "otp.configured", suspended).state;
+    expect(refusalReportDelay(state)).toBe(5_000);
+  });
+});
+
+describe("a change that is carried out", () => {
+  test("tells first what was counted before it, and ends all runs", () => {
+    const before = afterRefusals(4);
+    const { state, entries } = carriedOut(
+      before,
+      { externalId: "other" },
+      [{ action: "user.unlocked", outcome: "success" }],
+      succeeded("done"),
+      now + minute,
+    );
+    expect(told(entries)).toEqual(["otp.verified refused user_locked", "user.unlocked success"]);
+    expect(entries.map(countOf)).toEqual([3, 0]);
+    expect(state).toMatchObject({ externalId: "other", refusals: [], updatedAt: now + minute });
+    const next = refuse(state, call, "otp.verified", locked);
+    expect(next.entries.map(countOf)).toEqual([1]);
+  });
+});
+
+test("no refusal is lost and none is told twice, whatever comes between", () => {
+  const action = fc.constantFrom("otp.verified", "otp.configured", "session.assessed");
+  const error = fc.constantFrom(suspended, locked, { code: "otp_disabled" } as const);
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 8, arbitrary: fc.record({ kind: fc.constant("refuse" as const), action, error }) },
+      { weight: 2, arbitrary: fc.constant({ kind: "report" as const }) },
+      { weight: 1, arbitrary: fc.constant({ kind: "change" as const }) },
+    ),
+    { maxLength: 100, size: "max" },
+  );
+  fc.assert(
+    fc.property(steps, (sequence) => {
+      let state = identity();
+      const refused = new Map<string, number>();
+      const reported = new Map<string, number>();
+      const add = (counts: Map<string, number>, key: string, count: number) =>
+        counts.set(key, (counts.get(key) ?? 0) + count);
+      const record = (entries: readonly FiledEntry[]) => {
+        for (const entry of entries) {
+          if (entry.outcome !== "refused") continue;
+          expect(countOf(entry)).toBeGreaterThan(0);
+          add(reported, `${entry.action} ${entry.reason}`, countOf(entry));
+        }
+      };
+      for (const [index, todo] of sequence.entries()) {
+        const at = callAt(now + index);
+        if (todo.kind === "refuse") {
+          add(refused, `${todo.action} ${todo.error.code}`, 1);
+          const transition = refuse(state, at, todo.action, todo.error);
+          state = transition.state;
+          record(transition.entries);
+        } else if (todo.kind === "report") {
+          const transition = reportRefusals(state);
+          state = transition.state;
+          record(transition.entries);
+        } else {
+          const transition = carriedOut(state, {}, [], succeeded(null), at.now);
+          state = transition.state;
+          record(transition.entries);
+        }
+        const isWaiting = state.refusals.some(({ unreported }) => unreported > 0);
+        expect(refusalReportDelay(state) !== undefined).toBe(isWaiting);
+      }
+      record(reportRefusals(state).entries);
+      expect(new Map([...reported].toSorted())).toEqual(new Map([...refused].toSorted()));
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,205 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { newId } from "../../../src/crypto/id.ts";
+import type { Refusal } from "../../../src/guard/decisions/refusals.ts";
+import { type D1Fault, withD1Fault } from "../../support/faults.ts";
+import {
+  evictLog,
+  fireLogAlarm,
+  refusalLogOf,
+  refusalsToldOf,
+  storedIn,
+  sumOf,
+} from "../../support/refusal-log.ts";
+
+const second = 1_000;
+const hour = 3_600_000;
+const at = Date.parse("2026-03-01T12:00:00Z");
+let requests = 0;
+
+function refusal(changes: Partial<Refusal> = {}): Refusal {
+  requests += 1;
+  return {
+    action: "request.refused",
+    reason: "insufficient_scope",
+    route: "verifyOtp",
+    count: 1,
+    at,
+    actor: { type: "api_token", id: "a".repeat(24) },
+    requestId: `request-${requests}`,
+    ...changes,
+  };
+}
+
+function ofToken(n: number, changes: Partial<Refusal> = {}): Refusal {
+  const id = n.toString(16).padStart(24, "0");
+  return refusal({ actor: { type: "api_token", id }, ...changes });
+}
+
+async function count(tenantId: string, told: Refusal): Promise<void> {
+  expect(await refusalLogOf(tenantId).count(tenantId, told)).toBe(true);
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("The refusal log", () => {
+  it("tells the first of a kind at once, as that of its token", async () => {
+    const tenantId = newId(Date.now());
+    const first = refusal({ reason: "user_not_found" });
+    await count(tenantId, first);
+    await vi.waitFor(async () => expect(await refusalsToldOf(tenantId)).toHaveLength(1), 5_000);
+    expect(await refusalsToldOf(tenantId)).toEqual([
+      {
+        id: expect.stringMatching(/^[0-9a-f]{24}$/),
+        at,
+        actorId: "a".repeat(24),
+        targetId: "a".repeat(24),
+        reason: "user_not_found",
+        requestId: first.requestId,
+        route: "verifyOtp",
+        count: 1,
+      },
+    ]);
+  });
+
+  it("tells again at once what differs in reason, route or token", async () => {
+    const tenantId = newId(Date.now());
+    for (const other of [
+      refusal(),
+      refusal({ reason: "not_found" }),
+      refusal({ route: "getUser" }),
+      ofToken(1),
+    ]) {
+      await count(tenantId, other);
+    }
+    await fireLogAlarm(tenantId);
+    expect((await refusalsToldOf(tenantId)).map((event) => event.count)).toEqual([1, 1, 1, 1]);
+  });
+
+  it("counts a hundred at once exactly, in a few events, by itself", async () => {
+    const tenantId = newId(Date.now());
+    await Promise.all(Array.from({ length: 100 }, () => count(tenantId, refusal())));
+    await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenantId))).toBe(100), {
+      timeout: 20_000,
+      interval: 200,
+    });
+    expect(await refusalsToldOf(tenantId)).toHaveLength(2);
+    expect(await storedIn(tenantId)).toMatchObject({ undelivered: 0, alarm: null });
+  });
+
+  it("loses no count and no report where it is evicted again and again", async () => {
+    const tenantId = newId(Date.now());
+    for (let round = 0; round < 5; round += 1) {
+      await Promise.all(Array.from({ length: 4 }, () => count(tenantId, refusal())));
+      await evictLog(tenantId);
+    }
+    const { alarm } = await storedIn(tenantId);
+    expect(alarm).not.toBeNull();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6 * second });
+    await fireLogAlarm(tenantId);
+    expect(sumOf(await refusalsToldOf(tenantId))).toBe(20);
+    expect(await refusalsToldOf(tenantId)).toHaveLength(2);
+  });
+
+  it("adds some dozen events in six hours of flood, and holds none of it back for over an hour", async () => {
+    const tenantId = newId(Date.now());
+    const start = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    const minutes = 6 * 60;
+    for (let minute = 0; minute < minutes; minute += 1) {
+      vi.setSystemTime(start + minute * 60 * second);
+      await count(tenantId, refusal({ count: 1_000 }));
+      await fireLogAlarm(tenantId);
+      const { runs } = await storedIn(tenantId);
+      expect(sumOf(runs.map(({ unreported }) => ({ count: unreported })))).toBeLessThanOrEqual(
+        61_000,
+      );
+    }
+    const told = await refusalsToldOf(tenantId);
+    expect(told.length).toBeLessThan(20);
+    vi.setSystemTime(start + 7 * hour);
+    await fireLogAlarm(tenantId);
+    expect(sumOf(await refusalsToldOf(tenantId))).toBe(minutes * 1_000);
+  });
+
+  it("forgets a run after two quiet hours and tells the next one at once", async () => {
+    const tenantId = newId(Date.now());
+    const start = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    await count(tenantId, refusal());
+    vi.setSystemTime(start + 2 * hour - second);
+    await count(tenantId, refusal({ reason: "not_found" }));
+    expect((await storedIn(tenantId)).runs).toHaveLength(2);
+    vi.setSystemTime(start + 2 * hour);
+    await count(tenantId, refusal());
+    const { runs, undelivered } = await storedIn(tenantId);
+    expect(runs).toHaveLength(2);
+    expect(undelivered).toBe(3);
+  });
+
+  it("keeps a bounded number of runs for any number of tokens, and counts them all", async () => {
+    const tenantId = newId(Date.now());
+    const kinds = ["insufficient_scope", "rate_limited", "not_found"];
+    const tokens = 200;
+    for (let token = 0; token < tokens; token += 1) {
+      await Promise.all(kinds.map((reason) => count(tenantId, ofToken(token, { reason }))));
+    }
+    await fireLogAlarm(tenantId);
+    const { runs, size } = await storedIn(tenantId);
+    expect(runs.length).toBeLessThanOrEqual(64 + kinds.length);
+    expect(size).toBeLessThan(64 * 1024);
+    const unreported = runs.map((run) => ({ count: run.unreported }));
+    expect(sumOf(await refusalsToldOf(tenantId)) + sumOf(unreported)).toBe(tokens * kinds.length);
+    expect((await refusalsToldOf(tenantId)).length).toBeLessThanOrEqual(64 + kinds.length);
+  });
+});
+
+describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])(
+  "D1 that %s",
+  (fault) => {
+    it("loses no refusal and doubles none", async () => {
+      vi.spyOn(console, "error").mockImplementation(() => {});
+      const tenantId = newId(Date.now());
+      await withD1Fault(fault, async () => {
+        for (let n = 0; n < 3; n += 1) await count(tenantId, refusal());
+        await fireLogAlarm(tenantId);
+        await count(tenantId, refusal({ reason: "not_found" }));
+        await evictLog(tenantId);
+        await fireLogAlarm(tenantId);
+        const { undelivered, alarm } = await storedIn(tenantId);
+        expect(undelivered).toBeGreaterThan(0);
+        expect(alarm).not.toBeNull();
+      });
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6 * second });
+      await fireLogAlarm(tenantId);
+      await fireLogAlarm(tenantId);
+      const told = await refusalsToldOf(tenantId);
+      expect(told.map(({ reason, count: n }) => `${reason} ${n}`).toSorted()).toEqual([
+        "insufficient_scope 1",
+        "insufficient_scope 2",
+        "not_found 1",
+      ]);
+      expect((await storedIn(tenantId)).undelivered).toBe(0);
+    });
+  },
+);
+
+it("A log whose D1 fails goes on trying, ever more rarely but within a minute", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const tenantId = newId(Date.now());
+  await withD1Fault("throws", async () => {
+    await count(tenantId, refusal());
+    const waits: number[] = [];
+    for (let failure = 0; failure < 12; failure += 1) {
+      await fireLogAlarm(tenantId);
+      waits.push(((await storedIn(tenantId)).alarm ?? 0) - Date.now());
+    }
+    expect(waits[0]).toBeLessThanOrEqual(400);
+    expect(waits.at(-1)).toBeGreaterThan(50_000);
+    expect(waits.at(-1)).toBeLessThanOrEqual(60_000);
+  });
+  await fireLogAlarm(tenantId);
+  expect(await refusalsToldOf(tenantId)).toHaveLength(1);
+});

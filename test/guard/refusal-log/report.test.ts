@@ -1,0 +1,166 @@
+/** Refused requests over HTTP: what a flood of them costs, and that it changes no answer. */
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { RefusalLog } from "../../../src/guard/refusal-log/refusal-log.ts";
+import { makeBusy } from "../../support/busy-tokens.ts";
+import { Tenant, User } from "../../support/client.ts";
+import { fireLogAlarm, refusalsToldOf, storedIn, sumOf } from "../../support/refusal-log.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+async function limitEveryRequest({ id }: Tenant): Promise<void> {
+  await makeBusy(id);
+  vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit").mockResolvedValue({
+    success: false,
+  });
+}
+
+function spyOnLog() {
+  return vi.spyOn(RefusalLog.prototype, "count");
+}
+
+async function times(n: number, work: () => Promise<unknown>): Promise<void> {
+  for (let done = 0; done < n; done += 1) await work();
+}
+
+describe("A rate-limited client", () => {
+  it("costs one call at its first request and one when the window is over, and is counted whole", async () => {
+    const tenant = await Tenant.create();
+    await limitEveryRequest(tenant);
+    const calls = spyOnLog();
+    await times(150, async () => {
+      expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(429);
+    });
+    expect(calls).toHaveBeenCalledTimes(1);
+    await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(2), 15_000);
+    expect(calls.mock.calls.map(([, { count }]) => count)).toEqual([1, 149]);
+    await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenant.id))).toBe(150), {
+      timeout: 10_000,
+      interval: 200,
+    });
+    const told = await refusalsToldOf(tenant.id);
+    expect(told.map(({ reason, route }) => `${reason} ${route}`)).toEqual(
+      told.map(() => "rate_limited listUsers"),
+    );
+  });
+});
+
+describe("Any other flood", () => {
+  it("is told one by one up to a hundred in ten seconds, then together", async () => {
+    const tenant = await Tenant.create();
+    const narrow = await tenant.tokenWith(["idp:read"]);
+    const calls = spyOnLog();
+    await times(130, async () => {
+      expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
+    });
+    expect(calls).toHaveBeenCalledTimes(100);
+    await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(101), 15_000);
+    expect(calls.mock.lastCall?.[1].count).toBe(30);
+  });
+
+  it("is told anew in the next window", async () => {
+    const tenant = await Tenant.create();
+    await limitEveryRequest(tenant);
+    const calls = spyOnLog();
+    const start = Date.now();
+    for (const second of [0, 1, 9, 10, 11]) {
+      vi.useFakeTimers({ toFake: ["Date"], now: start + second * 1_000 });
+      await tenant.send("GET", "/v1/tokens");
+    }
+    expect(calls).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe("A refusal that cannot be recorded", () => {
+  it("is logged, and the answer is what it would have been", async () => {
+    const user = await User.provision(await Tenant.create());
+    const lines: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+    const namespace = Object.getPrototypeOf(env.REFUSALS);
+    const { idFromName } = namespace;
+    const faults = [
+      () =>
+        vi.spyOn(namespace, "idFromName").mockImplementation(function (this: unknown, name) {
+          // Guards, whose names have a colon, are of the same class of the platform.
+          if (name === user.tenant.id) throw new Error("injected");
+          return idFromName.call(this, name);
+        }),
+      () => spyOnLog().mockResolvedValue(false),
+      () => spyOnLog().mockReturnValue(new Promise(() => {})),
+    ];
+    for (const inject of faults) {
+      const fault = inject();
+      const { status, body } = await user.tenant.send(
+        "GET",
+        "/v1/idp/user?externalUserId=somebody-else",
+      );
+      expect(status).toBe(404);
+      expect(body.code).toBe("user_not_found");
+      const told = lines.splice(0).filter((line) => line.includes("refusal_not_recorded"));
+      expect(told).toHaveLength(1);
+      expect(told[0]).toContain(body.request_id);
+      expect(told[0]).not.toContain("somebody-else");
+      fault.mockRestore();
+    }
+  });
+});
+
+describe("A refused request", () => {
+  it("is told at the time of a test tenant's clock", async () => {
+    const tenant = await Tenant.create("test");
+    tenant.clock = "2031-05-05T05:05:05Z";
+    await tenant.send("GET", "/v1/idp/user?externalUserId=nobody");
+    await fireLogAlarm(tenant.id);
+    expect(await refusalsToldOf(tenant.id)).toMatchObject([{ at: Date.parse(tenant.clock) }]);
+  });
+
+  it("that is malformed, forged or without a token tells nothing, and wakes no log", async () => {
+    const tenant = await Tenant.create();
+    const calls = spyOnLog();
+    await tenant.send("GET", "/v1/idp/users?limit=x");
+    await tenant.send("POST", "/v1/idp/users", "{");
+    await tenant.send("PUT", "/v1/idp/users", {});
+    await tenant.send("GET", "/v1/nowhere");
+    await tenant.send("GET", "/v1/idp/users", undefined, `${tenant.token}x`);
+    expect(calls).not.toHaveBeenCalled();
+  });
+});
+
+describe("A revoked token", () => {
+  it("is told of where it was revoked and everywhere else, and answered as an unknown one", async () => {
+    const tenant = await Tenant.create();
+    const { body } = await tenant.send("POST", "/v1/tokens", {
+      token: { name: "n", permissions: ["idp:read"] },
+    });
+    const { id, secret } = body.token;
+    await tenant.send("DELETE", `/v1/tokens/${id}`);
+    const revoked = await tenant.send("GET", "/v1/idp/users", undefined, secret);
+    const unknown = await tenant.send("GET", "/v1/idp/users", undefined, "idp_test_unknown");
+    expect(revoked.status).toBe(401);
+    expect({ ...revoked.body, request_id: "" }).toEqual({ ...unknown.body, request_id: "" });
+    expect(revoked.headers.get("WWW-Authenticate")).toBe(unknown.headers.get("WWW-Authenticate"));
+    await fireLogAlarm(tenant.id);
+    expect(await refusalsToldOf(tenant.id)).toMatchObject([
+      { actorId: id, targetId: id, reason: "invalid_token", requestId: revoked.body.request_id },
+    ]);
+    expect((await storedIn(tenant.id)).runs).toHaveLength(1);
+    const row = await env.DB.prepare("SELECT last_used_at AS used FROM api_tokens WHERE id = ?")
+      .bind(id)
+      .first();
+    expect(row).toEqual({ used: null });
+  });
+
+  it("is answered 401 whatever clock it sends", async () => {
+    const tenant = await Tenant.create("live");
+    const { body } = await tenant.send("POST", "/v1/tokens", {
+      token: { name: "n", permissions: ["idp:read"] },
+    });
+    await tenant.send("DELETE", `/v1/tokens/${body.token.id}`);
+    tenant.clock = "2031-05-05T05:05:05Z";
+    const { status } = await tenant.send("GET", "/v1/idp/users", undefined, body.token.secret);
+    expect(status).toBe(401);
+  });
+});

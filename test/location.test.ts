@@ -1,0 +1,153 @@
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type Answer, send, Tenant, User } from "./support/client.ts";
+import { namespaceClass, noteObjects, provideJurisdictions } from "./support/jurisdictions.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function make(tenant: object): Promise<Answer> {
+  return send("POST", "/v1/tenants", {
+    token: env.OPERATOR_TOKEN,
+    body: { tenant: { name: "Acme", mode: "test", ...tenant } },
+  });
+}
+
+async function tenantsInD1(): Promise<number> {
+  const row = await env.DB.prepare("SELECT count(*) AS n FROM tenants").first<{ n: number }>();
+  return row?.n ?? 0;
+}
+
+/** Has an object of each kind asked for: guard, prefix watch, refusal log. */
+async function useObjects(tenant: Tenant): Promise<void> {
+  const user = await User.provision(tenant);
+  await user.assessed();
+  const narrow = await tenant.tokenWith(["idp:read"]);
+  expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
+}
+
+describe("A tenant that is made", () => {
+  it.each([{}, { jurisdiction: null }])("with %j is bound to no jurisdiction", async (where) => {
+    const { status, body } = await make(where);
+    expect(status).toBe(201);
+    expect(body.tenant).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{24}$/),
+      name: "Acme",
+      mode: "test",
+      jurisdiction: null,
+      created_at: expect.any(String),
+      shard: 0,
+    });
+    const { events } = (
+      await send("GET", "/v1/audit/events?action=tenant.created", { token: body.token.secret })
+    ).body;
+    expect(events[0].details).toEqual({ mode: "test" });
+  });
+
+  it("in a jurisdiction says so, and so does its trail", async () => {
+    provideJurisdictions();
+    const { status, body } = await make({ jurisdiction: "eu" });
+    expect(status).toBe(201);
+    expect(body.tenant.jurisdiction).toBe("eu");
+    const { events } = (
+      await send("GET", "/v1/audit/events?action=tenant.created", { token: body.token.secret })
+    ).body;
+    expect(events[0].details).toEqual({ mode: "test", jurisdiction: "eu" });
+  });
+
+  it.each(["EU", "mars", "", 1, ["eu"], {}])("is refused with %j for one", async (jurisdiction) => {
+    provideJurisdictions();
+    const before = await tenantsInD1();
+    const { status, body } = await make({ jurisdiction });
+    expect([status, body.code]).toEqual([400, "invalid_request"]);
+    expect(body.issues[0].path).toBe("tenant.jurisdiction");
+    expect(await tenantsInD1()).toBe(before);
+  });
+
+  const runtimes: readonly (readonly [string, () => void])[] = [
+    ["says that it has none", () => {}],
+    [
+      "has them in name only",
+      () => {
+        vi.spyOn(namespaceClass, "jurisdiction").mockImplementation(function (this: unknown) {
+          return this;
+        });
+      },
+    ],
+  ];
+  it.each(runtimes)("in a jurisdiction is refused where the runtime %s", async (_, deploy) => {
+    deploy();
+    const before = await tenantsInD1();
+    const { status, body } = await make({ jurisdiction: "eu" });
+    expect([status, body.code]).toEqual([400, "invalid_request"]);
+    expect(body.issues).toEqual([
+      { path: "tenant.jurisdiction", message: expect.stringContaining("cannot be had here") },
+    ]);
+    expect(await tenantsInD1()).toBe(before);
+  });
+});
+
+describe("A tenant bound to nothing", () => {
+  it("has its objects made without a hint, and never asks for a jurisdiction", async () => {
+    const asked = noteObjects();
+    const restricted = vi.spyOn(namespaceClass, "jurisdiction");
+    await useObjects(await Tenant.create());
+    expect(new Set(asked.map(({ namespace }) => namespace))).toEqual(
+      new Set(["GUARD", "PREFIXES", "REFUSALS", "REGISTER"]),
+    );
+    expect(asked.filter(({ hint }) => hint !== undefined)).toEqual([]);
+    expect(restricted).not.toHaveBeenCalled();
+  });
+});
+
+describe("The setting location.hint", () => {
+  it("is passed for every object of the tenant but the token register", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ location: { hint: "apac-ne" } });
+    const asked = noteObjects();
+    await useObjects(tenant);
+    expect(new Set(asked.map(({ namespace, hint }) => `${namespace} ${hint}`))).toEqual(
+      new Set(["GUARD apac-ne", "PREFIXES apac-ne", "REFUSALS apac-ne", "REGISTER undefined"]),
+    );
+  });
+
+  it("is another tenant's no business, and ends with null", async () => {
+    const [tenant, other] = [await Tenant.create(), await Tenant.create()];
+    await tenant.setSettings({ location: { hint: "me" } });
+    const asked = noteObjects();
+    await useObjects(other);
+    await tenant.setSettings({ location: { hint: null } });
+    await useObjects(tenant);
+    expect(asked.filter(({ hint }) => hint !== undefined)).toEqual([]);
+  });
+
+  it("is answered, kept and told to the trail", async () => {
+    const tenant = await Tenant.create();
+    const { status, body } = await tenant.send("PATCH", "/v1/settings", {
+      settings: { location: { hint: "weur" } },
+    });
+    expect([status, body.settings.location]).toEqual([200, { hint: "weur" }]);
+    const { settings } = (await tenant.send("GET", "/v1/settings")).body;
+    expect(settings.location).toEqual({ hint: "weur" });
+    const { events } = (await tenant.send("GET", "/v1/audit/events?action=settings.changed")).body;
+    expect(events.map(({ details }: { details: object }) => details)).toEqual([
+      { changed: "location.hint" },
+    ]);
+  });
+
+  it("stays within the tenant's jurisdiction", async () => {
+    provideJurisdictions();
+    const tenant = await Tenant.create("test", { jurisdiction: "eu" });
+    await tenant.setSettings({ location: { hint: "eeur" } });
+    const { status, body } = await tenant.send("PATCH", "/v1/settings", {
+      settings: { location: { hint: "enam" }, otp: { enrolment: "confirm" } },
+    });
+    expect([status, body.code]).toEqual([400, "invalid_request"]);
+    expect(body.issues).toEqual([
+      { path: "settings.location.hint", message: "must lie within the tenant's jurisdiction" },
+    ]);
+    const { settings } = (await tenant.send("GET", "/v1/settings")).body;
+    expect([settings.location.hint, settings.otp.enrolment]).toEqual(["eeur", "immediate"]);
+  });
+});

@@ -1,0 +1,180 @@
+/** Counting the identities tried from one address block, in a real Durable Object. */
+import { anywhere } from "../../../src/location.ts";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { askPrefixWatch } from "../../../src/sentinel/activity/client.ts";
+import { PrefixWatch } from "../../../src/sentinel/activity/prefix-watch.ts";
+import { parseAddress } from "../../../src/sentinel/network/address.ts";
+import { Tenant, User } from "../../support/client.ts";
+
+const minute = 60_000;
+const now = 1_700_000_000_000;
+let watches = 0;
+
+function newWatch() {
+  watches += 1;
+  return env.PREFIXES.get(env.PREFIXES.idFromName(`test:${watches}`));
+}
+
+type Watch = ReturnType<typeof newWatch>;
+
+async function count(watch: Watch, identityId: string, address = "a", at = now) {
+  return await watch.count({ address, identityId, now: at });
+}
+
+async function rowsOf(watch: Watch): Promise<number> {
+  return await runInDurableObject(watch, (_object, { storage }) => {
+    const { sql } = storage;
+    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tried'").toArray();
+    return tables.length === 0
+      ? 0
+      : sql.exec<{ n: number }>("SELECT count(*) AS n FROM tried").one().n;
+  });
+}
+
+describe("The prefix watch", () => {
+  it("counts distinct identities, of the address and of all its block", async () => {
+    const watch = newWatch();
+    expect(await count(watch, "alice")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    expect(await count(watch, "alice")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    expect(await count(watch, "bob", "b")).toEqual({ fromAddress: 1, fromPrefix: 2 });
+    expect(await count(watch, "carol")).toEqual({ fromAddress: 2, fromPrefix: 3 });
+    expect(await count(watch, "bob")).toEqual({ fromAddress: 3, fromPrefix: 3 });
+  });
+
+  it("counts ten minutes, and an identity that comes again anew", async () => {
+    const watch = newWatch();
+    await count(watch, "alice");
+    await count(watch, "bob", "a", now + 5 * minute);
+    expect((await count(watch, "carol", "a", now + 10 * minute - 1))?.fromAddress).toBe(3);
+    expect((await count(watch, "carol", "a", now + 10 * minute))?.fromAddress).toBe(2);
+    await count(watch, "bob", "a", now + 14 * minute);
+    expect((await count(watch, "carol", "a", now + 19 * minute))?.fromAddress).toBe(2);
+  });
+
+  it("counts all of many at once", async () => {
+    const watch = newWatch();
+    const counts = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => count(watch, `user-${n}`)),
+    );
+    const seen = counts.map((crowd) => crowd?.fromAddress ?? 0).toSorted((a, b) => a - b);
+    expect(seen).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+  });
+
+  it("goes on counting after an eviction", async () => {
+    const watch = newWatch();
+    await count(watch, "alice");
+    await evictDurableObject(watch);
+    expect((await count(watch, "bob"))?.fromAddress).toBe(2);
+  });
+
+  it("stops writing at a thousand, and goes on when they have left the window", async () => {
+    const watch = newWatch();
+    for (let n = 0; n < 1_010; n += 1) await count(watch, `user-${n}`);
+    expect(await rowsOf(watch)).toBe(1_000);
+    expect((await count(watch, "late"))?.fromPrefix).toBe(1_001);
+    expect((await count(watch, "later", "a", now + 10 * minute))?.fromPrefix).toBe(1);
+    expect(await rowsOf(watch)).toBe(1);
+  });
+
+  it("is not blinded by one identity at a thousand addresses", async () => {
+    const watch = newWatch();
+    for (let n = 0; n < 1_000; n += 1) await count(watch, "decoy", `address-${n}`);
+    expect(await rowsOf(watch)).toBe(4);
+    let crowd: Awaited<ReturnType<typeof count>> = null;
+    for (let n = 0; n < 20; n += 1) crowd = await count(watch, `victim-${n}`, "attacker");
+    expect(crowd).toEqual({ fromAddress: 20, fromPrefix: 21 });
+  });
+
+  it("does not grow where clocks go backwards", async () => {
+    const watch = newWatch();
+    for (let n = 0; n < 1_200; n += 1) await count(watch, `user-${n}`, "a", now - n);
+    expect(await rowsOf(watch)).toBeLessThanOrEqual(1_000);
+    await count(watch, "early", "a", now - 60 * minute);
+    expect(await rowsOf(watch)).toBe(1);
+  });
+
+  it("leaves nothing behind when its alarm fires", async () => {
+    const watch = newWatch();
+    await count(watch, "alice");
+    const alarm = await runInDurableObject(watch, (_object, { storage }) => storage.getAlarm());
+    expect(alarm).toBeGreaterThan(Date.now() + 8 * minute);
+    expect(await runDurableObjectAlarm(watch)).toBe(true);
+    expect(await rowsOf(watch)).toBe(0);
+    expect((await count(watch, "bob"))?.fromPrefix).toBe(1);
+  });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("Asking it", () => {
+  const key = new Uint8Array(32).fill(7);
+  const ask = async (tenantId: string, text: string, identityId: string) => {
+    const address = parseAddress(text);
+    if (address === undefined) throw new Error(`Not an address: ${text}`);
+    const caller = { tenantId, place: anywhere };
+    return await askPrefixWatch(env, key, caller, address, identityId, now, "request");
+  };
+
+  it("keeps blocks apart, and tenants too", async () => {
+    await ask("one", "203.0.113.7", "alice");
+    expect(await ask("one", "203.0.113.8", "bob")).toEqual({ fromAddress: 1, fromPrefix: 2 });
+    expect(await ask("one", "203.0.114.8", "bob")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    expect(await ask("two", "203.0.113.7", "carol")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    await ask("one", "2001:db8:1:2::1", "alice");
+    expect(await ask("one", "2001:db8:1:3::1", "bob")).toEqual({ fromAddress: 1, fromPrefix: 2 });
+    expect(await ask("one", "2001:db8:2:3::1", "bob")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+  });
+
+  it("keeps no address, block or id, only hashes of them", async () => {
+    const calls = vi.spyOn(PrefixWatch.prototype, "count");
+    const names = vi.spyOn(Object.getPrototypeOf(env.PREFIXES), "idFromName");
+    await ask("hashed", "198.51.100.77", "alice");
+    expect(calls).toHaveBeenCalledWith({
+      address: expect.stringMatching(/^[0-9a-f]{16}$/),
+      identityId: expect.stringMatching(/^[0-9a-f]{16}$/),
+      now,
+    });
+    expect(names).toHaveBeenCalledWith(expect.stringMatching(/^hashed:[0-9a-f]{16}$/));
+  });
+
+  it.each([
+    ["hangs", "count", () => new Promise<never>(() => {})],
+    ["cannot tell", "count", () => Promise.resolve(null)],
+    [
+      "cannot be reached",
+      "idFromName",
+      () => {
+        throw new Error("injected");
+      },
+    ],
+  ] as const)("is no answer, and no failure, where the watch %s", async (_, method, fault) => {
+    const lines: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+    const broken = method === "count" ? PrefixWatch.prototype : Object.getPrototypeOf(env.PREFIXES);
+    vi.spyOn(broken, method).mockImplementation(fault);
+    expect(await ask("broken", "198.51.100.77", "alice")).toBeUndefined();
+    expect(lines.join()).not.toContain("198.51.100");
+  });
+
+  it("shows credential stuffing to the officer, and an office only a little", async () => {
+    const tenant = await Tenant.create();
+    const context = { ip: "45.80.0.1", ua: "EnterpriseAgent/1.0" };
+    const scores: number[] = [];
+    for (let n = 0; n < 12; n += 1) {
+      const user = await User.provision(tenant);
+      const { body } = await user.discover(context);
+      scores.push(body.risk_score);
+      await user.judge(body.assessment_id, "legitimate");
+    }
+    expect(scores.slice(0, 4)).toEqual([0.05, 0.05, 0.05, 0.05]);
+    expect(scores.at(-1)).toBeGreaterThan(0.15);
+    const colleague = await User.provision(tenant);
+    const { assessment_id: known } = (await colleague.discover(context)).body;
+    await colleague.judge(known, "legitimate");
+    expect((await colleague.discover(context)).body.risk_score).toBeLessThan(0.05);
+  });
+});

@@ -1,0 +1,242 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { behaviourOf } from "../../../src/sentinel/behaviour/behaviour.ts";
+import { agentLevels, type Context, networkLevels } from "../../../src/sentinel/context.ts";
+import type { BehaviourEvidence } from "../../../src/sentinel/evidence.ts";
+import type { History } from "../../../src/sentinel/history.ts";
+import { behaviourContributions } from "../../../src/sentinel/behaviour/likelihood.ts";
+import { type Population, populationOf } from "../../../src/sentinel/population/population.ts";
+import { attackerKinds, attackers, behaviourBounds } from "../../../src/sentinel/weights.ts";
+import { day, home, hour, logins, now, session, stranger } from "../example.ts";
+
+function compared(
+  history: History,
+  context: Context,
+  population: Population | null = null,
+): BehaviourEvidence {
+  const behaviour = behaviourOf(history, context, population, now);
+  if (behaviour === null) throw new Error("Nothing to compare with");
+  return behaviour;
+}
+
+function sumOf(behaviour: BehaviourEvidence): number {
+  const { network, agent, hour: ofHour } = behaviourContributions(behaviour);
+  return network + agent + ofHour;
+}
+
+function evidenceAbout(context: Context, history = logins(10, day), population?: Population) {
+  return sumOf(compared(history, context, population ?? null));
+}
+
+/** A population in which so many log in from the place and the agent. */
+function people(...groups: readonly (readonly [number, Context])[]): Population {
+  const sessions = groups.flatMap(([count, context]) =>
+    Array.from({ length: count }, (_, index) => ({
+      identityId: `user-${index}`,
+      at: now - index * hour,
+      context,
+      behaviour: null,
+    })),
+  );
+  return populationOf(sessions, now);
+}
+
+const elsewhere = { asn: 41164, prefix: "prefix-2", address: "address-2" };
+
+describe("The comparison", () => {
+  test("goes down each hierarchy to the first level that is new", () => {
+    const { network, agent } = compared(logins(3, day), {
+      ...home,
+      prefix: "prefix-2",
+      address: "address-2",
+      os: "Linux",
+      agent: "agent-2",
+    });
+    expect(network.map(({ level, seen }) => [level, seen])).toEqual([
+      ["country", true],
+      ["asn", true],
+      ["prefix", false],
+    ]);
+    expect(agent.map(({ level, seen }) => [level, seen])).toEqual([
+      ["device", true],
+      ["os", false],
+    ]);
+  });
+
+  test("leaves out what is not known of the session, or never was", () => {
+    const unknown = { ...home, country: null, asn: null };
+    expect(compared(logins(3, day), unknown).network.map(({ level }) => level)).toEqual([
+      "prefix",
+      "address",
+    ]);
+    expect(compared(logins(3, day, unknown), home).network.map(({ level }) => level)).toEqual([
+      "prefix",
+      "address",
+    ]);
+    const relayed = { ...unknown, prefix: null, address: null };
+    expect(compared(logins(3, day), relayed).network).toEqual([]);
+  });
+
+  test("weighs recent logins more", () => {
+    const moved = [
+      session({ id: "old", at: now - 120 * day }),
+      session({ id: "new", at: now - day, context: { ...home, ...elsewhere } }),
+    ];
+    const share = (context: Context) =>
+      compared(moved, context).network.find(({ level }) => level === "asn")?.own ?? 0;
+    expect(share({ ...home, ...elsewhere })).toBeGreaterThan(share(home));
+    expect(share({ ...home, ...elsewhere }) + share(home)).toBeCloseTo(1, 10);
+  });
+
+  test("has nothing to say without a history", () => {
+    expect(behaviourOf([], home, null, now)).toBeNull();
+  });
+
+  test("finds the hours of a night worker usual for one, and others not", () => {
+    const nights = Array.from({ length: 20 }, (_, n) =>
+      session({ id: `n${n}`, at: now - (n + 1) * day + (n % 2) * hour }),
+    );
+    const days = nights.map((one) => ({ ...one, at: one.at - 11 * hour }));
+    expect(compared(nights, home).hour.own).toBeGreaterThan(2);
+    expect(compared(days, home).hour.own).toBeLessThan(0.1);
+  });
+});
+
+describe("Evidence of behaviour", () => {
+  test("speaks for the usual session and against a stranger's", () => {
+    expect(evidenceAbout(home)).toBeLessThan(-3);
+    expect(evidenceAbout(stranger)).toBeGreaterThan(3);
+  });
+
+  test("is stronger the less the network is known", () => {
+    const other = { ...home, agent: "agent-9", browser: "Firefox 140" };
+    const steps = [
+      other,
+      { ...other, address: "address-2" },
+      { ...other, address: "address-2", prefix: "prefix-2" },
+      { ...other, ...elsewhere },
+    ].map((context) => evidenceAbout(context));
+    expect(steps).toEqual(steps.toSorted((left, right) => left - right));
+    expect(new Set(steps).size).toBe(steps.length);
+  });
+
+  test("forgives a new network on a known computer: who travels takes it along", () => {
+    expect(evidenceAbout({ ...home, ...elsewhere, country: "SE" })).toBeLessThan(0);
+    expect(evidenceAbout({ ...stranger, ...elsewhere, country: "SE" })).toBeGreaterThan(2);
+  });
+
+  test("suspects a new address block in the known network soon after a login, not later", () => {
+    const near = { ...home, prefix: "prefix-2", address: "address-2" };
+    const soon = evidenceAbout(near, logins(10, 6 * hour));
+    const late = evidenceAbout(near, logins(10, 90 * day));
+    expect(soon).toBeGreaterThan(0.5);
+    expect(late).toBeLessThan(soon - 1);
+  });
+
+  test("counts a stranger for less where few logins are known", () => {
+    const by = [1, 3, 10].map((count) => evidenceAbout(stranger, logins(count, day)));
+    expect(by).toEqual(by.toSorted((left, right) => left - right));
+    expect(new Set(by).size).toBe(by.length);
+  });
+
+  test("counts what everybody has for less than what is rare", () => {
+    const common = people([900, home], [100, stranger]);
+    const rare = people([10, home], [990, stranger]);
+    // The network alone: the agent at hand is new.
+    const context = { ...home, prefix: "prefix-2", address: "address-2", agent: "agent-2" };
+    const networkOf = (population: Population) =>
+      behaviourContributions(compared(logins(10, day), context, population)).network;
+    expect(networkOf(rare)).toBeLessThan(networkOf(common));
+  });
+
+  test("takes a new address for less where this user's addresses always change", () => {
+    const phone = logins(10, day).map((one, n) => ({
+      ...one,
+      context: { ...home, prefix: `prefix-${n}`, address: `address-${n}` },
+    }));
+    const moved = { ...home, prefix: "prefix-x", address: "address-x" };
+    expect(evidenceAbout(moved, phone)).toBeLessThan(evidenceAbout(moved) - 1);
+  });
+
+  test("follows the population where its users often are somewhere new", () => {
+    const behaviour = compared(logins(10, day), { ...stranger, ...home, ...elsewhere });
+    const told = (count: number, all: number) => ({
+      ...behaviour,
+      network: behaviour.network.map((level) => ({ ...level, novelty: { count, all } })),
+    });
+    const restless = behaviourContributions(told(900, 1000)).network;
+    const settled = behaviourContributions(told(1, 1000)).network;
+    expect(restless).toBeLessThan(behaviourContributions(behaviour).network);
+    expect(settled).toBeGreaterThan(behaviourContributions(behaviour).network);
+  });
+
+  test("of a switched-off part is nothing, and the others stand", () => {
+    const behaviour = compared(logins(10, day), stranger);
+    const without = behaviourContributions(behaviour, ["network"]);
+    expect(without.network).toBe(0);
+    expect(without.agent).toBeGreaterThan(0);
+    const none = behaviourContributions(behaviour, ["network", "agent", "hour"]);
+    expect(none).toEqual({ network: 0, agent: 0, hour: 0 });
+  });
+
+  test("stays a number within its bounds, whatever the history and the population", () => {
+    const text = fc.option(fc.constantFrom("a", "b", "c"));
+    const contexts: fc.Arbitrary<Context> = fc.record({
+      country: text,
+      asn: fc.option(fc.integer({ min: 1, max: 3 })),
+      prefix: text,
+      address: text,
+      device: text,
+      os: text,
+      browser: text,
+      agent: fc.constantFrom("a", "b", "c"),
+      placeHidden: fc.boolean(),
+    });
+    const history = fc
+      .array(fc.record({ ago: fc.nat(180 * day), context: contexts }), { minLength: 1 })
+      .map((all) =>
+        all
+          .map(({ ago, context }, n) => session({ id: `${n}`, at: now - ago, context }))
+          .toSorted((left, right) => left.at - right.at),
+      );
+    fc.assert(
+      fc.property(history, contexts, fc.boolean(), (known, context, withPopulation) => {
+        const population = withPopulation
+          ? populationOf(
+              known.map(({ id, at, context: of }) => ({
+                identityId: id,
+                at,
+                context: of,
+                behaviour: behaviourOf(known, of, null, now),
+              })),
+              now,
+            )
+          : null;
+        const behaviour = compared(known, context, population);
+        for (const { own, population: share } of [...behaviour.network, ...behaviour.agent]) {
+          expect(own).toBeGreaterThanOrEqual(0);
+          expect(own).toBeLessThanOrEqual(1 + 1e-12);
+          expect(share.count).toBeLessThanOrEqual(share.all);
+        }
+        const { network, agent, hour: ofHour } = behaviourContributions(behaviour);
+        for (const part of [network, agent]) {
+          expect(part).toBeGreaterThanOrEqual(behaviourBounds.least);
+          expect(part).toBeLessThanOrEqual(behaviourBounds.most);
+        }
+        expect(Math.abs(ofHour)).toBeLessThanOrEqual(behaviourBounds.hour);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("rests on kinds of attackers that are all there are, and on chances", () => {
+    const shares = attackerKinds.map((kind) => attackers[kind].share);
+    expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 10);
+    for (const kind of attackerKinds) {
+      for (const level of [...networkLevels, ...agentLevels]) {
+        expect(attackers[kind].imitates[level]).toBeGreaterThan(0);
+        expect(attackers[kind].imitates[level]).toBeLessThan(1);
+      }
+    }
+  });
+});
