@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { apiRoutes } from "../src/app.ts";
 import { documentRoutes } from "../src/api/docs.ts";
+import { apiRoutes } from "../src/app.ts";
 import { openApiDocument } from "../src/http/openapi.ts";
 
 const file = join(import.meta.dirname, "..", "docs", "openapi.json");

@@ -10,7 +10,7 @@ import { isFast } from "../src/sentinel/network/facts.ts";
 import { buildThreats } from "../src/sentinel/network/threats.ts";
 import { runScript } from "./support/failure.ts";
 import { type ReadFeed, readFeed } from "./support/sentinel-feeds.ts";
-import { figuresOf, type ImportFigures, asText } from "./support/sentinel-figures.ts";
+import { asText, figuresOf, type ImportFigures } from "./support/sentinel-figures.ts";
 import { readGeography } from "./support/sentinel-geography.ts";
 import { helpText, type ImportOptions, parseOptions } from "./support/sentinel-options.ts";
 import { type ImportStore, openLocalStore, openRemoteStore } from "./support/sentinel-store.ts";

@@ -1,26 +1,28 @@
 /** The application: the order of middleware, and the routes of every feature. */
 import { Hono } from "hono";
+import { assessmentRoutes } from "./api/assessments.ts";
 import { auditRoutes } from "./api/audit-events.ts";
 import { treeRoutes } from "./api/audit-proofs.ts";
+import { documentRoutes } from "./api/docs.ts";
+import { feedRoutes } from "./api/feeds.ts";
+import { healthRoutes } from "./api/health.ts";
+import { keyRoutes } from "./api/keys.ts";
+import { otpRoutes } from "./api/otp.ts";
+import { relocationRoutes } from "./api/relocation.ts";
+import { sentinelRoutes } from "./api/sentinel.ts";
+import { settingsRoutes } from "./api/settings.ts";
+import { tenantRoutes } from "./api/tenants.ts";
+import { tokenRoutes } from "./api/tokens.ts";
+import { identityRoutes } from "./api/users.ts";
 import { newId } from "./crypto/id.ts";
 import { type Config, configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
 import { tellRefusal } from "./guard/refusal-log/report.ts";
-import { healthRoutes } from "./api/health.ts";
-import { documentRoutes } from "./api/docs.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
 import type { AppEnv } from "./http/exchange.ts";
-import { identityRoutes } from "./api/users.ts";
 import { areKnownToFit, keyProblems } from "./keys/key-check.ts";
-import { keyRoutes } from "./api/keys.ts";
 import { log } from "./log.ts";
-import { otpRoutes } from "./api/otp.ts";
-import { relocationRoutes } from "./api/relocation.ts";
-import { assessmentRoutes } from "./api/assessments.ts";
-import { feedRoutes } from "./api/feeds.ts";
-import { sentinelRoutes } from "./api/sentinel.ts";
 import { resolveToken } from "./tenancy/resolve-token.ts";
-import { tenancyRoutes } from "./api/tenants.ts";
 
 /** Answers even when the configuration is broken: the process is alive. */
 const livenessPath = "/healthz";
@@ -34,7 +36,9 @@ export const apiRoutes = [
   ...feedRoutes,
   ...auditRoutes,
   ...treeRoutes,
-  ...tenancyRoutes,
+  ...tenantRoutes,
+  ...tokenRoutes,
+  ...settingsRoutes,
   ...relocationRoutes,
   ...keyRoutes,
   ...healthRoutes(livenessPath),

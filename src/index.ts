@@ -1,11 +1,12 @@
 /** The Worker. */
 import { createApp } from "./app.ts";
-import { onDeliveries } from "./guard/delivery/queue.ts";
+import { confirmDelivery } from "./guard/client.ts";
+import { consumeDeliveries } from "./guard/delivery/consumer.ts";
 import { onSchedule } from "./scheduled.ts";
 
 export { IdentityGuard } from "./guard/identity-guard.ts";
-export { PrefixWatch } from "./sentinel/activity/prefix-watch.ts";
 export { RefusalLog } from "./guard/refusal-log/refusal-log.ts";
+export { PrefixWatch } from "./sentinel/activity/prefix-watch.ts";
 export { TokenRegister } from "./tenancy/token-register.ts";
 
 const app = createApp();
@@ -13,7 +14,12 @@ const app = createApp();
 export default {
   fetch: app.fetch,
   async queue({ messages }, env) {
-    await onDeliveries(env, messages, Date.now());
+    await consumeDeliveries(
+      env,
+      messages,
+      (owner, sent) => confirmDelivery(env, owner, sent),
+      Date.now(),
+    );
   },
   async scheduled(controller, env) {
     await onSchedule(env, controller.cron, controller.scheduledTime);

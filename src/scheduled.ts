@@ -2,17 +2,19 @@
  * What runs by the clock: sealing, the witness, ends of tokens and what waits for a move every minute,
  * housekeeping and data every hour.
  */
+
+import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { archiveTrails } from "./audit/tree/archive.ts";
 import { sealTrails } from "./audit/tree/seal.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
-import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { isSharded } from "./db/shards.ts";
+import { deleteExpired } from "./housekeeping.ts";
 import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
 import { publishPopulations } from "./sentinel/population/publish.ts";
+import { retentionDaysOf } from "./tenancy/retention.ts";
 import { registerAllEnds } from "./tenancy/token-end.ts";
-import { tidyUp } from "./tidy-up.ts";
 
 /** As wrangler.toml has them. */
 const sealingCron = "* * * * *";
@@ -45,8 +47,8 @@ export async function onSchedule(env: Env, cron: string, now: number): Promise<v
       await Promise.all([sealAndWitness(env), registerAllEnds(env), betweenDatabases(env, now)]);
       break;
     case housekeepingCron:
-      await tidyUp(env, now);
-      await archiveTrails(env, now);
+      await deleteExpired(env, now);
+      await archiveTrails(env, now, retentionDaysOf);
       break;
     case dataCron:
       await refreshFeeds(env, now);

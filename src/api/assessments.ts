@@ -17,16 +17,16 @@ import {
   sha256,
 } from "../http/schemas.ts";
 import { once } from "../idempotency/once.ts";
-import { draftPolicy } from "../tenancy/change-settings.ts";
-import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { assessed, assessmentId, shownAssessment } from "./assessment-schemas.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
+import { draftOf, replay } from "../sentinel/assessments/simulate.ts";
+import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
 import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
-import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
 import { model } from "../sentinel/weights.ts";
-import { draftOf, replay } from "../sentinel/assessments/simulate.ts";
+import { draftPolicy } from "../tenancy/change-settings.ts";
+import { sentinelPatchSchema } from "../tenancy/settings.ts";
+import { assessed, assessmentId, shownAssessment } from "./assessment-schemas.ts";
 
 /** Assessments replayed in one request; the rest in the next. */
 const mostReplayed = 500;

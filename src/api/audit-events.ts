@@ -1,5 +1,16 @@
 /** `/v1/audit/events` and the export: what is in the trail. Its heads and proofs: tree/routes.ts. */
 import { z } from "zod";
+import { type OpenedEvent, opened } from "../audit/decrypt-events.ts";
+import {
+  actorTypes,
+  auditActions,
+  auditDetails,
+  auditOutcomes,
+  targetTypes,
+} from "../audit/event.ts";
+import { listEvents } from "../audit/store.ts";
+import { type ExportedEvent, exportTrail } from "../audit/tree/export.ts";
+import { newestHead } from "../audit/tree/prove.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { dbFor } from "../db/shards.ts";
 import { deliverGuard } from "../guard/client.ts";
@@ -15,17 +26,6 @@ import {
   rfc3339,
   sha256,
 } from "../http/schemas.ts";
-import {
-  actorTypes,
-  auditActions,
-  auditDetails,
-  auditOutcomes,
-  targetTypes,
-} from "../audit/event.ts";
-import { type ExportedEvent, exportTrail } from "../audit/tree/export.ts";
-import { type OpenedEvent, opened } from "../audit/decrypt-events.ts";
-import { newestHead } from "../audit/tree/prove.ts";
-import { listEvents } from "../audit/store.ts";
 
 const eventAnswer = z
   .object({

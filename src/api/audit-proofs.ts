@@ -1,15 +1,15 @@
 /** The signed heads of the trail, and the proofs that nothing in it was changed. */
 import { z } from "zod";
+import { readNote } from "../audit/tree/note.ts";
+import { newestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
+import { sealedWithinSeconds } from "../audit/tree/seal.ts";
+import { publicKeys } from "../audit/tree/signer.ts";
+import { listWitnessed } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
 import { anybody, tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { count, id, instant, limit, rfc3339, sha256 } from "../http/schemas.ts";
-import { newestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { sealedWithinSeconds } from "../audit/tree/seal.ts";
-import { publicKeys } from "../audit/tree/signer.ts";
-import { listWitnessed } from "../audit/tree/witness.ts";
-import { readNote } from "../audit/tree/note.ts";
 
 const checkpointAnswer = z
   .object({

@@ -7,14 +7,14 @@ import { joined, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import { newId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
-import { askPrefixWatch } from "../sentinel/activity/client.ts";
-import type { Surroundings } from "../guard/decisions/assess.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
+import type { Surroundings } from "../guard/decisions/assess.ts";
 import { following } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
-import type { TenantPolicy } from "../tenancy/policy.ts";
+import { askPrefixWatch } from "../sentinel/activity/client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
+import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
 import type { Context } from "../sentinel/context.ts";
 import type { DataSource, NetworkEvidence } from "../sentinel/evidence.ts";
 import {
@@ -25,10 +25,10 @@ import {
   parseNetwork,
 } from "../sentinel/network/address.ts";
 import { lookupNetwork, networkInMemory, type Prefetched } from "../sentinel/network/lookup.ts";
-import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
 import { populationNear } from "../sentinel/population/population.ts";
-import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
+import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
 import { isWiderThanBlock, prefixOf, sessionHash } from "../sentinel/session-hashes.ts";
+import type { TenantPolicy } from "../tenancy/policy.ts";
 
 export interface SessionContext {
   readonly address: Address;

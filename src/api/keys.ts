@@ -2,13 +2,14 @@
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
 import { allDatabases, controlDb } from "../db/shards.ts";
+import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
 import { once, operatorScope } from "../idempotency/once.ts";
 import { ringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
-import { type Progress, progressOf, reEncrypt } from "../keys/re-encrypt.ts";
+import { type Progress, progressOf, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
 import { countBackupCodeKeys, findReEncryption, listKeyVersions } from "../keys/store.ts";
 import { inAllDatabases } from "../keys/versions.ts";
 
@@ -132,7 +133,13 @@ export const keyRoutes = [
     async (exchange) => {
       const db = controlDb(exchange.env);
       const progress = await once<Progress>(exchange, operatorScope, db, async (remember) => {
-        const call = { ...exchange, now: exchange.arrivedAt };
+        const { env, config, arrivedAt: now } = exchange;
+        const call: ReEncryptCall = {
+          env,
+          config,
+          now,
+          resealGuard: (owner, place, run) => resealGuard(env, owner, place, run),
+        };
         const done = await reEncrypt(call, exchange.body.re_encryption.limit);
         await runBatch(db, await remember(done));
         return done;

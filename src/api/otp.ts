@@ -10,11 +10,11 @@ import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
 import { claim } from "../idempotency/once.ts";
-import { assessmentId } from "./assessment-schemas.ts";
-import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { codesPerSet, normalisedBackupCode } from "../otp/backup-codes.ts";
 import { keyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
+import { identityOfAssessment } from "../sentinel/assessment.ts";
+import { assessmentId } from "./assessment-schemas.ts";
 
 const longestIssuer = 64;
 const longestAccount = 255;

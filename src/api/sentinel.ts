@@ -2,17 +2,17 @@
 import { z } from "zod";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
+import { askGuard } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
-import { askGuard } from "../guard/client.ts";
 import { claim } from "../idempotency/once.ts";
-import { assessed, assessmentId, shownAssessment } from "./assessment-schemas.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
-import { discover } from "./discover.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
+import { assessed, assessmentId, shownAssessment } from "./assessment-schemas.ts";
+import { discover } from "./discover.ts";
 
 const longestAgent = 1024;
 

@@ -1,11 +1,12 @@
 /** Stored events opened for who may read them: personal parts in the clear, where they still are. */
 
+import type { Owner } from "../crypto/seal-context.ts";
 import { BrokenSealError } from "../crypto/sealed-box.ts";
 import type { Database } from "../db/client.ts";
 import type { Config } from "../env.ts";
-import type { StoredEvent } from "./stamp.ts";
 import type { NoncedParts } from "./leaf.ts";
 import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./personal.ts";
+import type { StoredEvent } from "./stamp.ts";
 import { findAuditKeys } from "./store.ts";
 
 export interface OpenedEvent extends StoredEvent {
@@ -17,7 +18,7 @@ export interface OpenedEvent extends StoredEvent {
 /** Null for a key that somebody altered: what was sealed under it opens no more. */
 async function keyOrNull(
   config: Config,
-  owner: { readonly tenantId: string; readonly identityId: string },
+  owner: Owner,
   stored: AuditKey,
 ): Promise<OpenAuditKey | null> {
   try {

@@ -5,7 +5,8 @@
 import { z } from "zod";
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import { BrokenSealError, resealed, type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import type { Owner, SealContext } from "../crypto/seal-context.ts";
+import { BrokenSealError, resealed, seal, unseal } from "../crypto/sealed-box.ts";
 import type { PersonalParts } from "./event.ts";
 import { type NoncedParts, personalDigest } from "./leaf.ts";
 
@@ -25,11 +26,6 @@ export interface AuditKey {
 export interface OpenAuditKey {
   readonly id: string;
   readonly keyring: Keyring;
-}
-
-interface Owner {
-  readonly tenantId: string;
-  readonly identityId: string;
 }
 
 /** What is stored of personal parts. */

@@ -1,12 +1,13 @@
 /** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { isAtHome, tenantsAtHome } from "../db/at-home.ts";
+import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { scanEnd } from "../db/scan.ts";
-import { auditEvents, auditTrees, identities } from "../db/schema.ts";
+import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome } from "./event.ts";
-import type { FiledEvent, StoredEvent } from "./stamp.ts";
 import type { AuditKey } from "./personal.ts";
+import type { FiledEvent, StoredEvent } from "./stamp.ts";
+import { auditEvents, auditTrees } from "./tables.ts";
 
 /**
  * Files a tenant's events at the end of its log. One that is already there stays as it is, so a

@@ -6,17 +6,12 @@
 import { base64urlnopad } from "@scure/base";
 import { joined } from "./bytes.ts";
 import { type Keyring, keyOf } from "./keyring.ts";
+import type { SealContext } from "./seal-context.ts";
 
 const ivBytes = 12;
 /** One box has one text: what follows from it may be compared. */
 const form = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
 const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
-
-export interface SealContext {
-  readonly tenantId: string;
-  readonly identityId: string;
-  readonly purpose: "totp_secret" | "audit_key" | "audit_personal" | `receipt ${string}`;
-}
 
 /** Thrown where a box does not open: altered, or sealed for somebody or something else. */
 export class BrokenSealError extends Error {

@@ -5,7 +5,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { FencedTenantError } from "./client.ts";
-import { tenantFences } from "./schema.ts";
+import { tenantFences } from "./tables.ts";
 
 const fenced = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
 

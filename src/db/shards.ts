@@ -9,7 +9,7 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type Database, FencedTenantError, StoreError, withinStoreTimeout } from "./client.ts";
-import { tenants } from "./schema.ts";
+import { tenants } from "./tables.ts";
 
 /** As long as a token's record is remembered: together they are read. */
 const keptMs = 25_000;

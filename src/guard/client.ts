@@ -1,14 +1,15 @@
 /** The way from the edge to an identity's guard. */
 
 import type { Actor } from "../audit/event.ts";
+import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
-import { causeOf, log } from "../log.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
-import type { TenantCaller } from "../tenancy/caller.ts";
 import { anywhere, objectOf, type Place } from "../location.ts";
+import { causeOf, log } from "../log.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
+import type { GuardCall, GuardError, GuardResult, Rate } from "./decisions/transition.ts";
 import type { Sent } from "./delivery/batcher.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
-import type { GuardCall, GuardError, GuardResult, Rate } from "./decisions/transition.ts";
 
 /** What of a request the guard needs to know. */
 export interface GuardCaller {
@@ -108,7 +109,7 @@ export async function readGuard<T>(
  */
 export async function resealGuard(
   env: Env,
-  owner: { readonly tenantId: string; readonly identityId: string },
+  owner: Owner,
   place: Place,
   { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
@@ -135,11 +136,7 @@ export async function deliverGuard(caller: GuardCaller, identityId: string): Pro
  * Tells a guard that D1 has what it sent. One that is not told delivers again: nothing is lost. None of
  * these is in a jurisdiction, for those do not use the queue.
  */
-export async function confirmDelivery(
-  { GUARD }: Env,
-  owner: { readonly tenantId: string; readonly identityId: string },
-  sent: Sent,
-): Promise<void> {
+export async function confirmDelivery({ GUARD }: Env, owner: Owner, sent: Sent): Promise<void> {
   const stub = objectOf(GUARD, guardName(owner.tenantId, owner.identityId), anywhere);
   await stub.delivered(sent).catch(() => {});
 }

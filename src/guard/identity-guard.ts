@@ -6,9 +6,11 @@
  * awaits (keys, codes, network facts); between the read that decides and the write that records
  * there is none.
  */
+
 import { DurableObject } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
 import { keyOf } from "../crypto/keyring.ts";
+import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
@@ -16,26 +18,15 @@ import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
 import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
 import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
 import type { Verdict } from "../sentinel/history.ts";
+import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
 import { assess, type Session, type Surroundings } from "./decisions/assess.ts";
-import type { Sent } from "./delivery/batcher.ts";
-import {
-  configureTotp,
-  type Enrolment,
-  removeTotp,
-  replaceBackupCodes,
-} from "./decisions/credentials.ts";
+import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { confirmSession, judge } from "./decisions/feedback.ts";
-import { followed } from "./streamed-argument.ts";
-import { type FoundRecord, GuardLedger } from "./ledger.ts";
 import { create, erase, setStatus, unlock } from "./decisions/lifecycle.ts";
-import type { LockoutPolicy } from "./decisions/lockout.ts";
 import { type Profile, profileOf } from "./decisions/profile.ts";
 import { limited } from "./decisions/rate-limit.ts";
 import { refuse } from "./decisions/refusals.ts";
-import { Repeats, type WithReceipt } from "./replay.ts";
-import { type Owner, totpContext } from "./reseal.ts";
 import type { IdentityState } from "./decisions/state.ts";
-import { TotpKeys } from "./totp-keys.ts";
 import {
   failed,
   type GuardCall,
@@ -53,6 +44,12 @@ import {
   type Verified,
   verify,
 } from "./decisions/verify.ts";
+import type { Sent } from "./delivery/batcher.ts";
+import { type FoundRecord, GuardLedger } from "./ledger.ts";
+import { Repeats, type WithReceipt } from "./replay.ts";
+import { totpContext } from "./reseal.ts";
+import { followed } from "./streamed-argument.ts";
+import { TotpKeys } from "./totp-keys.ts";
 
 /** Times the evidence is gathered anew when the state changes meanwhile. */
 const mostGatherings = 5;

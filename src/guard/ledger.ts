@@ -7,30 +7,31 @@
  */
 import type { AuditEvent } from "../audit/event.ts";
 import { currentAuditKey } from "../audit/personal.ts";
-import type { Keyring } from "../crypto/keyring.ts";
 import { derivedId } from "../crypto/id.ts";
+import type { Keyring } from "../crypto/keyring.ts";
+import type { Owner } from "../crypto/seal-context.ts";
 import { inTenantDb } from "../db/shards.ts";
 import { configNow } from "../env.ts";
-import { causeOf, log } from "../log.ts";
-import { isKept, keptForMs } from "../idempotency/request-key.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
+import { isKept, keptForMs } from "../idempotency/request-key.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
-import type { History, KnownSession } from "../sentinel/history.ts";
+import { causeOf, log } from "../log.ts";
 import { findSession, findSessions } from "../sentinel/assessments/store.ts";
-import { Courier, type Sent } from "./delivery/batcher.ts";
-import { DeliveryAlarm, deliveryDelayMs } from "./delivery/retry-alarm.ts";
-import { hasQueue, sendDelivery } from "./delivery/queue.ts";
-import { deliveryOf, fileDelivery } from "./delivery/delivery.ts";
-import { type Owner, resealedState } from "./reseal.ts";
+import type { History, KnownSession } from "../sentinel/history.ts";
 import { refusalReportDelay, reportRefusals } from "./decisions/refusals.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
-import { type Dispatch, GuardStorage, type KeptAnswer, type Pending } from "./storage.ts";
 import {
   failed,
   type GuardCall,
   type GuardResult,
   type Transition,
 } from "./decisions/transition.ts";
+import { Courier, type Sent } from "./delivery/batcher.ts";
+import { type Dispatch, deliveryOf, fileDelivery, type Pending } from "./delivery/delivery.ts";
+import { hasQueue, sendDelivery } from "./delivery/producer.ts";
+import { DeliveryAlarm, deliveryDelayMs } from "./delivery/retry-alarm.ts";
+import { resealedState } from "./reseal.ts";
+import { GuardStorage, type KeptAnswer } from "./storage.ts";
 
 /** What the queue has not brought to D1 by then, the alarm does. */
 const queueDelayMs = 10_000;

@@ -4,9 +4,9 @@
  */
 import type { Keyring } from "../crypto/keyring.ts";
 import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
+import { failed, type GuardCall, type GuardResult } from "./decisions/transition.ts";
 import type { GuardLedger } from "./ledger.ts";
 import type { KeptAnswer } from "./storage.ts";
-import { failed, type GuardCall, type GuardResult } from "./decisions/transition.ts";
 
 /** What is shown once, and stored nowhere but in a receipt. */
 type Shown = Readonly<Record<string, unknown>>;

@@ -1,19 +1,13 @@
 /** What of a state is sealed, and under which keys. */
 import { currentAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import { resealed, type SealContext, versionOf } from "../crypto/sealed-box.ts";
+import type { Owner, SealContext } from "../crypto/seal-context.ts";
+import { resealed } from "../crypto/sealed-box.ts";
 import type { IdentityState } from "./decisions/state.ts";
-
-export type Owner = Pick<IdentityState, "tenantId" | "identityId">;
+import { sealingVersionsOf } from "./delivery/delivery.ts";
 
 export function totpContext({ tenantId, identityId }: Owner): SealContext {
   return { tenantId, identityId, purpose: "totp_secret" };
-}
-
-/** Versions of the sealing keys that the state needs. */
-export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState): number[] {
-  const boxes = [totp?.sealed, pendingTotp?.sealed, auditKey?.sealed];
-  return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
 }
 
 /**

@@ -3,18 +3,11 @@
  * write, so that asking about an unknown identity leaves nothing behind.
  */
 import { z } from "zod";
-import { type AuditEvent, auditEventSchema } from "../audit/event.ts";
-import type { AssessmentRecord, VerdictRecord } from "../sentinel/assessment.ts";
+import { auditEventSchema } from "../audit/event.ts";
 import type { FirstRequest } from "../idempotency/request-key.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
-
-/** What one transaction has to tell the world. */
-export interface Dispatch {
-  readonly events: readonly AuditEvent[];
-  readonly assessment?: AssessmentRecord;
-  readonly verdict?: VerdictRecord;
-}
+import type { Dispatch, Live, Pending } from "./delivery/delivery.ts";
 
 /** What is written with a state, in the same transaction. */
 interface Beside {
@@ -36,18 +29,6 @@ export interface KeptAnswer extends FirstRequest {
 
 /** Beyond it the oldest goes: a repetition of that one is then a request like any other. */
 const mostAnswers = 1_000;
-
-interface Live {
-  readonly state: IdentityState;
-  /** Grows by one with every change, over erasures too. */
-  readonly version: number;
-}
-
-export interface Pending extends Live {
-  readonly dispatches: readonly Dispatch[];
-  /** The last outbox row among them. */
-  readonly lastSeq: number;
-}
 
 const dispatchesPerDelivery = 50;
 

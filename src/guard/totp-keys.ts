@@ -3,9 +3,10 @@
  * every code. The keys cannot be read out, and go with the guard's memory.
  */
 import type { Keyring } from "../crypto/keyring.ts";
+import type { Owner } from "../crypto/seal-context.ts";
 import { unseal } from "../crypto/sealed-box.ts";
 import { importSecret } from "../otp/hotp.ts";
-import { type Owner, totpContext } from "./reseal.ts";
+import { totpContext } from "./reseal.ts";
 
 /** The live secret and the pending one. */
 const mostKept = 2;

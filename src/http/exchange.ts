@@ -4,9 +4,9 @@ import type { Actor } from "../audit/event.ts";
 import type { RefusedRequest } from "../audit/refused-request.ts";
 import type { Config } from "../env.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
-import type { RateNotice } from "./rate-limit.ts";
-import type { ResolvedToken } from "../tenancy/caller.ts";
 import type { Place } from "../location.ts";
+import type { ResolvedToken } from "../tenancy/caller.ts";
+import type { RateNotice } from "./rate-limit.ts";
 
 export interface AppEnv {
   Bindings: Env;

@@ -7,8 +7,8 @@ import {
 } from "zod-openapi";
 import packageJson from "../../package.json" with { type: "json" };
 import { type ErrorCode, sentenceOf, statusOf } from "../errors.ts";
-import { type Definition, none, type Route } from "./route.ts";
 import { keyHeader, keyPattern } from "./request-key.ts";
+import { type Definition, none, type Route } from "./route.ts";
 import { id, instant } from "./schemas.ts";
 
 /** What error bodies hold besides `error`, `code` and `request_id`. */

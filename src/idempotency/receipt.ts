@@ -6,15 +6,9 @@
 import { z } from "zod";
 import { utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import { resealed, type SealContext, seal, unseal } from "../crypto/sealed-box.ts";
+import type { Owner, SealContext } from "../crypto/seal-context.ts";
+import { resealed, seal, unseal } from "../crypto/sealed-box.ts";
 import type { RequestKey } from "./request-key.ts";
-
-/** Whose request it was. */
-interface Owner {
-  readonly tenantId: string;
-  /** The identity it was about; of what is about none, nothing. */
-  readonly identityId: string;
-}
 
 interface Receipt {
   readonly digest: string;

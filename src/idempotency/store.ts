@@ -1,8 +1,8 @@
 /** Request keys in D1: answers of what happens there, and claims of what happens in a guard. */
 import { and, eq, lte } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { requestKeys } from "../db/schema.ts";
 import { keptForMs } from "./request-key.ts";
+import { requestKeys } from "./tables.ts";
 
 export interface KeptRequest {
   readonly tenantId: string;

@@ -1,9 +1,9 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
-import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { isAtHome, isElsewhere, oneRow, requireAtHome } from "../db/at-home.ts";
+import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { scanEnd } from "../db/scan.ts";
-import { identities, isErased } from "../db/schema.ts";
+import { identities, isErased } from "./tables.ts";
 
 /** Times are Unix ms. */
 export interface IdentityRecord {

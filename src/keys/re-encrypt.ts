@@ -4,14 +4,17 @@
  * of them, so it goes on after whatever ended it; a slice that is done twice changes nothing. Once nothing
  * is left under them anywhere, older versions are retired.
  */
+
+import type { Owner } from "../crypto/seal-context.ts";
 import type { Database } from "../db/client.ts";
 import { allDatabases, controlDb } from "../db/shards.ts";
-import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Config } from "../env.ts";
-import { resealGuard } from "../guard/client.ts";
+import { resealReceipt } from "../idempotency/receipt.ts";
+import type { Place } from "../location.ts";
 import { log } from "../log.ts";
 import { findPlaces } from "../tenancy/find-locations.ts";
 import { ringOf } from "./key-check.ts";
+import type { KeyringName } from "./keyring-names.ts";
 import {
   countBackupCodeKeys,
   countSealedUnderOthers,
@@ -24,7 +27,6 @@ import {
   reviveKeys,
   saveReEncryption,
 } from "./store.ts";
-import type { KeyringName } from "./keyring-names.ts";
 
 /** Guards asked at once. */
 const atOnce = 8;
@@ -36,6 +38,14 @@ export interface ReEncryptCall {
   readonly config: Config;
   /** Real time, Unix ms. */
   readonly now: number;
+  /**
+   * Has a guard seal anew what it holds. @returns whether all of it is under the version of the run now
+   */
+  readonly resealGuard: (
+    owner: Owner,
+    place: Place,
+    run: { readonly version: number; readonly passes: number },
+  ) => Promise<boolean>;
 }
 
 /** How far all databases together have come. */
@@ -141,7 +151,7 @@ async function nextSlice(
       owners.slice(from, from + atOnce).map(async (owner) => {
         const place = places.get(owner.tenantId);
         // Asked for at the wrong place, a guard would be made there, of the record in D1.
-        return place !== undefined && (await resealGuard(call.env, owner, place, before));
+        return place !== undefined && (await call.resealGuard(owner, place, before));
       }),
     );
     failed += done.filter((isDone) => !isDone).length;

@@ -1,5 +1,8 @@
 /** Keys in use and the progress of a re-encryption, in D1. Never a key: only numbers and fingerprints. */
+
 import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
+import type { Owner } from "../crypto/seal-context.ts";
+import { isNotLeftBehind } from "../db/at-home.ts";
 import {
   chunked,
   type Database,
@@ -8,9 +11,10 @@ import {
   withinStoreTimeout,
   wroteNothing,
 } from "../db/client.ts";
-import { isNotLeftBehind } from "../db/at-home.ts";
-import { identities, keyVersions, reEncryptions, requestKeys } from "../db/schema.ts";
+import { requestKeys } from "../idempotency/tables.ts";
+import { identities } from "../identity/tables.ts";
 import type { KeyringName } from "./keyring-names.ts";
+import { keyVersions, reEncryptions } from "./tables.ts";
 
 const keyVersionColumns = 5;
 
@@ -40,11 +44,6 @@ export interface ReEncryption {
   readonly leftOver: number;
   readonly startedAt: number;
   readonly finishedAt: number | null;
-}
-
-export interface Owner {
-  readonly tenantId: string;
-  readonly identityId: string;
 }
 
 /** @throws StoreError, as all of these */

@@ -5,17 +5,12 @@
 import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
+import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
-import {
-  assessments,
-  auditEvents,
-  auditTiles,
-  auditTrees,
-  identities,
-  populations,
-  tenantFences,
-} from "../db/schema.ts";
+import { tenantFences } from "../db/tables.ts";
+import { identities } from "../identity/tables.ts";
 import { type KeyVersion, noteKeys } from "../keys/store.ts";
+import { assessments, populations } from "../sentinel/tables.ts";
 import type { Move } from "./store.ts";
 
 interface TenantTable {

@@ -1,6 +1,7 @@
 /** The steps of a move, each bounded, each harmless when it is done twice or comes late. */
-import type { FiledEvent } from "../audit/stamp.ts";
+
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
+import type { FiledEvent } from "../audit/stamp.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, forgetShard } from "../db/shards.ts";
 import { listKeyVersions, noteKeys } from "../keys/store.ts";

@@ -1,10 +1,11 @@
 /** Moves of tenants between databases: how far each is, in `DB`, and the fences in the databases. */
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
-import type { FiledEvent } from "../audit/stamp.ts";
 import { keepEventWhere } from "../audit/control-outbox/store.ts";
+import type { FiledEvent } from "../audit/stamp.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
-import { relocations, tenantFences, tenants } from "../db/schema.ts";
+import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
+import { relocations } from "./tables.ts";
 
 /** Which move, and whose. */
 export interface Move {

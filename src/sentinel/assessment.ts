@@ -1,8 +1,8 @@
 /** What an assessment is, as it is answered and as it is stored. */
 import type { DataSource, SessionEvidence } from "./evidence.ts";
 import type { Verdict } from "./history.ts";
-import type { Recommendation } from "./score.ts";
 import type { Reason } from "./reason.ts";
+import type { Recommendation } from "./score.ts";
 
 /** The tenant's policy, as far as it scores and recommends. */
 export interface RiskPolicy {

@@ -1,6 +1,6 @@
-import type { TenantPolicy } from "./policy.ts";
-import type { Permission } from "./permission.ts";
 import type { Place } from "../location.ts";
+import type { Permission } from "./permission.ts";
+import type { TenantPolicy } from "./policy.ts";
 
 /** The tenant on whose behalf an API token calls, as the token's record has it. */
 export interface TenantCaller {

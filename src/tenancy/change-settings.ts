@@ -1,12 +1,13 @@
 /** The tenant's settings: read, and changed field by field. */
+
+import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/stamp.ts";
-import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { controlDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import type { TenantPolicy } from "./policy.ts";
 import { liesWithin, type Place } from "../location.ts";
+import type { TenantPolicy } from "./policy.ts";
 import { forgetTenant } from "./resolve-token.ts";
 import {
   contradictionsIn,

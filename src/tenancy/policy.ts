@@ -2,10 +2,24 @@
  * The tenant's policy and its defaults: every number of policy that a tenant may change, with unit
  * and source. Ranges stand with the request that sets them (tenancy/settings.ts).
  */
-import type { Enrolment } from "../guard/decisions/credentials.ts";
-import type { LockoutPolicy } from "../guard/decisions/lockout.ts";
-import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { LocationHint } from "../location.ts";
+import type { RiskPolicy } from "../sentinel/assessment.ts";
+
+/**
+ * `immediate`: a new secret is live at once. `confirm`: the first accepted code of the new secret makes
+ * it live.
+ */
+export type Enrolment = "immediate" | "confirm";
+
+export interface LockoutPolicy {
+  /** Consecutive failures that lock. */
+  readonly maxFailedAttempts: number;
+  /** Length of the first lock; each further one doubles. */
+  readonly lockSeconds: number;
+  readonly maxLockSeconds: number;
+  /** Consecutive failures that disable TOTP. */
+  readonly disableAfter: number;
+}
 
 export interface TenantPolicy {
   readonly lockout: LockoutPolicy;

@@ -10,7 +10,8 @@ import { apiTokenHash, readApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
 import { findTokenByHash, touchToken } from "./store.ts";
-import { registeredEnd, revokedForGood } from "./token-end.ts";
+import { registeredEnd } from "./token-end.ts";
+import { revokedForGood } from "./token-register.ts";
 
 /** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
 const keptMs = 25_000;

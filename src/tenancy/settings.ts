@@ -1,9 +1,10 @@
 /** The tenant's settings as the API spells them, their ranges, and the policy they make. */
 import { z } from "zod";
-import { defaultPolicy, type TenantPolicy } from "./policy.ts";
+import { shortestRetentionDays } from "../audit/tree/archive.ts";
+import { locationHints } from "../location.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/reason.ts";
-import { locationHints } from "../location.ts";
+import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 
 const week = 7 * 24 * 60 * 60;
 
@@ -41,8 +42,6 @@ const sentinel = z.strictObject({
   deny: networks.meta({ description: "Addresses and networks never trusted." }),
   signals_off: z.array(z.enum(signalNames)).max(signalNames.length),
 });
-
-export const shortestRetentionDays = 1;
 
 const audit = z.strictObject({
   retention_days: wholeNumber(

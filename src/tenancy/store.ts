@@ -2,13 +2,14 @@
  * Tenants and API tokens in D1, in the control plane. What changes here is a batch with its audit event,
  * see audit/control-outbox/change.ts.
  */
-import { and, asc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, sql } from "drizzle-orm";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { apiTokens, tenantFences, tenants } from "../db/schema.ts";
+import { tenantFences, tenants } from "../db/tables.ts";
+import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
-import type { Jurisdiction } from "../location.ts";
 import type { SettingsPatch } from "./settings.ts";
+import { apiTokens } from "./tables.ts";
 
 export interface Tenant {
   readonly id: string;
@@ -52,11 +53,17 @@ const tokenColumns = {
   lastUsedAt: apiTokens.lastUsedAt,
 };
 
+const settings = sql`${tenants.settings}`.mapWith(
+  (text: string): SettingsPatch => JSON.parse(text),
+);
+const tenantColumns = { ...getTableColumns(tenants), settings };
+
 /** With a fence in `DB`, the control plane's own database, around one that lives elsewhere. */
 export function insertTenant(db: Database, tenant: Tenant): Statement[] {
   const { id, shard } = tenant;
   const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", move: id });
-  return [db.insert(tenants).values(tenant), ...(shard === 0 ? [] : [fence])];
+  const row = { ...tenant, settings: JSON.stringify(tenant.settings) };
+  return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
 }
 
 export function insertToken(db: Database, token: HashedApiToken): Statement {
@@ -76,7 +83,7 @@ export async function findTokenByHash(
 > {
   const rows = await withinStoreTimeout(
     db
-      .select({ token: { ...tokenColumns, revokedAt: apiTokens.revokedAt }, tenant: tenants })
+      .select({ token: { ...tokenColumns, revokedAt: apiTokens.revokedAt }, tenant: tenantColumns })
       .from(apiTokens)
       .innerJoin(tenants, eq(tenants.id, apiTokens.tenantId))
       .where(eq(apiTokens.hash, hash))
@@ -196,11 +203,7 @@ export async function findSettings(
   tenantId: string,
 ): Promise<SettingsPatch | undefined> {
   const rows = await withinStoreTimeout(
-    db
-      .select({ settings: tenants.settings })
-      .from(tenants)
-      .where(eq(tenants.id, tenantId))
-      .limit(1),
+    db.select({ settings }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
   );
   return rows[0]?.settings;
 }
@@ -212,7 +215,7 @@ export async function listPlacements(
 ): Promise<Pick<Tenant, "id" | "jurisdiction" | "settings">[]> {
   // One parameter however many there are: D1 takes a hundred.
   const wanted = sql`${tenants.id} IN (SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
-  const { id, jurisdiction, settings } = tenants;
+  const { id, jurisdiction } = tenants;
   return await withinStoreTimeout(
     db.select({ id, jurisdiction, settings }).from(tenants).where(wanted),
   );

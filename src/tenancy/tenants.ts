@@ -1,14 +1,15 @@
 /** A new tenant, with a first token that may do everything. */
+
+import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
-import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
 import { type OnceCall, once, operatorScope } from "../idempotency/once.ts";
+import { canKeepIn, type Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
-import { canKeepIn, type Jurisdiction } from "../location.ts";
 import { insertTenant, insertToken, type Tenant } from "./store.ts";
 import { type IssuedToken, issueToken } from "./tokens.ts";
 

@@ -3,19 +3,10 @@ import type { Database } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
-import { causeOf, log } from "../log.ts";
 import { anywhere, objectOf } from "../location.ts";
+import { causeOf, log } from "../log.ts";
 import { listUnregisteredEnds, markRegistered } from "./store.ts";
-import type { TokenRegister } from "./token-register.ts";
-
-export interface TokenEnd {
-  /** SHA-256 of the token, hex. */
-  readonly hash: string;
-  /** Unix ms; `revokedForGood` for a revocation, which no clock undoes. */
-  readonly endsAt: number;
-}
-
-export const revokedForGood = 0;
+import { revokedForGood, type TokenRegister } from "./token-register.ts";
 
 const registerTimeoutMs = 2_000;
 const mostPerRun = 200;

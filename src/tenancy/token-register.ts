@@ -5,7 +5,15 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../log.ts";
-import type { TokenEnd } from "./token-end.ts";
+
+export interface TokenEnd {
+  /** SHA-256 of the token, hex. */
+  readonly hash: string;
+  /** Unix ms; `revokedForGood` for a revocation, which no clock undoes. */
+  readonly endsAt: number;
+}
+
+export const revokedForGood = 0;
 
 export class TokenRegister extends DurableObject<Env> {
   /** Keeps ends; an earlier one stands. Whether they are kept. */

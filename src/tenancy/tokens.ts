@@ -1,8 +1,9 @@
 /** API tokens of a tenant: made, replaced with an overlap, revoked. */
+
+import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, tenantEvent } from "../audit/event.ts";
 import { filed } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
-import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type OnceCall, once } from "../idempotency/once.ts";

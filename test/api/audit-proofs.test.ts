@@ -2,7 +2,6 @@ import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it } from "vitest";
-import { exportTrail } from "../../src/audit/tree/export.ts";
 import {
   currentAuditKey,
   newAuditKey,
@@ -10,6 +9,7 @@ import {
   openParts,
   sealParts,
 } from "../../src/audit/personal.ts";
+import { exportTrail } from "../../src/audit/tree/export.ts";
 import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/merkle.ts";
 import { configNow } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";

@@ -2,7 +2,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { feedListKey } from "../../src/sentinel/feeds/record.ts";
-import { Tenant } from "../support/client.ts";
 import {
   addressOf,
   emptyStore,
@@ -11,6 +10,7 @@ import {
   now,
   Publisher,
 } from "../sentinel/feeds/publisher.ts";
+import { Tenant } from "../support/client.ts";
 
 const path = "/v1/sentinel/feeds";
 

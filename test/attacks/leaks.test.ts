@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { damage, evict } from "../support/guard.ts";
-import { toldOf } from "../support/told.ts";
 import { copyOfStores, readable, spellings } from "../support/stores.ts";
+import { toldOf } from "../support/told.ts";
 
 const log: string[] = [];
 

@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { traces } from "../support/guard.ts";
 import { judge, save, saveKeys } from "../support/saved-trail.ts";
-import { sql } from "../support/trail.ts";
 import { copyOfStores, readable } from "../support/stores.ts";
+import { sql } from "../support/trail.ts";
 
 /** Nine events, sealed: 2 is the user, 3 the secret, 4 to 7 codes, 8 another user. */
 async function sealedTrail(externalId = "somebody") {

@@ -12,6 +12,7 @@ import { sealTrails } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
+import { retentionDaysOf } from "../../src/tenancy/retention.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, type Call, send } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
@@ -240,7 +241,7 @@ beforeAll(async () => {
   );
   known = await journey(answers);
   const live = await copyOfStores();
-  await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000);
+  await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000, retentionDaysOf);
   const { archive } = await copyOfStores();
   for (const spy of spies) spy.mockRestore();
   const joined = (values: readonly string[]) => values.join("\n");

@@ -5,8 +5,8 @@
 import { env } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
-import { type FiledEvent, leafOf } from "../../src/audit/stamp.ts";
 import { leafData } from "../../src/audit/leaf.ts";
+import { type FiledEvent, leafOf } from "../../src/audit/stamp.ts";
 import { readLog } from "../../src/audit/store.ts";
 import { leafHash } from "../../src/audit/tree/merkle.ts";
 import { bodyOf, noteOf, originOf, readNote } from "../../src/audit/tree/note.ts";

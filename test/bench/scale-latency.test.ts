@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
 import {
+  callers,
+  nearestPlace,
+  type Place,
+  places,
+  roundTrips,
+} from "../../bench/scale/latencies.ts";
+import {
   allWaits,
   localQueryMs,
   longestOf,
@@ -8,13 +15,6 @@ import {
   roundTrip,
   waitsOf,
 } from "../../bench/scale/latency.ts";
-import {
-  callers,
-  nearestPlace,
-  type Place,
-  places,
-  roundTrips,
-} from "../../bench/scale/latencies.ts";
 
 const allPlaces = Object.keys(places).filter((key): key is Place => key in places);
 

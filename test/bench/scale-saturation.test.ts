@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { queue, storage } from "../../bench/scale/counts.ts";
 import {
   batchAt,
   busyShare,
@@ -11,7 +12,6 @@ import {
   mostPerSecond,
   tenantsPerDatabase,
 } from "../../bench/scale/saturation.ts";
-import { queue, storage } from "../../bench/scale/counts.ts";
 
 const fast = { name: "1 ms", transactionMs: 1 };
 const slow = { name: "100 ms", transactionMs: 100 };

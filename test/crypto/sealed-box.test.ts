@@ -1,14 +1,8 @@
+import type { SealContext } from "../../src/crypto/seal-context.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
-import {
-  BrokenSealError,
-  resealed,
-  type SealContext,
-  seal,
-  unseal,
-  versionOf,
-} from "../../src/crypto/sealed-box.ts";
+import { BrokenSealError, resealed, seal, unseal, versionOf } from "../../src/crypto/sealed-box.ts";
 
 function randomKey(): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(32));

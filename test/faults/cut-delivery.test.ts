@@ -6,9 +6,9 @@ import { afterEach, expect, it, vi } from "vitest";
 import { longestRun } from "../support/cut.ts";
 import { outboxLength } from "../support/guard.ts";
 import { type Operation, operationsNamed } from "../support/operations.ts";
-import { type Cut, cutOff, cutsOf } from "../support/steps.ts";
-import { trailOf } from "../support/settled.ts";
 import { queueRefuses } from "../support/queue.ts";
+import { trailOf } from "../support/settled.ts";
+import { type Cut, cutOff, cutsOf } from "../support/steps.ts";
 import { trialOf } from "../support/under-fault.ts";
 
 /** The operation with its delivery, which the platform tries again some seconds after each loss. */

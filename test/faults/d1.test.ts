@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { tidyUp } from "../../src/tidy-up.ts";
+import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/faults.ts";
 import {
@@ -191,7 +191,7 @@ describe("A delivery that lands after the erasure", () => {
     const { events } = (await tenant.send("GET", "/v1/audit/events?action=session.assessed")).body;
     expect(events).toMatchObject([{ erased: true, personal: null, target: { id: user.id } }]);
     expect((await tenant.send("GET", user.path())).status).toBe(404);
-    await tidyUp(env, Date.now());
+    await deleteExpired(env, Date.now());
     expect(await count("SELECT count(*) AS n FROM assessments WHERE tenant_id = ?")).toBe(0);
   });
 });

@@ -2,9 +2,10 @@
  * The queue refuses, hangs, loses, doubles, delays and turns round what it is given, two consumers have the
  * same message, and D1 fails meanwhile. Whatever it does, each event is told once, in its order.
  */
+
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { rememberShard } from "../../src/db/shards.ts";
-import { env } from "cloudflare:workers";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { fireAlarm, loseStorage, outboxLength } from "../support/guard.ts";

@@ -5,12 +5,12 @@
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/crypto/id.ts";
 import type { Surroundings } from "../../src/guard/decisions/assess.ts";
-import { following } from "../../src/guard/streamed-argument.ts";
-import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
+import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import { following } from "../../src/guard/streamed-argument.ts";
 import { normalisedBackupCode } from "../../src/otp/backup-codes.ts";
-import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
+import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { calm, home } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";

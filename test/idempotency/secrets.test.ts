@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { tidyUp } from "../../src/tidy-up.ts";
+import { deleteExpired } from "../../src/housekeeping.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/faults.ts";
 import { guardOf } from "../support/guard.ts";
@@ -56,9 +56,9 @@ describe("What is kept under an Idempotency-Key", () => {
       return (await rows.all()).results.length;
     };
     await post(tenant, "/v1/tokens", "k", token);
-    await tidyUp(env, Date.now() + 23 * 3_600_000);
+    await deleteExpired(env, Date.now() + 23 * 3_600_000);
     expect(await kept()).toBe(1);
-    await tidyUp(env, Date.now() + 24 * 3_600_000 + 1_000);
+    await deleteExpired(env, Date.now() + 24 * 3_600_000 + 1_000);
     expect(await kept()).toBe(0);
   });
 

@@ -4,8 +4,8 @@ import { describe, expect, it, vi } from "vitest";
 import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
-import { expectTold } from "../support/told.ts";
 import { evict, fireAlarm, guardOf, loseStorage, traces } from "../support/guard.ts";
+import { expectTold } from "../support/told.ts";
 
 function verify(user: User, code: string, key: string): Promise<Answer> {
   return send("POST", "/v1/idp/otp/verify", {

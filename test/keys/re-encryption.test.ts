@@ -4,22 +4,22 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deliveryOf } from "../../src/guard/delivery/delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
+import { secretOf } from "../../src/keys/keyring-names.ts";
+import { causeOf } from "../../src/log.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { evict, guardOf, loseStorage, outboxLength } from "../support/guard.ts";
-import { causeOf } from "../../src/log.ts";
-import { secretOf } from "../../src/keys/keyring-names.ts";
 import {
   deployKeys,
-  newInstallation,
   firstCodeKey,
   firstSealingKey,
+  newInstallation,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
-import { fireLogAlarm, refusalLogOf, refusalsToldOf, storedIn } from "../support/refusal-log.ts";
 import { queueRefuses } from "../support/queue.ts";
+import { fireLogAlarm, refusalLogOf, refusalsToldOf, storedIn } from "../support/refusal-log.ts";
 import { drained } from "../support/settled.ts";
 
 const token = env.OPERATOR_TOKEN;

@@ -5,7 +5,7 @@ import { identityIdOf } from "../../src/crypto/id.ts";
 import { forgetTenant } from "../../src/tenancy/resolve-token.ts";
 import { type Answer, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
-import { nextWrongCode, type Ready, type Scenario, someone, withKey, toRest } from "./scenario.ts";
+import { nextWrongCode, type Ready, type Scenario, someone, toRest, withKey } from "./scenario.ts";
 
 const usersPath = "/v1/idp/users";
 const newUser = { user: { external_id: "new" } };

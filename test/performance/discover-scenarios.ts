@@ -6,7 +6,7 @@ import { forgetTenant } from "../../src/tenancy/resolve-token.ts";
 import { feed, imported, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
-import { type Ready, type Scenario, someone, withKey, toRest } from "./scenario.ts";
+import { type Ready, type Scenario, someone, toRest, withKey } from "./scenario.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const listed = "185.220.100.7";

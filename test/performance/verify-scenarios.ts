@@ -11,8 +11,8 @@ import {
   type Ready,
   type Scenario,
   someone,
-  withKey,
   toRest,
+  withKey,
 } from "./scenario.ts";
 
 const verifyPath = "/v1/idp/otp/verify";

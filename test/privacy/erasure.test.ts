@@ -5,6 +5,7 @@ import { archiveTrails } from "../../src/audit/tree/archive.ts";
 import { sealTrails } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
+import { retentionDaysOf } from "../../src/tenancy/retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, traces } from "../support/guard.ts";
 import { type Copy, copyOfStores, readable } from "../support/stores.ts";
@@ -96,7 +97,7 @@ describe("An erasure", () => {
     const trail = wordsIn(await rowsOf("SELECT * FROM audit_events"));
     // Hashes of the tenant's own request keys, which go within 24 hours; what is with them is sealed.
     for (const key of await rowsOf("SELECT key FROM request_keys")) trail.add(key);
-    await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000);
+    await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000, retentionDaysOf);
     expect(await traces(user)).toEqual({ tables: [], alarm: null });
 
     const { watches: _tenMinutes, ...after } = await copyOfStores();

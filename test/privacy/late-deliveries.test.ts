@@ -1,7 +1,7 @@
 /** What is under way while a person is erased: in the queue, and between two databases. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { tidyUp } from "../../src/tidy-up.ts";
+import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
 import { databases } from "../support/databases.ts";
 import { withD1Fault } from "../support/faults.ts";
@@ -56,7 +56,7 @@ describe("What the queue still holds of a person who is erased", () => {
 
     const later = Date.now() + dayMs + 1;
     vi.setSystemTime(later);
-    await tidyUp(env, later);
+    await deleteExpired(env, later);
     expect(await rowsOf(user)).toEqual([0, 0, 0]);
     expect(await brought(held)).toBe(0);
     expect(await rowsOf(user)).toEqual([0, 0, 0]);

@@ -1,19 +1,20 @@
 /** What runs by the clock while a tenant is moving. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { removeBelow } from "../../src/audit/store.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
 import { sealTrails } from "../../src/audit/tree/seal.ts";
-import { removeBelow } from "../../src/audit/store.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { databaseAt } from "../../src/db/shards.ts";
+import { deleteExpired } from "../../src/housekeeping.ts";
 import { onSchedule } from "../../src/scheduled.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { tidyUp } from "../../src/tidy-up.ts";
+import { retentionDaysOf } from "../../src/tenancy/retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
 import { dataIn, minuteAfterSwitch, moved, movedUpTo, relocate } from "../support/relocation.ts";
-import { drained, trailOf } from "../support/settled.ts";
 import { saveCheckpoint } from "../support/saved-trail.ts";
+import { drained, trailOf } from "../support/settled.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const sealingCron = "* * * * *";
@@ -50,8 +51,8 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
     const now = Date.now();
     await sealTrails(env, now);
     await witnessHeads(env, now);
-    await archiveTrails(env, now + 2 * dayMs);
-    await tidyUp(env, now + 200 * dayMs);
+    await archiveTrails(env, now + 2 * dayMs, retentionDaysOf);
+    await deleteExpired(env, now + 200 * dayMs);
     await publishPopulations(env, now);
     await removeBelow(databaseAt(env, 0), tenant.id, 1_000);
     await removeBelow(databaseAt(env, 1), tenant.id, 1_000);

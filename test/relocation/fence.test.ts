@@ -7,8 +7,8 @@ import { databases, rowsIn } from "../support/databases.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { dataIn, moved, movedUpTo, relocate, tenantTables } from "../support/relocation.ts";
-import { drained, trailOf } from "../support/settled.ts";
 import { problemsOf, save } from "../support/saved-trail.ts";
+import { drained, trailOf } from "../support/settled.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

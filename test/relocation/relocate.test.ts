@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { controlDb, databaseAt } from "../../src/db/shards.ts";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
 import { removeRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
-import { controlDb, databaseAt } from "../../src/db/shards.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
@@ -16,8 +16,8 @@ import {
   movedUpTo,
   relocate,
 } from "../support/relocation.ts";
-import { drained, trailOf } from "../support/settled.ts";
 import { problemsOf, save, saveCheckpoint } from "../support/saved-trail.ts";
+import { drained, trailOf } from "../support/settled.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

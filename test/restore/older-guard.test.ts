@@ -1,8 +1,8 @@
 /** The other direction of a restore: D1 knows of versions that the guard has forgotten. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { loseStorage, outboxLength } from "../support/guard.ts";
 import { rowsIn } from "../support/databases.ts";
+import { loseStorage, outboxLength } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import { brought, queueHolds } from "../support/queue.ts";
 import { drained, trailOf } from "../support/settled.ts";

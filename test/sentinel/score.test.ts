@@ -8,8 +8,8 @@ import {
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
-import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
+import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
 import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
 import {
   mostFailuresCounted,

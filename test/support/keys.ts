@@ -1,9 +1,9 @@
 /** Other keys in the rings of this isolate, as after a deployment with other secrets. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { type Config, configNow } from "../../src/env.ts";
 import type { Keyring } from "../../src/crypto/keyring.ts";
 import { parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
+import { type Config, configNow } from "../../src/env.ts";
 import { ringOf } from "../../src/keys/key-check.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";

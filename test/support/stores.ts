@@ -3,8 +3,8 @@ import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
-import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
+import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
 import type { TokenRegister } from "../../src/tenancy/token-register.ts";
 import { databases } from "./databases.ts";
 

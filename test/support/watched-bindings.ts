@@ -2,8 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
-import { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
+import { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
 import { TokenRegister } from "../../src/tenancy/token-register.ts";
 import { at, type CountedRun, here, type Kind, type Written } from "./counted-run.ts";
 

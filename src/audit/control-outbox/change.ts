@@ -3,10 +3,11 @@
  * tenant lives in `DB` too, the events are filed in the same batch; else they wait beside the change,
  * in the same batch, and are delivered right after it.
  */
-import type { FiledEvent } from "../stamp.ts";
-import { insertEvents } from "../store.ts";
+
 import { FencedTenantError, runBatch, type Statement } from "../../db/client.ts";
 import { controlDb, forgetShard, shardOf } from "../../db/shards.ts";
+import type { FiledEvent } from "../stamp.ts";
+import { insertEvents } from "../store.ts";
 import { deliverControlEvents } from "./deliver.ts";
 import { keepEvents } from "./store.ts";
 

@@ -1,8 +1,9 @@
 /** Delivery of what waits in the control outbox: at least once, idempotent, as a guard's outbox. */
-import { insertEvents } from "../store.ts";
+
 import { runBatch } from "../../db/client.ts";
 import { controlDb, databaseAt } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
+import { insertEvents } from "../store.ts";
 import { listOwners, listWaiting, removeWaiting } from "./store.ts";
 
 /** What is left waits for the next run. */

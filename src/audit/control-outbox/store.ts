@@ -1,8 +1,9 @@
 /** Audit events that wait in `DB` for the database their tenant lives in. */
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import type { FiledEvent } from "../stamp.ts";
 import { chunked, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
-import { controlOutbox, tenants } from "../../db/schema.ts";
+import { tenants } from "../../db/tables.ts";
+import type { FiledEvent } from "../stamp.ts";
+import { controlOutbox } from "../tables.ts";
 
 const columns = 3;
 

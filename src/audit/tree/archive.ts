@@ -8,16 +8,15 @@
  */
 import { z } from "zod";
 import { type Database, withinStoreTimeout } from "../../db/client.ts";
-import { controlDb, databasesInTurn } from "../../db/shards.ts";
+import { databasesInTurn } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
-import { defaultPolicy } from "../../tenancy/policy.ts";
-import { shortestRetentionDays } from "../../tenancy/settings.ts";
-import { findRetentions } from "../../tenancy/store.ts";
 import { actorTypes, auditActions, auditDetails, auditOutcomes, targetTypes } from "../event.ts";
 import type { StoredEvent } from "../stamp.ts";
 import { findOldest, firstLeaf, readLog, removeBelow } from "../store.ts";
 import { findHead } from "./store.ts";
 
+/** No tenant keeps its events in D1 for less. */
+export const shortestRetentionDays = 1;
 const mostPerObject = 2_000;
 /** Objects per log and in a run; what is left waits for the next. */
 const objectsPerLog = 10;
@@ -116,21 +115,34 @@ async function archiveLog(
   return objects;
 }
 
+/** How many days tenants keep their events in D1, by tenant id. */
+type RetentionDaysOf = (
+  env: Env,
+  tenantIds: readonly string[],
+) => Promise<ReadonlyMap<string, number>>;
+
 /** Logs whose oldest event in the database is past the tenant's retention, with the time it ends at. */
-async function findExpired(env: Env, db: Database, now: number) {
+async function findExpired(env: Env, db: Database, now: number, retentionDaysOf: RetentionDaysOf) {
   const oldest = await findOldest(db, now - shortestRetentionDays * dayMs);
   if (oldest.length === 0) return [];
-  const ids = oldest.map(({ tenantId }) => tenantId);
-  const usual = defaultPolicy.audit.retentionDays;
-  const retentions = await findRetentions(controlDb(env), ids, usual);
+  const retentions = await retentionDaysOf(
+    env,
+    oldest.map(({ tenantId }) => tenantId),
+  );
   return oldest.flatMap(({ tenantId, at }) => {
-    const cutoff = now - (retentions.get(tenantId) ?? usual) * dayMs;
+    const days = retentions.get(tenantId);
+    if (days === undefined) return [];
+    const cutoff = now - days * dayMs;
     return at < cutoff ? [{ tenantId, cutoff }] : [];
   });
 }
 
 /** Moves what is old. Never throws: what fails is logged, and the next run does it. */
-export async function archiveTrails(env: Env, now: number): Promise<void> {
+export async function archiveTrails(
+  env: Env,
+  now: number,
+  retentionDaysOf: RetentionDaysOf,
+): Promise<void> {
   const { AUDIT_ARCHIVE: bucket } = env;
   if (bucket === undefined) return;
   const failed = (error: unknown, tenant_id?: string) =>
@@ -141,7 +153,7 @@ export async function archiveTrails(env: Env, now: number): Promise<void> {
   let left = objectsPerRun;
   for (const db of databasesInTurn(env, now)) {
     try {
-      for (const { tenantId, cutoff } of await findExpired(env, db, now)) {
+      for (const { tenantId, cutoff } of await findExpired(env, db, now, retentionDaysOf)) {
         if (left <= 0) return;
         await archiveLog(db, bucket, tenantId, cutoff).then(
           (objects) => {

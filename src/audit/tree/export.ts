@@ -6,9 +6,9 @@ import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { type OpenedEvent, opened } from "../decrypt-events.ts";
-import { readTrail } from "./trail.ts";
 import { readTiles } from "./store.ts";
 import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
+import { readTrail } from "./trail.ts";
 
 /** The largest events, with agents of 1,024 characters, are 7 KB: a chunk is 7 MB at most. */
 const eventsPerChunk = 1_000;

@@ -4,13 +4,13 @@ import { dbFor } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError, invalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
+import { firstLeaf } from "../store.ts";
+import { consistencyRanges, inclusionRanges, type Range } from "./merkle.ts";
 import { sealTrail } from "./seal.ts";
 import { type OwnHead, ownHead } from "./signer.ts";
-import { firstLeaf } from "../store.ts";
-import { findInTrail } from "./trail.ts";
-import { consistencyRanges, inclusionRanges, type Range } from "./merkle.ts";
 import { findHead, readTiles } from "./store.ts";
 import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
+import { findInTrail } from "./trail.ts";
 
 interface Asked {
   readonly env: Env;

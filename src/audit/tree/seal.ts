@@ -14,11 +14,11 @@ import { allDatabases, inTenantDb } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { type Config, configNow } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
-import { leafOf, stampOf } from "../stamp.ts";
 import { leafData } from "../leaf.ts";
-import { ownHead, signedNote } from "./signer.ts";
+import { leafOf, stampOf } from "../stamp.ts";
 import { leafHash } from "./merkle.ts";
 import { originOf } from "./note.ts";
+import { ownHead, signedNote } from "./signer.ts";
 import {
   findUnsealed,
   type NewHead,

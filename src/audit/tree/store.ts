@@ -1,10 +1,10 @@
 /** The Merkle trees in D1: tiles, and the newest signed head of each tenant. */
 import { base64 } from "@scure/base";
 import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
-import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import { isAtHome, tenantsAtHome } from "../../db/at-home.ts";
-import { auditEvents, auditTiles, auditTrees } from "../../db/schema.ts";
+import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import type { StoredEvent } from "../stamp.ts";
+import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
 

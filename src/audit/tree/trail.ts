@@ -3,9 +3,9 @@
  */
 import type { Database } from "../../db/client.ts";
 import { dbFor } from "../../db/shards.ts";
-import { readArchive } from "./archive.ts";
 import type { StoredEvent } from "../stamp.ts";
 import { findEvent, readLog } from "../store.ts";
+import { readArchive } from "./archive.ts";
 
 /**
  * Some of the events from a leaf on, below another, in order; empty where there are none.

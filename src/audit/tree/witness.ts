@@ -14,8 +14,8 @@ import { allDatabases } from "../../db/shards.ts";
 import { within } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
-import { ownHead } from "./signer.ts";
 import { readNote } from "./note.ts";
+import { ownHead } from "./signer.ts";
 import {
   findUnforwarded,
   findUnwitnessed,

@@ -3,6 +3,7 @@ import { canonicalDigest } from "../../crypto/canonical.ts";
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { AssessmentRecord, RiskPolicy } from "../../sentinel/assessment.ts";
 import { behaviourOf } from "../../sentinel/behaviour/behaviour.ts";
+import { travelBetween } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
   type Crowd,
@@ -16,7 +17,6 @@ import { confirmed, type History, withSession } from "../../sentinel/history.ts"
 import type { Population } from "../../sentinel/population/population.ts";
 import { recommendationFor, scoreOf } from "../../sentinel/score.ts";
 import { reasonsFor } from "../../sentinel/signals/reasons.ts";
-import { travelBetween } from "../../sentinel/behaviour/travel.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
 import { refuse } from "./refusals.ts";

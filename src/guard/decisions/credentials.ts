@@ -1,4 +1,5 @@
 /** Changes of an identity's credentials (pure): TOTP configured and removed, backup codes made. */
+import type { Enrolment } from "../../tenancy/policy.ts";
 import { afterReenrolment } from "./lockout.ts";
 import { carriedOut, refuse } from "./refusals.ts";
 import type { IdentityState, RefusableAction } from "./state.ts";
@@ -6,8 +7,6 @@ import { type FiledEntry, type GuardCall, succeeded, type Transition } from "./t
 
 /** How long a shown but unconfirmed secret can be confirmed (enrolment `confirm`). */
 const pendingLifetimeMs = 10 * 60 * 1000;
-
-export type Enrolment = "immediate" | "confirm";
 
 /** Credentials are not handed out for a suspended user. */
 function unlessSuspended<T>(

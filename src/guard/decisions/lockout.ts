@@ -5,13 +5,7 @@
  * at `disableAfter` failures the authenticator is disabled (NIST SP 800-63B-4 §3.2.2). Only a
  * success or an unlock resets.
  */
-
-export interface LockoutPolicy {
-  readonly maxFailedAttempts: number;
-  readonly lockSeconds: number;
-  readonly maxLockSeconds: number;
-  readonly disableAfter: number;
-}
+import type { LockoutPolicy } from "../../tenancy/policy.ts";
 
 export interface LockoutState {
   /** Consecutive failures since the last success or unlock. */

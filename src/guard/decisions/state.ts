@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
 import type { AuditKey } from "../../audit/personal.ts";
+import type { Owner } from "../../crypto/seal-context.ts";
 import type { LockoutState } from "./lockout.ts";
 
 /** What happened when; the newest of the last hour are kept for velocity and recent failures. */
@@ -46,9 +47,7 @@ export interface RefusalRun {
   readonly lastRequestId: string;
 }
 
-export interface IdentityState {
-  readonly tenantId: string;
-  readonly identityId: string;
+export interface IdentityState extends Owner {
   readonly externalId: string;
   /** `erased` is a tombstone that lives until D1 has forgotten the person too. */
   readonly status: "active" | "suspended" | "erased";
@@ -138,10 +137,7 @@ class ForeignStateError extends Error {
  * @param of the identity it must be that of, where it comes from outside the guard
  * @throws ZodError, SyntaxError or ForeignStateError when it is damaged
  */
-export function parseState(
-  text: string,
-  of?: Pick<IdentityState, "tenantId" | "identityId">,
-): IdentityState {
+export function parseState(text: string, of?: Owner): IdentityState {
   const state = stateSchema.parse(JSON.parse(text));
   if (of !== undefined && (state.tenantId !== of.tenantId || state.identityId !== of.identityId)) {
     throw new ForeignStateError();

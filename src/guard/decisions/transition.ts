@@ -5,9 +5,9 @@
 import type { Actor, AuditEntry, PersonalParts } from "../../audit/event.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
+import type { Jurisdiction } from "../../location.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
-import type { Jurisdiction } from "../../location.ts";
 import type { IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
 /** Who asks, when, for whom: the same for every call of a guard. */

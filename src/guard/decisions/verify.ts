@@ -5,7 +5,8 @@
 
 import { utf8 } from "../../crypto/bytes.ts";
 import { equalBytes } from "../../crypto/constant-time.ts";
-import { afterFailure, isLocked, type LockoutPolicy, noFailures } from "./lockout.ts";
+import type { LockoutPolicy } from "../../tenancy/policy.ts";
+import { afterFailure, isLocked, noFailures } from "./lockout.ts";
 import { carriedOut, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {

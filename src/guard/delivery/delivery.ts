@@ -1,7 +1,10 @@
 /** A guard's outbox on its way to D1: at least once, idempotent, all of a delivery or nothing. */
-import { type FiledEvent, filed } from "../../audit/stamp.ts";
+
+import type { AuditEvent } from "../../audit/event.ts";
 import { openAuditKey } from "../../audit/personal.ts";
+import { type FiledEvent, filed } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
+import { versionOf } from "../../crypto/sealed-box.ts";
 import {
   type Database,
   runBatch,
@@ -16,17 +19,34 @@ import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireFittingKeys } from "../../keys/key-check.ts";
 import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
 import { causeOf, log } from "../../log.ts";
-import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import { forgetLeftBehind } from "../../relocation/left-behind.ts";
-import { recountPopulation } from "../../sentinel/population/store.ts";
+import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import {
   forgetAssessments,
   insertAssessments,
   saveVerdicts,
 } from "../../sentinel/assessments/store.ts";
-import { sealingVersionsOf } from "../reseal.ts";
+import { recountPopulation } from "../../sentinel/population/store.ts";
 import type { IdentityState } from "../decisions/state.ts";
-import type { Pending } from "../storage.ts";
+
+/** What one transaction has to tell the world. */
+export interface Dispatch {
+  readonly events: readonly AuditEvent[];
+  readonly assessment?: AssessmentRecord;
+  readonly verdict?: VerdictRecord;
+}
+
+export interface Live {
+  readonly state: IdentityState;
+  /** Grows by one with every change, over erasures too. */
+  readonly version: number;
+}
+
+export interface Pending extends Live {
+  readonly dispatches: readonly Dispatch[];
+  /** The last outbox row among them. */
+  readonly lastSeq: number;
+}
 
 /** All that a guard has not delivered, as D1 is to have it: sealed and stamped. Plain JSON. */
 export interface Delivery {
@@ -36,6 +56,12 @@ export interface Delivery {
   readonly verdicts: readonly VerdictRecord[];
   /** Versions of the keys that what D1 gets is under. */
   readonly keys: { readonly sealing: readonly number[]; readonly backupCodes: readonly number[] };
+}
+
+/** Versions of the sealing keys that the state needs. */
+export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState): number[] {
+  const boxes = [totp?.sealed, pendingTotp?.sealed, auditKey?.sealed];
+  return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
 }
 
 function recordOf(state: IdentityState, version: number, realNow: number): IdentityRecord {

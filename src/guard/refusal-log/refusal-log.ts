@@ -17,7 +17,6 @@ import { inTenantDb } from "../../db/shards.ts";
 import { configNow } from "../../env.ts";
 import { requireFittingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
-import { DeliveryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
 import {
   counted,
   entryOf,
@@ -28,6 +27,7 @@ import {
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
 import type { FiledEntry } from "../decisions/transition.ts";
+import { DeliveryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
 
 /** From here on a token joins a run of the same kind; kinds are as many as routes and reasons. */
 const mostRuns = 64;

@@ -9,8 +9,8 @@
  */
 import type { RefusedRequest } from "../../audit/refused-request.ts";
 import { within } from "../../deadline.ts";
-import { causeOf, log } from "../../log.ts";
 import { objectOf } from "../../location.ts";
+import { causeOf, log } from "../../log.ts";
 import type { Refusal } from "../decisions/refusals.ts";
 
 /** As long as the window of the edge's rate limit. */

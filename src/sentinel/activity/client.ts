@@ -1,11 +1,10 @@
 /** The way from the edge to the watch over an address block. */
 import { within } from "../../deadline.ts";
+import { objectOf, type Place } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
 import { prefixOf, sessionHash } from "../session-hashes.ts";
-import type { TenantCaller } from "../../tenancy/caller.ts";
-import { objectOf } from "../../location.ts";
 
 /** A login does not wait longer than this for what others do. */
 const timeoutMs = 1_000;
@@ -19,7 +18,7 @@ const timeoutMs = 1_000;
 export async function askPrefixWatch(
   { PREFIXES }: Pick<Env, "PREFIXES">,
   key: Uint8Array,
-  { tenantId, place }: Pick<TenantCaller, "tenantId" | "place">,
+  { tenantId, place }: { readonly tenantId: string; readonly place: Place },
   address: Address,
   identityId: string,
   now: number,

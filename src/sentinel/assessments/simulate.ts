@@ -6,9 +6,10 @@
  * address or as wide as the hashed prefix, and by the entry it was found under before where a draft
  * entry covers that; other entries cannot be replayed, and are named in the answer.
  */
-import { recommendationFor, type Recommendation, scoreOf } from "../score.ts";
+
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
+import { type Recommendation, recommendationFor, scoreOf } from "../score.ts";
 import { prefixBits, sessionHash } from "../session-hashes.ts";
 import { reasonsFor } from "../signals/reasons.ts";
 

@@ -1,14 +1,15 @@
 /** Assessments in D1. */
 import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdAt } from "../../crypto/id.ts";
-import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { isAtHome, isElsewhere, oneRow, requireAtHome, tenantsAtHome } from "../../db/at-home.ts";
+import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { scanEnd } from "../../db/scan.ts";
-import { assessments, identities, isErased } from "../../db/schema.ts";
+import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type KnownSession, memoryMs, mostKept, type Verdict, verdicts } from "../history.ts";
 import type { Recommendation } from "../score.ts";
+import { assessments } from "../tables.ts";
 
 function isAssessment(tenantId: string, id: string): SQL | undefined {
   return and(eq(assessments.tenantId, tenantId), eq(assessments.id, id));

@@ -8,8 +8,8 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { placeOf } from "./refresh-progress.ts";
 import { type FeedRecord, neverFetched, withError } from "./record.ts";
+import { placeOf } from "./refresh-progress.ts";
 import type { StoredDataSet } from "./stored.ts";
 import { encodeFeedValue, feedValueKey } from "./value.ts";
 

@@ -13,7 +13,6 @@ import { type DataStore, putInForce } from "./data-set.ts";
 import { type Fetches, fetchDue } from "./fetch-due.ts";
 import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
 import { dataStoreOf } from "./kv-store.ts";
-import { pendingKey, placeOf, serializePending } from "./refresh-progress.ts";
 import {
   type FeedList,
   type FeedRecord,
@@ -22,6 +21,7 @@ import {
   serializeFeedList,
   withRecords,
 } from "./record.ts";
+import { pendingKey, placeOf, serializePending } from "./refresh-progress.ts";
 import {
   type RenewedShards,
   type RenewedThreats,

@@ -3,9 +3,9 @@ import { type NamedShard, namedShards } from "../network/current.ts";
 import type { Feed } from "../network/flag-segments.ts";
 import { buildThreats, threatTableBytes } from "../network/threats.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import { baseOf, type Pending, placeOf } from "./refresh-progress.ts";
-import { type FeedRecord, neverFetched, withError, withRecords } from "./record.ts";
 import { reflagShards } from "./rebuild-shards.ts";
+import { type FeedRecord, neverFetched, withError, withRecords } from "./record.ts";
+import { baseOf, type Pending, placeOf } from "./refresh-progress.ts";
 import { LostDataError, rangesOf, type StoredDataSet } from "./stored.ts";
 import { feedValueKey } from "./value.ts";
 

@@ -4,8 +4,8 @@ import type { NetworkKind } from "../network/facts.ts";
 import type { Feed } from "../network/flag-segments.ts";
 import { keyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import { baseOf, type Pending, parsePending, pendingKey } from "./refresh-progress.ts";
 import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./record.ts";
+import { baseOf, type Pending, parsePending, pendingKey } from "./refresh-progress.ts";
 import { decodeFeedValue, feedValueKey } from "./value.ts";
 
 /**

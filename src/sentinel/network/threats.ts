@@ -8,8 +8,8 @@
 import type { Address } from "./address.ts";
 import { isFast } from "./facts.ts";
 import { type Feed, flagSegments } from "./flag-segments.ts";
-import { positionBits } from "./shard.ts";
 import { lastUpTo } from "./search.ts";
+import { positionBits } from "./shard.ts";
 
 const v4Bytes = 4 + 2 + 2;
 const v6Bytes = 8 + 8 + 2;

@@ -2,11 +2,11 @@
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdAt } from "../../crypto/id.ts";
-import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { isAtHome, tenantsAtHome } from "../../db/at-home.ts";
-import { assessments, populations } from "../../db/schema.ts";
+import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
+import { assessments, populations } from "../tables.ts";
 import type { ConfirmedSession } from "./population.ts";
 
 const hourMs = 60 * 60 * 1000;

@@ -1,7 +1,7 @@
 /** What the user agent says of itself (pure). */
 import type { AgentKind } from "../agent.ts";
-import { weights } from "../weights.ts";
 import { type Reason, reason } from "../reason.ts";
+import { weights } from "../weights.ts";
 
 export function agentReasons(agent: AgentKind): Reason[] {
   switch (agent) {

@@ -1,8 +1,9 @@
 /** How the session compares with what the identity is known by (pure). */
-import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
+
 import { behaviourContributions } from "../behaviour/likelihood.ts";
-import { weights } from "../weights.ts";
+import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
 import { counted, type IsOff, type Reason, reason } from "../reason.ts";
+import { weights } from "../weights.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;

@@ -1,7 +1,7 @@
 /** What the identity's guard has counted (pure). */
 import type { IdentityEvidence } from "../evidence.ts";
-import { mostFailuresCounted, velocityLimits, weights } from "../weights.ts";
 import { counted, type Reason, reason } from "../reason.ts";
+import { mostFailuresCounted, velocityLimits, weights } from "../weights.ts";
 
 export function identityReasons({ failedAttempts, locked, attempts }: IdentityEvidence): Reason[] {
   const reasons: Reason[] = [];

@@ -1,8 +1,8 @@
 /** What lists say of the address (pure). */
 import type { SessionEvidence } from "../evidence.ts";
 import type { NetworkKind } from "../network/facts.ts";
-import { weights } from "../weights.ts";
 import { counted, type IsOff, type Reason, reason } from "../reason.ts";
+import { weights } from "../weights.ts";
 
 function listed({ network, agent }: SessionEvidence, isOff: IsOff): Reason[] {
   const { facts } = network;

@@ -4,12 +4,12 @@
  * reserved address and a privacy relay are told with 0, because silence about them would be misread.
  */
 import type { SessionEvidence } from "../evidence.ts";
+import { type Reason, reason, type SignalName } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { agentReasons } from "./agent.ts";
 import { behaviourReasons } from "./behaviour.ts";
 import { identityReasons } from "./identity.ts";
 import { networkReasons } from "./network.ts";
-import { type Reason, reason, type SignalName } from "../reason.ts";
 
 const toldWithoutEvidence: readonly SignalName[] = ["reserved_address", "privacy_relay"];
 

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
-import { sealTrails } from "../../../src/audit/tree/seal.ts";
 import { TreeHasher } from "../../../src/audit/tree/merkle.ts";
 import { readNote } from "../../../src/audit/tree/note.ts";
+import { sealTrails } from "../../../src/audit/tree/seal.ts";
 import { onSchedule } from "../../../src/scheduled.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { type D1Fault, withD1Fault } from "../../support/faults.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { canonicalDigest } from "../../../src/crypto/canonical.ts";
 import { assess, type Session, type Surroundings } from "../../../src/guard/decisions/assess.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
-import { canonicalDigest } from "../../../src/crypto/canonical.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
 import type { History } from "../../../src/sentinel/history.ts";
 import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
@@ -11,8 +11,8 @@ import {
   day,
   home,
   hour,
-  logins,
   session as knownSession,
+  logins,
   stranger,
 } from "../../sentinel/example.ts";
 import { call, callAt, identity, lockoutWith, minute, now, told } from "./example.ts";

@@ -1,8 +1,9 @@
 /** An identity and calls on it, as the tests of the guard's pure parts need them. */
-import type { LockoutPolicy } from "../../../src/guard/decisions/lockout.ts";
+
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import type { FiledEntry, GuardCall, Transition } from "../../../src/guard/decisions/transition.ts";
 import type { Evidence } from "../../../src/guard/decisions/verify.ts";
+import type { LockoutPolicy } from "../../../src/tenancy/policy.ts";
 
 export const minute = 60_000;
 /** The present of these tests, Unix ms. */

@@ -4,11 +4,11 @@ import {
   afterFailure,
   afterReenrolment,
   isLocked,
-  type LockoutPolicy,
   type LockoutState,
   lockLength,
   noFailures,
 } from "../../../src/guard/decisions/lockout.ts";
+import type { LockoutPolicy } from "../../../src/tenancy/policy.ts";
 import { lockoutPolicy, now } from "./example.ts";
 
 /** Fails as often as said, each time as soon as the lock, if any, has run out. */

@@ -1,8 +1,9 @@
 /** Counting the identities tried from one address block, in a real Durable Object. */
-import { anywhere } from "../../../src/location.ts";
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { anywhere } from "../../../src/location.ts";
 import { askPrefixWatch } from "../../../src/sentinel/activity/client.ts";
 import { PrefixWatch } from "../../../src/sentinel/activity/prefix-watch.ts";
 import { parseAddress } from "../../../src/sentinel/network/address.ts";

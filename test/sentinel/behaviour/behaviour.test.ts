@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { behaviourOf } from "../../../src/sentinel/behaviour/behaviour.ts";
+import { behaviourContributions } from "../../../src/sentinel/behaviour/likelihood.ts";
 import { agentLevels, type Context, networkLevels } from "../../../src/sentinel/context.ts";
 import type { BehaviourEvidence } from "../../../src/sentinel/evidence.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { behaviourContributions } from "../../../src/sentinel/behaviour/likelihood.ts";
 import { type Population, populationOf } from "../../../src/sentinel/population/population.ts";
 import { attackerKinds, attackers, behaviourBounds } from "../../../src/sentinel/weights.ts";
 import { day, home, hour, logins, now, session, stranger } from "../example.ts";

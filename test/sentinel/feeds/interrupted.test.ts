@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { feedListKey } from "../../../src/sentinel/feeds/record.ts";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
+import { imported, markedPart, names, networks, places, publisherOf } from "./marked.ts";
 import {
   day,
   emptyStore,
@@ -15,7 +16,6 @@ import {
   kindsOf,
   now,
 } from "./publisher.ts";
-import { imported, markedPart, names, networks, places, publisherOf } from "./marked.ts";
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);
 

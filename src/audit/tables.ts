@@ -1,0 +1,94 @@
+/** The tables of the audit trail. */
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+import {
+  type AuditDetails,
+  actorTypes,
+  auditActions,
+  auditOutcomes,
+  targetTypes,
+} from "./event.ts";
+import type { FiledEvent } from "./stamp.ts";
+
+/**
+ * Audit events of acts on a tenant that lives in another database than `DB`, until that one has them;
+ * see control-outbox/.
+ */
+export const controlOutbox = sqliteTable(
+  "control_outbox",
+  {
+    tenantId: text("tenant_id").notNull(),
+    /** The event's. */
+    id: text().notNull(),
+    /** The event ready to be filed. */
+    event: text({ mode: "json" }).$type<FiledEvent>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const auditEvents = sqliteTable(
+  "audit_events",
+  {
+    tenantId: text("tenant_id").notNull(),
+    /** The place in the tenant's log: dense from 0, in the order of arrival. */
+    leafIndex: integer("leaf_index").notNull(),
+    id: text().notNull(),
+    at: integer().notNull(),
+    actorType: text("actor_type", { enum: actorTypes }).notNull(),
+    actorId: text("actor_id"),
+    action: text({ enum: auditActions }).notNull(),
+    targetType: text("target_type", { enum: targetTypes }).notNull(),
+    targetId: text("target_id").notNull(),
+    /** Id of the identity's audit key; null where the event has no personal parts. */
+    personalKey: text("personal_key"),
+    /** The personal parts, sealed under that key. */
+    personal: text(),
+    /** SHA-256 over the personal parts and a nonce, hex: what the log commits to. */
+    personalDigest: text("personal_digest"),
+    outcome: text({ enum: auditOutcomes }).notNull(),
+    reason: text(),
+    requestId: text("request_id"),
+    details: text({ mode: "json" }).$type<AuditDetails>().notNull(),
+    /** Proves that the service filed the event, until it is sealed; see audit/stamp.ts. */
+    stamp: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.leafIndex] }),
+    uniqueIndex("audit_events_by_id").on(table.tenantId, table.id),
+    index("audit_events_by_target").on(table.tenantId, table.targetId, table.id),
+  ],
+);
+
+/** The Merkle tree over a tenant's log, in tiles; see audit/tree/tiles.ts. */
+export const auditTiles = sqliteTable(
+  "audit_tiles",
+  {
+    tenantId: text("tenant_id").notNull(),
+    level: integer().notNull(),
+    index: integer().notNull(),
+    /** Hashes of 32 bytes, concatenated, base64. */
+    hashes: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.level, table.index] })],
+);
+
+/** The newest signed tree head of each tenant. */
+export const auditTrees = sqliteTable("audit_trees", {
+  tenantId: text("tenant_id").primaryKey(),
+  size: integer().notNull(),
+  /** Size of the head this one extends: two sealers cannot both extend the same. */
+  extendsSize: integer("extends_size").notNull(),
+  /** The signed note; see audit/tree/note.ts. */
+  note: text().notNull(),
+  /** Size of the newest head that the witness in KV has, and when it was last told one. */
+  witnessedSize: integer("witnessed_size").notNull().default(0),
+  witnessedAt: integer("witnessed_at").notNull().default(0),
+  /** Size of the newest of those that was forwarded to the further witnesses. */
+  forwardedSize: integer("forwarded_size").notNull().default(0),
+});

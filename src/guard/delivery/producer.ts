@@ -1,0 +1,53 @@
+/**
+ * Sends a guard's delivery to a Cloudflare Queue, so that D1, which runs one write at a time, takes a
+ * hundred together. The queue guarantees nothing here: a guard keeps what it sent until D1's receipt is
+ * confirmed, and delivers it directly otherwise. So a message may be lost, late or doubled.
+ */
+import { causeOf, log } from "../../log.ts";
+import type { Sent } from "./batcher.ts";
+import type { Delivery } from "./delivery.ts";
+
+/** Version of the message format. The consumer ignores other versions; the guards deliver those directly. */
+export const messageFormat = 2;
+/** A message may have 128 KB, some of it the queue's own; larger deliveries go directly. */
+const maxMessageBytes = 120_000;
+
+export interface DeliveryMessage extends Sent {
+  readonly format: typeof messageFormat;
+  /** Real time, Unix ms. */
+  readonly sentAt: number;
+  readonly delivery: Delivery;
+}
+
+/** Whether the service has a queue. */
+export function hasQueue(env: Partial<Env>): boolean {
+  return env.DELIVERIES !== undefined;
+}
+
+/**
+ * @param now real time, Unix ms
+ * @returns whether the queue has it; if not, the guard delivers directly
+ */
+export async function sendDelivery(
+  env: Partial<Env>,
+  delivery: Delivery,
+  { sender, lastSeq }: Sent,
+  now: number,
+): Promise<boolean> {
+  const message: DeliveryMessage = {
+    format: messageFormat,
+    sentAt: now,
+    delivery,
+    sender,
+    lastSeq,
+  };
+  const bytes = new TextEncoder().encode(JSON.stringify(message)).length;
+  if (env.DELIVERIES === undefined || bytes > maxMessageBytes) return false;
+  try {
+    await env.DELIVERIES.send(message);
+    return true;
+  } catch (error) {
+    log("error", "delivery_not_queued", { cause: causeOf(error) });
+    return false;
+  }
+}

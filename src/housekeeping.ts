@@ -1,0 +1,20 @@
+/** What the service deletes on a schedule: expired assessments, tombstones and request keys. */
+import type { Database } from "./db/client.ts";
+import { allDatabases, controlDb } from "./db/shards.ts";
+import { purgeRequests } from "./idempotency/store.ts";
+import { purgeTombstones } from "./identity/store.ts";
+import { runJob } from "./job.ts";
+import { purgeAssessments } from "./sentinel/assessments/store.ts";
+
+type Purge = (db: Database, now: number) => Promise<void>;
+
+/** Deletes all that is past its time, and never throws. @param now Unix ms */
+export async function deleteExpired(env: Env, now: number): Promise<void> {
+  const run = (source: string, db: Database, purge: Purge) =>
+    runJob("tidy_up_failed", () => purge(db, now), { source });
+  for (const db of allDatabases(env)) {
+    await run("assessments", db, purgeAssessments);
+    await run("tombstones", db, purgeTombstones);
+  }
+  await run("request_keys", controlDb(env), purgeRequests);
+}

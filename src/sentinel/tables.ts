@@ -1,0 +1,48 @@
+/** The tables of assessments and of the populations they are compared with. */
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { type RiskPolicy, verdictSources } from "./assessment.ts";
+import type { DataSource, SessionEvidence } from "./evidence.ts";
+import { verdicts } from "./history.ts";
+import type { Reason } from "./reason.ts";
+
+/** When each tenant's confirmed sessions were last counted; the counts are in KV. */
+export const populations = sqliteTable("populations", {
+  tenantId: text("tenant_id").primaryKey(),
+  builtAt: integer("built_at").notNull(),
+  logins: integer().notNull(),
+});
+
+export const assessments = sqliteTable(
+  "assessments",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text().notNull(),
+    identityId: text("identity_id").notNull(),
+    at: integer().notNull(),
+    model: text().notNull(),
+    riskScore: real("risk_score").notNull(),
+    recommendation: text({ enum: ["allow", "challenge", "deny"] }).notNull(),
+    reasons: text({ mode: "json" }).$type<readonly Reason[]>().notNull(),
+    /** The data sources that gave no evidence. */
+    degraded: text({ mode: "json" }).$type<readonly DataSource[]>().notNull(),
+    /** The facts the score was computed from: counters and coarse network facts only. */
+    evidence: text({ mode: "json" }).$type<SessionEvidence>().notNull(),
+    /** SHA-256 over the evidence in canonical JSON, hex; null with models before sentinel-2. */
+    evidenceDigest: text("evidence_digest"),
+    /** The policy that made the recommendation; null with models before sentinel-2. */
+    policy: text({ mode: "json" }).$type<RiskPolicy>(),
+    /** HMAC-SHA-256 over address, agent and user id of the session, hex. */
+    contextDigest: text("context_digest").notNull(),
+    /** What became of the session, who says so and when; null as long as nobody does. */
+    verdict: text({ enum: verdicts }),
+    verdictSource: text("verdict_source", { enum: verdictSources }),
+    verdictAt: integer("verdict_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    index("assessments_by_identity").on(table.tenantId, table.identityId),
+    // Partial: a row is in it once somebody has confirmed it.
+    index("assessments_confirmed").on(table.tenantId, table.id).where(sql`verdict = 'legitimate'`),
+  ],
+);

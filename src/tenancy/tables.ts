@@ -1,0 +1,32 @@
+/** The tables of API tokens; that of tenants is in db/tables.ts. */
+import { sql } from "drizzle-orm";
+import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { tenants } from "../db/tables.ts";
+import type { Permission } from "./permission.ts";
+
+export const apiTokens = sqliteTable(
+  "api_tokens",
+  {
+    id: text().primaryKey(),
+    tenantId: text("tenant_id")
+      .notNull()
+      .references(() => tenants.id),
+    name: text().notNull(),
+    /** SHA-256 of the token, hex. */
+    hash: text().notNull().unique(),
+    permissions: text({ mode: "json" }).$type<readonly Permission[]>().notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at"),
+    /** How long it was made to live; a rotation, which ends it sooner, passes this on. */
+    lifetimeMs: integer("lifetime_ms"),
+    lastUsedAt: integer("last_used_at"),
+    revokedAt: integer("revoked_at"),
+    /** An end was set, by revocation or rotation, that the tenant's token register may not know yet. */
+    endUnregistered: integer("end_unregistered", { mode: "boolean" }).notNull().default(false),
+  },
+  (table) => [
+    index("api_tokens_by_tenant").on(table.tenantId, table.id),
+    // Partial: finds the few that the register was out of reach for.
+    index("api_tokens_unregistered").on(table.tenantId).where(sql`end_unregistered`),
+  ],
+);
