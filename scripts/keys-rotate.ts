@@ -15,7 +15,7 @@ import { readSecret, writeSecret } from "./support/secret-file.ts";
 const root = join(import.meta.dirname, "..");
 const keyBytes = 32;
 /** Passes that leave something over: what stays after so many needs a person. */
-const mostPasses = 3;
+const maxPasses = 3;
 
 const helpText = `Rotate a key of the service.
 
@@ -76,7 +76,7 @@ async function run({ file, url, limit }: Options): Promise<void> {
       `Version ${now.version}: ${now.seen} of ${now.total} identities (${Math.min(share, 100)} %)${now.failed > 0 ? `, ${now.failed} failed` : ""}\n`,
     );
     if (now.done) break;
-    if (now.passes - (from?.passes ?? 0) >= mostPasses) {
+    if (now.passes - (from?.passes ?? 0) >= maxPasses) {
       throw new Failure(
         `${now.left_over} could not be put under version ${now.version}; the service's log says why. Old versions are still needed.`,
       );

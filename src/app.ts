@@ -17,10 +17,10 @@ import { identityRoutes } from "./api/users.ts";
 import { newId } from "./crypto/id.ts";
 import { type Config, configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
-import { tellRefusal } from "./guard/refusal-log/report.ts";
+import { reportRefusal } from "./guard/refusal-log/report.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
 import type { AppEnv } from "./http/exchange.ts";
-import { areKnownToFit, keyProblems } from "./keys/key-check.ts";
+import { areKnownToMatch, keyProblems } from "./keys/key-check.ts";
 import { log } from "./log.ts";
 import { resolveToken } from "./tenancy/resolve-token.ts";
 
@@ -52,7 +52,7 @@ function notConfigured(): AppError {
 
 /** Undefined where it is known that they do. @throws AppError `unavailable` where data needs another key */
 function keysFit(env: Env, config: Config): Promise<void> | undefined {
-  if (areKnownToFit(config)) return undefined;
+  if (areKnownToMatch(config)) return undefined;
   const checked = keyProblems(env, config, Date.now()).then((problems) => {
     if (problems.length > 0) throw notConfigured();
   });
@@ -79,7 +79,7 @@ export function createApp(): Hono<AppEnv> {
     if (configured.ok) c.set("config", configured.config);
     await next();
   });
-  const services = { resolveToken, tellRefusal };
+  const services = { resolveToken, reportRefusal };
   for (const route of [...apiRoutes, ...documentRoutes(apiRoutes)]) route.mount(app, services);
   refuseOtherMethods(app);
   return app;

@@ -95,7 +95,7 @@ export function statusOf(code: ErrorCode): ErrorStatus {
   return catalogue[code].status;
 }
 
-export function sentenceOf(code: ErrorCode): string {
+export function messageOf(code: ErrorCode): string {
   return catalogue[code].sentence;
 }
 
@@ -112,7 +112,7 @@ interface AppErrorOptions {
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** The trail has it already, from who refused. */
-  readonly isTold?: boolean;
+  readonly isRecorded?: boolean;
 }
 
 /** An answer other than success. The HTTP layer turns it into the contract's error body. */
@@ -120,15 +120,15 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
-  readonly isTold: boolean;
+  readonly isRecorded: boolean;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
-    super(options.sentence ?? sentenceOf(code));
+    super(options.sentence ?? messageOf(code));
     this.name = "AppError";
     this.code = code;
     this.fields = options.fields ?? {};
     this.headers = options.headers ?? {};
-    this.isTold = options.isTold ?? false;
+    this.isRecorded = options.isRecorded ?? false;
   }
 
   get status(): ErrorStatus {

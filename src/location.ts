@@ -29,17 +29,20 @@ const hintsWithin: Readonly<Record<Jurisdiction, readonly LocationHint[]>> = {
   eu: ["weur", "eeur"],
 };
 
-export interface Place {
+export interface Location {
   /** Null: none, the platform puts objects near who asks for them first. */
   readonly jurisdiction: Jurisdiction | null;
   readonly hint: LocationHint | null;
 }
 
 /** Of what belongs to no tenant, and of what is asked before the tenant is known. */
-export const anywhere: Place = { jurisdiction: null, hint: null };
+export const noLocation: Location = { jurisdiction: null, hint: null };
 
 /** Whether a hint makes sense for who is bound to the jurisdiction. */
-export function liesWithin(hint: LocationHint | null, jurisdiction: Jurisdiction | null): boolean {
+export function isHintWithin(
+  hint: LocationHint | null,
+  jurisdiction: Jurisdiction | null,
+): boolean {
   return hint === null || jurisdiction === null || hintsWithin[jurisdiction].includes(hint);
 }
 
@@ -47,10 +50,10 @@ export function liesWithin(hint: LocationHint | null, jurisdiction: Jurisdiction
  * The one way to an object. A new stub each time: one that has failed may stay broken.
  * @throws where the runtime cannot do the place's jurisdiction: never is the object put elsewhere
  */
-export function objectOf<T extends Rpc.DurableObjectBranded>(
+export function stubFor<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
   name: string,
-  { jurisdiction, hint }: Place,
+  { jurisdiction, hint }: Location,
 ): DurableObjectStub<T> {
   const there = jurisdiction === null ? namespace : namespace.jurisdiction(jurisdiction);
   const id = there.idFromName(name);
@@ -61,7 +64,7 @@ export function objectOf<T extends Rpc.DurableObjectBranded>(
  * Whether this runtime keeps objects in the jurisdiction. A local one may throw, or give objects that
  * are the same as without.
  */
-export function canKeepIn<T extends Rpc.DurableObjectBranded>(
+export function supportsJurisdiction<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
   jurisdiction: Jurisdiction,
 ): boolean {

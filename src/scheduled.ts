@@ -5,7 +5,7 @@
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { archiveTrails } from "./audit/tree/archive.ts";
-import { sealTrails } from "./audit/tree/seal.ts";
+import { integrateLogs } from "./audit/tree/seal.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
 import { deleteExpired } from "./housekeeping.ts";
@@ -25,10 +25,10 @@ const betweenPassesMs = 30_000;
 
 /** The witness, which may be slow, keeps no pass waiting. */
 async function sealAndWitness(env: Env): Promise<void> {
-  await sealTrails(env, Date.now());
+  await integrateLogs(env, Date.now());
   const secondPass = async () => {
     await scheduler.wait(betweenPassesMs);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
   };
   await Promise.all([secondPass(), witnessHeads(env, Date.now())]);
 }

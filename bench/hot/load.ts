@@ -11,9 +11,9 @@ import type { Burst, Outcome, Received, Reply, Shot } from "./protocol.ts";
 const restNs = 500_000;
 const sampleMs = 50;
 const longestRestMs = 60_000;
-const mostSockets = 64;
+const maxSockets = 64;
 
-const agent = new Agent({ keepAlive: true, maxSockets: mostSockets });
+const agent = new Agent({ keepAlive: true, maxSockets });
 
 function send(origin: string, shot: Shot): Promise<Received> {
   return new Promise((resolve, reject) => {

@@ -10,7 +10,7 @@ const firstSize = 40;
 const smallestSize = 8;
 const largestSize = 150;
 /** Tries at a burst that lasts too long, each with fewer requests. */
-const mostTries = 6;
+const maxTries = 6;
 
 /** What is measured as one line: a kind of requests to one process. */
 export interface Series {
@@ -93,7 +93,7 @@ export class Meter {
       const fitting = Math.round((size * aimedBurstMs) / outcome.wallMs);
       this.#sizes.set(series, Math.max(smallestSize, fitting));
       const isLate = series.follows && outcome.wallMs > longestBurstMs;
-      if ((outcome.lostThread || isLate) && tries < mostTries) continue;
+      if ((outcome.lostThread || isLate) && tries < maxTries) continue;
       if (outcome.lostThread) throw new Error("Threads of the process come and go");
       if (isLate) this.late += 1;
       return { ...outcome, size };

@@ -8,7 +8,7 @@ import express from "express";
 import { generateSecret, verify } from "otplib";
 
 const [, , file, token] = process.argv;
-const mostFailures = 5;
+const maxFailures = 5;
 const lockMs = 15 * 60 * 1000;
 
 const database = new DatabaseSync(file);
@@ -64,8 +64,8 @@ app.post("/otp/verify", async (request, response) => {
     const { changes } = accept.run(result.timeStep, id, result.timeStep);
     if (changes === 1) return response.json({ status: "success", id });
   }
-  const { failures } = fail.get(mostFailures, now + lockMs, id);
-  response.status(422).json({ error: "invalid code", remaining: mostFailures - failures });
+  const { failures } = fail.get(maxFailures, now + lockMs, id);
+  response.status(422).json({ error: "invalid code", remaining: maxFailures - failures });
 });
 
 const server = app.listen(0, "127.0.0.1", () => process.send(server.address().port));

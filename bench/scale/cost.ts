@@ -37,7 +37,7 @@ export function usageOf(operation: Operation, delivery: Delivery): Usage {
   const activeMs = objectCalls * object.callMs + deliveries * each.activeMs;
   const requests = isRequest ? 1 : 0;
   return {
-    workerRequests: requests + queued / queue.mostMessagesPerBatch,
+    workerRequests: requests + queued / queue.maxMessagesPerBatch,
     workerCpuMs: requests * edge.cpuMs + queued * queue.consumerCpuMs,
     objectRequests: objectCalls + alarms + deliveries * each.objectCalls,
     objectGbSeconds: (activeMs / 1000) * object.gigabytes,

@@ -159,7 +159,7 @@ export const object = {
 export const queue = {
   /** Written, read, deleted: one each up to 64 KB. A record with its event has 2 to 3 KB (counted). */
   operationsPerMessage: 3,
-  mostMessagesPerBatch: 100,
+  maxMessagesPerBatch: 100,
   /** How long a batch waits to fill, seconds. */
   waitSeconds: 1,
   /** Assumed, of each message: its statements, the word to its guard. The guard has sealed and stamped. */

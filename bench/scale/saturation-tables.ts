@@ -6,7 +6,7 @@ import {
   busyShare,
   databasesFor,
   daysUntilFull,
-  mostPerSecond,
+  maxPerSecond,
   tenantsPerDatabase,
   writers,
 } from "./saturation.ts";
@@ -42,10 +42,10 @@ function writesTable(): string {
   );
 }
 
-function mostTable(): string {
+function maxTable(): string {
   const rows = [1, 10, 100].map((batch) => [
     whole(batch),
-    ...writers.map((writer) => whole(mostPerSecond(batch, writer))),
+    ...writers.map((writer) => whole(maxPerSecond(batch, writer))),
   ]);
   const head = writers.map(({ name }) => `verifications a second, transaction of ${name}`);
   return table(["messages a batch", ...head], rows);
@@ -89,7 +89,7 @@ function databaseTable(): string {
 export function saturationTables(): Readonly<Record<string, string>> {
   return {
     "Writes to D1": writesTable(),
-    "The most one D1 can take": mostTable(),
+    "The most one D1 can take": maxTable(),
     "Tenants in 10 GB": tenantTable(),
     "Databases for a load": databaseTable(),
   };

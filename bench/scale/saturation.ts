@@ -34,7 +34,7 @@ export const enough = { busyShare: 0.5, filledShare: 0.8 } as const;
 
 /** Messages a consumer finds waiting, at so many a second. */
 export function batchAt(perSecond: number): number {
-  return Math.min(queue.mostMessagesPerBatch, Math.max(1, perSecond * queue.waitSeconds));
+  return Math.min(queue.maxMessagesPerBatch, Math.max(1, perSecond * queue.waitSeconds));
 }
 
 /** Share of the time that one D1 is busy; above 1 it falls behind. */
@@ -43,7 +43,7 @@ export function busyShare(perSecond: number, batch: number, { transactionMs }: W
 }
 
 /** Verifications a second at which one D1 is busy all the time. */
-export function mostPerSecond(batch: number, { transactionMs }: Writer): number {
+export function maxPerSecond(batch: number, { transactionMs }: Writer): number {
   return (1000 * batch) / (transactionMs + batch * messageMs);
 }
 
@@ -73,7 +73,7 @@ export interface Load {
 /** Databases that a load wants, for its writes and for its size. */
 export function databasesFor(load: Load, writer: Writer): { writes: number; size: number } {
   const perSecond = (load.eventsPerMonth / secondsPerMonth) * load.peak;
-  const most = mostPerSecond(load.batched ? batchAt(perSecond) : 1, writer);
+  const most = maxPerSecond(load.batched ? batchAt(perSecond) : 1, writer);
   const events = load.eventsPerMonth * load.keptMonths;
   return {
     writes: Math.max(1, Math.ceil(perSecond / (most * enough.busyShare))),

@@ -32,9 +32,9 @@ const dayMs = 24 * hourMs;
 /** Days of the year from which the periods begin; before, only the population grows. */
 const validationFrom = 212;
 const testFrom = 273;
-const [leastHours, mostHours] = attackerRates.hoursAfter;
+const [minHours, maxHours] = attackerRates.hoursAfter;
 /** Attacks of each kind in each period of the operation. */
-const mostInOperation = 3000;
+const maxInOperation = 3000;
 /** Attackers who need to know nothing of the victim. */
 const ignorant: readonly AttackerKind[] = ["naive", "stuffing"];
 
@@ -93,7 +93,7 @@ function trialOf(protocol: Protocol, course: Course, attack: Attack | null, at: 
 function isSoon({ last, visit }: Course): boolean {
   if (last === undefined) return false;
   const hours = (visit.at - last.at) / hourMs;
-  return hours >= leastHours && hours <= mostHours;
+  return hours >= minHours && hours <= maxHours;
 }
 
 /** Logins that are alike in history and in the hour of the one before. */
@@ -141,9 +141,9 @@ function operation(
   const byPeriod = Map.groupBy(courses, ({ period }) => period);
   const attacks = [...byPeriod].flatMap(([period, victims]) =>
     attackerKinds.flatMap((kind) =>
-      Array.from({ length: Math.min(mostInOperation, victims.length) }, () => {
+      Array.from({ length: Math.min(maxInOperation, victims.length) }, () => {
         const { visit } = random.pick(victims);
-        const at = Math.round(visit.at + random.between(leastHours, mostHours) * hourMs);
+        const at = Math.round(visit.at + random.between(minHours, maxHours) * hourMs);
         const known = (byUser.get(visit.user) ?? []).filter((other) => other.at < at);
         const attack = someAttack(kind, visit.user, known, at, strangers, random);
         const course = { place: firstFrom(visits, at), period, visit, known, last: known.at(-1) };

@@ -13,7 +13,7 @@ export interface Scanned {
   readonly country: string | undefined;
 }
 
-const mostGrade = 15;
+const maxGrade = 15;
 
 interface Columnar {
   readonly high: Uint32Array;
@@ -96,7 +96,7 @@ function hear({ meaning }: Source, rows: Columns, addresses: Columnar, said: Sai
     if (count === 0) continue;
     said.kinds[address]?.add(meaning.kind);
     if (meaning.kind !== "threat") continue;
-    said.grades[address] = Math.min(mostGrade, (said.grades[address] ?? 0) + count);
+    said.grades[address] = Math.min(maxGrade, (said.grades[address] ?? 0) + count);
   }
 }
 

@@ -94,10 +94,10 @@ function pageRows({ pages }: AuditFigures): Row[] {
   });
 }
 
-function hashesOf({ fewestHashes, mostHashes }: Proofs): string {
-  return fewestHashes === mostHashes
-    ? `${mostHashes} hashes`
-    : `${fewestHashes} to ${mostHashes} hashes`;
+function hashesOf({ fewestHashes, maxHashes }: Proofs): string {
+  return fewestHashes === maxHashes
+    ? `${maxHashes} hashes`
+    : `${fewestHashes} to ${maxHashes} hashes`;
 }
 
 function proofRows({ inclusion, consistency, events }: AuditFigures): Row[] {

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { AuditEvent } from "../../src/audit/event.ts";
-import { filed } from "../../src/audit/stamp.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { newId } from "../../src/crypto/id.ts";
 import { runBatch, StoreError } from "../../src/db/client.ts";
@@ -48,7 +48,7 @@ function loginOf(tenantId: string): AuditEvent {
 
 /** Files one login of the tenant; comes back until that succeeds. @returns deliveries that failed */
 async function deliverLogin(env: Env, tenantId: string): Promise<number> {
-  const events = await filed(configNow(env).auditSigningKeys, [loginOf(tenantId)]);
+  const events = await stampEvents(configNow(env).auditSigningKeys, [loginOf(tenantId)]);
   for (let failures = 0; ; failures += 1) {
     try {
       await inTenantDb(env, tenantId, (db) => runBatch(db, [insertEvents(db, tenantId, events)]));

@@ -72,7 +72,7 @@ export interface Proofs {
   readonly timing: Timing;
   /** Hashes of the shortest and the longest proof. */
   readonly fewestHashes: number;
-  readonly mostHashes: number;
+  readonly maxHashes: number;
 }
 
 /** Event ids from all over the log. */
@@ -100,7 +100,7 @@ export async function proveInclusion(scene: Scene, size: number): Promise<Proofs
   });
   for (const answer of answers) checkInclusion(answer);
   const hashes = answers.map(({ proof }) => proof.hashes.length);
-  return { size, timing, fewestHashes: Math.min(...hashes), mostHashes: Math.max(...hashes) };
+  return { size, timing, fewestHashes: Math.min(...hashes), maxHashes: Math.max(...hashes) };
 }
 
 export async function proveConsistency(
@@ -114,7 +114,7 @@ export async function proveConsistency(
   });
   checkConsistency(from, to, hashes);
   const count = hashes.length;
-  return { size: from.tree_size, timing, fewestHashes: count, mostHashes: count };
+  return { size: from.tree_size, timing, fewestHashes: count, maxHashes: count };
 }
 
 export interface Page {

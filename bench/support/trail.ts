@@ -2,7 +2,7 @@
 import { setImmediate as breathe } from "node:timers/promises";
 import { z } from "zod";
 import type { Actor, AuditEntry, AuditEvent, PersonalParts } from "../../src/audit/event.ts";
-import { type FiledEvent, filed } from "../../src/audit/stamp.ts";
+import { type StampedEvent, stampEvents } from "../../src/audit/stamp.ts";
 import { newAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { derivedId, identityIdOf, newId } from "../../src/crypto/id.ts";
@@ -148,13 +148,13 @@ async function filedEvents(
   tenant: Tenant,
   range: { readonly from: number; readonly below: number },
   total: number,
-): Promise<FiledEvent[]> {
+): Promise<StampedEvent[]> {
   const numbers = Array.from({ length: range.below - range.from }, (_, n) => range.from + n);
   const each = numbers.map(async (n) => {
     const person = tenant.people[n % tenant.people.length];
     if (person === undefined) throw new RangeError("A tenant without people");
     const event = eventOf(tenant, person, n, total);
-    return await filed(config.auditSigningKeys, [event], person.key);
+    return await stampEvents(config.auditSigningKeys, [event], person.key);
   });
   return (await Promise.all(each)).flat();
 }

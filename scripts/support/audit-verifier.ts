@@ -29,7 +29,7 @@ export interface Problem {
 }
 
 /** Problems of single leaves that are told: where events were shifted, every later leaf is wrong. */
-const mostTold = 10;
+const maxTold = 10;
 
 const damagedTree = " is as it was signed, but the tree has another hash for it";
 const goneForGood =
@@ -135,7 +135,7 @@ export async function verifyExport(
     const { target, leaf_hash } = event;
     const hash = hex.encode(made);
     const personal = personalProblem(event);
-    if (problems.length + unlike.length < mostTold) {
+    if (problems.length + unlike.length < maxTold) {
       if (leaf_hash === null) tell(leaf, "tree", ": the tree has no hash for it");
       else if (leaf_hash !== hash) unlike.push({ leaf, hash });
       else if (personal !== undefined) tell(leaf, "personal", `: ${personal}`);
@@ -165,7 +165,7 @@ export async function verifyExport(
   for (const leaf of [...gone.values()].filter((n) => !problems.some((p) => p.leaf === n))) {
     tell(leaf, "personal", goneForGood);
   }
-  problems.sort((one, other) => (one.leaf ?? 0) - (other.leaf ?? 0)).splice(mostTold);
+  problems.sort((one, other) => (one.leaf ?? 0) - (other.leaf ?? 0)).splice(maxTold);
   if (end !== undefined) problems.push(end);
   else if (leaves < newest.size) {
     const message = `${missing(leaves, newest.size)} (or the export was taken before the checkpoint)`;

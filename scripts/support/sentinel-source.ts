@@ -9,7 +9,7 @@ import { progress, say } from "./sentinel-terminal.ts";
 /** A list that takes longer than this to arrive is not coming. */
 const fetchTimeoutMs = 120_000;
 /** Several times the largest table there is. */
-const mostBytes = 512 * 1024 * 1024;
+const maxBytes = 512 * 1024 * 1024;
 const progressEveryBytes = 1_000_000;
 /** Enough to see past comments what a text lists. */
 const beginningCharacters = 16_384;
@@ -101,7 +101,7 @@ export async function readText<T>(
       hash.update(chunk);
       take(decoder.decode(chunk, { stream: true }), false);
       bytes += chunk.length;
-      if (bytes > mostBytes) throw new Failure(`${publicName(place)}: larger than 512 MiB.`);
+      if (bytes > maxBytes) throw new Failure(`${publicName(place)}: larger than 512 MiB.`);
       if (bytes - shown < progressEveryBytes) continue;
       progress(`${name}: ${(bytes / 1e6).toFixed(0)} MB read`);
       shown = bytes;

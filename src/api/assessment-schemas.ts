@@ -30,7 +30,7 @@ export const assessed = {
     .meta({ description: "Data sources that could not be asked and gave no evidence." }),
 };
 
-export function shownAssessment({ id, model, riskScore, reasons, degraded }: Assessment) {
+export function showAssessment({ id, model, riskScore, reasons, degraded }: Assessment) {
   return {
     risk_score: riskScore,
     assessment_id: id,

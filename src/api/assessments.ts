@@ -16,7 +16,7 @@ import {
   rfc3339OrNull,
   sha256,
 } from "../http/schemas.ts";
-import { once } from "../idempotency/once.ts";
+import { runOnce } from "../idempotency/once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
 import { draftOf, replay } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
@@ -26,10 +26,10 @@ import { recommendations } from "../sentinel/score.ts";
 import { model } from "../sentinel/weights.ts";
 import { draftPolicy } from "../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { assessed, assessmentId, shownAssessment } from "./assessment-schemas.ts";
+import { assessed, assessmentId, showAssessment } from "./assessment-schemas.ts";
 
 /** Assessments replayed in one request; the rest in the next. */
-const mostReplayed = 500;
+const maxReplayed = 500;
 /**
  * Characters of an answer that is kept for a request with a key. A longer one would fill a database that
  * tenants share, and a simulation that is computed again does no harm.
@@ -82,10 +82,10 @@ function inputsOf({ evidence }: StoredAssessment) {
   return parsed.success ? parsed.data : null;
 }
 
-function shownStored(row: StoredAssessment): z.input<typeof storedAssessment> {
+function showStored(row: StoredAssessment): z.input<typeof storedAssessment> {
   const { policy } = row;
   return {
-    ...shownAssessment(row),
+    ...showAssessment(row),
     at: rfc3339(row.at),
     user_id: row.identityId,
     recommendation: row.recommendation,
@@ -129,7 +129,7 @@ interface SimulationCall {
 }
 
 /** Replays a page of stored assessments under the draft. */
-async function simulated({ env, config, caller, body }: SimulationCall) {
+async function simulate({ env, config, caller, body }: SimulationCall) {
   const { tenantId } = caller;
   const { from, to, after, sentinel } = body.simulation;
   const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
@@ -141,7 +141,7 @@ async function simulated({ env, config, caller, body }: SimulationCall) {
       fromId: from === undefined ? undefined : firstIdAt(from),
       belowIds: belowIds(after, to),
     },
-    mostReplayed,
+    maxReplayed,
   );
   const replayed = rows.flatMap((row) => {
     const inputs = row.model === model ? inputsOf(row) : null;
@@ -175,7 +175,7 @@ async function simulated({ env, config, caller, body }: SimulationCall) {
 }
 
 interface Simulation {
-  readonly simulation: Awaited<ReturnType<typeof simulated>>;
+  readonly simulation: Awaited<ReturnType<typeof simulate>>;
 }
 
 export const assessmentRoutes = [
@@ -217,14 +217,14 @@ export const assessmentRoutes = [
             : identityIdOf(tenantId, query.externalUserId),
         recommendation: query.recommendation,
         verdict: query.outcome,
-        leastScore: query.min_score,
+        minScore: query.min_score,
         fromId: query.from === undefined ? undefined : firstIdAt(query.from),
         belowIds: belowIds(query.after, query.to),
       };
       const db = await dbFor(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);
       return reply(200, {
-        assessments: rows.map(shownStored),
+        assessments: rows.map(showStored),
         has_more: nextAfter !== null,
         next_after: nextAfter,
       });
@@ -242,7 +242,7 @@ export const assessmentRoutes = [
       query: none,
       answers: {
         200: {
-          description: `Of up to ${mostReplayed} assessments, the newest first.`,
+          description: `Of up to ${maxReplayed} assessments, the newest first.`,
           body: z.object({
             simulation: z.object({
               replayed: z.int().min(0),
@@ -278,8 +278,8 @@ export const assessmentRoutes = [
     async (exchange) => {
       const { tenantId } = exchange.caller;
       const db = controlDb(exchange.env);
-      const answer = await once<Simulation>(exchange, tenantId, db, async (remember) => {
-        const simulation = await simulated(exchange);
+      const answer = await runOnce<Simulation>(exchange, tenantId, db, async (remember) => {
+        const simulation = await simulate(exchange);
         const isLong = JSON.stringify(simulation).length > longestKept;
         await runBatch(db, await remember(isLong ? undefined : { simulation }));
         return { simulation };

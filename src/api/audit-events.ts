@@ -1,6 +1,6 @@
 /** `/v1/audit/events` and the export: what is in the trail. Its heads and proofs: tree/routes.ts. */
 import { z } from "zod";
-import { type OpenedEvent, opened } from "../audit/decrypt-events.ts";
+import { type DecryptedEvent, decryptEvents } from "../audit/decrypt-events.ts";
 import {
   actorTypes,
   auditActions,
@@ -62,7 +62,7 @@ const eventAnswer = z
   })
   .meta({ id: "AuditEvent" });
 
-function shownEvent(event: OpenedEvent): z.input<typeof eventAnswer> {
+function showEvent(event: DecryptedEvent): z.input<typeof eventAnswer> {
   return {
     id: event.id,
     at: rfc3339(event.at),
@@ -85,7 +85,7 @@ function shownEvent(event: OpenedEvent): z.input<typeof eventAnswer> {
 }
 
 function exportedEvent(event: ExportedEvent) {
-  return { ...shownEvent(event), leaf_hash: event.leafHash };
+  return { ...showEvent(event), leaf_hash: event.leafHash };
 }
 
 export const auditRoutes = [
@@ -142,7 +142,7 @@ export const auditRoutes = [
         },
         query.limit,
       );
-      const shown = (await opened(db, config, tenantId, events)).map(shownEvent);
+      const shown = (await decryptEvents(db, config, tenantId, events)).map(showEvent);
       return reply(200, { events: shown, has_more: nextAfter !== null, next_after: nextAfter });
     },
   ),

@@ -24,7 +24,7 @@ const checkpointAnswer = z
   })
   .meta({ id: "Checkpoint" });
 
-function shownCheckpoint(head: {
+function showCheckpoint(head: {
   readonly note: string;
   readonly publicKey: string;
 }): z.input<typeof checkpointAnswer> {
@@ -77,7 +77,7 @@ export const treeRoutes = [
     },
     async (exchange) =>
       reply(200, {
-        checkpoint: shownCheckpoint(await newestHead(exchange)),
+        checkpoint: showCheckpoint(await newestHead(exchange)),
         sealed_within_seconds: sealedWithinSeconds,
       }),
   ),
@@ -109,7 +109,7 @@ export const treeRoutes = [
     },
     async ({ env, caller: { tenantId }, query }) => {
       const heads = await listWitnessed(env, tenantId, query.limit + 1, query.after);
-      const checkpoints = heads.slice(0, query.limit).map(shownCheckpoint);
+      const checkpoints = heads.slice(0, query.limit).map(showCheckpoint);
       const hasMore = heads.length > query.limit;
       const last = checkpoints.at(-1);
       return reply(200, {
@@ -161,7 +161,7 @@ export const treeRoutes = [
           tree_size: head.size,
           hashes: [...proof.hashes],
         },
-        checkpoint: shownCheckpoint(head),
+        checkpoint: showCheckpoint(head),
       });
     },
   ),

@@ -3,15 +3,15 @@
  * looked up while the guard is already asked: it follows the call as a stream, so an assessment waits
  * for one round trip, with two reads of KV at most.
  */
-import { joined, toHex } from "../crypto/bytes.ts";
+import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import { newId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
 import type { Surroundings } from "../guard/decisions/assess.ts";
-import { following } from "../guard/streamed-argument.ts";
+import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
-import { askPrefixWatch } from "../sentinel/activity/client.ts";
+import { countAttempt } from "../sentinel/activity/client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
 import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
@@ -100,7 +100,7 @@ async function surroundingsOf(
   const [found, read, crowd] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : known,
-    askPrefixWatch(env, key, call.caller, address, identityId, now, requestId),
+    countAttempt(env, key, call.caller, address, identityId, now, requestId),
   ]);
   const degraded: DataSource[] = [];
   if (found.degraded) {
@@ -148,7 +148,7 @@ export async function discover(
   const { tenantId, policy } = call.caller;
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { address, agent, userId } = sessionContext;
-  const context = joined(tenantId, identityId, address.text, agent, userId ?? "");
+  const context = joinParts(tenantId, identityId, address.text, agent, userId ?? "");
   const agentFacts = agentFactsOf(agent, call.arrivedAt);
   const session = {
     assessmentId: assessmentIdOf(newId(call.now), identityId),
@@ -157,7 +157,7 @@ export async function discover(
     contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
-  const surroundings = following(surroundingsOf(call, identityId, sessionContext, agentFacts));
+  const surroundings = streamArgument(surroundingsOf(call, identityId, sessionContext, agentFacts));
   return await askGuard(call, identityId, (guard, guardCall) =>
     guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
   );

@@ -33,7 +33,7 @@ function timeOrNull(time: number): string | null {
   return rfc3339OrNull(time === 0 ? null : time);
 }
 
-function shown(record: FeedRecord): z.input<typeof feed> {
+function showFeed(record: FeedRecord): z.input<typeof feed> {
   const { lastError } = record;
   return {
     name: record.name,
@@ -78,7 +78,7 @@ export const feedRoutes = [
       const list = await listFeeds(env.IP_REPUTATION);
       const version = list === undefined || list.builtAt === 0 ? null : list.builtAt;
       return reply(200, {
-        feeds: (list?.feeds ?? []).map(shown),
+        feeds: (list?.feeds ?? []).map(showFeed),
         built_at: rfc3339OrNull(version),
         version,
       });

@@ -6,7 +6,7 @@ import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
-import { once, operatorScope } from "../idempotency/once.ts";
+import { runOnce, operatorScope } from "../idempotency/once.ts";
 import { ringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
 import { type Progress, progressOf, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
@@ -14,8 +14,8 @@ import { countBackupCodeKeys, findReEncryption, listKeyVersions } from "../keys/
 import { inAllDatabases } from "../keys/versions.ts";
 
 /** Guards asked in one request: the free plan of the platform allows 50 subrequests. */
-const usualSlice = 40;
-const mostPerSlice = 500;
+const defaultSlice = 40;
+const maxPerSlice = 500;
 
 const progressAnswer = z
   .object({
@@ -34,7 +34,7 @@ const progressAnswer = z
   })
   .meta({ id: "ReEncryption" });
 
-function shownProgress(progress: Progress): z.input<typeof progressAnswer> {
+function showProgress(progress: Progress): z.input<typeof progressAnswer> {
   const { version, seen, total, failed, passes, leftOver, startedAt, finishedAt } = progress;
   return {
     ...{ version, seen, total, failed, passes, left_over: leftOver },
@@ -105,7 +105,7 @@ export const keyRoutes = [
         first_used_at: rfc3339(firstUsedAt),
         retired_at: rfc3339OrNull(retiredAt),
       }));
-      const shown = progress === undefined ? null : shownProgress(progress);
+      const shown = progress === undefined ? null : showProgress(progress);
       return reply(200, { keys, re_encryption: shown });
     },
   ),
@@ -119,7 +119,7 @@ export const keyRoutes = [
       access: operator,
       body: z.strictObject({
         re_encryption: z.strictObject({
-          limit: z.int().min(1).max(mostPerSlice).default(usualSlice),
+          limit: z.int().min(1).max(maxPerSlice).default(defaultSlice),
         }),
       }),
       query: none,
@@ -132,19 +132,19 @@ export const keyRoutes = [
     },
     async (exchange) => {
       const db = controlDb(exchange.env);
-      const progress = await once<Progress>(exchange, operatorScope, db, async (remember) => {
+      const progress = await runOnce<Progress>(exchange, operatorScope, db, async (remember) => {
         const { env, config, arrivedAt: now } = exchange;
         const call: ReEncryptCall = {
           env,
           config,
           now,
-          resealGuard: (owner, place, run) => resealGuard(env, owner, place, run),
+          resealGuard: (owner, location, run) => resealGuard(env, owner, location, run),
         };
         const done = await reEncrypt(call, exchange.body.re_encryption.limit);
         await runBatch(db, await remember(done));
         return done;
       });
-      return reply(200, { re_encryption: shownProgress(progress) });
+      return reply(200, { re_encryption: showProgress(progress) });
     },
   ),
 ];

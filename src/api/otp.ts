@@ -10,7 +10,7 @@ import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
 import { claim } from "../idempotency/once.ts";
-import { codesPerSet, normalisedBackupCode } from "../otp/backup-codes.ts";
+import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
 import { keyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
@@ -19,7 +19,7 @@ import { assessmentId } from "./assessment-schemas.ts";
 const longestIssuer = 64;
 const longestAccount = 255;
 /** Bytes a QR code holds at most (ISO/IEC 18004, version 40, level L). */
-const mostQrBytes = 2953;
+const maxQrBytes = 2953;
 
 function labelPart(longest: number) {
   return plainText(1, longest)
@@ -29,7 +29,7 @@ function labelPart(longest: number) {
 
 function attemptOf(code: string): Attempt | undefined {
   if (totpCodePattern.test(code)) return { method: "totp", code };
-  const normalised = normalisedBackupCode(code);
+  const normalised = normaliseBackupCode(code);
   return normalised === undefined ? undefined : { method: "backup_code", code: normalised };
 }
 
@@ -80,7 +80,7 @@ export const otpRoutes = [
       const { issuer_name: issuer, account_name: account } = exchange.body.otp;
       // Base32 is as long for every secret, so a QR code that is too small shows before one is made.
       const longest = keyUri({ issuer, account, secret: "A".repeat(32) });
-      if (longest.length > mostQrBytes) {
+      if (longest.length > maxQrBytes) {
         throw invalidRequest([
           {
             path: "otp.account_name",

@@ -5,15 +5,15 @@ import { controlDb } from "../db/shards.ts";
 import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { id, instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
-import { once, operatorScope } from "../idempotency/once.ts";
+import { runOnce, operatorScope } from "../idempotency/once.ts";
 import { relocationPhases } from "../relocation/phase.ts";
 import { relocate } from "../relocation/relocate.ts";
 import { tableNames } from "../relocation/row-store.ts";
 import type { Relocation } from "../relocation/store.ts";
 
 /** Pages in one request: the free plan of the platform allows 50 subrequests. */
-const usualSlice = 14;
-const mostPerSlice = 200;
+const defaultSlice = 14;
+const maxPerSlice = 200;
 
 const relocationAnswer = z
   .object({
@@ -32,7 +32,7 @@ const relocationAnswer = z
   })
   .meta({ id: "Relocation" });
 
-function shownRelocation(relocation: Relocation): z.input<typeof relocationAnswer> {
+function showRelocation(relocation: Relocation): z.input<typeof relocationAnswer> {
   const { tenantId, from, to, phase, tableIndex, copied } = relocation;
   const hasTable = phase === "copying" || phase === "comparing";
   return {
@@ -57,7 +57,7 @@ export const relocationRoutes = [
       body: z.strictObject({
         relocation: z.strictObject({
           shard: z.int().min(0).meta({ description: "0 is `DB`, 1 `DB_1` and so on." }),
-          limit: z.int().min(1).max(mostPerSlice).default(usualSlice).meta({
+          limit: z.int().min(1).max(maxPerSlice).default(defaultSlice).meta({
             description: "Pages of rows in this request.",
           }),
         }),
@@ -75,13 +75,18 @@ export const relocationRoutes = [
     async (exchange) => {
       const { shard, limit } = exchange.body.relocation;
       const db = controlDb(exchange.env);
-      const relocation = await once<Relocation>(exchange, operatorScope, db, async (remember) => {
-        const call = { ...exchange, now: exchange.arrivedAt };
-        const moved = await relocate(call, exchange.param("id"), shard, limit);
-        await runBatch(db, await remember(moved));
-        return moved;
-      });
-      return reply(200, { relocation: shownRelocation(relocation) });
+      const relocation = await runOnce<Relocation>(
+        exchange,
+        operatorScope,
+        db,
+        async (remember) => {
+          const call = { ...exchange, now: exchange.arrivedAt };
+          const moved = await relocate(call, exchange.param("id"), shard, limit);
+          await runBatch(db, await remember(moved));
+          return moved;
+        },
+      );
+      return reply(200, { relocation: showRelocation(relocation) });
     },
   ),
 ];

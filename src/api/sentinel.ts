@@ -11,7 +11,7 @@ import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
-import { assessed, assessmentId, shownAssessment } from "./assessment-schemas.ts";
+import { assessed, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { discover } from "./discover.ts";
 
 const longestAgent = 1024;
@@ -68,7 +68,7 @@ export const sentinelRoutes = [
         userId: context.user_id ?? null,
       });
       const { recommendation } = assessment;
-      const told = shownAssessment(assessment);
+      const told = showAssessment(assessment);
       if (recommendation === "deny") {
         throw new AppError("high_risk", { fields: { ...told, recommendation } });
       }
@@ -103,7 +103,7 @@ export const sentinelRoutes = [
       const { tenantId } = exchange.caller;
       await claim(exchange, tenantId, controlDb(exchange.env));
       await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
-        guard.judge(call, given, outcome),
+        guard.recordFeedback(call, given, outcome),
       );
       return reply(204, null);
     },

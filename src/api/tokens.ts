@@ -16,7 +16,7 @@ import {
 } from "../http/schemas.ts";
 import { documentSpellings, permissionOf, permissions } from "../tenancy/permission.ts";
 import { type ApiToken, listTokens } from "../tenancy/store.ts";
-import { createToken, type IssuedToken, revoke, rotateToken } from "../tenancy/tokens.ts";
+import { createToken, type IssuedToken, revokeToken, rotateToken } from "../tenancy/tokens.ts";
 
 const name = plainText(1, 100);
 
@@ -61,7 +61,7 @@ export function showIssuedToken(token: IssuedToken) {
 }
 
 const longestOverlapSeconds = 30 * 24 * 60 * 60;
-const usualOverlapSeconds = 60 * 60;
+const defaultOverlapSeconds = 60 * 60;
 
 export const tokenRoutes = [
   route(
@@ -140,7 +140,7 @@ export const tokenRoutes = [
       access: tenantWith("tokens:write"),
       body: z.strictObject({
         token: z.strictObject({
-          overlap_seconds: z.int().min(0).max(longestOverlapSeconds).default(usualOverlapSeconds),
+          overlap_seconds: z.int().min(0).max(longestOverlapSeconds).default(defaultOverlapSeconds),
         }),
       }),
       query: none,
@@ -172,7 +172,7 @@ export const tokenRoutes = [
       errors: ["not_found"],
     },
     async (exchange) => {
-      await revoke(exchange, exchange.param("id"));
+      await revokeToken(exchange, exchange.param("id"));
       return reply(204, null);
     },
   ),

@@ -5,7 +5,7 @@ import { controlDb, dbFor, inTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
 import { type Profile, statusAt } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/ledger.ts";
-import { following } from "../guard/streamed-argument.ts";
+import { streamArgument } from "../guard/streamed-argument.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, instant, limit, ofUser, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
@@ -32,7 +32,7 @@ const profileAnswer = z
   })
   .meta({ id: "Profile" });
 
-function shownProfile(profile: Profile): z.input<typeof profileAnswer> {
+function showProfile(profile: Profile): z.input<typeof profileAnswer> {
   return {
     id: profile.id,
     external_id: profile.externalId,
@@ -85,7 +85,7 @@ export const identityRoutes = [
       const identityId = identityIdOf(tenantId, external_id);
       await claim(exchange, tenantId, controlDb(exchange.env));
       // Beside the call, for a guard that has nothing: it only reads.
-      const record = following(foundRecord(exchange.env, tenantId, identityId));
+      const record = streamArgument(foundRecord(exchange.env, tenantId, identityId));
       const profile = await askGuard(exchange, identityId, (guard, call) =>
         guard.provision(call, external_id, record),
       );
@@ -142,7 +142,7 @@ export const identityRoutes = [
     async (exchange) => {
       const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
       const profile = await readGuard(exchange, identityId, (guard, call) => guard.status(call));
-      return reply(200, shownProfile(profile));
+      return reply(200, showProfile(profile));
     },
   ),
   route(
@@ -165,7 +165,7 @@ export const identityRoutes = [
       const profile = await askGuard(exchange, identityId, (guard, call) =>
         guard.setStatus(call, exchange.body.user.status),
       );
-      return reply(200, shownProfile(profile));
+      return reply(200, showProfile(profile));
     },
   ),
   route(
@@ -186,7 +186,7 @@ export const identityRoutes = [
       const identityId = identityIdOf(tenantId, exchange.query.externalUserId);
       await claim(exchange, tenantId, controlDb(exchange.env));
       const profile = await askGuard(exchange, identityId, (guard, call) => guard.unlock(call));
-      return reply(200, shownProfile(profile));
+      return reply(200, showProfile(profile));
     },
   ),
   route(

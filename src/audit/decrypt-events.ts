@@ -9,7 +9,7 @@ import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./per
 import type { StoredEvent } from "./stamp.ts";
 import { findAuditKeys } from "./store.ts";
 
-export interface OpenedEvent extends StoredEvent {
+export interface DecryptedEvent extends StoredEvent {
   readonly parts: NoncedParts | null;
   /** The person was erased: nobody can open the parts any more. */
   readonly erased: boolean;
@@ -49,15 +49,15 @@ async function keysOf(
 }
 
 /** @throws StoreError; MissingKeyError where the key that an identity's key is sealed under is gone */
-export async function opened(
+export async function decryptEvents(
   db: Database,
   config: Config,
   tenantId: string,
   events: readonly StoredEvent[],
-): Promise<OpenedEvent[]> {
+): Promise<DecryptedEvent[]> {
   const keys = await keysOf(db, config, tenantId, events);
   return await Promise.all(
-    events.map(async (event): Promise<OpenedEvent> => {
+    events.map(async (event): Promise<DecryptedEvent> => {
       const { personal, personalDigest, targetId } = event;
       if (personal === null || personalDigest === null) {
         return { ...event, parts: null, erased: event.targetType === "identity" };

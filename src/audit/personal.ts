@@ -6,7 +6,7 @@ import { z } from "zod";
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
-import { BrokenSealError, resealed, seal, unseal } from "../crypto/sealed-box.ts";
+import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
 import type { PersonalParts } from "./event.ts";
 import { type NoncedParts, personalDigest } from "./leaf.ts";
 
@@ -66,7 +66,7 @@ export async function currentAuditKey(
   stored: AuditKey | null,
 ): Promise<AuditKey> {
   if (stored === null) return await newAuditKey(sealingKeys, owner);
-  const sealed = await resealed(sealingKeys, contextOf(owner, "audit_key"), stored.sealed);
+  const sealed = await reseal(sealingKeys, contextOf(owner, "audit_key"), stored.sealed);
   return sealed === stored.sealed ? stored : { id: stored.id, sealed };
 }
 

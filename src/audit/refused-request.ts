@@ -4,13 +4,13 @@
  * asked with it.
  */
 import type { ErrorCode } from "../errors.ts";
-import type { Place } from "../location.ts";
+import type { Location } from "../location.ts";
 
 export interface RefusedRequest {
   readonly tenantId: string;
   readonly tokenId: string;
   /** Where the tenant's objects are. */
-  readonly place: Place;
+  readonly location: Location;
   readonly code: ErrorCode;
   /** The operation that was asked for: the name of its route. */
   readonly route: string;
@@ -34,6 +34,6 @@ const toldHere: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "not_found",
 ]);
 
-export function isToldAsRefused(code: ErrorCode): boolean {
+export function isReportedRefusal(code: ErrorCode): boolean {
   return toldHere.has(code);
 }

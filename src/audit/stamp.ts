@@ -12,7 +12,7 @@ import { type Leaf, leafData } from "./leaf.ts";
 import { type OpenAuditKey, sealParts } from "./personal.ts";
 
 /** An event as it is stored, but for its place in the log. */
-export interface FiledEvent {
+export interface StampedEvent {
   readonly tenantId: string;
   readonly id: string;
   /** Unix ms. */
@@ -33,12 +33,12 @@ export interface FiledEvent {
 }
 
 /** With its place in the tenant's log, from 0. */
-export interface StoredEvent extends FiledEvent {
+export interface StoredEvent extends StampedEvent {
   readonly leafIndex: number;
 }
 
 /** What of a stored event is in its leaf: all but the sealed parts themselves. */
-export type LeafFields = Omit<FiledEvent, "stamp" | "personal" | "personalKey">;
+export type LeafFields = Omit<StampedEvent, "stamp" | "personal" | "personalKey">;
 
 export function leafOf(event: LeafFields): Leaf {
   return {
@@ -57,7 +57,7 @@ export function leafOf(event: LeafFields): Leaf {
 
 const stampKeys = new WeakMap<Uint8Array, Uint8Array>();
 
-function stampOver(keys: Keyring, version: number, tenantId: string, leaf: Uint8Array): string {
+function computeStamp(keys: Keyring, version: number, tenantId: string, leaf: Uint8Array): string {
   const seed = keyOf(keys, version);
   const key = stampKeys.get(seed) ?? hmacSha256(seed, utf8("edge-idp audit stamp"));
   stampKeys.set(seed, key);
@@ -66,26 +66,26 @@ function stampOver(keys: Keyring, version: number, tenantId: string, leaf: Uint8
 }
 
 /** Whether the service filed exactly this for this tenant, as far as it has the key to tell. */
-export function stampOf(
+export function checkStamp(
   keys: Keyring,
-  event: Pick<FiledEvent, "tenantId" | "stamp">,
+  event: Pick<StampedEvent, "tenantId" | "stamp">,
   leaf: Uint8Array,
 ): "ours" | "forged" | "of a missing key" {
   const version = Number(/^([1-9][0-9]{0,5})\./.exec(event.stamp)?.[1]);
   if (Number.isNaN(version)) return "forged";
   if (!keys.keys.has(version)) return "of a missing key";
-  const expected = stampOver(keys, version, event.tenantId, leaf);
+  const expected = computeStamp(keys, version, event.tenantId, leaf);
   return equalBytes(utf8(expected), utf8(event.stamp)) ? "ours" : "forged";
 }
 
 const noParts = { personalKey: null, personal: null, personalDigest: null };
 
 /** @param key the identity's audit key; without one personal parts are left out */
-export async function filed(
+export async function stampEvents(
   signingKeys: Keyring,
   events: readonly AuditEvent[],
   key?: OpenAuditKey,
-): Promise<FiledEvent[]> {
+): Promise<StampedEvent[]> {
   return await Promise.all(
     events.map(async ({ personal, target, actor, ...event }) => {
       const owner = { tenantId: event.tenantId, identityId: target.id };
@@ -102,7 +102,7 @@ export async function filed(
       const leaf = leafData(leafOf(unstamped));
       return {
         ...unstamped,
-        stamp: stampOver(signingKeys, signingKeys.newest, event.tenantId, leaf),
+        stamp: computeStamp(signingKeys, signingKeys.newest, event.tenantId, leaf),
       };
     }),
   );

@@ -1,12 +1,12 @@
 /** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { isAtHome, tenantsAtHome } from "../db/at-home.ts";
+import { isResident, residentTenants } from "../db/at-home.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { scanEnd } from "../db/scan.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome } from "./event.ts";
 import type { AuditKey } from "./personal.ts";
-import type { FiledEvent, StoredEvent } from "./stamp.ts";
+import type { StampedEvent, StoredEvent } from "./stamp.ts";
 import { auditEvents, auditTrees } from "./tables.ts";
 
 /**
@@ -17,10 +17,10 @@ import { auditEvents, auditTrees } from "./tables.ts";
 export function insertEvents(
   db: Database,
   tenantId: string,
-  events: readonly FiledEvent[],
+  events: readonly StampedEvent[],
 ): Statement {
   const rows = events.map((event) => ({ ...event, details: JSON.stringify(event.details) }));
-  const field = (name: keyof FiledEvent) => sql.raw(`item.value ->> '${name}'`);
+  const field = (name: keyof StampedEvent) => sql.raw(`item.value ->> '${name}'`);
   const last = sql`max(
     coalesce((SELECT max(leaf_index) FROM audit_events WHERE tenant_id = ${tenantId}), -1),
     coalesce((SELECT size FROM audit_trees WHERE tenant_id = ${tenantId}), 0) - 1)`;
@@ -179,7 +179,7 @@ export async function removeBelow(
           eq(auditEvents.tenantId, tenantId),
           lt(auditEvents.leafIndex, leafIndex),
           lt(auditEvents.leafIndex, size),
-          isAtHome(auditEvents.tenantId),
+          isResident(auditEvents.tenantId),
         ),
       ),
   );
@@ -223,7 +223,7 @@ export async function findOldest(db: Database, before: number): Promise<OldestEv
   return await withinStoreTimeout(
     db
       .select({ tenantId, at })
-      .from(sql`${tenantsAtHome(auditEvents)} AS home`)
+      .from(sql`${residentTenants(auditEvents)} AS home`)
       .where(lt(at, before)),
   );
 }

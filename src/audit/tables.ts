@@ -14,7 +14,7 @@ import {
   auditOutcomes,
   targetTypes,
 } from "./event.ts";
-import type { FiledEvent } from "./stamp.ts";
+import type { StampedEvent } from "./stamp.ts";
 
 /**
  * Audit events of acts on a tenant that lives in another database than `DB`, until that one has them;
@@ -27,7 +27,7 @@ export const controlOutbox = sqliteTable(
     /** The event's. */
     id: text().notNull(),
     /** The event ready to be filed. */
-    event: text({ mode: "json" }).$type<FiledEvent>().notNull(),
+    event: text({ mode: "json" }).$type<StampedEvent>().notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
 );

@@ -12,6 +12,6 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 /** Parts joined by NUL: unambiguous, because no part (ids, purposes, identifiers) may hold a NUL. */
-export function joined(...parts: readonly string[]): Uint8Array {
+export function joinParts(...parts: readonly string[]): Uint8Array {
   return utf8(parts.join("\0"));
 }

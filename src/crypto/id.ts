@@ -1,5 +1,5 @@
 /** Ids of ours: 12 bytes as 24 lower-case hex digits. */
-import { joined, toHex } from "./bytes.ts";
+import { joinParts, toHex } from "./bytes.ts";
 import { sha256Of } from "./digest.ts";
 
 const idBytes = 12;
@@ -28,7 +28,7 @@ export function newId(now: number): string {
 export function derivedId(now: number, order: number, ...parts: readonly string[]): string {
   const rest = new Uint8Array(idBytes - timeBytes);
   new DataView(rest.buffer).setUint16(0, order & 0xffff);
-  rest.set(sha256Of(joined(...parts)).subarray(0, rest.length - 2), 2);
+  rest.set(sha256Of(joinParts(...parts)).subarray(0, rest.length - 2), 2);
   return timeThen(now, rest);
 }
 
@@ -42,5 +42,5 @@ export function firstIdAt(now: number): string {
  * that both names of a person lead to the same guard without a lookup.
  */
 export function identityIdOf(tenantId: string, externalId: string): string {
-  return toHex(sha256Of(joined(tenantId, externalId)).subarray(0, idBytes));
+  return toHex(sha256Of(joinParts(tenantId, externalId)).subarray(0, idBytes));
 }

@@ -4,7 +4,7 @@
  * not open.
  */
 import { base64urlnopad } from "@scure/base";
-import { joined } from "./bytes.ts";
+import { joinParts } from "./bytes.ts";
 import { type Keyring, keyOf } from "./keyring.ts";
 import type { SealContext } from "./seal-context.ts";
 
@@ -35,7 +35,7 @@ function parameters(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: 
   return {
     name: "AES-GCM",
     iv,
-    additionalData: joined(tenantId, identityId, purpose, String(version)),
+    additionalData: joinParts(tenantId, identityId, purpose, String(version)),
   };
 }
 
@@ -59,11 +59,7 @@ export function versionOf(box: string): number | undefined {
 }
 
 /** The same under the newest key; the box itself where that is so already. @throws as `unseal` */
-export async function resealed(
-  keyring: Keyring,
-  context: SealContext,
-  box: string,
-): Promise<string> {
+export async function reseal(keyring: Keyring, context: SealContext, box: string): Promise<string> {
   if (versionOf(box) === keyring.newest) return box;
   return await seal(keyring, context, await unseal(keyring, context, box));
 }

@@ -10,12 +10,12 @@ import { tenantFences } from "./tables.ts";
 const fenced = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
 
 /** Whether the tenant lives here and stays. */
-export function isAtHome(tenantId: SQLiteColumn | SQL): SQL {
+export function isResident(tenantId: SQLiteColumn | SQL): SQL {
   return sql`${tenantId} NOT IN ${fenced}`;
 }
 
 /** Whether this is the tenant's data, or will be, and no remainder of a tenant that has left. */
-export function isNotLeftBehind(tenantId: SQLiteColumn): SQL {
+export function isNotLeftover(tenantId: SQLiteColumn): SQL {
   return sql`${tenantId} NOT IN
     (SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} = 'left')`;
 }
@@ -24,7 +24,7 @@ export function isNotLeftBehind(tenantId: SQLiteColumn): SQL {
  * A column of what a guard reads to decide by: 1 where this is not the database to ask, because the tenant
  * has left it or is not here yet. Select from `oneRow`, so that there is a row to say so.
  */
-export function isElsewhere(tenantId: string): SQL<number> {
+export function isNotServedHere(tenantId: string): SQL<number> {
   return sql<number>`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${tenantFences.tenantId} = ${tenantId}
     AND ${tenantFences.state} IN ('left', 'arriving', 'copying'))`;
 }
@@ -33,7 +33,7 @@ export function isElsewhere(tenantId: string): SQL<number> {
 export const oneRow = sql`(SELECT 1)`;
 
 /** @throws FencedTenantError */
-export function requireAtHome(rows: readonly { readonly isElsewhere: number }[]): void {
+export function requireServedHere(rows: readonly { readonly isElsewhere: number }[]): void {
   if (rows.some((row) => row.isElsewhere === 1)) {
     throw new FencedTenantError(new Error("The tenant is in another database"));
   }
@@ -43,7 +43,7 @@ export function requireAtHome(rows: readonly { readonly isElsewhere: number }[])
  * A subquery of one column, `id`: looks into the table once for each tenant, not for each row.
  * @param after only tenants after this one
  */
-export function tenantsAtHome(
+export function residentTenants(
   table: SQLiteTable & { readonly tenantId: SQLiteColumn },
   after = "",
 ): SQL {
@@ -53,5 +53,5 @@ export function tenantsAtHome(
       SELECT min(${id}) FROM ${table} WHERE ${id} > ${after}
       UNION ALL SELECT (SELECT min(${id}) FROM ${table} WHERE ${id} > found.id) FROM found
         WHERE found.id IS NOT NULL)
-    SELECT id FROM found WHERE id IS NOT NULL AND ${isAtHome(sql`id`)})`;
+    SELECT id FROM found WHERE id IS NOT NULL AND ${isResident(sql`id`)})`;
 }

@@ -6,7 +6,7 @@ import { within } from "../deadline.ts";
 /** D1 stalls can be long; a caller is told sooner that the store is out of reach. */
 const storeTimeoutMs = 2_000;
 /** https://developers.cloudflare.com/d1/platform/limits/ */
-const mostBoundParameters = 100;
+const maxBoundParameters = 100;
 
 export type Database = DrizzleD1Database;
 
@@ -63,8 +63,8 @@ export function wroteNothing(result: unknown): boolean {
 }
 
 /** Splits rows so that each INSERT stays within D1's 100 bound parameters. */
-export function chunked<T>(rows: readonly T[], columns: number): T[][] {
-  const size = Math.floor(mostBoundParameters / columns);
+export function chunk<T>(rows: readonly T[], columns: number): T[][] {
+  const size = Math.floor(maxBoundParameters / columns);
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
     rows.slice(index * size, (index + 1) * size),
   );

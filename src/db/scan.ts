@@ -4,7 +4,7 @@ import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { type Database, withinStoreTimeout } from "./client.ts";
 
 /** Rows a page may look at, so that its cost has a bound: other tenants wait for the same database. */
-const mostScanned = 20_000;
+const maxScanned = 20_000;
 
 /**
  * The id of the last row that a page may look at; undefined where that is all there are.
@@ -24,7 +24,7 @@ export async function scanEnd(
       .where(and(...conditions))
       .orderBy(order)
       .limit(1)
-      .offset(mostScanned - 1),
+      .offset(maxScanned - 1),
   );
   return rows[0]?.id;
 }

@@ -12,17 +12,17 @@ import { type Database, FencedTenantError, StoreError, withinStoreTimeout } from
 import { tenants } from "./tables.ts";
 
 /** As long as a token's record is remembered: together they are read. */
-const keptMs = 25_000;
-const mostKept = 10_000;
+const cacheMs = 25_000;
+const maxCached = 10_000;
 const hourMs = 60 * 60 * 1000;
 
-interface Kept {
+interface CachedShard {
   readonly shard: number;
   /** When the read began, Unix ms. */
   readonly readAt: number;
 }
 
-const kept = new Map<string, Kept>();
+const cache = new Map<string, CachedShard>();
 
 function bindingAt(env: Env, shard: number): D1Database | undefined {
   if (shard === 0) return env.DB;
@@ -69,26 +69,27 @@ export function databasesInTurn(env: Env, now: number): Database[] {
 }
 
 /** For who has just read the tenant's record. @param readAt when that read began, Unix ms */
-export function rememberShard(env: Env, tenantId: string, shard: number, readAt: number): void {
+export function cacheShard(env: Env, tenantId: string, shard: number, readAt: number): void {
   if (!isSharded(env)) return;
-  kept.delete(tenantId);
-  if (kept.size >= mostKept) {
-    const [oldest] = kept.keys();
-    if (oldest !== undefined) kept.delete(oldest);
+  cache.delete(tenantId);
+  if (cache.size >= maxCached) {
+    const [oldest] = cache.keys();
+    if (oldest !== undefined) cache.delete(oldest);
   }
-  kept.set(tenantId, { shard, readAt });
+  cache.set(tenantId, { shard, readAt });
 }
 
-export function forgetShard(tenantId: string): void {
-  kept.delete(tenantId);
+export function invalidateShard(tenantId: string): void {
+  cache.delete(tenantId);
 }
 
 /** The shard of a tenant; 0 for one without a record. @throws StoreError */
 export async function shardOf(env: Env, tenantId: string): Promise<number> {
   if (!isSharded(env)) return 0;
   const now = Date.now();
-  const known = kept.get(tenantId);
-  if (known !== undefined && now >= known.readAt && now - known.readAt < keptMs) return known.shard;
+  const known = cache.get(tenantId);
+  if (known !== undefined && now >= known.readAt && now - known.readAt < cacheMs)
+    return known.shard;
   const rows = await withinStoreTimeout(
     controlDb(env)
       .select({ shard: tenants.shard })
@@ -97,7 +98,7 @@ export async function shardOf(env: Env, tenantId: string): Promise<number> {
       .limit(1),
   );
   const shard = rows[0]?.shard ?? 0;
-  rememberShard(env, tenantId, shard, now);
+  cacheShard(env, tenantId, shard, now);
   return shard;
 }
 
@@ -125,7 +126,7 @@ export async function inTenantDb<T>(
     return await work(databaseAt(env, shard));
   } catch (error) {
     if (!(error instanceof FencedTenantError)) throw error;
-    forgetShard(tenantId);
+    invalidateShard(tenantId);
     const present = await shardOf(env, tenantId);
     if (present === shard) throw error;
     return await work(databaseAt(env, present));

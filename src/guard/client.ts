@@ -4,23 +4,23 @@ import type { Actor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
-import { anywhere, objectOf, type Place } from "../location.ts";
+import { noLocation, stubFor, type Location } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardResult, Rate } from "./decisions/transition.ts";
-import type { Sent } from "./delivery/batcher.ts";
+import type { SentDelivery } from "./delivery/batcher.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
 
 /** What of a request the guard needs to know. */
 export interface GuardCaller {
   readonly env: Env;
-  readonly caller: Pick<TenantCaller, "tenantId" | "place">;
+  readonly caller: Pick<TenantCaller, "tenantId" | "location">;
   readonly actor: Actor;
   readonly now: number;
   readonly requestId: string;
   readonly requestKey: RequestKey | null;
   /** Hears what the guard says besides its answer. */
-  readonly heard: (news: { readonly rate?: Rate; readonly first?: FirstRequest }) => void;
+  readonly onGuardNotice: (news: { readonly rate?: Rate; readonly first?: FirstRequest }) => void;
 }
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
@@ -30,7 +30,7 @@ function guardName(tenantId: string, identityId: string): string {
 }
 
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
-  return objectOf(env.GUARD, guardName(caller.tenantId, identityId), caller.place);
+  return stubFor(env.GUARD, guardName(caller.tenantId, identityId), caller.location);
 }
 
 function appErrorOf(error: GuardError, now: number): AppError {
@@ -54,7 +54,7 @@ function appErrorOf(error: GuardError, now: number): AppError {
     case "rate_limited":
       return new AppError(code, {
         headers: { "Retry-After": String(retryAfterSeconds) },
-        isTold: true,
+        isRecorded: true,
       });
     default:
       return new AppError(code);
@@ -72,8 +72,8 @@ export async function askGuard<T>(
   ask: Ask<T>,
 ): Promise<T> {
   const { actor, now, requestId, requestKey } = caller;
-  const { tenantId, place } = caller.caller;
-  const { jurisdiction } = place;
+  const { tenantId, location } = caller.caller;
+  const { jurisdiction } = location;
   const call: GuardCall = { tenantId, identityId, now, requestId, actor, jurisdiction, requestKey };
   let result: GuardResult<T>;
   try {
@@ -82,7 +82,7 @@ export async function askGuard<T>(
     log("error", "guard_unreachable", { request_id: requestId, cause: causeOf(error) });
     throw new AppError("unavailable");
   }
-  caller.heard(result);
+  caller.onGuardNotice(result);
   if (result.ok) return result.value;
   // A repeated answer counts its seconds from when it was given first.
   throw appErrorOf(result.error, result.first?.at ?? now);
@@ -110,11 +110,11 @@ export async function readGuard<T>(
 export async function resealGuard(
   env: Env,
   owner: Owner,
-  place: Place,
+  location: Location,
   { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
   try {
-    const stub = objectOf(env.GUARD, guardName(owner.tenantId, owner.identityId), place);
+    const stub = stubFor(env.GUARD, guardName(owner.tenantId, owner.identityId), location);
     const result = await stub.reseal(owner, passes > 0);
     return result.ok && result.value === version;
   } catch (error) {
@@ -136,12 +136,16 @@ export async function deliverGuard(caller: GuardCaller, identityId: string): Pro
  * Tells a guard that D1 has what it sent. One that is not told delivers again: nothing is lost. None of
  * these is in a jurisdiction, for those do not use the queue.
  */
-export async function confirmDelivery({ GUARD }: Env, owner: Owner, sent: Sent): Promise<void> {
-  const stub = objectOf(GUARD, guardName(owner.tenantId, owner.identityId), anywhere);
-  await stub.delivered(sent).catch(() => {});
+export async function confirmDelivery(
+  { GUARD }: Env,
+  owner: Owner,
+  sent: SentDelivery,
+): Promise<void> {
+  const stub = stubFor(GUARD, guardName(owner.tenantId, owner.identityId), noLocation);
+  await stub.confirmDelivered(sent).catch(() => {});
 }
 
 /** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */
 export async function pingGuard(env: Env): Promise<void> {
-  await objectOf(env.GUARD, "readiness", anywhere).ping();
+  await stubFor(env.GUARD, "readiness", noLocation).ping();
 }

@@ -21,10 +21,10 @@ import type { Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
 import { assess, type Session, type Surroundings } from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
-import { confirmSession, judge } from "./decisions/feedback.ts";
+import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
 import { create, erase, setStatus, unlock } from "./decisions/lifecycle.ts";
 import { type Profile, profileOf } from "./decisions/profile.ts";
-import { limited } from "./decisions/rate-limit.ts";
+import { applyRateLimit } from "./decisions/rate-limit.ts";
 import { refuse } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
@@ -37,22 +37,22 @@ import {
 import {
   type Attempt,
   type Evidence,
-  livePending,
+  confirmableTotp,
   liveTotp,
-  refusalOf,
+  findRefusal,
   stale,
   type Verified,
   verify,
 } from "./decisions/verify.ts";
-import type { Sent } from "./delivery/batcher.ts";
+import type { SentDelivery } from "./delivery/batcher.ts";
 import { type FoundRecord, GuardLedger } from "./ledger.ts";
-import { Repeats, type WithReceipt } from "./replay.ts";
+import { RequestReplay, type WithReceipt } from "./replay.ts";
 import { totpContext } from "./reseal.ts";
-import { followed } from "./streamed-argument.ts";
+import { readStreamedArgument } from "./streamed-argument.ts";
 import { TotpKeys } from "./totp-keys.ts";
 
 /** Times the evidence is gathered anew when the state changes meanwhile. */
-const mostGatherings = 5;
+const maxGatherings = 5;
 
 export interface NewBackupCodes {
   readonly codes: readonly string[];
@@ -66,13 +66,13 @@ export interface NewSecret {
 
 export class IdentityGuard extends DurableObject<Env> {
   readonly #ledger: GuardLedger;
-  readonly #repeats: Repeats;
+  readonly #replay: RequestReplay;
   readonly #totpKeys = new TotpKeys();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#ledger = new GuardLedger(ctx, env);
-    this.#repeats = new Repeats(this.#ledger);
+    this.#replay = new RequestReplay(this.#ledger);
   }
 
   /** Answers as soon as the guard runs; touches no storage. */
@@ -84,15 +84,15 @@ export class IdentityGuard extends DurableObject<Env> {
     externalId: string,
     record: ReadableStream<Uint8Array>,
   ): Promise<GuardResult<Profile>> {
-    const read = followed<FoundRecord>(record);
-    return await this.#once(call, async (_config, withReceipt) => {
+    const read = readStreamedArgument<FoundRecord>(record);
+    return await this.#runOnce(call, async (_config, withReceipt) => {
       const kept = await withReceipt();
       const result = await this.#ledger.create(kept, create(kept, externalId), read, (state) =>
-        limited("provisioning", "user.provisioned", state, kept, (present) =>
+        applyRateLimit("provisioning", "user.provisioned", state, kept, (present) =>
           refuse(present, kept, "user.provisioned", { code: "user_exists" }),
         ),
       );
-      return await this.#flushed(result);
+      return await this.#flushAfter(result);
     });
   }
 
@@ -107,7 +107,7 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /** Makes a secret. It leaves the guard here and never again. */
   async configure(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
-    return await this.#once(call, async ({ sealingKeys }, withReceipt) => {
+    return await this.#runOnce(call, async ({ sealingKeys }, withReceipt) => {
       const bytes = crypto.getRandomValues(new Uint8Array(secretBytes));
       const secret = base32nopad.encode(bytes);
       const sealed = await seal(sealingKeys, totpContext(call), bytes);
@@ -124,7 +124,7 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /** Makes ten backup codes. They leave the guard here and never again. */
   async regenerateBackupCodes(call: GuardCall): Promise<GuardResult<NewBackupCodes>> {
-    return await this.#once(call, async ({ backupCodeKeys }, withReceipt) => {
+    return await this.#runOnce(call, async ({ backupCodeKeys }, withReceipt) => {
       const codes = newBackupCodes();
       const { newest } = backupCodeKeys;
       const hashes = codes.map((code) =>
@@ -143,19 +143,19 @@ export class IdentityGuard extends DurableObject<Env> {
     policy: LockoutPolicy,
     assessmentId: string | null,
   ): Promise<GuardResult<Verified>> {
-    return await this.#once(call, async (config, withReceipt) => {
+    return await this.#runOnce(call, async (config, withReceipt) => {
       const kept = await withReceipt();
-      const assessed = await this.#assessed(call, assessmentId);
-      for (let gathering = 0; gathering < mostGatherings; gathering += 1) {
+      const assessed = await this.#findAssessedSession(call, assessmentId);
+      for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
         if (state === undefined) return failed({ code: "user_not_found" });
-        const evidence = await this.#gather(config, call, state, attempt);
+        const evidence = await this.#gatherEvidence(config, call, state, attempt);
         let isStale = false;
         const result = await this.#ledger.commit(kept, (present): Transition<Verified> => {
           const decided = verify(present, call, evidence, policy);
           if (decided !== stale) {
-            return limited("attempts", "otp.verified", present, call, () =>
-              assessed === undefined || assessed.clearings !== this.#ledger.clearings()
+            return applyRateLimit("attempts", "otp.verified", present, call, () =>
+              assessed === undefined || assessed.clearings !== this.#ledger.erasureEpoch()
                 ? decided
                 : confirmSession(decided, call, this.#ledger.history(), assessed.session),
             );
@@ -174,7 +174,7 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
-    return await this.#once(call, async (_config, withReceipt) =>
+    return await this.#runOnce(call, async (_config, withReceipt) =>
       this.#change(await withReceipt(), (state) => unlock(state, call)),
     );
   }
@@ -183,7 +183,7 @@ export class IdentityGuard extends DurableObject<Env> {
   async erase(call: GuardCall): Promise<GuardResult<void>> {
     return await this.#answer(async () => {
       await this.#ledger.load(call);
-      this.#totpKeys.forget();
+      this.#totpKeys.clear();
       const result = this.#ledger.isErasing()
         ? succeeded(undefined)
         : await this.#ledger.commit(call, (state) => erase(state, call));
@@ -202,8 +202,8 @@ export class IdentityGuard extends DurableObject<Env> {
     surroundings: ReadableStream<Uint8Array>,
     policy: RiskPolicy,
   ): Promise<GuardResult<AssessmentRecord>> {
-    const read = followed<Surroundings>(surroundings);
-    return await this.#once(call, async (_config, withReceipt) => {
+    const read = readStreamedArgument<Surroundings>(surroundings);
+    return await this.#runOnce(call, async (_config, withReceipt) => {
       const [kept, state, found] = await Promise.all([
         withReceipt(),
         this.#ledger.load(call),
@@ -211,7 +211,7 @@ export class IdentityGuard extends DurableObject<Env> {
       ]);
       if (state === undefined) return failed({ code: "user_not_found" });
       return await this.#ledger.commit(kept, (present) =>
-        limited("assessments", "session.assessed", present, call, (within) =>
+        applyRateLimit("assessments", "session.assessed", present, call, (within) =>
           assess(within, call, session, found, policy, this.#ledger.history()),
         ),
       );
@@ -219,16 +219,20 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /** Takes the tenant's word on a session. What this guard does not remember D1 does. */
-  async judge(call: GuardCall, assessmentId: string, verdict: Verdict): Promise<GuardResult<void>> {
-    return await this.#once(call, async (_config, withReceipt) => {
+  async recordFeedback(
+    call: GuardCall,
+    assessmentId: string,
+    verdict: Verdict,
+  ): Promise<GuardResult<void>> {
+    return await this.#runOnce(call, async (_config, withReceipt) => {
       const unknown = failed<void>({ code: "assessment_not_found" });
       const state = await this.#ledger.load(call);
-      const clearings = this.#ledger.clearings();
+      const clearings = this.#ledger.erasureEpoch();
       const session = state && (await this.#ledger.findSession(call, assessmentId));
       // What was read of an identity that was erased meanwhile is nobody's.
-      if (session === undefined || this.#ledger.clearings() !== clearings) return unknown;
+      if (session === undefined || this.#ledger.erasureEpoch() !== clearings) return unknown;
       const result = await this.#change(await withReceipt(), (present) =>
-        judge(present, call, this.#ledger.history(), session, verdict),
+        recordFeedback(present, call, this.#ledger.history(), session, verdict),
       );
       return !result.ok && result.error.code === "user_not_found" ? unknown : result;
     });
@@ -251,8 +255,8 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /** D1 has what was sent of the outbox. */
-  async delivered(sent: Sent): Promise<void> {
-    await this.#answer(async () => succeeded(this.#ledger.delivered(sent)));
+  async confirmDelivered(sent: SentDelivery): Promise<void> {
+    await this.#answer(async () => succeeded(this.#ledger.confirmDelivered(sent)));
   }
 
   override async alarm(): Promise<void> {
@@ -265,11 +269,11 @@ export class IdentityGuard extends DurableObject<Env> {
     decide: (state: IdentityState) => Transition<T>,
   ): Promise<GuardResult<T>> {
     await this.#ledger.load(call);
-    return await this.#flushed(await this.#ledger.commit(call, decide));
+    return await this.#flushAfter(await this.#ledger.commit(call, decide));
   }
 
   /** The change is recorded here; where D1 fails now, the alarm delivers later. */
-  async #flushed<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
+  async #flushAfter<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
     if (result.ok) await this.#ledger.flush().catch(() => {});
     return result;
   }
@@ -278,15 +282,15 @@ export class IdentityGuard extends DurableObject<Env> {
    * The session a code is for, from D1 where others have crowded it out of the guard. Never throws:
    * what cannot be found is not learned, and the code counts all the same.
    */
-  async #assessed(call: GuardCall, assessmentId: string | null) {
+  async #findAssessedSession(call: GuardCall, assessmentId: string | null) {
     if (assessmentId === null || (await this.#ledger.load(call)) === undefined) return undefined;
-    const clearings = this.#ledger.clearings();
+    const clearings = this.#ledger.erasureEpoch();
     const session = await this.#ledger.findSession(call, assessmentId).catch(() => undefined);
     return session && { session, clearings };
   }
 
   /** Computes what the decision needs. Nothing is decided here. */
-  async #gather(
+  async #gatherEvidence(
     { sealingKeys, backupCodeKeys }: Config,
     call: GuardCall,
     state: IdentityState,
@@ -294,7 +298,7 @@ export class IdentityGuard extends DurableObject<Env> {
   ): Promise<Evidence> {
     const { now, tenantId, identityId } = call;
     const { method, code } = attempt;
-    if (refusalOf(state, method, now) !== undefined) return { method, withheld: true };
+    if (findRefusal(state, method, now) !== undefined) return { method, withheld: true };
     if (method === "backup_code") {
       const keyVersion = state.backupCodes?.keyVersion ?? null;
       if (keyVersion === null) return { method, keyVersion, hash: null };
@@ -304,20 +308,20 @@ export class IdentityGuard extends DurableObject<Env> {
     const stepIn = async (sealed: string | null) =>
       sealed === null
         ? undefined
-        : matchingTimeStep(await this.#totpKeys.keyIn(sealed, sealingKeys, call), code, now);
+        : matchingTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
     const sealed = liveTotp(state)?.sealed ?? null;
-    const pendingSealed = livePending(state, now)?.sealed ?? null;
+    const pendingSealed = confirmableTotp(state, now)?.sealed ?? null;
     const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);
     return { method, sealed, pendingSealed, step, pendingStep };
   }
 
   /** As `#answer`, for what may be asked again under an `Idempotency-Key`. */
-  async #once<T>(
+  async #runOnce<T>(
     call: GuardCall,
     work: (config: Config, withReceipt: WithReceipt) => Promise<GuardResult<T>>,
   ): Promise<GuardResult<T>> {
     return await this.#answer((config) =>
-      this.#repeats.once(config.sealingKeys, call, (withReceipt) => work(config, withReceipt)),
+      this.#replay.runOnce(config.sealingKeys, call, (withReceipt) => work(config, withReceipt)),
     );
   }
 

@@ -26,11 +26,16 @@ import {
   type GuardResult,
   type Transition,
 } from "./decisions/transition.ts";
-import { Courier, type Sent } from "./delivery/batcher.ts";
-import { type Dispatch, deliveryOf, fileDelivery, type Pending } from "./delivery/delivery.ts";
+import { DeliveryBatcher, type SentDelivery } from "./delivery/batcher.ts";
+import {
+  type OutboxEntry,
+  buildDelivery,
+  fileDelivery,
+  type PendingDelivery,
+} from "./delivery/delivery.ts";
 import { hasQueue, sendDelivery } from "./delivery/producer.ts";
-import { DeliveryAlarm, deliveryDelayMs } from "./delivery/retry-alarm.ts";
-import { resealedState } from "./reseal.ts";
+import { RetryAlarm, deliveryDelayMs } from "./delivery/retry-alarm.ts";
+import { resealState } from "./reseal.ts";
 import { GuardStorage, type KeptAnswer } from "./storage.ts";
 
 /** What the queue has not brought to D1 by then, the alarm does. */
@@ -39,16 +44,18 @@ const queueDelayMs = 10_000;
 const ordersPerVersion = 32;
 
 /** What is kept of the answer to a request with a key. */
-function answerOf<T>(
+function keptAnswerFor<T>(
   { requestKey, receipt, now: at, requestId }: GuardCall,
   { rate: _rate, ...result }: GuardResult<T>,
 ): { readonly answer?: KeptAnswer } {
   if (requestKey === null || receipt === undefined) return {};
   // Who waits as told and asks again must be heard.
   if (!result.ok && result.error.code === "rate_limited") return {};
-  const forgetAt = Date.now() + keptForMs;
+  const expiresAt = Date.now() + keptForMs;
   const { key } = requestKey;
-  return { answer: { key, at, requestId, receipt, result: JSON.stringify(result), forgetAt } };
+  return {
+    answer: { key, at, requestId, receipt, result: JSON.stringify(result), expiresAt },
+  };
 }
 
 /** What D1 has of an identity; null: nothing. */
@@ -59,20 +66,20 @@ export interface FoundRecord {
 export class GuardLedger {
   readonly #env: Env;
   readonly #storage: GuardStorage;
-  readonly #alarm: DeliveryAlarm;
-  readonly #courier: Courier;
+  readonly #alarm: RetryAlarm;
+  readonly #batcher: DeliveryBatcher;
   /** The delivery that is under way. */
   #running: Promise<void> = Promise.resolve();
   /** The one after it, which all share who ask meanwhile. */
   #queued: Promise<void> | undefined;
   /** Grows when an erased identity is cleared: what was read from D1 before then is void. */
-  #clearings = 0;
+  #erasureEpoch = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     this.#env = env;
     this.#storage = new GuardStorage(ctx.storage);
-    this.#alarm = new DeliveryAlarm(ctx, "guard");
-    this.#courier = new Courier(ctx, () => this.#send());
+    this.#alarm = new RetryAlarm(ctx, "guard");
+    this.#batcher = new DeliveryBatcher(ctx, () => this.#send());
   }
 
   /** The identity is forgotten here; D1 has not confirmed that it has forgotten too. */
@@ -96,8 +103,8 @@ export class GuardLedger {
   }
 
   /** Grows when the identity is erased: what was read from D1 before then is void. */
-  clearings(): number {
-    return this.#clearings;
+  erasureEpoch(): number {
+    return this.#erasureEpoch;
   }
 
   /** A session by its assessment, from D1 where it is no longer here. @throws when D1 fails */
@@ -126,7 +133,7 @@ export class GuardLedger {
     for (;;) {
       // A tombstone means that D1 has not forgotten the person yet: that comes first.
       if (this.isErasing()) await this.flush();
-      const version = this.#storage.live() === null ? await this.#versionOfNobody(call, found) : 0;
+      const version = this.#storage.live() === null ? await this.#findLastVersion(call, found) : 0;
       // While D1 was asked, the identity may have been made, and even erased again.
       if (this.isErasing()) continue;
       if (this.#storage.live() !== null) return await this.commit(call, onExisting);
@@ -166,18 +173,18 @@ export class GuardLedger {
 
   /** Delivers, and comes back until that succeeds. Never gives up. */
   async onAlarm(): Promise<void> {
-    await this.#alarm.fired(() => this.deliver());
+    await this.#alarm.run(() => this.deliver());
     const now = Date.now();
-    const next = this.#storage.forgetAnswers(now);
+    const next = this.#storage.removeExpiredAnswers(now);
     if (next !== undefined) await this.#alarm.arm(next - now);
   }
 
   /** The queue has brought what was sent to D1. What an earlier waking sent, the alarm delivers again. */
-  delivered({ sender, lastSeq }: Sent): void {
-    if (sender !== this.#courier.sender) return;
-    this.#storage.delivered(lastSeq);
-    this.#courier.arrived();
-    if (this.#storage.pending() !== undefined) this.#courier.call();
+  confirmDelivered({ sender, lastSeq }: SentDelivery): void {
+    if (sender !== this.#batcher.sender) return;
+    this.#storage.removeDelivered(lastSeq);
+    this.#batcher.confirm();
+    if (this.#storage.pending() !== undefined) this.#batcher.schedule();
   }
 
   /** How the request with this key was answered; undefined where it is new, or too old. */
@@ -196,11 +203,11 @@ export class GuardLedger {
     for (;;) {
       const live = this.#storage.live();
       if (live === null || live.state.status === "erased") break;
-      const state = await resealedState(sealingKeys, live.state);
+      const state = await resealState(sealingKeys, live.state);
       // What was decided meanwhile stands, so it is looked at anew.
       if (this.#storage.live() !== live) continue;
       if (state === live.state && isTold) break;
-      this.#storage.write(state, live.version + 1, { dispatch: { events: [] } });
+      this.#storage.write(state, live.version + 1, { entry: { events: [] } });
       isTold = true;
     }
     for (const { key, receipt } of this.#storage.answers()) {
@@ -214,11 +221,11 @@ export class GuardLedger {
    * is whole. What was looked up beside the call counts only where it says that nobody is there, and
    * nobody was erased here since: else D1 is asked.
    */
-  async #versionOfNobody(owner: Owner, found: Promise<FoundRecord>): Promise<number> {
-    if (this.#clearings === 0) {
+  async #findLastVersion(owner: Owner, found: Promise<FoundRecord>): Promise<number> {
+    if (this.#erasureEpoch === 0) {
       const seen = await found.catch(() => undefined);
       const isNobody = seen !== undefined && (seen.record === null || seen.record.isErased);
-      if (isNobody && this.#clearings === 0) return seen.record?.version ?? 0;
+      if (isNobody && this.#erasureEpoch === 0) return seen.record?.version ?? 0;
     }
     return (await this.#rehydrate(owner))?.version ?? 0;
   }
@@ -226,14 +233,14 @@ export class GuardLedger {
   /** Reads the record of an empty guard, and takes it over if nothing else came first. */
   async #rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
     for (;;) {
-      const clearings = this.#clearings;
+      const clearings = this.#erasureEpoch;
       const { record, sessions } = await inTenantDb(this.#env, tenantId, async (db) => {
         const record = await findRecord(db, tenantId, identityId);
         const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
         return { record, sessions };
       });
       if (this.#storage.live() !== null) return record;
-      if (this.#clearings !== clearings) continue;
+      if (this.#erasureEpoch !== clearings) continue;
       const text = record?.state ?? null;
       if (record === undefined || text === null) return record;
       const state = parseState(text, { tenantId, identityId });
@@ -251,17 +258,17 @@ export class GuardLedger {
   ): Promise<GuardResult<T>> {
     const { state, entries, result } = transition;
     this.#write(transition, version, call);
-    const waits = entries.length > 0 ? this.#dispatched(call) : refusalReportDelay(state);
+    const waits = entries.length > 0 ? this.#startDelivery(call) : refusalReportDelay(state);
     if (waits !== undefined) await this.#alarm.arm(waits);
     return result;
   }
 
   /** Sets the delivery going; how long the alarm may leave it alone, ms. */
-  #dispatched({ jurisdiction }: GuardCall): number {
+  #startDelivery({ jurisdiction }: GuardCall): number {
     // A queue is in no jurisdiction. While D1 fails, the alarm alone tries, ever more rarely.
     const mayQueue = hasQueue(this.#env) && jurisdiction === null && !this.#alarm.isFailing();
     if (!mayQueue) return deliveryDelayMs;
-    this.#courier.call();
+    this.#batcher.schedule();
     return queueDelayMs;
   }
 
@@ -296,15 +303,15 @@ export class GuardLedger {
         details: entry.details ?? {},
       };
     });
-    const dispatch: Dispatch = {
+    const dispatch: OutboxEntry = {
       events,
       ...(assessment === undefined ? {} : { assessment }),
       ...(verdict === undefined ? {} : { verdict }),
     };
     this.#storage.write(state, version, {
-      ...(events.length === 0 ? {} : { dispatch }),
+      ...(events.length === 0 ? {} : { entry: dispatch }),
       ...(history === undefined ? {} : { history }),
-      ...(call === undefined ? {} : answerOf(call, result)),
+      ...(call === undefined ? {} : keptAnswerFor(call, result)),
     });
   }
 
@@ -316,21 +323,25 @@ export class GuardLedger {
   }
 
   async #deliverAll(): Promise<void> {
-    for (let pending = await this.#ready(); pending !== undefined; pending = await this.#ready()) {
-      const delivery = await deliveryOf(this.#env, pending, Date.now());
-      if (await fileDelivery(this.#env, delivery)) this.#storage.delivered(pending.lastSeq);
-      else await this.#overtake(pending.state);
+    for (
+      let pending = await this.#nextPending();
+      pending !== undefined;
+      pending = await this.#nextPending()
+    ) {
+      const delivery = await buildDelivery(this.#env, pending, Date.now());
+      if (await fileDelivery(this.#env, delivery)) this.#storage.removeDelivered(pending.lastSeq);
+      else await this.#adoptNewerVersion(pending.state);
     }
-    this.#courier.arrived();
+    this.#batcher.confirm();
     if (this.isErasing()) {
-      this.#clearings += 1;
-      this.#alarm.forget();
+      this.#erasureEpoch += 1;
+      this.#alarm.reset();
       await this.#storage.clear();
     }
   }
 
   /** Where D1 has a version that is ahead of the guard, the guard was put back to an earlier time; it wins. */
-  async #overtake({ tenantId, identityId }: Owner): Promise<void> {
+  async #adoptNewerVersion({ tenantId, identityId }: Owner): Promise<void> {
     const ahead = await inTenantDb(this.#env, tenantId, (db) =>
       findRecord(db, tenantId, identityId),
     );
@@ -340,7 +351,7 @@ export class GuardLedger {
   }
 
   /** What is to be delivered next; undefined where nothing is. */
-  async #ready(): Promise<Pending | undefined> {
+  async #nextPending(): Promise<PendingDelivery | undefined> {
     for (;;) {
       const pending = this.#storage.pending();
       if (pending === undefined || !(await this.#renewAuditKey(pending.state))) return pending;
@@ -350,12 +361,12 @@ export class GuardLedger {
   /** Sends what is pending by the queue. What cannot go that way is left to the alarm, which is set. */
   async #send(): Promise<boolean> {
     try {
-      const pending = await this.#ready();
+      const pending = await this.#nextPending();
       // What an erasure leaves behind is delivered by the erasure.
       if (pending === undefined || this.isErasing()) return false;
       const now = Date.now();
-      const delivery = await deliveryOf(this.#env, pending, now);
-      const sent = { sender: this.#courier.sender, lastSeq: pending.lastSeq };
+      const delivery = await buildDelivery(this.#env, pending, now);
+      const sent = { sender: this.#batcher.sender, lastSeq: pending.lastSeq };
       if (await sendDelivery(this.#env, delivery, sent, now)) return true;
       await this.#alarm.arm(deliveryDelayMs);
     } catch (error) {

@@ -9,20 +9,20 @@ import type { GuardLedger } from "./ledger.ts";
 import type { KeptAnswer } from "./storage.ts";
 
 /** What is shown once, and stored nowhere but in a receipt. */
-type Shown = Readonly<Record<string, unknown>>;
+type Secrets = Readonly<Record<string, unknown>>;
 
 /** The call as it is recorded: with a receipt, where the request has a key. */
-export type WithReceipt = (shown?: Shown) => Promise<GuardCall>;
+export type WithReceipt = (shown?: Secrets) => Promise<GuardCall>;
 
 /** The answer of an earlier request, whole again. */
-function repeated<T>({ result, requestId, at }: KeptAnswer, shown: Shown): GuardResult<T> {
+function restoreAnswer<T>({ result, requestId, at }: KeptAnswer, shown: Secrets): GuardResult<T> {
   const kept: GuardResult<T> = JSON.parse(result);
   const first = { requestId, at };
   if (!kept.ok || Object.keys(shown).length === 0) return { ...kept, first };
   return { ...kept, value: { ...kept.value, ...shown }, first };
 }
 
-export class Repeats {
+export class RequestReplay {
   readonly #ledger: GuardLedger;
   /** Digests of requests under way, by their key. */
   readonly #underWay = new Map<string, string>();
@@ -35,7 +35,7 @@ export class Repeats {
    * Does the work, or answers as an earlier request with the key was answered. The receipt is sealed
    * before the decision, because sealing takes time and a decision may not.
    */
-  async once<T>(
+  async runOnce<T>(
     sealingKeys: Keyring,
     call: GuardCall,
     work: (withReceipt: WithReceipt) => Promise<GuardResult<T>>,
@@ -59,7 +59,7 @@ export class Repeats {
       }
       const receipt = await openReceipt(sealingKeys, call, key, kept.receipt);
       return receipt.digest === digest
-        ? repeated(kept, receipt.shown)
+        ? restoreAnswer(kept, receipt.shown)
         : failed({ code: "idempotency_mismatch" });
     } finally {
       this.#underWay.delete(key);

@@ -2,7 +2,7 @@
 import { currentAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
-import { resealed } from "../crypto/sealed-box.ts";
+import { reseal } from "../crypto/sealed-box.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { sealingVersionsOf } from "./delivery/delivery.ts";
 
@@ -14,7 +14,7 @@ export function totpContext({ tenantId, identityId }: Owner): SealContext {
  * The state with all of it under the newest key; the state itself where that is so already.
  * @throws MissingKeyError, BrokenSealError
  */
-export async function resealedState(
+export async function resealState(
   sealingKeys: Keyring,
   state: IdentityState,
 ): Promise<IdentityState> {
@@ -23,7 +23,7 @@ export async function resealedState(
   const anew = async <T extends { readonly sealed: string }>(holder: T | null) =>
     holder === null
       ? null
-      : { ...holder, sealed: await resealed(sealingKeys, totpContext(state), holder.sealed) };
+      : { ...holder, sealed: await reseal(sealingKeys, totpContext(state), holder.sealed) };
   return {
     ...state,
     totp: await anew(totp),

@@ -7,11 +7,11 @@ import { auditEventSchema } from "../audit/event.ts";
 import type { FirstRequest } from "../idempotency/request-key.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
-import type { Dispatch, Live, Pending } from "./delivery/delivery.ts";
+import type { OutboxEntry, VersionedState, PendingDelivery } from "./delivery/delivery.ts";
 
 /** What is written with a state, in the same transaction. */
-interface Beside {
-  readonly dispatch?: Dispatch;
+interface Additions {
+  readonly entry?: OutboxEntry;
   readonly history?: History;
   readonly answer?: KeptAnswer;
 }
@@ -24,11 +24,11 @@ export interface KeptAnswer extends FirstRequest {
   /** The result, JSON, without what was shown once. */
   readonly result: string;
   /** Real time from which on it may go, Unix ms. */
-  readonly forgetAt: number;
+  readonly expiresAt: number;
 }
 
 /** Beyond it the oldest goes: a repetition of that one is then a request like any other. */
-const mostAnswers = 1_000;
+const maxAnswers = 1_000;
 
 const dispatchesPerDelivery = 50;
 
@@ -37,7 +37,7 @@ const events = z.array(auditEventSchema);
 export class GuardStorage {
   readonly #storage: DurableObjectStorage;
   /** Mirrors the table; `undefined` until it was read, `null` when there is none. */
-  #live: Live | null | undefined;
+  #live: VersionedState | null | undefined;
   /** Mirrors the table of sessions; `undefined` until it was read. */
   #history: History | undefined;
 
@@ -45,7 +45,7 @@ export class GuardStorage {
     this.#storage = storage;
   }
 
-  live(): Live | null {
+  live(): VersionedState | null {
     if (this.#live === undefined) this.#live = this.#hasTable("live") ? this.#readLive() : null;
     return this.#live;
   }
@@ -57,7 +57,11 @@ export class GuardStorage {
   }
 
   /** Writes all of it together. Synchronous: nothing comes between decision and record. */
-  write(state: IdentityState, version: number, { dispatch, history, answer }: Beside = {}): void {
+  write(
+    state: IdentityState,
+    version: number,
+    { entry: dispatch, history, answer }: Additions = {},
+  ): void {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => {
       if (this.live() === null) this.#createTables();
@@ -66,7 +70,7 @@ export class GuardStorage {
         version,
         JSON.stringify(state),
       );
-      if (state.status === "erased") this.#forgetWhoWaits();
+      if (state.status === "erased") this.#removePersonalParts();
       if (dispatch !== undefined) {
         // The version is the number of the row: one that has gone is not given out again.
         sql.exec(
@@ -77,14 +81,14 @@ export class GuardStorage {
       }
       if (history !== undefined) this.#writeHistory(history);
       if (answer !== undefined) this.#writeAnswer(answer);
-      if (state.status === "erased") this.#forgetAnswers(Number.MAX_SAFE_INTEGER);
+      if (state.status === "erased") this.#removeAnswers(Number.MAX_SAFE_INTEGER);
     });
     this.#live = { state, version };
     if (history !== undefined) this.#history = history;
   }
 
   /** The oldest dispatches not delivered yet, or undefined when all are. */
-  pending(): Pending | undefined {
+  pending(): PendingDelivery | undefined {
     const live = this.live();
     if (live === null) return undefined;
     const rows = this.#storage.sql
@@ -95,15 +99,15 @@ export class GuardStorage {
       .toArray();
     const last = rows.at(-1);
     if (last === undefined) return undefined;
-    const dispatches = rows.map(({ dispatch }): Dispatch => {
-      const stored: Dispatch = JSON.parse(dispatch);
+    const dispatches = rows.map(({ dispatch }): OutboxEntry => {
+      const stored: OutboxEntry = JSON.parse(dispatch);
       return { ...stored, events: events.parse(stored.events) };
     });
-    return { ...live, dispatches, lastSeq: last.seq };
+    return { ...live, entries: dispatches, lastSeq: last.seq };
   }
 
   /** Forgets what has arrived. */
-  delivered(lastSeq: number): void {
+  removeDelivered(lastSeq: number): void {
     if (this.live() === null) return;
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
   }
@@ -125,9 +129,9 @@ export class GuardStorage {
   }
 
   /** Forgets answers past their time. @returns when the next one may go, Unix ms */
-  forgetAnswers(realNow: number): number | undefined {
-    this.#forgetAnswers(realNow);
-    const due = this.answers().map(({ forgetAt }) => forgetAt);
+  removeExpiredAnswers(realNow: number): number | undefined {
+    this.#removeAnswers(realNow);
+    const due = this.answers().map(({ expiresAt }) => expiresAt);
     return due.length === 0 ? undefined : Math.min(...due);
   }
 
@@ -198,49 +202,49 @@ export class GuardStorage {
         forget_at: number;
       }>(`SELECT * FROM answers ${where}`, ...parameters)
       .toArray()
-      .map(({ request_id: requestId, forget_at: forgetAt, ...row }) => ({
+      .map(({ request_id: requestId, forget_at: expiresAt, ...row }) => ({
         ...row,
         requestId,
-        forgetAt,
+        expiresAt,
       }));
   }
 
-  #writeAnswer({ key, at, requestId, receipt, result, forgetAt }: KeptAnswer): void {
+  #writeAnswer({ key, at, requestId, receipt, result, expiresAt }: KeptAnswer): void {
     const { sql } = this.#storage;
     sql.exec(
       "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at INTEGER NOT NULL, request_id TEXT NOT NULL, receipt TEXT NOT NULL, result TEXT NOT NULL, forget_at INTEGER NOT NULL) WITHOUT ROWID",
     );
     sql.exec(
       "INSERT OR REPLACE INTO answers (key, at, request_id, receipt, result, forget_at) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[key, at, requestId, receipt, result, forgetAt],
+      ...[key, at, requestId, receipt, result, expiresAt],
     );
     sql.exec(
       "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY forget_at DESC, key LIMIT -1 OFFSET ?)",
-      mostAnswers,
+      maxAnswers,
     );
   }
 
-  #forgetAnswers(realNow: number): void {
+  #removeAnswers(realNow: number): void {
     if (!this.#hasTable("answers")) return;
     this.#storage.sql.exec("DELETE FROM answers WHERE forget_at <= ?", realNow);
   }
 
   /** Of what waits to be told only that it happened is left: D1 would take no more of an erased person. */
-  #forgetWhoWaits(): void {
+  #removePersonalParts(): void {
     const { sql } = this.#storage;
     const rows = sql.exec<{ seq: number; dispatch: string }>("SELECT seq, dispatch FROM outbox");
     for (const { seq, dispatch } of rows.toArray()) {
-      const waiting: Dispatch = JSON.parse(dispatch);
+      const waiting: OutboxEntry = JSON.parse(dispatch);
       const told = waiting.events.map((event) => ({ ...event, personal: null }));
       sql.exec(
         "UPDATE outbox SET dispatch = ? WHERE seq = ?",
-        JSON.stringify({ events: told } satisfies Dispatch),
+        JSON.stringify({ events: told } satisfies OutboxEntry),
         seq,
       );
     }
   }
 
-  #readLive(): Live | null {
+  #readLive(): VersionedState | null {
     const [row] = this.#storage.sql
       .exec<{ version: number; state: string }>("SELECT version, state FROM live")
       .toArray();

@@ -4,7 +4,7 @@
  */
 
 /** JSON that is still being gathered, as a stream; an empty one where that fails. */
-export function following(value: Promise<unknown>): ReadableStream<Uint8Array> {
+export function streamArgument(value: Promise<unknown>): ReadableStream<Uint8Array> {
   return new ReadableStream({
     type: "bytes",
     async start(controller) {
@@ -16,7 +16,7 @@ export function following(value: Promise<unknown>): ReadableStream<Uint8Array> {
 }
 
 /** What followed. Whoever needs it no longer may leave it: it then fails unheard. */
-export function followed<T>(stream: ReadableStream<Uint8Array>): Promise<T> {
+export function readStreamedArgument<T>(stream: ReadableStream<Uint8Array>): Promise<T> {
   const value = new Response(stream).json<T>();
   value.catch(() => {});
   return value;

@@ -9,24 +9,24 @@ import { importSecret } from "../otp/hotp.ts";
 import { totpContext } from "./reseal.ts";
 
 /** The live secret and the pending one. */
-const mostKept = 2;
+const maxKept = 2;
 
 export class TotpKeys {
   readonly #kept = new Map<string, CryptoKey>();
 
   /** @throws MissingKeyError, BrokenSealError */
-  async keyIn(sealed: string, sealingKeys: Keyring, owner: Owner): Promise<CryptoKey> {
+  async keyFor(sealed: string, sealingKeys: Keyring, owner: Owner): Promise<CryptoKey> {
     const known = this.#kept.get(sealed);
     if (known !== undefined) return known;
     const key = await importSecret(await unseal(sealingKeys, totpContext(owner), sealed));
     this.#kept.set(sealed, key);
     for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size > mostKept) this.#kept.delete(oldest);
+      if (this.#kept.size > maxKept) this.#kept.delete(oldest);
     }
     return key;
   }
 
-  forget(): void {
+  clear(): void {
     this.#kept.clear();
   }
 }

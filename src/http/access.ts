@@ -83,11 +83,11 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
       };
       const resolved = await resolve(false);
       const { caller, revoked } = resolved;
-      const { tenantId, tokenId, place } = caller;
-      c.set("attribution", { tenantId, tokenId, place, at: arrivedAt });
+      const { tenantId, tokenId, location } = caller;
+      c.set("attribution", { tenantId, tokenId, location, at: arrivedAt });
       if (revoked) throw invalidToken();
       const now = timeOf(c.req.header("Test-Clock"), caller.mode, arrivedAt);
-      c.set("attribution", { tenantId, tokenId, place, at: now });
+      c.set("attribution", { tenantId, tokenId, location, at: now });
       requireCurrent(resolved, now);
       if (!caller.permissions.includes(permission)) {
         throw new AppError("insufficient_scope", {
@@ -105,7 +105,7 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
         });
       }
       // A revoked token that is remembered for some seconds more must not leave an heir.
-      if (permission === "tokens:write" && resolved.isRemembered) {
+      if (permission === "tokens:write" && resolved.isCached) {
         requireCurrent(await resolve(true), now);
       }
       return { caller, actor: { type: "api_token", id: tokenId }, now };

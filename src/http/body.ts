@@ -4,12 +4,12 @@ import { DeadlineError, within } from "../deadline.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { AppContext } from "./exchange.ts";
 
-const mostBytes = 16 * 1024;
+const maxBytes = 16 * 1024;
 const arrivesWithinMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
 const withinLimit = bodyLimit({
-  maxSize: mostBytes,
+  maxSize: maxBytes,
   onError: () => {
     throw new AppError("body_too_large");
   },
@@ -52,8 +52,8 @@ export function requireJson(c: AppContext, body: ReadBody): void {
     throw new AppError("unsupported_media_type");
   }
   if (body instanceof AppError) throw body;
-  const text = decoded(body);
-  parsed(text);
+  const text = decodeUtf8(body);
+  parseJson(text);
   // For later readers, to whom the framework would give it through a new answer. It keeps promises there.
   Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
 }
@@ -65,14 +65,14 @@ export function requireJson(c: AppContext, body: ReadBody): void {
 export function requireNoBody(body: ReadBody): void {
   if (body instanceof AppError) throw body;
   if (body.byteLength === 0) return;
-  const value = parsed(decoded(body));
+  const value = parseJson(decodeUtf8(body));
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   if (isObject && Object.keys(value).length === 0) return;
   throw invalidRequest([{ path: "", message: "must be empty" }]);
 }
 
 /** @throws AppError `invalid_json`, where it is not UTF-8 */
-function decoded(bytes: ArrayBuffer): string {
+function decodeUtf8(bytes: ArrayBuffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {
@@ -80,7 +80,7 @@ function decoded(bytes: ArrayBuffer): string {
   }
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -4,7 +4,7 @@ import type { Actor } from "../audit/event.ts";
 import type { RefusedRequest } from "../audit/refused-request.ts";
 import type { Config } from "../env.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
-import type { Place } from "../location.ts";
+import type { Location } from "../location.ts";
 import type { ResolvedToken } from "../tenancy/caller.ts";
 import type { RateNotice } from "./rate-limit.ts";
 
@@ -31,7 +31,7 @@ export interface Attribution {
   readonly tenantId: string;
   readonly tokenId: string;
   /** Where the tenant's objects are. */
-  readonly place: Place;
+  readonly location: Location;
   /** Unix ms: the time of the request, or of its arrival where it has no other. */
   readonly at: number;
 }
@@ -55,7 +55,10 @@ export interface Exchange<Caller, Body, Query, Prepared = undefined> extends Adm
   /** Of the `Idempotency-Key` of a POST; null without one. */
   readonly requestKey: RequestKey | null;
   /** Hears what is to be said with the answer. */
-  readonly heard: (news: { readonly first?: FirstRequest; readonly rate?: RateNotice }) => void;
+  readonly onGuardNotice: (news: {
+    readonly first?: FirstRequest;
+    readonly rate?: RateNotice;
+  }) => void;
   readonly body: Body;
   readonly query: Query;
   /** What the route's `prepare` gave; undefined without one. */
@@ -80,7 +83,7 @@ export type ResolveToken = (
 ) => Promise<ResolvedToken | undefined>;
 
 /** Tells the trail of a refused request. Never throws: what cannot be told is logged. */
-export type TellRefusal = (
+export type ReportRefusal = (
   env: Env,
   refused: RefusedRequest,
   waitUntil: (work: Promise<unknown>) => void,
@@ -89,5 +92,5 @@ export type TellRefusal = (
 /** What the edge is given of the features, which it does not know. */
 export interface EdgeServices {
   readonly resolveToken: ResolveToken;
-  readonly tellRefusal: TellRefusal;
+  readonly reportRefusal: ReportRefusal;
 }

@@ -6,7 +6,7 @@ import {
   type ZodOpenApiPathsObject,
 } from "zod-openapi";
 import packageJson from "../../package.json" with { type: "json" };
-import { type ErrorCode, sentenceOf, statusOf } from "../errors.ts";
+import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import { keyHeader, keyPattern } from "./request-key.ts";
 import { type Definition, none, type Route } from "./route.ts";
 import { id, instant } from "./schemas.ts";
@@ -92,7 +92,7 @@ function errorResponses(
       return [
         String(status),
         {
-          description: codes.map((code) => `\`${code}\`: ${sentenceOf(code)}`).join("\n\n"),
+          description: codes.map((code) => `\`${code}\`: ${messageOf(code)}`).join("\n\n"),
           headers,
           content: { "application/json": { schema: errorSchema(codes, definition, known) } },
         },

@@ -28,7 +28,7 @@ const windowMs = ofToken.windowSeconds * 1000;
  * first request on, so a client gone wild passes so often once in each isolate, and no more.
  */
 const passedUnasked = 100;
-const mostCounted = 10_000;
+const maxCounted = 10_000;
 /** As long as for any store. */
 const limiterTimeoutMs = 2_000;
 
@@ -47,7 +47,7 @@ function windowAt(tokenId: string, now: number): Window {
   const followsBusy =
     last !== undefined && last.count > passedUnasked && now < last.endsAt + windowMs;
   windows.delete(tokenId);
-  if (windows.size >= mostCounted) {
+  if (windows.size >= maxCounted) {
     const [oldest] = windows.keys();
     if (oldest !== undefined) windows.delete(oldest);
   }

@@ -1,16 +1,16 @@
 /** Requests that were refused, told to the trail: the one place in which the edge does so. */
-import { isToldAsRefused } from "../audit/refused-request.ts";
+import { isReportedRefusal } from "../audit/refused-request.ts";
 import { AppError } from "../errors.ts";
 import type { AppContext, EdgeServices } from "./exchange.ts";
 
 /** Waits until it is told. The answer is the error's, whatever comes of this. */
-export async function tellOfRefusal(
+export async function reportIfRefused(
   c: AppContext,
   error: unknown,
   route: string,
-  { tellRefusal }: EdgeServices,
+  { reportRefusal: tellRefusal }: EdgeServices,
 ): Promise<void> {
-  if (!(error instanceof AppError) || error.isTold || !isToldAsRefused(error.code)) return;
+  if (!(error instanceof AppError) || error.isRecorded || !isReportedRefusal(error.code)) return;
   const attribution = c.get("attribution");
   // Without a token that has a record nobody can be told.
   if (attribution === undefined) return;

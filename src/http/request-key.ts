@@ -1,5 +1,5 @@
 /** `Idempotency-Key`: read from a POST, together with what it stands for. */
-import { joined } from "../crypto/bytes.ts";
+import { joinParts } from "../crypto/bytes.ts";
 import { canonicalDigest } from "../crypto/canonical.ts";
 import { sha256Hex } from "../crypto/digest.ts";
 import { invalidRequest } from "../errors.ts";
@@ -26,7 +26,7 @@ export async function requestKeyOf(
   }
   const body: unknown = takesBody ? await c.req.json() : {};
   return {
-    key: sha256Hex(joined(operation, sent)),
+    key: sha256Hex(joinParts(operation, sent)),
     digest: canonicalDigest({ path: c.req.path, query: c.req.queries(), body }),
   };
 }

@@ -9,7 +9,7 @@ import type { Access } from "./access.ts";
 import { jsonAnswer, withCommonHeaders } from "./answer.ts";
 import { readBody, requireJson, requireNoBody } from "./body.ts";
 import type { AppContext, AppEnv, EdgeServices, Exchange } from "./exchange.ts";
-import { tellOfRefusal } from "./refused.ts";
+import { reportIfRefused } from "./refused.ts";
 import { requestKeyOf } from "./request-key.ts";
 import { validatorOf } from "./validate.ts";
 
@@ -111,7 +111,7 @@ export function route<
         config: c.get("config"),
         requestId: c.get("requestId"),
         arrivedAt: c.get("arrivedAt"),
-        heard: ({ first, rate }) => {
+        onGuardNotice: ({ first, rate }) => {
           if (rate !== undefined) c.set("rates", [...(c.get("rates") ?? []), rate]);
           if (first === undefined) return;
           c.set("isRepeated", true);
@@ -137,7 +137,7 @@ export function route<
         try {
           return await answerTo(c, services);
         } catch (error) {
-          await tellOfRefusal(c, error, definition.name, services);
+          await reportIfRefused(c, error, definition.name, services);
           throw error;
         }
       });

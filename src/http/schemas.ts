@@ -47,19 +47,19 @@ export const instantIn = z
   .meta({ format: "date-time" })
   .transform((text) => Date.parse(text));
 
-const mostPerPage = 100;
-const usualPerPage = 20;
+const maxPageSize = 100;
+const defaultPageSize = 20;
 
 /** `limit` of a page, 1 to 100. */
 export const limit = z
   .string()
   .refine(
-    (text) => /^[1-9][0-9]{0,2}$/.test(text) && Number(text) <= mostPerPage,
-    `must be a whole number from 1 to ${mostPerPage}`,
+    (text) => /^[1-9][0-9]{0,2}$/.test(text) && Number(text) <= maxPageSize,
+    `must be a whole number from 1 to ${maxPageSize}`,
   )
-  .meta({ type: "integer", minimum: 1, maximum: mostPerPage, default: usualPerPage })
+  .meta({ type: "integer", minimum: 1, maximum: maxPageSize, default: defaultPageSize })
   .transform(Number)
-  .default(usualPerPage);
+  .default(defaultPageSize);
 
 /** A whole number in a query, from the given one on. */
 export function count(least: number) {

@@ -7,7 +7,7 @@ import { AppError, type Issue, invalidRequest } from "../errors.ts";
 type ZodIssue = z.core.$ZodIssue;
 
 /** A body of thousands of wrong parts must not have an answer many times its size. */
-const mostIssues = 20;
+const maxIssues = 20;
 
 const kinds: Readonly<Record<string, string>> = {
   string: "a string",
@@ -58,7 +58,7 @@ export function validatorOf<T extends ZodType>(
   const outputs = new WeakMap<Context, { readonly output: z.output<T> }>();
   const validate = zValidator(target, schema, (result, c) => {
     if (!result.success) {
-      throw invalidRequest(result.error.issues.flatMap(issuesOf).slice(0, mostIssues));
+      throw invalidRequest(result.error.issues.flatMap(issuesOf).slice(0, maxIssues));
     }
     outputs.set(c, { output: result.data });
   });

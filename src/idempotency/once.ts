@@ -9,7 +9,7 @@ import { openReceipt, sealReceipt } from "./receipt.ts";
 import { type FirstRequest, isKept, keptForMs, type RequestKey } from "./request-key.ts";
 import { claimRequest, findRequest, type KeptRequest, keepRequest } from "./store.ts";
 
-export interface OnceCall {
+export interface RunOnceCall {
   readonly config: Config;
   readonly requestKey: RequestKey | null;
   readonly requestId: string;
@@ -18,7 +18,7 @@ export interface OnceCall {
   /** Real time, Unix ms. */
   readonly arrivedAt: number;
   /** Hears of the first request where this one repeats it. */
-  readonly heard: (news: { readonly first?: FirstRequest }) => void;
+  readonly onGuardNotice: (news: { readonly first?: FirstRequest }) => void;
 }
 
 /**
@@ -52,7 +52,7 @@ function begin(name: string, now: number): () => void {
 export const operatorScope = "operator";
 
 async function requestOf(
-  call: OnceCall,
+  call: RunOnceCall,
   tenantId: string,
   requestKey: RequestKey,
   shown: Readonly<Record<string, unknown>>,
@@ -70,7 +70,7 @@ async function requestOf(
 
 /** What a kept request shows. @throws AppError `idempotency_mismatch` */
 async function openedFor(
-  { config }: OnceCall,
+  { config }: RunOnceCall,
   { key, digest }: RequestKey,
   { tenantId, box }: KeptRequest,
 ) {
@@ -97,8 +97,8 @@ function earlierOf<T>(shown: Readonly<Record<string, unknown>>, at: number): Ear
  * Does the work, or answers as the first request with the key was answered.
  * @throws AppError `idempotency_mismatch`, `idempotency_in_progress`; what the work throws
  */
-export async function once<T>(
-  call: OnceCall,
+export async function runOnce<T>(
+  call: RunOnceCall,
   tenantId: string,
   db: Database,
   work: (remember: Remember<T>) => Promise<T>,
@@ -111,7 +111,7 @@ export async function once<T>(
     return earlierOf<T>(await openedFor(call, requestKey, kept), kept.at);
   };
   const repeated = (answer: T, first: FirstRequest): T => {
-    call.heard({ first });
+    call.onGuardNotice({ first });
     return answer;
   };
   const end = begin(`${tenantId} ${requestKey.key}`, call.arrivedAt);
@@ -138,7 +138,7 @@ export async function once<T>(
  * Keeps the key to this request throughout the tenant. The guard keeps the answer.
  * @throws AppError `idempotency_mismatch` where another request has the key; StoreError
  */
-export async function claim(call: OnceCall, tenantId: string, db: Database): Promise<void> {
+export async function claim(call: RunOnceCall, tenantId: string, db: Database): Promise<void> {
   const { requestKey } = call;
   if (requestKey === null) return;
   const kept = await claimRequest(db, await requestOf(call, tenantId, requestKey, {}));

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
-import { resealed, seal, unseal } from "../crypto/sealed-box.ts";
+import { reseal, seal, unseal } from "../crypto/sealed-box.ts";
 import type { RequestKey } from "./request-key.ts";
 
 interface Receipt {
@@ -54,5 +54,5 @@ export async function resealReceipt(
   key: string,
   box: string,
 ): Promise<string> {
-  return await resealed(sealingKeys, contextOf(owner, key), box);
+  return await reseal(sealingKeys, contextOf(owner, key), box);
 }

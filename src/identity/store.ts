@@ -1,6 +1,6 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
-import { isAtHome, isElsewhere, oneRow, requireAtHome } from "../db/at-home.ts";
+import { isResident, isNotServedHere, oneRow, requireServedHere } from "../db/at-home.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { scanEnd } from "../db/scan.ts";
 import { identities, isErased } from "./tables.ts";
@@ -33,12 +33,12 @@ export async function findRecord(
 ): Promise<IdentityRecord | undefined> {
   const rows = await withinStoreTimeout(
     db
-      .select({ record: identities, isElsewhere: isElsewhere(tenantId) })
+      .select({ record: identities, isElsewhere: isNotServedHere(tenantId) })
       .from(oneRow)
       .leftJoin(identities, isIdentity(tenantId, id))
       .limit(1),
   );
-  requireAtHome(rows);
+  requireServedHere(rows);
   return rows[0]?.record ?? undefined;
 }
 
@@ -56,7 +56,7 @@ export function saveRecord(db: Database, record: IdentityRecord): Statement {
 }
 
 /** Removes the record, where the tenant is no longer; a tombstone stays. */
-export function forgetRecord(db: Database, tenantId: string, id: string): Statement {
+export function deleteRecord(db: Database, tenantId: string, id: string): Statement {
   return db
     .delete(identities)
     .where(and(isIdentity(tenantId, id), ne(identities.status, "erased")));
@@ -138,6 +138,6 @@ export async function purgeTombstones(db: Database, now: number): Promise<void> 
   await withinStoreTimeout(
     db
       .delete(identities)
-      .where(and(isErased, lt(identities.updatedAt, until), isAtHome(identities.tenantId))),
+      .where(and(isErased, lt(identities.updatedAt, until), isResident(identities.tenantId))),
   );
 }

@@ -100,7 +100,7 @@ const checks = new WeakMap<Config, { readonly at: number; readonly found: Check 
 const fitting = new WeakSet<Config>();
 
 /** Whether it has been seen that the keys fit. It stays so: data gets new keys from rings that have them. */
-export function areKnownToFit(config: Config): boolean {
+export function areKnownToMatch(config: Config): boolean {
   return fitting.has(config);
 }
 
@@ -114,7 +114,7 @@ export async function keyProblems(
   config: Config,
   now: number,
 ): Promise<readonly string[]> {
-  if (areKnownToFit(config)) return [];
+  if (areKnownToMatch(config)) return [];
   const known = checks.get(config);
   if (known !== undefined && now < known.at + recheckAfterMs) return known.found.problems;
   try {
@@ -131,7 +131,7 @@ export async function keyProblems(
 }
 
 /** Thrown where work would go on with keys that do not fit the data. */
-class UnfitKeysError extends Error {
+class MismatchedKeysError extends Error {
   constructor() {
     super("The keys do not fit the data");
     this.name = "UnfitKeysError";
@@ -142,6 +142,6 @@ class UnfitKeysError extends Error {
  * For what writes to D1 without a request at the door: an alarm, the clock.
  * @throws UnfitKeysError; then nothing is written, and a later try finds better keys
  */
-export async function requireFittingKeys(env: Env, config: Config, now: number): Promise<void> {
-  if ((await keyProblems(env, config, now)).length > 0) throw new UnfitKeysError();
+export async function requireMatchingKeys(env: Env, config: Config, now: number): Promise<void> {
+  if ((await keyProblems(env, config, now)).length > 0) throw new MismatchedKeysError();
 }

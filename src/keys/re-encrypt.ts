@@ -10,9 +10,9 @@ import type { Database } from "../db/client.ts";
 import { allDatabases, controlDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
-import type { Place } from "../location.ts";
+import type { Location } from "../location.ts";
 import { log } from "../log.ts";
-import { findPlaces } from "../tenancy/find-locations.ts";
+import { findLocations } from "../tenancy/find-locations.ts";
 import { ringOf } from "./key-check.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import {
@@ -43,7 +43,7 @@ export interface ReEncryptCall {
    */
   readonly resealGuard: (
     owner: Owner,
-    place: Place,
+    location: Location,
     run: { readonly version: number; readonly passes: number },
   ) => Promise<boolean>;
 }
@@ -141,7 +141,7 @@ async function nextSlice(
   const owners = await identitiesAfter(db, before, limit);
   const last = owners.at(-1);
   if (last === undefined) return await finish(call, db, before);
-  const places = await findPlaces(
+  const locations = await findLocations(
     controlDb(call.env),
     owners.map(({ tenantId }) => tenantId),
   );
@@ -149,9 +149,9 @@ async function nextSlice(
   for (let from = 0; from < owners.length; from += atOnce) {
     const done = await Promise.all(
       owners.slice(from, from + atOnce).map(async (owner) => {
-        const place = places.get(owner.tenantId);
+        const location = locations.get(owner.tenantId);
         // Asked for at the wrong place, a guard would be made there, of the record in D1.
-        return place !== undefined && (await call.resealGuard(owner, place, before));
+        return location !== undefined && (await call.resealGuard(owner, location, before));
       }),
     );
     failed += done.filter((isDone) => !isDone).length;

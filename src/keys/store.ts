@@ -2,9 +2,9 @@
 
 import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
-import { isNotLeftBehind } from "../db/at-home.ts";
+import { isNotLeftover } from "../db/at-home.ts";
 import {
-  chunked,
+  chunk,
   type Database,
   type Statement,
   StoreError,
@@ -55,7 +55,7 @@ export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
 
 /** Notes versions as in use. One that was retired is in use again; its fingerprint stays. */
 export function noteKeys(db: Database, versions: readonly KeyVersion[]): Statement[] {
-  return chunked(versions, keyVersionColumns).map((some) =>
+  return chunk(versions, keyVersionColumns).map((some) =>
     db
       .insert(keyVersions)
       .values(some)
@@ -134,7 +134,7 @@ export async function retireKeys(
 const alive = and(
   isNotNull(identities.state),
   ne(identities.status, "erased"),
-  isNotLeftBehind(identities.tenantId),
+  isNotLeftover(identities.tenantId),
 );
 
 /** The identities after the given one, in the order of the primary key. */

@@ -2,7 +2,7 @@
  * Backup codes: four letters, a dash, four digits. Letters without I, O and Q, which are misread.
  * 23⁴ · 10⁴ ≈ 2.8 · 10⁹ codes, guessed at no faster than the lockout allows.
  */
-import { joined, toHex } from "../crypto/bytes.ts";
+import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 
 export const codesPerSet = 10;
@@ -11,7 +11,7 @@ const digits = "0123456789";
 const pattern = /^([A-HJ-NPR-Z]{4})-?([0-9]{4})$/i;
 
 /** The one spelling of a code, or undefined where the text is not one. ASCII only: no case folding. */
-export function normalisedBackupCode(text: string): string | undefined {
+export function normaliseBackupCode(text: string): string | undefined {
   const [, first, last] = pattern.exec(text) ?? [];
   return first === undefined || last === undefined ? undefined : `${first.toUpperCase()}-${last}`;
 }
@@ -44,5 +44,5 @@ export function backupCodeHash(
   identityId: string,
   normalisedCode: string,
 ): string {
-  return toHex(hmacSha256(key, joined(tenantId, identityId, "backup_code", normalisedCode)));
+  return toHex(hmacSha256(key, joinParts(tenantId, identityId, "backup_code", normalisedCode)));
 }

@@ -12,7 +12,7 @@ export function importSecret(
 }
 
 /** Dynamic truncation, RFC 4226 §5.3: 31 bits from the offset that the last nibble names. */
-function truncated(hmac: Uint8Array): number {
+function truncate(hmac: Uint8Array): number {
   const offset = (hmac.at(-1) ?? 0) & 0x0f;
   const view = new DataView(hmac.buffer, hmac.byteOffset + offset, 4);
   return view.getUint32(0) & 0x7fff_ffff;
@@ -33,5 +33,5 @@ export async function hotp(key: CryptoKey, counter: number, digits = 6): Promise
   const message = new ArrayBuffer(8);
   new DataView(message).setBigUint64(0, BigInt(counter));
   const hmac = await crypto.subtle.sign("HMAC", key, message);
-  return String(truncated(new Uint8Array(hmac)) % 10 ** digits).padStart(digits, "0");
+  return String(truncate(new Uint8Array(hmac)) % 10 ** digits).padStart(digits, "0");
 }

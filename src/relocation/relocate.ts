@@ -8,7 +8,7 @@
  * know which move set them and only ever go forward.
  */
 import { type Actor, tenantEvent } from "../audit/event.ts";
-import { filed } from "../audit/stamp.ts";
+import { stampEvents } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
@@ -26,7 +26,7 @@ import {
 } from "./store.ts";
 
 /** Of one run of the clock. */
-const mostMovesPerRun = 10;
+const maxMovesPerRun = 10;
 const pagesPerRun = 20;
 
 export interface RelocateCall {
@@ -67,7 +67,7 @@ export async function relocate(
     { type: "tenant", id: tenantId },
     { action: "tenant.relocated", outcome: "success", details: { from, to } },
   );
-  const [told] = await filed(config.auditSigningKeys, [event]);
+  const [told] = await stampEvents(config.auditSigningKeys, [event]);
   return await proceed({ env, now, told }, relocation, limit);
 }
 
@@ -114,7 +114,7 @@ async function begunFor(
 export async function finishRelocations(env: Env, now: number): Promise<void> {
   try {
     const until = now - readersGoneAfterMs;
-    for (const relocation of await listSwitched(controlDb(env), until, mostMovesPerRun)) {
+    for (const relocation of await listSwitched(controlDb(env), until, maxMovesPerRun)) {
       await proceed({ env, now }, relocation, pagesPerRun);
     }
   } catch (error) {

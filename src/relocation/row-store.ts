@@ -42,7 +42,7 @@ const row = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 export type Row = Readonly<z.infer<typeof row>>;
 
 /** D1 takes 2 MB in one parameter. */
-const mostCharactersPerStatement = 400_000;
+const maxCharactersPerStatement = 400_000;
 
 function tableAt(index: number): TenantTable {
   const found = tenantTables[index];
@@ -121,7 +121,7 @@ function texts(rows: readonly Row[]): string[] {
   let open: string[] = [];
   let length = 0;
   for (const text of rows.map((one) => JSON.stringify(one))) {
-    if (length + text.length > mostCharactersPerStatement && open.length > 0) {
+    if (length + text.length > maxCharactersPerStatement && open.length > 0) {
       found.push(`[${open.join(",")}]`);
       open = [];
       length = 0;

@@ -1,9 +1,9 @@
 /** The steps of a move, each bounded, each harmless when it is done twice or comes late. */
 
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
-import type { FiledEvent } from "../audit/stamp.ts";
+import type { StampedEvent } from "../audit/stamp.ts";
 import { type Database, runBatch } from "../db/client.ts";
-import { controlDb, databaseAt, forgetShard } from "../db/shards.ts";
+import { controlDb, databaseAt, invalidateShard } from "../db/shards.ts";
 import { listKeyVersions, noteKeys } from "../keys/store.ts";
 import { log } from "../log.ts";
 import { placeOf, readOutlines, readRows, removeRows, tableNames, writeRows } from "./row-store.ts";
@@ -20,7 +20,7 @@ interface Work {
   /** Real time, Unix ms. */
   readonly now: number;
   /** What the trail is told of the switch; without it the work ends before. */
-  readonly told?: FiledEvent | undefined;
+  readonly told?: StampedEvent | undefined;
 }
 
 /** Goes on until the pages are used up, or there is nothing to do now. */
@@ -79,7 +79,7 @@ async function step(work: Work, relocation: Relocation): Promise<Relocation | un
         await switchShard(controlDb(env), relocation, opening, work.told);
       } finally {
         // Also where no answer came: it may have been done.
-        forgetShard(tenantId);
+        invalidateShard(tenantId);
       }
       return await present(controlDb(env), opening);
     }

@@ -1,7 +1,7 @@
 /** Moves of tenants between databases: how far each is, in `DB`, and the fences in the databases. */
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
-import { keepEventWhere } from "../audit/control-outbox/store.ts";
-import type { FiledEvent } from "../audit/stamp.ts";
+import { enqueueEventWhere } from "../audit/control-outbox/store.ts";
+import type { StampedEvent } from "../audit/stamp.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
@@ -93,14 +93,14 @@ export async function switchShard(
   db: Database,
   before: Relocation,
   after: Relocation,
-  told: FiledEvent,
+  told: StampedEvent,
 ): Promise<void> {
   const { tenantId, to } = before;
   const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isStill(before)})`;
   const isChange = sql`EXISTS (SELECT 1 FROM ${tenants}
     WHERE ${tenants.id} = ${tenantId} AND ${tenants.shard} <> ${to})`;
   await runBatch(db, [
-    keepEventWhere(db, told, sql`${isCurrent} AND ${isChange}`),
+    enqueueEventWhere(db, told, sql`${isCurrent} AND ${isChange}`),
     db
       .update(tenants)
       .set({ shard: to })
@@ -130,7 +130,7 @@ export async function listSwitched(
 }
 
 /** The shard that the tenant has left and that may have its rows yet. */
-export async function findLeftBehind(db: Database, tenantId: string): Promise<number | undefined> {
+export async function findLeftovers(db: Database, tenantId: string): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db
       .select({ shard: relocations.from })

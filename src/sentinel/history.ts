@@ -28,9 +28,9 @@ const dayMs = 24 * 60 * 60 * 1000;
 export const memoryMs = 183 * dayMs;
 /** A login that takes longer than a day is another login. */
 export const unconfirmedMs = dayMs;
-const mostUnconfirmed = 50;
+const maxUnconfirmed = 50;
 /** Confirmed sessions an identity is known by, the newest. */
-export const mostKept: Readonly<Record<Verdict, number>> = { legitimate: 100, fraud: 20 };
+export const maxKept: Readonly<Record<Verdict, number>> = { legitimate: 100, fraud: 20 };
 
 function newest(history: History, verdict: Verdict | null, since: number, most: number): History {
   return history.filter((known) => known.verdict === verdict && known.at > since).slice(-most);
@@ -39,9 +39,9 @@ function newest(history: History, verdict: Verdict | null, since: number, most: 
 /** What is worth keeping at that time, within its bounds. */
 export function kept(history: History, now: number): History {
   return [
-    ...newest(history, "legitimate", now - memoryMs, mostKept.legitimate),
-    ...newest(history, "fraud", now - memoryMs, mostKept.fraud),
-    ...newest(history, null, now - unconfirmedMs, mostUnconfirmed),
+    ...newest(history, "legitimate", now - memoryMs, maxKept.legitimate),
+    ...newest(history, "fraud", now - memoryMs, maxKept.fraud),
+    ...newest(history, null, now - unconfirmedMs, maxUnconfirmed),
   ].toSorted((left, right) => left.at - right.at);
 }
 

@@ -2,7 +2,7 @@
  * What is kept of an address or an agent instead of it (pure): a keyed hash, another one for each
  * tenant, so that sessions can be compared but not read, and not linked between tenants.
  */
-import { joined, toHex } from "../crypto/bytes.ts";
+import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import { type Address, addressBits, formatAddress, type Network } from "./network/address.ts";
 
@@ -30,5 +30,5 @@ export function sessionHash(
   part: "address" | "prefix" | "agent" | "list_entry" | "identity",
   text: string,
 ): string {
-  return toHex(hmacSha256(key, joined(part, tenantId, text)).subarray(0, hashBytes));
+  return toHex(hmacSha256(key, joinParts(part, tenantId, text)).subarray(0, hashBytes));
 }

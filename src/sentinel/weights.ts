@@ -66,7 +66,7 @@ export const velocityLimits = [
   { windowSeconds: 3600, attempts: 90, name: "hour" },
 ] as const;
 
-export const mostFailuresCounted = 5;
+export const maxFailuresCounted = 5;
 
 /** Within so long another agent at the same address is a change within the session. */
 export const switchWindowMs = 10 * 60 * 1000;
@@ -182,10 +182,10 @@ export const trust = {
 } as const;
 
 export const behaviourBounds = {
-  leastNewness: 0.003,
-  mostNewness: 0.97,
+  minNewness: 0.003,
+  maxNewness: 0.97,
   /** A rare value of the user is no stronger evidence than this many times the chance of it. */
-  mostCommonness: 4,
+  maxCommonness: 4,
   /** No evidence about habits alone may outweigh everything else. */
   least: -4,
   most: 5,

@@ -1,4 +1,4 @@
-import type { Place } from "../location.ts";
+import type { Location } from "../location.ts";
 import type { Permission } from "./permission.ts";
 import type { TenantPolicy } from "./policy.ts";
 
@@ -12,7 +12,7 @@ export interface TenantCaller {
   readonly expiresAt: number | null;
   readonly policy: TenantPolicy;
   /** Where the tenant's objects are. */
-  readonly place: Place;
+  readonly location: Location;
 }
 
 /** What a presented token was found to be. A revoked one is known, so that its use can be told. */
@@ -20,5 +20,5 @@ export interface ResolvedToken {
   readonly caller: TenantCaller;
   readonly revoked: boolean;
   /** From memory: what the stores say may have changed since. */
-  readonly isRemembered: boolean;
+  readonly isCached: boolean;
 }

@@ -2,17 +2,17 @@
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, tenantEvent } from "../audit/event.ts";
-import { filed } from "../audit/stamp.ts";
+import { stampEvents } from "../audit/stamp.ts";
 import { controlDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import { liesWithin, type Place } from "../location.ts";
+import { isHintWithin, type Location } from "../location.ts";
 import type { TenantPolicy } from "./policy.ts";
-import { forgetTenant } from "./resolve-token.ts";
+import { invalidateTenant } from "./resolve-token.ts";
 import {
-  contradictionsIn,
+  findContradictions,
   effectiveSettings,
-  mergedPatch,
+  mergePatch,
   policyOf,
   type Settings,
   type SettingsPatch,
@@ -34,8 +34,8 @@ export async function getSettings(env: Env, tenantId: string): Promise<Settings>
  * @throws AppError `invalid_request` where the patch would contradict what is set
  */
 function merge(set: SettingsPatch, patch: SettingsPatch, root: string): SettingsPatch {
-  const merged = mergedPatch(set, patch);
-  const contradictions = contradictionsIn(effectiveSettings(merged));
+  const merged = mergePatch(set, patch);
+  const contradictions = findContradictions(effectiveSettings(merged));
   if (contradictions.length > 0) {
     throw invalidRequest(
       contradictions.map(({ path, message }) => ({ path: `${root}.${path}`, message })),
@@ -59,15 +59,15 @@ export async function changeSettings(
   call: {
     readonly env: Env;
     readonly config: Config;
-    readonly caller: { readonly tenantId: string; readonly place: Place };
+    readonly caller: { readonly tenantId: string; readonly location: Location };
     readonly actor: Actor;
     readonly now: number;
     readonly requestId: string;
   },
   patch: SettingsPatch,
 ): Promise<Settings> {
-  const { tenantId, place } = call.caller;
-  if (!liesWithin(patch.location?.hint ?? null, place.jurisdiction)) {
+  const { tenantId, location } = call.caller;
+  if (!isHintWithin(patch.location?.hint ?? null, location.jurisdiction)) {
     const message = "must lie within the tenant's jurisdiction";
     throw invalidRequest([{ path: "settings.location.hint", message }]);
   }
@@ -85,13 +85,13 @@ export async function changeSettings(
       details: { changed: changed.join(" ") },
     },
   );
-  const events = await filed(call.config.auditSigningKeys, [event]);
+  const events = await stampEvents(call.config.auditSigningKeys, [event]);
   try {
     const change = patchSettings(controlDb(call.env), tenantId, patch);
     await changeWithEvents(call.env, { tenantId }, events, [change]);
   } finally {
     // Also where no answer came: it may have been done.
-    forgetTenant(tenantId);
+    invalidateTenant(tenantId);
   }
   return await getSettings(call.env, tenantId);
 }

@@ -3,7 +3,7 @@
  * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
  * changes settings forgets at once. D1 and the tenant's register of ended tokens are asked side by side.
  */
-import { controlDb, hasShard, rememberShard } from "../db/shards.ts";
+import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { apiTokenHash, readApiToken } from "./api-token.ts";
@@ -14,48 +14,48 @@ import { registeredEnd } from "./token-end.ts";
 import { revokedForGood } from "./token-register.ts";
 
 /** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
-const keptMs = 25_000;
-const mostKept = 10_000;
+const cacheMs = 25_000;
+const maxCached = 10_000;
 /** Entries in the lists of all policies together: each token has its own copy, of a thousand at most. */
-const mostKeptEntries = 50_000;
+const maxCachedEntries = 50_000;
 /** `last_used_at` is this exact: one write a minute for a token in use. */
 const lastUseResolutionMs = 60_000;
 
-interface Kept extends Omit<ResolvedToken, "isRemembered"> {
+interface CachedToken extends Omit<ResolvedToken, "isCached"> {
   /** When the read began: what it saw may have changed right after. */
   readonly readAt: number;
 }
 
-const kept = new Map<string, Kept>();
-let keptEntries = 0;
+const cache = new Map<string, CachedToken>();
+let cachedEntries = 0;
 /** Grows with every change made here: a read that was under way meanwhile is not kept. */
 let changes = 0;
 
-function entriesOf({ caller: { policy } }: Kept): number {
+function entriesOf({ caller: { policy } }: CachedToken): number {
   return policy.sentinel.allow.length + policy.sentinel.deny.length;
 }
 
-function forget(hash: string): void {
-  const entry = kept.get(hash);
+function invalidate(hash: string): void {
+  const entry = cache.get(hash);
   if (entry === undefined) return;
-  kept.delete(hash);
-  keptEntries -= entriesOf(entry);
+  cache.delete(hash);
+  cachedEntries -= entriesOf(entry);
 }
 
 /** Forgets what this isolate knows of a tenant's tokens and settings. */
-export function forgetTenant(tenantId: string): void {
+export function invalidateTenant(tenantId: string): void {
   changes += 1;
-  for (const [hash, { caller }] of kept) if (caller.tenantId === tenantId) forget(hash);
+  for (const [hash, { caller }] of cache) if (caller.tenantId === tenantId) invalidate(hash);
 }
 
 /** Where there is no room the oldest go. */
-function keep(hash: string, entry: Kept): void {
-  forget(hash);
-  kept.set(hash, entry);
-  keptEntries += entriesOf(entry);
-  for (const oldest of kept.keys()) {
-    if (kept.size <= mostKept && keptEntries <= mostKeptEntries) return;
-    forget(oldest);
+function store(hash: string, entry: CachedToken): void {
+  invalidate(hash);
+  cache.set(hash, entry);
+  cachedEntries += entriesOf(entry);
+  for (const oldest of cache.keys()) {
+    if (cache.size <= maxCached && cachedEntries <= maxCachedEntries) return;
+    invalidate(oldest);
   }
 }
 
@@ -75,10 +75,10 @@ export async function resolveToken(
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<ResolvedToken | undefined> {
   const hash = apiTokenHash(token);
-  const known = kept.get(hash);
-  const isYoung = known !== undefined && now - known.readAt < keptMs && now >= known.readAt;
-  if (isYoung && !anew) return { ...known, isRemembered: true };
-  forget(hash);
+  const known = cache.get(hash);
+  const isYoung = known !== undefined && now - known.readAt < cacheMs && now >= known.readAt;
+  if (isYoung && !anew) return { ...known, isCached: true };
+  invalidate(hash);
   const read = readApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
@@ -94,7 +94,7 @@ export async function resolveToken(
     log("error", "database_not_bound", { tenant_id: tenant.id });
     throw new AppError("unavailable");
   }
-  rememberShard(env, tenant.id, tenant.shard, now);
+  cacheShard(env, tenant.id, tenant.shard, now);
   const ends = [record.expiresAt, end].filter((at) => at !== null);
   const policy = policyOf(tenant.settings);
   const caller: TenantCaller = {
@@ -104,14 +104,14 @@ export async function resolveToken(
     permissions: record.permissions,
     expiresAt: ends.length === 0 ? null : Math.min(...ends),
     policy,
-    place: { jurisdiction: tenant.jurisdiction, hint: policy.location.hint },
+    location: { jurisdiction: tenant.jurisdiction, hint: policy.location.hint },
   };
   const revoked = record.revokedAt !== null || end === revokedForGood;
-  if (changes === changesBefore) keep(hash, { caller, revoked, readAt: now });
+  if (changes === changesBefore) store(hash, { caller, revoked, readAt: now });
   const usedAt = record.lastUsedAt ?? Number.NEGATIVE_INFINITY;
   if (!revoked && now - usedAt >= lastUseResolutionMs) {
     // A courtesy to the reader of the list, not a security state: it may be lost.
     waitUntil(touchToken(db, record.id, now).catch(() => {}));
   }
-  return { caller, revoked, isRemembered: false };
+  return { caller, revoked, isCached: false };
 }

@@ -109,7 +109,7 @@ export function effectiveSettings(set: SettingsPatch): Settings {
 }
 
 /** One patch over another, field by field, as `json_patch` in the store does it. */
-export function mergedPatch(set: SettingsPatch, patch: SettingsPatch): SettingsPatch {
+export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPatch {
   return {
     lockout: { ...set.lockout, ...patch.lockout },
     otp: { ...set.otp, ...patch.otp },
@@ -120,7 +120,7 @@ export function mergedPatch(set: SettingsPatch, patch: SettingsPatch): SettingsP
 }
 
 /** What no single field can get wrong: `path` and message of each contradiction. */
-export function contradictionsIn({ lockout: l, sentinel: s }: Settings) {
+export function findContradictions({ lockout: l, sentinel: s }: Settings) {
   const found: { path: string; message: string }[] = [];
   if (l.max_lock_seconds < l.lock_seconds) {
     found.push({

@@ -126,7 +126,7 @@ export async function listTokens(
 }
 
 /** An earlier end stands, also one that came since the token was read. */
-export function endToken(db: Database, tenantId: string, id: string, end: number): Statement {
+export function setTokenEnd(db: Database, tenantId: string, id: string, end: number): Statement {
   const earliest = sql`min(coalesce(${apiTokens.expiresAt}, ${end}), ${end})`;
   return db
     .update(apiTokens)
@@ -134,7 +134,7 @@ export function endToken(db: Database, tenantId: string, id: string, end: number
     .where(ofTenant(tenantId, id));
 }
 
-export function revokeToken(db: Database, tenantId: string, id: string, now: number): Statement {
+export function markRevoked(db: Database, tenantId: string, id: string, now: number): Statement {
   return db
     .update(apiTokens)
     .set({ revokedAt: now, endUnregistered: true })
@@ -209,7 +209,7 @@ export async function findSettings(
 }
 
 /** What says where the objects of these tenants are. */
-export async function listPlacements(
+export async function listLocations(
   db: Database,
   tenantIds: readonly string[],
 ): Promise<Pick<Tenant, "id" | "jurisdiction" | "settings">[]> {
@@ -231,10 +231,10 @@ export function patchSettings(db: Database, tenantId: string, patch: SettingsPat
 export async function findRetentions(
   db: Database,
   tenantIds: readonly string[],
-  usualDays: number,
+  defaultDays: number,
 ): Promise<ReadonlyMap<string, number>> {
   const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
-  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${usualDays})`;
+  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${defaultDays})`;
   const rows = await withinStoreTimeout(
     db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
   );

@@ -2,12 +2,12 @@
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, tenantEvent } from "../audit/event.ts";
-import { filed } from "../audit/stamp.ts";
+import { stampEvents } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
-import { type OnceCall, once, operatorScope } from "../idempotency/once.ts";
-import { canKeepIn, type Jurisdiction } from "../location.ts";
+import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/once.ts";
+import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
 import { insertTenant, insertToken, type Tenant } from "./store.ts";
@@ -25,7 +25,7 @@ export interface NewTenant {
  *   the tenant's objects where they must be
  */
 export async function createTenant(
-  call: OnceCall & { readonly env: Env; readonly actor: Actor },
+  call: RunOnceCall & { readonly env: Env; readonly actor: Actor },
   wanted: {
     readonly name: string;
     readonly mode: Mode;
@@ -34,7 +34,7 @@ export async function createTenant(
   },
 ): Promise<NewTenant> {
   const { jurisdiction, shard } = wanted;
-  if (jurisdiction !== null && !canKeepIn(call.env.GUARD, jurisdiction)) {
+  if (jurisdiction !== null && !supportsJurisdiction(call.env.GUARD, jurisdiction)) {
     const message =
       "cannot be had here: this runtime keeps no objects in a jurisdiction (no local one does)";
     throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
@@ -43,7 +43,7 @@ export async function createTenant(
     throw invalidRequest([{ path: "tenant.shard", message: "is no database of the service" }]);
   }
   const db = controlDb(call.env);
-  return await once<NewTenant>(call, operatorScope, db, async (remember) => {
+  return await runOnce<NewTenant>(call, operatorScope, db, async (remember) => {
     const tenant: Tenant = { ...wanted, id: newId(call.now), settings: {}, createdAt: call.now };
     const { issued, stored } = issueToken(
       tenant,
@@ -71,7 +71,7 @@ export async function createTenant(
       },
       1,
     );
-    const events = await filed(call.config.auditSigningKeys, [created, tokenCreated]);
+    const events = await stampEvents(call.config.auditSigningKeys, [created, tokenCreated]);
     const answer = { tenant, token: issued };
     await changeWithEvents(call.env, { tenantId: tenant.id, shard: tenant.shard }, events, [
       ...insertTenant(db, tenant),

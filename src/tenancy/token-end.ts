@@ -3,17 +3,17 @@ import type { Database } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
-import { anywhere, objectOf } from "../location.ts";
+import { noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { listUnregisteredEnds, markRegistered } from "./store.ts";
 import { revokedForGood, type TokenRegister } from "./token-register.ts";
 
 const registerTimeoutMs = 2_000;
-const mostPerRun = 200;
+const maxPerRun = 200;
 
 /** Anywhere: it is asked beside the tenant's record, before anybody knows where the tenant belongs. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
-  return objectOf(REGISTER, tenantId, anywhere);
+  return stubFor(REGISTER, tenantId, noLocation);
 }
 
 /**
@@ -40,7 +40,7 @@ export async function registeredEnd(
  */
 export async function registerEnds(env: Env, db: Database, tenantId?: string): Promise<void> {
   try {
-    const waiting = await listUnregisteredEnds(db, tenantId, mostPerRun);
+    const waiting = await listUnregisteredEnds(db, tenantId, maxPerRun);
     const byTenant = Map.groupBy(waiting, (token) => token.tenantId);
     await Promise.all(
       [...byTenant].map(async ([owner, ends]) => {

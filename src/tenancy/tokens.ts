@@ -2,22 +2,22 @@
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, tenantEvent } from "../audit/event.ts";
-import { filed } from "../audit/stamp.ts";
+import { stampEvents } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
-import { type OnceCall, once } from "../idempotency/once.ts";
+import { type RunOnceCall, runOnce } from "../idempotency/once.ts";
 import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
-import { forgetTenant } from "./resolve-token.ts";
-import { type ApiToken, endToken, findToken, insertToken, revokeToken } from "./store.ts";
+import { invalidateTenant } from "./resolve-token.ts";
+import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./store.ts";
 import { registerEnds } from "./token-end.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** On whose behalf a token is changed, by whom and when. */
-export interface TokenCall extends OnceCall {
+export interface TokenCall extends RunOnceCall {
   readonly env: Env;
   readonly caller: { readonly tenantId: string; readonly mode: Mode };
   readonly actor: Actor;
@@ -62,7 +62,7 @@ export async function createToken(
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
   const db = controlDb(call.env);
-  return await once(call, tenantId, db, async (remember) => {
+  return await runOnce(call, tenantId, db, async (remember) => {
     const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
     const event = tenantEvent(tenantId, call, target, {
@@ -70,7 +70,7 @@ export async function createToken(
       outcome: "success",
       details: { permissions: wanted.permissions.join(" ") },
     });
-    const events = await filed(call.config.auditSigningKeys, [event]);
+    const events = await stampEvents(call.config.auditSigningKeys, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
       insertToken(db, stored),
       ...(await remember(issued)),
@@ -90,7 +90,7 @@ export async function rotateToken(
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
   const db = controlDb(call.env);
-  return await once(call, tenantId, db, async (remember) => {
+  return await runOnce(call, tenantId, db, async (remember) => {
     const old = await findToken(db, tenantId, id);
     if (old === undefined) throw new AppError("not_found");
     const { issued, stored } = issueToken(issuerOf(call), old, call.now);
@@ -100,17 +100,17 @@ export async function rotateToken(
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
     });
-    const events = await filed(call.config.auditSigningKeys, [event]);
+    const events = await stampEvents(call.config.auditSigningKeys, [event]);
     const end = call.now + overlapSeconds * 1000;
     try {
       await changeWithEvents(call.env, { tenantId }, events, [
         insertToken(db, stored),
-        endToken(db, tenantId, id, end),
+        setTokenEnd(db, tenantId, id, end),
         ...(await remember(issued)),
       ]);
     } finally {
       // Also where no answer came: it may have been done.
-      forgetTenant(tenantId);
+      invalidateTenant(tenantId);
     }
     await registerEnds(call.env, db, tenantId);
     return issued;
@@ -118,7 +118,7 @@ export async function rotateToken(
 }
 
 /** Refused everywhere within 30 s, here at once. */
-export async function revoke(call: TokenCall, id: string): Promise<void> {
+export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const { tenantId } = call.caller;
   const db = controlDb(call.env);
   if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
@@ -131,14 +131,14 @@ export async function revoke(call: TokenCall, id: string): Promise<void> {
       outcome: "success",
     },
   );
-  const events = await filed(call.config.auditSigningKeys, [event]);
+  const events = await stampEvents(call.config.auditSigningKeys, [event]);
   try {
     await changeWithEvents(call.env, { tenantId }, events, [
-      revokeToken(db, tenantId, id, call.now),
+      markRevoked(db, tenantId, id, call.now),
     ]);
   } finally {
     // Also where no answer came: it may have been done.
-    forgetTenant(tenantId);
+    invalidateTenant(tenantId);
   }
   await registerEnds(call.env, db, tenantId);
 }

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, hex } from "@scure/base";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
@@ -54,7 +54,7 @@ async function loot(): Promise<Loot> {
   // Refused, so that the refusal log has something as well.
   await user.verify("123456", tokens[1]);
   await user.events();
-  await sealTrails(env, Date.now());
+  await integrateLogs(env, Date.now());
   await witnessHeads(env, Date.now());
   await withD1Fault("throws", async () => {
     await user.verify(backupCodes[11]);

@@ -8,7 +8,7 @@ import { base32nopad, base64, hex } from "@scure/base";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
@@ -196,7 +196,7 @@ async function journey(answers: string[]): Promise<Known> {
   trail.exported = exported;
   await ask("proveAuditEvent", { ...about, eventId: listed.events.at(-1).id }, mine);
   await ask("proveAuditConsistency", about, mine);
-  await sealTrails(env, Date.now());
+  await integrateLogs(env, Date.now());
   await witnessHeads(env, Date.now());
   await ask("listCheckpoints", about, mine);
   return { secrets, codes };

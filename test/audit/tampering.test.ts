@@ -6,7 +6,7 @@ import { env } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
 import { leafData } from "../../src/audit/leaf.ts";
-import { type FiledEvent, leafOf } from "../../src/audit/stamp.ts";
+import { type StampedEvent, leafOf } from "../../src/audit/stamp.ts";
 import { readLog } from "../../src/audit/store.ts";
 import { leafHash } from "../../src/audit/tree/merkle.ts";
 import { bodyOf, noteOf, originOf, readNote } from "../../src/audit/tree/note.ts";
@@ -271,7 +271,7 @@ describe("A history rewritten with fresh hashes", () => {
       tenant.id,
       leaf,
     );
-    const events: FiledEvent[] = await readLog(
+    const events: StampedEvent[] = await readLog(
       await dbFor(env, tenant.id),
       tenant.id,
       0,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verifyTrail } from "../../scripts/support/audit-files.ts";
 import { leafData, type NoncedParts, personalDigest } from "../../src/audit/leaf.ts";
-import { filed } from "../../src/audit/stamp.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { leafHash, TreeHasher } from "../../src/audit/tree/merkle.ts";
 import { bodyOf, noteOf, originOf } from "../../src/audit/tree/note.ts";
@@ -159,7 +159,7 @@ describe("The verifier", () => {
     const db = await dbFor(env, tenant.id);
     const older: string[] = [];
     for (const count of [250, 300, 60]) {
-      const events = await filed(
+      const events = await stampEvents(
         config.auditSigningKeys,
         Array.from({ length: count }, (_, n) => ({
           id: derivedId(startedAt, n, String(count)),

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { joined, toHex, utf8 } from "../../src/crypto/bytes.ts";
+import { joinParts, toHex, utf8 } from "../../src/crypto/bytes.ts";
 import { hmacSha256, sha256Hex, sha256Of } from "../../src/crypto/digest.ts";
 
 function repeated(byte: number, times: number): Uint8Array {
@@ -96,8 +96,8 @@ test("reads text as UTF-8", () => {
 });
 
 test("joins parts by one NUL", () => {
-  expect(toHex(joined("a", "", "b"))).toBe("61000062");
-  expect(toHex(joined("a"))).toBe("61");
+  expect(toHex(joinParts("a", "", "b"))).toBe("61000062");
+  expect(toHex(joinParts("a"))).toBe("61");
 });
 
 test("joins different parts without NUL to different bytes", () => {
@@ -108,7 +108,7 @@ test("joins different parts without NUL to different bytes", () => {
   fc.assert(
     fc.property(parts, parts, (left, right) => {
       const isSame = JSON.stringify(left) === JSON.stringify(right);
-      expect(toHex(joined(...left)) === toHex(joined(...right))).toBe(isSame);
+      expect(toHex(joinParts(...left)) === toHex(joinParts(...right))).toBe(isSame);
     }),
     { numRuns: 1_000 },
   );

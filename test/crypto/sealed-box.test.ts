@@ -2,7 +2,7 @@ import type { SealContext } from "../../src/crypto/seal-context.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
-import { BrokenSealError, resealed, seal, unseal, versionOf } from "../../src/crypto/sealed-box.ts";
+import { BrokenSealError, reseal, seal, unseal, versionOf } from "../../src/crypto/sealed-box.ts";
 
 function randomKey(): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(32));
@@ -64,10 +64,10 @@ test("tells the version of its key, and of nothing else", async () => {
 
 test("is sealed anew under a newer key, and stays as it is under the newest", async () => {
   const both = keyringOf([1, first], [2, second]);
-  const renewed = await resealed(both, context, await seal(keyring, context, secret));
+  const renewed = await reseal(both, context, await seal(keyring, context, secret));
   expect(versionOf(renewed)).toBe(2);
   expect(await unseal(keyringOf([2, second]), context, renewed)).toEqual(secret);
-  expect(await resealed(both, context, renewed)).toBe(renewed);
+  expect(await reseal(both, context, renewed)).toBe(renewed);
 });
 
 test("is AES-256-GCM with tenant, identity, purpose and key version as associated data", async () => {

@@ -5,7 +5,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { rememberShard } from "../../src/db/shards.ts";
+import { cacheShard } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { fireAlarm, loseStorage, outboxLength } from "../support/guard.ts";
@@ -109,7 +109,7 @@ describe("A message", () => {
       expect(await outboxLength(user)).toBe(1);
     }
     await relocate(tenant, 1);
-    rememberShard(env, tenant.id, 0, Date.now());
+    cacheShard(env, tenant.id, 0, Date.now());
     expect(await brought([message])).toBe(0);
     expect(await outboxLength(user)).toBe(0);
     const events = [...told, failure, "tenant.relocated success"];

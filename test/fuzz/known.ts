@@ -9,7 +9,7 @@ import type { KnownName } from "./texts.ts";
 /** Each token may make 1,000 requests in ten seconds; with several none of them gets there. */
 const tokensEach = 3;
 const usersAtFirst = 12;
-const mostRemembered = 200;
+const maxRemembered = 200;
 
 interface KnownUser {
   readonly externalId: string;
@@ -116,7 +116,7 @@ class Realm {
         break;
     }
     for (const ids of [this.#eventIds, this.#tokenIds]) {
-      if (ids.length > mostRemembered) ids.splice(0, ids.length - mostRemembered);
+      if (ids.length > maxRemembered) ids.splice(0, ids.length - maxRemembered);
     }
   }
 }

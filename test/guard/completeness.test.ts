@@ -7,8 +7,8 @@ import { newId } from "../../src/crypto/id.ts";
 import type { Surroundings } from "../../src/guard/decisions/assess.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
-import { following } from "../../src/guard/streamed-argument.ts";
-import { normalisedBackupCode } from "../../src/otp/backup-codes.ts";
+import { streamArgument } from "../../src/guard/streamed-argument.ts";
+import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { calm, home } from "../sentinel/example.ts";
@@ -76,7 +76,7 @@ function verifying(
 const right = (user: User) => user.code(Date.now());
 const wrong = (user: User) => user.wrongCode(Date.now());
 const backupCode = async (user: User) =>
-  normalisedBackupCode((await user.backupCodes())[0] ?? "") ?? "";
+  normaliseBackupCode((await user.backupCodes())[0] ?? "") ?? "";
 const spentCode = async (user: User) => {
   const code = await backupCode(user);
   await user.verify(code);
@@ -190,13 +190,21 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       title: "of a new user",
       before: erased,
       act: async ({ guard, call, user }) =>
-        await guard.provision(call, user.externalId, following(Promise.resolve({ record: null }))),
+        await guard.provision(
+          call,
+          user.externalId,
+          streamArgument(Promise.resolve({ record: null })),
+        ),
       told: ["user.provisioned success"],
     },
     {
       title: "of one that exists",
       act: async ({ guard, call, user }) =>
-        await guard.provision(call, user.externalId, following(Promise.resolve({ record: null }))),
+        await guard.provision(
+          call,
+          user.externalId,
+          streamArgument(Promise.resolve({ record: null })),
+        ),
       told: ["user.provisioned refused user_exists"],
     },
   ],
@@ -257,7 +265,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       act: async (scene) => {
         const assessed = await assess({ ...scene, call: { ...scene.call, requestId: "earlier" } });
         if (!assessed.ok) return assessed;
-        return await scene.guard.judge(scene.call, assessed.value.id, "fraud");
+        return await scene.guard.recordFeedback(scene.call, assessed.value.id, "fraud");
       },
       told: ["session.judged success fraud"],
     },
@@ -265,7 +273,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       // The edge tells of it.
       title: "of a session nobody knows",
       act: async ({ guard, call, user }) =>
-        await guard.judge(call, assessmentIdOf(newId(call.now), user.id), "fraud"),
+        await guard.recordFeedback(call, assessmentIdOf(newId(call.now), user.id), "fraud"),
       told: [],
     },
   ],

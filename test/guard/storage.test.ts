@@ -47,7 +47,7 @@ function answer(key: string, forgetAt = now + day): KeptAnswer {
     requestId: `request-of-${key}`,
     receipt: `v1:${key}`,
     result: "{}",
-    forgetAt,
+    expiresAt: forgetAt,
   };
 }
 
@@ -60,8 +60,8 @@ describe("An empty guard", () => {
       expect(storage.pending()).toBeUndefined();
       expect(storage.findAnswer("a")).toBeUndefined();
       expect(storage.answers()).toEqual([]);
-      expect(storage.forgetAnswers(now)).toBeUndefined();
-      storage.delivered(1);
+      expect(storage.removeExpiredAnswers(now)).toBeUndefined();
+      storage.removeDelivered(1);
       const tables = sql
         .exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '%cf%'")
         .toArray();
@@ -75,12 +75,12 @@ describe("State and outbox", () => {
     await inGuard((fresh) => {
       const storage = fresh();
       const second = identity({ status: "suspended" });
-      storage.write(identity(), 1, { dispatch: { events: [event] } });
+      storage.write(identity(), 1, { entry: { events: [event] } });
       storage.write(second, 2);
       for (const seen of [storage, fresh()]) {
         expect(seen.live()).toEqual({ state: second, version: 2 });
-        const dispatches = [{ events: [event] }];
-        expect(seen.pending()).toEqual({ state: second, version: 2, dispatches, lastSeq: 1 });
+        const entries = [{ events: [event] }];
+        expect(seen.pending()).toEqual({ state: second, version: 2, entries, lastSeq: 1 });
       }
     });
   });
@@ -90,16 +90,16 @@ describe("State and outbox", () => {
       const storage = fresh();
       for (let version = 1; version <= 51; version += 1) {
         const dispatch = { events: [{ ...event, requestId: `request-${version}` }] };
-        storage.write(identity(), version, { dispatch });
+        storage.write(identity(), version, { entry: dispatch });
       }
       const first = storage.pending();
-      expect(first?.dispatches).toHaveLength(50);
-      expect(first?.dispatches[0]?.events[0]?.requestId).toBe("request-1");
+      expect(first?.entries).toHaveLength(50);
+      expect(first?.entries[0]?.events[0]?.requestId).toBe("request-1");
       expect(first?.lastSeq).toBe(50);
-      storage.delivered(50);
-      expect(storage.pending()?.dispatches[0]?.events[0]?.requestId).toBe("request-51");
-      expect(fresh().pending()?.dispatches).toHaveLength(1);
-      storage.delivered(51);
+      storage.removeDelivered(50);
+      expect(storage.pending()?.entries[0]?.events[0]?.requestId).toBe("request-51");
+      expect(fresh().pending()?.entries).toHaveLength(1);
+      storage.removeDelivered(51);
       expect(storage.pending()).toBeUndefined();
     });
   });
@@ -107,13 +107,13 @@ describe("State and outbox", () => {
   it("stay as they were where anything of a change cannot be written", async () => {
     await inGuard((fresh) => {
       const storage = fresh();
-      storage.write(identity(), 1, { dispatch: { events: [] } });
+      storage.write(identity(), 1, { entry: { events: [] } });
       const unwritable = answer("a", Number.NaN);
       const next = { dispatch: { events: [event] }, history: [session()], answer: unwritable };
       expect(() => storage.write(identity({ status: "suspended" }), 2, next)).toThrow();
       for (const seen of [storage, fresh()]) {
         expect(seen.live()).toEqual({ state: identity(), version: 1 });
-        expect(seen.pending()?.dispatches).toEqual([{ events: [] }]);
+        expect(seen.pending()?.entries).toEqual([{ events: [] }]);
         expect(seen.history()).toEqual([]);
         expect(seen.answers()).toEqual([]);
       }
@@ -126,16 +126,16 @@ describe("What waits to be told of an erased person", () => {
     await inGuard((fresh) => {
       const storage = fresh();
       storage.write(identity(), 1, {
-        dispatch: {
+        entry: {
           events: [event],
           verdict: { assessmentId: "a", verdict: "fraud", source: "feedback", at: now },
         },
       });
-      storage.write(identity({ status: "suspended" }), 2, { dispatch: { events: [event] } });
-      expect(fresh().pending()?.dispatches[1]?.events).toEqual([event]);
+      storage.write(identity({ status: "suspended" }), 2, { entry: { events: [event] } });
+      expect(fresh().pending()?.entries[1]?.events).toEqual([event]);
       storage.write(identity({ status: "erased" }), 3);
       const untold = { events: [{ ...event, personal: null }] };
-      expect(fresh().pending()?.dispatches).toEqual([untold, untold]);
+      expect(fresh().pending()?.entries).toEqual([untold, untold]);
     });
   });
 });
@@ -223,11 +223,11 @@ describe("Kept answers", () => {
       const storage = fresh();
       storage.write(identity(), 1, { answer: answer("late", now + 2) });
       storage.write(identity(), 2, { answer: answer("early", now + 1) });
-      expect(storage.forgetAnswers(now)).toBe(now + 1);
+      expect(storage.removeExpiredAnswers(now)).toBe(now + 1);
       expect(storage.answers()).toHaveLength(2);
-      expect(storage.forgetAnswers(now + 1)).toBe(now + 2);
+      expect(storage.removeExpiredAnswers(now + 1)).toBe(now + 2);
       expect(storage.answers().map(({ key }) => key)).toEqual(["late"]);
-      expect(storage.forgetAnswers(now + 2)).toBeUndefined();
+      expect(storage.removeExpiredAnswers(now + 2)).toBeUndefined();
       expect(storage.answers()).toEqual([]);
     });
   });
@@ -260,7 +260,7 @@ describe("A cleared guard", () => {
   it("is empty at once and after waking, and has no alarm", async () => {
     await inGuard(async (fresh, raw) => {
       const storage = fresh();
-      storage.write(identity(), 1, { dispatch: { events: [event] }, history: [session()] });
+      storage.write(identity(), 1, { entry: { events: [event] }, history: [session()] });
       await raw.setAlarm(Date.now() + day);
       const cleared = storage.clear();
       expect(storage.live()).toBeNull();

@@ -24,7 +24,7 @@ const reached: Readonly<Record<string, (history: History) => number>> = {
 };
 
 /** A code is evaluated anew when what it was held against has changed; so many times, then 503. */
-const mostGatherings = 5;
+const maxGatherings = 5;
 
 function changes(history: History): number {
   const kinds = ["configure", "unlock", "suspend", "reactivate"];
@@ -75,7 +75,7 @@ export function checkHistories(n: number): void {
       const wrong = contradictionIn(policy, history);
       if (wrong !== undefined) expect.fail(`${where}\n${wrong}`);
       // A service that knew no answer would contradict nothing: it owes one unless it was broken off.
-      if (crashes === 0 && changes(history) < mostGatherings) expect(unavailable, where).toBe(0);
+      if (crashes === 0 && changes(history) < maxGatherings) expect(unavailable, where).toBe(0);
       for (const [what, counted] of Object.entries(reached)) {
         sums.set(what, (sums.get(what) ?? 0) + counted(history));
       }

@@ -1,7 +1,7 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { deliveryOf } from "../../src/guard/delivery/delivery.ts";
+import { buildDelivery } from "../../src/guard/delivery/delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
@@ -301,7 +301,7 @@ describe("The service with keys that do not fit its data", () => {
     const tried = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
       const pending = new GuardStorage(storage).pending();
       if (pending === undefined) throw new Error("nothing waits");
-      return await deliveryOf({ ...env, ...other }, pending, Date.now()).catch(causeOf);
+      return await buildDelivery({ ...env, ...other }, pending, Date.now()).catch(causeOf);
     });
     expect(tried).toBe("UnfitKeysError");
     expect(await outboxLength(user)).toBe(1);

@@ -4,7 +4,7 @@ import {
   backupCodeHash,
   codesPerSet,
   newBackupCodes,
-  normalisedBackupCode,
+  normaliseBackupCode,
 } from "../../src/otp/backup-codes.ts";
 
 const letters = "ABCDEFGHJKLMNPRSTUVWXYZ";
@@ -20,7 +20,7 @@ describe("a new set", () => {
       expect(new Set(codes).size).toBe(10);
       for (const code of codes) {
         expect(code).toMatch(form);
-        expect(normalisedBackupCode(code)).toBe(code);
+        expect(normaliseBackupCode(code)).toBe(code);
       }
     }
   });
@@ -94,7 +94,7 @@ describe("the one spelling of a code", () => {
         const mixed = [...first].map((letter, index) =>
           isLower[index] ? letter.toLowerCase() : letter,
         );
-        expect(normalisedBackupCode(`${mixed.join("")}${dash}${last}`)).toBe(`${first}-${last}`);
+        expect(normaliseBackupCode(`${mixed.join("")}${dash}${last}`)).toBe(`${first}-${last}`);
       }),
     );
   });
@@ -102,10 +102,10 @@ describe("the one spelling of a code", () => {
   test("is its own spelling", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 12 }), (text) => {
-        const once = normalisedBackupCode(text);
+        const once = normaliseBackupCode(text);
         if (once !== undefined) {
           expect(once).toMatch(form);
-          expect(normalisedBackupCode(once)).toBe(once);
+          expect(normaliseBackupCode(once)).toBe(once);
         }
       }),
     );
@@ -147,7 +147,7 @@ describe("the one spelling of a code", () => {
     ["a zero-width space", "ABCD-12\u200b34"],
     ["a NUL", "ABCD-1234\0"],
   ])("does not exist for %s", (_, text) => {
-    expect(normalisedBackupCode(text)).toBeUndefined();
+    expect(normaliseBackupCode(text)).toBeUndefined();
   });
 });
 

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiTokenHash, formatApiToken } from "../../src/tenancy/api-token.ts";
-import { forgetTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { atOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { counted } from "../support/counting.ts";
@@ -65,7 +65,7 @@ describe.each(badTokens)(
       const user = await User.withTotp(await Tenant.create());
       const token = await make(user.tenant);
       const code = user.wrongCode(Date.now());
-      forgetTenant(user.tenant.id);
+      invalidateTenant(user.tenant.id);
       expect(await askedBy(() => atOnce(20, () => user.verify(code, token)))).toEqual([]);
       expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
     });
@@ -78,7 +78,7 @@ describe.each(badTokens)(
       const before = await user.profile();
       for (const [method, name] of changes) {
         const { path, body } = requestTo(name, about);
-        forgetTenant(user.tenant.id);
+        invalidateTenant(user.tenant.id);
         expect(await askedBy(async () => [await send(method, path, { token, body })])).toEqual([]);
       }
       expect(await user.profile()).toEqual(before);

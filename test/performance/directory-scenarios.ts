@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { identityIdOf } from "../../src/crypto/id.ts";
-import { forgetTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { type Answer, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { nextWrongCode, type Ready, type Scenario, someone, toRest, withKey } from "./scenario.ts";
@@ -45,7 +45,7 @@ function provisioning(
 
 const provision: readonly Scenario[] = [
   provisioning("new"),
-  provisioning("new, cold token", ({ tenant }) => forgetTenant(tenant.id)),
+  provisioning("new, cold token", ({ tenant }) => invalidateTenant(tenant.id)),
   provisioning("new, with an Idempotency-Key", undefined, (user) =>
     withKey(user, usersPath, newUser),
   ),

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { forgetTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { feed, imported, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
@@ -59,7 +59,7 @@ export const discoverScenarios: readonly Scenario[] = [
     undefined,
     (user) => () => user.discover({ ip: "9.9.9.9" }),
   ),
-  discovering("no lists, cold token", ({ tenant }) => forgetTenant(tenant.id)),
+  discovering("no lists, cold token", ({ tenant }) => invalidateTenant(tenant.id)),
   discovering("no lists, cold guard", evict),
   discovering(
     "no lists, with an Idempotency-Key",

@@ -1,7 +1,7 @@
 /** Verifying a code and reading a profile, in every state a login finds them in. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { forgetTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { answerTo, type User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { fireLogAlarm, refusalLogOf } from "../support/refusal-log.ts";
@@ -59,7 +59,7 @@ function refused(
 }
 
 function forgetToken({ tenant }: User): void {
-  forgetTenant(tenant.id);
+  invalidateTenant(tenant.id);
 }
 
 const rightCodes: readonly Scenario[] = [

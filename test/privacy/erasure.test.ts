@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { retentionDaysOf } from "../../src/tenancy/retention.ts";
@@ -72,7 +72,7 @@ describe("An erasure", () => {
 
     const user = await User.provision(tenant, "leaver-external-id");
     const told = await livedThrough(user);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await witnessHeads(env, Date.now());
     await publishPopulations(env, Date.now());
     const during = await copyOfStores();
@@ -91,7 +91,7 @@ describe("An erasure", () => {
     const empty = { external_id: null, locked_until: null, state: null };
     expect(tombstone).toMatchObject({ ...empty, status: "erased" });
     await evict(user);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await publishPopulations(env, Date.now());
     // What the trail goes on telling: ids, hashes, and boxes whose key is gone.
     const trail = wordsIn(await rowsOf("SELECT * FROM audit_events"));

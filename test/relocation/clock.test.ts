@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { removeBelow } from "../../src/audit/store.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { databaseAt } from "../../src/db/shards.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
@@ -49,7 +49,7 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
     await movedUpTo(tenant, 1, phase);
     const before = [await dataIn(0, tenant), await dataIn(1, tenant)];
     const now = Date.now();
-    await sealTrails(env, now);
+    await integrateLogs(env, now);
     await witnessHeads(env, now);
     await archiveTrails(env, now + 2 * dayMs, retentionDaysOf);
     await deleteExpired(env, now + 200 * dayMs);

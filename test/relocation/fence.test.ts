@@ -1,7 +1,7 @@
 /** Another isolate remembers for 25 s where a tenant lived: what it does with that. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { rememberShard } from "../../src/db/shards.ts";
+import { cacheShard } from "../../src/db/shards.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
@@ -20,7 +20,7 @@ let told: string[];
 
 /** As an isolate that asked a moment before the switch. */
 function staleMemory(): void {
-  rememberShard(env, tenant.id, 0, Date.now());
+  cacheShard(env, tenant.id, 0, Date.now());
 }
 
 /** Moved, with the rows of before still in the old database. */

@@ -8,7 +8,7 @@ import { drained, trailOf } from "../support/settled.ts";
 /** Some sixty moves, ms. */
 const longestRun = 240_000;
 /** More than a move of so few rows has statements. */
-const mostStatements = 120;
+const maxStatements = 120;
 
 beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation(() => {});
@@ -53,7 +53,7 @@ it.each([
   },
   async (_when, isDone) => {
     let statements = 0;
-    for (; statements < mostStatements; statements += 1) {
+    for (; statements < maxStatements; statements += 1) {
       const world = await populated();
       const { tenant } = world;
       const { reached } = await killedAfter(statements, isDone, async () => {
@@ -71,6 +71,6 @@ it.each([
       if (!reached) break;
     }
     expect(statements).toBeGreaterThan(40);
-    expect(statements).toBeLessThan(mostStatements);
+    expect(statements).toBeLessThan(maxStatements);
   },
 );

@@ -5,10 +5,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { sealTrails } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { dbFor, shardOf } from "../../src/db/shards.ts";
-import { deliveryOf, fileDelivery } from "../../src/guard/delivery/delivery.ts";
+import { buildDelivery, fileDelivery } from "../../src/guard/delivery/delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import worker from "../../src/index.ts";
@@ -198,7 +198,7 @@ describe("What runs by the clock", () => {
   it("seals and witnesses its trail", async () => {
     const { tenant, user } = await onOther();
     await drained(user);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await witnessHeads(env, Date.now());
     expect(await rowsIn(1, "audit_trees", tenant.id)).toMatchObject([
       { size: 4, witnessed_size: 4 },
@@ -211,7 +211,7 @@ describe("What runs by the clock", () => {
     const tenant = await Tenant.create("test", { shard: 1 });
     const patient = await Tenant.create("test", { shard: 1 });
     await tenant.setSettings({ audit: { retention_days: 1 } });
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await archiveTrails(env, Date.now() + 2 * dayMs, retentionDaysOf);
     expect(await rowsIn(1, "audit_events", tenant.id)).toEqual([]);
     expect(await rowsIn(1, "audit_events", patient.id)).toHaveLength(2);
@@ -257,7 +257,7 @@ describe("With one database", () => {
     const delivered = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
       const pending = new GuardStorage(storage).pending();
       if (pending === undefined) throw new Error("nothing waits");
-      const delivery = await deliveryOf(one, pending, Date.now());
+      const delivery = await buildDelivery(one, pending, Date.now());
       return await fileDelivery(one, delivery).catch(causeOf);
     });
     expect(delivered).toContain("FencedTenantError");

@@ -12,7 +12,7 @@ import { signalNames } from "../../src/sentinel/reason.ts";
 import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
 import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
 import {
-  mostFailuresCounted,
+  maxFailuresCounted,
   priorProbability,
   velocityLimits,
   weights,
@@ -322,7 +322,7 @@ describe("each signal by itself", () => {
   });
 
   test("failures weigh by their number, five and more the same", () => {
-    expect(mostFailuresCounted).toBe(5);
+    expect(maxFailuresCounted).toBe(5);
     for (const failedAttempts of [0, 1, 2, 3, 4, 5, 6, 100]) {
       const [reason] = reasonsFor(identity({ failedAttempts }), []);
       const counted = Math.min(failedAttempts, 5);

@@ -13,7 +13,7 @@ export const tenantTables = [
   "populations",
 ] as const;
 
-const mostSlices = 200;
+const maxSlices = 200;
 
 export async function relocate(tenant: Tenant, shard: number, limit = 100): Promise<Answer> {
   return await send("POST", `/v1/tenants/${tenant.id}/relocation`, {
@@ -33,7 +33,7 @@ export async function minuteAfterSwitch(tenant: Tenant): Promise<void> {
 
 /** Sends slices until the move is over. @returns the answer to the last */
 export async function moved(tenant: Tenant, shard: number, limit?: number): Promise<Answer> {
-  for (let n = 0; n < mostSlices; n += 1) {
+  for (let n = 0; n < maxSlices; n += 1) {
     const answer = await relocate(tenant, shard, limit);
     if (answer.status !== 200) throw new Error(`Not moved: ${JSON.stringify(answer.body)}`);
     const { phase, done } = answer.body.relocation;
@@ -45,7 +45,7 @@ export async function moved(tenant: Tenant, shard: number, limit?: number): Prom
 
 /** Sends slices of one page until the move is in that phase. */
 export async function movedUpTo(tenant: Tenant, shard: number, phase: string): Promise<void> {
-  for (let n = 0; n < mostSlices; n += 1) {
+  for (let n = 0; n < maxSlices; n += 1) {
     const { body } = await relocate(tenant, shard, 1);
     if (body.relocation.phase === phase) return;
   }

@@ -1,7 +1,7 @@
 /** A tenant's trail: filed without a guard, read over HTTP and from the tables. */
 import { env } from "cloudflare:workers";
 import type { AuditEvent } from "../../src/audit/event.ts";
-import { filed } from "../../src/audit/stamp.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { newId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
@@ -31,7 +31,7 @@ export function eventOf(tenantId: string, at: number): AuditEvent {
 /** Files events as the service does, at the end of the tenant's log. */
 export async function fileEvents(tenantId: string, events: readonly AuditEvent[]): Promise<void> {
   const db = await dbFor(env, tenantId);
-  const stamped = await filed(configNow(env).auditSigningKeys, events);
+  const stamped = await stampEvents(configNow(env).auditSigningKeys, events);
   for (let start = 0; start < stamped.length; start += eventsPerStatement) {
     const some = stamped.slice(start, start + eventsPerStatement);
     await runBatch(db, [insertEvents(db, tenantId, some)]);

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { apiTokenHash } from "../../src/tenancy/api-token.ts";
-import { forgetTenant, resolveToken } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant, resolveToken } from "../../src/tenancy/resolve-token.ts";
 import { Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
 import { sql } from "../support/trail.ts";
@@ -16,7 +16,7 @@ let token: string;
 beforeEach(async () => {
   tenant = await Tenant.create();
   token = await tenant.tokenWith(["idp:read"]);
-  forgetTenant(tenant.id);
+  invalidateTenant(tenant.id);
 });
 
 afterEach(() => {
@@ -52,7 +52,7 @@ describe("What was read of a token", () => {
 
   it("holds though other tokens are read after it", async () => {
     const other = await tenant.tokenWith(["idp:read"]);
-    forgetTenant(tenant.id);
+    invalidateTenant(tenant.id);
     await resolvedAt(start);
     await resolvedAt(start, other);
     await revokeElsewhere();
@@ -67,7 +67,7 @@ describe("What was read of a token", () => {
     // Fifty times a thousand entries are remembered.
     const others: string[] = [];
     while (others.length < 50) others.push(await tenant.tokenWith(["idp:read"]));
-    forgetTenant(tenant.id);
+    invalidateTenant(tenant.id);
     await resolvedAt(start);
     await revokeElsewhere();
     for (const other of others.slice(1)) await resolvedAt(start, other);
@@ -78,7 +78,7 @@ describe("What was read of a token", () => {
 
   it("is not kept when something changed here while it was read", async () => {
     const reading = resolvedAt(start);
-    forgetTenant(tenant.id);
+    invalidateTenant(tenant.id);
     expect(await reading).toMatchObject({ revoked: false });
     await revokeElsewhere();
     expect(await resolvedAt(start + 1)).toMatchObject({ revoked: true });
@@ -110,7 +110,7 @@ describe("The last use of a token", () => {
   it("is noted once a minute", async () => {
     expect((await resolvedAt(start)).notes).toBe(1);
     expect((await resolvedAt(start + 59_999)).notes).toBe(0);
-    forgetTenant(tenant.id);
+    invalidateTenant(tenant.id);
     expect((await resolvedAt(start + 60_000)).notes).toBe(1);
   });
 

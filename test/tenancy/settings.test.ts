@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
-  contradictionsIn,
+  findContradictions,
   effectiveSettings,
-  mergedPatch,
+  mergePatch,
   policyOf,
   settingsPatchSchema,
 } from "../../src/tenancy/settings.ts";
@@ -32,7 +32,7 @@ function refusedAt(patch: unknown): string[] {
 describe("a tenant that has set nothing", () => {
   test("has the defaults of the contract", () => {
     expect(effectiveSettings({})).toEqual(defaults);
-    expect(contradictionsIn(effectiveSettings({}))).toEqual([]);
+    expect(findContradictions(effectiveSettings({}))).toEqual([]);
   });
 
   test("has the default policy", () => {
@@ -99,7 +99,7 @@ describe("a patch", () => {
       lockout: { lock_seconds: 30 },
       sentinel: { allow: ["198.51.100.0/24"], challenge_at: 0.4 },
     };
-    expect(effectiveSettings(mergedPatch(earlier, later))).toEqual({
+    expect(effectiveSettings(mergePatch(earlier, later))).toEqual({
       lockout: { ...defaults.lockout, lock_seconds: 30, disable_after: 50 },
       otp: defaults.otp,
       sentinel: {
@@ -115,8 +115,8 @@ describe("a patch", () => {
 
   test("of nothing changes nothing", () => {
     const set = { lockout: { lock_seconds: 60 }, sentinel: { challenge_at: 0.4 } };
-    expect(effectiveSettings(mergedPatch(set, {}))).toEqual(effectiveSettings(set));
-    expect(effectiveSettings(mergedPatch({}, set))).toEqual(effectiveSettings(set));
+    expect(effectiveSettings(mergePatch(set, {}))).toEqual(effectiveSettings(set));
+    expect(effectiveSettings(mergePatch({}, set))).toEqual(effectiveSettings(set));
   });
 
   test("set twice is as set once", () => {
@@ -135,8 +135,8 @@ describe("a patch", () => {
     );
     fc.assert(
       fc.property(patches, patches, (earlier, later) => {
-        const both = mergedPatch(earlier, later);
-        expect(effectiveSettings(mergedPatch(both, later))).toEqual(effectiveSettings(both));
+        const both = mergePatch(earlier, later);
+        expect(effectiveSettings(mergePatch(both, later))).toEqual(effectiveSettings(both));
         expect(effectiveSettings(both).lockout.lock_seconds).toBe(
           later.lockout?.lock_seconds ?? earlier.lockout?.lock_seconds ?? 900,
         );
@@ -264,14 +264,14 @@ describe("settings contradict themselves", () => {
     ["the first lock above the longest", { lockout: { lock_seconds: 86_401 } }, "max_lock_seconds"],
     ["disabled before locked", { lockout: { disable_after: 4 } }, "disable_after"],
   ])("with %s", (_, patch, field) => {
-    const found = contradictionsIn(effectiveSettings(patch));
+    const found = findContradictions(effectiveSettings(patch));
     expect(found.map(({ path }) => path)).toEqual([`lockout.${field}`]);
   });
 
   test.each([{ sentinel: { deny_at: 0.4999 } }, { sentinel: { challenge_at: 0.8001 } }])(
     "with denial below challenge: %j",
     (patch) => {
-      const found = contradictionsIn(effectiveSettings(patch));
+      const found = findContradictions(effectiveSettings(patch));
       expect(found).toEqual([
         { path: "sentinel.deny_at", message: "must not be less than challenge_at" },
       ]);
@@ -279,7 +279,7 @@ describe("settings contradict themselves", () => {
   );
 
   test("in all the places where they do", () => {
-    const found = contradictionsIn(
+    const found = findContradictions(
       effectiveSettings({
         lockout: { lock_seconds: 2, max_lock_seconds: 1, max_failed_attempts: 2, disable_after: 1 },
         sentinel: { challenge_at: 0.2, deny_at: 0.1 },
@@ -297,6 +297,6 @@ describe("settings contradict themselves", () => {
       lockout: { lock_seconds: 60, max_lock_seconds: 60, max_failed_attempts: 7, disable_after: 7 },
       sentinel: { challenge_at: 0.7, deny_at: 0.7 },
     });
-    expect(contradictionsIn(equal)).toEqual([]);
+    expect(findContradictions(equal)).toEqual([]);
   });
 });

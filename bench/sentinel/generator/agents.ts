@@ -32,7 +32,7 @@ const irregular = /\b(Version|CriOS|GSA|iPhone OS|CPU OS|SamsungBrowser)([/ ])(\
 const frozen = /^(10|15|16|17|18)_/;
 
 /** A version that fewer have is a fake or a fossil, not a step that others take. */
-const leastShare = 0.0005;
+const minShare = 0.0005;
 
 function isLater(left: string, right: string): number {
   const parts = (text: string) => text.split(/[._]/).map(Number);
@@ -56,7 +56,7 @@ function laddersOf(agents: readonly KnownAgent[]): Map<string, string[]> {
   }
   return new Map(
     [...seen].map(([token, versions]) => {
-      const common = [...versions].filter(([, weight]) => weight >= leastShare);
+      const common = [...versions].filter(([, weight]) => weight >= minShare);
       return [token, common.map(([version]) => version).toSorted(isLater)];
     }),
   );

@@ -11,7 +11,7 @@ import { type NetworkTable, providersOf } from "./networks.ts";
 const version = "2.3.2026061719";
 const root = join(import.meta.dirname, "..", "..", "..");
 const cache = join(root, "node_modules", ".cache", "edge-idp");
-const mostBytes = 64 * 1024 * 1024;
+const maxBytes = 64 * 1024 * 1024;
 
 const tableSchema = z.object({
   source: z.string(),
@@ -34,7 +34,7 @@ function lines(name: "asn" | "asn-country"): string[][] {
     execFileSync("npm", ["pack", wanted, "--pack-destination", cache], { stdio: "ignore", shell });
   }
   const file = `package/${name}-ipv4-num.csv`;
-  const text = execFileSync("tar", ["-xzOf", archive, file], { maxBuffer: mostBytes });
+  const text = execFileSync("tar", ["-xzOf", archive, file], { maxBuffer: maxBytes });
   return text
     .toString("utf8")
     .split("\n")

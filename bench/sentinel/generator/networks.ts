@@ -33,8 +33,8 @@ export interface CountryRange extends OwnedRange {
 
 /** Fewer addresses than a /20 in the country: no provider of homes. */
 const fewestAddresses = 4096;
-const mostProvidersPerCountry = 300;
-const mostRanges = 48;
+const maxProvidersPerCountry = 300;
+const maxRanges = 48;
 
 /**
  * Data centres, states and companies hold many addresses that nobody logs in from. Both users and
@@ -70,7 +70,7 @@ export function providersOf(
 function measured(provider: Pick<Provider, "asn" | "country" | "ranges">): Provider {
   const bySize = provider.ranges.toSorted((left, right) => right[1] - left[1]);
   const addresses = bySize.reduce((sum, [, size]) => sum + size, 0);
-  return { ...provider, addresses, ranges: bySize.slice(0, mostRanges) };
+  return { ...provider, addresses, ranges: bySize.slice(0, maxRanges) };
 }
 
 function largestOf(providers: readonly Provider[]): Provider[] {
@@ -81,7 +81,7 @@ function largestOf(providers: readonly Provider[]): Provider[] {
     .filter(({ country }) => {
       const count = counts.get(country) ?? 0;
       counts.set(country, count + 1);
-      return count < mostProvidersPerCountry;
+      return count < maxProvidersPerCountry;
     });
 }
 

@@ -64,7 +64,7 @@ const hoursOfDay = new Weighted(
   rhythmRates.day.map((weight, hour) => ({ hour, weight })),
   ({ weight }) => weight,
 );
-const mostOfWeek = Math.max(...rhythmRates.week);
+const maxOfWeek = Math.max(...rhythmRates.week);
 
 /** The hours of one person. */
 export interface Rhythm {
@@ -91,7 +91,7 @@ function someHour({ own }: Rhythm, random: Random): number {
 function atUsualHour(at: number, rhythm: Rhythm, random: Random): number {
   let day = Math.floor((at + rhythm.offsetMs) / dayMs);
   const weight = rhythmRates.week[(day + daysBeforeEpoch) % 7] ?? 1;
-  if (!random.chance(weight / mostOfWeek)) day += 1;
+  if (!random.chance(weight / maxOfWeek)) day += 1;
   return Math.round(day * dayMs + someHour(rhythm, random) * hourMs - rhythm.offsetMs);
 }
 

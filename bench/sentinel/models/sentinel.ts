@@ -26,7 +26,7 @@ import type { Login, Model } from "../login.ts";
 const dayMs = 24 * 60 * 60 * 1000;
 /** As src/sentinel/population/publish.ts counts, which does it every hour. */
 const countedMs = 90 * dayMs;
-const mostSessions = 20_000;
+const maxSessions = 20_000;
 const publishedEveryMs = 7 * dayMs;
 
 const tenantId = "bench";
@@ -129,7 +129,7 @@ class Course {
   #publish(at: number): void {
     if (at - this.#publishedAt < publishedEveryMs) return;
     this.#sessions = this.#sessions.filter((session) => session.at > at - countedMs);
-    this.#population = populationOf(this.#sessions.slice(-mostSessions), at);
+    this.#population = populationOf(this.#sessions.slice(-maxSessions), at);
     this.#publishedAt = at;
   }
 }

@@ -25,7 +25,7 @@ const size = 240;
 const gap = { left: 56, top: 34, right: 26, bottom: 48 } as const;
 const columns = 3;
 const head = 64;
-const mostPoints = 240;
+const maxPoints = 240;
 /** To be told apart on white and on black, and by their dashes where colours are not seen. */
 const strokes = [
   { colour: "#8a8f98", dash: "2 3" },
@@ -52,7 +52,7 @@ function text(x: number, y: number, content: string, more = ""): string {
 
 /** Leaves out points that no eye would miss. */
 function thinned(points: Line["points"]): Line["points"] {
-  const step = Math.ceil(points.length / mostPoints);
+  const step = Math.ceil(points.length / maxPoints);
   return points.filter((_, place) => place % step === 0 || place === points.length - 1);
 }
 

@@ -5,11 +5,11 @@
  */
 
 import { FencedTenantError, runBatch, type Statement } from "../../db/client.ts";
-import { controlDb, forgetShard, shardOf } from "../../db/shards.ts";
-import type { FiledEvent } from "../stamp.ts";
+import { controlDb, invalidateShard, shardOf } from "../../db/shards.ts";
+import type { StampedEvent } from "../stamp.ts";
 import { insertEvents } from "../store.ts";
 import { deliverControlEvents } from "./deliver.ts";
-import { keepEvents } from "./store.ts";
+import { enqueueEvents } from "./store.ts";
 
 /**
  * @param shard where the tenant will live, for one that is being made
@@ -18,7 +18,7 @@ import { keepEvents } from "./store.ts";
 export async function changeWithEvents(
   env: Env,
   owner: { readonly tenantId: string; readonly shard?: number },
-  events: readonly FiledEvent[],
+  events: readonly StampedEvent[],
   change: readonly Statement[],
 ): Promise<void> {
   const { tenantId } = owner;
@@ -31,9 +31,9 @@ export async function changeWithEvents(
     } catch (error) {
       // The tenant is leaving or has left: of the batch nothing has happened.
       if (!(error instanceof FencedTenantError)) throw error;
-      forgetShard(tenantId);
+      invalidateShard(tenantId);
     }
   }
-  await runBatch(db, [...change, ...keepEvents(db, tenantId, events)]);
+  await runBatch(db, [...change, ...enqueueEvents(db, tenantId, events)]);
   await deliverControlEvents(env, tenantId);
 }

@@ -4,27 +4,27 @@ import { runBatch } from "../../db/client.ts";
 import { controlDb, databaseAt } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
 import { insertEvents } from "../store.ts";
-import { listOwners, listWaiting, removeWaiting } from "./store.ts";
+import { listWaitingTenants, listWaiting, removeWaiting } from "./store.ts";
 
 /** What is left waits for the next run. */
-const mostTenantsPerRun = 200;
-const mostPerTenant = 2_000;
+const maxTenantsPerRun = 200;
+const maxPerTenant = 2_000;
 /** Ids that one statement may name, beside the tenant. */
-const mostPerStatement = 99;
+const maxPerStatement = 99;
 
-function notDelivered(error: unknown, tenantId?: string): void {
+function logFailure(error: unknown, tenantId?: string): void {
   log("error", "control_events_not_delivered", {
     cause: causeOf(error),
     ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
   });
 }
 
-async function deliverThoseOf(env: Env, tenantId: string): Promise<void> {
+async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
   const control = controlDb(env);
   try {
-    const waiting = await listWaiting(control, tenantId, mostPerTenant);
-    for (let from = 0; from < waiting.length; from += mostPerStatement) {
-      const some = waiting.slice(from, from + mostPerStatement);
+    const waiting = await listWaiting(control, tenantId, maxPerTenant);
+    for (let from = 0; from < waiting.length; from += maxPerStatement) {
+      const some = waiting.slice(from, from + maxPerStatement);
       const events = some.map(({ event }) => event);
       const db = databaseAt(env, some[0]?.shard ?? 0);
       await runBatch(db, [insertEvents(db, tenantId, events)]);
@@ -35,7 +35,7 @@ async function deliverThoseOf(env: Env, tenantId: string): Promise<void> {
       );
     }
   } catch (error) {
-    notDelivered(error, tenantId);
+    logFailure(error, tenantId);
   }
 }
 
@@ -45,11 +45,11 @@ async function deliverThoseOf(env: Env, tenantId: string): Promise<void> {
  * @param tenantId one tenant's only, where given
  */
 export async function deliverControlEvents(env: Env, tenantId?: string): Promise<void> {
-  if (tenantId !== undefined) return await deliverThoseOf(env, tenantId);
+  if (tenantId !== undefined) return await deliverTenantEvents(env, tenantId);
   try {
-    const owners = await listOwners(controlDb(env), mostTenantsPerRun);
-    for (const owner of owners) await deliverThoseOf(env, owner);
+    const owners = await listWaitingTenants(controlDb(env), maxTenantsPerRun);
+    for (const owner of owners) await deliverTenantEvents(env, owner);
   } catch (error) {
-    notDelivered(error);
+    logFailure(error);
   }
 }

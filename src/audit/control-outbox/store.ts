@@ -1,25 +1,25 @@
 /** Audit events that wait in `DB` for the database their tenant lives in. */
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { chunked, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
+import { chunk, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { tenants } from "../../db/tables.ts";
-import type { FiledEvent } from "../stamp.ts";
+import type { StampedEvent } from "../stamp.ts";
 import { controlOutbox } from "../tables.ts";
 
 const columns = 3;
 
 /** For the batch that carries out what the events tell of. */
-export function keepEvents(
+export function enqueueEvents(
   db: Database,
   tenantId: string,
-  events: readonly FiledEvent[],
+  events: readonly StampedEvent[],
 ): Statement[] {
-  return chunked(events, columns).map((some) =>
+  return chunk(events, columns).map((some) =>
     db.insert(controlOutbox).values(some.map((event) => ({ tenantId, id: event.id, event }))),
   );
 }
 
 /** The same for one event, where the condition holds when the batch runs. */
-export function keepEventWhere(db: Database, event: FiledEvent, condition: SQL): Statement {
+export function enqueueEventWhere(db: Database, event: StampedEvent, condition: SQL): Statement {
   const { tenantId, id } = event;
   return db
     .insert(controlOutbox)
@@ -27,13 +27,13 @@ export function keepEventWhere(db: Database, event: FiledEvent, condition: SQL):
 }
 
 export interface WaitingEvent {
-  readonly event: FiledEvent;
+  readonly event: StampedEvent;
   /** Where the tenant lives now. */
   readonly shard: number;
 }
 
 /** Tenants of which something waits. @throws StoreError, as all of these */
-export async function listOwners(db: Database, limit: number): Promise<string[]> {
+export async function listWaitingTenants(db: Database, limit: number): Promise<string[]> {
   const rows = await withinStoreTimeout(
     db.selectDistinct({ tenantId: controlOutbox.tenantId }).from(controlOutbox).limit(limit),
   );

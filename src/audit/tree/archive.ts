@@ -17,7 +17,7 @@ import { findHead } from "./store.ts";
 
 /** No tenant keeps its events in D1 for less. */
 export const shortestRetentionDays = 1;
-const mostPerObject = 2_000;
+const maxPerObject = 2_000;
 /** Objects per log and in a run; what is left waits for the next. */
 const objectsPerLog = 10;
 const objectsPerRun = 150;
@@ -105,7 +105,7 @@ async function archiveLog(
   for (; objects < objectsPerLog; objects += 1) {
     const first = await firstLeaf(db, tenantId);
     if (first === undefined) break;
-    const events = await readLog(db, tenantId, first, size, mostPerObject);
+    const events = await readLog(db, tenantId, first, size, maxPerObject);
     const old = oldest(events, cutoff);
     if (old.length === 0) break;
     const count = await archiveEvents(bucket, tenantId, first, old);
@@ -172,8 +172,8 @@ export async function archiveTrails(
 async function objectsAt(bucket: R2Bucket, tenantId: string, leafIndex: number) {
   const wanted = nameOf(tenantId, leafIndex);
   // An object that begins earlier than this ends before the leaf.
-  let startAfter = nameOf(tenantId, Math.max(0, leafIndex - mostPerObject));
-  let holder = leafIndex < mostPerObject ? nameOf(tenantId, 0) : undefined;
+  let startAfter = nameOf(tenantId, Math.max(0, leafIndex - maxPerObject));
+  let holder = leafIndex < maxPerObject ? nameOf(tenantId, 0) : undefined;
   for (;;) {
     const prefix = prefixOf(tenantId);
     const { objects, truncated } = await withinStoreTimeout(bucket.list({ prefix, startAfter }));

@@ -5,7 +5,7 @@ import { dbFor } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
-import { type OpenedEvent, opened } from "../decrypt-events.ts";
+import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
 import { readTiles } from "./store.ts";
 import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
 import { readTrail } from "./trail.ts";
@@ -19,7 +19,7 @@ const eventsPerChunk = 1_000;
 const chunksPerAnswer = 125;
 
 /** An event with the hash that the tree has for its leaf, hex; null where the tree has none. */
-export interface ExportedEvent extends OpenedEvent {
+export interface ExportedEvent extends DecryptedEvent {
   readonly leafHash: string | null;
 }
 
@@ -58,7 +58,7 @@ async function readChunk(
   const [first, last] = [stored[0], stored.at(-1)];
   if (first === undefined || last === undefined) return [];
   const [events, hashOf] = await Promise.all([
-    opened(db, config, tenantId, stored),
+    decryptEvents(db, config, tenantId, stored),
     leafHashes(db, tenantId, first.leafIndex, last.leafIndex + 1),
   ]);
   return events.map((event) => ({ ...event, leafHash: hashOf(event.leafIndex) }));

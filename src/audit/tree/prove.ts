@@ -6,7 +6,7 @@ import { AppError, invalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { firstLeaf } from "../store.ts";
 import { consistencyRanges, inclusionRanges, type Range } from "./merkle.ts";
-import { sealTrail } from "./seal.ts";
+import { integrateLog } from "./seal.ts";
 import { type OwnHead, ownHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
 import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
@@ -43,7 +43,7 @@ export interface ConsistencyProof {
 export async function newestHead(asked: Asked): Promise<OwnHead> {
   const { env, config, requestId, arrivedAt } = asked;
   const { tenantId } = asked.caller;
-  await sealTrail(env, tenantId, arrivedAt).catch((error: unknown) =>
+  await integrateLog(env, tenantId, arrivedAt).catch((error: unknown) =>
     log("error", "audit_seal_failed", {
       request_id: requestId,
       tenant_id: tenantId,

@@ -15,17 +15,17 @@ import { DeadlineError } from "../../deadline.ts";
 import { type Config, configNow } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
 import { leafData } from "../leaf.ts";
-import { leafOf, stampOf } from "../stamp.ts";
+import { leafOf, checkStamp } from "../stamp.ts";
 import { leafHash } from "./merkle.ts";
 import { originOf } from "./note.ts";
 import { ownHead, signedNote } from "./signer.ts";
 import {
-  findUnsealed,
+  findUnintegrated,
   type NewHead,
   readRanges,
   readTiles,
-  type UnsealedEvent,
-  type UnsealedLog,
+  type UnintegratedEvent,
+  type UnintegratedLog,
   writeHeads,
 } from "./store.ts";
 import { appended, edgeTiles, MissingTileError, type Tile, TileSet } from "./tiles.ts";
@@ -39,10 +39,10 @@ const eventsPerRound = 4_000;
 const eventsPerLog = 2_000;
 const logsPerRound = 80;
 /** Rounds of one pass, over all databases; what is left waits for the next. */
-const mostRounds = 50;
+const maxRounds = 50;
 
 /** Deadlines missed in one pass, after which the store is given up until the next. */
-const mostDeadlinesMissed = 5;
+const maxDeadlinesMissed = 5;
 /** A log that is slow to read is tried with ever fewer events, down to so many. */
 const fewestEvents = 50;
 
@@ -53,13 +53,13 @@ type Trouble =
   | "audit_key_missing"
   | "audit_seal_put_off";
 
-interface Allotment extends UnsealedLog {
+interface Allotment extends UnintegratedLog {
   /** Leaves to seal now: up to here, exclusive. */
   readonly below: number;
 }
 
 /** As many events as a round takes, of as many logs as it can. */
-function allotted(logs: readonly UnsealedLog[]): Allotment[] {
+function allotted(logs: readonly UnintegratedLog[]): Allotment[] {
   const allotments: Allotment[] = [];
   let left = eventsPerRound;
   for (const entry of logs) {
@@ -72,7 +72,7 @@ function allotted(logs: readonly UnsealedLog[]): Allotment[] {
 }
 
 /** Where and with what the sealer works. */
-interface Sealer {
+interface Integrator {
   readonly env: Env;
   readonly config: Config;
   readonly db: Database;
@@ -91,7 +91,11 @@ interface Sealer {
  * Whether the tiles are those under the newest head, and we signed it. A log without a head is new,
  * unless the witness knows one: then somebody has removed it, to have another history signed.
  */
-async function isIntact({ env, config }: Sealer, entry: UnsealedLog, edge: readonly Tile[]) {
+async function isIntact(
+  { env, config }: Integrator,
+  entry: UnintegratedLog,
+  edge: readonly Tile[],
+) {
   const { tenantId, size, note } = entry;
   if (note === null) return (await listWitnessed(env, tenantId, 1)).length === 0;
   const head = await ownHead(config.auditSigningKeys, { tenantId, size, note });
@@ -105,16 +109,16 @@ async function isIntact({ env, config }: Sealer, entry: UnsealedLog, edge: reado
 }
 
 /** The leaves that can be sealed, up to the first event that cannot. */
-function sealableLeaves(
+function integrableLeaves(
   config: Config,
   from: number,
-  events: readonly UnsealedEvent[],
+  events: readonly UnintegratedEvent[],
 ): { readonly leaves: readonly Uint8Array[]; readonly trouble?: Trouble } {
   const leaves: Uint8Array[] = [];
   for (const event of events) {
     if (event.leafIndex !== from + leaves.length) return { leaves, trouble: "audit_log_gap" };
     const leaf = leafData(leafOf(event));
-    const stamp = stampOf(config.auditSigningKeys, event, leaf);
+    const stamp = checkStamp(config.auditSigningKeys, event, leaf);
     if (stamp !== "ours") {
       const trouble = stamp === "forged" ? "audit_event_forged" : "audit_key_missing";
       return { leaves, trouble };
@@ -133,16 +137,16 @@ function troubleIn(error: unknown): Trouble {
 }
 
 async function headOn(
-  sealer: Sealer,
+  sealer: Integrator,
   entry: Allotment,
   edge: readonly Tile[],
-  events: readonly UnsealedEvent[],
+  events: readonly UnintegratedEvent[],
 ): Promise<NewHead | Trouble> {
   const { config, now } = sealer;
   const { tenantId, size: extendsSize } = entry;
   try {
     if (!(await isIntact(sealer, entry, edge))) return "audit_tree_damaged";
-    const { leaves, trouble = "audit_log_gap" } = sealableLeaves(config, extendsSize, events);
+    const { leaves, trouble = "audit_log_gap" } = integrableLeaves(config, extendsSize, events);
     if (leaves.length === 0) return trouble;
     const { size, root, changed } = appended(edge, extendsSize, leaves);
     const head = { origin: originOf(tenantId), size, root, sealedAt: now };
@@ -154,7 +158,10 @@ async function headOn(
 }
 
 /** Seals all of these, or none. @throws StoreError, also where another sealer was faster */
-async function sealTogether(sealer: Sealer, allotments: readonly Allotment[]): Promise<NewHead[]> {
+async function integrateTogether(
+  sealer: Integrator,
+  allotments: readonly Allotment[],
+): Promise<NewHead[]> {
   const { db } = sealer;
   const [events, edges] = await Promise.all([
     readRanges(
@@ -185,35 +192,42 @@ async function sealTogether(sealer: Sealer, allotments: readonly Allotment[]): P
  * Where one log holds the others up, because it is damaged, slow to read or was just sealed, each goes
  * alone, and one that is slow with fewer events. @throws StoreError where the store misses deadlines
  */
-async function sealApart(sealer: Sealer, allotments: readonly Allotment[]): Promise<NewHead[]> {
+async function integrateSeparately(
+  sealer: Integrator,
+  allotments: readonly Allotment[],
+): Promise<NewHead[]> {
   try {
-    return await sealTogether(sealer, allotments);
+    return await integrateTogether(sealer, allotments);
   } catch (error) {
     if (error instanceof FencedTenantError) sealer.fenced = error;
     const isSlow = error instanceof StoreError && error.cause instanceof DeadlineError;
     if (isSlow) {
       sealer.deadlinesMissed += 1;
-      if (sealer.deadlinesMissed >= mostDeadlinesMissed) throw error;
+      if (sealer.deadlinesMissed >= maxDeadlinesMissed) throw error;
     }
     const [only, ...others] = allotments;
     if (only !== undefined && others.length === 0) {
       const count = Math.floor((only.below - only.size) / 4);
       if (isSlow && count >= fewestEvents) {
-        return await sealApart(sealer, [{ ...only, below: only.size + count }]);
+        return await integrateSeparately(sealer, [{ ...only, below: only.size + count }]);
       }
       log("info", "audit_seal_put_off", { tenant_id: only.tenantId, cause: causeOf(error) });
       return [];
     }
     const heads: NewHead[] = [];
-    for (const allotment of allotments) heads.push(...(await sealApart(sealer, [allotment])));
+    for (const allotment of allotments)
+      heads.push(...(await integrateSeparately(sealer, [allotment])));
     return heads;
   }
 }
 
 /** Seals one round; gives the logs that have more to seal. */
-async function sealRound(sealer: Sealer, logs: readonly UnsealedLog[]): Promise<UnsealedLog[]> {
+async function integrateRound(
+  sealer: Integrator,
+  logs: readonly UnintegratedLog[],
+): Promise<UnintegratedLog[]> {
   const allotments = allotted(logs);
-  const heads = await sealApart(sealer, allotments);
+  const heads = await integrateSeparately(sealer, allotments);
   const sealed = new Map(heads.map((head) => [head.tenantId, head]));
   const unfinished = allotments.flatMap((entry) => {
     const head = sealed.get(entry.tenantId);
@@ -226,30 +240,30 @@ async function sealRound(sealer: Sealer, logs: readonly UnsealedLog[]): Promise<
 }
 
 /** One pass over the database's logs, or over one of them. */
-async function sealPass(sealer: Sealer, tenantId?: string): Promise<void> {
+async function integratePass(sealer: Integrator, tenantId?: string): Promise<void> {
   let after = "";
-  let logs: UnsealedLog[] = [];
+  let logs: UnintegratedLog[] = [];
   for (let round = 0; round < sealer.rounds; round += 1) {
     if (logs.length === 0) {
-      logs = await findUnsealed(sealer.db, { after, tenantId }, logsPerRound);
+      logs = await findUnintegrated(sealer.db, { after, tenantId }, logsPerRound);
       after = logs.at(-1)?.tenantId ?? after;
     }
     if (logs.length === 0) return;
-    logs = await sealRound(sealer, logs);
+    logs = await integrateRound(sealer, logs);
   }
 }
 
-function sealerFor(env: Env, db: Database, now: number, rounds: number): Sealer {
+function integratorFor(env: Env, db: Database, now: number, rounds: number): Integrator {
   return { env, config: configNow(env), db, now, rounds, deadlinesMissed: 0, putOff: 0 };
 }
 
 /** Seals what has arrived in all logs. Never throws: what fails is logged, and the next pass does it. */
-export async function sealTrails(env: Env, now: number): Promise<void> {
+export async function integrateLogs(env: Env, now: number): Promise<void> {
   const databases = allDatabases(env);
-  const rounds = Math.ceil(mostRounds / databases.length);
+  const rounds = Math.ceil(maxRounds / databases.length);
   const passes = databases.map(async (db) => {
     try {
-      await sealPass(sealerFor(env, db, now, rounds));
+      await integratePass(integratorFor(env, db, now, rounds));
     } catch (error) {
       log("error", "audit_seal_failed", { cause: causeOf(error) });
     }
@@ -258,12 +272,12 @@ export async function sealTrails(env: Env, now: number): Promise<void> {
 }
 
 /** Seals what has arrived in one tenant's log, for who asks for its newest head. @throws StoreError */
-export async function sealTrail(env: Env, tenantId: string, now: number): Promise<void> {
+export async function integrateLog(env: Env, tenantId: string, now: number): Promise<void> {
   await inTenantDb(env, tenantId, async (db) => {
-    const sealer = sealerFor(env, db, now, mostRounds);
-    await sealPass(sealer, tenantId);
+    const sealer = integratorFor(env, db, now, maxRounds);
+    await integratePass(sealer, tenantId);
     if (sealer.fenced !== undefined) throw sealer.fenced;
     // Another sealer was faster, and may not have seen what the caller has.
-    if (sealer.putOff > 0) await sealPass(sealer, tenantId);
+    if (sealer.putOff > 0) await integratePass(sealer, tenantId);
   });
 }

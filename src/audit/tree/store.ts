@@ -1,7 +1,7 @@
 /** The Merkle trees in D1: tiles, and the newest signed head of each tenant. */
 import { base64 } from "@scure/base";
 import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
-import { isAtHome, tenantsAtHome } from "../../db/at-home.ts";
+import { isResident, residentTenants } from "../../db/at-home.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import type { StoredEvent } from "../stamp.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
@@ -17,7 +17,7 @@ export interface StoredHead {
 }
 
 /** A log with events that no head covers yet. */
-export interface UnsealedLog {
+export interface UnintegratedLog {
   readonly tenantId: string;
   /** Leaves that the newest head covers. */
   readonly size: number;
@@ -34,15 +34,15 @@ const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1
 const sealedSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
 
 /** Logs with unsealed events, in the order of tenants; without those of tenants that are moving. */
-export async function findUnsealed(
+export async function findUnintegrated(
   db: Database,
   which: { readonly tenantId?: string | undefined; readonly after: string },
   limit: number,
-): Promise<UnsealedLog[]> {
+): Promise<UnintegratedLog[]> {
   const { tenantId, after } = which;
   const asked =
     tenantId === undefined
-      ? tenantsAtHome(auditEvents, after)
+      ? residentTenants(auditEvents, after)
       : sql`(SELECT ${tenantId} AS id WHERE ${tenantId} > ${after})`;
   return await withinStoreTimeout(
     db
@@ -74,13 +74,13 @@ export interface LogRange {
 }
 
 /** A stored event without its sealed parts, which may be long and are in no leaf. */
-export type UnsealedEvent = Omit<StoredEvent, "personal" | "personalKey">;
+export type UnintegratedEvent = Omit<StoredEvent, "personal" | "personalKey">;
 
 /** The events of several logs at once, each log's in its order. */
 export async function readRanges(
   db: Database,
   ranges: readonly LogRange[],
-): Promise<Map<string, UnsealedEvent[]>> {
+): Promise<Map<string, UnintegratedEvent[]>> {
   const { personal: _personal, personalKey: _key, ...columns } = getTableColumns(auditEvents);
   const rows = await withinStoreTimeout(
     db
@@ -203,7 +203,7 @@ export async function findUnwitnessed(
         and(
           gt(auditTrees.size, auditTrees.witnessedSize),
           lte(auditTrees.witnessedAt, heardBefore),
-          isAtHome(tenantId),
+          isResident(tenantId),
         ),
       )
       .orderBy(asc(auditTrees.witnessedAt))
@@ -233,7 +233,10 @@ export async function findUnforwarded(db: Database, limit: number): Promise<stri
       .select({ tenantId: auditTrees.tenantId })
       .from(auditTrees)
       .where(
-        and(gt(auditTrees.witnessedSize, auditTrees.forwardedSize), isAtHome(auditTrees.tenantId)),
+        and(
+          gt(auditTrees.witnessedSize, auditTrees.forwardedSize),
+          isResident(auditTrees.tenantId),
+        ),
       )
       .orderBy(asc(auditTrees.witnessedAt))
       .limit(limit),

@@ -1,9 +1,9 @@
 /** Changes of an identity's credentials (pure): TOTP configured and removed, backup codes made. */
 import type { Enrolment } from "../../tenancy/policy.ts";
 import { afterReenrolment } from "./lockout.ts";
-import { carriedOut, refuse } from "./refusals.ts";
+import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState, RefusableAction } from "./state.ts";
-import { type FiledEntry, type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type EventEntry, type GuardCall, succeeded, type Transition } from "./transition.ts";
 
 /** How long a shown but unconfirmed secret can be confirmed (enrolment `confirm`). */
 const pendingLifetimeMs = 10 * 60 * 1000;
@@ -35,13 +35,13 @@ export function configureTotp(
     enrolment === "immediate"
       ? { totp: { sealed, lastTimeStep: null }, pendingTotp: null, otpDisabled: false, lockout }
       : { pendingTotp: { sealed, expiresAt: call.now + pendingLifetimeMs }, lockout };
-  const entry: FiledEntry = {
+  const entry: EventEntry = {
     action: "otp.configured",
     outcome: "success",
     details: { enrolment, replaced: state.totp !== null },
   };
   return unlessSuspended(state, call, "otp.configured", () =>
-    carriedOut(
+    applyChange(
       state,
       change,
       [entry],
@@ -59,7 +59,7 @@ export function removeTotp(state: IdentityState, call: GuardCall): Transition<vo
   if (state.totp === null && state.pendingTotp === null) {
     return refuse(state, call, "otp.removed", { code: "otp_not_configured" });
   }
-  return carriedOut(
+  return applyChange(
     state,
     { totp: null, pendingTotp: null, backupCodes: null },
     [{ action: "otp.removed", outcome: "success" }],
@@ -76,7 +76,7 @@ export function replaceBackupCodes(
   hashes: readonly string[],
 ): Transition<void> {
   return unlessSuspended(state, call, "backup_codes.generated", () =>
-    carriedOut(
+    applyChange(
       state,
       { backupCodes: { keyVersion, unspent: hashes, spent: [] } },
       [

@@ -10,7 +10,7 @@ import {
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeeded, type Transition } from "./transition.ts";
 
-function judged(
+function applyVerdict(
   history: History,
   session: KnownSession,
   verdict: Verdict,
@@ -24,7 +24,7 @@ function judged(
 }
 
 /** The tenant says what a session was; it may change its mind. */
-export function judge(
+export function recordFeedback(
   state: IdentityState,
   call: GuardCall,
   history: History,
@@ -43,7 +43,7 @@ export function judge(
       },
     ],
     result: succeeded(undefined),
-    ...judged(history, session, verdict, "feedback", call),
+    ...applyVerdict(history, session, verdict, "feedback", call),
   };
 }
 
@@ -67,6 +67,6 @@ export function confirmSession<T>(
         ? { ...entry, details: { ...entry.details, assessment_id: session.id } }
         : entry,
     ),
-    ...judged(history, session, "legitimate", "verification", call),
+    ...applyVerdict(history, session, "legitimate", "verification", call),
   };
 }

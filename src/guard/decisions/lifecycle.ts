@@ -1,7 +1,7 @@
 /** An identity's life (pure): created, suspended, reactivated, unlocked, erased. */
 import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
-import { carriedOut } from "./refusals.ts";
+import { applyChange } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeeded, type Transition } from "./transition.ts";
 
@@ -13,7 +13,7 @@ function afterwards(
 ): Transition<Profile> {
   const { now } = call;
   const profile = profileOf({ ...before, ...change, updatedAt: now }, now);
-  return carriedOut(before, change, [{ action, outcome: "success" }], succeeded(profile), now);
+  return applyChange(before, change, [{ action, outcome: "success" }], succeeded(profile), now);
 }
 
 export function create(call: GuardCall, externalId: string): Transition<Profile> {
@@ -74,7 +74,7 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     rates: {},
   };
   const details = { was_locked: isLocked(state.lockout, call.now) };
-  const erased = carriedOut(
+  const erased = applyChange(
     state,
     forgotten,
     [{ action: "user.erased", outcome: "success", details }],

@@ -23,7 +23,7 @@ function windowAt(window: RateWindow | undefined, windowMs: number, now: number)
 }
 
 /** Decides within the quota; beyond it the request is refused and not evaluated. */
-export function limited<T>(
+export function applyRateLimit<T>(
   kind: RateKind,
   action: RefusableAction,
   state: IdentityState,

@@ -6,7 +6,7 @@
 import type { Actor, AuditAction } from "../../audit/event.ts";
 import type { IdentityState, RefusableAction, RefusalRun } from "./state.ts";
 import {
-  type FiledEntry,
+  type EventEntry,
   failed,
   type GuardCall,
   type GuardError,
@@ -18,7 +18,7 @@ import {
 const firstReportDelayMs = 5_000;
 const longestReportDelayMs = 60 * 60 * 1000;
 /** Each actor has runs of its own, up to so many; then a run is told as that of its last actor. */
-const mostRuns = 16;
+const maxRuns = 16;
 
 /** Refused attempts of one kind and actor: one, or several that were counted before. */
 export interface Refusal {
@@ -31,7 +31,7 @@ export interface Refusal {
   readonly requestId: string;
 }
 
-export function entryOf(run: RefusalRun, count: number): FiledEntry {
+export function refusalEntry(run: RefusalRun, count: number): EventEntry {
   return {
     action: run.action,
     outcome: "refused",
@@ -44,7 +44,7 @@ export function entryOf(run: RefusalRun, count: number): FiledEntry {
 }
 
 /** Whether it has counted what is not told yet. */
-export function isWaiting({ unreported }: RefusalRun): boolean {
+export function hasUnreported({ unreported }: RefusalRun): boolean {
   return unreported > 0;
 }
 
@@ -54,7 +54,7 @@ export function reportDelay({ reports }: RefusalRun): number {
 }
 
 /** The run after what it counted was told. */
-export function reported<Run extends RefusalRun>(run: Run): Run {
+export function markReported<Run extends RefusalRun>(run: Run): Run {
   return { ...run, unreported: 0, reports: run.reports + 1 };
 }
 
@@ -64,7 +64,7 @@ export function reported<Run extends RefusalRun>(run: Run): Run {
  * @returns the run as it is now, the one it goes on (undefined: it begins, and is told at once), and
  *   the others
  */
-export function counted<Run extends RefusalRun>(
+export function countRefusal<Run extends RefusalRun>(
   runs: readonly Run[],
   { action, reason, route, count, at, actor, requestId }: Refusal,
   most: number,
@@ -88,26 +88,26 @@ export function counted<Run extends RefusalRun>(
   return { run, known, others: runs.filter((other) => other !== known) };
 }
 
-function waiting(state: IdentityState): readonly RefusalRun[] {
-  return state.refusals.filter(isWaiting);
+function unreportedRuns(state: IdentityState): readonly RefusalRun[] {
+  return state.refusals.filter(hasUnreported);
 }
 
-function reportedRefusals(state: IdentityState): readonly FiledEntry[] {
-  return waiting(state).map((run) => entryOf(run, run.unreported));
+function refusalEntries(state: IdentityState): readonly EventEntry[] {
+  return unreportedRuns(state).map((run) => refusalEntry(run, run.unreported));
 }
 
 /** How long the guard may wait before it tells what it counted, ms; undefined: nothing waits. */
 export function refusalReportDelay(state: IdentityState): number | undefined {
-  const delays = waiting(state).map(reportDelay);
+  const delays = unreportedRuns(state).map(reportDelay);
   return delays.length === 0 ? undefined : Math.min(...delays);
 }
 
 /** Tells what was counted; the runs go on. */
 export function reportRefusals(state: IdentityState): Transition<void> {
-  const refusals = state.refusals.map((run) => (isWaiting(run) ? reported(run) : run));
+  const refusals = state.refusals.map((run) => (hasUnreported(run) ? markReported(run) : run));
   return {
     state: { ...state, refusals },
-    entries: reportedRefusals(state),
+    entries: refusalEntries(state),
     result: { ok: true, value: undefined },
   };
 }
@@ -121,29 +121,29 @@ export function refuse<T>(
 ): Transition<T> {
   const { now: at, actor, requestId } = call;
   const refusal = { action, reason: error.code, count: 1, at, actor, requestId };
-  const { run, known, others } = counted(state.refusals, refusal, mostRuns);
+  const { run, known, others } = countRefusal(state.refusals, refusal, maxRuns);
   return {
     state: {
       ...state,
       refusals: [...others, run],
       recent: action === "otp.verified" ? withRecent(state, "refused", at) : state.recent,
     },
-    entries: known === undefined ? [entryOf(run, 1)] : [],
+    entries: known === undefined ? [refusalEntry(run, 1)] : [],
     result: failed(error),
   };
 }
 
 /** A change that is carried out. What was refused before it is told first, so the trail is in order. */
-export function carriedOut<T>(
+export function applyChange<T>(
   before: IdentityState,
   change: Partial<IdentityState>,
-  entries: readonly FiledEntry[],
+  entries: readonly EventEntry[],
   result: GuardResult<T>,
   now: number,
 ): Transition<T> {
   return {
     state: { ...before, ...change, refusals: [], updatedAt: now },
-    entries: [...reportedRefusals(before), ...entries],
+    entries: [...refusalEntries(before), ...entries],
     result,
   };
 }

@@ -27,7 +27,7 @@ export interface GuardCall {
 }
 
 /** An audit entry that may name another time, actor and request than the call that files it. */
-export interface FiledEntry extends AuditEntry {
+export interface EventEntry extends AuditEntry {
   readonly at?: number;
   readonly actor?: Actor;
   readonly requestId?: string;
@@ -55,18 +55,18 @@ export interface Rate {
 }
 
 /** What an answer says besides. */
-interface News {
+interface GuardNotice {
   readonly rate?: Rate;
   /** Set where an earlier request had this answer, and this one changed nothing. */
   readonly first?: FirstRequest;
 }
 
-export type GuardResult<T> = News &
+export type GuardResult<T> = GuardNotice &
   ({ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: GuardError });
 
 export interface Transition<T> {
   readonly state: IdentityState;
-  readonly entries: readonly FiledEntry[];
+  readonly entries: readonly EventEntry[];
   readonly result: GuardResult<T>;
   /** The sessions the identity is known by, where they change. */
   readonly history?: History;

@@ -7,10 +7,10 @@ import { utf8 } from "../../crypto/bytes.ts";
 import { equalBytes } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { afterFailure, isLocked, noFailures } from "./lockout.ts";
-import { carriedOut, refuse } from "./refusals.ts";
+import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
-  type FiledEntry,
+  type EventEntry,
   failed,
   type GuardCall,
   type GuardError,
@@ -59,7 +59,7 @@ export interface Verified {
 export const stale = Symbol("stale");
 
 /** The pending secret, as long as it may be confirmed. */
-export function livePending(state: IdentityState, now: number) {
+export function confirmableTotp(state: IdentityState, now: number) {
   return state.pendingTotp !== null && now < state.pendingTotp.expiresAt ? state.pendingTotp : null;
 }
 
@@ -69,7 +69,7 @@ export function liveTotp(state: IdentityState) {
 }
 
 /** Why no code is evaluated now, whatever it is. */
-export function refusalOf(
+export function findRefusal(
   state: IdentityState,
   method: Attempt["method"],
   now: number,
@@ -78,7 +78,7 @@ export function refusalOf(
   if (isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
-  const pending = livePending(state, now);
+  const pending = confirmableTotp(state, now);
   if (state.otpDisabled && (pending === null || method === "backup_code")) {
     return { code: "otp_disabled", lockedUntil: null };
   }
@@ -87,7 +87,7 @@ export function refusalOf(
   return hasFactor ? undefined : { code: "otp_not_configured" };
 }
 
-interface Judgement {
+interface Evaluation {
   readonly accepted: boolean;
   /** Why not; for the trail only, the client is told one thing for all. */
   readonly reason?: "invalid_code" | "replayed_code" | "spent_code";
@@ -95,13 +95,13 @@ interface Judgement {
   readonly confirmed?: boolean;
 }
 
-function judgeTotp(
+function evaluateTotp(
   state: IdentityState,
   evidence: TotpEvidence,
   now: number,
-): Judgement | typeof stale {
+): Evaluation | typeof stale {
   const totp = liveTotp(state);
-  const pending = livePending(state, now);
+  const pending = confirmableTotp(state, now);
   if (evidence.sealed !== (totp?.sealed ?? null)) return stale;
   if (evidence.pendingSealed !== (pending?.sealed ?? null)) return stale;
   const { step, pendingStep } = evidence;
@@ -122,10 +122,10 @@ function judgeTotp(
   return { accepted: false, reason: "invalid_code", change: {} };
 }
 
-function judgeBackupCode(
+function evaluateBackupCode(
   state: IdentityState,
   evidence: BackupCodeEvidence,
-): Judgement | typeof stale {
+): Evaluation | typeof stale {
   const set = state.backupCodes;
   if (evidence.keyVersion !== (set?.keyVersion ?? null)) return stale;
   const { hash } = evidence;
@@ -145,14 +145,14 @@ function accept(
   state: IdentityState,
   call: GuardCall,
   method: Attempt["method"],
-  { change, confirmed }: Judgement,
+  { change, confirmed }: Evaluation,
 ): Transition<Verified> {
-  const entries: FiledEntry[] = [
+  const entries: EventEntry[] = [
     { action: "otp.verified", outcome: "success", details: { method } },
   ];
   if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
   const remaining = change.backupCodes?.unspent.length;
-  return carriedOut(
+  return applyChange(
     state,
     {
       ...change,
@@ -175,7 +175,7 @@ function reject(
 ): Transition<Verified> {
   const failure = afterFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
-  const entries: FiledEntry[] = [
+  const entries: EventEntry[] = [
     {
       action: "otp.verified",
       outcome: "failure",
@@ -199,7 +199,7 @@ function reject(
       details: { failed_attempts: failedAttempts },
     });
   }
-  return carriedOut(
+  return applyChange(
     state,
     {
       lockout: failure.state,
@@ -225,13 +225,13 @@ export function verify(
   policy: LockoutPolicy,
 ): Transition<Verified> | typeof stale {
   const { method } = evidence;
-  const refusal = refusalOf(state, method, call.now);
+  const refusal = findRefusal(state, method, call.now);
   if (refusal !== undefined) return refuse(state, call, "otp.verified", refusal);
   if ("withheld" in evidence) return stale;
   const judgement =
     evidence.method === "totp"
-      ? judgeTotp(state, evidence, call.now)
-      : judgeBackupCode(state, evidence);
+      ? evaluateTotp(state, evidence, call.now)
+      : evaluateBackupCode(state, evidence);
   if (judgement === stale) return stale;
   return judgement.accepted
     ? accept(state, call, method, judgement)

@@ -6,14 +6,14 @@
 import { deliveryDelayMs } from "./retry-alarm.ts";
 
 /** What a guard has sent. */
-export interface Sent {
+export interface SentDelivery {
   /** Of this one waking of the guard: put back to an earlier time, it gives out numbers a second time. */
   readonly sender: string;
   /** The last row of the outbox that is in it. */
   readonly lastSeq: number;
 }
 
-export class Courier {
+export class DeliveryBatcher {
   readonly sender = crypto.randomUUID();
   readonly #ctx: DurableObjectState;
   readonly #send: () => Promise<boolean>;
@@ -26,14 +26,14 @@ export class Courier {
     this.#send = send;
   }
 
-  call(): void {
+  schedule(): void {
     if (this.#state !== "resting") return;
     this.#state = "collecting";
     this.#ctx.waitUntil(this.#run());
   }
 
   /** All that was sent has arrived, by whatever way, or nothing was. */
-  arrived(): void {
+  confirm(): void {
     if (this.#state === "sent") this.#state = "resting";
   }
 
@@ -41,6 +41,6 @@ export class Courier {
     await scheduler.wait(deliveryDelayMs);
     // At once: the news of its arrival may be here before the queue has said that it has it.
     this.#state = "sent";
-    if (!(await this.#send())) this.arrived();
+    if (!(await this.#send())) this.confirm();
   }
 }

@@ -1,6 +1,6 @@
 /** Files in D1 the deliveries that the queue brings, and confirms each one to its guard. */
 import type { Owner } from "../../crypto/seal-context.ts";
-import type { Sent } from "./batcher.ts";
+import type { SentDelivery } from "./batcher.ts";
 import { fileDeliveries } from "./delivery.ts";
 import { type DeliveryMessage, messageFormat } from "./producer.ts";
 
@@ -21,7 +21,7 @@ function isCurrent(body: unknown, now: number): body is DeliveryMessage {
 export async function consumeDeliveries(
   env: Env,
   messages: readonly Message[],
-  confirm: (owner: Owner, sent: Sent) => Promise<void>,
+  confirm: (owner: Owner, sent: SentDelivery) => Promise<void>,
   now: number,
 ): Promise<void> {
   const current = messages.flatMap((message) => {
@@ -30,13 +30,13 @@ export async function consumeDeliveries(
   });
   const deliveries = current.map(({ delivery }) => delivery);
   const filed = await fileDeliveries(env, deliveries);
-  const arrived = new Map(filed.map(({ delivery, isOvertaken }) => [delivery, isOvertaken]));
+  const arrived = new Map(filed.map(({ delivery, isOutdated }) => [delivery, isOutdated]));
   await Promise.all(
     current.map(async ({ message, delivery, sender, lastSeq }) => {
-      const isOvertaken = arrived.get(delivery);
-      if (isOvertaken === undefined) return message.retry();
+      const isOutdated = arrived.get(delivery);
+      if (isOutdated === undefined) return message.retry();
       // The guard is not confirmed to: it then delivers directly, and learns that D1 is ahead.
-      if (isOvertaken) return;
+      if (isOutdated) return;
       const { tenantId, id: identityId } = delivery.record;
       await confirm({ tenantId, identityId }, { sender, lastSeq });
     }),

@@ -2,7 +2,7 @@
 
 import type { AuditEvent } from "../../audit/event.ts";
 import { openAuditKey } from "../../audit/personal.ts";
-import { type FiledEvent, filed } from "../../audit/stamp.ts";
+import { type StampedEvent, stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import {
@@ -16,13 +16,13 @@ import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
-import { requireFittingKeys } from "../../keys/key-check.ts";
+import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
 import { causeOf, log } from "../../log.ts";
-import { forgetLeftBehind } from "../../relocation/left-behind.ts";
+import { deleteLeftovers } from "../../relocation/left-behind.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import {
-  forgetAssessments,
+  deleteAssessments,
   insertAssessments,
   saveVerdicts,
 } from "../../sentinel/assessments/store.ts";
@@ -30,20 +30,20 @@ import { recountPopulation } from "../../sentinel/population/store.ts";
 import type { IdentityState } from "../decisions/state.ts";
 
 /** What one transaction has to tell the world. */
-export interface Dispatch {
+export interface OutboxEntry {
   readonly events: readonly AuditEvent[];
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
 }
 
-export interface Live {
+export interface VersionedState {
   readonly state: IdentityState;
   /** Grows by one with every change, over erasures too. */
   readonly version: number;
 }
 
-export interface Pending extends Live {
-  readonly dispatches: readonly Dispatch[];
+export interface PendingDelivery extends VersionedState {
+  readonly entries: readonly OutboxEntry[];
   /** The last outbox row among them. */
   readonly lastSeq: number;
 }
@@ -51,7 +51,7 @@ export interface Pending extends Live {
 /** All that a guard has not delivered, as D1 is to have it: sealed and stamped. Plain JSON. */
 export interface Delivery {
   readonly record: IdentityRecord;
-  readonly events: readonly FiledEvent[];
+  readonly events: readonly StampedEvent[];
   readonly assessments: readonly AssessmentRecord[];
   readonly verdicts: readonly VerdictRecord[];
   /** Versions of the keys that what D1 gets is under. */
@@ -64,7 +64,7 @@ export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState
   return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
 }
 
-function recordOf(state: IdentityState, version: number, realNow: number): IdentityRecord {
+function buildRecord(state: IdentityState, version: number, realNow: number): IdentityRecord {
   const erased = state.status === "erased";
   return {
     tenantId: state.tenantId,
@@ -82,19 +82,23 @@ function recordOf(state: IdentityState, version: number, realNow: number): Ident
 }
 
 /** @throws ConfigError, UnfitKeysError: nothing is sealed or stamped under keys that do not fit */
-export async function deliveryOf(env: Env, pending: Pending, realNow: number): Promise<Delivery> {
-  const { state, version, dispatches } = pending;
+export async function buildDelivery(
+  env: Env,
+  pending: PendingDelivery,
+  realNow: number,
+): Promise<Delivery> {
+  const { state, version, entries: dispatches } = pending;
   const { auditKey, backupCodes } = state;
   const config = configNow(env);
-  await requireFittingKeys(env, config, realNow);
-  const events = await filed(
+  await requireMatchingKeys(env, config, realNow);
+  const events = await stampEvents(
     config.auditSigningKeys,
     dispatches.flatMap((dispatch) => dispatch.events),
     // Of an erased person nothing is filed any more but that it happened.
     auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
   );
   return {
-    record: recordOf(state, version, realNow),
+    record: buildRecord(state, version, realNow),
     events,
     assessments: dispatches.flatMap(({ assessment }) => assessment ?? []),
     verdicts: dispatches.flatMap(({ verdict }) => verdict ?? []),
@@ -106,7 +110,7 @@ export async function deliveryOf(env: Env, pending: Pending, realNow: number): P
 }
 
 /** What one delivery says of its identity. The record comes first: the others look at it. */
-function statementsOf(db: Database, delivery: Delivery): Statement[] {
+function buildStatements(db: Database, delivery: Delivery): Statement[] {
   const { record, assessments, verdicts } = delivery;
   const { tenantId, id: identityId, version } = record;
   const delivered = { tenantId, identityId, version };
@@ -115,7 +119,7 @@ function statementsOf(db: Database, delivery: Delivery): Statement[] {
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
     ...(record.status === "erased"
-      ? [forgetAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
+      ? [deleteAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
       : []),
   ];
 }
@@ -124,7 +128,7 @@ function statementsOf(db: Database, delivery: Delivery): Statement[] {
  * The keys that what D1 gets is under must not count as out of use; an older build may write this. After
  * the records: what came too late for D1 needs no key there.
  */
-function revivedKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
+function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
   const needed = (ring: keyof Delivery["keys"]) =>
     deliveries.flatMap(({ record: { tenantId, id: identityId, version: recordVersion }, keys }) =>
       [...new Set(keys[ring])].map(
@@ -139,35 +143,35 @@ function revivedKeys(db: Database, deliveries: readonly Delivery[]): Statement[]
 }
 
 /** The events of a tenant's deliveries. One may be in several: a guard sends what has not arrived again. */
-function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
+function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
   const events = deliveries.flatMap((delivery) => delivery.events);
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
 /** A delivery that is in D1. */
-interface Arrived {
+interface FiledDelivery {
   readonly delivery: Delivery;
   /** Its events are there, but a newer record was, so neither its record is nor what hangs on that. */
-  readonly isOvertaken: boolean;
+  readonly isOutdated: boolean;
 }
 
 /** Files deliveries of one tenant or many, together: one transaction, and one wait for it. */
-async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Arrived[]> {
+async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<FiledDelivery[]> {
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
   const statements: Statement[] = [];
   const placed = deliveries.map((delivery) => {
     const recordAt = statements.length;
-    statements.push(...statementsOf(db, delivery));
+    statements.push(...buildStatements(db, delivery));
     return { delivery, recordAt };
   });
   const results = await runBatch(db, [
     ...statements,
     ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
-    ...revivedKeys(db, deliveries),
+    ...reviveKeys(db, deliveries),
   ]);
   return placed.map(({ delivery, recordAt }) => ({
     delivery,
-    isOvertaken: wroteNothing(results[recordAt]),
+    isOutdated: wroteNothing(results[recordAt]),
   }));
 }
 
@@ -178,8 +182,8 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Ar
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
   const { tenantId, id: identityId, status } = delivery.record;
   const arrived = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
-  if (status === "erased") await forgetLeftBehind(env, tenantId, identityId);
-  return arrived.every(({ isOvertaken }) => !isOvertaken);
+  if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
+  return arrived.every(({ isOutdated }) => !isOutdated);
 }
 
 function isTimeout(error: unknown): boolean {
@@ -191,13 +195,13 @@ async function fileAtShard(
   env: Env,
   shard: number,
   deliveries: readonly Delivery[],
-): Promise<readonly Arrived[]> {
+): Promise<readonly FiledDelivery[]> {
   try {
     return await fileIn(databaseAt(env, shard), deliveries);
   } catch {
     // One that cannot be filed, of a tenant that is moving too, must not hold up those of other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-    const arrived: Arrived[] = [];
+    const arrived: FiledDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
         arrived.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
@@ -212,7 +216,7 @@ async function fileAtShard(
 }
 
 /** The deliveries by the database of their tenants. @throws StoreError */
-async function byShard(
+async function groupByShard(
   env: Env,
   deliveries: readonly Delivery[],
 ): Promise<Map<number, Delivery[]>> {
@@ -232,9 +236,9 @@ async function byShard(
 export async function fileDeliveries(
   env: Env,
   deliveries: readonly Delivery[],
-): Promise<readonly Arrived[]> {
+): Promise<readonly FiledDelivery[]> {
   try {
-    const shards = await byShard(env, deliveries);
+    const shards = await groupByShard(env, deliveries);
     const filed = [...shards].map(([shard, some]) => fileAtShard(env, shard, some));
     return (await Promise.all(filed)).flat();
   } catch (error) {

@@ -4,7 +4,7 @@
  * confirmed, and delivers it directly otherwise. So a message may be lost, late or doubled.
  */
 import { causeOf, log } from "../../log.ts";
-import type { Sent } from "./batcher.ts";
+import type { SentDelivery } from "./batcher.ts";
 import type { Delivery } from "./delivery.ts";
 
 /** Version of the message format. The consumer ignores other versions; the guards deliver those directly. */
@@ -12,7 +12,7 @@ export const messageFormat = 2;
 /** A message may have 128 KB, some of it the queue's own; larger deliveries go directly. */
 const maxMessageBytes = 120_000;
 
-export interface DeliveryMessage extends Sent {
+export interface DeliveryMessage extends SentDelivery {
   readonly format: typeof messageFormat;
   /** Real time, Unix ms. */
   readonly sentAt: number;
@@ -31,7 +31,7 @@ export function hasQueue(env: Partial<Env>): boolean {
 export async function sendDelivery(
   env: Partial<Env>,
   delivery: Delivery,
-  { sender, lastSeq }: Sent,
+  { sender, lastSeq }: SentDelivery,
   now: number,
 ): Promise<boolean> {
   const message: DeliveryMessage = {

@@ -9,7 +9,7 @@ import { causeOf, log } from "../../log.ts";
 export const deliveryDelayMs = 200;
 const longestRetryDelayMs = 60_000;
 
-export class DeliveryAlarm {
+export class RetryAlarm {
   readonly #ctx: DurableObjectState;
   /** Of whom the log speaks. */
   readonly #source: string;
@@ -42,7 +42,7 @@ export class DeliveryAlarm {
   }
 
   /** The alarm fired: does the work, or comes back for it. */
-  async fired(work: () => Promise<void>): Promise<void> {
+  async run(work: () => Promise<void>): Promise<void> {
     this.#at = undefined;
     try {
       await work();
@@ -60,7 +60,7 @@ export class DeliveryAlarm {
   }
 
   /** The storage is being cleared, and the pending alarm with it. */
-  forget(): void {
+  reset(): void {
     this.#at = undefined;
   }
 }

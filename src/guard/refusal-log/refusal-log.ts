@@ -9,28 +9,28 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
-import { filed } from "../../audit/stamp.ts";
+import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { derivedId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
 import { inTenantDb } from "../../db/shards.ts";
 import { configNow } from "../../env.ts";
-import { requireFittingKeys } from "../../keys/key-check.ts";
+import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
 import {
-  counted,
-  entryOf,
-  isWaiting,
+  countRefusal,
+  refusalEntry,
+  hasUnreported,
   type Refusal,
   reportDelay,
-  reported,
+  markReported,
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
-import type { FiledEntry } from "../decisions/transition.ts";
-import { DeliveryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
+import type { EventEntry } from "../decisions/transition.ts";
+import { RetryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
 
 /** From here on a token joins a run of the same kind; kinds are as many as routes and reasons. */
-const mostRuns = 64;
+const maxRuns = 64;
 /** A run that saw nothing for so long is forgotten; longer than any report waits. */
 const forgottenAfterMs = 2 * 60 * 60 * 1000;
 const eventsPerDelivery = 50;
@@ -51,7 +51,7 @@ function dueAt(run: LoggedRun): number {
   return run.toldAt + reportDelay(run);
 }
 
-function eventOf(tenantId: string, order: number, entry: FiledEntry, run: RefusalRun): AuditEvent {
+function eventOf(tenantId: string, order: number, entry: EventEntry, run: RefusalRun): AuditEvent {
   const { lastAt: at, lastActor: actor, lastRequestId: requestId } = run;
   return {
     id: derivedId(at, order, tenantId, "refusals", String(order), requestId),
@@ -72,11 +72,11 @@ function eventOf(tenantId: string, order: number, entry: FiledEntry, run: Refusa
 export class RefusalLog extends DurableObject<Env> {
   /** Mirrors the table; `undefined` until it was read, `null` when there is none. */
   #live: LogState | null | undefined;
-  readonly #alarm: DeliveryAlarm;
+  readonly #alarm: RetryAlarm;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#alarm = new DeliveryAlarm(ctx, "refusal_log");
+    this.#alarm = new RetryAlarm(ctx, "refusal_log");
   }
 
   /** Counts a refusal; whether that is recorded. Nothing is awaited between read and write. */
@@ -85,9 +85,9 @@ export class RefusalLog extends DurableObject<Env> {
       const now = Date.now();
       const before = this.#state() ?? { tenantId, told: 0, runs: [] };
       const remembered = before.runs.filter(
-        (run) => isWaiting(run) || now - run.toldAt < forgottenAfterMs,
+        (run) => hasUnreported(run) || now - run.toldAt < forgottenAfterMs,
       );
-      const { run, known, others } = counted(remembered, refusal, mostRuns);
+      const { run, known, others } = countRefusal(remembered, refusal, maxRuns);
       const counting = { ...run, toldAt: known?.toldAt ?? now };
       const first = known === undefined ? [{ run, count: refusal.count }] : [];
       this.#write({ ...before, runs: [...others, counting] }, first);
@@ -101,21 +101,21 @@ export class RefusalLog extends DurableObject<Env> {
 
   /** Tells what is due, delivers, and comes back until that succeeds. Never gives up. */
   override async alarm(): Promise<void> {
-    await this.#alarm.fired(async () => {
-      this.#tellDue(Date.now());
+    await this.#alarm.run(async () => {
+      this.#reportDue(Date.now());
       await this.#deliver();
     });
     // Where that failed, an earlier alarm is set already, and stands.
     await this.#armForCounts();
   }
 
-  #tellDue(now: number): void {
+  #reportDue(now: number): void {
     const state = this.#state();
     if (state === null) return;
-    const due = state.runs.filter((run) => isWaiting(run) && dueAt(run) <= now);
+    const due = state.runs.filter((run) => hasUnreported(run) && dueAt(run) <= now);
     if (due.length === 0) return;
     const runs = state.runs.map((run) =>
-      due.includes(run) ? { ...reported(run), toldAt: now } : run,
+      due.includes(run) ? { ...markReported(run), toldAt: now } : run,
     );
     this.#write(
       { ...state, runs },
@@ -128,13 +128,13 @@ export class RefusalLog extends DurableObject<Env> {
     if (state === null) return;
     const { tenantId } = state;
     const config = configNow(this.env);
-    await requireFittingKeys(this.env, config, Date.now());
+    await requireMatchingKeys(this.env, config, Date.now());
     for (;;) {
       const rows = this.#waitingEvents();
       const last = rows.at(-1);
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
-      const stamped = await filed(config.auditSigningKeys, events);
+      const stamped = await stampEvents(config.auditSigningKeys, events);
       await inTenantDb(this.env, tenantId, (db) =>
         runBatch(db, [insertEvents(db, tenantId, stamped)]),
       );
@@ -172,7 +172,7 @@ export class RefusalLog extends DurableObject<Env> {
   ): void {
     const { tenantId, told } = state;
     const events = telling.map(({ run, count }, index) =>
-      eventOf(tenantId, told + index, entryOf(run, count), run),
+      eventOf(tenantId, told + index, refusalEntry(run, count), run),
     );
     const next = { ...state, told: told + events.length };
     const { sql } = this.ctx.storage;
@@ -198,7 +198,7 @@ export class RefusalLog extends DurableObject<Env> {
 
   /** For what is counted and not due yet. */
   async #armForCounts(): Promise<void> {
-    const due = (this.#state()?.runs ?? []).filter(isWaiting).map(dueAt);
+    const due = (this.#state()?.runs ?? []).filter(hasUnreported).map(dueAt);
     if (due.length > 0) await this.#alarm.arm(Math.min(...due) - Date.now());
   }
 }

@@ -9,14 +9,14 @@
  */
 import type { RefusedRequest } from "../../audit/refused-request.ts";
 import { within } from "../../deadline.ts";
-import { objectOf } from "../../location.ts";
+import { stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Refusal } from "../decisions/refusals.ts";
 
 /** As long as the window of the edge's rate limit. */
 const windowMs = 10_000;
-const mostToldOneByOne = 100;
-const mostWindows = 10_000;
+const maxToldOneByOne = 100;
+const maxWindows = 10_000;
 /** A refusal's answer waits for the log no longer than for any store. */
 const answerTimeoutMs = 2_000;
 
@@ -53,7 +53,7 @@ async function record({ REFUSALS }: Env, refused: RefusedRequest, count: number)
       count,
     });
   try {
-    const stub = objectOf(REFUSALS, refused.tenantId, refused.place);
+    const stub = stubFor(REFUSALS, refused.tenantId, refused.location);
     const counting = stub.count(refused.tenantId, refusalOf(refused, count));
     if (!(await within(answerTimeoutMs, counting))) notRecorded("not counted");
   } catch (error) {
@@ -69,7 +69,7 @@ function windowFor(key: string, refused: RefusedRequest): Window {
     if (arrivedAt < present.endsAt && arrivedAt >= present.endsAt - windowMs) return present;
     windows.delete(key);
   }
-  if (windows.size >= mostWindows) {
+  if (windows.size >= maxWindows) {
     const [oldest] = windows.keys();
     if (oldest !== undefined) windows.delete(oldest);
   }
@@ -79,14 +79,14 @@ function windowFor(key: string, refused: RefusedRequest): Window {
 }
 
 /** Tells a refused request, at once or when the window ends. Never throws. */
-export async function tellRefusal(
+export async function reportRefusal(
   env: Env,
   refused: RefusedRequest,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<void> {
   const key = `${refused.tokenId} ${refused.route} ${refused.code}`;
   const window = windowFor(key, refused);
-  if (window.told < (refused.code === "rate_limited" ? 1 : mostToldOneByOne)) {
+  if (window.told < (refused.code === "rate_limited" ? 1 : maxToldOneByOne)) {
     window.told += 1;
     await record(env, refused, 1);
     return;

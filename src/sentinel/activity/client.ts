@@ -1,6 +1,6 @@
 /** The way from the edge to the watch over an address block. */
 import { within } from "../../deadline.ts";
-import { objectOf, type Place } from "../../location.ts";
+import { stubFor, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
@@ -15,10 +15,10 @@ const timeoutMs = 1_000;
  * @param now Unix ms; the tenant's test clock where one was sent
  * @returns distinct identities in ten minutes, with this one; undefined where nobody could say
  */
-export async function askPrefixWatch(
+export async function countAttempt(
   { PREFIXES }: Pick<Env, "PREFIXES">,
   key: Uint8Array,
-  { tenantId, place }: { readonly tenantId: string; readonly place: Place },
+  { tenantId, location }: { readonly tenantId: string; readonly location: Location },
   address: Address,
   identityId: string,
   now: number,
@@ -26,7 +26,7 @@ export async function askPrefixWatch(
 ): Promise<Crowd | undefined> {
   try {
     const prefix = sessionHash(key, tenantId, "prefix", prefixOf(address));
-    const watch = objectOf(PREFIXES, `${tenantId}:${prefix}`, place);
+    const watch = stubFor(PREFIXES, `${tenantId}:${prefix}`, location);
     const hash = sessionHash(key, tenantId, "address", address.text);
     // It may be an id that nobody has, and then nothing of it may stay.
     const identity = sessionHash(key, tenantId, "identity", identityId);

@@ -14,9 +14,9 @@ const windowMs = 10 * 60 * 1000;
 /** An identity that comes again is written anew at most this often: a write is what costs. */
 const refreshMs = 60 * 1000;
 /** From here on more of them say nothing more, and are not counted. */
-const mostIdentities = 1_000;
+const maxIdentities = 1_000;
 /** Addresses of one identity that count: it must not take the place of others. */
-const mostAddresses = 4;
+const maxAddresses = 4;
 
 /** An identity tried from an address. */
 interface Tried {
@@ -89,7 +89,7 @@ export class PrefixWatch extends DurableObject<Env> {
     const within = this.#within(now);
     const own = within.filter((one) => one.identityId === identityId).length;
     const others = new Set(within.map((one) => one.identityId)).size;
-    return own === 0 ? others < mostIdentities : own < mostAddresses;
+    return own === 0 ? others < maxIdentities : own < maxAddresses;
   }
 
   #crowd(address: string, identityId: string, now: number): Crowd {

@@ -1,13 +1,19 @@
 /** Assessments in D1. */
 import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdAt } from "../../crypto/id.ts";
-import { isAtHome, isElsewhere, oneRow, requireAtHome, tenantsAtHome } from "../../db/at-home.ts";
+import {
+  isResident,
+  isNotServedHere,
+  oneRow,
+  requireServedHere,
+  residentTenants,
+} from "../../db/at-home.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { scanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
-import { type KnownSession, memoryMs, mostKept, type Verdict, verdicts } from "../history.ts";
+import { type KnownSession, memoryMs, maxKept, type Verdict, verdicts } from "../history.ts";
 import type { Recommendation } from "../score.ts";
 import { assessments } from "../tables.ts";
 
@@ -112,7 +118,7 @@ export async function findSessions(
   const newest = async (verdict: Verdict) =>
     await withinStoreTimeout(
       db
-        .select({ ...session, isElsewhere: isElsewhere(tenantId) })
+        .select({ ...session, isElsewhere: isNotServedHere(tenantId) })
         .from(oneRow)
         .leftJoin(
           assessments,
@@ -123,10 +129,10 @@ export async function findSessions(
           ),
         )
         .orderBy(desc(assessments.id))
-        .limit(mostKept[verdict]),
+        .limit(maxKept[verdict]),
     );
   const rows = (await Promise.all(verdicts.map(newest))).flat();
-  requireAtHome(rows);
+  requireServedHere(rows);
   return sessionsOf(rows).toSorted((left, right) => left.at - right.at);
 }
 
@@ -139,7 +145,7 @@ export async function findSession(
 ): Promise<KnownSession | undefined> {
   const rows = await withinStoreTimeout(
     db
-      .select({ ...session, isElsewhere: isElsewhere(tenantId) })
+      .select({ ...session, isElsewhere: isNotServedHere(tenantId) })
       .from(oneRow)
       .leftJoin(
         assessments,
@@ -147,7 +153,7 @@ export async function findSession(
       )
       .limit(1),
   );
-  requireAtHome(rows);
+  requireServedHere(rows);
   return sessionsOf(rows)[0];
 }
 
@@ -156,7 +162,7 @@ export interface AssessmentFilter {
   readonly recommendation?: Recommendation | undefined;
   /** `none`: nobody has said what became of the session. */
   readonly verdict?: Verdict | "none" | undefined;
-  readonly leastScore?: number | undefined;
+  readonly minScore?: number | undefined;
   /** Ids from this one on, inclusive: a bound by time (see firstIdAt). */
   readonly fromId?: string | undefined;
   /** Ids below this one. */
@@ -171,12 +177,12 @@ export interface AssessmentPage {
   readonly nextAfter: string | null;
 }
 
-function wantedOf({ recommendation, verdict, leastScore }: AssessmentFilter): SQL[] {
+function wantedOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[] {
   const wanted: SQL[] = [];
   if (recommendation !== undefined) wanted.push(eq(assessments.recommendation, recommendation));
   if (verdict === "none") wanted.push(isNull(assessments.verdict));
   else if (verdict !== undefined) wanted.push(eq(assessments.verdict, verdict));
-  if (leastScore !== undefined) wanted.push(gte(assessments.riskScore, leastScore));
+  if (minScore !== undefined) wanted.push(gte(assessments.riskScore, minScore));
   return wanted;
 }
 
@@ -215,7 +221,7 @@ export async function listAssessments(
 }
 
 /** Removes what was assessed about an identity. */
-export function forgetAssessments(db: Database, tenantId: string, identityId: string): Statement {
+export function deleteAssessments(db: Database, tenantId: string, identityId: string): Statement {
   return db.delete(assessments).where(and(eq(assessments.tenantId, tenantId), isOf(identityId)));
 }
 
@@ -227,11 +233,11 @@ export async function purgeAssessments(db: Database, now: number): Promise<void>
   const oldest = firstIdAt(Math.max(0, now - memoryMs));
   const { tenantId, identityId } = assessments;
   const erasedOnes = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
-    WHERE ${isErased} AND ${isAtHome(identities.tenantId)}`;
+    WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
   await runBatch(db, [
     db
       .delete(assessments)
-      .where(and(sql`${tenantId} IN ${tenantsAtHome(assessments)}`, lt(assessments.id, oldest))),
+      .where(and(sql`${tenantId} IN ${residentTenants(assessments)}`, lt(assessments.id, oldest))),
     db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erasedOnes})`),
   ]);
 }

@@ -65,9 +65,9 @@ function newnessOf(level: Level, behaviour: BehaviourEvidence, compared?: LevelE
     ownNovelty: nothingCounted,
   };
   const usual = corrected(expectedNewness(level, behaviour), trust.novelty, novelty);
-  const { leastNewness, mostNewness } = behaviourBounds;
+  const { minNewness, maxNewness } = behaviourBounds;
   const weight = isOfNetwork(level) ? trust.ownNovelty.network : trust.ownNovelty.agent;
-  return clamp(corrected(usual, weight, ownNovelty), leastNewness, mostNewness);
+  return clamp(corrected(usual, weight, ownNovelty), minNewness, maxNewness);
 }
 
 /** How likely somebody drawn from the population has the value, or one of those seen. */
@@ -101,7 +101,7 @@ function logRatio(
       const hit = skippedHit * (imitates + (1 - imitates) * share);
       return log + Math.log((1 - hit) / (1 - known));
     }
-    const commonness = Math.min(behaviourBounds.mostCommonness, share / evidence.own);
+    const commonness = Math.min(behaviourBounds.maxCommonness, share / evidence.own);
     log += Math.log((skippedHit * (imitates + (1 - imitates) * commonness)) / known);
     skippedHit = 1;
     skippedKnown = 1;
@@ -150,10 +150,10 @@ export function behaviourContributions(
   const ofNetwork = mixed(network);
   const ofBoth = mixed(network, agent);
   const ofAll = mixed(network, agent, hour);
-  const { least, most, hour: mostHour } = behaviourBounds;
+  const { least, most, hour: maxHour } = behaviourBounds;
   return {
     network: clamp(ofNetwork, least, most),
     agent: clamp(ofBoth - ofNetwork, least, most),
-    hour: clamp(ofAll - ofBoth, -mostHour, mostHour),
+    hour: clamp(ofAll - ofBoth, -maxHour, maxHour),
   };
 }

@@ -3,7 +3,7 @@
  * kept of where sessions were, so the distance is the least between any two parts of them, and a
  * neighbour is never too far.
  */
-import { type Place, placesOf } from "./country-coordinates.ts";
+import { type Coordinates, coordinatesOf } from "./country-coordinates.ts";
 
 /** Faster than any airliner, door to door. */
 const fastestKmPerHour = 1_000;
@@ -32,7 +32,7 @@ function radians(degrees: number): number {
 }
 
 /** Along the great circle (haversine). */
-function distanceKm(from: Place, to: Place): number {
+function distanceKm(from: Coordinates, to: Coordinates): number {
   const north = Math.sin(radians(to.latitude - from.latitude) / 2);
   const east = Math.sin(radians(to.longitude - from.longitude) / 2);
   const narrowing = Math.cos(radians(from.latitude)) * Math.cos(radians(to.latitude));
@@ -41,8 +41,8 @@ function distanceKm(from: Place, to: Place): number {
 }
 
 /** Km that lie at least between two countries; 0 for neighbours, undefined for unknown ones. */
-export function leastDistanceKm(from: string, to: string): number | undefined {
-  const [there, here] = [placesOf(from), placesOf(to)];
+export function minDistanceKm(from: string, to: string): number | undefined {
+  const [there, here] = [coordinatesOf(from), coordinatesOf(to)];
   if (there.length === 0 || here.length === 0) return undefined;
   if (from === to) return 0;
   const gaps = there.flatMap((one) =>
@@ -57,7 +57,7 @@ export function leastDistanceKm(from: string, to: string): number | undefined {
  */
 export function travelBetween(from: Whereabouts, to: Whereabouts): Travel | null {
   if (from.country === null || to.country === null) return null;
-  const kilometres = leastDistanceKm(from.country, to.country);
+  const kilometres = minDistanceKm(from.country, to.country);
   if (kilometres === undefined || kilometres < nearestKm) return null;
   const hours = Math.abs(to.at - from.at) / msPerHour;
   return kilometres > hours * fastestKmPerHour ? { kilometres, hours } : null;

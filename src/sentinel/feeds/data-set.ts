@@ -82,13 +82,13 @@ async function removeRetired(
   listed: ReadonlySet<string>,
   inUse: ReadonlySet<string>,
   now: number,
-  mostRemoved: number,
+  maxRemoved: number,
 ): Promise<number> {
   const before = await readRetired(store);
   const unnamed = [...listed].filter((key) => isNamedByContent(key) && !inUse.has(key));
   const since = (key: string) => before[key] ?? now;
   const isDue = (key: string) => now - since(key) >= removedAfterMs;
-  const gone = new Set(unnamed.filter(isDue).slice(0, mostRemoved));
+  const gone = new Set(unnamed.filter(isDue).slice(0, maxRemoved));
   const waiting = unnamed.filter((key) => !gone.has(key));
   const retired = Object.fromEntries(waiting.map((key) => [key, since(key)]));
   if (gone.size > 0) await store.remove([...gone]);
@@ -100,14 +100,14 @@ async function removeRetired(
 
 /**
  * @param now real time, Unix ms
- * @param mostWrites shards written, and keys removed, at most; what is left is for the next call
+ * @param maxWrites shards written, and keys removed, at most; what is left is for the next call
  * @throws what the store throws; nothing is in force then that was not before
  */
 export async function putInForce(
   store: DataStore,
   { shards, current, feedValues, list }: DataSet,
   now: number,
-  mostWrites: number,
+  maxWrites: number,
   onProgress: (done: number, of: number) => void,
 ): Promise<Published> {
   const listed = await store.list(keyPrefix);
@@ -115,7 +115,7 @@ export async function putInForce(
     const key = shardKey(shard, shard.digest);
     return shard.bytes === undefined || listed.has(key) ? [] : [{ key, bytes: shard.bytes }];
   });
-  const allowed = missing.slice(0, mostWrites);
+  const allowed = missing.slice(0, maxWrites);
   await store.write(allowed, (done) => onProgress(done, allowed.length));
   const counts = { written: allowed.length, unchanged: shards.length - missing.length };
   if (allowed.length < missing.length) return { ...counts, removed: 0, complete: false };
@@ -131,7 +131,7 @@ export async function putInForce(
   ]);
   return {
     ...counts,
-    removed: await removeRetired(store, listed, inUse, now, mostWrites),
+    removed: await removeRetired(store, listed, inUse, now, maxWrites),
     complete: true,
   };
 }

@@ -11,19 +11,19 @@ export type FeedFetcher = (address: string, init: RequestInit) => Promise<Respon
 
 export interface FetchLimits {
   readonly timeoutMs: number;
-  readonly mostBytes: number;
+  readonly maxBytes: number;
 }
 
 /** A feed is a few megabytes at most, and its publisher answers within a second or two. */
-export const fetchLimits: FetchLimits = { timeoutMs: 10_000, mostBytes: 32 * 1024 * 1024 };
+export const fetchLimits: FetchLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024 * 1024 };
 
 /** Longer lists do not fit into the memory of a Worker beside the others; the longest has 120,000. */
-const mostRows = 300_000;
+const maxRows = 300_000;
 /** A list does not lose more than this part of itself between two days, but half a file does. */
-const leastPartKept = 0.5;
+const minPartKept = 0.5;
 /** A list has a bad line now and then; an error page has nothing else. */
-const mostPartBad = 0.5;
-const mostRedirects = 5;
+const maxPartBad = 0.5;
+const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
 /** Why a feed was not taken; the sentence is shown to operators and holds nothing of the feed. */
@@ -54,7 +54,7 @@ export async function fetchFeed(
 ): Promise<FetchedFeed | undefined> {
   const abort = new AbortController();
   try {
-    const work = download(fetcher, address, known.etag, abort.signal, limits.mostBytes);
+    const work = download(fetcher, address, known.etag, abort.signal, limits.maxBytes);
     const fetched = await within(limits.timeoutMs, work);
     if (fetched !== undefined) judge(fetched.parsed, known.rows);
     return fetched;
@@ -75,12 +75,12 @@ async function download(
   address: string,
   etag: string | null,
   signal: AbortSignal,
-  mostBytes: number,
+  maxBytes: number,
 ): Promise<FetchedFeed | undefined> {
   const response = await follow(fetcher, address, etag, signal);
   if (response.status === 304 && etag !== null) return undefined;
   if (response.status !== 200) throw new FeedRefusal(`the answer was ${response.status}`);
-  return { ...(await read(response, mostBytes)), etag: response.headers.get("ETag") };
+  return { ...(await read(response, maxBytes)), etag: response.headers.get("ETag") };
 }
 
 /** Redirects are followed by hand, so that none leads away from https. */
@@ -93,7 +93,7 @@ async function follow(
   const headers = new Headers({ Accept: "text/plain, */*;q=0.1", "User-Agent": "edge-idp" });
   if (etag !== null) headers.set("If-None-Match", etag);
   let url = new URL(address);
-  for (let redirected = 0; redirected <= mostRedirects; redirected += 1) {
+  for (let redirected = 0; redirected <= maxRedirects; redirected += 1) {
     if (url.protocol !== "https:") throw new FeedRefusal("the address is not https");
     const response = await fetcher(url.href, { headers, redirect: "manual", signal });
     if (!redirects.includes(response.status)) return response;
@@ -110,7 +110,7 @@ async function follow(
 /** Line by line as it arrives; nothing of the text is kept. */
 async function read(
   response: Response,
-  mostBytes: number,
+  maxBytes: number,
 ): Promise<Pick<FetchedFeed, "parsed" | "sha256">> {
   const parser = createFeedParser();
   const digest = sha256.create();
@@ -119,10 +119,10 @@ async function read(
   if (response.body !== null) {
     for await (const chunk of response.body) {
       size += chunk.byteLength;
-      if (size > mostBytes) throw new FeedRefusal(`longer than ${mostBytes} bytes`);
+      if (size > maxBytes) throw new FeedRefusal(`longer than ${maxBytes} bytes`);
       digest.update(chunk);
       parser.push(decoder.decode(chunk, { stream: true }));
-      if (parser.rows() > mostRows) throw new FeedRefusal(`more than ${mostRows} rows`);
+      if (parser.rows() > maxRows) throw new FeedRefusal(`more than ${maxRows} rows`);
     }
   }
   parser.push(decoder.decode());
@@ -131,10 +131,10 @@ async function read(
 
 function judge({ rows, skipped }: ParsedFeed, knownRows: number): void {
   if (rows === 0) throw new FeedRefusal("no line could be read");
-  if (skipped > (rows + skipped) * mostPartBad) {
+  if (skipped > (rows + skipped) * maxPartBad) {
     throw new FeedRefusal(`${skipped} of ${rows + skipped} lines could not be read`);
   }
-  if (rows < knownRows * leastPartKept) {
+  if (rows < knownRows * minPartKept) {
     throw new FeedRefusal(`only ${rows} rows left of ${knownRows}`);
   }
 }

@@ -14,15 +14,15 @@ import {
 } from "../network/shard.ts";
 import { type ChangedShard, changedShards } from "./changed-shards.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import type { Pending } from "./refresh-progress.ts";
+import type { RefreshProgress } from "./refresh-progress.ts";
 import { LostDataError, type StoredDataSet } from "./stored.ts";
 
-type DoneShard = Pending["shards"][number];
+type DoneShard = RefreshProgress["shards"][number];
 
 /** Shards in work at the same time: some megabytes at most. */
 const atOnce = 20;
 /** A shard is read, where there is one, and written. */
-const mostOfShard = 2;
+const maxOfShard = 2;
 
 export interface Reflagging {
   /** Every shard of the data set to be; undefined: there is more to do. */
@@ -35,15 +35,15 @@ export interface Reflagging {
 
 /**
  * @param before the feeds the shards in force were made of; undefined: unknown, so all are looked at
- * @param mostOperations reads and writes of shards at most
+ * @param maxOperations reads and writes of shards at most
  * @throws LostDataError, or what the store throws
  */
-export async function reflagShards(
+export async function rebuildShards(
   store: DataStore,
   stored: StoredDataSet,
   before: readonly Feed[] | undefined,
   after: readonly Feed[],
-  mostOperations: number,
+  maxOperations: number,
 ): Promise<Reflagging> {
   const named = stored.current === undefined ? [] : namedShards(stored.current);
   const done = new Map(
@@ -53,7 +53,7 @@ export async function reflagShards(
   );
   let operations = 0;
   const left = changedShards(named, before, after).filter(({ id }) => !done.has(placeOfShard(id)));
-  while (left.length > 0 && operations + atOnce * mostOfShard <= mostOperations) {
+  while (left.length > 0 && operations + atOnce * maxOfShard <= maxOperations) {
     const batch = left.splice(0, atOnce);
     const remade = await Promise.all(batch.map((changed) => remake(store, stored, changed)));
     const written = remade.flatMap(toWrite);

@@ -28,14 +28,14 @@ const pendingSchema = z.object({
     }),
   ),
 });
-export type Pending = Readonly<z.infer<typeof pendingSchema>>;
+export type RefreshProgress = Readonly<z.infer<typeof pendingSchema>>;
 
-export function serializePending(pending: Pending): Uint8Array {
+export function serializeProgress(pending: RefreshProgress): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(pending));
 }
 
 /** Undefined where the bytes are no such thing. Never throws. */
-export function parsePending(bytes: Uint8Array): Pending | undefined {
+export function parseProgress(bytes: Uint8Array): RefreshProgress | undefined {
   try {
     return pendingSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
   } catch {

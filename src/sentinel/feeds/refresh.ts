@@ -21,7 +21,7 @@ import {
   serializeFeedList,
   withRecords,
 } from "./record.ts";
-import { pendingKey, placeOf, serializePending } from "./refresh-progress.ts";
+import { pendingKey, placeOf, serializeProgress } from "./refresh-progress.ts";
 import {
   type RenewedShards,
   type RenewedThreats,
@@ -39,10 +39,10 @@ export interface RefreshEnv {
 
 export interface RefreshLimits extends FetchLimits {
   /** Reads and writes of shards in one run; KV allows a Worker 1,000 operations of all kinds. */
-  readonly mostOperations: number;
+  readonly maxOperations: number;
 }
 
-export const refreshLimits: RefreshLimits = { ...fetchLimits, mostOperations: 800 };
+export const refreshLimits: RefreshLimits = { ...fetchLimits, maxOperations: 800 };
 
 /** @param now real time, Unix ms. Never throws: what fails is logged, and the next run does it. */
 export async function refreshFeeds(
@@ -58,8 +58,8 @@ export async function refreshFeeds(
     const store = dataStoreOf(env.IP_REPUTATION);
     const stored = await readDataSet(store);
     const fetches = await fetchDue(feeds, stored, now, fetcher, limits);
-    const { mostOperations } = limits;
-    await takeIn({ store, stored, values: fetches.values, now, mostOperations }, fetches);
+    const { maxOperations } = limits;
+    await takeIn({ store, stored, values: fetches.values, now, maxOperations }, fetches);
   } catch (error) {
     const problems = error instanceof LostDataError ? { problems: [error.message] } : {};
     log("error", "feeds_refresh_failed", { cause: causeOf(error), ...problems });
@@ -93,18 +93,18 @@ async function swap(
   renewed: RenewedShards,
   { table }: RenewedThreats,
 ): Promise<void> {
-  const { store, stored, now, mostOperations } = work;
+  const { store, stored, now, maxOperations } = work;
   const { shards, operations } = renewed;
   await savePending(store, renewed);
   await refuseToOverwrite(store, stored);
   const current = encodeCurrent(timesOf(stored, list, good, now), shards, table);
   const dataSet = { shards, current, feedValues: [], list };
-  await putInForce(store, dataSet, now, mostOperations - operations, () => {});
+  await putInForce(store, dataSet, now, maxOperations - operations, () => {});
 }
 
 /** Once in a run: KV takes one write a second of a key. */
 async function savePending(store: DataStore, { pending }: RenewedShards): Promise<void> {
-  await store.write([{ key: pendingKey, bytes: serializePending(pending) }], () => {});
+  await store.write([{ key: pendingKey, bytes: serializeProgress(pending) }], () => {});
 }
 
 /** A run takes minutes, and somebody may have imported in them; a location may not know it yet. */

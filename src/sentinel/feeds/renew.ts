@@ -3,9 +3,9 @@ import { type NamedShard, namedShards } from "../network/current.ts";
 import type { Feed } from "../network/flag-segments.ts";
 import { buildThreats, threatTableBytes } from "../network/threats.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import { reflagShards } from "./rebuild-shards.ts";
+import { rebuildShards } from "./rebuild-shards.ts";
 import { type FeedRecord, neverFetched, withError, withRecords } from "./record.ts";
-import { baseOf, type Pending, placeOf } from "./refresh-progress.ts";
+import { baseOf, type RefreshProgress, placeOf } from "./refresh-progress.ts";
 import { LostDataError, rangesOf, type StoredDataSet } from "./stored.ts";
 import { feedValueKey } from "./value.ts";
 
@@ -18,7 +18,7 @@ export interface Work {
   /** Real time, Unix ms. */
   readonly now: number;
   /** Reads and writes of shards at most. */
-  readonly mostOperations: number;
+  readonly maxOperations: number;
 }
 
 /** Records of feeds as they are to be listed. */
@@ -32,7 +32,7 @@ interface Renewal {
 export interface RenewedShards extends Renewal {
   readonly shards: readonly NamedShard[];
   /** Where it stands; the next run goes on with what is not in force by then. */
-  readonly pending: Pending;
+  readonly pending: RefreshProgress;
   readonly operations: number;
 }
 
@@ -60,7 +60,7 @@ export async function renewShards(
       work.values,
     );
     const before = await rangesBefore(work);
-    const made = await reflagShards(store, stored, before, after, work.mostOperations);
+    const made = await rebuildShards(store, stored, before, after, work.maxOperations);
     const pending = { ...begun, shards: [...made.done] };
     const { operations } = made;
     if (made.shards === undefined) return { ...unchanged, pending, operations };

@@ -5,7 +5,7 @@ import type { Feed } from "../network/flag-segments.ts";
 import { keyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./record.ts";
-import { baseOf, type Pending, parsePending, pendingKey } from "./refresh-progress.ts";
+import { baseOf, type RefreshProgress, parseProgress, pendingKey } from "./refresh-progress.ts";
 import { decodeFeedValue, feedValueKey } from "./value.ts";
 
 /**
@@ -28,7 +28,7 @@ export interface StoredDataSet {
   /** Undefined: nothing is in force yet. */
   readonly current: Current | undefined;
   /** What an earlier run began, if it still fits. */
-  readonly pending: Pending | undefined;
+  readonly pending: RefreshProgress | undefined;
   readonly keys: ReadonlySet<string>;
 }
 
@@ -38,7 +38,7 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
   const pendingBytes = await store.read(pendingKey);
   const listBytes = await store.read(feedListKey);
   const currentBytes = await store.read(currentKey);
-  const begun = pendingBytes === undefined ? undefined : parsePending(pendingBytes);
+  const begun = pendingBytes === undefined ? undefined : parseProgress(pendingBytes);
   // A run that died in its very first swap leaves a data set without a list.
   if (listBytes === undefined && currentBytes !== undefined && begun === undefined) {
     throw new LostDataError("there is no list of feeds");
@@ -65,7 +65,7 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
 }
 
 /** It came into force, and is over. */
-function isListed(begun: Pending, list: FeedList): boolean {
+function isListed(begun: RefreshProgress, list: FeedList): boolean {
   return begun.feeds.every(({ name, fetchedAt }) =>
     list.feeds.some((feed) => feed.name === name && feed.fetchedAt >= fetchedAt),
   );
@@ -80,7 +80,7 @@ function newestOf({ builtAt, threatsAt }: Current): number {
 }
 
 /** Whether it was a refresh that put the data set in force, and died before it told the list. */
-function isBy(begun: Pending | undefined, current: Current): boolean {
+function isBy(begun: RefreshProgress | undefined, current: Current): boolean {
   return begun?.at === newestOf(current);
 }
 

@@ -25,7 +25,7 @@ export type LineRead =
 export const badLinesKept = 20;
 
 /** No reader takes a line that long, so a text without line feeds is not gathered beyond it. */
-const mostGathered = 8192;
+const maxGathered = 8192;
 
 /** `push` takes text cut anywhere, `finish` the rest. `read` gets each line without its line feed. */
 export function createLineReader(read: (line: string) => LineRead): {
@@ -51,7 +51,7 @@ export function createLineReader(read: (line: string) => LineRead): {
   return {
     push(text) {
       const lines = (pending + text).split("\n");
-      pending = (lines.pop() ?? "").slice(0, mostGathered);
+      pending = (lines.pop() ?? "").slice(0, maxGathered);
       for (const line of lines) take(line);
     },
     finish() {

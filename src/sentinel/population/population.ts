@@ -26,11 +26,11 @@ const loginBounds = [2, 5, 15];
 const bucketCount = (gapBounds.length + 1) * (loginBounds.length + 1);
 
 /** Values that are told apart; the rest are rare, and count with their coarser ones only. */
-const mostValues = 2_000;
+const maxValues = 2_000;
 /** A value that fewer have is about them, and not published. */
 const fewestPeople = 3;
 /** Sessions of one identity that count, so that nobody makes what is usual. */
-const mostOfOne = 20;
+const maxOfOne = 20;
 /** Stands for a value that is not known; no real one is spelled like this. */
 const unknown = "?";
 
@@ -137,7 +137,7 @@ function commonest(shares: Iterable<Share>): Population["shares"] {
   const byCount = common.toSorted(
     (left, right) => right.count - left.count || (keyOf(left) < keyOf(right) ? -1 : 1),
   );
-  const kept = Map.groupBy(byCount.slice(0, mostValues), ({ path }) => path);
+  const kept = Map.groupBy(byCount.slice(0, maxValues), ({ path }) => path);
   return Object.fromEntries(
     [...kept].map(([path, siblings]) => [
       path,
@@ -158,7 +158,7 @@ export class PopulationCount {
 
   add({ identityId, at, context, behaviour }: ConfirmedSession): void {
     const ofOne = (this.#ofOne.get(identityId) ?? 0) + 1;
-    if (ofOne > mostOfOne) return;
+    if (ofOne > maxOfOne) return;
     this.#ofOne.set(identityId, ofOne);
     this.logins += 1;
     const hour = hourOfWeek(at);

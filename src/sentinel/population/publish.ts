@@ -12,10 +12,10 @@ import { confirmedSessions, dueTenants, savePopulation } from "./store.ts";
 const dayMs = 24 * 60 * 60 * 1000;
 /** Habits of a quarter; what is older is on its way out. */
 const countedMs = 90 * dayMs;
-const mostSessions = 20_000;
+const maxSessions = 20_000;
 /** Of one run: it has half a minute on the CPU. */
-const mostTenants = 100;
-const mostSessionsInRun = 100_000;
+const maxTenants = 100;
+const maxSessionsInRun = 100_000;
 /** What nobody counts anew any more is not kept for ever. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
 
@@ -38,7 +38,7 @@ async function countAndPut(env: Env, db: Database, tenantId: string, now: number
     for (const session of page.sessions) count.add(session);
     read += page.sessions.length;
     ({ below } = page);
-  } while (below !== null && read < mostSessions);
+  } while (below !== null && read < maxSessions);
   const key = populationKey(tenantId);
   if (count.logins === 0) await env.IP_REPUTATION.delete(key);
   else {
@@ -54,8 +54,8 @@ export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
   for (const db of databasesInTurn(env, now)) {
     try {
-      for (const tenantId of await dueTenants(db, now, mostTenants)) {
-        if (read >= mostSessionsInRun) return;
+      for (const tenantId of await dueTenants(db, now, maxTenants)) {
+        if (read >= maxSessionsInRun) return;
         read += await publish(env, db, tenantId, now);
       }
     } catch (error) {

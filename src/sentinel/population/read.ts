@@ -15,7 +15,7 @@ export interface PopulationRead {
 const rememberedMs = 10 * 60 * 1000;
 /** What could not be read is tried again sooner. */
 const retryMs = 30_000;
-const mostRemembered = 200;
+const maxRemembered = 200;
 const cacheTtlSeconds = 300;
 const readTimeoutMs = 1_000;
 /** Habits change slowly; tenants without logins are not counted anew. */
@@ -87,6 +87,6 @@ export async function readPopulation(
   remembered.delete(tenantId);
   remembered.set(tenantId, { ...read, readAt: now });
   const [oldest] = remembered.keys();
-  if (remembered.size > mostRemembered && oldest !== undefined) remembered.delete(oldest);
+  if (remembered.size > maxRemembered && oldest !== undefined) remembered.delete(oldest);
   return read;
 }

@@ -1,12 +1,12 @@
 /** What the identity's guard has counted (pure). */
 import type { IdentityEvidence } from "../evidence.ts";
 import { counted, type Reason, reason } from "../reason.ts";
-import { mostFailuresCounted, velocityLimits, weights } from "../weights.ts";
+import { maxFailuresCounted, velocityLimits, weights } from "../weights.ts";
 
 export function identityReasons({ failedAttempts, locked, attempts }: IdentityEvidence): Reason[] {
   const reasons: Reason[] = [];
   if (failedAttempts > 0) {
-    const strength = Math.min(failedAttempts, mostFailuresCounted) * weights.failedAttempt;
+    const strength = Math.min(failedAttempts, maxFailuresCounted) * weights.failedAttempt;
     const detail = `${counted(failedAttempts, "failed code")} in a row.`;
     reasons.push(reason("recent_failures", strength, detail));
   }

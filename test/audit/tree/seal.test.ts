@@ -3,7 +3,7 @@ import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
 import { TreeHasher } from "../../../src/audit/tree/merkle.ts";
 import { readNote } from "../../../src/audit/tree/note.ts";
-import { sealTrails } from "../../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../../src/audit/tree/seal.ts";
 import { onSchedule } from "../../../src/scheduled.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { type D1Fault, withD1Fault } from "../../support/faults.ts";
@@ -65,18 +65,18 @@ describe("The sealer", () => {
     const tenant = await Tenant.create();
     for (let n = 0; n < 5; n += 1) await manyEvents(tenant, 1_000);
     await Promise.all([
-      ...Array.from({ length: 4 }, () => sealTrails(env, Date.now())),
+      ...Array.from({ length: 4 }, () => integrateLogs(env, Date.now())),
       checkpointOf(tenant),
       manyEvents(tenant, 300),
     ]);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await expectWhole(tenant, 5_302);
   });
 
   it("goes through more logs than fit into one round", async () => {
     const tenants: Tenant[] = [];
     for (let n = 0; n < 90; n += 1) tenants.push(await Tenant.create());
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     for (const tenant of tenants) expect((await treeOf(tenant))?.size).toBe(2);
   });
 
@@ -84,12 +84,12 @@ describe("The sealer", () => {
     "cut short by a D1 that %s leaves a whole tree, and the next pass goes on",
     async (fault: D1Fault) => {
       const tenant = await Tenant.create();
-      await sealTrails(env, Date.now());
+      await integrateLogs(env, Date.now());
       await manyEvents(tenant, 300);
-      await withD1Fault(fault, async () => await sealTrails(env, Date.now()));
+      await withD1Fault(fault, async () => await integrateLogs(env, Date.now()));
       expect((await treeOf(tenant))?.size).toBe(fault === "loses the reply to a write" ? 302 : 2);
       await manyEvents(tenant, 10);
-      await sealTrails(env, Date.now());
+      await integrateLogs(env, Date.now());
       await expectWhole(tenant, 312);
     },
   );
@@ -97,7 +97,7 @@ describe("The sealer", () => {
   it("writes one row of tiles and one of the head, however many events it seals", async () => {
     const tenant = await Tenant.create();
     await manyEvents(tenant, 200);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     expect(await rowsOf("audit_tiles", tenant.id)).toHaveLength(1);
     expect(await rowsOf("audit_trees", tenant.id)).toHaveLength(1);
   });
@@ -115,7 +115,7 @@ describe("What somebody wrote into D1 by hand", () => {
       `UPDATE audit_events SET ${change} WHERE tenant_id = ? AND leaf_index = 1`,
       tenant.id,
     );
-    const lines = await logged(() => sealTrails(env, Date.now()));
+    const lines = await logged(() => integrateLogs(env, Date.now()));
     expect(lines).toContainEqual({
       level: "error",
       event: "audit_event_forged",
@@ -130,7 +130,7 @@ describe("What somebody wrote into D1 by hand", () => {
     const tenant = await Tenant.create();
     const other = await Tenant.create();
     await sql("UPDATE audit_events SET details = '{' WHERE tenant_id = ?", tenant.id);
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     expect(await treeOf(tenant)).toBeUndefined();
     expect((await treeOf(other))?.size).toBe(2);
     await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
@@ -139,7 +139,7 @@ describe("What somebody wrote into D1 by hand", () => {
   it("leaves a gap that is told of and not sealed over", async () => {
     const tenant = await Tenant.create();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 0", tenant.id);
-    const lines = await logged(() => sealTrails(env, Date.now()));
+    const lines = await logged(() => integrateLogs(env, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_log_gap");
     expect(await treeOf(tenant)).toBeUndefined();
   });
@@ -151,10 +151,10 @@ describe("What somebody wrote into D1 by hand", () => {
     ["a note", "audit_trees", "note = replace(note, substr(note, 60, 3), 'AAA')"],
   ])("%s under the head stops sealing on top of it", async (_, table, change) => {
     const tenant = await Tenant.create();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await User.provision(tenant);
     await sql(`UPDATE ${table} SET ${change} WHERE tenant_id = ?`, tenant.id);
-    const lines = await logged(() => sealTrails(env, Date.now()));
+    const lines = await logged(() => integrateLogs(env, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_tree_damaged");
     expect((await treeOf(tenant))?.size).toBeLessThanOrEqual(2);
   });
@@ -163,14 +163,14 @@ describe("What somebody wrote into D1 by hand", () => {
 describe("Signing keys", () => {
   it("rotate: the newest signs, on top of what an older one signed, and all are published", async () => {
     const tenant = await Tenant.create();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     const before = readNote(String((await treeOf(tenant))?.note));
     await manyEvents(tenant, 1);
     const rotated = {
       ...env,
       AUDIT_SIGNING_KEYS: `${env.AUDIT_SIGNING_KEYS},2:${btoa("audit signing seed, the second..")}`,
     };
-    await sealTrails(rotated, Date.now());
+    await integrateLogs(rotated, Date.now());
     const after = await treeOf(tenant);
     expect(after?.size).toBe(3);
     expect(readNote(String(after?.note))?.keyHash).not.toEqual(before?.keyHash);
@@ -182,7 +182,7 @@ describe("Signing keys", () => {
   ])("that %s names and nobody has seal nothing", async (_, table, change) => {
     const tenant = await Tenant.create();
     await sql(`UPDATE ${table} SET ${change} WHERE tenant_id = ?`, tenant.id);
-    const lines = await logged(() => sealTrails(env, Date.now()));
+    const lines = await logged(() => integrateLogs(env, Date.now()));
     const told = lines.filter(({ tenant_id }) => tenant_id === tenant.id);
     expect(told.map(({ event }) => event)).toEqual([
       change.includes("9") ? "audit_key_missing" : "audit_event_forged",
@@ -192,10 +192,10 @@ describe("Signing keys", () => {
 
   it("removed too early stop the sealing of what they signed", async () => {
     const tenant = await Tenant.create();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await manyEvents(tenant, 1);
     const other = { ...env, AUDIT_SIGNING_KEYS: `2:${btoa("audit signing seed, the second..")}` };
-    const lines = await logged(() => sealTrails(other, Date.now()));
+    const lines = await logged(() => integrateLogs(other, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_key_missing");
     expect((await treeOf(tenant))?.size).toBe(2);
   });
@@ -203,7 +203,7 @@ describe("Signing keys", () => {
 
 describe("A store that is slow", () => {
   it("for one log keeps no other log from being sealed", async () => {
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     const [slow, quick] = [await Tenant.create(), await Tenant.create()];
     const database = Object.getPrototypeOf(env.DB);
     const prepare = database.prepare;
@@ -218,27 +218,27 @@ describe("A store that is slow", () => {
       };
       return statement;
     });
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     spy.mockRestore();
     expect((await treeOf(quick))?.size).toBe(2);
     expect(await treeOf(slow)).toBeUndefined();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     expect((await treeOf(slow))?.size).toBe(2);
   });
 
   it("as the witness is, keeps only logs waiting that it has to be asked about", async () => {
     const known = await Tenant.create();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await manyEvents(known, 3);
     const fresh = await Tenant.create();
     const namespace = Object.getPrototypeOf(env.AUDIT_WITNESS);
     const spy = vi.spyOn(namespace, "list").mockImplementation(() => new Promise(() => {}));
-    const lines = await logged(() => sealTrails(env, Date.now()));
+    const lines = await logged(() => integrateLogs(env, Date.now()));
     spy.mockRestore();
     expect(lines.map(({ event }) => event)).toContain("audit_seal_put_off");
     expect((await treeOf(known))?.size).toBe(5);
     expect(await treeOf(fresh)).toBeUndefined();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     expect((await treeOf(fresh))?.size).toBe(2);
   });
 });

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { sealTrails } from "../../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../../src/audit/tree/seal.ts";
 import { witnessHeads } from "../../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { checkpointOf, rowsOf, sql } from "../../support/trail.ts";
@@ -17,7 +17,7 @@ async function witnessed(tenant: Tenant) {
 
 async function grow(tenant: Tenant): Promise<void> {
   await User.provision(tenant);
-  await sealTrails(env, Date.now());
+  await integrateLogs(env, Date.now());
 }
 
 function logged(): Record<string, unknown>[] {
@@ -30,7 +30,7 @@ describe("The outside witness", () => {
   it("has every log's first head at once, and from then on the newest every hour", async () => {
     const tenant = await Tenant.create();
     const now = Date.now();
-    await sealTrails(env, now);
+    await integrateLogs(env, now);
     await witnessHeads(env, now);
     expect(await witnessed(tenant)).toEqual([2]);
     await grow(tenant);
@@ -114,7 +114,7 @@ describe("The outside witness", () => {
   ])("takes no head over a history that was %s, and tells of it every time", async (_, change) => {
     const tenant = await Tenant.create();
     const now = Date.now();
-    await sealTrails(env, now);
+    await integrateLogs(env, now);
     await witnessHeads(env, now);
     await grow(tenant);
     await sql(change, tenant.id);
@@ -140,7 +140,7 @@ describe("The outside witness", () => {
     await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index > 1", tenant.id);
     const lines = logged();
-    await sealTrails(env, now);
+    await integrateLogs(env, now);
     expect(lines).toContainEqual({
       level: "error",
       event: "audit_tree_damaged",
@@ -152,7 +152,7 @@ describe("The outside witness", () => {
   it("notices a log that was put back and grew otherwise, though every signature is right", async () => {
     const tenant = await Tenant.create();
     const now = Date.now();
-    await sealTrails(env, now);
+    await integrateLogs(env, now);
     const [old] = await rowsOf("audit_trees", tenant.id);
     await grow(tenant);
     await grow(tenant);
@@ -179,7 +179,7 @@ describe("The outside witness", () => {
 
   it("takes no head that the service did not sign", async () => {
     const tenant = await Tenant.create();
-    await sealTrails(env, Date.now());
+    await integrateLogs(env, Date.now());
     await sql("UPDATE audit_trees SET note = replace(note, 'sealed_at 2', 'sealed_at 3')");
     const lines = logged();
     await witnessHeads(env, Date.now());

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { confirmSession, judge } from "../../../src/guard/decisions/feedback.ts";
+import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
 import { failed, succeeded, type Transition } from "../../../src/guard/decisions/transition.ts";
 import { session } from "../../sentinel/example.ts";
 import { call, identity, now, told } from "./example.ts";
@@ -10,7 +10,7 @@ const other = session({ id: "b", at: now - 120_000, verdict: null });
 describe("The tenant's word on a session", () => {
   test.each(["legitimate", "fraud"] as const)("makes it %s, and is told", (verdict) => {
     const state = identity();
-    const judged = judge(state, call, [other, waiting], waiting, verdict);
+    const judged = recordFeedback(state, call, [other, waiting], waiting, verdict);
     expect(judged.history).toEqual([other, { ...waiting, verdict }]);
     expect(judged.verdict).toEqual({ assessmentId: "a", verdict, source: "feedback", at: now });
     expect(told(judged.entries)).toEqual([`session.judged success ${verdict}`]);
@@ -19,9 +19,9 @@ describe("The tenant's word on a session", () => {
   });
 
   test("may change, and reaches a session the guard no longer had", () => {
-    const { history = [] } = judge(identity(), call, [], waiting, "legitimate");
+    const { history = [] } = recordFeedback(identity(), call, [], waiting, "legitimate");
     expect(history).toEqual([{ ...waiting, verdict: "legitimate" }]);
-    const changed = judge(identity(), call, history, waiting, "fraud");
+    const changed = recordFeedback(identity(), call, history, waiting, "fraud");
     expect(changed.history).toEqual([{ ...waiting, verdict: "fraud" }]);
   });
 });

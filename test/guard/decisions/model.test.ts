@@ -12,12 +12,12 @@ import {
 import { setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
 import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
-import type { FiledEntry, Transition } from "../../../src/guard/decisions/transition.ts";
+import type { EventEntry, Transition } from "../../../src/guard/decisions/transition.ts";
 import {
   type Evidence,
-  livePending,
+  confirmableTotp,
   liveTotp,
-  refusalOf,
+  findRefusal,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
 import { callAt, decided, identity, now } from "./example.ts";
@@ -146,16 +146,16 @@ class World {
     const shown = Math.floor(at / 30_000) + steps;
     if (kind.endsWith("backup code")) {
       const method = "backup_code";
-      if (refusalOf(state, method, at) !== undefined) return { method, withheld: true };
+      if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
       if (state.backupCodes === null) return { method, keyVersion: null, hash: null };
       const from = kind === "backup code" ? state.backupCodes.unspent : this.codes;
       const hash = kind === "wrong backup code" ? "none" : from[pick % Math.max(1, from.length)];
       return { method, keyVersion: 1, hash: hash ?? "none" };
     }
     const method = "totp";
-    if (refusalOf(state, method, at) !== undefined) return { method, withheld: true };
+    if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
     const sealed = liveTotp(state)?.sealed ?? null;
-    const pendingSealed = livePending(state, at)?.sealed ?? null;
+    const pendingSealed = confirmableTotp(state, at)?.sealed ?? null;
     return {
       method,
       sealed,
@@ -168,7 +168,7 @@ class World {
   #attempt(command: Command): void {
     const before = this.state;
     const evidence = this.#evidenceFor(command);
-    const barred = refusalOf(before, evidence.method, this.at);
+    const barred = findRefusal(before, evidence.method, this.at);
     const call = callAt(this.at, `request-${++this.#requests}`);
     const transition = decided(verify(before, call, evidence, policy));
     const { result, state: after } = transition;
@@ -216,7 +216,7 @@ class World {
   }
 }
 
-function countOf({ outcome, details }: FiledEntry): number {
+function countOf({ outcome, details }: EventEntry): number {
   const count = details?.count;
   return outcome === "refused" && typeof count === "number" ? count : 0;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { limited, rateQuotas } from "../../../src/guard/decisions/rate-limit.ts";
+import { applyRateLimit, rateQuotas } from "../../../src/guard/decisions/rate-limit.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import {
   type GuardCall,
@@ -11,7 +11,7 @@ import { callAt, identity, now } from "./example.ts";
 const { requests, windowSeconds } = rateQuotas.attempts;
 
 function attempt(state: IdentityState, call: GuardCall): Transition<"decided"> {
-  return limited("attempts", "otp.verified", state, call, (present) => ({
+  return applyRateLimit("attempts", "otp.verified", state, call, (present) => ({
     state: { ...present, updatedAt: call.now },
     entries: [],
     result: succeeded("decided"),
@@ -72,7 +72,7 @@ describe("A rate limit of an identity", () => {
   });
 
   test("counts each kind for itself", () => {
-    const assess = limited(
+    const assess = applyRateLimit(
       "assessments",
       "session.assessed",
       stateAfter(requests, now),

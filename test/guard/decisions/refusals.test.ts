@@ -1,19 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  carriedOut,
+  applyChange,
   refusalReportDelay,
   refuse,
   reportRefusals,
 } from "../../../src/guard/decisions/refusals.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
-import { type FiledEntry, succeeded } from "../../../src/guard/decisions/transition.ts";
+import { type EventEntry, succeeded } from "../../../src/guard/decisions/transition.ts";
 import { call, callAt, identity, minute, now, told } from "./example.ts";
 
 const suspended = { code: "user_suspended" } as const;
 const locked = { code: "user_locked", lockedUntil: now + minute } as const;
 
-function countOf({ details }: FiledEntry): number {
+function countOf({ details }: EventEntry): number {
   const count = details?.count;
   return typeof count === "number" ? count : 0;
 }
@@ -159,7 +159,7 @@ describe("a report", () => {
 describe("a change that is carried out", () => {
   test("tells first what was counted before it, and ends all runs", () => {
     const before = afterRefusals(4);
-    const { state, entries } = carriedOut(
+    const { state, entries } = applyChange(
       before,
       { externalId: "other" },
       [{ action: "user.unlocked", outcome: "success" }],
@@ -192,7 +192,7 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
       const reported = new Map<string, number>();
       const add = (counts: Map<string, number>, key: string, count: number) =>
         counts.set(key, (counts.get(key) ?? 0) + count);
-      const record = (entries: readonly FiledEntry[]) => {
+      const record = (entries: readonly EventEntry[]) => {
         for (const entry of entries) {
           if (entry.outcome !== "refused") continue;
           expect(countOf(entry)).toBeGreaterThan(0);
@@ -211,7 +211,7 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
           state = transition.state;
           record(transition.entries);
         } else {
-          const transition = carriedOut(state, {}, [], succeeded(null), at.now);
+          const transition = applyChange(state, {}, [], succeeded(null), at.now);
           state = transition.state;
           record(transition.entries);
         }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import {
   type Evidence,
-  livePending,
+  confirmableTotp,
   liveTotp,
   stale,
   verify,
@@ -291,8 +291,8 @@ describe("a pending secret", () => {
   });
 
   test("is live to its last millisecond and not one longer", () => {
-    expect(livePending(state, pending.expiresAt - 1)).toEqual(pending);
-    expect(livePending(state, pending.expiresAt)).toBeNull();
+    expect(confirmableTotp(state, pending.expiresAt - 1)).toEqual(pending);
+    expect(confirmableTotp(state, pending.expiresAt)).toBeNull();
     const late = callAt(pending.expiresAt);
     const { result, state: after } = verified(state, wrongTotp, late);
     expect(result).toMatchObject({ ok: false, error: { code: "invalid_code" } });

@@ -3,8 +3,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { anywhere } from "../../../src/location.ts";
-import { askPrefixWatch } from "../../../src/sentinel/activity/client.ts";
+import { noLocation } from "../../../src/location.ts";
+import { countAttempt } from "../../../src/sentinel/activity/client.ts";
 import { PrefixWatch } from "../../../src/sentinel/activity/prefix-watch.ts";
 import { parseAddress } from "../../../src/sentinel/network/address.ts";
 import { Tenant, User } from "../../support/client.ts";
@@ -116,8 +116,8 @@ describe("Asking it", () => {
   const ask = async (tenantId: string, text: string, identityId: string) => {
     const address = parseAddress(text);
     if (address === undefined) throw new Error(`Not an address: ${text}`);
-    const caller = { tenantId, place: anywhere };
-    return await askPrefixWatch(env, key, caller, address, identityId, now, "request");
+    const caller = { tenantId, location: noLocation };
+    return await countAttempt(env, key, caller, address, identityId, now, "request");
   };
 
   it("keeps blocks apart, and tenants too", async () => {

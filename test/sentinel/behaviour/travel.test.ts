@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   countriesWithPlace,
-  placesOf,
+  coordinatesOf,
 } from "../../../src/sentinel/behaviour/country-coordinates.ts";
 import {
   isSatelliteNetwork,
-  leastDistanceKm,
+  minDistanceKm,
   travelBetween,
 } from "../../../src/sentinel/behaviour/travel.ts";
 
@@ -74,7 +74,7 @@ describe("Where countries are", () => {
     expect(iso).toHaveLength(249);
     expect([...countriesWithPlace].toSorted()).toEqual([...iso, "XK"].toSorted());
     for (const country of countriesWithPlace) {
-      for (const { latitude, longitude, radiusKm } of placesOf(country)) {
+      for (const { latitude, longitude, radiusKm } of coordinatesOf(country)) {
         expect(Math.abs(latitude)).toBeLessThanOrEqual(90);
         expect(Math.abs(longitude)).toBeLessThanOrEqual(180);
         expect(radiusKm).toBeGreaterThan(0);
@@ -87,7 +87,7 @@ describe("Where countries are", () => {
       towns
         .filter((other) => other.country !== one.country)
         .filter(
-          (other) => (leastDistanceKm(one.country, other.country) ?? 0) > kmBetween(one, other) + 1,
+          (other) => (minDistanceKm(one.country, other.country) ?? 0) > kmBetween(one, other) + 1,
         )
         .map((other) => `${one.country} ${one.north} to ${other.country} ${other.north}`),
     );
@@ -104,7 +104,7 @@ describe("Where countries are", () => {
     ["IS", "NZ", 12_000, 18_000],
     ["IN", "GB", 4_000, 7_500],
   ])("leaves between %s and %s what lies there", (one, other, least, most) => {
-    const distance = leastDistanceKm(one, other);
+    const distance = minDistanceKm(one, other);
     expect(distance).toBeGreaterThan(least);
     expect(distance).toBeLessThan(most);
   });
@@ -113,16 +113,16 @@ describe("Where countries are", () => {
     const country = fc.constantFrom(...iso);
     fc.assert(
       fc.property(country, country, (one, other) => {
-        expect(leastDistanceKm(one, other)).toBe(leastDistanceKm(other, one));
-        expect(leastDistanceKm(one, other)).toBeGreaterThanOrEqual(0);
-        expect(leastDistanceKm(one, one)).toBe(0);
+        expect(minDistanceKm(one, other)).toBe(minDistanceKm(other, one));
+        expect(minDistanceKm(one, other)).toBeGreaterThanOrEqual(0);
+        expect(minDistanceKm(one, one)).toBe(0);
       }),
     );
   });
 
   it("is not known of any other text", () => {
     for (const text of ["", "no", "XX", "EU", "constructor", "__proto__", "NO ", "N\0"]) {
-      expect(leastDistanceKm(text, "NO")).toBeUndefined();
+      expect(minDistanceKm(text, "NO")).toBeUndefined();
       expect(travelBetween({ country: text, at }, { country: "NZ", at })).toBeNull();
     }
   });
@@ -136,11 +136,11 @@ describe("A journey", () => {
 
   it("that nobody can have made is told, with its length and time", () => {
     const journey = travelBetween({ country: "NO", at }, { country: "NG", at: at + 2 * hour });
-    expect(journey).toEqual({ kilometres: leastDistanceKm("NO", "NG"), hours: 2 });
+    expect(journey).toEqual({ kilometres: minDistanceKm("NO", "NG"), hours: 2 });
   });
 
   it("is possible as soon as an airliner could have made it", () => {
-    const hours = (leastDistanceKm("DE", "SG") ?? 0) / 1_000;
+    const hours = (minDistanceKm("DE", "SG") ?? 0) / 1_000;
     const arriving = (late: number) =>
       travelBetween({ country: "DE", at }, { country: "SG", at: at + hours * hour + late });
     expect(arriving(-1_000)).not.toBeNull();

@@ -20,7 +20,7 @@ import {
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);
 
 /** Enough for one batch of shards. */
-const small = { ...refreshLimits, mostOperations: 40 };
+const small = { ...refreshLimits, maxOperations: 40 };
 
 beforeEach(async () => {
   vi.restoreAllMocks();

@@ -77,15 +77,15 @@ describe("A refresh refuses", () => {
   });
 
   it("a list that does not end", async () => {
-    expect(refreshLimits.mostBytes).toBe(32 * 1024 * 1024);
-    const limits = { ...refreshLimits, mostBytes: 1_000_000 };
+    expect(refreshLimits.maxBytes).toBe(32 * 1024 * 1024);
+    const limits = { ...refreshLimits, maxBytes: 1_000_000 };
     const chunk = "# and one more comment that says nothing\n".repeat(1500);
     await afterAnswer(() => endless(chunk), {}, limits);
     await expectRefused(/longer than 1000000 bytes/);
   });
 
   it("a line that does not end", async () => {
-    const limits = { ...refreshLimits, mostBytes: 1_000_000 };
+    const limits = { ...refreshLimits, maxBytes: 1_000_000 };
     await afterAnswer(() => endless("9".repeat(65_536)), {}, limits);
     await expectRefused(/longer than 1000000 bytes/);
   });
