@@ -5,7 +5,7 @@
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { archiveTrails } from "./audit/tree/archive.ts";
-import { integrateLogs } from "./audit/tree/seal.ts";
+import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
 import { deleteExpired } from "./housekeeping.ts";

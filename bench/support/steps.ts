@@ -12,7 +12,7 @@ const warmUps = 5;
 const runs = 41;
 const pageLimit = 100;
 const deepestPage = 10_000;
-/** Rounds as src/audit/tree/seal.ts has them: what one takes of a log, and how many statements it is. */
+/** Rounds as src/audit/tree/integrate.ts has them: what one takes of a log, and how many statements it is. */
 const eventsPerRound = 2_000;
 const statementsPerRound = 4;
 const root = join(import.meta.dirname, "..", "..");

@@ -163,7 +163,7 @@ export const targets: readonly Target[] = [
     ],
   ),
   target(
-    "src/idempotency/once.ts",
+    "src/idempotency/run-once.ts",
     [],
     ["test/idempotency/every-post.test.ts", "test/idempotency/secrets.test.ts"],
   ),

@@ -16,7 +16,7 @@ import {
   rfc3339OrNull,
   sha256,
 } from "../http/schemas.ts";
-import { runOnce } from "../idempotency/once.ts";
+import { runOnce } from "../idempotency/run-once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
 import { draftOf, replay } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { readNote } from "../audit/tree/note.ts";
 import { newestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { sealedWithinSeconds } from "../audit/tree/seal.ts";
+import { sealedWithinSeconds } from "../audit/tree/integrate.ts";
 import { publicKeys } from "../audit/tree/signer.ts";
 import { listWitnessed } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";

@@ -6,7 +6,7 @@ import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
-import { runOnce, operatorScope } from "../idempotency/once.ts";
+import { runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { ringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
 import { type Progress, progressOf, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";

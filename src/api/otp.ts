@@ -9,7 +9,7 @@ import type { Attempt } from "../guard/decisions/verify.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
-import { claim } from "../idempotency/once.ts";
+import { claim } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
 import { keyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";

@@ -5,7 +5,7 @@ import { controlDb } from "../db/shards.ts";
 import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { id, instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
-import { runOnce, operatorScope } from "../idempotency/once.ts";
+import { runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { relocationPhases } from "../relocation/phase.ts";
 import { relocate } from "../relocation/relocate.ts";
 import { tableNames } from "../relocation/row-store.ts";

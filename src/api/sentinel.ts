@@ -6,7 +6,7 @@ import { askGuard } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
-import { claim } from "../idempotency/once.ts";
+import { claim } from "../idempotency/run-once.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";

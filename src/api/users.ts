@@ -9,7 +9,7 @@ import { streamArgument } from "../guard/streamed-argument.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, instant, limit, ofUser, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
-import { claim } from "../idempotency/once.ts";
+import { claim } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);

@@ -1,6 +1,6 @@
 /** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { isResident, residentTenants } from "../db/at-home.ts";
+import { isResident, residentTenants } from "../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { scanEnd } from "../db/scan.ts";
 import { identities } from "../identity/tables.ts";

@@ -1,6 +1,6 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
-import { isResident, isNotServedHere, oneRow, requireServedHere } from "../db/at-home.ts";
+import { isResident, isNotServedHere, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { scanEnd } from "../db/scan.ts";
 import { identities, isErased } from "./tables.ts";

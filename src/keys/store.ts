@@ -2,7 +2,7 @@
 
 import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
-import { isNotLeftover } from "../db/at-home.ts";
+import { isNotLeftover } from "../db/tenant-fence.ts";
 import {
   chunk,
   type Database,

@@ -6,7 +6,7 @@ import { stampEvents } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
-import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/once.ts";
+import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";

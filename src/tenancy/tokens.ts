@@ -6,7 +6,7 @@ import { stampEvents } from "../audit/stamp.ts";
 import { newId } from "../crypto/id.ts";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
-import { type RunOnceCall, runOnce } from "../idempotency/once.ts";
+import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";

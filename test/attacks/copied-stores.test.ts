@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, hex } from "@scure/base";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { integrateLogs } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";

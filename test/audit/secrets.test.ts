@@ -8,7 +8,7 @@ import { base32nopad, base64, hex } from "@scure/base";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { integrateLogs } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";

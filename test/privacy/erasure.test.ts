@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { integrateLogs } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { retentionDaysOf } from "../../src/tenancy/retention.ts";

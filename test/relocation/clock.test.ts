@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { removeBelow } from "../../src/audit/store.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { integrateLogs } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { databaseAt } from "../../src/db/shards.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
 import { archiveTrails } from "../../src/audit/tree/archive.ts";
-import { integrateLogs } from "../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { dbFor, shardOf } from "../../src/db/shards.ts";
 import { buildDelivery, fileDelivery } from "../../src/guard/delivery/delivery.ts";

@@ -6,11 +6,11 @@ import { AppError, invalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { firstLeaf } from "../store.ts";
 import { consistencyRanges, inclusionRanges, type Range } from "./merkle.ts";
-import { integrateLog } from "./seal.ts";
+import { integrateLog } from "./integrate.ts";
 import { type OwnHead, ownHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
 import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
-import { findInTrail } from "./trail.ts";
+import { findInTrail } from "./read-log.ts";
 
 interface Asked {
   readonly env: Env;

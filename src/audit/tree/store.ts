@@ -1,7 +1,7 @@
 /** The Merkle trees in D1: tiles, and the newest signed head of each tenant. */
 import { base64 } from "@scure/base";
 import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
-import { isResident, residentTenants } from "../../db/at-home.ts";
+import { isResident, residentTenants } from "../../db/tenant-fence.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import type { StoredEvent } from "../stamp.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";

@@ -19,7 +19,7 @@ import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
 import { causeOf, log } from "../../log.ts";
-import { deleteLeftovers } from "../../relocation/left-behind.ts";
+import { deleteLeftovers } from "../../relocation/leftovers.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import {
   deleteAssessments,

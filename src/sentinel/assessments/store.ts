@@ -7,7 +7,7 @@ import {
   oneRow,
   requireServedHere,
   residentTenants,
-} from "../../db/at-home.ts";
+} from "../../db/tenant-fence.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { scanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";

@@ -2,7 +2,7 @@
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdAt } from "../../crypto/id.ts";
-import { isResident, residentTenants } from "../../db/at-home.ts";
+import { isResident, residentTenants } from "../../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { integrateLogs } from "../../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { checkpointOf, rowsOf, sql } from "../../support/trail.ts";

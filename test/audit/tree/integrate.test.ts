@@ -3,7 +3,7 @@ import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
 import { TreeHasher } from "../../../src/audit/tree/merkle.ts";
 import { readNote } from "../../../src/audit/tree/note.ts";
-import { integrateLogs } from "../../../src/audit/tree/seal.ts";
+import { integrateLogs } from "../../../src/audit/tree/integrate.ts";
 import { onSchedule } from "../../../src/scheduled.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { type D1Fault, withD1Fault } from "../../support/faults.ts";
