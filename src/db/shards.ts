@@ -8,6 +8,7 @@
  */
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { BoundedMap } from "../bounded-map.ts";
 import { type Database, FencedTenantError, StoreError, withinStoreTimeout } from "./client.ts";
 import { tenants } from "./tables.ts";
 
@@ -22,7 +23,7 @@ interface CachedShard {
   readonly readAt: number;
 }
 
-const cache = new Map<string, CachedShard>();
+const cache = new BoundedMap<string, CachedShard>({ maxEntries: maxCached });
 
 function bindingAt(env: Env, shard: number): D1Database | undefined {
   if (shard === 0) return env.DB;
@@ -71,11 +72,6 @@ export function databasesInTurn(env: Env, now: number): Database[] {
 /** For who has just read the tenant's record. @param readAt when that read began, Unix ms */
 export function cacheShard(env: Env, tenantId: string, shard: number, readAt: number): void {
   if (!isSharded(env)) return;
-  cache.delete(tenantId);
-  if (cache.size >= maxCached) {
-    const [oldest] = cache.keys();
-    if (oldest !== undefined) cache.delete(oldest);
-  }
   cache.set(tenantId, { shard, readAt });
 }
 

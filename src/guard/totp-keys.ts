@@ -2,6 +2,7 @@
  * The TOTP keys of a guard while it is awake: each box is opened and its key imported once, not with
  * every code. The keys cannot be read out, and go with the guard's memory.
  */
+import { BoundedMap } from "../bounded-map.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { unseal } from "../crypto/sealed-box.ts";
@@ -12,7 +13,7 @@ import { totpContext } from "./reseal.ts";
 const maxKept = 2;
 
 export class TotpKeys {
-  readonly #kept = new Map<string, CryptoKey>();
+  readonly #kept = new BoundedMap<string, CryptoKey>({ maxEntries: maxKept });
 
   /** @throws MissingKeyError, BrokenSealError */
   async keyFor(sealed: string, sealingKeys: Keyring, owner: Owner): Promise<CryptoKey> {
@@ -20,9 +21,6 @@ export class TotpKeys {
     if (known !== undefined) return known;
     const key = await importSecret(await unseal(sealingKeys, totpContext(owner), sealed));
     this.#kept.set(sealed, key);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size > maxKept) this.#kept.delete(oldest);
-    }
     return key;
   }
 

@@ -4,6 +4,7 @@
  *
  * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (draft 10).
  */
+import { BoundedMap } from "../bounded-map.ts";
 import { within } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
 
@@ -39,18 +40,13 @@ interface Window {
   count: number;
 }
 
-const windows = new Map<string, Window>();
+const windows = new BoundedMap<string, Window>({ maxEntries: maxCounted });
 
 function windowAt(tokenId: string, now: number): Window {
   const last = windows.get(tokenId);
   if (last !== undefined && now < last.endsAt && now >= last.endsAt - windowMs) return last;
   const followsBusy =
     last !== undefined && last.count > passedUnasked && now < last.endsAt + windowMs;
-  windows.delete(tokenId);
-  if (windows.size >= maxCounted) {
-    const [oldest] = windows.keys();
-    if (oldest !== undefined) windows.delete(oldest);
-  }
   const window = { endsAt: now + windowMs, followsBusy, count: 0 };
   windows.set(tokenId, window);
   return window;

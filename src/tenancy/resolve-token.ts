@@ -3,6 +3,7 @@
  * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
  * changes settings forgets at once. D1 and the tenant's register of ended tokens are asked side by side.
  */
+import { BoundedMap } from "../bounded-map.ts";
 import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
@@ -26,37 +27,18 @@ interface CachedToken extends Omit<ResolvedToken, "isCached"> {
   readonly readAt: number;
 }
 
-const cache = new Map<string, CachedToken>();
-let cachedEntries = 0;
+const cache = new BoundedMap<string, CachedToken>({
+  maxEntries: maxCached,
+  maxWeight: maxCachedEntries,
+  weightOf: ({ caller: { policy } }) => policy.sentinel.allow.length + policy.sentinel.deny.length,
+});
 /** Grows with every change made here: a read that was under way meanwhile is not kept. */
 let changes = 0;
-
-function entriesOf({ caller: { policy } }: CachedToken): number {
-  return policy.sentinel.allow.length + policy.sentinel.deny.length;
-}
-
-function invalidate(hash: string): void {
-  const entry = cache.get(hash);
-  if (entry === undefined) return;
-  cache.delete(hash);
-  cachedEntries -= entriesOf(entry);
-}
 
 /** Forgets what this isolate knows of a tenant's tokens and settings. */
 export function invalidateTenant(tenantId: string): void {
   changes += 1;
-  for (const [hash, { caller }] of cache) if (caller.tenantId === tenantId) invalidate(hash);
-}
-
-/** Where there is no room the oldest go. */
-function store(hash: string, entry: CachedToken): void {
-  invalidate(hash);
-  cache.set(hash, entry);
-  cachedEntries += entriesOf(entry);
-  for (const oldest of cache.keys()) {
-    if (cache.size <= maxCached && cachedEntries <= maxCachedEntries) return;
-    invalidate(oldest);
-  }
+  for (const [hash, { caller }] of cache) if (caller.tenantId === tenantId) cache.delete(hash);
 }
 
 /**
@@ -78,7 +60,7 @@ export async function resolveToken(
   const known = cache.get(hash);
   const isYoung = known !== undefined && now - known.readAt < cacheMs && now >= known.readAt;
   if (isYoung && !anew) return { ...known, isCached: true };
-  invalidate(hash);
+  cache.delete(hash);
   const read = readApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
@@ -107,7 +89,7 @@ export async function resolveToken(
     location: { jurisdiction: tenant.jurisdiction, hint: policy.location.hint },
   };
   const revoked = record.revokedAt !== null || end === revokedForGood;
-  if (changes === changesBefore) store(hash, { caller, revoked, readAt: now });
+  if (changes === changesBefore) cache.set(hash, { caller, revoked, readAt: now });
   const usedAt = record.lastUsedAt ?? Number.NEGATIVE_INFINITY;
   if (!revoked && now - usedAt >= lastUseResolutionMs) {
     // A courtesy to the reader of the list, not a security state: it may be lost.

@@ -8,6 +8,7 @@
  * answering a client gone wild without a write for each of its requests.
  */
 import type { RefusedRequest } from "../../audit/refused-request.ts";
+import { BoundedMap } from "../../bounded-map.ts";
 import { within } from "../../deadline.ts";
 import { stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
@@ -29,7 +30,7 @@ interface Window {
   last: RefusedRequest;
 }
 
-const windows = new Map<string, Window>();
+const windows = new BoundedMap<string, Window>({ maxEntries: maxWindows });
 
 function refusalOf(refused: RefusedRequest, count: number): Refusal {
   return {
@@ -65,13 +66,12 @@ async function record({ REFUSALS }: Env, refused: RefusedRequest, count: number)
 function windowFor(key: string, refused: RefusedRequest): Window {
   const { arrivedAt } = refused;
   const present = windows.get(key);
-  if (present !== undefined) {
-    if (arrivedAt < present.endsAt && arrivedAt >= present.endsAt - windowMs) return present;
-    windows.delete(key);
-  }
-  if (windows.size >= maxWindows) {
-    const [oldest] = windows.keys();
-    if (oldest !== undefined) windows.delete(oldest);
+  if (
+    present !== undefined &&
+    arrivedAt < present.endsAt &&
+    arrivedAt >= present.endsAt - windowMs
+  ) {
+    return present;
   }
   const window = { endsAt: arrivedAt + windowMs, told: 0, held: 0, last: refused };
   windows.set(key, window);

@@ -2,6 +2,7 @@
  * A tenant's population as assessments read it: from the memory of the isolate, else from KV. It is
  * evidence, never a gate: where it is missing, the assumptions of weights.ts stand in.
  */
+import { BoundedMap } from "../../bounded-map.ts";
 import { within } from "../../deadline.ts";
 import { type Population, populationSchema } from "./population.ts";
 
@@ -25,7 +26,7 @@ interface Remembered extends PopulationRead {
   readonly readAt: number;
 }
 
-const memory = new WeakMap<KVNamespace, Map<string, Remembered>>();
+const memory = new WeakMap<KVNamespace, BoundedMap<string, Remembered>>();
 
 const nothing: PopulationRead = { population: null, degraded: false };
 
@@ -34,7 +35,7 @@ export function populationKey(tenantId: string): string {
 }
 
 function recall(
-  remembered: ReadonlyMap<string, Remembered>,
+  remembered: BoundedMap<string, Remembered>,
   tenantId: string,
   now: number,
 ): PopulationRead | undefined {
@@ -61,8 +62,9 @@ async function readFrom(
   }
 }
 
-function memoryOf(store: KVNamespace): Map<string, Remembered> {
-  const remembered = memory.get(store) ?? new Map<string, Remembered>();
+function memoryOf(store: KVNamespace): BoundedMap<string, Remembered> {
+  const remembered =
+    memory.get(store) ?? new BoundedMap<string, Remembered>({ maxEntries: maxRemembered });
   memory.set(store, remembered);
   return remembered;
 }
@@ -84,9 +86,6 @@ export async function readPopulation(
 ): Promise<PopulationRead> {
   const remembered = memoryOf(store);
   const read = await readFrom(store, tenantId, now);
-  remembered.delete(tenantId);
   remembered.set(tenantId, { ...read, readAt: now });
-  const [oldest] = remembered.keys();
-  if (remembered.size > maxRemembered && oldest !== undefined) remembered.delete(oldest);
   return read;
 }
