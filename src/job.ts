@@ -1,19 +1,22 @@
-/** Scheduled work: a job that fails is logged, and its next run does what this one did not. */
-import { causeOf, log } from "./log.ts";
+/** Scheduled work: a job that fails is logged, and its next run continues. */
+import { causeOf, type LogFields, log } from "./log.ts";
+
+type FailureFields = Omit<LogFields, "cause">;
 
 /**
  * Runs the work and never throws.
  * @param failure name of the log event that reports a failure
- * @param fields further fields of that event
+ * @param fields further fields of that event, or how to derive them from what was thrown
  */
 export async function runJob(
   failure: string,
   work: () => Promise<void>,
-  fields: { readonly source?: string; readonly tenant_id?: string } = {},
+  fields: FailureFields | ((error: unknown) => FailureFields) = {},
 ): Promise<void> {
   try {
     await work();
   } catch (error) {
-    log("error", failure, { ...fields, cause: causeOf(error) });
+    const details = typeof fields === "function" ? fields(error) : fields;
+    log("error", failure, { ...details, cause: causeOf(error) });
   }
 }

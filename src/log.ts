@@ -2,7 +2,7 @@
  * Structured logs: one JSON object a line, with only the fields named here. A field that is not in the
  * list is not logged, so nothing secret slips in by accident.
  */
-interface LogFields {
+export interface LogFields {
   readonly request_id?: string;
   readonly tenant_id?: string;
   readonly code?: string;

@@ -14,7 +14,7 @@ import type { Database } from "../db/client.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import { causeOf, log } from "../log.ts";
+import { runJob } from "../job.ts";
 import { proceed, readersGoneAfterMs } from "./steps.ts";
 import {
   beginRelocation,
@@ -112,12 +112,10 @@ async function begunFor(
  * @param now Unix ms
  */
 export async function finishRelocations(env: Env, now: number): Promise<void> {
-  try {
+  await runJob("relocation_not_finished", async () => {
     const until = now - readersGoneAfterMs;
     for (const relocation of await listSwitched(controlDb(env), until, maxMovesPerRun)) {
       await proceed({ env, now }, relocation, pagesPerRun);
     }
-  } catch (error) {
-    log("error", "relocation_not_finished", { cause: causeOf(error) });
-  }
+  });
 }

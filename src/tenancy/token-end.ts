@@ -3,6 +3,7 @@ import type { Database } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
+import { runJob } from "../job.ts";
 import { noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { listUnregisteredEnds, markRegistered } from "./store.ts";
@@ -39,7 +40,7 @@ export async function registeredEnd(
  * @param tenantId one tenant's only, where given
  */
 export async function registerEnds(env: Env, db: Database, tenantId?: string): Promise<void> {
-  try {
+  await runJob("token_ends_not_registered", async () => {
     const waiting = await listUnregisteredEnds(db, tenantId, maxPerRun);
     const byTenant = Map.groupBy(waiting, (token) => token.tenantId);
     await Promise.all(
@@ -53,9 +54,7 @@ export async function registerEnds(env: Env, db: Database, tenantId?: string): P
         if (await within(registerTimeoutMs, keeping)) await markRegistered(db, ends);
       }),
     );
-  } catch (error) {
-    log("error", "token_ends_not_registered", { cause: causeOf(error) });
-  }
+  });
 }
 
 /** Of all tenants; never throws. */

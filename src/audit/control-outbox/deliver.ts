@@ -2,7 +2,7 @@
 
 import { runBatch } from "../../db/client.ts";
 import { controlDb, databaseAt } from "../../db/shards.ts";
-import { causeOf, log } from "../../log.ts";
+import { runJob } from "../../job.ts";
 import { insertEvents } from "../store.ts";
 import { listWaitingTenants, listWaiting, removeWaiting } from "./store.ts";
 
@@ -12,16 +12,9 @@ const maxPerTenant = 2_000;
 /** Ids that one statement may name, beside the tenant. */
 const maxPerStatement = 99;
 
-function logFailure(error: unknown, tenantId?: string): void {
-  log("error", "control_events_not_delivered", {
-    cause: causeOf(error),
-    ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
-  });
-}
-
 async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
   const control = controlDb(env);
-  try {
+  const deliver = async () => {
     const waiting = await listWaiting(control, tenantId, maxPerTenant);
     for (let from = 0; from < waiting.length; from += maxPerStatement) {
       const some = waiting.slice(from, from + maxPerStatement);
@@ -34,9 +27,8 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
         events.map(({ id }) => id),
       );
     }
-  } catch (error) {
-    logFailure(error, tenantId);
-  }
+  };
+  await runJob("control_events_not_delivered", deliver, { tenant_id: tenantId });
 }
 
 /**
@@ -46,10 +38,8 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
  */
 export async function deliverControlEvents(env: Env, tenantId?: string): Promise<void> {
   if (tenantId !== undefined) return await deliverTenantEvents(env, tenantId);
-  try {
+  await runJob("control_events_not_delivered", async () => {
     const owners = await listWaitingTenants(controlDb(env), maxTenantsPerRun);
     for (const owner of owners) await deliverTenantEvents(env, owner);
-  } catch (error) {
-    logFailure(error);
-  }
+  });
 }

@@ -9,7 +9,8 @@
 import { z } from "zod";
 import { type Database, withinStoreTimeout } from "../../db/client.ts";
 import { databasesInTurn } from "../../db/shards.ts";
-import { causeOf, log } from "../../log.ts";
+import { runJob } from "../../job.ts";
+import { log } from "../../log.ts";
 import { actorTypes, auditActions, auditDetails, auditOutcomes, targetTypes } from "../event.ts";
 import type { StoredEvent } from "../stamp.ts";
 import { findOldest, firstLeaf, readLog, removeBelow } from "../store.ts";
@@ -145,26 +146,21 @@ export async function archiveTrails(
 ): Promise<void> {
   const { AUDIT_ARCHIVE: bucket } = env;
   if (bucket === undefined) return;
-  const failed = (error: unknown, tenant_id?: string) =>
-    log("error", "audit_archive_failed", {
-      cause: causeOf(error),
-      ...(tenant_id === undefined ? {} : { tenant_id }),
-    });
   let left = objectsPerRun;
-  for (const db of databasesInTurn(env, now)) {
-    try {
-      for (const { tenantId, cutoff } of await findExpired(env, db, now, retentionDaysOf)) {
-        if (left <= 0) return;
-        await archiveLog(db, bucket, tenantId, cutoff).then(
-          (objects) => {
-            left -= objects;
-          },
-          (error: unknown) => failed(error, tenantId),
-        );
-      }
-    } catch (error) {
-      failed(error);
+  const archiveOne = async (db: Database, tenantId: string, cutoff: number) => {
+    left -= await archiveLog(db, bucket, tenantId, cutoff);
+  };
+  const archiveExpired = async (db: Database) => {
+    for (const { tenantId, cutoff } of await findExpired(env, db, now, retentionDaysOf)) {
+      if (left <= 0) return;
+      await runJob("audit_archive_failed", () => archiveOne(db, tenantId, cutoff), {
+        tenant_id: tenantId,
+      });
     }
+  };
+  for (const db of databasesInTurn(env, now)) {
+    if (left <= 0) return;
+    await runJob("audit_archive_failed", () => archiveExpired(db));
   }
 }
 

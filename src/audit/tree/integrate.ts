@@ -13,6 +13,7 @@ import { type Database, FencedTenantError, StoreError } from "../../db/client.ts
 import { allDatabases, inTenantDb } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { type Config, configNow } from "../../env.ts";
+import { runJob } from "../../job.ts";
 import { causeOf, log } from "../../log.ts";
 import { leafData } from "../leaf.ts";
 import { leafOf, checkStamp } from "../stamp.ts";
@@ -261,13 +262,11 @@ function integratorFor(env: Env, db: Database, now: number, rounds: number): Int
 export async function integrateLogs(env: Env, now: number): Promise<void> {
   const databases = allDatabases(env);
   const rounds = Math.ceil(maxRounds / databases.length);
-  const passes = databases.map(async (db) => {
-    try {
+  const passes = databases.map((db) =>
+    runJob("audit_seal_failed", async () => {
       await integratePass(integratorFor(env, db, now, rounds));
-    } catch (error) {
-      log("error", "audit_seal_failed", { cause: causeOf(error) });
-    }
-  });
+    }),
+  );
   await Promise.all(passes);
 }
 

@@ -13,7 +13,8 @@ import { type Database, withinStoreTimeout } from "../../db/client.ts";
 import { allDatabases } from "../../db/shards.ts";
 import { within } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
-import { causeOf, log } from "../../log.ts";
+import { runJob } from "../../job.ts";
+import { log } from "../../log.ts";
 import { readNote } from "./note.ts";
 import { ownHead } from "./signer.ts";
 import {
@@ -161,19 +162,13 @@ async function forwardHeads(env: Env, db: Database, limit: number): Promise<void
 export async function witnessHeads(env: Env, now: number): Promise<void> {
   const databases = allDatabases(env);
   const limit = Math.ceil(headsPerPass / databases.length);
-  for (const db of databases) {
-    const failed = (error: unknown, tenant_id?: string) =>
-      log("error", "audit_witness_failed", {
-        cause: causeOf(error),
-        ...(tenant_id === undefined ? {} : { tenant_id }),
+  const witnessAndForward = async (db: Database) => {
+    for (const head of await findUnwitnessed(db, now - tellEveryMs, limit)) {
+      await runJob("audit_witness_failed", () => witness(env, db, head, now), {
+        tenant_id: head.tenantId,
       });
-    try {
-      for (const head of await findUnwitnessed(db, now - tellEveryMs, limit)) {
-        await witness(env, db, head, now).catch((error: unknown) => failed(error, head.tenantId));
-      }
-      await forwardHeads(env, db, limit);
-    } catch (error) {
-      failed(error);
     }
-  }
+    await forwardHeads(env, db, limit);
+  };
+  for (const db of databases) await runJob("audit_witness_failed", () => witnessAndForward(db));
 }

@@ -6,7 +6,8 @@
  * A new data set comes into force in one write (data-set.ts). Before that stands what is about to be
  * done (pending.ts), so that a run that dies is continued, and not taken for an import that died.
  */
-import { causeOf, log } from "../../log.ts";
+import { runJob } from "../../job.ts";
+import { log } from "../../log.ts";
 import { encodeCurrent } from "../network/current.ts";
 import { configuredFeeds } from "./catalogue.ts";
 import { type DataStore, putInForce } from "./data-set.ts";
@@ -54,16 +55,16 @@ export async function refreshFeeds(
   const { feeds, unknown } = configuredFeeds(env.SENTINEL_FEEDS ?? "");
   if (unknown.length > 0) log("error", "feeds_unknown", { problems: unknown });
   if (feeds.length === 0) return;
-  try {
+  const refresh = async () => {
     const store = dataStoreOf(env.IP_REPUTATION);
     const stored = await readDataSet(store);
     const fetches = await fetchDue(feeds, stored, now, fetcher, limits);
     const { maxOperations } = limits;
     await takeIn({ store, stored, values: fetches.values, now, maxOperations }, fetches);
-  } catch (error) {
-    const problems = error instanceof LostDataError ? { problems: [error.message] } : {};
-    log("error", "feeds_refresh_failed", { cause: causeOf(error), ...problems });
-  }
+  };
+  await runJob("feeds_refresh_failed", refresh, (error) =>
+    error instanceof LostDataError ? { problems: [error.message] } : {},
+  );
 }
 
 /** Makes of the fetched lists what can be made, and puts it in force. */

@@ -4,7 +4,7 @@
  */
 import type { Database } from "../../db/client.ts";
 import { databasesInTurn } from "../../db/shards.ts";
-import { causeOf, log } from "../../log.ts";
+import { runJob } from "../../job.ts";
 import { PopulationCount } from "./population.ts";
 import { populationKey } from "./read.ts";
 import { confirmedSessions, dueTenants, savePopulation } from "./store.ts";
@@ -19,17 +19,8 @@ const maxSessionsInRun = 100_000;
 /** What nobody counts anew any more is not kept for ever. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
 
-/** @returns sessions that were read. Never throws: what fails is logged, and others go on. */
+/** @returns the number of sessions that were read */
 async function publish(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
-  try {
-    return await countAndPut(env, db, tenantId, now);
-  } catch (error) {
-    log("error", "population_failed", { tenant_id: tenantId, cause: causeOf(error) });
-    return 0;
-  }
-}
-
-async function countAndPut(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
   const count = new PopulationCount();
   let read = 0;
   let below: string | null = null;
@@ -52,14 +43,17 @@ async function countAndPut(env: Env, db: Database, tenantId: string, now: number
 /** @param now Unix ms. Never throws: what fails is logged, and the next run does it. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
-  for (const db of databasesInTurn(env, now)) {
-    try {
-      for (const tenantId of await dueTenants(db, now, maxTenants)) {
-        if (read >= maxSessionsInRun) return;
-        read += await publish(env, db, tenantId, now);
-      }
-    } catch (error) {
-      log("error", "population_failed", { cause: causeOf(error) });
+  const publishOne = async (db: Database, tenantId: string) => {
+    read += await publish(env, db, tenantId, now);
+  };
+  const publishDue = async (db: Database) => {
+    for (const tenantId of await dueTenants(db, now, maxTenants)) {
+      if (read >= maxSessionsInRun) return;
+      await runJob("population_failed", () => publishOne(db, tenantId), { tenant_id: tenantId });
     }
+  };
+  for (const db of databasesInTurn(env, now)) {
+    if (read >= maxSessionsInRun) return;
+    await runJob("population_failed", () => publishDue(db));
   }
 }
