@@ -4,12 +4,12 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { documentRoutes } from "../src/api/docs.ts";
+import { createDocumentRoutes } from "../src/api/docs.ts";
 import { apiRoutes } from "../src/app.ts";
-import { openApiDocument } from "../src/http/openapi.ts";
+import { createOpenApiDocument } from "../src/http/openapi.ts";
 
 const file = join(import.meta.dirname, "..", "docs", "openapi.json");
-const document = openApiDocument([...apiRoutes, ...documentRoutes(apiRoutes)]);
+const document = createOpenApiDocument([...apiRoutes, ...createDocumentRoutes(apiRoutes)]);
 const text = `${JSON.stringify(document, null, 2)}\n`;
 
 if (process.argv.includes("--check")) {

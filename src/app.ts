@@ -1,11 +1,11 @@
 /** The application: the order of middleware, and the routes of every feature. */
 import { Hono } from "hono";
 import { assessmentRoutes } from "./api/assessments.ts";
-import { auditRoutes } from "./api/audit-events.ts";
-import { treeRoutes } from "./api/audit-proofs.ts";
-import { documentRoutes } from "./api/docs.ts";
+import { auditEventRoutes } from "./api/audit-events.ts";
+import { auditProofRoutes } from "./api/audit-proofs.ts";
+import { createDocumentRoutes } from "./api/docs.ts";
 import { feedRoutes } from "./api/feeds.ts";
-import { healthRoutes } from "./api/health.ts";
+import { createHealthRoutes } from "./api/health.ts";
 import { keyRoutes } from "./api/keys.ts";
 import { otpRoutes } from "./api/otp.ts";
 import { relocationRoutes } from "./api/relocation.ts";
@@ -18,8 +18,8 @@ import { newId } from "./crypto/id.ts";
 import { type Config, configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
 import { reportRefusal } from "./guard/refusal-log/report.ts";
-import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
-import type { AppEnv } from "./http/exchange.ts";
+import { notFound, onError, refuseOtherMethods } from "./http/error-response.ts";
+import type { AppEnv } from "./http/request-context.ts";
 import { areKnownToMatch, keyProblems } from "./keys/key-check.ts";
 import { log } from "./log.ts";
 import { resolveToken } from "./tenancy/resolve-token.ts";
@@ -34,19 +34,19 @@ export const apiRoutes = [
   ...sentinelRoutes,
   ...assessmentRoutes,
   ...feedRoutes,
-  ...auditRoutes,
-  ...treeRoutes,
+  ...auditEventRoutes,
+  ...auditProofRoutes,
   ...tenantRoutes,
   ...tokenRoutes,
   ...settingsRoutes,
   ...relocationRoutes,
   ...keyRoutes,
-  ...healthRoutes(livenessPath),
+  ...createHealthRoutes(livenessPath),
 ];
 
 function notConfigured(): AppError {
   return new AppError("unavailable", {
-    sentence: "The service is not configured; its operator finds the reason in the log.",
+    message: "The service is not configured; its operator finds the reason in the log.",
   });
 }
 
@@ -80,7 +80,8 @@ export function createApp(): Hono<AppEnv> {
     await next();
   });
   const services = { resolveToken, reportRefusal };
-  for (const route of [...apiRoutes, ...documentRoutes(apiRoutes)]) route.mount(app, services);
+  for (const route of [...apiRoutes, ...createDocumentRoutes(apiRoutes)])
+    route.mount(app, services);
   refuseOtherMethods(app);
   return app;
 }

@@ -22,11 +22,11 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-const shortestOperatorToken = 32;
-const fewestDistinctCharacters = 10;
+const minOperatorTokenLength = 32;
+const minDistinctCharacters = 10;
 const placeholder = /change.?me|placeholder|example|your.?(token|secret)|insert|replace|<|>/i;
 
-function parsedBy<T extends object>(parse: (text: string) => T | string) {
+function parseWith<T extends object>(parse: (text: string) => T | string) {
   return z.string("is missing").transform((text, context): T => {
     const result = text === "" ? "is missing" : parse(text);
     if (typeof result !== "string") return result;
@@ -36,10 +36,10 @@ function parsedBy<T extends object>(parse: (text: string) => T | string) {
 }
 
 function parseOperatorToken(text: string): Uint8Array | string {
-  if (text.length < shortestOperatorToken) {
-    return `is shorter than ${shortestOperatorToken} characters`;
+  if (text.length < minOperatorTokenLength) {
+    return `is shorter than ${minOperatorTokenLength} characters`;
   }
-  if (placeholder.test(text) || new Set(text).size < fewestDistinctCharacters) {
+  if (placeholder.test(text) || new Set(text).size < minDistinctCharacters) {
     return "is a placeholder, not random";
   }
   return sha256Of(text);
@@ -47,11 +47,11 @@ function parseOperatorToken(text: string): Uint8Array | string {
 
 const secrets = z
   .object({
-    OPERATOR_TOKEN: parsedBy(parseOperatorToken),
-    SEALING_KEYS: parsedBy(parseKeyring),
-    BACKUP_CODE_KEYS: parsedBy(parseKeyring),
-    AUDIT_SIGNING_KEYS: parsedBy(parseKeyring),
-    ADDRESS_HASH_KEY: parsedBy(parseKey),
+    OPERATOR_TOKEN: parseWith(parseOperatorToken),
+    SEALING_KEYS: parseWith(parseKeyring),
+    BACKUP_CODE_KEYS: parseWith(parseKeyring),
+    AUDIT_SIGNING_KEYS: parseWith(parseKeyring),
+    ADDRESS_HASH_KEY: parseWith(parseKey),
   })
   .check(({ value, issues }) => {
     const holders = new Map<string, string>();
@@ -68,7 +68,7 @@ const secrets = z
     claim("ADDRESS_HASH_KEY", value.ADDRESS_HASH_KEY);
   });
 
-const parsed = new WeakMap<object, ConfigResult>();
+const cache = new WeakMap<object, ConfigResult>();
 
 function parse(env: Env): ConfigResult {
   const result = secrets.safeParse(env);
@@ -106,10 +106,10 @@ export function configNow(env: Env): Config {
 
 /** The configuration of this environment, or what is wrong with it. Parsed once for each. */
 export function configOf(env: Env): ConfigResult {
-  let result = parsed.get(env);
+  let result = cache.get(env);
   if (result === undefined) {
     result = parse(env);
-    parsed.set(env, result);
+    cache.set(env, result);
   }
   return result;
 }

@@ -107,7 +107,7 @@ export interface Issue {
 
 interface AppErrorOptions {
   /** Replaces the sentence of the catalogue where more can be said. */
-  readonly sentence?: string;
+  readonly message?: string;
   /** Further fields of the body: `attempts_remaining`, `locked_until`, `issues`, … */
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -123,7 +123,7 @@ export class AppError extends Error {
   readonly isRecorded: boolean;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
-    super(options.sentence ?? messageOf(code));
+    super(options.message ?? messageOf(code));
     this.name = "AppError";
     this.code = code;
     this.fields = options.fields ?? {};
@@ -141,7 +141,7 @@ export function invalidRequest(issues: readonly Issue[]): AppError {
   const first = issues[0];
   const where = first === undefined ? "" : `: ${first.path || "the body"} ${first.message}`;
   return new AppError("invalid_request", {
-    sentence: `The request is not valid${where}; correct it and send it again.`,
+    message: `The request is not valid${where}; correct it and send it again.`,
     fields: { issues },
   });
 }

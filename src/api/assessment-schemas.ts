@@ -12,7 +12,7 @@ export const assessmentId = z
     examples: ["01a20a4597691de6cc1dbcad9cff4cd8dbc0866f162dc9a8"],
   });
 
-export const assessed = {
+export const assessmentFields = {
   risk_score: z.number().min(0).max(1),
   assessment_id: assessmentId,
   model: z.string().meta({ description: "Names the signals and weights." }),

@@ -4,16 +4,16 @@ import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { runBatch } from "../db/client.ts";
 import { controlDb, dbFor } from "../db/shards.ts";
 import type { Config } from "../env.ts";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
 import {
   externalId,
   id,
   instant,
-  instantIn,
+  requestInstant,
   limit,
-  rfc3339,
-  rfc3339OrNull,
+  toRfc3339,
+  toRfc3339OrNull,
   sha256,
 } from "../http/schemas.ts";
 import { runOnce } from "../idempotency/run-once.ts";
@@ -26,15 +26,15 @@ import { recommendations } from "../sentinel/score.ts";
 import { model } from "../sentinel/weights.ts";
 import { draftPolicy } from "../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { assessed, assessmentId, showAssessment } from "./assessment-schemas.ts";
+import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 
 /** Assessments replayed in one request; the rest in the next. */
-const maxReplayed = 500;
+const maxReplayedPerRequest = 500;
 /**
  * Characters of an answer that is kept for a request with a key. A longer one would fill a database that
  * tenants share, and a simulation that is computed again does no harm.
  */
-const longestKept = 16 * 1024;
+const maxStoredResponseLength = 16 * 1024;
 
 const score = z
   .string()
@@ -43,13 +43,13 @@ const score = z
   .transform(Number);
 
 /** Bounds by time as bounds of ids, which begin with the time. */
-function belowIds(after: string | undefined, to: number | undefined): string[] {
+function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
   return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdAt(to)])];
 }
 
-const storedAssessment = z
+const storedAssessmentSchema = z
   .object({
-    ...assessed,
+    ...assessmentFields,
     at: instant,
     user_id: id.meta({ description: "Our identity id." }),
     recommendation: z.enum(recommendations),
@@ -82,11 +82,11 @@ function inputsOf({ evidence }: StoredAssessment) {
   return parsed.success ? parsed.data : null;
 }
 
-function showStored(row: StoredAssessment): z.input<typeof storedAssessment> {
+function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchema> {
   const { policy } = row;
   return {
     ...showAssessment(row),
-    at: rfc3339(row.at),
+    at: toRfc3339(row.at),
     user_id: row.identityId,
     recommendation: row.recommendation,
     policy:
@@ -99,7 +99,7 @@ function showStored(row: StoredAssessment): z.input<typeof storedAssessment> {
           },
     outcome: row.verdict,
     outcome_source: row.verdictSource,
-    outcome_at: rfc3339OrNull(row.verdictAt),
+    outcome_at: toRfc3339OrNull(row.verdictAt),
     inputs: inputsOf(row),
     inputs_digest: row.evidenceDigest,
   };
@@ -115,8 +115,8 @@ const simulationBody = z.strictObject({
     sentinel: sentinelPatchSchema.meta({
       description: "The draft: what it leaves out is as the tenant's settings have it.",
     }),
-    from: instantIn.optional(),
-    to: instantIn.optional(),
+    from: requestInstant.optional(),
+    to: requestInstant.optional(),
     after: assessmentId.optional(),
   }),
 });
@@ -139,9 +139,9 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
     tenantId,
     {
       fromId: from === undefined ? undefined : firstIdAt(from),
-      belowIds: belowIds(after, to),
+      belowIds: upperBoundsOf(after, to),
     },
-    maxReplayed,
+    maxReplayedPerRequest,
   );
   const replayed = rows.flatMap((row) => {
     const inputs = row.model === model ? inputsOf(row) : null;
@@ -164,7 +164,7 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
       .map(({ row, after: then }) => ({
         assessment_id: row.id,
         user_id: row.identityId,
-        at: rfc3339(row.at),
+        at: toRfc3339(row.at),
         before: { risk_score: row.riskScore, recommendation: row.recommendation },
         after: { risk_score: then.riskScore, recommendation: then.recommendation },
       })),
@@ -179,30 +179,30 @@ interface Simulation {
 }
 
 export const assessmentRoutes = [
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/sentinel/assessments",
       name: "listAssessments",
       summary: "List assessments with their inputs, the newest first",
       tag: "Sentinel",
-      access: tenantWith("sentinel:read"),
+      access: requirePermission("sentinel:read"),
       body: none,
       query: z.strictObject({
         limit,
         after: assessmentId.optional(),
-        from: instantIn.optional(),
-        to: instantIn.optional(),
+        from: requestInstant.optional(),
+        to: requestInstant.optional(),
         recommendation: z.enum(recommendations).optional(),
         outcome: z.enum([...verdicts, "none"]).optional(),
         min_score: score.optional(),
         externalUserId: externalId.optional(),
       }),
-      answers: {
+      responses: {
         200: {
           description: "A page, with filters perhaps a short one; `has_more` says whether it ends.",
           body: z.object({
-            assessments: z.array(storedAssessment),
+            assessments: z.array(storedAssessmentSchema),
             has_more: z.boolean(),
             next_after: assessmentId.nullable(),
           }),
@@ -219,30 +219,30 @@ export const assessmentRoutes = [
         verdict: query.outcome,
         minScore: query.min_score,
         fromId: query.from === undefined ? undefined : firstIdAt(query.from),
-        belowIds: belowIds(query.after, query.to),
+        belowIds: upperBoundsOf(query.after, query.to),
       };
       const db = await dbFor(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);
-      return reply(200, {
+      return respond(200, {
         assessments: rows.map(showStored),
         has_more: nextAfter !== null,
         next_after: nextAfter,
       });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/sentinel/simulate",
       name: "simulatePolicy",
       summary: "Replay stored assessments under a draft policy",
       tag: "Sentinel",
-      access: tenantWith("sentinel:read"),
+      access: requirePermission("sentinel:read"),
       body: simulationBody,
       query: none,
-      answers: {
+      responses: {
         200: {
-          description: `Of up to ${maxReplayed} assessments, the newest first.`,
+          description: `Of up to ${maxReplayedPerRequest} assessments, the newest first.`,
           body: z.object({
             simulation: z.object({
               replayed: z.int().min(0),
@@ -280,11 +280,11 @@ export const assessmentRoutes = [
       const db = controlDb(exchange.env);
       const answer = await runOnce<Simulation>(exchange, tenantId, db, async (remember) => {
         const simulation = await simulate(exchange);
-        const isLong = JSON.stringify(simulation).length > longestKept;
+        const isLong = JSON.stringify(simulation).length > maxStoredResponseLength;
         await runBatch(db, await remember(isLong ? undefined : { simulation }));
         return { simulation };
       });
-      return reply(200, answer);
+      return respond(200, answer);
     },
   ),
 ];

@@ -14,20 +14,20 @@ import { newestHead } from "../audit/tree/prove.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { dbFor } from "../db/shards.ts";
 import { deliverGuard } from "../guard/client.ts";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
 import {
-  count,
+  integerFrom,
   externalId,
   id,
   instant,
-  instantIn,
+  requestInstant,
   limit,
-  rfc3339,
+  toRfc3339,
   sha256,
 } from "../http/schemas.ts";
 
-const eventAnswer = z
+const eventSchema = z
   .object({
     id,
     at: instant,
@@ -62,10 +62,10 @@ const eventAnswer = z
   })
   .meta({ id: "AuditEvent" });
 
-function showEvent(event: DecryptedEvent): z.input<typeof eventAnswer> {
+function showEvent(event: DecryptedEvent): z.input<typeof eventSchema> {
   return {
     id: event.id,
-    at: rfc3339(event.at),
+    at: toRfc3339(event.at),
     actor: { type: event.actorType, id: event.actorId },
     action: event.action,
     target: {
@@ -84,35 +84,35 @@ function showEvent(event: DecryptedEvent): z.input<typeof eventAnswer> {
   };
 }
 
-function exportedEvent(event: ExportedEvent) {
+function showExportedEvent(event: ExportedEvent) {
   return { ...showEvent(event), leaf_hash: event.leafHash };
 }
 
-export const auditRoutes = [
-  route(
+export const auditEventRoutes = [
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/events",
       name: "listAuditEvents",
       summary: "The audit trail, newest first",
       tag: "Audit",
-      access: tenantWith("audit:read"),
+      access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
         limit,
         after: id.optional().meta({ description: "`next_after` of the page before." }),
-        from: instantIn.optional().meta({ description: "Events at or after this time." }),
-        to: instantIn.optional().meta({ description: "Events before this time." }),
+        from: requestInstant.optional().meta({ description: "Events at or after this time." }),
+        to: requestInstant.optional().meta({ description: "Events before this time." }),
         action: z.enum(auditActions).optional(),
         outcome: z.enum(auditOutcomes).optional(),
         externalUserId: externalId.optional(),
       }),
-      answers: {
+      responses: {
         200: {
           description:
             "A page of events. With `action` or `outcome` a page may be short, even empty, and yet not be the last: see `has_more`.",
           body: z.object({
-            events: z.array(eventAnswer),
+            events: z.array(eventSchema),
             has_more: z.boolean(),
             next_after: id.nullable(),
           }),
@@ -143,23 +143,27 @@ export const auditRoutes = [
         query.limit,
       );
       const shown = (await decryptEvents(db, config, tenantId, events)).map(showEvent);
-      return reply(200, { events: shown, has_more: nextAfter !== null, next_after: nextAfter });
+      return respond(200, { events: shown, has_more: nextAfter !== null, next_after: nextAfter });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/export",
       name: "exportAudit",
       summary: "The sealed trail, oldest first, as NDJSON",
       tag: "Audit",
-      access: tenantWith("audit:read"),
+      access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        from: count(0).optional().meta({ description: "The first leaf; to resume, the next one." }),
-        to: count(0).optional().meta({ description: "Leaves below this one; at most all sealed." }),
+        from: integerFrom(0)
+          .optional()
+          .meta({ description: "The first leaf; to resume, the next one." }),
+        to: integerFrom(0)
+          .optional()
+          .meta({ description: "Leaves below this one; at most all sealed." }),
       }),
-      answers: {
+      responses: {
         200: {
           description:
             "A line an event: the objects of the list, with `leaf_hash`, what the tree has for the leaf. An answer ends early after 125,000 events: go on with the leaf after the last.",
@@ -173,7 +177,7 @@ export const auditRoutes = [
       const { from = 0, to } = exchange.query;
       const { size } = await newestHead(exchange);
       const below = Math.min(to ?? size, size);
-      return new Response(exportTrail(exchange, { from, below }, exportedEvent), {
+      return new Response(exportTrail(exchange, { from, below }, showExportedEvent), {
         headers: { "Content-Type": "application/x-ndjson" },
       });
     },

@@ -7,11 +7,11 @@ import { publicKeys } from "../audit/tree/signer.ts";
 import { listWitnessed } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
-import { anybody, tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { count, id, instant, limit, rfc3339, sha256 } from "../http/schemas.ts";
+import { anyone, requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import { integerFrom, id, instant, limit, toRfc3339, sha256 } from "../http/schemas.ts";
 
-const checkpointAnswer = z
+const checkpointSchema = z
   .object({
     origin: z.string().meta({ description: "Name of the tenant's log." }),
     tree_size: z.int().min(1),
@@ -27,20 +27,20 @@ const checkpointAnswer = z
 function showCheckpoint(head: {
   readonly note: string;
   readonly publicKey: string;
-}): z.input<typeof checkpointAnswer> {
+}): z.input<typeof checkpointSchema> {
   const read = readNote(head.note);
   if (read === undefined) throw new AppError("unavailable");
   return {
     origin: read.origin,
     tree_size: read.size,
     root_hash: toHex(read.root),
-    sealed_at: rfc3339(read.sealedAt),
+    sealed_at: toRfc3339(read.sealedAt),
     public_key: head.publicKey,
     note: head.note,
   };
 }
 
-const keyAnswer = z
+const publicKeySchema = z
   .object({
     version: z.int().min(1),
     algorithm: z.literal("Ed25519"),
@@ -51,22 +51,22 @@ const keyAnswer = z
   })
   .meta({ id: "AuditPublicKey" });
 
-export const treeRoutes = [
-  route(
+export const auditProofRoutes = [
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/checkpoint",
       name: "getCheckpoint",
       summary: "The newest signed head of the log",
       tag: "Audit",
-      access: tenantWith("audit:read"),
+      access: requirePermission("audit:read"),
       body: none,
       query: none,
-      answers: {
+      responses: {
         200: {
           description: "The head, over all that has arrived.",
           body: z.object({
-            checkpoint: checkpointAnswer,
+            checkpoint: checkpointSchema,
             sealed_within_seconds: z.int().meta({
               description: "From an event's arrival to a head over it, at rest and unasked.",
             }),
@@ -76,31 +76,31 @@ export const treeRoutes = [
       errors: ["not_found"],
     },
     async (exchange) =>
-      reply(200, {
+      respond(200, {
         checkpoint: showCheckpoint(await newestHead(exchange)),
         sealed_within_seconds: sealedWithinSeconds,
       }),
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/checkpoints",
       name: "listCheckpoints",
       summary: "Earlier heads as the outside witness keeps them, newest first",
       tag: "Audit",
-      access: tenantWith("audit:read"),
+      access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
         limit,
-        after: count(1).optional().meta({
+        after: integerFrom(1).optional().meta({
           description: "Heads of smaller trees than this: `next_after` of the page before.",
         }),
       }),
-      answers: {
+      responses: {
         200: {
           description: "A page of heads, at least one for every hour in which there was a new one.",
           body: z.object({
-            checkpoints: z.array(checkpointAnswer),
+            checkpoints: z.array(checkpointSchema),
             has_more: z.boolean(),
             next_after: z.int().nullable(),
           }),
@@ -112,28 +112,28 @@ export const treeRoutes = [
       const checkpoints = heads.slice(0, query.limit).map(showCheckpoint);
       const hasMore = heads.length > query.limit;
       const last = checkpoints.at(-1);
-      return reply(200, {
+      return respond(200, {
         checkpoints,
         has_more: hasMore,
         next_after: hasMore && last !== undefined ? last.tree_size : null,
       });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/events/:id/proof",
       name: "proveAuditEvent",
       summary: "Proof that an event is in the log (RFC 9162 §2.1.3)",
       tag: "Audit",
-      access: tenantWith("audit:read"),
+      access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        leaf_index: count(0).optional().meta({
+        leaf_index: integerFrom(0).optional().meta({
           description: "The event's place; needed once it has left for the archive.",
         }),
       }),
-      answers: {
+      responses: {
         200: {
           description: "The proof, and the head it leads to.",
           body: z.object({
@@ -144,7 +144,7 @@ export const treeRoutes = [
               tree_size: z.int().min(1),
               hashes: z.array(sha256).meta({ description: "From the leaf up." }),
             }),
-            checkpoint: checkpointAnswer,
+            checkpoint: checkpointSchema,
           }),
         },
       },
@@ -153,7 +153,7 @@ export const treeRoutes = [
     async (exchange) => {
       const eventId = exchange.param("id");
       const { head, ...proof } = await proveInclusion(exchange, eventId, exchange.query.leaf_index);
-      return reply(200, {
+      return respond(200, {
         proof: {
           event_id: eventId,
           leaf_index: proof.leafIndex,
@@ -165,22 +165,22 @@ export const treeRoutes = [
       });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/consistency",
       name: "proveAuditConsistency",
       summary: "Proof that an older head is a beginning of a newer one (RFC 9162 §2.1.4)",
       tag: "Audit",
-      access: tenantWith("audit:read"),
+      access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        from: count(1).meta({ description: "Size of the older tree." }),
-        to: count(1)
+        from: integerFrom(1).meta({ description: "Size of the older tree." }),
+        to: integerFrom(1)
           .optional()
           .meta({ description: "Size of the newer; the newest unless given." }),
       }),
-      answers: {
+      responses: {
         200: {
           description: "The proof.",
           body: z.object({
@@ -197,29 +197,29 @@ export const treeRoutes = [
     async (exchange) => {
       const { from, to } = exchange.query;
       const { hashes, ...sizes } = await proveConsistency(exchange, from, to);
-      return reply(200, { proof: { ...sizes, hashes: [...hashes] } });
+      return respond(200, { proof: { ...sizes, hashes: [...hashes] } });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/audit/keys",
       name: "listAuditKeys",
       summary: "The public keys that sign the log",
       tag: "Audit",
-      access: anybody,
+      access: anyone,
       body: none,
       query: none,
-      answers: {
+      responses: {
         200: {
           description: "The newest first.",
-          body: z.object({ keys: z.array(keyAnswer) }),
+          body: z.object({ keys: z.array(publicKeySchema) }),
         },
       },
     },
     async ({ config }) => {
       const keys = await publicKeys(config.auditSigningKeys);
-      return reply(200, {
+      return respond(200, {
         keys: keys.map(({ version, publicKey, current }) => ({
           version,
           algorithm: "Ed25519" as const,

@@ -49,19 +49,19 @@ interface DiscoverCall extends GuardCaller {
 /** Parsed once for each policy in memory: a list may have hundreds of entries. */
 const parsed = new WeakMap<readonly string[], readonly Network[]>();
 
-function networksOf(list: readonly string[]): readonly Network[] {
+function parseNetworks(list: readonly string[]): readonly Network[] {
   const known = parsed.get(list) ?? list.flatMap((text) => parseNetwork(text) ?? []);
   parsed.set(list, known);
   return known;
 }
 
 /** The first entry of the tenant's lists that the address is in, of the deny list before the other. */
-function tenantListOf(
+function findTenantList(
   { config, caller: { tenantId, policy } }: DiscoverCall,
   address: Address,
 ): NetworkEvidence["tenantList"] {
   for (const list of ["deny", "allow"] as const) {
-    for (const network of networksOf(policy.sentinel[list])) {
+    for (const network of parseNetworks(policy.sentinel[list])) {
       if (!contains(network, address)) continue;
       const entry = sessionHash(config.addressHashKey, tenantId, "list_entry", network.text);
       return { list, entry, network: isWiderThanBlock(network) ? network.text : null };
@@ -77,13 +77,13 @@ function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
 }
 
 /** Whether the address tells nothing of where the person is. */
-function hidesPlace(network: NetworkEvidence): boolean {
+function hidesLocation(network: NetworkEvidence): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
   return isShared(network) || isExit || isSatelliteNetwork(asn);
 }
 
-async function surroundingsOf(
+async function gatherSurroundings(
   call: DiscoverCall,
   identityId: string,
   { address, agent }: SessionContext,
@@ -115,7 +115,7 @@ async function surroundingsOf(
     prefix: sessionHash(key, tenantId, "prefix", prefixOf(address)),
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
-    tenantList: tenantListOf(call, address),
+    tenantList: findTenantList(call, address),
   };
   const shared = isShared(network);
   const context: Context = {
@@ -127,7 +127,7 @@ async function surroundingsOf(
     os,
     browser,
     agent: sessionHash(key, tenantId, "agent", agent),
-    placeHidden: hidesPlace(network),
+    placeHidden: hidesLocation(network),
   };
   return {
     context,
@@ -157,7 +157,9 @@ export async function discover(
     contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
-  const surroundings = streamArgument(surroundingsOf(call, identityId, sessionContext, agentFacts));
+  const surroundings = streamArgument(
+    gatherSurroundings(call, identityId, sessionContext, agentFacts),
+  );
   return await askGuard(call, identityId, (guard, guardCall) =>
     guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
   );

@@ -3,52 +3,52 @@
  * then: anybody may ask, as often as they like.
  */
 import { z } from "zod";
-import { anybody } from "../http/access.ts";
-import { docsPage } from "../http/docs-page.ts";
-import { openApiDocument } from "../http/openapi.ts";
-import { none, type Route, route } from "../http/route.ts";
+import { anyone } from "../http/access.ts";
+import { renderDocsPage } from "../http/docs-page.ts";
+import { createOpenApiDocument } from "../http/openapi.ts";
+import { none, type Route, defineRoute } from "../http/route.ts";
 
 const securityPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** @param apiRoutes the operations of the API; the routes made here document themselves too */
-export function documentRoutes(apiRoutes: readonly Route[]): Route[] {
+export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
   let text: string | undefined;
   let page: string | undefined;
   const routes: Route[] = [
-    route(
+    defineRoute(
       {
         method: "get",
         path: "/openapi.json",
         name: "openApi",
         summary: "This document",
         tag: "Documentation",
-        access: anybody,
+        access: anyone,
         body: none,
         query: none,
-        answers: { 200: { description: "OpenAPI 3.1.", body: z.looseObject({}) } },
+        responses: { 200: { description: "OpenAPI 3.1.", body: z.looseObject({}) } },
       },
       async () => {
         text ??= JSON.stringify(document());
         return new Response(text, { headers: { "Content-Type": "application/json" } });
       },
     ),
-    route(
+    defineRoute(
       {
         method: "get",
         path: "/docs",
         name: "docs",
         summary: "This document for people",
         tag: "Documentation",
-        access: anybody,
+        access: anyone,
         body: none,
         query: none,
-        answers: {
+        responses: {
           200: { description: "HTML.", body: z.string(), contentType: "text/html" },
         },
       },
       async () => {
-        page ??= await docsPage(document());
+        page ??= await renderDocsPage(document());
         return new Response(page, {
           headers: {
             "Content-Type": "text/html; charset=utf-8",
@@ -59,7 +59,7 @@ export function documentRoutes(apiRoutes: readonly Route[]): Route[] {
     ),
   ];
   function document() {
-    return openApiDocument([...apiRoutes, ...routes]);
+    return createOpenApiDocument([...apiRoutes, ...routes]);
   }
   return routes;
 }

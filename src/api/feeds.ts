@@ -1,12 +1,12 @@
 /** `/v1/sentinel/feeds`: which lists the network data is made of, and how old they are. */
 import { z } from "zod";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 import { type FeedRecord, feedKinds } from "../sentinel/feeds/record.ts";
 
-const feed = z
+const feedSchema = z
   .object({
     name: z.string(),
     kind: z.enum(feedKinds).meta({
@@ -30,10 +30,10 @@ const feed = z
 
 /** 0 stands for never. */
 function timeOrNull(time: number): string | null {
-  return rfc3339OrNull(time === 0 ? null : time);
+  return toRfc3339OrNull(time === 0 ? null : time);
 }
 
-function showFeed(record: FeedRecord): z.input<typeof feed> {
+function showFeed(record: FeedRecord): z.input<typeof feedSchema> {
   const { lastError } = record;
   return {
     name: record.name,
@@ -45,26 +45,27 @@ function showFeed(record: FeedRecord): z.input<typeof feed> {
     changed_at: timeOrNull(record.changedAt),
     rows: record.rows,
     skipped_lines: record.skippedLines,
-    last_error: lastError === null ? null : { at: rfc3339(lastError.at), reason: lastError.reason },
+    last_error:
+      lastError === null ? null : { at: toRfc3339(lastError.at), reason: lastError.reason },
   };
 }
 
 export const feedRoutes = [
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/sentinel/feeds",
       name: "listFeeds",
       summary: "List the feeds that network reputation comes from",
       tag: "Sentinel",
-      access: tenantWith("sentinel:read"),
+      access: requirePermission("sentinel:read"),
       body: none,
       query: none,
-      answers: {
+      responses: {
         200: {
           description: "The feeds of the data set in force.",
           body: z.object({
-            feeds: z.array(feed),
+            feeds: z.array(feedSchema),
             built_at: instant.nullable().meta({ description: "Null: nothing was imported yet." }),
             version: z
               .int()
@@ -77,9 +78,9 @@ export const feedRoutes = [
     async ({ env }) => {
       const list = await listFeeds(env.IP_REPUTATION);
       const version = list === undefined || list.builtAt === 0 ? null : list.builtAt;
-      return reply(200, {
+      return respond(200, {
         feeds: (list?.feeds ?? []).map(showFeed),
-        built_at: rfc3339OrNull(version),
+        built_at: toRfc3339OrNull(version),
         version,
       });
     },

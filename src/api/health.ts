@@ -4,8 +4,8 @@ import { allDatabases } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
-import { anybody } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
+import { anyone } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
 import { probe } from "../tenancy/store.ts";
 
 /** What does not answer within this is out of reach. */
@@ -18,35 +18,35 @@ async function answers(check: Promise<unknown>): Promise<boolean> {
   );
 }
 
-export function healthRoutes(livenessPath: string) {
+export function createHealthRoutes(livenessPath: string) {
   return [
-    route(
+    defineRoute(
       {
         method: "get",
         path: livenessPath,
         name: "liveness",
         summary: "The process is alive",
         tag: "Health",
-        access: anybody,
+        access: anyone,
         body: none,
         query: none,
-        answers: {
+        responses: {
           200: { description: "Alive.", body: z.object({ status: z.literal("ok") }) },
         },
       },
-      async () => reply(200, { status: "ok" as const }),
+      async () => respond(200, { status: "ok" as const }),
     ),
-    route(
+    defineRoute(
       {
         method: "get",
         path: "/readyz",
         name: "readiness",
         summary: "D1 and the guard answer",
         tag: "Health",
-        access: anybody,
+        access: anyone,
         body: none,
         query: none,
-        answers: {
+        responses: {
           200: { description: "Ready.", body: z.object({ status: z.literal("ready") }) },
         },
         errorFields: {
@@ -58,9 +58,9 @@ export function healthRoutes(livenessPath: string) {
           answers(Promise.all(allDatabases(env).map(probe))),
           answers(pingGuard(env)),
         ]);
-        if (database && guard) return reply(200, { status: "ready" as const });
+        if (database && guard) return respond(200, { status: "ready" as const });
         throw new AppError("unavailable", {
-          sentence: `Out of reach: ${[database ? "" : "D1", guard ? "" : "guard"].filter(Boolean).join(" and ")}; try again.`,
+          message: `Out of reach: ${[database ? "" : "D1", guard ? "" : "guard"].filter(Boolean).join(" and ")}; try again.`,
           fields: { checks: { database, guard } },
         });
       },

@@ -4,8 +4,8 @@ import { runBatch } from "../db/client.ts";
 import { allDatabases, controlDb } from "../db/shards.ts";
 import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import { runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { ringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
@@ -14,10 +14,10 @@ import { countBackupCodeKeys, findReEncryption, listKeyVersions } from "../keys/
 import { inAllDatabases } from "../keys/versions.ts";
 
 /** Guards asked in one request: the free plan of the platform allows 50 subrequests. */
-const defaultSlice = 40;
-const maxPerSlice = 500;
+const defaultGuardsPerRequest = 40;
+const maxGuardsPerRequest = 500;
 
-const progressAnswer = z
+const progressSchema = z
   .object({
     version: z.int().meta({ description: "Of the sealing keys: everything is put under it." }),
     done: z.boolean(),
@@ -34,18 +34,18 @@ const progressAnswer = z
   })
   .meta({ id: "ReEncryption" });
 
-function showProgress(progress: Progress): z.input<typeof progressAnswer> {
+function showProgress(progress: Progress): z.input<typeof progressSchema> {
   const { version, seen, total, failed, passes, leftOver, startedAt, finishedAt } = progress;
   return {
     ...{ version, seen, total, failed, passes, left_over: leftOver },
     done: finishedAt !== null,
-    started_at: rfc3339(startedAt),
-    finished_at: rfc3339OrNull(finishedAt),
+    started_at: toRfc3339(startedAt),
+    finished_at: toRfc3339OrNull(finishedAt),
   };
 }
 
 export const keyRoutes = [
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/keys",
@@ -55,7 +55,7 @@ export const keyRoutes = [
       access: operator,
       body: none,
       query: none,
-      answers: {
+      responses: {
         200: {
           description: "Numbers only, never a key. Counts read all identities.",
           body: z.object({
@@ -74,7 +74,7 @@ export const keyRoutes = [
                 retired_at: instant.nullable(),
               }),
             ),
-            re_encryption: progressAnswer.nullable(),
+            re_encryption: progressSchema.nullable(),
           }),
         },
       },
@@ -102,14 +102,14 @@ export const keyRoutes = [
         in_keyring: ringOf(config, keyring).keys.has(version),
         in_use: retiredAt === null,
         backup_code_sets: keyring === "backup_codes" ? setsUnder(version) : null,
-        first_used_at: rfc3339(firstUsedAt),
-        retired_at: rfc3339OrNull(retiredAt),
+        first_used_at: toRfc3339(firstUsedAt),
+        retired_at: toRfc3339OrNull(retiredAt),
       }));
       const shown = progress === undefined ? null : showProgress(progress);
-      return reply(200, { keys, re_encryption: shown });
+      return respond(200, { keys, re_encryption: shown });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/keys/re-encryption",
@@ -119,14 +119,14 @@ export const keyRoutes = [
       access: operator,
       body: z.strictObject({
         re_encryption: z.strictObject({
-          limit: z.int().min(1).max(maxPerSlice).default(defaultSlice),
+          limit: z.int().min(1).max(maxGuardsPerRequest).default(defaultGuardsPerRequest),
         }),
       }),
       query: none,
-      answers: {
+      responses: {
         200: {
           description: "How far it has come. Send it again until it is done.",
-          body: z.object({ re_encryption: progressAnswer }),
+          body: z.object({ re_encryption: progressSchema }),
         },
       },
     },
@@ -144,7 +144,7 @@ export const keyRoutes = [
         await runBatch(db, await remember(done));
         return done;
       });
-      return reply(200, { re_encryption: showProgress(progress) });
+      return respond(200, { re_encryption: showProgress(progress) });
     },
   ),
 ];

@@ -6,9 +6,9 @@ import { controlDb } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import type { Attempt } from "../guard/decisions/verify.ts";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { externalId, ofUser, plainText } from "../http/schemas.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import { externalId, userQuery, plainText } from "../http/schemas.ts";
 import { claim } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
 import { keyUri } from "../otp/key-uri.ts";
@@ -16,18 +16,18 @@ import { totpCodePattern } from "../otp/totp.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 
-const longestIssuer = 64;
-const longestAccount = 255;
+const maxIssuerLength = 64;
+const maxAccountLength = 255;
 /** Bytes a QR code holds at most (ISO/IEC 18004, version 40, level L). */
 const maxQrBytes = 2953;
 
-function labelPart(longest: number) {
+function labelText(longest: number) {
   return plainText(1, longest)
     .refine((text) => !text.includes(":"), "must not hold a colon")
     .meta({ pattern: "^[^:]*$" });
 }
 
-function attemptOf(code: string): Attempt | undefined {
+function parseAttempt(code: string): Attempt | undefined {
   if (totpCodePattern.test(code)) return { method: "totp", code };
   const normalised = normaliseBackupCode(code);
   return normalised === undefined ? undefined : { method: "backup_code", code: normalised };
@@ -36,7 +36,7 @@ function attemptOf(code: string): Attempt | undefined {
 const code = z
   .string()
   .transform((text, context): Attempt => {
-    const attempt = attemptOf(text);
+    const attempt = parseAttempt(text);
     if (attempt !== undefined) return attempt;
     context.addIssue({ code: "custom", message: "must be six digits, or a backup code" });
     return z.NEVER;
@@ -44,22 +44,22 @@ const code = z
   .meta({ examples: ["552192", "ABCD-1234"] });
 
 export const otpRoutes = [
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/idp/user/otp",
       name: "configureOtp",
       summary: "Make a new TOTP secret, shown only here",
       tag: "One-time passwords",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: z.strictObject({
         otp: z.strictObject({
-          issuer_name: labelPart(longestIssuer),
-          account_name: labelPart(longestAccount),
+          issuer_name: labelText(maxIssuerLength),
+          account_name: labelText(maxAccountLength),
         }),
       }),
-      query: ofUser.extend({ qr: z.enum(["svg"]).optional() }),
-      answers: {
+      query: userQuery.extend({ qr: z.enum(["svg"]).optional() }),
+      responses: {
         200: {
           description: "The secret and the key URI for a QR code.",
           body: z.object({
@@ -95,7 +95,7 @@ export const otpRoutes = [
         guard.configure(call, policy.otp.enrolment),
       );
       const payload = keyUri({ issuer, account, secret });
-      return reply(200, {
+      return respond(200, {
         user: {
           external_id: externalUserId,
           new_otp_secret: secret,
@@ -106,33 +106,33 @@ export const otpRoutes = [
       });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "delete",
       path: "/v1/idp/user/otp",
       name: "removeOtp",
       summary: "Remove TOTP, and the backup codes that stand in for it",
       tag: "One-time passwords",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: none,
-      query: ofUser,
-      answers: { 204: { description: "Removed." } },
+      query: userQuery,
+      responses: { 204: { description: "Removed." } },
       errors: ["user_not_found", "otp_not_configured"],
     },
     async (exchange) => {
       const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
       await askGuard(exchange, identityId, (guard, call) => guard.removeTotp(call));
-      return reply(204, null);
+      return respond(204, null);
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/idp/otp/verify",
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
       tag: "One-time passwords",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: z.strictObject({
         otp: z.strictObject({
           id: externalId,
@@ -143,7 +143,7 @@ export const otpRoutes = [
         }),
       }),
       query: none,
-      answers: {
+      responses: {
         200: {
           description: "The code was right, and is spent now.",
           body: z.object({
@@ -174,7 +174,7 @@ export const otpRoutes = [
       const { method, backupCodesRemaining } = await askGuard(exchange, identityId, (guard, call) =>
         guard.verify(call, attempt, policy.lockout, assessment),
       );
-      return reply(200, {
+      return respond(200, {
         status: "success" as const,
         id,
         message: "OTP verified successfully." as const,
@@ -185,17 +185,17 @@ export const otpRoutes = [
       });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/idp/user/backup-codes",
       name: "regenerateBackupCodes",
       summary: "Make ten new backup codes, shown only here; the old ones die",
       tag: "One-time passwords",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: none,
-      query: ofUser,
-      answers: {
+      query: userQuery,
+      responses: {
         200: {
           description: "The new codes.",
           body: z.object({
@@ -216,7 +216,7 @@ export const otpRoutes = [
       const { codes } = await askGuard(exchange, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );
-      return reply(200, { user: { id: externalUserId, backupCodes: [...codes] } });
+      return respond(200, { user: { id: externalUserId, backupCodes: [...codes] } });
     },
   ),
 ];

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { runBatch } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
 import { operator } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { id, instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import { id, instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import { runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { relocationPhases } from "../relocation/phase.ts";
 import { relocate } from "../relocation/relocate.ts";
@@ -12,10 +12,10 @@ import { tableNames } from "../relocation/row-store.ts";
 import type { Relocation } from "../relocation/store.ts";
 
 /** Pages in one request: the free plan of the platform allows 50 subrequests. */
-const defaultSlice = 14;
-const maxPerSlice = 200;
+const defaultPagesPerRequest = 14;
+const maxPagesPerRequest = 200;
 
-const relocationAnswer = z
+const relocationSchema = z
   .object({
     tenant_id: id,
     from: z.int().min(0),
@@ -32,21 +32,21 @@ const relocationAnswer = z
   })
   .meta({ id: "Relocation" });
 
-function showRelocation(relocation: Relocation): z.input<typeof relocationAnswer> {
+function showRelocation(relocation: Relocation): z.input<typeof relocationSchema> {
   const { tenantId, from, to, phase, tableIndex, copied } = relocation;
   const hasTable = phase === "copying" || phase === "comparing";
   return {
     ...{ tenant_id: tenantId, from, to, phase, copied },
     done: phase === "done",
     table: hasTable ? (tableNames[tableIndex] ?? null) : null,
-    started_at: rfc3339(relocation.startedAt),
-    switched_at: rfc3339OrNull(relocation.switchedAt),
-    finished_at: rfc3339OrNull(relocation.finishedAt),
+    started_at: toRfc3339(relocation.startedAt),
+    switched_at: toRfc3339OrNull(relocation.switchedAt),
+    finished_at: toRfc3339OrNull(relocation.finishedAt),
   };
 }
 
 export const relocationRoutes = [
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/tenants/:id/relocation",
@@ -57,17 +57,17 @@ export const relocationRoutes = [
       body: z.strictObject({
         relocation: z.strictObject({
           shard: z.int().min(0).meta({ description: "0 is `DB`, 1 `DB_1` and so on." }),
-          limit: z.int().min(1).max(maxPerSlice).default(defaultSlice).meta({
+          limit: z.int().min(1).max(maxPagesPerRequest).default(defaultPagesPerRequest).meta({
             description: "Pages of rows in this request.",
           }),
         }),
       }),
       query: none,
-      answers: {
+      responses: {
         200: {
           description:
             "How far it has come. Send it again until it is done: the last part begins a minute after the switch.",
-          body: z.object({ relocation: relocationAnswer }),
+          body: z.object({ relocation: relocationSchema }),
         },
       },
       errors: ["not_found"],
@@ -86,7 +86,7 @@ export const relocationRoutes = [
           return moved;
         },
       );
-      return reply(200, { relocation: showRelocation(relocation) });
+      return respond(200, { relocation: showRelocation(relocation) });
     },
   ),
 ];

@@ -3,18 +3,18 @@ import { z } from "zod";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
 import { claim } from "../idempotency/run-once.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
-import { assessed, assessmentId, showAssessment } from "./assessment-schemas.ts";
+import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { discover } from "./discover.ts";
 
-const longestAgent = 1024;
+const maxAgentLength = 1024;
 
 const address = z
   .string()
@@ -27,38 +27,38 @@ const address = z
   .meta({ examples: ["1.1.1.1", "2606:4700:4700::1111"] });
 
 export const sentinelRoutes = [
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/sentinel/discover",
       name: "discover",
       summary: "Analyse the integrity of a session",
       tag: "Sentinel",
-      access: tenantWith("sentinel:write"),
+      access: requirePermission("sentinel:write"),
       body: z.strictObject({
         sentinel: z.strictObject({
           id: id.meta({ description: "Our identity id." }),
           context: z.strictObject({
             ip: address,
-            ua: plainText(0, longestAgent),
+            ua: plainText(0, maxAgentLength),
             user_id: externalId.optional(),
           }),
         }),
       }),
       query: none,
       prepare: (env, arrivedAt) => prefetchNetwork(env.IP_REPUTATION, arrivedAt),
-      answers: {
+      responses: {
         200: {
           description: "The session may go on, or should be asked for a second factor.",
           body: z.object({
             status: z.enum(["authorized", "step_up_required"]),
             recommendation: z.enum(["allow", "challenge"]),
-            ...assessed,
+            ...assessmentFields,
           }),
         },
       },
       errors: ["user_not_found", "user_suspended", "high_risk"],
-      errorFields: { high_risk: { ...assessed, recommendation: z.literal("deny") } },
+      errorFields: { high_risk: { ...assessmentFields, recommendation: z.literal("deny") } },
     },
     async (exchange) => {
       const { id: identityId, context } = exchange.body.sentinel;
@@ -72,7 +72,7 @@ export const sentinelRoutes = [
       if (recommendation === "deny") {
         throw new AppError("high_risk", { fields: { ...told, recommendation } });
       }
-      return reply(200, {
+      return respond(200, {
         status:
           recommendation === "allow" ? ("authorized" as const) : ("step_up_required" as const),
         ...told,
@@ -80,14 +80,14 @@ export const sentinelRoutes = [
       });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/sentinel/feedback",
       name: "judgeSession",
       summary: "Say what an assessed session was; Sentinel learns from it",
       tag: "Sentinel",
-      access: tenantWith("sentinel:write"),
+      access: requirePermission("sentinel:write"),
       body: z.strictObject({
         feedback: z.strictObject({
           assessment_id: assessmentId,
@@ -95,7 +95,7 @@ export const sentinelRoutes = [
         }),
       }),
       query: none,
-      answers: { 204: { description: "Taken." } },
+      responses: { 204: { description: "Taken." } },
       errors: ["assessment_not_found"],
     },
     async (exchange) => {
@@ -105,7 +105,7 @@ export const sentinelRoutes = [
       await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
         guard.recordFeedback(call, given, outcome),
       );
-      return reply(204, null);
+      return respond(204, null);
     },
   ),
 ];

@@ -1,42 +1,42 @@
 /** `/v1/settings`: the tenant's policy. */
 import { z } from "zod";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
 import { changeSettings, getSettings } from "../tenancy/change-settings.ts";
 import { settingsPatchSchema, settingsSchema } from "../tenancy/settings.ts";
 
 export const settingsRoutes = [
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/settings",
       name: "getSettings",
       summary: "The tenant's policy",
       tag: "Tenancy",
-      access: tenantWith("settings:write"),
+      access: requirePermission("settings:write"),
       body: none,
       query: none,
-      answers: {
+      responses: {
         200: { description: "All settings.", body: z.object({ settings: settingsSchema }) },
       },
     },
-    async ({ env, caller }) => reply(200, { settings: await getSettings(env, caller.tenantId) }),
+    async ({ env, caller }) => respond(200, { settings: await getSettings(env, caller.tenantId) }),
   ),
-  route(
+  defineRoute(
     {
       method: "patch",
       path: "/v1/settings",
       name: "changeSettings",
       summary: "Change some of the tenant's policy; in force everywhere within 30 s",
       tag: "Tenancy",
-      access: tenantWith("settings:write"),
+      access: requirePermission("settings:write"),
       body: z.strictObject({ settings: settingsPatchSchema }),
       query: none,
-      answers: {
+      responses: {
         200: { description: "All settings.", body: z.object({ settings: settingsSchema }) },
       },
     },
     async (exchange) =>
-      reply(200, { settings: await changeSettings(exchange, exchange.body.settings) }),
+      respond(200, { settings: await changeSettings(exchange, exchange.body.settings) }),
   ),
 ];

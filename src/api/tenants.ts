@@ -1,16 +1,16 @@
 /** `/v1/tenants`, for the operator. */
 import { z } from "zod";
 import { operator } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { id, instant, plainText, rfc3339 } from "../http/schemas.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import { id, instant, plainText, toRfc3339 } from "../http/schemas.ts";
 import { jurisdictions } from "../location.ts";
 import { createTenant } from "../tenancy/tenants.ts";
-import { issuedTokenAnswer, showIssuedToken } from "./tokens.ts";
+import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
 const name = plainText(1, 100);
 
 export const tenantRoutes = [
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/tenants",
@@ -32,7 +32,7 @@ export const tenantRoutes = [
         }),
       }),
       query: none,
-      answers: {
+      responses: {
         201: {
           description: "The tenant, and a token with all permissions, shown only here.",
           body: z.object({
@@ -44,7 +44,7 @@ export const tenantRoutes = [
               created_at: instant,
               shard: z.int().min(0),
             }),
-            token: issuedTokenAnswer,
+            token: issuedTokenSchema,
           }),
         },
       },
@@ -56,10 +56,10 @@ export const tenantRoutes = [
         name: tenant.name,
         mode: tenant.mode,
         jurisdiction: tenant.jurisdiction,
-        created_at: rfc3339(tenant.createdAt),
+        created_at: toRfc3339(tenant.createdAt),
         shard: tenant.shard,
       };
-      return reply(201, { tenant: shown, token: showIssuedToken(token) });
+      return respond(201, { tenant: shown, token: showIssuedToken(token) });
     },
   ),
 ];

@@ -2,17 +2,17 @@
 import { z } from "zod";
 import { controlDb } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
 import {
   id,
   instant,
-  instantIn,
+  requestInstant,
   limit,
   pageOf,
   plainText,
-  rfc3339,
-  rfc3339OrNull,
+  toRfc3339,
+  toRfc3339OrNull,
 } from "../http/schemas.ts";
 import { documentSpellings, permissionOf, permissions } from "../tenancy/permission.ts";
 import { type ApiToken, listTokens } from "../tenancy/store.ts";
@@ -20,7 +20,7 @@ import { createToken, type IssuedToken, revokeToken, rotateToken } from "../tena
 
 const name = plainText(1, 100);
 
-const permissionIn = z
+const permissionSchema = z
   .enum([...permissions, ...documentSpellings])
   .transform((spelled, context) => {
     const permission = permissionOf(spelled);
@@ -37,8 +37,8 @@ const tokenFields = {
   expires_at: instant.nullable(),
   last_used_at: instant.nullable(),
 };
-const tokenAnswer = z.object(tokenFields).meta({ id: "ApiToken" });
-export const issuedTokenAnswer = z
+const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });
+export const issuedTokenSchema = z
   .object({
     ...tokenFields,
     secret: z.string().meta({ description: "The API token itself, shown only here." }),
@@ -50,9 +50,9 @@ function showToken(token: ApiToken) {
     id: token.id,
     name: token.name,
     permissions: [...token.permissions],
-    created_at: rfc3339(token.createdAt),
-    expires_at: rfc3339OrNull(token.expiresAt),
-    last_used_at: rfc3339OrNull(token.lastUsedAt),
+    created_at: toRfc3339(token.createdAt),
+    expires_at: toRfc3339OrNull(token.expiresAt),
+    last_used_at: toRfc3339OrNull(token.lastUsedAt),
   };
 }
 
@@ -60,33 +60,33 @@ export function showIssuedToken(token: IssuedToken) {
   return { ...showToken(token), secret: token.secret };
 }
 
-const longestOverlapSeconds = 30 * 24 * 60 * 60;
+const maxOverlapSeconds = 30 * 24 * 60 * 60;
 const defaultOverlapSeconds = 60 * 60;
 
 export const tokenRoutes = [
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/tokens",
       name: "createToken",
       summary: "Create an API token",
       tag: "Tenancy",
-      access: tenantWith("tokens:write"),
+      access: requirePermission("tokens:write"),
       body: z.strictObject({
         token: z.strictObject({
           name,
           permissions: z
-            .array(permissionIn)
+            .array(permissionSchema)
             .min(1)
             .max(permissions.length * 3),
-          expires_at: instantIn.optional(),
+          expires_at: requestInstant.optional(),
         }),
       }),
       query: none,
-      answers: {
+      responses: {
         201: {
           description: "The token; its secret is shown only here.",
-          body: z.object({ token: issuedTokenAnswer }),
+          body: z.object({ token: issuedTokenSchema }),
         },
       },
     },
@@ -100,24 +100,24 @@ export const tokenRoutes = [
         permissions: permissions.filter((permission) => token.permissions.includes(permission)),
         lifetimeMs: token.expires_at === undefined ? null : token.expires_at - exchange.now,
       });
-      return reply(201, { token: showIssuedToken(issued) });
+      return respond(201, { token: showIssuedToken(issued) });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/tokens",
       name: "listTokens",
       summary: "List the tenant's API tokens, oldest first",
       tag: "Tenancy",
-      access: tenantWith("tokens:write"),
+      access: requirePermission("tokens:write"),
       body: none,
       query: z.strictObject({ limit, after: id.optional() }),
-      answers: {
+      responses: {
         200: {
           description: "Tokens that are not revoked; expired ones are among them.",
           body: z.object({
-            tokens: z.array(tokenAnswer),
+            tokens: z.array(tokenSchema),
             has_more: z.boolean(),
             next_after: id.nullable(),
           }),
@@ -127,27 +127,27 @@ export const tokenRoutes = [
     async ({ env, caller: { tenantId }, query }) => {
       const rows = await listTokens(controlDb(env), tenantId, query.after, query.limit + 1);
       const { page, ...cursor } = pageOf(rows, query.limit);
-      return reply(200, { tokens: page.map(showToken), ...cursor });
+      return respond(200, { tokens: page.map(showToken), ...cursor });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/tokens/:id/rotate",
       name: "rotateToken",
       summary: "Replace an API token; the old one goes on for the overlap",
       tag: "Tenancy",
-      access: tenantWith("tokens:write"),
+      access: requirePermission("tokens:write"),
       body: z.strictObject({
         token: z.strictObject({
-          overlap_seconds: z.int().min(0).max(longestOverlapSeconds).default(defaultOverlapSeconds),
+          overlap_seconds: z.int().min(0).max(maxOverlapSeconds).default(defaultOverlapSeconds),
         }),
       }),
       query: none,
-      answers: {
+      responses: {
         201: {
           description: "The new token; its secret is shown only here.",
-          body: z.object({ token: issuedTokenAnswer }),
+          body: z.object({ token: issuedTokenSchema }),
         },
       },
       errors: ["not_found"],
@@ -155,25 +155,25 @@ export const tokenRoutes = [
     async (exchange) => {
       const { overlap_seconds } = exchange.body.token;
       const issued = await rotateToken(exchange, exchange.param("id"), overlap_seconds);
-      return reply(201, { token: showIssuedToken(issued) });
+      return respond(201, { token: showIssuedToken(issued) });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "delete",
       path: "/v1/tokens/:id",
       name: "revokeToken",
       summary: "Revoke an API token; refused everywhere within 30 s",
       tag: "Tenancy",
-      access: tenantWith("tokens:write"),
+      access: requirePermission("tokens:write"),
       body: none,
       query: none,
-      answers: { 204: { description: "Revoked." } },
+      responses: { 204: { description: "Revoked." } },
       errors: ["not_found"],
     },
     async (exchange) => {
       await revokeToken(exchange, exchange.param("id"));
-      return reply(204, null);
+      return respond(204, null);
     },
   ),
 ];

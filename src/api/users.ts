@@ -6,15 +6,23 @@ import { askGuard, readGuard } from "../guard/client.ts";
 import { type Profile, statusAt } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/ledger.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
-import { tenantWith } from "../http/access.ts";
-import { none, reply, route } from "../http/route.ts";
-import { externalId, id, instant, limit, ofUser, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
+import { requirePermission } from "../http/access.ts";
+import { none, respond, defineRoute } from "../http/route.ts";
+import {
+  externalId,
+  id,
+  instant,
+  limit,
+  userQuery,
+  toRfc3339,
+  toRfc3339OrNull,
+} from "../http/schemas.ts";
 import { claim } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
 
-const profileAnswer = z
+const profileSchema = z
   .object({
     id,
     external_id: z.string(),
@@ -32,7 +40,7 @@ const profileAnswer = z
   })
   .meta({ id: "Profile" });
 
-function showProfile(profile: Profile): z.input<typeof profileAnswer> {
+function showProfile(profile: Profile): z.input<typeof profileSchema> {
   return {
     id: profile.id,
     external_id: profile.externalId,
@@ -43,17 +51,17 @@ function showProfile(profile: Profile): z.input<typeof profileAnswer> {
     is_locked: profile.isLocked,
     failed_attempts: profile.failedAttempts,
     saas_client_id: profile.tenantId,
-    locked_until: rfc3339OrNull(profile.lockedUntil),
+    locked_until: toRfc3339OrNull(profile.lockedUntil),
     backup_codes_remaining: profile.backupCodesRemaining,
-    created_at: rfc3339(profile.createdAt),
-    updated_at: rfc3339(profile.updatedAt),
-    last_verified_at: rfc3339OrNull(profile.lastVerifiedAt),
+    created_at: toRfc3339(profile.createdAt),
+    updated_at: toRfc3339(profile.updatedAt),
+    last_verified_at: toRfc3339OrNull(profile.lastVerifiedAt),
   };
 }
 
-const profileAnswers = { 200: { description: "The profile.", body: profileAnswer } };
+const profileResponses = { 200: { description: "The profile.", body: profileSchema } };
 
-async function foundRecord(env: Env, tenantId: string, id: string): Promise<FoundRecord> {
+async function readFoundRecord(env: Env, tenantId: string, id: string): Promise<FoundRecord> {
   const row = await inTenantDb(env, tenantId, (db) => findRecord(db, tenantId, id));
   return {
     record: row === undefined ? null : { version: row.version, isErased: row.state === null },
@@ -61,17 +69,17 @@ async function foundRecord(env: Env, tenantId: string, id: string): Promise<Foun
 }
 
 export const identityRoutes = [
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/idp/users",
       name: "provisionUser",
       summary: "Link an external user to a managed identity",
       tag: "Identities",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: z.strictObject({ user: z.strictObject({ external_id: externalId }) }),
       query: none,
-      answers: {
+      responses: {
         201: {
           description: "The new identity.",
           body: z.object({ user: z.object({ id, external_id: z.string(), status }) }),
@@ -85,24 +93,24 @@ export const identityRoutes = [
       const identityId = identityIdOf(tenantId, external_id);
       await claim(exchange, tenantId, controlDb(exchange.env));
       // Beside the call, for a guard that has nothing: it only reads.
-      const record = streamArgument(foundRecord(exchange.env, tenantId, identityId));
+      const record = streamArgument(readFoundRecord(exchange.env, tenantId, identityId));
       const profile = await askGuard(exchange, identityId, (guard, call) =>
         guard.provision(call, external_id, record),
       );
-      return reply(201, { user: { id: profile.id, external_id, status: profile.status } });
+      return respond(201, { user: { id: profile.id, external_id, status: profile.status } });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/idp/users",
       name: "listUsers",
       summary: "List the tenant's identities",
       tag: "Identities",
-      access: tenantWith("idp:read"),
+      access: requirePermission("idp:read"),
       body: none,
       query: z.strictObject({ limit, after: id.optional(), status: status.optional() }),
-      answers: {
+      responses: {
         200: {
           description:
             "A page of identities in the order of their ids. With `status` it may be short, even empty, and yet not be the last: see `has_more`.",
@@ -121,43 +129,43 @@ export const identityRoutes = [
         id: entry.id,
         external_id: entry.externalId,
         status: statusAt(entry.status, entry.lockedUntil, now),
-        created_at: rfc3339(entry.createdAt),
+        created_at: toRfc3339(entry.createdAt),
       }));
-      return reply(200, { users, has_more: nextAfter !== null, next_after: nextAfter });
+      return respond(200, { users, has_more: nextAfter !== null, next_after: nextAfter });
     },
   ),
-  route(
+  defineRoute(
     {
       method: "get",
       path: "/v1/idp/user",
       name: "getUser",
       summary: "The identity's profile",
       tag: "Identities",
-      access: tenantWith("idp:read"),
+      access: requirePermission("idp:read"),
       body: none,
-      query: ofUser,
-      answers: profileAnswers,
+      query: userQuery,
+      responses: profileResponses,
       errors: ["user_not_found"],
     },
     async (exchange) => {
       const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
       const profile = await readGuard(exchange, identityId, (guard, call) => guard.status(call));
-      return reply(200, showProfile(profile));
+      return respond(200, showProfile(profile));
     },
   ),
-  route(
+  defineRoute(
     {
       method: "patch",
       path: "/v1/idp/user",
       name: "setUserStatus",
       summary: "Suspend or reactivate an identity",
       tag: "Identities",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: z.strictObject({
         user: z.strictObject({ status: z.enum(["active", "suspended"]) }),
       }),
-      query: ofUser,
-      answers: profileAnswers,
+      query: userQuery,
+      responses: profileResponses,
       errors: ["user_not_found"],
     },
     async (exchange) => {
@@ -165,20 +173,20 @@ export const identityRoutes = [
       const profile = await askGuard(exchange, identityId, (guard, call) =>
         guard.setStatus(call, exchange.body.user.status),
       );
-      return reply(200, showProfile(profile));
+      return respond(200, showProfile(profile));
     },
   ),
-  route(
+  defineRoute(
     {
       method: "post",
       path: "/v1/idp/user/unlock",
       name: "unlockUser",
       summary: "End a lock and forget the failures",
       tag: "Identities",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: none,
-      query: ofUser,
-      answers: profileAnswers,
+      query: userQuery,
+      responses: profileResponses,
       errors: ["user_not_found"],
     },
     async (exchange) => {
@@ -186,26 +194,26 @@ export const identityRoutes = [
       const identityId = identityIdOf(tenantId, exchange.query.externalUserId);
       await claim(exchange, tenantId, controlDb(exchange.env));
       const profile = await askGuard(exchange, identityId, (guard, call) => guard.unlock(call));
-      return reply(200, showProfile(profile));
+      return respond(200, showProfile(profile));
     },
   ),
-  route(
+  defineRoute(
     {
       method: "delete",
       path: "/v1/idp/user",
       name: "eraseUser",
       summary: "Erase an identity and all that is kept of the person (GDPR art. 17)",
       tag: "Identities",
-      access: tenantWith("idp:write"),
+      access: requirePermission("idp:write"),
       body: none,
-      query: ofUser,
-      answers: { 204: { description: "Erased." } },
+      query: userQuery,
+      responses: { 204: { description: "Erased." } },
       errors: ["user_not_found"],
     },
     async (exchange) => {
       const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
       await askGuard(exchange, identityId, (guard, call) => guard.erase(call));
-      return reply(204, null);
+      return respond(204, null);
     },
   ),
 ];

@@ -4,15 +4,15 @@ import { sha256Of } from "../crypto/digest.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
 import type { Permission } from "../tenancy/permission.ts";
-import type { Admission, AppContext, ResolveToken } from "./exchange.ts";
+import type { Authentication, AppContext, ResolveToken } from "./request-context.ts";
 import { countRequest } from "./rate-limit.ts";
-import { timeOf } from "./test-clock.ts";
+import { resolveRequestTime } from "./test-clock.ts";
 
 /** A way in: who it is for, and the check at the door. */
 export interface Access<Caller> {
   readonly kind: "public" | "operator" | Permission;
   /** @throws AppError when the request may not pass */
-  admit(c: AppContext, resolveToken: ResolveToken): Promise<Admission<Caller>>;
+  authenticate(c: AppContext, resolveToken: ResolveToken): Promise<Authentication<Caller>>;
 }
 
 function invalidToken(): AppError {
@@ -36,9 +36,9 @@ function presentedToken(c: AppContext): string {
 }
 
 /** For anybody; nothing is asked. */
-export const anybody: Access<undefined> = {
+export const anyone: Access<undefined> = {
   kind: "public",
-  async admit(c) {
+  async authenticate(c) {
     return {
       caller: undefined,
       actor: { type: "system", id: null },
@@ -50,14 +50,14 @@ export const anybody: Access<undefined> = {
 /** For who runs the service. */
 export const operator: Access<undefined> = {
   kind: "operator",
-  async admit(c) {
+  async authenticate(c) {
     const token = presentedToken(c);
     const { operatorTokenDigest } = c.get("config");
     if (!equalBytes(sha256Of(token), operatorTokenDigest)) throw invalidToken();
     return {
       caller: undefined,
       actor: { type: "operator", id: null },
-      now: timeOf(c.req.header("Test-Clock"), "live", c.get("arrivedAt")),
+      now: resolveRequestTime(c.req.header("Test-Clock"), "live", c.get("arrivedAt")),
     };
   },
 };
@@ -68,10 +68,10 @@ function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
 }
 
 /** For a tenant's API token with this permission. */
-export function tenantWith(permission: Permission): Access<TenantCaller> {
+export function requirePermission(permission: Permission): Access<TenantCaller> {
   return {
     kind: permission,
-    async admit(c, resolveToken) {
+    async authenticate(c, resolveToken) {
       const arrivedAt = c.get("arrivedAt");
       const token = presentedToken(c);
       const resolve = async (anew: boolean): Promise<ResolvedToken> => {
@@ -86,12 +86,12 @@ export function tenantWith(permission: Permission): Access<TenantCaller> {
       const { tenantId, tokenId, location } = caller;
       c.set("attribution", { tenantId, tokenId, location, at: arrivedAt });
       if (revoked) throw invalidToken();
-      const now = timeOf(c.req.header("Test-Clock"), caller.mode, arrivedAt);
+      const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
       c.set("attribution", { tenantId, tokenId, location, at: now });
       requireCurrent(resolved, now);
       if (!caller.permissions.includes(permission)) {
         throw new AppError("insufficient_scope", {
-          sentence: `The API token lacks the permission ${permission}; use a token that carries it.`,
+          message: `The API token lacks the permission ${permission}; use a token that carries it.`,
           headers: {
             "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${permission}"`,
           },

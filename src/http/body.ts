@@ -2,7 +2,7 @@
 import { bodyLimit } from "hono/body-limit";
 import { DeadlineError, within } from "../deadline.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import type { AppContext } from "./exchange.ts";
+import type { AppContext } from "./request-context.ts";
 
 const maxBytes = 16 * 1024;
 const arrivesWithinMs = 5_000;

@@ -64,7 +64,7 @@ function operationHtml({ method, path, operation }: Listed) {
   </details>`;
 }
 
-export async function docsPage(document: OpenApiDocument): Promise<string> {
+export async function renderDocsPage(document: OpenApiDocument): Promise<string> {
   const byTag = Map.groupBy(
     operationsOf(document),
     ({ operation }) => operation.tags?.[0] ?? "Other",

@@ -7,8 +7,8 @@ import {
 } from "zod-openapi";
 import packageJson from "../../package.json" with { type: "json" };
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
-import { keyHeader, keyPattern } from "./request-key.ts";
-import { type Definition, none, type Route } from "./route.ts";
+import { keyHeader, keyPattern } from "./idempotency-key.ts";
+import { type RouteDefinition, none, type Route } from "./route.ts";
 import { id, instant } from "./schemas.ts";
 
 /** What error bodies hold besides `error`, `code` and `request_id`. */
@@ -28,7 +28,7 @@ const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
   rate_limited: ["Retry-After", "Seconds."],
 };
 
-function errorsOf({ method, access, body, errors = [] }: Definition): ErrorCode[] {
+function errorsOf({ method, access, body, errors = [] }: RouteDefinition): ErrorCode[] {
   const codes: ErrorCode[] = ["invalid_request", "body_too_large", "internal_error", "unavailable"];
   codes.push("invalid_json");
   if (body !== none) codes.push("unsupported_media_type");
@@ -50,7 +50,7 @@ function componentName(codes: readonly ErrorCode[]): string {
 
 function errorSchema(
   codes: readonly ErrorCode[],
-  definition: Definition,
+  definition: RouteDefinition,
   known: ErrorSchemas,
 ): z.ZodType {
   const own = codes.some((code) => definition.errorFields?.[code] !== undefined);
@@ -73,7 +73,7 @@ function errorSchema(
 }
 
 function errorResponses(
-  definition: Definition,
+  definition: RouteDefinition,
   known: ErrorSchemas,
 ): ZodOpenApiOperationObject["responses"] {
   const byStatus = Map.groupBy(errorsOf(definition), statusOf);
@@ -102,7 +102,7 @@ function errorResponses(
 }
 
 /** Headers of answers besides their body's. */
-function answerHeaders({ method, access }: Definition) {
+function answerHeaders({ method, access }: RouteDefinition) {
   const isLimited = access.kind !== "public" && access.kind !== "operator";
   const header = (description: string) => ({ description, schema: { type: "string" as const } });
   return {
@@ -118,10 +118,10 @@ function answerHeaders({ method, access }: Definition) {
   };
 }
 
-function answerResponses(definition: Definition): ZodOpenApiOperationObject["responses"] {
+function answerResponses(definition: RouteDefinition): ZodOpenApiOperationObject["responses"] {
   const headers = answerHeaders(definition);
   return Object.fromEntries(
-    Object.entries(definition.answers).map(([status, { description, body, contentType }]) => [
+    Object.entries(definition.responses).map(([status, { description, body, contentType }]) => [
       status,
       {
         description,
@@ -141,7 +141,7 @@ const postHeaders = z.object({
   }),
 });
 
-function operationOf(definition: Definition, errors: ErrorSchemas): ZodOpenApiOperationObject {
+function operationOf(definition: RouteDefinition, errors: ErrorSchemas): ZodOpenApiOperationObject {
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
   const params = z.object(Object.fromEntries(names.map((name) => [name, id])));
@@ -163,7 +163,7 @@ function operationOf(definition: Definition, errors: ErrorSchemas): ZodOpenApiOp
   };
 }
 
-export function openApiDocument(routes: readonly Route[]) {
+export function createOpenApiDocument(routes: readonly Route[]) {
   const paths: ZodOpenApiPathsObject = {};
   const errors: ErrorSchemas = new Map();
   for (const { definition } of routes) {
@@ -188,4 +188,4 @@ export function openApiDocument(routes: readonly Route[]) {
   });
 }
 
-export type OpenApiDocument = ReturnType<typeof openApiDocument>;
+export type OpenApiDocument = ReturnType<typeof createOpenApiDocument>;

@@ -9,7 +9,7 @@ import { within } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
 
 /** A limit that a request counted against. */
-export interface RateNotice {
+export interface RateLimit {
   readonly name: string;
   /** Requests in a window. */
   readonly requests: number;
@@ -71,13 +71,13 @@ async function isWithin(env: Env, tokenId: string): Promise<boolean> {
 }
 
 /** Counts a request of the token. It may pass unless nothing remains. @param now real time, Unix ms */
-export async function countRequest(env: Env, tokenId: string, now: number): Promise<RateNotice> {
+export async function countRequest(env: Env, tokenId: string, now: number): Promise<RateLimit> {
   const mayPass = isRare(tokenId, now) || (await isWithin(env, tokenId));
   return { ...ofToken, remaining: mayPass ? null : 0, resetSeconds: ofToken.windowSeconds };
 }
 
 /** The headers that tell of the limits, as names and values. */
-export function rateHeaders(rates: readonly RateNotice[]): (readonly [string, string])[] {
+export function formatRateLimitHeaders(rates: readonly RateLimit[]): (readonly [string, string])[] {
   const policies: string[] = [];
   const states: string[] = [];
   for (const { name, requests, windowSeconds, remaining, resetSeconds } of rates) {

@@ -6,14 +6,14 @@ import type { Hono } from "hono";
 import { type ZodRawShape, type ZodType, z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 import type { Access } from "./access.ts";
-import { jsonAnswer, withCommonHeaders } from "./answer.ts";
+import { createJsonResponse, setCommonHeaders } from "./response.ts";
 import { readBody, requireJson, requireNoBody } from "./body.ts";
-import type { AppContext, AppEnv, EdgeServices, Exchange } from "./exchange.ts";
-import { reportIfRefused } from "./refused.ts";
-import { requestKeyOf } from "./request-key.ts";
+import type { AppContext, AppEnv, EdgeServices, RequestContext } from "./request-context.ts";
+import { reportIfRefused } from "./report-refusal.ts";
+import { requestKeyOf } from "./idempotency-key.ts";
 import { validatorOf } from "./validate.ts";
 
-export interface Answer {
+export interface ResponseDefinition {
   readonly description: string;
   /** Absent for an empty body. */
   readonly body?: ZodType;
@@ -21,26 +21,28 @@ export interface Answer {
   readonly contentType?: string;
 }
 
-export type Answers = Readonly<Record<number, Answer>>;
+export type ResponseDefinitions = Readonly<Record<number, ResponseDefinition>>;
 
-type BodyOf<T extends Answer> = T extends { readonly body: infer Schema extends ZodType }
+type BodyOf<T extends ResponseDefinition> = T extends {
+  readonly body: infer Schema extends ZodType;
+}
   ? z.input<Schema>
   : null;
 
 /** One of the answers the definition lists: the status and a body of its schema. */
-export type Reply<T extends Answers> = {
+export type HandlerResponse<T extends ResponseDefinitions> = {
   [Status in keyof T & number]: { readonly status: Status; readonly body: BodyOf<T[Status]> };
 }[keyof T & number];
 
-export function reply<const Status extends number, Body>(status: Status, body: Body) {
+export function respond<const Status extends number, Body>(status: Status, body: Body) {
   return { status, body };
 }
 
-export interface Definition<
+export interface RouteDefinition<
   Caller = unknown,
   Body extends ZodType = ZodType,
   Query extends ZodType = ZodType,
-  T extends Answers = Answers,
+  T extends ResponseDefinitions = ResponseDefinitions,
   Prepared = unknown,
 > {
   readonly method: "get" | "post" | "patch" | "delete";
@@ -58,7 +60,7 @@ export interface Definition<
    * nothing and never reject. `arrivedAt` is real time, Unix ms.
    */
   readonly prepare?: (env: Env, arrivedAt: number) => Prepared;
-  readonly answers: T;
+  readonly responses: T;
   /** Errors of this operation, besides those every operation of its kind has. */
   readonly errors?: readonly ErrorCode[];
   /** What the bodies of those errors hold besides `error`, `code` and `request_id`. */
@@ -67,7 +69,7 @@ export interface Definition<
 
 /** A definition with its handler, ready to be mounted. */
 export interface Route {
-  readonly definition: Definition;
+  readonly definition: RouteDefinition;
   mount(app: Hono<AppEnv>, services: EdgeServices): void;
 }
 
@@ -78,18 +80,18 @@ function isNone(schema: ZodType): boolean {
   return schema === none;
 }
 
-export function route<
+export function defineRoute<
   Caller,
-  T extends Answers,
+  T extends ResponseDefinitions,
   Body extends ZodType,
   Query extends ZodType,
   Prepared = undefined,
 >(
-  definition: Definition<Caller, Body, Query, T, Prepared>,
+  definition: RouteDefinition<Caller, Body, Query, T, Prepared>,
   handle: (
-    exchange: Exchange<Caller, z.output<Body>, z.output<Query>, Prepared>,
+    exchange: RequestContext<Caller, z.output<Body>, z.output<Query>, Prepared>,
     c: AppContext,
-  ) => Promise<Reply<T> | Response>,
+  ) => Promise<HandlerResponse<T> | Response>,
 ): Route {
   const { method, path, name, access, body, query, prepare } = definition;
   const takesBody = !isNone(body);
@@ -100,7 +102,7 @@ export function route<
     const sent = await readBody(c);
     c.set("arrivedAt", Date.now());
     const prepared = prepare?.(c.env, c.get("arrivedAt"));
-    const admission = await access.admit(c, resolveToken);
+    const admission = await access.authenticate(c, resolveToken);
     await c.get("keysFit");
     if (takesBody) requireJson(c, sent);
     else requireNoBody(sent);
@@ -127,8 +129,8 @@ export function route<
       c,
     );
     return answer instanceof Response
-      ? withCommonHeaders(c, answer)
-      : jsonAnswer(c, answer.status, answer.body);
+      ? setCommonHeaders(c, answer)
+      : createJsonResponse(c, answer.status, answer.body);
   };
   return {
     definition,

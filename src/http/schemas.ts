@@ -38,7 +38,7 @@ export const sha256 = z
 export const instant = z.iso.datetime().meta({ examples: ["2026-08-15T09:30:00.000Z"] });
 
 /** An RFC 3339 instant in a request, read as Unix ms. */
-export const instantIn = z
+export const requestInstant = z
   .string()
   .refine(
     (text) => z.iso.datetime({ offset: true }).safeParse(text).success && Date.parse(text) >= 0,
@@ -62,7 +62,7 @@ export const limit = z
   .default(defaultPageSize);
 
 /** A whole number in a query, from the given one on. */
-export function count(least: number) {
+export function integerFrom(least: number) {
   return z
     .string()
     .refine(
@@ -73,7 +73,7 @@ export function count(least: number) {
     .transform(Number);
 }
 
-export const ofUser = z.strictObject({ externalUserId: externalId });
+export const userQuery = z.strictObject({ externalUserId: externalId });
 
 /** Splits what was read with one row too many into a page and its cursor. */
 export function pageOf<T extends { readonly id: string }>(rows: readonly T[], size: number) {
@@ -82,10 +82,10 @@ export function pageOf<T extends { readonly id: string }>(rows: readonly T[], si
   return { page, has_more: hasMore, next_after: hasMore ? (page.at(-1)?.id ?? null) : null };
 }
 
-export function rfc3339(time: number): string {
+export function toRfc3339(time: number): string {
   return new Date(time).toISOString();
 }
 
-export function rfc3339OrNull(time: number | null): string | null {
-  return time === null ? null : rfc3339(time);
+export function toRfc3339OrNull(time: number | null): string | null {
+  return time === null ? null : toRfc3339(time);
 }

@@ -11,7 +11,11 @@ const instant = z.iso.datetime({ offset: true });
 const latest = Date.UTC(9999, 11, 31);
 
 /** The time of the request for a tenant of that mode, Unix ms. @throws AppError `invalid_request` */
-export function timeOf(value: string | undefined, mode: "live" | "test", real: number): number {
+export function resolveRequestTime(
+  value: string | undefined,
+  mode: "live" | "test",
+  real: number,
+): number {
   if (value === undefined) return real;
   if (mode === "live") {
     throw invalidRequest([{ path: header, message: "is for tokens of test tenants only" }]);

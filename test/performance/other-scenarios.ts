@@ -31,7 +31,7 @@ async function ready({ method, name, path, access }: Route): Promise<Ready> {
 
 type Route = (typeof apiRoutes)[number]["definition"];
 
-function statusOf({ answers }: Route): number {
+function statusOf({ responses: answers }: Route): number {
   const [status] = Object.keys(answers);
   return Number(status);
 }

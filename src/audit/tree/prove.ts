@@ -59,9 +59,9 @@ export async function newestHead(asked: Asked): Promise<OwnHead> {
 
 async function noHead(env: Env, tenantId: string): Promise<AppError> {
   if ((await firstLeaf(await dbFor(env, tenantId), tenantId)) === undefined) {
-    return new AppError("not_found", { sentence: "There is nothing in the trail yet." });
+    return new AppError("not_found", { message: "There is nothing in the trail yet." });
   }
-  return new AppError("unavailable", { sentence: "The trail is not sealed yet; try again." });
+  return new AppError("unavailable", { message: "The trail is not sealed yet; try again." });
 }
 
 /** Hashes of subtrees of a tree of `size`. @throws MissingTileError where the tree is damaged */
@@ -101,7 +101,7 @@ export async function proveInclusion(
   const { size } = head;
   const index = event.leafIndex;
   if (index >= size) {
-    throw new AppError("unavailable", { sentence: "The event is not sealed yet; try again." });
+    throw new AppError("unavailable", { message: "The event is not sealed yet; try again." });
   }
   const ranges = [{ start: index, end: index + 1 }, ...inclusionRanges(index, size)];
   const [hash = "", ...hashes] = await proven(asked, () => hashesOf(env, tenantId, ranges, size));

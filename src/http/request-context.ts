@@ -6,7 +6,7 @@ import type { Config } from "../env.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { Location } from "../location.ts";
 import type { ResolvedToken } from "../tenancy/caller.ts";
-import type { RateNotice } from "./rate-limit.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 export interface AppEnv {
   Bindings: Env;
@@ -18,16 +18,16 @@ export interface AppEnv {
     /** Settles once the keys are known to fit the data. Not set where that does not matter. */
     keysFit?: Promise<void>;
     /** Whose token was presented, as soon as that is known, whether or not it may be used. */
-    attribution?: Attribution;
+    attribution?: PresentedToken;
     /** This request repeats one, and has its answer. */
     isRepeated?: boolean;
     /** Limits the request counted against. */
-    rates?: readonly RateNotice[];
+    rates?: readonly RateLimit[];
   };
 }
 
 /** To whom a request that is refused can be attributed. */
-export interface Attribution {
+export interface PresentedToken {
   readonly tenantId: string;
   readonly tokenId: string;
   /** Where the tenant's objects are. */
@@ -39,14 +39,15 @@ export interface Attribution {
 export type AppContext = Context<AppEnv>;
 
 /** Who calls, and at what time the request runs. */
-export interface Admission<Caller> {
+export interface Authentication<Caller> {
   readonly caller: Caller;
   readonly actor: Actor;
   /** Unix ms; the tenant's test clock where one was sent. */
   readonly now: number;
 }
 
-export interface Exchange<Caller, Body, Query, Prepared = undefined> extends Admission<Caller> {
+export interface RequestContext<Caller, Body, Query, Prepared = undefined>
+  extends Authentication<Caller> {
   readonly env: Env;
   readonly config: Config;
   readonly requestId: string;
@@ -57,7 +58,7 @@ export interface Exchange<Caller, Body, Query, Prepared = undefined> extends Adm
   /** Hears what is to be said with the answer. */
   readonly onGuardNotice: (news: {
     readonly first?: FirstRequest;
-    readonly rate?: RateNotice;
+    readonly rate?: RateLimit;
   }) => void;
   readonly body: Body;
   readonly query: Query;

@@ -4,7 +4,7 @@ import { canonicalDigest } from "../crypto/canonical.ts";
 import { sha256Hex } from "../crypto/digest.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
-import type { AppContext } from "./exchange.ts";
+import type { AppContext } from "./request-context.ts";
 
 export const keyHeader = "Idempotency-Key";
 export const keyPattern = /^[\x21-\x7e]{1,255}$/;

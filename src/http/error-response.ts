@@ -6,13 +6,13 @@ import { BrokenSealError } from "../crypto/sealed-box.ts";
 import { StoreError } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { jsonAnswer } from "./answer.ts";
-import type { AppContext, AppEnv } from "./exchange.ts";
+import { createJsonResponse } from "./response.ts";
+import type { AppContext, AppEnv } from "./request-context.ts";
 
 function answer(c: AppContext, error: AppError): Response {
   const { message, code, fields, status, headers } = error;
   const body = { error: message, code, request_id: c.get("requestId"), ...fields };
-  return jsonAnswer(c, status, body, headers);
+  return createJsonResponse(c, status, body, headers);
 }
 
 function appErrorOf(error: unknown): AppError {

@@ -1,7 +1,7 @@
 /** Requests that were refused, told to the trail: the one place in which the edge does so. */
 import { isReportedRefusal } from "../audit/refused-request.ts";
 import { AppError } from "../errors.ts";
-import type { AppContext, EdgeServices } from "./exchange.ts";
+import type { AppContext, EdgeServices } from "./request-context.ts";
 
 /** Waits until it is told. The answer is the error's, whatever comes of this. */
 export async function reportIfRefused(

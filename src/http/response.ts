@@ -1,6 +1,6 @@
 /** Answers: the one place that knows which headers all of them have. They are set while it is made. */
-import type { AppContext } from "./exchange.ts";
-import { rateHeaders } from "./rate-limit.ts";
+import type { AppContext } from "./request-context.ts";
+import { formatRateLimitHeaders } from "./rate-limit.ts";
 
 type Headers = Record<string, string>;
 
@@ -12,12 +12,12 @@ function commonHeaders(c: AppContext): Headers {
     "Cache-Control": "no-store",
   };
   if (c.get("isRepeated")) headers["Idempotent-Replayed"] = "true";
-  for (const [name, value] of rateHeaders(c.get("rates") ?? [])) headers[name] = value;
+  for (const [name, value] of formatRateLimitHeaders(c.get("rates") ?? [])) headers[name] = value;
   return headers;
 }
 
 /** @param body JSON; null for none. @param own headers of this answer */
-export function jsonAnswer(
+export function createJsonResponse(
   c: AppContext,
   status: number,
   body: unknown,
@@ -31,7 +31,7 @@ export function jsonAnswer(
 }
 
 /** An answer of another kind, with the headers of all. */
-export function withCommonHeaders(c: AppContext, answer: Response): Response {
+export function setCommonHeaders(c: AppContext, answer: Response): Response {
   for (const [name, value] of Object.entries(commonHeaders(c))) answer.headers.set(name, value);
   return answer;
 }
