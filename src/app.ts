@@ -15,14 +15,9 @@ import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { identityRoutes } from "./api/users.ts";
 import { newId } from "./crypto/id.ts";
-import { type Config, configOf } from "./env.ts";
-import { AppError } from "./errors.ts";
-import { reportRefusal } from "./guard/refusal-log/report.ts";
-import { notFound, onError, refuseOtherMethods } from "./http/error-response.ts";
+import { requireConfiguration } from "./http/configuration.ts";
+import { onError, onNotFound, refuseOtherMethods } from "./http/error-response.ts";
 import type { AppEnv } from "./http/request-context.ts";
-import { areKnownToMatch, keyProblems } from "./keys/key-check.ts";
-import { log } from "./log.ts";
-import { resolveToken } from "./tenancy/resolve-token.ts";
 
 /** Answers even when the configuration is broken: the process is alive. */
 const livenessPath = "/healthz";
@@ -44,44 +39,16 @@ export const apiRoutes = [
   ...createHealthRoutes(livenessPath),
 ];
 
-function notConfigured(): AppError {
-  return new AppError("unavailable", {
-    message: "The service is not configured; its operator finds the reason in the log.",
-  });
-}
-
-/** Undefined where it is known that they do. @throws AppError `unavailable` where data needs another key */
-function keysFit(env: Env, config: Config): Promise<void> | undefined {
-  if (areKnownToMatch(config)) return undefined;
-  const checked = keyProblems(env, config, Date.now()).then((problems) => {
-    if (problems.length > 0) throw notConfigured();
-  });
-  // Whoever does not get to wait for it has another error to tell.
-  checked.catch(() => {});
-  return checked;
-}
-
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.onError(onError);
-  app.notFound(notFound);
+  app.notFound(onNotFound);
   app.use(async (c, next) => {
     c.set("requestId", newId(Date.now()));
-    const configured = configOf(c.env);
-    if (c.req.path !== livenessPath) {
-      if (!configured.ok) {
-        log("error", "configuration_invalid", { problems: configured.problems });
-        throw notConfigured();
-      }
-      // Goes on beside the check of the token; the route waits for it before it does anything.
-      c.set("keysFit", keysFit(c.env, configured.config));
-    }
-    if (configured.ok) c.set("config", configured.config);
     await next();
   });
-  const services = { resolveToken, reportRefusal };
-  for (const route of [...apiRoutes, ...createDocumentRoutes(apiRoutes)])
-    route.mount(app, services);
+  app.use(requireConfiguration(livenessPath));
+  for (const route of [...apiRoutes, ...createDocumentRoutes(apiRoutes)]) route.mount(app);
   refuseOtherMethods(app);
   return app;
 }

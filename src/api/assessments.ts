@@ -275,11 +275,11 @@ export const assessmentRoutes = [
         },
       },
     },
-    async (exchange) => {
-      const { tenantId } = exchange.caller;
-      const db = controlDb(exchange.env);
-      const answer = await runOnce<Simulation>(exchange, tenantId, db, async (remember) => {
-        const simulation = await simulate(exchange);
+    async (request) => {
+      const { tenantId } = request.caller;
+      const db = controlDb(request.env);
+      const answer = await runOnce<Simulation>(request, tenantId, db, async (remember) => {
+        const simulation = await simulate(request);
         const isLong = JSON.stringify(simulation).length > maxStoredResponseLength;
         await runBatch(db, await remember(isLong ? undefined : { simulation }));
         return { simulation };

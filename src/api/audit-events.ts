@@ -119,14 +119,14 @@ export const auditEventRoutes = [
         },
       },
     },
-    async (exchange) => {
-      const { env, config, query } = exchange;
-      const { tenantId } = exchange.caller;
+    async (request) => {
+      const { env, config, query } = request;
+      const { tenantId } = request.caller;
       const { externalUserId } = query;
       const identityId =
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
       // Asked about one identity, the trail is complete: its guard tells first what it still holds.
-      if (identityId !== undefined) await deliverGuard(exchange, identityId);
+      if (identityId !== undefined) await deliverGuard(request, identityId);
       const db = await dbFor(env, tenantId);
       const { events, nextAfter } = await listEvents(
         db,
@@ -173,11 +173,11 @@ export const auditEventRoutes = [
       },
       errors: ["not_found"],
     },
-    async (exchange) => {
-      const { from = 0, to } = exchange.query;
-      const { size } = await newestHead(exchange);
+    async (request) => {
+      const { from = 0, to } = request.query;
+      const { size } = await newestHead(request);
       const below = Math.min(to ?? size, size);
-      return new Response(exportTrail(exchange, { from, below }, showExportedEvent), {
+      return new Response(exportTrail(request, { from, below }, showExportedEvent), {
         headers: { "Content-Type": "application/x-ndjson" },
       });
     },

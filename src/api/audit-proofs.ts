@@ -75,9 +75,9 @@ export const auditProofRoutes = [
       },
       errors: ["not_found"],
     },
-    async (exchange) =>
+    async (request) =>
       respond(200, {
-        checkpoint: showCheckpoint(await newestHead(exchange)),
+        checkpoint: showCheckpoint(await newestHead(request)),
         sealed_within_seconds: sealedWithinSeconds,
       }),
   ),
@@ -150,9 +150,9 @@ export const auditProofRoutes = [
       },
       errors: ["not_found"],
     },
-    async (exchange) => {
-      const eventId = exchange.param("id");
-      const { head, ...proof } = await proveInclusion(exchange, eventId, exchange.query.leaf_index);
+    async (request) => {
+      const eventId = request.param("id");
+      const { head, ...proof } = await proveInclusion(request, eventId, request.query.leaf_index);
       return respond(200, {
         proof: {
           event_id: eventId,
@@ -194,9 +194,9 @@ export const auditProofRoutes = [
       },
       errors: ["not_found"],
     },
-    async (exchange) => {
-      const { from, to } = exchange.query;
-      const { hashes, ...sizes } = await proveConsistency(exchange, from, to);
+    async (request) => {
+      const { from, to } = request.query;
+      const { hashes, ...sizes } = await proveConsistency(request, from, to);
       return respond(200, { proof: { ...sizes, hashes: [...hashes] } });
     },
   ),

@@ -130,17 +130,17 @@ export const keyRoutes = [
         },
       },
     },
-    async (exchange) => {
-      const db = controlDb(exchange.env);
-      const progress = await runOnce<Progress>(exchange, operatorScope, db, async (remember) => {
-        const { env, config, arrivedAt: now } = exchange;
+    async (request) => {
+      const db = controlDb(request.env);
+      const progress = await runOnce<Progress>(request, operatorScope, db, async (remember) => {
+        const { env, config, arrivedAt: now } = request;
         const call: ReEncryptCall = {
           env,
           config,
           now,
           resealGuard: (owner, location, run) => resealGuard(env, owner, location, run),
         };
-        const done = await reEncrypt(call, exchange.body.re_encryption.limit);
+        const done = await reEncrypt(call, request.body.re_encryption.limit);
         await runBatch(db, await remember(done));
         return done;
       });

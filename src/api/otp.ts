@@ -75,9 +75,9 @@ export const otpRoutes = [
       },
       errors: ["user_not_found", "user_suspended"],
     },
-    async (exchange) => {
-      const { externalUserId, qr } = exchange.query;
-      const { issuer_name: issuer, account_name: account } = exchange.body.otp;
+    async (request) => {
+      const { externalUserId, qr } = request.query;
+      const { issuer_name: issuer, account_name: account } = request.body.otp;
       // Base32 is as long for every secret, so a QR code that is too small shows before one is made.
       const longest = keyUri({ issuer, account, secret: "A".repeat(32) });
       if (longest.length > maxQrBytes) {
@@ -88,10 +88,10 @@ export const otpRoutes = [
           },
         ]);
       }
-      const { tenantId, policy } = exchange.caller;
+      const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(exchange, tenantId, controlDb(exchange.env));
-      const { secret, isSetupComplete } = await askGuard(exchange, identityId, (guard, call) =>
+      await claim(request, tenantId, controlDb(request.env));
+      const { secret, isSetupComplete } = await askGuard(request, identityId, (guard, call) =>
         guard.configure(call, policy.otp.enrolment),
       );
       const payload = keyUri({ issuer, account, secret });
@@ -119,9 +119,9 @@ export const otpRoutes = [
       responses: { 204: { description: "Removed." } },
       errors: ["user_not_found", "otp_not_configured"],
     },
-    async (exchange) => {
-      const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
-      await askGuard(exchange, identityId, (guard, call) => guard.removeTotp(call));
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      await askGuard(request, identityId, (guard, call) => guard.removeTotp(call));
       return respond(204, null);
     },
   ),
@@ -164,14 +164,14 @@ export const otpRoutes = [
         "otp_disabled",
       ],
     },
-    async (exchange) => {
-      const { id, code: attempt, assessment_id: assessment = null } = exchange.body.otp;
-      const { tenantId, policy } = exchange.caller;
+    async (request) => {
+      const { id, code: attempt, assessment_id: assessment = null } = request.body.otp;
+      const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, id);
       if (assessment !== null && identityOfAssessment(assessment) !== identityId) {
         throw invalidRequest([{ path: "otp.assessment_id", message: "is not of this user" }]);
       }
-      const { method, backupCodesRemaining } = await askGuard(exchange, identityId, (guard, call) =>
+      const { method, backupCodesRemaining } = await askGuard(request, identityId, (guard, call) =>
         guard.verify(call, attempt, policy.lockout, assessment),
       );
       return respond(200, {
@@ -208,12 +208,12 @@ export const otpRoutes = [
       },
       errors: ["user_not_found", "user_suspended"],
     },
-    async (exchange) => {
-      const { externalUserId } = exchange.query;
-      const { tenantId } = exchange.caller;
+    async (request) => {
+      const { externalUserId } = request.query;
+      const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(exchange, tenantId, controlDb(exchange.env));
-      const { codes } = await askGuard(exchange, identityId, (guard, call) =>
+      await claim(request, tenantId, controlDb(request.env));
+      const { codes } = await askGuard(request, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );
       return respond(200, { user: { id: externalUserId, backupCodes: [...codes] } });

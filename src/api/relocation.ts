@@ -72,20 +72,15 @@ export const relocationRoutes = [
       },
       errors: ["not_found"],
     },
-    async (exchange) => {
-      const { shard, limit } = exchange.body.relocation;
-      const db = controlDb(exchange.env);
-      const relocation = await runOnce<Relocation>(
-        exchange,
-        operatorScope,
-        db,
-        async (remember) => {
-          const call = { ...exchange, now: exchange.arrivedAt };
-          const moved = await relocate(call, exchange.param("id"), shard, limit);
-          await runBatch(db, await remember(moved));
-          return moved;
-        },
-      );
+    async (request) => {
+      const { shard, limit } = request.body.relocation;
+      const db = controlDb(request.env);
+      const relocation = await runOnce<Relocation>(request, operatorScope, db, async (remember) => {
+        const call = { ...request, now: request.arrivedAt };
+        const moved = await relocate(call, request.param("id"), shard, limit);
+        await runBatch(db, await remember(moved));
+        return moved;
+      });
       return respond(200, { relocation: showRelocation(relocation) });
     },
   ),

@@ -60,9 +60,9 @@ export const sentinelRoutes = [
       errors: ["user_not_found", "user_suspended", "high_risk"],
       errorFields: { high_risk: { ...assessmentFields, recommendation: z.literal("deny") } },
     },
-    async (exchange) => {
-      const { id: identityId, context } = exchange.body.sentinel;
-      const assessment = await discover(exchange, identityId, {
+    async (request) => {
+      const { id: identityId, context } = request.body.sentinel;
+      const assessment = await discover(request, identityId, {
         address: context.ip,
         agent: context.ua,
         userId: context.user_id ?? null,
@@ -98,11 +98,11 @@ export const sentinelRoutes = [
       responses: { 204: { description: "Taken." } },
       errors: ["assessment_not_found"],
     },
-    async (exchange) => {
-      const { assessment_id: given, outcome } = exchange.body.feedback;
-      const { tenantId } = exchange.caller;
-      await claim(exchange, tenantId, controlDb(exchange.env));
-      await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
+    async (request) => {
+      const { assessment_id: given, outcome } = request.body.feedback;
+      const { tenantId } = request.caller;
+      await claim(request, tenantId, controlDb(request.env));
+      await askGuard(request, identityOfAssessment(given), (guard, call) =>
         guard.recordFeedback(call, given, outcome),
       );
       return respond(204, null);

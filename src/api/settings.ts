@@ -36,7 +36,7 @@ export const settingsRoutes = [
         200: { description: "All settings.", body: z.object({ settings: settingsSchema }) },
       },
     },
-    async (exchange) =>
-      respond(200, { settings: await changeSettings(exchange, exchange.body.settings) }),
+    async (request) =>
+      respond(200, { settings: await changeSettings(request, request.body.settings) }),
   ),
 ];

@@ -49,8 +49,8 @@ export const tenantRoutes = [
         },
       },
     },
-    async (exchange) => {
-      const { tenant, token } = await createTenant(exchange, exchange.body.tenant);
+    async (request) => {
+      const { tenant, token } = await createTenant(request, request.body.tenant);
       const shown = {
         id: tenant.id,
         name: tenant.name,

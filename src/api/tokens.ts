@@ -90,15 +90,15 @@ export const tokenRoutes = [
         },
       },
     },
-    async (exchange) => {
-      const { token } = exchange.body;
-      if (token.expires_at !== undefined && token.expires_at <= exchange.now) {
+    async (request) => {
+      const { token } = request.body;
+      if (token.expires_at !== undefined && token.expires_at <= request.now) {
         throw invalidRequest([{ path: "token.expires_at", message: "must be in the future" }]);
       }
-      const issued = await createToken(exchange, {
+      const issued = await createToken(request, {
         name: token.name,
         permissions: permissions.filter((permission) => token.permissions.includes(permission)),
-        lifetimeMs: token.expires_at === undefined ? null : token.expires_at - exchange.now,
+        lifetimeMs: token.expires_at === undefined ? null : token.expires_at - request.now,
       });
       return respond(201, { token: showIssuedToken(issued) });
     },
@@ -152,9 +152,9 @@ export const tokenRoutes = [
       },
       errors: ["not_found"],
     },
-    async (exchange) => {
-      const { overlap_seconds } = exchange.body.token;
-      const issued = await rotateToken(exchange, exchange.param("id"), overlap_seconds);
+    async (request) => {
+      const { overlap_seconds } = request.body.token;
+      const issued = await rotateToken(request, request.param("id"), overlap_seconds);
       return respond(201, { token: showIssuedToken(issued) });
     },
   ),
@@ -171,8 +171,8 @@ export const tokenRoutes = [
       responses: { 204: { description: "Revoked." } },
       errors: ["not_found"],
     },
-    async (exchange) => {
-      await revokeToken(exchange, exchange.param("id"));
+    async (request) => {
+      await revokeToken(request, request.param("id"));
       return respond(204, null);
     },
   ),

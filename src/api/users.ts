@@ -87,14 +87,14 @@ export const identityRoutes = [
       },
       errors: ["user_exists"],
     },
-    async (exchange) => {
-      const { external_id } = exchange.body.user;
-      const { tenantId } = exchange.caller;
+    async (request) => {
+      const { external_id } = request.body.user;
+      const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, external_id);
-      await claim(exchange, tenantId, controlDb(exchange.env));
+      await claim(request, tenantId, controlDb(request.env));
       // Beside the call, for a guard that has nothing: it only reads.
-      const record = streamArgument(readFoundRecord(exchange.env, tenantId, identityId));
-      const profile = await askGuard(exchange, identityId, (guard, call) =>
+      const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
+      const profile = await askGuard(request, identityId, (guard, call) =>
         guard.provision(call, external_id, record),
       );
       return respond(201, { user: { id: profile.id, external_id, status: profile.status } });
@@ -147,9 +147,9 @@ export const identityRoutes = [
       responses: profileResponses,
       errors: ["user_not_found"],
     },
-    async (exchange) => {
-      const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
-      const profile = await readGuard(exchange, identityId, (guard, call) => guard.status(call));
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const profile = await readGuard(request, identityId, (guard, call) => guard.status(call));
       return respond(200, showProfile(profile));
     },
   ),
@@ -168,10 +168,10 @@ export const identityRoutes = [
       responses: profileResponses,
       errors: ["user_not_found"],
     },
-    async (exchange) => {
-      const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
-      const profile = await askGuard(exchange, identityId, (guard, call) =>
-        guard.setStatus(call, exchange.body.user.status),
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      const profile = await askGuard(request, identityId, (guard, call) =>
+        guard.setStatus(call, request.body.user.status),
       );
       return respond(200, showProfile(profile));
     },
@@ -189,11 +189,11 @@ export const identityRoutes = [
       responses: profileResponses,
       errors: ["user_not_found"],
     },
-    async (exchange) => {
-      const { tenantId } = exchange.caller;
-      const identityId = identityIdOf(tenantId, exchange.query.externalUserId);
-      await claim(exchange, tenantId, controlDb(exchange.env));
-      const profile = await askGuard(exchange, identityId, (guard, call) => guard.unlock(call));
+    async (request) => {
+      const { tenantId } = request.caller;
+      const identityId = identityIdOf(tenantId, request.query.externalUserId);
+      await claim(request, tenantId, controlDb(request.env));
+      const profile = await askGuard(request, identityId, (guard, call) => guard.unlock(call));
       return respond(200, showProfile(profile));
     },
   ),
@@ -210,9 +210,9 @@ export const identityRoutes = [
       responses: { 204: { description: "Erased." } },
       errors: ["user_not_found"],
     },
-    async (exchange) => {
-      const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
-      await askGuard(exchange, identityId, (guard, call) => guard.erase(call));
+    async (request) => {
+      const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
+      await askGuard(request, identityId, (guard, call) => guard.erase(call));
       return respond(204, null);
     },
   ),

@@ -1,18 +1,28 @@
-/** Who calls, and whether they may: bearer tokens as RFC 6750 has them. */
+/** Authentication and permissions: bearer tokens as in RFC 6750. */
 import { equalBytes } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
 import type { Permission } from "../tenancy/permission.ts";
-import type { Authentication, AppContext, ResolveToken } from "./request-context.ts";
+import { resolveToken } from "../tenancy/resolve-token.ts";
 import { countRequest } from "./rate-limit.ts";
+import type { AppContext, Authentication, RouteStep } from "./request-context.ts";
 import { resolveRequestTime } from "./test-clock.ts";
 
-/** A way in: who it is for, and the check at the door. */
+/** Who may call a route. */
 export interface Access<Caller> {
   readonly kind: "public" | "operator" | Permission;
-  /** @throws AppError when the request may not pass */
-  authenticate(c: AppContext, resolveToken: ResolveToken): Promise<Authentication<Caller>>;
+  /** @throws AppError where the caller may not call the route */
+  authenticate(c: AppContext): Promise<Authentication<Caller>>;
+}
+
+export function authenticate<Caller, Prepared>(
+  access: Access<Caller>,
+): RouteStep<Caller, Prepared> {
+  return async (c, next) => {
+    c.set("authentication", await access.authenticate(c));
+    await next();
+  };
 }
 
 function invalidToken(): AppError {
@@ -21,10 +31,11 @@ function invalidToken(): AppError {
   });
 }
 
-function presentedToken(c: AppContext): string {
-  // RFC 6750 §5.3: a token in the address ends up in logs, so none is taken from there.
+/** @throws AppError */
+function readBearerToken(c: AppContext): string {
+  // A token in the URL ends up in logs, so none is accepted there (RFC 6750 §5.3).
   if (c.req.query("access_token") !== undefined) {
-    throw invalidRequest([{ path: "access_token", message: "must not be sent in the address" }]);
+    throw invalidRequest([{ path: "access_token", message: "must not be sent in the URL" }]);
   }
   const header = c.req.header("Authorization");
   if (header === undefined || header.trim() === "") {
@@ -35,7 +46,7 @@ function presentedToken(c: AppContext): string {
   return token;
 }
 
-/** For anybody; nothing is asked. */
+/** For everyone, without a token. */
 export const anyone: Access<undefined> = {
   kind: "public",
   async authenticate(c) {
@@ -47,11 +58,11 @@ export const anyone: Access<undefined> = {
   },
 };
 
-/** For who runs the service. */
+/** For the operator's token. */
 export const operator: Access<undefined> = {
   kind: "operator",
   async authenticate(c) {
-    const token = presentedToken(c);
+    const token = readBearerToken(c);
     const { operatorTokenDigest } = c.get("config");
     if (!equalBytes(sha256Of(token), operatorTokenDigest)) throw invalidToken();
     return {
@@ -67,46 +78,51 @@ function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
   if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw invalidToken();
 }
 
+/** @param anew whether to read the stores even where the token is cached. @throws AppError */
+async function resolveKnownToken(
+  c: AppContext,
+  token: string,
+  anew: boolean,
+): Promise<ResolvedToken> {
+  const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
+  const resolved = await resolveToken(c.env, token, c.get("arrivedAt"), anew, waitUntil);
+  if (resolved === undefined) throw invalidToken();
+  return resolved;
+}
+
 /** For a tenant's API token with this permission. */
 export function requirePermission(permission: Permission): Access<TenantCaller> {
   return {
     kind: permission,
-    async authenticate(c, resolveToken) {
+    async authenticate(c) {
       const arrivedAt = c.get("arrivedAt");
-      const token = presentedToken(c);
-      const resolve = async (anew: boolean): Promise<ResolvedToken> => {
-        const resolved = await resolveToken(c.env, token, arrivedAt, anew, (work) =>
-          c.executionCtx.waitUntil(work),
-        );
-        if (resolved === undefined) throw invalidToken();
-        return resolved;
-      };
-      const resolved = await resolve(false);
+      const token = readBearerToken(c);
+      const resolved = await resolveKnownToken(c, token, false);
       const { caller, revoked } = resolved;
       const { tenantId, tokenId, location } = caller;
-      c.set("attribution", { tenantId, tokenId, location, at: arrivedAt });
+      c.set("presentedToken", { tenantId, tokenId, location, at: arrivedAt });
       if (revoked) throw invalidToken();
       const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
-      c.set("attribution", { tenantId, tokenId, location, at: now });
+      c.set("presentedToken", { tenantId, tokenId, location, at: now });
       requireCurrent(resolved, now);
       if (!caller.permissions.includes(permission)) {
         throw new AppError("insufficient_scope", {
-          message: `The API token lacks the permission ${permission}; use a token that carries it.`,
+          message: `The API token lacks the permission ${permission}; use a token that has it.`,
           headers: {
             "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${permission}"`,
           },
         });
       }
-      const rate = await countRequest(c.env, tokenId, arrivedAt);
-      c.set("rates", [rate]);
-      if (rate.remaining === 0) {
+      const rateLimit = await countRequest(c.env, tokenId, arrivedAt);
+      c.set("rateLimits", [rateLimit]);
+      if (rateLimit.remaining === 0) {
         throw new AppError("rate_limited", {
-          headers: { "Retry-After": String(rate.resetSeconds) },
+          headers: { "Retry-After": String(rateLimit.resetSeconds) },
         });
       }
-      // A revoked token that is remembered for some seconds more must not leave an heir.
+      // A revoked token that is still cached must not create its successor.
       if (permission === "tokens:write" && resolved.isCached) {
-        requireCurrent(await resolve(true), now);
+        requireCurrent(await resolveKnownToken(c, token, true), now);
       }
       return { caller, actor: { type: "api_token", id: tokenId }, now };
     },

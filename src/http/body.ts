@@ -1,83 +1,95 @@
-/** Request bodies: JSON, UTF-8, 16 KiB at most. What is wrong is told before anything is read of it. */
+/** Request bodies: JSON in UTF-8, 16 KiB at most. */
 import { bodyLimit } from "hono/body-limit";
 import { DeadlineError, within } from "../deadline.ts";
 import { AppError, invalidRequest } from "../errors.ts";
-import type { AppContext } from "./request-context.ts";
+import type { AppContext, Step, ValidBody } from "./request-context.ts";
 
 const maxBytes = 16 * 1024;
-const arrivesWithinMs = 5_000;
+const bodyTimeoutMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
-const withinLimit = bodyLimit({
+/** What later steps find instead of a validator's output. */
+const noBody: ValidBody<object> = { body: {}, sent: {} };
+
+const limitSize = bodyLimit({
   maxSize: maxBytes,
   onError: () => {
     throw new AppError("body_too_large");
   },
 });
 
-/** A body as far as it came: its bytes, or why there are none. */
-export type ReadBody = ArrayBuffer | AppError;
-
 /**
- * Reads the whole body, and waits for a slow one for a few seconds only. Done before anything is
- * decided about the request: a client that holds its body back must not choose the time at which the
- * request runs.
+ * Reads the whole body before the request has a time: a client that holds its body back must not
+ * choose the time at which its request runs. An error waits until the caller is authenticated.
  */
-export async function readBody(c: AppContext): Promise<ReadBody> {
-  if (c.req.raw.body === null) return new ArrayBuffer(0);
+export const receiveBody: Step = async (c, next) => {
+  const error = c.req.raw.body === null ? undefined : await readBody(c);
+  if (error !== undefined) c.set("bodyError", error);
+  c.set("arrivedAt", Date.now());
+  await next();
+};
+
+/** Hono caches the bytes that are read here, and later steps read them from its cache. */
+async function readBody(c: AppContext): Promise<AppError | undefined> {
+  const reading = limitSize(c, async () => {
+    await c.req.arrayBuffer();
+  });
   try {
-    return await within(arrivesWithinMs, bytesOf(c));
+    await within(bodyTimeoutMs, reading);
+    return undefined;
   } catch (error) {
     if (error instanceof AppError) return error;
     const message =
       error instanceof DeadlineError
-        ? `did not arrive within ${arrivesWithinMs / 1000} s`
-        : "did not arrive whole";
+        ? `did not arrive within ${bodyTimeoutMs / 1000} s`
+        : "did not arrive completely";
     return invalidRequest([{ path: "", message }]);
   }
 }
 
-/** Refuses what is too large. The request keeps the bytes for later readers. */
-async function bytesOf(c: AppContext): Promise<ArrayBuffer> {
-  const read: ArrayBuffer[] = [];
-  await withinLimit(c, async () => {
-    read.push(await c.req.arrayBuffer());
-  });
-  return read[0] ?? new ArrayBuffer(0);
-}
-
-/** For routes with a body: it must be JSON. @throws AppError */
-export function requireJson(c: AppContext, body: ReadBody): void {
+/** For routes with a body. The validator parses the JSON. @throws AppError */
+export const requireUtf8Json: Step = async (c, next) => {
   if (!jsonType.test(c.req.header("Content-Type") ?? "")) {
     throw new AppError("unsupported_media_type");
   }
-  if (body instanceof AppError) throw body;
-  const text = decodeUtf8(body);
-  parseJson(text);
-  // For later readers, to whom the framework would give it through a new answer. It keeps promises there.
-  Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
-}
+  // The validator replaces bytes that are not UTF-8 instead of rejecting them.
+  decodeUtf8(await receivedBytes(c));
+  await next();
+};
 
 /**
- * For routes without one: nothing, or the empty object that some clients always send.
+ * For routes without a body. Some clients always send an empty object, which is accepted.
  * @throws AppError
  */
-export function requireNoBody(body: ReadBody): void {
-  if (body instanceof AppError) throw body;
-  if (body.byteLength === 0) return;
-  const value = parseJson(decodeUtf8(body));
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  if (isObject && Object.keys(value).length === 0) return;
-  throw invalidRequest([{ path: "", message: "must be empty" }]);
+export const requireNoBody: Step = async (c, next) => {
+  const bytes = await receivedBytes(c);
+  if (bytes.byteLength > 0) requireEmptyObject(decodeUtf8(bytes));
+  c.req.addValidatedData("json", noBody);
+  await next();
+};
+
+/** @throws AppError where the body did not arrive, or is too large */
+async function receivedBytes(c: AppContext): Promise<ArrayBuffer> {
+  const error = c.get("bodyError");
+  if (error !== undefined) throw error;
+  return await c.req.arrayBuffer();
 }
 
-/** @throws AppError `invalid_json`, where it is not UTF-8 */
+/** @throws AppError `invalid_json` */
 function decodeUtf8(bytes: ArrayBuffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {
     throw new AppError("invalid_json");
   }
+}
+
+/** @throws AppError */
+function requireEmptyObject(text: string): void {
+  const value = parseJson(text);
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (isObject && Object.keys(value).length === 0) return;
+  throw invalidRequest([{ path: "", message: "must be empty" }]);
 }
 
 function parseJson(text: string): unknown {

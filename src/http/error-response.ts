@@ -1,4 +1,4 @@
-/** Every answer that is not a success, in one shape. */
+/** Error responses, all in one shape. */
 import type { ErrorHandler, Hono, NotFoundHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { MissingKeyError } from "../crypto/keyring.ts";
@@ -6,54 +6,55 @@ import { BrokenSealError } from "../crypto/sealed-box.ts";
 import { StoreError } from "../db/client.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { createJsonResponse } from "./response.ts";
 import type { AppContext, AppEnv } from "./request-context.ts";
+import { createJsonResponse } from "./response.ts";
 
-function answer(c: AppContext, error: AppError): Response {
+function createErrorResponse(c: AppContext, error: AppError): Response {
   const { message, code, fields, status, headers } = error;
   const body = { error: message, code, request_id: c.get("requestId"), ...fields };
   return createJsonResponse(c, status, body, headers);
 }
 
-function appErrorOf(error: unknown): AppError {
+function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const isStoreFault = [StoreError, MissingKeyError, BrokenSealError].some(
     (fault) => error instanceof fault,
   );
   if (isStoreFault) return new AppError("unavailable");
-  // The framework throws these for requests that it cannot read.
-  if (error instanceof HTTPException && error.status < 500) return new AppError("invalid_request");
+  // Hono's validator throws one where the body is not JSON.
+  if (error instanceof HTTPException && error.status < 500) return new AppError("invalid_json");
   return new AppError("internal_error");
 }
 
 export const onError: ErrorHandler<AppEnv> = (error, c) => {
-  const known = appErrorOf(error);
-  if (known.status >= 500) {
+  const appError = toAppError(error);
+  if (appError.status >= 500) {
     log("error", "request_failed", {
       request_id: c.get("requestId"),
-      code: known.code,
+      code: appError.code,
       cause: causeOf(error),
     });
   }
-  return answer(c, known);
+  return createErrorResponse(c, appError);
 };
 
-export const notFound: NotFoundHandler<AppEnv> = (c) => answer(c, new AppError("not_found"));
+export const onNotFound: NotFoundHandler<AppEnv> = (c) =>
+  createErrorResponse(c, new AppError("not_found"));
 
-/** Answers 405 for every path that has routes, with what it does allow. Mount after the routes. */
+/** Responds with 405 and the allowed methods on every path that has routes. Mount it after the routes. */
 export function refuseOtherMethods(app: Hono<AppEnv>): void {
-  const methodsOf = new Map<string, Set<string>>();
+  const methodsByPath = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
     if (method === "ALL") continue;
-    const methods = methodsOf.get(path) ?? new Set();
+    const methods = methodsByPath.get(path) ?? new Set();
     methods.add(method);
     if (method === "GET") methods.add("HEAD");
-    methodsOf.set(path, methods);
+    methodsByPath.set(path, methods);
   }
-  for (const [path, methods] of methodsOf) {
+  for (const [path, methods] of methodsByPath) {
     const allow = [...methods].toSorted().join(", ");
     app.all(path, (c) =>
-      answer(c, new AppError("method_not_allowed", { headers: { Allow: allow } })),
+      createErrorResponse(c, new AppError("method_not_allowed", { headers: { Allow: allow } })),
     );
   }
 }

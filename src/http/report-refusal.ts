@@ -1,25 +1,25 @@
-/** Requests that were refused, told to the trail: the one place in which the edge does so. */
+/** Reports refused requests to the tenant's refusal log, which files them in the audit trail. */
 import { isReportedRefusal } from "../audit/refused-request.ts";
 import { AppError } from "../errors.ts";
-import type { AppContext, EdgeServices } from "./request-context.ts";
+import { reportRefusal } from "../guard/refusal-log/report.ts";
+import type { Step } from "./request-context.ts";
 
-/** Waits until it is told. The answer is the error's, whatever comes of this. */
-export async function reportIfRefused(
-  c: AppContext,
-  error: unknown,
-  route: string,
-  { reportRefusal: tellRefusal }: EdgeServices,
-): Promise<void> {
-  if (!(error instanceof AppError) || error.isRecorded || !isReportedRefusal(error.code)) return;
-  const attribution = c.get("attribution");
-  // Without a token that has a record nobody can be told.
-  if (attribution === undefined) return;
-  const refused = {
-    ...attribution,
-    code: error.code,
-    route,
-    arrivedAt: c.get("arrivedAt"),
-    requestId: c.get("requestId"),
+/** The response waits for the report, and is the same whether or not the report succeeds. */
+export function reportIfRefused(route: string): Step {
+  return async (c, next) => {
+    await next();
+    const { error } = c;
+    if (!(error instanceof AppError) || error.isRecorded || !isReportedRefusal(error.code)) return;
+    const presentedToken = c.get("presentedToken");
+    // Without a token that has a record, the request belongs to no tenant.
+    if (presentedToken === undefined) return;
+    const refused = {
+      ...presentedToken,
+      code: error.code,
+      route,
+      arrivedAt: c.get("arrivedAt"),
+      requestId: c.get("requestId"),
+    };
+    await reportRefusal(c.env, refused, (work) => c.executionCtx.waitUntil(work));
   };
-  await tellRefusal(c.env, refused, (work) => c.executionCtx.waitUntil(work));
 }

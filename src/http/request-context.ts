@@ -1,44 +1,75 @@
-/** What a handler is given: one request, authenticated and validated. */
-import type { Context } from "hono";
+/** What Hono's context holds of a request, and what a route's handler receives. */
+import type { Context, MiddlewareHandler } from "hono";
 import type { Actor } from "../audit/event.ts";
-import type { RefusedRequest } from "../audit/refused-request.ts";
 import type { Config } from "../env.ts";
+import type { AppError } from "../errors.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
 import type { Location } from "../location.ts";
-import type { ResolvedToken } from "../tenancy/caller.ts";
 import type { RateLimit } from "./rate-limit.ts";
+
+interface AppVariables {
+  requestId: string;
+  /** Real time at which the whole request had arrived, Unix ms. */
+  arrivedAt: number;
+  config: Config;
+  /** Rejects where the keys do not fit the stored data. Unset where that is not checked. */
+  keyCheck?: Promise<void>;
+  /** Unset where the body arrived whole. */
+  bodyError?: AppError;
+  /** Set as soon as the token's record is known, whether or not the token may be used. */
+  presentedToken?: PresentedToken;
+  /** Null where a POST has no `Idempotency-Key`. Unset for other methods. */
+  requestKey?: RequestKey | null;
+  /** The response is that of an earlier request with the same key. */
+  isReplayed?: boolean;
+  /** Limits that the request counted against. */
+  rateLimits?: readonly RateLimit[];
+}
 
 export interface AppEnv {
   Bindings: Env;
-  Variables: {
-    requestId: string;
-    /** Real time at which the request was here whole, Unix ms. */
-    arrivedAt: number;
-    config: Config;
-    /** Settles once the keys are known to fit the data. Not set where that does not matter. */
-    keysFit?: Promise<void>;
-    /** Whose token was presented, as soon as that is known, whether or not it may be used. */
-    attribution?: PresentedToken;
-    /** This request repeats one, and has its answer. */
-    isRepeated?: boolean;
-    /** Limits the request counted against. */
-    rates?: readonly RateLimit[];
-  };
-}
-
-/** To whom a request that is refused can be attributed. */
-export interface PresentedToken {
-  readonly tenantId: string;
-  readonly tokenId: string;
-  /** Where the tenant's objects are. */
-  readonly location: Location;
-  /** Unix ms: the time of the request, or of its arrival where it has no other. */
-  readonly at: number;
+  Variables: AppVariables;
 }
 
 export type AppContext = Context<AppEnv>;
 
-/** Who calls, and at what time the request runs. */
+/** Adds the variables whose types differ from route to route. */
+export interface RouteEnv<Caller, Prepared> {
+  Bindings: Env;
+  Variables: AppVariables & {
+    prepared?: Prepared | undefined;
+    authentication?: Authentication<Caller>;
+  };
+}
+
+/** A middleware of every request, or of the requests to one route. */
+export type Step = MiddlewareHandler<AppEnv>;
+export type RouteStep<Caller, Prepared> = MiddlewareHandler<RouteEnv<Caller, Prepared>>;
+
+/** The JSON of a body as the route's schema returns it, and as the client sent it. */
+export interface ValidBody<Body> {
+  readonly body: Body;
+  readonly sent: unknown;
+}
+
+/** The context after the steps of a route, its validators among them. */
+export type ValidContext<Caller, Body, Query, Prepared> = Context<
+  RouteEnv<Caller, Prepared>,
+  string,
+  { out: { json: ValidBody<Body>; query: Query } }
+>;
+
+/** The API token to which a refused request is attributed. */
+export interface PresentedToken {
+  readonly tenantId: string;
+  readonly tokenId: string;
+  /** Location of the tenant's Durable Objects. */
+  readonly location: Location;
+  /** Unix ms: the time of the request, or of its arrival as long as the former is unknown. */
+  readonly at: number;
+}
+
+/** The result of authentication: the caller, and the time at which the request runs. */
 export interface Authentication<Caller> {
   readonly caller: Caller;
   readonly actor: Actor;
@@ -46,52 +77,25 @@ export interface Authentication<Caller> {
   readonly now: number;
 }
 
+/** One request, authenticated and validated. */
 export interface RequestContext<Caller, Body, Query, Prepared = undefined>
   extends Authentication<Caller> {
   readonly env: Env;
   readonly config: Config;
   readonly requestId: string;
-  /** Real time at which the request was here whole, Unix ms; for what no test clock changes. */
+  /** Real time at which the whole request had arrived, Unix ms; no test clock changes it. */
   readonly arrivedAt: number;
-  /** Of the `Idempotency-Key` of a POST; null without one. */
+  /** From the `Idempotency-Key` header of a POST; null without one. */
   readonly requestKey: RequestKey | null;
-  /** Hears what is to be said with the answer. */
-  readonly onGuardNotice: (news: {
+  /** Receives what the guard reports besides its result; the response's headers show it. */
+  readonly onGuardNotice: (notice: {
     readonly first?: FirstRequest;
     readonly rate?: RateLimit;
   }) => void;
   readonly body: Body;
   readonly query: Query;
-  /** What the route's `prepare` gave; undefined without one. */
+  /** The result of the route's `prepare`; undefined without one. */
   readonly prepared: Prepared | undefined;
   /** A parameter of the path; empty where the path has none of that name. */
   param(name: string): string;
-}
-
-/**
- * Turns a presented API token into its caller; undefined when it is unknown. Whether it has expired
- * depends on the time of the request, which is known only once the tenant is.
- *
- * @param now real time, Unix ms
- * @param anew asks the stores, whatever is remembered of the token
- */
-export type ResolveToken = (
-  env: Env,
-  token: string,
-  now: number,
-  anew: boolean,
-  waitUntil: (work: Promise<unknown>) => void,
-) => Promise<ResolvedToken | undefined>;
-
-/** Tells the trail of a refused request. Never throws: what cannot be told is logged. */
-export type ReportRefusal = (
-  env: Env,
-  refused: RefusedRequest,
-  waitUntil: (work: Promise<unknown>) => void,
-) => Promise<void>;
-
-/** What the edge is given of the features, which it does not know. */
-export interface EdgeServices {
-  readonly resolveToken: ResolveToken;
-  readonly reportRefusal: ReportRefusal;
 }

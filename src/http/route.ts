@@ -1,23 +1,24 @@
 /**
- * A route is defined once: the schemas that validate a request and type its answer are the ones the
- * OpenAPI document is made of.
+ * A route is defined once: the schemas that validate its requests and type its responses are also the
+ * source of the OpenAPI document.
  */
 import type { Hono } from "hono";
 import { type ZodRawShape, type ZodType, z } from "zod";
-import type { ErrorCode } from "../errors.ts";
-import type { Access } from "./access.ts";
-import { createJsonResponse, setCommonHeaders } from "./response.ts";
-import { readBody, requireJson, requireNoBody } from "./body.ts";
-import type { AppContext, AppEnv, EdgeServices, RequestContext } from "./request-context.ts";
+import { AppError, type ErrorCode } from "../errors.ts";
+import { type Access, authenticate } from "./access.ts";
+import { receiveBody, requireUtf8Json, requireNoBody } from "./body.ts";
+import { awaitKeyCheck } from "./configuration.ts";
+import { readRequestKey } from "./idempotency-key.ts";
 import { reportIfRefused } from "./report-refusal.ts";
-import { requestKeyOf } from "./idempotency-key.ts";
-import { validatorOf } from "./validate.ts";
+import type { AppEnv, RequestContext, RouteStep, ValidContext } from "./request-context.ts";
+import { createJsonResponse, setCommonHeaders } from "./response.ts";
+import { validateBody, validateQuery } from "./validate.ts";
 
 export interface ResponseDefinition {
   readonly description: string;
   /** Absent for an empty body. */
   readonly body?: ZodType;
-  /** Of the body, where it is not JSON. */
+  /** Type of the body, where it is not JSON. */
   readonly contentType?: string;
 }
 
@@ -29,7 +30,7 @@ type BodyOf<T extends ResponseDefinition> = T extends {
   ? z.input<Schema>
   : null;
 
-/** One of the answers the definition lists: the status and a body of its schema. */
+/** One of the defined responses: its status, and a body that fits its schema. */
 export type HandlerResponse<T extends ResponseDefinitions> = {
   [Status in keyof T & number]: { readonly status: Status; readonly body: BodyOf<T[Status]> };
 }[keyof T & number];
@@ -48,7 +49,7 @@ export interface RouteDefinition<
   readonly method: "get" | "post" | "patch" | "delete";
   /** With parameters as `:name`. */
   readonly path: string;
-  /** `operationId` of the document. */
+  /** The `operationId` in the OpenAPI document. */
   readonly name: string;
   readonly summary: string;
   readonly tag: string;
@@ -56,28 +57,65 @@ export interface RouteDefinition<
   readonly body: Body;
   readonly query: Query;
   /**
-   * Begins what may go on beside the check of the token. It knows nobody yet, so it must change
-   * nothing and never reject. `arrivedAt` is real time, Unix ms.
+   * Starts work that runs beside authentication. The caller is unknown then, so the work must change
+   * nothing and must never reject. `arrivedAt` is real time, Unix ms.
    */
   readonly prepare?: (env: Env, arrivedAt: number) => Prepared;
   readonly responses: T;
-  /** Errors of this operation, besides those every operation of its kind has. */
+  /** Errors of this operation, besides those that every operation of its kind has. */
   readonly errors?: readonly ErrorCode[];
-  /** What the bodies of those errors hold besides `error`, `code` and `request_id`. */
+  /** Fields of those errors' bodies, besides `error`, `code` and `request_id`. */
   readonly errorFields?: Partial<Record<ErrorCode, ZodRawShape>>;
 }
 
 /** A definition with its handler, ready to be mounted. */
 export interface Route {
   readonly definition: RouteDefinition;
-  mount(app: Hono<AppEnv>, services: EdgeServices): void;
+  mount(app: Hono<AppEnv>): void;
 }
 
-/** For the body or the query of a route that takes none. */
+/** The body or the query of a route that takes none. */
 export const none = z.strictObject({});
 
 function isNone(schema: ZodType): boolean {
   return schema === none;
+}
+
+/** Starts the work of `prepare`, and does not wait for it. */
+function startPreparing<Caller, Prepared>(
+  prepare: ((env: Env, arrivedAt: number) => Prepared) | undefined,
+): RouteStep<Caller, Prepared> {
+  return async (c, next) => {
+    c.set("prepared", prepare?.(c.env, c.get("arrivedAt")));
+    await next();
+  };
+}
+
+/** What the steps before have found. */
+function requestContextOf<Caller, Body, Query, Prepared>(
+  c: ValidContext<Caller, Body, Query, Prepared>,
+): RequestContext<Caller, Body, Query, Prepared> {
+  const authentication = c.get("authentication");
+  if (authentication === undefined) throw new AppError("internal_error");
+  return {
+    ...authentication,
+    env: c.env,
+    config: c.get("config"),
+    requestId: c.get("requestId"),
+    arrivedAt: c.get("arrivedAt"),
+    onGuardNotice: ({ first, rate }) => {
+      if (rate !== undefined) c.set("rateLimits", [...(c.get("rateLimits") ?? []), rate]);
+      if (first === undefined) return;
+      c.set("isReplayed", true);
+      // The response is the first request's, and so is the id in the audit trail.
+      c.set("requestId", first.requestId);
+    },
+    body: c.req.valid("json").body,
+    query: c.req.valid("query"),
+    requestKey: c.get("requestKey") ?? null,
+    prepared: c.get("prepared"),
+    param: (name) => c.req.param(name) ?? "",
+  };
 }
 
 export function defineRoute<
@@ -89,60 +127,31 @@ export function defineRoute<
 >(
   definition: RouteDefinition<Caller, Body, Query, T, Prepared>,
   handle: (
-    exchange: RequestContext<Caller, z.output<Body>, z.output<Query>, Prepared>,
-    c: AppContext,
+    request: RequestContext<Caller, z.output<Body>, z.output<Query>, Prepared>,
   ) => Promise<HandlerResponse<T> | Response>,
 ): Route {
   const { method, path, name, access, body, query, prepare } = definition;
-  const takesBody = !isNone(body);
-  const validBody = validatorOf("json", body);
-  const validQuery = validatorOf("query", query);
-  const takesQuery = !isNone(query);
-  const answerTo = async (c: AppContext, { resolveToken }: EdgeServices): Promise<Response> => {
-    const sent = await readBody(c);
-    c.set("arrivedAt", Date.now());
-    const prepared = prepare?.(c.env, c.get("arrivedAt"));
-    const admission = await access.authenticate(c, resolveToken);
-    await c.get("keysFit");
-    if (takesBody) requireJson(c, sent);
-    else requireNoBody(sent);
-    const answer = await handle(
-      {
-        ...admission,
-        env: c.env,
-        config: c.get("config"),
-        requestId: c.get("requestId"),
-        arrivedAt: c.get("arrivedAt"),
-        onGuardNotice: ({ first, rate }) => {
-          if (rate !== undefined) c.set("rates", [...(c.get("rates") ?? []), rate]);
-          if (first === undefined) return;
-          c.set("isRepeated", true);
-          // The answer is the first one's, and what the trail has of it bears that id.
-          c.set("requestId", first.requestId);
-        },
-        body: takesBody ? await validBody(c) : body.parse({}),
-        query: takesQuery || c.req.url.includes("?") ? await validQuery(c) : query.parse({}),
-        requestKey: method === "post" ? await requestKeyOf(c, name, takesBody) : null,
-        prepared,
-        param: (name) => c.req.param(name) ?? "",
-      },
-      c,
-    );
-    return answer instanceof Response
-      ? setCommonHeaders(c, answer)
-      : createJsonResponse(c, answer.status, answer.body);
-  };
   return {
     definition,
-    mount(app, services) {
-      app.on([method], [path], async (c: AppContext) => {
-        try {
-          return await answerTo(c, services);
-        } catch (error) {
-          await reportIfRefused(c, error, definition.name, services);
-          throw error;
-        }
-      });
+    mount(app) {
+      app.on(
+        [method],
+        [path],
+        reportIfRefused(name),
+        receiveBody,
+        startPreparing<Caller, Prepared>(prepare),
+        authenticate<Caller, Prepared>(access),
+        awaitKeyCheck,
+        ...(isNone(body) ? [requireNoBody] : [requireUtf8Json, validateBody(body)]),
+        validateQuery(query),
+        ...(method === "post" ? [readRequestKey(name)] : []),
+        async (c: ValidContext<Caller, z.output<Body>, z.output<Query>, Prepared>) => {
+          const response = await handle(requestContextOf(c));
+          return response instanceof Response
+            ? setCommonHeaders(c, response)
+            : createJsonResponse(c, response.status, response.body);
+        },
+      );
     },
   };
 }

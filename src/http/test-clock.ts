@@ -1,27 +1,33 @@
 /**
- * `Test-Clock`: a request of a test tenant runs at the time the header names. Only there; on a live
- * token the header is a mistake that must not pass unnoticed.
+ * The `Test-Clock` header: a request of a test tenant runs at the time that the header states. With a
+ * live token the header is an error.
  */
 import { z } from "zod";
 import { invalidRequest } from "../errors.ts";
 
 const header = "Test-Clock";
 const instant = z.iso.datetime({ offset: true });
-/** The last instant whose milliseconds fit an id of ours: the year 9999 is well within. */
-const latest = Date.UTC(9999, 11, 31);
+/** Ids hold the time in a fixed number of digits, which suffice beyond the year 9999. */
+const maxTime = Date.UTC(9999, 11, 31);
 
-/** The time of the request for a tenant of that mode, Unix ms. @throws AppError `invalid_request` */
+/**
+ * The time at which the request runs, Unix ms.
+ * @param value the header's, if it was sent
+ * @param mode of the tenant
+ * @param realTime Unix ms; the result without the header
+ * @throws AppError `invalid_request`
+ */
 export function resolveRequestTime(
   value: string | undefined,
   mode: "live" | "test",
-  real: number,
+  realTime: number,
 ): number {
-  if (value === undefined) return real;
+  if (value === undefined) return realTime;
   if (mode === "live") {
     throw invalidRequest([{ path: header, message: "is for tokens of test tenants only" }]);
   }
   const time = instant.safeParse(value).success ? Date.parse(value) : Number.NaN;
-  if (!(time >= 0 && time <= latest)) {
+  if (!(time >= 0 && time <= maxTime)) {
     throw invalidRequest([{ path: header, message: "must be an RFC 3339 time from 1970 on" }]);
   }
   return time;

@@ -1,15 +1,16 @@
-/** @hono/zod-validator, wrapped once: every failure has the contract's error shape and our words. */
+/** @hono/zod-validator, configured once: every failure has the contract's error shape and our messages. */
 import { zValidator } from "@hono/zod-validator";
-import type { Context } from "hono";
-import type { ZodType, z } from "zod";
-import { AppError, type Issue, invalidRequest } from "../errors.ts";
+import type { MiddlewareHandler } from "hono";
+import { type ZodType, z } from "zod";
+import { type Issue, invalidRequest } from "../errors.ts";
+import type { AppEnv, ValidBody } from "./request-context.ts";
 
 type ZodIssue = z.core.$ZodIssue;
 
-/** A body of thousands of wrong parts must not have an answer many times its size. */
+/** A body of thousands of invalid parts must not cause a response many times its size. */
 const maxIssues = 20;
 
-const kinds: Readonly<Record<string, string>> = {
+const typeNames: Readonly<Record<string, string>> = {
   string: "a string",
   number: "a number",
   int: "a whole number",
@@ -18,11 +19,11 @@ const kinds: Readonly<Record<string, string>> = {
   array: "a list",
 };
 
-/** What is wrong, in our words. Never the value that was sent: it may be a code. */
+/** A message of ours, which never holds the value that was sent: it may be a code. */
 function messageOf(issue: ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return `must be ${kinds[issue.expected] ?? issue.expected}`;
+      return `must be ${typeNames[issue.expected] ?? issue.expected}`;
     case "too_small":
       return `must be ${issue.origin === "string" || issue.origin === "array" ? "longer" : "more"}: ${issue.minimum} at least`;
     case "too_big":
@@ -32,7 +33,7 @@ function messageOf(issue: ZodIssue): string {
     case "custom":
       return issue.message;
     default:
-      return "is not of the expected form";
+      return "has an invalid format";
   }
 }
 
@@ -47,25 +48,36 @@ function issuesOf(issue: ZodIssue): Issue[] {
   return [{ path: path.join("."), message: messageOf(issue) }];
 }
 
-/**
- * What the schema makes of a request's body or query. Made once for each route.
- * @returns a function that throws AppError `invalid_request`
- */
-export function validatorOf<T extends ZodType>(
-  target: "json" | "query",
-  schema: T,
-): (c: Context) => Promise<z.output<T>> {
-  const outputs = new WeakMap<Context, { readonly output: z.output<T> }>();
-  const validate = zValidator(target, schema, (result, c) => {
-    if (!result.success) {
-      throw invalidRequest(result.error.issues.flatMap(issuesOf).slice(0, maxIssues));
-    }
-    outputs.set(c, { output: result.data });
+/** @throws AppError `invalid_request` */
+function rejectInvalid(result: { readonly success: boolean; readonly error?: z.core.$ZodError }) {
+  if (result.error === undefined) return;
+  throw invalidRequest(result.error.issues.flatMap(issuesOf).slice(0, maxIssues));
+}
+
+/** Keeps the value that was sent: the digest of a request with a key covers it. */
+function keepSent<T extends ZodType>(schema: T) {
+  return z.unknown().transform((sent, context): ValidBody<z.output<T>> => {
+    const result = schema.safeParse(sent);
+    if (result.success) return { body: result.data, sent };
+    for (const issue of result.error.issues) context.addIssue({ ...issue });
+    return z.NEVER;
   });
-  return async (c) => {
-    await validate(c, async () => {});
-    const validated = outputs.get(c);
-    if (validated === undefined) throw new AppError("internal_error");
-    return validated.output;
-  };
+}
+
+/** A middleware after which `c.req.valid(…)` has this type. */
+type Validator<Target extends string, T> = MiddlewareHandler<
+  AppEnv,
+  string,
+  { out: Record<Target, T> }
+>;
+
+/** Parses the JSON, once for all steps of a request. */
+export function validateBody<T extends ZodType>(
+  schema: T,
+): Validator<"json", ValidBody<z.output<T>>> {
+  return zValidator("json", keepSent(schema), rejectInvalid);
+}
+
+export function validateQuery<T extends ZodType>(schema: T): Validator<"query", z.output<T>> {
+  return zValidator("query", schema, rejectInvalid);
 }

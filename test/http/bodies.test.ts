@@ -1,6 +1,6 @@
 /** Bodies that come slowly, or never end, or are more than they look: none is waited for or held for long. */
 import { exports } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Tenant } from "../support/client.ts";
 
 let tenant: Tenant;
@@ -69,4 +69,15 @@ it("A compressed body is not unpacked", async () => {
   expect(packed.length).toBeLessThan(16 * 1024);
   const { status, text } = await answerTo(packed, { headers: { "Content-Encoding": "gzip" } });
   expect([status, JSON.parse(text).code]).toEqual([400, "invalid_json"]);
+});
+
+it("A body is parsed once, also with an idempotency key", async () => {
+  const sent = '{"user":{"external_id":"parsed once"}}';
+  const parse = vi.spyOn(JSON, "parse");
+  const body = new TextEncoder().encode(sent);
+  const { status } = await answerTo(body, { headers: { "Idempotency-Key": "parsed-once" } });
+  const parsed = parse.mock.calls.filter(([text]) => text === sent);
+  parse.mockRestore();
+  expect(status).toBe(201);
+  expect(parsed).toHaveLength(1);
 });

@@ -85,7 +85,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
     const answer = await send(verb, `${path}${separator}access_token=${tenant.token}`, { body });
     expect(answer.status).toBe(400);
     expect(answer.body.issues).toEqual([
-      { path: "access_token", message: "must not be sent in the address" },
+      { path: "access_token", message: "must not be sent in the URL" },
     ]);
   });
 
