@@ -1,4 +1,4 @@
-/** The application: the order of middleware, and the routes of every feature. */
+/** The application: its middleware and its routes. */
 import { Hono } from "hono";
 import { assessmentRoutes } from "./api/assessments.ts";
 import { auditEventRoutes } from "./api/audit-events.ts";
@@ -19,10 +19,10 @@ import { requireConfiguration } from "./http/configuration.ts";
 import { onError, onNotFound, refuseOtherMethods } from "./http/error-response.ts";
 import type { AppEnv } from "./http/request-context.ts";
 
-/** Answers even when the configuration is broken: the process is alive. */
+/** Responds even while the configuration is invalid: the process is alive. */
 const livenessPath = "/healthz";
 
-/** The operations of the API, in the order in which they are documented. */
+/** The operations of the API, in the order of the OpenAPI document. */
 export const apiRoutes = [
   ...identityRoutes,
   ...otpRoutes,

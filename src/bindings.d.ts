@@ -1,9 +1,9 @@
-/** Bindings that a deployment may do without; wrangler.toml says how to add them. */
+/** Optional bindings; wrangler.toml shows how to add them. */
 interface OptionalBindings {
   AUDIT_ARCHIVE?: R2Bucket;
-  /** https address that is told every signed head of the audit trail. */
+  /** https URL to which the witness sends every signed tree head. */
   AUDIT_WITNESS_URL?: string;
-  /** Further databases for the data of tenants: `DB_1`, `DB_2` and so on, without a gap. */
+  /** Further shards: `DB_1`, `DB_2` and so on, numbered without a gap. */
   [shard: `DB_${number}`]: D1Database;
 }
 interface Env extends OptionalBindings {}

@@ -1,15 +1,16 @@
-/** Waiting for something, but not for ever. */
+/** Waiting with a time limit. */
 
 export class DeadlineError extends Error {
   constructor(ms: number) {
-    super(`There was no answer within ${ms} ms`);
+    super(`No response within ${ms} ms`);
     this.name = "DeadlineError";
   }
 }
 
 /**
- * What the work gives, if it does so in time. The work itself goes on: whether it happened is open.
- * @throws DeadlineError, or what the work throws
+ * Returns the result of the work if it completes in time. After a deadline the work continues, and may
+ * still take effect.
+ * @throws DeadlineError; what the work throws
  */
 export async function within<T>(ms: number, work: PromiseLike<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,6 @@
 /**
- * Configuration, parsed once per isolate. A missing, short or placeholder secret is a problem with
- * a name: the service then answers 503 and the log says which.
+ * Configuration, parsed once per isolate. While a secret is missing, too short or a placeholder, the
+ * service responds with 503, and its log names the secret.
  */
 import { z } from "zod";
 import { toHex } from "./crypto/bytes.ts";
@@ -8,13 +8,13 @@ import { sha256Of } from "./crypto/digest.ts";
 import { type Keyring, parseKey, parseKeyring } from "./crypto/keyring.ts";
 
 export interface Config {
-  /** SHA-256 of the operator's token: what is compared, in constant time. */
+  /** SHA-256 of the operator token. */
   readonly operatorTokenDigest: Uint8Array;
   readonly sealingKeys: Keyring;
   readonly backupCodeKeys: Keyring;
-  /** Seeds of the Ed25519 keys that sign the audit trail; stamps of events derive from them. */
+  /** Seeds of the Ed25519 keys that sign tree heads. The keys of event stamps are derived from them. */
   readonly auditSigningKeys: Keyring;
-  /** Keys the digests under which addresses and agents of sessions are kept. */
+  /** HMAC key of the digests that stand for addresses and agents of sessions. */
   readonly addressHashKey: Uint8Array<ArrayBuffer>;
 }
 
@@ -89,7 +89,7 @@ function parse(env: Env): ConfigResult {
   };
 }
 
-/** Thrown where work needs a configuration and there is none that is whole. */
+/** Thrown where work needs a valid configuration and the secrets do not form one. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(problems.join("; "));
@@ -104,7 +104,7 @@ export function configNow(env: Env): Config {
   return configured.config;
 }
 
-/** The configuration of this environment, or what is wrong with it. Parsed once for each. */
+/** The configuration of an environment, or its problems. Each environment is parsed once. */
 export function configOf(env: Env): ConfigResult {
   let result = cache.get(env);
   if (result === undefined) {

@@ -1,7 +1,6 @@
 /**
- * The closed set of errors a client can see. `code` is the API: stable, snake_case, one meaning
- * each. The sentence says what is wrong and what to do about it, and never holds input values,
- * SQL or the text of a library.
+ * The closed set of errors that a client can receive. Codes are part of the API and stable. A message
+ * states what is wrong and what to do about it, and never contains input values, SQL or a library's text.
  */
 const catalogue = {
   invalid_request: { status: 400, sentence: "The request is not valid; see issues." },
@@ -11,15 +10,15 @@ const catalogue = {
   },
   missing_token: {
     status: 401,
-    sentence: "No API token was sent; send it as 'Authorization: Bearer <token>'.",
+    sentence: "No API token was sent; send one as 'Authorization: Bearer <token>'.",
   },
   invalid_token: {
     status: 401,
-    sentence: "The API token is unknown, revoked, expired or mistyped; use a current one.",
+    sentence: "The API token is unknown, revoked, expired or mistyped; use a valid one.",
   },
   insufficient_scope: {
     status: 403,
-    sentence: "The API token lacks a permission; use a token that carries it.",
+    sentence: "The API token lacks a permission; use a token that has it.",
   },
   user_suspended: {
     status: 403,
@@ -32,12 +31,12 @@ const catalogue = {
   },
   assessment_not_found: {
     status: 404,
-    sentence: "No assessment with this id is kept; send the id that discover answered.",
+    sentence: "No assessment with this id exists; send the id from the discover response.",
   },
-  not_found: { status: 404, sentence: "There is nothing at this address; check path and id." },
+  not_found: { status: 404, sentence: "Nothing exists at this URL; check the path and the id." },
   method_not_allowed: {
     status: 405,
-    sentence: "This address does not answer that method; see the Allow header.",
+    sentence: "This URL does not support the method; see the Allow header.",
   },
   user_exists: {
     status: 409,
@@ -46,13 +45,13 @@ const catalogue = {
   idempotency_in_progress: {
     status: 409,
     sentence:
-      "A request with this Idempotency-Key is under way; send it again in a moment for its answer.",
+      "A request with this Idempotency-Key is in progress; retry in a moment to receive its response.",
   },
   otp_not_configured: {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",
   },
-  body_too_large: { status: 413, sentence: "The body is over 16 KiB; send less." },
+  body_too_large: { status: 413, sentence: "The body exceeds 16 KiB; send a smaller one." },
   unsupported_media_type: {
     status: 415,
     sentence: "The body is not JSON; send it with 'Content-Type: application/json'.",
@@ -64,11 +63,12 @@ const catalogue = {
   idempotency_mismatch: {
     status: 422,
     sentence:
-      "This Idempotency-Key was sent with another request; take a new key for a new request.",
+      "This Idempotency-Key was used for a different request; use a new key for each new request.",
   },
   user_locked: {
     status: 423,
-    sentence: "The user is locked after too many failed codes; wait until locked_until or unlock.",
+    sentence:
+      "The user is locked after too many failed codes; wait until locked_until or unlock the user.",
   },
   otp_disabled: {
     status: 423,
@@ -76,15 +76,16 @@ const catalogue = {
   },
   rate_limited: {
     status: 429,
-    sentence: "Too many requests; wait as Retry-After says.",
+    sentence: "Too many requests; wait as long as Retry-After states.",
   },
   internal_error: {
     status: 500,
-    sentence: "The request failed on our side; report the request_id.",
+    sentence: "The service failed to process the request; report the request_id to its operator.",
   },
   unavailable: {
     status: 503,
-    sentence: "A part of the service is out of reach; whether this was done is open, try again.",
+    sentence:
+      "Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key.",
   },
 } as const;
 
@@ -100,22 +101,22 @@ export function messageOf(code: ErrorCode): string {
 }
 
 export interface Issue {
-  /** Where in the request, in dots: `user.external_id`. Empty for the body as a whole. */
+  /** Path of the field, such as `user.external_id`. Empty for the body as a whole. */
   readonly path: string;
   readonly message: string;
 }
 
 interface AppErrorOptions {
-  /** Replaces the sentence of the catalogue where more can be said. */
+  /** Replaces the catalogue's message with a more specific one. */
   readonly message?: string;
   /** Further fields of the body: `attempts_remaining`, `locked_until`, `issues`, … */
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The trail has it already, from who refused. */
+  /** The audit trail already has an event of this refusal. */
   readonly isRecorded?: boolean;
 }
 
-/** An answer other than success. The HTTP layer turns it into the contract's error body. */
+/** An error response. The HTTP layer converts it to the contract's error body. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fields: Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** What the service deletes on a schedule: expired assessments, tombstones and request keys. */
+/** Scheduled deletion of expired assessments, tombstones and request keys. */
 import type { Database } from "./db/client.ts";
 import { allDatabases, controlDb } from "./db/shards.ts";
 import { purgeRequests } from "./idempotency/store.ts";
@@ -8,7 +8,7 @@ import { purgeAssessments } from "./sentinel/assessments/store.ts";
 
 type Purge = (db: Database, now: number) => Promise<void>;
 
-/** Deletes all that is past its time, and never throws. @param now Unix ms */
+/** Deletes what has expired, and never throws. @param now Unix ms */
 export async function deleteExpired(env: Env, now: number): Promise<void> {
   const run = (source: string, db: Database, purge: Purge) =>
     runJob("tidy_up_failed", () => purge(db, now), { source });

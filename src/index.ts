@@ -1,4 +1,4 @@
-/** The Worker. */
+/** The Worker: its handlers and its Durable Object classes. */
 import { createApp } from "./app.ts";
 import { confirmDelivery } from "./guard/client.ts";
 import { consumeDeliveries } from "./guard/delivery/consumer.ts";

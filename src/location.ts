@@ -1,12 +1,11 @@
 /**
- * Where a tenant's Durable Objects are. The jurisdiction is fixed with the tenant: an object in a
- * jurisdiction is another one than that of the same name elsewhere. The hint only speeds things up, and
- * counts for objects that are made from then on.
+ * Where a tenant's Durable Objects are. The jurisdiction never changes: objects of one name in different
+ * jurisdictions are different objects. The hint reduces latency, and applies to objects created later.
  *
- * Names and ranges: https://developers.cloudflare.com/durable-objects/reference/data-location/
+ * Names and values: https://developers.cloudflare.com/durable-objects/reference/data-location/
  */
 
-/** Those a tenant may have, of those the platform has. */
+/** The jurisdictions that a tenant may have; the platform has more. */
 export const jurisdictions = ["eu"] as const satisfies readonly DurableObjectJurisdiction[];
 export type Jurisdiction = (typeof jurisdictions)[number];
 
@@ -30,15 +29,15 @@ const hintsWithin: Readonly<Record<Jurisdiction, readonly LocationHint[]>> = {
 };
 
 export interface Location {
-  /** Null: none, the platform puts objects near who asks for them first. */
+  /** Null: the object may be anywhere, and the platform creates it near its first caller. */
   readonly jurisdiction: Jurisdiction | null;
   readonly hint: LocationHint | null;
 }
 
-/** Of what belongs to no tenant, and of what is asked before the tenant is known. */
+/** For objects of no tenant, and for objects that are called before the tenant is known. */
 export const noLocation: Location = { jurisdiction: null, hint: null };
 
-/** Whether a hint makes sense for who is bound to the jurisdiction. */
+/** Whether the hint is a region within the jurisdiction. */
 export function isHintWithin(
   hint: LocationHint | null,
   jurisdiction: Jurisdiction | null,
@@ -47,22 +46,22 @@ export function isHintWithin(
 }
 
 /**
- * The one way to an object. A new stub each time: one that has failed may stay broken.
- * @throws where the runtime cannot do the place's jurisdiction: never is the object put elsewhere
+ * Creates a stub for every call, because a stub that has failed may stay broken.
+ * @throws where the runtime does not support the jurisdiction; the object is never created outside it
  */
 export function stubFor<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
   name: string,
   { jurisdiction, hint }: Location,
 ): DurableObjectStub<T> {
-  const there = jurisdiction === null ? namespace : namespace.jurisdiction(jurisdiction);
-  const id = there.idFromName(name);
-  return hint === null ? there.get(id) : there.get(id, { locationHint: hint });
+  const located = jurisdiction === null ? namespace : namespace.jurisdiction(jurisdiction);
+  const id = located.idFromName(name);
+  return hint === null ? located.get(id) : located.get(id, { locationHint: hint });
 }
 
 /**
- * Whether this runtime keeps objects in the jurisdiction. A local one may throw, or give objects that
- * are the same as without.
+ * Whether this runtime keeps objects in the jurisdiction. A local runtime may throw, or return the same
+ * object as without a jurisdiction.
  */
 export function supportsJurisdiction<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
@@ -70,8 +69,8 @@ export function supportsJurisdiction<T extends Rpc.DurableObjectBranded>(
 ): boolean {
   const name = "capability";
   try {
-    const there = namespace.jurisdiction(jurisdiction).idFromName(name);
-    return !there.equals(namespace.idFromName(name));
+    const located = namespace.jurisdiction(jurisdiction).idFromName(name);
+    return !located.equals(namespace.idFromName(name));
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 /**
- * Structured logs: one JSON object a line, with only the fields named here. A field that is not in the
- * list is not logged, so nothing secret slips in by accident.
+ * Structured logs: one JSON object per line. A field that is not listed here is dropped, so that no secret
+ * is logged by accident.
  */
 export interface LogFields {
   readonly request_id?: string;
@@ -13,20 +13,20 @@ export interface LogFields {
   readonly count?: number;
 }
 
-/** The type is gone at run time; this list is not. */
-const allowed: Readonly<Record<keyof LogFields, true>> = {
+/** The same names at run time, where the type does not exist. */
+const allowedFields: Readonly<Record<keyof LogFields, true>> = {
   ...{ request_id: true, tenant_id: true, code: true, source: true },
   ...{ problems: true, cause: true, count: true },
 };
 
 export function log(level: "info" | "error", event: string, fields: LogFields = {}): void {
-  const kept = Object.entries(fields).filter(([name]) => Object.hasOwn(allowed, name));
-  const line = { level, event, ...Object.fromEntries(kept) };
+  const allowed = Object.entries(fields).filter(([name]) => Object.hasOwn(allowedFields, name));
+  const line = { level, event, ...Object.fromEntries(allowed) };
   // biome-ignore lint/suspicious/noConsole: the platform collects logs from the console.
   console[level](JSON.stringify(line));
 }
 
-/** What may be logged of a thrown value: the kinds of it and of its causes, outermost first. */
+/** The names of a thrown value and of its causes, outermost first; safe to log, unlike their messages. */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   return error.cause === undefined ? error.name : `${error.name}: ${causeOf(error.cause)}`;

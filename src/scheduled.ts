@@ -1,6 +1,6 @@
 /**
- * What runs by the clock: sealing, the witness, ends of tokens and what waits for a move every minute,
- * housekeeping and data every hour.
+ * Scheduled work. Every minute: integration into the audit trees, the witness, ends of tokens, and what
+ * waits for a relocation. Every hour: housekeeping, and the refresh of Sentinel's data.
  */
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
@@ -16,35 +16,39 @@ import { publishPopulations } from "./sentinel/population/publish.ts";
 import { retentionDaysOf } from "./tenancy/retention.ts";
 import { registerAllEnds } from "./tenancy/token-end.ts";
 
-/** As wrangler.toml has them. */
-const sealingCron = "* * * * *";
+/** The triggers in wrangler.toml. */
+const everyMinuteCron = "* * * * *";
 const housekeepingCron = "17 * * * *";
 const dataCron = "37 * * * *";
-/** Half of the minute: an event waits half as long as the clock of the platform would have it. */
-const betweenPassesMs = 30_000;
+/** The platform starts a run every minute; a second pass halves the time that an event waits. */
+const secondPassAfterMs = 30_000;
 
-/** The witness, which may be slow, keeps no pass waiting. */
-async function sealAndWitness(env: Env): Promise<void> {
+/** The second pass does not wait for the witness, which may be slow. */
+async function integrateAndWitness(env: Env): Promise<void> {
   await integrateLogs(env, Date.now());
-  const secondPass = async () => {
-    await scheduler.wait(betweenPassesMs);
+  const runSecondPass = async () => {
+    await scheduler.wait(secondPassAfterMs);
     await integrateLogs(env, Date.now());
   };
-  await Promise.all([secondPass(), witnessHeads(env, Date.now())]);
+  await Promise.all([runSecondPass(), witnessHeads(env, Date.now())]);
 }
 
-/** What only tenants in other databases than `DB` leave behind. */
-async function betweenDatabases(env: Env, now: number): Promise<void> {
+/** Needed only where tenants are in other databases than `DB`. */
+async function workAcrossDatabases(env: Env, now: number): Promise<void> {
   if (!isSharded(env)) return;
   await deliverControlEvents(env);
   await finishRelocations(env, now);
 }
 
-/** Never throws: what fails is logged, and the next run does it. */
+/** Never throws: a job that fails is logged, and its next run continues. @param now Unix ms */
 export async function onSchedule(env: Env, cron: string, now: number): Promise<void> {
   switch (cron) {
-    case sealingCron:
-      await Promise.all([sealAndWitness(env), registerAllEnds(env), betweenDatabases(env, now)]);
+    case everyMinuteCron:
+      await Promise.all([
+        integrateAndWitness(env),
+        registerAllEnds(env),
+        workAcrossDatabases(env, now),
+      ]);
       break;
     case housekeepingCron:
       await deleteExpired(env, now);

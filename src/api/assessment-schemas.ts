@@ -1,4 +1,4 @@
-/** What the API shows of an assessment; the routes share it. */
+/** The fields of an assessment, as several routes show them. */
 import { z } from "zod";
 import { type Assessment, assessmentIdPattern } from "../sentinel/assessment.ts";
 import { dataSources } from "../sentinel/evidence.ts";
@@ -15,19 +15,21 @@ export const assessmentId = z
 export const assessmentFields = {
   risk_score: z.number().min(0).max(1),
   assessment_id: assessmentId,
-  model: z.string().meta({ description: "Names the signals and weights." }),
+  model: z.string().meta({ description: "Names the set of signals and weights." }),
   reasons: z
     .array(
       z.object({
         signal: z.enum(signalNames),
-        contribution: z.number().meta({ description: "Log-odds on top of the prior of 0.05." }),
+        contribution: z
+          .number()
+          .meta({ description: "Log-odds that the signal adds to the prior of 0.05." }),
         detail: z.string(),
       }),
     )
-    .meta({ description: "Strongest first." }),
-  degraded: z
-    .array(z.enum(dataSources))
-    .meta({ description: "Data sources that could not be asked and gave no evidence." }),
+    .meta({ description: "The reasons for the score, the strongest first." }),
+  degraded: z.array(z.enum(dataSources)).meta({
+    description: "Data sources that were unavailable or stale and contributed no evidence.",
+  }),
 };
 
 export function showAssessment({ id, model, riskScore, reasons, degraded }: Assessment) {

@@ -1,4 +1,4 @@
-/** `/v1/sentinel/assessments` and the simulation: what was assessed, and what another policy makes of it. */
+/** `/v1/sentinel/assessments`, and `/v1/sentinel/simulate`, which replays assessments under another policy. */
 import { z } from "zod";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { runBatch } from "../db/client.ts";
@@ -28,21 +28,21 @@ import { draftPolicy } from "../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 
-/** Assessments replayed in one request; the rest in the next. */
+/** Maximum of assessments that one request replays. */
 const maxReplayedPerRequest = 500;
 /**
- * Characters of an answer that is kept for a request with a key. A longer one would fill a database that
- * tenants share, and a simulation that is computed again does no harm.
+ * Maximum length, in characters, of a result that is stored for a request with a key. A longer one would
+ * fill a database that tenants share; a simulation can be computed again without harm.
  */
-const maxStoredResponseLength = 16 * 1024;
+const maxStoredResultLength = 16 * 1024;
 
 const score = z
   .string()
-  .regex(/^(0|1|0\.\d{1,4}|1\.0{1,4})$/, "must be a number from 0 to 1, with four decimals at most")
+  .regex(/^(0|1|0\.\d{1,4}|1\.0{1,4})$/, "must be a number from 0 to 1 with at most four decimals")
   .meta({ type: "number", minimum: 0, maximum: 1 })
   .transform(Number);
 
-/** Bounds by time as bounds of ids, which begin with the time. */
+/** The ids below which a page ends. A time can be such a bound because ids begin with the time. */
 function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
   return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdAt(to)])];
 }
@@ -51,7 +51,7 @@ const storedAssessmentSchema = z
   .object({
     ...assessmentFields,
     at: instant,
-    user_id: id.meta({ description: "Our identity id." }),
+    user_id: id.meta({ description: "Id of the identity." }),
     recommendation: z.enum(recommendations),
     policy: z
       .object({
@@ -60,23 +60,24 @@ const storedAssessmentSchema = z
         signals_off: z.array(z.string()),
       })
       .nullable()
-      .meta({ description: "What made the recommendation of the score." }),
+      .meta({ description: "The policy that turned the score into the recommendation." }),
     outcome: z
       .enum(verdicts)
       .nullable()
-      .meta({ description: "What became of the session; null as long as nobody says." }),
+      .meta({ description: "The verdict on the session; null as long as there is none." }),
     outcome_source: z.enum(verdictSources).nullable(),
     outcome_at: instant.nullable(),
-    inputs: sessionEvidenceSchema
-      .nullable()
-      .meta({ description: "All the score was made from; null for models before sentinel-2." }),
+    inputs: sessionEvidenceSchema.nullable().meta({
+      description:
+        "The evidence from which the score was computed; null for models before sentinel-2.",
+    }),
     inputs_digest: sha256
       .nullable()
       .meta({ description: "SHA-256 over `inputs` in canonical JSON (RFC 8785), hex." }),
   })
   .meta({ id: "Assessment" });
 
-/** The inputs, where the model at hand made them. */
+/** The evidence, where it has the form of the current model; null otherwise. */
 function inputsOf({ evidence }: StoredAssessment) {
   const parsed = sessionEvidenceSchema.safeParse(evidence);
   return parsed.success ? parsed.data : null;
@@ -113,7 +114,8 @@ const outcome = z.object({
 const simulationBody = z.strictObject({
   simulation: z.strictObject({
     sentinel: sentinelPatchSchema.meta({
-      description: "The draft: what it leaves out is as the tenant's settings have it.",
+      description:
+        "The draft policy. Fields that it omits have the values of the tenant's settings.",
     }),
     from: requestInstant.optional(),
     to: requestInstant.optional(),
@@ -200,7 +202,8 @@ export const assessmentRoutes = [
       }),
       responses: {
         200: {
-          description: "A page, with filters perhaps a short one; `has_more` says whether it ends.",
+          description:
+            "A page of assessments. With filters a page may be short although `has_more` is true.",
           body: z.object({
             assessments: z.array(storedAssessmentSchema),
             has_more: z.boolean(),
@@ -242,14 +245,14 @@ export const assessmentRoutes = [
       query: none,
       responses: {
         200: {
-          description: `Of up to ${maxReplayedPerRequest} assessments, the newest first.`,
+          description: `The result for at most ${maxReplayedPerRequest} assessments, the newest first.`,
           body: z.object({
             simulation: z.object({
               replayed: z.int().min(0),
-              other_model: z
-                .int()
-                .min(0)
-                .meta({ description: "Assessments of another model, which are not replayed." }),
+              other_model: z.int().min(0).meta({
+                description:
+                  "Number of assessments that were not replayed because they are of another model.",
+              }),
               recommendations: z.object({
                 before: z.record(z.enum(recommendations), z.int().min(0)),
                 after: z.record(z.enum(recommendations), z.int().min(0)),
@@ -264,9 +267,10 @@ export const assessmentRoutes = [
                     after: outcome,
                   }),
                 )
-                .meta({ description: "Those whose recommendation would be another." }),
+                .meta({ description: "The assessments whose recommendation would change." }),
               not_replayable: z.array(z.string()).meta({
-                description: "Draft list entries that cannot be compared with hashed addresses.",
+                description:
+                  "Entries of the draft's lists that cannot be compared with hashed addresses.",
               }),
               has_more: z.boolean(),
               next_after: assessmentId.nullable(),
@@ -278,13 +282,13 @@ export const assessmentRoutes = [
     async (request) => {
       const { tenantId } = request.caller;
       const db = controlDb(request.env);
-      const answer = await runOnce<Simulation>(request, tenantId, db, async (remember) => {
+      const result = await runOnce<Simulation>(request, tenantId, db, async (storeResult) => {
         const simulation = await simulate(request);
-        const isLong = JSON.stringify(simulation).length > maxStoredResponseLength;
-        await runBatch(db, await remember(isLong ? undefined : { simulation }));
+        const isLong = JSON.stringify(simulation).length > maxStoredResultLength;
+        await runBatch(db, await storeResult(isLong ? undefined : { simulation }));
         return { simulation };
       });
-      return respond(200, answer);
+      return respond(200, result);
     },
   ),
 ];

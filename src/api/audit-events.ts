@@ -1,4 +1,4 @@
-/** `/v1/audit/events` and the export: what is in the trail. Its heads and proofs: tree/routes.ts. */
+/** `/v1/audit/events` and `/v1/audit/export`: the events of the trail. */
 import { z } from "zod";
 import { type DecryptedEvent, decryptEvents } from "../audit/decrypt-events.ts";
 import {
@@ -45,20 +45,27 @@ const eventSchema = z
     reason: z.string().nullable(),
     request_id: z.string().nullable(),
     details: auditDetails,
-    leaf_index: z.int().min(0).meta({ description: "Its place in the tenant's log." }),
+    leaf_index: z.int().min(0).meta({ description: "The event's position in the tenant's log." }),
     personal: z
       .object({
         external_id: z.string(),
         address: z.string().exactOptional(),
         agent: z.string().exactOptional(),
-        nonce: z.string().meta({ description: "Random: keeps the digest from being guessed." }),
+        nonce: z
+          .string()
+          .meta({ description: "Random, so that the digest does not reveal the parts." }),
       })
       .nullable()
-      .meta({ description: "What is about a person; null where there is nothing, or no more." }),
+      .meta({
+        description:
+          "The personal parts; null where the event has none, or has lost them to an erasure.",
+      }),
     personal_digest: sha256
       .nullable()
-      .meta({ description: "What the log commits to of `personal`." }),
-    erased: z.boolean().meta({ description: "The user was erased, and `personal` with the user." }),
+      .meta({ description: "The digest of `personal` that the leaf contains." }),
+    erased: z
+      .boolean()
+      .meta({ description: "True where the user was erased, and `personal` with the user." }),
   })
   .meta({ id: "AuditEvent" });
 
@@ -94,13 +101,13 @@ export const auditEventRoutes = [
       method: "get",
       path: "/v1/audit/events",
       name: "listAuditEvents",
-      summary: "The audit trail, newest first",
+      summary: "List the events of the audit trail, newest first",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
         limit,
-        after: id.optional().meta({ description: "`next_after` of the page before." }),
+        after: id.optional().meta({ description: "The `next_after` of the previous page." }),
         from: requestInstant.optional().meta({ description: "Events at or after this time." }),
         to: requestInstant.optional().meta({ description: "Events before this time." }),
         action: z.enum(auditActions).optional(),
@@ -110,7 +117,7 @@ export const auditEventRoutes = [
       responses: {
         200: {
           description:
-            "A page of events. With `action` or `outcome` a page may be short, even empty, and yet not be the last: see `has_more`.",
+            "A page of events. With `action` or `outcome` a page may be short or empty although `has_more` is true.",
           body: z.object({
             events: z.array(eventSchema),
             has_more: z.boolean(),
@@ -125,7 +132,7 @@ export const auditEventRoutes = [
       const { externalUserId } = query;
       const identityId =
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
-      // Asked about one identity, the trail is complete: its guard tells first what it still holds.
+      // The trail of one identity is complete: its guard delivers its outbox first.
       if (identityId !== undefined) await deliverGuard(request, identityId);
       const db = await dbFor(env, tenantId);
       const { events, nextAfter } = await listEvents(
@@ -151,22 +158,24 @@ export const auditEventRoutes = [
       method: "get",
       path: "/v1/audit/export",
       name: "exportAudit",
-      summary: "The sealed trail, oldest first, as NDJSON",
+      summary: "Export the events of the audit tree, oldest first, as NDJSON",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        from: integerFrom(0)
-          .optional()
-          .meta({ description: "The first leaf; to resume, the next one." }),
-        to: integerFrom(0)
-          .optional()
-          .meta({ description: "Leaves below this one; at most all sealed." }),
+        from: integerFrom(0).optional().meta({
+          description:
+            "The first leaf index. To resume an export, the index after the last one received.",
+        }),
+        to: integerFrom(0).optional().meta({
+          description:
+            "The leaf index at which the export ends, exclusive. Default: the size of the tree.",
+        }),
       }),
       responses: {
         200: {
           description:
-            "A line an event: the objects of the list, with `leaf_hash`, what the tree has for the leaf. An answer ends early after 125,000 events: go on with the leaf after the last.",
+            "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after 125,000 events; continue with the next leaf index.",
           body: z.string(),
           contentType: "application/x-ndjson",
         },

@@ -1,4 +1,4 @@
-/** The signed heads of the trail, and the proofs that nothing in it was changed. */
+/** Signed tree heads, and the proofs that the log was not changed. */
 import { z } from "zod";
 import { readNote } from "../audit/tree/note.ts";
 import { newestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
@@ -13,13 +13,15 @@ import { integerFrom, id, instant, limit, toRfc3339, sha256 } from "../http/sche
 
 const checkpointSchema = z
   .object({
-    origin: z.string().meta({ description: "Name of the tenant's log." }),
+    origin: z.string().meta({ description: "The name of the tenant's log." }),
     tree_size: z.int().min(1),
     root_hash: sha256,
     sealed_at: instant,
-    public_key: z.string().meta({ description: "Raw Ed25519 key of the signature, base64." }),
+    public_key: z
+      .string()
+      .meta({ description: "The raw Ed25519 public key of the signature, base64." }),
     note: z.string().meta({
-      description: "What is signed, with its signature: a signed note (c2sp.org/signed-note).",
+      description: "The signed text and its signature: a signed note (c2sp.org/signed-note).",
     }),
   })
   .meta({ id: "Checkpoint" });
@@ -28,13 +30,13 @@ function showCheckpoint(head: {
   readonly note: string;
   readonly publicKey: string;
 }): z.input<typeof checkpointSchema> {
-  const read = readNote(head.note);
-  if (read === undefined) throw new AppError("unavailable");
+  const checkpoint = readNote(head.note);
+  if (checkpoint === undefined) throw new AppError("unavailable");
   return {
-    origin: read.origin,
-    tree_size: read.size,
-    root_hash: toHex(read.root),
-    sealed_at: toRfc3339(read.sealedAt),
+    origin: checkpoint.origin,
+    tree_size: checkpoint.size,
+    root_hash: toHex(checkpoint.root),
+    sealed_at: toRfc3339(checkpoint.sealedAt),
     public_key: head.publicKey,
     note: head.note,
   };
@@ -44,10 +46,10 @@ const publicKeySchema = z
   .object({
     version: z.int().min(1),
     algorithm: z.literal("Ed25519"),
-    public_key: z.string().meta({ description: "Raw, 32 bytes, base64." }),
-    current: z
-      .boolean()
-      .meta({ description: "Signs now; the others are known for what they signed." }),
+    public_key: z.string().meta({ description: "The raw public key of 32 bytes, base64." }),
+    current: z.boolean().meta({
+      description: "True for the key that signs now. The others verify older signatures.",
+    }),
   })
   .meta({ id: "AuditPublicKey" });
 
@@ -57,18 +59,19 @@ export const auditProofRoutes = [
       method: "get",
       path: "/v1/audit/checkpoint",
       name: "getCheckpoint",
-      summary: "The newest signed head of the log",
+      summary: "Get the newest signed tree head",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
       query: none,
       responses: {
         200: {
-          description: "The head, over all that has arrived.",
+          description: "The tree head, which covers every event that has arrived.",
           body: z.object({
             checkpoint: checkpointSchema,
             sealed_within_seconds: z.int().meta({
-              description: "From an event's arrival to a head over it, at rest and unasked.",
+              description:
+                "Seconds within which an event is normally covered by a tree head, without any request.",
             }),
           }),
         },
@@ -86,19 +89,20 @@ export const auditProofRoutes = [
       method: "get",
       path: "/v1/audit/checkpoints",
       name: "listCheckpoints",
-      summary: "Earlier heads as the outside witness keeps them, newest first",
+      summary: "List the tree heads that the witness keeps, newest first",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
         limit,
         after: integerFrom(1).optional().meta({
-          description: "Heads of smaller trees than this: `next_after` of the page before.",
+          description:
+            "Lists the heads of trees smaller than this: the `next_after` of the previous page.",
         }),
       }),
       responses: {
         200: {
-          description: "A page of heads, at least one for every hour in which there was a new one.",
+          description: "A page of tree heads. Every hour with new events has at least one.",
           body: z.object({
             checkpoints: z.array(checkpointSchema),
             has_more: z.boolean(),
@@ -124,25 +128,27 @@ export const auditProofRoutes = [
       method: "get",
       path: "/v1/audit/events/:id/proof",
       name: "proveAuditEvent",
-      summary: "Proof that an event is in the log (RFC 9162 §2.1.3)",
+      summary: "Prove that an event is in the log (RFC 9162 §2.1.3)",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
         leaf_index: integerFrom(0).optional().meta({
-          description: "The event's place; needed once it has left for the archive.",
+          description: "The event's position. It is required once the event is in the archive.",
         }),
       }),
       responses: {
         200: {
-          description: "The proof, and the head it leads to.",
+          description: "The proof, and the tree head that it leads to.",
           body: z.object({
             proof: z.object({
               event_id: id,
               leaf_index: z.int().min(0),
               leaf_hash: sha256,
               tree_size: z.int().min(1),
-              hashes: z.array(sha256).meta({ description: "From the leaf up." }),
+              hashes: z
+                .array(sha256)
+                .meta({ description: "The hashes of the proof, from the leaf upwards." }),
             }),
             checkpoint: checkpointSchema,
           }),
@@ -170,15 +176,15 @@ export const auditProofRoutes = [
       method: "get",
       path: "/v1/audit/consistency",
       name: "proveAuditConsistency",
-      summary: "Proof that an older head is a beginning of a newer one (RFC 9162 §2.1.4)",
+      summary: "Prove that an older tree is a prefix of a newer one (RFC 9162 §2.1.4)",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        from: integerFrom(1).meta({ description: "Size of the older tree." }),
+        from: integerFrom(1).meta({ description: "The size of the older tree." }),
         to: integerFrom(1)
           .optional()
-          .meta({ description: "Size of the newer; the newest unless given." }),
+          .meta({ description: "The size of the newer tree. Default: the newest." }),
       }),
       responses: {
         200: {
@@ -205,14 +211,14 @@ export const auditProofRoutes = [
       method: "get",
       path: "/v1/audit/keys",
       name: "listAuditKeys",
-      summary: "The public keys that sign the log",
+      summary: "List the public keys that sign tree heads",
       tag: "Audit",
       access: anyone,
       body: none,
       query: none,
       responses: {
         200: {
-          description: "The newest first.",
+          description: "The keys, the newest first.",
           body: z.object({ keys: z.array(publicKeySchema) }),
         },
       },

@@ -1,7 +1,6 @@
 /**
- * Analyses the integrity of one session. What surrounds it (network, population, other identities) is
- * looked up while the guard is already asked: it follows the call as a stream, so an assessment waits
- * for one round trip, with two reads of KV at most.
+ * Assesses one session. Evidence from outside the identity (network, population, activity) follows the
+ * call of the guard as a stream, so an assessment waits for one round trip and at most two reads of KV.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
@@ -33,29 +32,29 @@ import type { TenantPolicy } from "../tenancy/policy.ts";
 export interface SessionContext {
   readonly address: Address;
   readonly agent: string;
-  /** The tenant's own user id for the session, when it was sent. */
+  /** The tenant's own user id of the session, where it was sent. */
   readonly userId: string | null;
 }
 
 interface DiscoverCall extends GuardCaller {
   readonly config: Config;
   readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
-  /** Real time, for the age of the imported data. */
+  /** Real time, Unix ms, from which the age of the data sets is computed. */
   readonly arrivedAt: number;
-  /** The network data, where it began to be read beside the check of the token. */
+  /** The data set, where reading it started beside authentication. */
   readonly prepared: Prefetched | undefined;
 }
 
-/** Parsed once for each policy in memory: a list may have hundreds of entries. */
-const parsed = new WeakMap<readonly string[], readonly Network[]>();
+/** Each cached policy is parsed once: its lists may have hundreds of entries. */
+const parsedLists = new WeakMap<readonly string[], readonly Network[]>();
 
 function parseNetworks(list: readonly string[]): readonly Network[] {
-  const known = parsed.get(list) ?? list.flatMap((text) => parseNetwork(text) ?? []);
-  parsed.set(list, known);
-  return known;
+  const networks = parsedLists.get(list) ?? list.flatMap((text) => parseNetwork(text) ?? []);
+  parsedLists.set(list, networks);
+  return networks;
 }
 
-/** The first entry of the tenant's lists that the address is in, of the deny list before the other. */
+/** The first entry that contains the address, in the deny list and then in the allow list. */
 function findTenantList(
   { config, caller: { tenantId, policy } }: DiscoverCall,
   address: Address,
@@ -70,13 +69,13 @@ function findTenantList(
   return null;
 }
 
-/** An exit that many people share, or that is nobody's, is neither compared nor learned. */
+/** Whether many people share the address, or none owns it. Such an address is neither compared nor learned. */
 function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
   const kinds = facts?.kinds ?? [];
   return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
 }
 
-/** Whether the address tells nothing of where the person is. */
+/** Whether the address does not show the location of the person. */
 function hidesLocation(network: NetworkEvidence): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
@@ -93,13 +92,13 @@ async function gatherSurroundings(
   const { tenantId } = call.caller;
   const key = config.addressHashKey;
   const kv = env.IP_REPUTATION;
-  // Two reads at most: where the population is to be read, the list of network data waits.
-  const known = recallPopulation(kv, tenantId, arrivedAt);
+  // At most two reads of KV: where the population must be read, an older data set suffices.
+  const cached = recallPopulation(kv, tenantId, arrivedAt);
   const readsNow =
-    known === undefined && call.prepared === undefined && networkInMemory(kv, arrivedAt);
+    cached === undefined && call.prepared === undefined && networkInMemory(kv, arrivedAt);
   const [found, read, crowd] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
-    readsNow ? readPopulation(kv, tenantId, arrivedAt) : known,
+    readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
     countAttempt(env, key, call.caller, address, identityId, now, requestId),
   ]);
   const degraded: DataSource[] = [];

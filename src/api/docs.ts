@@ -1,6 +1,6 @@
 /**
- * `/openapi.json`, and `/docs`, which shows it. Each is made on its first request, not at start-up, and only
- * then: anybody may ask, as often as they like.
+ * `/openapi.json` and `/docs`. Each is generated on its first request and then cached, because every
+ * client may request it at any rate.
  */
 import { z } from "zod";
 import { anyone } from "../http/access.ts";
@@ -11,7 +11,7 @@ import { none, type Route, defineRoute } from "../http/route.ts";
 const securityPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** @param apiRoutes the operations of the API; the routes made here document themselves too */
+/** @param apiRoutes the operations of the API; the document also contains the two routes created here */
 export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
   let text: string | undefined;
   let page: string | undefined;
@@ -21,12 +21,12 @@ export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
         method: "get",
         path: "/openapi.json",
         name: "openApi",
-        summary: "This document",
+        summary: "Get this document",
         tag: "Documentation",
         access: anyone,
         body: none,
         query: none,
-        responses: { 200: { description: "OpenAPI 3.1.", body: z.looseObject({}) } },
+        responses: { 200: { description: "The OpenAPI 3.1 document.", body: z.looseObject({}) } },
       },
       async () => {
         text ??= JSON.stringify(document());
@@ -38,13 +38,13 @@ export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
         method: "get",
         path: "/docs",
         name: "docs",
-        summary: "This document for people",
+        summary: "Read this document as a page",
         tag: "Documentation",
         access: anyone,
         body: none,
         query: none,
         responses: {
-          200: { description: "HTML.", body: z.string(), contentType: "text/html" },
+          200: { description: "The page, in HTML.", body: z.string(), contentType: "text/html" },
         },
       },
       async () => {

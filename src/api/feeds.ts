@@ -1,4 +1,4 @@
-/** `/v1/sentinel/feeds`: which lists the network data is made of, and how old they are. */
+/** `/v1/sentinel/feeds`: the feeds of the data set, and their age. */
 import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
@@ -10,25 +10,27 @@ const feedSchema = z
   .object({
     name: z.string(),
     kind: z.enum(feedKinds).meta({
-      description: "What its addresses are; asn and country are tables of geography.",
+      description: "The kind of the feed's addresses. `asn` and `country` are geography tables.",
     }),
-    source: z.string().meta({ description: "An address, or the name of an imported file." }),
+    source: z
+      .string()
+      .meta({ description: "The URL of the feed, or the name of an imported file." }),
     licence: z.string().nullable(),
     format: z.string().nullable(),
     fetched_at: instant.nullable().meta({
-      description: "When it was fetched or confirmed last; null: it never could be.",
+      description: "When the feed was last fetched or confirmed; null where it never was.",
     }),
     changed_at: instant.nullable(),
     rows: z.int(),
-    skipped_lines: z.int().meta({ description: "Lines that could not be read." }),
+    skipped_lines: z.int().meta({ description: "Number of lines that could not be parsed." }),
     last_error: z
       .object({ at: instant, reason: z.string() })
       .nullable()
-      .meta({ description: "Why the last fetch was not taken; the list before stays in use." }),
+      .meta({ description: "Why the last fetch was rejected. The previous list remains in use." }),
   })
   .meta({ id: "Feed" });
 
-/** 0 stands for never. */
+/** 0 means never. */
 function timeOrNull(time: number): string | null {
   return toRfc3339OrNull(time === 0 ? null : time);
 }
@@ -56,21 +58,23 @@ export const feedRoutes = [
       method: "get",
       path: "/v1/sentinel/feeds",
       name: "listFeeds",
-      summary: "List the feeds that network reputation comes from",
+      summary: "List the feeds of network reputation",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: none,
       query: none,
       responses: {
         200: {
-          description: "The feeds of the data set in force.",
+          description: "The feeds of the current data set.",
           body: z.object({
             feeds: z.array(feedSchema),
-            built_at: instant.nullable().meta({ description: "Null: nothing was imported yet." }),
+            built_at: instant
+              .nullable()
+              .meta({ description: "When the data set was built; null before the first import." }),
             version: z
               .int()
               .nullable()
-              .meta({ description: "Of the data set: when it was put in force, Unix ms." }),
+              .meta({ description: "The version of the data set: when it was built, Unix ms." }),
           }),
         },
       },

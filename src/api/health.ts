@@ -1,4 +1,4 @@
-/** Liveness, and readiness of D1 and the guard. */
+/** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
 import { allDatabases } from "../db/shards.ts";
 import { within } from "../deadline.ts";
@@ -8,10 +8,10 @@ import { anyone } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import { probe } from "../tenancy/store.ts";
 
-/** What does not answer within this is out of reach. */
+/** A check that takes longer counts as failed. */
 const checkTimeoutMs = 2_000;
 
-async function answers(check: Promise<unknown>): Promise<boolean> {
+async function passes(check: Promise<unknown>): Promise<boolean> {
   return await within(checkTimeoutMs, check).then(
     () => true,
     () => false,
@@ -25,13 +25,16 @@ export function createHealthRoutes(livenessPath: string) {
         method: "get",
         path: livenessPath,
         name: "liveness",
-        summary: "The process is alive",
+        summary: "Check that the process is alive",
         tag: "Health",
         access: anyone,
         body: none,
         query: none,
         responses: {
-          200: { description: "Alive.", body: z.object({ status: z.literal("ok") }) },
+          200: {
+            description: "The process is alive.",
+            body: z.object({ status: z.literal("ok") }),
+          },
         },
       },
       async () => respond(200, { status: "ok" as const }),
@@ -41,13 +44,16 @@ export function createHealthRoutes(livenessPath: string) {
         method: "get",
         path: "/readyz",
         name: "readiness",
-        summary: "D1 and the guard answer",
+        summary: "Check that D1 and the guard respond",
         tag: "Health",
         access: anyone,
         body: none,
         query: none,
         responses: {
-          200: { description: "Ready.", body: z.object({ status: z.literal("ready") }) },
+          200: {
+            description: "D1 and the guard respond.",
+            body: z.object({ status: z.literal("ready") }),
+          },
         },
         errorFields: {
           unavailable: { checks: z.object({ database: z.boolean(), guard: z.boolean() }) },
@@ -55,12 +61,12 @@ export function createHealthRoutes(livenessPath: string) {
       },
       async ({ env }) => {
         const [database, guard] = await Promise.all([
-          answers(Promise.all(allDatabases(env).map(probe))),
-          answers(pingGuard(env)),
+          passes(Promise.all(allDatabases(env).map(probe))),
+          passes(pingGuard(env)),
         ]);
         if (database && guard) return respond(200, { status: "ready" as const });
         throw new AppError("unavailable", {
-          message: `Out of reach: ${[database ? "" : "D1", guard ? "" : "guard"].filter(Boolean).join(" and ")}; try again.`,
+          message: `Not ready: ${[database ? "" : "D1", guard ? "" : "guard"].filter(Boolean).join(" and ")} did not respond; retry later.`,
           fields: { checks: { database, guard } },
         });
       },

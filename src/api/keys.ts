@@ -1,4 +1,4 @@
-/** `/v1/keys` for the operator: which keys are in use, and the re-encryption. */
+/** `/v1/keys`, for the operator: the versions of the keys, and the re-encryption. */
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
 import { allDatabases, controlDb } from "../db/shards.ts";
@@ -13,22 +13,30 @@ import { type Progress, progressOf, type ReEncryptCall, reEncrypt } from "../key
 import { countBackupCodeKeys, findReEncryption, listKeyVersions } from "../keys/store.ts";
 import { inAllDatabases } from "../keys/versions.ts";
 
-/** Guards asked in one request: the free plan of the platform allows 50 subrequests. */
+/** Guards that one request calls: the platform's free plan allows 50 subrequests. */
 const defaultGuardsPerRequest = 40;
 const maxGuardsPerRequest = 500;
 
 const progressSchema = z
   .object({
-    version: z.int().meta({ description: "Of the sealing keys: everything is put under it." }),
+    version: z
+      .int()
+      .meta({ description: "The version of the sealing key under which data is sealed anew." }),
     done: z.boolean(),
-    seen: z.int().min(0).meta({ description: "Identities dealt with in the present pass." }),
-    total: z.int().min(0).meta({ description: "Identities there were when it began." }),
-    failed: z
+    seen: z.int().min(0).meta({ description: "Identities that the current pass has processed." }),
+    total: z
       .int()
       .min(0)
-      .meta({ description: "Of those seen, not sealed anew; the log says why." }),
-    passes: z.int().min(0).meta({ description: "Passes that ended with something left over." }),
-    left_over: z.int().min(0).meta({ description: "What the last of them left." }),
+      .meta({ description: "Identities that existed when the current pass started." }),
+    failed: z.int().min(0).meta({
+      description:
+        "Processed identities that could not be sealed anew; the log states the reasons.",
+    }),
+    passes: z.int().min(0).meta({ description: "Completed passes that left identities over." }),
+    left_over: z
+      .int()
+      .min(0)
+      .meta({ description: "Identities that the last of those passes left over." }),
     started_at: instant,
     finished_at: instant.nullable(),
   })
@@ -50,14 +58,15 @@ export const keyRoutes = [
       method: "get",
       path: "/v1/keys",
       name: "listKeys",
-      summary: "Versions of the service's keys: in use, or free to be dropped",
+      summary: "List the versions of the service's keys, and whether they are in use",
       tag: "Keys",
       access: operator,
       body: none,
       query: none,
       responses: {
         200: {
-          description: "Numbers only, never a key. Counts read all identities.",
+          description:
+            "The versions; a response never contains a key. Counting reads all identities.",
           body: z.object({
             keys: z.array(
               z.object({
@@ -65,11 +74,13 @@ export const keyRoutes = [
                 version: z.int(),
                 newest: z.boolean(),
                 in_keyring: z.boolean(),
-                in_use: z.boolean().meta({ description: "False: it may leave the keyring." }),
-                backup_code_sets: z
-                  .int()
-                  .nullable()
-                  .meta({ description: "Users whose backup codes are hashed under it." }),
+                in_use: z.boolean().meta({
+                  description: "False where the version may be removed from the keyring.",
+                }),
+                backup_code_sets: z.int().nullable().meta({
+                  description:
+                    "Users whose backup codes are hashed under this version; null for other keyrings.",
+                }),
                 first_used_at: instant,
                 retired_at: instant.nullable(),
               }),
@@ -91,7 +102,7 @@ export const keyRoutes = [
             ]),
         ),
       );
-      const versions = inAllDatabases(found.map(([noted]) => noted));
+      const versions = inAllDatabases(found.map(([versions]) => versions));
       const progress = progressOf(found.map(([, , run]) => run));
       const setsUnder = (version: number) =>
         found.reduce((sum, [, sets]) => sum + (sets.get(version) ?? 0), 0);
@@ -114,7 +125,7 @@ export const keyRoutes = [
       method: "post",
       path: "/v1/keys/re-encryption",
       name: "reEncrypt",
-      summary: "Put the next identities under the newest sealing key, from where it was left",
+      summary: "Seal the data of the next identities under the newest key",
       tag: "Keys",
       access: operator,
       body: z.strictObject({
@@ -125,14 +136,14 @@ export const keyRoutes = [
       query: none,
       responses: {
         200: {
-          description: "How far it has come. Send it again until it is done.",
+          description: "The progress. Repeat the request until `done` is true.",
           body: z.object({ re_encryption: progressSchema }),
         },
       },
     },
     async (request) => {
       const db = controlDb(request.env);
-      const progress = await runOnce<Progress>(request, operatorScope, db, async (remember) => {
+      const progress = await runOnce<Progress>(request, operatorScope, db, async (storeResult) => {
         const { env, config, arrivedAt: now } = request;
         const call: ReEncryptCall = {
           env,
@@ -140,9 +151,9 @@ export const keyRoutes = [
           now,
           resealGuard: (owner, location, run) => resealGuard(env, owner, location, run),
         };
-        const done = await reEncrypt(call, request.body.re_encryption.limit);
-        await runBatch(db, await remember(done));
-        return done;
+        const progress = await reEncrypt(call, request.body.re_encryption.limit);
+        await runBatch(db, await storeResult(progress));
+        return progress;
       });
       return respond(200, { re_encryption: showProgress(progress) });
     },

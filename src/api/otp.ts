@@ -1,4 +1,4 @@
-/** TOTP and backup codes: configured, verified, removed. */
+/** `/v1/idp/user/otp`, `/v1/idp/otp/verify` and `/v1/idp/user/backup-codes`. */
 import { renderSVG } from "uqr";
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
@@ -18,12 +18,12 @@ import { assessmentId } from "./assessment-schemas.ts";
 
 const maxIssuerLength = 64;
 const maxAccountLength = 255;
-/** Bytes a QR code holds at most (ISO/IEC 18004, version 40, level L). */
+/** Capacity of a QR code (ISO/IEC 18004, version 40, level L). */
 const maxQrBytes = 2953;
 
-function labelText(longest: number) {
-  return plainText(1, longest)
-    .refine((text) => !text.includes(":"), "must not hold a colon")
+function labelText(maxLength: number) {
+  return plainText(1, maxLength)
+    .refine((text) => !text.includes(":"), "must not contain a colon")
     .meta({ pattern: "^[^:]*$" });
 }
 
@@ -38,7 +38,7 @@ const code = z
   .transform((text, context): Attempt => {
     const attempt = parseAttempt(text);
     if (attempt !== undefined) return attempt;
-    context.addIssue({ code: "custom", message: "must be six digits, or a backup code" });
+    context.addIssue({ code: "custom", message: "must be a code of six digits or a backup code" });
     return z.NEVER;
   })
   .meta({ examples: ["552192", "ABCD-1234"] });
@@ -49,7 +49,7 @@ export const otpRoutes = [
       method: "post",
       path: "/v1/idp/user/otp",
       name: "configureOtp",
-      summary: "Make a new TOTP secret, shown only here",
+      summary: "Create a TOTP secret, which is shown once",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -65,7 +65,9 @@ export const otpRoutes = [
           body: z.object({
             user: z.object({
               external_id: z.string(),
-              new_otp_secret: z.string().meta({ description: "Base32, 160 bits." }),
+              new_otp_secret: z
+                .string()
+                .meta({ description: "The secret of 160 bits, in base32." }),
               qrcode_payload: z.string(),
               is_setup_complete: z.boolean(),
               qrcode_svg: z.string().optional(),
@@ -78,9 +80,9 @@ export const otpRoutes = [
     async (request) => {
       const { externalUserId, qr } = request.query;
       const { issuer_name: issuer, account_name: account } = request.body.otp;
-      // Base32 is as long for every secret, so a QR code that is too small shows before one is made.
-      const longest = keyUri({ issuer, account, secret: "A".repeat(32) });
-      if (longest.length > maxQrBytes) {
+      // All secrets have the same length, so the size of the QR code is known before one is created.
+      const longestUri = keyUri({ issuer, account, secret: "A".repeat(32) });
+      if (longestUri.length > maxQrBytes) {
         throw invalidRequest([
           {
             path: "otp.account_name",
@@ -111,12 +113,12 @@ export const otpRoutes = [
       method: "delete",
       path: "/v1/idp/user/otp",
       name: "removeOtp",
-      summary: "Remove TOTP, and the backup codes that stand in for it",
+      summary: "Remove the TOTP secret and the backup codes",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
       query: userQuery,
-      responses: { 204: { description: "Removed." } },
+      responses: { 204: { description: "The secret and the codes are deleted." } },
       errors: ["user_not_found", "otp_not_configured"],
     },
     async (request) => {
@@ -138,14 +140,15 @@ export const otpRoutes = [
           id: externalId,
           code,
           assessment_id: assessmentId.optional().meta({
-            description: "Of the session the code is for: once verified, Sentinel learns it.",
+            description:
+              "The assessment of the session. An accepted code confirms the session, and Sentinel learns from it.",
           }),
         }),
       }),
       query: none,
       responses: {
         200: {
-          description: "The code was right, and is spent now.",
+          description: "The code was accepted, and cannot be used again.",
           body: z.object({
             status: z.literal("success"),
             id: z.string(),
@@ -169,7 +172,7 @@ export const otpRoutes = [
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, id);
       if (assessment !== null && identityOfAssessment(assessment) !== identityId) {
-        throw invalidRequest([{ path: "otp.assessment_id", message: "is not of this user" }]);
+        throw invalidRequest([{ path: "otp.assessment_id", message: "belongs to another user" }]);
       }
       const { method, backupCodesRemaining } = await askGuard(request, identityId, (guard, call) =>
         guard.verify(call, attempt, policy.lockout, assessment),
@@ -190,14 +193,14 @@ export const otpRoutes = [
       method: "post",
       path: "/v1/idp/user/backup-codes",
       name: "regenerateBackupCodes",
-      summary: "Make ten new backup codes, shown only here; the old ones die",
+      summary: "Create ten backup codes, which are shown once and replace the old ones",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
       query: userQuery,
       responses: {
         200: {
-          description: "The new codes.",
+          description: "The new backup codes.",
           body: z.object({
             user: z.object({
               id: z.string(),

@@ -1,4 +1,4 @@
-/** `/v1/tenants/:id/relocation` for the operator: moving a tenant's data to another database. */
+/** `/v1/tenants/:id/relocation`, for the operator: moves a tenant's data to another shard. */
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
@@ -11,7 +11,7 @@ import { relocate } from "../relocation/relocate.ts";
 import { tableNames } from "../relocation/row-store.ts";
 import type { Relocation } from "../relocation/store.ts";
 
-/** Pages in one request: the free plan of the platform allows 50 subrequests. */
+/** Pages that one request copies: the platform's free plan allows 50 subrequests. */
 const defaultPagesPerRequest = 14;
 const maxPagesPerRequest = 200;
 
@@ -22,12 +22,15 @@ const relocationSchema = z
     to: z.int().min(0),
     phase: z.enum(relocationPhases),
     done: z.boolean(),
-    table: z.string().nullable().meta({ description: "The one that is copied or compared." }),
-    copied: z.int().min(0).meta({ description: "Rows." }),
+    table: z
+      .string()
+      .nullable()
+      .meta({ description: "The table that is being copied or compared; null in other phases." }),
+    copied: z.int().min(0).meta({ description: "Number of copied rows." }),
     started_at: instant,
     switched_at: instant
       .nullable()
-      .meta({ description: "From then on the tenant lives in the new database." }),
+      .meta({ description: "When the tenant's data moved to the new shard; null before." }),
     finished_at: instant.nullable(),
   })
   .meta({ id: "Relocation" });
@@ -51,14 +54,17 @@ export const relocationRoutes = [
       method: "post",
       path: "/v1/tenants/:id/relocation",
       name: "relocateTenant",
-      summary: "Move a tenant's data to another database: the next slice, from where it was left",
+      summary: "Continue to move a tenant's data to another shard",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({
         relocation: z.strictObject({
-          shard: z.int().min(0).meta({ description: "0 is `DB`, 1 `DB_1` and so on." }),
+          shard: z
+            .int()
+            .min(0)
+            .meta({ description: "The new shard: 0 is `DB`, 1 is `DB_1` and so on." }),
           limit: z.int().min(1).max(maxPagesPerRequest).default(defaultPagesPerRequest).meta({
-            description: "Pages of rows in this request.",
+            description: "Maximum of pages of rows that this request processes.",
           }),
         }),
       }),
@@ -66,7 +72,7 @@ export const relocationRoutes = [
       responses: {
         200: {
           description:
-            "How far it has come. Send it again until it is done: the last part begins a minute after the switch.",
+            "The progress. Repeat the request until `done` is true. The last phase begins a minute after the switch.",
           body: z.object({ relocation: relocationSchema }),
         },
       },
@@ -75,12 +81,17 @@ export const relocationRoutes = [
     async (request) => {
       const { shard, limit } = request.body.relocation;
       const db = controlDb(request.env);
-      const relocation = await runOnce<Relocation>(request, operatorScope, db, async (remember) => {
-        const call = { ...request, now: request.arrivedAt };
-        const moved = await relocate(call, request.param("id"), shard, limit);
-        await runBatch(db, await remember(moved));
-        return moved;
-      });
+      const relocation = await runOnce<Relocation>(
+        request,
+        operatorScope,
+        db,
+        async (storeResult) => {
+          const call = { ...request, now: request.arrivedAt };
+          const progress = await relocate(call, request.param("id"), shard, limit);
+          await runBatch(db, await storeResult(progress));
+          return progress;
+        },
+      );
       return respond(200, { relocation: showRelocation(relocation) });
     },
   ),

@@ -1,4 +1,4 @@
-/** `/v1/sentinel`: how risky a session is. */
+/** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
@@ -37,7 +37,7 @@ export const sentinelRoutes = [
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
         sentinel: z.strictObject({
-          id: id.meta({ description: "Our identity id." }),
+          id: id.meta({ description: "Id of the identity." }),
           context: z.strictObject({
             ip: address,
             ua: plainText(0, maxAgentLength),
@@ -49,7 +49,7 @@ export const sentinelRoutes = [
       prepare: (env, arrivedAt) => prefetchNetwork(env.IP_REPUTATION, arrivedAt),
       responses: {
         200: {
-          description: "The session may go on, or should be asked for a second factor.",
+          description: "The session may continue, or should require a second factor.",
           body: z.object({
             status: z.enum(["authorized", "step_up_required"]),
             recommendation: z.enum(["allow", "challenge"]),
@@ -68,14 +68,14 @@ export const sentinelRoutes = [
         userId: context.user_id ?? null,
       });
       const { recommendation } = assessment;
-      const told = showAssessment(assessment);
+      const shown = showAssessment(assessment);
       if (recommendation === "deny") {
-        throw new AppError("high_risk", { fields: { ...told, recommendation } });
+        throw new AppError("high_risk", { fields: { ...shown, recommendation } });
       }
       return respond(200, {
         status:
           recommendation === "allow" ? ("authorized" as const) : ("step_up_required" as const),
-        ...told,
+        ...shown,
         recommendation,
       });
     },
@@ -85,7 +85,7 @@ export const sentinelRoutes = [
       method: "post",
       path: "/v1/sentinel/feedback",
       name: "judgeSession",
-      summary: "Say what an assessed session was; Sentinel learns from it",
+      summary: "Send the verdict on an assessed session, from which Sentinel learns",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
@@ -95,15 +95,15 @@ export const sentinelRoutes = [
         }),
       }),
       query: none,
-      responses: { 204: { description: "Taken." } },
+      responses: { 204: { description: "The verdict is recorded." } },
       errors: ["assessment_not_found"],
     },
     async (request) => {
-      const { assessment_id: given, outcome } = request.body.feedback;
+      const { assessment_id: id, outcome } = request.body.feedback;
       const { tenantId } = request.caller;
       await claim(request, tenantId, controlDb(request.env));
-      await askGuard(request, identityOfAssessment(given), (guard, call) =>
-        guard.recordFeedback(call, given, outcome),
+      await askGuard(request, identityOfAssessment(id), (guard, call) =>
+        guard.recordFeedback(call, id, outcome),
       );
       return respond(204, null);
     },

@@ -1,4 +1,4 @@
-/** `/v1/settings`: the tenant's policy. */
+/** `/v1/settings`: the tenant's settings. */
 import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
@@ -11,7 +11,7 @@ export const settingsRoutes = [
       method: "get",
       path: "/v1/settings",
       name: "getSettings",
-      summary: "The tenant's policy",
+      summary: "Get the tenant's settings",
       tag: "Tenancy",
       access: requirePermission("settings:write"),
       body: none,
@@ -27,7 +27,7 @@ export const settingsRoutes = [
       method: "patch",
       path: "/v1/settings",
       name: "changeSettings",
-      summary: "Change some of the tenant's policy; in force everywhere within 30 s",
+      summary: "Change some of the tenant's settings, everywhere within 30 s",
       tag: "Tenancy",
       access: requirePermission("settings:write"),
       body: z.strictObject({ settings: settingsPatchSchema }),

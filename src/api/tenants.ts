@@ -24,17 +24,18 @@ export const tenantRoutes = [
           mode: z.enum(["live", "test"]),
           jurisdiction: z.enum(jurisdictions).nullable().default(null).meta({
             description:
-              "Where the tenant's Durable Objects run and keep their data; fixed with the tenant. Null: anywhere.",
+              "Where the tenant's Durable Objects run and store their data. It cannot be changed later. Null: anywhere.",
           }),
           shard: z.int().min(0).default(0).meta({
-            description: "The database its data goes to: 0 is `DB`, 1 `DB_1` and so on.",
+            description: "The shard of the tenant's data: 0 is `DB`, 1 is `DB_1` and so on.",
           }),
         }),
       }),
       query: none,
       responses: {
         201: {
-          description: "The tenant, and a token with all permissions, shown only here.",
+          description:
+            "The tenant, and a token with all permissions. The token's secret is shown once.",
           body: z.object({
             tenant: z.object({
               id,

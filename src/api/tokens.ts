@@ -41,7 +41,7 @@ const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });
 export const issuedTokenSchema = z
   .object({
     ...tokenFields,
-    secret: z.string().meta({ description: "The API token itself, shown only here." }),
+    secret: z.string().meta({ description: "The API token itself, which is shown once." }),
   })
   .meta({ id: "IssuedApiToken" });
 
@@ -85,7 +85,7 @@ export const tokenRoutes = [
       query: none,
       responses: {
         201: {
-          description: "The token; its secret is shown only here.",
+          description: "The token. Its secret is shown once.",
           body: z.object({ token: issuedTokenSchema }),
         },
       },
@@ -115,7 +115,7 @@ export const tokenRoutes = [
       query: z.strictObject({ limit, after: id.optional() }),
       responses: {
         200: {
-          description: "Tokens that are not revoked; expired ones are among them.",
+          description: "The tokens that are not revoked, including expired ones.",
           body: z.object({
             tokens: z.array(tokenSchema),
             has_more: z.boolean(),
@@ -135,7 +135,7 @@ export const tokenRoutes = [
       method: "post",
       path: "/v1/tokens/:id/rotate",
       name: "rotateToken",
-      summary: "Replace an API token; the old one goes on for the overlap",
+      summary: "Replace an API token; the old one remains valid for the overlap",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: z.strictObject({
@@ -146,7 +146,7 @@ export const tokenRoutes = [
       query: none,
       responses: {
         201: {
-          description: "The new token; its secret is shown only here.",
+          description: "The new token. Its secret is shown once.",
           body: z.object({ token: issuedTokenSchema }),
         },
       },
@@ -163,12 +163,12 @@ export const tokenRoutes = [
       method: "delete",
       path: "/v1/tokens/:id",
       name: "revokeToken",
-      summary: "Revoke an API token; refused everywhere within 30 s",
+      summary: "Revoke an API token, everywhere within 30 s",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: none,
       query: none,
-      responses: { 204: { description: "Revoked." } },
+      responses: { 204: { description: "The token is revoked." } },
       errors: ["not_found"],
     },
     async (request) => {

@@ -1,4 +1,4 @@
-/** `/v1/idp/users` and `/v1/idp/user`: identities from provision to erasure. */
+/** `/v1/idp/users` and `/v1/idp/user`: identities from provisioning to erasure. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
 import { controlDb, dbFor, inTenantDb } from "../db/shards.ts";
@@ -46,7 +46,7 @@ function showProfile(profile: Profile): z.input<typeof profileSchema> {
     external_id: profile.externalId,
     status: profile.status,
     has_otp: profile.hasOtp,
-    // Passkeys are not offered yet; the field is the source document's.
+    // Passkeys are not supported yet; the contract has the field.
     has_passkeys: false,
     is_locked: profile.isLocked,
     failed_attempts: profile.failedAttempts,
@@ -59,7 +59,9 @@ function showProfile(profile: Profile): z.input<typeof profileSchema> {
   };
 }
 
-const profileResponses = { 200: { description: "The profile.", body: profileSchema } };
+const profileResponses = {
+  200: { description: "The profile of the identity.", body: profileSchema },
+};
 
 async function readFoundRecord(env: Env, tenantId: string, id: string): Promise<FoundRecord> {
   const row = await inTenantDb(env, tenantId, (db) => findRecord(db, tenantId, id));
@@ -74,7 +76,7 @@ export const identityRoutes = [
       method: "post",
       path: "/v1/idp/users",
       name: "provisionUser",
-      summary: "Link an external user to a managed identity",
+      summary: "Create an identity for an external user",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: z.strictObject({ user: z.strictObject({ external_id: externalId }) }),
@@ -92,7 +94,7 @@ export const identityRoutes = [
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, external_id);
       await claim(request, tenantId, controlDb(request.env));
-      // Beside the call, for a guard that has nothing: it only reads.
+      // The record follows the call of the guard as a stream, for a guard without state.
       const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
       const profile = await askGuard(request, identityId, (guard, call) =>
         guard.provision(call, external_id, record),
@@ -113,7 +115,7 @@ export const identityRoutes = [
       responses: {
         200: {
           description:
-            "A page of identities in the order of their ids. With `status` it may be short, even empty, and yet not be the last: see `has_more`.",
+            "A page of identities in the order of their ids. With `status` a page may be short or empty although `has_more` is true.",
           body: z.object({
             users: z.array(z.object({ id, external_id: z.string(), status, created_at: instant })),
             has_more: z.boolean(),
@@ -139,7 +141,7 @@ export const identityRoutes = [
       method: "get",
       path: "/v1/idp/user",
       name: "getUser",
-      summary: "The identity's profile",
+      summary: "Get the profile of an identity",
       tag: "Identities",
       access: requirePermission("idp:read"),
       body: none,
@@ -181,7 +183,7 @@ export const identityRoutes = [
       method: "post",
       path: "/v1/idp/user/unlock",
       name: "unlockUser",
-      summary: "End a lock and forget the failures",
+      summary: "Unlock an identity and reset its failures",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: none,
@@ -202,12 +204,12 @@ export const identityRoutes = [
       method: "delete",
       path: "/v1/idp/user",
       name: "eraseUser",
-      summary: "Erase an identity and all that is kept of the person (GDPR art. 17)",
+      summary: "Erase an identity and everything about the person (GDPR art. 17)",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: none,
       query: userQuery,
-      responses: { 204: { description: "Erased." } },
+      responses: { 204: { description: "The identity is erased." } },
       errors: ["user_not_found"],
     },
     async (request) => {

@@ -1,4 +1,4 @@
-/** The OpenAPI document as one page of HTML: no script, no outside host. */
+/** The OpenAPI document as one HTML page, without scripts and without other hosts. */
 import { html, raw } from "hono/html";
 import type { OpenApiDocument } from "./openapi.ts";
 
@@ -19,13 +19,13 @@ const methods = ["get", "post", "patch", "delete"] as const;
 
 type Operation = NonNullable<NonNullable<OpenApiDocument["paths"]>[string]["get"]>;
 
-interface Listed {
+interface ListedOperation {
   readonly method: string;
   readonly path: string;
   readonly operation: Operation;
 }
 
-function operationsOf(document: OpenApiDocument): Listed[] {
+function operationsOf(document: OpenApiDocument): ListedOperation[] {
   return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
     methods.flatMap((method) => {
       const operation = item[method];
@@ -34,32 +34,32 @@ function operationsOf(document: OpenApiDocument): Listed[] {
   );
 }
 
-/** Text with `code` between backticks, as the document's descriptions have it. */
-function prose(text = "") {
+/** Descriptions mark code with backticks. */
+function renderProse(text = "") {
   return text
     .split("`")
     .map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
-function shown(title: string, value: unknown) {
+function renderJson(title: string, value: unknown) {
   return value === undefined
     ? ""
     : html`<h4>${title}</h4><pre><code>${JSON.stringify(value, null, 2)}</code></pre>`;
 }
 
-function operationHtml({ method, path, operation }: Listed) {
+function renderOperation({ method, path, operation }: ListedOperation) {
   const responses = Object.entries(operation.responses ?? {});
   return html`<details id="${operation.operationId ?? ""}">
     <summary>
       <code><span class="method">${method}</span>${path}</code>
       <span class="summary">${operation.summary ?? ""}</span>
     </summary>
-    <p>${prose(operation.description)}</p>
-    ${shown("Parameters", operation.parameters)} ${shown("Request body", operation.requestBody)}
-    <h4>Answers</h4>
+    <p>${renderProse(operation.description)}</p>
+    ${renderJson("Parameters", operation.parameters)} ${renderJson("Request body", operation.requestBody)}
+    <h4>Responses</h4>
     ${responses.map(
       ([status, response]) =>
-        html`<details><summary><code>${status}</code></summary>${shown("", response)}</details>`,
+        html`<details><summary><code>${status}</code></summary>${renderJson("", response)}</details>`,
     )}
   </details>`;
 }
@@ -79,19 +79,19 @@ export async function renderDocsPage(document: OpenApiDocument): Promise<string>
       </head>
       <body>
         <h1>${document.info.title} API <small>${document.info.version}</small></h1>
-        <p>${prose(document.info.description)}</p>
+        <p>${renderProse(document.info.description)}</p>
         <nav>
           <a href="/openapi.json">openapi.json</a>
           ${[...byTag.keys()].map((tag) => html`<a href="#${tag}">${tag}</a>`)}
         </nav>
         ${[...byTag].map(
-          ([tag, listed]) => html`<h2 id="${tag}">${tag}</h2>${listed.map(operationHtml)}`,
+          ([tag, listed]) => html`<h2 id="${tag}">${tag}</h2>${listed.map(renderOperation)}`,
         )}
         <h2>Shared schemas</h2>
         ${Object.entries(document.components?.schemas ?? {}).map(
           ([name, schema]) => html`<details id="schema-${name}">
             <summary><code>${name}</code></summary>
-            ${shown("", schema)}
+            ${renderJson("", schema)}
           </details>`,
         )}
       </body>

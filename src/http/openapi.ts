@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, made from the routes and so from the schemas that validate. */
+/** The OpenAPI 3.1 document, generated from the routes and thus from the schemas that validate requests. */
 import { type ZodRawShape, z } from "zod";
 import {
   createDocument,
@@ -11,21 +11,23 @@ import { keyHeader, keyPattern } from "./idempotency-key.ts";
 import { type RouteDefinition, none, type Route } from "./route.ts";
 import { id, instant } from "./schemas.ts";
 
-/** What error bodies hold besides `error`, `code` and `request_id`. */
+/** Fields of error bodies besides `error`, `code` and `request_id`. */
 const errorFields: Partial<Record<ErrorCode, ZodRawShape>> = {
   invalid_request: { issues: z.array(z.object({ path: z.string(), message: z.string() })) },
   invalid_code: {
     attempts_remaining: z.int().min(0),
-    locked_until: instant.nullable().meta({ description: "Set when this failure locked." }),
+    locked_until: instant
+      .nullable()
+      .meta({ description: "Set where this failure locked the user." }),
   },
   user_locked: { locked_until: instant.nullable(), retry_after_seconds: z.int().nullable() },
 };
 
 const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
-  missing_token: ["WWW-Authenticate", "RFC 6750"],
+  missing_token: ["WWW-Authenticate", "The challenge of RFC 6750."],
   insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
   user_locked: ["Retry-After", "Seconds until the lock ends."],
-  rate_limited: ["Retry-After", "Seconds."],
+  rate_limited: ["Retry-After", "Seconds until the limit resets."],
 };
 
 function errorsOf({ method, access, body, errors = [] }: RouteDefinition): ErrorCode[] {
@@ -40,21 +42,21 @@ function errorsOf({ method, access, body, errors = [] }: RouteDefinition): Error
   return [...codes, ...errors];
 }
 
-/** Schemas of error bodies by name, so that equal ones are one component of the document. */
+/** Schemas of error bodies by name, so that equal ones become one component of the document. */
 type ErrorSchemas = Map<string, z.ZodType>;
 
-function componentName(codes: readonly ErrorCode[]): string {
+function componentNameOf(codes: readonly ErrorCode[]): string {
   const capitalised = codes.join("_or_").split("_");
-  return `Error_${capitalised.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("")}`;
+  return `Error_${capitalised.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("")}`;
 }
 
-function errorSchema(
+function createErrorSchema(
   codes: readonly ErrorCode[],
   definition: RouteDefinition,
   known: ErrorSchemas,
 ): z.ZodType {
-  const own = codes.some((code) => definition.errorFields?.[code] !== undefined);
-  const name = componentName(codes) + (own ? `_${definition.name}` : "");
+  const hasOwnFields = codes.some((code) => definition.errorFields?.[code] !== undefined);
+  const name = componentNameOf(codes) + (hasOwnFields ? `_${definition.name}` : "");
   const fields = codes.flatMap((code) =>
     Object.entries({ ...errorFields[code], ...definition.errorFields?.[code] }),
   );
@@ -62,7 +64,7 @@ function errorSchema(
     known.get(name) ??
     z
       .object({
-        error: z.string().meta({ description: "What is wrong and what to do." }),
+        error: z.string().meta({ description: "What is wrong, and what to do about it." }),
         code: z.enum(codes),
         request_id: id,
         ...Object.fromEntries(fields.map(([field, type]) => [field, z.optional(type)])),
@@ -72,19 +74,19 @@ function errorSchema(
   return schema;
 }
 
-function errorResponses(
+function createErrorResponses(
   definition: RouteDefinition,
   known: ErrorSchemas,
 ): ZodOpenApiOperationObject["responses"] {
   const byStatus = Map.groupBy(errorsOf(definition), statusOf);
   return Object.fromEntries(
     [...byStatus].map(([status, codes]) => {
-      const named = codes.flatMap((code) => {
+      const headersOfCodes = codes.flatMap((code) => {
         const header = errorHeaders[code];
         return header === undefined ? [] : [header];
       });
       const headers = Object.fromEntries(
-        named.map(([name, description]) => [
+        headersOfCodes.map(([name, description]) => [
           name,
           { description, schema: { type: "string" as const } },
         ]),
@@ -94,32 +96,36 @@ function errorResponses(
         {
           description: codes.map((code) => `\`${code}\`: ${messageOf(code)}`).join("\n\n"),
           headers,
-          content: { "application/json": { schema: errorSchema(codes, definition, known) } },
+          content: { "application/json": { schema: createErrorSchema(codes, definition, known) } },
         },
       ];
     }),
   );
 }
 
-/** Headers of answers besides their body's. */
-function answerHeaders({ method, access }: RouteDefinition) {
+/** Headers of successful responses, besides their content type. */
+function responseHeadersOf({ method, access }: RouteDefinition) {
   const isLimited = access.kind !== "public" && access.kind !== "operator";
   const header = (description: string) => ({ description, schema: { type: "string" as const } });
   return {
     ...(method === "post"
-      ? { "Idempotent-Replayed": header("`true` where an earlier request had this answer.") }
+      ? {
+          "Idempotent-Replayed": header(
+            "`true` where this is the response of an earlier request with the same key.",
+          ),
+        }
       : {}),
     ...(isLimited
       ? {
           "RateLimit-Policy": header("Limits that the request counted against."),
-          RateLimit: header("What is left of those of which that is known."),
+          RateLimit: header("Remaining quota per limit, where known."),
         }
       : {}),
   };
 }
 
-function answerResponses(definition: RouteDefinition): ZodOpenApiOperationObject["responses"] {
-  const headers = answerHeaders(definition);
+function createResponses(definition: RouteDefinition): ZodOpenApiOperationObject["responses"] {
+  const headers = responseHeadersOf(definition);
   return Object.fromEntries(
     Object.entries(definition.responses).map(([status, { description, body, contentType }]) => [
       status,
@@ -137,18 +143,22 @@ function answerResponses(definition: RouteDefinition): ZodOpenApiOperationObject
 const postHeaders = z.object({
   [keyHeader]: z.string().regex(keyPattern).optional().meta({
     description:
-      "Of your choice, new for each request: the same request with it, within 24 hours, has the first answer (`Idempotent-Replayed: true`) and changes nothing.",
+      "A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.",
   }),
 });
 
-function operationOf(definition: RouteDefinition, errors: ErrorSchemas): ZodOpenApiOperationObject {
+function createOperation(
+  definition: RouteDefinition,
+  errors: ErrorSchemas,
+): ZodOpenApiOperationObject {
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
   const params = z.object(Object.fromEntries(names.map((name) => [name, id])));
   return {
     operationId: definition.name,
     summary: definition.summary,
-    description: access.kind === "public" ? "No token." : `Permission: \`${access.kind}\`.`,
+    description:
+      access.kind === "public" ? "Requires no token." : `Permission: \`${access.kind}\`.`,
     tags: [definition.tag],
     security: access.kind === "public" ? [] : [{ bearer: [] }],
     requestParams: {
@@ -159,7 +169,7 @@ function operationOf(definition: RouteDefinition, errors: ErrorSchemas): ZodOpen
     ...(body === none
       ? {}
       : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
-    responses: { ...answerResponses(definition), ...errorResponses(definition, errors) },
+    responses: { ...createResponses(definition), ...createErrorResponses(definition, errors) },
   };
 }
 
@@ -168,7 +178,7 @@ export function createOpenApiDocument(routes: readonly Route[]) {
   const errors: ErrorSchemas = new Map();
   for (const { definition } of routes) {
     const path = definition.path.replaceAll(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [definition.method]: operationOf(definition, errors) };
+    paths[path] = { ...paths[path], [definition.method]: createOperation(definition, errors) };
   }
   return createDocument({
     openapi: "3.1.0",
@@ -176,13 +186,18 @@ export function createOpenApiDocument(routes: readonly Route[]) {
       title: "Edge IDP",
       version: packageJson.version,
       description:
-        "Multi-tenant identity provider and MFA API. Every error body is an object with `error`, `code` and `request_id`; unknown fields are refused.",
+        "Multi-tenant identity provider and MFA API. Every error body is an object with `error`, `code` and `request_id`; unknown fields are rejected.",
     },
     servers: [{ url: "/" }],
     paths,
     components: {
       securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "An API token of the tenant." },
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description:
+            "The tenant's API token, or the operator token where the permission is `operator`.",
+        },
       },
     },
   });

@@ -1,6 +1,6 @@
 /**
- * Rate limits as the edge applies and tells them. The one at the edge is a ceiling against a client gone
- * wild, not a security decision: that is the guard's, as are the exact limits of each identity.
+ * The rate limit of a token, and the headers that show all limits. The edge only stops clients that
+ * send far too much. Exact limits and security decisions belong to the guard.
  *
  * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (draft 10).
  */
@@ -8,59 +8,59 @@ import { BoundedMap } from "../bounded-map.ts";
 import { within } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
 
-/** A limit that a request counted against. */
+/** A limit that a request counted against, and its state. */
 export interface RateLimit {
   readonly name: string;
-  /** Requests in a window. */
+  /** Requests allowed per window. */
   readonly requests: number;
   readonly windowSeconds: number;
-  /** Requests left in the present window; null where that is not known. */
+  /** Requests left in the current window; null where that is unknown. */
   readonly remaining: number | null;
-  /** Until the window ends. */
+  /** Seconds until the window ends. */
   readonly resetSeconds: number;
 }
 
-/** As wrangler.toml sets it. */
-const ofToken = { name: "token", requests: 1000, windowSeconds: 10 };
-const windowMs = ofToken.windowSeconds * 1000;
+/** The limit in wrangler.toml. */
+const tokenLimit = { name: "token", requests: 1000, windowSeconds: 10 };
+const windowMs = tokenLimit.windowSeconds * 1000;
 /**
- * Requests of a token in a window that an isolate lets pass by its own count: a tenth of the limit. A token
- * asked with so rarely costs the limiter no call. One that was busy is asked about from its next window's
- * first request on, so a client gone wild passes so often once in each isolate, and no more.
+ * Requests of a token that an isolate accepts in a window without asking the limiter: a tenth of the limit.
+ * After a busy window, an isolate asks for every request of the next one, so a client that floods the
+ * service receives the allowance once.
  */
-const passedUnasked = 100;
-const maxCounted = 10_000;
-/** As long as for any store. */
+const localAllowance = 100;
+const maxWindows = 10_000;
+/** The same as for stores. */
 const limiterTimeoutMs = 2_000;
 
 interface Window {
   readonly endsAt: number;
-  /** The window before this one, right before it, had more. */
+  /** The window immediately before this one exceeded the local allowance. */
   readonly followsBusy: boolean;
   count: number;
 }
 
-const windows = new BoundedMap<string, Window>({ maxEntries: maxCounted });
+const windows = new BoundedMap<string, Window>({ maxEntries: maxWindows });
 
-function windowAt(tokenId: string, now: number): Window {
+function openWindow(tokenId: string, now: number): Window {
   const last = windows.get(tokenId);
   if (last !== undefined && now < last.endsAt && now >= last.endsAt - windowMs) return last;
   const followsBusy =
-    last !== undefined && last.count > passedUnasked && now < last.endsAt + windowMs;
+    last !== undefined && last.count > localAllowance && now < last.endsAt + windowMs;
   const window = { endsAt: now + windowMs, followsBusy, count: 0 };
   windows.set(tokenId, window);
   return window;
 }
 
-/** Whether this isolate has had so few requests of the token that the limiter need not be asked. */
-function isRare(tokenId: string, now: number): boolean {
-  const window = windowAt(tokenId, now);
+/** Counts a request, and returns whether the isolate may accept it without asking the limiter. */
+function countLocally(tokenId: string, now: number): boolean {
+  const window = openWindow(tokenId, now);
   window.count += 1;
-  return !window.followsBusy && window.count <= passedUnasked;
+  return !window.followsBusy && window.count <= localAllowance;
 }
 
-/** A limiter out of reach lets the request pass. */
-async function isWithin(env: Env, tokenId: string): Promise<boolean> {
+/** An unreachable limiter accepts the request. */
+async function askLimiter(env: Env, tokenId: string): Promise<boolean> {
   try {
     const limited = env.TOKEN_RATE_LIMIT.limit({ key: tokenId });
     return (await within(limiterTimeoutMs, limited)).success;
@@ -70,17 +70,23 @@ async function isWithin(env: Env, tokenId: string): Promise<boolean> {
   }
 }
 
-/** Counts a request of the token. It may pass unless nothing remains. @param now real time, Unix ms */
+/** Counts a request. The token is over its limit where `remaining` is 0. @param now real time, Unix ms */
 export async function countRequest(env: Env, tokenId: string, now: number): Promise<RateLimit> {
-  const mayPass = isRare(tokenId, now) || (await isWithin(env, tokenId));
-  return { ...ofToken, remaining: mayPass ? null : 0, resetSeconds: ofToken.windowSeconds };
+  const isWithinLimit = countLocally(tokenId, now) || (await askLimiter(env, tokenId));
+  return {
+    ...tokenLimit,
+    remaining: isWithinLimit ? null : 0,
+    resetSeconds: tokenLimit.windowSeconds,
+  };
 }
 
-/** The headers that tell of the limits, as names and values. */
-export function formatRateLimitHeaders(rates: readonly RateLimit[]): (readonly [string, string])[] {
+/** Pairs of header name and value. */
+export function formatRateLimitHeaders(
+  rateLimits: readonly RateLimit[],
+): (readonly [string, string])[] {
   const policies: string[] = [];
   const states: string[] = [];
-  for (const { name, requests, windowSeconds, remaining, resetSeconds } of rates) {
+  for (const { name, requests, windowSeconds, remaining, resetSeconds } of rateLimits) {
     policies.push(`"${name}";q=${requests};w=${windowSeconds}`);
     if (remaining !== null) states.push(`"${name}";r=${remaining};t=${resetSeconds}`);
   }

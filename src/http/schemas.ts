@@ -1,25 +1,26 @@
-/** The building blocks of requests and answers, each defined once. */
+/** Schemas that several routes share. */
 import { z } from "zod";
 import { idPattern } from "../crypto/id.ts";
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches what is rejected.
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** Text of the given number of characters (code points), kept and compared exactly as sent. */
-export function plainText(shortest: number, longest: number) {
+/** Text of a number of characters (code points). It is stored and compared exactly as sent. */
+export function plainText(min: number, max: number) {
   return z
     .string()
-    .refine((text) => text.isWellFormed(), "must not hold a lone surrogate")
-    .refine((text) => !controlCharacter.test(text), "must not hold control characters")
+    .refine((text) => text.isWellFormed(), "must not contain a lone surrogate")
+    .refine((text) => !controlCharacter.test(text), "must not contain control characters")
     .refine((text) => {
       const { length } = [...text];
-      return length >= shortest && length <= longest;
-    }, `must have ${shortest} to ${longest} characters`)
-    .meta({ minLength: shortest, maxLength: longest });
+      return length >= min && length <= max;
+    }, `must have ${min} to ${max} characters`)
+    .meta({ minLength: min, maxLength: max });
 }
 
 export const externalId = plainText(1, 255).meta({
-  description: "The tenant's own id of the user: opaque, case-sensitive, compared exactly.",
+  description:
+    "The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.",
   examples: ["ORG_USR_9921_AFG"],
 });
 
@@ -28,16 +29,16 @@ export const id = z
   .refine((text) => idPattern.test(text), "must be 24 lower-case hex digits")
   .meta({ pattern: idPattern.source, examples: ["6908bffd1c2e4a5b9d7f0a31"] });
 
-/** A hash in an answer. */
+/** A hash in a response. */
 export const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
   .meta({ description: "SHA-256, hex." });
 
-/** An RFC 3339 instant in an answer. */
+/** An RFC 3339 time in a response. */
 export const instant = z.iso.datetime().meta({ examples: ["2026-08-15T09:30:00.000Z"] });
 
-/** An RFC 3339 instant in a request, read as Unix ms. */
+/** An RFC 3339 time in a request, converted to Unix ms. */
 export const requestInstant = z
   .string()
   .refine(
@@ -50,7 +51,7 @@ export const requestInstant = z
 const maxPageSize = 100;
 const defaultPageSize = 20;
 
-/** `limit` of a page, 1 to 100. */
+/** The `limit` of a page, 1 to 100. */
 export const limit = z
   .string()
   .refine(
@@ -61,21 +62,21 @@ export const limit = z
   .transform(Number)
   .default(defaultPageSize);
 
-/** A whole number in a query, from the given one on. */
-export function integerFrom(least: number) {
+/** A whole number in a query, of at least `min`. */
+export function integerFrom(min: number) {
   return z
     .string()
     .refine(
-      (text) => /^(0|[1-9][0-9]{0,14})$/.test(text) && Number(text) >= least,
-      `must be a whole number from ${least} on`,
+      (text) => /^(0|[1-9][0-9]{0,14})$/.test(text) && Number(text) >= min,
+      `must be a whole number of at least ${min}`,
     )
-    .meta({ type: "integer", minimum: least })
+    .meta({ type: "integer", minimum: min })
     .transform(Number);
 }
 
 export const userQuery = z.strictObject({ externalUserId: externalId });
 
-/** Splits what was read with one row too many into a page and its cursor. */
+/** Converts rows to a page and its cursor. The caller reads one row more than the page's size. */
 export function pageOf<T extends { readonly id: string }>(rows: readonly T[], size: number) {
   const page = rows.slice(0, size);
   const hasMore = rows.length > size;

@@ -24,11 +24,11 @@ export function resolveRequestTime(
 ): number {
   if (value === undefined) return realTime;
   if (mode === "live") {
-    throw invalidRequest([{ path: header, message: "is for tokens of test tenants only" }]);
+    throw invalidRequest([{ path: header, message: "requires a token of a test tenant" }]);
   }
   const time = instant.safeParse(value).success ? Date.parse(value) : Number.NaN;
   if (!(time >= 0 && time <= maxTime)) {
-    throw invalidRequest([{ path: header, message: "must be an RFC 3339 time from 1970 on" }]);
+    throw invalidRequest([{ path: header, message: "must be an RFC 3339 time from 1970 to 9999" }]);
   }
   return time;
 }

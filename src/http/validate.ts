@@ -19,15 +19,23 @@ const typeNames: Readonly<Record<string, string>> = {
   array: "a list",
 };
 
-/** A message of ours, which never holds the value that was sent: it may be a code. */
+const countedUnits: Readonly<Record<string, string>> = { string: "character(s)", array: "item(s)" };
+
+/** Such as "have at least 1 item(s)" for a list, or "be at least 1" for a number. */
+function boundOf(origin: string, bound: string): string {
+  const unit = countedUnits[origin];
+  return unit === undefined ? `be ${bound}` : `have ${bound} ${unit}`;
+}
+
+/** Our own message. It never contains the value that was sent, which may be a code. */
 function messageOf(issue: ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
       return `must be ${typeNames[issue.expected] ?? issue.expected}`;
     case "too_small":
-      return `must be ${issue.origin === "string" || issue.origin === "array" ? "longer" : "more"}: ${issue.minimum} at least`;
+      return `must ${boundOf(issue.origin, `at least ${issue.minimum}`)}`;
     case "too_big":
-      return `must be ${issue.origin === "string" || issue.origin === "array" ? "shorter" : "less"}: ${issue.maximum} at most`;
+      return `must ${boundOf(issue.origin, `at most ${issue.maximum}`)}`;
     case "invalid_value":
       return `must be one of ${issue.values.map((value) => String(value)).join(", ")}`;
     case "custom":

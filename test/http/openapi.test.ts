@@ -26,7 +26,7 @@ describe("The OpenAPI document", () => {
       const path = definition.path.replaceAll(/:(\w+)/g, "{$1}");
       expect(paths[path]?.[definition.method]).toMatchObject({
         operationId: definition.name,
-        description: kind === "public" ? "No token." : `Permission: \`${kind}\`.`,
+        description: kind === "public" ? "Requires no token." : `Permission: \`${kind}\`.`,
         security: kind === "public" ? [] : [{ bearer: [] }],
       });
     }
