@@ -15,7 +15,9 @@ export const assessmentId = z
 export const assessmentFields = {
   risk_score: z.number().min(0).max(1),
   assessment_id: assessmentId,
-  model: z.string().meta({ description: "Names the set of signals and weights." }),
+  model: z
+    .string()
+    .meta({ description: "The name of the model, which fixes the signals and their weights." }),
   reasons: z
     .array(
       z.object({

@@ -65,7 +65,7 @@ const eventSchema = z
       .meta({ description: "The digest of `personal` that the leaf contains." }),
     erased: z
       .boolean()
-      .meta({ description: "True where the user was erased, and `personal` with the user." }),
+      .meta({ description: "True where `personal` was erased together with the user." }),
   })
   .meta({ id: "AuditEvent" });
 

@@ -8,7 +8,7 @@ const maxBytes = 16 * 1024;
 const bodyTimeoutMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
-/** What later steps find instead of a validator's output. */
+/** Stands in for the output of a validator. */
 const noBody: ValidBody<object> = { body: {}, sent: {} };
 
 const limitSize = bodyLimit({

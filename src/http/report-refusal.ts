@@ -11,7 +11,7 @@ export function reportIfRefused(route: string): Step {
     const { error } = c;
     if (!(error instanceof AppError) || error.isRecorded || !isReportedRefusal(error.code)) return;
     const presentedToken = c.get("presentedToken");
-    // Without a token that has a record, the request belongs to no tenant.
+    // A token without a record belongs to no tenant.
     if (presentedToken === undefined) return;
     const refused = {
       ...presentedToken,

@@ -91,7 +91,7 @@ function startPreparing<Caller, Prepared>(
   };
 }
 
-/** What the steps before have found. */
+/** Collects the results of the previous steps. */
 function requestContextOf<Caller, Body, Query, Prepared>(
   c: ValidContext<Caller, Body, Query, Prepared>,
 ): RequestContext<Caller, Body, Query, Prepared> {
