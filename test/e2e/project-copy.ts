@@ -4,22 +4,21 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 /** What belongs to this machine, not to the project. */
-const leftOut = new Set(["node_modules", ".git", ".wrangler", ".dev", ".dev.vars", "dist"]);
+const excluded = new Set(["node_modules", ".git", ".wrangler", ".dev", ".dev.vars", "dist"]);
 
-export interface Workplace {
-  /** The copy of the project. */
+export interface ProjectCopy {
   readonly project: string;
-  /** For files of the check itself. */
+  /** A directory for the check's own files. */
   readonly scratch: string;
   readonly remove: () => void;
 }
 
-export function makeWorkplace(root: string): Workplace {
+export function copyProject(root: string): ProjectCopy {
   const directory = mkdtempSync(join(tmpdir(), "edge-idp-e2e-"));
   const project = join(directory, "project");
   const scratch = join(directory, "scratch");
   mkdirSync(scratch);
-  const isProject = (source: string) => source === root || !leftOut.has(basename(source));
+  const isProject = (source: string) => source === root || !excluded.has(basename(source));
   cpSync(root, project, { recursive: true, filter: isProject });
   symlinkSync(join(root, "node_modules"), join(project, "node_modules"), "junction");
   return {

@@ -1,10 +1,10 @@
-/** Reads a section of the README as a list of things to do: commands, and the answer shown. */
+/** Reads a Markdown document as a list of steps: commands, and the answer that the document shows. */
 
 export interface Step {
   readonly kind: "step";
   readonly title: string;
   readonly commands: string;
-  /** The answer the README shows; undefined where it shows none. */
+  /** Undefined where the document shows no answer. */
   readonly answer: string | undefined;
 }
 
@@ -13,23 +13,29 @@ export type Item = Step | { readonly kind: "restart" };
 const restartMarker = "<!-- e2e: restart -->";
 
 /** The lines of a second-level section, without its heading. */
-function linesOf(text: string, heading: string): string[] {
-  const lines = text.split("\n");
+function linesOfSection(lines: readonly string[], heading: string): readonly string[] {
   const start = lines.indexOf(`## ${heading}`);
-  if (start === -1) throw new Error(`The README has no section "${heading}"`);
+  if (start === -1) throw new Error(`The document has no section "${heading}"`);
   const end = lines.findIndex((line, index) => index > start && line.startsWith("## "));
   return lines.slice(start + 1, end === -1 ? undefined : end);
 }
 
-/** Each `sh` block is a step, and the `json` or `text` block that follows is its answer. */
-export function itemsOf(text: string, heading: string): Item[] {
+/**
+ * Each `sh` block is a step, and the `json` or `text` block that follows is its answer. Blocks in other
+ * languages are skipped.
+ * @param section only the second-level section with this heading; without it the whole document
+ */
+export function readItems(text: string, section?: string): Item[] {
+  const allLines = text.split("\n");
+  const lines = section === undefined ? allLines : linesOfSection(allLines, section);
   const items: Item[] = [];
   const seen = new Map<string, number>();
-  let title = heading;
+  let title = section ?? "Start";
   let block: { language: string; lines: string[] } | undefined;
-  for (const line of linesOf(text, heading)) {
+  for (const line of lines) {
     if (block === undefined) {
-      if (line.startsWith("### ")) title = line.slice(4);
+      const [, heading] = /^#{2,3} (.*)/.exec(line) ?? [];
+      if (heading !== undefined) title = heading;
       else if (line === restartMarker) items.push({ kind: "restart" });
       else if (line.startsWith("```")) block = { language: line.slice(3), lines: [] };
       continue;
@@ -44,10 +50,10 @@ export function itemsOf(text: string, heading: string): Item[] {
       seen.set(title, count);
       const name = count === 1 ? title : `${title} (${count})`;
       items.push({ kind: "step", title: name, commands: content, answer: undefined });
-    } else {
+    } else if (block.language === "json" || block.language === "text") {
       const step = items.at(-1);
       if (step?.kind !== "step" || step.answer !== undefined) {
-        throw new Error(`The README shows an answer without a command under "${title}"`);
+        throw new Error(`The document shows an answer without a command under "${title}"`);
       }
       items[items.length - 1] = { ...step, answer: content };
     }
