@@ -10,9 +10,9 @@ import {
 } from "../audit/event.ts";
 import { listEvents } from "../audit/store.ts";
 import { type ExportedEvent, exportTrail } from "../audit/tree/export.ts";
-import { newestHead } from "../audit/tree/prove.ts";
+import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
-import { dbFor } from "../db/shards.ts";
+import { findTenantDb } from "../db/shards.ts";
 import { deliverGuard } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -127,7 +127,7 @@ export const auditRoutes = [
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
       // Asked about one identity, the trail is complete: its guard tells first what it still holds.
       if (identityId !== undefined) await deliverGuard(exchange, identityId);
-      const db = await dbFor(env, tenantId);
+      const db = await findTenantDb(env, tenantId);
       const { events, nextAfter } = await listEvents(
         db,
         tenantId,
@@ -171,7 +171,7 @@ export const auditRoutes = [
     },
     async (exchange) => {
       const { from = 0, to } = exchange.query;
-      const { size } = await newestHead(exchange);
+      const { size } = await findNewestHead(exchange);
       const below = Math.min(to ?? size, size);
       return new Response(exportTrail(exchange, { from, below }, exportedEvent), {
         headers: { "Content-Type": "application/x-ndjson" },

@@ -16,7 +16,7 @@ export interface DecryptedEvent extends StoredEvent {
 }
 
 /** Null for a key that somebody altered: what was sealed under it opens no more. */
-async function keyOrNull(
+async function tryOpenAuditKey(
   config: Config,
   owner: Owner,
   stored: AuditKey,
@@ -30,7 +30,7 @@ async function keyOrNull(
 }
 
 /** The keys of the events' identities, with their ids. An erased identity has none. */
-async function keysOf(
+async function openAuditKeys(
   db: Database,
   config: Config,
   tenantId: string,
@@ -43,7 +43,7 @@ async function keysOf(
   const stored = await findAuditKeys(db, tenantId, [...new Set(identityIds)]);
   const opened = [...stored].map(async ([identityId, key]) => {
     const owner = { tenantId, identityId };
-    return [identityId, { id: key.id, key: await keyOrNull(config, owner, key) }] as const;
+    return [identityId, { id: key.id, key: await tryOpenAuditKey(config, owner, key) }] as const;
   });
   return new Map(await Promise.all(opened));
 }
@@ -55,7 +55,7 @@ export async function decryptEvents(
   tenantId: string,
   events: readonly StoredEvent[],
 ): Promise<DecryptedEvent[]> {
-  const keys = await keysOf(db, config, tenantId, events);
+  const keys = await openAuditKeys(db, config, tenantId, events);
   return await Promise.all(
     events.map(async (event): Promise<DecryptedEvent> => {
       const { personal, personalDigest, targetId } = event;

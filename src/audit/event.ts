@@ -1,6 +1,6 @@
 /** The vocabulary of the audit trail. docs/audit.md lists what each action means. */
 import { z } from "zod";
-import { derivedId } from "../crypto/id.ts";
+import { deriveId } from "../crypto/id.ts";
 
 export const actorTypes = ["api_token", "operator", "system"] as const;
 
@@ -122,7 +122,7 @@ export const auditEventSchema: z.ZodType<AuditEvent> = z
  * The event of an act on a tenant, its settings or its tokens, which happens in D1 alone.
  * @param order among the events of one request
  */
-export function tenantEvent(
+export function createTenantEvent(
   tenantId: string,
   by: { readonly now: number; readonly actor: Actor; readonly requestId: string },
   target: { readonly type: "tenant" | "api_token"; readonly id: string },
@@ -130,7 +130,7 @@ export function tenantEvent(
   order = 0,
 ): AuditEvent {
   return {
-    id: derivedId(by.now, order, tenantId, by.requestId, entry.action, target.id),
+    id: deriveId(by.now, order, tenantId, by.requestId, entry.action, target.id),
     tenantId,
     at: by.now,
     actor: by.actor,

@@ -7,7 +7,7 @@
  * shows it has its leaf too.
  */
 import { utf8 } from "../crypto/bytes.ts";
-import { canonicalDigest, canonicalJson } from "../crypto/canonical.ts";
+import { digestCanonicalJson, toCanonicalJson } from "../crypto/canonical.ts";
 import type { AuditDetails, PersonalParts } from "./event.ts";
 
 /** An event in the form in which it is hashed; times are RFC 3339. */
@@ -30,11 +30,11 @@ export interface NoncedParts extends PersonalParts {
   readonly nonce: string;
 }
 
-export function leafData(leaf: Leaf): Uint8Array {
-  return utf8(canonicalJson(leaf));
+export function encodeLeaf(leaf: Leaf): Uint8Array {
+  return utf8(toCanonicalJson(leaf));
 }
 
 /** SHA-256, hex. */
-export function personalDigest(parts: NoncedParts): string {
-  return canonicalDigest(parts);
+export function digestPersonalParts(parts: NoncedParts): string {
+  return digestCanonicalJson(parts);
 }

@@ -8,7 +8,7 @@ import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
 import type { PersonalParts } from "./event.ts";
-import { type NoncedParts, personalDigest } from "./leaf.ts";
+import { type NoncedParts, digestPersonalParts } from "./leaf.ts";
 
 const keyBytes = 32;
 const keyIdBytes = 8;
@@ -42,7 +42,7 @@ const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
   nonce: z.string(),
 });
 
-function random(bytes: number): Uint8Array<ArrayBuffer> {
+function randomBytes(bytes: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(bytes));
 }
 
@@ -50,9 +50,9 @@ function contextOf({ tenantId, identityId }: Owner, purpose: SealContext["purpos
   return { tenantId, identityId, purpose };
 }
 
-export async function newAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
-  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), random(keyBytes));
-  return { id: toHex(random(keyIdBytes)), sealed };
+export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
+  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), randomBytes(keyBytes));
+  return { id: toHex(randomBytes(keyIdBytes)), sealed };
 }
 
 /**
@@ -60,12 +60,12 @@ export async function newAuditKey(sealingKeys: Keyring, owner: Owner): Promise<A
  * an older key of the service, and a new one where there is none.
  * @throws MissingKeyError where the service's key that it is under is gone
  */
-export async function currentAuditKey(
+export async function renewAuditKey(
   sealingKeys: Keyring,
   owner: Owner,
   stored: AuditKey | null,
 ): Promise<AuditKey> {
-  if (stored === null) return await newAuditKey(sealingKeys, owner);
+  if (stored === null) return await createAuditKey(sealingKeys, owner);
   const sealed = await reseal(sealingKeys, contextOf(owner, "audit_key"), stored.sealed);
   return sealed === stored.sealed ? stored : { id: stored.id, sealed };
 }
@@ -85,12 +85,12 @@ export async function sealParts(
   owner: Owner,
   parts: PersonalParts,
 ): Promise<SealedParts> {
-  const nonced: NoncedParts = { ...parts, nonce: toHex(random(nonceBytes)) };
+  const nonced: NoncedParts = { ...parts, nonce: toHex(randomBytes(nonceBytes)) };
   const text = new Uint8Array(utf8(JSON.stringify(nonced)));
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
-    personalDigest: personalDigest(nonced),
+    personalDigest: digestPersonalParts(nonced),
   };
 }
 
@@ -112,5 +112,5 @@ export async function openParts(
   }
   const { data: parts } = noncedParts.safeParse(JSON.parse(new TextDecoder().decode(text)));
   if (parts === undefined) return undefined;
-  return personalDigest(parts) === stored.personalDigest ? parts : undefined;
+  return digestPersonalParts(parts) === stored.personalDigest ? parts : undefined;
 }

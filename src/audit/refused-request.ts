@@ -25,7 +25,7 @@ export interface RefusedRequest {
  * The errors that no other event tells of. An identity's guard tells of what it refuses; a malformed
  * request attempted nothing, and a fault decided nothing.
  */
-const toldHere: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const reportedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "invalid_token",
   "insufficient_scope",
   "rate_limited",
@@ -35,5 +35,5 @@ const toldHere: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 export function isReportedRefusal(code: ErrorCode): boolean {
-  return toldHere.has(code);
+  return reportedCodes.has(code);
 }

@@ -4,11 +4,11 @@
  * somebody writes into D1 by hand is never sealed.
  */
 import { toHex, utf8 } from "../crypto/bytes.ts";
-import { equalBytes } from "../crypto/constant-time.ts";
+import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import { type Keyring, keyOf } from "../crypto/keyring.ts";
 import type { AuditDetails, AuditEvent } from "./event.ts";
-import { type Leaf, leafData } from "./leaf.ts";
+import { type Leaf, encodeLeaf } from "./leaf.ts";
 import { type OpenAuditKey, sealParts } from "./personal.ts";
 
 /** An event as it is stored, but for its place in the log. */
@@ -75,7 +75,7 @@ export function checkStamp(
   if (Number.isNaN(version)) return "forged";
   if (!keys.keys.has(version)) return "of a missing key";
   const expected = computeStamp(keys, version, event.tenantId, leaf);
-  return equalBytes(utf8(expected), utf8(event.stamp)) ? "ours" : "forged";
+  return timingSafeEqual(utf8(expected), utf8(event.stamp)) ? "ours" : "forged";
 }
 
 const noParts = { personalKey: null, personal: null, personalDigest: null };
@@ -99,7 +99,7 @@ export async function stampEvents(
         targetId: target.id,
         ...parts,
       };
-      const leaf = leafData(leafOf(unstamped));
+      const leaf = encodeLeaf(leafOf(unstamped));
       return {
         ...unstamped,
         stamp: computeStamp(signingKeys, signingKeys.newest, event.tenantId, leaf),

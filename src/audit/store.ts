@@ -1,8 +1,8 @@
 /** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { isResident, residentTenants } from "../db/tenant-fence.ts";
+import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { scanEnd } from "../db/scan.ts";
+import { findScanEnd } from "../db/scan.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome } from "./event.ts";
 import type { AuditKey } from "./personal.ts";
@@ -48,7 +48,7 @@ export interface EventFilter {
 }
 
 /** What an index serves. */
-function conditionsOf(tenantId: string, filter: EventFilter): SQL[] {
+function buildIndexedConditions(tenantId: string, filter: EventFilter): SQL[] {
   const conditions: SQL[] = [eq(auditEvents.tenantId, tenantId)];
   if (filter.identityId !== undefined) {
     conditions.push(eq(auditEvents.targetId, filter.identityId));
@@ -59,7 +59,7 @@ function conditionsOf(tenantId: string, filter: EventFilter): SQL[] {
 }
 
 /** What none serves: each row is looked at. */
-function wantedOf(tenantId: string, filter: EventFilter): SQL[] {
+function buildScannedConditions(tenantId: string, filter: EventFilter): SQL[] {
   const wanted: SQL[] = [];
   if (filter.identityId !== undefined) {
     const keyNow = sql`(SELECT ${identities.state} ->> '$.auditKey.id' FROM ${identities}
@@ -88,13 +88,13 @@ export async function listEvents(
   filter: EventFilter,
   limit: number,
 ): Promise<EventPage> {
-  const wanted = wantedOf(tenantId, filter);
-  const conditions = conditionsOf(tenantId, filter);
+  const wanted = buildScannedConditions(tenantId, filter);
+  const conditions = buildIndexedConditions(tenantId, filter);
   const byId = desc(auditEvents.id);
   const end =
     wanted.length === 0
       ? undefined
-      : await scanEnd(db, auditEvents, auditEvents.id, conditions, byId);
+      : await findScanEnd(db, auditEvents, auditEvents.id, conditions, byId);
   if (end !== undefined) conditions.push(gte(auditEvents.id, end));
   const rows = await withinStoreTimeout(
     db
@@ -125,7 +125,7 @@ export async function findEvent(
 }
 
 /** Events in the order of the log, from a leaf on, below another. */
-export async function readLog(
+export async function readEvents(
   db: Database,
   tenantId: string,
   from: number,
@@ -149,7 +149,10 @@ export async function readLog(
 }
 
 /** The first leaf that is in D1; undefined where none is. */
-export async function firstLeaf(db: Database, tenantId: string): Promise<number | undefined> {
+export async function findFirstLeafIndex(
+  db: Database,
+  tenantId: string,
+): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db
       .select({ leafIndex: auditEvents.leafIndex })
@@ -162,7 +165,7 @@ export async function firstLeaf(db: Database, tenantId: string): Promise<number 
 }
 
 /** Takes sealed events below a leaf out of D1; none of a tenant that is moving. */
-export async function removeBelow(
+export async function deleteEventsBelow(
   db: Database,
   tenantId: string,
   leafIndex: number,
@@ -216,14 +219,14 @@ export interface OldestEvent {
 }
 
 /** Logs whose oldest event in D1 is from before the given time. */
-export async function findOldest(db: Database, before: number): Promise<OldestEvent[]> {
+export async function findLogsOlderThan(db: Database, before: number): Promise<OldestEvent[]> {
   const tenantId = sql<string>`home.id`;
   const at = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
     WHERE ${auditEvents.tenantId} = ${tenantId} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
   return await withinStoreTimeout(
     db
       .select({ tenantId, at })
-      .from(sql`${residentTenants(auditEvents)} AS home`)
+      .from(sql`${selectResidentTenants(auditEvents)} AS home`)
       .where(lt(at, before)),
   );
 }

@@ -2,7 +2,7 @@
  * Compares two byte strings of equal length without leaving early, so that the time taken says
  * nothing of where they differ. Lengths are public: different lengths are unequal at once.
  */
-export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+export function timingSafeEqual(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;
   for (let index = 0; index < left.length; index += 1) {

@@ -8,7 +8,7 @@ const timeBytes = 6;
 /** What every id of ours looks like. */
 export const idPattern = /^[0-9a-f]{24}$/;
 
-function timeThen(now: number, rest: Uint8Array): string {
+function encodeId(now: number, rest: Uint8Array): string {
   const id = new Uint8Array(idBytes);
   new DataView(id.buffer).setBigUint64(0, BigInt(now) << 16n);
   id.set(rest.subarray(0, idBytes - timeBytes), timeBytes);
@@ -16,8 +16,8 @@ function timeThen(now: number, rest: Uint8Array): string {
 }
 
 /** A new id that sorts by creation: 48 bits of Unix ms, then 48 random bits. */
-export function newId(now: number): string {
-  return timeThen(now, crypto.getRandomValues(new Uint8Array(idBytes - timeBytes)));
+export function createId(now: number): string {
+  return encodeId(now, crypto.getRandomValues(new Uint8Array(idBytes - timeBytes)));
 }
 
 /**
@@ -25,16 +25,16 @@ export function newId(now: number): string {
  * (16 bits, wrapping): what happens in one millisecond stays in sequence. 32 bits of SHA-256 over the
  * parts keep apart what shares both.
  */
-export function derivedId(now: number, order: number, ...parts: readonly string[]): string {
+export function deriveId(now: number, order: number, ...parts: readonly string[]): string {
   const rest = new Uint8Array(idBytes - timeBytes);
   new DataView(rest.buffer).setUint16(0, order & 0xffff);
   rest.set(sha256Of(joinParts(...parts)).subarray(0, rest.length - 2), 2);
-  return timeThen(now, rest);
+  return encodeId(now, rest);
 }
 
 /** The smallest id of that instant: a bound for keyset queries by time. */
 export function firstIdAt(now: number): string {
-  return timeThen(now, new Uint8Array(idBytes - timeBytes));
+  return encodeId(now, new Uint8Array(idBytes - timeBytes));
 }
 
 /**

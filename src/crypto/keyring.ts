@@ -6,7 +6,7 @@ import { base64 } from "@scure/base";
 
 const keyBytes = 32;
 /** Random 32 bytes hold about 30 distinct values; so few of them are a placeholder, not a key. */
-const fewestDistinctBytes = 10;
+const minDistinctBytes = 10;
 
 export interface Keyring {
   readonly newest: number;
@@ -38,7 +38,7 @@ export function parseKey(text: string): Uint8Array<ArrayBuffer> | string {
     return "is not base64";
   }
   if (bytes.length !== keyBytes) return `holds ${bytes.length} bytes, not ${keyBytes}`;
-  if (new Set(bytes).size < fewestDistinctBytes) return "is a placeholder, not random";
+  if (new Set(bytes).size < minDistinctBytes) return "is a placeholder, not random";
   return bytes;
 }
 

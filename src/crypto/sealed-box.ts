@@ -10,7 +10,7 @@ import type { SealContext } from "./seal-context.ts";
 
 const ivBytes = 12;
 /** One box has one text: what follows from it may be compared. */
-const form = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
+const boxPattern = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
 const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 
 /** Thrown where a box does not open: altered, or sealed for somebody or something else. */
@@ -21,7 +21,7 @@ export class BrokenSealError extends Error {
   }
 }
 
-function aesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+function importAesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   let key = imported.get(raw);
   if (key === undefined) {
     key = crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
@@ -30,7 +30,7 @@ function aesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   return key;
 }
 
-function parameters(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: number) {
+function aesParametersOf(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: number) {
   const { tenantId, identityId, purpose } = context;
   return {
     name: "AES-GCM",
@@ -47,14 +47,18 @@ export async function seal(
 ): Promise<string> {
   const version = keyring.newest;
   const iv = crypto.getRandomValues(new Uint8Array(ivBytes));
-  const key = await aesKey(keyOf(keyring, version));
-  const ciphertext = await crypto.subtle.encrypt(parameters(iv, context, version), key, plaintext);
+  const key = await importAesKey(keyOf(keyring, version));
+  const ciphertext = await crypto.subtle.encrypt(
+    aesParametersOf(iv, context, version),
+    key,
+    plaintext,
+  );
   return `${version}.${base64urlnopad.encode(iv)}.${base64urlnopad.encode(new Uint8Array(ciphertext))}`;
 }
 
 /** The key version a box was sealed under; undefined where it is no box. */
 export function versionOf(box: string): number | undefined {
-  const [, version] = form.exec(box) ?? [];
+  const [, version] = boxPattern.exec(box) ?? [];
   return version === undefined ? undefined : Number(version);
 }
 
@@ -70,14 +74,14 @@ export async function unseal(
   context: SealContext,
   box: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const [, version, iv, ciphertext] = form.exec(box) ?? [];
+  const [, version, iv, ciphertext] = boxPattern.exec(box) ?? [];
   if (version === undefined || iv === undefined || ciphertext === undefined) {
     throw new BrokenSealError();
   }
-  const key = await aesKey(keyOf(keyring, Number(version)));
+  const key = await importAesKey(keyOf(keyring, Number(version)));
   try {
     const plaintext = await crypto.subtle.decrypt(
-      parameters(new Uint8Array(base64urlnopad.decode(iv)), context, Number(version)),
+      aesParametersOf(new Uint8Array(base64urlnopad.decode(iv)), context, Number(version)),
       key,
       new Uint8Array(base64urlnopad.decode(ciphertext)),
     );

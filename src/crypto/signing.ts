@@ -45,6 +45,6 @@ export async function isSignedBy(
 }
 
 /** How a public key is written: base64 of its 32 bytes. */
-export function publicKeyText(publicKey: Uint8Array): string {
+export function formatPublicKey(publicKey: Uint8Array): string {
   return base64.encode(publicKey);
 }

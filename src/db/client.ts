@@ -27,12 +27,11 @@ export class FencedTenantError extends StoreError {
 }
 
 /** As the triggers on the tenants' tables raise it (migration 0004). */
-const raisedByFence = "tenant_fenced";
+const fenceMessage = "tenant_fenced";
 
 function isRaisedByFence(error: unknown): boolean {
   return (
-    error instanceof Error &&
-    (error.message.includes(raisedByFence) || isRaisedByFence(error.cause))
+    error instanceof Error && (error.message.includes(fenceMessage) || isRaisedByFence(error.cause))
   );
 }
 
@@ -57,13 +56,13 @@ export async function runBatch(
 }
 
 /** Whether a statement found nothing to write. */
-export function wroteNothing(result: unknown): boolean {
+export function hasNoChanges(result: unknown): boolean {
   const { meta }: { meta?: { changes?: unknown } } = Object(result);
   return meta?.changes === 0;
 }
 
 /** Splits rows so that each INSERT stays within D1's 100 bound parameters. */
-export function chunk<T>(rows: readonly T[], columns: number): T[][] {
+export function chunkRows<T>(rows: readonly T[], columns: number): T[][] {
   const size = Math.floor(maxBoundParameters / columns);
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
     rows.slice(index * size, (index + 1) * size),

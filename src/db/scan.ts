@@ -10,7 +10,7 @@ const maxScanned = 20_000;
  * The id of the last row that a page may look at; undefined where that is all there are.
  * @param order of the list, by id. @throws StoreError
  */
-export async function scanEnd(
+export async function findScanEnd(
   db: Database,
   table: SQLiteTable,
   id: SQLiteColumn,

@@ -52,7 +52,7 @@ export function controlDb(env: Env): Database {
 }
 
 /** Every database there is, in the order of shards, for what concerns no single tenant. */
-export function allDatabases(env: Env): Database[] {
+export function listDatabases(env: Env): Database[] {
   const databases: Database[] = [];
   for (let shard = 0; hasShard(env, shard); shard += 1) databases.push(databaseAt(env, shard));
   return databases;
@@ -62,8 +62,8 @@ export function allDatabases(env: Env): Database[] {
  * The same for what runs once an hour and may not get to all: each hour begins with another.
  * @param now Unix ms
  */
-export function databasesInTurn(env: Env, now: number): Database[] {
-  const databases = allDatabases(env);
+export function listDatabasesInTurn(env: Env, now: number): Database[] {
+  const databases = listDatabases(env);
   const first = Math.floor(now / hourMs) % databases.length;
   return [...databases.slice(first), ...databases.slice(0, first)];
 }
@@ -107,7 +107,7 @@ export async function shardOf(env: Env, tenantId: string): Promise<number> {
  * Without the Sessions API D1 reads the primary, which is what just-created identities need.
  * @throws StoreError
  */
-export async function dbFor(env: Env, tenantId: string): Promise<Database> {
+export async function findTenantDb(env: Env, tenantId: string): Promise<Database> {
   return databaseAt(env, await shardOf(env, tenantId));
 }
 

@@ -7,11 +7,11 @@ import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { FencedTenantError } from "./client.ts";
 import { tenantFences } from "./tables.ts";
 
-const fenced = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
+const fencedTenants = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
 
 /** Whether the tenant lives here and stays. */
 export function isResident(tenantId: SQLiteColumn | SQL): SQL {
-  return sql`${tenantId} NOT IN ${fenced}`;
+  return sql`${tenantId} NOT IN ${fencedTenants}`;
 }
 
 /** Whether this is the tenant's data, or will be, and no remainder of a tenant that has left. */
@@ -43,7 +43,7 @@ export function requireServedHere(rows: readonly { readonly isElsewhere: number 
  * A subquery of one column, `id`: looks into the table once for each tenant, not for each row.
  * @param after only tenants after this one
  */
-export function residentTenants(
+export function selectResidentTenants(
   table: SQLiteTable & { readonly tenantId: SQLiteColumn },
   after = "",
 ): SQL {

@@ -7,11 +7,11 @@ import { toHex, utf8 } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { type Database, runBatch } from "../db/client.ts";
-import { allDatabases } from "../db/shards.ts";
+import { listDatabases } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { type KeyringName, keyringNames, secretOf } from "./keyring-names.ts";
-import { type KeyVersion, listKeyVersions, noteKeys } from "./store.ts";
+import { type KeyVersion, listKeyVersions, markKeysInUse } from "./store.ts";
 
 const fingerprintBytes = 8;
 /**
@@ -20,7 +20,7 @@ const fingerprintBytes = 8;
  */
 const recheckAfterMs = 10_000;
 
-export function ringOf(config: Config, name: KeyringName): Keyring {
+export function keyringOf(config: Config, name: KeyringName): Keyring {
   switch (name) {
     case "sealing":
       return config.sealingKeys;
@@ -37,9 +37,9 @@ function fingerprintOf(key: Uint8Array): string {
 }
 
 /** What is wrong with the keys, in the words of the secrets; empty where they fit. */
-function problemsOf(config: Config, noted: readonly KeyVersion[]): string[] {
+function compareKeys(config: Config, noted: readonly KeyVersion[]): string[] {
   return noted.flatMap(({ keyring, version, fingerprint, retiredAt }) => {
-    const key = ringOf(config, keyring).keys.get(version);
+    const key = keyringOf(config, keyring).keys.get(version);
     const name = secretOf[keyring];
     if (key === undefined) {
       return retiredAt === null ? [`${name} lacks version ${version}, which data needs`] : [];
@@ -51,9 +51,13 @@ function problemsOf(config: Config, noted: readonly KeyVersion[]): string[] {
 }
 
 /** What is to be noted: the newest of each ring, and all of a ring of which nothing is known yet. */
-function unnoted(config: Config, noted: readonly KeyVersion[], now: number): KeyVersion[] {
+function findUnmarkedVersions(
+  config: Config,
+  noted: readonly KeyVersion[],
+  now: number,
+): KeyVersion[] {
   return keyringNames.flatMap((keyring) => {
-    const { keys, newest } = ringOf(config, keyring);
+    const { keys, newest } = keyringOf(config, keyring);
     const known = noted.filter((one) => one.keyring === keyring);
     return [...keys].flatMap(([version, key]) => {
       const one = known.find((candidate) => candidate.version === version);
@@ -66,42 +70,43 @@ function unnoted(config: Config, noted: readonly KeyVersion[], now: number): Key
   });
 }
 
-async function problemsIn(db: Database, config: Config, now: number): Promise<string[]> {
+async function checkDatabase(db: Database, config: Config, now: number): Promise<string[]> {
   const noted = await listKeyVersions(db);
-  const found = problemsOf(config, noted);
-  if (found.length === 0) await runBatch(db, noteKeys(db, unnoted(config, noted, now)));
+  const found = compareKeys(config, noted);
+  if (found.length === 0)
+    await runBatch(db, markKeysInUse(db, findUnmarkedVersions(config, noted, now)));
   return found;
 }
 
-interface Check {
+interface KeyCheck {
   readonly problems: readonly string[];
   /** Every database has answered. */
   readonly isWhole: boolean;
 }
 
 /** Of the further databases one that does not answer keeps nobody waiting for whom it is not. */
-async function check(env: Env, config: Config, now: number): Promise<Check> {
-  const [control = Promise.resolve([]), ...further] = allDatabases(env).map((db) =>
-    problemsIn(db, config, now),
+async function checkDatabases(env: Env, config: Config, now: number): Promise<KeyCheck> {
+  const [control = Promise.resolve([]), ...further] = listDatabases(env).map((db) =>
+    checkDatabase(db, config, now),
   );
   const [problems, settled] = await Promise.all([control, Promise.allSettled(further)]);
   const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
-  for (const one of settled) if (one.status === "rejected") notChecked(one.reason);
+  for (const one of settled) if (one.status === "rejected") logUnchecked(one.reason);
   const isWhole = settled.every(({ status }) => status === "fulfilled");
   return { problems: [...new Set([...problems, ...found])], isWhole };
 }
 
-function notChecked(error: unknown): void {
+function logUnchecked(error: unknown): void {
   log("error", "keys_not_checked", { cause: causeOf(error) });
 }
 
 /** Data, never promises: who waited for another request's would wait for ever, once its client has gone. */
-const checks = new WeakMap<Config, { readonly at: number; readonly found: Check }>();
-const fitting = new WeakSet<Config>();
+const checks = new WeakMap<Config, { readonly at: number; readonly found: KeyCheck }>();
+const matching = new WeakSet<Config>();
 
 /** Whether it has been seen that the keys fit. It stays so: data gets new keys from rings that have them. */
-export function areKnownToMatch(config: Config): boolean {
-  return fitting.has(config);
+export function hasMatchingKeys(config: Config): boolean {
+  return matching.has(config);
 }
 
 /**
@@ -109,23 +114,23 @@ export function areKnownToMatch(config: Config): boolean {
  * made with the next request, and what cannot be opened answers 503 by itself.
  * @param now real time, Unix ms
  */
-export async function keyProblems(
+export async function findKeyProblems(
   env: Env,
   config: Config,
   now: number,
 ): Promise<readonly string[]> {
-  if (areKnownToMatch(config)) return [];
+  if (hasMatchingKeys(config)) return [];
   const known = checks.get(config);
   if (known !== undefined && now < known.at + recheckAfterMs) return known.found.problems;
   try {
-    const found = await check(env, config, now);
+    const found = await checkDatabases(env, config, now);
     checks.set(config, { at: now, found });
     const { problems, isWhole } = found;
-    if (isWhole && problems.length === 0) fitting.add(config);
+    if (isWhole && problems.length === 0) matching.add(config);
     if (problems.length > 0) log("error", "keys_do_not_fit", { problems });
     return problems;
   } catch (error) {
-    notChecked(error);
+    logUnchecked(error);
     return [];
   }
 }
@@ -143,5 +148,5 @@ class MismatchedKeysError extends Error {
  * @throws UnfitKeysError; then nothing is written, and a later try finds better keys
  */
 export async function requireMatchingKeys(env: Env, config: Config, now: number): Promise<void> {
-  if ((await keyProblems(env, config, now)).length > 0) throw new MismatchedKeysError();
+  if ((await findKeyProblems(env, config, now)).length > 0) throw new MismatchedKeysError();
 }

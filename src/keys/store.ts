@@ -4,12 +4,12 @@ import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "driz
 import type { Owner } from "../crypto/seal-context.ts";
 import { isNotLeftover } from "../db/tenant-fence.ts";
 import {
-  chunk,
+  chunkRows,
   type Database,
   type Statement,
   StoreError,
   withinStoreTimeout,
-  wroteNothing,
+  hasNoChanges,
 } from "../db/client.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
@@ -54,8 +54,8 @@ export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
 }
 
 /** Notes versions as in use. One that was retired is in use again; its fingerprint stays. */
-export function noteKeys(db: Database, versions: readonly KeyVersion[]): Statement[] {
-  return chunk(versions, keyVersionColumns).map((some) =>
+export function markKeysInUse(db: Database, versions: readonly KeyVersion[]): Statement[] {
+  return chunkRows(versions, keyVersionColumns).map((some) =>
     db
       .insert(keyVersions)
       .values(some)
@@ -71,7 +71,7 @@ function isOneOf(keyring: KeyringName, versions: readonly number[]): SQL | undef
 }
 
 /** Should one of these be retired, it is in use again. */
-export async function reviveKeys(
+export async function reinstateKeys(
   db: Database,
   keyring: KeyringName,
   versions: readonly number[],
@@ -92,7 +92,7 @@ export interface NeededKey extends Owner {
 }
 
 /** As `reviveKeys`, for the keys of those records that are in the directory. */
-export function reviveNeededKeys(
+export function reinstateNeededKeys(
   db: Database,
   keyring: KeyringName,
   needed: readonly NeededKey[],
@@ -127,44 +127,48 @@ export async function retireKeys(
       .set({ retiredAt: now })
       .where(and(isOneOf(keyring, versions), isNull(keyVersions.retiredAt))),
   );
-  return !wroteNothing(retired);
+  return !hasNoChanges(retired);
 }
 
 /** Not erased, and not what a tenant left behind that lives in another database now. */
-const alive = and(
+const isLive = and(
   isNotNull(identities.state),
   ne(identities.status, "erased"),
   isNotLeftover(identities.tenantId),
 );
 
 /** The identities after the given one, in the order of the primary key. */
-export async function identitiesAfter(db: Database, last: Owner, limit: number): Promise<Owner[]> {
+export async function listIdentitiesAfter(
+  db: Database,
+  last: Owner,
+  limit: number,
+): Promise<Owner[]> {
   return await withinStoreTimeout(
     db
       .select({ tenantId: identities.tenantId, identityId: identities.id })
       .from(identities)
-      .where(and(isBehind(last), alive))
+      .where(and(isBehind(last), isLive))
       .orderBy(identities.tenantId, identities.id)
       .limit(limit),
   );
 }
 
 /** Records one statement reads at most, so that it keeps its deadline however many there are. */
-const recordsAtOnce = 10_000;
+const maxRecordsPerStatement = 10_000;
 
 /** As row values, which SQLite looks up in the primary key; NOT before one of them it would not. */
-const place = sql`(${identities.tenantId}, ${identities.id})`;
+const position = sql`(${identities.tenantId}, ${identities.id})`;
 
 function isBehind({ tenantId, identityId }: Owner): SQL {
-  return sql`${place} > (${tenantId}, ${identityId})`;
+  return sql`${position} > (${tenantId}, ${identityId})`;
 }
 
 function isUpTo({ tenantId, identityId }: Owner): SQL {
-  return sql`${place} <= (${tenantId}, ${identityId})`;
+  return sql`${position} <= (${tenantId}, ${identityId})`;
 }
 
 /** The directory in stretches, one after the other in the order of the primary key. */
-async function* stretches(db: Database): AsyncGenerator<SQL | undefined> {
+async function* splitDirectory(db: Database): AsyncGenerator<SQL | undefined> {
   let start: Owner = { tenantId: "", identityId: "" };
   for (;;) {
     const rows = await withinStoreTimeout(
@@ -174,7 +178,7 @@ async function* stretches(db: Database): AsyncGenerator<SQL | undefined> {
         .where(isBehind(start))
         .orderBy(identities.tenantId, identities.id)
         .limit(1)
-        .offset(recordsAtOnce - 1),
+        .offset(maxRecordsPerStatement - 1),
     );
     const [end] = rows;
     yield end === undefined ? isBehind(start) : and(isBehind(start), isUpTo(end));
@@ -185,7 +189,7 @@ async function* stretches(db: Database): AsyncGenerator<SQL | undefined> {
 
 async function countWhere(db: Database, condition: SQL | undefined): Promise<number> {
   let count = 0;
-  for await (const stretch of stretches(db)) {
+  for await (const stretch of splitDirectory(db)) {
     const rows = await withinStoreTimeout(
       db.select({ n: sql<number>`count(*)` }).from(identities).where(and(stretch, condition)),
     );
@@ -201,24 +205,24 @@ function isUnderAnother(path: string, version: number): SQL {
 }
 
 /** Records with a box that is not under this version. Reads them all. */
-export async function countSealedUnderOthers(db: Database, version: number): Promise<number> {
+export async function countRecordsToReseal(db: Database, version: number): Promise<number> {
   const places = ["totp.sealed", "pendingTotp.sealed", "auditKey.sealed"];
   return await countWhere(
     db,
-    and(alive, or(...places.map((place) => isUnderAnother(place, version)))),
+    and(isLive, or(...places.map((place) => isUnderAnother(place, version)))),
   );
 }
 
 /** How many sets of backup codes there are under each version. Reads all records. */
-export async function countBackupCodeKeys(db: Database): Promise<ReadonlyMap<number, number>> {
+export async function countBackupCodeSets(db: Database): Promise<ReadonlyMap<number, number>> {
   const version = sql<number>`${identities.state} ->> '$.backupCodes.keyVersion'`;
   const sets = new Map<number, number>();
-  for await (const stretch of stretches(db)) {
+  for await (const stretch of splitDirectory(db)) {
     const rows = await withinStoreTimeout(
       db
         .select({ version, n: sql<number>`count(*)` })
         .from(identities)
-        .where(and(stretch, alive, sql`${version} IS NOT NULL`))
+        .where(and(stretch, isLive, sql`${version} IS NOT NULL`))
         .groupBy(version),
     );
     for (const row of rows) {
@@ -230,7 +234,7 @@ export async function countBackupCodeKeys(db: Database): Promise<ReadonlyMap<num
 }
 
 /** Kept requests whose receipt is not under this version. */
-export async function requestsUnderOthers(db: Database, version: number, limit: number) {
+export async function listRequestsToReseal(db: Database, version: number, limit: number) {
   return await withinStoreTimeout(
     db
       .select()
@@ -257,14 +261,14 @@ export async function replaceReceipt(
 }
 
 /** The re-encryption under a version, begun if there is none. */
-export async function openReEncryption(
+export async function findOrBeginReEncryption(
   db: Database,
   version: number,
   now: number,
 ): Promise<ReEncryption> {
   const known = await findReEncryption(db, version);
   if (known !== undefined) return known;
-  const total = await countWhere(db, alive);
+  const total = await countWhere(db, isLive);
   const begun = db.insert(reEncryptions).values({ version, total, startedAt: now });
   await withinStoreTimeout(begun.onConflictDoNothing());
   const row = await findReEncryption(db, version);

@@ -2,7 +2,7 @@
 import type { KeyVersion } from "./store.ts";
 
 /** One of each; in use as long as one database says so. */
-export function inAllDatabases(noted: readonly (readonly KeyVersion[])[]): KeyVersion[] {
+export function mergeKeyVersions(noted: readonly (readonly KeyVersion[])[]): KeyVersion[] {
   const byVersion = Map.groupBy(noted.flat(), ({ keyring, version }) => `${keyring} ${version}`);
   return [...byVersion.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return [];

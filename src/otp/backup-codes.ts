@@ -17,7 +17,7 @@ export function normaliseBackupCode(text: string): string | undefined {
 }
 
 /** One character of the alphabet without bias: bytes past the last whole multiple are drawn anew. */
-function draw(alphabet: string): string {
+function drawCharacter(alphabet: string): string {
   const limit = 256 - (256 % alphabet.length);
   for (;;) {
     const [byte = limit] = crypto.getRandomValues(new Uint8Array(1));
@@ -26,19 +26,20 @@ function draw(alphabet: string): string {
 }
 
 function drawCode(): string {
-  const part = (alphabet: string) => Array.from({ length: 4 }, () => draw(alphabet)).join("");
+  const part = (alphabet: string) =>
+    Array.from({ length: 4 }, () => drawCharacter(alphabet)).join("");
   return `${part(letters)}-${part(digits)}`;
 }
 
 /** Ten distinct codes from the CSPRNG. */
-export function newBackupCodes(): string[] {
+export function createBackupCodes(): string[] {
   const codes = new Set<string>();
   while (codes.size < codesPerSet) codes.add(drawCode());
   return [...codes];
 }
 
 /** What is stored of a code: HMAC-SHA-256, hex, bound to the identity so equal codes differ. */
-export function backupCodeHash(
+export function hashBackupCode(
   key: Uint8Array,
   tenantId: string,
   identityId: string,

@@ -25,7 +25,7 @@ function truncate(hmac: Uint8Array): number {
  * @param digits length of the code, 6 to 8 (RFC 4226 §5.3)
  * @throws RangeError for a counter or a number of digits out of range
  */
-export async function hotp(key: CryptoKey, counter: number, digits = 6): Promise<string> {
+export async function computeHotp(key: CryptoKey, counter: number, digits = 6): Promise<string> {
   if (!Number.isSafeInteger(counter) || counter < 0) throw new RangeError("counter out of range");
   if (!Number.isInteger(digits) || digits < 6 || digits > 8) {
     throw new RangeError("digits out of range");

@@ -16,7 +16,7 @@ interface KeyUriParts {
  * Algorithm, digits and period are the defaults of the format and are left out, because some apps
  * refuse what they do not expect.
  */
-export function keyUri({ issuer, account, secret }: KeyUriParts): string {
+export function buildKeyUri({ issuer, account, secret }: KeyUriParts): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;
   return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}`;
 }

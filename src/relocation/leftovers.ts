@@ -3,7 +3,7 @@ import { runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, isSharded } from "../db/shards.ts";
 import { deleteRecord } from "../identity/store.ts";
 import { deleteAssessments } from "../sentinel/assessments/store.ts";
-import { findLeftovers } from "./store.ts";
+import { findLeftoverShard } from "./store.ts";
 
 /** Forgets a person there too. @throws StoreError */
 export async function deleteLeftovers(
@@ -12,7 +12,7 @@ export async function deleteLeftovers(
   identityId: string,
 ): Promise<void> {
   if (!isSharded(env)) return;
-  const shard = await findLeftovers(controlDb(env), tenantId);
+  const shard = await findLeftoverShard(controlDb(env), tenantId);
   if (shard === undefined) return;
   const db = databaseAt(env, shard);
   await runBatch(db, [

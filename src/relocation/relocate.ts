@@ -7,27 +7,27 @@
  * from there: a step that is done twice, or late, by another runner too, changes nothing, because fences
  * know which move set them and only ever go forward.
  */
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { proceed, readersGoneAfterMs } from "./steps.ts";
+import { advanceRelocation, maxReaderLagMs } from "./steps.ts";
 import {
   beginRelocation,
   findRelocation,
   findShard,
-  listSwitched,
+  listRelocationsToFinish,
   type Relocation,
   saveRelocation,
 } from "./store.ts";
 
 /** Of one run of the clock. */
-const maxMovesPerRun = 10;
-const pagesPerRun = 20;
+const maxRelocationsPerRun = 10;
+const maxPagesPerRelocation = 20;
 
 export interface RelocateCall {
   readonly env: Env;
@@ -38,7 +38,7 @@ export interface RelocateCall {
   readonly now: number;
 }
 
-function refused(message: string): AppError {
+function refuse(message: string): AppError {
   return invalidRequest([{ path: "relocation.shard", message }]);
 }
 
@@ -58,21 +58,21 @@ export async function relocate(
   const control = controlDb(env);
   const home = await findShard(control, tenantId);
   if (home === undefined) throw new AppError("not_found");
-  if (!hasShard(env, shard)) throw refused("is no database of the service");
-  const relocation = await begunFor(control, tenantId, { home, shard, now });
+  if (!hasShard(env, shard)) throw refuse("is no database of the service");
+  const relocation = await findOrBegin(control, tenantId, { home, shard, now });
   const { from, to } = relocation;
-  const event = tenantEvent(
+  const event = createTenantEvent(
     tenantId,
     call,
     { type: "tenant", id: tenantId },
     { action: "tenant.relocated", outcome: "success", details: { from, to } },
   );
   const [told] = await stampEvents(config.auditSigningKeys, [event]);
-  return await proceed({ env, now, told }, relocation, limit);
+  return await advanceRelocation({ env, now, told }, relocation, limit);
 }
 
 /** The move to that shard: the one under way, a new one, or the last one if that is where it led. */
-async function begunFor(
+async function findOrBegin(
   control: Database,
   tenantId: string,
   { home, shard, now }: { readonly home: number; readonly shard: number; readonly now: number },
@@ -81,7 +81,7 @@ async function begunFor(
   // Whatever the clocks of machines say, a move is later than the one before.
   const startedAt = Math.max(now, (known?.startedAt ?? 0) + 1);
   const begin = {
-    ...{ tenantId, id: newId(startedAt), startedAt, switchedAt: null, finishedAt: null },
+    ...{ tenantId, id: createId(startedAt), startedAt, switchedAt: null, finishedAt: null },
     ...{ tableIndex: 0, cursor: null, copied: 0 },
   };
   if (known !== undefined && known.finishedAt === null) {
@@ -89,7 +89,7 @@ async function begunFor(
     const hasSwitched = known.phase === "opening" || known.phase === "cleaning";
     // A move that was turned round already leads home: there is no turning it again.
     if (known.from !== shard || home !== shard || hasSwitched) {
-      throw refused(`is not where the move goes that is under way: to ${known.to}`);
+      throw refuse(`is not where the move goes that is under way: to ${known.to}`);
     }
     // What was copied is left behind, as after a switch.
     const turned: Relocation = { ...begin, from: known.to, to: shard, phase: "switching" };
@@ -98,11 +98,11 @@ async function begunFor(
   }
   if (home === shard) {
     if (known?.to === shard) return known;
-    throw refused("is where the tenant lives");
+    throw refuse("is where the tenant lives");
   }
   await beginRelocation(control, { ...begin, from: home, to: shard, phase: "leaving" });
   const begun = await findRelocation(control, tenantId);
-  if (begun?.to !== shard) throw refused("is not where the move goes that is under way");
+  if (begun?.to !== shard) throw refuse("is not where the move goes that is under way");
   return begun;
 }
 
@@ -113,9 +113,13 @@ async function begunFor(
  */
 export async function finishRelocations(env: Env, now: number): Promise<void> {
   try {
-    const until = now - readersGoneAfterMs;
-    for (const relocation of await listSwitched(controlDb(env), until, maxMovesPerRun)) {
-      await proceed({ env, now }, relocation, pagesPerRun);
+    const until = now - maxReaderLagMs;
+    for (const relocation of await listRelocationsToFinish(
+      controlDb(env),
+      until,
+      maxRelocationsPerRun,
+    )) {
+      await advanceRelocation({ env, now }, relocation, maxPagesPerRelocation);
     }
   } catch (error) {
     log("error", "relocation_not_finished", { cause: causeOf(error) });

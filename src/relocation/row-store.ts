@@ -9,7 +9,7 @@ import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
-import { type KeyVersion, noteKeys } from "../keys/store.ts";
+import { type KeyVersion, markKeysInUse } from "../keys/store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
 import type { Move } from "./store.ts";
 
@@ -50,14 +50,14 @@ function tableAt(index: number): TenantTable {
   return found;
 }
 
-function names(columns: readonly SQLiteColumn[]): SQL {
+function joinNames(columns: readonly SQLiteColumn[]): SQL {
   return sql.join(
     columns.map(({ name }) => sql.identifier(name)),
     sql`, `,
   );
 }
 
-async function read(
+async function readPage(
   db: Database,
   { table, key }: TenantTable,
   columns: SQL,
@@ -69,8 +69,8 @@ async function read(
     (after ?? []).map((value) => sql`${value}`),
     sql`, `,
   );
-  const isAfter = after === null ? sql`` : sql`AND (${names(key)}) > (${values})`;
-  const inOrder = key.length === 0 ? sql`` : sql`ORDER BY ${names(key)}`;
+  const isAfter = after === null ? sql`` : sql`AND (${joinNames(key)}) > (${values})`;
+  const inOrder = key.length === 0 ? sql`` : sql`ORDER BY ${joinNames(key)}`;
   const rows = await withinStoreTimeout(
     db.all(sql`SELECT ${columns} FROM ${table}
       WHERE ${sql.identifier(table.tenantId.name)} = ${tenantId} ${isAfter} ${inOrder} LIMIT ${limit}`),
@@ -86,7 +86,7 @@ export async function readRows(
   after: Cursor,
   limit: number,
 ): Promise<Row[]> {
-  return await read(db, tableAt(index), sql`*`, tenantId, after, limit);
+  return await readPage(db, tableAt(index), sql`*`, tenantId, after, limit);
 }
 
 /** Keys, and the length of all fields of a row together: enough to see that two rows are not alike. */
@@ -102,12 +102,12 @@ export async function readOutlines(
     ({ name }) => sql`coalesce(length(${sql.identifier(name)}), 0)`,
   );
   const size = sql`${sql.join(lengths, sql` + `)} AS row_size`;
-  const columns = found.key.length === 0 ? size : sql`${names(found.key)}, ${size}`;
-  return await read(db, found, columns, tenantId, after, limit);
+  const columns = found.key.length === 0 ? size : sql`${joinNames(found.key)}, ${size}`;
+  return await readPage(db, found, columns, tenantId, after, limit);
 }
 
 /** The place after a row. */
-export function placeOf(index: number, last: Row): Cursor {
+export function cursorAfter(index: number, last: Row): Cursor {
   return tableAt(index).key.map(({ name }) => {
     const value = last[name];
     if (value === undefined || value === null) throw new Error(`A row has no ${name}`);
@@ -116,7 +116,7 @@ export function placeOf(index: number, last: Row): Cursor {
 }
 
 /** The rows as JSON texts, each short enough for a statement. */
-function texts(rows: readonly Row[]): string[] {
+function formatJsonArrays(rows: readonly Row[]): string[] {
   const found: string[] = [];
   let open: string[] = [];
   let length = 0;
@@ -157,7 +157,7 @@ export async function writeRows(
     sql.raw(`item.value ->> '${name}'`),
   );
   const isCopying = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(move, "copying")})`;
-  const inserts = texts(rows).map(
+  const inserts = formatJsonArrays(rows).map(
     (text): Statement =>
       db
         .insert(table)
@@ -168,7 +168,7 @@ export async function writeRows(
   );
   await runBatch(db, [
     db.update(tenantFences).set({ state: "copying" }).where(hasFence(move, "arriving")),
-    ...noteKeys(db, keys),
+    ...markKeysInUse(db, keys),
     ...inserts,
     db.update(tenantFences).set({ state: "arriving" }).where(hasFence(move, "copying")),
   ]);
@@ -178,7 +178,7 @@ export async function writeRows(
  * Removes some rows of each table of a tenant that is not at home in the database, as this move left it.
  * @param limit rows of each table. @returns whether there may be more
  */
-export async function removeRows(
+export async function deleteRows(
   db: Database,
   move: Move,
   state: "left" | "arriving",
@@ -186,7 +186,7 @@ export async function removeRows(
 ): Promise<boolean> {
   const isMeant = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(move, state)})`;
   const [first, ...rest] = tenantTables.map(({ table, key }) => {
-    const some = sql`(${names(key)}) IN (SELECT ${names(key)} FROM ${table}
+    const some = sql`(${joinNames(key)}) IN (SELECT ${joinNames(key)} FROM ${table}
       WHERE ${sql.identifier(table.tenantId.name)} = ${move.tenantId} LIMIT ${limit})`;
     return db
       .delete(table)

@@ -65,7 +65,7 @@ export async function beginRelocation(db: Database, begun: Relocation): Promise<
 }
 
 /** The row as this runner knows it: who was faster has made another of it. */
-function isStill({ tenantId, id, to, phase, tableIndex, cursor }: Relocation) {
+function isUnchanged({ tenantId, id, to, phase, tableIndex, cursor }: Relocation) {
   return and(
     eq(relocations.tenantId, tenantId),
     eq(relocations.id, id),
@@ -83,7 +83,7 @@ export async function saveRelocation(
   after: Relocation,
 ): Promise<boolean> {
   const rows = await withinStoreTimeout(
-    db.update(relocations).set(after).where(isStill(before)).returning({ id: relocations.id }),
+    db.update(relocations).set(after).where(isUnchanged(before)).returning({ id: relocations.id }),
   );
   return rows.length > 0;
 }
@@ -93,24 +93,24 @@ export async function switchShard(
   db: Database,
   before: Relocation,
   after: Relocation,
-  told: StampedEvent,
+  event: StampedEvent,
 ): Promise<void> {
   const { tenantId, to } = before;
-  const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isStill(before)})`;
+  const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isUnchanged(before)})`;
   const isChange = sql`EXISTS (SELECT 1 FROM ${tenants}
     WHERE ${tenants.id} = ${tenantId} AND ${tenants.shard} <> ${to})`;
   await runBatch(db, [
-    enqueueEventWhere(db, told, sql`${isCurrent} AND ${isChange}`),
+    enqueueEventWhere(db, event, sql`${isCurrent} AND ${isChange}`),
     db
       .update(tenants)
       .set({ shard: to })
       .where(and(eq(tenants.id, tenantId), isCurrent)),
-    db.update(relocations).set(after).where(isStill(before)),
+    db.update(relocations).set(after).where(isUnchanged(before)),
   ]);
 }
 
 /** What needs nobody's word any more: moves that are past their switch, and due. */
-export async function listSwitched(
+export async function listRelocationsToFinish(
   db: Database,
   switchedUntil: number,
   limit: number,
@@ -130,7 +130,10 @@ export async function listSwitched(
 }
 
 /** The shard that the tenant has left and that may have its rows yet. */
-export async function findLeftovers(db: Database, tenantId: string): Promise<number | undefined> {
+export async function findLeftoverShard(
+  db: Database,
+  tenantId: string,
+): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db
       .select({ shard: relocations.from })
@@ -150,7 +153,7 @@ export async function findLeftovers(db: Database, tenantId: string): Promise<num
 type Fence = (typeof tenantFences.$inferSelect)["state"];
 
 /** From which states of the same move a fence may come to be so: a late step changes nothing. */
-const precededBy: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {
+const previousStates: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {
   leaving: [],
   arriving: [],
   left: ["leaving"],
@@ -161,7 +164,7 @@ const precededBy: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> 
 export async function setFence(
   db: Database,
   { tenantId, id: move }: Move,
-  state: keyof typeof precededBy,
+  state: keyof typeof previousStates,
 ): Promise<void> {
   await withinStoreTimeout(
     db
@@ -171,7 +174,7 @@ export async function setFence(
         target: tenantFences.tenantId,
         set: { state, move },
         setWhere: sql`${lt(tenantFences.move, move)}
-          OR ${eq(tenantFences.move, move)} AND ${inArray(tenantFences.state, [...precededBy[state]])}`,
+          OR ${eq(tenantFences.move, move)} AND ${inArray(tenantFences.state, [...previousStates[state]])}`,
       }),
   );
 }

@@ -23,7 +23,7 @@ const pattern = new RegExp(
   `^(idp_(live|test)_([0-9A-Za-z]{${payloadDigits}}))([0-9A-Za-z]{${checksumDigits}})$`,
 );
 
-function base62(value: bigint, width: number): string {
+function encodeBase62(value: bigint, width: number): string {
   let digits = "";
   for (let rest = value; digits.length < width; rest /= 62n) {
     digits = alphabet.charAt(Number(rest % 62n)) + digits;
@@ -31,34 +31,34 @@ function base62(value: bigint, width: number): string {
   return digits;
 }
 
-function numberOf(digits: string): bigint {
+function decodeBase62(digits: string): bigint {
   let value = 0n;
   for (const digit of digits) value = value * 62n + BigInt(alphabet.indexOf(digit));
   return value;
 }
 
-function checksum(text: string): string {
-  return base62(BigInt(crc32.str(text) >>> 0), checksumDigits);
+function checksumOf(text: string): string {
+  return encodeBase62(BigInt(crc32.str(text) >>> 0), checksumDigits);
 }
 
 /** @param random 20 bytes from the CSPRNG */
 export function formatApiToken(mode: Mode, tenantId: string, random: Uint8Array): string {
   const payload = BigInt(`0x${tenantId}${toHex(random)}`);
-  const text = `idp_${mode}_${base62(payload, payloadDigits)}`;
-  return text + checksum(text);
+  const text = `idp_${mode}_${encodeBase62(payload, payloadDigits)}`;
+  return text + checksumOf(text);
 }
 
-export function newApiToken(mode: Mode, tenantId: string): string {
+export function createApiToken(mode: Mode, tenantId: string): string {
   return formatApiToken(mode, tenantId, crypto.getRandomValues(new Uint8Array(randomBytes)));
 }
 
 /** Mode and tenant of a token of the right form; undefined where form or checksum are wrong. */
-export function readApiToken(
+export function parseApiToken(
   token: string,
 ): { readonly mode: Mode; readonly tenantId: string } | undefined {
   const [, text, mode, payload, sum] = pattern.exec(token) ?? [];
-  if (text === undefined || payload === undefined || checksum(text) !== sum) return undefined;
-  const digits = numberOf(payload)
+  if (text === undefined || payload === undefined || checksumOf(text) !== sum) return undefined;
+  const digits = decodeBase62(payload)
     .toString(16)
     .padStart(payloadBytes * 2, "0");
   if (digits.length !== payloadBytes * 2) return undefined;
@@ -67,6 +67,6 @@ export function readApiToken(
 }
 
 /** What is stored of a token: SHA-256, hex. Its 160 random bits need no slower hash. */
-export function apiTokenHash(token: string): string {
+export function hashApiToken(token: string): string {
   return sha256Hex(token);
 }

@@ -14,7 +14,7 @@ export type Permission = (typeof permissions)[number];
 const documentPrefix = "ApiAccessPermission::";
 
 /** `ApiAccessPermission::IDP_READ` and `IDP_READ` for `idp:read`. */
-export const documentSpellings: readonly string[] = permissions.flatMap((permission) => {
+export const documentPermissions: readonly string[] = permissions.flatMap((permission) => {
   const spelled = permission.replace(":", "_").toUpperCase();
   return [`${documentPrefix}${spelled}`, spelled];
 });

@@ -6,11 +6,11 @@
 import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { apiTokenHash, readApiToken } from "./api-token.ts";
+import { hashApiToken, parseApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
 import { findTokenByHash, touchToken } from "./store.ts";
-import { registeredEnd } from "./token-end.ts";
+import { findRegisteredEnd } from "./token-end.ts";
 import { revokedForGood } from "./token-register.ts";
 
 /** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
@@ -74,12 +74,12 @@ export async function resolveToken(
   anew: boolean,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<ResolvedToken | undefined> {
-  const hash = apiTokenHash(token);
+  const hash = hashApiToken(token);
   const known = cache.get(hash);
   const isYoung = known !== undefined && now - known.readAt < cacheMs && now >= known.readAt;
   if (isYoung && !anew) return { ...known, isCached: true };
   invalidate(hash);
-  const read = readApiToken(token);
+  const read = parseApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
   const db = controlDb(env);
@@ -87,7 +87,7 @@ export async function resolveToken(
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
     throw new AppError("unavailable");
   });
-  const [found, end] = await Promise.all([lookup, registeredEnd(env, read.tenantId, hash)]);
+  const [found, end] = await Promise.all([lookup, findRegisteredEnd(env, read.tenantId, hash)]);
   if (found === undefined) return undefined;
   const { token: record, tenant } = found;
   if (!hasShard(env, tenant.shard)) {

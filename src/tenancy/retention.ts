@@ -1,14 +1,14 @@
 /** How long tenants keep audit events in D1 before those move to the archive. */
 import { controlDb } from "../db/shards.ts";
 import { defaultPolicy } from "./policy.ts";
-import { findRetentions } from "./store.ts";
+import { listRetentionDays } from "./store.ts";
 
 /** Days by tenant id; a tenant without a record has the default. @throws StoreError */
-export async function retentionDaysOf(
+export async function findRetentionDays(
   env: Env,
   tenantIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   const { retentionDays } = defaultPolicy.audit;
-  const stored = await findRetentions(controlDb(env), tenantIds, retentionDays);
+  const stored = await listRetentionDays(controlDb(env), tenantIds, retentionDays);
   return new Map(tenantIds.map((tenantId) => [tenantId, stored.get(tenantId) ?? retentionDays]));
 }

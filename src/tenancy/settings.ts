@@ -1,15 +1,15 @@
 /** The tenant's settings as the API spells them, their ranges, and the policy they make. */
 import { z } from "zod";
-import { shortestRetentionDays } from "../audit/tree/archive.ts";
+import { minRetentionDays } from "../audit/tree/archive.ts";
 import { locationHints } from "../location.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/reason.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 
-const week = 7 * 24 * 60 * 60;
+const weekSeconds = 7 * 24 * 60 * 60;
 
-function wholeNumber(least: number, most: number, description: string) {
-  return z.int().min(least).max(most).meta({ description });
+function wholeNumber(min: number, max: number, description: string) {
+  return z.int().min(min).max(max).meta({ description });
 }
 
 const threshold = z.number().gt(0).lt(1);
@@ -30,8 +30,8 @@ const networks = z
 
 const lockout = z.strictObject({
   max_failed_attempts: wholeNumber(1, 100, "Consecutive failures that lock."),
-  lock_seconds: wholeNumber(1, week, "Length of the first lock; each further one doubles."),
-  max_lock_seconds: wholeNumber(1, week, "The longest lock."),
+  lock_seconds: wholeNumber(1, weekSeconds, "Length of the first lock; each further one doubles."),
+  max_lock_seconds: wholeNumber(1, weekSeconds, "The longest lock."),
   disable_after: wholeNumber(1, 100, "Consecutive failures that disable TOTP; NIST allows 100."),
 });
 const otp = z.strictObject({ enrolment: z.enum(["immediate", "confirm"]) });
@@ -45,7 +45,7 @@ const sentinel = z.strictObject({
 
 const audit = z.strictObject({
   retention_days: wholeNumber(
-    shortestRetentionDays,
+    minRetentionDays,
     3_650,
     "Older events move from the database to the archive, where one is configured.",
   ),
@@ -98,7 +98,7 @@ function settingsOf(policy: TenantPolicy): Settings {
 const defaults = settingsOf(defaultPolicy);
 
 /** The whole settings: what the tenant set, over the defaults. */
-export function effectiveSettings(set: SettingsPatch): Settings {
+export function applyDefaults(set: SettingsPatch): Settings {
   return settingsSchema.parse({
     lockout: { ...defaults.lockout, ...set.lockout },
     otp: { ...defaults.otp, ...set.otp },
@@ -144,7 +144,7 @@ export function findContradictions({ lockout: l, sentinel: s }: Settings) {
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
-  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = effectiveSettings(set);
+  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = applyDefaults(set);
   return {
     lockout: {
       maxFailedAttempts: l.max_failed_attempts,

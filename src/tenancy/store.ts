@@ -39,7 +39,7 @@ interface HashedApiToken extends ApiToken {
   readonly hash: string;
 }
 
-const ofTenant = (tenantId: string, id: string) =>
+const isUsableToken = (tenantId: string, id: string) =>
   and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id), isNull(apiTokens.revokedAt));
 
 const tokenColumns = {
@@ -98,7 +98,7 @@ export async function findToken(
   id: string,
 ): Promise<ApiToken | undefined> {
   const rows = await withinStoreTimeout(
-    db.select(tokenColumns).from(apiTokens).where(ofTenant(tenantId, id)).limit(1),
+    db.select(tokenColumns).from(apiTokens).where(isUsableToken(tenantId, id)).limit(1),
   );
   return rows[0];
 }
@@ -131,14 +131,14 @@ export function setTokenEnd(db: Database, tenantId: string, id: string, end: num
   return db
     .update(apiTokens)
     .set({ expiresAt: earliest, endUnregistered: true })
-    .where(ofTenant(tenantId, id));
+    .where(isUsableToken(tenantId, id));
 }
 
 export function markRevoked(db: Database, tenantId: string, id: string, now: number): Statement {
   return db
     .update(apiTokens)
     .set({ revokedAt: now, endUnregistered: true })
-    .where(ofTenant(tenantId, id));
+    .where(isUsableToken(tenantId, id));
 }
 
 /** A token whose end the tenant's register may not know. */
@@ -228,7 +228,7 @@ export function patchSettings(db: Database, tenantId: string, patch: SettingsPat
 }
 
 /** How long each of these tenants keeps events in D1, in days. */
-export async function findRetentions(
+export async function listRetentionDays(
   db: Database,
   tenantIds: readonly string[],
   defaultDays: number,
@@ -242,6 +242,6 @@ export async function findRetentions(
 }
 
 /** Asks D1 for anything. @throws StoreError when it does not answer or is not migrated */
-export async function probe(db: Database): Promise<void> {
+export async function pingDatabase(db: Database): Promise<void> {
   await withinStoreTimeout(db.select({ id: tenants.id }).from(tenants).limit(1));
 }

@@ -1,9 +1,9 @@
 /** A new tenant, with a first token that may do everything. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
 import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-once.ts";
@@ -44,13 +44,13 @@ export async function createTenant(
   }
   const db = controlDb(call.env);
   return await runOnce<NewTenant>(call, operatorScope, db, async (remember) => {
-    const tenant: Tenant = { ...wanted, id: newId(call.now), settings: {}, createdAt: call.now };
+    const tenant: Tenant = { ...wanted, id: createId(call.now), settings: {}, createdAt: call.now };
     const { issued, stored } = issueToken(
       tenant,
       { name: firstTokenName, permissions, lifetimeMs: null },
       call.now,
     );
-    const created = tenantEvent(
+    const created = createTenantEvent(
       tenant.id,
       call,
       { type: "tenant", id: tenant.id },
@@ -60,7 +60,7 @@ export async function createTenant(
         details: { mode: tenant.mode, ...(jurisdiction === null ? {} : { jurisdiction }) },
       },
     );
-    const tokenCreated = tenantEvent(
+    const tokenCreated = createTenantEvent(
       tenant.id,
       call,
       { type: "api_token", id: issued.id },

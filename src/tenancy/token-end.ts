@@ -9,7 +9,7 @@ import { listUnregisteredEnds, markRegistered } from "./store.ts";
 import { revokedForGood, type TokenRegister } from "./token-register.ts";
 
 const registerTimeoutMs = 2_000;
-const maxPerRun = 200;
+const maxEndsPerRun = 200;
 
 /** Anywhere: it is asked beside the tenant's record, before anybody knows where the tenant belongs. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
@@ -20,7 +20,7 @@ function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<Toke
  * When the token ended, as the register has it; null where it has nothing.
  * @throws AppError `unavailable`: a token of which this is not known is not accepted
  */
-export async function registeredEnd(
+export async function findRegisteredEnd(
   env: Env,
   tenantId: string,
   hash: string,
@@ -38,9 +38,9 @@ export async function registeredEnd(
  * fails here may wait for the next run.
  * @param tenantId one tenant's only, where given
  */
-export async function registerEnds(env: Env, db: Database, tenantId?: string): Promise<void> {
+export async function registerTokenEnds(env: Env, db: Database, tenantId?: string): Promise<void> {
   try {
-    const waiting = await listUnregisteredEnds(db, tenantId, maxPerRun);
+    const waiting = await listUnregisteredEnds(db, tenantId, maxEndsPerRun);
     const byTenant = Map.groupBy(waiting, (token) => token.tenantId);
     await Promise.all(
       [...byTenant].map(async ([owner, ends]) => {
@@ -59,6 +59,6 @@ export async function registerEnds(env: Env, db: Database, tenantId?: string): P
 }
 
 /** Of all tenants; never throws. */
-export async function registerAllEnds(env: Env): Promise<void> {
-  await registerEnds(env, controlDb(env));
+export async function registerAllTokenEnds(env: Env): Promise<void> {
+  await registerTokenEnds(env, controlDb(env));
 }

@@ -1,17 +1,17 @@
 /** API tokens of a tenant: made, replaced with an overlap, revoked. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
-import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
+import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";
 import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./store.ts";
-import { registerEnds } from "./token-end.ts";
+import { registerTokenEnds } from "./token-end.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -38,9 +38,9 @@ export function issueToken(
   },
   now: number,
 ): { readonly issued: IssuedToken; readonly stored: ApiToken & { readonly hash: string } } {
-  const secret = newApiToken(tenant.mode, tenant.id);
+  const secret = createApiToken(tenant.mode, tenant.id);
   const token: ApiToken = {
-    id: newId(now),
+    id: createId(now),
     tenantId: tenant.id,
     name: wanted.name,
     permissions: wanted.permissions,
@@ -49,7 +49,7 @@ export function issueToken(
     lifetimeMs: wanted.lifetimeMs,
     lastUsedAt: null,
   };
-  return { issued: { ...token, secret }, stored: { ...token, hash: apiTokenHash(secret) } };
+  return { issued: { ...token, secret }, stored: { ...token, hash: hashApiToken(secret) } };
 }
 
 function issuerOf({ caller }: TokenCall) {
@@ -65,7 +65,7 @@ export async function createToken(
   return await runOnce(call, tenantId, db, async (remember) => {
     const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
-    const event = tenantEvent(tenantId, call, target, {
+    const event = createTenantEvent(tenantId, call, target, {
       action: "token.created",
       outcome: "success",
       details: { permissions: wanted.permissions.join(" ") },
@@ -95,7 +95,7 @@ export async function rotateToken(
     if (old === undefined) throw new AppError("not_found");
     const { issued, stored } = issueToken(issuerOf(call), old, call.now);
     const target = { type: "api_token", id } as const;
-    const event = tenantEvent(tenantId, call, target, {
+    const event = createTenantEvent(tenantId, call, target, {
       action: "token.rotated",
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
@@ -112,7 +112,7 @@ export async function rotateToken(
       // Also where no answer came: it may have been done.
       invalidateTenant(tenantId);
     }
-    await registerEnds(call.env, db, tenantId);
+    await registerTokenEnds(call.env, db, tenantId);
     return issued;
   });
 }
@@ -122,7 +122,7 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const { tenantId } = call.caller;
   const db = controlDb(call.env);
   if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
-  const event = tenantEvent(
+  const event = createTenantEvent(
     tenantId,
     call,
     { type: "api_token", id },
@@ -140,5 +140,5 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
     // Also where no answer came: it may have been done.
     invalidateTenant(tenantId);
   }
-  await registerEnds(call.env, db, tenantId);
+  await registerTokenEnds(call.env, db, tenantId);
 }

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { controlDb, databaseAt } from "../../src/db/shards.ts";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
-import { removeRows, writeRows } from "../../src/relocation/row-store.ts";
+import { deleteRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
@@ -282,7 +282,7 @@ describe("A move", () => {
     const before = [await dataIn(0, tenant), await dataIn(1, tenant), await fencesOf(tenant)];
     const late = { ...old[0], id: "f".repeat(24) };
     await writeRows(databaseAt(env, 1), 0, move, [late], []);
-    await removeRows(databaseAt(env, 1), move, "arriving", 10);
+    await deleteRows(databaseAt(env, 1), move, "arriving", 10);
     await setFence(databaseAt(env, 1), move, "arriving");
     await setFence(databaseAt(env, 0), move, "leaving");
     expect([await dataIn(0, tenant), await dataIn(1, tenant), await fencesOf(tenant)]).toEqual(
@@ -290,7 +290,7 @@ describe("A move", () => {
     );
     await moved(tenant, 0);
     const back = await dataIn(0, tenant);
-    await removeRows(databaseAt(env, 0), move, "left", 10);
+    await deleteRows(databaseAt(env, 0), move, "left", 10);
     await setFence(databaseAt(env, 0), move, "left");
     expect(await dataIn(0, tenant)).toEqual(back);
     expect(await fencesOf(tenant)).toEqual(["here", "left", null]);

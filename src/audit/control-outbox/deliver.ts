@@ -4,7 +4,7 @@ import { runBatch } from "../../db/client.ts";
 import { controlDb, databaseAt } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
 import { insertEvents } from "../store.ts";
-import { listWaitingTenants, listWaiting, removeWaiting } from "./store.ts";
+import { listWaitingTenants, listWaitingEvents, deleteWaitingEvents } from "./store.ts";
 
 /** What is left waits for the next run. */
 const maxTenantsPerRun = 200;
@@ -22,13 +22,13 @@ function logFailure(error: unknown, tenantId?: string): void {
 async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
   const control = controlDb(env);
   try {
-    const waiting = await listWaiting(control, tenantId, maxPerTenant);
+    const waiting = await listWaitingEvents(control, tenantId, maxPerTenant);
     for (let from = 0; from < waiting.length; from += maxPerStatement) {
       const some = waiting.slice(from, from + maxPerStatement);
       const events = some.map(({ event }) => event);
       const db = databaseAt(env, some[0]?.shard ?? 0);
       await runBatch(db, [insertEvents(db, tenantId, events)]);
-      await removeWaiting(
+      await deleteWaitingEvents(
         control,
         tenantId,
         events.map(({ id }) => id),

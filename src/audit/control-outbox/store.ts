@@ -1,6 +1,6 @@
 /** Audit events that wait in `DB` for the database their tenant lives in. */
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { chunk, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
+import { chunkRows, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { tenants } from "../../db/tables.ts";
 import type { StampedEvent } from "../stamp.ts";
 import { controlOutbox } from "../tables.ts";
@@ -13,7 +13,7 @@ export function enqueueEvents(
   tenantId: string,
   events: readonly StampedEvent[],
 ): Statement[] {
-  return chunk(events, columns).map((some) =>
+  return chunkRows(events, columns).map((some) =>
     db.insert(controlOutbox).values(some.map((event) => ({ tenantId, id: event.id, event }))),
   );
 }
@@ -41,7 +41,7 @@ export async function listWaitingTenants(db: Database, limit: number): Promise<s
 }
 
 /** In the order of ids, which is that of time. */
-export async function listWaiting(
+export async function listWaitingEvents(
   db: Database,
   tenantId: string,
   limit: number,
@@ -58,7 +58,7 @@ export async function listWaiting(
 }
 
 /** @param ids 99 at most */
-export async function removeWaiting(
+export async function deleteWaitingEvents(
   db: Database,
   tenantId: string,
   ids: readonly string[],

@@ -8,19 +8,19 @@
  */
 import { z } from "zod";
 import { type Database, withinStoreTimeout } from "../../db/client.ts";
-import { databasesInTurn } from "../../db/shards.ts";
+import { listDatabasesInTurn } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
 import { actorTypes, auditActions, auditDetails, auditOutcomes, targetTypes } from "../event.ts";
 import type { StoredEvent } from "../stamp.ts";
-import { findOldest, firstLeaf, readLog, removeBelow } from "../store.ts";
+import { findLogsOlderThan, findFirstLeafIndex, readEvents, deleteEventsBelow } from "../store.ts";
 import { findHead } from "./store.ts";
 
 /** No tenant keeps its events in D1 for less. */
-export const shortestRetentionDays = 1;
-const maxPerObject = 2_000;
+export const minRetentionDays = 1;
+const maxEventsPerObject = 2_000;
 /** Objects per log and in a run; what is left waits for the next. */
-const objectsPerLog = 10;
-const objectsPerRun = 150;
+const maxObjectsPerLog = 10;
+const maxObjectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
 const indexDigits = 15;
 
@@ -48,12 +48,12 @@ function prefixOf(tenantId: string): string {
   return `events/${tenantId}/`;
 }
 
-function nameOf(tenantId: string, firstLeafIndex: number): string {
+function objectNameOf(tenantId: string, firstLeafIndex: number): string {
   return `${prefixOf(tenantId)}${String(firstLeafIndex).padStart(indexDigits, "0")}.ndjson`;
 }
 
 /** Rows of leaves that are archived already are not those that were archived. */
-class ArchivedOtherwiseError extends Error {
+class ArchiveMismatchError extends Error {
   constructor() {
     super("Rows in D1 are not the events that are archived of these leaves");
     this.name = "ArchivedOtherwiseError";
@@ -61,7 +61,7 @@ class ArchivedOtherwiseError extends Error {
 }
 
 /** The events before the cutoff, from the first on and as far as no leaf is missing. */
-function oldest(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
+function takeExpired(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
   const first = events[0]?.leafIndex ?? 0;
   const end = events.findIndex(
     ({ at, leafIndex }, place) => at >= cutoff || leafIndex !== first + place,
@@ -70,7 +70,7 @@ function oldest(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
 }
 
 /** The events as lines, in the one spelling that an object has. */
-function linesOf(events: readonly StoredEvent[]): string {
+function formatLines(events: readonly StoredEvent[]): string {
   return events.map((event) => `${JSON.stringify(storedEvent.parse(event))}\n`).join("");
 }
 
@@ -86,10 +86,11 @@ async function archiveEvents(
 ): Promise<number> {
   const there = await readArchive(bucket, tenantId, { from: first, below: first + events.length });
   if (there.length === 0) {
-    await withinStoreTimeout(bucket.put(nameOf(tenantId, first), linesOf(events)));
+    await withinStoreTimeout(bucket.put(objectNameOf(tenantId, first), formatLines(events)));
     return events.length;
   }
-  if (linesOf(there) !== linesOf(events.slice(0, there.length))) throw new ArchivedOtherwiseError();
+  if (formatLines(there) !== formatLines(events.slice(0, there.length)))
+    throw new ArchiveMismatchError();
   return there.length;
 }
 
@@ -102,30 +103,35 @@ async function archiveLog(
 ): Promise<number> {
   const size = (await findHead(db, tenantId))?.size ?? 0;
   let objects = 0;
-  for (; objects < objectsPerLog; objects += 1) {
-    const first = await firstLeaf(db, tenantId);
+  for (; objects < maxObjectsPerLog; objects += 1) {
+    const first = await findFirstLeafIndex(db, tenantId);
     if (first === undefined) break;
-    const events = await readLog(db, tenantId, first, size, maxPerObject);
-    const old = oldest(events, cutoff);
+    const events = await readEvents(db, tenantId, first, size, maxEventsPerObject);
+    const old = takeExpired(events, cutoff);
     if (old.length === 0) break;
     const count = await archiveEvents(bucket, tenantId, first, old);
-    await removeBelow(db, tenantId, first + count);
+    await deleteEventsBelow(db, tenantId, first + count);
     log("info", "audit_archived", { tenant_id: tenantId, count });
   }
   return objects;
 }
 
 /** How many days tenants keep their events in D1, by tenant id. */
-type RetentionDaysOf = (
+type FindRetentionDays = (
   env: Env,
   tenantIds: readonly string[],
 ) => Promise<ReadonlyMap<string, number>>;
 
 /** Logs whose oldest event in the database is past the tenant's retention, with the time it ends at. */
-async function findExpired(env: Env, db: Database, now: number, retentionDaysOf: RetentionDaysOf) {
-  const oldest = await findOldest(db, now - shortestRetentionDays * dayMs);
+async function findExpired(
+  env: Env,
+  db: Database,
+  now: number,
+  findRetentionDays: FindRetentionDays,
+) {
+  const oldest = await findLogsOlderThan(db, now - minRetentionDays * dayMs);
   if (oldest.length === 0) return [];
-  const retentions = await retentionDaysOf(
+  const retentions = await findRetentionDays(
     env,
     oldest.map(({ tenantId }) => tenantId),
   );
@@ -138,10 +144,10 @@ async function findExpired(env: Env, db: Database, now: number, retentionDaysOf:
 }
 
 /** Moves what is old. Never throws: what fails is logged, and the next run does it. */
-export async function archiveTrails(
+export async function archiveLogs(
   env: Env,
   now: number,
-  retentionDaysOf: RetentionDaysOf,
+  retentionDaysOf: FindRetentionDays,
 ): Promise<void> {
   const { AUDIT_ARCHIVE: bucket } = env;
   if (bucket === undefined) return;
@@ -150,8 +156,8 @@ export async function archiveTrails(
       cause: causeOf(error),
       ...(tenant_id === undefined ? {} : { tenant_id }),
     });
-  let left = objectsPerRun;
-  for (const db of databasesInTurn(env, now)) {
+  let left = maxObjectsPerRun;
+  for (const db of listDatabasesInTurn(env, now)) {
     try {
       for (const { tenantId, cutoff } of await findExpired(env, db, now, retentionDaysOf)) {
         if (left <= 0) return;
@@ -169,11 +175,11 @@ export async function archiveTrails(
 }
 
 /** Names of the object that can hold a leaf, and of the next one; undefined where there is none. */
-async function objectsAt(bucket: R2Bucket, tenantId: string, leafIndex: number) {
-  const wanted = nameOf(tenantId, leafIndex);
+async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number) {
+  const wanted = objectNameOf(tenantId, leafIndex);
   // An object that begins earlier than this ends before the leaf.
-  let startAfter = nameOf(tenantId, Math.max(0, leafIndex - maxPerObject));
-  let holder = leafIndex < maxPerObject ? nameOf(tenantId, 0) : undefined;
+  let startAfter = objectNameOf(tenantId, Math.max(0, leafIndex - maxEventsPerObject));
+  let holder = leafIndex < maxEventsPerObject ? objectNameOf(tenantId, 0) : undefined;
   for (;;) {
     const prefix = prefixOf(tenantId);
     const { objects, truncated } = await withinStoreTimeout(bucket.list({ prefix, startAfter }));
@@ -194,9 +200,9 @@ export async function readArchive(
   tenantId: string,
   { from, below }: { readonly from: number; readonly below: number },
 ): Promise<StoredEvent[]> {
-  const { holder, next } = await objectsAt(bucket, tenantId, from);
+  const { holder, next } = await findObjects(bucket, tenantId, from);
   for (const name of [holder, next]) {
-    const text = name === undefined ? undefined : await textOf(bucket, name);
+    const text = name === undefined ? undefined : await readText(bucket, name);
     const events = (text ?? "")
       .split("\n")
       .filter((line) => line !== "")
@@ -207,7 +213,7 @@ export async function readArchive(
   return [];
 }
 
-async function textOf(bucket: R2Bucket, name: string): Promise<string | undefined> {
+async function readText(bucket: R2Bucket, name: string): Promise<string | undefined> {
   const object = await withinStoreTimeout(bucket.get(name));
   return object === null ? undefined : await withinStoreTimeout(object.text());
 }

@@ -1,22 +1,22 @@
 /** The sealed trail as a stream of events: whatever its length, only a chunk of it is in memory. */
 import { toHex } from "../../crypto/bytes.ts";
 import type { Database } from "../../db/client.ts";
-import { dbFor } from "../../db/shards.ts";
+import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
 import { readTiles } from "./store.ts";
-import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
+import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
 import { readTrail } from "./read-log.ts";
 
 /** The largest events, with agents of 1,024 characters, are 7 KB: a chunk is 7 MB at most. */
-const eventsPerChunk = 1_000;
+const maxEventsPerChunk = 1_000;
 /**
  * A request may make a thousand calls to D1 and R2 together: a chunk makes three, or six where it comes
  * from the archive, and sealing has made some 200 before.
  */
-const chunksPerAnswer = 125;
+const maxChunksPerAnswer = 125;
 
 /** An event with the hash that the tree has for its leaf, hex; null where the tree has none. */
 export interface ExportedEvent extends DecryptedEvent {
@@ -31,12 +31,12 @@ interface ExportCall {
 }
 
 /** Hashes of the leaves from one on, below another. */
-async function leafHashes(db: Database, tenantId: string, start: number, end: number) {
+async function readLeafHashes(db: Database, tenantId: string, start: number, end: number) {
   const leaves = Array.from({ length: end - start }, (_, n) => ({
     start: start + n,
     end: start + n + 1,
   }));
-  const tiles = (await readTiles(db, [{ tenantId, tiles: tilesFor(leaves, end) }])).get(tenantId);
+  const tiles = (await readTiles(db, [{ tenantId, tiles: listTiles(leaves, end) }])).get(tenantId);
   const set = new TileSet(tiles ?? []);
   return (index: number): string | null => {
     try {
@@ -53,13 +53,13 @@ async function readChunk(
   from: number,
   below: number,
 ): Promise<ExportedEvent[]> {
-  const db = await dbFor(env, tenantId);
-  const stored = await readTrail(env, db, tenantId, { from, below }, eventsPerChunk);
+  const db = await findTenantDb(env, tenantId);
+  const stored = await readTrail(env, db, tenantId, { from, below }, maxEventsPerChunk);
   const [first, last] = [stored[0], stored.at(-1)];
   if (first === undefined || last === undefined) return [];
   const [events, hashOf] = await Promise.all([
     decryptEvents(db, config, tenantId, stored),
-    leafHashes(db, tenantId, first.leafIndex, last.leafIndex + 1),
+    readLeafHashes(db, tenantId, first.leafIndex, last.leafIndex + 1),
   ]);
   return events.map((event) => ({ ...event, leafHash: hashOf(event.leafIndex) }));
 }
@@ -80,7 +80,7 @@ export function exportTrail(
     async pull(controller) {
       try {
         const events =
-          next < range.below && chunks < chunksPerAnswer
+          next < range.below && chunks < maxChunksPerAnswer
             ? await readChunk(call, next, range.below)
             : [];
         const last = events.at(-1);

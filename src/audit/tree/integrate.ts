@@ -7,18 +7,18 @@
  * service signed. Where that does not hold, somebody has written into D1: the log is left as it is,
  * and the trouble is logged with every pass.
  */
-import { equalBytes } from "../../crypto/constant-time.ts";
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { MissingKeyError } from "../../crypto/keyring.ts";
 import { type Database, FencedTenantError, StoreError } from "../../db/client.ts";
-import { allDatabases, inTenantDb } from "../../db/shards.ts";
+import { listDatabases, inTenantDb } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { type Config, configNow } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
-import { leafData } from "../leaf.ts";
+import { encodeLeaf } from "../leaf.ts";
 import { leafOf, checkStamp } from "../stamp.ts";
-import { leafHash } from "./merkle.ts";
+import { hashLeaf } from "./merkle.ts";
 import { originOf } from "./note.ts";
-import { ownHead, signedNote } from "./signer.ts";
+import { verifyHead, signHead } from "./signer.ts";
 import {
   findUnintegrated,
   type NewHead,
@@ -28,11 +28,11 @@ import {
   type UnintegratedLog,
   writeHeads,
 } from "./store.ts";
-import { appended, edgeTiles, MissingTileError, type Tile, TileSet } from "./tiles.ts";
-import { listWitnessed } from "./witness.ts";
+import { appendLeaves, listEdgeTiles, MissingTileError, type Tile, TileSet } from "./tiles.ts";
+import { listWitnessedHeads } from "./witness.ts";
 
 /** From an event's arrival to its seal, at rest, in seconds: published with every head. */
-export const sealedWithinSeconds = 60;
+export const maxIntegrationSeconds = 60;
 
 /** One round reads and writes so much at once, in a fixed number of statements. */
 const eventsPerRound = 4_000;
@@ -97,11 +97,11 @@ async function isIntact(
   edge: readonly Tile[],
 ) {
   const { tenantId, size, note } = entry;
-  if (note === null) return (await listWitnessed(env, tenantId, 1)).length === 0;
-  const head = await ownHead(config.auditSigningKeys, { tenantId, size, note });
+  if (note === null) return (await listWitnessedHeads(env, tenantId, 1)).length === 0;
+  const head = await verifyHead(config.auditSigningKeys, { tenantId, size, note });
   if (head === undefined) return false;
   try {
-    return equalBytes(new TileSet(edge).root(entry.size), head.root);
+    return timingSafeEqual(new TileSet(edge).rootOf(entry.size), head.root);
   } catch (error) {
     if (error instanceof MissingTileError) return false;
     throw error;
@@ -117,13 +117,13 @@ function integrableLeaves(
   const leaves: Uint8Array[] = [];
   for (const event of events) {
     if (event.leafIndex !== from + leaves.length) return { leaves, trouble: "audit_log_gap" };
-    const leaf = leafData(leafOf(event));
+    const leaf = encodeLeaf(leafOf(event));
     const stamp = checkStamp(config.auditSigningKeys, event, leaf);
     if (stamp !== "ours") {
       const trouble = stamp === "forged" ? "audit_event_forged" : "audit_key_missing";
       return { leaves, trouble };
     }
-    leaves.push(leafHash(leaf));
+    leaves.push(hashLeaf(leaf));
   }
   return { leaves };
 }
@@ -148,9 +148,9 @@ async function headOn(
     if (!(await isIntact(sealer, entry, edge))) return "audit_tree_damaged";
     const { leaves, trouble = "audit_log_gap" } = integrableLeaves(config, extendsSize, events);
     if (leaves.length === 0) return trouble;
-    const { size, root, changed } = appended(edge, extendsSize, leaves);
-    const head = { origin: originOf(tenantId), size, root, sealedAt: now };
-    const note = await signedNote(config.auditSigningKeys, head);
+    const { size, root, changed } = appendLeaves(edge, extendsSize, leaves);
+    const head = { origin: originOf(tenantId), size, root, signedAt: now };
+    const note = await signHead(config.auditSigningKeys, head);
     return { tenantId, size, extendsSize, note, changed };
   } catch (error) {
     return troubleIn(error);
@@ -170,7 +170,7 @@ async function integrateTogether(
     ),
     readTiles(
       db,
-      allotments.map(({ tenantId, size }) => ({ tenantId, tiles: edgeTiles(size) })),
+      allotments.map(({ tenantId, size }) => ({ tenantId, tiles: listEdgeTiles(size) })),
     ),
   ]);
   const made = await Promise.all(
@@ -259,7 +259,7 @@ function integratorFor(env: Env, db: Database, now: number, rounds: number): Int
 
 /** Seals what has arrived in all logs. Never throws: what fails is logged, and the next pass does it. */
 export async function integrateLogs(env: Env, now: number): Promise<void> {
-  const databases = allDatabases(env);
+  const databases = listDatabases(env);
   const rounds = Math.ceil(maxRounds / databases.length);
   const passes = databases.map(async (db) => {
     try {

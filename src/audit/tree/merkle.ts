@@ -11,7 +11,7 @@ import { sha256Of } from "../../crypto/digest.ts";
 export const hashLength = 32;
 
 /** Leaves `start` to `end`, without `end`, of the list. */
-export interface Range {
+export interface LeafRange {
   readonly start: number;
   readonly end: number;
 }
@@ -46,7 +46,7 @@ export function isHash(value: unknown): value is Uint8Array {
 }
 
 /** SHA-256(0x00 || data). The first byte keeps a leaf from posing as a node. */
-export function leafHash(data: Uint8Array): Uint8Array {
+export function hashLeaf(data: Uint8Array): Uint8Array {
   const input = new Uint8Array(1 + data.length);
   input.set(data, 1);
   return sha256Of(input);
@@ -57,7 +57,7 @@ export function leafHash(data: Uint8Array): Uint8Array {
  *
  * @throws RangeError for a side that is not 32 bytes
  */
-export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
   if (!isHash(left) || !isHash(right)) throw new RangeError("not a hash of 32 bytes");
   const input = new Uint8Array(1 + 2 * hashLength);
   input[0] = 0x01;
@@ -67,7 +67,7 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 }
 
 /** The root of the tree without leaves, SHA-256 of nothing. */
-export function emptyRoot(): Uint8Array {
+export function hashEmptyTree(): Uint8Array {
   return sha256Of(new Uint8Array());
 }
 
@@ -99,7 +99,7 @@ export class TreeHasher {
     let carry = leaf;
     let height = 0;
     for (let left = this.#subtrees[0]; left !== undefined; left = this.#subtrees[height]) {
-      carry = nodeHash(left, carry);
+      carry = hashNode(left, carry);
       this.#subtrees[height] = undefined;
       height += 1;
     }
@@ -112,9 +112,9 @@ export class TreeHasher {
     let root: Uint8Array | undefined;
     // From the right: a smaller subtree stands to the right of a larger one.
     for (const left of this.#subtrees) {
-      if (left !== undefined) root = root === undefined ? left : nodeHash(left, root);
+      if (left !== undefined) root = root === undefined ? left : hashNode(left, root);
     }
-    return root ?? emptyRoot();
+    return root ?? hashEmptyTree();
   }
 }
 
@@ -124,10 +124,10 @@ export class TreeHasher {
  *
  * @throws RangeError unless 0 ≤ index < size
  */
-export function inclusionRanges(index: number, size: number): Range[] {
+export function listInclusionRanges(index: number, size: number): LeafRange[] {
   if (!isCount(size)) throw new RangeError("size out of range");
   if (!isCount(index) || index >= size) throw new RangeError("index out of range");
-  const ranges: Range[] = [];
+  const ranges: LeafRange[] = [];
   let start = 0;
   let end = size;
   while (end - start > 1) {
@@ -150,11 +150,11 @@ export function inclusionRanges(index: number, size: number): Range[] {
  *
  * @throws RangeError unless 0 ≤ from ≤ to
  */
-export function consistencyRanges(from: number, to: number): Range[] {
+export function listConsistencyRanges(from: number, to: number): LeafRange[] {
   if (!isCount(to)) throw new RangeError("size out of range");
   if (!isCount(from) || from > to) throw new RangeError("old size out of range");
   if (from === 0 || from === to) return [];
-  const ranges: Range[] = [];
+  const ranges: LeafRange[] = [];
   let start = 0;
   let end = to;
   while (from < end) {
@@ -188,14 +188,14 @@ export function verifyInclusion({ leaf, index, size, proof, root }: Inclusion): 
   for (const sibling of proof) {
     if (sn === 0 || !isHash(sibling)) return false;
     if (isOdd(fn) || fn === sn) {
-      hash = nodeHash(sibling, hash);
+      hash = hashNode(sibling, hash);
       // A last node without a sibling moves up as it is.
       while (fn !== 0 && !isOdd(fn)) {
         fn = half(fn);
         sn = half(sn);
       }
     } else {
-      hash = nodeHash(hash, sibling);
+      hash = hashNode(hash, sibling);
     }
     fn = half(fn);
     sn = half(sn);
@@ -212,7 +212,7 @@ export function verifyInclusion({ leaf, index, size, proof, root }: Inclusion): 
 export function verifyConsistency({ from, to, fromRoot, toRoot, proof }: Consistency): boolean {
   if (!isCount(from) || !isCount(to) || from > to) return false;
   if (!isHash(fromRoot) || !isHash(toRoot)) return false;
-  if (from === 0 && !isSame(fromRoot, emptyRoot())) return false;
+  if (from === 0 && !isSame(fromRoot, hashEmptyTree())) return false;
   if (from === to) return proof.length === 0 && isSame(fromRoot, toRoot);
   if (from === 0) return proof.length === 0;
   let fn = from - 1;
@@ -229,14 +229,14 @@ export function verifyConsistency({ from, to, fromRoot, toRoot, proof }: Consist
   for (const sibling of rest) {
     if (sn === 0 || !isHash(sibling)) return false;
     if (isOdd(fn) || fn === sn) {
-      fr = nodeHash(sibling, fr);
-      sr = nodeHash(sibling, sr);
+      fr = hashNode(sibling, fr);
+      sr = hashNode(sibling, sr);
       while (fn !== 0 && !isOdd(fn)) {
         fn = half(fn);
         sn = half(sn);
       }
     } else {
-      sr = nodeHash(sr, sibling);
+      sr = hashNode(sr, sibling);
     }
     fn = half(fn);
     sn = half(sn);

@@ -16,7 +16,7 @@ export interface TreeHead {
   /** 32 bytes. */
   readonly root: Uint8Array;
   /** Unix ms. */
-  readonly sealedAt: number;
+  readonly signedAt: number;
 }
 
 export interface SignedHead extends TreeHead {
@@ -30,14 +30,19 @@ export interface SignedHead extends TreeHead {
 /** Signature type of Ed25519 in signed notes. */
 const ed25519 = 0x01;
 const keyHashBytes = 4;
-const form =
+const notePattern =
   /^((edge-idp\/audit\/[0-9a-f]{24})\n(0|[1-9][0-9]{0,14})\n([A-Za-z0-9+/]{43}=)\nsealed_at (\S{24})\n)\n\u2014 (\S+) ([A-Za-z0-9+/]+=*)\n$/;
 
 export function originOf(tenantId: string): string {
   return `edge-idp/audit/${tenantId}`;
 }
 
-export function bodyOf({ origin, size, root, sealedAt }: TreeHead): Uint8Array<ArrayBuffer> {
+export function formatBody({
+  origin,
+  size,
+  root,
+  signedAt: sealedAt,
+}: TreeHead): Uint8Array<ArrayBuffer> {
   const time = new Date(sealedAt).toISOString();
   return new Uint8Array(utf8(`${origin}\n${size}\n${base64.encode(root)}\nsealed_at ${time}\n`));
 }
@@ -47,15 +52,15 @@ export function keyHashOf(origin: string, publicKey: Uint8Array): Uint8Array {
   return sha256Of(new Uint8Array([...name, ed25519, ...publicKey])).slice(0, keyHashBytes);
 }
 
-export function noteOf(head: TreeHead, publicKey: Uint8Array, signature: Uint8Array): string {
+export function formatNote(head: TreeHead, publicKey: Uint8Array, signature: Uint8Array): string {
   const blob = new Uint8Array([...keyHashOf(head.origin, publicKey), ...signature]);
-  const body = new TextDecoder().decode(bodyOf(head));
+  const body = new TextDecoder().decode(formatBody(head));
   return `${body}\n\u2014 ${head.origin} ${base64.encode(blob)}\n`;
 }
 
 /** Reads a note; undefined where it is none of ours. Its signature is not checked here. */
-export function readNote(note: string): SignedHead | undefined {
-  const [, body, origin, size, root, time, name, signed] = form.exec(note) ?? [];
+export function parseNote(note: string): SignedHead | undefined {
+  const [, body, origin, size, root, time, name, signed] = notePattern.exec(note) ?? [];
   if (body === undefined || origin === undefined || name !== origin) return undefined;
   try {
     const blob = base64.decode(signed ?? "");
@@ -65,7 +70,7 @@ export function readNote(note: string): SignedHead | undefined {
       origin,
       size: Number(size),
       root: base64.decode(root ?? ""),
-      sealedAt,
+      signedAt: sealedAt,
       body: new Uint8Array(utf8(body)),
       keyHash: blob.slice(0, keyHashBytes),
       signature: new Uint8Array(blob.slice(keyHashBytes)),

@@ -1,18 +1,18 @@
 /** Heads and proofs for who asks (RFC 9162 §2.1.3 and §2.1.4), from the tiles of the tree. */
 import { toHex } from "../../crypto/bytes.ts";
-import { dbFor } from "../../db/shards.ts";
+import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError, invalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
-import { firstLeaf } from "../store.ts";
-import { consistencyRanges, inclusionRanges, type Range } from "./merkle.ts";
+import { findFirstLeafIndex } from "../store.ts";
+import { listConsistencyRanges, listInclusionRanges, type LeafRange } from "./merkle.ts";
 import { integrateLog } from "./integrate.ts";
-import { type OwnHead, ownHead } from "./signer.ts";
+import { type VerifiedHead, verifyHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
-import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
+import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
 import { findInTrail } from "./read-log.ts";
 
-interface Asked {
+interface ProofRequest {
   readonly env: Env;
   readonly config: Config;
   readonly caller: { readonly tenantId: string };
@@ -26,7 +26,7 @@ export interface InclusionProof {
   readonly leafIndex: number;
   readonly leafHash: string;
   readonly hashes: readonly string[];
-  readonly head: OwnHead;
+  readonly head: VerifiedHead;
 }
 
 export interface ConsistencyProof {
@@ -40,7 +40,7 @@ export interface ConsistencyProof {
  * that there is. @throws AppError `not_found` where nothing was ever filed; `unavailable` where nothing
  * is sealed yet, or the head is not ours
  */
-export async function newestHead(asked: Asked): Promise<OwnHead> {
+export async function findNewestHead(asked: ProofRequest): Promise<VerifiedHead> {
   const { env, config, requestId, arrivedAt } = asked;
   const { tenantId } = asked.caller;
   await integrateLog(env, tenantId, arrivedAt).catch((error: unknown) =>
@@ -50,46 +50,46 @@ export async function newestHead(asked: Asked): Promise<OwnHead> {
       cause: causeOf(error),
     }),
   );
-  const stored = await findHead(await dbFor(env, tenantId), tenantId);
-  if (stored === undefined) throw await noHead(env, tenantId);
-  const head = await ownHead(config.auditSigningKeys, stored);
-  if (head === undefined) throw damaged(asked);
+  const stored = await findHead(await findTenantDb(env, tenantId), tenantId);
+  if (stored === undefined) throw await explainMissingHead(env, tenantId);
+  const head = await verifyHead(config.auditSigningKeys, stored);
+  if (head === undefined) throw reportDamagedTree(asked);
   return head;
 }
 
-async function noHead(env: Env, tenantId: string): Promise<AppError> {
-  if ((await firstLeaf(await dbFor(env, tenantId), tenantId)) === undefined) {
+async function explainMissingHead(env: Env, tenantId: string): Promise<AppError> {
+  if ((await findFirstLeafIndex(await findTenantDb(env, tenantId), tenantId)) === undefined) {
     return new AppError("not_found", { sentence: "There is nothing in the trail yet." });
   }
   return new AppError("unavailable", { sentence: "The trail is not sealed yet; try again." });
 }
 
 /** Hashes of subtrees of a tree of `size`. @throws MissingTileError where the tree is damaged */
-async function hashesOf(env: Env, tenantId: string, ranges: readonly Range[], size: number) {
-  const ids = tilesFor(ranges, size);
-  const tiles = await readTiles(await dbFor(env, tenantId), [{ tenantId, tiles: ids }]);
+async function readHashes(env: Env, tenantId: string, ranges: readonly LeafRange[], size: number) {
+  const ids = listTiles(ranges, size);
+  const tiles = await readTiles(await findTenantDb(env, tenantId), [{ tenantId, tiles: ids }]);
   const set = new TileSet(tiles.get(tenantId) ?? []);
   return ranges.map((range) => toHex(set.hashOf(range)));
 }
 
 /** A damaged tree proves nothing; the log says which. */
-function damaged({ caller, requestId }: Asked): AppError {
+function reportDamagedTree({ caller, requestId }: ProofRequest): AppError {
   log("error", "audit_tree_damaged", { request_id: requestId, tenant_id: caller.tenantId });
   return new AppError("unavailable");
 }
 
-async function proven<T>(asked: Asked, prove: () => Promise<T>): Promise<T> {
+async function rejectDamagedTree<T>(asked: ProofRequest, prove: () => Promise<T>): Promise<T> {
   try {
     return await prove();
   } catch (error) {
     if (!(error instanceof MissingTileError)) throw error;
-    throw damaged(asked);
+    throw reportDamagedTree(asked);
   }
 }
 
 /** @throws AppError `not_found`; `unavailable` while the event is not sealed */
 export async function proveInclusion(
-  asked: Asked,
+  asked: ProofRequest,
   eventId: string,
   leafIndex: number | undefined,
 ): Promise<InclusionProof> {
@@ -97,32 +97,34 @@ export async function proveInclusion(
   const { tenantId } = asked.caller;
   const event = await findInTrail(env, tenantId, eventId, leafIndex);
   if (event === undefined) throw new AppError("not_found");
-  const head = await newestHead(asked);
+  const head = await findNewestHead(asked);
   const { size } = head;
   const index = event.leafIndex;
   if (index >= size) {
     throw new AppError("unavailable", { sentence: "The event is not sealed yet; try again." });
   }
-  const ranges = [{ start: index, end: index + 1 }, ...inclusionRanges(index, size)];
-  const [hash = "", ...hashes] = await proven(asked, () => hashesOf(env, tenantId, ranges, size));
+  const ranges = [{ start: index, end: index + 1 }, ...listInclusionRanges(index, size)];
+  const [hash = "", ...hashes] = await rejectDamagedTree(asked, () =>
+    readHashes(env, tenantId, ranges, size),
+  );
   return { leafIndex: index, leafHash: hash, hashes, head };
 }
 
 /** @throws AppError `invalid_request` where the sizes are not 1 ≤ from ≤ to ≤ newest */
 export async function proveConsistency(
-  asked: Asked,
+  asked: ProofRequest,
   from: number,
   to: number | undefined,
 ): Promise<ConsistencyProof> {
   const { env } = asked;
   const { tenantId } = asked.caller;
-  const { size } = await newestHead(asked);
+  const { size } = await findNewestHead(asked);
   const end = to ?? size;
   if (end > size) {
     throw invalidRequest([{ path: "to", message: `must not be more than the tree has: ${size}` }]);
   }
   if (from > end) throw invalidRequest([{ path: "from", message: "must not be more than to" }]);
-  const ranges = consistencyRanges(from, end);
-  const hashes = await proven(asked, () => hashesOf(env, tenantId, ranges, end));
+  const ranges = listConsistencyRanges(from, end);
+  const hashes = await rejectDamagedTree(asked, () => readHashes(env, tenantId, ranges, end));
   return { from, to: end, hashes };
 }

@@ -2,9 +2,9 @@
  * A tenant's log as one, wherever its events are: the oldest in the archive, the others in D1.
  */
 import type { Database } from "../../db/client.ts";
-import { dbFor } from "../../db/shards.ts";
+import { findTenantDb } from "../../db/shards.ts";
 import type { StoredEvent } from "../stamp.ts";
-import { findEvent, readLog } from "../store.ts";
+import { findEvent, readEvents } from "../store.ts";
 import { readArchive } from "./archive.ts";
 
 /**
@@ -22,12 +22,12 @@ export async function readTrail(
 ): Promise<StoredEvent[]> {
   const { AUDIT_ARCHIVE: bucket } = env;
   const { from, below } = range;
-  const near = await readLog(db, tenantId, from, Math.min(below, from + limit), limit);
+  const near = await readEvents(db, tenantId, from, Math.min(below, from + limit), limit);
   const [first] = near;
   if (first?.leafIndex === from) return near;
   const archived = bucket === undefined ? [] : await readArchive(bucket, tenantId, range);
   if (archived.length > 0) return archived;
-  return first === undefined ? await readLog(db, tenantId, from, below, limit) : near;
+  return first === undefined ? await readEvents(db, tenantId, from, below, limit) : near;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function findInTrail(
   id: string,
   leafIndex: number | undefined,
 ): Promise<StoredEvent | undefined> {
-  const db = await dbFor(env, tenantId);
+  const db = await findTenantDb(env, tenantId);
   const found = await findEvent(db, tenantId, id);
   if (found !== undefined || leafIndex === undefined) return found;
   const range = { from: leafIndex, below: leafIndex + 1 };

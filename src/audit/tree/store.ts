@@ -1,7 +1,7 @@
 /** The Merkle trees in D1: tiles, and the newest signed head of each tenant. */
 import { base64 } from "@scure/base";
 import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
-import { isResident, residentTenants } from "../../db/tenant-fence.ts";
+import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import type { StoredEvent } from "../stamp.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
@@ -28,10 +28,10 @@ export interface UnintegratedLog {
 }
 
 /** Of the tenants a query is about, see `findUnsealed`. */
-const homeId = sql<string>`home.id`;
+const residentId = sql<string>`home.id`;
 const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1 FROM ${auditEvents}
-  WHERE ${auditEvents.tenantId} = ${homeId}), 0)`;
-const sealedSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
+  WHERE ${auditEvents.tenantId} = ${residentId}), 0)`;
+const treeSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
 
 /** Logs with unsealed events, in the order of tenants; without those of tenants that are moving. */
 export async function findUnintegrated(
@@ -42,15 +42,15 @@ export async function findUnintegrated(
   const { tenantId, after } = which;
   const asked =
     tenantId === undefined
-      ? residentTenants(auditEvents, after)
+      ? selectResidentTenants(auditEvents, after)
       : sql`(SELECT ${tenantId} AS id WHERE ${tenantId} > ${after})`;
   return await withinStoreTimeout(
     db
-      .select({ tenantId: homeId, size: sealedSize, note: auditTrees.note, length: logLength })
+      .select({ tenantId: residentId, size: treeSize, note: auditTrees.note, length: logLength })
       .from(sql`${asked} AS home`)
-      .leftJoin(auditTrees, eq(auditTrees.tenantId, homeId))
-      .where(gt(logLength, sealedSize))
-      .orderBy(asc(homeId))
+      .leftJoin(auditTrees, eq(auditTrees.tenantId, residentId))
+      .where(gt(logLength, treeSize))
+      .orderBy(asc(residentId))
       .limit(limit),
   );
 }
@@ -98,7 +98,7 @@ export async function readRanges(
 }
 
 /** The hashes of a tile; undefined where somebody has made something else of them. */
-function hashesOf(text: string): Uint8Array | undefined {
+function decodeHashes(text: string): Uint8Array | undefined {
   try {
     const hashes = base64.decode(text);
     const width = hashes.length / hashLength;
@@ -130,7 +130,7 @@ export async function readTiles(
   );
   const byTenant = new Map<string, Tile[]>();
   for (const row of rows) {
-    const hashes = hashesOf(row.hashes);
+    const hashes = decodeHashes(row.hashes);
     if (hashes === undefined) continue;
     const tiles = byTenant.get(row.tenantId) ?? [];
     tiles.push({ level: row.level, index: row.index, hashes });

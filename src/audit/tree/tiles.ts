@@ -6,13 +6,13 @@
  * until it holds 256 hashes and is then final. So tiles of a newer tree serve every older size.
  */
 import {
-  emptyRoot,
+  hashEmptyTree,
   hashLength,
   isCount,
   isHash,
-  nodeHash,
+  hashNode,
   powerOfTwoBelow,
-  type Range,
+  type LeafRange,
 } from "./merkle.ts";
 
 /** Hashes of a full tile, and leaves under a node one level of tiles up. */
@@ -29,7 +29,7 @@ export interface Tile extends TileId {
 }
 
 /** What an append leads to. */
-export interface Appended {
+export interface AppendResult {
   readonly size: number;
   readonly root: Uint8Array;
   /** The tiles to write, each once with all its hashes, lower levels first. */
@@ -73,7 +73,7 @@ function sliceOf(start: number, width: number): Slice {
  *
  * @throws RangeError for a range that is empty or not a subtree
  */
-function slicesOf({ start, end }: Range): Slice[] {
+function splitIntoSlices({ start, end }: LeafRange): Slice[] {
   if (!isCount(start) || !isCount(end) || start >= end) throw new RangeError("range out of range");
   const cover = end - start === 1 ? 1 : 2 * powerOfTwoBelow(end - start);
   if (start % cover !== 0) throw new RangeError("range is not a subtree");
@@ -87,13 +87,13 @@ function slicesOf({ start, end }: Range): Slice[] {
 }
 
 /** The root over `count` hashes, a power of two, from place `first` on; a copy if it is one hash. */
-function folded(hashes: Uint8Array, first: number, count: number): Uint8Array {
+function foldHashes(hashes: Uint8Array, first: number, count: number): Uint8Array {
   if (count === 1) return hashes.slice(first * hashLength, (first + 1) * hashLength);
   const half = count / 2;
-  return nodeHash(folded(hashes, first, half), folded(hashes, first + half, half));
+  return hashNode(foldHashes(hashes, first, half), foldHashes(hashes, first + half, half));
 }
 
-function keyOf({ level, index }: TileId): string {
+function tileKeyOf({ level, index }: TileId): string {
   return `${level}/${index}`;
 }
 
@@ -104,13 +104,13 @@ function keyOf({ level, index }: TileId): string {
  *   the whole tree at any size n ≤ `size`
  * @throws RangeError for a range that is empty, not a subtree or beyond `size`
  */
-export function tilesFor(ranges: readonly Range[], size: number): TileId[] {
+export function listTiles(ranges: readonly LeafRange[], size: number): TileId[] {
   if (!isCount(size)) throw new RangeError("size out of range");
   const tiles = new Map<string, TileId>();
   for (const range of ranges) {
     if (range.end > size) throw new RangeError("range beyond the tree");
-    for (const { level, index } of slicesOf(range)) {
-      tiles.set(keyOf({ level, index }), { level, index });
+    for (const { level, index } of splitIntoSlices(range)) {
+      tiles.set(tileKeyOf({ level, index }), { level, index });
     }
   }
   return [...tiles.values()];
@@ -122,8 +122,8 @@ export function tilesFor(ranges: readonly Range[], size: number): TileId[] {
  *
  * @throws RangeError for a size that is not a whole number ≥ 0
  */
-export function edgeTiles(size: number): TileId[] {
-  return tilesFor(size === 0 ? [] : [{ start: 0, end: size }], size);
+export function listEdgeTiles(size: number): TileId[] {
+  return listTiles(size === 0 ? [] : [{ start: 0, end: size }], size);
 }
 
 /** Some tiles of a tree, from which hashes of subtrees are computed. */
@@ -138,9 +138,9 @@ export class TileSet {
     for (const tile of tiles) {
       const width = tile.hashes.length / hashLength;
       if (!Number.isInteger(width) || width < 1 || width > tileWidth) {
-        throw new RangeError(`tile ${keyOf(tile)} does not hold 1 to ${tileWidth} hashes`);
+        throw new RangeError(`tile ${tileKeyOf(tile)} does not hold 1 to ${tileWidth} hashes`);
       }
-      this.#tiles.set(keyOf(tile), tile);
+      this.#tiles.set(tileKeyOf(tile), tile);
     }
   }
 
@@ -150,10 +150,10 @@ export class TileSet {
    * @throws MissingTileError if a tile of `tilesFor` is not there or too short
    * @throws RangeError for a range that is empty or not a subtree
    */
-  hashOf(range: Range): Uint8Array {
-    return slicesOf(range)
+  hashOf(range: LeafRange): Uint8Array {
+    return splitIntoSlices(range)
       .map((slice) => this.#hashOf(slice))
-      .reduceRight((right, left) => nodeHash(left, right));
+      .reduceRight((right, left) => hashNode(left, right));
   }
 
   /**
@@ -162,13 +162,13 @@ export class TileSet {
    * @throws MissingTileError if a tile of `edgeTiles(size)` is not there or too short
    * @throws RangeError for a size that is not a whole number ≥ 0
    */
-  root(size: number): Uint8Array {
-    return size === 0 ? emptyRoot() : this.hashOf({ start: 0, end: size });
+  rootOf(size: number): Uint8Array {
+    return size === 0 ? hashEmptyTree() : this.hashOf({ start: 0, end: size });
   }
 
   /** The first `width` hashes of a tile: what it held when it had no more. */
-  beginning(id: TileId, width: number): Uint8Array {
-    const tile = this.#tiles.get(keyOf(id));
+  firstHashesOf(id: TileId, width: number): Uint8Array {
+    const tile = this.#tiles.get(tileKeyOf(id));
     if (tile === undefined || tile.hashes.length < width * hashLength) {
       throw new MissingTileError(id);
     }
@@ -177,7 +177,7 @@ export class TileSet {
 
   #hashOf(slice: Slice): Uint8Array {
     const { first, count } = slice;
-    return folded(this.beginning(slice, first + count), first, count);
+    return foldHashes(this.firstHashesOf(slice, first + count), first, count);
   }
 }
 
@@ -190,11 +190,11 @@ export class TileSet {
  * @throws MissingTileError if one of `edge` is not there or too short
  * @throws RangeError for a size, a leaf or a tile of the wrong length
  */
-export function appended(
+export function appendLeaves(
   edge: readonly Tile[],
   size: number,
   leaves: readonly Uint8Array[],
-): Appended {
+): AppendResult {
   if (!isCount(size) || !isCount(size + leaves.length)) throw new RangeError("size out of range");
   if (!leaves.every(isHash)) throw new RangeError("not a hash of 32 bytes");
   const before = new TileSet(edge);
@@ -202,19 +202,19 @@ export function appended(
   let count = size;
   let added = leaves;
   for (let level = 0; added.length > 0; level += 1) {
-    const tiles = extended(before, level, count, added);
+    const tiles = extendLevel(before, level, count, added);
     changed.push(...tiles);
     added = tiles
       .filter(({ hashes }) => hashes.length === tileWidth * hashLength)
-      .map(({ hashes }) => folded(hashes, 0, tileWidth));
+      .map(({ hashes }) => foldHashes(hashes, 0, tileWidth));
     count = Math.floor(count / tileWidth);
   }
   const newSize = size + leaves.length;
-  return { size: newSize, root: new TileSet([...edge, ...changed]).root(newSize), changed };
+  return { size: newSize, root: new TileSet([...edge, ...changed]).rootOf(newSize), changed };
 }
 
 /** The tiles of one level that change when `added` follow the `count` nodes it has. */
-function extended(
+function extendLevel(
   before: TileSet,
   level: number,
   count: number,
@@ -226,7 +226,7 @@ function extended(
   for (let at = 0; at < added.length; ) {
     const fresh = added.slice(at, at + tileWidth - kept);
     const hashes = new Uint8Array((kept + fresh.length) * hashLength);
-    if (kept > 0) hashes.set(before.beginning({ level, index }, kept));
+    if (kept > 0) hashes.set(before.firstHashesOf({ level, index }, kept));
     for (const [place, hash] of fresh.entries()) hashes.set(hash, (kept + place) * hashLength);
     tiles.push({ level, index, hashes });
     at += fresh.length;

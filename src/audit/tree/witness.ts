@@ -8,14 +8,14 @@
 import { base64 } from "@scure/base";
 import { z } from "zod";
 import { utf8 } from "../../crypto/bytes.ts";
-import { equalBytes } from "../../crypto/constant-time.ts";
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Database, withinStoreTimeout } from "../../db/client.ts";
-import { allDatabases } from "../../db/shards.ts";
+import { listDatabases } from "../../db/shards.ts";
 import { within } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
-import { readNote } from "./note.ts";
-import { ownHead } from "./signer.ts";
+import { parseNote } from "./note.ts";
+import { verifyHead } from "./signer.ts";
 import {
   findUnforwarded,
   findUnwitnessed,
@@ -24,14 +24,14 @@ import {
   readTiles,
   type StoredHead,
 } from "./store.ts";
-import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
+import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
 
 /** With the minute between passes, every head is told within the hour. */
-const tellEveryMs = 55 * 60 * 1000;
+const witnessIntervalMs = 55 * 60 * 1000;
 /** Of all databases together. */
-const headsPerPass = 100;
+const maxHeadsPerPass = 100;
 const webhookTimeoutMs = 5_000;
-const largestSize = 10 ** 15;
+const maxTreeSize = 10 ** 15;
 const sizeDigits = 15;
 
 /** A head as the witness keeps it. */
@@ -43,11 +43,11 @@ export interface WitnessedHead {
 /** Beside each value, so that a list has it all. KV takes ASCII alone there, so the note is base64. */
 const metadataSchema = z.object({ note: z.string(), publicKey: z.string() });
 
-function metadataOf({ note, publicKey }: WitnessedHead): z.input<typeof metadataSchema> {
+function formatMetadata({ note, publicKey }: WitnessedHead): z.input<typeof metadataSchema> {
   return { note: base64.encode(utf8(note)), publicKey };
 }
 
-function headOf(metadata: unknown): WitnessedHead {
+function parseMetadata(metadata: unknown): WitnessedHead {
   const { note, publicKey } = metadataSchema.parse(metadata);
   return { note: new TextDecoder().decode(base64.decode(note)), publicKey };
 }
@@ -58,14 +58,14 @@ function prefixOf(tenantId: string): string {
 
 /** Sorts the newest first, which is the only way KV lists. */
 function keyOf({ tenantId, size }: Pick<StoredHead, "tenantId" | "size">): string {
-  return prefixOf(tenantId) + String(largestSize - size).padStart(sizeDigits, "0");
+  return prefixOf(tenantId) + String(maxTreeSize - size).padStart(sizeDigits, "0");
 }
 
 /**
  * Heads as the witness has them, the newest first.
  * @param belowSize only heads of smaller trees. @throws StoreError where KV fails
  */
-export async function listWitnessed(
+export async function listWitnessedHeads(
   env: Env,
   tenantId: string,
   limit: number,
@@ -81,7 +81,7 @@ export async function listWitnessed(
       env.AUDIT_WITNESS.list({ prefix, cursor, ...(belowSize === undefined ? { limit } : {}) }),
     );
     for (const { name, metadata } of listed.keys) {
-      if (name > after && heads.length < limit) heads.push(headOf(metadata));
+      if (name > after && heads.length < limit) heads.push(parseMetadata(metadata));
     }
     cursor = listed.list_complete ? null : listed.cursor;
   } while (cursor !== null && heads.length < limit);
@@ -94,22 +94,22 @@ async function extendsWitnessed(
   { tenantId, size }: StoredHead,
   witnessed: WitnessedHead,
 ): Promise<boolean> {
-  const known = readNote(witnessed.note);
+  const known = parseNote(witnessed.note);
   if (known === undefined || known.size > size) return false;
-  const ids = tilesFor([{ start: 0, end: known.size }], size);
+  const ids = listTiles([{ start: 0, end: known.size }], size);
   const tiles = (await readTiles(db, [{ tenantId, tiles: ids }])).get(tenantId) ?? [];
   try {
-    return equalBytes(new TileSet(tiles).root(known.size), known.root);
+    return timingSafeEqual(new TileSet(tiles).rootOf(known.size), known.root);
   } catch (error) {
     if (error instanceof MissingTileError) return false;
     throw error;
   }
 }
 
-async function witness(env: Env, db: Database, head: StoredHead, now: number): Promise<void> {
+async function witnessHead(env: Env, db: Database, head: StoredHead, now: number): Promise<void> {
   const { tenantId } = head;
-  const own = await ownHead(configNow(env).auditSigningKeys, head);
-  const [newest] = await listWitnessed(env, tenantId, 1);
+  const own = await verifyHead(configNow(env).auditSigningKeys, head);
+  const [newest] = await listWitnessedHeads(env, tenantId, 1);
   const isGrown = newest === undefined || (await extendsWitnessed(db, head, newest));
   if (own === undefined || !isGrown) {
     const trouble = own === undefined ? "audit_tree_damaged" : "audit_tree_rewritten";
@@ -119,14 +119,14 @@ async function witness(env: Env, db: Database, head: StoredHead, now: number): P
     return;
   }
   const { size, note } = own;
-  const metadata = metadataOf(own);
+  const metadata = formatMetadata(own);
   const key = keyOf({ tenantId, size });
   await withinStoreTimeout(env.AUDIT_WITNESS.put(key, note, { metadata }));
   await markWitnessed(db, tenantId, now, size);
 }
 
 /** Sends a head to the witnesses beside KV. @throws where one of them does not take it */
-async function forward(
+async function forwardHead(
   env: Env,
   tenantId: string,
   { size, note }: { readonly size: number; readonly note: string },
@@ -147,20 +147,20 @@ async function forward(
 async function forwardHeads(env: Env, db: Database, limit: number): Promise<void> {
   if (env.AUDIT_ARCHIVE === undefined && env.AUDIT_WITNESS_URL === undefined) return;
   for (const tenantId of await findUnforwarded(db, limit)) {
-    const [newest] = await listWitnessed(env, tenantId, 1);
-    const head = newest === undefined ? undefined : readNote(newest.note);
+    const [newest] = await listWitnessedHeads(env, tenantId, 1);
+    const head = newest === undefined ? undefined : parseNote(newest.note);
     // KV may be a little behind what D1 says it has.
     if (newest === undefined || head === undefined) continue;
     const { size } = head;
-    await forward(env, tenantId, { size, note: newest.note });
+    await forwardHead(env, tenantId, { size, note: newest.note });
     await markForwarded(db, tenantId, size);
   }
 }
 
 /** Tells the witnesses what is due. Never throws: what fails is logged and told with the next pass. */
 export async function witnessHeads(env: Env, now: number): Promise<void> {
-  const databases = allDatabases(env);
-  const limit = Math.ceil(headsPerPass / databases.length);
+  const databases = listDatabases(env);
+  const limit = Math.ceil(maxHeadsPerPass / databases.length);
   for (const db of databases) {
     const failed = (error: unknown, tenant_id?: string) =>
       log("error", "audit_witness_failed", {
@@ -168,8 +168,10 @@ export async function witnessHeads(env: Env, now: number): Promise<void> {
         ...(tenant_id === undefined ? {} : { tenant_id }),
       });
     try {
-      for (const head of await findUnwitnessed(db, now - tellEveryMs, limit)) {
-        await witness(env, db, head, now).catch((error: unknown) => failed(error, head.tenantId));
+      for (const head of await findUnwitnessed(db, now - witnessIntervalMs, limit)) {
+        await witnessHead(env, db, head, now).catch((error: unknown) =>
+          failed(error, head.tenantId),
+        );
       }
       await forwardHeads(env, db, limit);
     } catch (error) {

@@ -4,7 +4,7 @@
  */
 
 import { utf8 } from "../../crypto/bytes.ts";
-import { equalBytes } from "../../crypto/constant-time.ts";
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { afterFailure, isLocked, noFailures } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
@@ -131,7 +131,7 @@ function evaluateBackupCode(
   const { hash } = evidence;
   if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
   const among = (hashes: readonly string[]) =>
-    hashes.filter((stored) => equalBytes(utf8(stored), utf8(hash))).length > 0;
+    hashes.filter((stored) => timingSafeEqual(utf8(stored), utf8(hash))).length > 0;
   if (among(set.unspent)) {
     const unspent = set.unspent.filter((stored) => stored !== hash);
     const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };

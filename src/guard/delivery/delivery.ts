@@ -10,14 +10,14 @@ import {
   runBatch,
   type Statement,
   StoreError,
-  wroteNothing,
+  hasNoChanges,
 } from "../../db/client.ts";
 import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
-import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
+import { type NeededKey, reinstateNeededKeys } from "../../keys/store.ts";
 import { causeOf, log } from "../../log.ts";
 import { deleteLeftovers } from "../../relocation/leftovers.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
@@ -137,8 +137,8 @@ function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] 
     );
   const [sealing, hashing] = [needed("sealing"), needed("backupCodes")];
   return [
-    ...(sealing.length === 0 ? [] : [reviveNeededKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reviveNeededKeys(db, "backup_codes", hashing)]),
+    ...(sealing.length === 0 ? [] : [reinstateNeededKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reinstateNeededKeys(db, "backup_codes", hashing)]),
   ];
 }
 
@@ -171,7 +171,7 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
   ]);
   return placed.map(({ delivery, recordAt }) => ({
     delivery,
-    isOutdated: wroteNothing(results[recordAt]),
+    isOutdated: hasNoChanges(results[recordAt]),
   }));
 }
 

@@ -11,7 +11,7 @@ import { DurableObject } from "cloudflare:workers";
 import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
-import { derivedId } from "../../crypto/id.ts";
+import { deriveId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
 import { inTenantDb } from "../../db/shards.ts";
 import { configNow } from "../../env.ts";
@@ -54,7 +54,7 @@ function dueAt(run: LoggedRun): number {
 function eventOf(tenantId: string, order: number, entry: EventEntry, run: RefusalRun): AuditEvent {
   const { lastAt: at, lastActor: actor, lastRequestId: requestId } = run;
   return {
-    id: derivedId(at, order, tenantId, "refusals", String(order), requestId),
+    id: deriveId(at, order, tenantId, "refusals", String(order), requestId),
     tenantId,
     at,
     actor,
