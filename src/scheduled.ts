@@ -13,8 +13,8 @@ import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
 import { publishPopulations } from "./sentinel/population/publish.ts";
-import { findRetentionDays } from "./tenancy/retention.ts";
-import { registerAllTokenEnds } from "./tenancy/token-end.ts";
+import { findRetentionDays } from "./tenancy/find-retention.ts";
+import { registerAllTokenEnds } from "./tenancy/token-register-client.ts";
 
 /** As wrangler.toml has them. */
 const sealingCron = "* * * * *";

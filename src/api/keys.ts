@@ -11,7 +11,7 @@ import { keyringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
 import { type Progress, sumProgress, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
 import { countBackupCodeSets, findReEncryption, listKeyVersions } from "../keys/store.ts";
-import { mergeKeyVersions } from "../keys/versions.ts";
+import { mergeKeyVersions } from "../keys/merge-key-versions.ts";
 
 /** Guards asked in one request: the free plan of the platform allows 50 subrequests. */
 const defaultSlice = 40;

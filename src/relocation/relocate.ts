@@ -15,7 +15,7 @@ import { controlDb, hasShard } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { advanceRelocation, maxReaderLagMs } from "./steps.ts";
+import { advanceRelocation, maxReaderLagMs } from "./advance.ts";
 import {
   beginRelocation,
   findRelocation,

@@ -10,7 +10,7 @@ import { hashApiToken, parseApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
 import { findTokenByHash, touchToken } from "./store.ts";
-import { findRegisteredEnd } from "./token-end.ts";
+import { findRegisteredEnd } from "./token-register-client.ts";
 import { revokedForGood } from "./token-register.ts";
 
 /** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */

@@ -12,7 +12,7 @@ import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
-import { findRetentionDays } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, type Call, send } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";

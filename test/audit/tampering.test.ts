@@ -343,7 +343,7 @@ describe("A history rewritten with fresh hashes", () => {
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(503);
     const named = (public_key: string) =>
       JSON.stringify({ ...JSON.parse(honest.checkpoint).checkpoint, ...shown, note, public_key });
-    const shown = { root_hash: hex.encode(root), sealed_at: new Date(head.sealedAt).toISOString() };
+    const shown = { root_hash: hex.encode(root), sealed_at: new Date(head.signedAt).toISOString() };
     const saved = { ...honest, checkpoint: named(text) };
     // Without anything kept from earlier only the key tells: the verifier shows it to compare.
     expect(await judge(saved)).toMatchObject({ ok: true, newest: { publicKey: text } });

@@ -5,7 +5,7 @@ import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { findRetentionDays } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, traces } from "../support/guard.ts";
 import { type Copy, copyOfStores, readable } from "../support/stores.ts";

@@ -9,7 +9,7 @@ import { databaseAt } from "../../src/db/shards.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { onSchedule } from "../../src/scheduled.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { findRetentionDays } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
 import { dataIn, minuteAfterSwitch, moved, movedUpTo, relocate } from "../support/relocation.ts";

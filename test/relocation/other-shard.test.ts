@@ -14,7 +14,7 @@ import { deleteExpired } from "../../src/housekeeping.ts";
 import worker from "../../src/index.ts";
 import { causeOf } from "../../src/log.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { findRetentionDays } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";

@@ -8,7 +8,7 @@ import { causeOf, log } from "../../log.ts";
 import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
 import { readTiles } from "./store.ts";
 import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
-import { readTrail } from "./read-log.ts";
+import { readTrail } from "./read-trail.ts";
 
 /** The largest events, with agents of 1,024 characters, are 7 KB: a chunk is 7 MB at most. */
 const maxEventsPerChunk = 1_000;

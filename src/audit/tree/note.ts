@@ -41,9 +41,9 @@ export function formatBody({
   origin,
   size,
   root,
-  signedAt: sealedAt,
+  signedAt,
 }: TreeHead): Uint8Array<ArrayBuffer> {
-  const time = new Date(sealedAt).toISOString();
+  const time = new Date(signedAt).toISOString();
   return new Uint8Array(utf8(`${origin}\n${size}\n${base64.encode(root)}\nsealed_at ${time}\n`));
 }
 
@@ -64,13 +64,13 @@ export function parseNote(note: string): SignedHead | undefined {
   if (body === undefined || origin === undefined || name !== origin) return undefined;
   try {
     const blob = base64.decode(signed ?? "");
-    const sealedAt = Date.parse(time ?? "");
-    if (Number.isNaN(sealedAt)) return undefined;
+    const signedAt = Date.parse(time ?? "");
+    if (Number.isNaN(signedAt)) return undefined;
     return {
       origin,
       size: Number(size),
       root: base64.decode(root ?? ""),
-      signedAt: sealedAt,
+      signedAt,
       body: new Uint8Array(utf8(body)),
       keyHash: blob.slice(0, keyHashBytes),
       signature: new Uint8Array(blob.slice(keyHashBytes)),

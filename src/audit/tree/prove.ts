@@ -10,7 +10,7 @@ import { integrateLog } from "./integrate.ts";
 import { type VerifiedHead, verifyHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
 import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
-import { findInTrail } from "./read-log.ts";
+import { findInTrail } from "./read-trail.ts";
 
 interface ProofRequest {
   readonly env: Env;

@@ -3,7 +3,7 @@ import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
 import { archiveLogs } from "../../../src/audit/tree/archive.ts";
 import { verifyInclusion } from "../../../src/audit/tree/merkle.ts";
-import { findRetentionDays } from "../../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/faults.ts";
 import { checkpointOf, eventOf, exportOf, fileEvents, rowsOf, sql } from "../../support/trail.ts";

@@ -11,7 +11,7 @@ import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
 import { insertTenant, insertToken, type Tenant } from "./store.ts";
-import { type IssuedToken, issueToken } from "./tokens.ts";
+import { type IssuedToken, issueToken } from "./change-tokens.ts";
 
 const firstTokenName = "initial";
 

@@ -11,7 +11,7 @@ import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";
 import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./store.ts";
-import { registerTokenEnds } from "./token-end.ts";
+import { registerTokenEnds } from "./token-register-client.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
