@@ -1,8 +1,14 @@
 /** A tenant with a long trail: people whose records are in the directory, and events about them. */
 import { setImmediate as breathe } from "node:timers/promises";
 import { z } from "zod";
-import type { Actor, AuditEntry, AuditEvent, PersonalParts } from "../../src/audit/event.ts";
-import { type StampedEvent, stampEvents } from "../../src/audit/stamp.ts";
+import type {
+  Actor,
+  AuditEntry,
+  AuditEvent,
+  PersonalParts,
+  StampedEvent,
+} from "../../src/audit/event.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
 import { createAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { deriveId, identityIdOf, createId } from "../../src/crypto/id.ts";

@@ -16,7 +16,12 @@ import {
 } from "../http/schemas.ts";
 import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
 import { type ApiToken, listTokens } from "../tenancy/store.ts";
-import { createToken, type IssuedToken, revokeToken, rotateToken } from "../tenancy/change-tokens.ts";
+import {
+  createToken,
+  type IssuedToken,
+  revokeToken,
+  rotateToken,
+} from "../tenancy/change-tokens.ts";
 
 const name = plainText(1, 100);
 

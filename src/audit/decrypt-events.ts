@@ -1,21 +1,22 @@
-/** Stored events opened for who may read them: personal parts in the clear, where they still are. */
+/** Opens the personal parts of stored events for a reader with permission, as far as they still exist. */
 
 import type { Owner } from "../crypto/seal-context.ts";
 import { BrokenSealError } from "../crypto/sealed-box.ts";
 import type { Database } from "../db/client.ts";
 import type { Config } from "../env.ts";
+import type { StoredEvent } from "./event.ts";
 import type { NoncedParts } from "./leaf.ts";
 import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./personal.ts";
-import type { StoredEvent } from "./stamp.ts";
 import { findAuditKeys } from "./store.ts";
 
 export interface DecryptedEvent extends StoredEvent {
+  /** Null where there are none, the person was erased, or the parts were altered. */
   readonly parts: NoncedParts | null;
-  /** The person was erased: nobody can open the parts any more. */
+  /** The person was erased, and with them the key that opens the parts. */
   readonly erased: boolean;
 }
 
-/** Null for a key that somebody altered: what was sealed under it opens no more. */
+/** Null for a key that was altered: nothing sealed under it can be opened. */
 async function tryOpenAuditKey(
   config: Config,
   owner: Owner,
@@ -29,7 +30,7 @@ async function tryOpenAuditKey(
   }
 }
 
-/** The keys of the events' identities, with their ids. An erased identity has none. */
+/** Opens the audit keys of the events' identities, by identity id. An erased identity has none. */
 async function openAuditKeys(
   db: Database,
   config: Config,
@@ -48,7 +49,7 @@ async function openAuditKeys(
   return new Map(await Promise.all(opened));
 }
 
-/** @throws StoreError; MissingKeyError where the key that an identity's key is sealed under is gone */
+/** @throws StoreError; MissingKeyError where the key that sealed an audit key is no longer in the ring */
 export async function decryptEvents(
   db: Database,
   config: Config,

@@ -1,13 +1,13 @@
 /**
- * The personal parts of events, under a key of the identity's own. The key lives, sealed, with the
- * identity; erasure destroys it, and what was sealed under it, here and in every copy, is noise.
+ * The personal parts of events, sealed under the identity's own audit key. The key is stored, sealed, with
+ * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy.
  */
 import { z } from "zod";
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
-import type { PersonalParts } from "./event.ts";
+import { type PersonalParts, personalParts } from "./event.ts";
 import { type NoncedParts, digestPersonalParts } from "./leaf.ts";
 
 const keyBytes = 32;
@@ -16,19 +16,22 @@ const nonceBytes = 16;
 
 /** An identity's audit key as it is stored. */
 export interface AuditKey {
-  /** Random, 16 hex digits: tells the events of this identity from those of one erased before it. */
+  /**
+   * Random, 16 hex digits. A user who is erased and provisioned again gets another key under the same
+   * identity id; this id distinguishes their events.
+   */
   readonly id: string;
-  /** The key in a box sealed under the service's keys. */
+  /** The key in a box, sealed under the service's keys. */
   readonly sealed: string;
 }
 
-/** An audit key ready for use. */
+/** An audit key that is ready for use. */
 export interface OpenAuditKey {
   readonly id: string;
   readonly keyring: Keyring;
 }
 
-/** What is stored of personal parts. */
+/** Personal parts as they are stored. */
 export interface SealedParts {
   readonly personalKey: string;
   readonly personal: string;
@@ -36,9 +39,7 @@ export interface SealedParts {
 }
 
 const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
-  external_id: z.string(),
-  address: z.string().exactOptional(),
-  agent: z.string().exactOptional(),
+  ...personalParts.shape,
   nonce: z.string(),
 });
 
@@ -56,9 +57,9 @@ export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promis
 }
 
 /**
- * The key as it should be stored now: the same where that is so already, sealed anew where it is under
- * an older key of the service, and a new one where there is none.
- * @throws MissingKeyError where the service's key that it is under is gone
+ * Returns the key as it should be stored: the same key if it is sealed under the service's newest key,
+ * the key sealed anew if an older one sealed it, and a new key if there is none.
+ * @throws MissingKeyError where the key that sealed it is no longer in the ring
  */
 export async function renewAuditKey(
   sealingKeys: Keyring,
@@ -94,10 +95,7 @@ export async function sealParts(
   };
 }
 
-/**
- * The personal parts of a stored event; undefined where they no longer open to what the log commits
- * to, because somebody altered them.
- */
+/** Opens a stored event's personal parts; undefined if they were altered and no longer match the leaf. */
 export async function openParts(
   { keyring }: OpenAuditKey,
   owner: Owner,

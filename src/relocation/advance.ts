@@ -1,7 +1,7 @@
 /** The steps of a move, each bounded, each harmless when it is done twice or comes late. */
 
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
-import type { StampedEvent } from "../audit/stamp.ts";
+import type { StampedEvent } from "../audit/event.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, invalidateShard } from "../db/shards.ts";
 import { listKeyVersions, markKeysInUse } from "../keys/store.ts";

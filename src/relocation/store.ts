@@ -1,7 +1,7 @@
 /** Moves of tenants between databases: how far each is, in `DB`, and the fences in the databases. */
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { enqueueEventWhere } from "../audit/control-outbox/store.ts";
-import type { StampedEvent } from "../audit/stamp.ts";
+import type { StampedEvent } from "../audit/event.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";

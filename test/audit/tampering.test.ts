@@ -5,8 +5,8 @@
 import { env } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
-import { encodeLeaf } from "../../src/audit/leaf.ts";
-import { type StampedEvent, leafOf } from "../../src/audit/stamp.ts";
+import type { StoredEvent } from "../../src/audit/event.ts";
+import { encodeLeaf, leafOf } from "../../src/audit/leaf.ts";
 import { readEvents } from "../../src/audit/store.ts";
 import { hashLeaf } from "../../src/audit/tree/merkle.ts";
 import { formatBody, formatNote, originOf, parseNote } from "../../src/audit/tree/note.ts";
@@ -271,7 +271,7 @@ describe("A history rewritten with fresh hashes", () => {
       tenant.id,
       leaf,
     );
-    const events: StampedEvent[] = await readEvents(
+    const events: StoredEvent[] = await readEvents(
       await findTenantDb(env, tenant.id),
       tenant.id,
       0,

@@ -1,16 +1,16 @@
 /**
- * Signed tree heads (pure), in the text forms that transparency logs share: the body is a checkpoint
- * (https://c2sp.org/tlog-checkpoint), the whole a signed note (https://c2sp.org/signed-note), so
- * witnesses and tools for such logs can read it.
+ * The text form of signed tree heads (pure), as transparency logs share it: a signed note
+ * (https://c2sp.org/signed-note) whose body is a checkpoint (https://c2sp.org/tlog-checkpoint). Witnesses
+ * and tools for such logs can read it.
  *
- * Body: origin, tree size, root hash in base64, and as an extension line the time of sealing.
+ * The body has the origin, the tree size, the root hash in base64, and the time as an extension line.
  */
 import { base64 } from "@scure/base";
 import { utf8 } from "../../crypto/bytes.ts";
 import { sha256Of } from "../../crypto/digest.ts";
 
 export interface TreeHead {
-  /** Name of the log, and of the key as far as this log goes. */
+  /** The name of the log; within the log also the name of its key. */
   readonly origin: string;
   readonly size: number;
   /** 32 bytes. */
@@ -20,14 +20,14 @@ export interface TreeHead {
 }
 
 export interface SignedHead extends TreeHead {
-  /** What the signature is over. */
+  /** The bytes that are signed. */
   readonly body: Uint8Array<ArrayBuffer>;
-  /** First 4 bytes of SHA-256 over name, newline, 0x01 and the public key. */
+  /** The first 4 bytes of SHA-256 over name, newline, 0x01 and the public key. */
   readonly keyHash: Uint8Array;
   readonly signature: Uint8Array<ArrayBuffer>;
 }
 
-/** Signature type of Ed25519 in signed notes. */
+/** The signature type of Ed25519 in signed notes. */
 const ed25519 = 0x01;
 const keyHashBytes = 4;
 const notePattern =
@@ -37,12 +37,7 @@ export function originOf(tenantId: string): string {
   return `edge-idp/audit/${tenantId}`;
 }
 
-export function formatBody({
-  origin,
-  size,
-  root,
-  signedAt,
-}: TreeHead): Uint8Array<ArrayBuffer> {
+export function formatBody({ origin, size, root, signedAt }: TreeHead): Uint8Array<ArrayBuffer> {
   const time = new Date(signedAt).toISOString();
   return new Uint8Array(utf8(`${origin}\n${size}\n${base64.encode(root)}\nsealed_at ${time}\n`));
 }
@@ -58,7 +53,7 @@ export function formatNote(head: TreeHead, publicKey: Uint8Array, signature: Uin
   return `${body}\n\u2014 ${head.origin} ${base64.encode(blob)}\n`;
 }
 
-/** Reads a note; undefined where it is none of ours. Its signature is not checked here. */
+/** Parses a note; undefined if it is not a note of this service. Does not verify the signature. */
 export function parseNote(note: string): SignedHead | undefined {
   const [, body, origin, size, root, time, name, signed] = notePattern.exec(note) ?? [];
   if (body === undefined || origin === undefined || name !== origin) return undefined;

@@ -1,4 +1,4 @@
-/** Heads and proofs for who asks (RFC 9162 §2.1.3 and §2.1.4), from the tiles of the tree. */
+/** Tree heads and proofs on request (RFC 9162 §2.1.3 and §2.1.4), computed from the tiles of the tree. */
 import { toHex } from "../../crypto/bytes.ts";
 import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
@@ -17,11 +17,11 @@ interface ProofRequest {
   readonly config: Config;
   readonly caller: { readonly tenantId: string };
   readonly requestId: string;
-  /** Real time: heads are signed at that, whatever clock the request runs at. */
+  /** Real time, Unix ms: the time of a new head, also where the request runs at a test clock. */
   readonly arrivedAt: number;
 }
 
-/** What is proven of one leaf; hashes as hex. */
+/** Hashes are hex. */
 export interface InclusionProof {
   readonly leafIndex: number;
   readonly leafHash: string;
@@ -36,13 +36,14 @@ export interface ConsistencyProof {
 }
 
 /**
- * The newest head, after sealing what has arrived since. Where that cannot be sealed now, the head
- * that there is. @throws AppError `not_found` where nothing was ever filed; `unavailable` where nothing
- * is sealed yet, or the head is not ours
+ * Integrates the tenant's log and finds its newest head. If the log cannot be integrated now, finds the
+ * newest head there is.
+ * @throws AppError `not_found` if the log is empty; `unavailable` if no event is integrated yet, or the
+ *   stored head is not one that the service signed
  */
-export async function findNewestHead(asked: ProofRequest): Promise<VerifiedHead> {
-  const { env, config, requestId, arrivedAt } = asked;
-  const { tenantId } = asked.caller;
+export async function findNewestHead(request: ProofRequest): Promise<VerifiedHead> {
+  const { env, config, requestId, arrivedAt } = request;
+  const { tenantId } = request.caller;
   await integrateLog(env, tenantId, arrivedAt).catch((error: unknown) =>
     log("error", "audit_seal_failed", {
       request_id: requestId,
@@ -53,18 +54,20 @@ export async function findNewestHead(asked: ProofRequest): Promise<VerifiedHead>
   const stored = await findHead(await findTenantDb(env, tenantId), tenantId);
   if (stored === undefined) throw await explainMissingHead(env, tenantId);
   const head = await verifyHead(config.auditSigningKeys, stored);
-  if (head === undefined) throw reportDamagedTree(asked);
+  if (head === undefined) throw reportDamagedTree(request);
   return head;
 }
 
 async function explainMissingHead(env: Env, tenantId: string): Promise<AppError> {
   if ((await findFirstLeafIndex(await findTenantDb(env, tenantId), tenantId)) === undefined) {
-    return new AppError("not_found", { sentence: "There is nothing in the trail yet." });
+    return new AppError("not_found", { sentence: "The audit trail has no events yet." });
   }
-  return new AppError("unavailable", { sentence: "The trail is not sealed yet; try again." });
+  return new AppError("unavailable", {
+    sentence: "The audit trail has no checkpoint yet; try again.",
+  });
 }
 
-/** Hashes of subtrees of a tree of `size`. @throws MissingTileError where the tree is damaged */
+/** Reads hashes of subtrees, hex, in a tree of `size` leaves. @throws MissingTileError if it is damaged */
 async function readHashes(env: Env, tenantId: string, ranges: readonly LeafRange[], size: number) {
   const ids = listTiles(ranges, size);
   const tiles = await readTiles(await findTenantDb(env, tenantId), [{ tenantId, tiles: ids }]);
@@ -72,59 +75,59 @@ async function readHashes(env: Env, tenantId: string, ranges: readonly LeafRange
   return ranges.map((range) => toHex(set.hashOf(range)));
 }
 
-/** A damaged tree proves nothing; the log says which. */
+/** A damaged tree proves nothing. */
 function reportDamagedTree({ caller, requestId }: ProofRequest): AppError {
   log("error", "audit_tree_damaged", { request_id: requestId, tenant_id: caller.tenantId });
   return new AppError("unavailable");
 }
 
-async function rejectDamagedTree<T>(asked: ProofRequest, prove: () => Promise<T>): Promise<T> {
+async function rejectDamagedTree<T>(request: ProofRequest, prove: () => Promise<T>): Promise<T> {
   try {
     return await prove();
   } catch (error) {
     if (!(error instanceof MissingTileError)) throw error;
-    throw reportDamagedTree(asked);
+    throw reportDamagedTree(request);
   }
 }
 
-/** @throws AppError `not_found`; `unavailable` while the event is not sealed */
+/** @throws AppError `not_found`; `unavailable` while the event is not integrated */
 export async function proveInclusion(
-  asked: ProofRequest,
+  request: ProofRequest,
   eventId: string,
   leafIndex: number | undefined,
 ): Promise<InclusionProof> {
-  const { env } = asked;
-  const { tenantId } = asked.caller;
+  const { env } = request;
+  const { tenantId } = request.caller;
   const event = await findInTrail(env, tenantId, eventId, leafIndex);
   if (event === undefined) throw new AppError("not_found");
-  const head = await findNewestHead(asked);
+  const head = await findNewestHead(request);
   const { size } = head;
   const index = event.leafIndex;
   if (index >= size) {
-    throw new AppError("unavailable", { sentence: "The event is not sealed yet; try again." });
+    throw new AppError("unavailable", { sentence: "The event is not integrated yet; try again." });
   }
   const ranges = [{ start: index, end: index + 1 }, ...listInclusionRanges(index, size)];
-  const [hash = "", ...hashes] = await rejectDamagedTree(asked, () =>
+  const [hash = "", ...hashes] = await rejectDamagedTree(request, () =>
     readHashes(env, tenantId, ranges, size),
   );
   return { leafIndex: index, leafHash: hash, hashes, head };
 }
 
-/** @throws AppError `invalid_request` where the sizes are not 1 ≤ from ≤ to ≤ newest */
+/** @throws AppError `invalid_request` unless 1 ≤ from ≤ to ≤ the newest size */
 export async function proveConsistency(
-  asked: ProofRequest,
+  request: ProofRequest,
   from: number,
   to: number | undefined,
 ): Promise<ConsistencyProof> {
-  const { env } = asked;
-  const { tenantId } = asked.caller;
-  const { size } = await findNewestHead(asked);
+  const { env } = request;
+  const { tenantId } = request.caller;
+  const { size } = await findNewestHead(request);
   const end = to ?? size;
   if (end > size) {
-    throw invalidRequest([{ path: "to", message: `must not be more than the tree has: ${size}` }]);
+    throw invalidRequest([{ path: "to", message: `must not be more than the tree size, ${size}` }]);
   }
   if (from > end) throw invalidRequest([{ path: "from", message: "must not be more than to" }]);
   const ranges = listConsistencyRanges(from, end);
-  const hashes = await rejectDamagedTree(asked, () => readHashes(env, tenantId, ranges, end));
+  const hashes = await rejectDamagedTree(request, () => readHashes(env, tenantId, ranges, end));
   return { from, to: end, hashes };
 }

@@ -1,17 +1,16 @@
-/**
- * A tenant's log as one, wherever its events are: the oldest in the archive, the others in D1.
- */
+/** Reads a tenant's log across its two stores: the oldest events are in the archive, the others in D1. */
 import type { Database } from "../../db/client.ts";
 import { findTenantDb } from "../../db/shards.ts";
-import type { StoredEvent } from "../stamp.ts";
+import type { StoredEvent } from "../event.ts";
 import { findEvent, readEvents } from "../store.ts";
 import { readArchive } from "./archive.ts";
 
 /**
- * Some of the events from a leaf on, below another, in order; empty where there are none.
+ * Reads events with `from` ≤ leaf index < `below`, in order. May return fewer than `limit`; returns none
+ * only if there are none.
  *
- * D1 is read first and the archive after it: what moves from one to the other in between is in the
- * archive by then. Only where neither has the first leaf it is gone, and what follows is given.
+ * D1 is read before the archive, so an event that moves in between is found in the archive. If neither has
+ * the first leaf, it was deleted, and the events after it are returned.
  */
 export async function readTrail(
   env: Env,
@@ -22,17 +21,17 @@ export async function readTrail(
 ): Promise<StoredEvent[]> {
   const { AUDIT_ARCHIVE: bucket } = env;
   const { from, below } = range;
-  const near = await readEvents(db, tenantId, from, Math.min(below, from + limit), limit);
-  const [first] = near;
-  if (first?.leafIndex === from) return near;
+  const recent = await readEvents(db, tenantId, from, Math.min(below, from + limit), limit);
+  const [first] = recent;
+  if (first?.leafIndex === from) return recent;
   const archived = bucket === undefined ? [] : await readArchive(bucket, tenantId, range);
   if (archived.length > 0) return archived;
-  return first === undefined ? await readEvents(db, tenantId, from, below, limit) : near;
+  return first === undefined ? await readEvents(db, tenantId, from, below, limit) : recent;
 }
 
 /**
- * One event of the log.
- * @param leafIndex its place, for one that may have left D1: there it is found by its place alone
+ * Finds an event by its id.
+ * @param leafIndex needed for an event that has left D1: the archive is read by leaf index only
  */
 export async function findInTrail(
   env: Env,
@@ -44,6 +43,6 @@ export async function findInTrail(
   const found = await findEvent(db, tenantId, id);
   if (found !== undefined || leafIndex === undefined) return found;
   const range = { from: leafIndex, below: leafIndex + 1 };
-  const [placed] = await readTrail(env, db, tenantId, range, 1);
-  return placed?.id === id ? placed : undefined;
+  const [event] = await readTrail(env, db, tenantId, range, 1);
+  return event?.id === id ? event : undefined;
 }

@@ -1,4 +1,4 @@
-/** The keys that sign heads: the newest signs, the older ones are known for what they signed. */
+/** Signs tree heads with the newest key, and verifies them with all keys in the ring. */
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Keyring, keyOf, MissingKeyError } from "../../crypto/keyring.ts";
 import { isSignedBy, formatPublicKey, signingKeyOf } from "../../crypto/signing.ts";
@@ -16,7 +16,7 @@ export interface PublicKey {
   readonly version: number;
   /** Raw Ed25519, base64. */
   readonly publicKey: string;
-  /** The one that signs now. */
+  /** Whether this key signs new heads. */
   readonly current: boolean;
 }
 
@@ -31,7 +31,7 @@ export async function listPublicKeys(keys: Keyring): Promise<PublicKey[]> {
   );
 }
 
-/** A head as a signed note. */
+/** @returns the signed note */
 export async function signHead(keys: Keyring, head: TreeHead): Promise<string> {
   const { publicKey, sign } = await signingKeyOf(keyOf(keys, keys.newest));
   return formatNote(head, publicKey, await sign(formatBody(head)));
@@ -40,14 +40,14 @@ export async function signHead(keys: Keyring, head: TreeHead): Promise<string> {
 /** A head that the service signed. */
 export interface VerifiedHead extends SignedHead {
   readonly note: string;
-  /** The key that signed it: raw Ed25519, base64. */
+  /** The key that signed the head: raw Ed25519, base64. */
   readonly publicKey: string;
 }
 
 /**
- * The head of a stored note, if a key of ours, present or past, signed it for this log and size;
- * undefined where somebody else has written it.
- * @throws MissingKeyError where it is signed by a key that is not in the ring
+ * Verifies that a key in the ring signed the note, for this log and size.
+ * @returns the head; undefined if the note is not from this service or was altered
+ * @throws MissingKeyError if a key that is not in the ring signed it
  */
 export async function verifyHead(
   keys: Keyring,
@@ -56,8 +56,8 @@ export async function verifyHead(
   const { tenantId, size, note } = stored;
   const head = parseNote(note);
   if (head?.origin !== originOf(tenantId) || head.size !== size) return undefined;
-  const known = await Promise.all([...keys.keys.values()].map(signingKeyOf));
-  const signer = known.find(({ publicKey }) =>
+  const signers = await Promise.all([...keys.keys.values()].map(signingKeyOf));
+  const signer = signers.find(({ publicKey }) =>
     timingSafeEqual(keyHashOf(head.origin, publicKey), head.keyHash),
   );
   if (signer === undefined) throw new MissingKeyError();

@@ -1,8 +1,8 @@
 /** A guard's outbox on its way to D1: at least once, idempotent, all of a delivery or nothing. */
 
-import type { AuditEvent } from "../../audit/event.ts";
+import type { AuditEvent, StampedEvent } from "../../audit/event.ts";
 import { openAuditKey } from "../../audit/personal.ts";
-import { type StampedEvent, stampEvents } from "../../audit/stamp.ts";
+import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import {
