@@ -10,7 +10,7 @@ import {
   sealParts,
 } from "../../src/audit/personal.ts";
 import { exportTrail } from "../../src/audit/tree/export.ts";
-import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-proof.ts";
 import { configNow } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";

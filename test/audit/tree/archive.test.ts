@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
 import { archiveLogs } from "../../../src/audit/tree/archive.ts";
-import { verifyInclusion } from "../../../src/audit/tree/merkle.ts";
+import { verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/faults.ts";

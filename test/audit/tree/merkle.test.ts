@@ -10,9 +10,8 @@ import {
   hashNode,
   type LeafRange,
   TreeHasher,
-  verifyConsistency,
-  verifyInclusion,
 } from "../../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { toHex, utf8 } from "../../../src/crypto/bytes.ts";
 import { sha256Of } from "../../../src/crypto/digest.ts";
 import vectors from "../../vectors/rfc6962.json";

@@ -7,9 +7,8 @@ import {
   hashNode,
   type LeafRange,
   TreeHasher,
-  verifyConsistency,
-  verifyInclusion,
 } from "../../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import {
   appendLeaves,
   listEdgeTiles,
