@@ -10,7 +10,9 @@ import { runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { keyringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
 import { type Progress, sumProgress, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
-import { countBackupCodeSets, findReEncryption, listKeyVersions } from "../keys/store.ts";
+import { findReEncryption } from "../keys/re-encryption-store.ts";
+import { countBackupCodeSets } from "../keys/sealed-data-store.ts";
+import { listKeyVersions } from "../keys/version-store.ts";
 import { mergeKeyVersions } from "../keys/merge-key-versions.ts";
 
 /** Guards asked in one request: the free plan of the platform allows 50 subrequests. */

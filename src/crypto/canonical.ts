@@ -1,4 +1,4 @@
-/** The JSON Canonicalization Scheme (RFC 8785): equal values have equal bytes. */
+/** The JSON Canonicalization Scheme (RFC 8785): equal values have equal texts. */
 import canonicalize from "canonicalize";
 import { sha256Hex } from "./digest.ts";
 

@@ -1,7 +1,6 @@
 /**
- * Sealed boxes: AES-256-GCM (NIST SP 800-38D) with a random 96-bit IV. The associated data binds a
- * box to its tenant, identity, purpose and key version, so a row copied to another identity does
- * not open.
+ * Sealed boxes: AES-256-GCM (NIST SP 800-38D) with a random 96-bit IV. The associated data binds a box to
+ * its tenant, identity, purpose and key version, so a box that is copied to another identity does not open.
  */
 import { base64urlnopad } from "@scure/base";
 import { joinParts } from "./bytes.ts";
@@ -9,11 +8,11 @@ import { type Keyring, keyOf } from "./keyring.ts";
 import type { SealContext } from "./seal-context.ts";
 
 const ivBytes = 12;
-/** One box has one text: what follows from it may be compared. */
+/** Each box has exactly one text form. */
 const boxPattern = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
 const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 
-/** Thrown where a box does not open: altered, or sealed for somebody or something else. */
+/** A box does not open: it was altered, or sealed for another owner or purpose. */
 export class BrokenSealError extends Error {
   constructor() {
     super("A sealed box did not open for this identity and purpose");
@@ -39,7 +38,7 @@ function aesParametersOf(iv: Uint8Array<ArrayBuffer>, context: SealContext, vers
   };
 }
 
-/** Seals under the newest key. The text form is `version.iv.ciphertext`, base64url. */
+/** Seals under the newest key. @returns `version.iv.ciphertext`, the latter two in base64url */
 export async function seal(
   keyring: Keyring,
   context: SealContext,
@@ -56,13 +55,13 @@ export async function seal(
   return `${version}.${base64urlnopad.encode(iv)}.${base64urlnopad.encode(new Uint8Array(ciphertext))}`;
 }
 
-/** The key version a box was sealed under; undefined where it is no box. */
+/** The key version that sealed a box; undefined for a text that is not a box. */
 export function versionOf(box: string): number | undefined {
   const [, version] = boxPattern.exec(box) ?? [];
   return version === undefined ? undefined : Number(version);
 }
 
-/** The same under the newest key; the box itself where that is so already. @throws as `unseal` */
+/** Seals anew under the newest key; returns the box itself if the newest key sealed it. @throws as `unseal` */
 export async function reseal(keyring: Keyring, context: SealContext, box: string): Promise<string> {
   if (versionOf(box) === keyring.newest) return box;
   return await seal(keyring, context, await unseal(keyring, context, box));

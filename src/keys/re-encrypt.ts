@@ -1,8 +1,8 @@
 /**
- * Sealing anew what older keys sealed, a slice at a time: guard by guard in the order of the directory,
- * then the kept requests of D1; database by database, where there are several. Where it stands is in each
- * of them, so it goes on after whatever ended it; a slice that is done twice changes nothing. Once nothing
- * is left under them anywhere, older versions are retired.
+ * Re-encryption: seals anew, under the newest key, what older keys sealed. It works in slices, database by
+ * database: first guard by guard in the order of the directory, then the receipts of kept requests. Each
+ * database holds its progress, so an interrupted run can continue, and repeating a slice changes nothing.
+ * Once no database has anything under an older version, that version is retired.
  */
 
 import type { Owner } from "../crypto/seal-context.ts";
@@ -16,19 +16,19 @@ import { findLocations } from "../tenancy/find-locations.ts";
 import { keyringOf } from "./key-check.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import {
+  findOrBeginReEncryption,
+  type ReEncryption,
+  saveReEncryption,
+} from "./re-encryption-store.ts";
+import {
   countBackupCodeSets,
   countRecordsToReseal,
   listIdentitiesAfter,
-  findOrBeginReEncryption,
-  type ReEncryption,
-  replaceReceipt,
   listRequestsToReseal,
-  retireKeys,
-  reinstateKeys,
-  saveReEncryption,
-} from "./store.ts";
+  replaceReceipt,
+} from "./sealed-data-store.ts";
+import { retireKeys, reinstateKeys } from "./version-store.ts";
 
-/** Guards asked at once. */
 const maxConcurrentGuards = 8;
 const maxRequestsPerSlice = 100;
 const startOfPass = { tenantId: "", identityId: "", seen: 0, failed: 0 };
@@ -38,9 +38,7 @@ export interface ReEncryptCall {
   readonly config: Config;
   /** Real time, Unix ms. */
   readonly now: number;
-  /**
-   * Has a guard seal anew what it holds. @returns whether all of it is under the version of the run now
-   */
+  /** Makes a guard seal its data anew. @returns whether all of it is now under the version of the run */
   readonly resealGuard: (
     owner: Owner,
     location: Location,
@@ -48,16 +46,16 @@ export interface ReEncryptCall {
   ) => Promise<boolean>;
 }
 
-/** How far all databases together have come. */
+/** The progress of all databases together. */
 export type Progress = Omit<ReEncryption, "tenantId" | "identityId">;
 
-/** @returns finished only once all are. Undefined where none has begun. */
+/** Adds up the progress of the databases; finished once all are. Undefined if none has begun. */
 export function sumProgress(runs: readonly (ReEncryption | undefined)[]): Progress | undefined {
   const begun = runs.filter((run) => run !== undefined);
   const [first] = begun;
   if (first === undefined) return undefined;
-  const sum = (of: (run: ReEncryption) => number) =>
-    begun.reduce((total, run) => total + of(run), 0);
+  const sum = (count: (run: ReEncryption) => number) =>
+    begun.reduce((total, run) => total + count(run), 0);
   const ends = begun.flatMap(({ finishedAt }) => finishedAt ?? []);
   return {
     version: first.version,
@@ -76,7 +74,7 @@ interface Run {
   readonly before: ReEncryption;
 }
 
-/** Versions of a ring before the newest. */
+/** The versions of a keyring before the newest. */
 function olderVersionsOf(config: Config, name: KeyringName): number[] {
   const { keys, newest } = keyringOf(config, name);
   return [...keys.keys()].filter((version) => version < newest);
@@ -87,7 +85,7 @@ async function hasOlderBoxes(db: Database, version: number): Promise<boolean> {
   return requests.length > 0 || (await countRecordsToReseal(db, version)) > 0;
 }
 
-/** Where something under an older key arrived after the end. No older key counts as retired there. */
+/** Finds a database that got data under an older key after it had finished, and puts older keys back in use. */
 async function findReopened(config: Config, runs: readonly Run[]): Promise<Run | undefined> {
   for (const run of runs) {
     if (!(await hasOlderBoxes(run.db, config.sealingKeys.newest))) continue;
@@ -97,7 +95,7 @@ async function findReopened(config: Config, runs: readonly Run[]): Promise<Run |
   return undefined;
 }
 
-/** Does the next slice. @returns how far it has come; finished once `finishedAt` is set. @throws StoreError */
+/** Runs the next slice. @returns the progress; finished once `finishedAt` is set @throws StoreError */
 export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Progress> {
   const { env, config, now } = call;
   const { newest: version } = config.sealingKeys;
@@ -113,16 +111,16 @@ export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Pro
   for (const run of runs)
     after.push(run === next ? await runAndSaveSlice(call, run, limit) : run.before);
   const progress = sumProgress(after);
-  if (progress === undefined) throw new Error("There is no database");
+  if (progress === undefined) throw new Error("No database is bound");
   if (progress.finishedAt === null) return progress;
-  // The last one is done; a tenant may have moved to one of the others meanwhile.
+  // The last database has finished, but a tenant may have moved to one of the others in the meantime.
   const others = next === undefined ? [] : runs.filter((run) => run !== next);
   const isReopened = async (some: readonly Run[]) =>
     (await findReopened(config, some)) !== undefined;
   if (await isReopened(others)) return { ...progress, finishedAt: null };
   const retired: Run[] = [];
   for (const run of runs) if (await retireOlderVersions(call, run.db)) retired.push(run);
-  // What arrived before that is counted now; what comes after it has its key in use again by itself.
+  // Data that arrived before the retirement is found here. A later delivery puts its key back in use itself.
   return (await isReopened(retired)) ? { ...progress, finishedAt: null } : progress;
 }
 
@@ -134,7 +132,7 @@ async function runAndSaveSlice(
   const { db, before } = run;
   const after = await runSlice(call, db, before, limit);
   if (await saveReEncryption(db, before, after)) return after;
-  // Another runner was faster: what it saved is where things stand.
+  // Another run was faster, so its progress counts.
   return await findOrBeginReEncryption(db, before.version, call.now);
 }
 
@@ -144,7 +142,7 @@ async function runSlice(
   before: ReEncryption,
   limit: number,
 ): Promise<ReEncryption> {
-  // Something under an older key arrived after the end: all is looked at once more.
+  // Data under an older key arrived after the end, so another pass begins.
   if (before.finishedAt !== null) return { ...before, ...startOfPass, finishedAt: null };
   const owners = await listIdentitiesAfter(db, before, limit);
   const last = owners.at(-1);
@@ -158,7 +156,7 @@ async function runSlice(
     const done = await Promise.all(
       owners.slice(from, from + maxConcurrentGuards).map(async (owner) => {
         const location = locations.get(owner.tenantId);
-        // Asked for at the wrong place, a guard would be made there, of the record in D1.
+        // Without the location, the guard would be created anew elsewhere, from the record in D1.
         return location !== undefined && (await call.resealGuard(owner, location, before));
       }),
     );
@@ -172,7 +170,7 @@ async function runSlice(
   };
 }
 
-/** All identities were seen. What is left over makes another pass. */
+/** Ends a pass over all identities. If something is left under an older key, another pass begins. */
 async function finishPass(
   call: ReEncryptCall,
   db: Database,
@@ -194,8 +192,8 @@ async function finishPass(
 }
 
 /**
- * Versions before the newest that nothing needs any more. Those that sign the trail are kept for ever.
- * @returns whether sealing keys were in use until now
+ * Retires older versions that no data needs. Keys that sign the audit trail are never retired.
+ * @returns whether an older sealing key was in use until now
  */
 async function retireOlderVersions({ config, now }: ReEncryptCall, db: Database): Promise<boolean> {
   const sets = await countBackupCodeSets(db);

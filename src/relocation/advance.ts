@@ -4,7 +4,7 @@ import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import type { StampedEvent } from "../audit/event.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, invalidateShard } from "../db/shards.ts";
-import { listKeyVersions, markKeysInUse } from "../keys/store.ts";
+import { listKeyVersions, markKeysInUse } from "../keys/version-store.ts";
 import { log } from "../log.ts";
 import {
   cursorAfter,

@@ -9,7 +9,7 @@ import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
-import { type KeyVersion, markKeysInUse } from "../keys/store.ts";
+import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
 import type { Move } from "./store.ts";
 

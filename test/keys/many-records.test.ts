@@ -2,11 +2,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { controlDb } from "../../src/db/shards.ts";
-import {
-  countBackupCodeSets,
-  countRecordsToReseal,
-  findOrBeginReEncryption,
-} from "../../src/keys/store.ts";
+import { findOrBeginReEncryption } from "../../src/keys/re-encryption-store.ts";
+import { countBackupCodeSets, countRecordsToReseal } from "../../src/keys/sealed-data-store.ts";
 import { counted } from "../support/counting.ts";
 import { newInstallation } from "../support/keys.ts";
 

@@ -52,13 +52,13 @@ export async function findNewestHead(request: ProofRequest): Promise<VerifiedHea
     }),
   );
   const stored = await findHead(await findTenantDb(env, tenantId), tenantId);
-  if (stored === undefined) throw await explainMissingHead(env, tenantId);
+  if (stored === undefined) throw await createMissingHeadError(env, tenantId);
   const head = await verifyHead(config.auditSigningKeys, stored);
   if (head === undefined) throw reportDamagedTree(request);
   return head;
 }
 
-async function explainMissingHead(env: Env, tenantId: string): Promise<AppError> {
+async function createMissingHeadError(env: Env, tenantId: string): Promise<AppError> {
   if ((await findFirstLeafIndex(await findTenantDb(env, tenantId), tenantId)) === undefined) {
     return new AppError("not_found", { sentence: "The audit trail has no events yet." });
   }
@@ -67,23 +67,21 @@ async function explainMissingHead(env: Env, tenantId: string): Promise<AppError>
   });
 }
 
-/** Reads hashes of subtrees, hex, in a tree of `size` leaves. @throws MissingTileError if it is damaged */
-async function readHashes(env: Env, tenantId: string, ranges: readonly LeafRange[], size: number) {
-  const ids = listTiles(ranges, size);
-  const tiles = await readTiles(await findTenantDb(env, tenantId), [{ tenantId, tiles: ids }]);
-  const set = new TileSet(tiles.get(tenantId) ?? []);
-  return ranges.map((range) => toHex(set.hashOf(range)));
-}
-
-/** A damaged tree proves nothing. */
+/** Logs that the tree or its head was altered. @returns the error to throw: a damaged tree proves nothing */
 function reportDamagedTree({ caller, requestId }: ProofRequest): AppError {
   log("error", "audit_tree_damaged", { request_id: requestId, tenant_id: caller.tenantId });
   return new AppError("unavailable");
 }
 
-async function rejectDamagedTree<T>(request: ProofRequest, prove: () => Promise<T>): Promise<T> {
+/** Reads hashes of subtrees, hex, in a tree of `size` leaves. @throws AppError `unavailable` */
+async function readHashes(request: ProofRequest, ranges: readonly LeafRange[], size: number) {
+  const { env, caller } = request;
+  const { tenantId } = caller;
+  const ids = listTiles(ranges, size);
+  const tiles = await readTiles(await findTenantDb(env, tenantId), [{ tenantId, tiles: ids }]);
+  const set = new TileSet(tiles.get(tenantId) ?? []);
   try {
-    return await prove();
+    return ranges.map((range) => toHex(set.hashOf(range)));
   } catch (error) {
     if (!(error instanceof MissingTileError)) throw error;
     throw reportDamagedTree(request);
@@ -107,9 +105,7 @@ export async function proveInclusion(
     throw new AppError("unavailable", { sentence: "The event is not integrated yet; try again." });
   }
   const ranges = [{ start: index, end: index + 1 }, ...listInclusionRanges(index, size)];
-  const [hash = "", ...hashes] = await rejectDamagedTree(request, () =>
-    readHashes(env, tenantId, ranges, size),
-  );
+  const [hash = "", ...hashes] = await readHashes(request, ranges, size);
   return { leafIndex: index, leafHash: hash, hashes, head };
 }
 
@@ -119,8 +115,6 @@ export async function proveConsistency(
   from: number,
   to: number | undefined,
 ): Promise<ConsistencyProof> {
-  const { env } = request;
-  const { tenantId } = request.caller;
   const { size } = await findNewestHead(request);
   const end = to ?? size;
   if (end > size) {
@@ -128,6 +122,6 @@ export async function proveConsistency(
   }
   if (from > end) throw invalidRequest([{ path: "from", message: "must not be more than to" }]);
   const ranges = listConsistencyRanges(from, end);
-  const hashes = await rejectDamagedTree(request, () => readHashes(env, tenantId, ranges, end));
+  const hashes = await readHashes(request, ranges, end);
   return { from, to: end, hashes };
 }

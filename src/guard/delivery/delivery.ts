@@ -17,7 +17,7 @@ import { DeadlineError } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
-import { type NeededKey, reinstateNeededKeys } from "../../keys/store.ts";
+import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
 import { deleteLeftovers } from "../../relocation/leftovers.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
