@@ -24,5 +24,5 @@ export const tenantFences = sqliteTable("tenant_fences", {
   /** `copying` exists only within the batch that copies rows; it replaces `arriving`. */
   state: text({ enum: ["leaving", "left", "arriving", "copying", "here"] }).notNull(),
   /** The id of the relocation that set the fence. Only the same or a later relocation may change it. */
-  move: text().notNull(),
+  relocationId: text("move").notNull(),
 });

@@ -1,4 +1,4 @@
-/** The steps of a move, each bounded, each harmless when it is done twice or comes late. */
+/** The steps of a relocation. Each is bounded, and a step that is repeated or late changes nothing. */
 
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import type { StampedEvent } from "../audit/event.ts";
@@ -16,34 +16,34 @@ import {
 } from "./row-store.ts";
 import { findRelocation, type Relocation, saveRelocation, setFence, switchShard } from "./store.ts";
 
-/** Events are 7 KB at most, tiles 11 KB. */
+/** An event is at most 7 KB, a tile 11 KB. */
 const maxRowsPerPage = 300;
 const maxOutlinesPerPage = 3_000;
-/** Twice as long as an isolate remembers where a tenant lives, and more. */
-export const maxReaderLagMs = 60_000;
+/** How long an isolate may read the old database. More than twice as long as it caches a tenant's shard. */
+export const maxStaleReaderMs = 60_000;
 
 interface AdvanceCall {
   readonly env: Env;
   /** Real time, Unix ms. */
   readonly now: number;
-  /** What the trail is told of the switch; without it the work ends before. */
-  readonly told?: StampedEvent | undefined;
+  /** The event that reports the switch; without it the relocation stops before the switch. */
+  readonly switchEvent?: StampedEvent | undefined;
 }
 
-/** Goes on until the pages are used up, or there is nothing to do now. */
+/** Runs steps until `limit` pages are processed, or no step is due. @returns the progress */
 export async function advanceRelocation(
-  work: AdvanceCall,
+  call: AdvanceCall,
   begun: Relocation,
   limit: number,
 ): Promise<Relocation> {
-  const control = controlDb(work.env);
+  const control = controlDb(call.env);
   let saved = begun;
   let current = begun;
   for (let pages = 0; pages < limit; pages += 1) {
-    const next = await runStep(work, current);
+    const next = await runStep(call, current);
     if (next === undefined) break;
     current = next;
-    // A switch has saved itself, with what belongs to it.
+    // The switch saves its own progress, in the same batch.
     if (saved.phase === "switching") saved = current;
     if (current.phase === saved.phase) continue;
     if (!(await saveRelocation(control, saved, current)))
@@ -54,7 +54,7 @@ export async function advanceRelocation(
   return await readCurrent(control, current);
 }
 
-/** Where things stand when another runner was faster. */
+/** Reads the progress that a faster run has saved. */
 async function readCurrent(control: Database, known: Relocation): Promise<Relocation> {
   return (await findRelocation(control, known.tenantId)) ?? known;
 }
@@ -63,9 +63,9 @@ function enterPhase(relocation: Relocation, phase: Relocation["phase"]): Relocat
   return { ...relocation, phase, tableIndex: 0, cursor: null };
 }
 
-/** One page of work. Undefined: there is none now. */
-async function runStep(work: AdvanceCall, relocation: Relocation): Promise<Relocation | undefined> {
-  const { env, now } = work;
+/** Processes one page. @returns the progress; undefined if no step is due */
+async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Relocation | undefined> {
+  const { env, now } = call;
   const { tenantId } = relocation;
   const from = databaseAt(env, relocation.from);
   const to = databaseAt(env, relocation.to);
@@ -84,13 +84,13 @@ async function runStep(work: AdvanceCall, relocation: Relocation): Promise<Reloc
     case "comparing":
       return await comparePage(from, to, relocation);
     case "switching": {
-      if (work.told === undefined) return undefined;
+      if (call.switchEvent === undefined) return undefined;
       await setFence(from, relocation, "left");
       const opening = { ...enterPhase(relocation, "opening"), switchedAt: now };
       try {
-        await switchShard(controlDb(env), relocation, opening, work.told);
+        await switchShard(controlDb(env), relocation, opening, call.switchEvent);
       } finally {
-        // Also where no answer came: it may have been done.
+        // Also after an error, because the switch may have been applied.
         invalidateShard(tenantId);
       }
       return await readCurrent(controlDb(env), opening);
@@ -100,7 +100,7 @@ async function runStep(work: AdvanceCall, relocation: Relocation): Promise<Reloc
       await deliverControlEvents(env, tenantId);
       return enterPhase(relocation, "cleaning");
     case "cleaning": {
-      if (now < (relocation.switchedAt ?? 0) + maxReaderLagMs) return undefined;
+      if (now < (relocation.switchedAt ?? 0) + maxStaleReaderMs) return undefined;
       const isMore = await deleteRows(from, relocation, "left", maxRowsPerPage);
       return isMore ? relocation : { ...enterPhase(relocation, "done"), finishedAt: now };
     }
@@ -109,7 +109,7 @@ async function runStep(work: AdvanceCall, relocation: Relocation): Promise<Reloc
   }
 }
 
-/** After a page: further in the table, in the next one, or in the next phase. */
+/** Moves to the next page of the table, to the next table, or to the next phase. */
 function moveCursor(
   relocation: Relocation,
   cursor: Relocation["cursor"],
@@ -122,7 +122,7 @@ function moveCursor(
     : enterPhase(relocation, next);
 }
 
-/** What the tenant's data may be sealed, hashed or signed under. */
+/** The key versions that the tenant's data may need. */
 async function listKeysInUse(db: Database) {
   return (await listKeyVersions(db)).filter(({ retiredAt }) => retiredAt === null);
 }
@@ -131,7 +131,7 @@ async function copyPage(from: Database, to: Database, relocation: Relocation) {
   const { tenantId, tableIndex, cursor, copied } = relocation;
   const rows = await readRows(from, tableIndex, tenantId, cursor, maxRowsPerPage);
   if (rows.length > 0) {
-    // Once more, should the new database have retired one meanwhile.
+    // Again, in case the new database has retired one of them in the meantime.
     const keys = tableIndex === 0 ? await listKeysInUse(from) : [];
     await writeRows(to, tableIndex, relocation, rows, keys);
   }
@@ -142,18 +142,18 @@ async function copyPage(from: Database, to: Database, relocation: Relocation) {
 
 async function comparePage(from: Database, to: Database, relocation: Relocation) {
   const { tenantId, tableIndex, cursor } = relocation;
-  const [there, here] = await Promise.all(
+  const [source, copy] = await Promise.all(
     [from, to].map((db) => readOutlines(db, tableIndex, tenantId, cursor, maxOutlinesPerPage)),
   );
-  if (JSON.stringify(there) !== JSON.stringify(here)) {
-    const source = tableNames[tableIndex];
+  if (JSON.stringify(source) !== JSON.stringify(copy)) {
+    const table = tableNames[tableIndex];
     log("error", "relocation_differs", {
       tenant_id: tenantId,
-      ...(source === undefined ? {} : { source }),
+      ...(table === undefined ? {} : { source: table }),
     });
     return { ...enterPhase(relocation, "clearing"), copied: 0 };
   }
-  const last = there?.length === maxOutlinesPerPage ? there.at(-1) : undefined;
+  const last = source?.length === maxOutlinesPerPage ? source.at(-1) : undefined;
   const reached = last === undefined ? null : cursorAfter(tableIndex, last);
   return moveCursor(relocation, reached, "switching");
 }

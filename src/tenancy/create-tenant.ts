@@ -40,7 +40,7 @@ export async function createTenant(
     throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
   }
   if (!hasShard(call.env, shard)) {
-    throw invalidRequest([{ path: "tenant.shard", message: "is no database of the service" }]);
+    throw invalidRequest([{ path: "tenant.shard", message: "is not a database of the service" }]);
   }
   const db = controlDb(call.env);
   return await runOnce<NewTenant>(call, operatorScope, db, async (remember) => {

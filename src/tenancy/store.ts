@@ -61,7 +61,7 @@ const tenantColumns = { ...getTableColumns(tenants), settings };
 /** With a fence in `DB`, the control plane's own database, around one that lives elsewhere. */
 export function insertTenant(db: Database, tenant: Tenant): Statement[] {
   const { id, shard } = tenant;
-  const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", move: id });
+  const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
   const row = { ...tenant, settings: JSON.stringify(tenant.settings) };
   return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
 }

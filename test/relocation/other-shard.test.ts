@@ -51,7 +51,7 @@ describe("A tenant made in another database", () => {
     });
     expect([missing.status, missing.body.issues]).toEqual([
       400,
-      [{ path: "tenant.shard", message: "is no database of the service" }],
+      [{ path: "tenant.shard", message: "is not a database of the service" }],
     ]);
     const settings = await send("GET", "/v1/settings", { token: made.body.token.secret });
     expect(JSON.stringify(settings.body)).not.toContain("shard");

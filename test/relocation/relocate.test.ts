@@ -233,7 +233,7 @@ describe("A tenant that is moving", () => {
     const { result } = await killedAfter(3, false, () => relocate(tenant, 0));
     expect(result.status).toBe(503);
     const again = await relocate(tenant, 1);
-    expectRefused(again, "is not where the move goes that is under way: to 0");
+    expectRefused(again, "conflicts with the relocation in progress, which goes to 0");
     await moved(tenant, 0);
     expect(await dataIn(0, tenant)).toEqual(before);
   });
@@ -257,20 +257,26 @@ describe("A tenant that is moving", () => {
 describe("A move", () => {
   it("to where the tenant is, to nowhere or of nobody is refused", async () => {
     const tenant = await Tenant.create();
-    expectRefused(await relocate(tenant, 0), "is where the tenant lives");
-    expectRefused(await relocate(tenant, 3), "is no database of the service");
+    expectRefused(await relocate(tenant, 0), "is already the tenant's database");
+    expectRefused(await relocate(tenant, 3), "is not a database of the service");
     const nobody = await relocate(Object.assign(Object.create(tenant), { id: "0".repeat(24) }), 1);
     expect([nobody.status, nobody.body.code]).toEqual([404, "not_found"]);
     await moved(tenant, 1);
-    expectRefused(await relocate(tenant, 3), "is no database of the service");
+    expectRefused(await relocate(tenant, 3), "is not a database of the service");
   });
 
   it("goes to one place at a time", async () => {
     const tenant = await Tenant.create();
     await movedUpTo(tenant, 1, "copying");
-    expectRefused(await relocate(tenant, 2), "is not where the move goes that is under way: to 1");
+    expectRefused(
+      await relocate(tenant, 2),
+      "conflicts with the relocation in progress, which goes to 1",
+    );
     await relocate(tenant, 1);
-    expectRefused(await relocate(tenant, 0), "is not where the move goes that is under way: to 1");
+    expectRefused(
+      await relocate(tenant, 0),
+      "conflicts with the relocation in progress, which goes to 1",
+    );
   });
 
   it("changes nothing by a step that comes late", async () => {
