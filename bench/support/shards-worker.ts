@@ -11,7 +11,7 @@ import { runBatch, StoreError } from "../../src/db/client.ts";
 import { controlDb, inTenantDb } from "../../src/db/shards.ts";
 import { configNow } from "../../src/env.ts";
 import service from "../../src/index.ts";
-import { insertTenant } from "../../src/tenancy/store.ts";
+import { insertTenant } from "../../src/tenancy/tenant-store.ts";
 import { databasesOf, withDatabases } from "./shard-bindings.ts";
 
 export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";

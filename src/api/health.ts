@@ -6,7 +6,7 @@ import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anybody } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
-import { pingDatabase } from "../tenancy/store.ts";
+import { pingDatabase } from "../tenancy/tenant-store.ts";
 
 /** What does not answer within this is out of reach. */
 const checkTimeoutMs = 2_000;

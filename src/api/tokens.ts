@@ -15,7 +15,7 @@ import {
   rfc3339OrNull,
 } from "../http/schemas.ts";
 import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
-import { type ApiToken, listTokens } from "../tenancy/store.ts";
+import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 import {
   createToken,
   type IssuedToken,

@@ -94,7 +94,9 @@ async function findOrBegin(
     const hasSwitched = known.phase === "opening" || known.phase === "cleaning";
     // A reversed relocation already leads to the current shard and cannot be reversed again.
     if (known.from !== shard || current !== shard || hasSwitched) {
-      throw createShardError(`conflicts with the relocation in progress, which goes to ${known.to}`);
+      throw createShardError(
+        `conflicts with the relocation in progress, which goes to ${known.to}`,
+      );
     }
     // The copied rows become leftovers, as after a switch.
     const reversed: Relocation = { ...begin, from: known.to, to: shard, phase: "switching" };

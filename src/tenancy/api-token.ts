@@ -1,9 +1,9 @@
 /**
- * API tokens: `idp_live_` or `idp_test_`, then tenant id (12 bytes) and 20 random bytes as 43 base62
- * digits, then a CRC-32 of all that as 6 base62 digits.
+ * The format of API tokens: `idp_live_` or `idp_test_`, then 43 base62 digits for the tenant id (12 bytes)
+ * and 20 random bytes, then 6 base62 digits for a CRC-32 of everything before.
  *
- * The checksum refuses a mistyped token without a lookup and lets secret scanners recognise a leaked
- * one; it is no secret. 160 random bits are (OWASP ASVS 5.0 asks for 128).
+ * The checksum is not a secret. It rejects a mistyped token without a look-up, and secret scanners recognise
+ * a leaked token by it. The secret is the 160 random bits (OWASP ASVS 5.0 requires 128).
  */
 import { hex } from "@scure/base";
 import crc32 from "crc-32";
@@ -16,7 +16,7 @@ const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const tenantBytes = 12;
 const randomBytes = 20;
 const payloadBytes = tenantBytes + randomBytes;
-/** Smallest number of base62 digits that holds 256 bits. */
+/** The number of base62 digits that 256 bits need. */
 const payloadDigits = 43;
 const checksumDigits = 6;
 const pattern = new RegExp(
@@ -52,7 +52,7 @@ export function createApiToken(mode: Mode, tenantId: string): string {
   return formatApiToken(mode, tenantId, crypto.getRandomValues(new Uint8Array(randomBytes)));
 }
 
-/** Mode and tenant of a token of the right form; undefined where form or checksum are wrong. */
+/** Parses mode and tenant id; undefined if the format or the checksum is wrong. */
 export function parseApiToken(
   token: string,
 ): { readonly mode: Mode; readonly tenantId: string } | undefined {
@@ -66,7 +66,7 @@ export function parseApiToken(
   return { mode: mode === "live" ? "live" : "test", tenantId };
 }
 
-/** What is stored of a token: SHA-256, hex. Its 160 random bits need no slower hash. */
+/** The stored form of a token: SHA-256, hex. With 160 random bits no slower hash is needed. */
 export function hashApiToken(token: string): string {
   return sha256Hex(token);
 }

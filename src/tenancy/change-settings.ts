@@ -1,4 +1,4 @@
-/** The tenant's settings: read, and changed field by field. */
+/** Reads a tenant's settings, and changes them field by field. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
@@ -17,7 +17,7 @@ import {
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
-import { findSettings, patchSettings } from "./store.ts";
+import { findSettings, patchSettings } from "./tenant-store.ts";
 
 async function readPatch(env: Env, tenantId: string): Promise<SettingsPatch> {
   const set = await findSettings(controlDb(env), tenantId);
@@ -30,8 +30,9 @@ export async function getSettings(env: Env, tenantId: string): Promise<Settings>
 }
 
 /**
- * @param root where in the request the patch stands
- * @throws AppError `invalid_request` where the patch would contradict what is set
+ * Merges a patch and validates the result.
+ * @param root the path of the patch in the request
+ * @throws AppError `invalid_request` if the result contradicts itself
  */
 function mergeValidPatch(set: SettingsPatch, patch: SettingsPatch, root: string): SettingsPatch {
   const merged = mergePatch(set, patch);
@@ -44,7 +45,7 @@ function mergeValidPatch(set: SettingsPatch, patch: SettingsPatch, root: string)
   return merged;
 }
 
-/** The policy that the tenant would have with this patch. @throws AppError `invalid_request` */
+/** The policy that the tenant would have with a patch. @throws AppError `invalid_request` */
 export async function draftPolicy(
   env: Env,
   tenantId: string,
@@ -54,7 +55,7 @@ export async function draftPolicy(
   return policyOf(mergeValidPatch(await readPatch(env, tenantId), patch, root));
 }
 
-/** In force here at once, and everywhere within 30 s. @throws AppError `invalid_request` */
+/** Changes settings. They apply in this isolate at once, in all others within 30 s. @throws AppError `invalid_request` */
 export async function changeSettings(
   call: {
     readonly env: Env;
@@ -90,7 +91,7 @@ export async function changeSettings(
     const change = patchSettings(controlDb(call.env), tenantId, patch);
     await changeWithEvents(call.env, { tenantId }, events, [change]);
   } finally {
-    // Also where no answer came: it may have been done.
+    // Also after an error, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   return await getSettings(call.env, tenantId);

@@ -1,4 +1,4 @@
-/** API tokens of a tenant: made, replaced with an overlap, revoked. */
+/** Creates, rotates and revokes a tenant's API tokens. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
@@ -10,13 +10,12 @@ import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";
-import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./store.ts";
+import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./token-store.ts";
 import { registerTokenEnds } from "./token-register-client.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** On whose behalf a token is changed, by whom and when. */
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
   readonly caller: { readonly tenantId: string; readonly mode: Mode };
@@ -33,7 +32,7 @@ export function issueToken(
   wanted: {
     readonly name: string;
     readonly permissions: readonly Permission[];
-    /** Null: for ever. */
+    /** Null: unlimited. */
     readonly lifetimeMs: number | null;
   },
   now: number,
@@ -80,8 +79,8 @@ export async function createToken(
 }
 
 /**
- * A new token in place of an old one, which goes on for the overlap. Name, permissions and length of
- * life carry over.
+ * Creates a token with the name, permissions and lifetime of an old one. The old token remains valid for the
+ * overlap.
  */
 export async function rotateToken(
   call: TokenCall,
@@ -109,7 +108,7 @@ export async function rotateToken(
         ...(await remember(issued)),
       ]);
     } finally {
-      // Also where no answer came: it may have been done.
+      // Also after an error, because the change may have been applied.
       invalidateTenant(tenantId);
     }
     await registerTokenEnds(call.env, db, tenantId);
@@ -117,7 +116,7 @@ export async function rotateToken(
   });
 }
 
-/** Refused everywhere within 30 s, here at once. */
+/** Revokes a token. This isolate refuses it at once, all others within 30 s. */
 export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const { tenantId } = call.caller;
   const db = controlDb(call.env);
@@ -137,7 +136,7 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
       markRevoked(db, tenantId, id, call.now),
     ]);
   } finally {
-    // Also where no answer came: it may have been done.
+    // Also after an error, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   await registerTokenEnds(call.env, db, tenantId);

@@ -1,4 +1,4 @@
-/** A new tenant, with a first token that may do everything. */
+/** Creates a tenant, and a first token with all permissions. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
@@ -10,7 +10,8 @@ import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-onc
 import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
-import { insertTenant, insertToken, type Tenant } from "./store.ts";
+import { insertTenant, type Tenant } from "./tenant-store.ts";
+import { insertToken } from "./token-store.ts";
 import { type IssuedToken, issueToken } from "./change-tokens.ts";
 
 const firstTokenName = "initial";
@@ -21,8 +22,8 @@ export interface NewTenant {
 }
 
 /**
- * @throws AppError `invalid_request` where the environment has no such database, or the runtime cannot keep
- *   the tenant's objects where they must be
+ * @throws AppError `invalid_request` if the environment does not bind the shard, or the runtime does not
+ *   support the jurisdiction
  */
 export async function createTenant(
   call: RunOnceCall & { readonly env: Env; readonly actor: Actor },
@@ -36,7 +37,7 @@ export async function createTenant(
   const { jurisdiction, shard } = wanted;
   if (jurisdiction !== null && !supportsJurisdiction(call.env.GUARD, jurisdiction)) {
     const message =
-      "cannot be had here: this runtime keeps no objects in a jurisdiction (no local one does)";
+      "is not supported by this runtime: a local one cannot keep objects in a jurisdiction";
     throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
   }
   if (!hasShard(call.env, shard)) {

@@ -1,9 +1,9 @@
-/** How long tenants keep audit events in D1 before those move to the archive. */
+/** Finds how long tenants keep audit events in D1 before they move to the archive. */
 import { controlDb } from "../db/shards.ts";
 import { defaultPolicy } from "./policy.ts";
-import { listRetentionDays } from "./store.ts";
+import { listRetentionDays } from "./tenant-store.ts";
 
-/** Days by tenant id; a tenant without a record has the default. @throws StoreError */
+/** In days, by tenant id; an unknown tenant has the default. @throws StoreError */
 export async function findRetentionDays(
   env: Env,
   tenantIds: readonly string[],

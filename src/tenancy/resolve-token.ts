@@ -1,7 +1,7 @@
 /**
- * From a presented API token to its caller. Records are kept in the isolate's memory for less than
- * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
- * changes settings forgets at once. D1 and the tenant's register of ended tokens are asked side by side.
+ * Resolves an API token to its caller. Each isolate caches records for less than 30 s, the time within which
+ * a revocation must take effect everywhere. The isolate that revokes a token or changes settings invalidates
+ * its cache at once. D1 and the tenant's token register are read in parallel.
  */
 import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
@@ -9,26 +9,26 @@ import { causeOf, log } from "../log.ts";
 import { hashApiToken, parseApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
-import { findTokenByHash, touchToken } from "./store.ts";
+import { findTokenByHash, touchToken } from "./token-store.ts";
 import { findRegisteredEnd } from "./token-register-client.ts";
 import { revokedForGood } from "./token-register.ts";
 
-/** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
+/** With the 2 s that a read may take and a margin for the clocks, this stays below 30 s. */
 const cacheMs = 25_000;
 const maxCached = 10_000;
-/** Entries in the lists of all policies together: each token has its own copy, of a thousand at most. */
+/** Entries in the address lists of all cached policies; each token has its own copy of up to 1,000. */
 const maxCachedEntries = 50_000;
-/** `last_used_at` is this exact: one write a minute for a token in use. */
+/** The precision of `last_used_at`: a token in use causes one write a minute. */
 const lastUseResolutionMs = 60_000;
 
 interface CachedToken extends Omit<ResolvedToken, "isCached"> {
-  /** When the read began: what it saw may have changed right after. */
+  /** When the read began, Unix ms: the record may have changed right after. */
   readonly readAt: number;
 }
 
 const cache = new Map<string, CachedToken>();
 let cachedEntries = 0;
-/** Grows with every change made here: a read that was under way meanwhile is not kept. */
+/** Counts the changes in this isolate. A read that was in progress during a change is not cached. */
 let changes = 0;
 
 function entriesOf({ caller: { policy } }: CachedToken): number {
@@ -42,13 +42,13 @@ function invalidate(hash: string): void {
   cachedEntries -= entriesOf(entry);
 }
 
-/** Forgets what this isolate knows of a tenant's tokens and settings. */
+/** Invalidates this isolate's cache of a tenant's tokens and settings. */
 export function invalidateTenant(tenantId: string): void {
   changes += 1;
   for (const [hash, { caller }] of cache) if (caller.tenantId === tenantId) invalidate(hash);
 }
 
-/** Where there is no room the oldest go. */
+/** Evicts the oldest entries if the cache is full. */
 function store(hash: string, entry: CachedToken): void {
   invalidate(hash);
   cache.set(hash, entry);
@@ -60,12 +60,11 @@ function store(hash: string, entry: CachedToken): void {
 }
 
 /**
- * Undefined for a token without a record: it is nobody's. A revoked one is found by the same read,
- * and kept like the others, since nothing brings it back.
- *
+ * Finds a token's caller; undefined for a token without a record. A revoked token is cached like any other,
+ * because a revocation is final.
  * @param now real time, Unix ms
- * @param anew asks the stores, whatever is remembered
- * @throws AppError `unavailable` when the store fails
+ * @param anew reads the stores and ignores the cache
+ * @throws AppError `unavailable` if a store fails
  */
 export async function resolveToken(
   env: Env,
@@ -110,7 +109,7 @@ export async function resolveToken(
   if (changes === changesBefore) store(hash, { caller, revoked, readAt: now });
   const usedAt = record.lastUsedAt ?? Number.NEGATIVE_INFINITY;
   if (!revoked && now - usedAt >= lastUseResolutionMs) {
-    // A courtesy to the reader of the list, not a security state: it may be lost.
+    // Only shown in the list of tokens, so the write may be lost.
     waitUntil(touchToken(db, record.id, now).catch(() => {}));
   }
   return { caller, revoked, isCached: false };

@@ -1,32 +1,32 @@
-/** When an API token ends before its time: kept in D1, and beyond it in the tenant's token register. */
+/** Calls tenants' token registers. D1 records the ends of tokens first; the registers have a second copy. */
 import type { Database } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
-import { listUnregisteredEnds, markRegistered } from "./store.ts";
+import { listUnregisteredEnds, markRegistered } from "./token-store.ts";
 import { revokedForGood, type TokenRegister } from "./token-register.ts";
 
 const registerTimeoutMs = 2_000;
 const maxEndsPerRun = 200;
 
-/** Anywhere: it is asked beside the tenant's record, before anybody knows where the tenant belongs. */
+/** Without a location: the register is called at the same time as the tenant's record is read. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
   return stubFor(REGISTER, tenantId, noLocation);
 }
 
 /**
- * When the token ended, as the register has it; null where it has nothing.
- * @throws AppError `unavailable`: a token of which this is not known is not accepted
+ * Finds when a token ends, Unix ms; null if the register has no end.
+ * @throws AppError `unavailable`: without the register's answer a token is not accepted
  */
 export async function findRegisteredEnd(
   env: Env,
   tenantId: string,
   hash: string,
 ): Promise<number | null> {
-  const asked = registerOf(env, tenantId).endOf(hash);
-  const end = await within(registerTimeoutMs, asked).catch((error: unknown) => {
+  const call = registerOf(env, tenantId).endOf(hash);
+  const end = await within(registerTimeoutMs, call).catch((error: unknown) => {
     log("error", "token_register_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
   });
   if (end === undefined) throw new AppError("unavailable");
@@ -34,9 +34,9 @@ export async function findRegisteredEnd(
 }
 
 /**
- * Has the register keep the ends that D1 has and it has not. D1 refuses those tokens already, so what
- * fails here may wait for the next run.
- * @param tenantId one tenant's only, where given
+ * Sends ends from D1 to the registers that may not have them. D1 already refuses these tokens, so a failure
+ * may wait for the next run.
+ * @param tenantId limits the run to this tenant
  */
 export async function registerTokenEnds(env: Env, db: Database, tenantId?: string): Promise<void> {
   try {
@@ -58,7 +58,7 @@ export async function registerTokenEnds(env: Env, db: Database, tenantId?: strin
   }
 }
 
-/** Of all tenants; never throws. */
+/** Registers the ends of all tenants' tokens. Never throws. */
 export async function registerAllTokenEnds(env: Env): Promise<void> {
   await registerTokenEnds(env, controlDb(env));
 }
