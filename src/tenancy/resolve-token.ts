@@ -11,7 +11,7 @@ import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
 import { findTokenByHash, touchToken } from "./token-store.ts";
 import { findRegisteredEnd } from "./token-register-client.ts";
-import { revokedForGood } from "./token-register.ts";
+import { revokedForGood } from "./token-end.ts";
 
 /** With the 2 s that a read may take and a margin for the clocks, this stays below 30 s. */
 const cacheMs = 25_000;
@@ -63,20 +63,20 @@ function store(hash: string, entry: CachedToken): void {
  * Finds a token's caller; undefined for a token without a record. A revoked token is cached like any other,
  * because a revocation is final.
  * @param now real time, Unix ms
- * @param anew reads the stores and ignores the cache
+ * @param ignoreCache reads the stores, also if the token is cached
  * @throws AppError `unavailable` if a store fails
  */
 export async function resolveToken(
   env: Env,
   token: string,
   now: number,
-  anew: boolean,
+  ignoreCache: boolean,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<ResolvedToken | undefined> {
   const hash = hashApiToken(token);
   const known = cache.get(hash);
   const isYoung = known !== undefined && now - known.readAt < cacheMs && now >= known.readAt;
-  if (isYoung && !anew) return { ...known, isCached: true };
+  if (isYoung && !ignoreCache) return { ...known, isCached: true };
   invalidate(hash);
   const read = parseApiToken(token);
   if (read === undefined) return undefined;

@@ -6,7 +6,8 @@ import { AppError } from "../errors.ts";
 import { noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { listUnregisteredEnds, markRegistered } from "./token-store.ts";
-import { revokedForGood, type TokenRegister } from "./token-register.ts";
+import { revokedForGood } from "./token-end.ts";
+import type { TokenRegister } from "./token-register.ts";
 
 const registerTimeoutMs = 2_000;
 const maxEndsPerRun = 200;

@@ -4,15 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../log.ts";
-
-export interface TokenEnd {
-  /** SHA-256 of the token, hex. */
-  readonly hash: string;
-  /** Unix ms; `revokedForGood` for a revocation, which holds at every time. */
-  readonly endsAt: number;
-}
-
-export const revokedForGood = 0;
+import type { TokenEnd } from "./token-end.ts";
 
 export class TokenRegister extends DurableObject<Env> {
   /** Records ends; an earlier end stays. @returns whether they are stored */
