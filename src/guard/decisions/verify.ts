@@ -3,6 +3,7 @@
  * before; here it is only compared with the state as it is in the instant of the decision.
  */
 
+import type { AuditEntry } from "../../audit/event.ts";
 import { utf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
@@ -10,7 +11,6 @@ import { afterFailure, isLocked, noFailures } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
-  type EventEntry,
   failed,
   type GuardCall,
   type GuardError,
@@ -147,7 +147,7 @@ function accept(
   method: Attempt["method"],
   { change, confirmed }: Evaluation,
 ): Transition<Verified> {
-  const entries: EventEntry[] = [
+  const entries: AuditEntry[] = [
     { action: "otp.verified", outcome: "success", details: { method } },
   ];
   if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
@@ -175,7 +175,7 @@ function reject(
 ): Transition<Verified> {
   const failure = afterFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
-  const entries: EventEntry[] = [
+  const entries: AuditEntry[] = [
     {
       action: "otp.verified",
       outcome: "failure",
