@@ -211,7 +211,9 @@ export async function findAuditKeys(
   );
 }
 
-/** Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms. */
+/**
+ * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms.
+ */
 export async function findLogsOlderThan(
   db: Database,
   before: number,

@@ -1,4 +1,6 @@
-/** A keyring: several versions of one 256-bit key. The newest is used for new data, the others to read old. */
+/**
+ * A keyring: several versions of one 256-bit key. The newest is used for new data, the others to read old.
+ */
 import { base64 } from "@scure/base";
 
 const keyBytes = 32;
@@ -39,7 +41,10 @@ export function parseKey(text: string): Uint8Array<ArrayBuffer> | string {
   return bytes;
 }
 
-/** Parses `version:base64[,version:base64…]`. @returns the keyring, or a string that says what is wrong */
+/**
+ * Parses `version:base64[,version:base64…]`.
+ * @returns the keyring, or a string that says what is wrong
+ */
 export function parseKeyring(text: string): Keyring | string {
   const keys = new Map<number, Uint8Array<ArrayBuffer>>();
   for (const entry of text.split(",")) {

@@ -61,7 +61,10 @@ export function versionOf(box: string): number | undefined {
   return version === undefined ? undefined : Number(version);
 }
 
-/** Seals anew under the newest key; returns the box itself if the newest key sealed it. @throws as `unseal` */
+/**
+ * Seals anew under the newest key; returns the box itself if the newest key sealed it.
+ * @throws as `unseal`
+ */
 export async function reseal(keyring: Keyring, context: SealContext, box: string): Promise<string> {
   if (versionOf(box) === keyring.newest) return box;
   return await seal(keyring, context, await unseal(keyring, context, box));

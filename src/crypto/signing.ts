@@ -33,7 +33,9 @@ export function signingKeyOf(seed: Uint8Array): Promise<SigningKey> {
   return key;
 }
 
-/** Whether the signature is the key's over the message. A key or signature of a wrong length is not valid. */
+/**
+ * Whether the signature is the key's over the message. A key or signature of a wrong length is not valid.
+ */
 export async function isSignedBy(
   publicKey: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,

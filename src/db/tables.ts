@@ -8,7 +8,9 @@ export const tenants = sqliteTable("tenants", {
   mode: text({ enum: ["live", "test"] }).notNull(),
   /** Where the tenant's objects must be; null: anywhere. Neither this nor `mode` ever changes. */
   jurisdiction: text({ enum: jurisdictions }),
-  /** The fields that the tenant has set, as JSON (tenancy/settings.ts). Absent fields have their defaults. */
+  /**
+   * The fields that the tenant has set, as JSON (tenancy/settings.ts). Absent fields have their defaults.
+   */
   settings: text().notNull().default("{}"),
   createdAt: integer("created_at").notNull(),
   /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */

@@ -33,7 +33,10 @@ function fingerprintOf(key: Uint8Array): string {
   return toHex(hmacSha256(key, utf8("edge-idp key fingerprint")).subarray(0, fingerprintBytes));
 }
 
-/** Compares the keys with the recorded versions. @returns problems that name the secrets; empty if all match */
+/**
+ * Compares the keys with the recorded versions.
+ * @returns problems that name the secrets; empty if all match
+ */
 function compareKeys(config: Config, recorded: readonly KeyVersion[]): string[] {
   return recorded.flatMap(({ keyring, version, fingerprint, retiredAt }) => {
     const key = keyringOf(config, keyring).keys.get(version);
@@ -100,7 +103,9 @@ function logUnchecked(error: unknown): void {
   log("error", "keys_not_checked", { cause: causeOf(error) });
 }
 
-/** Results, not promises: a promise never settles once the client of the request that created it has gone. */
+/**
+ * Results, not promises: a promise never settles once the client of the request that created it has gone.
+ */
 const checks = new WeakMap<Config, { readonly at: number; readonly found: KeyCheck }>();
 const matching = new WeakSet<Config>();
 

@@ -85,7 +85,10 @@ async function hasOlderBoxes(db: Database, version: number): Promise<boolean> {
   return requests.length > 0 || (await countRecordsToReseal(db, version)) > 0;
 }
 
-/** Finds a database that got data under an older key after it had finished, and puts older keys back in use. */
+/**
+ * Finds a database that got data under an older key after it had finished, and puts older keys back in
+ * use.
+ */
 async function findReopened(config: Config, runs: readonly Run[]): Promise<Run | undefined> {
   for (const run of runs) {
     if (!(await hasOlderBoxes(run.db, config.sealingKeys.newest))) continue;

@@ -1,4 +1,6 @@
-/** The data in D1 that a re-encryption seals anew: identities' records, and the receipts of kept requests. */
+/**
+ * The data in D1 that a re-encryption seals anew: identities' records, and the receipts of kept requests.
+ */
 import { and, eq, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import { type Database, withinStoreTimeout } from "../db/client.ts";
@@ -13,7 +15,10 @@ const isLive = and(
   isNotLeftover(identities.tenantId),
 );
 
-/** Lists identities after the given one, in the order of the primary key. @throws StoreError, as do all of these */
+/**
+ * Lists identities after the given one, in the order of the primary key.
+ * @throws StoreError, as do all of these
+ */
 export async function listIdentitiesAfter(
   db: Database,
   last: Owner,

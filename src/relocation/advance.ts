@@ -19,7 +19,9 @@ import { findRelocation, type Relocation, saveRelocation, setFence, switchShard 
 /** An event is at most 7 KB, a tile 11 KB. */
 const maxRowsPerPage = 300;
 const maxOutlinesPerPage = 3_000;
-/** How long an isolate may read the old database. More than twice as long as it caches a tenant's shard. */
+/**
+ * How long an isolate may read the old database. More than twice as long as it caches a tenant's shard.
+ */
 export const maxStaleReaderMs = 60_000;
 
 interface AdvanceCall {

@@ -1,4 +1,7 @@
-/** After a relocation the old database still has the tenant's rows, for a minute or until it can be cleaned. */
+/**
+ * After a relocation the old database still has the tenant's rows, for a minute or until it can be
+ * cleaned.
+ */
 import { runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, isSharded } from "../db/shards.ts";
 import { deleteRecord } from "../identity/store.ts";

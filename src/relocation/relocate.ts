@@ -72,7 +72,9 @@ export async function relocate(
   return await advanceRelocation({ env, now, switchEvent }, relocation, limit);
 }
 
-/** Finds the relocation to that shard: one in progress, or the last one if it led there. Else begins one. */
+/**
+ * Finds the relocation to that shard: one in progress, or the last one if it led there. Else begins one.
+ */
 async function findOrBegin(
   control: Database,
   tenantId: string,

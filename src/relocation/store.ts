@@ -30,7 +30,10 @@ export interface Relocation extends RelocationKey {
   readonly finishedAt: number | null;
 }
 
-/** The shard in the tenant's record; undefined for an unknown tenant. @throws StoreError, as do all of these */
+/**
+ * The shard in the tenant's record; undefined for an unknown tenant.
+ * @throws StoreError, as do all of these
+ */
 export async function findShard(db: Database, tenantId: string): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
@@ -88,7 +91,9 @@ export async function saveRelocation(
   return rows.length > 0;
 }
 
-/** Writes the new shard into the tenant's record; enqueues the event only if the shard changes by that. */
+/**
+ * Writes the new shard into the tenant's record; enqueues the event only if the shard changes by that.
+ */
 export async function switchShard(
   db: Database,
   before: Relocation,

@@ -14,7 +14,9 @@ export interface TenantCaller {
   readonly location: Location;
 }
 
-/** The result of looking up a token. A revoked token has a caller too, so that its use can be reported. */
+/**
+ * The result of looking up a token. A revoked token has a caller too, so that its use can be reported.
+ */
 export interface ResolvedToken {
   readonly caller: TenantCaller;
   readonly revoked: boolean;

@@ -55,7 +55,10 @@ export async function draftPolicy(
   return policyOf(mergeValidPatch(await readPatch(env, tenantId), patch, root));
 }
 
-/** Changes settings. They apply in this isolate at once, in all others within 30 s. @throws AppError `invalid_request` */
+/**
+ * Changes settings. They apply in this isolate at once, in all others within 30 s.
+ * @throws AppError `invalid_request`
+ */
 export async function changeSettings(
   call: {
     readonly env: Env;

@@ -44,7 +44,10 @@ export async function findSettings(
   return rows[0]?.settings;
 }
 
-/** Lists the fields that determine where these tenants' objects are. @throws StoreError, as do all of these */
+/**
+ * Lists the fields that determine where these tenants' objects are.
+ * @throws StoreError, as do all of these
+ */
 export async function listLocations(
   db: Database,
   tenantIds: readonly string[],

@@ -1,4 +1,6 @@
-/** Calls tenants' token registers. D1 records the ends of tokens first; the registers have a second copy. */
+/**
+ * Calls tenants' token registers. D1 records the ends of tokens first; the registers have a second copy.
+ */
 import type { Database } from "../db/client.ts";
 import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";

@@ -26,7 +26,7 @@ interface HashedApiToken extends ApiToken {
   readonly hash: string;
 }
 
-const isUsableToken = (tenantId: string, id: string) =>
+const isUnrevokedToken = (tenantId: string, id: string) =>
   and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id), isNull(apiTokens.revokedAt));
 
 const tokenColumns = {
@@ -44,7 +44,10 @@ export function insertToken(db: Database, token: HashedApiToken): Statement {
   return db.insert(apiTokens).values(token);
 }
 
-/** Finds a token with its tenant, also one that is revoked or expired. @throws StoreError, as do all of these */
+/**
+ * Finds a token with its tenant, also one that is revoked or expired.
+ * @throws StoreError, as do all of these
+ */
 export async function findTokenByHash(
   db: Database,
   hash: string,
@@ -72,7 +75,7 @@ export async function findToken(
   id: string,
 ): Promise<ApiToken | undefined> {
   const rows = await withinStoreTimeout(
-    db.select(tokenColumns).from(apiTokens).where(isUsableToken(tenantId, id)).limit(1),
+    db.select(tokenColumns).from(apiTokens).where(isUnrevokedToken(tenantId, id)).limit(1),
   );
   return rows[0];
 }
@@ -99,20 +102,22 @@ export async function listTokens(
   );
 }
 
-/** Ends a token at a time, Unix ms. An earlier end stays, also one that was set since the token was read. */
+/**
+ * Ends a token at a time, Unix ms. An earlier end stays, also one that was set since the token was read.
+ */
 export function setTokenEnd(db: Database, tenantId: string, id: string, end: number): Statement {
   const earliest = sql`min(coalesce(${apiTokens.expiresAt}, ${end}), ${end})`;
   return db
     .update(apiTokens)
     .set({ expiresAt: earliest, endUnregistered: true })
-    .where(isUsableToken(tenantId, id));
+    .where(isUnrevokedToken(tenantId, id));
 }
 
 export function markRevoked(db: Database, tenantId: string, id: string, now: number): Statement {
   return db
     .update(apiTokens)
     .set({ revokedAt: now, endUnregistered: true })
-    .where(isUsableToken(tenantId, id));
+    .where(isUnrevokedToken(tenantId, id));
 }
 
 /** The end of a token that the tenant's token register may not have. */

@@ -1,4 +1,6 @@
-/** Delivers the events in the control outbox: at least once and idempotently, as a guard's outbox does. */
+/**
+ * Delivers the events in the control outbox: at least once and idempotently, as a guard's outbox does.
+ */
 
 import { runBatch } from "../../db/client.ts";
 import { controlDb, databaseAt } from "../../db/shards.ts";

@@ -126,7 +126,9 @@ async function findExpired(
   });
 }
 
-/** Archives the expired events of all logs. Never throws: a failure is logged, and the next run continues. */
+/**
+ * Archives the expired events of all logs. Never throws: a failure is logged, and the next run continues.
+ */
 export async function archiveLogs(
   env: Env,
   now: number,

@@ -67,7 +67,10 @@ async function createMissingHeadError(env: Env, tenantId: string): Promise<AppEr
   });
 }
 
-/** Logs that the tree or its head was altered. @returns the error to throw: a damaged tree proves nothing */
+/**
+ * Logs that the tree or its head was altered.
+ * @returns the error to throw: a damaged tree proves nothing
+ */
 function reportDamagedTree({ caller, requestId }: ProofRequest): AppError {
   log("error", "audit_tree_damaged", { request_id: requestId, tenant_id: caller.tenantId });
   return new AppError("unavailable");

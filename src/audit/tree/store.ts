@@ -85,7 +85,9 @@ const integrationColumns = {
   personal: sql<null>`NULL`,
 };
 
-/** Reads events of several logs, by tenant id and in the order of each log, without their sealed parts. */
+/**
+ * Reads events of several logs, by tenant id and in the order of each log, without their sealed parts.
+ */
 export async function readEventRanges(
   db: Database,
   ranges: readonly LogRange[],

@@ -84,7 +84,9 @@ function splitIntoSlices({ start, end }: LeafRange): Slice[] {
   return slices;
 }
 
-/** Computes the root over `count` hashes, a power of two, from position `first` on; copies a single hash. */
+/**
+ * Computes the root over `count` hashes, a power of two, from position `first` on; copies a single hash.
+ */
 function foldHashes(hashes: Uint8Array, first: number, count: number): Uint8Array {
   if (count === 1) return hashes.slice(first * hashLength, (first + 1) * hashLength);
   const half = count / 2;

@@ -5,7 +5,9 @@ import { isResident } from "../../db/tenant-fence.ts";
 import { auditTrees } from "../tables.ts";
 import type { StoredHead } from "./store.ts";
 
-/** Finds heads that the witness in KV does not have, of logs that were last sent to it by the given time. */
+/**
+ * Finds heads that the witness in KV does not have, of logs that were last sent to it by the given time.
+ */
 export async function findUnwitnessed(
   db: Database,
   sentUntil: number,
