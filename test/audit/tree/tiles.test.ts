@@ -62,7 +62,7 @@ class Rows {
     return result;
   }
 
-  /** Hashes from no other tiles than `tilesFor` names. */
+  /** Hashes from no other tiles than `listTiles` names. */
   hashesOf(ranges: readonly LeafRange[]): Uint8Array[] {
     const tiles = new TileSet(this.read(listTiles(ranges, this.size)));
     return ranges.map((range) => tiles.hashOf(range));
