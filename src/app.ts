@@ -14,13 +14,13 @@ import { settingsRoutes } from "./api/settings.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { identityRoutes } from "./api/users.ts";
-import { newId } from "./crypto/id.ts";
+import { createId } from "./crypto/id.ts";
 import { type Config, configOf } from "./env.ts";
 import { AppError } from "./errors.ts";
 import { reportRefusal } from "./guard/refusal-log/report.ts";
 import { notFound, onError, refuseOtherMethods } from "./http/errors.ts";
 import type { AppEnv } from "./http/exchange.ts";
-import { areKnownToMatch, keyProblems } from "./keys/key-check.ts";
+import { hasMatchingKeys, findKeyProblems } from "./keys/key-check.ts";
 import { log } from "./log.ts";
 import { resolveToken } from "./tenancy/resolve-token.ts";
 
@@ -52,8 +52,8 @@ function notConfigured(): AppError {
 
 /** Undefined where it is known that they do. @throws AppError `unavailable` where data needs another key */
 function keysFit(env: Env, config: Config): Promise<void> | undefined {
-  if (areKnownToMatch(config)) return undefined;
-  const checked = keyProblems(env, config, Date.now()).then((problems) => {
+  if (hasMatchingKeys(config)) return undefined;
+  const checked = findKeyProblems(env, config, Date.now()).then((problems) => {
     if (problems.length > 0) throw notConfigured();
   });
   // Whoever does not get to wait for it has another error to tell.
@@ -66,7 +66,7 @@ export function createApp(): Hono<AppEnv> {
   app.onError(onError);
   app.notFound(notFound);
   app.use(async (c, next) => {
-    c.set("requestId", newId(Date.now()));
+    c.set("requestId", createId(Date.now()));
     const configured = configOf(c.env);
     if (c.req.path !== livenessPath) {
       if (!configured.ok) {

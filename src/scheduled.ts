@@ -4,7 +4,7 @@
  */
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
-import { archiveTrails } from "./audit/tree/archive.ts";
+import { archiveLogs } from "./audit/tree/archive.ts";
 import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
@@ -13,8 +13,8 @@ import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
 import { publishPopulations } from "./sentinel/population/publish.ts";
-import { retentionDaysOf } from "./tenancy/retention.ts";
-import { registerAllEnds } from "./tenancy/token-end.ts";
+import { findRetentionDays } from "./tenancy/find-retention.ts";
+import { registerAllTokenEnds } from "./tenancy/token-register-client.ts";
 
 /** As wrangler.toml has them. */
 const sealingCron = "* * * * *";
@@ -44,11 +44,15 @@ async function betweenDatabases(env: Env, now: number): Promise<void> {
 export async function onSchedule(env: Env, cron: string, now: number): Promise<void> {
   switch (cron) {
     case sealingCron:
-      await Promise.all([sealAndWitness(env), registerAllEnds(env), betweenDatabases(env, now)]);
+      await Promise.all([
+        sealAndWitness(env),
+        registerAllTokenEnds(env),
+        betweenDatabases(env, now),
+      ]);
       break;
     case housekeepingCron:
       await deleteExpired(env, now);
-      await archiveTrails(env, now, retentionDaysOf);
+      await archiveLogs(env, now, findRetentionDays);
       break;
     case dataCron:
       await refreshFeeds(env, now);

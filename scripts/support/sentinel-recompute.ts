@@ -1,6 +1,6 @@
 /** An assessment as the API answers it, computed again from its inputs. */
 import { z } from "zod";
-import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
 import { recommendationFor, recommendations, scoreOf } from "../../src/sentinel/score.ts";
@@ -74,7 +74,7 @@ export function recompute(stored: StoredAssessment): Recomputed {
       ? []
       : [`the recommendation was ${stored.recommendation}`]),
     ...(JSON.stringify(reasons) === JSON.stringify(stored.reasons) ? [] : ["the reasons differ"]),
-    ...(canonicalDigest(inputs) === stored.inputs_digest
+    ...(digestCanonicalJson(inputs) === stored.inputs_digest
       ? []
       : ["the inputs are not those of the digest"]),
   ];

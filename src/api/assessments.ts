@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { runBatch } from "../db/client.ts";
-import { controlDb, dbFor } from "../db/shards.ts";
+import { controlDb, findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -135,7 +135,7 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
   const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
   const draft = draftOf(config.addressHashKey, tenantId, policy.sentinel);
   const { rows, nextAfter } = await listAssessments(
-    await dbFor(env, tenantId),
+    await findTenantDb(env, tenantId),
     tenantId,
     {
       fromId: from === undefined ? undefined : firstIdAt(from),
@@ -221,7 +221,7 @@ export const assessmentRoutes = [
         fromId: query.from === undefined ? undefined : firstIdAt(query.from),
         belowIds: belowIds(query.after, query.to),
       };
-      const db = await dbFor(env, tenantId);
+      const db = await findTenantDb(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);
       return reply(200, {
         assessments: rows.map(showStored),

@@ -9,10 +9,10 @@ import {
   targetTypes,
 } from "../audit/event.ts";
 import { listEvents } from "../audit/store.ts";
-import { type ExportedEvent, exportTrail } from "../audit/tree/export.ts";
-import { newestHead } from "../audit/tree/prove.ts";
+import { exportTrail } from "../audit/tree/export.ts";
+import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
-import { dbFor } from "../db/shards.ts";
+import { findTenantDb } from "../db/shards.ts";
 import { deliverGuard } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
@@ -27,7 +27,7 @@ import {
   sha256,
 } from "../http/schemas.ts";
 
-const eventAnswer = z
+const eventResponse = z
   .object({
     id,
     at: instant,
@@ -62,7 +62,9 @@ const eventAnswer = z
   })
   .meta({ id: "AuditEvent" });
 
-function showEvent(event: DecryptedEvent): z.input<typeof eventAnswer> {
+type EventResponse = z.input<typeof eventResponse>;
+
+function toEventResponse(event: DecryptedEvent): EventResponse {
   return {
     id: event.id,
     at: rfc3339(event.at),
@@ -84,8 +86,8 @@ function showEvent(event: DecryptedEvent): z.input<typeof eventAnswer> {
   };
 }
 
-function exportedEvent(event: ExportedEvent) {
-  return { ...showEvent(event), leaf_hash: event.leafHash };
+function formatExportedEvent(event: DecryptedEvent, leafHash: string | null) {
+  return { ...toEventResponse(event), leaf_hash: leafHash };
 }
 
 export const auditRoutes = [
@@ -112,7 +114,7 @@ export const auditRoutes = [
           description:
             "A page of events. With `action` or `outcome` a page may be short, even empty, and yet not be the last: see `has_more`.",
           body: z.object({
-            events: z.array(eventAnswer),
+            events: z.array(eventResponse),
             has_more: z.boolean(),
             next_after: id.nullable(),
           }),
@@ -127,7 +129,7 @@ export const auditRoutes = [
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
       // Asked about one identity, the trail is complete: its guard tells first what it still holds.
       if (identityId !== undefined) await deliverGuard(exchange, identityId);
-      const db = await dbFor(env, tenantId);
+      const db = await findTenantDb(env, tenantId);
       const { events, nextAfter } = await listEvents(
         db,
         tenantId,
@@ -142,7 +144,7 @@ export const auditRoutes = [
         },
         query.limit,
       );
-      const shown = (await decryptEvents(db, config, tenantId, events)).map(showEvent);
+      const shown = (await decryptEvents(db, config, tenantId, events)).map(toEventResponse);
       return reply(200, { events: shown, has_more: nextAfter !== null, next_after: nextAfter });
     },
   ),
@@ -171,9 +173,9 @@ export const auditRoutes = [
     },
     async (exchange) => {
       const { from = 0, to } = exchange.query;
-      const { size } = await newestHead(exchange);
+      const { size } = await findNewestHead(exchange);
       const below = Math.min(to ?? size, size);
-      return new Response(exportTrail(exchange, { from, below }, exportedEvent), {
+      return new Response(exportTrail(exchange, { from, below }, formatExportedEvent), {
         headers: { "Content-Type": "application/x-ndjson" },
       });
     },

@@ -1,10 +1,10 @@
 /** The signed heads of the trail, and the proofs that nothing in it was changed. */
 import { z } from "zod";
-import { readNote } from "../audit/tree/note.ts";
-import { newestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { sealedWithinSeconds } from "../audit/tree/integrate.ts";
-import { publicKeys } from "../audit/tree/signer.ts";
-import { listWitnessed } from "../audit/tree/witness.ts";
+import { parseNote } from "../audit/tree/note.ts";
+import { findNewestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
+import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
+import { listPublicKeys } from "../audit/tree/signer.ts";
+import { listWitnessedHeads } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
 import { anybody, tenantWith } from "../http/access.ts";
@@ -28,13 +28,13 @@ function showCheckpoint(head: {
   readonly note: string;
   readonly publicKey: string;
 }): z.input<typeof checkpointAnswer> {
-  const read = readNote(head.note);
+  const read = parseNote(head.note);
   if (read === undefined) throw new AppError("unavailable");
   return {
     origin: read.origin,
     tree_size: read.size,
     root_hash: toHex(read.root),
-    sealed_at: rfc3339(read.sealedAt),
+    sealed_at: rfc3339(read.signedAt),
     public_key: head.publicKey,
     note: head.note,
   };
@@ -77,8 +77,8 @@ export const treeRoutes = [
     },
     async (exchange) =>
       reply(200, {
-        checkpoint: showCheckpoint(await newestHead(exchange)),
-        sealed_within_seconds: sealedWithinSeconds,
+        checkpoint: showCheckpoint(await findNewestHead(exchange)),
+        sealed_within_seconds: maxIntegrationSeconds,
       }),
   ),
   route(
@@ -108,7 +108,7 @@ export const treeRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query }) => {
-      const heads = await listWitnessed(env, tenantId, query.limit + 1, query.after);
+      const heads = await listWitnessedHeads(env, tenantId, query.limit + 1, query.after);
       const checkpoints = heads.slice(0, query.limit).map(showCheckpoint);
       const hasMore = heads.length > query.limit;
       const last = checkpoints.at(-1);
@@ -218,7 +218,7 @@ export const treeRoutes = [
       },
     },
     async ({ config }) => {
-      const keys = await publicKeys(config.auditSigningKeys);
+      const keys = await listPublicKeys(config.auditSigningKeys);
       return reply(200, {
         keys: keys.map(({ version, publicKey, current }) => ({
           version,

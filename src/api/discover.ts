@@ -5,7 +5,7 @@
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
 import type { Surroundings } from "../guard/decisions/assess.ts";
@@ -151,7 +151,7 @@ export async function discover(
   const context = joinParts(tenantId, identityId, address.text, agent, userId ?? "");
   const agentFacts = agentFactsOf(agent, call.arrivedAt);
   const session = {
-    assessmentId: assessmentIdOf(newId(call.now), identityId),
+    assessmentId: assessmentIdOf(createId(call.now), identityId),
     agent: agentFacts.kind,
     userId,
     contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),

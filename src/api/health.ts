@@ -1,12 +1,12 @@
 /** Liveness, and readiness of D1 and the guard. */
 import { z } from "zod";
-import { allDatabases } from "../db/shards.ts";
+import { listDatabases } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anybody } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
-import { probe } from "../tenancy/store.ts";
+import { pingDatabase } from "../tenancy/tenant-store.ts";
 
 /** What does not answer within this is out of reach. */
 const checkTimeoutMs = 2_000;
@@ -55,7 +55,7 @@ export function healthRoutes(livenessPath: string) {
       },
       async ({ env }) => {
         const [database, guard] = await Promise.all([
-          answers(Promise.all(allDatabases(env).map(probe))),
+          answers(Promise.all(listDatabases(env).map(pingDatabase))),
           answers(pingGuard(env)),
         ]);
         if (database && guard) return reply(200, { status: "ready" as const });

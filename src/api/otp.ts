@@ -11,7 +11,7 @@ import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
 import { claim } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
-import { keyUri } from "../otp/key-uri.ts";
+import { buildKeyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { assessmentId } from "./assessment-schemas.ts";
@@ -79,7 +79,7 @@ export const otpRoutes = [
       const { externalUserId, qr } = exchange.query;
       const { issuer_name: issuer, account_name: account } = exchange.body.otp;
       // Base32 is as long for every secret, so a QR code that is too small shows before one is made.
-      const longest = keyUri({ issuer, account, secret: "A".repeat(32) });
+      const longest = buildKeyUri({ issuer, account, secret: "A".repeat(32) });
       if (longest.length > maxQrBytes) {
         throw invalidRequest([
           {
@@ -94,7 +94,7 @@ export const otpRoutes = [
       const { secret, isSetupComplete } = await askGuard(exchange, identityId, (guard, call) =>
         guard.configure(call, policy.otp.enrolment),
       );
-      const payload = keyUri({ issuer, account, secret });
+      const payload = buildKeyUri({ issuer, account, secret });
       return reply(200, {
         user: {
           external_id: externalUserId,

@@ -4,7 +4,7 @@ import { operator } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { id, instant, plainText, rfc3339 } from "../http/schemas.ts";
 import { jurisdictions } from "../location.ts";
-import { createTenant } from "../tenancy/tenants.ts";
+import { createTenant } from "../tenancy/create-tenant.ts";
 import { issuedTokenAnswer, showIssuedToken } from "./tokens.ts";
 
 const name = plainText(1, 100);

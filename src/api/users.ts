@@ -1,7 +1,7 @@
 /** `/v1/idp/users` and `/v1/idp/user`: identities from provision to erasure. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { controlDb, dbFor, inTenantDb } from "../db/shards.ts";
+import { controlDb, findTenantDb, inTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
 import { type Profile, statusAt } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/ledger.ts";
@@ -115,7 +115,7 @@ export const identityRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query, now }) => {
-      const db = await dbFor(env, tenantId);
+      const db = await findTenantDb(env, tenantId);
       const { entries, nextAfter } = await listEntries(db, tenantId, { ...query, now });
       const users = entries.map((entry) => ({
         id: entry.id,

@@ -14,8 +14,8 @@ import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
-import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
-import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
+import { hashBackupCode, createBackupCodes } from "../otp/backup-codes.ts";
+import { findTimeStep, secretBytes } from "../otp/totp.ts";
 import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
 import type { Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
@@ -125,10 +125,10 @@ export class IdentityGuard extends DurableObject<Env> {
   /** Makes ten backup codes. They leave the guard here and never again. */
   async regenerateBackupCodes(call: GuardCall): Promise<GuardResult<NewBackupCodes>> {
     return await this.#runOnce(call, async ({ backupCodeKeys }, withReceipt) => {
-      const codes = newBackupCodes();
+      const codes = createBackupCodes();
       const { newest } = backupCodeKeys;
       const hashes = codes.map((code) =>
-        backupCodeHash(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
+        hashBackupCode(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
       );
       const result = await this.#change(await withReceipt({ codes }), (state) =>
         replaceBackupCodes(state, call, newest, hashes),
@@ -303,12 +303,12 @@ export class IdentityGuard extends DurableObject<Env> {
       const keyVersion = state.backupCodes?.keyVersion ?? null;
       if (keyVersion === null) return { method, keyVersion, hash: null };
       const key = keyOf(backupCodeKeys, keyVersion);
-      return { method, keyVersion, hash: backupCodeHash(key, tenantId, identityId, code) };
+      return { method, keyVersion, hash: hashBackupCode(key, tenantId, identityId, code) };
     }
     const stepIn = async (sealed: string | null) =>
       sealed === null
         ? undefined
-        : matchingTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
+        : findTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
     const sealed = liveTotp(state)?.sealed ?? null;
     const pendingSealed = confirmableTotp(state, now)?.sealed ?? null;
     const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);

@@ -6,8 +6,8 @@
  * Tombstones and kept answers age in real time, so the clock is read here; nothing is decided by it.
  */
 import type { AuditEvent } from "../audit/event.ts";
-import { currentAuditKey } from "../audit/personal.ts";
-import { derivedId } from "../crypto/id.ts";
+import { renewAuditKey } from "../audit/personal.ts";
+import { deriveId } from "../crypto/id.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { inTenantDb } from "../db/shards.ts";
@@ -281,7 +281,7 @@ export class GuardLedger {
       const { tenantId, identityId } = state;
       const at = entry.at ?? call?.now ?? state.updatedAt;
       return {
-        id: derivedId(
+        id: deriveId(
           at,
           version * ordersPerVersion + index,
           tenantId,
@@ -381,7 +381,7 @@ export class GuardLedger {
    */
   async #renewAuditKey(state: IdentityState): Promise<boolean> {
     if (state.status === "erased") return false;
-    const auditKey = await currentAuditKey(configNow(this.#env).sealingKeys, state, state.auditKey);
+    const auditKey = await renewAuditKey(configNow(this.#env).sealingKeys, state, state.auditKey);
     if (auditKey === state.auditKey) return false;
     const live = this.#storage.live();
     // The state may have changed meanwhile, by an erasure too.

@@ -1,5 +1,5 @@
 /** What of a state is sealed, and under which keys. */
-import { currentAuditKey } from "../audit/personal.ts";
+import { renewAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { reseal } from "../crypto/sealed-box.ts";
@@ -28,6 +28,6 @@ export async function resealState(
     ...state,
     totp: await anew(totp),
     pendingTotp: await anew(pendingTotp),
-    auditKey: auditKey === null ? null : await currentAuditKey(sealingKeys, state, auditKey),
+    auditKey: auditKey === null ? null : await renewAuditKey(sealingKeys, state, auditKey),
   };
 }

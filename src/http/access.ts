@@ -1,5 +1,5 @@
 /** Who calls, and whether they may: bearer tokens as RFC 6750 has them. */
-import { equalBytes } from "../crypto/constant-time.ts";
+import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
@@ -53,7 +53,7 @@ export const operator: Access<undefined> = {
   async admit(c) {
     const token = presentedToken(c);
     const { operatorTokenDigest } = c.get("config");
-    if (!equalBytes(sha256Of(token), operatorTokenDigest)) throw invalidToken();
+    if (!timingSafeEqual(sha256Of(token), operatorTokenDigest)) throw invalidToken();
     return {
       caller: undefined,
       actor: { type: "operator", id: null },

@@ -1,6 +1,6 @@
 /** `Idempotency-Key`: read from a POST, together with what it stands for. */
 import { joinParts } from "../crypto/bytes.ts";
-import { canonicalDigest } from "../crypto/canonical.ts";
+import { digestCanonicalJson } from "../crypto/canonical.ts";
 import { sha256Hex } from "../crypto/digest.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
@@ -27,6 +27,6 @@ export async function requestKeyOf(
   const body: unknown = takesBody ? await c.req.json() : {};
   return {
     key: sha256Hex(joinParts(operation, sent)),
-    digest: canonicalDigest({ path: c.req.path, query: c.req.queries(), body }),
+    digest: digestCanonicalJson({ path: c.req.path, query: c.req.queries(), body }),
   };
 }

@@ -64,7 +64,7 @@ async function requestOf(
     key: requestKey.key,
     box,
     at: call.now,
-    forgetAt: call.arrivedAt + keptForMs,
+    expiresAt: call.arrivedAt + keptForMs,
   };
 }
 

@@ -12,7 +12,7 @@ export interface KeptRequest {
   /** The time the first request ran at, Unix ms. */
   readonly at: number;
   /** Real time from which on the row may go, Unix ms. */
-  readonly forgetAt: number;
+  readonly expiresAt: number;
 }
 
 function isRequest(tenantId: string, key: string) {
@@ -60,5 +60,5 @@ export async function claimRequest(db: Database, request: KeptRequest): Promise<
 
 /** Removes what is no longer kept. @throws StoreError */
 export async function purgeRequests(db: Database, now: number): Promise<void> {
-  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.forgetAt, now)));
+  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
 }

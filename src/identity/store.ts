@@ -2,7 +2,7 @@
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
 import { isResident, isNotServedHere, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { scanEnd } from "../db/scan.ts";
+import { findScanEnd } from "../db/scan.ts";
 import { identities, isErased } from "./tables.ts";
 
 /** Times are Unix ms. */
@@ -112,7 +112,9 @@ export async function listEntries(
   const conditions: SQL[] = [eq(identities.tenantId, tenantId)];
   if (page.after !== undefined) conditions.push(gt(id, page.after));
   const end =
-    page.status === undefined ? undefined : await scanEnd(db, identities, id, conditions, asc(id));
+    page.status === undefined
+      ? undefined
+      : await findScanEnd(db, identities, id, conditions, asc(id));
   if (end !== undefined) conditions.push(lte(id, end));
   const rows = await withinStoreTimeout(
     db

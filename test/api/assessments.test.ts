@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
 import { scoreOf } from "../../src/sentinel/score.ts";
 import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
@@ -49,7 +49,7 @@ describe("The list of assessments", () => {
     const reasons = reasonsFor(inputs, stored.policy.signals_off);
     expect(reasons).toEqual(stored.reasons);
     expect(scoreOf(reasons)).toBe(stored.risk_score);
-    expect(canonicalDigest(inputs)).toBe(stored.inputs_digest);
+    expect(digestCanonicalJson(inputs)).toBe(stored.inputs_digest);
   });
 
   it("comes in pages, the newest first, without gap or double", async () => {

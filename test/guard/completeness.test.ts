@@ -3,7 +3,7 @@
  * that is added must say here what it tells of, for a success and for each way to fail.
  */
 import { describe, expect, it } from "vitest";
-import { newId } from "../../src/crypto/id.ts";
+import { createId } from "../../src/crypto/id.ts";
 import type { Surroundings } from "../../src/guard/decisions/assess.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
@@ -89,7 +89,7 @@ const failed = async (scene: Scene) => {
 
 async function assess({ user, guard, call }: Scene): Promise<GuardResult<AssessmentRecord>> {
   const session = {
-    assessmentId: assessmentIdOf(newId(call.now), user.id),
+    assessmentId: assessmentIdOf(createId(call.now), user.id),
     agent: "application" as const,
     userId: null,
     contextDigest: "",
@@ -273,7 +273,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       // The edge tells of it.
       title: "of a session nobody knows",
       act: async ({ guard, call, user }) =>
-        await guard.recordFeedback(call, assessmentIdOf(newId(call.now), user.id), "fraud"),
+        await guard.recordFeedback(call, assessmentIdOf(createId(call.now), user.id), "fraud"),
       told: [],
     },
   ],
@@ -285,7 +285,7 @@ async function newScene(): Promise<Scene> {
     tenantId: user.tenant.id,
     identityId: user.id,
     now: Date.now(),
-    requestId: newId(Date.now()),
+    requestId: createId(Date.now()),
     actor: { type: "api_token", id: "a".repeat(24) },
     jurisdiction: null,
     requestKey: null,

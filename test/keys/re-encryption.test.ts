@@ -303,7 +303,7 @@ describe("The service with keys that do not fit its data", () => {
       if (pending === undefined) throw new Error("nothing waits");
       return await buildDelivery({ ...env, ...other }, pending, Date.now()).catch(causeOf);
     });
-    expect(tried).toBe("UnfitKeysError");
+    expect(tried).toBe("MismatchedKeysError");
     expect(await outboxLength(user)).toBe(1);
     await guardOf(user).deliver();
     expect(await outboxLength(user)).toBe(0);

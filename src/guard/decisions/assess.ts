@@ -1,5 +1,5 @@
 /** An assessment of one session (pure): the guard's own facts join those about its surroundings. */
-import { canonicalDigest } from "../../crypto/canonical.ts";
+import { digestCanonicalJson } from "../../crypto/canonical.ts";
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { AssessmentRecord, RiskPolicy } from "../../sentinel/assessment.ts";
 import { behaviourOf } from "../../sentinel/behaviour/behaviour.ts";
@@ -145,7 +145,7 @@ export function assess(
     reasons,
     degraded: degradedOf(surroundings, evidence),
     evidence,
-    evidenceDigest: canonicalDigest(evidence),
+    evidenceDigest: digestCanonicalJson(evidence),
     policy,
     contextDigest: session.contextDigest,
   };

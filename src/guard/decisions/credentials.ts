@@ -1,9 +1,10 @@
 /** Changes of an identity's credentials (pure): TOTP configured and removed, backup codes made. */
+import type { AuditEntry } from "../../audit/event.ts";
 import type { Enrolment } from "../../tenancy/policy.ts";
 import { afterReenrolment } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState, RefusableAction } from "./state.ts";
-import { type EventEntry, type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type GuardCall, succeeded, type Transition } from "./transition.ts";
 
 /** How long a shown but unconfirmed secret can be confirmed (enrolment `confirm`). */
 const pendingLifetimeMs = 10 * 60 * 1000;
@@ -35,7 +36,7 @@ export function configureTotp(
     enrolment === "immediate"
       ? { totp: { sealed, lastTimeStep: null }, pendingTotp: null, otpDisabled: false, lockout }
       : { pendingTotp: { sealed, expiresAt: call.now + pendingLifetimeMs }, lockout };
-  const entry: EventEntry = {
+  const entry: AuditEntry = {
     action: "otp.configured",
     outcome: "success",
     details: { enrolment, replaced: state.totp !== null },

@@ -3,10 +3,9 @@
  * told together, ever more rarely, so that a flood can neither drown the trail nor grow it without
  * bound. In a guard, a change that is carried out ends all runs.
  */
-import type { Actor, AuditAction } from "../../audit/event.ts";
+import type { Actor, AuditAction, AuditEntry } from "../../audit/event.ts";
 import type { IdentityState, RefusableAction, RefusalRun } from "./state.ts";
 import {
-  type EventEntry,
   failed,
   type GuardCall,
   type GuardError,
@@ -31,7 +30,7 @@ export interface Refusal {
   readonly requestId: string;
 }
 
-export function refusalEntry(run: RefusalRun, count: number): EventEntry {
+export function refusalEntry(run: RefusalRun, count: number): AuditEntry {
   return {
     action: run.action,
     outcome: "refused",
@@ -92,7 +91,7 @@ function unreportedRuns(state: IdentityState): readonly RefusalRun[] {
   return state.refusals.filter(hasUnreported);
 }
 
-function refusalEntries(state: IdentityState): readonly EventEntry[] {
+function refusalEntries(state: IdentityState): readonly AuditEntry[] {
   return unreportedRuns(state).map((run) => refusalEntry(run, run.unreported));
 }
 
@@ -137,7 +136,7 @@ export function refuse<T>(
 export function applyChange<T>(
   before: IdentityState,
   change: Partial<IdentityState>,
-  entries: readonly EventEntry[],
+  entries: readonly AuditEntry[],
   result: GuardResult<T>,
   now: number,
 ): Transition<T> {

@@ -2,7 +2,7 @@
  * What every change in a guard has in common (pure): a new state, the events that tell of it, and
  * the answer. The guard runs a transition and stores all of it in one synchronous transaction.
  */
-import type { Actor, AuditEntry, PersonalParts } from "../../audit/event.ts";
+import type { Actor, AuditEntry } from "../../audit/event.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
 import type { Jurisdiction } from "../../location.ts";
@@ -24,15 +24,6 @@ export interface GuardCall {
   readonly requestKey: RequestKey | null;
   /** Kept with the answer, in the transaction of the change, where the request has a key. */
   readonly receipt?: string;
-}
-
-/** An audit entry that may name another time, actor and request than the call that files it. */
-export interface EventEntry extends AuditEntry {
-  readonly at?: number;
-  readonly actor?: Actor;
-  readonly requestId?: string;
-  /** What the event holds of a person, besides the external_id. */
-  readonly session?: Omit<PersonalParts, "external_id">;
 }
 
 /** An error as it crosses RPC: a value, never an exception. Times are Unix ms. */
@@ -66,7 +57,7 @@ export type GuardResult<T> = GuardNotice &
 
 export interface Transition<T> {
   readonly state: IdentityState;
-  readonly entries: readonly EventEntry[];
+  readonly entries: readonly AuditEntry[];
   readonly result: GuardResult<T>;
   /** The sessions the identity is known by, where they change. */
   readonly history?: History;

@@ -3,14 +3,14 @@
  * before; here it is only compared with the state as it is in the instant of the decision.
  */
 
+import type { AuditEntry } from "../../audit/event.ts";
 import { utf8 } from "../../crypto/bytes.ts";
-import { equalBytes } from "../../crypto/constant-time.ts";
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { afterFailure, isLocked, noFailures } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
-  type EventEntry,
   failed,
   type GuardCall,
   type GuardError,
@@ -131,7 +131,7 @@ function evaluateBackupCode(
   const { hash } = evidence;
   if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
   const among = (hashes: readonly string[]) =>
-    hashes.filter((stored) => equalBytes(utf8(stored), utf8(hash))).length > 0;
+    hashes.filter((stored) => timingSafeEqual(utf8(stored), utf8(hash))).length > 0;
   if (among(set.unspent)) {
     const unspent = set.unspent.filter((stored) => stored !== hash);
     const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };
@@ -147,7 +147,7 @@ function accept(
   method: Attempt["method"],
   { change, confirmed }: Evaluation,
 ): Transition<Verified> {
-  const entries: EventEntry[] = [
+  const entries: AuditEntry[] = [
     { action: "otp.verified", outcome: "success", details: { method } },
   ];
   if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
@@ -175,7 +175,7 @@ function reject(
 ): Transition<Verified> {
   const failure = afterFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
-  const entries: EventEntry[] = [
+  const entries: AuditEntry[] = [
     {
       action: "otp.verified",
       outcome: "failure",

@@ -1,8 +1,8 @@
 /** A guard's outbox on its way to D1: at least once, idempotent, all of a delivery or nothing. */
 
-import type { AuditEvent } from "../../audit/event.ts";
+import type { AuditEvent, StampedEvent } from "../../audit/event.ts";
 import { openAuditKey } from "../../audit/personal.ts";
-import { type StampedEvent, stampEvents } from "../../audit/stamp.ts";
+import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import {
@@ -10,14 +10,14 @@ import {
   runBatch,
   type Statement,
   StoreError,
-  wroteNothing,
+  hasNoChanges,
 } from "../../db/client.ts";
 import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
-import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
+import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
 import { deleteLeftovers } from "../../relocation/leftovers.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
@@ -137,8 +137,8 @@ function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] 
     );
   const [sealing, hashing] = [needed("sealing"), needed("backupCodes")];
   return [
-    ...(sealing.length === 0 ? [] : [reviveNeededKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reviveNeededKeys(db, "backup_codes", hashing)]),
+    ...(sealing.length === 0 ? [] : [reinstateNeededKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reinstateNeededKeys(db, "backup_codes", hashing)]),
   ];
 }
 
@@ -171,7 +171,7 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
   ]);
   return placed.map(({ delivery, recordAt }) => ({
     delivery,
-    isOutdated: wroteNothing(results[recordAt]),
+    isOutdated: hasNoChanges(results[recordAt]),
   }));
 }
 

@@ -8,10 +8,10 @@
  * their request.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
+import { type AuditEntry, type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
-import { derivedId } from "../../crypto/id.ts";
+import { deriveId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
 import { inTenantDb } from "../../db/shards.ts";
 import { configNow } from "../../env.ts";
@@ -26,7 +26,6 @@ import {
   markReported,
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
-import type { EventEntry } from "../decisions/transition.ts";
 import { RetryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
 
 /** From here on a token joins a run of the same kind; kinds are as many as routes and reasons. */
@@ -51,10 +50,10 @@ function dueAt(run: LoggedRun): number {
   return run.toldAt + reportDelay(run);
 }
 
-function eventOf(tenantId: string, order: number, entry: EventEntry, run: RefusalRun): AuditEvent {
+function eventOf(tenantId: string, order: number, entry: AuditEntry, run: RefusalRun): AuditEvent {
   const { lastAt: at, lastActor: actor, lastRequestId: requestId } = run;
   return {
-    id: derivedId(at, order, tenantId, "refusals", String(order), requestId),
+    id: deriveId(at, order, tenantId, "refusals", String(order), requestId),
     tenantId,
     at,
     actor,

@@ -6,10 +6,10 @@ import {
   isNotServedHere,
   oneRow,
   requireServedHere,
-  residentTenants,
+  selectResidentTenants,
 } from "../../db/tenant-fence.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
-import { scanEnd } from "../../db/scan.ts";
+import { findScanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
@@ -205,7 +205,7 @@ export async function listAssessments(
   const end =
     wanted.length === 0
       ? undefined
-      : await scanEnd(db, assessments, assessments.id, conditions, newestFirst);
+      : await findScanEnd(db, assessments, assessments.id, conditions, newestFirst);
   if (end !== undefined) conditions.push(gte(assessments.id, end));
   const found = await withinStoreTimeout(
     db
@@ -237,7 +237,9 @@ export async function purgeAssessments(db: Database, now: number): Promise<void>
   await runBatch(db, [
     db
       .delete(assessments)
-      .where(and(sql`${tenantId} IN ${residentTenants(assessments)}`, lt(assessments.id, oldest))),
+      .where(
+        and(sql`${tenantId} IN ${selectResidentTenants(assessments)}`, lt(assessments.id, oldest)),
+      ),
     db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erasedOnes})`),
   ]);
 }

@@ -3,7 +3,7 @@
  * where assessments read them. What one run does not get to the next does.
  */
 import type { Database } from "../../db/client.ts";
-import { databasesInTurn } from "../../db/shards.ts";
+import { listDatabasesInTurn } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
 import { PopulationCount } from "./population.ts";
 import { populationKey } from "./read.ts";
@@ -52,7 +52,7 @@ async function countAndPut(env: Env, db: Database, tenantId: string, now: number
 /** @param now Unix ms. Never throws: what fails is logged, and the next run does it. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
-  for (const db of databasesInTurn(env, now)) {
+  for (const db of listDatabasesInTurn(env, now)) {
     try {
       for (const tenantId of await dueTenants(db, now, maxTenants)) {
         if (read >= maxSessionsInRun) return;

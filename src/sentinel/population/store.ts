@@ -2,7 +2,7 @@
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdAt } from "../../crypto/id.ts";
-import { isResident, residentTenants } from "../../db/tenant-fence.ts";
+import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
@@ -24,7 +24,7 @@ export async function dueTenants(db: Database, now: number, limit: number): Prom
   const { builtAt, logins } = populations;
   const id = sql<string>`home.id`;
   const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isResident(populations.tenantId)}`;
-  const home = sql`(SELECT id FROM ${residentTenants(assessments)} UNION ${counted}) AS home`;
+  const home = sql`(SELECT id FROM ${selectResidentTenants(assessments)} UNION ${counted}) AS home`;
   // Ids begin with 48 bits of time, so the last time of counting is a bound of ids.
   const assessedSince = db
     .select({ one: sql`1` })

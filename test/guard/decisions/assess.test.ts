@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { canonicalDigest } from "../../../src/crypto/canonical.ts";
+import { digestCanonicalJson } from "../../../src/crypto/canonical.ts";
 import { assess, type Session, type Surroundings } from "../../../src/guard/decisions/assess.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
@@ -77,7 +77,7 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     reasons: [],
     degraded: [],
     evidence: calm,
-    evidenceDigest: canonicalDigest(calm),
+    evidenceDigest: digestCanonicalJson(calm),
     policy,
     contextDigest: "cc",
   });
@@ -267,7 +267,7 @@ test("an assessment holds all that its score is made from", () => {
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
   expect(reasonsFor(stored, record.policy.signalsOff)).toEqual(record.reasons);
-  expect(canonicalDigest(stored)).toBe(record.evidenceDigest);
+  expect(digestCanonicalJson(stored)).toBe(record.evidenceDigest);
 });
 
 test("a population nobody read is missed only by who has a history", () => {

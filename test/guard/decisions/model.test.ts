@@ -2,6 +2,7 @@
  * Any sequence of calls on one identity: the pure transitions, driven as the guard drives them, and
  * what must hold whatever comes.
  */
+import type { AuditEntry } from "../../../src/audit/event.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -12,7 +13,7 @@ import {
 import { setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
 import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
-import type { EventEntry, Transition } from "../../../src/guard/decisions/transition.ts";
+import type { Transition } from "../../../src/guard/decisions/transition.ts";
 import {
   type Evidence,
   confirmableTotp,
@@ -216,7 +217,7 @@ class World {
   }
 }
 
-function countOf({ outcome, details }: EventEntry): number {
+function countOf({ outcome, details }: AuditEntry): number {
   const count = details?.count;
   return outcome === "refused" && typeof count === "number" ? count : 0;
 }

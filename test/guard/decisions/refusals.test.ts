@@ -1,3 +1,4 @@
+import type { AuditEntry } from "../../../src/audit/event.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -7,13 +8,13 @@ import {
   reportRefusals,
 } from "../../../src/guard/decisions/refusals.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
-import { type EventEntry, succeeded } from "../../../src/guard/decisions/transition.ts";
+import { succeeded } from "../../../src/guard/decisions/transition.ts";
 import { call, callAt, identity, minute, now, told } from "./example.ts";
 
 const suspended = { code: "user_suspended" } as const;
 const locked = { code: "user_locked", lockedUntil: now + minute } as const;
 
-function countOf({ details }: EventEntry): number {
+function countOf({ details }: AuditEntry): number {
   const count = details?.count;
   return typeof count === "number" ? count : 0;
 }
@@ -192,7 +193,7 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
       const reported = new Map<string, number>();
       const add = (counts: Map<string, number>, key: string, count: number) =>
         counts.set(key, (counts.get(key) ?? 0) + count);
-      const record = (entries: readonly EventEntry[]) => {
+      const record = (entries: readonly AuditEntry[]) => {
         for (const entry of entries) {
           if (entry.outcome !== "refused") continue;
           expect(countOf(entry)).toBeGreaterThan(0);

@@ -1,22 +1,21 @@
-/** API tokens of a tenant: made, replaced with an overlap, revoked. */
+/** Creates, rotates and revokes a tenant's API tokens. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import { controlDb } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
-import { apiTokenHash, type Mode, newApiToken } from "./api-token.ts";
+import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";
-import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./store.ts";
-import { registerEnds } from "./token-end.ts";
+import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./token-store.ts";
+import { registerTokenEnds } from "./token-register-client.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** On whose behalf a token is changed, by whom and when. */
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
   readonly caller: { readonly tenantId: string; readonly mode: Mode };
@@ -33,14 +32,14 @@ export function issueToken(
   wanted: {
     readonly name: string;
     readonly permissions: readonly Permission[];
-    /** Null: for ever. */
+    /** Null: unlimited. */
     readonly lifetimeMs: number | null;
   },
   now: number,
 ): { readonly issued: IssuedToken; readonly stored: ApiToken & { readonly hash: string } } {
-  const secret = newApiToken(tenant.mode, tenant.id);
+  const secret = createApiToken(tenant.mode, tenant.id);
   const token: ApiToken = {
-    id: newId(now),
+    id: createId(now),
     tenantId: tenant.id,
     name: wanted.name,
     permissions: wanted.permissions,
@@ -49,7 +48,7 @@ export function issueToken(
     lifetimeMs: wanted.lifetimeMs,
     lastUsedAt: null,
   };
-  return { issued: { ...token, secret }, stored: { ...token, hash: apiTokenHash(secret) } };
+  return { issued: { ...token, secret }, stored: { ...token, hash: hashApiToken(secret) } };
 }
 
 function issuerOf({ caller }: TokenCall) {
@@ -65,7 +64,7 @@ export async function createToken(
   return await runOnce(call, tenantId, db, async (remember) => {
     const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
-    const event = tenantEvent(tenantId, call, target, {
+    const event = createTenantEvent(tenantId, call, target, {
       action: "token.created",
       outcome: "success",
       details: { permissions: wanted.permissions.join(" ") },
@@ -80,8 +79,8 @@ export async function createToken(
 }
 
 /**
- * A new token in place of an old one, which goes on for the overlap. Name, permissions and length of
- * life carry over.
+ * Creates a token with the name, permissions and lifetime of an old one. The old token remains valid for the
+ * overlap.
  */
 export async function rotateToken(
   call: TokenCall,
@@ -95,7 +94,7 @@ export async function rotateToken(
     if (old === undefined) throw new AppError("not_found");
     const { issued, stored } = issueToken(issuerOf(call), old, call.now);
     const target = { type: "api_token", id } as const;
-    const event = tenantEvent(tenantId, call, target, {
+    const event = createTenantEvent(tenantId, call, target, {
       action: "token.rotated",
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
@@ -109,20 +108,20 @@ export async function rotateToken(
         ...(await remember(issued)),
       ]);
     } finally {
-      // Also where no answer came: it may have been done.
+      // Also after an error, because the change may have been applied.
       invalidateTenant(tenantId);
     }
-    await registerEnds(call.env, db, tenantId);
+    await registerTokenEnds(call.env, db, tenantId);
     return issued;
   });
 }
 
-/** Refused everywhere within 30 s, here at once. */
+/** Revokes a token. This isolate refuses it at once, all others within 30 s. */
 export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const { tenantId } = call.caller;
   const db = controlDb(call.env);
   if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
-  const event = tenantEvent(
+  const event = createTenantEvent(
     tenantId,
     call,
     { type: "api_token", id },
@@ -137,8 +136,8 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
       markRevoked(db, tenantId, id, call.now),
     ]);
   } finally {
-    // Also where no answer came: it may have been done.
+    // Also after an error, because the change may have been applied.
     invalidateTenant(tenantId);
   }
-  await registerEnds(call.env, db, tenantId);
+  await registerTokenEnds(call.env, db, tenantId);
 }

@@ -1,9 +1,9 @@
-/** Key versions as several databases have noted them, taken together (pure). */
-import type { KeyVersion } from "./store.ts";
+/** Merges the key versions that several databases have recorded (pure). */
+import type { KeyVersion } from "./version-store.ts";
 
-/** One of each; in use as long as one database says so. */
-export function inAllDatabases(noted: readonly (readonly KeyVersion[])[]): KeyVersion[] {
-  const byVersion = Map.groupBy(noted.flat(), ({ keyring, version }) => `${keyring} ${version}`);
+/** A version is in use as long as one database has it in use. */
+export function mergeKeyVersions(recorded: readonly (readonly KeyVersion[])[]): KeyVersion[] {
+  const byVersion = Map.groupBy(recorded.flat(), ({ keyring, version }) => `${keyring} ${version}`);
   return [...byVersion.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return [];
     const all = [first, ...others];

@@ -1,17 +1,18 @@
-/** A new tenant, with a first token that may do everything. */
+/** Creates a tenant, and a first token with all permissions. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import { invalidRequest } from "../errors.ts";
 import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-once.ts";
 import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { permissions } from "./permission.ts";
-import { insertTenant, insertToken, type Tenant } from "./store.ts";
-import { type IssuedToken, issueToken } from "./tokens.ts";
+import { insertTenant, type Tenant } from "./tenant-store.ts";
+import { insertToken } from "./token-store.ts";
+import { type IssuedToken, issueToken } from "./change-tokens.ts";
 
 const firstTokenName = "initial";
 
@@ -21,8 +22,8 @@ export interface NewTenant {
 }
 
 /**
- * @throws AppError `invalid_request` where the environment has no such database, or the runtime cannot keep
- *   the tenant's objects where they must be
+ * @throws AppError `invalid_request` if the environment does not bind the shard, or the runtime does not
+ *   support the jurisdiction
  */
 export async function createTenant(
   call: RunOnceCall & { readonly env: Env; readonly actor: Actor },
@@ -36,21 +37,21 @@ export async function createTenant(
   const { jurisdiction, shard } = wanted;
   if (jurisdiction !== null && !supportsJurisdiction(call.env.GUARD, jurisdiction)) {
     const message =
-      "cannot be had here: this runtime keeps no objects in a jurisdiction (no local one does)";
+      "is not supported by this runtime: a local one cannot keep objects in a jurisdiction";
     throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
   }
   if (!hasShard(call.env, shard)) {
-    throw invalidRequest([{ path: "tenant.shard", message: "is no database of the service" }]);
+    throw invalidRequest([{ path: "tenant.shard", message: "is not a database of the service" }]);
   }
   const db = controlDb(call.env);
   return await runOnce<NewTenant>(call, operatorScope, db, async (remember) => {
-    const tenant: Tenant = { ...wanted, id: newId(call.now), settings: {}, createdAt: call.now };
+    const tenant: Tenant = { ...wanted, id: createId(call.now), settings: {}, createdAt: call.now };
     const { issued, stored } = issueToken(
       tenant,
       { name: firstTokenName, permissions, lifetimeMs: null },
       call.now,
     );
-    const created = tenantEvent(
+    const created = createTenantEvent(
       tenant.id,
       call,
       { type: "tenant", id: tenant.id },
@@ -60,7 +61,7 @@ export async function createTenant(
         details: { mode: tenant.mode, ...(jurisdiction === null ? {} : { jurisdiction }) },
       },
     );
-    const tokenCreated = tenantEvent(
+    const tokenCreated = createTenantEvent(
       tenant.id,
       call,
       { type: "api_token", id: issued.id },
