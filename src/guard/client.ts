@@ -124,7 +124,7 @@ export async function resealGuard(
 }
 
 /** Has the guard deliver what it still holds; if it cannot now, its alarm does later. */
-export async function deliverGuard(caller: GuardCaller, identityId: string): Promise<void> {
+export async function requestDelivery(caller: GuardCaller, identityId: string): Promise<void> {
   try {
     await guardOf(caller, identityId).deliver();
   } catch {
@@ -142,7 +142,7 @@ export async function confirmDelivery(
   sent: SentDelivery,
 ): Promise<void> {
   const stub = stubFor(GUARD, guardName(owner.tenantId, owner.identityId), noLocation);
-  await stub.confirmDelivered(sent).catch(() => {});
+  await stub.confirmDelivery(sent).catch(() => {});
 }
 
 /** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */

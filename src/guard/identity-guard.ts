@@ -28,17 +28,17 @@ import { applyRateLimit } from "./decisions/rate-limit.ts";
 import { refuse } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
-  failed,
+  fail,
   type GuardCall,
   type GuardResult,
-  succeeded,
+  succeed,
   type Transition,
 } from "./decisions/transition.ts";
 import {
   type Attempt,
   type Evidence,
-  confirmableTotp,
-  liveTotp,
+  confirmableTotpOf,
+  liveTotpOf,
   findRefusal,
   stale,
   type Verified,
@@ -96,17 +96,17 @@ export class IdentityGuard extends DurableObject<Env> {
     });
   }
 
-  async status(call: GuardCall): Promise<GuardResult<Profile>> {
+  async getProfile(call: GuardCall): Promise<GuardResult<Profile>> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(call);
       return state === undefined
-        ? failed({ code: "user_not_found" })
-        : succeeded(profileOf(state, call.now));
+        ? fail({ code: "user_not_found" })
+        : succeed(profileOf(state, call.now));
     });
   }
 
   /** Makes a secret. It leaves the guard here and never again. */
-  async configure(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
+  async configureTotp(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
     return await this.#runOnce(call, async ({ sealingKeys }, withReceipt) => {
       const bytes = crypto.getRandomValues(new Uint8Array(secretBytes));
       const secret = base32nopad.encode(bytes);
@@ -148,7 +148,7 @@ export class IdentityGuard extends DurableObject<Env> {
       const assessed = await this.#findAssessedSession(call, assessmentId);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
-        if (state === undefined) return failed({ code: "user_not_found" });
+        if (state === undefined) return fail({ code: "user_not_found" });
         const evidence = await this.#gatherEvidence(config, call, state, attempt);
         let isStale = false;
         const result = await this.#ledger.commit(kept, (present): Transition<Verified> => {
@@ -161,11 +161,11 @@ export class IdentityGuard extends DurableObject<Env> {
             );
           }
           isStale = true;
-          return { state: present, entries: [], result: failed({ code: "unavailable" }) };
+          return { state: present, entries: [], result: fail({ code: "unavailable" }) };
         });
         if (!isStale) return result;
       }
-      return failed({ code: "unavailable" });
+      return fail({ code: "unavailable" });
     });
   }
 
@@ -185,7 +185,7 @@ export class IdentityGuard extends DurableObject<Env> {
       await this.#ledger.load(call);
       this.#totpKeys.clear();
       const result = this.#ledger.isErasing()
-        ? succeeded(undefined)
+        ? succeed(undefined)
         : await this.#ledger.commit(call, (state) => erase(state, call));
       if (result.ok) await this.#ledger.flush();
       return result;
@@ -209,7 +209,7 @@ export class IdentityGuard extends DurableObject<Env> {
         this.#ledger.load(call),
         read,
       ]);
-      if (state === undefined) return failed({ code: "user_not_found" });
+      if (state === undefined) return fail({ code: "user_not_found" });
       return await this.#ledger.commit(kept, (present) =>
         applyRateLimit("assessments", "session.assessed", present, call, (within) =>
           assess(within, call, session, found, policy, this.#ledger.history()),
@@ -225,7 +225,7 @@ export class IdentityGuard extends DurableObject<Env> {
     verdict: Verdict,
   ): Promise<GuardResult<void>> {
     return await this.#runOnce(call, async (_config, withReceipt) => {
-      const unknown = failed<void>({ code: "assessment_not_found" });
+      const unknown = fail<void>({ code: "assessment_not_found" });
       const state = await this.#ledger.load(call);
       const clearings = this.#ledger.erasureEpoch();
       const session = state && (await this.#ledger.findSession(call, assessmentId));
@@ -245,7 +245,7 @@ export class IdentityGuard extends DurableObject<Env> {
   async reseal(owner: Owner, tellsAgain: boolean): Promise<GuardResult<number>> {
     return await this.#answer(async ({ sealingKeys }) => {
       await this.#ledger.reseal(sealingKeys, owner, tellsAgain);
-      return succeeded(sealingKeys.newest);
+      return succeed(sealingKeys.newest);
     });
   }
 
@@ -255,8 +255,8 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   /** D1 has what was sent of the outbox. */
-  async confirmDelivered(sent: SentDelivery): Promise<void> {
-    await this.#answer(async () => succeeded(this.#ledger.confirmDelivered(sent)));
+  async confirmDelivery(sent: SentDelivery): Promise<void> {
+    await this.#answer(async () => succeed(this.#ledger.confirmDelivered(sent)));
   }
 
   override async alarm(): Promise<void> {
@@ -309,8 +309,8 @@ export class IdentityGuard extends DurableObject<Env> {
       sealed === null
         ? undefined
         : matchingTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
-    const sealed = liveTotp(state)?.sealed ?? null;
-    const pendingSealed = confirmableTotp(state, now)?.sealed ?? null;
+    const sealed = liveTotpOf(state)?.sealed ?? null;
+    const pendingSealed = confirmableTotpOf(state, now)?.sealed ?? null;
     const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);
     return { method, sealed, pendingSealed, step, pendingStep };
   }
@@ -329,11 +329,11 @@ export class IdentityGuard extends DurableObject<Env> {
   async #answer<T>(work: (config: Config) => Promise<GuardResult<T>>): Promise<GuardResult<T>> {
     try {
       const configured = configOf(this.env);
-      if (!configured.ok) return failed({ code: "unavailable" });
+      if (!configured.ok) return fail({ code: "unavailable" });
       return await work(configured.config);
     } catch (error) {
       log("error", "guard_failed", { source: "guard", cause: causeOf(error) });
-      return failed({ code: "unavailable" });
+      return fail({ code: "unavailable" });
     }
   }
 }

@@ -13,19 +13,14 @@ import type { Owner } from "../crypto/seal-context.ts";
 import { inTenantDb } from "../db/shards.ts";
 import { configNow } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
-import { isKept, keptForMs } from "../idempotency/request-key.ts";
+import { isKept, answerLifetimeMs } from "../idempotency/request-key.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import { causeOf, log } from "../log.ts";
 import { findSession, findSessions } from "../sentinel/assessments/store.ts";
 import type { History, KnownSession } from "../sentinel/history.ts";
-import { refusalReportDelay, reportRefusals } from "./decisions/refusals.ts";
+import { refusalReportDelayOf, reportRefusals } from "./decisions/refusals.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
-import {
-  failed,
-  type GuardCall,
-  type GuardResult,
-  type Transition,
-} from "./decisions/transition.ts";
+import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
 import { DeliveryBatcher, type SentDelivery } from "./delivery/batcher.ts";
 import {
   type OutboxEntry,
@@ -51,7 +46,7 @@ function keptAnswerFor<T>(
   if (requestKey === null || receipt === undefined) return {};
   // Who waits as told and asks again must be heard.
   if (!result.ok && result.error.code === "rate_limited") return {};
-  const expiresAt = Date.now() + keptForMs;
+  const expiresAt = Date.now() + answerLifetimeMs;
   const { key } = requestKey;
   return {
     answer: { key, at, requestId, receipt, result: JSON.stringify(result), expiresAt },
@@ -84,7 +79,7 @@ export class GuardLedger {
 
   /** The identity is forgotten here; D1 has not confirmed that it has forgotten too. */
   isErasing(): boolean {
-    return this.#storage.live()?.state.status === "erased";
+    return this.#storage.readState()?.state.status === "erased";
   }
 
   /**
@@ -92,14 +87,14 @@ export class GuardLedger {
    * unknown identity. @throws when D1 is needed and fails
    */
   async load(call: Owner): Promise<IdentityState | undefined> {
-    if (this.#storage.live() === null) await this.#rehydrate(call);
-    const state = this.#storage.live()?.state;
+    if (this.#storage.readState() === null) await this.#rehydrate(call);
+    const state = this.#storage.readState()?.state;
     return state?.status === "erased" ? undefined : state;
   }
 
   /** The sessions the identity is known by, as they are in this instant. */
   history(): History {
-    return this.#storage.history();
+    return this.#storage.readHistory();
   }
 
   /** Grows when the identity is erased: what was read from D1 before then is void. */
@@ -133,10 +128,11 @@ export class GuardLedger {
     for (;;) {
       // A tombstone means that D1 has not forgotten the person yet: that comes first.
       if (this.isErasing()) await this.flush();
-      const version = this.#storage.live() === null ? await this.#findLastVersion(call, found) : 0;
+      const version =
+        this.#storage.readState() === null ? await this.#findLastVersion(call, found) : 0;
       // While D1 was asked, the identity may have been made, and even erased again.
       if (this.isErasing()) continue;
-      if (this.#storage.live() !== null) return await this.commit(call, onExisting);
+      if (this.#storage.readState() !== null) return await this.commit(call, onExisting);
       return await this.#record(call, first, version + 1);
     }
   }
@@ -146,8 +142,8 @@ export class GuardLedger {
     call: GuardCall,
     decide: (state: IdentityState) => Transition<T>,
   ): Promise<GuardResult<T>> {
-    const live = this.#storage.live();
-    if (live === null || live.state.status === "erased") return failed({ code: "user_not_found" });
+    const live = this.#storage.readState();
+    if (live === null || live.state.status === "erased") return fail({ code: "user_not_found" });
     const transition = decide(live.state);
     if (transition.state === live.state) return transition.result;
     return await this.#record(call, transition, live.version + 1);
@@ -164,8 +160,8 @@ export class GuardLedger {
 
   /** Tells the refusals counted so far, and delivers all there is. @throws as `flush` */
   async deliver(): Promise<void> {
-    const live = this.#storage.live();
-    if (live !== null && refusalReportDelay(live.state) !== undefined) {
+    const live = this.#storage.readState();
+    if (live !== null && refusalReportDelayOf(live.state) !== undefined) {
       this.#write(reportRefusals(live.state), live.version + 1, undefined);
     }
     await this.flush();
@@ -184,7 +180,7 @@ export class GuardLedger {
     if (sender !== this.#batcher.sender) return;
     this.#storage.removeDelivered(lastSeq);
     this.#batcher.confirm();
-    if (this.#storage.pending() !== undefined) this.#batcher.schedule();
+    if (this.#storage.readPending() !== undefined) this.#batcher.schedule();
   }
 
   /** How the request with this key was answered; undefined where it is new, or too old. */
@@ -201,16 +197,16 @@ export class GuardLedger {
     await this.load(owner);
     let isTold = !tellsAgain;
     for (;;) {
-      const live = this.#storage.live();
+      const live = this.#storage.readState();
       if (live === null || live.state.status === "erased") break;
       const state = await resealState(sealingKeys, live.state);
       // What was decided meanwhile stands, so it is looked at anew.
-      if (this.#storage.live() !== live) continue;
+      if (this.#storage.readState() !== live) continue;
       if (state === live.state && isTold) break;
       this.#storage.write(state, live.version + 1, { entry: { events: [] } });
       isTold = true;
     }
-    for (const { key, receipt } of this.#storage.answers()) {
+    for (const { key, receipt } of this.#storage.readAnswers()) {
       this.#storage.replaceReceipt(key, await resealReceipt(sealingKeys, owner, key, receipt));
     }
     await this.flush();
@@ -239,13 +235,13 @@ export class GuardLedger {
         const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
         return { record, sessions };
       });
-      if (this.#storage.live() !== null) return record;
+      if (this.#storage.readState() !== null) return record;
       if (this.#erasureEpoch !== clearings) continue;
       const text = record?.state ?? null;
       if (record === undefined || text === null) return record;
       const state = parseState(text, { tenantId, identityId });
       this.#storage.write(state, record.version, { history: sessions });
-      const waits = refusalReportDelay(state);
+      const waits = refusalReportDelayOf(state);
       if (waits !== undefined) await this.#alarm.arm(waits);
       return record;
     }
@@ -258,7 +254,7 @@ export class GuardLedger {
   ): Promise<GuardResult<T>> {
     const { state, entries, result } = transition;
     this.#write(transition, version, call);
-    const waits = entries.length > 0 ? this.#startDelivery(call) : refusalReportDelay(state);
+    const waits = entries.length > 0 ? this.#startDelivery(call) : refusalReportDelayOf(state);
     if (waits !== undefined) await this.#alarm.arm(waits);
     return result;
   }
@@ -345,7 +341,7 @@ export class GuardLedger {
     const ahead = await inTenantDb(this.#env, tenantId, (db) =>
       findRecord(db, tenantId, identityId),
     );
-    const live = this.#storage.live();
+    const live = this.#storage.readState();
     if (live === null || ahead === undefined || ahead.version <= live.version) return;
     this.#storage.write(live.state, ahead.version + 1);
   }
@@ -353,7 +349,7 @@ export class GuardLedger {
   /** What is to be delivered next; undefined where nothing is. */
   async #nextPending(): Promise<PendingDelivery | undefined> {
     for (;;) {
-      const pending = this.#storage.pending();
+      const pending = this.#storage.readPending();
       if (pending === undefined || !(await this.#renewAuditKey(pending.state))) return pending;
     }
   }
@@ -383,7 +379,7 @@ export class GuardLedger {
     if (state.status === "erased") return false;
     const auditKey = await currentAuditKey(configNow(this.#env).sealingKeys, state, state.auditKey);
     if (auditKey === state.auditKey) return false;
-    const live = this.#storage.live();
+    const live = this.#storage.readState();
     // The state may have changed meanwhile, by an erasure too.
     if (live !== null && live.state.auditKey === state.auditKey && !this.isErasing()) {
       this.#storage.write({ ...live.state, auditKey }, live.version + 1);

@@ -4,7 +4,7 @@
  */
 import type { Keyring } from "../crypto/keyring.ts";
 import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
-import { failed, type GuardCall, type GuardResult } from "./decisions/transition.ts";
+import { fail, type GuardCall, type GuardResult } from "./decisions/transition.ts";
 import type { GuardLedger } from "./ledger.ts";
 import type { KeptAnswer } from "./storage.ts";
 
@@ -46,7 +46,7 @@ export class RequestReplay {
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) {
       const code = underWay === digest ? "idempotency_in_progress" : "idempotency_mismatch";
-      return failed({ code });
+      return fail({ code });
     }
     this.#underWay.set(key, digest);
     try {
@@ -60,7 +60,7 @@ export class RequestReplay {
       const receipt = await openReceipt(sealingKeys, call, key, kept.receipt);
       return receipt.digest === digest
         ? restoreAnswer(kept, receipt.shown)
-        : failed({ code: "idempotency_mismatch" });
+        : fail({ code: "idempotency_mismatch" });
     } finally {
       this.#underWay.delete(key);
     }

@@ -45,13 +45,13 @@ export class GuardStorage {
     this.#storage = storage;
   }
 
-  live(): VersionedState | null {
+  readState(): VersionedState | null {
     if (this.#live === undefined) this.#live = this.#hasTable("live") ? this.#readLive() : null;
     return this.#live;
   }
 
   /** The sessions of the identity, in the order of time. */
-  history(): History {
+  readHistory(): History {
     this.#history ??= this.#readHistory();
     return this.#history;
   }
@@ -64,7 +64,7 @@ export class GuardStorage {
   ): void {
     const { sql } = this.#storage;
     this.#storage.transactionSync(() => {
-      if (this.live() === null) this.#createTables();
+      if (this.readState() === null) this.#createTables();
       sql.exec(
         "INSERT INTO live (only, version, state) VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET version = excluded.version, state = excluded.state",
         version,
@@ -88,8 +88,8 @@ export class GuardStorage {
   }
 
   /** The oldest dispatches not delivered yet, or undefined when all are. */
-  pending(): PendingDelivery | undefined {
-    const live = this.live();
+  readPending(): PendingDelivery | undefined {
+    const live = this.readState();
     if (live === null) return undefined;
     const rows = this.#storage.sql
       .exec<{ seq: number; dispatch: string }>(
@@ -108,7 +108,7 @@ export class GuardStorage {
 
   /** Forgets what has arrived. */
   removeDelivered(lastSeq: number): void {
-    if (this.live() === null) return;
+    if (this.readState() === null) return;
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
   }
 
@@ -119,7 +119,7 @@ export class GuardStorage {
   }
 
   /** All answers kept. */
-  answers(): KeptAnswer[] {
+  readAnswers(): KeptAnswer[] {
     return this.#hasTable("answers") ? this.#answers("") : [];
   }
 
@@ -131,7 +131,7 @@ export class GuardStorage {
   /** Forgets answers past their time. @returns when the next one may go, Unix ms */
   removeExpiredAnswers(realNow: number): number | undefined {
     this.#removeAnswers(realNow);
-    const due = this.answers().map(({ expiresAt }) => expiresAt);
+    const due = this.readAnswers().map(({ expiresAt }) => expiresAt);
     return due.length === 0 ? undefined : Math.min(...due);
   }
 
@@ -171,7 +171,7 @@ export class GuardStorage {
   /** Rows of sessions that are as they were stay untouched. */
   #writeHistory(history: History): void {
     const { sql } = this.#storage;
-    const stored = new Map(this.history().map((session) => [session.id, session]));
+    const stored = new Map(this.readHistory().map((session) => [session.id, session]));
     if (history.length === 0 && stored.size === 0) return;
     sql.exec(
       "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",

@@ -7,7 +7,7 @@
  */
 
 /** How long a key is known after its first request. */
-export const keptForMs = 24 * 60 * 60 * 1000;
+export const answerLifetimeMs = 24 * 60 * 60 * 1000;
 
 export interface RequestKey {
   /** SHA-256 over the operation and the key as sent, hex. The tenant is the scope around it. */
@@ -25,5 +25,5 @@ export interface FirstRequest {
 
 /** @param now Unix ms; the tenant's test clock where one was sent */
 export function isKept({ at }: { readonly at: number }, now: number): boolean {
-  return now < at + keptForMs;
+  return now < at + answerLifetimeMs;
 }

@@ -6,7 +6,7 @@ import { type Database, type Statement, StoreError } from "../db/client.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { openReceipt, sealReceipt } from "./receipt.ts";
-import { type FirstRequest, isKept, keptForMs, type RequestKey } from "./request-key.ts";
+import { type FirstRequest, isKept, answerLifetimeMs, type RequestKey } from "./request-key.ts";
 import { claimRequest, findRequest, type KeptRequest, keepRequest } from "./store.ts";
 
 export interface RunOnceCall {
@@ -25,20 +25,20 @@ export interface RunOnceCall {
  * Statements that keep an answer, for the batch that carries the request out. None without a key. Without an
  * answer only the key is kept: no other request can have it, and this one is carried out whenever it is repeated.
  */
-export type Remember<T> = (answer: T | undefined) => Promise<readonly Statement[]>;
+export type KeepAnswer<T> = (answer: T | undefined) => Promise<readonly Statement[]>;
 
 /**
  * After this a request counts as given up: one whose client has gone may be ended by the platform in the
  * middle, and nothing tells of that. Should it go on all the same, D1 still keeps but one row of its key.
  */
-const givenUpAfterMs = 30_000;
+const abandonedAfterMs = 30_000;
 /** When requests of this isolate with a key began that are under way, real time; the oldest first. */
 const underWay = new Map<string, number>();
 
 /** @returns the end of it. @throws AppError `idempotency_in_progress` */
-function begin(name: string, now: number): () => void {
+function markUnderWay(name: string, now: number): () => void {
   for (const [other, begunAt] of underWay) {
-    if (now - begunAt < givenUpAfterMs) break;
+    if (now - begunAt < abandonedAfterMs) break;
     underWay.delete(other);
   }
   if (underWay.has(name)) throw new AppError("idempotency_in_progress");
@@ -51,7 +51,7 @@ function begin(name: string, now: number): () => void {
 /** What the operator asks for belongs to no tenant. */
 export const operatorScope = "operator";
 
-async function requestOf(
+async function buildKeptRequest(
   call: RunOnceCall,
   tenantId: string,
   requestKey: RequestKey,
@@ -64,12 +64,12 @@ async function requestOf(
     key: requestKey.key,
     box,
     at: call.now,
-    forgetAt: call.arrivedAt + keptForMs,
+    expiresAt: call.arrivedAt + answerLifetimeMs,
   };
 }
 
 /** What a kept request shows. @throws AppError `idempotency_mismatch` */
-async function openedFor(
+async function openKeptRequest(
   { config }: RunOnceCall,
   { key, digest }: RequestKey,
   { tenantId, box }: KeptRequest,
@@ -86,7 +86,7 @@ interface Earlier<T> {
 }
 
 /** What was sealed is what `once` was given. */
-function earlierOf<T>(shown: Readonly<Record<string, unknown>>, at: number): Earlier<T> {
+function parseEarlier<T>(shown: Readonly<Record<string, unknown>>, at: number): Earlier<T> {
   const { requestId, ...kept }: { answer?: T; requestId: string } = JSON.parse(
     JSON.stringify(shown),
   );
@@ -101,27 +101,27 @@ export async function runOnce<T>(
   call: RunOnceCall,
   tenantId: string,
   db: Database,
-  work: (remember: Remember<T>) => Promise<T>,
+  work: (remember: KeepAnswer<T>) => Promise<T>,
 ): Promise<T> {
   const { requestKey, requestId, now } = call;
   if (requestKey === null) return await work(async () => []);
   const earlier = async (): Promise<Earlier<T> | undefined> => {
     const kept = await findRequest(db, tenantId, requestKey.key);
     if (kept === undefined || !isKept(kept, now)) return undefined;
-    return earlierOf<T>(await openedFor(call, requestKey, kept), kept.at);
+    return parseEarlier<T>(await openKeptRequest(call, requestKey, kept), kept.at);
   };
   const repeated = (answer: T, first: FirstRequest): T => {
     call.onGuardNotice({ first });
     return answer;
   };
-  const end = begin(`${tenantId} ${requestKey.key}`, call.arrivedAt);
+  const end = markUnderWay(`${tenantId} ${requestKey.key}`, call.arrivedAt);
   try {
     const known = await earlier();
     if (known?.answer !== undefined) return repeated(known.answer, known.first);
     if (known !== undefined) return await work(async () => []);
     try {
       return await work(async (answer) =>
-        keepRequest(db, await requestOf(call, tenantId, requestKey, { answer, requestId })),
+        keepRequest(db, await buildKeptRequest(call, tenantId, requestKey, { answer, requestId })),
       );
     } catch (error) {
       // It may have been carried out all the same: by a request elsewhere, or by this one.
@@ -138,9 +138,13 @@ export async function runOnce<T>(
  * Keeps the key to this request throughout the tenant. The guard keeps the answer.
  * @throws AppError `idempotency_mismatch` where another request has the key; StoreError
  */
-export async function claim(call: RunOnceCall, tenantId: string, db: Database): Promise<void> {
+export async function claimRequestKey(
+  call: RunOnceCall,
+  tenantId: string,
+  db: Database,
+): Promise<void> {
   const { requestKey } = call;
   if (requestKey === null) return;
-  const kept = await claimRequest(db, await requestOf(call, tenantId, requestKey, {}));
-  await openedFor(call, requestKey, kept);
+  const kept = await claimRequest(db, await buildKeptRequest(call, tenantId, requestKey, {}));
+  await openKeptRequest(call, requestKey, kept);
 }

@@ -1,7 +1,7 @@
 /** Request keys in D1: answers of what happens there, and claims of what happens in a guard. */
 import { and, eq, lte } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { keptForMs } from "./request-key.ts";
+import { answerLifetimeMs } from "./request-key.ts";
 import { requestKeys } from "./tables.ts";
 
 export interface KeptRequest {
@@ -12,7 +12,7 @@ export interface KeptRequest {
   /** The time the first request ran at, Unix ms. */
   readonly at: number;
   /** Real time from which on the row may go, Unix ms. */
-  readonly forgetAt: number;
+  readonly expiresAt: number;
 }
 
 function isRequest(tenantId: string, key: string) {
@@ -22,7 +22,7 @@ function isRequest(tenantId: string, key: string) {
 function deleteExpired(db: Database, { tenantId, key, at }: KeptRequest) {
   return db
     .delete(requestKeys)
-    .where(and(isRequest(tenantId, key), lte(requestKeys.at, at - keptForMs)));
+    .where(and(isRequest(tenantId, key), lte(requestKeys.at, at - answerLifetimeMs)));
 }
 
 /** @throws StoreError */
@@ -60,5 +60,5 @@ export async function claimRequest(db: Database, request: KeptRequest): Promise<
 
 /** Removes what is no longer kept. @throws StoreError */
 export async function purgeRequests(db: Database, now: number): Promise<void> {
-  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.forgetAt, now)));
+  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
 }

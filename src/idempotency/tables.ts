@@ -14,7 +14,7 @@ export const requestKeys = sqliteTable(
     /** The time the request ran at. */
     at: integer().notNull(),
     /** Real time from which on the row may go. */
-    forgetAt: integer("forget_at").notNull(),
+    expiresAt: integer("forget_at").notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.key] })],
 );

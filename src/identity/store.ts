@@ -73,7 +73,7 @@ export interface DirectoryEntry {
 type EntryStatus = "active" | "locked" | "suspended";
 
 /** What no index serves: each row is looked at. */
-function wantedOf(wanted: EntryStatus | undefined, now: number): SQL | undefined {
+function statusFilterOf(wanted: EntryStatus | undefined, now: number): SQL | undefined {
   const { status, lockedUntil } = identities;
   switch (wanted) {
     case undefined:
@@ -118,7 +118,7 @@ export async function listEntries(
     db
       .select({ id, externalId, status, lockedUntil, createdAt })
       .from(identities)
-      .where(and(...conditions, wantedOf(page.status, page.now)))
+      .where(and(...conditions, statusFilterOf(page.status, page.now)))
       .orderBy(id)
       .limit(page.limit + 1),
   );

@@ -209,7 +209,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
     },
   ],
   configure: ways(
-    async ({ guard, call }) => await guard.configure(call, "immediate"),
+    async ({ guard, call }) => await guard.configureTotp(call, "immediate"),
     {
       "of a user": ["otp.configured success"],
       "of a suspended user": ["otp.configured refused user_suspended"],

@@ -21,7 +21,7 @@ import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts
 import { isLocked } from "./lockout.ts";
 import { refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition, withRecent } from "./transition.ts";
+import { type GuardCall, succeed, type Transition, addRecentAttempt } from "./transition.ts";
 
 /** What the caller knows of the session at once; its surroundings travel beside the call. */
 export interface Session {
@@ -128,7 +128,7 @@ export function assess(
   if (state.status === "suspended") {
     return refuse(state, call, "session.assessed", { code: "user_suspended" });
   }
-  const recent = withRecent(state, "assessed", call.now);
+  const recent = addRecentAttempt(state, "assessed", call.now);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
   const reasons = reasonsFor(evidence, policy.signalsOff);
   const riskScore = scoreOf(reasons);
@@ -162,7 +162,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeeded(assessment),
+    result: succeed(assessment),
     history: withSession(history, assessed, call.now),
     assessment,
   };

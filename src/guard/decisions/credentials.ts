@@ -1,9 +1,9 @@
 /** Changes of an identity's credentials (pure): TOTP configured and removed, backup codes made. */
 import type { Enrolment } from "../../tenancy/policy.ts";
-import { afterReenrolment } from "./lockout.ts";
+import { restartDisableCount } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState, RefusableAction } from "./state.ts";
-import { type EventEntry, type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
 /** How long a shown but unconfirmed secret can be confirmed (enrolment `confirm`). */
 const pendingLifetimeMs = 10 * 60 * 1000;
@@ -30,7 +30,7 @@ export function configureTotp(
   sealed: string,
   enrolment: Enrolment,
 ): Transition<{ readonly isSetupComplete: boolean }> {
-  const lockout = state.otpDisabled ? afterReenrolment(state.lockout) : state.lockout;
+  const lockout = state.otpDisabled ? restartDisableCount(state.lockout) : state.lockout;
   const change: Partial<IdentityState> =
     enrolment === "immediate"
       ? { totp: { sealed, lastTimeStep: null }, pendingTotp: null, otpDisabled: false, lockout }
@@ -45,7 +45,7 @@ export function configureTotp(
       state,
       change,
       [entry],
-      succeeded({ isSetupComplete: enrolment === "immediate" }),
+      succeed({ isSetupComplete: enrolment === "immediate" }),
       call.now,
     ),
   );
@@ -63,7 +63,7 @@ export function removeTotp(state: IdentityState, call: GuardCall): Transition<vo
     state,
     { totp: null, pendingTotp: null, backupCodes: null },
     [{ action: "otp.removed", outcome: "success" }],
-    succeeded(undefined),
+    succeed(undefined),
     call.now,
   );
 }
@@ -86,7 +86,7 @@ export function replaceBackupCodes(
           details: { count: hashes.length, replaced: state.backupCodes !== null },
         },
       ],
-      succeeded(undefined),
+      succeed(undefined),
       call.now,
     ),
   );

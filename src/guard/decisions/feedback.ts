@@ -8,7 +8,7 @@ import {
   withSession,
 } from "../../sentinel/history.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
 function applyVerdict(
   history: History,
@@ -42,7 +42,7 @@ export function recordFeedback(
         details: { assessment_id: session.id },
       },
     ],
-    result: succeeded(undefined),
+    result: succeed(undefined),
     ...applyVerdict(history, session, verdict, "feedback", call),
   };
 }

@@ -3,7 +3,7 @@ import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { applyChange } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
 function afterwards(
   before: IdentityState,
@@ -13,7 +13,7 @@ function afterwards(
 ): Transition<Profile> {
   const { now } = call;
   const profile = profileOf({ ...before, ...change, updatedAt: now }, now);
-  return applyChange(before, change, [{ action, outcome: "success" }], succeeded(profile), now);
+  return applyChange(before, change, [{ action, outcome: "success" }], succeed(profile), now);
 }
 
 export function create(call: GuardCall, externalId: string): Transition<Profile> {
@@ -39,7 +39,7 @@ export function create(call: GuardCall, externalId: string): Transition<Profile>
   return {
     state,
     entries: [{ action: "user.provisioned", outcome: "success" }],
-    result: succeeded(profileOf(state, now)),
+    result: succeed(profileOf(state, now)),
   };
 }
 
@@ -78,7 +78,7 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
     state,
     forgotten,
     [{ action: "user.erased", outcome: "success", details }],
-    succeeded(undefined),
+    succeed(undefined),
     call.now,
   );
   return { ...erased, history: [] };

@@ -36,19 +36,19 @@ export function isLocked(state: LockoutState, now: number): boolean {
 }
 
 /** Length of the n-th lock (n from 1), in seconds. */
-export function lockLength(policy: LockoutPolicy, n: number): number {
+export function lockSecondsOf(policy: LockoutPolicy, n: number): number {
   const ceiling = Math.max(policy.lockSeconds, policy.maxLockSeconds);
   return Math.min(policy.lockSeconds * 2 ** (n - 1), ceiling);
 }
 
-function untilDisabled(state: LockoutState, policy: LockoutPolicy): number {
+function countUntilDisabled(state: LockoutState, policy: LockoutPolicy): number {
   return policy.disableAfter - (state.failedAttempts - state.failedBeforeEnrolment);
 }
 
 /** Wrong codes that may still be tried before the next lock, or before TOTP is disabled. */
-function attemptsRemaining(state: LockoutState, policy: LockoutPolicy): number {
+function countRemainingAttempts(state: LockoutState, policy: LockoutPolicy): number {
   const untilLock = policy.maxFailedAttempts - state.failuresThisRound;
-  return Math.max(0, Math.min(untilLock, untilDisabled(state, policy)));
+  return Math.max(0, Math.min(untilLock, countUntilDisabled(state, policy)));
 }
 
 export interface Failure {
@@ -61,7 +61,7 @@ export interface Failure {
 }
 
 /** One evaluated, wrong code. The caller has made sure that the identity is not locked. */
-export function afterFailure(state: LockoutState, policy: LockoutPolicy, now: number): Failure {
+export function countFailure(state: LockoutState, policy: LockoutPolicy, now: number): Failure {
   const failedAttempts = state.failedAttempts + 1;
   const failuresThisRound = state.failuresThisRound + 1;
   const counted = { ...state, failedAttempts, failuresThisRound };
@@ -72,16 +72,16 @@ export function afterFailure(state: LockoutState, policy: LockoutPolicy, now: nu
           ...counted,
           failuresThisRound: 0,
           locks: state.locks + 1,
-          lockedUntil: now + lockLength(policy, state.locks + 1) * 1000,
+          lockedUntil: now + lockSecondsOf(policy, state.locks + 1) * 1000,
         }
       : counted,
     locked,
-    disabled: untilDisabled(counted, policy) <= 0,
-    attemptsRemaining: attemptsRemaining(counted, policy),
+    disabled: countUntilDisabled(counted, policy) <= 0,
+    attemptsRemaining: countRemainingAttempts(counted, policy),
   };
 }
 
 /** A disabled authenticator was configured anew. */
-export function afterReenrolment(state: LockoutState): LockoutState {
+export function restartDisableCount(state: LockoutState): LockoutState {
   return { ...state, failedBeforeEnrolment: state.failedAttempts };
 }

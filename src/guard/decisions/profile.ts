@@ -19,7 +19,7 @@ export interface Profile {
 }
 
 /** A suspension outranks a lock; a lock that has run out is none. */
-export function statusAt(
+export function statusOf(
   status: "active" | "suspended",
   lockedUntil: number | null,
   now: number,
@@ -34,7 +34,7 @@ export function profileOf(state: IdentityState, now: number): Profile {
     id: state.identityId,
     externalId: state.externalId,
     tenantId: state.tenantId,
-    status: statusAt(
+    status: statusOf(
       state.status === "suspended" ? "suspended" : "active",
       state.lockout.lockedUntil,
       now,

@@ -7,16 +7,16 @@ import type { Actor, AuditAction } from "../../audit/event.ts";
 import type { IdentityState, RefusableAction, RefusalRun } from "./state.ts";
 import {
   type EventEntry,
-  failed,
+  fail,
   type GuardCall,
   type GuardError,
   type GuardResult,
   type Transition,
-  withRecent,
+  addRecentAttempt,
 } from "./transition.ts";
 
-const firstReportDelayMs = 5_000;
-const longestReportDelayMs = 60 * 60 * 1000;
+const minReportDelayMs = 5_000;
+const maxReportDelayMs = 60 * 60 * 1000;
 /** Each actor has runs of its own, up to so many; then a run is told as that of its last actor. */
 const maxRuns = 16;
 
@@ -31,7 +31,7 @@ export interface Refusal {
   readonly requestId: string;
 }
 
-export function refusalEntry(run: RefusalRun, count: number): EventEntry {
+export function buildRefusalEntry(run: RefusalRun, count: number): EventEntry {
   return {
     action: run.action,
     outcome: "refused",
@@ -49,8 +49,8 @@ export function hasUnreported({ unreported }: RefusalRun): boolean {
 }
 
 /** How long what a run counted may wait, ms. */
-export function reportDelay({ reports }: RefusalRun): number {
-  return Math.min(longestReportDelayMs, firstReportDelayMs * 2 ** (reports - 1));
+export function reportDelayOf({ reports }: RefusalRun): number {
+  return Math.min(maxReportDelayMs, minReportDelayMs * 2 ** (reports - 1));
 }
 
 /** The run after what it counted was told. */
@@ -88,17 +88,17 @@ export function countRefusal<Run extends RefusalRun>(
   return { run, known, others: runs.filter((other) => other !== known) };
 }
 
-function unreportedRuns(state: IdentityState): readonly RefusalRun[] {
+function findUnreportedRuns(state: IdentityState): readonly RefusalRun[] {
   return state.refusals.filter(hasUnreported);
 }
 
-function refusalEntries(state: IdentityState): readonly EventEntry[] {
-  return unreportedRuns(state).map((run) => refusalEntry(run, run.unreported));
+function buildRefusalEntries(state: IdentityState): readonly EventEntry[] {
+  return findUnreportedRuns(state).map((run) => buildRefusalEntry(run, run.unreported));
 }
 
 /** How long the guard may wait before it tells what it counted, ms; undefined: nothing waits. */
-export function refusalReportDelay(state: IdentityState): number | undefined {
-  const delays = unreportedRuns(state).map(reportDelay);
+export function refusalReportDelayOf(state: IdentityState): number | undefined {
+  const delays = findUnreportedRuns(state).map(reportDelayOf);
   return delays.length === 0 ? undefined : Math.min(...delays);
 }
 
@@ -107,7 +107,7 @@ export function reportRefusals(state: IdentityState): Transition<void> {
   const refusals = state.refusals.map((run) => (hasUnreported(run) ? markReported(run) : run));
   return {
     state: { ...state, refusals },
-    entries: refusalEntries(state),
+    entries: buildRefusalEntries(state),
     result: { ok: true, value: undefined },
   };
 }
@@ -126,10 +126,10 @@ export function refuse<T>(
     state: {
       ...state,
       refusals: [...others, run],
-      recent: action === "otp.verified" ? withRecent(state, "refused", at) : state.recent,
+      recent: action === "otp.verified" ? addRecentAttempt(state, "refused", at) : state.recent,
     },
-    entries: known === undefined ? [refusalEntry(run, 1)] : [],
-    result: failed(error),
+    entries: known === undefined ? [buildRefusalEntry(run, 1)] : [],
+    result: fail(error),
   };
 }
 
@@ -143,7 +143,7 @@ export function applyChange<T>(
 ): Transition<T> {
   return {
     state: { ...before, ...change, refusals: [], updatedAt: now },
-    entries: [...refusalEntries(before), ...entries],
+    entries: [...buildRefusalEntries(before), ...entries],
     result,
   };
 }

@@ -76,22 +76,22 @@ export interface Transition<T> {
 }
 
 const recentWindowMs = 60 * 60 * 1000;
-const recentKept = 100;
+const maxRecent = 100;
 
 /** The attempts of the last hour with this one added; the newest hundred at most. */
-export function withRecent(
+export function addRecentAttempt(
   state: IdentityState,
   kind: RecentAttempt["kind"],
   now: number,
 ): readonly RecentAttempt[] {
   const fresh = state.recent.filter(({ at }) => at > now - recentWindowMs && at <= now);
-  return [...fresh, { at: now, kind }].slice(-recentKept);
+  return [...fresh, { at: now, kind }].slice(-maxRecent);
 }
 
-export function succeeded<T>(value: T): GuardResult<T> {
+export function succeed<T>(value: T): GuardResult<T> {
   return { ok: true, value };
 }
 
-export function failed<T>(error: GuardError): GuardResult<T> {
+export function fail<T>(error: GuardError): GuardResult<T> {
   return { ok: false, error };
 }

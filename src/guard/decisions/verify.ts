@@ -6,17 +6,17 @@
 import { utf8 } from "../../crypto/bytes.ts";
 import { equalBytes } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
-import { afterFailure, isLocked, noFailures } from "./lockout.ts";
+import { countFailure, isLocked, noFailures } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
   type EventEntry,
-  failed,
+  fail,
   type GuardCall,
   type GuardError,
-  succeeded,
+  succeed,
   type Transition,
-  withRecent,
+  addRecentAttempt,
 } from "./transition.ts";
 
 /** A code as typed, in its one spelling. */
@@ -59,12 +59,12 @@ export interface Verified {
 export const stale = Symbol("stale");
 
 /** The pending secret, as long as it may be confirmed. */
-export function confirmableTotp(state: IdentityState, now: number) {
+export function confirmableTotpOf(state: IdentityState, now: number) {
   return state.pendingTotp !== null && now < state.pendingTotp.expiresAt ? state.pendingTotp : null;
 }
 
 /** The live secret, unless too many failures disabled it. */
-export function liveTotp(state: IdentityState) {
+export function liveTotpOf(state: IdentityState) {
   return state.otpDisabled ? null : state.totp;
 }
 
@@ -78,7 +78,7 @@ export function findRefusal(
   if (isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
-  const pending = confirmableTotp(state, now);
+  const pending = confirmableTotpOf(state, now);
   if (state.otpDisabled && (pending === null || method === "backup_code")) {
     return { code: "otp_disabled", lockedUntil: null };
   }
@@ -100,8 +100,8 @@ function evaluateTotp(
   evidence: TotpEvidence,
   now: number,
 ): Evaluation | typeof stale {
-  const totp = liveTotp(state);
-  const pending = confirmableTotp(state, now);
+  const totp = liveTotpOf(state);
+  const pending = confirmableTotpOf(state, now);
   if (evidence.sealed !== (totp?.sealed ?? null)) return stale;
   if (evidence.pendingSealed !== (pending?.sealed ?? null)) return stale;
   const { step, pendingStep } = evidence;
@@ -158,10 +158,10 @@ function accept(
       ...change,
       lockout: noFailures,
       lastVerifiedAt: call.now,
-      recent: withRecent(state, "success", call.now),
+      recent: addRecentAttempt(state, "success", call.now),
     },
     entries,
-    succeeded(remaining === undefined ? { method } : { method, backupCodesRemaining: remaining }),
+    succeed(remaining === undefined ? { method } : { method, backupCodesRemaining: remaining }),
     call.now,
   );
 }
@@ -173,7 +173,7 @@ function reject(
   reason: string,
   policy: LockoutPolicy,
 ): Transition<Verified> {
-  const failure = afterFailure(state.lockout, policy, call.now);
+  const failure = countFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
   const entries: EventEntry[] = [
     {
@@ -205,10 +205,10 @@ function reject(
       lockout: failure.state,
       otpDisabled: state.otpDisabled || failure.disabled,
       pendingTotp: failure.disabled ? null : state.pendingTotp,
-      recent: withRecent(state, "failure", call.now),
+      recent: addRecentAttempt(state, "failure", call.now),
     },
     entries,
-    failed({
+    fail({
       code: "invalid_code",
       attemptsRemaining: failure.attemptsRemaining,
       lockedUntil: failure.locked ? lockedUntil : null,

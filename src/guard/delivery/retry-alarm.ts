@@ -7,7 +7,7 @@ import { causeOf, log } from "../../log.ts";
 
 /** Events of one burst travel together; at rest the trail is this much behind. */
 export const deliveryDelayMs = 200;
-const longestRetryDelayMs = 60_000;
+const maxRetryDelayMs = 60_000;
 
 export class RetryAlarm {
   readonly #ctx: DurableObjectState;
@@ -34,7 +34,7 @@ export class RetryAlarm {
 
   /** Sees to it that the alarm fires within the delay; later while deliveries fail. */
   async arm(delayMs: number): Promise<void> {
-    const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
+    const backoff = Math.min(maxRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
     const at = Date.now() + Math.max(delayMs, backoff);
     if (this.#at !== undefined && this.#at <= at) return;
     this.#at = at;

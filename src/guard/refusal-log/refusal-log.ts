@@ -19,10 +19,10 @@ import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
 import {
   countRefusal,
-  refusalEntry,
+  buildRefusalEntry,
   hasUnreported,
   type Refusal,
-  reportDelay,
+  reportDelayOf,
   markReported,
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
@@ -32,7 +32,7 @@ import { RetryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
 /** From here on a token joins a run of the same kind; kinds are as many as routes and reasons. */
 const maxRuns = 64;
 /** A run that saw nothing for so long is forgotten; longer than any report waits. */
-const forgottenAfterMs = 2 * 60 * 60 * 1000;
+const runLifetimeMs = 2 * 60 * 60 * 1000;
 const eventsPerDelivery = 50;
 
 interface LoggedRun extends RefusalRun {
@@ -47,8 +47,8 @@ interface LogState {
   readonly runs: readonly LoggedRun[];
 }
 
-function dueAt(run: LoggedRun): number {
-  return run.toldAt + reportDelay(run);
+function reportTimeOf(run: LoggedRun): number {
+  return run.toldAt + reportDelayOf(run);
 }
 
 function eventOf(tenantId: string, order: number, entry: EventEntry, run: RefusalRun): AuditEvent {
@@ -85,13 +85,13 @@ export class RefusalLog extends DurableObject<Env> {
       const now = Date.now();
       const before = this.#state() ?? { tenantId, told: 0, runs: [] };
       const remembered = before.runs.filter(
-        (run) => hasUnreported(run) || now - run.toldAt < forgottenAfterMs,
+        (run) => hasUnreported(run) || now - run.toldAt < runLifetimeMs,
       );
       const { run, known, others } = countRefusal(remembered, refusal, maxRuns);
       const counting = { ...run, toldAt: known?.toldAt ?? now };
       const first = known === undefined ? [{ run, count: refusal.count }] : [];
       this.#write({ ...before, runs: [...others, counting] }, first);
-      await this.#alarm.arm(known === undefined ? deliveryDelayMs : dueAt(counting) - now);
+      await this.#alarm.arm(known === undefined ? deliveryDelayMs : reportTimeOf(counting) - now);
       return true;
     } catch (error) {
       log("error", "refusal_not_counted", { source: "refusal_log", cause: causeOf(error) });
@@ -112,7 +112,7 @@ export class RefusalLog extends DurableObject<Env> {
   #reportDue(now: number): void {
     const state = this.#state();
     if (state === null) return;
-    const due = state.runs.filter((run) => hasUnreported(run) && dueAt(run) <= now);
+    const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= now);
     if (due.length === 0) return;
     const runs = state.runs.map((run) =>
       due.includes(run) ? { ...markReported(run), toldAt: now } : run,
@@ -172,7 +172,7 @@ export class RefusalLog extends DurableObject<Env> {
   ): void {
     const { tenantId, told } = state;
     const events = telling.map(({ run, count }, index) =>
-      eventOf(tenantId, told + index, refusalEntry(run, count), run),
+      eventOf(tenantId, told + index, buildRefusalEntry(run, count), run),
     );
     const next = { ...state, told: told + events.length };
     const { sql } = this.ctx.storage;
@@ -198,7 +198,7 @@ export class RefusalLog extends DurableObject<Env> {
 
   /** For what is counted and not due yet. */
   async #armForCounts(): Promise<void> {
-    const due = (this.#state()?.runs ?? []).filter(hasUnreported).map(dueAt);
+    const due = (this.#state()?.runs ?? []).filter(hasUnreported).map(reportTimeOf);
     if (due.length > 0) await this.#alarm.arm(Math.min(...due) - Date.now());
   }
 }

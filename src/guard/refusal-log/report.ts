@@ -15,7 +15,7 @@ import type { Refusal } from "../decisions/refusals.ts";
 
 /** As long as the window of the edge's rate limit. */
 const windowMs = 10_000;
-const maxToldOneByOne = 100;
+const maxSentSingly = 100;
 const maxWindows = 10_000;
 /** A refusal's answer waits for the log no longer than for any store. */
 const answerTimeoutMs = 2_000;
@@ -86,7 +86,7 @@ export async function reportRefusal(
 ): Promise<void> {
   const key = `${refused.tokenId} ${refused.route} ${refused.code}`;
   const window = windowFor(key, refused);
-  if (window.told < (refused.code === "rate_limited" ? 1 : maxToldOneByOne)) {
+  if (window.told < (refused.code === "rate_limited" ? 1 : maxSentSingly)) {
     window.told += 1;
     await record(env, refused, 1);
     return;

@@ -15,8 +15,8 @@ import { type IdentityState, parseState } from "../../../src/guard/decisions/sta
 import type { EventEntry, Transition } from "../../../src/guard/decisions/transition.ts";
 import {
   type Evidence,
-  confirmableTotp,
-  liveTotp,
+  confirmableTotpOf,
+  liveTotpOf,
   findRefusal,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
@@ -154,8 +154,8 @@ class World {
     }
     const method = "totp";
     if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
-    const sealed = liveTotp(state)?.sealed ?? null;
-    const pendingSealed = confirmableTotp(state, at)?.sealed ?? null;
+    const sealed = liveTotpOf(state)?.sealed ?? null;
+    const pendingSealed = confirmableTotpOf(state, at)?.sealed ?? null;
     return {
       method,
       sealed,

@@ -3,7 +3,7 @@ import { applyRateLimit, rateQuotas } from "../../../src/guard/decisions/rate-li
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import {
   type GuardCall,
-  succeeded,
+  succeed,
   type Transition,
 } from "../../../src/guard/decisions/transition.ts";
 import { callAt, identity, now } from "./example.ts";
@@ -14,7 +14,7 @@ function attempt(state: IdentityState, call: GuardCall): Transition<"decided"> {
   return applyRateLimit("attempts", "otp.verified", state, call, (present) => ({
     state: { ...present, updatedAt: call.now },
     entries: [],
-    result: succeeded("decided"),
+    result: succeed("decided"),
   }));
 }
 
@@ -80,7 +80,7 @@ describe("A rate limit of an identity", () => {
       (state) => ({
         state,
         entries: [],
-        result: succeeded("decided"),
+        result: succeed("decided"),
       }),
     );
     expect(assess.result.ok).toBe(true);
