@@ -4,7 +4,7 @@ import { identityIdOf } from "../crypto/id.ts";
 import { controlDb, dbFor, inTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
 import { type Profile, statusOf } from "../guard/decisions/profile.ts";
-import type { FoundRecord } from "../guard/ledger.ts";
+import type { FoundRecord } from "../guard/rehydration.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";

@@ -5,6 +5,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../log.ts";
+import { SqlTable } from "../sql-table.ts";
 
 export interface TokenEnd {
   /** SHA-256 of the token, hex. */
@@ -16,14 +17,18 @@ export interface TokenEnd {
 export const revokedForGood = 0;
 
 export class TokenRegister extends DurableObject<Env> {
+  readonly #ends = new SqlTable(
+    this.ctx.storage.sql,
+    "ends",
+    "(hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
+  );
+
   /** Keeps ends; an earlier one stands. Whether they are kept. */
   async keep(ends: readonly TokenEnd[]): Promise<boolean> {
     const { storage } = this.ctx;
     try {
       storage.transactionSync(() => {
-        storage.sql.exec(
-          "CREATE TABLE IF NOT EXISTS ends (hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
-        );
+        this.#ends.create();
         for (const { hash, endsAt } of ends) {
           storage.sql.exec(
             "INSERT INTO ends (hash, ends_at) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ends_at = min(ends_at, excluded.ends_at)",
@@ -44,9 +49,7 @@ export class TokenRegister extends DurableObject<Env> {
   async endOf(hash: string): Promise<number | null | undefined> {
     const { sql } = this.ctx.storage;
     try {
-      if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'ends'").toArray().length === 0) {
-        return null;
-      }
+      if (!this.#ends.exists()) return null;
       const rows = sql.exec<{ ends_at: number }>("SELECT ends_at FROM ends WHERE hash = ?", hash);
       return rows.toArray()[0]?.ends_at ?? null;
     } catch (error) {

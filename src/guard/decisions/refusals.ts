@@ -1,7 +1,7 @@
 /**
- * Refused attempts (pure). The first of a run is told at once; the ones after it are counted and
- * told together, ever more rarely, so that a flood can neither drown the trail nor grow it without
- * bound. In a guard, a change that is carried out ends all runs.
+ * Refused attempts (pure). The first of a run has its audit event at once. Those after it are counted and
+ * reported together, with growing delays, so that a flood cannot fill the trail. In a guard, a change that
+ * is applied ends all runs.
  */
 import type { Actor, AuditAction } from "../../audit/event.ts";
 import type { IdentityState, RefusableAction, RefusalRun } from "./state.ts";
@@ -17,10 +17,10 @@ import {
 
 const minReportDelayMs = 5_000;
 const maxReportDelayMs = 60 * 60 * 1000;
-/** Each actor has runs of its own, up to so many; then a run is told as that of its last actor. */
-const maxRuns = 16;
+/** Each actor has its own runs up to this number. Above it a run reports its last actor only. */
+const maxGuardRuns = 16;
 
-/** Refused attempts of one kind and actor: one, or several that were counted before. */
+/** One refused attempt, or several of one kind and actor that were counted elsewhere. */
 export interface Refusal {
   readonly action: AuditAction;
   readonly reason: string;
@@ -43,38 +43,37 @@ export function buildRefusalEntry(run: RefusalRun, count: number): EventEntry {
   };
 }
 
-/** Whether it has counted what is not told yet. */
 export function hasUnreported({ unreported }: RefusalRun): boolean {
   return unreported > 0;
 }
 
-/** How long what a run counted may wait, ms. */
+/** How long a run may count before it reports, ms: 5 s at first, then twice as long each time, up to 1 h. */
 export function reportDelayOf({ reports }: RefusalRun): number {
   return Math.min(maxReportDelayMs, minReportDelayMs * 2 ** (reports - 1));
 }
 
-/** The run after what it counted was told. */
+/** The run after a report. */
 export function markReported<Run extends RefusalRun>(run: Run): Run {
   return { ...run, unreported: 0, reports: run.reports + 1 };
 }
 
 /**
- * Counts a refusal into its run.
- * @param most runs from which on a new actor joins one of the same kind
- * @returns the run as it is now, the one it goes on (undefined: it begins, and is told at once), and
- *   the others
+ * Counts a refusal in its run.
+ * @param maxRuns from this number of runs on, a new actor joins a run of the same kind
+ * @returns the new run; the run that it continues (undefined if the refusal starts one, and must be
+ *   reported at once); and the other runs
  */
 export function countRefusal<Run extends RefusalRun>(
   runs: readonly Run[],
   { action, reason, route, count, at, actor, requestId }: Refusal,
-  most: number,
+  maxRuns: number,
 ): { readonly run: RefusalRun; readonly known: Run | undefined; readonly others: readonly Run[] } {
   const ofKind = runs.filter(
     (run) => run.action === action && run.reason === reason && run.route === route,
   );
   const known =
     ofKind.find(({ lastActor }) => lastActor.id === actor.id) ??
-    (runs.length >= most ? ofKind[0] : undefined);
+    (runs.length >= maxRuns ? ofKind[0] : undefined);
   const run: RefusalRun = {
     action,
     reason,
@@ -96,13 +95,13 @@ function buildRefusalEntries(state: IdentityState): readonly EventEntry[] {
   return findUnreportedRuns(state).map((run) => buildRefusalEntry(run, run.unreported));
 }
 
-/** How long the guard may wait before it tells what it counted, ms; undefined: nothing waits. */
+/** When the next report of counted refusals is due, in ms from now; undefined if there is none. */
 export function refusalReportDelayOf(state: IdentityState): number | undefined {
   const delays = findUnreportedRuns(state).map(reportDelayOf);
   return delays.length === 0 ? undefined : Math.min(...delays);
 }
 
-/** Tells what was counted; the runs go on. */
+/** Reports the counted refusals. The runs go on. */
 export function reportRefusals(state: IdentityState): Transition<void> {
   const refusals = state.refusals.map((run) => (hasUnreported(run) ? markReported(run) : run));
   return {
@@ -112,7 +111,7 @@ export function reportRefusals(state: IdentityState): Transition<void> {
   };
 }
 
-/** Refuses: nothing of the security state changes but the count. */
+/** Refuses a request. Of the security state only the count of refusals changes. */
 export function refuse<T>(
   state: IdentityState,
   call: GuardCall,
@@ -121,7 +120,7 @@ export function refuse<T>(
 ): Transition<T> {
   const { now: at, actor, requestId } = call;
   const refusal = { action, reason: error.code, count: 1, at, actor, requestId };
-  const { run, known, others } = countRefusal(state.refusals, refusal, maxRuns);
+  const { run, known, others } = countRefusal(state.refusals, refusal, maxGuardRuns);
   return {
     state: {
       ...state,
@@ -133,7 +132,7 @@ export function refuse<T>(
   };
 }
 
-/** A change that is carried out. What was refused before it is told first, so the trail is in order. */
+/** Applies a change. Counted refusals are reported before it, so the trail is in order. */
 export function applyChange<T>(
   before: IdentityState,
   change: Partial<IdentityState>,
