@@ -1,19 +1,18 @@
-/** The table of requests that carried an `Idempotency-Key`. */
+/** The table of requests with an `Idempotency-Key`. */
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
-/** Requests that carried an `Idempotency-Key`; see idempotency/. */
 export const requestKeys = sqliteTable(
   "request_keys",
   {
-    /** `operator` for what belongs to no tenant. */
+    /** `operator` for the operator's requests. */
     tenantId: text("tenant_id").notNull(),
     /** SHA-256 over operation and key, hex. */
     key: text().notNull(),
-    /** The receipt, sealed. */
+    /** The sealed receipt. */
     box: text().notNull(),
-    /** The time the request ran at. */
+    /** The time that the request ran at, Unix ms. */
     at: integer().notNull(),
-    /** Real time from which on the row may go. */
+    /** Real time after which the row may be deleted, Unix ms. */
     expiresAt: integer("forget_at").notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.key] })],

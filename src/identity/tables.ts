@@ -15,17 +15,17 @@ export const identities = sqliteTable(
     lockedUntil: integer("locked_until"),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
-    /** Grows with every change in the guard: a late delivery never overwrites a newer one. */
+    /** Grows with every change in the guard, so that a late delivery does not overwrite a newer one. */
     version: integer().notNull(),
-    /** The guard's state as JSON (secrets sealed, backup codes hashed); null once erased. */
+    /** The guard's state as JSON, with sealed secrets and hashed backup codes; null once erased. */
     state: text(),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
-    // Partial: costs the living nothing, and finds the few tombstones at once.
+    // Partial: it costs nothing for other identities, and finds the few tombstones at once.
     index("identities_erased").on(table.updatedAt).where(sql`status = 'erased'`),
   ],
 );
 
-/** Spelled as the partial index has it, without a parameter, so that the index is used. */
+/** Written as in the partial index, without a parameter, so that SQLite uses the index. */
 export const isErased = sql`${identities.status} = 'erased'`;
