@@ -13,7 +13,7 @@ import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
-import { deliverGuard } from "../guard/client.ts";
+import { requestDelivery } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import {
@@ -128,7 +128,7 @@ export const auditRoutes = [
       const identityId =
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
       // Asked about one identity, the trail is complete: its guard tells first what it still holds.
-      if (identityId !== undefined) await deliverGuard(exchange, identityId);
+      if (identityId !== undefined) await requestDelivery(exchange, identityId);
       const db = await findTenantDb(env, tenantId);
       const { events, nextAfter } = await listEvents(
         db,

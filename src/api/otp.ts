@@ -9,7 +9,7 @@ import type { Attempt } from "../guard/decisions/verify.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, ofUser, plainText } from "../http/schemas.ts";
-import { claim } from "../idempotency/run-once.ts";
+import { claimRequestKey } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
@@ -90,9 +90,9 @@ export const otpRoutes = [
       }
       const { tenantId, policy } = exchange.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(exchange, tenantId, controlDb(exchange.env));
+      await claimRequestKey(exchange, tenantId, controlDb(exchange.env));
       const { secret, isSetupComplete } = await askGuard(exchange, identityId, (guard, call) =>
-        guard.configure(call, policy.otp.enrolment),
+        guard.configureTotp(call, policy.otp.enrolment),
       );
       const payload = buildKeyUri({ issuer, account, secret });
       return reply(200, {
@@ -212,7 +212,7 @@ export const otpRoutes = [
       const { externalUserId } = exchange.query;
       const { tenantId } = exchange.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(exchange, tenantId, controlDb(exchange.env));
+      await claimRequestKey(exchange, tenantId, controlDb(exchange.env));
       const { codes } = await askGuard(exchange, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );

@@ -6,7 +6,7 @@ import { askGuard } from "../guard/client.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
-import { claim } from "../idempotency/run-once.ts";
+import { claimRequestKey } from "../idempotency/run-once.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
@@ -101,7 +101,7 @@ export const sentinelRoutes = [
     async (exchange) => {
       const { assessment_id: given, outcome } = exchange.body.feedback;
       const { tenantId } = exchange.caller;
-      await claim(exchange, tenantId, controlDb(exchange.env));
+      await claimRequestKey(exchange, tenantId, controlDb(exchange.env));
       await askGuard(exchange, identityOfAssessment(given), (guard, call) =>
         guard.recordFeedback(call, given, outcome),
       );

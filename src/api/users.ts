@@ -3,13 +3,13 @@ import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
 import { controlDb, findTenantDb, inTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
-import { type Profile, statusAt } from "../guard/decisions/profile.ts";
-import type { FoundRecord } from "../guard/ledger.ts";
+import { type Profile, statusOf } from "../guard/decisions/profile.ts";
+import type { FoundRecord } from "../guard/rehydration.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { externalId, id, instant, limit, ofUser, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
-import { claim } from "../idempotency/run-once.ts";
+import { claimRequestKey } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
@@ -83,7 +83,7 @@ export const identityRoutes = [
       const { external_id } = exchange.body.user;
       const { tenantId } = exchange.caller;
       const identityId = identityIdOf(tenantId, external_id);
-      await claim(exchange, tenantId, controlDb(exchange.env));
+      await claimRequestKey(exchange, tenantId, controlDb(exchange.env));
       // Beside the call, for a guard that has nothing: it only reads.
       const record = streamArgument(foundRecord(exchange.env, tenantId, identityId));
       const profile = await askGuard(exchange, identityId, (guard, call) =>
@@ -120,7 +120,7 @@ export const identityRoutes = [
       const users = entries.map((entry) => ({
         id: entry.id,
         external_id: entry.externalId,
-        status: statusAt(entry.status, entry.lockedUntil, now),
+        status: statusOf(entry.status, entry.lockedUntil, now),
         created_at: rfc3339(entry.createdAt),
       }));
       return reply(200, { users, has_more: nextAfter !== null, next_after: nextAfter });
@@ -141,7 +141,9 @@ export const identityRoutes = [
     },
     async (exchange) => {
       const identityId = identityIdOf(exchange.caller.tenantId, exchange.query.externalUserId);
-      const profile = await readGuard(exchange, identityId, (guard, call) => guard.status(call));
+      const profile = await readGuard(exchange, identityId, (guard, call) =>
+        guard.getProfile(call),
+      );
       return reply(200, showProfile(profile));
     },
   ),
@@ -184,7 +186,7 @@ export const identityRoutes = [
     async (exchange) => {
       const { tenantId } = exchange.caller;
       const identityId = identityIdOf(tenantId, exchange.query.externalUserId);
-      await claim(exchange, tenantId, controlDb(exchange.env));
+      await claimRequestKey(exchange, tenantId, controlDb(exchange.env));
       const profile = await askGuard(exchange, identityId, (guard, call) => guard.unlock(call));
       return reply(200, showProfile(profile));
     },

@@ -7,9 +7,9 @@ import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
-import { listUnregisteredEnds, markRegistered } from "./token-store.ts";
 import { revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
+import { listUnregisteredEnds, markRegistered } from "./token-store.ts";
 
 const registerTimeoutMs = 2_000;
 const maxEndsPerRun = 200;

@@ -4,17 +4,22 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../log.ts";
+import { SqlTable } from "../sql-table.ts";
 import type { TokenEnd } from "./token-end.ts";
 
 export class TokenRegister extends DurableObject<Env> {
+  readonly #ends = new SqlTable(
+    this.ctx.storage.sql,
+    "ends",
+    "(hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
+  );
+
   /** Records ends; an earlier end stays. @returns whether they are stored */
   async keep(ends: readonly TokenEnd[]): Promise<boolean> {
     const { storage } = this.ctx;
     try {
       storage.transactionSync(() => {
-        storage.sql.exec(
-          "CREATE TABLE IF NOT EXISTS ends (hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
-        );
+        this.#ends.create();
         for (const { hash, endsAt } of ends) {
           storage.sql.exec(
             "INSERT INTO ends (hash, ends_at) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ends_at = min(ends_at, excluded.ends_at)",
@@ -35,9 +40,7 @@ export class TokenRegister extends DurableObject<Env> {
   async endOf(hash: string): Promise<number | null | undefined> {
     const { sql } = this.ctx.storage;
     try {
-      if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'ends'").toArray().length === 0) {
-        return null;
-      }
+      if (!this.#ends.exists()) return null;
       const rows = sql.exec<{ ends_at: number }>("SELECT ends_at FROM ends WHERE hash = ?", hash);
       return rows.toArray()[0]?.ends_at ?? null;
     } catch (error) {

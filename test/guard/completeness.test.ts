@@ -4,12 +4,12 @@
  */
 import { describe, expect, it } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
-import type { Surroundings } from "../../src/guard/decisions/assess.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
+import type { Surroundings } from "../../src/sentinel/assessments/surroundings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { calm, home } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
@@ -179,9 +179,9 @@ const verifyWays: readonly Way[] = (
 
 const methods: Readonly<Record<string, readonly Way[]>> = {
   ping: none,
-  status: none,
+  getProfile: none,
   deliver: none,
-  delivered: none,
+  confirmDelivery: none,
   alarm: none,
   // The same under another key: no security state changes.
   reseal: none,
@@ -208,8 +208,8 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       told: ["user.provisioned refused user_exists"],
     },
   ],
-  configure: ways(
-    async ({ guard, call }) => await guard.configure(call, "immediate"),
+  configureTotp: ways(
+    async ({ guard, call }) => await guard.configureTotp(call, "immediate"),
     {
       "of a user": ["otp.configured success"],
       "of a suspended user": ["otp.configured refused user_suspended"],
@@ -259,7 +259,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
     },
     { "of a session of a suspended user": suspended },
   ),
-  judge: [
+  recordFeedback: [
     {
       title: "of a session",
       act: async (scene) => {

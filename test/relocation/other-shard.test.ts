@@ -255,7 +255,7 @@ describe("With one database", () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     await withD1Fault("throws", () => user.verify(user.wrongCode(Date.now())));
     const delivered = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
-      const pending = new GuardStorage(storage).pending();
+      const pending = new GuardStorage(storage).readPending();
       if (pending === undefined) throw new Error("nothing waits");
       const delivery = await buildDelivery(one, pending, Date.now());
       return await fileDelivery(one, delivery).catch(causeOf);

@@ -1,4 +1,4 @@
-/** What becomes of an assessed session (pure), and what is learned from it. */
+/** Verdicts on assessed sessions (pure): feedback from the tenant, or a code verified for the session. */
 import type { VerdictRecord } from "../../sentinel/assessment.ts";
 import {
   type History,
@@ -8,7 +8,7 @@ import {
   withSession,
 } from "../../sentinel/history.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
 function applyVerdict(
   history: History,
@@ -23,7 +23,7 @@ function applyVerdict(
   };
 }
 
-/** The tenant says what a session was; it may change its mind. */
+/** Records the tenant's verdict. A later verdict replaces an earlier one. */
 export function recordFeedback(
   state: IdentityState,
   call: GuardCall,
@@ -32,8 +32,8 @@ export function recordFeedback(
   verdict: Verdict,
 ): Transition<void> {
   return {
-    // As an assessment, no change of the security state.
-    state: { ...state },
+    // Feedback changes no security state.
+    state,
     entries: [
       {
         action: "session.judged",
@@ -42,14 +42,14 @@ export function recordFeedback(
         details: { assessment_id: session.id },
       },
     ],
-    result: succeeded(undefined),
+    result: succeed(undefined),
     ...applyVerdict(history, session, verdict, "feedback", call),
   };
 }
 
 /**
- * A code was verified with the assessment of its session: that was the user. One that is a
- * day old, or was reported as fraud, is not learned from; the code counts all the same.
+ * Confirms the session that a code was verified for as legitimate. A session that is a day old or was
+ * reported as fraud stays as it is; the code counts all the same.
  */
 export function confirmSession<T>(
   verified: Transition<T>,

@@ -8,6 +8,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../../log.ts";
+import { SqlTable } from "../../sql-table.ts";
 import type { Crowd } from "../evidence.ts";
 
 const windowMs = 10 * 60 * 1000;
@@ -39,6 +40,11 @@ function keyOf({ identityId, address }: Pick<Tried, "identityId" | "address">): 
 }
 
 export class PrefixWatch extends DurableObject<Env> {
+  readonly #table = new SqlTable(
+    this.ctx.storage.sql,
+    "tried",
+    "(identity_id TEXT, address TEXT, at INTEGER NOT NULL, PRIMARY KEY (identity_id, address)) WITHOUT ROWID",
+  );
   /** Mirrors the table; `undefined` until it was read. */
   #tried: Map<string, Tried> | undefined;
   /** When the pending alarm fires, Unix ms. */
@@ -108,10 +114,8 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   #load(): Map<string, Tried> {
-    const { sql } = this.ctx.storage;
-    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tried'").toArray();
-    if (tables.length === 0) return new Map();
-    const rows = sql
+    if (!this.#table.exists()) return new Map();
+    const rows = this.ctx.storage.sql
       .exec<{ identity_id: string; address: string; at: number }>(
         "SELECT identity_id, address, at FROM tried",
       )
@@ -125,9 +129,7 @@ export class PrefixWatch extends DurableObject<Env> {
     const mirror = this.#read();
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
-      sql.exec(
-        "CREATE TABLE IF NOT EXISTS tried (identity_id TEXT, address TEXT, at INTEGER NOT NULL, PRIMARY KEY (identity_id, address)) WITHOUT ROWID",
-      );
+      this.#table.create();
       sql.exec(
         "INSERT OR REPLACE INTO tried (identity_id, address, at) VALUES (?, ?, ?)",
         tried.identityId,

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { digestCanonicalJson } from "../../../src/crypto/canonical.ts";
-import { assess, type Session, type Surroundings } from "../../../src/guard/decisions/assess.ts";
+import { assess, type Session } from "../../../src/guard/decisions/assess.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
+import type { Surroundings } from "../../../src/sentinel/assessments/surroundings.ts";
 import type { History } from "../../../src/sentinel/history.ts";
 import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
