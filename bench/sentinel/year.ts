@@ -26,7 +26,7 @@ export interface YearPlan {
   readonly reading: Reading;
   readonly networks: NetworkTable;
   readonly agents: AgentTable;
-  readonly factsOf: (agent: string, at: number) => AgentFacts;
+  readonly factsOf: (agent: string) => AgentFacts;
   readonly models: readonly Model[];
 }
 
@@ -56,7 +56,7 @@ class Lens {
 
   loginOf(visit: Visit, crowd = this.crowds.at(visit)): Login {
     const { at, user, provider, address, agent } = visit;
-    const facts = this.#facts.get(agent) ?? this.#factsOf(agent, at);
+    const facts = this.#facts.get(agent) ?? this.#factsOf(agent);
     this.#facts.set(agent, facts);
     return {
       at,

@@ -149,7 +149,7 @@ export async function discover(
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { address, agent, userId } = sessionContext;
   const context = joinParts(tenantId, identityId, address.text, agent, userId ?? "");
-  const agentFacts = agentFactsOf(agent, call.arrivedAt);
+  const agentFacts = agentFactsOf(agent);
   const session = {
     assessmentId: assessmentIdOf(newId(call.now), identityId),
     agent: agentFacts.kind,

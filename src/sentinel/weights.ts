@@ -5,7 +5,10 @@
  */
 import type { Level } from "./context.ts";
 
-/** Names this set of signals and weights in every answer; raise it with any change of either. */
+/**
+ * Names this set of signals and weights in every answer. Raise it when a signal or a weight changes. How an
+ * agent is classified is not part of it: the class is stored as evidence, so a replay stays exact.
+ */
 export const model = "sentinel-2";
 
 /** Share of sessions that are fraud before anything is known of this one. */

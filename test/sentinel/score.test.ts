@@ -115,10 +115,7 @@ const someOff = fc.subarray([...signalNames]);
 
 describe("the score", () => {
   test("of the document's sample is exactly 0.05 and allowed", () => {
-    const reasons = reasonsFor(
-      { ...calm, agent: agentFactsOf("EnterpriseAgent/1.0", now).kind },
-      [],
-    );
+    const reasons = reasonsFor({ ...calm, agent: agentFactsOf("EnterpriseAgent/1.0").kind }, []);
     expect(reasons).toEqual([]);
     expect(scoreOf(reasons)).toBe(0.05);
     expect(recommendationFor(0.05, { challengeAt: 0.5, denyAt: 0.8 })).toBe("allow");
@@ -192,10 +189,7 @@ describe("the recommendation", () => {
   });
 
   test("for a script behind Tor is to deny", () => {
-    const reasons = reasonsFor(
-      { ...kinds("tor"), agent: agentFactsOf("curl/8.7.1", now).kind },
-      [],
-    );
+    const reasons = reasonsFor({ ...kinds("tor"), agent: agentFactsOf("curl/8.7.1").kind }, []);
     expect(reasons.map(({ signal }) => signal)).toEqual(["tor_exit", "agent_scripted"]);
     expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
   });
