@@ -3,10 +3,10 @@
  * it into KV, local or remote. See `--help` and docs/sentinel-data.md.
  */
 import { type DataSet, type Published, putInForce } from "../src/sentinel/feeds/data-set.ts";
-import type { FeedRecord } from "../src/sentinel/feeds/record.ts";
+import type { FeedRecord } from "../src/sentinel/feeds/feed-record.ts";
 import { type BuiltShard, buildShards } from "../src/sentinel/network/build.ts";
-import { encodeCurrent } from "../src/sentinel/network/current.ts";
-import { isFast } from "../src/sentinel/network/facts.ts";
+import { encodeCurrent } from "../src/sentinel/network/current-data-set.ts";
+import { isFast } from "../src/sentinel/network/network-facts.ts";
 import { buildThreats } from "../src/sentinel/network/threats.ts";
 import { runScript } from "./support/failure.ts";
 import { type ReadFeed, readFeed } from "./support/sentinel-feeds.ts";

@@ -1,7 +1,7 @@
 /** Network data as it is in use, so that an assessment reads and searches a shard. */
 import { buildShards, noGeography } from "../../src/sentinel/network/build.ts";
-import { currentKey, encodeCurrent } from "../../src/sentinel/network/current.ts";
-import type { Feed } from "../../src/sentinel/network/flag-segments.ts";
+import { currentKey, encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
+import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
 import { parseNetwork } from "../../src/sentinel/network/address.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { shardKey } from "../../src/sentinel/network/shard.ts";

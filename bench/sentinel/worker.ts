@@ -2,9 +2,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { realAgents } from "./generator/agent-package.ts";
-import { madeUpNetworks } from "./generator/made-up-networks.ts";
-import { realNetworks } from "./generator/network-packages.ts";
+import { realAgents } from "./generator/real-agents.ts";
+import { madeUpNetworks } from "./generator/synthetic-networks.ts";
+import { realNetworks } from "./generator/real-networks.ts";
 import { asDefined, withHistoryOnly } from "./generator/rates.ts";
 import { allModels } from "./models/all.ts";
 import { runYear } from "./year.ts";

@@ -2,7 +2,7 @@
  * What lists and tables say of addresses, by going through every row for every address: slow, plain,
  * and without any of the service's code but the names of kinds.
  */
-import { type NetworkKind, networkKinds } from "../../src/sentinel/network/facts.ts";
+import { type NetworkKind, networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import type { Columns, Words } from "./network-rows.ts";
 import type { Source } from "./network-sources.ts";
 

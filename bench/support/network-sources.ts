@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
-import type { NetworkKind } from "../../src/sentinel/network/facts.ts";
+import type { NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { Rows } from "./network-rows.ts";
 
 export interface FeedFile {

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { AgentKind } from "./agent.ts";
 import { contextSchema, levels } from "./context.ts";
-import { networkKinds } from "./network/facts.ts";
+import { networkKinds } from "./network/network-facts.ts";
 
 const agentKinds = [
   "empty",

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { AgentPool, type AgentTable } from "../../bench/sentinel/generator/agents.ts";
 import { attackerKinds } from "../../bench/sentinel/generator/attackers.ts";
 import { visitsOfYear } from "../../bench/sentinel/generator/logins.ts";
-import { madeUpNetworks } from "../../bench/sentinel/generator/made-up-networks.ts";
+import { madeUpNetworks } from "../../bench/sentinel/generator/synthetic-networks.ts";
 import {
   neighbourhood,
   prefixOf,

@@ -7,7 +7,7 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
-import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
+import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
 import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
 import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";

@@ -3,7 +3,7 @@ import { mixed, Random } from "../random.ts";
 import type { DeviceKind } from "./agents.ts";
 import type { Provider } from "./networks.ts";
 import { nowOf, type Person, somePerson, type World } from "./people.ts";
-import type { Place } from "./places.ts";
+import type { Place } from "./access-points.ts";
 import { peopleRates, rhythmRates } from "./rates.ts";
 import { daysBeforeEpoch, loginTimes, someLoginCount } from "./rhythm.ts";
 

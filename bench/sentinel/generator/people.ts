@@ -3,7 +3,7 @@ import { publishedCountries, publishedDevices } from "../published.ts";
 import { type Random, Weighted } from "../random.ts";
 import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
 import type { NetworkTable, Provider } from "./networks.ts";
-import { exitAt, homeAt, type Place, phoneAt, workplaceAt } from "./places.ts";
+import { exitAt, homeAt, type Place, phoneAt, workplaceAt } from "./access-points.ts";
 import { networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
 import { type Rhythm, someRhythm } from "./rhythm.ts";
 

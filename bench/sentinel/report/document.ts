@@ -13,7 +13,7 @@ import {
   resultTable,
 } from "./main-tables.ts";
 import { comparisonsOf } from "./outcome.ts";
-import { percent } from "./words.ts";
+import { percent } from "./format.ts";
 import { carriedTable, reauthenticationTable, shippedTable } from "./threshold-tables.ts";
 
 export interface Evaluation {

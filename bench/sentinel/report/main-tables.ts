@@ -6,7 +6,7 @@ import { modelNames } from "../models/all.ts";
 import { type PublishedResult, publishedFreeman, publishedTrained } from "../published.ts";
 import { type Columns, keyOf } from "../results.ts";
 import { type Comparison, comparisonsOf, equalShares, outcomeOf, withHistory } from "./outcome.ts";
-import { attackerNames, between, percent, percentBetween, signed, three } from "./words.ts";
+import { attackerNames, between, percent, percentBetween, signed, three } from "./format.ts";
 
 function publishedFor(
   results: Readonly<Partial<Record<AttackerKind, PublishedResult>>>,

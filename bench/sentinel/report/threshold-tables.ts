@@ -10,7 +10,7 @@ import { publishedReauthentication } from "../published.ts";
 import { type Columns, type Kind, keyOf } from "../results.ts";
 import type { Beginning } from "../year.ts";
 import { caughtShares } from "./outcome.ts";
-import { attackerNames, percent } from "./words.ts";
+import { attackerNames, percent } from "./format.ts";
 
 const compared = ["EXTEND", "Freeman sum", sentinelName];
 

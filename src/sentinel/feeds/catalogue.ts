@@ -2,7 +2,7 @@
  * The public lists that a deployment can have refreshed by the clock (pure). Names are written into
  * configurations: add and remove, but never rename.
  */
-import type { NetworkKind } from "../network/facts.ts";
+import type { NetworkKind } from "../network/network-facts.ts";
 
 export interface CatalogueFeed {
   /** As in SENTINEL_FEEDS and in the list of feeds. */

@@ -1,7 +1,7 @@
 /** Which shards a change of lists concerns (pure). */
 import type { Family } from "../network/address.ts";
 import { flagsWithin } from "../network/build.ts";
-import { type Feed, type FlagSegment, flagSegments } from "../network/flag-segments.ts";
+import { type Feed, type FlagSegment, flagSegments } from "../network/combine-feeds.ts";
 import { positionBits, type ShardId, shardBits } from "../network/shard.ts";
 
 export interface ChangedShard {

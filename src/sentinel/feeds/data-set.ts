@@ -8,10 +8,10 @@
  */
 import { z } from "zod";
 import type { BuiltShard } from "../network/build.ts";
-import { currentKey, type NamedShard } from "../network/current.ts";
+import { currentKey, type NamedShard } from "../network/current-data-set.ts";
 import { isShardKey, keyPrefix, shardKey } from "../network/shard.ts";
-import { type FeedList, feedListKey, serializeFeedList } from "./record.ts";
-import { feedValueKey, feedValuePrefix } from "./value.ts";
+import { type FeedList, feedListKey, serializeFeedList } from "./feed-record.ts";
+import { feedValueKey, feedValuePrefix } from "./feed-value.ts";
 
 export interface KeyValue {
   readonly key: string;

@@ -8,10 +8,10 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { type FeedRecord, neverFetched, withError } from "./record.ts";
+import { type FeedRecord, neverFetched, withError } from "./feed-record.ts";
 import { placeOf } from "./refresh-progress.ts";
-import type { StoredDataSet } from "./stored.ts";
-import { encodeFeedValue, feedValueKey } from "./value.ts";
+import type { StoredDataSet } from "./stored-data-set.ts";
+import { encodeFeedValue, feedValueKey } from "./feed-value.ts";
 
 const hourMs = 60 * 60 * 1000;
 /** The clock comes round every hour, not to the second. */

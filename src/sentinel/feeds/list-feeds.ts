@@ -2,7 +2,7 @@
 import { within } from "../../deadline.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
-import { type FeedList, feedListKey, parseFeedList } from "./record.ts";
+import { type FeedList, feedListKey, parseFeedList } from "./feed-record.ts";
 
 const readTimeoutMs = 2_000;
 

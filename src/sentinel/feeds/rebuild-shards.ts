@@ -3,8 +3,8 @@
  * one, which keeps its network and country; all others stay as they are.
  */
 import { type BuiltShard, built, reflagged, saysSomething } from "../network/build.ts";
-import { digestOf, type NamedShard, namedShards } from "../network/current.ts";
-import type { Feed } from "../network/flag-segments.ts";
+import { digestOf, type NamedShard, namedShards } from "../network/current-data-set.ts";
+import type { Feed } from "../network/combine-feeds.ts";
 import {
   decodeShard,
   type ShardId,
@@ -15,7 +15,7 @@ import {
 import { type ChangedShard, changedShards } from "./changed-shards.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import type { RefreshProgress } from "./refresh-progress.ts";
-import { LostDataError, type StoredDataSet } from "./stored.ts";
+import { LostDataError, type StoredDataSet } from "./stored-data-set.ts";
 
 type DoneShard = RefreshProgress["shards"][number];
 

@@ -6,9 +6,9 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { z } from "zod";
-import { isFast } from "../network/facts.ts";
+import { isFast } from "../network/network-facts.ts";
 import { keyPrefix } from "../network/shard.ts";
-import { type FeedList, type FeedRecord, feedRecordSchema } from "./record.ts";
+import { type FeedList, type FeedRecord, feedRecordSchema } from "./feed-record.ts";
 
 export const pendingKey = `${keyPrefix}pending`;
 

@@ -7,7 +7,7 @@
  * done (pending.ts), so that a run that dies is continued, and not taken for an import that died.
  */
 import { causeOf, log } from "../../log.ts";
-import { encodeCurrent } from "../network/current.ts";
+import { encodeCurrent } from "../network/current-data-set.ts";
 import { configuredFeeds } from "./catalogue.ts";
 import { type DataStore, putInForce } from "./data-set.ts";
 import { type Fetches, fetchDue } from "./fetch-due.ts";
@@ -20,7 +20,7 @@ import {
   parseFeedList,
   serializeFeedList,
   withRecords,
-} from "./record.ts";
+} from "./feed-record.ts";
 import { pendingKey, placeOf, serializeProgress } from "./refresh-progress.ts";
 import {
   type RenewedShards,
@@ -28,8 +28,8 @@ import {
   renewShards,
   renewThreats,
   type Work,
-} from "./renew.ts";
-import { LostDataError, readDataSet, type StoredDataSet } from "./stored.ts";
+} from "./apply-lists.ts";
+import { LostDataError, readDataSet, type StoredDataSet } from "./stored-data-set.ts";
 
 export interface RefreshEnv {
   readonly IP_REPUTATION: KVNamespace;

@@ -3,8 +3,8 @@
  * borders of the shards. Kinds whose lists change within hours are not in it (see threats.ts).
  */
 import type { Family } from "./address.ts";
-import { isFast } from "./facts.ts";
-import { type Feed, type FlagSegment, flagSegments } from "./flag-segments.ts";
+import { isFast } from "./network-facts.ts";
+import { type Feed, type FlagSegment, flagSegments } from "./combine-feeds.ts";
 import { lastUpTo } from "./search.ts";
 import {
   encodeShard,

@@ -9,7 +9,7 @@
  * A line that cannot be read is counted, the first ones are kept with number and reason.
  */
 import { type Address, addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
-import { encodeCountry } from "./facts.ts";
+import { encodeCountry } from "./network-facts.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
 import type { ValueRange } from "./value-segments.ts";
 

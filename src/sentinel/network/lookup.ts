@@ -6,8 +6,8 @@
  */
 import { DeadlineError, within } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
-import { type Current, currentKey, digestOf, openCurrent } from "./current.ts";
-import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./facts.ts";
+import { type Current, currentKey, digestOf, openCurrent } from "./current-data-set.ts";
+import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";
 import { lookupShard, shardKey, shardOf } from "./shard.ts";
 import { threatFlags } from "./threats.ts";
 

@@ -4,7 +4,7 @@
  * as long.
  */
 import type { Family } from "./address.ts";
-import { maxThreatGrade } from "./facts.ts";
+import { maxThreatGrade } from "./network-facts.ts";
 
 const initialCapacity = 1024;
 

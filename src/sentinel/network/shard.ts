@@ -18,7 +18,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
 import type { Address, Family } from "./address.ts";
-import { decodeFacts, type NetworkFacts } from "./facts.ts";
+import { decodeFacts, type NetworkFacts } from "./network-facts.ts";
 
 export interface ShardId {
   readonly family: Family;

@@ -6,8 +6,8 @@
  *   IPv6: first u64 × n (top half of the address), last u64 × n, flags u16 × n
  */
 import type { Address } from "./address.ts";
-import { isFast } from "./facts.ts";
-import { type Feed, flagSegments } from "./flag-segments.ts";
+import { isFast } from "./network-facts.ts";
+import { type Feed, flagSegments } from "./combine-feeds.ts";
 import { lastUpTo } from "./search.ts";
 import { positionBits } from "./shard.ts";
 

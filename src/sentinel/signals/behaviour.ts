@@ -1,6 +1,6 @@
 /** How the session compares with what the identity is known by (pure). */
 
-import { behaviourContributions } from "../behaviour/likelihood.ts";
+import { behaviourContributions } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
 import { counted, type IsOff, type Reason, reason } from "../reason.ts";
 import { weights } from "../weights.ts";

@@ -1,6 +1,6 @@
 /** What lists say of the address (pure). */
 import type { SessionEvidence } from "../evidence.ts";
-import type { NetworkKind } from "../network/facts.ts";
+import type { NetworkKind } from "../network/network-facts.ts";
 import { counted, type IsOff, type Reason, reason } from "../reason.ts";
 import { weights } from "../weights.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { behaviourOf } from "../../../src/sentinel/behaviour/behaviour.ts";
-import { behaviourContributions } from "../../../src/sentinel/behaviour/likelihood.ts";
+import { behaviourContributions } from "../../../src/sentinel/behaviour/attacker-model.ts";
 import { agentLevels, type Context, networkLevels } from "../../../src/sentinel/context.ts";
 import type { BehaviourEvidence } from "../../../src/sentinel/evidence.ts";
 import type { History } from "../../../src/sentinel/history.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { catalogue, configuredFeeds } from "../../../src/sentinel/feeds/catalogue.ts";
-import { isNetworkKind } from "../../../src/sentinel/network/facts.ts";
+import { isNetworkKind } from "../../../src/sentinel/network/network-facts.ts";
 
 describe("The catalogue of feeds", () => {
   it("names every feed once, in a way that a configuration can name it", () => {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
-import { feedListKey, parseFeedList } from "../../../src/sentinel/feeds/record.ts";
-import { feedValueKey } from "../../../src/sentinel/feeds/value.ts";
-import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { feedListKey, parseFeedList } from "../../../src/sentinel/feeds/feed-record.ts";
+import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
+import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { shardKey } from "../../../src/sentinel/network/shard.ts";
 import { address, NOW, WatchedStore } from "../network/support.ts";

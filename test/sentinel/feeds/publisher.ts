@@ -9,9 +9,9 @@ import {
   feedListKey,
   neverFetched,
   parseFeedList,
-} from "../../../src/sentinel/feeds/record.ts";
+} from "../../../src/sentinel/feeds/feed-record.ts";
 import { type RefreshLimits, refreshFeeds } from "../../../src/sentinel/feeds/refresh.ts";
-import { encodeFeedValue } from "../../../src/sentinel/feeds/value.ts";
+import { encodeFeedValue } from "../../../src/sentinel/feeds/feed-value.ts";
 import { parseAddress, parseNetwork } from "../../../src/sentinel/network/address.ts";
 import { buildShards, type Geography, noGeography } from "../../../src/sentinel/network/build.ts";
 import {
@@ -19,8 +19,12 @@ import {
   encodeCurrent,
   namedShards,
   openCurrent,
-} from "../../../src/sentinel/network/current.ts";
-import { encodeCountry, isFast, type NetworkKind } from "../../../src/sentinel/network/facts.ts";
+} from "../../../src/sentinel/network/current-data-set.ts";
+import {
+  encodeCountry,
+  isFast,
+  type NetworkKind,
+} from "../../../src/sentinel/network/network-facts.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { buildThreats } from "../../../src/sentinel/network/threats.ts";

@@ -9,8 +9,12 @@ import {
   reflagged,
   slowFeeds,
 } from "../../../src/sentinel/network/build.ts";
-import { isFast, type NetworkFacts, networkKinds } from "../../../src/sentinel/network/facts.ts";
-import { type Feed, flagSegments } from "../../../src/sentinel/network/flag-segments.ts";
+import {
+  isFast,
+  type NetworkFacts,
+  networkKinds,
+} from "../../../src/sentinel/network/network-facts.ts";
+import { type Feed, flagSegments } from "../../../src/sentinel/network/combine-feeds.ts";
 import { decodeShard, shardKey } from "../../../src/sentinel/network/shard.ts";
 import {
   addressesAround,

@@ -6,7 +6,7 @@ import {
   type NamedShard,
   namedShards,
   openCurrent,
-} from "../../../src/sentinel/network/current.ts";
+} from "../../../src/sentinel/network/current-data-set.ts";
 import { buildThreats, threatFlags } from "../../../src/sentinel/network/threats.ts";
 import { address, feed, NOW } from "./support.ts";
 

@@ -1,7 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Address, Family } from "../../../src/sentinel/network/address.ts";
-import { decodeFacts, encodeCountry, encodeFlags } from "../../../src/sentinel/network/facts.ts";
+import {
+  decodeFacts,
+  encodeCountry,
+  encodeFlags,
+} from "../../../src/sentinel/network/network-facts.ts";
 import {
   decodeShard,
   encodeShard,

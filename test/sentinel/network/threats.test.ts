@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Address, Family } from "../../../src/sentinel/network/address.ts";
-import { encodeCurrent, openCurrent } from "../../../src/sentinel/network/current.ts";
-import { decodeFacts, isFast, networkKinds } from "../../../src/sentinel/network/facts.ts";
-import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
+import { encodeCurrent, openCurrent } from "../../../src/sentinel/network/current-data-set.ts";
+import { decodeFacts, isFast, networkKinds } from "../../../src/sentinel/network/network-facts.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { buildThreats, threatFlags } from "../../../src/sentinel/network/threats.ts";
 import { addressesAround, naiveFeeds, scanFeeds, toFeeds } from "./naive.ts";
 import { address, feed, NOW } from "./support.ts";

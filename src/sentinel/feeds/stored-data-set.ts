@@ -1,12 +1,12 @@
 /** The data set in force, as a refresh finds it. */
-import { type Current, currentKey, openCurrent } from "../network/current.ts";
-import type { NetworkKind } from "../network/facts.ts";
-import type { Feed } from "../network/flag-segments.ts";
+import { type Current, currentKey, openCurrent } from "../network/current-data-set.ts";
+import type { NetworkKind } from "../network/network-facts.ts";
+import type { Feed } from "../network/combine-feeds.ts";
 import { keyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./record.ts";
+import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./feed-record.ts";
 import { baseOf, type RefreshProgress, parseProgress, pendingKey } from "./refresh-progress.ts";
-import { decodeFeedValue, feedValueKey } from "./value.ts";
+import { decodeFeedValue, feedValueKey } from "./feed-value.ts";
 
 /**
  * A part of the data set is gone or damaged, and what is made without it would be wrong. Only an import

@@ -3,7 +3,7 @@
  * which ranges of each feed the data set in force was made of.
  */
 import { z } from "zod";
-import { networkKinds } from "../network/facts.ts";
+import { networkKinds } from "../network/network-facts.ts";
 import { keyPrefix } from "../network/shard.ts";
 
 export const feedListKey = `${keyPrefix}feeds`;

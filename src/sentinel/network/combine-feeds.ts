@@ -7,7 +7,7 @@
  * counts, because a feed that repeats itself is not a second source.
  */
 import type { Family } from "./address.ts";
-import { encodeFlags, maxThreatGrade, type NetworkKind } from "./facts.ts";
+import { encodeFlags, maxThreatGrade, type NetworkKind } from "./network-facts.ts";
 import type { FeedRanges } from "./ranges.ts";
 
 export interface Feed {

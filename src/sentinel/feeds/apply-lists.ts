@@ -1,13 +1,13 @@
 /** What a refresh makes of the lists it took: new shards, and a new table of threats. */
-import { type NamedShard, namedShards } from "../network/current.ts";
-import type { Feed } from "../network/flag-segments.ts";
+import { type NamedShard, namedShards } from "../network/current-data-set.ts";
+import type { Feed } from "../network/combine-feeds.ts";
 import { buildThreats, threatTableBytes } from "../network/threats.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import { rebuildShards } from "./rebuild-shards.ts";
-import { type FeedRecord, neverFetched, withError, withRecords } from "./record.ts";
+import { type FeedRecord, neverFetched, withError, withRecords } from "./feed-record.ts";
 import { baseOf, type RefreshProgress, placeOf } from "./refresh-progress.ts";
-import { LostDataError, rangesOf, type StoredDataSet } from "./stored.ts";
-import { feedValueKey } from "./value.ts";
+import { LostDataError, rangesOf, type StoredDataSet } from "./stored-data-set.ts";
+import { feedValueKey } from "./feed-value.ts";
 
 /** What a part of a run works with. */
 export interface Work {
