@@ -6,7 +6,7 @@ import { encodeFeedValue, type FeedValue } from "../../src/sentinel/feeds/feed-v
 import {
   createAsnListParser,
   isAsnList,
-  rangesOfNetworks,
+  findRangesOfNetworks,
 } from "../../src/sentinel/network/asn-list.ts";
 import type { Geography } from "../../src/sentinel/network/build.ts";
 import {
@@ -108,7 +108,7 @@ function createNetworksParser(place: string, { asn }: Geography) {
           `${publicName(place)}: lists networks by number; add --geography or --asn.`,
         );
       }
-      return { ranges: rangesOfNetworks(asns, asn), ...counts };
+      return { ranges: findRangesOfNetworks(asns, asn), ...counts };
     },
   };
 }

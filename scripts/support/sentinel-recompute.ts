@@ -3,8 +3,8 @@ import { z } from "zod";
 import { canonicalDigest } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
-import { recommendationFor, recommendations, scoreOf } from "../../src/sentinel/score.ts";
-import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
+import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
+import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import { model, priorProbability } from "../../src/sentinel/weights.ts";
 import { Failure } from "./failure.ts";
 
@@ -52,9 +52,9 @@ export function recompute(stored: StoredAssessment): Recomputed {
       `${id}: of the model ${stored.model}; this build computes ${model}. Use the build that has it.`,
     );
   }
-  const reasons = reasonsFor(inputs, policy.signals_off);
+  const reasons = findReasons(inputs, policy.signals_off);
   const score = scoreOf(reasons);
-  const recommendation = recommendationFor(score, {
+  const recommendation = recommend(score, {
     challengeAt: policy.challenge_at,
     denyAt: policy.deny_at,
   });

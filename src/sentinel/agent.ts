@@ -36,20 +36,20 @@ const isAutomated = createIsbotFromList(
 );
 
 /** HTTP stacks of phones. They name themselves when the app sets no agent. */
-const appStack = /\b(okhttp|CFNetwork|Dalvik)\//;
+const appStackPattern = /\b(okhttp|CFNetwork|Dalvik)\//;
 /** Clients that isbot finds only by the general patterns that are left out here. */
-const library = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby|nikto)\b|powershell/i;
-const headless = /headless|phantomjs|puppeteer|playwright|selenium|webdriver/i;
+const libraryPattern = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby|nikto)\b|powershell/i;
+const headlessPattern = /headless|phantomjs|puppeteer|playwright|selenium|webdriver/i;
 /** A browser names the system it runs on. A script often claims `Mozilla/5.0` and nothing else. */
-const browser = /^Mozilla\/[45]\.0 \(/i;
-const claimsBrowser = /^Mozilla\//i;
+const browserPattern = /^Mozilla\/[45]\.0 \(/i;
+const browserClaimPattern = /^Mozilla\//i;
 
-function kindOf(agent: string): AgentKind {
-  if (headless.test(agent)) return "headless";
-  if (appStack.test(agent)) return "application";
-  if (isAutomated(agent) || library.test(agent)) return "scripted";
-  if (browser.test(agent)) return contradictsItself(agent) ? "impossible" : "browser";
-  return claimsBrowser.test(agent) ? "scripted" : "application";
+function classifyAgent(agent: string): AgentKind {
+  if (headlessPattern.test(agent)) return "headless";
+  if (appStackPattern.test(agent)) return "application";
+  if (isAutomated(agent) || libraryPattern.test(agent)) return "scripted";
+  if (browserPattern.test(agent)) return contradictsItself(agent) ? "impossible" : "browser";
+  return browserClaimPattern.test(agent) ? "scripted" : "application";
 }
 
 const browserNames: ReadonlySet<string> = new Set(Object.values(Bowser.BROWSER_MAP));
@@ -59,15 +59,15 @@ const systemNames: ReadonlySet<string> = new Set(Object.values(Bowser.OS_MAP));
  * A program names itself first: `Acme/3.2`. The name is stored in plain text, so it must not identify a
  * person or a device: a name with a digit, a space or an @, or without a version, is not taken.
  */
-const program = /^([A-Za-z][A-Za-z._-]{0,39})\/v?(\d{1,4})(?!\d)/;
+const programPattern = /^([A-Za-z][A-Za-z._-]{0,39})\/v?(\d{1,4})(?!\d)/;
 
-function programOf(agent: string): string | null {
-  const [, name, major] = program.exec(agent) ?? [];
+function parseProgram(agent: string): string | null {
+  const [, name, major] = programPattern.exec(agent) ?? [];
   return name === undefined ? null : `${name} ${major}`;
 }
 
 /** Only names that bowser lists: any other name is text that the client chose. */
-function knownBrowser(name: string, version: string | undefined): string | null {
+function listedBrowserOf(name: string, version: string | undefined): string | null {
   if (!browserNames.has(name)) return null;
   const major = /^\d{1,4}(?!\d)/.exec(version ?? "")?.[0];
   return major === undefined ? name : `${name} ${major}`;
@@ -87,10 +87,10 @@ export function agentFactsOf(text: string): AgentFacts {
   const system = parser.getOSName();
   const os = systemNames.has(system) ? system : null;
   return {
-    kind: kindOf(agent),
-    browser: claimsBrowser.test(agent)
-      ? knownBrowser(parser.getBrowserName(), parser.getBrowserVersion())
-      : programOf(agent),
+    kind: classifyAgent(agent),
+    browser: browserClaimPattern.test(agent)
+      ? listedBrowserOf(parser.getBrowserName(), parser.getBrowserVersion())
+      : parseProgram(agent),
     os,
     device: deviceOf(parser.getPlatformType(), os),
   };

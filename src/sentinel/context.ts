@@ -37,7 +37,7 @@ function familyOf(browser: string | null): string | null {
 }
 
 /** The value of a level as text, for comparison and as a key; null: not known. */
-export function valueAt(context: Context, level: Level): string | null {
+export function levelValueOf(context: Context, level: Level): string | null {
   const value = level === "family" ? familyOf(context.browser) : context[level];
   return value === null ? null : String(value);
 }

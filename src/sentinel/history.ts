@@ -25,38 +25,43 @@ export type History = readonly KnownSession[];
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** Six months: people move, and what they were is nobody's business any more. */
-export const memoryMs = 183 * dayMs;
+export const maxSessionAgeMs = 183 * dayMs;
 /** A login that takes longer than a day is another login. */
-export const unconfirmedMs = dayMs;
+export const maxUnconfirmedAgeMs = dayMs;
 const maxUnconfirmed = 50;
 /** Confirmed sessions an identity is known by, the newest. */
-export const maxKept: Readonly<Record<Verdict, number>> = { legitimate: 100, fraud: 20 };
+export const maxSessions: Readonly<Record<Verdict, number>> = { legitimate: 100, fraud: 20 };
 
-function newest(history: History, verdict: Verdict | null, since: number, most: number): History {
+function selectNewest(
+  history: History,
+  verdict: Verdict | null,
+  since: number,
+  most: number,
+): History {
   return history.filter((known) => known.verdict === verdict && known.at > since).slice(-most);
 }
 
 /** What is worth keeping at that time, within its bounds. */
-export function kept(history: History, now: number): History {
+export function pruneHistory(history: History, now: number): History {
   return [
-    ...newest(history, "legitimate", now - memoryMs, maxKept.legitimate),
-    ...newest(history, "fraud", now - memoryMs, maxKept.fraud),
-    ...newest(history, null, now - unconfirmedMs, maxUnconfirmed),
+    ...selectNewest(history, "legitimate", now - maxSessionAgeMs, maxSessions.legitimate),
+    ...selectNewest(history, "fraud", now - maxSessionAgeMs, maxSessions.fraud),
+    ...selectNewest(history, null, now - maxUnconfirmedAgeMs, maxUnconfirmed),
   ].toSorted((left, right) => left.at - right.at);
 }
 
 /** The history with this session in it, in the place of what was known under its id. */
-export function withSession(history: History, session: KnownSession, now: number): History {
+export function addSession(history: History, session: KnownSession, now: number): History {
   const others = history.filter(({ id }) => id !== session.id);
-  return kept(
+  return pruneHistory(
     [...others, session].toSorted((left, right) => left.at - right.at),
     now,
   );
 }
 
 /** The confirmed sessions up to that time. */
-export function confirmed(history: History, verdict: Verdict, now: number): History {
+export function selectByVerdict(history: History, verdict: Verdict, now: number): History {
   return history.filter(
-    (known) => known.verdict === verdict && known.at > now - memoryMs && known.at <= now,
+    (known) => known.verdict === verdict && known.at > now - maxSessionAgeMs && known.at <= now,
   );
 }

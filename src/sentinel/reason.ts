@@ -39,11 +39,11 @@ export interface Reason {
 /** Says whether a tenant has switched a signal off. */
 export type IsOff = (signal: SignalName) => boolean;
 
-export function reason(signal: SignalName, contribution: number, detail: string): Reason {
+export function createReason(signal: SignalName, contribution: number, detail: string): Reason {
   return { signal, contribution, detail };
 }
 
 /** "1 code", "2 codes". */
-export function counted(count: number, one: string, many = `${one}s`): string {
+export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }

@@ -23,7 +23,7 @@ export function scoreOf(reasons: readonly Pick<Reason, "contribution">[]): numbe
 }
 
 /** @param challengeAt and denyAt: scores from which on, 0 to 1 */
-export function recommendationFor(
+export function recommend(
   score: number,
   { challengeAt, denyAt }: { readonly challengeAt: number; readonly denyAt: number },
 ): Recommendation {

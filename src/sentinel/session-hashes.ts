@@ -24,7 +24,7 @@ export function isWiderThanBlock({ family, first, last }: Network): boolean {
 }
 
 /** @param part what the text is, so that equal texts of two kinds differ */
-export function sessionHash(
+export function hashSessionPart(
   key: Uint8Array,
   tenantId: string,
   part: "address" | "prefix" | "agent" | "list_entry" | "identity",

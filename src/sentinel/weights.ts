@@ -96,18 +96,18 @@ interface Attacker {
   readonly keepsHours: boolean;
 }
 
-const ignorantOfAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
+const knowsNoAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
 const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
 
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   ignorant: {
     share: 0.3,
-    imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...ignorantOfAgent },
+    imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...knowsNoAgent },
     keepsHours: false,
   },
   sameCountry: {
     share: 0.2,
-    imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...ignorantOfAgent },
+    imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...knowsNoAgent },
     keepsHours: false,
   },
   imitator: {
@@ -122,7 +122,7 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   },
   housemate: {
     share: 0.03,
-    imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...ignorantOfAgent },
+    imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...knowsNoAgent },
     keepsHours: true,
   },
 };
@@ -131,16 +131,16 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
  * How likely somebody has a value by chance: `usual` before a population is known, never more than
  * `most`, because attackers come from everywhere, whatever the tenant's users do.
  */
-export const chance: Readonly<Record<Level, { readonly usual: number; readonly most: number }>> = {
-  country: { usual: 0.3, most: 0.6 },
-  asn: { usual: 0.2, most: 0.5 },
-  prefix: { usual: 0.01, most: 0.01 },
-  address: { usual: 0.02, most: 0.02 },
-  device: { usual: 0.45, most: 0.8 },
-  os: { usual: 0.5, most: 0.85 },
-  family: { usual: 0.5, most: 0.85 },
-  browser: { usual: 0.3, most: 0.6 },
-  agent: { usual: 0.2, most: 0.2 },
+export const chance: Readonly<Record<Level, { readonly assumed: number; readonly max: number }>> = {
+  country: { assumed: 0.3, max: 0.6 },
+  asn: { assumed: 0.2, max: 0.5 },
+  prefix: { assumed: 0.01, max: 0.01 },
+  address: { assumed: 0.02, max: 0.02 },
+  device: { assumed: 0.45, max: 0.8 },
+  os: { assumed: 0.5, max: 0.85 },
+  family: { assumed: 0.5, max: 0.85 },
+  browser: { assumed: 0.3, max: 0.6 },
+  agent: { assumed: 0.2, max: 0.2 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -155,22 +155,22 @@ export const newness: Readonly<
   Record<
     Level,
     {
-      readonly atOnce: number;
-      readonly inTheEnd: number;
+      readonly immediate: number;
+      readonly longTerm: number;
       readonly halfwayMs: number;
       readonly fewLogins: number;
     }
   >
 > = {
-  country: { atOnce: 0.01, inTheEnd: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
-  asn: { atOnce: 0.03, inTheEnd: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
-  prefix: { atOnce: 0.08, inTheEnd: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
-  address: { atOnce: 0.08, inTheEnd: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
-  device: { atOnce: 0.03, inTheEnd: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
-  os: { atOnce: 0.01, inTheEnd: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
-  family: { atOnce: 0.02, inTheEnd: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
-  browser: { atOnce: 0.02, inTheEnd: 0.6, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
-  agent: { atOnce: 0.02, inTheEnd: 0.25, halfwayMs: 30 * dayMs, fewLogins: 0.1 },
+  country: { immediate: 0.01, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
+  asn: { immediate: 0.03, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
+  prefix: { immediate: 0.08, longTerm: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  address: { immediate: 0.08, longTerm: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
+  device: { immediate: 0.03, longTerm: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
+  os: { immediate: 0.01, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  family: { immediate: 0.02, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  browser: { immediate: 0.02, longTerm: 0.6, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
+  agent: { immediate: 0.02, longTerm: 0.25, halfwayMs: 30 * dayMs, fewLogins: 0.1 },
 };
 
 /**
@@ -190,7 +190,7 @@ export const behaviourBounds = {
   /** A rare value of the user is no stronger evidence than this many times the chance of it. */
   maxCommonness: 4,
   /** No evidence about habits alone may outweigh everything else. */
-  least: -4,
-  most: 5,
-  hour: 0.7,
+  min: -4,
+  max: 5,
+  maxHour: 0.7,
 } as const;

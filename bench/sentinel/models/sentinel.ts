@@ -11,14 +11,14 @@ import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
 import { defaultPolicy } from "../../../src/tenancy/policy.ts";
 import type { AssessmentRecord } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
-import { type History, withSession } from "../../../src/sentinel/history.ts";
+import { type History, addSession } from "../../../src/sentinel/history.ts";
 import {
   type ConfirmedSession,
   type Population,
-  populationNear,
-  populationOf,
+  narrowPopulation,
+  countPopulation,
 } from "../../../src/sentinel/population/population.ts";
-import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import type { SignalName } from "../../../src/sentinel/reason.ts";
 import { priorProbability } from "../../../src/sentinel/weights.ts";
 import type { Login, Model } from "../login.ts";
@@ -72,7 +72,7 @@ class Course {
     const { record, state } = this.#assess(login, known, this.#population);
     const context = contextOf(login);
     const session = { id: record.id, at: login.at, verdict: "legitimate", context } as const;
-    const history = withSession(known.history, session, login.at);
+    const history = addSession(known.history, session, login.at);
     this.#identities.set(login.user, { state, history });
     this.#sessions.push({
       identityId: String(login.user),
@@ -105,7 +105,7 @@ class Course {
     const surroundings = {
       context,
       network: { address: "", prefix: "", facts: null, reservedRange: null, tenantList: null },
-      population: population === null ? null : populationNear(population, context),
+      population: population === null ? null : narrowPopulation(population, context),
       populationUnread: false,
       crowd: login.crowd,
       degraded: [],
@@ -129,7 +129,7 @@ class Course {
   #publish(at: number): void {
     if (at - this.#publishedAt < publishedEveryMs) return;
     this.#sessions = this.#sessions.filter((session) => session.at > at - countedMs);
-    this.#population = populationOf(this.#sessions.slice(-maxSessions), at);
+    this.#population = countPopulation(this.#sessions.slice(-maxSessions), at);
     this.#publishedAt = at;
   }
 }
@@ -175,7 +175,7 @@ export function sentinelModels(): Model[] {
     },
     score(login) {
       const { evidence } = course.recordOf(login, population);
-      const reasons = reasonsFor(evidence, off);
+      const reasons = findReasons(evidence, off);
       return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
     },
   }));

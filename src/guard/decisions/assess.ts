@@ -2,8 +2,8 @@
 import { canonicalDigest } from "../../crypto/canonical.ts";
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { AssessmentRecord, RiskPolicy } from "../../sentinel/assessment.ts";
-import { behaviourOf } from "../../sentinel/behaviour/behaviour.ts";
-import { travelBetween } from "../../sentinel/behaviour/travel.ts";
+import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
+import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
   type Crowd,
@@ -13,10 +13,10 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { confirmed, type History, withSession } from "../../sentinel/history.ts";
+import { selectByVerdict, type History, addSession } from "../../sentinel/history.ts";
 import type { Population } from "../../sentinel/population/population.ts";
-import { recommendationFor, scoreOf } from "../../sentinel/score.ts";
-import { reasonsFor } from "../../sentinel/signals/reasons.ts";
+import { recommend, scoreOf } from "../../sentinel/score.ts";
+import { findReasons } from "../../sentinel/signals/reasons.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
 import { refuse } from "./refusals.ts";
@@ -87,7 +87,7 @@ function evidenceOf(
   { context, network, population, crowd }: Surroundings,
   history: History,
 ): SessionEvidence {
-  const known = confirmed(history, "legitimate", now);
+  const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
     context,
@@ -96,15 +96,15 @@ function evidenceOf(
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
     identity: identityEvidence(state, now),
-    behaviour: behaviourOf(known, context, population, now),
+    behaviour: compareWithHistory(known, context, population, now),
     travel:
       last === undefined || context.placeHidden
         ? null
-        : travelBetween(
+        : findImpossibleTravel(
             { country: last.context.country, at: last.at },
             { country: context.country, at: now },
           ),
-    reported: reportedOf(confirmed(history, "fraud", now), context),
+    reported: reportedOf(selectByVerdict(history, "fraud", now), context),
     crowd,
   };
 }
@@ -130,9 +130,9 @@ export function assess(
   }
   const recent = withRecent(state, "assessed", call.now);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
-  const reasons = reasonsFor(evidence, policy.signalsOff);
+  const reasons = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(reasons);
-  const recommendation = recommendationFor(riskScore, policy);
+  const recommendation = recommend(riskScore, policy);
   const { assessmentId: id } = session;
   const assessment: AssessmentRecord = {
     tenantId: state.tenantId,
@@ -163,7 +163,7 @@ export function assess(
       },
     ],
     result: succeeded(assessment),
-    history: withSession(history, assessed, call.now),
+    history: addSession(history, assessed, call.now),
     assessment,
   };
 }

@@ -4,7 +4,7 @@ import { stubFor, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
-import { prefixOf, sessionHash } from "../session-hashes.ts";
+import { prefixOf, hashSessionPart } from "../session-hashes.ts";
 
 /** A login does not wait longer than this for what others do. */
 const timeoutMs = 1_000;
@@ -25,11 +25,11 @@ export async function countAttempt(
   requestId: string,
 ): Promise<Crowd | undefined> {
   try {
-    const prefix = sessionHash(key, tenantId, "prefix", prefixOf(address));
+    const prefix = hashSessionPart(key, tenantId, "prefix", prefixOf(address));
     const watch = stubFor(PREFIXES, `${tenantId}:${prefix}`, location);
-    const hash = sessionHash(key, tenantId, "address", address.text);
+    const hash = hashSessionPart(key, tenantId, "address", address.text);
     // It may be an id that nobody has, and then nothing of it may stay.
-    const identity = sessionHash(key, tenantId, "identity", identityId);
+    const identity = hashSessionPart(key, tenantId, "identity", identityId);
     const crowd = await within(
       timeoutMs,
       watch.count({ address: hash, identityId: identity, now }),

@@ -9,9 +9,9 @@
 
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
-import { type Recommendation, recommendationFor, scoreOf } from "../score.ts";
-import { prefixBits, sessionHash } from "../session-hashes.ts";
-import { reasonsFor } from "../signals/reasons.ts";
+import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import { prefixBits, hashSessionPart } from "../session-hashes.ts";
+import { findReasons } from "../signals/reasons.ts";
 
 export interface DraftPolicy {
   readonly challengeAt: number;
@@ -38,13 +38,13 @@ export interface Draft {
   readonly notReplayable: readonly string[];
 }
 
-function entryOf(key: Uint8Array, tenantId: string, text: string): DraftEntry[] {
+function parseEntry(key: Uint8Array, tenantId: string, text: string): DraftEntry[] {
   const network = parseNetwork(text);
   if (network === undefined) return [];
   const [address = "", length = ""] = network.text.split("/");
-  const entry = sessionHash(key, tenantId, "list_entry", network.text);
+  const entry = hashSessionPart(key, tenantId, "list_entry", network.text);
   const hashAs = (part: "address" | "prefix", named: string): DraftEntry[] => [
-    { text, network, entry, hash: { part, value: sessionHash(key, tenantId, part, named) } },
+    { text, network, entry, hash: { part, value: hashSessionPart(key, tenantId, part, named) } },
   ];
   if (Number(length) === addressBits(network.family)) return hashAs("address", address);
   if (Number(length) === prefixBits[network.family]) return hashAs("prefix", network.text);
@@ -52,8 +52,9 @@ function entryOf(key: Uint8Array, tenantId: string, text: string): DraftEntry[] 
 }
 
 /** @param key ADDRESS_HASH_KEY */
-export function draftOf(key: Uint8Array, tenantId: string, policy: DraftPolicy): Draft {
-  const entries = (list: readonly string[]) => list.flatMap((text) => entryOf(key, tenantId, text));
+export function prepareDraft(key: Uint8Array, tenantId: string, policy: DraftPolicy): Draft {
+  const entries = (list: readonly string[]) =>
+    list.flatMap((text) => parseEntry(key, tenantId, text));
   const lists = { allow: entries(policy.allow), deny: entries(policy.deny) };
   const notReplayable = [...lists.deny, ...lists.allow]
     .filter(({ hash }) => hash === null)
@@ -70,7 +71,7 @@ function covers(outer: Network, inner: Network | undefined): boolean {
   );
 }
 
-function listUnder(
+function findListEntry(
   { lists }: Draft,
   { network: { tenantList, ...hashes } }: SessionEvidence,
 ): SessionEvidence["network"]["tenantList"] {
@@ -95,8 +96,8 @@ export interface Outcome {
 
 /** What the draft would have made of a session. */
 export function replay(draft: Draft, evidence: SessionEvidence): Outcome {
-  const network = { ...evidence.network, tenantList: listUnder(draft, evidence) };
+  const network = { ...evidence.network, tenantList: findListEntry(draft, evidence) };
   const { policy } = draft;
-  const riskScore = scoreOf(reasonsFor({ ...evidence, network }, policy.signalsOff));
-  return { riskScore, recommendation: recommendationFor(riskScore, policy) };
+  const riskScore = scoreOf(findReasons({ ...evidence, network }, policy.signalsOff));
+  return { riskScore, recommendation: recommend(riskScore, policy) };
 }

@@ -13,7 +13,13 @@ import { scanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
-import { type KnownSession, memoryMs, maxKept, type Verdict, verdicts } from "../history.ts";
+import {
+  type KnownSession,
+  maxSessionAgeMs,
+  maxSessions,
+  type Verdict,
+  verdicts,
+} from "../history.ts";
 import type { Recommendation } from "../score.ts";
 import { assessments } from "../tables.ts";
 
@@ -25,19 +31,19 @@ function isAssessment(tenantId: string, id: string): SQL | undefined {
  * For the planner: few rows of a tenant are one identity's, so that it goes by the index of identities
  * and not through all of the tenant in the order of ids.
  */
-function isOf(identityId: string): SQL {
+function isOfIdentity(identityId: string): SQL {
   return sql`unlikely(${assessments.identityId} = ${identityId})`;
 }
 
 /** What a delivery brings, and of which version of the identity it is. */
-export interface Delivered {
+export interface DeliveredIdentity {
   readonly tenantId: string;
   readonly identityId: string;
   readonly version: number;
 }
 
 /** A delivery that comes too late, after a newer one or an erasure, changes nothing any more. */
-function isCurrent({ tenantId, identityId, version }: Delivered): SQL {
+function isCurrent({ tenantId, identityId, version }: DeliveredIdentity): SQL {
   return sql`EXISTS (SELECT 1 FROM ${identities} WHERE ${identities.tenantId} = ${tenantId}
     AND ${identities.id} = ${identityId} AND ${identities.version} = ${version})`;
 }
@@ -45,7 +51,7 @@ function isCurrent({ tenantId, identityId, version }: Delivered): SQL {
 /** After `saveRecord` in the same batch. One that is already there stays as it is. */
 export function insertAssessments(
   db: Database,
-  delivered: Delivered,
+  delivered: DeliveredIdentity,
   records: readonly AssessmentRecord[],
 ): Statement[] {
   if (records.length === 0) return [];
@@ -72,7 +78,7 @@ export function insertAssessments(
 
 export function saveVerdicts(
   db: Database,
-  delivered: Delivered,
+  delivered: DeliveredIdentity,
   records: readonly VerdictRecord[],
 ): Statement[] {
   return records.map(({ assessmentId, verdict, source, at }) =>
@@ -124,12 +130,12 @@ export async function findSessions(
           assessments,
           and(
             eq(assessments.tenantId, tenantId),
-            isOf(identityId),
+            isOfIdentity(identityId),
             eq(assessments.verdict, verdict),
           ),
         )
         .orderBy(desc(assessments.id))
-        .limit(maxKept[verdict]),
+        .limit(maxSessions[verdict]),
     );
   const rows = (await Promise.all(verdicts.map(newest))).flat();
   requireServedHere(rows);
@@ -177,7 +183,7 @@ export interface AssessmentPage {
   readonly nextAfter: string | null;
 }
 
-function wantedOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[] {
+function filterConditionsOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[] {
   const wanted: SQL[] = [];
   if (recommendation !== undefined) wanted.push(eq(assessments.recommendation, recommendation));
   if (verdict === "none") wanted.push(isNull(assessments.verdict));
@@ -197,10 +203,10 @@ export async function listAssessments(
   limit: number,
 ): Promise<AssessmentPage> {
   const conditions: SQL[] = [eq(assessments.tenantId, tenantId)];
-  if (filter.identityId !== undefined) conditions.push(isOf(filter.identityId));
+  if (filter.identityId !== undefined) conditions.push(isOfIdentity(filter.identityId));
   if (filter.fromId !== undefined) conditions.push(gte(assessments.id, filter.fromId));
   for (const id of filter.belowIds) conditions.push(lt(assessments.id, id));
-  const wanted = wantedOf(filter);
+  const wanted = filterConditionsOf(filter);
   const newestFirst = desc(assessments.id);
   const end =
     wanted.length === 0
@@ -222,7 +228,9 @@ export async function listAssessments(
 
 /** Removes what was assessed about an identity. */
 export function deleteAssessments(db: Database, tenantId: string, identityId: string): Statement {
-  return db.delete(assessments).where(and(eq(assessments.tenantId, tenantId), isOf(identityId)));
+  return db
+    .delete(assessments)
+    .where(and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId)));
 }
 
 /**
@@ -230,7 +238,7 @@ export function deleteAssessments(db: Database, tenantId: string, identityId: st
  * identities: a delivery that arrived after the erasure may have left one.
  */
 export async function purgeAssessments(db: Database, now: number): Promise<void> {
-  const oldest = firstIdAt(Math.max(0, now - memoryMs));
+  const oldest = firstIdAt(Math.max(0, now - maxSessionAgeMs));
   const { tenantId, identityId } = assessments;
   const erasedOnes = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
     WHERE ${isErased} AND ${isResident(identities.tenantId)}`;

@@ -34,7 +34,7 @@ type LogRatios = Readonly<Record<AttackerKind, number>>;
 
 const nothingCounted = { count: 0, all: 0 };
 
-function isOfNetwork(level: Level): boolean {
+function isNetworkLevel(level: Level): boolean {
   return networkLevels.some((name) => name === level);
 }
 
@@ -43,15 +43,15 @@ function clamp(value: number, least: number, most: number): number {
 }
 
 /** How likely a real login is new on this level, by its age and number alone. */
-function expectedNewness(level: Level, { logins, sinceLastMs }: BehaviourEvidence): number {
-  const { atOnce, inTheEnd, halfwayMs, fewLogins } = newness[level];
+function estimateNewness(level: Level, { logins, sinceLastMs }: BehaviourEvidence): number {
+  const { immediate: atOnce, longTerm: inTheEnd, halfwayMs, fewLogins } = newness[level];
   const passed = 1 - 2 ** (-sinceLastMs / halfwayMs);
   const unchanged = 1 - (atOnce + (inTheEnd - atOnce) * passed);
   return 1 - (unchanged * logins) / (logins + fewLogins);
 }
 
 /** A share that is assumed, corrected by what was counted. */
-function corrected(assumed: number, weight: number, { count, all }: Counted): number {
+function blend(assumed: number, weight: number, { count, all }: Counted): number {
   return (weight * assumed + count) / (weight + all);
 }
 
@@ -59,25 +59,29 @@ function corrected(assumed: number, weight: number, { count, all }: Counted): nu
  * The same, corrected by what was seen in the population, and then by how restless this user is in
  * the same place: a phone changes its address with every login, a house hardly ever.
  */
-function newnessOf(level: Level, behaviour: BehaviourEvidence, compared?: LevelEvidence): number {
+function correctNewness(
+  level: Level,
+  behaviour: BehaviourEvidence,
+  compared?: LevelEvidence,
+): number {
   const { novelty, ownNovelty } = compared ?? {
     novelty: nothingCounted,
     ownNovelty: nothingCounted,
   };
-  const usual = corrected(expectedNewness(level, behaviour), trust.novelty, novelty);
+  const usual = blend(estimateNewness(level, behaviour), trust.novelty, novelty);
   const { minNewness, maxNewness } = behaviourBounds;
-  const weight = isOfNetwork(level) ? trust.ownNovelty.network : trust.ownNovelty.agent;
-  return clamp(corrected(usual, weight, ownNovelty), minNewness, maxNewness);
+  const weight = isNetworkLevel(level) ? trust.ownNovelty.network : trust.ownNovelty.agent;
+  return clamp(blend(usual, weight, ownNovelty), minNewness, maxNewness);
 }
 
 /** How likely somebody drawn from the population has the value, or one of those seen. */
-function chanceShare(level: Level, evidence?: LevelEvidence): number {
-  const { usual, most } = chance[level];
-  return Math.min(most, corrected(usual, trust.shares, evidence?.population ?? nothingCounted));
+function estimateChance(level: Level, evidence?: LevelEvidence): number {
+  const { assumed: usual, max: most } = chance[level];
+  return Math.min(most, blend(usual, trust.shares, evidence?.population ?? nothingCounted));
 }
 
 /** Down one hierarchy, for one kind of attacker. */
-function logRatio(
+function computeLogRatio(
   hierarchy: readonly Level[],
   compared: readonly LevelEvidence[],
   behaviour: BehaviourEvidence,
@@ -90,8 +94,8 @@ function logRatio(
   for (const level of hierarchy) {
     const evidence = compared.find((candidate) => candidate.level === level);
     const imitates = attackers[kind].imitates[level];
-    const known = skippedKnown * (1 - newnessOf(level, behaviour, evidence));
-    const share = chanceShare(level, evidence);
+    const known = skippedKnown * (1 - correctNewness(level, behaviour, evidence));
+    const share = estimateChance(level, evidence);
     if (evidence === undefined) {
       skippedHit *= imitates + (1 - imitates) * share;
       skippedKnown = known;
@@ -109,7 +113,7 @@ function logRatio(
   return log;
 }
 
-function ratiosOf(ratio: (kind: AttackerKind) => number): LogRatios {
+function mapKinds(ratio: (kind: AttackerKind) => number): LogRatios {
   return {
     ignorant: ratio("ignorant"),
     sameCountry: ratio("sameCountry"),
@@ -120,7 +124,7 @@ function ratiosOf(ratio: (kind: AttackerKind) => number): LogRatios {
 }
 
 /** Log of the ratio of the whole mixture to the user. */
-function mixed(...parts: readonly LogRatios[]): number {
+function mixKinds(...parts: readonly LogRatios[]): number {
   const sum = attackerKinds.reduce((total, kind) => {
     const log = parts.reduce((added, part) => added + part[kind], 0);
     return total + attackers[kind].share * Math.exp(log);
@@ -129,28 +133,34 @@ function mixed(...parts: readonly LogRatios[]): number {
 }
 
 /** A user keeps to own hours as far as the history shows; only who imitates them does too. */
-function hourRatio(hour: BehaviourEvidence["hour"], logins: number, kind: AttackerKind): number {
+function computeHourRatio(
+  hour: BehaviourEvidence["hour"],
+  logins: number,
+  kind: AttackerKind,
+): number {
   const own = (logins * hour.own + trust.hours * hour.population) / (logins + trust.hours);
   return attackers[kind].keepsHours ? 0 : Math.log(hour.population / own);
 }
 
 /** @param off parts that are not asked */
-export function behaviourContributions(
+export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly (keyof BehaviourContributions)[] = [],
 ): BehaviourContributions {
-  const silent = ratiosOf(() => 0);
+  const silent = mapKinds(() => 0);
   const part = (name: keyof BehaviourContributions, ratio: (kind: AttackerKind) => number) =>
-    off.includes(name) ? silent : ratiosOf(ratio);
+    off.includes(name) ? silent : mapKinds(ratio);
   const network = part("network", (kind) =>
-    logRatio(networkLevels, behaviour.network, behaviour, kind),
+    computeLogRatio(networkLevels, behaviour.network, behaviour, kind),
   );
-  const agent = part("agent", (kind) => logRatio(agentLevels, behaviour.agent, behaviour, kind));
-  const hour = part("hour", (kind) => hourRatio(behaviour.hour, behaviour.logins, kind));
-  const ofNetwork = mixed(network);
-  const ofBoth = mixed(network, agent);
-  const ofAll = mixed(network, agent, hour);
-  const { least, most, hour: maxHour } = behaviourBounds;
+  const agent = part("agent", (kind) =>
+    computeLogRatio(agentLevels, behaviour.agent, behaviour, kind),
+  );
+  const hour = part("hour", (kind) => computeHourRatio(behaviour.hour, behaviour.logins, kind));
+  const ofNetwork = mixKinds(network);
+  const ofBoth = mixKinds(network, agent);
+  const ofAll = mixKinds(network, agent, hour);
+  const { min: least, max: most, maxHour: maxHour } = behaviourBounds;
   return {
     network: clamp(ofNetwork, least, most),
     agent: clamp(ofBoth - ofNetwork, least, most),

@@ -55,17 +55,17 @@ UY -33 -56 350|UZ 41 64 850|VA 42 12 20|VC 13 -61 80|VE 8 -66 950|VG 18 -65 70|V
 VN 16 107 950|VU -16 167 550|WF -14 -177 200|WS -14 -172 120|XK 43 21 100|YE 15 48 800|YT -13 45 50
 ZA -29 25 1000|ZM -14 28 800|ZW -19 30 500`;
 
-const places = new Map<string, readonly Coordinates[]>();
+const coordinatesByCountry = new Map<string, readonly Coordinates[]>();
 for (const line of table.trim().split(/[|\n]/)) {
   const [code = "", ...numbers] = line.split(" ");
   const [latitude = 0, longitude = 0, radiusKm = 0] = numbers.map(Number);
-  places.set(code, [...coordinatesOf(code), { latitude, longitude, radiusKm }]);
+  coordinatesByCountry.set(code, [...coordinatesOf(code), { latitude, longitude, radiusKm }]);
 }
 
 /** @param country ISO 3166-1 alpha-2, capitals; nothing for any other text */
 export function coordinatesOf(country: string): readonly Coordinates[] {
-  return places.get(country) ?? [];
+  return coordinatesByCountry.get(country) ?? [];
 }
 
 /** Every country that has a place. */
-export const countriesWithPlace: readonly string[] = [...places.keys()];
+export const countriesWithCoordinates: readonly string[] = [...coordinatesByCountry.keys()];

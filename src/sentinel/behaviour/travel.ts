@@ -6,9 +6,9 @@
 import { type Coordinates, coordinatesOf } from "./country-coordinates.ts";
 
 /** Faster than any airliner, door to door. */
-const fastestKmPerHour = 1_000;
+const maxSpeedKmPerHour = 1_000;
 /** Nearer than this the lists, and exits of networks beyond a border, are not good enough to tell. */
-const nearestKm = 300;
+const minDistanceConsideredKm = 300;
 
 const earthRadiusKm = 6_371;
 const msPerHour = 60 * 60 * 1000;
@@ -27,26 +27,26 @@ export interface Travel {
   readonly hours: number;
 }
 
-function radians(degrees: number): number {
+function toRadians(degrees: number): number {
   return (degrees * Math.PI) / 180;
 }
 
 /** Along the great circle (haversine). */
-function distanceKm(from: Coordinates, to: Coordinates): number {
-  const north = Math.sin(radians(to.latitude - from.latitude) / 2);
-  const east = Math.sin(radians(to.longitude - from.longitude) / 2);
-  const narrowing = Math.cos(radians(from.latitude)) * Math.cos(radians(to.latitude));
+function computeDistanceKm(from: Coordinates, to: Coordinates): number {
+  const north = Math.sin(toRadians(to.latitude - from.latitude) / 2);
+  const east = Math.sin(toRadians(to.longitude - from.longitude) / 2);
+  const narrowing = Math.cos(toRadians(from.latitude)) * Math.cos(toRadians(to.latitude));
   const chord = north * north + narrowing * east * east;
   return 2 * earthRadiusKm * Math.asin(Math.min(1, Math.sqrt(chord)));
 }
 
 /** Km that lie at least between two countries; 0 for neighbours, undefined for unknown ones. */
-export function minDistanceKm(from: string, to: string): number | undefined {
+export function computeMinDistanceKm(from: string, to: string): number | undefined {
   const [there, here] = [coordinatesOf(from), coordinatesOf(to)];
   if (there.length === 0 || here.length === 0) return undefined;
   if (from === to) return 0;
   const gaps = there.flatMap((one) =>
-    here.map((other) => distanceKm(one, other) - one.radiusKm - other.radiusKm),
+    here.map((other) => computeDistanceKm(one, other) - one.radiusKm - other.radiusKm),
   );
   return Math.max(0, Math.round(Math.min(...gaps)));
 }
@@ -55,12 +55,12 @@ export function minDistanceKm(from: string, to: string): number | undefined {
  * The journey, where nobody can have made it in the time; null where it is possible or not known.
  * Which of the two was first does not matter: clocks differ.
  */
-export function travelBetween(from: Whereabouts, to: Whereabouts): Travel | null {
+export function findImpossibleTravel(from: Whereabouts, to: Whereabouts): Travel | null {
   if (from.country === null || to.country === null) return null;
-  const kilometres = minDistanceKm(from.country, to.country);
-  if (kilometres === undefined || kilometres < nearestKm) return null;
+  const kilometres = computeMinDistanceKm(from.country, to.country);
+  if (kilometres === undefined || kilometres < minDistanceConsideredKm) return null;
   const hours = Math.abs(to.at - from.at) / msPerHour;
-  return kilometres > hours * fastestKmPerHour ? { kilometres, hours } : null;
+  return kilometres > hours * maxSpeedKmPerHour ? { kilometres, hours } : null;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Which shards a change of lists concerns (pure). */
 import type { Family } from "../network/address.ts";
-import { flagsWithin } from "../network/build.ts";
-import { type Feed, type FlagSegment, flagSegments } from "../network/combine-feeds.ts";
+import { sliceFlags } from "../network/build.ts";
+import { type Feed, type FlagSegment, combineFeeds } from "../network/combine-feeds.ts";
 import { positionBits, type ShardId, shardBits } from "../network/shard.ts";
 
 export interface ChangedShard {
@@ -11,7 +11,7 @@ export interface ChangedShard {
 }
 
 /** Shards in which the segments say something. */
-function flaggedShards(family: Family, segments: readonly FlagSegment[]): number[] {
+function findFlaggedShards(family: Family, segments: readonly FlagSegment[]): number[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
   const numbers: number[] = [];
@@ -40,26 +40,26 @@ function areEqual(left: readonly FlagSegment[], right: readonly FlagSegment[]): 
  *
  * @param before undefined: unknown, so every shard that is named counts as changed
  */
-export function changedShards(
+export function findChangedShards(
   named: readonly ShardId[],
   before: readonly Feed[] | undefined,
   after: readonly Feed[],
 ): ChangedShard[] {
   return ([4, 6] as const).flatMap((family) => {
-    const old = before === undefined ? undefined : flagSegments(family, before);
-    const segments = flagSegments(family, after);
+    const old = before === undefined ? undefined : combineFeeds(family, before);
+    const segments = combineFeeds(family, after);
     const candidates = new Set([
       ...(old === undefined
         ? named.filter((shard) => shard.family === family).map(({ number }) => number)
-        : flaggedShards(family, old)),
-      ...flaggedShards(family, segments),
+        : findFlaggedShards(family, old)),
+      ...findFlaggedShards(family, segments),
     ]);
     return [...candidates]
       .toSorted((left, right) => left - right)
       .flatMap((number): ChangedShard[] => {
         const id = { family, number };
-        const flags = flagsWithin(id, segments);
-        const isSame = old !== undefined && areEqual(flagsWithin(id, old), flags);
+        const flags = sliceFlags(id, segments);
+        const isSame = old !== undefined && areEqual(sliceFlags(id, old), flags);
         return isSame ? [] : [{ id, flags }];
       });
   });

@@ -9,7 +9,7 @@
 import { z } from "zod";
 import type { BuiltShard } from "../network/build.ts";
 import { currentKey, type NamedShard } from "../network/current-data-set.ts";
-import { isShardKey, keyPrefix, shardKey } from "../network/shard.ts";
+import { isShardKey, networkKeyPrefix, shardKeyOf } from "../network/shard.ts";
 import { type FeedList, feedListKey, serializeFeedList } from "./feed-record.ts";
 import { feedValueKey, feedValuePrefix } from "./feed-value.ts";
 
@@ -50,14 +50,14 @@ export interface Published {
   readonly complete: boolean;
 }
 
-const retiredKey = `${keyPrefix}retired`;
+const retiredKey = `${networkKeyPrefix}retired`;
 /** Longer than an isolate follows an older data set. */
-const removedAfterMs = 48 * 60 * 60 * 1000;
+const minRetiredMs = 48 * 60 * 60 * 1000;
 
 /** Since when nothing names a key, Unix ms. */
 const retiredSchema = z.record(z.string(), z.int());
 
-function textOf(key: string, text: string): KeyValue {
+function textValueOf(key: string, text: string): KeyValue {
   return { key, bytes: new TextEncoder().encode(text) };
 }
 
@@ -87,13 +87,13 @@ async function removeRetired(
   const before = await readRetired(store);
   const unnamed = [...listed].filter((key) => isNamedByContent(key) && !inUse.has(key));
   const since = (key: string) => before[key] ?? now;
-  const isDue = (key: string) => now - since(key) >= removedAfterMs;
+  const isDue = (key: string) => now - since(key) >= minRetiredMs;
   const gone = new Set(unnamed.filter(isDue).slice(0, maxRemoved));
   const waiting = unnamed.filter((key) => !gone.has(key));
   const retired = Object.fromEntries(waiting.map((key) => [key, since(key)]));
   if (gone.size > 0) await store.remove([...gone]);
   if (JSON.stringify(retired) !== JSON.stringify(before)) {
-    await store.write([textOf(retiredKey, JSON.stringify(retired))], () => {});
+    await store.write([textValueOf(retiredKey, JSON.stringify(retired))], () => {});
   }
   return gone.size;
 }
@@ -110,9 +110,9 @@ export async function putInForce(
   maxWrites: number,
   onProgress: (done: number, of: number) => void,
 ): Promise<Published> {
-  const listed = await store.list(keyPrefix);
+  const listed = await store.list(networkKeyPrefix);
   const missing = shards.flatMap((shard): KeyValue[] => {
-    const key = shardKey(shard, shard.digest);
+    const key = shardKeyOf(shard, shard.digest);
     return shard.bytes === undefined || listed.has(key) ? [] : [{ key, bytes: shard.bytes }];
   });
   const allowed = missing.slice(0, maxWrites);
@@ -124,9 +124,9 @@ export async function putInForce(
     .filter(({ key }) => !listed.has(key));
   await store.write(values, () => {});
   await store.write([{ key: currentKey, bytes: current }], () => {});
-  await store.write([textOf(feedListKey, serializeFeedList(list))], () => {});
+  await store.write([textValueOf(feedListKey, serializeFeedList(list))], () => {});
   const inUse = new Set([
-    ...shards.map((shard) => shardKey(shard, shard.digest)),
+    ...shards.map((shard) => shardKeyOf(shard, shard.digest)),
     ...list.feeds.flatMap(({ name, value }) => (value === null ? [] : feedValueKey(name, value))),
   ]);
   return {

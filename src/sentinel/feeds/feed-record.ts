@@ -4,9 +4,9 @@
  */
 import { z } from "zod";
 import { networkKinds } from "../network/network-facts.ts";
-import { keyPrefix } from "../network/shard.ts";
+import { networkKeyPrefix } from "../network/shard.ts";
 
-export const feedListKey = `${keyPrefix}feeds`;
+export const feedListKey = `${networkKeyPrefix}feeds`;
 
 /** Kinds of network, and the two tables of geography. */
 export const feedKinds = [...networkKinds, "asn", "country"] as const;
@@ -54,7 +54,7 @@ export function parseFeedList(text: string): FeedList | undefined {
 }
 
 /** A feed of which nothing is in force; listed so that the error of its first fetch is seen. */
-export function neverFetched(
+export function emptyRecordOf(
   feed: Pick<FeedRecord, "name" | "kind" | "source" | "licence" | "format">,
 ): FeedRecord {
   return {
@@ -75,12 +75,12 @@ export function neverFetched(
 }
 
 /** @param now Unix ms */
-export function withError(record: FeedRecord, reason: string, now: number): FeedRecord {
+export function addError(record: FeedRecord, reason: string, now: number): FeedRecord {
   return { ...record, lastError: { at: now, reason } };
 }
 
 /** The records, with those of the same name replaced and new ones added. */
-export function withRecords(
+export function mergeRecords(
   records: readonly FeedRecord[],
   newer: readonly FeedRecord[],
 ): FeedRecord[] {

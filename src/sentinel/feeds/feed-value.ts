@@ -12,7 +12,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
 import type { Family } from "../network/address.ts";
 import { FeedRanges } from "../network/ranges.ts";
-import { digestBytes, keyPrefix } from "../network/shard.ts";
+import { digestBytes, networkKeyPrefix } from "../network/shard.ts";
 
 /** "EIPF" */
 const magic = 0x45495046;
@@ -20,7 +20,7 @@ const format = 1;
 const headerBytes = 20;
 const rangeBytes: Readonly<Record<Family, number>> = { 4: 9, 6: 17 };
 
-export const feedValuePrefix = `${keyPrefix}feed/`;
+export const feedValuePrefix = `${networkKeyPrefix}feed/`;
 
 export function feedValueKey(name: string, digest: string): string {
   return `${feedValuePrefix}${name}/${digest}`;

@@ -8,8 +8,8 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { type FeedRecord, neverFetched, withError } from "./feed-record.ts";
-import { placeOf } from "./refresh-progress.ts";
+import { type FeedRecord, emptyRecordOf, addError } from "./feed-record.ts";
+import { destinationOf } from "./refresh-progress.ts";
 import type { StoredDataSet } from "./stored-data-set.ts";
 import { encodeFeedValue, feedValueKey } from "./feed-value.ts";
 
@@ -46,11 +46,16 @@ export async function fetchDue(
     if (known !== undefined && now - known.fetchedAt < feed.refreshHours * hourMs - slackMs)
       continue;
     // The shards are being made of lists fetched earlier; theirs are asked for again after that.
-    if (pending !== undefined && pending.feeds.length > 0 && placeOf(feed) === "shards") continue;
+    if (pending !== undefined && pending.feeds.length > 0 && destinationOf(feed) === "shards")
+      continue;
     try {
       const etag = known === undefined ? null : etagOf(feed, known, keys);
       const rows = known?.rows ?? 0;
-      if (known !== undefined && known.value !== null && placeOf(known) !== placeOf(feed)) {
+      if (
+        known !== undefined &&
+        known.value !== null &&
+        destinationOf(known) !== destinationOf(feed)
+      ) {
         throw new FeedRefusal(`a feed of that name and kind ${known.kind} was imported`);
       }
       const fetched = await fetchFeed(fetcher, feed.address, { etag, rows }, limits);
@@ -70,7 +75,7 @@ export async function fetchDue(
       }
     } catch (error) {
       if (!(error instanceof FeedRefusal)) throw error;
-      refused.push(withError(known ?? neverFetched(sourceOf(feed)), error.message, now));
+      refused.push(addError(known ?? emptyRecordOf(sourceOf(feed)), error.message, now));
     }
   }
   return { confirmed, accepted, refused, values };

@@ -20,9 +20,9 @@ export const fetchLimits: FetchLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024
 /** Longer lists do not fit into the memory of a Worker beside the others; the longest has 120,000. */
 const maxRows = 300_000;
 /** A list does not lose more than this part of itself between two days, but half a file does. */
-const minPartKept = 0.5;
+const minShareOfRows = 0.5;
 /** A list has a bad line now and then; an error page has nothing else. */
-const maxPartBad = 0.5;
+const maxShareSkipped = 0.5;
 const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
@@ -36,7 +36,7 @@ export interface FetchedFeed {
   readonly etag: string | null;
 }
 
-interface Known {
+interface KnownText {
   /** Of the text that is known; null: the whole list is wanted. */
   readonly etag: string | null;
   readonly rows: number;
@@ -49,14 +49,14 @@ interface Known {
 export async function fetchFeed(
   fetcher: FeedFetcher,
   address: string,
-  known: Known,
+  known: KnownText,
   limits: FetchLimits = fetchLimits,
 ): Promise<FetchedFeed | undefined> {
   const abort = new AbortController();
   try {
     const work = download(fetcher, address, known.etag, abort.signal, limits.maxBytes);
     const fetched = await within(limits.timeoutMs, work);
-    if (fetched !== undefined) judge(fetched.parsed, known.rows);
+    if (fetched !== undefined) validateFeed(fetched.parsed, known.rows);
     return fetched;
   } catch (error) {
     if (error instanceof FeedRefusal) throw error;
@@ -77,14 +77,14 @@ async function download(
   signal: AbortSignal,
   maxBytes: number,
 ): Promise<FetchedFeed | undefined> {
-  const response = await follow(fetcher, address, etag, signal);
+  const response = await followRedirects(fetcher, address, etag, signal);
   if (response.status === 304 && etag !== null) return undefined;
   if (response.status !== 200) throw new FeedRefusal(`the answer was ${response.status}`);
-  return { ...(await read(response, maxBytes)), etag: response.headers.get("ETag") };
+  return { ...(await readBody(response, maxBytes)), etag: response.headers.get("ETag") };
 }
 
 /** Redirects are followed by hand, so that none leads away from https. */
-async function follow(
+async function followRedirects(
   fetcher: FeedFetcher,
   address: string,
   etag: string | null,
@@ -108,7 +108,7 @@ async function follow(
 }
 
 /** Line by line as it arrives; nothing of the text is kept. */
-async function read(
+async function readBody(
   response: Response,
   maxBytes: number,
 ): Promise<Pick<FetchedFeed, "parsed" | "sha256">> {
@@ -129,12 +129,12 @@ async function read(
   return { parsed: parser.finish(), sha256: bytesToHex(digest.digest()) };
 }
 
-function judge({ rows, skipped }: ParsedFeed, knownRows: number): void {
+function validateFeed({ rows, skipped }: ParsedFeed, knownRows: number): void {
   if (rows === 0) throw new FeedRefusal("no line could be read");
-  if (skipped > (rows + skipped) * maxPartBad) {
+  if (skipped > (rows + skipped) * maxShareSkipped) {
     throw new FeedRefusal(`${skipped} of ${rows + skipped} lines could not be read`);
   }
-  if (rows < knownRows * minPartKept) {
+  if (rows < knownRows * minShareOfRows) {
     throw new FeedRefusal(`only ${rows} rows left of ${knownRows}`);
   }
 }

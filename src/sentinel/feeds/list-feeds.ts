@@ -11,7 +11,7 @@ const readTimeoutMs = 2_000;
  * @throws AppError unavailable
  */
 export async function listFeeds(store: KVNamespace): Promise<FeedList | undefined> {
-  const text = await textOf(store);
+  const text = await readText(store);
   if (text === null) return undefined;
   const list = parseFeedList(text);
   if (list === undefined) {
@@ -21,7 +21,7 @@ export async function listFeeds(store: KVNamespace): Promise<FeedList | undefine
   return list;
 }
 
-async function textOf(store: KVNamespace): Promise<string | null> {
+async function readText(store: KVNamespace): Promise<string | null> {
   try {
     return await within(readTimeoutMs, store.get(feedListKey, "text"));
   } catch (error) {

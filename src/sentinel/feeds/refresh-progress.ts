@@ -7,10 +7,10 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { z } from "zod";
 import { isFast } from "../network/network-facts.ts";
-import { keyPrefix } from "../network/shard.ts";
+import { networkKeyPrefix } from "../network/shard.ts";
 import { type FeedList, type FeedRecord, feedRecordSchema } from "./feed-record.ts";
 
-export const pendingKey = `${keyPrefix}pending`;
+export const pendingKey = `${networkKeyPrefix}pending`;
 
 const pendingSchema = z.object({
   /** When, Unix ms; a data set put in force later knows nothing of it. */
@@ -44,19 +44,21 @@ export function parseProgress(bytes: Uint8Array): RefreshProgress | undefined {
 }
 
 /** Where a feed's data goes: the shards with their flags, the table of threats, or geography. */
-export function placeOf({ kind }: Pick<FeedRecord, "kind">): "shards" | "threats" | "geography" {
+export function destinationOf({
+  kind,
+}: Pick<FeedRecord, "kind">): "shards" | "threats" | "geography" {
   if (kind === "asn" || kind === "country") return "geography";
   return isFast(kind) ? "threats" : "shards";
 }
 
-function isMadeOf(feed: FeedRecord): boolean {
-  return placeOf(feed) === "shards" && feed.value !== null;
+function isInShards(feed: FeedRecord): boolean {
+  return destinationOf(feed) === "shards" && feed.value !== null;
 }
 
 /** A digest of all that shards are made of. */
-export function baseOf({ feeds }: FeedList): string {
+export function baseDigestOf({ feeds }: FeedList): string {
   const parts = feeds
-    .filter((feed) => placeOf(feed) === "geography" || isMadeOf(feed))
+    .filter((feed) => destinationOf(feed) === "geography" || isInShards(feed))
     .map(({ name, kind, value, sha256: text }) => JSON.stringify([name, kind, value ?? text]))
     .toSorted();
   return bytesToHex(sha256(new TextEncoder().encode(parts.join("\n"))));

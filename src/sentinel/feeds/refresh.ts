@@ -8,7 +8,7 @@
  */
 import { causeOf, log } from "../../log.ts";
 import { encodeCurrent } from "../network/current-data-set.ts";
-import { configuredFeeds } from "./catalogue.ts";
+import { parseConfiguredFeeds } from "./catalogue.ts";
 import { type DataStore, putInForce } from "./data-set.ts";
 import { type Fetches, fetchDue } from "./fetch-due.ts";
 import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
@@ -19,15 +19,15 @@ import {
   feedListKey,
   parseFeedList,
   serializeFeedList,
-  withRecords,
+  mergeRecords,
 } from "./feed-record.ts";
-import { pendingKey, placeOf, serializeProgress } from "./refresh-progress.ts";
+import { pendingKey, destinationOf, serializeProgress } from "./refresh-progress.ts";
 import {
-  type RenewedShards,
-  type RenewedThreats,
-  renewShards,
-  renewThreats,
-  type Work,
+  type AppliedShards,
+  type AppliedThreats,
+  applyToShards,
+  applyToThreats,
+  type RefreshRun,
 } from "./apply-lists.ts";
 import { LostDataError, readDataSet, type StoredDataSet } from "./stored-data-set.ts";
 
@@ -51,7 +51,7 @@ export async function refreshFeeds(
   fetcher: FeedFetcher = globalThis.fetch,
   limits: RefreshLimits = refreshLimits,
 ): Promise<void> {
-  const { feeds, unknown } = configuredFeeds(env.SENTINEL_FEEDS ?? "");
+  const { feeds, unknown } = parseConfiguredFeeds(env.SENTINEL_FEEDS ?? "");
   if (unknown.length > 0) log("error", "feeds_unknown", { problems: unknown });
   if (feeds.length === 0) return;
   try {
@@ -59,7 +59,7 @@ export async function refreshFeeds(
     const stored = await readDataSet(store);
     const fetches = await fetchDue(feeds, stored, now, fetcher, limits);
     const { maxOperations } = limits;
-    await takeIn({ store, stored, values: fetches.values, now, maxOperations }, fetches);
+    await applyFetches({ store, stored, values: fetches.values, now, maxOperations }, fetches);
   } catch (error) {
     const problems = error instanceof LostDataError ? { problems: [error.message] } : {};
     log("error", "feeds_refresh_failed", { cause: causeOf(error), ...problems });
@@ -67,17 +67,18 @@ export async function refreshFeeds(
 }
 
 /** Makes of the fetched lists what can be made, and puts it in force. */
-async function takeIn(work: Work, fetches: Fetches): Promise<void> {
+async function applyFetches(work: RefreshRun, fetches: Fetches): Promise<void> {
   const { store, stored, now } = work;
-  const at = (place: string) => fetches.accepted.filter((record) => placeOf(record) === place);
-  const shards = await renewShards(work, at("shards"));
-  const threats = await renewThreats(work, at("threats"));
+  const at = (place: string) =>
+    fetches.accepted.filter((record) => destinationOf(record) === place);
+  const shards = await applyToShards(work, at("shards"));
+  const threats = await applyToThreats(work, at("threats"));
   const failed = [...fetches.refused, ...shards.failed, ...threats.failed];
   const good = [...fetches.confirmed, ...shards.inForce, ...threats.inForce];
-  const feeds = withRecords(stored.list.feeds, [...failed, ...good]);
-  tell(failed, shards.inForce.length + threats.inForce.length);
+  const feeds = mergeRecords(stored.list.feeds, [...failed, ...good]);
+  logOutcome(failed, shards.inForce.length + threats.inForce.length);
   if (good.length > 0) {
-    await swap(work, { builtAt: now, feeds }, good, shards, threats);
+    await replaceDataSet(work, { builtAt: now, feeds }, good, shards, threats);
     return;
   }
   if (failed.length > 0) await saveList(store, { ...stored.list, feeds });
@@ -86,29 +87,29 @@ async function takeIn(work: Work, fetches: Fetches): Promise<void> {
 }
 
 /** Puts the new data set in force. */
-async function swap(
-  work: Work,
+async function replaceDataSet(
+  work: RefreshRun,
   list: FeedList,
   good: readonly FeedRecord[],
-  renewed: RenewedShards,
-  { table }: RenewedThreats,
+  renewed: AppliedShards,
+  { table }: AppliedThreats,
 ): Promise<void> {
   const { store, stored, now, maxOperations } = work;
   const { shards, operations } = renewed;
   await savePending(store, renewed);
-  await refuseToOverwrite(store, stored);
-  const current = encodeCurrent(timesOf(stored, list, good, now), shards, table);
+  await requireUnchanged(store, stored);
+  const current = encodeCurrent(computeTimes(stored, list, good, now), shards, table);
   const dataSet = { shards, current, feedValues: [], list };
   await putInForce(store, dataSet, now, maxOperations - operations, () => {});
 }
 
 /** Once in a run: KV takes one write a second of a key. */
-async function savePending(store: DataStore, { pending }: RenewedShards): Promise<void> {
+async function savePending(store: DataStore, { pending }: AppliedShards): Promise<void> {
   await store.write([{ key: pendingKey, bytes: serializeProgress(pending) }], () => {});
 }
 
 /** A run takes minutes, and somebody may have imported in them; a location may not know it yet. */
-async function refuseToOverwrite(store: DataStore, stored: StoredDataSet): Promise<void> {
+async function requireUnchanged(store: DataStore, stored: StoredDataSet): Promise<void> {
   const bytes = await store.read(feedListKey);
   const list = bytes === undefined ? undefined : parseFeedList(new TextDecoder().decode(bytes));
   if ((list?.builtAt ?? 0) !== stored.list.builtAt) {
@@ -125,15 +126,15 @@ async function saveList(store: DataStore, list: FeedList): Promise<void> {
  * Since when the shards and the threats are as they are. A list that was confirmed makes them as good
  * as new; geography is nobody's to refresh here, and shards are never newer than theirs.
  */
-function timesOf(
+function computeTimes(
   { current }: StoredDataSet,
   { feeds }: FeedList,
   good: readonly FeedRecord[],
   now: number,
 ) {
   const inForce = feeds.filter(({ fetchedAt }) => fetchedAt > 0);
-  const at = (place: string) => inForce.filter((record) => placeOf(record) === place);
-  const isNew = (place: string) => good.some((record) => placeOf(record) === place);
+  const at = (place: string) => inForce.filter((record) => destinationOf(record) === place);
+  const isNew = (place: string) => good.some((record) => destinationOf(record) === place);
   const oldest = Math.min(now, ...at("geography").map(({ fetchedAt }) => fetchedAt));
   const hasShards = at("shards").length + at("geography").length > 0;
   const builtAt = isNew("shards") || !hasShards ? oldest : 0;
@@ -144,7 +145,7 @@ function timesOf(
   };
 }
 
-function tell(failed: readonly FeedRecord[], changed: number): void {
+function logOutcome(failed: readonly FeedRecord[], changed: number): void {
   const problems = failed.map(({ name, lastError }) => `${name}: ${lastError?.reason}`);
   if (problems.length > 0) log("error", "feeds_refused", { problems });
   if (changed > 0) log("info", "feeds_refreshed", { count: changed });

@@ -1,11 +1,16 @@
 /** The data set in force, as a refresh finds it. */
-import { type Current, currentKey, openCurrent } from "../network/current-data-set.ts";
+import { type CurrentDataSet, currentKey, openCurrent } from "../network/current-data-set.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
 import type { Feed } from "../network/combine-feeds.ts";
-import { keyPrefix } from "../network/shard.ts";
+import { networkKeyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./feed-record.ts";
-import { baseOf, type RefreshProgress, parseProgress, pendingKey } from "./refresh-progress.ts";
+import {
+  baseDigestOf,
+  type RefreshProgress,
+  parseProgress,
+  pendingKey,
+} from "./refresh-progress.ts";
 import { decodeFeedValue, feedValueKey } from "./feed-value.ts";
 
 /**
@@ -26,7 +31,7 @@ export class LostDataError extends Error {
 export interface StoredDataSet {
   readonly list: FeedList;
   /** Undefined: nothing is in force yet. */
-  readonly current: Current | undefined;
+  readonly current: CurrentDataSet | undefined;
   /** What an earlier run began, if it still fits. */
   readonly pending: RefreshProgress | undefined;
   readonly keys: ReadonlySet<string>;
@@ -34,7 +39,7 @@ export interface StoredDataSet {
 
 /** @throws LostDataError, or what the store throws */
 export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
-  const keys = await store.list(keyPrefix);
+  const keys = await store.list(networkKeyPrefix);
   const pendingBytes = await store.read(pendingKey);
   const listBytes = await store.read(feedListKey);
   const currentBytes = await store.read(currentKey);
@@ -52,20 +57,20 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
   if (current === undefined && (currentBytes !== undefined || list.feeds.some(isInForce))) {
     throw new LostDataError("the data set is damaged");
   }
-  if (current !== undefined && newestOf(current) > list.builtAt && !isBy(begun, current)) {
+  if (current !== undefined && newestOf(current) > list.builtAt && !isWrittenBy(begun, current)) {
     throw new LostDataError("an import ended half-way");
   }
   const fits =
     begun !== undefined &&
     begun.at >= list.builtAt &&
-    begun.base === baseOf(list) &&
-    !isListed(begun, list) &&
+    begun.base === baseDigestOf(list) &&
+    !isFinished(begun, list) &&
     begun.feeds.every(({ name, value }) => value !== null && keys.has(feedValueKey(name, value)));
   return { list, current, pending: fits ? begun : undefined, keys };
 }
 
 /** It came into force, and is over. */
-function isListed(begun: RefreshProgress, list: FeedList): boolean {
+function isFinished(begun: RefreshProgress, list: FeedList): boolean {
   return begun.feeds.every(({ name, fetchedAt }) =>
     list.feeds.some((feed) => feed.name === name && feed.fetchedAt >= fetchedAt),
   );
@@ -75,17 +80,17 @@ function isInForce({ fetchedAt }: FeedRecord): boolean {
   return fetchedAt > 0;
 }
 
-function newestOf({ builtAt, threatsAt }: Current): number {
+function newestOf({ builtAt, threatsAt }: CurrentDataSet): number {
   return Math.max(builtAt, threatsAt);
 }
 
 /** Whether it was a refresh that put the data set in force, and died before it told the list. */
-function isBy(begun: RefreshProgress | undefined, current: Current): boolean {
+function isWrittenBy(begun: RefreshProgress | undefined, current: CurrentDataSet): boolean {
   return begun?.at === newestOf(current);
 }
 
 /** The ranges of the feeds, as they were fetched or from the store. @throws LostDataError, or what the store throws */
-export async function rangesOf(
+export async function readRanges(
   store: DataStore,
   records: readonly FeedRecord[],
   fetched: readonly KeyValue[],

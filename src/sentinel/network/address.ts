@@ -48,7 +48,7 @@ export function addressBits(family: Family): number {
 export function parseAddress(text: string): Address | undefined {
   const parsed = readBytes(text);
   if (parsed === undefined) return undefined;
-  const { bytes } = unmap(parsed);
+  const { bytes } = unmapIpv4(parsed);
   const value = numberOf(bytes);
   if (bytes.length === 4) {
     const address = new ipaddr.IPv4(bytes);
@@ -79,7 +79,7 @@ export function parseNetwork(text: string): Network | undefined {
   const slash = text.indexOf("/");
   const parsed = readBytes(slash < 0 ? text : text.slice(0, slash));
   if (parsed === undefined) return undefined;
-  const { bytes, mapped } = unmap(parsed);
+  const { bytes, mapped } = unmapIpv4(parsed);
   const family: Family = bytes.length === 4 ? 4 : 6;
   const bits = addressBits(family);
   let prefix = bits;
@@ -123,7 +123,7 @@ function readBytes(text: string): number[] | undefined {
     return ipaddr.IPv4.parse(text).toByteArray();
   }
   if (text.includes("%")) return undefined;
-  const hexadecimal = withoutDottedTail(text);
+  const hexadecimal = rewriteDottedTail(text);
   if (hexadecimal === undefined || !ipaddr.IPv6.isValid(hexadecimal)) return undefined;
   return ipaddr.IPv6.parse(hexadecimal).toByteArray();
 }
@@ -132,7 +132,7 @@ function readBytes(text: string): number[] | undefined {
  * Rewrites `…:1.2.3.4` as `…:102:304`. ipaddr.js takes octal and hexadecimal parts there and
  * reads `::1.2.3.4` as IPv4-mapped, which `::102:304`, the same address, is not.
  */
-function withoutDottedTail(text: string): string | undefined {
+function rewriteDottedTail(text: string): string | undefined {
   if (!text.includes(".")) return text;
   const tailAt = text.lastIndexOf(":") + 1;
   const tail = text.slice(tailAt);
@@ -142,7 +142,7 @@ function withoutDottedTail(text: string): string | undefined {
   return `${text.slice(0, tailAt)}${groups.join(":")}`;
 }
 
-function unmap(bytes: number[]): { bytes: number[]; mapped: boolean } {
+function unmapIpv4(bytes: number[]): { bytes: number[]; mapped: boolean } {
   const mapped =
     bytes.length === 16 &&
     bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 0xff));

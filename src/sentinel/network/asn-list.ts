@@ -5,14 +5,14 @@
 import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
 import { positionBits } from "./shard.ts";
-import { type ValueRange, valueSegments } from "./value-segments.ts";
+import { type ValueRange, resolveOverlaps } from "./value-segments.ts";
 
 export interface ParsedAsnList extends LineCounts {
   readonly asns: ReadonlySet<number>;
 }
 
 /** Undefined: nothing is on the line. */
-function entryOf(line: string): string | undefined {
+function entryTextOf(line: string): string | undefined {
   const text = line.replace(/[#;].*$/s, "").trim();
   return text === "" ? undefined : text;
 }
@@ -22,7 +22,7 @@ export function isAsnList(beginning: string): boolean {
   const first = beginning
     .replace(/^\uFEFF/, "")
     .split("\n")
-    .map(entryOf)
+    .map(entryTextOf)
     .find((text) => text !== undefined);
   return first !== undefined && /^AS\d+$/i.test(first);
 }
@@ -31,7 +31,7 @@ export function isAsnList(beginning: string): boolean {
 export function createAsnListParser(): { push(text: string): void; finish(): ParsedAsnList } {
   const asns = new Set<number>();
   const reader = createLineReader((line) => {
-    const text = entryOf(line);
+    const text = entryTextOf(line);
     if (text === undefined) return { type: "blank" };
     const digits = /^AS([1-9]\d{0,9})$/i.exec(text)?.[1];
     if (digits === undefined)
@@ -43,14 +43,14 @@ export function createAsnListParser(): { push(text: string): void; finish(): Par
 }
 
 /** The addresses of the networks: those that the shards will say are theirs. */
-export function rangesOfNetworks(
+export function findRangesOfNetworks(
   asns: ReadonlySet<number>,
   table: Readonly<Record<4 | 6, readonly ValueRange[]>>,
 ): FeedRanges {
   const ranges = new FeedRanges();
   for (const family of [4, 6] as const) {
     const end = 1n << BigInt(positionBits[family]);
-    const segments = valueSegments(table[family], end);
+    const segments = resolveOverlaps(table[family], end);
     for (const [index, { start, value }] of segments.entries()) {
       if (!asns.has(value)) continue;
       const last = (segments[index + 1]?.start ?? end) - 1n;

@@ -4,18 +4,18 @@
  */
 import type { Family } from "./address.ts";
 import { isFast } from "./network-facts.ts";
-import { type Feed, type FlagSegment, flagSegments } from "./combine-feeds.ts";
-import { lastUpTo } from "./search.ts";
+import { type Feed, type FlagSegment, combineFeeds } from "./combine-feeds.ts";
+import { findLastUpTo } from "./search.ts";
 import {
   encodeShard,
   positionBits,
   type ShardId,
   type ShardRecord,
   shardBits,
-  shardDigest,
-  shardStart,
+  shardDigestOf,
+  shardStartOf,
 } from "./shard.ts";
-import { type ValueRange, type ValueSegment, valueSegments } from "./value-segments.ts";
+import { type ValueRange, type ValueSegment, resolveOverlaps } from "./value-segments.ts";
 
 /** Which network and country addresses belong to; positions as in a shard. */
 export interface Geography {
@@ -33,39 +33,39 @@ export interface BuiltShard extends ShardId {
   readonly recordCount: number;
 }
 
-export function built(id: ShardId, records: readonly ShardRecord[]): BuiltShard {
+export function buildShard(id: ShardId, records: readonly ShardRecord[]): BuiltShard {
   const { family, number } = id;
   const bytes = encodeShard({ family, number, records });
-  return { family, number, bytes, digest: shardDigest(bytes), recordCount: records.length };
+  return { family, number, bytes, digest: shardDigestOf(bytes), recordCount: records.length };
 }
 
-export function saysSomething({ asn, country, flags }: ShardRecord): boolean {
+export function hasFacts({ asn, country, flags }: ShardRecord): boolean {
   return asn !== 0 || country !== 0 || flags !== 0;
 }
 
 /** The feeds whose kinds the shards hold. */
-export function slowFeeds(feeds: readonly Feed[]): readonly Feed[] {
+export function slowFeedsOf(feeds: readonly Feed[]): readonly Feed[] {
   return feeds.filter(({ kind }) => !isFast(kind));
 }
 
 /** All shards that say something, IPv4 before IPv6, ascending. */
 export function buildShards(feeds: readonly Feed[], geography = noGeography): BuiltShard[] {
-  const slow = slowFeeds(feeds);
+  const slow = slowFeedsOf(feeds);
   return ([4, 6] as const).flatMap((family) => {
     const end = 1n << BigInt(positionBits[family]);
-    return cut(
+    return cutIntoShards(
       family,
-      layered(
-        flagSegments(family, slow),
-        valueSegments(geography.asn[family], end),
-        valueSegments(geography.country[family], end),
+      overlayLayers(
+        combineFeeds(family, slow),
+        resolveOverlaps(geography.asn[family], end),
+        resolveOverlaps(geography.country[family], end),
       ),
     );
   });
 }
 
 /** Lays the layers over each other; each begins at position 0. */
-function layered(
+function overlayLayers(
   flags: readonly FlagSegment[],
   asns: readonly ValueSegment[],
   countries: readonly ValueSegment[],
@@ -75,12 +75,12 @@ function layered(
   for (;;) {
     const last = records.at(-1);
     const record = {
-      start: later(flags[at.flags]?.start, asns[at.asn]?.start, countries[at.country]?.start),
+      start: latestOf(flags[at.flags]?.start, asns[at.asn]?.start, countries[at.country]?.start),
       asn: asns[at.asn]?.value ?? 0,
       country: countries[at.country]?.value ?? 0,
       flags: flags[at.flags]?.flags ?? 0,
     };
-    if (last === undefined || !isSame(last, record)) records.push(record);
+    if (last === undefined || !hasSameFacts(last, record)) records.push(record);
     const next = [flags[at.flags + 1], asns[at.asn + 1], countries[at.country + 1]]
       .flatMap((segment) => segment?.start ?? [])
       .reduce<bigint | undefined>(
@@ -94,19 +94,19 @@ function layered(
   }
 }
 
-function later(...starts: readonly (bigint | undefined)[]): bigint {
+function latestOf(...starts: readonly (bigint | undefined)[]): bigint {
   return starts.reduce<bigint>(
     (most, start) => (start !== undefined && start > most ? start : most),
     0n,
   );
 }
 
-function isSame(left: ShardRecord, right: ShardRecord): boolean {
+function hasSameFacts(left: ShardRecord, right: ShardRecord): boolean {
   return left.asn === right.asn && left.country === right.country && left.flags === right.flags;
 }
 
 /** Cuts records at shard borders and encodes every shard that says something. */
-function cut(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
+function cutIntoShards(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
   const shards: BuiltShard[] = [];
@@ -114,14 +114,14 @@ function cut(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
   let gathered: ShardRecord[] = [];
 
   function flush(): void {
-    if (gathered.some(saysSomething)) shards.push(built({ family, number }, gathered));
+    if (gathered.some(hasFacts)) shards.push(buildShard({ family, number }, gathered));
     gathered = [];
   }
 
   function append(shard: number, record: ShardRecord): void {
     if (shard !== number) flush();
     number = shard;
-    const border = shardStart({ family, number });
+    const border = shardStartOf({ family, number });
     gathered.push({ ...record, start: record.start > border ? record.start : border });
   }
 
@@ -130,7 +130,7 @@ function cut(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
     const lastShard = Number(((records[index + 1]?.start ?? end) - 1n) >> shift);
     append(firstShard, record);
     // Whole shards of which nothing is known, nearly all of IPv6, are stepped over.
-    const from = saysSomething(record) ? firstShard + 1 : Math.max(firstShard + 1, lastShard);
+    const from = hasFacts(record) ? firstShard + 1 : Math.max(firstShard + 1, lastShard);
     for (let shard = from; shard <= lastShard; shard += 1) append(shard, record);
   }
   flush();
@@ -138,10 +138,10 @@ function cut(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
 }
 
 /** The flags inside one shard, beginning where it begins. */
-export function flagsWithin(id: ShardId, segments: readonly FlagSegment[]): FlagSegment[] {
-  const start = shardStart(id);
+export function sliceFlags(id: ShardId, segments: readonly FlagSegment[]): FlagSegment[] {
+  const start = shardStartOf(id);
   const end = start + (1n << BigInt(positionBits[id.family] - shardBits[id.family]));
-  const first = lastUpTo(segments.length, (index) => (segments[index]?.start ?? end) > start);
+  const first = findLastUpTo(segments.length, (index) => (segments[index]?.start ?? end) > start);
   const within: FlagSegment[] = [{ start, flags: segments[first]?.flags ?? 0 }];
   for (let index = first + 1; index < segments.length; index += 1) {
     const segment = segments[index];
@@ -152,11 +152,11 @@ export function flagsWithin(id: ShardId, segments: readonly FlagSegment[]): Flag
 }
 
 /** The records of a shard with other flags; network and country stay. */
-export function reflagged(
+export function replaceFlags(
   records: readonly ShardRecord[],
   flags: readonly FlagSegment[],
 ): ShardRecord[] {
   const values = (of: "asn" | "country") =>
     records.map((record) => ({ start: record.start, value: record[of] }));
-  return layered(flags, values("asn"), values("country"));
+  return overlayLayers(flags, values("asn"), values("country"));
 }

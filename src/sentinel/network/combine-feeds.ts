@@ -25,10 +25,10 @@ export interface FlagSegment {
  * Disjoint segments over the whole address space, ascending from position 0, each to the start
  * of the next; neighbours differ.
  */
-export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegment[] {
-  const events = rangeEnds(family, feeds);
+export function combineFeeds(family: Family, feeds: readonly Feed[]): FlagSegment[] {
+  const events = collectRangeEnds(family, feeds);
   const { high, low, feed, count } = events;
-  const order = sortedByPosition(high, low);
+  const order = sortByPosition(high, low);
   const coverage = new Coverage(feeds);
   const segments: FlagSegment[] = [{ start: 0n, flags: 0 }];
   let current = 0;
@@ -39,7 +39,7 @@ export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegmen
     const samePosition =
       next !== undefined && high[next] === high[event] && low[next] === low[event];
     if (samePosition) continue;
-    const flags = coverage.flags();
+    const flags = coverage.encodeFlags();
     if (flags === current) continue;
     current = flags;
     const start = (BigInt(high[event] ?? 0) << 32n) | BigInt(low[event] ?? 0);
@@ -50,7 +50,7 @@ export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegmen
 }
 
 /** Where ranges open (count above 0) and where the address after them closes (below 0). */
-function rangeEnds(family: Family, feeds: readonly Feed[]) {
+function collectRangeEnds(family: Family, feeds: readonly Feed[]) {
   const total = feeds.reduce((sum, { ranges }) => sum + ranges.byFamily[family].length, 0) * 2;
   const high = new Uint32Array(total);
   const low = new Uint32Array(total);
@@ -81,7 +81,7 @@ function rangeEnds(family: Family, feeds: readonly Feed[]) {
   return { high: high.subarray(0, used), low: low.subarray(0, used), feed, count };
 }
 
-function sortedByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
+function sortByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
   const order = new Uint32Array(high.length);
   for (let index = 0; index < order.length; index += 1) order[index] = index;
   return order.sort((a, b) => (high[a] ?? 0) - (high[b] ?? 0) || (low[a] ?? 0) - (low[b] ?? 0));
@@ -112,7 +112,7 @@ class Coverage {
     this.largest[feed] = largest;
   }
 
-  flags(): number {
+  encodeFlags(): number {
     const covering = new Set<NetworkKind>();
     let grade = 0;
     for (const [feed, kind] of this.kinds.entries()) {

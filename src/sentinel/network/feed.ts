@@ -36,25 +36,25 @@ export interface ParsedFeed extends LineCounts {
  * in one piece, so anything wider is a slip of the pen or a list of bogons (224.0.0.0/3), and
  * one `::/0` would write a million shards.
  */
-const widestRangeBits: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
+const maxRangeBits: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
 /** A line longer than this is no entry; it is not even split. */
 const maxLineLength = 4096;
 
 /** Reads one line, without its line break. */
 export function parseFeedLine(line: string): FeedLine {
-  if (line.length > maxLineLength) return bad("line too long");
+  if (line.length > maxLineLength) return rejectLine("line too long");
   const text = line.replace(/[#;].*$/s, "").trim();
   if (text === "") return { type: "blank" };
   const fields = text.split(",").map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
   const [first = "", second] = fields;
   if (second !== undefined && !first.includes("/")) return parseRange(first, second);
   const [place = "", countText, ...rest] = first.split(/\s+/);
-  if (rest.length > 0) return bad("more than an address and a count");
+  if (rest.length > 0) return rejectLine("more than an address and a count");
   const network = parseNetwork(place);
-  if (network === undefined) return bad("not an IP address or CIDR network");
+  if (network === undefined) return rejectLine("not an IP address or CIDR network");
   const count = countText === undefined ? 1 : parseCount(countText);
-  if (count === undefined) return bad("count is not a whole number above 0");
-  return entry(network.family, network.first, network.last, count);
+  if (count === undefined) return rejectLine("count is not a whole number above 0");
+  return acceptRange(network.family, network.first, network.last, count);
 }
 
 /**
@@ -85,16 +85,17 @@ export function createFeedParser(): {
 function parseRange(firstText: string, lastText: string): FeedLine {
   const first = parseAddress(firstText);
   const last = parseAddress(lastText);
-  if (first === undefined || last === undefined) return bad("not a range of two IP addresses");
-  if (first.family !== last.family) return bad("range mixes IPv4 and IPv6");
-  if (first.value > last.value) return bad("range ends before it starts");
-  return entry(first.family, first.value, last.value, 1);
+  if (first === undefined || last === undefined)
+    return rejectLine("not a range of two IP addresses");
+  if (first.family !== last.family) return rejectLine("range mixes IPv4 and IPv6");
+  if (first.value > last.value) return rejectLine("range ends before it starts");
+  return acceptRange(first.family, first.value, last.value, 1);
 }
 
-function entry(family: Family, first: bigint, last: bigint, count: number): FeedLine {
-  if (last - first >= 1n << widestRangeBits[family]) {
-    const prefix = addressBits(family) - Number(widestRangeBits[family]);
-    return bad(`wider than an IPv${family} /${prefix}`);
+function acceptRange(family: Family, first: bigint, last: bigint, count: number): FeedLine {
+  if (last - first >= 1n << maxRangeBits[family]) {
+    const prefix = addressBits(family) - Number(maxRangeBits[family]);
+    return rejectLine(`wider than an IPv${family} /${prefix}`);
   }
   return { type: "entry", entry: { family, first, last, count } };
 }
@@ -103,6 +104,6 @@ function parseCount(text: string): number | undefined {
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined;
 }
 
-function bad(reason: string): FeedLine {
+function rejectLine(reason: string): FeedLine {
   return { type: "bad", reason };
 }

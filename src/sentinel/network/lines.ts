@@ -22,10 +22,10 @@ export type LineRead =
   | { readonly type: "bad"; readonly reason: string };
 
 /** How many bad lines are kept with their reason. */
-export const badLinesKept = 20;
+export const maxBadLines = 20;
 
 /** No reader takes a line that long, so a text without line feeds is not gathered beyond it. */
-const maxGathered = 8192;
+const maxPendingLength = 8192;
 
 /** `push` takes text cut anywhere, `finish` the rest. `read` gets each line without its line feed. */
 export function createLineReader(read: (line: string) => LineRead): {
@@ -45,13 +45,13 @@ export function createLineReader(read: (line: string) => LineRead): {
     if (found.type === "entry") rows += 1;
     if (found.type !== "bad") return;
     skipped += 1;
-    if (badLines.length < badLinesKept) badLines.push({ line: lineNumber, reason: found.reason });
+    if (badLines.length < maxBadLines) badLines.push({ line: lineNumber, reason: found.reason });
   }
 
   return {
     push(text) {
       const lines = (pending + text).split("\n");
-      pending = (lines.pop() ?? "").slice(0, maxGathered);
+      pending = (lines.pop() ?? "").slice(0, maxPendingLength);
       for (const line of lines) take(line);
     },
     finish() {

@@ -6,10 +6,10 @@
  */
 import { DeadlineError, within } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
-import { type Current, currentKey, digestOf, openCurrent } from "./current-data-set.ts";
+import { type CurrentDataSet, currentKey, findDigest, openCurrent } from "./current-data-set.ts";
 import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";
-import { lookupShard, shardKey, shardOf } from "./shard.ts";
-import { threatFlags } from "./threats.ts";
+import { lookUpInShard, shardKeyOf, shardOf } from "./shard.ts";
+import { findThreatFlags } from "./threats.ts";
 
 /** Why there is no evidence. */
 export type DegradedReason =
@@ -61,7 +61,7 @@ type Read<T> =
   | { readonly status: DegradedReason };
 
 /** Data set per namespace, with the `now` of the request that read it. Data, never promises. */
-const remembered = new WeakMap<NetworkStore, { current: Current; readAt: number }>();
+const remembered = new WeakMap<NetworkStore, { current: CurrentDataSet; readAt: number }>();
 /** Namespaces in which nothing was ever imported, and when that was seen. */
 const emptySince = new WeakMap<NetworkStore, number>();
 
@@ -70,7 +70,7 @@ function isKnownEmpty(store: NetworkStore, now: number): boolean {
   return age >= 0 && age < freshMs;
 }
 
-function recall(store: NetworkStore, now: number, maxAgeMs: number): Current | undefined {
+function recall(store: NetworkStore, now: number, maxAgeMs: number): CurrentDataSet | undefined {
   const entry = remembered.get(store);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
@@ -94,7 +94,7 @@ async function read(store: NetworkStore, key: string, ttl: number): Promise<Read
   }
 }
 
-async function readCurrent(store: NetworkStore, now: number): Promise<Read<Current>> {
+async function readCurrent(store: NetworkStore, now: number): Promise<Read<CurrentDataSet>> {
   const found = await read(store, currentKey, currentTtlSeconds);
   if (found.status === "missing") emptySince.set(store, now);
   else emptySince.delete(store);
@@ -106,7 +106,7 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
 }
 
 /** A data set that is being read; for the lookup of the same request. */
-export type Prefetched = Promise<Read<Current>> | undefined;
+export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
 
 /**
  * Begins to read the data set where an isolate has none, so that a lookup after it needs only the
@@ -120,31 +120,31 @@ function isStale(at: number, maxAgeMs: number, now: number): boolean {
   return now - at > maxAgeMs || at - now > clockSkewMs;
 }
 
-async function factsInShard(
+async function readFactsInShard(
   store: NetworkStore,
   address: Address,
-  current: Current,
+  current: CurrentDataSet,
   now: number,
 ): Promise<Read<NetworkFacts | undefined>> {
   if (isStale(current.builtAt, shardsStaleMs, now)) return { status: "stale" };
   const shard = shardOf(address);
-  const digest = digestOf(current, shard);
+  const digest = findDigest(current, shard);
   if (digest === undefined) return { status: "value", value: undefined };
-  const found = await read(store, shardKey(shard, digest), shardTtlSeconds);
+  const found = await read(store, shardKeyOf(shard, digest), shardTtlSeconds);
   if (found.status !== "value") return found;
-  const answer = lookupShard(found.value, address);
+  const answer = lookUpInShard(found.value, address);
   if (answer.status === "corrupt") return { status: "corrupt" };
   return { status: "value", value: answer.status === "found" ? answer.facts : undefined };
 }
 
-function flagsInThreats(address: Address, current: Current, now: number): Read<number> {
+function findListedFlags(address: Address, current: CurrentDataSet, now: number): Read<number> {
   if (current.threatsAt === 0) return { status: "value", value: 0 };
   if (isStale(current.threatsAt, threatsStaleMs, now)) return { status: "stale" };
-  return { status: "value", value: threatFlags(current.threats, address) };
+  return { status: "value", value: findThreatFlags(current.threats, address) };
 }
 
 /** What both know; undefined: neither anything. */
-function merged(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
+function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
   const listed = decodeFacts(0, 0, threats);
   if (shard === undefined || listed === undefined) return shard ?? listed;
   const kinds = [...shard.kinds, ...listed.kinds];
@@ -168,20 +168,21 @@ export async function lookupNetwork(
   mayWait = false,
 ): Promise<NetworkLookup> {
   if (isReserved(address)) return { facts: undefined, degraded: false };
-  if (isKnownEmpty(store, now)) return degradedAs("missing");
+  if (isKnownEmpty(store, now)) return degradedLookupOf("missing");
   const fresh = recall(store, now, mayWait ? usableMs : freshMs);
   const usable = fresh ?? recall(store, now, usableMs);
   const reading = fresh === undefined ? (prefetched ?? readCurrent(store, now)) : undefined;
   const [shard, newest] = await Promise.all([
-    usable === undefined ? undefined : factsInShard(store, address, usable, now),
+    usable === undefined ? undefined : readFactsInShard(store, address, usable, now),
     reading,
   ]);
   const read = newest ?? { status: "missing" as const };
   const current = fresh ?? (read.status === "value" ? read.value : usable);
-  if (current === undefined) return degradedAs(read.status === "value" ? "missing" : read.status);
-  const inShard = shard ?? (await factsInShard(store, address, current, now));
-  const inThreats = flagsInThreats(address, current, now);
-  const facts = merged(
+  if (current === undefined)
+    return degradedLookupOf(read.status === "value" ? "missing" : read.status);
+  const inShard = shard ?? (await readFactsInShard(store, address, current, now));
+  const inThreats = findListedFlags(address, current, now);
+  const facts = mergeFacts(
     inShard.status === "value" ? inShard.value : undefined,
     inThreats.status === "value" ? inThreats.value : 0,
   );
@@ -191,9 +192,9 @@ export async function lookupNetwork(
     ...(fresh === undefined ? [read.status] : []),
   ];
   const reason = failures.find((status) => status !== "value");
-  return reason === undefined ? { facts, degraded: false } : { ...degradedAs(reason), facts };
+  return reason === undefined ? { facts, degraded: false } : { ...degradedLookupOf(reason), facts };
 }
 
-function degradedAs(reason: DegradedReason): NetworkLookup {
+function degradedLookupOf(reason: DegradedReason): NetworkLookup {
   return { facts: undefined, degraded: true, reason };
 }

@@ -30,10 +30,10 @@ export class RangeColumns {
   }
 
   private grow(): void {
-    this.firstHigh = enlarged(this.firstHigh);
-    this.firstLow = enlarged(this.firstLow);
-    this.lastHigh = enlarged(this.lastHigh);
-    this.lastLow = enlarged(this.lastLow);
+    this.firstHigh = enlarge(this.firstHigh);
+    this.firstLow = enlarge(this.firstLow);
+    this.lastHigh = enlarge(this.lastHigh);
+    this.lastLow = enlarge(this.lastLow);
     const count = new Uint8Array(this.count.length * 2);
     count.set(this.count);
     this.count = count;
@@ -57,7 +57,7 @@ export class FeedRanges {
   }
 }
 
-function enlarged(column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+function enlarge(column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   const larger = new Uint32Array(column.length * 2);
   larger.set(column);
   return larger;

@@ -45,7 +45,7 @@ export type ShardAnswer =
   | { readonly status: "nothing" }
   | { readonly status: "corrupt"; readonly reason: string };
 
-export const keyPrefix = "net/v2/";
+export const networkKeyPrefix = "net/v2/";
 export const shardFormat = 2;
 const shardHeaderBytes = 20;
 export const shardBits: Readonly<Record<Family, number>> = { 4: 12, 6: 20 };
@@ -71,23 +71,23 @@ export function shardOf(address: Address): ShardId {
  * KV key: `net/v2/4/001/<digest>`, `net/v2/6/20014/<digest>` (the top bits of the address in
  * hexadecimal).
  */
-export function shardKey({ family, number }: ShardId, digest: string): string {
+export function shardKeyOf({ family, number }: ShardId, digest: string): string {
   const digits = shardBits[family] / 4;
-  return `${keyPrefix}${family}/${number.toString(16).padStart(digits, "0")}/${digest}`;
+  return `${networkKeyPrefix}${family}/${number.toString(16).padStart(digits, "0")}/${digest}`;
 }
 
 /** Whether a key is that of a shard, of whatever content. */
 export function isShardKey(key: string): boolean {
-  return key.startsWith(`${keyPrefix}4/`) || key.startsWith(`${keyPrefix}6/`);
+  return key.startsWith(`${networkKeyPrefix}4/`) || key.startsWith(`${networkKeyPrefix}6/`);
 }
 
 /** Digest of a shard's records, hex. */
-export function shardDigest(bytes: Uint8Array): string {
+export function shardDigestOf(bytes: Uint8Array): string {
   return bytesToHex(sha256(bytes.subarray(shardHeaderBytes)).subarray(0, digestBytes));
 }
 
 /** The position of the first address of a shard. */
-export function shardStart({ family, number }: ShardId): bigint {
+export function shardStartOf({ family, number }: ShardId): bigint {
   return BigInt(number) << BigInt(positionBits[family] - shardBits[family]);
 }
 
@@ -111,7 +111,7 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
     view.setUint16(at + size - 2, record.flags);
     at += size;
   }
-  view.setUint32(checksumAt, checksum(bytes));
+  view.setUint32(checksumAt, computeChecksum(bytes));
   return bytes;
 }
 
@@ -141,7 +141,7 @@ export function decodeShard(
  * What a shard says about an address: a binary search over the bytes as they came from KV.
  * Never throws: bytes that are not the undamaged shard of this address are "corrupt".
  */
-export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
+export function lookUpInShard(bytes: Uint8Array, address: Address): ShardAnswer {
   const { family } = address;
   const opened = openShard(bytes, shardOf(address));
   if (typeof opened === "string") return { status: "corrupt", reason: opened };
@@ -182,17 +182,17 @@ function openShard(bytes: Uint8Array, id: ShardId): { view: DataView; count: num
   if (bytes.byteLength !== shardHeaderBytes + count * recordBytes[id.family]) {
     return "length does not match the record count";
   }
-  if (view.getUint32(checksumAt) !== checksum(bytes)) return "checksum does not match";
+  if (view.getUint32(checksumAt) !== computeChecksum(bytes)) return "checksum does not match";
   const start =
     id.family === 4
       ? BigInt(view.getUint32(shardHeaderBytes))
       : view.getBigUint64(shardHeaderBytes);
-  if (start !== shardStart(id)) return "first record does not start the shard";
+  if (start !== shardStartOf(id)) return "first record does not start the shard";
   return { view, count };
 }
 
 /** CRC-32 over everything but the checksum itself. */
-function checksum(bytes: Uint8Array): number {
+function computeChecksum(bytes: Uint8Array): number {
   const header = crc32.buf(bytes.subarray(0, checksumAt));
   return crc32.buf(bytes.subarray(shardHeaderBytes), header) >>> 0;
 }

@@ -7,14 +7,14 @@
  */
 import type { Address } from "./address.ts";
 import { isFast } from "./network-facts.ts";
-import { type Feed, flagSegments } from "./combine-feeds.ts";
-import { lastUpTo } from "./search.ts";
+import { type Feed, combineFeeds } from "./combine-feeds.ts";
+import { findLastUpTo } from "./search.ts";
 import { positionBits } from "./shard.ts";
 
 const v4Bytes = 4 + 2 + 2;
 const v6Bytes = 8 + 8 + 2;
 /** More addresses than this after the first are a further entry. */
-const widestSpan = 0xffffn;
+const maxSpan = 0xffffn;
 
 interface Entry {
   readonly first: bigint;
@@ -30,20 +30,20 @@ export interface ThreatTable {
   readonly v6: number;
 }
 
-export function threatTableBytes(v4: number, v6: number): number {
+export function threatTableBytesOf(v4: number, v6: number): number {
   return v4 * v4Bytes + v6 * v6Bytes;
 }
 
 function entriesOf(family: 4 | 6, feeds: readonly Feed[]): Entry[] {
-  const segments = flagSegments(family, feeds);
+  const segments = combineFeeds(family, feeds);
   const end = 1n << BigInt(positionBits[family]);
   return segments.flatMap(({ start, flags }, index): Entry[] => {
     if (flags === 0) return [];
     const last = (segments[index + 1]?.start ?? end) - 1n;
     if (family === 6) return [{ first: start, last, flags }];
     const pieces: Entry[] = [];
-    for (let first = start; first <= last; first += widestSpan + 1n) {
-      const furthest = first + widestSpan;
+    for (let first = start; first <= last; first += maxSpan + 1n) {
+      const furthest = first + maxSpan;
       pieces.push({ first, last: furthest < last ? furthest : last, flags });
     }
     return pieces;
@@ -51,11 +51,11 @@ function entriesOf(family: 4 | 6, feeds: readonly Feed[]): Entry[] {
 }
 
 /** The table of the feeds of those kinds. */
-export function buildThreats(feeds: readonly Feed[]) {
+export function buildThreatTable(feeds: readonly Feed[]) {
   const fast = feeds.filter(({ kind }) => isFast(kind));
   const v4 = entriesOf(4, fast);
   const v6 = entriesOf(6, fast);
-  const bytes = new Uint8Array(threatTableBytes(v4.length, v6.length));
+  const bytes = new Uint8Array(threatTableBytesOf(v4.length, v6.length));
   const view = new DataView(bytes.buffer);
   for (const [index, { first, last, flags }] of v4.entries()) {
     view.setUint32(index * 4, Number(first));
@@ -72,10 +72,10 @@ export function buildThreats(feeds: readonly Feed[]) {
 }
 
 /** Flags of an address; 0: no list names it. */
-export function threatFlags({ view, offset, v4, v6 }: ThreatTable, address: Address): number {
+export function findThreatFlags({ view, offset, v4, v6 }: ThreatTable, address: Address): number {
   if (address.family === 4) {
     const position = Number(address.value);
-    const index = lastUpTo(v4, (at) => view.getUint32(offset + at * 4) > position);
+    const index = findLastUpTo(v4, (at) => view.getUint32(offset + at * 4) > position);
     if (index < 0) return 0;
     const span = view.getUint16(offset + v4 * 4 + index * 2);
     const isIn = position <= view.getUint32(offset + index * 4) + span;
@@ -83,7 +83,7 @@ export function threatFlags({ view, offset, v4, v6 }: ThreatTable, address: Addr
   }
   const base = offset + v4 * v4Bytes;
   const position = address.value >> 64n;
-  const index = lastUpTo(v6, (at) => view.getBigUint64(base + at * 8) > position);
+  const index = findLastUpTo(v6, (at) => view.getBigUint64(base + at * 8) > position);
   if (index < 0) return 0;
   const isIn = position <= view.getBigUint64(base + (v6 + index) * 8);
   return isIn ? view.getUint16(base + v6 * 16 + index * 2) : 0;

@@ -25,7 +25,7 @@ function byStart(left: ValueRange, right: ValueRange): number {
 }
 
 /** Ascending from position 0, over the whole space that ends before `end`; neighbours differ. */
-export function valueSegments(ranges: readonly ValueRange[], end: bigint): ValueSegment[] {
+export function resolveOverlaps(ranges: readonly ValueRange[], end: bigint): ValueSegment[] {
   const segments: ValueSegment[] = [{ start: 0n, value: 0 }];
   /** Ranges that cover the position of the sweep; the last one has the say. */
   const open: ValueRange[] = [];

@@ -9,7 +9,7 @@ import {
   type Level,
   levels,
   networkLevels,
-  valueAt,
+  levelValueOf,
 } from "../context.ts";
 import type { BehaviourEvidence, Counted } from "../evidence.ts";
 
@@ -20,19 +20,19 @@ const dayMs = 24 * hourMs;
 const hoursBeforeEpoch = 3 * 24;
 
 /** Logins are alike that come as long after the last one, … */
-const gapBounds = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
+const gapBoundsMs = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
 /** … with as many confirmed logins before them. */
 const loginBounds = [2, 5, 15];
-const bucketCount = (gapBounds.length + 1) * (loginBounds.length + 1);
+const bucketCount = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
 
 /** Values that are told apart; the rest are rare, and count with their coarser ones only. */
 const maxValues = 2_000;
 /** A value that fewer have is about them, and not published. */
-const fewestPeople = 3;
+const minPeople = 3;
 /** Sessions of one identity that count, so that nobody makes what is usual. */
-const maxOfOne = 20;
+const maxSessionsPerIdentity = 20;
 /** Stands for a value that is not known; no real one is spelled like this. */
-const unknown = "?";
+const unknownValue = "?";
 
 const counts = z.record(z.string(), z.int().min(0));
 
@@ -66,57 +66,57 @@ export function hourOfWeek(at: number): number {
 export function bucketOf(sinceLastMs: number, logins: number): number {
   const above = (bounds: readonly number[], value: number) =>
     bounds.filter((bound) => value >= bound).length;
-  return above(gapBounds, sinceLastMs) * (loginBounds.length + 1) + above(loginBounds, logins);
+  return above(gapBoundsMs, sinceLastMs) * (loginBounds.length + 1) + above(loginBounds, logins);
 }
 
 /** Levels whose values are common to many people, and are counted. */
-function isCoarse(level: Level): boolean {
+function isCountedLevel(level: Level): boolean {
   return level !== "prefix" && level !== "address" && level !== "agent";
 }
 
 /** The coarser values over a level: `network/NO` over the network. */
-function pathOver(context: Context, level: Level): string {
+function coarserPathOf(context: Context, level: Level): string {
   const isNetwork = networkLevels.some((name) => name === level);
   const hierarchy: readonly Level[] = isNetwork ? networkLevels : agentLevels;
   const coarser = hierarchy.slice(0, hierarchy.indexOf(level));
   return [
     isNetwork ? "network" : "agent",
-    ...coarser.map((name) => valueAt(context, name) ?? unknown),
+    ...coarser.map((name) => levelValueOf(context, name) ?? unknownValue),
   ].join("/");
 }
 
 /** A value of its own, never one that every object has: keys come from what clients send. */
-function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+function readOwn<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
 /** How many sessions share the coarser values of this one, and have which value of the level. */
-export function shareOf(
+export function countShare(
   population: Population | null,
   context: Context,
   level: Level,
   values: readonly string[],
 ): Counted {
-  if (population === null || !isCoarse(level)) return { count: 0, all: 0 };
-  const path = pathOver(context, level);
-  const siblings = own(population.shares, path) ?? {};
+  if (population === null || !isCountedLevel(level)) return { count: 0, all: 0 };
+  const path = coarserPathOf(context, level);
+  const siblings = readOwn(population.shares, path) ?? {};
   const end = path.lastIndexOf("/");
-  const parents = own(population.shares, path.slice(0, end)) ?? {};
-  const all = end < 0 ? population.logins : (own(parents, path.slice(end + 1)) ?? 0);
-  return { count: values.reduce((sum, value) => sum + (own(siblings, value) ?? 0), 0), all };
+  const parents = readOwn(population.shares, path.slice(0, end)) ?? {};
+  const all = end < 0 ? population.logins : (readOwn(parents, path.slice(end + 1)) ?? 0);
+  return { count: values.reduce((sum, value) => sum + (readOwn(siblings, value) ?? 0), 0), all };
 }
 
 /** How many sessions were new on a level, of those after as long a time and as many logins. */
-export function noveltyIn(population: Population | null, level: Level, bucket: number): Counted {
+export function countNovelty(population: Population | null, level: Level, bucket: number): Counted {
   const [count, all] = population?.novelty[level]?.[bucket] ?? [0, 0];
   return { count, all };
 }
 
 /** The part of the population that a session with these coarse facts is compared with. */
-export function populationNear(population: Population, context: Context): Population {
-  const paths = levels.filter(isCoarse).map((level) => pathOver(context, level));
+export function narrowPopulation(population: Population, context: Context): Population {
+  const paths = levels.filter(isCountedLevel).map((level) => coarserPathOf(context, level));
   const near = paths.flatMap((path) => {
-    const siblings = own(population.shares, path);
+    const siblings = readOwn(population.shares, path);
     return siblings === undefined ? [] : [[path, siblings] as const];
   });
   return { ...population, shares: Object.fromEntries(near) };
@@ -131,9 +131,9 @@ interface Share {
 }
 
 /** The most common values, in an order that does not depend on that of the sessions. */
-function commonest(shares: Iterable<Share>): Population["shares"] {
+function selectCommonest(shares: Iterable<Share>): Population["shares"] {
   const keyOf = ({ path, value }: Share) => `${path}/${value}`;
-  const common = [...shares].filter(({ people }) => people.size >= fewestPeople);
+  const common = [...shares].filter(({ people }) => people.size >= minPeople);
   const byCount = common.toSorted(
     (left, right) => right.count - left.count || (keyOf(left) < keyOf(right) ? -1 : 1),
   );
@@ -147,7 +147,7 @@ function commonest(shares: Iterable<Share>): Population["shares"] {
 }
 
 /** Counts sessions as they come, in any order: a tenant may have more than fit into memory. */
-export class PopulationCount {
+export class PopulationCounter {
   logins = 0;
   readonly #ofOne = new Map<string, number>();
   readonly #shares = new Map<string, Share>();
@@ -158,28 +158,28 @@ export class PopulationCount {
 
   add({ identityId, at, context, behaviour }: ConfirmedSession): void {
     const ofOne = (this.#ofOne.get(identityId) ?? 0) + 1;
-    if (ofOne > maxOfOne) return;
+    if (ofOne > maxSessionsPerIdentity) return;
     this.#ofOne.set(identityId, ofOne);
     this.logins += 1;
     const hour = hourOfWeek(at);
     this.#hours[hour] = (this.#hours[hour] ?? 0) + 1;
-    for (const level of levels.filter(isCoarse)) {
-      const value = valueAt(context, level) ?? unknown;
-      const path = pathOver(context, level);
+    for (const level of levels.filter(isCountedLevel)) {
+      const value = levelValueOf(context, level) ?? unknownValue;
+      const path = coarserPathOf(context, level);
       const key = `${path}/${value}`;
       const { count = 0, people = new Set<string>() } = this.#shares.get(key) ?? {};
-      const known = people.size >= fewestPeople ? people : new Set([...people, identityId]);
+      const known = people.size >= minPeople ? people : new Set([...people, identityId]);
       this.#shares.set(key, { path, value, count: count + 1, people: known });
     }
     if (behaviour !== null) this.#addNovelty(behaviour);
   }
 
   /** @param builtAt Unix ms */
-  population(builtAt: number): Population {
+  toPopulation(builtAt: number): Population {
     return populationSchema.parse({
       builtAt,
       logins: this.logins,
-      shares: commonest(this.#shares.values()),
+      shares: selectCommonest(this.#shares.values()),
       hours: this.#hours,
       novelty: Object.fromEntries(this.#novelty),
     });
@@ -196,8 +196,8 @@ export class PopulationCount {
   }
 }
 
-export function populationOf(sessions: Iterable<ConfirmedSession>, builtAt: number): Population {
-  const count = new PopulationCount();
+export function countPopulation(sessions: Iterable<ConfirmedSession>, builtAt: number): Population {
+  const count = new PopulationCounter();
   for (const session of sessions) count.add(session);
-  return count.population(builtAt);
+  return count.toPopulation(builtAt);
 }

@@ -20,26 +20,26 @@ const rowsPerPage = 1_000;
  * Tenants whose statistics are due, those that waited longest first: an hour old, a day where they
  * have many logins, and something assessed since. @throws StoreError
  */
-export async function dueTenants(db: Database, now: number, limit: number): Promise<string[]> {
+export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
   const { builtAt, logins } = populations;
-  const id = sql<string>`home.id`;
+  const tenantIdColumn = sql<string>`home.id`;
   const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isResident(populations.tenantId)}`;
-  const home = sql`(SELECT id FROM ${residentTenants(assessments)} UNION ${counted}) AS home`;
+  const residents = sql`(SELECT id FROM ${residentTenants(assessments)} UNION ${counted}) AS home`;
   // Ids begin with 48 bits of time, so the last time of counting is a bound of ids.
   const assessedSince = db
     .select({ one: sql`1` })
     .from(assessments)
     .where(
       and(
-        eq(assessments.tenantId, id),
+        eq(assessments.tenantId, tenantIdColumn),
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
   const rows = await withinStoreTimeout(
     db
-      .select({ id })
-      .from(home)
-      .leftJoin(populations, eq(populations.tenantId, id))
+      .select({ id: tenantIdColumn })
+      .from(residents)
+      .leftJoin(populations, eq(populations.tenantId, tenantIdColumn))
       .where(
         and(
           or(
@@ -47,23 +47,23 @@ export async function dueTenants(db: Database, now: number, limit: number): Prom
             lt(builtAt, now - dayMs),
             and(lt(builtAt, now - hourMs), lt(logins, manyLogins)),
           ),
-          or(eq(builtAt, toBeRecounted), exists(assessedSince)),
+          or(eq(builtAt, recountMark), exists(assessedSince)),
         ),
       )
-      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(id))
+      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenantIdColumn))
       .limit(limit),
   );
   return rows.map((row) => row.id);
 }
 
 /** Of a tenant in which somebody was erased: counted anew, whatever was assessed since. */
-const toBeRecounted = 0;
+const recountMark = 0;
 
 /** Has the next run count the tenant without whom it has forgotten. */
 export function recountPopulation(db: Database, tenantId: string): Statement {
   return db
     .update(populations)
-    .set({ builtAt: toBeRecounted })
+    .set({ builtAt: recountMark })
     .where(eq(populations.tenantId, tenantId));
 }
 
@@ -78,7 +78,7 @@ export interface ConfirmedPage {
   readonly below: string | null;
 }
 
-const confirmedRow = z.object({
+const confirmedRowSchema = z.object({
   id: z.string(),
   identity_id: z.string(),
   at: z.int(),
@@ -90,7 +90,7 @@ const confirmedRow = z.object({
  * index of confirmed ones, so that no flood of others hides them; SQLite takes it only when it is told.
  * @throws StoreError
  */
-export async function confirmedSessions(
+export async function listConfirmedSessions(
   db: Database,
   tenantId: string,
   from: number,
@@ -103,7 +103,7 @@ export async function confirmedSessions(
         AND id >= ${firstIdAt(Math.max(0, from))} AND id < ${below ?? "g"}
       ORDER BY id DESC LIMIT ${rowsPerPage}`),
   );
-  const sessions = rows.map((row) => confirmedRow.parse(row));
+  const sessions = rows.map((row) => confirmedRowSchema.parse(row));
   const isFull = sessions.length === rowsPerPage;
   return {
     below: isFull ? (sessions.at(-1)?.id ?? null) : null,

@@ -4,26 +4,26 @@
  * reserved address and a privacy relay are told with 0, because silence about them would be misread.
  */
 import type { SessionEvidence } from "../evidence.ts";
-import { type Reason, reason, type SignalName } from "../reason.ts";
+import { type Reason, createReason, type SignalName } from "../reason.ts";
 import { weights } from "../weights.ts";
-import { agentReasons } from "./agent.ts";
-import { behaviourReasons } from "./behaviour.ts";
-import { identityReasons } from "./identity.ts";
-import { networkReasons } from "./network.ts";
+import { findAgentReasons } from "./agent.ts";
+import { findBehaviourReasons } from "./behaviour.ts";
+import { findIdentityReasons } from "./identity.ts";
+import { findNetworkReasons } from "./network.ts";
 
-const toldWithoutEvidence: readonly SignalName[] = ["reserved_address", "privacy_relay"];
+const reportedAtZero: readonly SignalName[] = ["reserved_address", "privacy_relay"];
 
-function rounded(contribution: number): number {
+function roundContribution(contribution: number): number {
   // Adding 0 turns the -0 of rounding into 0.
   return Math.round(contribution * 1e4) / 1e4 + 0;
 }
 
 /** All reasons for the session, strongest first. Signals in `off` are not asked. */
-export function reasonsFor(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
+export function findReasons(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
   const isOff = (signal: SignalName) => off.includes(signal);
   const mismatch = evidence.userMismatch
     ? [
-        reason(
+        createReason(
           "user_mismatch",
           weights.userMismatch,
           "The session's user_id is not this user's external_id.",
@@ -31,16 +31,14 @@ export function reasonsFor(evidence: SessionEvidence, off: readonly string[]): r
       ]
     : [];
   return [
-    ...networkReasons(evidence, isOff),
-    ...agentReasons(evidence.agent),
-    ...behaviourReasons(evidence, isOff),
+    ...findNetworkReasons(evidence, isOff),
+    ...findAgentReasons(evidence.agent),
+    ...findBehaviourReasons(evidence, isOff),
     ...mismatch,
-    ...identityReasons(evidence.identity),
+    ...findIdentityReasons(evidence.identity),
   ]
     .filter(({ signal }) => !isOff(signal))
-    .map((told) => ({ ...told, contribution: rounded(told.contribution) }))
-    .filter(
-      ({ signal, contribution }) => contribution !== 0 || toldWithoutEvidence.includes(signal),
-    )
+    .map((told) => ({ ...told, contribution: roundContribution(told.contribution) }))
+    .filter(({ signal, contribution }) => contribution !== 0 || reportedAtZero.includes(signal))
     .toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
 }

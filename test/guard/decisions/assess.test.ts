@@ -4,7 +4,7 @@ import { assess, type Session, type Surroundings } from "../../../src/guard/deci
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
   calm,
@@ -266,7 +266,7 @@ test("an assessment holds all that its score is made from", () => {
     surroundings: { context: stranger },
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
-  expect(reasonsFor(stored, record.policy.signalsOff)).toEqual(record.reasons);
+  expect(findReasons(stored, record.policy.signalsOff)).toEqual(record.reasons);
   expect(canonicalDigest(stored)).toBe(record.evidenceDigest);
 });
 

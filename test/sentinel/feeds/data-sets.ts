@@ -11,7 +11,7 @@ import { buildShards, type Geography } from "../../../src/sentinel/network/build
 import { encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
 import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
-import { buildThreats } from "../../../src/sentinel/network/threats.ts";
+import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 import { address, feed, geography, NOW, WatchedStore } from "../network/support.ts";
 
 function recordOf({ kind }: Feed, name: string, value: string, at: number): FeedRecord {
@@ -27,7 +27,7 @@ export function dataSet(
   builtAt: number,
 ): DataSet {
   const shards = buildShards(Object.values(feeds), places);
-  const threats = buildThreats(Object.values(feeds));
+  const threats = buildThreatTable(Object.values(feeds));
   const named = Object.entries(feeds).map(([name, one]) => {
     const value = encodeFeedValue(one.ranges);
     return { name, value, record: recordOf(one, name, value.digest, builtAt) };
