@@ -1,15 +1,18 @@
 /**
- * From the comparison of a session with an identity's history to log-odds of fraud (pure).
+ * Log-odds of fraud from the comparison of a session with an identity's history (pure).
  *
- * Who takes an account over is one of a few kinds of attacker: one who knows nothing of the victim,
- * one who picked an exit in the victim's country, one who imitates network and agent. For each kind
- * the ratio "this session, were it theirs" to "were it the user's own" is taken down each hierarchy,
- * and the kinds are mixed by how common they are. Evidence that speaks against one kind (a known
- * agent does not fit an ignorant attacker) thereby takes weight from all that kind would explain.
+ * The model knows a few kinds of attacker: one that knows nothing about the victim, one with an exit in the
+ * victim's country, one that imitates network and agent, and so on. For each kind it computes a likelihood
+ * ratio: how probable this session is for that attacker, over how probable it is for the user. The ratios are
+ * averaged by how common the kinds are. Evidence against one kind therefore weakens everything else that
+ * this kind would explain: a known agent does not fit an attacker that knows nothing.
  *
- * The ratio of a value the history knows compares the share of the population with that of the user,
- * as Freeman et al. (NDSS 2016) do; that of a new value is how rarely a real login is new after that
- * time and that many logins. Weights stand in weights.ts.
+ * - A value that the history has: the share of the population that has it, over its share of the history,
+ *   as in Freeman et al., NDSS 2016.
+ * - A new value: how often attackers miss it, over how often a real login is new after as long a time and as
+ *   many logins. That rate is an assumption, corrected by the population and then by the user's own history.
+ *
+ * Every contribution is bounded. Without a population the assumptions of weights.ts stand alone.
  */
 import { agentLevels, type Level, networkLevels } from "../context.ts";
 import type { BehaviourEvidence, Counted, LevelEvidence } from "../evidence.ts";
@@ -23,7 +26,7 @@ import {
   trust,
 } from "../weights.ts";
 
-/** Log-odds, each given what the ones before it said; together the evidence of the behaviour. */
+/** Log-odds. Each is what it adds to the ones before it; their sum is the evidence of the behaviour. */
 export interface BehaviourContributions {
   readonly network: number;
   readonly agent: number;
@@ -38,26 +41,26 @@ function isNetworkLevel(level: Level): boolean {
   return networkLevels.some((name) => name === level);
 }
 
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, value));
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
 }
 
-/** How likely a real login is new on this level, by its age and number alone. */
+/** The assumed probability that a real login is new on this level, from the time and number of logins. */
 function estimateNewness(level: Level, { logins, sinceLastMs }: BehaviourEvidence): number {
-  const { immediate: atOnce, longTerm: inTheEnd, halfwayMs, fewLogins } = newness[level];
+  const { immediate, longTerm, halfwayMs, fewLogins } = newness[level];
   const passed = 1 - 2 ** (-sinceLastMs / halfwayMs);
-  const unchanged = 1 - (atOnce + (inTheEnd - atOnce) * passed);
+  const unchanged = 1 - (immediate + (longTerm - immediate) * passed);
   return 1 - (unchanged * logins) / (logins + fewLogins);
 }
 
-/** A share that is assumed, corrected by what was counted. */
+/** An assumed share that weighs as much as `weight` cases, blended with the counted ones. */
 function blend(assumed: number, weight: number, { count, all }: Counted): number {
   return (weight * assumed + count) / (weight + all);
 }
 
 /**
- * The same, corrected by what was seen in the population, and then by how restless this user is in
- * the same place: a phone changes its address with every login, a house hardly ever.
+ * The assumption, corrected by the population and then by how often this user changed on this level, where
+ * the coarser levels agree: a phone changes its address with every login, a house hardly ever.
  */
 function correctNewness(
   level: Level,
@@ -68,19 +71,19 @@ function correctNewness(
     novelty: nothingCounted,
     ownNovelty: nothingCounted,
   };
-  const usual = blend(estimateNewness(level, behaviour), trust.novelty, novelty);
+  const ofPopulation = blend(estimateNewness(level, behaviour), trust.novelty, novelty);
   const { minNewness, maxNewness } = behaviourBounds;
   const weight = isNetworkLevel(level) ? trust.ownNovelty.network : trust.ownNovelty.agent;
-  return clamp(blend(usual, weight, ownNovelty), minNewness, maxNewness);
+  return clamp(blend(ofPopulation, weight, ownNovelty), minNewness, maxNewness);
 }
 
-/** How likely somebody drawn from the population has the value, or one of those seen. */
+/** The probability that a person of the population has the value or, if it is new, any known value. */
 function estimateChance(level: Level, evidence?: LevelEvidence): number {
-  const { assumed: usual, max: most } = chance[level];
-  return Math.min(most, blend(usual, trust.shares, evidence?.population ?? nothingCounted));
+  const { assumed, max } = chance[level];
+  return Math.min(max, blend(assumed, trust.shares, evidence?.population ?? nothingCounted));
 }
 
-/** Down one hierarchy, for one kind of attacker. */
+/** The log of the likelihood ratio over one hierarchy, for one kind of attacker. */
 function computeLogRatio(
   hierarchy: readonly Level[],
   compared: readonly LevelEvidence[],
@@ -88,7 +91,7 @@ function computeLogRatio(
   kind: AttackerKind,
 ): number {
   let log = 0;
-  // Levels that cannot be compared are as likely to agree as they usually are.
+  // A level that cannot be compared counts with the probability that it agrees.
   let skippedHit = 1;
   let skippedKnown = 1;
   for (const level of hierarchy) {
@@ -123,7 +126,7 @@ function mapKinds(ratio: (kind: AttackerKind) => number): LogRatios {
   };
 }
 
-/** Log of the ratio of the whole mixture to the user. */
+/** The log of the likelihood ratio of all kinds together. */
 function mixKinds(...parts: readonly LogRatios[]): number {
   const sum = attackerKinds.reduce((total, kind) => {
     const log = parts.reduce((added, part) => added + part[kind], 0);
@@ -132,7 +135,7 @@ function mixKinds(...parts: readonly LogRatios[]): number {
   return Math.log(sum);
 }
 
-/** A user keeps to own hours as far as the history shows; only who imitates them does too. */
+/** A user keeps to the hours that the history shows. Of the attackers, only some kinds keep to them. */
 function computeHourRatio(
   hour: BehaviourEvidence["hour"],
   logins: number,
@@ -142,7 +145,7 @@ function computeHourRatio(
   return attackers[kind].keepsHours ? 0 : Math.log(hour.population / own);
 }
 
-/** @param off parts that are not asked */
+/** @param off parts that are left out */
 export function computeContributions(
   behaviour: BehaviourEvidence,
   off: readonly (keyof BehaviourContributions)[] = [],
@@ -160,10 +163,10 @@ export function computeContributions(
   const ofNetwork = mixKinds(network);
   const ofBoth = mixKinds(network, agent);
   const ofAll = mixKinds(network, agent, hour);
-  const { min: least, max: most, maxHour: maxHour } = behaviourBounds;
+  const { min, max, maxHour } = behaviourBounds;
   return {
-    network: clamp(ofNetwork, least, most),
-    agent: clamp(ofBoth - ofNetwork, least, most),
+    network: clamp(ofNetwork, min, max),
+    agent: clamp(ofBoth - ofNetwork, min, max),
     hour: clamp(ofAll - ofBoth, -maxHour, maxHour),
   };
 }

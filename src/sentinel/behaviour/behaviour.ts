@@ -1,6 +1,10 @@
 /**
- * How a session compares with the identity's own confirmed history and with the tenant's population
- * (pure): the plain numbers that evidence about behaviour is made from (see likelihood.ts).
+ * Compares a session with the identity's confirmed history and with the tenant's population (pure). The
+ * result is plain numbers, which are stored as evidence; attacker-model.ts turns them into log-odds.
+ *
+ * Network and agent are compared level by level, from coarse to fine, each time among the sessions that agree
+ * so far. The comparison ends at the first level that is new: finer ones are new as well and say nothing
+ * more. A level whose value is unknown is skipped. Without confirmed sessions there is no result.
  */
 import { agentLevels, type Context, type Level, networkLevels, levelValueOf } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
@@ -15,13 +19,13 @@ import {
 } from "../population/population.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** A session counts half after this time: people change their networks and devices. */
+/** After this time a session counts half: people change their networks and devices. */
 const halfLifeMs = 60 * dayMs;
-/** Width of the bell over the hours of a day that a login speaks for. */
+/** Standard deviation of the bell curve with which a login counts for the hours around it. */
 const hourSpreadHours = 2;
-/** How much a login on another day of the week says of an hour, beside one on the same day. */
+/** Weight of a login on another day of the week, where one on the same day has 1. */
 const otherDayShare = 0.6;
-/** Logins of the population before its hours are trusted over "all alike". */
+/** Logins, spread evenly over the week, that are added to those of the population. */
 const assumedLogins = 200;
 
 interface WeightedSession {
@@ -54,7 +58,7 @@ function compareLevel(
       seen,
       own: seen ? totalWeightOf(matching) / totalWeightOf(sessions) : 0,
       population: countShare(population, context, level, seen ? [value] : [...valuesKnown]),
-      // Each value was new once; the first of all had nothing to be compared with.
+      // Each value was new once, except the very first, which had nothing to be compared with.
       ownNovelty: { count: valuesKnown.size - 1, all: sessions.length - 1 },
       novelty: countNovelty(population, level, bucket),
     },
@@ -82,7 +86,7 @@ function compareLevels(
   return found;
 }
 
-/** Hours apart on the clock, 0 to 12. */
+/** Hours between two hours of the day, 0 to 12. */
 function hoursBetween(left: number, right: number): number {
   const apart = Math.abs(left - right) % 24;
   return Math.min(apart, 24 - apart);
@@ -92,7 +96,7 @@ function weighHours(hours: number): number {
   return Math.exp(-0.5 * (hours / hourSpreadHours) ** 2);
 }
 
-/** Mean of the bell over a day: makes a history spread evenly come out at 1. */
+/** The means by which an evenly spread history comes out at 1. */
 const meanHourWeight =
   Array.from({ length: 24 }, (_, hour) => weighHours(hoursBetween(0, hour))).reduce(
     (a, b) => a + b,
@@ -120,8 +124,9 @@ function computePopulationHour(population: Population | null, now: number): numb
 }
 
 /**
- * @param history confirmed sessions up to `now`, in the order of time
- * @returns null where there is nothing to compare with
+ * @param history confirmed sessions up to `now`, the oldest first
+ * @param now Unix ms
+ * @returns null where the history is empty
  */
 export function compareWithHistory(
   history: History,

@@ -1,8 +1,8 @@
 /**
- * Where countries are (pure): ISO 3166-1 alpha-2, and Kosovo's user-assigned XK, as circles
- * that hold all of a country: a rough middle (whole degrees) and a radius (km). A country whose parts
- * lie far from each other has several. A radius too large only misses a journey, one too small accuses
- * somebody, so they are generous.
+ * The coordinates of countries (pure): ISO 3166-1 alpha-2, and XK for Kosovo (user-assigned). Each country is
+ * covered by circles: a rough centre in whole degrees and a radius in km. A country whose parts are far apart
+ * has several. The radii are generous: a radius that is too large misses an impossible journey, but one that
+ * is too small would accuse a real user.
  */
 
 export interface Coordinates {
@@ -13,7 +13,7 @@ export interface Coordinates {
   readonly radiusKm: number;
 }
 
-/** `code latitude longitude radius`. */
+/** `code latitude longitude radius`, separated by `|` and line breaks. */
 const table = `
 AD 43 2 50|AE 24 54 350|AF 34 66 750|AG 17 -62 100|AI 18 -63 50|AL 41 20 200|AM 40 45 200
 AO -12 18 900|AQ -90 0 3500|AR -36 -64 2100|AS -14 -171 350|AT 48 14 350|AU -27 134 2500
@@ -62,10 +62,13 @@ for (const line of table.trim().split(/[|\n]/)) {
   coordinatesByCountry.set(code, [...coordinatesOf(code), { latitude, longitude, radiusKm }]);
 }
 
-/** @param country ISO 3166-1 alpha-2, capitals; nothing for any other text */
+/**
+ * @param country ISO 3166-1 alpha-2 in capitals
+ * @returns the circles of the country; empty for any other text
+ */
 export function coordinatesOf(country: string): readonly Coordinates[] {
   return coordinatesByCountry.get(country) ?? [];
 }
 
-/** Every country that has a place. */
+/** Every country of the table. */
 export const countriesWithCoordinates: readonly string[] = [...coordinatesByCountry.keys()];

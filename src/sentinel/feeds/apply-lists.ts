@@ -1,4 +1,4 @@
-/** What a refresh makes of the lists it took: new shards, and a new table of threats. */
+/** Applies accepted lists to the data set: rebuilds shards, and builds a new table of threats. */
 import { type NamedShard, listShards } from "../network/current-data-set.ts";
 import type { Feed } from "../network/combine-feeds.ts";
 import { buildThreatTable, threatTableBytesOf } from "../network/threats.ts";
@@ -9,29 +9,29 @@ import { baseDigestOf, type RefreshProgress, destinationOf } from "./refresh-pro
 import { LostDataError, readRanges, type StoredDataSet } from "./stored-data-set.ts";
 import { feedValueKey } from "./feed-value.ts";
 
-/** What a part of a run works with. */
+/** What every step of one refresh needs. */
 export interface RefreshRun {
   readonly store: DataStore;
   readonly stored: StoredDataSet;
-  /** Ranges of the lists taken in this run. */
+  /** The ranges of the lists accepted in this run. */
   readonly values: readonly KeyValue[];
   /** Real time, Unix ms. */
   readonly now: number;
-  /** Reads and writes of shards at most. */
+  /** Upper bound of reads and writes of shards. */
   readonly maxOperations: number;
 }
 
-/** Records of feeds as they are to be listed. */
+/** The records of the feeds, as they are to be listed. */
 interface AppliedLists {
-  /** Those that come into force with it. */
+  /** Feeds that come into force with the new data set. */
   readonly inForce: readonly FeedRecord[];
-  /** Those that could not be used, with the reason. */
+  /** Feeds that could not be applied, with the error. */
   readonly failed: readonly FeedRecord[];
 }
 
 export interface AppliedShards extends AppliedLists {
   readonly shards: readonly NamedShard[];
-  /** Where it stands; the next run goes on with what is not in force by then. */
+  /** The progress, from which the next run continues. */
   readonly pending: RefreshProgress;
   readonly operations: number;
 }
@@ -40,33 +40,33 @@ export interface AppliedThreats extends AppliedLists {
   readonly table: ReturnType<typeof buildThreatTable>;
 }
 
-/** Lays the taken lists, or those an earlier run took, over the shards. */
+/** Rebuilds shards from the accepted lists, or from those of an earlier run that is not finished. */
 export async function applyToShards(
   work: RefreshRun,
   accepted: readonly FeedRecord[],
 ): Promise<AppliedShards> {
   const { store, stored, now } = work;
-  const taken = stored.pending?.feeds.length ? stored.pending.feeds : accepted;
+  const applied = stored.pending?.feeds.length ? stored.pending.feeds : accepted;
   const shards = stored.current === undefined ? [] : listShards(stored.current);
   const nothing = { at: now, base: baseDigestOf(stored.list), feeds: [], shards: [] };
   const unchanged = { shards, inForce: [], failed: [], pending: nothing, operations: 0 };
-  if (taken.length === 0) return unchanged;
-  const begun = { ...nothing, feeds: [...taken], shards: [...(stored.pending?.shards ?? [])] };
+  if (applied.length === 0) return unchanged;
+  const begun = { ...nothing, feeds: [...applied], shards: [...(stored.pending?.shards ?? [])] };
   try {
     await saveValues(work, accepted);
     const after = await readRanges(
       store,
-      selectShardFeeds(mergeRecords(stored.list.feeds, taken)),
+      selectShardFeeds(mergeRecords(stored.list.feeds, applied)),
       work.values,
     );
     const before = await readRangesInForce(work);
-    const made = await rebuildShards(store, stored, before, after, work.maxOperations);
-    const pending = { ...begun, shards: [...made.done] };
-    const { operations } = made;
-    if (made.shards === undefined) return { ...unchanged, pending, operations };
-    return { shards: made.shards, inForce: taken, failed: [], pending, operations };
+    const rebuilt = await rebuildShards(store, stored, before, after, work.maxOperations);
+    const pending = { ...begun, shards: [...rebuilt.done] };
+    const { operations } = rebuilt;
+    if (rebuilt.shards === undefined) return { ...unchanged, pending, operations };
+    return { shards: rebuilt.shards, inForce: applied, failed: [], pending, operations };
   } catch (error) {
-    return { ...unchanged, failed: recordFailure(error, work, taken, now) };
+    return { ...unchanged, failed: recordFailure(error, work, applied, now) };
   }
 }
 
@@ -82,7 +82,7 @@ function selectShardFeeds(records: readonly FeedRecord[]): FeedRecord[] {
   return records.filter((record) => destinationOf(record) === "shards");
 }
 
-/** Of the shards in force; undefined where a list is lost that was replaced just now. */
+/** The feeds that the shards in force were built from; undefined where the ranges of one are lost. */
 async function readRangesInForce({
   store,
   stored,
@@ -95,7 +95,7 @@ async function readRangesInForce({
   }
 }
 
-/** Makes the table anew where a list of it was taken; else it is the one in force. */
+/** Builds the table of threats again if one of its lists was accepted; otherwise keeps the one in force. */
 export async function applyToThreats(
   work: RefreshRun,
   accepted: readonly FeedRecord[],
@@ -123,18 +123,18 @@ function copyTableInForce({ current }: StoredDataSet): ReturnType<typeof buildTh
   return { bytes, v4, v6 };
 }
 
-/** The taken lists stay out of force, and the one that is lost tells of it. @throws other errors */
+/** Adds the error to the lists that stay out of force, and to the lost one. @throws other errors */
 function recordFailure(
   error: unknown,
   { stored }: RefreshRun,
-  taken: readonly FeedRecord[],
+  applied: readonly FeedRecord[],
   now: number,
 ): FeedRecord[] {
   if (!(error instanceof LostDataError)) throw error;
   const known = new Map(stored.list.feeds.map((record) => [record.name, record]));
   const lost = error.feed === undefined ? undefined : known.get(error.feed);
   return mergeRecords(
-    taken.map((record) => known.get(record.name) ?? emptyRecordOf(record)),
+    applied.map((record) => known.get(record.name) ?? emptyRecordOf(record)),
     lost === undefined ? [] : [lost],
   ).map((record) => addError(record, error.message, now));
 }

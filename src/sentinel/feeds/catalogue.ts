@@ -1,6 +1,6 @@
 /**
- * The public lists that a deployment can have refreshed by the clock (pure). Names are written into
- * configurations: add and remove, but never rename.
+ * The public lists that a deployment can have refreshed on a schedule (pure). Deployments configure them by
+ * name, so a feed may be added or removed but never renamed.
  */
 import type { NetworkKind } from "../network/network-facts.ts";
 
@@ -12,7 +12,7 @@ export interface CatalogueFeed {
   readonly address: string;
   readonly format: string;
   readonly licence: string;
-  /** How often its publisher changes it, roughly: asking more often is bad manners. */
+  /** Roughly how often the publisher changes it. It is not fetched more often. */
   readonly refreshHours: number;
 }
 
@@ -25,7 +25,7 @@ function createX4bFeed(name: string, kind: NetworkKind, path: string): Catalogue
   return { name, kind, address, format: networksFormat, licence: "MIT", refreshHours: 24 };
 }
 
-/** One provider of lord-alfred/ipranges; not every one has IPv6. */
+/** The feeds of one provider of lord-alfred/ipranges. Not every provider has an IPv6 list. */
 function createProviderFeeds(
   name: string,
   kind: NetworkKind,
@@ -88,7 +88,10 @@ export const catalogue: readonly CatalogueFeed[] = [
   ...createProviderFeeds("protonvpn", "vpn", [4]),
 ];
 
-/** What a configuration names, and the names in it that are in no catalogue. */
+/**
+ * The feeds that a configuration names, and its names that are not in the catalogue.
+ * @param names separated by commas
+ */
 export function parseConfiguredFeeds(names: string): {
   readonly feeds: readonly CatalogueFeed[];
   readonly unknown: readonly string[];

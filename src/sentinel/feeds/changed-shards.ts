@@ -1,4 +1,4 @@
-/** Which shards a change of lists concerns (pure). */
+/** Finds the shards whose flags change when feeds change (pure). */
 import type { Family } from "../network/address.ts";
 import { sliceFlags } from "../network/build.ts";
 import { type Feed, type FlagSegment, combineFeeds } from "../network/combine-feeds.ts";
@@ -6,11 +6,11 @@ import { positionBits, type ShardId, shardBits } from "../network/shard.ts";
 
 export interface ChangedShard {
   readonly id: ShardId;
-  /** As they are to be, from the start of the shard. */
+  /** The new flags, from the start of the shard. */
   readonly flags: readonly FlagSegment[];
 }
 
-/** Shards in which the segments say something. */
+/** The numbers of the shards in which any segment has a flag, ascending. */
 function findFlaggedShards(family: Family, segments: readonly FlagSegment[]): number[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
@@ -36,9 +36,9 @@ function areEqual(left: readonly FlagSegment[], right: readonly FlagSegment[]): 
 }
 
 /**
- * The shards whose flags are others after the change, IPv4 first, ascending.
- *
- * @param before undefined: unknown, so every shard that is named counts as changed
+ * The shards whose flags differ after the change, IPv4 first, ascending.
+ * @param named the shards of the data set in force
+ * @param before undefined: unknown, so every named shard counts as changed
  */
 export function findChangedShards(
   named: readonly ShardId[],

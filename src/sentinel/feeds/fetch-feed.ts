@@ -1,6 +1,6 @@
 /**
- * Fetches one feed and judges it. What comes from elsewhere is taken only when it looks like the list
- * it was: a publisher's error page, an empty file or half a list must not make its addresses harmless.
+ * Fetches one feed and validates it. A list is accepted only if it resembles the previous one: with an error
+ * page, an empty file or half a list, listed addresses would wrongly count as harmless.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -14,37 +14,37 @@ export interface FetchLimits {
   readonly maxBytes: number;
 }
 
-/** A feed is a few megabytes at most, and its publisher answers within a second or two. */
+/** The largest feed has a few megabytes, and publishers answer within a second or two. */
 export const fetchLimits: FetchLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024 * 1024 };
 
-/** Longer lists do not fit into the memory of a Worker beside the others; the longest has 120,000. */
+/** A longer list does not fit into a Worker's memory beside the others. The longest now has 120,000. */
 const maxRows = 300_000;
-/** A list does not lose more than this part of itself between two days, but half a file does. */
+/** A new list must have this share of the rows of the previous one; a truncated file has fewer. */
 const minShareOfRows = 0.5;
-/** A list has a bad line now and then; an error page has nothing else. */
+/** A list may have a few bad lines; an error page has nothing else. */
 const maxShareSkipped = 0.5;
 const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
-/** Why a feed was not taken; the sentence is shown to operators and holds nothing of the feed. */
+/** A feed was not accepted. Operators see the message, so it contains nothing of the feed. */
 export class FeedRefusal extends Error {}
 
 export interface FetchedFeed {
   readonly parsed: ParsedFeed;
-  /** Of the text, hex. */
+  /** Digest of the text, hex. */
   readonly sha256: string;
   readonly etag: string | null;
 }
 
 interface KnownText {
-  /** Of the text that is known; null: the whole list is wanted. */
+  /** The ETag of the known text; null: fetch the whole list. */
   readonly etag: string | null;
   readonly rows: number;
 }
 
 /**
- * @returns undefined where the list is still the known one
- * @throws FeedRefusal
+ * @returns undefined where the list is unchanged
+ * @throws FeedRefusal where the list cannot be fetched or is not valid
  */
 export async function fetchFeed(
   fetcher: FeedFetcher,
@@ -62,7 +62,7 @@ export async function fetchFeed(
     if (error instanceof FeedRefusal) throw error;
     const reason =
       error instanceof DeadlineError
-        ? `no whole answer within ${limits.timeoutMs} ms`
+        ? `the answer was not complete within ${limits.timeoutMs} ms`
         : "the connection failed";
     throw new FeedRefusal(reason, { cause: error });
   } finally {
@@ -83,7 +83,7 @@ async function download(
   return { ...(await readBody(response, maxBytes)), etag: response.headers.get("ETag") };
 }
 
-/** Redirects are followed by hand, so that none leads away from https. */
+/** Follows redirects one by one, so that none leads away from https. */
 async function followRedirects(
   fetcher: FeedFetcher,
   address: string,
@@ -107,7 +107,7 @@ async function followRedirects(
   throw new FeedRefusal("too many redirects");
 }
 
-/** Line by line as it arrives; nothing of the text is kept. */
+/** Parses the body line by line as it arrives. The text itself is not kept. */
 async function readBody(
   response: Response,
   maxBytes: number,

@@ -1,4 +1,4 @@
-/** The feeds of the data set in force, for people. */
+/** Reads the list of feeds for the API. */
 import { within } from "../../deadline.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
@@ -7,8 +7,8 @@ import { type FeedList, feedListKey, parseFeedList } from "./feed-record.ts";
 const readTimeoutMs = 2_000;
 
 /**
- * @returns undefined where nothing was ever imported
- * @throws AppError unavailable
+ * @returns undefined where nothing was imported yet
+ * @throws AppError `unavailable` where the list cannot be read or is damaged
  */
 export async function listFeeds(store: KVNamespace): Promise<FeedList | undefined> {
   const text = await readText(store);

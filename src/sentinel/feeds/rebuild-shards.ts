@@ -1,6 +1,7 @@
 /**
- * Lays changed lists over the shards in force: a shard whose flags differ is made anew from the stored
- * one, which keeps its network and country; all others stay as they are.
+ * Rebuilds the shards whose flags change with the new lists. A rebuilt shard takes networks and countries from
+ * the stored one; all other shards stay as they are. One run has a bound of operations; the next run continues
+ * with the shards that are left.
  */
 import { type BuiltShard, buildShard, replaceFlags, hasFacts } from "../network/build.ts";
 import { findDigest, type NamedShard, listShards } from "../network/current-data-set.ts";
@@ -19,23 +20,24 @@ import { LostDataError, type StoredDataSet } from "./stored-data-set.ts";
 
 type DoneShard = RefreshProgress["shards"][number];
 
-/** Shards in work at the same time: some megabytes at most. */
+/** Shards rebuilt at the same time: a few megabytes. */
 const shardsAtOnce = 20;
-/** A shard is read, where there is one, and written. */
+/** One read, where the shard exists, and one write. */
 const maxOperationsPerShard = 2;
 
 export interface RebuildResult {
-  /** Every shard of the data set to be; undefined: there is more to do. */
+  /** Every shard of the new data set; undefined: some are still to be rebuilt. */
   readonly shards: readonly NamedShard[] | undefined;
-  /** Shards made so far, in this run and in earlier ones. */
+  /** Shards rebuilt so far, in this run and in earlier ones. */
   readonly done: readonly DoneShard[];
-  /** Reads and writes it took. */
+  /** Reads and writes of this run. */
   readonly operations: number;
 }
 
 /**
- * @param before the feeds the shards in force were made of; undefined: unknown, so all are looked at
- * @param maxOperations reads and writes of shards at most
+ * @param before the feeds that the shards in force were built from; undefined: unknown, so all shards count as
+ * changed
+ * @param maxOperations upper bound of reads and writes of shards
  * @throws LostDataError, or what the store throws
  */
 export async function rebuildShards(
@@ -57,13 +59,13 @@ export async function rebuildShards(
   );
   while (left.length > 0 && operations + shardsAtOnce * maxOperationsPerShard <= maxOperations) {
     const batch = left.splice(0, shardsAtOnce);
-    const remade = await Promise.all(batch.map((changed) => rebuildShard(store, stored, changed)));
-    const written = remade.flatMap(keyValuesOf);
+    const rebuilt = await Promise.all(batch.map((changed) => rebuildShard(store, stored, changed)));
+    const written = rebuilt.flatMap(keyValuesOf);
     await store.write(written, () => {});
     const read = batch.filter(({ id }) => currentDigestOf(stored, id) !== undefined);
     operations += read.length + written.length;
     for (const [index, { id }] of batch.entries()) {
-      done.set(shardPathOf(id), { ...id, digest: remade[index]?.digest ?? null });
+      done.set(shardPathOf(id), { ...id, digest: rebuilt[index]?.digest ?? null });
     }
   }
   const shards = left.length > 0 ? undefined : replaceShards(named, [...done.values()]);
@@ -82,7 +84,7 @@ function currentDigestOf({ current }: StoredDataSet, id: ShardId): string | unde
   return current === undefined ? undefined : findDigest(current, id);
 }
 
-/** The shard with its new flags; undefined: nothing is left in it. */
+/** The shard with its new flags; undefined: it has no facts any more. */
 async function rebuildShard(
   store: DataStore,
   stored: StoredDataSet,
@@ -101,7 +103,8 @@ async function readRecords(
   if (digest === undefined) return [{ start: shardStartOf(id), asn: 0, country: 0, flags: 0 }];
   const bytes = await store.read(shardKeyOf(id, digest));
   const decoded = bytes === undefined ? undefined : decodeShard(bytes, id);
-  if (decoded?.status !== "ok") throw new LostDataError("a shard is gone: import again");
+  if (decoded?.status !== "ok")
+    throw new LostDataError("a shard is gone or damaged: run the import again");
   return decoded.shard.records;
 }
 

@@ -1,10 +1,14 @@
 /**
- * Refreshes the configured feeds by the clock. Lists that change within hours go into a new table of
- * threats; networks go into the shards they concern. A list that fails leaves the old one standing and
- * stops no other; data that is lost stops everything that would be made without it.
+ * The scheduled refresh of the configured feeds. Start here to see how lists become network data:
  *
- * A new data set comes into force in one write (data-set.ts). Before that stands what is about to be
- * done (pending.ts), so that a run that dies is continued, and not taken for an import that died.
+ * 1. Read the data set in force (stored-data-set.ts) and fetch the feeds that are due (fetch-due.ts).
+ * 2. Apply the accepted lists (apply-lists.ts): lists that change within hours go into a new table of
+ *    threats, the others into the shards that they affect.
+ * 3. Write the progress (refresh-progress.ts), then put the new data set in force in one write (data-set.ts).
+ *
+ * A list that fails keeps its old content and stops no other list. If stored data is lost, nothing is built
+ * that needs it, and the error asks for an import. The written progress lets the next run continue one that
+ * died, and distinguishes it from an import that died.
  */
 import { causeOf, log } from "../../log.ts";
 import { encodeCurrent } from "../network/current-data-set.ts";
@@ -21,7 +25,12 @@ import {
   serializeFeedList,
   mergeRecords,
 } from "./feed-record.ts";
-import { pendingKey, destinationOf, serializeProgress } from "./refresh-progress.ts";
+import {
+  type Destination,
+  destinationOf,
+  pendingKey,
+  serializeProgress,
+} from "./refresh-progress.ts";
 import {
   type AppliedShards,
   type AppliedThreats,
@@ -33,7 +42,7 @@ import { LostDataError, readDataSet, type StoredDataSet } from "./stored-data-se
 
 export interface RefreshEnv {
   readonly IP_REPUTATION: KVNamespace;
-  /** Names of the catalogue, separated by commas; absent in configurations of before. */
+  /** Names of the catalogue, separated by commas; older configurations do not have it. */
   readonly SENTINEL_FEEDS?: string | undefined;
 }
 
@@ -44,7 +53,7 @@ export interface RefreshLimits extends FetchLimits {
 
 export const refreshLimits: RefreshLimits = { ...fetchLimits, maxOperations: 800 };
 
-/** @param now real time, Unix ms. Never throws: what fails is logged, and the next run does it. */
+/** @param now real time, Unix ms. Never throws: a failure is logged, and the next run tries again. */
 export async function refreshFeeds(
   env: RefreshEnv,
   now: number,
@@ -66,13 +75,13 @@ export async function refreshFeeds(
   }
 }
 
-/** Makes of the fetched lists what can be made, and puts it in force. */
+/** Applies the fetched lists and puts the new data set in force. */
 async function applyFetches(work: RefreshRun, fetches: Fetches): Promise<void> {
   const { store, stored, now } = work;
-  const at = (place: string) =>
-    fetches.accepted.filter((record) => destinationOf(record) === place);
-  const shards = await applyToShards(work, at("shards"));
-  const threats = await applyToThreats(work, at("threats"));
+  const acceptedFor = (destination: Destination) =>
+    fetches.accepted.filter((record) => destinationOf(record) === destination);
+  const shards = await applyToShards(work, acceptedFor("shards"));
+  const threats = await applyToThreats(work, acceptedFor("threats"));
   const failed = [...fetches.refused, ...shards.failed, ...threats.failed];
   const good = [...fetches.confirmed, ...shards.inForce, ...threats.inForce];
   const feeds = mergeRecords(stored.list.feeds, [...failed, ...good]);
@@ -82,8 +91,8 @@ async function applyFetches(work: RefreshRun, fetches: Fetches): Promise<void> {
     return;
   }
   if (failed.length > 0) await saveList(store, { ...stored.list, feeds });
-  const wasLeft = stored.pending?.feeds.length ?? 0;
-  if (wasLeft + shards.pending.feeds.length > 0) await savePending(store, shards);
+  const pendingBefore = stored.pending?.feeds.length ?? 0;
+  if (pendingBefore + shards.pending.feeds.length > 0) await savePending(store, shards);
 }
 
 /** Puts the new data set in force. */
@@ -103,12 +112,12 @@ async function replaceDataSet(
   await putInForce(store, dataSet, now, maxOperations - operations, () => {});
 }
 
-/** Once in a run: KV takes one write a second of a key. */
+/** Called once in a run: KV allows one write per second to a key. */
 async function savePending(store: DataStore, { pending }: AppliedShards): Promise<void> {
   await store.write([{ key: pendingKey, bytes: serializeProgress(pending) }], () => {});
 }
 
-/** A run takes minutes, and somebody may have imported in them; a location may not know it yet. */
+/** Requires that no import came into force meanwhile: a run takes minutes. KV may show one late. */
 async function requireUnchanged(store: DataStore, stored: StoredDataSet): Promise<void> {
   const bytes = await store.read(feedListKey);
   const list = bytes === undefined ? undefined : parseFeedList(new TextDecoder().decode(bytes));
@@ -123,8 +132,8 @@ async function saveList(store: DataStore, list: FeedList): Promise<void> {
 }
 
 /**
- * Since when the shards and the threats are as they are. A list that was confirmed makes them as good
- * as new; geography is nobody's to refresh here, and shards are never newer than theirs.
+ * The ages of the shards and of the threats. A list that was confirmed or replaced makes them new. The refresh
+ * does not fetch geography, so the shards are never newer than their geography.
  */
 function computeTimes(
   { current }: StoredDataSet,
@@ -133,15 +142,17 @@ function computeTimes(
   now: number,
 ) {
   const inForce = feeds.filter(({ fetchedAt }) => fetchedAt > 0);
-  const at = (place: string) => inForce.filter((record) => destinationOf(record) === place);
-  const isNew = (place: string) => good.some((record) => destinationOf(record) === place);
-  const oldest = Math.min(now, ...at("geography").map(({ fetchedAt }) => fetchedAt));
-  const hasShards = at("shards").length + at("geography").length > 0;
+  const inForceFor = (destination: Destination) =>
+    inForce.filter((record) => destinationOf(record) === destination);
+  const isNew = (destination: Destination) =>
+    good.some((record) => destinationOf(record) === destination);
+  const oldest = Math.min(now, ...inForceFor("geography").map(({ fetchedAt }) => fetchedAt));
+  const hasShards = inForceFor("shards").length + inForceFor("geography").length > 0;
   const builtAt = isNew("shards") || !hasShards ? oldest : 0;
   const threatsAt = isNew("threats") ? now : (current?.threatsAt ?? 0);
   return {
     builtAt: Math.max(builtAt, current?.builtAt ?? 0),
-    threatsAt: at("threats").length === 0 ? 0 : threatsAt,
+    threatsAt: inForceFor("threats").length === 0 ? 0 : threatsAt,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Lists of networks by number, `AS64500 # name` a line, and the addresses of these networks according
- * to a table of geography (pure).
+ * Lists of networks by number, one `AS64500 # name` a line, and the addresses of these networks according to
+ * a table of geography (pure).
  */
 import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
@@ -11,13 +11,13 @@ export interface ParsedAsnList extends LineCounts {
   readonly asns: ReadonlySet<number>;
 }
 
-/** Undefined: nothing is on the line. */
+/** The line without its comment; undefined where nothing remains. */
 function entryTextOf(line: string): string | undefined {
   const text = line.replace(/[#;].*$/s, "").trim();
   return text === "" ? undefined : text;
 }
 
-/** Whether a text, of which this is the beginning, lists networks by number. */
+/** Whether a text with this beginning is a list of networks by number. */
 export function isAsnList(beginning: string): boolean {
   const first = beginning
     .replace(/^\uFEFF/, "")
@@ -27,7 +27,7 @@ export function isAsnList(beginning: string): boolean {
   return first !== undefined && /^AS\d+$/i.test(first);
 }
 
-/** Collects a list that arrives in pieces: `push` takes text cut anywhere, `finish` the rest. */
+/** Parses a list that arrives in pieces. `push` accepts pieces cut anywhere; `finish` ends the text. */
 export function createAsnListParser(): { push(text: string): void; finish(): ParsedAsnList } {
   const asns = new Set<number>();
   const reader = createLineReader((line) => {
@@ -42,7 +42,7 @@ export function createAsnListParser(): { push(text: string): void; finish(): Par
   return { push: reader.push, finish: () => ({ asns, ...reader.finish() }) };
 }
 
-/** The addresses of the networks: those that the shards will say are theirs. */
+/** The addresses of the networks: the ones that lookups will find in these networks. */
 export function findRangesOfNetworks(
   asns: ReadonlySet<number>,
   table: Readonly<Record<4 | 6, readonly ValueRange[]>>,

@@ -1,6 +1,7 @@
 /**
- * From feeds and geography to shards (pure): the layers are laid over each other, and cut at the
- * borders of the shards. Kinds whose lists change within hours are not in it (see threats.ts).
+ * Builds shards from feeds and geography (pure). Three layers (flags, ASN, country) are overlaid into records
+ * of equal facts, which are cut at the borders of the shards. Lists that change within hours are not included;
+ * threats.ts builds their table.
  */
 import type { Family } from "./address.ts";
 import { isFast } from "./network-facts.ts";
@@ -17,7 +18,7 @@ import {
 } from "./shard.ts";
 import { type ValueRange, type ValueSegment, resolveOverlaps } from "./value-segments.ts";
 
-/** Which network and country addresses belong to; positions as in a shard. */
+/** The networks and countries that addresses belong to. Positions are those of a shard. */
 export interface Geography {
   readonly asn: Readonly<Record<Family, readonly ValueRange[]>>;
   /** Two letters as 16 bits. */
@@ -28,7 +29,7 @@ export const noGeography: Geography = { asn: { 4: [], 6: [] }, country: { 4: [],
 
 export interface BuiltShard extends ShardId {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of its records: a shard with another digest says something else. */
+  /** Digest of the records: two shards with equal facts have the same one. */
   readonly digest: string;
   readonly recordCount: number;
 }
@@ -43,12 +44,12 @@ export function hasFacts({ asn, country, flags }: ShardRecord): boolean {
   return asn !== 0 || country !== 0 || flags !== 0;
 }
 
-/** The feeds whose kinds the shards hold. */
+/** The feeds whose kinds are stored in shards. */
 export function slowFeedsOf(feeds: readonly Feed[]): readonly Feed[] {
   return feeds.filter(({ kind }) => !isFast(kind));
 }
 
-/** All shards that say something, IPv4 before IPv6, ascending. */
+/** All shards with facts, IPv4 before IPv6, ascending. */
 export function buildShards(feeds: readonly Feed[], geography = noGeography): BuiltShard[] {
   const slow = slowFeedsOf(feeds);
   return ([4, 6] as const).flatMap((family) => {
@@ -64,7 +65,7 @@ export function buildShards(feeds: readonly Feed[], geography = noGeography): Bu
   });
 }
 
-/** Lays the layers over each other; each begins at position 0. */
+/** Overlays the layers. Each begins at position 0. */
 function overlayLayers(
   flags: readonly FlagSegment[],
   asns: readonly ValueSegment[],
@@ -84,7 +85,7 @@ function overlayLayers(
     const next = [flags[at.flags + 1], asns[at.asn + 1], countries[at.country + 1]]
       .flatMap((segment) => segment?.start ?? [])
       .reduce<bigint | undefined>(
-        (least, start) => (least === undefined || start < least ? start : least),
+        (min, start) => (min === undefined || start < min ? start : min),
         undefined,
       );
     if (next === undefined) return records;
@@ -96,7 +97,7 @@ function overlayLayers(
 
 function latestOf(...starts: readonly (bigint | undefined)[]): bigint {
   return starts.reduce<bigint>(
-    (most, start) => (start !== undefined && start > most ? start : most),
+    (max, start) => (start !== undefined && start > max ? start : max),
     0n,
   );
 }
@@ -105,31 +106,31 @@ function hasSameFacts(left: ShardRecord, right: ShardRecord): boolean {
   return left.asn === right.asn && left.country === right.country && left.flags === right.flags;
 }
 
-/** Cuts records at shard borders and encodes every shard that says something. */
+/** Cuts records at the borders of shards and encodes every shard that has facts. */
 function cutIntoShards(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
   const shards: BuiltShard[] = [];
   let number = 0;
-  let gathered: ShardRecord[] = [];
+  let pending: ShardRecord[] = [];
 
   function flush(): void {
-    if (gathered.some(hasFacts)) shards.push(buildShard({ family, number }, gathered));
-    gathered = [];
+    if (pending.some(hasFacts)) shards.push(buildShard({ family, number }, pending));
+    pending = [];
   }
 
   function append(shard: number, record: ShardRecord): void {
     if (shard !== number) flush();
     number = shard;
     const border = shardStartOf({ family, number });
-    gathered.push({ ...record, start: record.start > border ? record.start : border });
+    pending.push({ ...record, start: record.start > border ? record.start : border });
   }
 
   for (const [index, record] of records.entries()) {
     const firstShard = Number(record.start >> shift);
     const lastShard = Number(((records[index + 1]?.start ?? end) - 1n) >> shift);
     append(firstShard, record);
-    // Whole shards of which nothing is known, nearly all of IPv6, are stepped over.
+    // Whole shards without facts are skipped: nearly all of IPv6.
     const from = hasFacts(record) ? firstShard + 1 : Math.max(firstShard + 1, lastShard);
     for (let shard = from; shard <= lastShard; shard += 1) append(shard, record);
   }
@@ -137,7 +138,7 @@ function cutIntoShards(family: Family, records: readonly ShardRecord[]): BuiltSh
   return shards;
 }
 
-/** The flags inside one shard, beginning where it begins. */
+/** The part of the segments that is inside a shard, from its start. */
 export function sliceFlags(id: ShardId, segments: readonly FlagSegment[]): FlagSegment[] {
   const start = shardStartOf(id);
   const end = start + (1n << BigInt(positionBits[id.family] - shardBits[id.family]));
@@ -151,7 +152,7 @@ export function sliceFlags(id: ShardId, segments: readonly FlagSegment[]): FlagS
   return within;
 }
 
-/** The records of a shard with other flags; network and country stay. */
+/** The records of a shard with new flags. Networks and countries stay. */
 export function replaceFlags(
   records: readonly ShardRecord[],
   flags: readonly FlagSegment[],

@@ -1,10 +1,10 @@
 /**
- * From feeds to flags (pure). Feeds overlap each other and themselves; a sweep over all range ends
- * gives disjoint segments, each with the kinds of every feed that covers it and a threat grade.
+ * Combines feeds into flags (pure). The ranges of feeds overlap each other and themselves. A sweep over the ends
+ * of all ranges gives disjoint segments, each with the kinds of all feeds that cover it and a threat grade.
  *
- * Grade: every "threat" feed that covers an address adds the number of blacklists it reports for
- * it (1 where it reports none), and the sum saturates at 15. Inside one feed the largest number
- * counts, because a feed that repeats itself is not a second source.
+ * The grade: each "threat" feed that covers an address adds the number of blacklists that it reports (1 if it
+ * reports none), and the sum is at most 15. Within one feed the largest number counts, because a repeated
+ * entry is not a second source.
  */
 import type { Family } from "./address.ts";
 import { encodeFlags, maxThreatGrade, type NetworkKind } from "./network-facts.ts";
@@ -15,15 +15,15 @@ export interface Feed {
   readonly ranges: FeedRanges;
 }
 
-/** From here to the start of the next one an address is of these kinds. */
+/** Addresses from here to the start of the next segment have these flags. */
 export interface FlagSegment {
   readonly start: bigint;
   readonly flags: number;
 }
 
 /**
- * Disjoint segments over the whole address space, ascending from position 0, each to the start
- * of the next; neighbours differ.
+ * Disjoint segments over the whole address space, ascending from position 0. Each ends at the start of the
+ * next one and has other flags.
  */
 export function combineFeeds(family: Family, feeds: readonly Feed[]): FlagSegment[] {
   const events = collectRangeEnds(family, feeds);
@@ -49,7 +49,7 @@ export function combineFeeds(family: Family, feeds: readonly Feed[]): FlagSegmen
   return segments;
 }
 
-/** Where ranges open (count above 0) and where the address after them closes (below 0). */
+/** The positions where ranges begin (count above 0), and those after their ends (count below 0). */
 function collectRangeEnds(family: Family, feeds: readonly Feed[]) {
   const total = feeds.reduce((sum, { ranges }) => sum + ranges.byFamily[family].length, 0) * 2;
   const high = new Uint32Array(total);
@@ -69,7 +69,7 @@ function collectRangeEnds(family: Family, feeds: readonly Feed[]) {
       feed[used] = feedIndex;
       count[used] = sources;
       used += 1;
-      // A range up to the last address of all never closes.
+      // A range that includes the very last address has no position after its end.
       if (lastLow === 0xffff_ffff && lastHigh === topHigh) continue;
       high[used] = lastLow === 0xffff_ffff ? lastHigh + 1 : lastHigh;
       low[used] = lastLow === 0xffff_ffff ? 0 : lastLow + 1;
@@ -87,12 +87,12 @@ function sortByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
   return order.sort((a, b) => (high[a] ?? 0) - (high[b] ?? 0) || (low[a] ?? 0) - (low[b] ?? 0));
 }
 
-/** Which feeds cover the position of the sweep, kept up to date range by range. */
+/** The feeds that cover the current position of the sweep. */
 class Coverage {
   private readonly kinds: readonly NetworkKind[];
-  /** Open ranges per feed and count; a feed's row is maxThreatGrade + 1 wide. */
+  /** The number of open ranges by feed and count. The row of a feed has maxThreatGrade + 1 cells. */
   private readonly open: Uint32Array;
-  /** Largest count among the open ranges of each feed, 0 when none is open. */
+  /** The largest count among the open ranges of each feed; 0 where none is open. */
   private readonly largest: Uint8Array;
 
   constructor(feeds: readonly Feed[]) {
@@ -101,7 +101,7 @@ class Coverage {
     this.largest = new Uint8Array(feeds.length);
   }
 
-  /** A range of the feed with the given count opens, or closes when the count is negative. */
+  /** Opens a range of the feed with this count, or closes one where the count is negative. */
   change(feed: number, signedCount: number): void {
     const row = feed * (maxThreatGrade + 1);
     const count = Math.abs(signedCount);

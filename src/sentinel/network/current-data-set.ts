@@ -1,9 +1,9 @@
 /**
- * The one value that says which data set is in force: the digest of every shard, and the table of
- * the lists that change within hours. Writing it is the swap from one data set to the next.
+ * The value `current`, which names the data set in force: it has the digest of every shard, and the table of
+ * the lists that change within hours. Writing it puts the next data set in force.
  *
  *   header, 48 bytes: magic u32 · format version u8 · 0 u8 u16 · CRC-32 of all other bytes · 0 u32 ·
- *                     shards built at f64 · threats listed at f64 (Unix ms; 0: there are none) ·
+ *                     shards built at f64 · threats listed at f64 (Unix ms; 0: none) ·
  *                     IPv4 shards u32 · IPv6 shards u32 · IPv4 threats u32 · IPv6 threats u32
  *   then for each shard, ascending, IPv4 first: number u32 · digest, 8 bytes
  *   then the table of threats (threats.ts)
@@ -26,11 +26,11 @@ export interface NamedShard extends ShardId {
   readonly digest: string;
 }
 
-/** A data set, read in place. */
+/** A data set, decoded in place: the fields refer to the bytes. */
 export interface CurrentDataSet {
   /** When the shards were built, Unix ms. */
   readonly builtAt: number;
-  /** When the threats were listed, Unix ms; 0 where there are none. */
+  /** When the threats were listed, Unix ms; 0: there are none. */
   readonly threatsAt: number;
   readonly threats: ThreatTable;
   readonly shards: { readonly v4: number; readonly v6: number };
@@ -75,7 +75,7 @@ export function encodeCurrent(
   return bytes;
 }
 
-/** Opens a value; undefined where it is not whole. Never throws. */
+/** Decodes the value; undefined where it is damaged. Never throws. */
 export function openCurrent(bytes: Uint8Array): CurrentDataSet | undefined {
   if (bytes.byteLength < headerBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -99,7 +99,7 @@ function digestAt({ bytes }: CurrentDataSet, entry: number): string {
   return bytesToHex(bytes.subarray(at, at + digestBytes));
 }
 
-/** The digest of a shard in this data set; undefined: nothing is known there. */
+/** The digest of a shard in this data set; undefined: the data set has no such shard. */
 export function findDigest(
   current: CurrentDataSet,
   { family, number }: ShardId,

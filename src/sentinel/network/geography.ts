@@ -1,12 +1,12 @@
 /**
- * Text of a table of geography, line by line (pure): which network (ASN) or country ranges of
- * addresses belong to.
+ * Parses a table of geography line by line (pure). Such a table has the network (ASN) or the country of ranges
+ * of addresses:
  *
  *   203.0.113.0,203.0.113.255,AU                   first and last address, country
  *   203.0.113.0,203.0.113.255,64500,"A name, Inc." the same, number of the network, further fields
  *   203.0.113.0/24,AU                              network instead of two addresses
  *
- * A line that cannot be read is counted, the first ones are kept with number and reason.
+ * A line that cannot be read is counted and skipped; the first ones are reported with number and reason.
  */
 import { type Address, addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
 import { encodeCountry } from "./network-facts.ts";
@@ -25,11 +25,11 @@ export interface ParsedTable extends LineCounts {
 }
 
 /**
- * Widest range taken, as a power of two: an IPv4 /4, an IPv6 /12. That is the most a registry holds in
- * one piece; wider is a slip of the pen, and one `::/0` would write a million shards.
+ * The widest range that is accepted, as a power of two: an IPv4 /4, an IPv6 /12, the most that a registry has
+ * in one piece. A wider range is an error, and one `::/0` would write a million shards.
  */
 const maxRangeBits: Readonly<Record<Family, bigint>> = { 4: 28n, 6: 116n };
-/** A line longer than this is no entry; it is not even split. */
+/** A longer line is not an entry and is not split. */
 const maxLineLength = 4096;
 const maxAsn = 0xffff_ffff;
 
@@ -37,7 +37,7 @@ function rejectLine(reason: string): TableLine {
   return { type: "bad", reason };
 }
 
-/** Undefined where it is no number of a network; 0 says that the range is nobody's. */
+/** Undefined where the text is not an ASN. 0 means that the range belongs to no network. */
 function parseAsn(text: string): number | undefined {
   const digits = /^(?:AS)?(\d{1,10})$/i.exec(text)?.[1];
   const asn = digits === undefined ? undefined : Number(digits);
@@ -49,7 +49,7 @@ function parseCountry(text: string): number | undefined {
   return country === 0 ? undefined : country;
 }
 
-/** Positions as in a shard: an IPv6 range is widened to whole /64 networks. */
+/** An entry with positions as in a shard: an IPv6 range is widened to whole /64 networks. */
 function acceptRange(family: Family, first: bigint, last: bigint, value: number): TableLine {
   if (last - first >= 1n << maxRangeBits[family]) {
     const prefix = addressBits(family) - Number(maxRangeBits[family]);
@@ -78,12 +78,12 @@ function parseNetworkLine(text: string, value: number): TableLine {
   return acceptRange(network.family, network.first, network.last, value);
 }
 
-/** The first fields; only later ones, which nobody reads, have commas inside quotes. */
+/** The first three fields. Only later fields, which are not used, have commas inside quotes. */
 function fieldsOf(text: string): string[] {
   return text.split(",", 3).map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
 }
 
-/** Reads one line, without its line break. */
+/** Parses one line without its line break. */
 export function parseTableLine(kind: TableKind, line: string): TableLine {
   if (line.length > maxLineLength) return rejectLine("line too long");
   const text = line.trim();
@@ -99,7 +99,7 @@ export function parseTableLine(kind: TableKind, line: string): TableLine {
   return parseRange(parseAddress(first), parseAddress(second), value);
 }
 
-/** Collects a table that arrives in pieces: `push` takes text cut anywhere, `finish` the rest. */
+/** Parses a table that arrives in pieces. `push` accepts pieces cut anywhere; `finish` ends the text. */
 export function createTableParser(kind: TableKind): {
   push(text: string): void;
   finish(): ParsedTable;

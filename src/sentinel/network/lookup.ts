@@ -1,8 +1,13 @@
 /**
- * Reads what KV knows about an address: the shard it is in, and the data set in force where that is
- * not in memory. Two reads at most. Reputation is evidence, never a gate: a store that fails, hangs or
- * holds damaged data makes the answer "degraded", never an exception, and what the other value says
- * still counts.
+ * Looks up the network facts of an address. Start here to see how the data is read:
+ *
+ * 1. `current` names the data set in force and has the table of threats (current-data-set.ts, threats.ts). An
+ *    isolate caches it.
+ * 2. The shard of the address has its network, country and flags (shard.ts). It is one KV value.
+ *
+ * So a lookup makes at most two reads of KV. It never fails an assessment: with a store that fails, hangs or
+ * has damaged data the answer is "degraded", and the facts of the other value still count. build.ts,
+ * combine-feeds.ts and value-segments.ts build the data that is read here.
  */
 import { DeadlineError, within } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
@@ -13,47 +18,47 @@ import { findThreatFlags } from "./threats.ts";
 
 /** Why there is no evidence. */
 export type DegradedReason =
-  /** Nothing was ever imported, or a shard of the data set is gone. */
+  /** Nothing was imported yet, or a shard of the data set is gone. */
   | "missing"
   | "corrupt"
   /** KV answered with an error. */
   | "failed"
   | "timeout"
-  /** The data is too old to be believed. */
+  /** The data is too old. */
   | "stale";
 
 export interface NetworkLookup {
-  /** What is known; undefined: nothing, or nothing could be read. */
+  /** Undefined where nothing is known or nothing could be read. */
   readonly facts: NetworkFacts | undefined;
-  /** A part could not be read, or is too old. */
+  /** True where a part could not be read or is too old. */
   readonly degraded: boolean;
   /** Present exactly when degraded. */
   readonly reason?: DegradedReason;
 }
 
-/** The part of a KV namespace that reading needs. */
+/** The part of a KV namespace that a lookup needs. */
 export interface NetworkStore {
   get(key: string, options: { type: "arrayBuffer"; cacheTtl: number }): Promise<ArrayBuffer | null>;
 }
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
-/** How long an isolate takes a data set for the newest. */
+/** How long an isolate treats a cached data set as the newest. */
 const freshMs = minuteMs;
 /**
- * How long an older one still leads to the shard while the newest is read beside it: shorter than
- * shards outlive their data set (feeds/data-set.ts).
+ * How long an older one still names the shard while the newest is read at the same time. Its shards stay in KV
+ * for longer than that (feeds/data-set.ts).
  */
 const usableMs = dayMs;
-/** How long a location keeps a value. A shard never changes; KV takes no less than 30 s. */
+/** How long a Cloudflare location caches a value. A shard never changes. KV allows no less than 30 s. */
 const currentTtlSeconds = 60;
 const shardTtlSeconds = 24 * 60 * 60;
-/** A login does not wait longer than this for reputation. */
+/** A login does not wait longer than this for one read. */
 const readTimeoutMs = 1_000;
-/** Networks change hands within a season, listed addresses within days. */
+/** Networks change owners within months, listed addresses within days. */
 const shardsStaleMs = 90 * dayMs;
 const threatsStaleMs = 14 * dayMs;
-/** What was made in the future beyond this was made by a broken clock, and would never grow old. */
+/** Data from further in the future comes from a wrong clock, and would never become stale. */
 const clockSkewMs = dayMs;
 
 type Read<T> =
@@ -105,12 +110,12 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
   return { status: "value", value: current };
 }
 
-/** A data set that is being read; for the lookup of the same request. */
+/** A read of the data set that has begun, for the lookup of the same request. */
 export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
 
 /**
- * Begins to read the data set where an isolate has none, so that a lookup after it needs only the
- * shard. Never rejects.
+ * Begins to read the data set where the isolate has none, so that the later lookup needs only the shard. Never
+ * rejects.
  */
 export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
   return networkInMemory(store, now) ? undefined : readCurrent(store, now);
@@ -143,7 +148,7 @@ function findListedFlags(address: Address, current: CurrentDataSet, now: number)
   return { status: "value", value: findThreatFlags(current.threats, address) };
 }
 
-/** What both know; undefined: neither anything. */
+/** The facts of both; undefined where neither has any. */
 function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
   const listed = decodeFacts(0, 0, threats);
   if (shard === undefined || listed === undefined) return shard ?? listed;
@@ -156,9 +161,11 @@ function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFa
 }
 
 /**
- * What is known of the network of an address. `now` is real time, Unix ms. Never throws; takes two
- * seconds at most. Reserved addresses are in no data and are not looked up.
- * @param mayWait whether an older data set, where there is one, will do this time
+ * The facts about the network of an address. Never throws; takes two seconds at most. A reserved address is in
+ * no data and is not looked up.
+ * @param now real time, Unix ms
+ * @param prefetched a read that has begun already (see `prefetchNetwork`)
+ * @param mayWait whether a cached older data set is good enough, so that the newest one can wait
  */
 export async function lookupNetwork(
   store: NetworkStore,

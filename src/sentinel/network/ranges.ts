@@ -1,24 +1,23 @@
 /**
- * A growing list of address ranges in columns of plain numbers. Hundreds of thousands of ranges
- * as objects with bigints would take several times the memory, and sorting them several times
- * as long.
+ * A growing list of address ranges, in columns of plain numbers. As objects with bigints, hundreds of thousands
+ * of ranges would take several times the memory, and sorting them several times as long.
  */
 import type { Family } from "./address.ts";
 import { maxThreatGrade } from "./network-facts.ts";
 
 const initialCapacity = 1024;
 
-/** Ranges of one family. Columns hold 32-bit words of positions; `length` of them are in use. */
+/** The ranges of one family. Columns have the 32-bit halves of positions; the first `length` rows are used. */
 export class RangeColumns {
   length = 0;
   firstHigh = new Uint32Array(initialCapacity);
   firstLow = new Uint32Array(initialCapacity);
   lastHigh = new Uint32Array(initialCapacity);
   lastLow = new Uint32Array(initialCapacity);
-  /** How many sources list the range, 1 to 15. */
+  /** The number of sources that list the range, 1 to 15. */
   count = new Uint8Array(initialCapacity);
 
-  /** Positions are IPv4 addresses or the top 64 bits of IPv6 addresses; last is inclusive. */
+  /** Positions are IPv4 addresses or the top 64 bits of IPv6 addresses. `last` is inclusive. */
   push(first: bigint, last: bigint, count: number): void {
     if (this.length === this.count.length) this.grow();
     this.firstHigh[this.length] = Number(first >> 32n);
@@ -48,8 +47,8 @@ export class FeedRanges {
   };
 
   /**
-   * Adds `first` to `last` (inclusive, as addresses). An IPv6 range is widened to whole /64
-   * networks. `count` is the number of sources that list it.
+   * Adds the addresses from `first` to `last`, inclusive. An IPv6 range is widened to whole /64 networks.
+   * @param count the number of sources that list it
    */
   add(family: Family, first: bigint, last: bigint, count = 1): void {
     if (family === 4) this.byFamily[4].push(first, last, count);

@@ -1,6 +1,6 @@
 /**
- * The lists that change within hours (threats, Tor exits, scanners) as one compact table, searched as
- * it came from KV (pure). Big-endian columns, ascending and disjoint:
+ * The table of threats (pure): the lists that change within hours (threats, Tor exits, scanners) in one compact
+ * form that is searched as it is stored. Big-endian columns; the ranges ascend and are disjoint:
  *
  *   IPv4: first address u32 × n, addresses after it u16 × n, flags u16 × n
  *   IPv6: first u64 × n (top half of the address), last u64 × n, flags u16 × n
@@ -13,7 +13,7 @@ import { positionBits } from "./shard.ts";
 
 const v4Bytes = 4 + 2 + 2;
 const v6Bytes = 8 + 8 + 2;
-/** More addresses than this after the first are a further entry. */
+/** A longer range is split into several entries. */
 const maxSpan = 0xffffn;
 
 interface Entry {
@@ -22,7 +22,7 @@ interface Entry {
   readonly flags: number;
 }
 
-/** Where in a value the table lies, and how long its columns are. */
+/** The position of the table in a value, and the number of its entries. */
 export interface ThreatTable {
   readonly view: DataView;
   readonly offset: number;
@@ -50,7 +50,7 @@ function entriesOf(family: 4 | 6, feeds: readonly Feed[]): Entry[] {
   });
 }
 
-/** The table of the feeds of those kinds. */
+/** Builds the table from the feeds of those kinds; other feeds are ignored. */
 export function buildThreatTable(feeds: readonly Feed[]) {
   const fast = feeds.filter(({ kind }) => isFast(kind));
   const v4 = entriesOf(4, fast);
@@ -71,7 +71,7 @@ export function buildThreatTable(feeds: readonly Feed[]) {
   return { bytes, v4: v4.length, v6: v6.length };
 }
 
-/** Flags of an address; 0: no list names it. */
+/** The flags of an address; 0: no list names it. */
 export function findThreatFlags({ view, offset, v4, v6 }: ThreatTable, address: Address): number {
   if (address.family === 4) {
     const position = Number(address.value);

@@ -1,6 +1,6 @@
 /**
- * Counts the confirmed sessions of each tenant together, by the clock, and publishes the counts to KV,
- * where assessments read them. What one run does not get to the next does.
+ * The scheduled job that counts each tenant's confirmed sessions and writes the counts to KV, where
+ * assessments read them. A tenant that one run does not reach comes first in the next one.
  */
 import type { Database } from "../../db/client.ts";
 import { databasesInTurn } from "../../db/shards.ts";
@@ -10,13 +10,13 @@ import { populationKey } from "./read.ts";
 import { listConfirmedSessions, findDueTenants, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Habits of a quarter; what is older is on its way out. */
+/** Sessions of a quarter count; older habits have changed by then. */
 const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
-/** Of one run: it has half a minute on the CPU. */
+/** Bounds of one run, which has half a minute of CPU time. */
 const maxTenants = 100;
 const maxSessionsInRun = 100_000;
-/** What nobody counts anew any more is not kept for ever. */
+/** The counts of a tenant that is no longer counted expire. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
 
 /** @returns sessions that were read. Never throws: what fails is logged, and others go on. */

@@ -1,4 +1,4 @@
-/** What is counted of a tenant's population, in D1. */
+/** The confirmed sessions that a population is counted from, and when it was counted, in D1. */
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdAt } from "../../crypto/id.ts";
@@ -11,21 +11,21 @@ import type { ConfirmedSession } from "./population.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** From here on the counts move slowly, and once a day is enough. */
+/** From this number on the counts change slowly, and counting once a day is enough. */
 const manyLogins = 1_000;
 /** Confirmed sessions one statement reads. */
 const rowsPerPage = 1_000;
 
 /**
- * Tenants whose statistics are due, those that waited longest first: an hour old, a day where they
- * have many logins, and something assessed since. @throws StoreError
+ * Tenants whose population is due, the oldest first: it is an hour old, or a day where there are many logins,
+ * and a session was assessed since. @throws StoreError
  */
 export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
   const { builtAt, logins } = populations;
-  const tenantIdColumn = sql<string>`home.id`;
+  const tenantIdColumn = sql<string>`resident.id`;
   const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isResident(populations.tenantId)}`;
-  const residents = sql`(SELECT id FROM ${residentTenants(assessments)} UNION ${counted}) AS home`;
-  // Ids begin with 48 bits of time, so the last time of counting is a bound of ids.
+  const residents = sql`(SELECT id FROM ${residentTenants(assessments)} UNION ${counted}) AS resident`;
+  // Ids begin with 48 bits of time, so a time is a lower bound of ids.
   const assessedSince = db
     .select({ one: sql`1` })
     .from(assessments)
@@ -56,10 +56,10 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
   return rows.map((row) => row.id);
 }
 
-/** Of a tenant in which somebody was erased: counted anew, whatever was assessed since. */
+/** Marks a tenant in which a person was erased: it is due even if nothing was assessed since. */
 const recountMark = 0;
 
-/** Has the next run count the tenant without whom it has forgotten. */
+/** Makes the next run count the tenant again, without the erased person. */
 export function recountPopulation(db: Database, tenantId: string): Statement {
   return db
     .update(populations)
@@ -86,8 +86,10 @@ const confirmedRowSchema = z.object({
 });
 
 /**
- * Confirmed sessions from a time on, the newest first; those of older models are left out. Reads by the
- * index of confirmed ones, so that no flood of others hides them; SQLite takes it only when it is told.
+ * A page of the sessions confirmed since a time, the newest first. Sessions of older models are left out. The
+ * partial index keeps other sessions, however many, from slowing this down; SQLite does not choose it by
+ * itself.
+ * @param from Unix ms
  * @throws StoreError
  */
 export async function listConfirmedSessions(

@@ -1,4 +1,4 @@
-/** What the user agent says of itself (pure). */
+/** The signals about the user agent (pure). */
 import type { AgentKind } from "../agent.ts";
 import { type Reason, createReason } from "../reason.ts";
 import { weights } from "../weights.ts";
@@ -6,17 +6,29 @@ import { weights } from "../weights.ts";
 export function findAgentReasons(agent: AgentKind): Reason[] {
   switch (agent) {
     case "empty":
-      return [createReason("agent_empty", weights.agentEmpty, "No user agent.")];
+      return [createReason("agent_empty", weights.agentEmpty, "The session has no user agent.")];
     case "headless":
-      return [createReason("agent_headless", weights.agentHeadless, "A browser under automation.")];
+      return [
+        createReason(
+          "agent_headless",
+          weights.agentHeadless,
+          "The user agent is that of an automated browser.",
+        ),
+      ];
     case "scripted":
-      return [createReason("agent_scripted", weights.agentScripted, "A script, library or bot.")];
+      return [
+        createReason(
+          "agent_scripted",
+          weights.agentScripted,
+          "The user agent is that of a script, library or bot.",
+        ),
+      ];
     case "impossible":
       return [
         createReason(
           "agent_impossible",
           weights.agentImpossible,
-          "A user agent no real client has.",
+          "The parts of the user agent contradict each other.",
         ),
       ];
     case "browser":

@@ -1,4 +1,4 @@
-/** What lists say of the address (pure). */
+/** The signals about the address: public lists, the tenant's lists and special ranges (pure). */
 import type { SessionEvidence } from "../evidence.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
 import { formatCount, type IsOff, type Reason, createReason } from "../reason.ts";
@@ -22,7 +22,7 @@ function findListReasons({ network, agent }: SessionEvidence, isOff: IsOff): Rea
     reasons.push(createReason("scanner", weights.scanner, "The address scans the internet."));
   }
   if (is("relay") && !isOff("privacy_relay")) {
-    const detail = "The address is a privacy relay, shared by ordinary users.";
+    const detail = "The address is a privacy relay, which ordinary users share.";
     return [...reasons, createReason("privacy_relay", 0, detail)];
   }
   if (is("vpn")) reasons.push(createReason("vpn", weights.vpn, "The address belongs to a VPN."));
@@ -30,7 +30,7 @@ function findListReasons({ network, agent }: SessionEvidence, isOff: IsOff): Rea
     reasons.push(createReason("proxy", weights.proxy, "The address is an open proxy."));
   }
   if ((is("hosting") || is("cloud") || is("crawler")) && agent === "browser") {
-    const detail = "A browser, but from a hosting network.";
+    const detail = "The user agent is a browser's, but the address is in a hosting network.";
     reasons.push(createReason("hosting_network", weights.hostingWithBrowser, detail));
   }
   return reasons;
@@ -40,7 +40,7 @@ export function findNetworkReasons(evidence: SessionEvidence, isOff: IsOff): Rea
   const { reservedRange, tenantList } = evidence.network;
   const reasons: Reason[] = [];
   if (reservedRange !== null) {
-    const detail = `The address is of a special range (${reservedRange}).`;
+    const detail = `The address is in a special range (${reservedRange}).`;
     reasons.push(createReason("reserved_address", 0, detail));
   }
   if (tenantList?.list === "deny") {
@@ -48,7 +48,7 @@ export function findNetworkReasons(evidence: SessionEvidence, isOff: IsOff): Rea
     reasons.push(createReason("tenant_deny_list", weights.tenantDenyList, detail));
   }
   if (tenantList?.list === "allow" && !isOff("tenant_allow_list")) {
-    // The tenant vouches for the network, so what public lists say of it is not asked.
+    // The tenant trusts the network, so public lists do not count.
     const detail = "The address is on the tenant's allow list.";
     return [...reasons, createReason("tenant_allow_list", weights.tenantAllowList, detail)];
   }

@@ -1,7 +1,10 @@
 /**
- * All signals together (pure): each looks at the facts of a session and gives its evidence in
- * log-odds, with a sentence that says why. A signal without evidence is silent, but for two: a
- * reserved address and a privacy relay are told with 0, because silence about them would be misread.
+ * All signals (pure). Start here to see how a score comes about: the evidence of a session goes in, and every
+ * signal that has something to say gives a reason, with a contribution in log-odds and a sentence. Nothing
+ * else is read, so the same evidence gives the same reasons at any later time. score.ts adds them up.
+ *
+ * A signal without evidence gives no reason. Two are exceptions: a reserved address and a privacy relay are
+ * reported with 0, because a missing reason would be misread there.
  */
 import type { SessionEvidence } from "../evidence.ts";
 import { type Reason, createReason, type SignalName } from "../reason.ts";
@@ -18,7 +21,7 @@ function roundContribution(contribution: number): number {
   return Math.round(contribution * 1e4) / 1e4 + 0;
 }
 
-/** All reasons for the session, strongest first. Signals in `off` are not asked. */
+/** All reasons for the session, the strongest first. Signals in `off` are left out. */
 export function findReasons(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
   const isOff = (signal: SignalName) => off.includes(signal);
   const mismatch = evidence.userMismatch
@@ -38,7 +41,7 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     ...findIdentityReasons(evidence.identity),
   ]
     .filter(({ signal }) => !isOff(signal))
-    .map((told) => ({ ...told, contribution: roundContribution(told.contribution) }))
+    .map((one) => ({ ...one, contribution: roundContribution(one.contribution) }))
     .filter(({ signal, contribution }) => contribution !== 0 || reportedAtZero.includes(signal))
     .toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
 }
