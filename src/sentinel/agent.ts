@@ -57,7 +57,7 @@ const systemNames: ReadonlySet<string> = new Set(Object.values(Bowser.OS_MAP));
 
 /**
  * A program names itself first: `Acme/3.2`. The name is stored in plain text, so it must not identify a
- * person or a device: a name with a digit, a space or an @, or without a version, is not taken.
+ * person or a device: a name with a digit, a space or an @, or without a version, is ignored.
  */
 const programPattern = /^([A-Za-z][A-Za-z._-]{0,39})\/v?(\d{1,4})(?!\d)/;
 

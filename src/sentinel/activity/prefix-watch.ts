@@ -121,7 +121,7 @@ export class PrefixWatch extends DurableObject<Env> {
     return new Map(rows.map((row) => [keyOf(row), row]));
   }
 
-  /** Synchronous: table and mirror change together. What has left the window makes room. */
+  /** Synchronous: the table and its copy change together. Attempts out of the window are deleted. */
   #write(tried: Tried, now: number): void {
     const mirror = this.#read();
     const { sql } = this.ctx.storage;

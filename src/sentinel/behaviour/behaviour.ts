@@ -118,9 +118,9 @@ function computePopulationHour(population: Population | null, now: number): numb
   const hour = hourOfWeek(now);
   const around = [-1, 0, 1].map((step) => (hour + step + hoursInWeek) % hoursInWeek);
   const counted = around.reduce((sum, index) => sum + (population.hours[index] ?? 0), 0);
-  const usual = (around.length * population.logins) / hoursInWeek;
+  const expected = (around.length * population.logins) / hoursInWeek;
   const trust = (around.length * assumedLogins) / hoursInWeek;
-  return (counted + trust) / (usual + trust);
+  return (counted + trust) / (expected + trust);
 }
 
 /**
