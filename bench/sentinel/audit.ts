@@ -11,18 +11,18 @@ import type { AuditName } from "./traits.ts";
 /** Logins a bin is thought to have had of both sides before any was counted. */
 const prior = 2;
 
-function countsOf(rows: readonly (readonly string[])[]): Map<string, number> {
+function countTraits(rows: readonly (readonly string[])[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const traits of rows) {
-    for (const [place, trait] of traits.entries()) {
-      const key = `${place}/${trait}`;
+    for (const [index, trait] of traits.entries()) {
+      const key = `${index}/${trait}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
   }
   return counts;
 }
 
-export function auditOf(
+export function computeAudit(
   columns: Columns,
   protocol: Protocol,
   kind: Kind,
@@ -33,10 +33,10 @@ export function auditOf(
   const [knownReal, knownAttacks] = [traits("validation", "real"), traits("validation", kind)];
   const [real, attacks] = [traits("test", "real"), traits("test", kind)];
   if ([knownReal, knownAttacks, real, attacks].some((rows) => rows.length === 0)) return undefined;
-  const [inReal, inAttacks] = [countsOf(knownReal), countsOf(knownAttacks)];
+  const [inReal, inAttacks] = [countTraits(knownReal), countTraits(knownAttacks)];
   const score = (row: readonly string[]) =>
-    row.reduce((sum, trait, place) => {
-      const key = `${place}/${trait}`;
+    row.reduce((sum, trait, index) => {
+      const key = `${index}/${trait}`;
       const attackShare = ((inAttacks.get(key) ?? 0) + prior) / (knownAttacks.length + prior);
       const realShare = ((inReal.get(key) ?? 0) + prior) / (knownReal.length + prior);
       return sum + Math.log(attackShare / realShare);

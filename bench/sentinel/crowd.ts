@@ -15,7 +15,7 @@ export class CrowdWatch {
   }
 
   /** The visit itself counts, whether it was added or not. */
-  at(visit: Visit): Crowd {
+  crowdOf(visit: Visit): Crowd {
     const recent = (this.#recent.get(prefixOf(visit.address)) ?? []).filter(
       ({ at }) => at > visit.at - windowMs && at <= visit.at,
     );

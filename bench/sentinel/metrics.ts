@@ -10,12 +10,12 @@ export interface Side {
   readonly users: readonly number[];
 }
 
-function descending(scores: readonly number[]): number[] {
+function sortDescending(scores: readonly number[]): number[] {
   return scores.toSorted((left, right) => right - left);
 }
 
 /** Share of the sorted scores that are at or above the threshold. */
-function shareFrom(sorted: readonly number[], threshold: number): number {
+function computeShareFrom(sorted: readonly number[], threshold: number): number {
   let from = 0;
   let to = sorted.length;
   while (from < to) {
@@ -26,33 +26,37 @@ function shareFrom(sorted: readonly number[], threshold: number): number {
   return sorted.length === 0 ? Number.NaN : from / sorted.length;
 }
 
-export function shareAtOrAbove(scores: readonly number[], threshold: number): number {
-  return shareFrom(descending(scores), threshold);
+export function computeShareAtOrAbove(scores: readonly number[], threshold: number): number {
+  return computeShareFrom(sortDescending(scores), threshold);
 }
 
 /** The threshold at or above which at least this share of attacks lies. */
-export function thresholdCatching(attacks: readonly number[], share: number): number {
-  const sorted = descending(attacks);
+export function findCatchingThreshold(attacks: readonly number[], share: number): number {
+  const sorted = sortDescending(attacks);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.POSITIVE_INFINITY;
 }
 
 /** The lowest score from which on at most this share of real logins is challenged. */
-export function thresholdSparing(real: readonly number[], share: number): number {
-  const sorted = descending(real);
+export function findSparingThreshold(real: readonly number[], share: number): number {
+  const sorted = sortDescending(real);
   const spared = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
   return sorted.findLast((score) => score > spared) ?? Number.POSITIVE_INFINITY;
 }
 
 /** Share of attacks caught where at most this share of real logins is challenged. */
-export function recallAt(real: readonly number[], attacks: readonly number[], share: number) {
-  const sorted = descending(real);
+export function computeRecall(real: readonly number[], attacks: readonly number[], share: number) {
+  const sorted = sortDescending(real);
   const first = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
   return attacks.filter((score) => score > first).length / attacks.length;
 }
 
 /** Share of real logins challenged where at least this share of attacks is caught. */
-export function challengedAt(real: readonly number[], attacks: readonly number[], share: number) {
-  return shareAtOrAbove(real, thresholdCatching(attacks, share));
+export function computeChallenged(
+  real: readonly number[],
+  attacks: readonly number[],
+  share: number,
+) {
+  return computeShareAtOrAbove(real, findCatchingThreshold(attacks, share));
 }
 
 export interface RocPoint {
@@ -63,7 +67,7 @@ export interface RocPoint {
 
 /** From (0, 0) to (1, 1), a point for each score that occurs. */
 export function rocOf(real: readonly number[], attacks: readonly number[]): RocPoint[] {
-  const [left, right] = [descending(real), descending(attacks)];
+  const [left, right] = [sortDescending(real), sortDescending(attacks)];
   const points: RocPoint[] = [{ real: 0, attacks: 0 }];
   let [seenReal, seenAttacks] = [0, 0];
   while (seenReal < left.length || seenAttacks < right.length) {
@@ -91,12 +95,12 @@ class Ranking {
   /** Whether the next score is another one. */
   readonly #endsTie: Uint8Array;
 
-  constructor(real: Side, attacks: Side, placeOf: ReadonlyMap<number, number>) {
+  constructor(real: Side, attacks: Side, indexOfUser: ReadonlyMap<number, number>) {
     const rows = [
       ...real.scores.map((score, index) => ({ score, user: real.users[index], attack: 0 })),
       ...attacks.scores.map((score, index) => ({ score, user: attacks.users[index], attack: 1 })),
     ].toSorted((left, right) => right.score - left.score);
-    this.#users = Int32Array.from(rows, ({ user }) => placeOf.get(user ?? 0) ?? 0);
+    this.#users = Int32Array.from(rows, ({ user }) => indexOfUser.get(user ?? 0) ?? 0);
     this.#isAttack = Uint8Array.from(rows, ({ attack }) => attack);
     this.#endsTie = Uint8Array.from(rows, ({ score }, i) => (rows[i + 1]?.score === score ? 0 : 1));
   }
@@ -127,22 +131,22 @@ class Ranking {
 }
 
 /** Figures of one model under many drawings of the users. */
-export interface Drawings {
+export interface Resamples {
   readonly auc: readonly number[];
   readonly recall: readonly number[];
 }
 
 /** Draws the users anew, as many as there are, for all models alike (bootstrap by user). */
-export function drawings(
+export function resampleUsers(
   real: readonly Side[],
   attacks: readonly Side[],
   spared: number,
   rounds: number,
-): Drawings[] {
+): Resamples[] {
   const users = new Set([...real, ...attacks].flatMap((side) => side.users));
-  const placeOf = new Map([...users].map((user, place) => [user, place]));
+  const indexOfUser = new Map([...users].map((user, index) => [user, index]));
   const rankings = real.map((side, model) => {
-    return new Ranking(side, attacks[model] ?? { scores: [], users: [] }, placeOf);
+    return new Ranking(side, attacks[model] ?? { scores: [], users: [] }, indexOfUser);
   });
   const random = new Random("drawings");
   const found = rankings.map(() => ({ auc: [] as number[], recall: [] as number[] }));
@@ -162,7 +166,7 @@ export function drawings(
 }
 
 /** The middle 95 % of the values. */
-export function middle95(values: readonly number[]): readonly [least: number, most: number] {
+export function middle95Of(values: readonly number[]): readonly [least: number, most: number] {
   const sorted = values.toSorted((left, right) => left - right);
   const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
   return [at(0.025), at(0.975)];

@@ -52,7 +52,7 @@ export interface PublishedResult {
 
 type PublishedAttacker = "naive" | "vpn" | "targeted";
 
-function result(
+function createResult(
   auc: number,
   recallAt1Percent: number,
   challengedAt90: number,
@@ -63,16 +63,16 @@ function result(
 
 /** The Freeman type, untrained. */
 export const publishedFreeman: Readonly<Record<PublishedAttacker, PublishedResult>> = {
-  naive: result(0.933, 0.35, 0.201, 0.394),
-  vpn: result(0.906, 0.265, 0.266, 0.406),
-  targeted: result(0.665, 0.015, 0.625, 0.838),
+  naive: createResult(0.933, 0.35, 0.201, 0.394),
+  vpn: createResult(0.906, 0.265, 0.266, 0.406),
+  targeted: createResult(0.665, 0.015, 0.625, 0.838),
 };
 
 /** Gradient boosting, trained on attackers of these very kinds: the best published. */
 export const publishedTrained: Readonly<Record<PublishedAttacker, PublishedResult>> = {
-  naive: result(0.968, 0.591, 0.097, 0.328),
-  vpn: result(0.958, 0.509, 0.134, 0.353),
-  targeted: result(0.907, 0.285, 0.283, 0.438),
+  naive: createResult(0.968, 0.591, 0.097, 0.328),
+  vpn: createResult(0.958, 0.509, 0.134, 0.353),
+  targeted: createResult(0.907, 0.285, 0.283, 0.438),
 };
 
 /** Median share of a user's logins that is challenged where 99.5 % of attacks are caught. */

@@ -8,11 +8,11 @@ export function hashOf(text: string): number {
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   }
-  return mixed(hash);
+  return mixBits(hash);
 }
 
 /** Spreads every bit of the number over all 32. */
-export function mixed(value: number): number {
+export function mixBits(value: number): number {
   let bits = value | 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x7feb352d);
   bits = Math.imul(bits ^ (bits >>> 15), 0x846ca68b);

@@ -22,7 +22,7 @@ export function keyOf(protocol: Protocol, period: Period, kind: Kind): string {
   return `${protocol}/${period}/${kind}`;
 }
 
-export function newColumn(models: readonly string[]): Column {
+export function createColumn(models: readonly string[]): Column {
   return {
     users: [],
     logins: [],
@@ -40,7 +40,7 @@ export interface Scored {
   readonly known: number;
 }
 
-export function addTo(column: Column, { trial, user, scores, traits, known }: Scored): void {
+export function addToColumn(column: Column, { trial, user, scores, traits, known }: Scored): void {
   column.users.push(user);
   column.known.push(known);
   column.logins.push(trial.logins);
@@ -49,31 +49,31 @@ export function addTo(column: Column, { trial, user, scores, traits, known }: Sc
 }
 
 /** The same columns of several seeds, one after the other. */
-export function pooled(parts: readonly Columns[]): Columns {
+export function poolColumns(parts: readonly Columns[]): Columns {
   const keys = new Set(parts.flatMap((part) => Object.keys(part)));
   return Object.fromEntries(
     [...keys].map((key) => {
       const columns = parts.flatMap((part) => part[key] ?? []);
-      return [key, joined(columns)];
+      return [key, joinColumns(columns)];
     }),
   );
 }
 
-function joined(columns: readonly Column[]): Column {
-  const all = newColumn(Object.keys(columns[0]?.scores ?? {}));
+function joinColumns(columns: readonly Column[]): Column {
+  const all = createColumn(Object.keys(columns[0]?.scores ?? {}));
   for (const column of columns) {
-    append(all.users, column.users);
-    append(all.logins, column.logins);
-    append(all.known, column.known);
+    appendAll(all.users, column.users);
+    appendAll(all.logins, column.logins);
+    appendAll(all.known, column.known);
     for (const [model, scores] of Object.entries(column.scores)) {
-      append(all.scores[model] ?? [], scores);
+      appendAll(all.scores[model] ?? [], scores);
     }
-    for (const name of auditNames) append(all.traits[name], column.traits[name]);
+    for (const name of auditNames) appendAll(all.traits[name], column.traits[name]);
   }
   return all;
 }
 
 /** As `push` with all of them, of which there may be more than a call takes. */
-function append<T>(list: T[], more: readonly T[]): void {
+function appendAll<T>(list: T[], more: readonly T[]): void {
   for (const item of more) list.push(item);
 }

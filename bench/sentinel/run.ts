@@ -9,14 +9,14 @@ import { Failure, runScript } from "../../scripts/support/failure.ts";
 import { model } from "../../src/sentinel/weights.ts";
 import { whole } from "../support/figures.ts";
 import { machine } from "../support/machine.ts";
-import { realAgents } from "./generator/real-agents.ts";
-import { madeUpNetworks } from "./generator/synthetic-networks.ts";
-import { realNetworks } from "./generator/real-networks.ts";
+import { loadRealAgents } from "./generator/real-agents.ts";
+import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
+import { loadRealNetworks } from "./generator/real-networks.ts";
 import { asDefined, withHistoryOnly } from "./generator/rates.ts";
 import { sentinelThresholds } from "./models/sentinel.ts";
-import { challengePlot, rocPlot } from "./report/curves.ts";
-import { documentOf } from "./report/document.ts";
-import { pooled } from "./results.ts";
+import { renderChallengePlot, renderRocPlot } from "./report/curves.ts";
+import { renderDocument } from "./report/document.ts";
+import { poolColumns } from "./results.ts";
 import type { Order } from "./worker.ts";
 import { runYears } from "./years.ts";
 
@@ -32,20 +32,20 @@ const helpText = `Evaluate Sentinel beside the published models, on synthetic lo
   --help
 `;
 
-const usualSeeds = "1,2,3,4,5";
-const usualUsers = 20_000;
-const fewestUsers = 500;
-const quick = { seeds: "1,2", users: 2_500, rounds: 50 } as const;
-const usualRounds = 200;
+const defaultSeeds = "1,2,3,4,5";
+const defaultUsers = 20_000;
+const minUsers = 500;
+const quickDefaults = { seeds: "1,2", users: 2_500, rounds: 50 } as const;
+const defaultRounds = 200;
 /** The other reading is a side light: two years are enough. */
-const seedsOfOtherReading = 2;
+const maxSeedsOfOtherReading = 2;
 const root = join(import.meta.dirname, "..", "..");
 
-function progress(text: string): void {
+function printProgress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
-function seedsFrom(text: string): number[] {
+function parseSeeds(text: string): number[] {
   const seeds = text.split(",").map(Number);
   const areGood = seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0 && seed < 1_000);
   if (!areGood || new Set(seeds).size < seeds.length) {
@@ -54,15 +54,15 @@ function seedsFrom(text: string): number[] {
   return seeds;
 }
 
-function usersFrom(text: string): number {
+function parseUsers(text: string): number {
   const users = Number(text);
-  if (!Number.isSafeInteger(users) || users < fewestUsers || users > 200_000) {
-    throw new Failure(`--users wants a whole number from ${fewestUsers} to 200000`);
+  if (!Number.isSafeInteger(users) || users < minUsers || users > 200_000) {
+    throw new Failure(`--users wants a whole number from ${minUsers} to 200000`);
   }
   return users;
 }
 
-function optionsFrom(args: readonly string[]) {
+function parseOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -77,55 +77,61 @@ function optionsFrom(args: readonly string[]) {
   return {
     isQuick,
     help: values.help,
-    seeds: seedsFrom(values.seeds ?? (isQuick ? quick.seeds : usualSeeds)),
+    seeds: parseSeeds(values.seeds ?? (isQuick ? quickDefaults.seeds : defaultSeeds)),
     users:
-      values.users === undefined ? (isQuick ? quick.users : usualUsers) : usersFrom(values.users),
+      values.users === undefined
+        ? isQuick
+          ? quickDefaults.users
+          : defaultUsers
+        : parseUsers(values.users),
     out: values.out ?? (isQuick ? undefined : join(root, "docs")),
   };
 }
 
 async function evaluate(): Promise<number> {
   const args = process.argv.slice(2);
-  const { help, isQuick, seeds, users, out } = optionsFrom(args);
+  const { help, isQuick, seeds, users, out } = parseOptions(args);
   if (help) {
     process.stdout.write(helpText);
     return 0;
   }
   // Fetched once before the threads ask for it.
-  const table = isQuick ? madeUpNetworks() : realNetworks();
+  const table = isQuick ? createSyntheticNetworks() : loadRealNetworks();
   const networks = isQuick ? "made up" : "real";
   const order =
     (reading: string) =>
     (seed: number): Order => ({ seed, users, reading, networks });
   const usual = seeds.map(order(asDefined.name));
-  const others = isQuick ? [] : seeds.slice(0, seedsOfOtherReading);
+  const others = isQuick ? [] : seeds.slice(0, maxSeedsOfOtherReading);
   const all = [...usual, ...others.map(order(withHistoryOnly.name))];
-  progress(`${all.length} years of ${whole(users)} users`);
-  const years = await runYears(all, ({ seed, reading }) => progress(`seed ${seed}, ${reading}`));
+  printProgress(`${all.length} years of ${whole(users)} users`);
+  const years = await runYears(all, ({ seed, reading }) =>
+    printProgress(`seed ${seed}, ${reading}`),
+  );
   const evaluation = {
     command: ["npm run bench:sentinel", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
     at: new Date().toISOString().slice(0, 10),
     machine: machine(),
     versions: `Node ${process.versions.node}`,
-    sources: [table.source, realAgents().source],
+    sources: [table.source, loadRealAgents().source],
     model,
     users,
     years: years.slice(0, usual.length),
     otherYears: years.slice(usual.length),
     thresholds: sentinelThresholds,
-    rounds: isQuick ? quick.rounds : usualRounds,
+    rounds: isQuick ? quickDefaults.rounds : defaultRounds,
   };
-  const text = documentOf(evaluation);
+  const text = renderDocument(evaluation);
   if (out === undefined) {
     process.stdout.write(text);
     return 0;
   }
-  const columns = pooled(evaluation.years.map((year) => year.columns));
+  const columns = poolColumns(evaluation.years.map((year) => year.columns));
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, "sentinel-evaluation.md"), text);
-  writeFileSync(join(out, "sentinel-roc.svg"), rocPlot(columns));
-  writeFileSync(join(out, "sentinel-challenge.svg"), challengePlot(columns));
-  progress(`written to ${out}`);
+  writeFileSync(join(out, "sentinel-roc.svg"), renderRocPlot(columns));
+  writeFileSync(join(out, "sentinel-challenge.svg"), renderChallengePlot(columns));
+  printProgress(`written to ${out}`);
   return 0;
 }
 

@@ -15,7 +15,7 @@ const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 const largeCountries = new Set(["NO", "US", "RU", "BR", "DE"]);
 
-function bin(count: number): string {
+function binOf(count: number): string {
   return String(count <= 3 ? count : Math.floor(2 * Math.log2(count)));
 }
 
@@ -29,7 +29,7 @@ class Owners<K> {
   }
 
   /** Users besides this one. */
-  others(value: K, user: number): number {
+  countOthers(value: K, user: number): number {
     const users = this.#users.get(value);
     return users === undefined ? 0 : users.size - (users.has(user) ? 1 : 0);
   }
@@ -49,23 +49,23 @@ export class TraitWatch {
     this.#agents.add(agent, user);
   }
 
-  of({ visit, logins, sinceLastMs }: Trial): Traits {
+  traitsOf({ visit, logins, sinceLastMs }: Trial): Traits {
     const { at, user, provider, address, agent } = visit;
     const { country } = provider;
     return {
-      "history size": [bin(logins)],
+      "history size": [binOf(logins)],
       rhythm: [
         String(Math.floor(at / hourMs) % 24),
         String(Math.floor(at / dayMs) % 7),
-        bin(Math.ceil(sinceLastMs / hourMs)),
+        binOf(Math.ceil(sinceLastMs / hourMs)),
       ],
       network: [
         largeCountries.has(country) ? country : "other",
-        bin(this.#networks.others(provider.asn, user)),
-        bin(this.#prefixes.others(prefixOf(address), user)),
-        bin(this.#addresses.others(address, user)),
+        binOf(this.#networks.countOthers(provider.asn, user)),
+        binOf(this.#prefixes.countOthers(prefixOf(address), user)),
+        binOf(this.#addresses.countOthers(address, user)),
       ],
-      agent: [bin(this.#agents.others(agent, user))],
+      agent: [binOf(this.#agents.countOthers(agent, user))],
     };
   }
 }

@@ -2,11 +2,11 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { realAgents } from "./generator/real-agents.ts";
-import { madeUpNetworks } from "./generator/synthetic-networks.ts";
-import { realNetworks } from "./generator/real-networks.ts";
+import { loadRealAgents } from "./generator/real-agents.ts";
+import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
+import { loadRealNetworks } from "./generator/real-networks.ts";
 import { asDefined, withHistoryOnly } from "./generator/rates.ts";
-import { allModels } from "./models/all.ts";
+import { createModels } from "./models/all.ts";
 import { runYear } from "./year.ts";
 
 const orderSchema = z.object({
@@ -23,9 +23,9 @@ parentPort?.postMessage(
     seed,
     users,
     reading: reading === asDefined.name ? asDefined : withHistoryOnly,
-    networks: networks === "real" ? realNetworks() : madeUpNetworks(),
-    agents: realAgents(),
+    networks: networks === "real" ? loadRealNetworks() : createSyntheticNetworks(),
+    agents: loadRealAgents(),
     factsOf: agentFactsOf,
-    models: allModels(seed),
+    models: createModels(seed),
   }),
 );

@@ -23,8 +23,8 @@ export async function runYears(
   const waiting = [...orders.entries()];
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [place, order] = next;
-      years[place] = await runInThread(order);
+      const [index, order] = next;
+      years[index] = await runInThread(order);
       onYear(order);
     }
   };

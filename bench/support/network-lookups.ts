@@ -6,16 +6,16 @@ import { quantile } from "./figures.ts";
 import type { NetworkFigures } from "./network-report.ts";
 import type { Scanned } from "./network-scan.ts";
 
-const differencesShown = 10;
+const maxDifferencesShown = 10;
 
-function addressOf(text: string): Address {
+function requireAddress(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   return address;
 }
 
 /** Reads each value once: what is measured afterwards is not KV. */
-export function remembering(store: NetworkStore) {
+export function cacheReads(store: NetworkStore) {
   const values = new Map<string, ArrayBuffer | null>();
   const cached: NetworkStore = {
     async get(key, options) {
@@ -32,7 +32,7 @@ export function remembering(store: NetworkStore) {
 const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
 
 /** Looks every address up, and tells of differences. A degraded answer is one. */
-export async function check(
+export async function compareLookups(
   store: NetworkStore,
   texts: readonly string[],
   expected: readonly Scanned[],
@@ -41,19 +41,19 @@ export async function check(
 ): Promise<NetworkFigures["checked"]> {
   const counts = { addresses: texts.length, known: 0, listed: 0, differences: 0 };
   for (const [index, text] of texts.entries()) {
-    const { facts, degraded, reason } = await lookupNetwork(store, addressOf(text), now);
+    const { facts, degraded, reason } = await lookupNetwork(store, requireAddress(text), now);
     if (facts !== undefined) counts.known += 1;
     if (facts !== undefined && facts.kinds.length > 0) counts.listed += 1;
     const wanted = expected[index];
     if (!degraded && isDeepStrictEqual(facts ?? nothing, wanted)) continue;
     counts.differences += 1;
-    if (counts.differences > differencesShown) continue;
+    if (counts.differences > maxDifferencesShown) continue;
     tell(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
   }
   return counts;
 }
 
-async function timesOf(
+async function measureTimes(
   store: NetworkStore,
   addresses: readonly Address[],
   now: number,
@@ -69,19 +69,19 @@ async function timesOf(
 
 /** Times in microseconds of what a lookup does with values that are there. */
 export async function timeLookups(
-  { store, values }: ReturnType<typeof remembering>,
+  { store, values }: ReturnType<typeof cacheReads>,
   texts: readonly string[],
   now: number,
 ): Promise<NetworkFigures["lookup"]> {
-  const addresses = texts.map(addressOf);
-  await timesOf(store, addresses, now);
-  const times = await timesOf(store, addresses, now);
+  const addresses = texts.map(requireAddress);
+  await measureTimes(store, addresses, now);
+  const times = await measureTimes(store, addresses, now);
   const sizes = [...values].filter(([key]) => /\/[46]\//.test(key));
   const [key = ""] =
     sizes.toSorted(([, a], [, b]) => (b?.byteLength ?? 0) - (a?.byteLength ?? 0))[0] ?? [];
-  const inLargest = await timesOf(
+  const inLargest = await measureTimes(
     store,
-    addresses.filter((address) => isIn(key, address)),
+    addresses.filter((address) => isInShard(key, address)),
     now,
   );
   return {
@@ -92,7 +92,7 @@ export async function timeLookups(
 }
 
 /** Whether a key such as `net/v2/6/2a0b1/…` is that of the shard of an address. */
-function isIn(key: string, { family, value }: Address): boolean {
+function isInShard(key: string, { family, value }: Address): boolean {
   const [, , keyFamily, number = ""] = key.split("/");
   const shift = family === 4 ? 20n : 108n;
   return keyFamily === String(family) && value >> shift === BigInt(`0x${number}`);

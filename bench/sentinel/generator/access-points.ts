@@ -1,17 +1,17 @@
 /** Places that people log in from (pure), each with the address that it has at a time. */
-import { mixed, Random } from "../random.ts";
-import { shareFor } from "./agents.ts";
+import { mixBits, Random } from "../random.ts";
+import { stableShareOf } from "./agents.ts";
 import {
   type AddressRange,
-  neighbourhood,
+  neighbourhoodOf,
   type Provider,
   prefixOf,
   prefixSize,
-  someAddress,
+  drawAddress,
 } from "./networks.ts";
 import { networkRates } from "./rates.ts";
 
-export interface Place {
+export interface AccessPoint {
   readonly provider: Provider;
   addressAt(at: number): number;
 }
@@ -23,17 +23,17 @@ const dayMs = 24 * hourMs;
 const salts = { lease: 1, phase: 2, where: 3, host: 4, pool: 5 } as const;
 
 /** A /24 never hands out its first and last address. */
-function hostIn([start, size]: AddressRange, share: number): number {
+function pickHost([start, size]: AddressRange, share: number): number {
   return start + 1 + Math.floor(share * Math.max(1, Math.min(size, prefixSize) - 2));
 }
 
-function placeIn([start, size]: AddressRange, share: number): number {
-  return hostIn([prefixOf(start + Math.floor(share * size)), prefixSize], (share * 7919) % 1);
+function pickHostInPool([start, size]: AddressRange, share: number): number {
+  return pickHost([prefixOf(start + Math.floor(share * size)), prefixSize], (share * 7919) % 1);
 }
 
 /** How long the home keeps an address. */
 function leaseMsOf(id: number): number {
-  let share = shareFor(id, salts.lease);
+  let share = stableShareOf(id, salts.lease);
   for (const lease of networkRates.leases) {
     if (share < lease.share) return lease.days * dayMs;
     share -= lease.share;
@@ -42,67 +42,67 @@ function leaseMsOf(id: number): number {
 }
 
 /** A home: an address from the pool of the neighbourhood, until the lease ends. */
-export function homeAt(provider: Provider, random: Random): Place {
-  const first = someAddress(provider, random);
+export function createHome(provider: Provider, random: Random): AccessPoint {
+  const first = drawAddress(provider, random);
   const id = random.below(2 ** 31);
-  const pool = neighbourhood(provider, first, networkRates.poolSize);
+  const pool = neighbourhoodOf(provider, first, networkRates.poolSize);
   const leaseMs = leaseMsOf(id);
-  const phase = shareFor(id, salts.phase) * leaseMs;
+  const phase = stableShareOf(id, salts.phase) * leaseMs;
   const { samePrefix, samePool } = networkRates.nextLease;
   return {
     provider,
     addressAt(at) {
-      const lease = mixed(id ^ mixed(Math.floor((at + phase) / leaseMs)));
-      const where = shareFor(lease, salts.where);
-      const host = shareFor(lease, salts.host);
-      if (where < samePrefix) return hostIn([prefixOf(first), prefixSize], host);
-      if (where < samePrefix + samePool) return placeIn(pool, host);
-      return someAddress(provider, new Random(`lease/${lease}`));
+      const lease = mixBits(id ^ mixBits(Math.floor((at + phase) / leaseMs)));
+      const where = stableShareOf(lease, salts.where);
+      const host = stableShareOf(lease, salts.host);
+      if (where < samePrefix) return pickHost([prefixOf(first), prefixSize], host);
+      if (where < samePrefix + samePool) return pickHostInPool(pool, host);
+      return drawAddress(provider, new Random(`lease/${lease}`));
     },
   };
 }
 
 /** A few prefixes of the provider that many people come from. */
-function sharedPrefixes(provider: Provider, count: number, name: string): number[] {
+function drawSharedPrefixes(provider: Provider, count: number, name: string): number[] {
   const random = new Random(`${name}/${provider.asn}/${provider.country}`);
-  return Array.from({ length: count }, () => prefixOf(someAddress(provider, random)));
+  return Array.from({ length: count }, () => prefixOf(drawAddress(provider, random)));
 }
 
 /** What holds from the session's beginning to its end, in numbers that say nothing else. */
 function sessionOf(id: number, at: number): number {
-  return mixed(id ^ mixed(Math.floor(at / (networkRates.sessionHours * hourMs))));
+  return mixBits(id ^ mixBits(Math.floor(at / (networkRates.sessionHours * hourMs))));
 }
 
 /** A phone on the provider's mobile network, in one of its regions: any address of a few prefixes. */
-export function phoneAt(provider: Provider, random: Random): Place {
+export function createPhone(provider: Provider, random: Random): AccessPoint {
   const id = random.below(2 ** 31);
-  const prefixes = sharedPrefixes(provider, networkRates.mobilePrefixes, `mobile/${id % 8}`);
+  const prefixes = drawSharedPrefixes(provider, networkRates.mobilePrefixes, `mobile/${id % 8}`);
   return {
     provider,
     addressAt(at) {
       const session = sessionOf(id, at);
-      const index = Math.floor(shareFor(session, salts.pool) * prefixes.length);
-      return hostIn([prefixes[index] ?? 0, prefixSize], shareFor(session, salts.host));
+      const index = Math.floor(stableShareOf(session, salts.pool) * prefixes.length);
+      return pickHost([prefixes[index] ?? 0, prefixSize], stableShareOf(session, salts.host));
     },
   };
 }
 
 /** An exit of a VPN or proxying browser: few addresses for many people. */
-export function exitAt(provider: Provider, random: Random): Place {
+export function createExit(provider: Provider, random: Random): AccessPoint {
   const id = random.below(2 ** 31);
-  const [prefix = 0] = sharedPrefixes(provider, 1, "exit");
+  const [prefix = 0] = drawSharedPrefixes(provider, 1, "exit");
   return {
     provider,
     addressAt(at) {
-      const share = shareFor(sessionOf(id, at), salts.host);
+      const share = stableShareOf(sessionOf(id, at), salts.host);
       return prefix + 1 + Math.floor(share * networkRates.exitAddresses);
     },
   };
 }
 
 /** A workplace or school: one address for all of it. */
-export function workplaceAt(provider: Provider, number: number): Place {
+export function createWorkplace(provider: Provider, number: number): AccessPoint {
   const name = `work/${provider.asn}/${provider.country}/${number}`;
-  const address = someAddress(provider, new Random(name));
+  const address = drawAddress(provider, new Random(name));
   return { provider, addressAt: () => address };
 }

@@ -3,9 +3,15 @@ import { publishedCountries, publishedDevices } from "../published.ts";
 import { type Random, Weighted } from "../random.ts";
 import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
 import type { NetworkTable, Provider } from "./networks.ts";
-import { exitAt, homeAt, type Place, phoneAt, workplaceAt } from "./access-points.ts";
+import {
+  createExit,
+  createHome,
+  type AccessPoint,
+  createPhone,
+  createWorkplace,
+} from "./access-points.ts";
 import { networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
-import { type Rhythm, someRhythm } from "./rhythm.ts";
+import { type Rhythm, drawRhythm } from "./rhythm.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -18,18 +24,18 @@ interface Since<T> {
 interface Trip {
   readonly from: number;
   readonly until: number;
-  readonly place: Place;
+  readonly accessPoint: AccessPoint;
 }
 
 export interface Person {
   readonly country: string;
   readonly rhythm: Rhythm;
-  readonly homes: readonly Since<Place>[];
-  readonly phones: readonly Since<Place>[];
-  readonly work: Place | null;
+  readonly homes: readonly Since<AccessPoint>[];
+  readonly phones: readonly Since<AccessPoint>[];
+  readonly work: AccessPoint | null;
   readonly trips: readonly Trip[];
   /** Exits of the person, and the part of days at one of them. */
-  readonly exits: readonly Place[];
+  readonly exits: readonly AccessPoint[];
   readonly atExit: number;
   readonly usualDevice: DeviceKind;
   readonly devices: ReadonlyMap<DeviceKind, readonly Since<Browser>[][]>;
@@ -62,27 +68,27 @@ export class World {
         new Weighted(providers, ({ addresses }) => addresses ** reading.concentration),
       );
     }
-    this.countries = countriesOf(byCountry, reading.norway);
+    this.countries = weighCountries(byCountry, reading.norway);
   }
 
   /** @throws RangeError for a country without networks */
-  someProvider(country: string, random: Random): Provider {
+  drawProvider(country: string, random: Random): Provider {
     const providers = this.#providers.get(country);
     if (providers === undefined) throw new RangeError(`No network in ${country}`);
     return providers.draw(random);
   }
 
   /** Workplaces of a provider are as many as its people fill. */
-  someWorkplace(country: string, random: Random): Place {
+  drawWorkplace(country: string, random: Random): AccessPoint {
     const share = publishedCountries[country] ?? 0.002;
     const workplaces = (this.#users * share * this.reading.works) / networkRates.colleagues;
     const number = Math.floor(random.next() ** 2 * Math.max(1, workplaces));
-    return workplaceAt(this.someProvider(country, random), number);
+    return createWorkplace(this.drawProvider(country, random), number);
   }
 }
 
 /** The published proportions but for Norway, whose share among users is calibrated. */
-function countriesOf(
+function weighCountries(
   byCountry: ReadonlyMap<string, readonly Provider[]>,
   norway: number,
 ): Weighted<string> {
@@ -104,7 +110,7 @@ function countriesOf(
 }
 
 /** Times in the year at which something happens so often in a year. */
-function moments(perYear: number, from: number, random: Random): number[] {
+function drawMoments(perYear: number, from: number, random: Random): number[] {
   const times: number[] = [];
   for (let day = random.exponential(yearDays / perYear); day < yearDays; ) {
     times.push(from + day * dayMs);
@@ -114,81 +120,81 @@ function moments(perYear: number, from: number, random: Random): number[] {
 }
 
 /** What it is now, of things in the order of time. */
-export function nowOf<T>(things: readonly Since<T>[], at: number): T {
+export function currentOf<T>(things: readonly Since<T>[], at: number): T {
   const found = things.findLast(({ from }) => from <= at) ?? things[0];
   if (found === undefined) throw new RangeError("Nothing has ever been there");
   return found.value;
 }
 
-function someHomes(world: World, country: string, random: Random): Since<Place>[] {
-  let provider = world.someProvider(country, random);
-  const homes = [{ from: 0, value: homeAt(provider, random) }];
+function drawHomes(world: World, country: string, random: Random): Since<AccessPoint>[] {
+  let provider = world.drawProvider(country, random);
+  const homes = [{ from: 0, value: createHome(provider, random) }];
   const { movesPerYear, providerChangesPerYear, movesToOtherProvider } = peopleRates;
   const changes = movesPerYear + providerChangesPerYear;
-  for (const from of moments(changes, world.from, random)) {
+  for (const from of drawMoments(changes, world.from, random)) {
     const moves = random.chance(movesPerYear / changes);
     if (!moves || random.chance(movesToOtherProvider)) {
-      provider = world.someProvider(country, random);
+      provider = world.drawProvider(country, random);
     }
-    homes.push({ from, value: homeAt(provider, random) });
+    homes.push({ from, value: createHome(provider, random) });
   }
   return homes;
 }
 
-function someTrips(world: World, random: Random): Trip[] {
-  return moments(peopleRates.tripsPerYear, world.from, random).map((from) => {
-    const provider = world.someProvider(world.countries.draw(random), random);
+function drawTrips(world: World, random: Random): Trip[] {
+  return drawMoments(peopleRates.tripsPerYear, world.from, random).map((from) => {
+    const provider = world.drawProvider(world.countries.draw(random), random);
     const until = from + random.exponential(peopleRates.tripDays) * dayMs;
-    return { from, until, place: homeAt(provider, random) };
+    return { from, until, accessPoint: createHome(provider, random) };
   });
 }
 
-function someExits(world: World, random: Random): Place[] {
+function drawExits(world: World, random: Random): AccessPoint[] {
   const [fewest, most] = world.reading.exitCountries;
   return Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
-    return exitAt(world.someProvider(world.countries.draw(random), random), random);
+    return createExit(world.drawProvider(world.countries.draw(random), random), random);
   });
 }
 
 /** One device after the other, in the place of the first. */
-function someDevice(world: World, kind: DeviceKind, random: Random): Since<Browser>[] {
-  const later = moments(world.reading.newDevicesPerYear, world.from, random);
-  return [0, ...later].map((from) => ({ from, value: world.agents.someBrowser(kind, random) }));
+function drawDevice(world: World, kind: DeviceKind, random: Random): Since<Browser>[] {
+  const later = drawMoments(world.reading.newDevicesPerYear, world.from, random);
+  return [0, ...later].map((from) => ({ from, value: world.agents.drawBrowser(kind, random) }));
 }
 
-const kindsOfDevice = new Weighted(deviceKinds, (kind) => publishedDevices[kind]);
+const deviceKindWeights = new Weighted(deviceKinds, (kind) => publishedDevices[kind]);
 
-function someDevices(world: World, usual: DeviceKind, random: Random): Person["devices"] {
+function drawDevices(world: World, usual: DeviceKind, random: Random): Person["devices"] {
   const spares = Math.floor(random.exponential(world.reading.sparesMean));
-  const own = Array.from({ length: 1 + spares }, () => someDevice(world, usual, random));
+  const own = Array.from({ length: 1 + spares }, () => drawDevice(world, usual, random));
   const devices = new Map([[usual, own]]);
   if (random.chance(peopleRates.secondDevice)) {
     const other = usual === "desktop" ? "mobile" : "desktop";
-    devices.set(other, [someDevice(world, other, random)]);
+    devices.set(other, [drawDevice(world, other, random)]);
   }
   return devices;
 }
 
-export function somePerson(world: World, random: Random): Person {
+export function drawPerson(world: World, random: Random): Person {
   const { reading } = world;
   const country = world.countries.draw(random);
-  const homes = someHomes(world, country, random);
+  const homes = drawHomes(world, country, random);
   const ownPhone = random.chance(reading.phoneAtHomeProvider)
-    ? homes.map(({ from, value }) => ({ from, value: phoneAt(value.provider, random) }))
-    : [{ from: 0, value: phoneAt(world.someProvider(country, random), random) }];
+    ? homes.map(({ from, value }) => ({ from, value: createPhone(value.provider, random) }))
+    : [{ from: 0, value: createPhone(world.drawProvider(country, random), random) }];
   const usesExits = random.chance(reading.usesExits);
   const [least, most] = reading.daysAtExit;
-  const usualDevice = kindsOfDevice.draw(random);
+  const usualDevice = deviceKindWeights.draw(random);
   return {
     country,
-    rhythm: someRhythm(country, random),
+    rhythm: drawRhythm(country, random),
     homes,
     phones: ownPhone,
-    work: random.chance(reading.works) ? world.someWorkplace(country, random) : null,
-    trips: someTrips(world, random),
-    exits: usesExits ? someExits(world, random) : [],
+    work: random.chance(reading.works) ? world.drawWorkplace(country, random) : null,
+    trips: drawTrips(world, random),
+    exits: usesExits ? drawExits(world, random) : [],
     atExit: random.between(least, most),
     usualDevice,
-    devices: someDevices(world, usualDevice, random),
+    devices: drawDevices(world, usualDevice, random),
   };
 }

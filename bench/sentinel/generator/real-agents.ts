@@ -21,7 +21,7 @@ function deviceOf(text: string): KnownAgent["device"] {
   return /Mobile|iPhone|Android/.test(text) ? "mobile" : "desktop";
 }
 
-export function realAgents(): AgentTable {
+export function loadRealAgents(): AgentTable {
   const weights = new Map<string, number>();
   for (const { userAgent, weight } of UserAgent.top()) {
     if (isDisguise(userAgent)) continue;

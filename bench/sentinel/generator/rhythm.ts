@@ -33,17 +33,17 @@ const offsets: Readonly<Record<string, number>> = {
   VN: 7,
   TH: 7,
 };
-const usualOffset = 1;
+const defaultOffset = 1;
 
 /** Within each group, counts are as common as a power of them that gives the published mean. */
 const counts = publishedLogins.byCount.map(({ least, most, share, mean }) => {
   const values = Array.from({ length: most - least + 1 }, (_, index) => least + index);
-  return { share, values: new Weighted(values, (value) => value ** powerFor(values, mean)) };
+  return { share, values: new Weighted(values, (value) => value ** findPower(values, mean)) };
 });
 const groups = new Weighted(counts, ({ share }) => share);
 
 /** The power that gives the values the mean, found by halving. */
-function powerFor(values: readonly number[], mean: number): number {
+function findPower(values: readonly number[], mean: number): number {
   let [least, most] = [-8, 4];
   for (let round = 0; round < 50; round += 1) {
     const power = (least + most) / 2;
@@ -56,7 +56,7 @@ function powerFor(values: readonly number[], mean: number): number {
   return (least + most) / 2;
 }
 
-export function someLoginCount(random: Random): number {
+export function drawLoginCount(random: Random): number {
   return groups.draw(random).values.draw(random);
 }
 
@@ -73,30 +73,35 @@ export interface Rhythm {
   readonly own: readonly number[];
 }
 
-export function someRhythm(country: string, random: Random): Rhythm {
+export function drawRhythm(country: string, random: Random): Rhythm {
   const [fewest, most] = rhythmRates.ownHours;
   const own = Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
     return hoursOfDay.draw(random).hour + random.next();
   });
-  return { offsetMs: (offsets[country] ?? usualOffset) * hourMs, own };
+  return { offsetMs: (offsets[country] ?? defaultOffset) * hourMs, own };
 }
 
-function someHour({ own }: Rhythm, random: Random): number {
+function drawHour({ own }: Rhythm, random: Random): number {
   if (!random.chance(rhythmRates.atOwnHours)) return hoursOfDay.draw(random).hour + random.next();
   const hour = random.normal(random.pick(own), rhythmRates.ownHourSpread);
   return ((hour % 24) + 24) % 24;
 }
 
 /** Moved to one of the person's hours on that local day, or a day later where it is a quiet one. */
-function atUsualHour(at: number, rhythm: Rhythm, random: Random): number {
+function moveToOwnHour(at: number, rhythm: Rhythm, random: Random): number {
   let day = Math.floor((at + rhythm.offsetMs) / dayMs);
   const weight = rhythmRates.week[(day + daysBeforeEpoch) % 7] ?? 1;
   if (!random.chance(weight / maxOfWeek)) day += 1;
-  return Math.round(day * dayMs + someHour(rhythm, random) * hourMs - rhythm.offsetMs);
+  return Math.round(day * dayMs + drawHour(rhythm, random) * hourMs - rhythm.offsetMs);
 }
 
 /** Within the year from `from`, in order. */
-export function loginTimes(count: number, from: number, rhythm: Rhythm, random: Random): number[] {
+export function drawLoginTimes(
+  count: number,
+  from: number,
+  rhythm: Rhythm,
+  random: Random,
+): number[] {
   const [least, most] = rhythmRates.activePart;
   const active = yearDays * dayMs * random.between(least, most);
   const start = from + random.next() * (yearDays * dayMs - active);
@@ -105,9 +110,11 @@ export function loginTimes(count: number, from: number, rhythm: Rhythm, random: 
     const last = times.at(-1);
     if (last !== undefined && random.chance(rhythmRates.followsSoon)) {
       const spread = Math.exp(random.normal(0, rhythmRates.soonSpread));
-      times.push(soon(last + rhythmRates.soonHours * hourMs * spread, last, rhythm, random));
+      times.push(
+        moveFollowUp(last + rhythmRates.soonHours * hourMs * spread, last, rhythm, random),
+      );
     } else {
-      times.push(atUsualHour(start + random.next() * active, rhythm, random));
+      times.push(moveToOwnHour(start + random.next() * active, rhythm, random));
     }
   }
   const until = from + yearDays * dayMs;
@@ -115,7 +122,7 @@ export function loginTimes(count: number, from: number, rhythm: Rhythm, random: 
 }
 
 /** A login within hours of another is where it falls; a later one is at a usual hour. */
-function soon(at: number, last: number, rhythm: Rhythm, random: Random): number {
+function moveFollowUp(at: number, last: number, rhythm: Rhythm, random: Random): number {
   if (at - last < rhythmRates.sameOccasionHours * hourMs) return Math.round(at);
-  return Math.max(atUsualHour(at, rhythm, random), last + hourMs);
+  return Math.max(moveToOwnHour(at, rhythm, random), last + hourMs);
 }

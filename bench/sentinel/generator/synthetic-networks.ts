@@ -5,7 +5,22 @@
 import { publishedCountries } from "../published.ts";
 import type { NetworkTable, Provider } from "./networks.ts";
 
-const others = ["SE", "DK", "FI", "GB", "FR", "PL", "ES", "IT", "NL", "IN", "CN", "JP", "CA", "MX"];
+const otherCountries = [
+  "SE",
+  "DK",
+  "FI",
+  "GB",
+  "FR",
+  "PL",
+  "ES",
+  "IT",
+  "NL",
+  "IN",
+  "CN",
+  "JP",
+  "CA",
+  "MX",
+];
 const providersPerCountry = 12;
 /** The largest has a /11, each one after it half of the one before, at least a /18. */
 const largestBits = 21;
@@ -14,12 +29,12 @@ const firstAddress = 20 * 2 ** 24;
 /** Numbers for private use (RFC 6996). */
 const firstAsn = 64512;
 
-export function madeUpNetworks(): NetworkTable {
+export function createSyntheticNetworks(): NetworkTable {
   const providers: Provider[] = [];
   let start = firstAddress;
-  for (const country of [...Object.keys(publishedCountries), ...others]) {
-    for (let place = 0; place < providersPerCountry; place += 1) {
-      const addresses = 2 ** Math.max(smallestBits, largestBits - place);
+  for (const country of [...Object.keys(publishedCountries), ...otherCountries]) {
+    for (let index = 0; index < providersPerCountry; index += 1) {
+      const addresses = 2 ** Math.max(smallestBits, largestBits - index);
       const asn = firstAsn + providers.length;
       providers.push({ asn, country, addresses, ranges: [[start, addresses]] });
       start += addresses;

@@ -9,20 +9,24 @@ import { allFeatures, type Counts, UserCounts } from "./counts.ts";
 /** Logins that the population's share counts for in the user's own. */
 const trust = 1;
 
-export function freemanScore(everybody: Counts, own: Counts | undefined, login: Login): number {
+export function computeFreemanScore(
+  everybody: Counts,
+  own: Counts | undefined,
+  login: Login,
+): number {
   return allFeatures.reduce((sum, feature) => {
-    const theirs = (everybody.of(login, feature) + 1) / (everybody.logins + 1);
-    const count = own?.of(login, feature) ?? 0;
+    const theirs = (everybody.countOf(login, feature) + 1) / (everybody.logins + 1);
+    const count = own?.countOf(login, feature) ?? 0;
     const mine = (count + trust * theirs) / ((own?.logins ?? 0) + trust);
     return sum + Math.log(theirs / mine);
   }, 0);
 }
 
-export function freeman(): Model {
+export function createFreeman(): Model {
   const seen = new UserCounts();
   return {
     name: "Freeman sum",
     observe: (login) => seen.add(login),
-    score: (login) => freemanScore(seen.everybody, seen.ownOf(login), login),
+    score: (login) => computeFreemanScore(seen.population, seen.countsOf(login), login),
   };
 }

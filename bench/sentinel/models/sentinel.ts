@@ -25,7 +25,7 @@ import type { Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** As src/sentinel/population/publish.ts counts, which does it every hour. */
-const countedMs = 90 * dayMs;
+const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
 const publishedEveryMs = 7 * dayMs;
 
@@ -37,13 +37,13 @@ function logit(probability: number): number {
 }
 
 /** The least evidence, on top of the prior, whose score rounds to the threshold. */
-function evidenceFor(threshold: number): number {
+function findMinEvidence(threshold: number): number {
   return logit(threshold - 0.5e-4) - logit(priorProbability);
 }
 
 export const sentinelThresholds = {
-  challenge: evidenceFor(defaultPolicy.sentinel.challengeAt),
-  deny: evidenceFor(defaultPolicy.sentinel.denyAt),
+  challenge: findMinEvidence(defaultPolicy.sentinel.challengeAt),
+  deny: findMinEvidence(defaultPolicy.sentinel.denyAt),
 };
 
 /** Keyed hashes compare as the texts do that they stand for, so here the texts stand. */
@@ -58,7 +58,7 @@ interface Known {
 }
 
 /** What was learned so far; the models below ask it with different signals switched off. */
-class Course {
+class SentinelRun {
   readonly #identities = new Map<number, Known>();
   #sessions: ConfirmedSession[] = [];
   #population: Population | null = null;
@@ -128,7 +128,7 @@ class Course {
 
   #publish(at: number): void {
     if (at - this.#publishedAt < publishedEveryMs) return;
-    this.#sessions = this.#sessions.filter((session) => session.at > at - countedMs);
+    this.#sessions = this.#sessions.filter((session) => session.at > at - maxSessionAgeMs);
     this.#population = countPopulation(this.#sessions.slice(-maxSessions), at);
     this.#publishedAt = at;
   }
@@ -161,17 +161,17 @@ const variants: readonly Variant[] = [
   { name: "without stuffing", off: ["credential_stuffing"], population: true },
   { name: "without a population", off: [], population: false },
 ];
-export const [{ name: sentinelName } = { name: "" }, ...lacking] = variants;
-export const variantNames = lacking.map(({ name }) => name);
+export const [{ name: sentinelName } = { name: "" }, ...otherVariants] = variants;
+export const variantNames = otherVariants.map(({ name }) => name);
 
 /** All variants share what was learned, so only the first of them observes. */
-export function sentinelModels(): Model[] {
-  const course = new Course();
-  return variants.map(({ name, off, population }, place) => ({
+export function createSentinelModels(): Model[] {
+  const course = new SentinelRun();
+  return variants.map(({ name, off, population }, index) => ({
     name,
     thresholds: sentinelThresholds,
     observe(login) {
-      if (place === 0) course.observe(login);
+      if (index === 0) course.observe(login);
     },
     score(login) {
       const { evidence } = course.recordOf(login, population);

@@ -1,20 +1,24 @@
 /** The report as it stands in docs/sentinel-evaluation.md (pure). */
 import { whole } from "../../support/figures.ts";
 import type { Model } from "../login.ts";
-import { pooled } from "../results.ts";
+import { poolColumns } from "../results.ts";
 import type { Year } from "../year.ts";
-import { auditTable, generatorTable, overlapTable } from "./data-tables.ts";
+import { renderAuditTable, renderGeneratorTable, renderOverlapTable } from "./data-tables.ts";
 import {
-  ablationTable,
-  barTable,
-  coldStartTable,
-  equalTable,
-  hardnessTable,
-  resultTable,
+  renderAblationTable,
+  renderBarTable,
+  renderColdStartTable,
+  renderEqualTable,
+  renderHardnessTable,
+  renderResultTable,
 } from "./main-tables.ts";
-import { comparisonsOf } from "./outcome.ts";
-import { percent } from "./format.ts";
-import { carriedTable, reauthenticationTable, shippedTable } from "./threshold-tables.ts";
+import { compareModels } from "./outcome.ts";
+import { formatPercent } from "./format.ts";
+import {
+  renderCarriedTable,
+  renderReauthenticationTable,
+  renderShippedTable,
+} from "./threshold-tables.ts";
 
 export interface Evaluation {
   readonly command: string;
@@ -33,7 +37,7 @@ export interface Evaluation {
   readonly rounds: number;
 }
 
-function opening(evaluation: Evaluation): string {
+function renderOpening(evaluation: Evaluation): string {
   const { command, at, machine, versions, sources, model, users, years } = evaluation;
   const seeds = years.map(({ seed }) => seed).join(", ");
   return `# How good Sentinel is
@@ -100,16 +104,16 @@ says so much less. Ignorant attackers are somewhat easier here: real logins agre
 tell, not only in the shares that were published. Targeted ones are harder for a model of habits alone, since half of
 our real logins come from a new address as those attackers do, and with a new agent, which they never have.`;
 
-function whyTargeted({ years }: Evaluation): string {
+function renderTargeted({ years }: Evaluation): string {
   const { newAddressSoon, newValuesSoon } = years[0]?.summary ?? {};
   return `Where the targeted attacker is hard: network and agent are the victim's, so an address is all that can tell
-it, and of real logins 2 to 72 hours after the last ${percent(newAddressSoon)} come from a new one too. A new agent
-(${percent(newValuesSoon?.agent)} of them) makes a real login look worse than such an attack; what remains is how a new address
+it, and of real logins 2 to 72 hours after the last ${formatPercent(newAddressSoon)} come from a new one too. A new agent
+(${formatPercent(newValuesSoon?.agent)} of them) makes a real login look worse than such an attack; what remains is how a new address
 in a known network fits the time since the last login, whether its block is known, and how often this user
 has come from new ones there.`;
 }
 
-function limits({ years }: Evaluation): string {
+function renderLimits({ years }: Evaluation): string {
   const reuse = years[0]?.summary.newAddress ?? Number.NaN;
   return `## What to keep in mind
 
@@ -136,68 +140,68 @@ function limits({ years }: Evaluation): string {
   that, and it is no trace of the generator.`;
 }
 
-export function documentOf(evaluation: Evaluation): string {
+export function renderDocument(evaluation: Evaluation): string {
   const { years, otherYears, rounds, thresholds } = evaluation;
-  const columns = pooled(years.map((year) => year.columns));
+  const columns = poolColumns(years.map((year) => year.columns));
   const beginnings = years.flatMap((year) => year.beginnings);
-  const matched = comparisonsOf(columns, "matched", rounds);
-  const operation = comparisonsOf(columns, "operation", rounds);
+  const matched = compareModels(columns, "matched", rounds);
+  const operation = compareModels(columns, "operation", rounds);
   const real = matched[0]?.real ?? 0;
-  const other = pooled(otherYears.map((year) => year.columns));
+  const other = poolColumns(otherYears.map((year) => year.columns));
   const parts = [
-    opening(evaluation),
+    renderOpening(evaluation),
     "## The bars",
-    barTable(matched),
+    renderBarTable(matched),
     `The bars are the published results of the best trained model. Intervals are the middle 95 % of ${rounds} drawings of the users, all seeds together.`,
-    whyTargeted(evaluation),
+    renderTargeted(evaluation),
     plots,
     "## How hard the data is",
     "A bar measured on other data says little without a model that ran on both: the Freeman sum did. ROC AUC, and what the better model adds to it:",
-    hardnessTable(matched, operation),
+    renderHardnessTable(matched, operation),
     hardnessText,
     protocolText,
     "## Results",
     `Test period, all seeds: ${whole(real)} real logins, as many attacks of each kind but where nobody fits.`,
-    resultTable(matched),
+    renderResultTable(matched),
     publishedText,
     "### At equal false positives",
     "Attacks caught, where every model may challenge the same share of real logins:",
-    equalTable(matched),
+    renderEqualTable(matched),
     "### As in operation",
     "All real logins with a history, and attacks 2 to 72 hours after any login. Most real logins come later than that, so time alone gives attacks away (see the audit): Sentinel knows of time and gains by it, which is true of real attacks only as far as their timing is. Read it beside the matched table, not instead of it.",
-    resultTable(operation),
+    renderResultTable(operation),
     "### Thresholds set before",
     "Set on the validation period, applied to the test period: attacks caught / real logins challenged.",
-    carriedTable(columns),
+    renderCarriedTable(columns),
     "Sentinel as shipped (`challenge_at` 0.5, `deny_at` 0.8):",
-    shippedTable(columns, thresholds),
+    renderShippedTable(columns, thresholds),
     "### Challenged again and again",
     "Median share of a user's first twelve logins that is challenged, where 99.5 % of attacks are caught; the very first counts as challenged. Users whose twelfth login is in the test period.",
-    reauthenticationTable(columns, beginnings),
+    renderReauthenticationTable(columns, beginnings),
     "### Cold start",
     "ROC AUC by the number of logins before. Without a history there is nothing to compare with: 0.5 is all that a model can have, but for the campaign behind a stuffing attempt.",
-    coldStartTable(columns),
+    renderColdStartTable(columns),
     "### What each part gives",
     "Sentinel with parts switched off (matched): AUC, and attacks caught at 1 % challenged.",
-    ablationTable(columns),
+    renderAblationTable(columns),
     "## The data",
-    generatorTable(years, false),
+    renderGeneratorTable(years, false),
     "What attackers have that is in the victim's history (_published_):",
-    overlapTable(columns),
+    renderOverlapTable(columns),
     "## Do attacks betray themselves?",
     "A model that knows nothing of the user, but only how long the history is, when the login comes, from how common a network, or with how common an agent: naive Bayes, learned from the validation period, ROC AUC in the test period. 0.5 is blind. In the matched comparison:",
-    auditTable(columns, "matched"),
+    renderAuditTable(columns, "matched"),
     "In operation the rhythm gives the attacks away, because they come within three days and most logins do not:",
-    auditTable(columns, "operation"),
+    renderAuditTable(columns, "operation"),
     ...(otherYears.length === 0
       ? []
       : [
           readingText,
-          generatorTable(otherYears, true),
-          resultTable(comparisonsOf(other, "matched", 0)),
-          auditTable(other, "matched"),
+          renderGeneratorTable(otherYears, true),
+          renderResultTable(compareModels(other, "matched", 0)),
+          renderAuditTable(other, "matched"),
         ]),
-    limits(evaluation),
+    renderLimits(evaluation),
   ];
   return `${parts.join("\n\n")}\n`;
 }

@@ -9,23 +9,23 @@ export const attackerNames: Readonly<Record<AttackerKind, string>> = {
   stuffing: "stuffing",
 };
 
-export function three(value: number | undefined): string {
+export function formatFigure(value: number | undefined): string {
   return value === undefined || Number.isNaN(value) ? "–" : value.toFixed(3);
 }
 
-export function percent(share: number | undefined): string {
+export function formatPercent(share: number | undefined): string {
   return share === undefined || Number.isNaN(share) ? "–" : `${(share * 100).toFixed(1)} %`;
 }
 
-export function between([least, most]: readonly [number, number]): string {
-  return `[${three(least)}, ${three(most)}]`;
+export function formatInterval([least, most]: readonly [number, number]): string {
+  return `[${formatFigure(least)}, ${formatFigure(most)}]`;
 }
 
-export function percentBetween([least, most]: readonly [number, number]): string {
+export function formatPercentInterval([least, most]: readonly [number, number]): string {
   return `[${(least * 100).toFixed(1)}, ${(most * 100).toFixed(1)}]`;
 }
 
 /** With its sign. */
-export function signed(value: number): string {
+export function formatSigned(value: number): string {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 }

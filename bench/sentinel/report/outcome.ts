@@ -2,11 +2,11 @@
 import { type AttackerKind, attackerKinds } from "../generator/attackers.ts";
 import {
   aucOf,
-  challengedAt,
-  type Drawings,
-  drawings,
-  middle95,
-  recallAt,
+  computeChallenged,
+  type Resamples,
+  resampleUsers,
+  middle95Of,
+  computeRecall,
   type Side,
 } from "../metrics.ts";
 import { modelNames } from "../models/all.ts";
@@ -50,34 +50,39 @@ function sideOf(column: Column | undefined, model: string): Side {
   return { scores: column?.scores[model] ?? [], users: column?.users ?? [] };
 }
 
-export function outcomeOf(real: Side, attacks: Side, model: string, drawn?: Drawings): Outcome {
+export function computeOutcome(
+  real: Side,
+  attacks: Side,
+  model: string,
+  drawn?: Resamples,
+): Outcome {
   return {
     model,
     auc: aucOf(real.scores, attacks.scores),
-    aucInterval: drawn === undefined ? null : middle95(drawn.auc),
-    recallInterval: drawn === undefined ? null : middle95(drawn.recall),
-    recall: equalShares.map((share) => recallAt(real.scores, attacks.scores, share)),
-    challenged: caughtShares.map((share) => challengedAt(real.scores, attacks.scores, share)),
+    aucInterval: drawn === undefined ? null : middle95Of(drawn.auc),
+    recallInterval: drawn === undefined ? null : middle95Of(drawn.recall),
+    recall: equalShares.map((share) => computeRecall(real.scores, attacks.scores, share)),
+    challenged: caughtShares.map((share) => computeChallenged(real.scores, attacks.scores, share)),
   };
 }
 
-function leadsOf(outcomes: readonly Outcome[], drawn: readonly Drawings[]): Lead[] {
+function computeLeads(outcomes: readonly Outcome[], drawn: readonly Resamples[]): Lead[] {
   const last = outcomes.length - 1;
   const [own, ownDrawn] = [outcomes[last], drawn[last]];
-  return outcomes.slice(0, last).map((other, place) => {
-    const differences = (drawn[place]?.auc ?? []).map(
+  return outcomes.slice(0, last).map((other, index) => {
+    const differences = (drawn[index]?.auc ?? []).map(
       (auc, round) => (ownDrawn?.auc[round] ?? Number.NaN) - auc,
     );
     return {
       over: other.model,
       auc: (own?.auc ?? Number.NaN) - other.auc,
-      aucInterval: middle95(differences),
+      aucInterval: middle95Of(differences),
     };
   });
 }
 
 /** @param rounds drawings of the users for the intervals; 0 for none */
-export function comparisonsOf(
+export function compareModels(
   columns: Columns,
   protocol: Protocol,
   rounds: number,
@@ -91,31 +96,31 @@ export function comparisonsOf(
     const drawn =
       rounds === 0
         ? []
-        : drawings(
+        : resampleUsers(
             sides.map(([left]) => left),
             sides.map(([, right]) => right),
             sparedInDrawings,
             rounds,
           );
-    const outcomes = models.map((model, place) =>
-      outcomeOf(sideOf(real, model), sideOf(attacks, model), model, drawn[place]),
+    const outcomes = models.map((model, index) =>
+      computeOutcome(sideOf(real, model), sideOf(attacks, model), model, drawn[index]),
     );
-    const leads = rounds === 0 ? [] : leadsOf(outcomes, drawn);
+    const leads = rounds === 0 ? [] : computeLeads(outcomes, drawn);
     return [{ kind, real: real.users.length, attacks: attacks.users.length, outcomes, leads }];
   });
 }
 
 /** Those of a column whose users had so many logins before. */
-export function withHistory(
+export function selectByHistory(
   column: Column | undefined,
   least: number,
   most: number,
 ): Column | undefined {
   if (column === undefined) return undefined;
-  const places = column.logins.flatMap((logins, place) =>
-    logins >= least && logins <= most ? [place] : [],
+  const indexes = column.logins.flatMap((logins, index) =>
+    logins >= least && logins <= most ? [index] : [],
   );
-  const at = <T>(values: readonly T[]) => places.flatMap((place) => values[place] ?? []);
+  const at = <T>(values: readonly T[]) => indexes.flatMap((index) => values[index] ?? []);
   return {
     ...column,
     users: at(column.users),
