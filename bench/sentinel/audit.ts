@@ -1,14 +1,14 @@
 /**
- * Whether attacks betray themselves by something that has nothing to do with the user (pure): a model
- * that knows how often each trait comes with attacks and with real logins of the validation period
- * (naive Bayes), asked about the test period. Nothing to see is an area of 0.5.
+ * Whether attacks can be recognised without any knowledge of the user (pure). A naive Bayes model counts how
+ * often each trait occurs in attacks and in real logins of the validation period, and scores those of the test
+ * period. If traits show nothing, the area under the ROC curve is 0.5.
  */
 import { aucOf } from "./metrics.ts";
 import { type Columns, type Kind, keyOf } from "./results.ts";
 import type { Protocol } from "./protocol.ts";
 import type { AuditName } from "./traits.ts";
 
-/** Logins a bin is thought to have had of both sides before any was counted. */
+/** Logins that each bin is assumed to have on both sides before any is counted. */
 const prior = 2;
 
 function countTraits(rows: readonly (readonly string[])[]): Map<string, number> {
@@ -22,6 +22,7 @@ function countTraits(rows: readonly (readonly string[])[]): Map<string, number> 
   return counts;
 }
 
+/** The area under the ROC curve; undefined where a side is empty. */
 export function computeAudit(
   columns: Columns,
   protocol: Protocol,

@@ -1,10 +1,10 @@
 /**
- * How well scores tell attacks from real logins (pure). A login is challenged where its score is at or
- * above the threshold. Ties count as what they are: half for the area, together for a threshold.
+ * Measures how well scores separate attacks from real logins (pure). A login is challenged if its score is at
+ * or above the threshold. Ties count half for the area under the ROC curve, and together for a threshold.
  */
 import { Random } from "./random.ts";
 
-/** Scores of both sides with the users they belong to. */
+/** The scores of one side, real logins or attacks, with the users that they belong to. */
 export interface Side {
   readonly scores: readonly number[];
   readonly users: readonly number[];
@@ -14,7 +14,7 @@ function sortDescending(scores: readonly number[]): number[] {
   return scores.toSorted((left, right) => right - left);
 }
 
-/** Share of the sorted scores that are at or above the threshold. */
+/** The share of the sorted scores that are at or above the threshold. */
 function computeShareFrom(sorted: readonly number[], threshold: number): number {
   let from = 0;
   let to = sorted.length;
@@ -30,27 +30,27 @@ export function computeShareAtOrAbove(scores: readonly number[], threshold: numb
   return computeShareFrom(sortDescending(scores), threshold);
 }
 
-/** The threshold at or above which at least this share of attacks lies. */
+/** The highest threshold that catches at least this share of attacks. */
 export function findCatchingThreshold(attacks: readonly number[], share: number): number {
   const sorted = sortDescending(attacks);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.POSITIVE_INFINITY;
 }
 
-/** The lowest score from which on at most this share of real logins is challenged. */
+/** The lowest threshold that challenges at most this share of real logins. */
 export function findSparingThreshold(real: readonly number[], share: number): number {
   const sorted = sortDescending(real);
   const spared = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
   return sorted.findLast((score) => score > spared) ?? Number.POSITIVE_INFINITY;
 }
 
-/** Share of attacks caught where at most this share of real logins is challenged. */
+/** The share of attacks caught where at most this share of real logins is challenged. */
 export function computeRecall(real: readonly number[], attacks: readonly number[], share: number) {
   const sorted = sortDescending(real);
   const first = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
   return attacks.filter((score) => score > first).length / attacks.length;
 }
 
-/** Share of real logins challenged where at least this share of attacks is caught. */
+/** The share of real logins challenged where at least this share of attacks is caught. */
 export function computeChallenged(
   real: readonly number[],
   attacks: readonly number[],
@@ -60,12 +60,12 @@ export function computeChallenged(
 }
 
 export interface RocPoint {
-  /** Shares of real logins and of attacks at or above some threshold. */
+  /** The shares of real logins and of attacks at or above one threshold. */
   readonly real: number;
   readonly attacks: number;
 }
 
-/** From (0, 0) to (1, 1), a point for each score that occurs. */
+/** The ROC curve from (0, 0) to (1, 1), with a point for each score that occurs. */
 export function rocOf(real: readonly number[], attacks: readonly number[]): RocPoint[] {
   const [left, right] = [sortDescending(real), sortDescending(attacks)];
   const points: RocPoint[] = [{ real: 0, attacks: 0 }];
@@ -79,7 +79,7 @@ export function rocOf(real: readonly number[], attacks: readonly number[]): RocP
   return points;
 }
 
-/** Chance that an attack scores above a real login; a tie counts half. */
+/** The probability that an attack scores above a real login; a tie counts half. */
 export function aucOf(real: readonly number[], attacks: readonly number[]): number {
   const points = rocOf(real, attacks);
   return points.slice(1).reduce((area, point, index) => {
@@ -88,11 +88,11 @@ export function aucOf(real: readonly number[], attacks: readonly number[]): numb
   }, 0);
 }
 
-/** Scores of both sides in one order, for weighing them again and again. */
+/** The scores of both sides in one order, to be measured many times with different weights. */
 class Ranking {
   readonly #users: Int32Array;
   readonly #isAttack: Uint8Array;
-  /** Whether the next score is another one. */
+  /** Whether the next score differs. */
   readonly #endsTie: Uint8Array;
 
   constructor(real: Side, attacks: Side, indexOfUser: ReadonlyMap<number, number>) {
@@ -105,7 +105,7 @@ class Ranking {
     this.#endsTie = Uint8Array.from(rows, ({ score }, i) => (rows[i + 1]?.score === score ? 0 : 1));
   }
 
-  /** Area, and share of attacks caught at this share of real logins, with users weighted. */
+  /** The area, and the share of attacks caught at this share of real logins, with weighted users. */
   measure(weights: Int32Array, spared: number): { auc: number; recall: number } {
     let [allReal, allAttacks] = [0, 0];
     for (let row = 0; row < this.#users.length; row += 1) {
@@ -130,13 +130,13 @@ class Ranking {
   }
 }
 
-/** Figures of one model under many drawings of the users. */
+/** The figures of one model for many resamples of the users. */
 export interface Resamples {
   readonly auc: readonly number[];
   readonly recall: readonly number[];
 }
 
-/** Draws the users anew, as many as there are, for all models alike (bootstrap by user). */
+/** Resamples the users with replacement (bootstrap), with the same draws for all models. */
 export function resampleUsers(
   real: readonly Side[],
   attacks: readonly Side[],
@@ -166,7 +166,7 @@ export function resampleUsers(
 }
 
 /** The middle 95 % of the values. */
-export function middle95Of(values: readonly number[]): readonly [least: number, most: number] {
+export function middle95Of(values: readonly number[]): readonly [min: number, max: number] {
   const sorted = values.toSorted((left, right) => left - right);
   const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
   return [at(0.025), at(0.975)];

@@ -1,15 +1,15 @@
 /**
- * Which logins and attacks are compared (pure).
+ * Chooses the logins and attacks that are compared (pure).
  *
- * "matched": real logins 2 to 72 hours after the one before, and for each of them, and for each kind
- * of attacker, one attack at its position: on the same user, with the same history, at a time that another
- * real login of as long a history and the same hour before it took to come. So neither the history nor
- * the time of an attack tells it from a login; only what it comes with does.
+ * "matched": real logins 2 to 72 hours after the previous one and, for each of them and each kind of attacker,
+ * one attack at the same position. The attack has the same user and the same history, and its delay is that of
+ * another real login with a history of similar length whose previous login was at the same hour. So neither
+ * history nor time distinguishes an attack from a login; only its network and agent do.
  *
- * "operation": every real login that has a history, and attacks 2 to 72 hours after any login. This is
- * what a service meets, but most logins come later than that, so the time alone gives attacks away.
+ * "operation": every real login that has a history, and attacks 2 to 72 hours after any login. A service sees
+ * this mixture, but most logins come later than that, so the time alone reveals attacks.
  *
- * "first": real first logins, and at the position of each an attack on an identity without history.
+ * "first": real first logins and, at the position of each, an attack on an identity without history.
  */
 import {
   type Attack,
@@ -29,25 +29,25 @@ export type Period = (typeof periods)[number];
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** Days of the year from which the periods begin; before, only the population grows. */
+/** The days of the year on which the periods begin. Before them only the population grows. */
 const validationFrom = 212;
 const testFrom = 273;
 const [minHours, maxHours] = attackerRates.hoursAfter;
-/** Attacks of each kind in each period of the operation. */
+/** Attacks of each kind in each period of "operation". */
 const maxInOperation = 3000;
-/** Attackers who need to know nothing of the victim. */
+/** Attackers that know nothing about the victim. */
 const ignorantKinds: readonly AttackerKind[] = ["naive", "stuffing"];
 
-/** Something to score, at this position in the course of real logins. */
+/** A login or an attack to score, with its position among the real logins. */
 export interface Trial {
   readonly protocol: Protocol;
   readonly period: Period;
   /** Null: a real login. */
   readonly attack: Attack | null;
-  /** Scored when every login before this position was observed. */
+  /** It is scored after every login before this position was observed. */
   readonly position: number;
   readonly visit: Visit;
-  /** Logins of the user before. */
+  /** The number of earlier logins of the user. */
   readonly logins: number;
   readonly sinceLastMs: number;
 }
@@ -58,7 +58,7 @@ export function periodOf(at: number, yearFrom: number): Period | undefined {
   return day < testFrom ? "validation" : "test";
 }
 
-/** A real login with what came before it. */
+/** A real login with the user's earlier logins. */
 interface Course {
   readonly position: number;
   readonly period: Period;
@@ -96,7 +96,7 @@ function isSoon({ last, visit }: Course): boolean {
   return hours >= minHours && hours <= maxHours;
 }
 
-/** Logins that are alike in history and in the hour of the one before. */
+/** Groups logins with a history of similar length and the same hour of the previous login. */
 function stratumOf({ known, period, last }: Course): string {
   const size = [2, 3, 5, 10, 20, 40].filter((bound) => known.length >= bound).length;
   const hour = Math.floor((last?.at ?? 0) / hourMs) % 24;
@@ -115,7 +115,7 @@ function createMatchedTrials(
     const attacks = attackerKinds.flatMap((kind) => {
       const model = random.pick(strata.get(stratumOf(course)) ?? [course]);
       const gap = model.visit.at - (model.last?.at ?? model.visit.at);
-      // Who knows the victim this well comes at the victim's own hours.
+      // An attacker that knows the victim this well comes at the victim's own hours.
       const at = kind === "veryTargeted" ? visit.at : last.at + gap;
       const attack = drawAttack(kind, visit.user, known, at, strangers, random);
       return attack === undefined ? [] : [createTrial("matched", course, attack, at)];
@@ -172,7 +172,7 @@ function createOperationTrials(
   ];
 }
 
-/** All trials of a year, in the order of their positions. */
+/** All trials of a year, ordered by position. */
 export function createTrials(
   visits: readonly Visit[],
   yearFrom: number,

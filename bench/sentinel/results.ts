@@ -1,4 +1,4 @@
-/** What a year gives: the scores of every model for every trial, in columns. */
+/** The results of a year: the scores of every model for every trial, in columns. */
 import type { AttackerKind } from "./generator/attackers.ts";
 import type { Period, Protocol, Trial } from "./protocol.ts";
 import { type AuditName, auditNames, type Traits } from "./traits.ts";
@@ -6,16 +6,16 @@ import { type AuditName, auditNames, type Traits } from "./traits.ts";
 export type Kind = AttackerKind | "real";
 
 export interface Column {
-  /** Unlike in every seed. */
+  /** Unique across seeds. */
   readonly users: number[];
   readonly logins: number[];
   readonly scores: Readonly<Record<string, number[]>>;
   readonly traits: Readonly<Record<AuditName, (readonly string[])[]>>;
-  /** Whether country, network, agent and device are of the user's history, as bits in this order. */
+  /** Whether the user's history has the country, network, agent and device: bits in this order. */
   readonly known: number[];
 }
 
-/** By `keyOf`. */
+/** The columns by key (see `keyOf`). */
 export type Columns = Readonly<Record<string, Column>>;
 
 export function keyOf(protocol: Protocol, period: Period, kind: Kind): string {
@@ -48,7 +48,7 @@ export function addToColumn(column: Column, { trial, user, scores, traits, known
   for (const name of auditNames) column.traits[name].push(traits[name]);
 }
 
-/** The same columns of several seeds, one after the other. */
+/** Concatenates the columns of several seeds. */
 export function poolColumns(parts: readonly Columns[]): Columns {
   const keys = new Set(parts.flatMap((part) => Object.keys(part)));
   return Object.fromEntries(
@@ -73,7 +73,7 @@ function joinColumns(columns: readonly Column[]): Column {
   return all;
 }
 
-/** As `push` with all of them, of which there may be more than a call takes. */
+/** Appends one by one: there may be more items than `push` accepts as arguments. */
 function appendAll<T>(list: T[], more: readonly T[]): void {
   for (const item of more) list.push(item);
 }

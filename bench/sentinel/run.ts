@@ -1,6 +1,9 @@
 /**
- * `npm run bench:sentinel`: how good Sentinel is beside the published models, on synthetic logins.
- * ../README.md says what is measured; the report goes to docs/.
+ * `npm run bench:sentinel`: compares Sentinel with published models on synthetic logins and writes the report
+ * to docs/. ../README.md describes the method.
+ *
+ * worker.ts runs one year per thread: year.ts generates it (generator/), chooses the trials (protocol.ts) and
+ * has every model (models/) score them. report/ turns the scores into tables and plots.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,15 +23,15 @@ import { poolColumns } from "./results.ts";
 import type { Order } from "./worker.ts";
 import { runYears } from "./years.ts";
 
-const helpText = `Evaluate Sentinel beside the published models, on synthetic logins.
+const helpText = `Compare Sentinel with published models on synthetic logins.
 
   npm run bench:sentinel -- [options]
 
-  --seeds A,B,…   years to generate, each with a seed (default: 1,2,3,4,5)
-  --users N       users of a year (default: 20,000)
-  --out FOLDER    where report and plots go (default: docs)
-  --quick         a small year on made-up networks, without any download; prints the report and writes
-                  nothing unless --out is given
+  --seeds A,B,…   seeds of the years to generate (default: 1,2,3,4,5)
+  --users N       users per year (default: 20,000)
+  --out FOLDER    the folder for the report and the plots (default: docs)
+  --quick         two small years on synthetic networks, without a download; prints the report and
+                  writes nothing unless --out is given
   --help
 `;
 
@@ -37,7 +40,7 @@ const defaultUsers = 20_000;
 const minUsers = 500;
 const quickDefaults = { seeds: "1,2", users: 2_500, rounds: 50 } as const;
 const defaultRounds = 200;
-/** The other reading is a side light: two years are enough. */
+/** Two years are enough for the other reading, which is only a comparison. */
 const maxSeedsOfOtherReading = 2;
 const root = join(import.meta.dirname, "..", "..");
 
@@ -49,7 +52,7 @@ function parseSeeds(text: string): number[] {
   const seeds = text.split(",").map(Number);
   const areGood = seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0 && seed < 1_000);
   if (!areGood || new Set(seeds).size < seeds.length) {
-    throw new Failure("--seeds wants different whole numbers below 1000, with commas");
+    throw new Failure("--seeds must be different whole numbers below 1000, separated by commas");
   }
   return seeds;
 }
@@ -57,7 +60,7 @@ function parseSeeds(text: string): number[] {
 function parseUsers(text: string): number {
   const users = Number(text);
   if (!Number.isSafeInteger(users) || users < minUsers || users > 200_000) {
-    throw new Failure(`--users wants a whole number from ${minUsers} to 200000`);
+    throw new Failure(`--users must be a whole number from ${minUsers} to 200000`);
   }
   return users;
 }
@@ -95,15 +98,15 @@ async function evaluate(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  // Fetched once before the threads ask for it.
+  // Download the packages once, before the threads need them.
   const table = isQuick ? createSyntheticNetworks() : loadRealNetworks();
-  const networks = isQuick ? "made up" : "real";
+  const networks = isQuick ? "synthetic" : "real";
   const order =
     (reading: string) =>
     (seed: number): Order => ({ seed, users, reading, networks });
-  const usual = seeds.map(order(asDefined.name));
+  const orders = seeds.map(order(asDefined.name));
   const others = isQuick ? [] : seeds.slice(0, maxSeedsOfOtherReading);
-  const all = [...usual, ...others.map(order(withHistoryOnly.name))];
+  const all = [...orders, ...others.map(order(withHistoryOnly.name))];
   printProgress(`${all.length} years of ${whole(users)} users`);
   const years = await runYears(all, ({ seed, reading }) =>
     printProgress(`seed ${seed}, ${reading}`),
@@ -116,8 +119,8 @@ async function evaluate(): Promise<number> {
     sources: [table.source, loadRealAgents().source],
     model,
     users,
-    years: years.slice(0, usual.length),
-    otherYears: years.slice(usual.length),
+    years: years.slice(0, orders.length),
+    otherYears: years.slice(orders.length),
     thresholds: sentinelThresholds,
     rounds: isQuick ? quickDefaults.rounds : defaultRounds,
   };

@@ -1,9 +1,9 @@
-/** What a generated year is like (pure), in the figures that are published of the real one. */
+/** Summarises a generated year (pure), in the figures that are published about the real data. */
 import type { Visit } from "./generator/logins.ts";
 import { sampledShares } from "./generator/rates.ts";
 import { medianOf } from "./metrics.ts";
 
-/** What is compared with the user's history. */
+/** The values that are compared with the user's history. */
 export const compared = ["country", "asn", "agent", "device"] as const;
 export type Compared = (typeof compared)[number];
 export type Shares = Readonly<Record<Compared, number>>;
@@ -32,11 +32,11 @@ export interface YearSummary {
   readonly p99: number;
   readonly countries: Readonly<Record<string, number>>;
   readonly devices: Readonly<Record<string, number>>;
-  /** Of logins with a history. */
+  /** The shares of logins with a history that have a new value. */
   readonly newValues: Shares;
-  /** First logins counted as new, in the proportions of the published sample. */
+  /** The same with first logins counted as new, in the proportions of the published sample. */
   readonly newValuesSampled: Shares;
-  /** Of those 2 to 72 hours after the one before. */
+  /** The same of logins 2 to 72 hours after the previous one. */
   readonly newValuesSoon: Shares;
   readonly newAddress: number;
   readonly newAddressSoon: number;

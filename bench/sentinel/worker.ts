@@ -1,4 +1,4 @@
-/** One year, in a thread of its own. */
+/** Runs one year in its own thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
@@ -13,7 +13,7 @@ const orderSchema = z.object({
   seed: z.int(),
   users: z.int(),
   reading: z.enum([asDefined.name, withHistoryOnly.name]),
-  networks: z.enum(["real", "made up"]),
+  networks: z.enum(["real", "synthetic"]),
 });
 export type Order = z.infer<typeof orderSchema>;
 

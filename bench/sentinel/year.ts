@@ -1,4 +1,4 @@
-/** One year of one seed (pure): generated, and put before every model. */
+/** Generates one year of one seed and has every model score its trials (pure). */
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
 import { CrowdWatch } from "./crowd.ts";
 import { AgentPool, type AgentTable } from "./generator/agents.ts";
@@ -17,7 +17,7 @@ import { compared, comparedValue, summarizeYear, type YearSummary } from "./summ
 import { TraitWatch } from "./traits.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Users of different seeds are told apart by this. */
+/** Distinguishes users of different seeds. */
 const usersPerSeed = 1_000_000;
 
 export interface YearPlan {
@@ -30,10 +30,10 @@ export interface YearPlan {
   readonly models: readonly Model[];
 }
 
-/** A user's first logins but the very first, for the share that is challenged. */
+/** The scores of a user's first logins, for the share that is challenged. */
 export interface Beginning {
   readonly user: number;
-  /** By model; one score less than logins. */
+  /** By model. The very first login has no score. */
   readonly scores: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -44,7 +44,7 @@ export interface Year {
   readonly beginnings: readonly Beginning[];
 }
 
-/** Visits as models see them; agents and addresses repeat, so what they say is kept. */
+/** Turns visits into logins as models see them. The facts of an agent are cached, because agents repeat. */
 class Lens {
   readonly #factsOf: YearPlan["factsOf"];
   readonly #facts = new Map<string, AgentFacts>();
@@ -79,7 +79,7 @@ function knownBitsOf(visit: Visit, known: readonly Visit[]): number {
   }, 0);
 }
 
-/** Users whose so-manieth login falls into the test period. */
+/** Users whose twelfth login is in the test period (see publishedReauthentication). */
 function findBeginners(visits: readonly Visit[], from: number): Set<number> {
   const byUser = Map.groupBy(visits, ({ user }) => user);
   return new Set(

@@ -1,12 +1,12 @@
-/** Addresses to ask for: half of them anywhere, half where ranges begin and end. */
+/** Draws the addresses to look up: half of them anywhere, half at the ends of ranges. */
 import { formatAddress, isReserved, parseAddress } from "../../src/sentinel/network/address.ts";
 import { type Columns, type Halves, halvesOf } from "./network-rows.ts";
 import type { Source } from "./network-sources.ts";
 
-/** Numbers from 0 to below 1, the same for the same seed. */
+/** Gives numbers from 0 to below 1, the same ones for the same seed. */
 export type Random = () => number;
 
-/** 2000::/3, of which all IPv6 in use is. */
+/** 2000::/3, which contains all IPv6 addresses in use. */
 const unicastV6 = { first: 0x2000_0000, size: 0x2000_0000 };
 const halfSize = 2 ** 32;
 
@@ -19,14 +19,14 @@ function drawAnywhere(family: 4 | 6, random: Random): Halves {
   return [unicastV6.first + drawHalf(random, unicastV6.size), drawHalf(random)];
 }
 
-/** One further or one back; across the end of a word, not of the space. */
+/** The address `by` further. It carries between the halves, but not over the end of the space. */
 function moveBy([high, low]: Halves, by: number): Halves {
   const sum = low + by;
   if (sum < 0) return [high - 1, halfSize - 1];
   return sum < halfSize ? [high, sum] : [high + 1, 0];
 }
 
-/** Rows that begin inside of another one: where ranges overlap, it matters which of them counts. */
+/** Rows that begin inside another row: where ranges overlap, it matters which one wins. */
 function findOverlapping(columns: Columns): number[] {
   const start = (row: number) =>
     (columns.firstHigh[row] ?? 0) * halfSize + (columns.firstLow[row] ?? 0);
@@ -47,7 +47,7 @@ interface Borders {
   readonly rows: readonly number[];
 }
 
-/** Of each source all its rows, and as another choice of the same weight those that overlap. */
+/** For each source, all its rows and, with the same weight, those that overlap. */
 function bordersOf(sources: readonly Columns[]): Borders[] {
   return sources.flatMap((columns) => {
     const all = Array.from({ length: columns.length }, (_, row) => row);
@@ -69,7 +69,7 @@ function drawAtBorder(borders: readonly Borders[], random: Random): Halves {
   return around[drawHalf(random, around.length)] ?? first;
 }
 
-/** The text of an address; the lower half of one of IPv6 is any. */
+/** The text of an address. The lower half of an IPv6 address is random. */
 function textOf(family: 4 | 6, [high, low]: Halves, random: Random): string {
   if (family === 4) return formatAddress(4, BigInt(low));
   const lower = (BigInt(drawHalf(random)) << 32n) | BigInt(drawHalf(random));
@@ -77,8 +77,8 @@ function textOf(family: 4 | 6, [high, low]: Halves, random: Random): string {
 }
 
 /**
- * Different addresses of a family, none of them reserved, which nobody looks up. Each source has the
- * same share of the borders, however long it is, and those that overlap themselves a second one.
+ * Draws different addresses of a family. Reserved ones are left out, because a lookup skips them. Every source
+ * has the same share of the ends of ranges, whatever its length; sources that overlap themselves have two.
  */
 export function drawAddresses(
   family: 4 | 6,

@@ -1,4 +1,4 @@
-/** Lookups by the service's own code, in local KV, held against what the sources say. */
+/** Compares lookups by the service's own code, in local KV, with the answers of a plain scan. */
 import { isDeepStrictEqual } from "node:util";
 import { type Address, parseAddress } from "../../src/sentinel/network/address.ts";
 import { lookupNetwork, type NetworkStore } from "../../src/sentinel/network/lookup.ts";
@@ -14,7 +14,7 @@ function requireAddress(text: string): Address {
   return address;
 }
 
-/** Reads each value once: what is measured afterwards is not KV. */
+/** Reads each value from KV once, so that later measurements do not include KV. */
 export function cacheReads(store: NetworkStore) {
   const values = new Map<string, ArrayBuffer | null>();
   const cached: NetworkStore = {
@@ -31,13 +31,13 @@ export function cacheReads(store: NetworkStore) {
 
 const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
 
-/** Looks every address up, and tells of differences. A degraded answer is one. */
+/** Looks up every address and reports the differences. A degraded answer is a difference. */
 export async function compareLookups(
   store: NetworkStore,
   texts: readonly string[],
   expected: readonly Scanned[],
   now: number,
-  tell: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<NetworkFigures["checked"]> {
   const counts = { addresses: texts.length, known: 0, listed: 0, differences: 0 };
   for (const [index, text] of texts.entries()) {
@@ -48,7 +48,7 @@ export async function compareLookups(
     if (!degraded && isDeepStrictEqual(facts ?? nothing, wanted)) continue;
     counts.differences += 1;
     if (counts.differences > maxDifferencesShown) continue;
-    tell(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
+    report(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
   }
   return counts;
 }
@@ -67,7 +67,7 @@ async function measureTimes(
   return times.toSorted((a, b) => a - b);
 }
 
-/** Times in microseconds of what a lookup does with values that are there. */
+/** The times of lookups of values that are already in memory, microseconds. */
 export async function timeLookups(
   { store, values }: ReturnType<typeof cacheReads>,
   texts: readonly string[],
@@ -91,7 +91,7 @@ export async function timeLookups(
   };
 }
 
-/** Whether a key such as `net/v2/6/2a0b1/…` is that of the shard of an address. */
+/** Whether a key such as `net/v2/6/2a0b1/…` is the key of the shard of an address. */
 function isInShard(key: string, { family, value }: Address): boolean {
   const [, , keyFamily, number = ""] = key.split("/");
   const shift = family === 4 ? 20n : 108n;

@@ -1,6 +1,6 @@
 /**
- * Rows of lists and tables, read without any of the service's code, so that they can bear witness
- * against it. Addresses are pairs of 32-bit words: the IPv4 address, or the top half of an IPv6 one.
+ * The rows of lists and tables, parsed without any code of the service, so that they are an independent check.
+ * An address is a pair of 32-bit halves: the IPv4 address, or the top 64 bits of an IPv6 address.
  */
 
 export type Halves = readonly [high: number, low: number];
@@ -35,14 +35,14 @@ export function halvesOf(text: string): Halves {
   return [a * 65_536 + b, c * 65_536 + d];
 }
 
-/** The words with all bits after the prefix set, or none of them. */
+/** The halves with all bits after the prefix set or cleared. */
 function fillBits([high, low]: Halves, prefix: number, bit: 0 | 1): Halves {
-  const word = (value: number, bits: number) => {
+  const fill = (value: number, bits: number) => {
     const size = 2 ** (32 - Math.min(32, Math.max(0, bits)));
     const first = Math.floor(value / size) * size;
     return bit === 0 ? first : first + size - 1;
   };
-  return [word(high, prefix), word(low, prefix - 32)];
+  return [fill(high, prefix), fill(low, prefix - 32)];
 }
 
 /** Rows of one family, in columns. */
@@ -51,7 +51,7 @@ export class Columns {
   readonly firstLow: number[] = [];
   readonly lastHigh: number[] = [];
   readonly lastLow: number[] = [];
-  /** Count of lists, number of a network, or letters of a country. */
+  /** Number of lists, ASN, or letters of a country. */
   readonly value: number[] = [];
 
   get length(): number {
@@ -81,7 +81,7 @@ export class Rows {
     const [addressText = "", prefixText] = text.split("/");
     const isLong = isV6(addressText);
     const prefix = Number(prefixText ?? 128);
-    // An IPv4 address is the low one of its two words; of IPv6 only 64 bits are looked at.
+    // An IPv4 address is the low half; of an IPv6 address only 64 bits count.
     const bits = isLong ? Math.min(64, prefix) : 32 + Math.min(32, prefix);
     const words = halvesOf(addressText);
     const first = fillBits(words, bits, 0);

@@ -1,6 +1,6 @@
 /**
- * What lists and tables say of addresses, by going through every row for every address: slow, plain,
- * and without any of the service's code but the names of kinds.
+ * Finds the facts of addresses by comparing every row with every address: slow, plain, and without any code of
+ * the service except the names of kinds.
  */
 import { type NetworkKind, networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import type { Columns, Halves } from "./network-rows.ts";
@@ -20,7 +20,7 @@ interface Columnar {
   readonly low: Uint32Array;
 }
 
-/** Calls back for every pair of a row and an address inside of it. */
+/** Calls `hit` for every pair of a row and an address in its range. */
 function forEachHit(
   rows: Columns,
   { high, low }: Columnar,
@@ -41,7 +41,7 @@ function forEachHit(
   }
 }
 
-/** For each address the largest value of the rows around it, 0 where there is none. */
+/** For each address, the largest value of the rows that contain it; 0: none. */
 function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   const found = new Uint32Array(addresses.high.length);
   forEachHit(rows, addresses, (row, address) => {
@@ -50,23 +50,23 @@ function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   return found;
 }
 
-/** Below 0 where the first pair of words is less than the second. */
+/** Below 0 where the first pair of halves is less than the second. */
 function comparePairs(high: number, low: number, otherHigh: number, otherLow: number): number {
   return high - otherHigh || low - otherLow;
 }
 
-/** Whether a row is a nearer statement than another: it starts later, or ends earlier, or follows. */
+/** Whether a row is more specific than another: it starts later, or ends earlier, or comes later. */
 function isNearer(rows: Columns, row: number, than: number): boolean {
-  const word = (column: readonly number[], at: number) => column[at] ?? 0;
+  const at = (column: readonly number[], index: number) => column[index] ?? 0;
   const { firstHigh, firstLow, lastHigh, lastLow } = rows;
-  const start = [word(firstHigh, row), word(firstLow, row)] as const;
-  const later = comparePairs(...start, word(firstHigh, than), word(firstLow, than));
+  const start = [at(firstHigh, row), at(firstLow, row)] as const;
+  const later = comparePairs(...start, at(firstHigh, than), at(firstLow, than));
   if (later !== 0) return later > 0;
-  const end = [word(lastHigh, row), word(lastLow, row)] as const;
-  return comparePairs(...end, word(lastHigh, than), word(lastLow, than)) <= 0;
+  const end = [at(lastHigh, row), at(lastLow, row)] as const;
+  return comparePairs(...end, at(lastHigh, than), at(lastLow, than)) <= 0;
 }
 
-/** For each address the value of the nearest row around it, 0 where there is none. */
+/** For each address, the value of the most specific row that contains it; 0: none. */
 function findNearest(rows: Columns, addresses: Columnar): Uint32Array {
   const best = new Int32Array(addresses.high.length).fill(-1);
   forEachHit(rows, addresses, (row, address) => {
@@ -83,24 +83,29 @@ interface Answers {
   countries: Uint32Array;
 }
 
-function applySource({ meaning }: Source, rows: Columns, addresses: Columnar, said: Answers): void {
-  if (meaning.type === "asn") said.asns = findNearest(rows, addresses);
-  if (meaning.type === "country") said.countries = findNearest(rows, addresses);
+function applySource(
+  { meaning }: Source,
+  rows: Columns,
+  addresses: Columnar,
+  answers: Answers,
+): void {
+  if (meaning.type === "asn") answers.asns = findNearest(rows, addresses);
+  if (meaning.type === "country") answers.countries = findNearest(rows, addresses);
   if (meaning.type === "numbers") {
-    for (const [address, asn] of said.asns.entries()) {
-      if (meaning.asns.has(asn)) said.kinds[address]?.add(meaning.kind);
+    for (const [address, asn] of answers.asns.entries()) {
+      if (meaning.asns.has(asn)) answers.kinds[address]?.add(meaning.kind);
     }
   }
   if (meaning.type !== "feed") return;
   for (const [address, count] of findLargest(rows, addresses).entries()) {
     if (count === 0) continue;
-    said.kinds[address]?.add(meaning.kind);
+    answers.kinds[address]?.add(meaning.kind);
     if (meaning.kind !== "threat") continue;
-    said.grades[address] = Math.min(maxGrade, (said.grades[address] ?? 0) + count);
+    answers.grades[address] = Math.min(maxGrade, (answers.grades[address] ?? 0) + count);
   }
 }
 
-/** One answer for each address. Lists of networks by number must come after the table of networks. */
+/** One answer for each address. A list of networks by number must come after the table of networks. */
 export function scan(
   family: 4 | 6,
   sources: readonly Source[],
@@ -110,21 +115,21 @@ export function scan(
     high: Uint32Array.from(addresses, ([high]) => high),
     low: Uint32Array.from(addresses, ([, low]) => low),
   };
-  const said: Answers = {
+  const answers: Answers = {
     kinds: addresses.map(() => new Set()),
     grades: new Uint32Array(addresses.length),
     asns: new Uint32Array(addresses.length),
     countries: new Uint32Array(addresses.length),
   };
   for (const source of sources) {
-    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, said);
+    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, answers);
   }
   return addresses.map((_, address) => {
-    const asn = said.asns[address] ?? 0;
-    const letters = said.countries[address] ?? 0;
+    const asn = answers.asns[address] ?? 0;
+    const letters = answers.countries[address] ?? 0;
     return {
-      kinds: networkKinds.filter((kind) => said.kinds[address]?.has(kind)),
-      threatGrade: said.grades[address] ?? 0,
+      kinds: networkKinds.filter((kind) => answers.kinds[address]?.has(kind)),
+      threatGrade: answers.grades[address] ?? 0,
       asn: asn === 0 ? undefined : asn,
       country: letters === 0 ? undefined : String.fromCharCode(letters >> 8, letters & 255),
     };

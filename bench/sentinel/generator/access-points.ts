@@ -1,4 +1,4 @@
-/** Places that people log in from (pure), each with the address that it has at a time. */
+/** The access points that people log in from (pure). Each has an address that changes over time. */
 import { mixBits, Random } from "../random.ts";
 import { stableShareOf } from "./agents.ts";
 import {
@@ -19,10 +19,10 @@ export interface AccessPoint {
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 
-/** Salts of the choices that hang on a number. */
+/** Salts that make the choices for one number independent of each other. */
 const salts = { lease: 1, phase: 2, where: 3, host: 4, pool: 5 } as const;
 
-/** A /24 never hands out its first and last address. */
+/** Picks an address of a /24. The first and the last one are never assigned. */
 function pickHost([start, size]: AddressRange, share: number): number {
   return start + 1 + Math.floor(share * Math.max(1, Math.min(size, prefixSize) - 2));
 }
@@ -31,7 +31,7 @@ function pickHostInPool([start, size]: AddressRange, share: number): number {
   return pickHost([prefixOf(start + Math.floor(share * size)), prefixSize], (share * 7919) % 1);
 }
 
-/** How long the home keeps an address. */
+/** The time for which a home keeps an address, ms. */
 function leaseMsOf(id: number): number {
   let share = stableShareOf(id, salts.lease);
   for (const lease of networkRates.leases) {
@@ -41,7 +41,7 @@ function leaseMsOf(id: number): number {
   return networkRates.leases[0].days * dayMs;
 }
 
-/** A home: an address from the pool of the neighbourhood, until the lease ends. */
+/** A home: it has an address from the pool of its neighbourhood until the lease ends. */
 export function createHome(provider: Provider, random: Random): AccessPoint {
   const first = drawAddress(provider, random);
   const id = random.below(2 ** 31);
@@ -62,18 +62,18 @@ export function createHome(provider: Provider, random: Random): AccessPoint {
   };
 }
 
-/** A few prefixes of the provider that many people come from. */
+/** Draws a few prefixes of the provider that many people share. */
 function drawSharedPrefixes(provider: Provider, count: number, name: string): number[] {
   const random = new Random(`${name}/${provider.asn}/${provider.country}`);
   return Array.from({ length: count }, () => prefixOf(drawAddress(provider, random)));
 }
 
-/** What holds from the session's beginning to its end, in numbers that say nothing else. */
+/** A pseudo-random number that stays the same during one session of the access point. */
 function sessionOf(id: number, at: number): number {
   return mixBits(id ^ mixBits(Math.floor(at / (networkRates.sessionHours * hourMs))));
 }
 
-/** A phone on the provider's mobile network, in one of its regions: any address of a few prefixes. */
+/** A phone in one region of a mobile network: it has any address of a few prefixes. */
 export function createPhone(provider: Provider, random: Random): AccessPoint {
   const id = random.below(2 ** 31);
   const prefixes = drawSharedPrefixes(provider, networkRates.mobilePrefixes, `mobile/${id % 8}`);
@@ -87,7 +87,7 @@ export function createPhone(provider: Provider, random: Random): AccessPoint {
   };
 }
 
-/** An exit of a VPN or proxying browser: few addresses for many people. */
+/** An exit of a VPN or a proxying browser: few addresses for many people. */
 export function createExit(provider: Provider, random: Random): AccessPoint {
   const id = random.below(2 ** 31);
   const [prefix = 0] = drawSharedPrefixes(provider, 1, "exit");
@@ -100,7 +100,7 @@ export function createExit(provider: Provider, random: Random): AccessPoint {
   };
 }
 
-/** A workplace or school: one address for all of it. */
+/** A workplace or school: one address for everyone there. */
 export function createWorkplace(provider: Provider, number: number): AccessPoint {
   const name = `work/${provider.asn}/${provider.country}/${number}`;
   const address = drawAddress(provider, new Random(name));

@@ -1,6 +1,6 @@
 /**
- * User agents that grow older (pure). Each device is given a real agent; what it sent on an earlier
- * day is that agent with the versions of that day, by the pace at which browsers are released.
+ * User agents that change over the year (pure). Each device has a real agent. On an earlier day it had the same
+ * agent with the versions of that day, which follow from the pace of browser releases.
  */
 import { mixBits, type Random, Weighted } from "../random.ts";
 import { agentRates, type Reading, yearDays } from "./rates.ts";
@@ -18,7 +18,7 @@ export interface KnownAgent {
 export interface AgentTable {
   readonly source: string;
   readonly agents: readonly KnownAgent[];
-  /** When the agents are those in use, Unix ms. */
+  /** The time at which these agents are in use, Unix ms. */
   readonly at: number;
 }
 
@@ -26,12 +26,12 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** Tokens whose major version rises with each release. */
 const steadyTokens = /\b(Chrome|Edg|EdgA|EdgiOS|OPR|Firefox|FxiOS|rv:)([/:]?)(\d{2,3})\b/g;
-/** Tokens whose versions come irregularly: the versions seen are the ladder. */
+/** Tokens with irregular versions: the versions in the table are the steps of a ladder. */
 const irregularTokens = /\b(Version|CriOS|GSA|iPhone OS|CPU OS|SamsungBrowser)([/ ])(\d[\d._]*)/g;
-/** Systems that stopped telling their version. */
+/** Systems that no longer report their version. */
 const frozenVersions = /^(10|15|16|17|18)_/;
 
-/** A version that fewer have is a fake or a fossil, not a step that others take. */
+/** A rarer version is faked or very old, and is not a step of the ladder. */
 const minShare = 0.0005;
 
 function compareVersions(left: string, right: string): number {
@@ -44,7 +44,7 @@ function compareVersions(left: string, right: string): number {
   return 0;
 }
 
-/** For each irregular token, its common versions in order. */
+/** For each irregular token, its common versions in ascending order. */
 function collectLadders(agents: readonly KnownAgent[]): Map<string, string[]> {
   const seen = new Map<string, Map<string, number>>();
   for (const { text, weight } of agents) {
@@ -65,7 +65,7 @@ function collectLadders(agents: readonly KnownAgent[]): Map<string, string[]> {
 /** A browser on a device. */
 export interface Browser {
   readonly agent: KnownAgent;
-  /** How long after a release it updates, in releases (0 to 1). */
+  /** The delay of its updates, in releases (0 to 1). */
   readonly lag: number;
   /** Never updates. */
   readonly stuck: boolean;
@@ -103,7 +103,7 @@ export class AgentPool {
 
   agentTextAt({ agent, lag, stuck }: Browser, at: number): string {
     const day = (this.#at - at) / dayMs;
-    // What never updates is what it was when the year began.
+    // A browser that never updates keeps the version from the start of the year.
     const releases = Math.floor((stuck ? yearDays : day) / this.#releaseDays + lag);
     const key = `${releases}/${agent.text}`;
     const known = this.#texts.get(key);
@@ -116,7 +116,7 @@ export class AgentPool {
   #ageText(text: string, releases: number): string {
     return text
       .replace(steadyTokens, (_, token: string, between: string, major: string) => {
-        // An old Gecko names its engine by another number.
+        // Old versions of Gecko have another number for the engine.
         const next = Number(major) >= 60 ? Number(major) - releases : Number(major);
         return `${token}${between}${next}`;
       })
@@ -132,7 +132,7 @@ export class AgentPool {
   }
 }
 
-/** A stable choice for a thing that has a number. */
+/** A stable pseudo-random share, from 0 to below 1, for a number. */
 export function stableShareOf(number: number, salt: number): number {
   return mixBits(number ^ mixBits(salt)) / 2 ** 32;
 }

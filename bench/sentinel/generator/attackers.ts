@@ -1,4 +1,4 @@
-/** What attackers come with (pure), by what they know of the victim. */
+/** Creates attacks (pure): the network and agent of an attacker, by what it knows about the victim. */
 import type { Crowd } from "../login.ts";
 import type { Random } from "../random.ts";
 import type { Visit } from "./logins.ts";
@@ -13,14 +13,14 @@ export type AttackerKind = (typeof attackerKinds)[number];
 export interface Attack {
   readonly kind: AttackerKind;
   readonly visit: Visit;
-  /** Where a campaign is under way; else it is what the logins of others show. */
+  /** The crowd of a campaign; null: the crowd that the real logins show. */
   readonly crowd: Crowd | null;
 }
 
-/** A free address is found at once, but for a /24 that the victim fills. */
+/** A new address is found at once, except in a /24 where the victim had most addresses. */
 const maxTries = 20;
 
-/** The most common; the latest of those that are equally so. */
+/** The login with the most common value; of equally common values, the latest. */
 function findMostCommon<T>(known: readonly Visit[], of: (visit: Visit) => T): Visit | undefined {
   const counts = new Map<T, number>();
   let best: Visit | undefined;
@@ -35,7 +35,7 @@ function findMostCommon<T>(known: readonly Visit[], of: (visit: Visit) => T): Vi
   return best;
 }
 
-/** An address that the victim never had. */
+/** Draws an address that the victim never had. */
 function drawNewAddress(known: readonly Visit[], some: () => number): number {
   const taken = new Set(known.map(({ address }) => address));
   let address = some();
@@ -74,10 +74,10 @@ function drawVeryTargetedSource(known: readonly Visit[], random: Random) {
   return { ...last, provider: home.provider, address };
 }
 
-/** How far a campaign is that tries many identities from one /24. */
+/** Draws how far a campaign is that tries many identities from one /24. */
 function drawCampaign(random: Random): Crowd {
-  const [fewest, most] = attackerRates.campaign.map(Math.log);
-  const identities = Math.exp(random.between(fewest ?? 0, most ?? 0));
+  const [min, max] = attackerRates.campaign.map(Math.log);
+  const identities = Math.exp(random.between(min ?? 0, max ?? 0));
   const addresses = 1 + random.below(Math.min(prefixSize - 2, identities));
   const fromPrefix = 1 + random.below(identities);
   return { fromPrefix, fromAddress: Math.ceil(fromPrefix / addresses) };
@@ -85,7 +85,7 @@ function drawCampaign(random: Random): Crowd {
 
 /**
  * @param known logins of the victim so far
- * @returns undefined where nobody could attack that way: without a login there is no aim to take
+ * @returns undefined where this kind of attack needs a login of the victim and there is none
  */
 export function drawAttack(
   kind: AttackerKind,

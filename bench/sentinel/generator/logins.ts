@@ -1,4 +1,4 @@
-/** The logins of a year (pure), in the order of time. */
+/** Creates the logins of a year (pure), in the order of time. */
 import { mixBits, Random } from "../random.ts";
 import type { DeviceKind } from "./agents.ts";
 import type { Provider } from "./networks.ts";
@@ -32,7 +32,7 @@ function isWorkTime({ rhythm }: Person, at: number): boolean {
   );
 }
 
-/** The exit of that day, or none. */
+/** The exit that the person uses on that day; undefined: none. */
 function drawExit(person: Person, user: number, at: number): AccessPoint | undefined {
   if (person.exits.length === 0) return undefined;
   const day = new Random(`exit/${mixBits(user)}/${Math.floor(at / dayMs)}`);
@@ -59,7 +59,8 @@ function drawAccessPoint(
   if (exit !== undefined) return exit;
   const onTrip = person.trips.find(({ from, until }) => from <= at && at < until);
   const phone = currentOf(person.phones, at);
-  if (onTrip !== undefined) return random.chance(peopleRates.localOnTrip) ? onTrip.accessPoint : phone;
+  if (onTrip !== undefined)
+    return random.chance(peopleRates.localOnTrip) ? onTrip.accessPoint : phone;
   if (person.work !== null && isWorkTime(person, at) && random.chance(peopleRates.atWork)) {
     return person.work;
   }
@@ -90,7 +91,7 @@ function createVisits(world: World, person: Person, user: number, random: Random
   });
 }
 
-/** @param firstUser number of the first user; each has a course of its own */
+/** @param firstUser number of the first user. Each user has a separate random sequence. */
 export function createVisitsOfYear(
   world: World,
   seed: number,

@@ -1,4 +1,4 @@
-/** People (pure): where they live, work and travel, what they carry, and how that changes. */
+/** Creates people (pure): their homes, workplaces, trips and devices, and how these change. */
 import { publishedCountries, publishedDevices } from "../published.ts";
 import { type Random, Weighted } from "../random.ts";
 import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
@@ -15,7 +15,7 @@ import { type Rhythm, drawRhythm } from "./rhythm.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** What holds from a time on, until the next. */
+/** A value that is valid from a time until the next one begins. */
 interface Since<T> {
   readonly from: number;
   readonly value: T;
@@ -34,14 +34,14 @@ export interface Person {
   readonly phones: readonly Since<AccessPoint>[];
   readonly work: AccessPoint | null;
   readonly trips: readonly Trip[];
-  /** Exits of the person, and the part of days at one of them. */
+  /** Exits of the person, and the share of days on which one of them is used. */
   readonly exits: readonly AccessPoint[];
   readonly atExit: number;
   readonly usualDevice: DeviceKind;
   readonly devices: ReadonlyMap<DeviceKind, readonly Since<Browser>[][]>;
 }
 
-/** The countries and providers that people are drawn from. */
+/** The countries, providers and agents that people are drawn from. */
 export class World {
   readonly countries: Weighted<string>;
   readonly agents: AgentPool;
@@ -78,7 +78,7 @@ export class World {
     return providers.draw(random);
   }
 
-  /** Workplaces of a provider are as many as its people fill. */
+  /** A country has as many workplaces as its people fill. */
   drawWorkplace(country: string, random: Random): AccessPoint {
     const share = publishedCountries[country] ?? 0.002;
     const workplaces = (this.#users * share * this.reading.works) / networkRates.colleagues;
@@ -87,7 +87,7 @@ export class World {
   }
 }
 
-/** The published proportions but for Norway, whose share among users is calibrated. */
+/** The published proportions, except for Norway, whose share of users is calibrated. */
 function weighCountries(
   byCountry: ReadonlyMap<string, readonly Provider[]>,
   norway: number,
@@ -109,7 +109,7 @@ function weighCountries(
   });
 }
 
-/** Times in the year at which something happens so often in a year. */
+/** Draws the times in the year of an event that happens `perYear` times on average. */
 function drawMoments(perYear: number, from: number, random: Random): number[] {
   const times: number[] = [];
   for (let day = random.exponential(yearDays / perYear); day < yearDays; ) {
@@ -119,10 +119,10 @@ function drawMoments(perYear: number, from: number, random: Random): number[] {
   return times;
 }
 
-/** What it is now, of things in the order of time. */
+/** The value that is valid at a time. The values must be ordered by time. */
 export function currentOf<T>(things: readonly Since<T>[], at: number): T {
   const found = things.findLast(({ from }) => from <= at) ?? things[0];
-  if (found === undefined) throw new RangeError("Nothing has ever been there");
+  if (found === undefined) throw new RangeError("There is no value");
   return found.value;
 }
 
@@ -150,13 +150,13 @@ function drawTrips(world: World, random: Random): Trip[] {
 }
 
 function drawExits(world: World, random: Random): AccessPoint[] {
-  const [fewest, most] = world.reading.exitCountries;
-  return Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
+  const [min, max] = world.reading.exitCountries;
+  return Array.from({ length: min + random.below(max - min + 1) }, () => {
     return createExit(world.drawProvider(world.countries.draw(random), random), random);
   });
 }
 
-/** One device after the other, in the place of the first. */
+/** A device and the ones that replace it later in the year. */
 function drawDevice(world: World, kind: DeviceKind, random: Random): Since<Browser>[] {
   const later = drawMoments(world.reading.newDevicesPerYear, world.from, random);
   return [0, ...later].map((from) => ({ from, value: world.agents.drawBrowser(kind, random) }));
@@ -183,7 +183,7 @@ export function drawPerson(world: World, random: Random): Person {
     ? homes.map(({ from, value }) => ({ from, value: createPhone(value.provider, random) }))
     : [{ from: 0, value: createPhone(world.drawProvider(country, random), random) }];
   const usesExits = random.chance(reading.usesExits);
-  const [least, most] = reading.daysAtExit;
+  const [min, max] = reading.daysAtExit;
   const usualDevice = deviceKindWeights.draw(random);
   return {
     country,
@@ -193,7 +193,7 @@ export function drawPerson(world: World, random: Random): Person {
     work: random.chance(reading.works) ? world.drawWorkplace(country, random) : null,
     trips: drawTrips(world, random),
     exits: usesExits ? drawExits(world, random) : [],
-    atExit: random.between(least, most),
+    atExit: random.between(min, max),
     usualDevice,
     devices: drawDevices(world, usualDevice, random),
   };

@@ -1,6 +1,6 @@
 /**
- * The real networks, from the npm packages `@ip-location-db/asn` (CC BY 4.0) and `asn-country` (CC0):
- * fetched when they are asked for, kept in the folder for caches, never part of the project.
+ * Loads the real networks from the npm packages `@ip-location-db/asn` (CC BY 4.0) and `asn-country` (CC0). They
+ * are downloaded on first use into a cache folder and are not part of the project.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ const tableSchema = z.object({
   ),
 });
 
-/** Lines of a file in a package, `start,end,rest`. */
+/** Reads the lines of a file in a package: `start,end,third,rest`. */
 function readLines(name: "asn" | "asn-country"): string[][] {
   const archive = join(cache, `ip-location-db-${name}-${version}.tgz`);
   if (!existsSync(archive)) {
@@ -56,7 +56,7 @@ function buildTable(): NetworkTable {
   return { source, providers: collectProviders(asns, countries) };
 }
 
-/** @throws Error where a package cannot be had */
+/** @throws Error where a package cannot be downloaded */
 export function loadRealNetworks(): NetworkTable {
   mkdirSync(cache, { recursive: true });
   const file = join(cache, `providers-${version}.json`);

@@ -1,6 +1,6 @@
 /**
- * People who are not users of the service (pure). What an attacker comes with is what one of them
- * had, at that hour in the days before: so attackers have no networks, agents or hours of their own.
+ * The logins of people who are not users of the service (pure). An attacker has the network and the agent of
+ * one of them, from the same hour on an earlier day, so attackers have no distinct networks, agents or hours.
  */
 import type { Random } from "../random.ts";
 import type { Visit } from "./logins.ts";
@@ -8,10 +8,10 @@ import { attackerRates } from "./rates.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** Where nobody fits at that hour, any of these days. */
+/** If no login fits at that hour, one of these days is drawn at any hour. */
 const fallbackDays = 60;
 
-/** Place of the first that is not before the time. */
+/** The index of the first visit that is not before the time. */
 export function findFirstFrom(visits: readonly Visit[], at: number): number {
   let from = 0;
   let to = visits.length;

@@ -1,6 +1,6 @@
 /**
- * Networks that nobody has, for a run without any download: their sizes fall off as those of real ones
- * do. The addresses are real ones of no meaning here; nothing is ever sent to them.
+ * Synthetic networks, for a run without a download. Their sizes are distributed like those of real networks.
+ * Their addresses exist in reality, but nothing is ever sent to them.
  */
 import { publishedCountries } from "../published.ts";
 import type { NetworkTable, Provider } from "./networks.ts";
@@ -22,7 +22,7 @@ const otherCountries = [
   "MX",
 ];
 const providersPerCountry = 12;
-/** The largest has a /11, each one after it half of the one before, at least a /18. */
+/** The largest has a /11. Each further one has half of the previous one, and at least a /18. */
 const largestBits = 21;
 const smallestBits = 14;
 const firstAddress = 20 * 2 ** 24;
@@ -40,5 +40,5 @@ export function createSyntheticNetworks(): NetworkTable {
       start += addresses;
     }
   }
-  return { source: "made-up networks", providers };
+  return { source: "synthetic networks", providers };
 }

@@ -1,4 +1,4 @@
-/** The models that are compared, in the order of the tables. */
+/** The compared models, in the order of the tables. */
 import type { Model } from "../login.ts";
 import { createExtend } from "./extend.ts";
 import { createFreeman } from "./freeman.ts";

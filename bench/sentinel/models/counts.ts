@@ -1,4 +1,4 @@
-/** How often values were seen, by feature. */
+/** Counts how often each value of each feature was seen. */
 import { type Feature, type Login, features, featureOf } from "../login.ts";
 
 export const allFeatures: readonly Feature[] = [...features.network, ...features.agent];
@@ -28,7 +28,7 @@ export class Counts {
   }
 }
 
-/** The counts of everybody, and of each user. */
+/** The counts of all users together, and of each user. */
 export class UserCounts {
   readonly population = new Counts();
   readonly #users = new Map<number, Counts>();

@@ -1,11 +1,11 @@
 /**
- * EXTEND: the untrained model of Freeman et al. (NDSS 2016, equation 7), as the open reproduction of
- * Wiefling et al. (das-group/rba-algorithm) computes it, with its weights.
+ * EXTEND: the untrained model of Freeman et al. (NDSS 2016, equation 7), as the open reproduction of Wiefling
+ * et al. (das-group/rba-algorithm) computes it, with its weights.
  *
- * For each of two features the share in the population over the share in the user's own history, each
- * a weighted sum over a hierarchy; times the chance that this user is attacked (alike for all) over
- * the chance that this user logs in. Only the finest level of the population is smoothed, for values
- * not seen yet; a feature nothing of which the user ever had counts four times the population.
+ * For each of two features it divides the share in the population by the share in the user's own history, each a
+ * weighted sum over a hierarchy. It multiplies the result by the probability that this user is attacked, which
+ * is equal for all, over the probability that this user logs in. Only the finest level of the population is
+ * smoothed, for values not seen yet. A feature without any value of the user's history has a ratio of four.
  */
 import type { Feature, Login, Model } from "../login.ts";
 import { type Counts, UserCounts } from "./counts.ts";
@@ -27,7 +27,7 @@ const hierarchies: readonly Hierarchy[] = [
 ];
 const newFeatureRatio = 4;
 
-/** Values that might come yet: one, and as many as the other levels have. */
+/** The assumed number of unseen values: one, and the number of values on the other levels. */
 function countUnseen(counts: Counts, others: readonly Feature[]): number {
   return 1 + others.reduce((sum, feature) => sum + counts.countDistinct(feature), 0);
 }
@@ -45,7 +45,7 @@ function smoothShare(
   return (count / counts.logins) * (1 - unseen / (counts.logins + unseen)) * within;
 }
 
-/** Share of the population. */
+/** The weighted share in the population. */
 function computeGlobalShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
   const levels = hierarchy.map(([feature]) => feature);
   return hierarchy.reduce((sum, [feature, weight], index) => {
@@ -85,7 +85,7 @@ export function createExtend(): Model {
     observe: (login) => seen.add(login),
     score(login) {
       const own = seen.countsOf(login);
-      // Without a history nothing divides: as if every feature were new.
+      // Without a history every feature counts as new.
       if (own === undefined) return newFeatureRatio ** hierarchies.length * seen.population.logins;
       return computeExtendScore(seen.population, own, seen.users, login);
     },

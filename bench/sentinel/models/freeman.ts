@@ -1,12 +1,12 @@
 /**
- * Freeman's idea as the published figures were measured: for each of seven features the log of its
- * share in the population over its share in the user's history, both smoothed, and their sum. EXTEND
- * (extend.ts) is another reading of the same paper.
+ * Freeman's idea as the published figures use it: the sum, over seven features, of the log of the share in the
+ * population over the share in the user's history, both smoothed. EXTEND (extend.ts) is another interpretation
+ * of the same paper.
  */
 import type { Login, Model } from "../login.ts";
 import { allFeatures, type Counts, UserCounts } from "./counts.ts";
 
-/** Logins that the population's share counts for in the user's own. */
+/** The number of own logins that the population's share weighs as much as. */
 const trust = 1;
 
 export function computeFreemanScore(

@@ -1,8 +1,8 @@
 /**
- * Sentinel itself: each login goes through the guard's own transition (src/guard/decisions/assess.ts), with the
- * evidence it would have in production but for the lists of addresses, which are left empty. Real
- * logins are confirmed at once; attacks never are. The population is counted anew once a week, from
- * the newest sessions of a quarter.
+ * Sentinel itself. Each login goes through the guard's own decision (src/guard/decisions/assess.ts) with the
+ * evidence that it would have in production, except that all lists of addresses are empty. Real logins are
+ * confirmed at once, attacks never. The population is counted again once a week from the newest sessions of a
+ * quarter.
  */
 import { assess } from "../../../src/guard/decisions/assess.ts";
 import { create } from "../../../src/guard/decisions/lifecycle.ts";
@@ -24,7 +24,7 @@ import { priorProbability } from "../../../src/sentinel/weights.ts";
 import type { Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** As src/sentinel/population/publish.ts counts, which does it every hour. */
+/** The bounds of src/sentinel/population/publish.ts, which counts every hour. */
 const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
 const publishedEveryMs = 7 * dayMs;
@@ -36,7 +36,7 @@ function logit(probability: number): number {
   return Math.log(probability / (1 - probability));
 }
 
-/** The least evidence, on top of the prior, whose score rounds to the threshold. */
+/** The least evidence, added to the prior, whose score rounds to the threshold. */
 function findMinEvidence(threshold: number): number {
   return logit(threshold - 0.5e-4) - logit(priorProbability);
 }
@@ -46,7 +46,7 @@ export const sentinelThresholds = {
   deny: findMinEvidence(defaultPolicy.sentinel.denyAt),
 };
 
-/** Keyed hashes compare as the texts do that they stand for, so here the texts stand. */
+/** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
 function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
   return { country, asn, prefix, address, device, os, browser, agent, placeHidden: false };
@@ -57,7 +57,7 @@ interface Known {
   readonly history: History;
 }
 
-/** What was learned so far; the models below ask it with different signals switched off. */
+/** The state that is learned from logins. The variants below share it. */
 class SentinelRun {
   readonly #identities = new Map<number, Known>();
   #sessions: ConfirmedSession[] = [];
@@ -152,7 +152,7 @@ interface Variant {
   readonly population: boolean;
 }
 
-/** Sentinel as it is comes first; the others lack something. */
+/** Sentinel itself comes first. Each other variant lacks a part. */
 const variants: readonly Variant[] = [
   { name: "Sentinel", off: [], population: true },
   { name: "network only", off: ["agent_history", "hour_of_week"], population: true },
@@ -164,17 +164,17 @@ const variants: readonly Variant[] = [
 export const [{ name: sentinelName } = { name: "" }, ...otherVariants] = variants;
 export const variantNames = otherVariants.map(({ name }) => name);
 
-/** All variants share what was learned, so only the first of them observes. */
+/** All variants share one state, so only the first one observes logins. */
 export function createSentinelModels(): Model[] {
-  const course = new SentinelRun();
+  const run = new SentinelRun();
   return variants.map(({ name, off, population }, index) => ({
     name,
     thresholds: sentinelThresholds,
     observe(login) {
-      if (index === 0) course.observe(login);
+      if (index === 0) run.observe(login);
     },
     score(login) {
-      const { evidence } = course.recordOf(login, population);
+      const { evidence } = run.recordOf(login, population);
       const reasons = findReasons(evidence, off);
       return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
     },

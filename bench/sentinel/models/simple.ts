@@ -1,4 +1,4 @@
-/** The models that need no statistics. */
+/** The models without statistics. */
 import type { Model } from "../login.ts";
 import { Random } from "../random.ts";
 import { allFeatures, UserCounts } from "./counts.ts";
@@ -8,7 +8,7 @@ export function createRandomModel(seed: number): Model {
   return { name: "random", observe: () => undefined, score: () => random.next() };
 }
 
-/** SIMPLE: the share of the features whose value the user never had. */
+/** SIMPLE: the share of features with a value that the user never had. */
 export function createSimple(): Model {
   const seen = new UserCounts();
   return {

@@ -1,4 +1,4 @@
-/** The two plots of the evaluation (pure). */
+/** Draws the two plots of the evaluation (pure). */
 import { attackerKinds } from "../generator/attackers.ts";
 import { rocOf } from "../metrics.ts";
 import { type Columns, keyOf } from "../results.ts";

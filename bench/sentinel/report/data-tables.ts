@@ -1,4 +1,4 @@
-/** What the data is like, beside what is published, and whether attacks betray themselves (pure). */
+/** Tables that compare the data with the published figures, and the audit of attacks (pure). */
 import { table } from "../../support/figures.ts";
 import { computeAudit } from "../audit.ts";
 import { attackerKinds } from "../generator/attackers.ts";
@@ -97,7 +97,7 @@ function createShareRows(years: readonly Year[]): Row[] {
   ];
 }
 
-/** @param isWithHistory whether the published shares are read as of logins with a history */
+/** @param isWithHistory whether the published shares are read as those of logins with a history */
 export function renderGeneratorTable(years: readonly Year[], isWithHistory: boolean): string {
   const rows = [
     ...createLoginRows(years),
@@ -121,7 +121,7 @@ export function renderGeneratorTable(years: readonly Year[], isWithHistory: bool
   return table(["", "ours", "published"], rows);
 }
 
-/** What attackers share with their victims. */
+/** How often attackers have a value of the victim's history. */
 export function renderOverlapTable(columns: Columns): string {
   const rows = attackerKinds.map((kind) => {
     const known = columns[keyOf("operation", "test", kind)]?.known ?? [];

@@ -1,4 +1,4 @@
-/** How kinds and figures are written. */
+/** Formats names and figures. */
 import type { AttackerKind } from "../generator/attackers.ts";
 
 export const attackerNames: Readonly<Record<AttackerKind, string>> = {
@@ -17,15 +17,15 @@ export function formatPercent(share: number | undefined): string {
   return share === undefined || Number.isNaN(share) ? "–" : `${(share * 100).toFixed(1)} %`;
 }
 
-export function formatInterval([least, most]: readonly [number, number]): string {
-  return `[${formatFigure(least)}, ${formatFigure(most)}]`;
+export function formatInterval([min, max]: readonly [number, number]): string {
+  return `[${formatFigure(min)}, ${formatFigure(max)}]`;
 }
 
-export function formatPercentInterval([least, most]: readonly [number, number]): string {
-  return `[${(least * 100).toFixed(1)}, ${(most * 100).toFixed(1)}]`;
+export function formatPercentInterval([min, max]: readonly [number, number]): string {
+  return `[${(min * 100).toFixed(1)}, ${(max * 100).toFixed(1)}]`;
 }
 
-/** With its sign. */
+/** A figure with its sign. */
 export function formatSigned(value: number): string {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 }

@@ -1,4 +1,4 @@
-/** The tables that say how good Sentinel is (pure). */
+/** The tables that compare Sentinel with the other models (pure). */
 import { table } from "../../support/figures.ts";
 import type { AttackerKind } from "../generator/attackers.ts";
 import { sentinelName, variantNames } from "../models/sentinel.ts";
@@ -44,7 +44,7 @@ function createPublishedRow(name: string, kind: AttackerKind, found: PublishedRe
   ];
 }
 
-/** Every model against every attacker, with the published figures in between. */
+/** Every model against every attacker, with the published figures. */
 export function renderResultTable(comparisons: readonly Comparison[]): string {
   const rows = comparisons.flatMap(({ kind, outcomes }) => [
     ...outcomes.map(({ model, auc, aucInterval, recall, recallInterval, challenged }) => [
@@ -79,7 +79,7 @@ export function renderResultTable(comparisons: readonly Comparison[]): string {
   return table(head, rows);
 }
 
-/** The bars, and by how much they are met or missed. */
+/** The bars, and the distance by which each is met or missed. */
 export function renderBarTable(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map(({ kind, outcomes, leads }) => {
     const bar = publishedResultOf(publishedTrained, kind)?.auc;
@@ -100,7 +100,7 @@ export function renderBarTable(comparisons: readonly Comparison[]): string {
   return table(["attacker", "Sentinel's AUC", "bar", "", "AUC against EXTEND"], rows);
 }
 
-/** The same model on the published data and on ours, and what the better one adds to it. */
+/** The same model on the published data and on ours, and the gain of the better model. */
 export function renderHardnessTable(
   matched: readonly Comparison[],
   operation: readonly Comparison[],
@@ -133,7 +133,7 @@ export function renderHardnessTable(
   return table(head, rows);
 }
 
-/** Attacks caught where each model may challenge the same share of real logins. */
+/** The attacks caught where each model may challenge the same share of real logins. */
 export function renderEqualTable(comparisons: readonly Comparison[]): string {
   const models = modelNames.filter((model) => model !== "random");
   const rows = comparisons.flatMap(({ kind, outcomes }) =>
@@ -160,11 +160,11 @@ export function renderAblationTable(columns: Columns): string {
 }
 
 const depths = [
-  { name: "1–4", least: 1, most: 4 },
-  { name: "5 or more", least: 5, most: Number.POSITIVE_INFINITY },
+  { name: "1–4", min: 1, max: 4 },
+  { name: "5 or more", min: 5, max: Number.POSITIVE_INFINITY },
 ];
 
-/** By logins before; those without any are a protocol of their own. */
+/** By the number of earlier logins. First logins are a separate protocol. */
 export function renderColdStartTable(columns: Columns): string {
   const models = modelNames.filter((model) => model !== "random");
   const rows = [
@@ -174,10 +174,10 @@ export function renderColdStartTable(columns: Columns): string {
       String(real),
       ...models.map((model) => formatFigure(outcomes.find((found) => found.model === model)?.auc)),
     ]),
-    ...depths.flatMap(({ name, least, most }) =>
+    ...depths.flatMap(({ name, min, max }) =>
       compareModels(columns, "matched", 0).map(({ kind }) => {
-        const real = selectByHistory(columns[keyOf("matched", "test", "real")], least, most);
-        const attacks = selectByHistory(columns[keyOf("matched", "test", kind)], least, most);
+        const real = selectByHistory(columns[keyOf("matched", "test", "real")], min, max);
+        const attacks = selectByHistory(columns[keyOf("matched", "test", kind)], min, max);
         const figures = models.map((model) => {
           const sides = [real, attacks].map((column) => {
             return { scores: column?.scores[model] ?? [], users: column?.users ?? [] };

@@ -1,4 +1,4 @@
-/** The figures of every model against every kind of attacker (pure). */
+/** Computes the figures of every model against every kind of attacker (pure). */
 import { type AttackerKind, attackerKinds } from "../generator/attackers.ts";
 import {
   aucOf,
@@ -13,25 +13,25 @@ import { modelNames } from "../models/all.ts";
 import type { Protocol } from "../protocol.ts";
 import { type Column, type Columns, keyOf } from "../results.ts";
 
-/** Real logins challenged, where models are compared at equal false positives. */
+/** Shares of real logins challenged, for comparison at equal false positives. */
 export const equalShares = [0.001, 0.01, 0.05, 0.1, 0.2] as const;
 export const caughtShares = [0.9, 0.99] as const;
 const sparedInDrawings = 0.01;
 
-type Interval = readonly [least: number, most: number];
+type Interval = readonly [min: number, max: number];
 
 export interface Outcome {
   readonly model: string;
   readonly auc: number;
   readonly aucInterval: Interval | null;
   readonly recallInterval: Interval | null;
-  /** Attacks caught, by `equalShares`. */
+  /** Shares of attacks caught, in the order of `equalShares`. */
   readonly recall: readonly number[];
-  /** Real logins challenged, by `caughtShares`. */
+  /** Shares of real logins challenged, in the order of `caughtShares`. */
   readonly challenged: readonly number[];
 }
 
-/** How far Sentinel is ahead of another model. */
+/** The lead of Sentinel over another model. */
 export interface Lead {
   readonly over: string;
   readonly auc: number;
@@ -81,7 +81,7 @@ function computeLeads(outcomes: readonly Outcome[], drawn: readonly Resamples[])
   });
 }
 
-/** @param rounds drawings of the users for the intervals; 0 for none */
+/** @param rounds resamples of the users for the intervals; 0: no intervals */
 export function compareModels(
   columns: Columns,
   protocol: Protocol,
@@ -110,15 +110,15 @@ export function compareModels(
   });
 }
 
-/** Those of a column whose users had so many logins before. */
+/** The rows of a column with this number of earlier logins. */
 export function selectByHistory(
   column: Column | undefined,
-  least: number,
-  most: number,
+  min: number,
+  max: number,
 ): Column | undefined {
   if (column === undefined) return undefined;
   const indexes = column.logins.flatMap((logins, index) =>
-    logins >= least && logins <= most ? [index] : [],
+    logins >= min && logins <= max ? [index] : [],
   );
   const at = <T>(values: readonly T[]) => indexes.flatMap((index) => values[index] ?? []);
   return {

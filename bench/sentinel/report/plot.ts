@@ -1,4 +1,4 @@
-/** Plots as SVG (pure): one panel for each kind of attacker, one line for each model. */
+/** Renders plots as SVG (pure): one panel for each kind of attacker, one line for each model. */
 
 export interface Line {
   readonly name: string;
@@ -26,7 +26,7 @@ const gap = { left: 56, top: 34, right: 26, bottom: 48 } as const;
 const columns = 3;
 const head = 64;
 const maxPoints = 240;
-/** To be told apart on white and on black, and by their dashes where colours are not seen. */
+/** Distinguishable on white and on black, and by their dashes without colours. */
 const strokes = [
   { colour: "#8a8f98", dash: "2 3" },
   { colour: "#c77d0a", dash: "7 3" },
@@ -50,7 +50,7 @@ function renderText(x: number, y: number, content: string, more = ""): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escapeXml(content)}</text>`;
 }
 
-/** Leaves out points that no eye would miss. */
+/** Leaves out points that are too close to each other to see. */
 function thinPoints(points: Line["points"]): Line["points"] {
   const step = Math.ceil(points.length / maxPoints);
   return points.filter((_, index) => index % step === 0 || index === points.length - 1);
@@ -84,7 +84,7 @@ function renderPanel({ title, lines }: Panel, { x, y }: Plot, left: number, top:
     `<path class="grid" d="${grid}"/>`,
     `<rect class="axis" x="${left}" y="${top}" width="${size}" height="${size}"/>`,
     ...labels,
-    // What lies outside of the axes is cut off.
+    // The inner SVG clips lines outside of the axes.
     `<svg x="${left}" y="${top}" width="${size}" height="${size}" overflow="hidden">`,
     `<title>${escapeXml(title)}</title>`,
     ...drawn,

@@ -1,4 +1,4 @@
-/** What thresholds do that were set before (pure): on the validation period, or as shipped. */
+/** Tables of fixed thresholds (pure): set on the validation period, or as shipped. */
 import { table } from "../../support/figures.ts";
 import { attackerKinds } from "../generator/attackers.ts";
 import type { Model } from "../login.ts";
@@ -23,7 +23,7 @@ function scoresOf(columns: Columns, period: Period, kind: Kind, model: string): 
   return columns[keyOf("matched", period, kind)]?.scores[model] ?? [];
 }
 
-/** Thresholds from the validation period, and what they do in the test period. */
+/** The effect in the test period of thresholds from the validation period. */
 export function renderCarriedTable(columns: Columns): string {
   const rows = attackerKinds.flatMap((kind) =>
     comparedModels.map((model) => {
@@ -50,7 +50,7 @@ export function renderCarriedTable(columns: Columns): string {
   return table(head, rows);
 }
 
-/** Sentinel as a tenant gets it. */
+/** Sentinel with its default thresholds. */
 export function renderShippedTable(
   columns: Columns,
   { challenge, deny }: NonNullable<Model["thresholds"]>,
@@ -75,20 +75,20 @@ export function renderShippedTable(
   return table(["", "of", "challenged or denied", "denied"], rows);
 }
 
-/** Median share of a user's first twelve logins that is challenged; the very first always is. */
+/** The median share of a user's first twelve logins that is challenged; the very first always is. */
 export function renderReauthenticationTable(
   columns: Columns,
   beginnings: readonly Beginning[],
 ): string {
   const { caught, logins, median } = publishedReauthentication;
-  const whole = beginnings.filter(({ scores: found }) => {
+  const complete = beginnings.filter(({ scores: found }) => {
     return (found[sentinelName]?.length ?? 0) === logins - 1;
   });
   const rows = (["naive", "vpn", "targeted"] as const).map((kind) => [
     attackerNames[kind],
     ...modelNames.map((model) => {
       const threshold = findCatchingThreshold(scoresOf(columns, "test", kind, model), caught);
-      const rates = whole.map(({ scores: found }) => {
+      const rates = complete.map(({ scores: found }) => {
         const again = (found[model] ?? []).filter((score) => score >= threshold).length;
         return (1 + again) / logins;
       });
@@ -97,5 +97,5 @@ export function renderReauthenticationTable(
     `_${median[kind].toFixed(2)}_`,
   ]);
   const head = ["attacker", ...modelNames, "_published_"];
-  return `${whole.length} users.\n\n${table(head, rows)}`;
+  return `${complete.length} users.\n\n${table(head, rows)}`;
 }
