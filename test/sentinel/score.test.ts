@@ -263,6 +263,19 @@ describe("each signal by itself", () => {
     expect(reason?.contribution).toBeGreaterThan(1);
   });
 
+  test.each([
+    { own: 1.2, population: 3, frequency: "less" },
+    { own: 0.8, population: 0.3, frequency: "more" },
+  ])("an hour of $own of the user and $population of all is called $frequency common", (given) => {
+    const compared = compareWithHistory(logins(10, 3 * hour), home, null, now);
+    if (compared === null) throw new Error("There is no history");
+    const behaviour = { ...compared, hour: { own: given.own, population: given.population } };
+    const reasons = findReasons({ ...calm, behaviour }, []);
+    const reason = reasons.find(({ signal }) => signal === "hour_of_week");
+    expect(Math.sign(reason?.contribution ?? 0)).toBe(given.frequency === "more" ? -1 : 1);
+    expect(reason?.detail).toContain(` ${given.frequency} often `);
+  });
+
   test("many users at an address weigh by their number, and little where one is at home", () => {
     const crowded = (fromAddress: number, fromPrefix: number) =>
       findReasons({ ...calm, crowd: { fromAddress, fromPrefix } }, [])[0]?.contribution ?? 0;

@@ -42,10 +42,10 @@ export interface AppliedThreats extends AppliedLists {
 
 /** Rebuilds shards from the accepted lists, or from those of an earlier run that is not finished. */
 export async function applyToShards(
-  work: RefreshRun,
+  run: RefreshRun,
   accepted: readonly FeedRecord[],
 ): Promise<AppliedShards> {
-  const { store, stored, now } = work;
+  const { store, stored, now } = run;
   const applied = stored.pending?.feeds.length ? stored.pending.feeds : accepted;
   const shards = stored.current === undefined ? [] : listShards(stored.current);
   const nothing = { at: now, base: baseDigestOf(stored.list), feeds: [], shards: [] };
@@ -53,29 +53,29 @@ export async function applyToShards(
   if (applied.length === 0) return unchanged;
   const begun = { ...nothing, feeds: [...applied], shards: [...(stored.pending?.shards ?? [])] };
   try {
-    await saveValues(work, accepted);
+    await saveValues(run, accepted);
     const after = await readRanges(
       store,
       selectShardFeeds(mergeRecords(stored.list.feeds, applied)),
-      work.values,
+      run.values,
     );
-    const before = await readRangesInForce(work);
-    const rebuilt = await rebuildShards(store, stored, before, after, work.maxOperations);
+    const before = await readRangesInForce(run);
+    const rebuilt = await rebuildShards(store, stored, before, after, run.maxOperations);
     const pending = { ...begun, shards: [...rebuilt.done] };
     const { operations } = rebuilt;
     if (rebuilt.shards === undefined) return { ...unchanged, pending, operations };
     return { shards: rebuilt.shards, inForce: applied, failed: [], pending, operations };
   } catch (error) {
-    return { ...unchanged, failed: recordFailure(error, work, applied, now) };
+    return { ...unchanged, failed: recordFailure(error, run, applied, now) };
   }
 }
 
-async function saveValues(work: RefreshRun, records: readonly FeedRecord[]): Promise<void> {
+async function saveValues(run: RefreshRun, records: readonly FeedRecord[]): Promise<void> {
   const wanted = new Set(
     records.map(({ name, value }) => (value === null ? "" : feedValueKey(name, value))),
   );
-  const missing = ({ key }: KeyValue) => wanted.has(key) && !work.stored.keys.has(key);
-  await work.store.write(work.values.filter(missing), () => {});
+  const missing = ({ key }: KeyValue) => wanted.has(key) && !run.stored.keys.has(key);
+  await run.store.write(run.values.filter(missing), () => {});
 }
 
 function selectShardFeeds(records: readonly FeedRecord[]): FeedRecord[] {
@@ -97,10 +97,10 @@ async function readRangesInForce({
 
 /** Builds the table of threats again if one of its lists was accepted; otherwise keeps the one in force. */
 export async function applyToThreats(
-  work: RefreshRun,
+  run: RefreshRun,
   accepted: readonly FeedRecord[],
 ): Promise<AppliedThreats> {
-  const { store, stored, values, now } = work;
+  const { store, stored, values, now } = run;
   const unchanged = { table: copyTableInForce(stored), inForce: [], failed: [] };
   if (accepted.length === 0) return unchanged;
   const records = mergeRecords(stored.list.feeds, accepted).filter(
@@ -108,10 +108,10 @@ export async function applyToThreats(
   );
   try {
     const table = buildThreatTable(await readRanges(store, records, values));
-    await saveValues(work, accepted);
+    await saveValues(run, accepted);
     return { table, inForce: accepted, failed: [] };
   } catch (error) {
-    return { ...unchanged, failed: recordFailure(error, work, accepted, now) };
+    return { ...unchanged, failed: recordFailure(error, run, accepted, now) };
   }
 }
 

@@ -76,18 +76,18 @@ export async function refreshFeeds(
 }
 
 /** Applies the fetched lists and puts the new data set in force. */
-async function applyFetches(work: RefreshRun, fetches: Fetches): Promise<void> {
-  const { store, stored, now } = work;
+async function applyFetches(run: RefreshRun, fetches: Fetches): Promise<void> {
+  const { store, stored, now } = run;
   const acceptedFor = (destination: Destination) =>
     fetches.accepted.filter((record) => destinationOf(record) === destination);
-  const shards = await applyToShards(work, acceptedFor("shards"));
-  const threats = await applyToThreats(work, acceptedFor("threats"));
+  const shards = await applyToShards(run, acceptedFor("shards"));
+  const threats = await applyToThreats(run, acceptedFor("threats"));
   const failed = [...fetches.refused, ...shards.failed, ...threats.failed];
   const good = [...fetches.confirmed, ...shards.inForce, ...threats.inForce];
   const feeds = mergeRecords(stored.list.feeds, [...failed, ...good]);
   logOutcome(failed, shards.inForce.length + threats.inForce.length);
   if (good.length > 0) {
-    await replaceDataSet(work, { builtAt: now, feeds }, good, shards, threats);
+    await replaceDataSet(run, { builtAt: now, feeds }, good, shards, threats);
     return;
   }
   if (failed.length > 0) await saveList(store, { ...stored.list, feeds });
@@ -97,15 +97,15 @@ async function applyFetches(work: RefreshRun, fetches: Fetches): Promise<void> {
 
 /** Puts the new data set in force. */
 async function replaceDataSet(
-  work: RefreshRun,
+  run: RefreshRun,
   list: FeedList,
   good: readonly FeedRecord[],
-  renewed: AppliedShards,
+  appliedShards: AppliedShards,
   { table }: AppliedThreats,
 ): Promise<void> {
-  const { store, stored, now, maxOperations } = work;
-  const { shards, operations } = renewed;
-  await savePending(store, renewed);
+  const { store, stored, now, maxOperations } = run;
+  const { shards, operations } = appliedShards;
+  await savePending(store, appliedShards);
   await requireUnchanged(store, stored);
   const current = encodeCurrent(computeTimes(stored, list, good, now), shards, table);
   const dataSet = { shards, current, feedValues: [], list };
