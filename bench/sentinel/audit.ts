@@ -1,7 +1,7 @@
 /**
  * Whether attacks can be recognised without any knowledge of the user (pure). A naive Bayes model counts how
- * often each trait occurs in attacks and in real logins of the validation period, and scores those of the test
- * period. If traits show nothing, the area under the ROC curve is 0.5.
+ * often each trait occurs in attacks and in real logins of the validation period, and scores those of the
+ * test period. If traits show nothing, the area under the ROC curve is 0.5.
  */
 import { aucOf } from "./metrics.ts";
 import { type Columns, type Kind, keyOf } from "./results.ts";

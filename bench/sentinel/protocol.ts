@@ -1,10 +1,10 @@
 /**
  * Chooses the logins and attacks that are compared (pure).
  *
- * "matched": real logins 2 to 72 hours after the previous one and, for each of them and each kind of attacker,
- * one attack at the same position. The attack has the same user and the same history, and its delay is that of
- * another real login with a history of similar length whose previous login was at the same hour. So neither
- * history nor time distinguishes an attack from a login; only its network and agent do.
+ * "matched": real logins 2 to 72 hours after the previous one and, for each of them and each kind of
+ * attacker, one attack at the same position. The attack has the same user and the same history, and its delay
+ * is that of another real login with a history of similar length whose previous login was at the same hour.
+ * So neither history nor time distinguishes an attack from a login; only its network and agent do.
  *
  * "operation": every real login that has a history, and attacks 2 to 72 hours after any login. A service sees
  * this mixture, but most logins come later than that, so the time alone reveals attacks.

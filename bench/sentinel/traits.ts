@@ -1,6 +1,7 @@
 /**
- * The traits that could reveal an attack without any knowledge of the user, for the audit (audit.ts): the size
- * of the history, the time, and how common network and agent are. They are texts, so that they can be counted.
+ * The traits that could reveal an attack without any knowledge of the user, for the audit (audit.ts): the
+ * size of the history, the time, and how common network and agent are. They are texts, so that they can be
+ * counted.
  */
 import type { Visit } from "./generator/logins.ts";
 import { prefixOf } from "./generator/networks.ts";

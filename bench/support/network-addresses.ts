@@ -77,8 +77,9 @@ function textOf(family: 4 | 6, [high, low]: Halves, random: Random): string {
 }
 
 /**
- * Draws different addresses of a family. Reserved ones are left out, because a lookup skips them. Every source
- * has the same share of the ends of ranges, whatever its length; sources that overlap themselves have two.
+ * Draws different addresses of a family. Reserved ones are left out, because a lookup skips them. Every
+ * source has the same share of the ends of ranges, whatever its length; sources that overlap themselves have
+ * two.
  */
 export function drawAddresses(
   family: 4 | 6,

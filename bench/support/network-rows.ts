@@ -1,6 +1,6 @@
 /**
- * The rows of lists and tables, parsed without any code of the service, so that they are an independent check.
- * An address is a pair of 32-bit halves: the IPv4 address, or the top 64 bits of an IPv6 address.
+ * The rows of lists and tables, parsed without any code of the service, so that they are an independent
+ * check. An address is a pair of 32-bit halves: the IPv4 address, or the top 64 bits of an IPv6 address.
  */
 
 export type Halves = readonly [high: number, low: number];

@@ -1,6 +1,6 @@
 /**
- * Finds the facts of addresses by comparing every row with every address: slow, plain, and without any code of
- * the service except the names of kinds.
+ * Finds the facts of addresses by comparing every row with every address: slow, plain, and without any code
+ * of the service except the names of kinds.
  */
 import { type NetworkKind, networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import type { Columns, Halves } from "./network-rows.ts";

@@ -24,7 +24,9 @@ export const contextSchema = z.object({
   browser: z.string().nullable(),
   /** Keyed hash of the user agent, hex. */
   agent: z.string(),
-  /** True where the address does not show where the person is, as with a relay, a VPN or a satellite network. */
+  /**
+   * True where the address does not show where the person is, as with a relay, a VPN or a satellite network.
+   */
   placeHidden: z.boolean(),
 });
 

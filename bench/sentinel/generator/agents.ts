@@ -1,6 +1,6 @@
 /**
- * User agents that change over the year (pure). Each device has a real agent. On an earlier day it had the same
- * agent with the versions of that day, which follow from the pace of browser releases.
+ * User agents that change over the year (pure). Each device has a real agent. On an earlier day it had the
+ * same agent with the versions of that day, which follow from the pace of browser releases.
  */
 import { mixBits, type Random, Weighted } from "../random.ts";
 import { agentRates, type Reading, yearDays } from "./rates.ts";

@@ -29,14 +29,16 @@ export interface Reading {
   readonly newDevicesPerYear: number;
   /** Days from one version of a browser to the next, as agents show it. */
   readonly releaseDays: number;
-  /** An agent is drawn in proportion to its share in the package, which is that of one site, to this power. */
+  /**
+   * An agent is drawn in proportion to its share in the package, which is that of one site, to this power.
+   */
   readonly flattened: number;
 }
 
 /**
- * The main reading: a value is new if the account has no earlier login with it, so a first login counts as new.
- * The source of the published shares defines it so, and counts it in a sample of users by their number of
- * logins (5, 10 and 25 % of the three groups).
+ * The main reading: a value is new if the account has no earlier login with it, so a first login counts as
+ * new. The source of the published shares defines it so, and counts it in a sample of users by their number
+ * of logins (5, 10 and 25 % of the three groups).
  */
 export const asDefined: Reading = {
   name: "as defined",

@@ -1,6 +1,6 @@
 /**
- * Loads the real networks from the npm packages `@ip-location-db/asn` (CC BY 4.0) and `asn-country` (CC0). They
- * are downloaded on first use into a cache folder and are not part of the project.
+ * Loads the real networks from the npm packages `@ip-location-db/asn` (CC BY 4.0) and `asn-country` (CC0).
+ * They are downloaded on first use into a cache folder and are not part of the project.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";

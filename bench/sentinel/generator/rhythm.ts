@@ -35,7 +35,9 @@ const offsets: Readonly<Record<string, number>> = {
 };
 const defaultOffset = 1;
 
-/** The numbers of logins. Within each group, weights are a power of the number that gives the published mean. */
+/**
+ * The numbers of logins. Within each group, weights are a power of the number that gives the published mean.
+ */
 const counts = publishedLogins.byCount.map(({ min, max, share, mean }) => {
   const values = Array.from({ length: max - min + 1 }, (_, index) => min + index);
   return { share, values: new Weighted(values, (value) => value ** findPower(values, mean)) };

@@ -2,10 +2,11 @@
  * EXTEND: the untrained model of Freeman et al. (NDSS 2016, equation 7), as the open reproduction of Wiefling
  * et al. (das-group/rba-algorithm) computes it, with its weights.
  *
- * For each of two features it divides the share in the population by the share in the user's own history, each a
- * weighted sum over a hierarchy. It multiplies the result by the probability that this user is attacked, which
- * is equal for all, over the probability that this user logs in. Only the finest level of the population is
- * smoothed, for values not seen yet. A feature without any value of the user's history has a ratio of four.
+ * For each of two features it divides the share in the population by the share in the user's own history,
+ * each a weighted sum over a hierarchy. It multiplies the result by the probability that this user is
+ * attacked, which is equal for all, over the probability that this user logs in. Only the finest level of the
+ * population is smoothed, for values not seen yet. A feature without any value of the user's history has a
+ * ratio of four.
  */
 import type { Feature, Login, Model } from "../login.ts";
 import { type Counts, UserCounts } from "./counts.ts";

@@ -1,7 +1,7 @@
 /**
- * Freeman's idea as the published figures use it: the sum, over seven features, of the log of the share in the
- * population over the share in the user's history, both smoothed. EXTEND (extend.ts) is another interpretation
- * of the same paper.
+ * Freeman's idea as the published figures use it: the sum, over seven features, of the log of the share in
+ * the population over the share in the user's history, both smoothed. EXTEND (extend.ts) is another
+ * interpretation of the same paper.
  */
 import type { Login, Model } from "../login.ts";
 import { allFeatures, type Counts, UserCounts } from "./counts.ts";

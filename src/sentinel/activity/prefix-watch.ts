@@ -4,8 +4,9 @@
  * sentinel/signals/behaviour.ts weighs which.
  *
  * It stores keyed hashes only, in a table with a copy in memory, and deletes everything ten minutes after the
- * last attempt. The window follows the times of the requests, which may be those of a tenant's test clock; the
- * deletion follows the real clock and affects no count. An error gives null, and the assessment is degraded.
+ * last attempt. The window follows the times of the requests, which may be those of a tenant's test clock;
+ * the deletion follows the real clock and affects no count. An error gives null, and the assessment is
+ * degraded.
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../../log.ts";

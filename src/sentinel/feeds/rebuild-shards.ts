@@ -1,7 +1,7 @@
 /**
- * Rebuilds the shards whose flags change with the new lists. A rebuilt shard takes networks and countries from
- * the stored one; all other shards stay as they are. One run has a bound of operations; the next run continues
- * with the shards that are left.
+ * Rebuilds the shards whose flags change with the new lists. A rebuilt shard takes networks and countries
+ * from the stored one; all other shards stay as they are. One run has a bound of operations; the next run
+ * continues with the shards that are left.
  */
 import { type BuiltShard, buildShard, replaceFlags, hasFacts } from "../network/build.ts";
 import { findDigest, type NamedShard, listShards } from "../network/current-data-set.ts";
@@ -35,8 +35,8 @@ export interface RebuildResult {
 }
 
 /**
- * @param before the feeds that the shards in force were built from; undefined: unknown, so all shards count as
- * changed
+ * @param before the feeds that the shards in force were built from; undefined: unknown, so all shards count
+ * as changed
  * @param maxOperations upper bound of reads and writes of shards
  * @throws LostDataError, or what the store throws
  */

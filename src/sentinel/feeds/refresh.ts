@@ -132,8 +132,8 @@ async function saveList(store: DataStore, list: FeedList): Promise<void> {
 }
 
 /**
- * The ages of the shards and of the threats. A list that was confirmed or replaced makes them new. The refresh
- * does not fetch geography, so the shards are never newer than their geography.
+ * The ages of the shards and of the threats. A list that was confirmed or replaced makes them new. The
+ * refresh does not fetch geography, so the shards are never newer than their geography.
  */
 function computeTimes(
   { current }: StoredDataSet,

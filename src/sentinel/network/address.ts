@@ -71,7 +71,8 @@ export function isReserved(address: Address): boolean {
 
 /**
  * Parses an address or a CIDR network; undefined for any other text. Host bits are cleared. An IPv4-mapped
- * network becomes IPv4, unless its prefix is shorter than /96: it would contain addresses that are not mapped.
+ * network becomes IPv4, unless its prefix is shorter than /96: it would contain addresses that are not
+ * mapped.
  */
 export function parseNetwork(text: string): Network | undefined {
   const slash = text.indexOf("/");

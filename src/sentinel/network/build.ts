@@ -1,7 +1,7 @@
 /**
  * Builds shards from feeds and geography (pure). Three layers (flags, ASN, country) are overlaid into records
- * of equal facts, which are cut at the borders of the shards. Lists that change within hours are not included;
- * threats.ts builds their table.
+ * of equal facts, which are cut at the borders of the shards. Lists that change within hours are not
+ * included; threats.ts builds their table.
  */
 import type { Family } from "./address.ts";
 import { isFast } from "./network-facts.ts";

@@ -1,6 +1,7 @@
 /**
- * Combines feeds into flags (pure). The ranges of feeds overlap each other and themselves. A sweep over the ends
- * of all ranges gives disjoint segments, each with the kinds of all feeds that cover it and a threat grade.
+ * Combines feeds into flags (pure). The ranges of feeds overlap each other and themselves. A sweep over the
+ * ends of all ranges gives disjoint segments, each with the kinds of all feeds that cover it and a threat
+ * grade.
  *
  * The grade: each "threat" feed that covers an address adds the number of blacklists that it reports (1 if it
  * reports none), and the sum is at most 15. Within one feed the largest number counts, because a repeated

@@ -1,6 +1,6 @@
 /**
- * Parses a table of geography line by line (pure). Such a table has the network (ASN) or the country of ranges
- * of addresses:
+ * Parses a table of geography line by line (pure). Such a table has the network (ASN) or the country of
+ * ranges of addresses:
  *
  *   203.0.113.0,203.0.113.255,AU                   first and last address, country
  *   203.0.113.0,203.0.113.255,64500,"A name, Inc." the same, number of the network, further fields

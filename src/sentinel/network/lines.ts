@@ -27,7 +27,9 @@ export const maxBadLines = 20;
 /** No format has longer lines, so a text without line feeds is not buffered beyond this. */
 const maxPendingLength = 8192;
 
-/** `push` accepts pieces cut anywhere; `finish` ends the text. `read` receives each line without line feed. */
+/**
+ * `push` accepts pieces cut anywhere; `finish` ends the text. `read` receives each line without line feed.
+ */
 export function createLineReader(read: (line: string) => LineRead): {
   push(text: string): void;
   finish(): LineCounts;

@@ -46,8 +46,8 @@ const dayMs = 24 * 60 * minuteMs;
 /** How long an isolate treats a cached data set as the newest. */
 const freshMs = minuteMs;
 /**
- * How long an older one still names the shard while the newest is read at the same time. Its shards stay in KV
- * for longer than that (feeds/data-set.ts).
+ * How long an older one still names the shard while the newest is read at the same time. Its shards stay in
+ * KV for longer than that (feeds/data-set.ts).
  */
 const usableMs = dayMs;
 /** How long a Cloudflare location caches a value. A shard never changes. KV allows no less than 30 s. */
@@ -114,8 +114,8 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
 export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
 
 /**
- * Begins to read the data set where the isolate has none, so that the later lookup needs only the shard. Never
- * rejects.
+ * Begins to read the data set where the isolate has none, so that the later lookup needs only the shard.
+ * Never rejects.
  */
 export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
   return networkInMemory(store, now) ? undefined : readCurrent(store, now);
@@ -161,8 +161,8 @@ function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFa
 }
 
 /**
- * The facts about the network of an address. Never throws; takes two seconds at most. A reserved address is in
- * no data and is not looked up.
+ * The facts about the network of an address. Never throws; takes two seconds at most. A reserved address is
+ * in no data and is not looked up.
  * @param now real time, Unix ms
  * @param prefetched a read that has begun already (see `prefetchNetwork`)
  * @param mayWait whether a cached older data set is good enough, so that the newest one can wait

@@ -1,13 +1,15 @@
 /**
- * A growing list of address ranges, in columns of plain numbers. As objects with bigints, hundreds of thousands
- * of ranges would take several times the memory, and sorting them several times as long.
+ * A growing list of address ranges, in columns of plain numbers. As objects with bigints, hundreds of
+ * thousands of ranges would take several times the memory, and sorting them several times as long.
  */
 import type { Family } from "./address.ts";
 import { maxThreatGrade } from "./network-facts.ts";
 
 const initialCapacity = 1024;
 
-/** The ranges of one family. Columns have the 32-bit halves of positions; the first `length` rows are used. */
+/**
+ * The ranges of one family. Columns have the 32-bit halves of positions; the first `length` rows are used.
+ */
 export class RangeColumns {
   length = 0;
   firstHigh = new Uint32Array(initialCapacity);

@@ -1,6 +1,6 @@
 /**
- * The table of threats (pure): the lists that change within hours (threats, Tor exits, scanners) in one compact
- * form that is searched as it is stored. Big-endian columns; the ranges ascend and are disjoint:
+ * The table of threats (pure): the lists that change within hours (threats, Tor exits, scanners) in one
+ * compact form that is searched as it is stored. Big-endian columns; the ranges ascend and are disjoint:
  *
  *   IPv4: first address u32 × n, addresses after it u16 × n, flags u16 × n
  *   IPv6: first u64 × n (top half of the address), last u64 × n, flags u16 × n

@@ -1,7 +1,7 @@
 /**
- * Resolves overlapping ranges with a value, such as an ASN or a country, into disjoint segments (pure). Of two
- * nested ranges the narrower one wins, because it is more specific; of two ranges that cross, the one that
- * starts later.
+ * Resolves overlapping ranges with a value, such as an ASN or a country, into disjoint segments (pure). Of
+ * two nested ranges the narrower one wins, because it is more specific; of two ranges that cross, the one
+ * that starts later.
  */
 
 /** Ends are inclusive. */

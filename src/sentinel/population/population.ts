@@ -1,10 +1,10 @@
 /**
- * The statistics of a tenant's confirmed sessions (pure): how common each network and agent is, at which hours
- * users log in, and how often a real login has a new value.
+ * The statistics of a tenant's confirmed sessions (pure): how common each network and agent is, at which
+ * hours users log in, and how often a real login has a new value.
  *
  * publish.ts counts them once an hour from D1 and writes them to KV; read.ts reads them for an assessment.
- * They are never exact: only the most common values are kept, and one identity counts twenty times at most, so
- * that no client decides what is common. Values of fewer than three people are not published, because they
+ * They are never exact: only the most common values are kept, and one identity counts twenty times at most,
+ * so that no client decides what is common. Values of fewer than three people are not published, because they
  * would describe those people.
  */
 import { z } from "zod";
