@@ -18,7 +18,7 @@ import {
 } from "../http/schemas.ts";
 import { runOnce } from "../idempotency/run-once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
-import { draftOf, replay } from "../sentinel/assessments/simulate.ts";
+import { prepareDraft, replay } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
 import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
@@ -133,7 +133,7 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
   const { tenantId } = caller;
   const { from, to, after, sentinel } = body.simulation;
   const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
-  const draft = draftOf(config.addressHashKey, tenantId, policy.sentinel);
+  const draft = prepareDraft(config.addressHashKey, tenantId, policy.sentinel);
   const { rows, nextAfter } = await listAssessments(
     await findTenantDb(env, tenantId),
     tenantId,

@@ -25,9 +25,9 @@ import {
   parseNetwork,
 } from "../sentinel/network/address.ts";
 import { lookupNetwork, networkInMemory, type Prefetched } from "../sentinel/network/lookup.ts";
-import { populationNear } from "../sentinel/population/population.ts";
+import { narrowPopulation } from "../sentinel/population/population.ts";
 import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
-import { isWiderThanBlock, prefixOf, sessionHash } from "../sentinel/session-hashes.ts";
+import { isWiderThanBlock, prefixOf, hashSessionPart } from "../sentinel/session-hashes.ts";
 import type { TenantPolicy } from "../tenancy/policy.ts";
 
 export interface SessionContext {
@@ -63,7 +63,7 @@ function tenantListOf(
   for (const list of ["deny", "allow"] as const) {
     for (const network of networksOf(policy.sentinel[list])) {
       if (!contains(network, address)) continue;
-      const entry = sessionHash(config.addressHashKey, tenantId, "list_entry", network.text);
+      const entry = hashSessionPart(config.addressHashKey, tenantId, "list_entry", network.text);
       return { list, entry, network: isWiderThanBlock(network) ? network.text : null };
     }
   }
@@ -111,8 +111,8 @@ async function surroundingsOf(
   if (read?.degraded) degraded.push("population");
   if (crowd === undefined) degraded.push("address_activity");
   const network: NetworkEvidence = {
-    address: sessionHash(key, tenantId, "address", address.text),
-    prefix: sessionHash(key, tenantId, "prefix", prefixOf(address)),
+    address: hashSessionPart(key, tenantId, "address", address.text),
+    prefix: hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
     tenantList: tenantListOf(call, address),
@@ -126,13 +126,13 @@ async function surroundingsOf(
     device,
     os,
     browser,
-    agent: sessionHash(key, tenantId, "agent", agent),
+    agent: hashSessionPart(key, tenantId, "agent", agent),
     placeHidden: hidesPlace(network),
   };
   return {
     context,
     network,
-    population: read?.population ? populationNear(read.population, context) : null,
+    population: read?.population ? narrowPopulation(read.population, context) : null,
     populationUnread: read === undefined,
     crowd: crowd ?? null,
     degraded,
@@ -149,7 +149,7 @@ export async function discover(
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { address, agent, userId } = sessionContext;
   const context = joinParts(tenantId, identityId, address.text, agent, userId ?? "");
-  const agentFacts = agentFactsOf(agent, call.arrivedAt);
+  const agentFacts = agentFactsOf(agent);
   const session = {
     assessmentId: assessmentIdOf(createId(call.now), identityId),
     agent: agentFacts.kind,

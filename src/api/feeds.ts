@@ -4,7 +4,7 @@ import { tenantWith } from "../http/access.ts";
 import { none, reply, route } from "../http/route.ts";
 import { instant, rfc3339, rfc3339OrNull } from "../http/schemas.ts";
 import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
-import { type FeedRecord, feedKinds } from "../sentinel/feeds/record.ts";
+import { type FeedRecord, feedKinds } from "../sentinel/feeds/feed-record.ts";
 
 const feed = z
   .object({

@@ -3,8 +3,8 @@ import { digestCanonicalJson } from "../../crypto/canonical.ts";
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { AssessmentRecord, RiskPolicy } from "../../sentinel/assessment.ts";
 import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
-import { behaviourOf } from "../../sentinel/behaviour/behaviour.ts";
-import { travelBetween } from "../../sentinel/behaviour/travel.ts";
+import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
+import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
   type DataSource,
@@ -12,9 +12,9 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { confirmed, type History, withSession } from "../../sentinel/history.ts";
-import { recommendationFor, scoreOf } from "../../sentinel/score.ts";
-import { reasonsFor } from "../../sentinel/signals/reasons.ts";
+import { selectByVerdict, type History, addSession } from "../../sentinel/history.ts";
+import { recommend, scoreOf } from "../../sentinel/score.ts";
+import { findReasons } from "../../sentinel/signals/reasons.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
 import { refuse } from "./refusals.ts";
@@ -73,7 +73,7 @@ function evidenceOf(
   { context, network, population, crowd }: Surroundings,
   history: History,
 ): SessionEvidence {
-  const known = confirmed(history, "legitimate", now);
+  const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
     context,
@@ -82,15 +82,15 @@ function evidenceOf(
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
     identity: identityEvidenceOf(state, now),
-    behaviour: behaviourOf(known, context, population, now),
+    behaviour: compareWithHistory(known, context, population, now),
     travel:
       last === undefined || context.placeHidden
         ? null
-        : travelBetween(
+        : findImpossibleTravel(
             { country: last.context.country, at: last.at },
             { country: context.country, at: now },
           ),
-    reported: reportedPartsOf(confirmed(history, "fraud", now), context),
+    reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
   };
 }
@@ -116,9 +116,9 @@ export function assess(
   }
   const recent = addRecentAttempt(state, "assessed", call.now);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
-  const reasons = reasonsFor(evidence, policy.signalsOff);
+  const reasons = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(reasons);
-  const recommendation = recommendationFor(riskScore, policy);
+  const recommendation = recommend(riskScore, policy);
   const { assessmentId: id } = session;
   const assessment: AssessmentRecord = {
     tenantId: state.tenantId,
@@ -149,7 +149,7 @@ export function assess(
       },
     ],
     result: succeed(assessment),
-    history: withSession(history, assessed, call.now),
+    history: addSession(history, assessed, call.now),
     assessment,
   };
 }

@@ -3,9 +3,9 @@ import type { VerdictRecord } from "../../sentinel/assessment.ts";
 import {
   type History,
   type KnownSession,
-  unconfirmedMs,
+  maxUnconfirmedAgeMs,
   type Verdict,
-  withSession,
+  addSession,
 } from "../../sentinel/history.ts";
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeed, type Transition } from "./transition.ts";
@@ -18,7 +18,7 @@ function applyVerdict(
   { now }: GuardCall,
 ) {
   return {
-    history: withSession(history, { ...session, verdict }, now),
+    history: addSession(history, { ...session, verdict }, now),
     verdict: { assessmentId: session.id, verdict, source, at: now },
   };
 }
@@ -58,7 +58,7 @@ export function confirmSession<T>(
   assessed: KnownSession,
 ): Transition<T> {
   const session = history.find(({ id }) => id === assessed.id) ?? assessed;
-  const isOld = session.at <= call.now - unconfirmedMs;
+  const isOld = session.at <= call.now - maxUnconfirmedAgeMs;
   if (!verified.result.ok || isOld || session.verdict === "fraud") return verified;
   return {
     ...verified,

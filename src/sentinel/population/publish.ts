@@ -1,40 +1,45 @@
 /**
- * Counts the confirmed sessions of each tenant together, by the clock, and publishes the counts to KV,
- * where assessments read them. What one run does not get to the next does.
+ * The scheduled job that counts each tenant's confirmed sessions and writes the counts to KV, where
+ * assessments read them. A tenant that one run does not reach comes first in the next one.
  */
 import type { Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { causeOf, log } from "../../log.ts";
-import { PopulationCount } from "./population.ts";
+import { PopulationCounter } from "./population.ts";
 import { populationKey } from "./read.ts";
-import { confirmedSessions, dueTenants, savePopulation } from "./store.ts";
+import { listConfirmedSessions, findDueTenants, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Habits of a quarter; what is older is on its way out. */
-const countedMs = 90 * dayMs;
+/** Sessions of a quarter count; older habits have changed by then. */
+const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
-/** Of one run: it has half a minute on the CPU. */
+/** Bounds of one run, which has half a minute of CPU time. */
 const maxTenants = 100;
 const maxSessionsInRun = 100_000;
-/** What nobody counts anew any more is not kept for ever. */
+/** The counts of a tenant that is no longer counted expire. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
 
 /** @returns sessions that were read. Never throws: what fails is logged, and others go on. */
 async function publish(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
   try {
-    return await countAndPut(env, db, tenantId, now);
+    return await countAndStore(env, db, tenantId, now);
   } catch (error) {
     log("error", "population_failed", { tenant_id: tenantId, cause: causeOf(error) });
     return 0;
   }
 }
 
-async function countAndPut(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
-  const count = new PopulationCount();
+async function countAndStore(
+  env: Env,
+  db: Database,
+  tenantId: string,
+  now: number,
+): Promise<number> {
+  const count = new PopulationCounter();
   let read = 0;
   let below: string | null = null;
   do {
-    const page = await confirmedSessions(db, tenantId, now - countedMs, below);
+    const page = await listConfirmedSessions(db, tenantId, now - maxSessionAgeMs, below);
     for (const session of page.sessions) count.add(session);
     read += page.sessions.length;
     ({ below } = page);
@@ -42,7 +47,7 @@ async function countAndPut(env: Env, db: Database, tenantId: string, now: number
   const key = populationKey(tenantId);
   if (count.logins === 0) await env.IP_REPUTATION.delete(key);
   else {
-    const text = JSON.stringify(count.population(now));
+    const text = JSON.stringify(count.toPopulation(now));
     await env.IP_REPUTATION.put(key, text, { expirationTtl: expiresAfterSeconds });
   }
   await savePopulation(db, { tenantId, builtAt: now, logins: count.logins });
@@ -54,7 +59,7 @@ export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
   for (const db of listDatabasesInTurn(env, now)) {
     try {
-      for (const tenantId of await dueTenants(db, now, maxTenants)) {
+      for (const tenantId of await findDueTenants(db, now, maxTenants)) {
         if (read >= maxSessionsInRun) return;
         read += await publish(env, db, tenantId, now);
       }

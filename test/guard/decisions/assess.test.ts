@@ -5,7 +5,7 @@ import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../../src/sentinel/assessments/surroundings.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
   calm,
@@ -267,7 +267,7 @@ test("an assessment holds all that its score is made from", () => {
     surroundings: { context: stranger },
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
-  expect(reasonsFor(stored, record.policy.signalsOff)).toEqual(record.reasons);
+  expect(findReasons(stored, record.policy.signalsOff)).toEqual(record.reasons);
   expect(digestCanonicalJson(stored)).toBe(record.evidenceDigest);
 });
 

@@ -1,12 +1,12 @@
 /**
- * The real networks, from the npm packages `@ip-location-db/asn` (CC BY 4.0) and `asn-country` (CC0):
- * fetched when they are asked for, kept in the folder for caches, never part of the project.
+ * Loads the real networks from the npm packages `@ip-location-db/asn` (CC BY 4.0) and `asn-country` (CC0).
+ * They are downloaded on first use into a cache folder and are not part of the project.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type NetworkTable, providersOf } from "./networks.ts";
+import { type NetworkTable, collectProviders } from "./networks.ts";
 
 const version = "2.3.2026061719";
 const root = join(import.meta.dirname, "..", "..", "..");
@@ -25,8 +25,8 @@ const tableSchema = z.object({
   ),
 });
 
-/** Lines of a file in a package, `start,end,rest`. */
-function lines(name: "asn" | "asn-country"): string[][] {
+/** Reads the lines of a file in a package: `start,end,third,rest`. */
+function readLines(name: "asn" | "asn-country"): string[][] {
   const archive = join(cache, `ip-location-db-${name}-${version}.tgz`);
   if (!existsSync(archive)) {
     const wanted = `@ip-location-db/${name}@${version}`;
@@ -45,23 +45,23 @@ function lines(name: "asn" | "asn-country"): string[][] {
     });
 }
 
-function built(): NetworkTable {
-  const asns = lines("asn").map(([start, end, asn, name = ""]) => {
+function buildTable(): NetworkTable {
+  const asns = readLines("asn").map(([start, end, asn, name = ""]) => {
     return { start: Number(start), end: Number(end), asn: Number(asn), name };
   });
-  const countries = lines("asn-country").map(([start, end, country = ""]) => {
+  const countries = readLines("asn-country").map(([start, end, country = ""]) => {
     return { start: Number(start), end: Number(end), country };
   });
   const source = `@ip-location-db/asn and asn-country ${version}, IPv4`;
-  return { source, providers: providersOf(asns, countries) };
+  return { source, providers: collectProviders(asns, countries) };
 }
 
-/** @throws Error where a package cannot be had */
-export function realNetworks(): NetworkTable {
+/** @throws Error where a package cannot be downloaded */
+export function loadRealNetworks(): NetworkTable {
   mkdirSync(cache, { recursive: true });
   const file = join(cache, `providers-${version}.json`);
   if (existsSync(file)) return tableSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-  const table = built();
+  const table = buildTable();
   writeFileSync(`${file}.new`, JSON.stringify(table));
   renameSync(`${file}.new`, file);
   return table;

@@ -1,20 +1,20 @@
 /**
- * What is kept of each feed: where it came from, and how its last fetch went. One list in KV says
- * which ranges of each feed the data set in force was made of.
+ * The record of each feed: its source, its content's digest and the result of its last fetch. One list in KV
+ * has the records of all feeds; it names the ranges that the data set in force was built from.
  */
 import { z } from "zod";
-import { networkKinds } from "../network/facts.ts";
-import { keyPrefix } from "../network/shard.ts";
+import { networkKinds } from "../network/network-facts.ts";
+import { networkKeyPrefix } from "../network/shard.ts";
 
-export const feedListKey = `${keyPrefix}feeds`;
+export const feedListKey = `${networkKeyPrefix}feeds`;
 
-/** Kinds of network, and the two tables of geography. */
+/** The kinds of network, and the two tables of geography. */
 export const feedKinds = [...networkKinds, "asn", "country"] as const;
 
 export const feedRecordSchema = z.object({
   name: z.string(),
   kind: z.enum(feedKinds),
-  /** An address, or the name of a file without its folders: the rest is nobody's business. */
+  /** A URL, or the name of an imported file without its folders, which could identify a person. */
   source: z.string(),
   licence: z.string().nullable(),
   format: z.string().nullable(),
@@ -23,10 +23,10 @@ export const feedRecordSchema = z.object({
   skippedLines: z.int().min(0),
   /** SHA-256 of the text, hex. */
   sha256: z.string(),
-  /** Digest under which its ranges are kept (see value.ts); null: they are not, as of geography. */
+  /** The digest in the key of its ranges (see feed-value.ts); null: they are not stored, as for geography. */
   value: z.string().nullable(),
   etag: z.string().nullable(),
-  /** Unix ms: when it was fetched last, and when it changed last; 0: it never was. */
+  /** When it was last fetched, and when it last changed, Unix ms; 0: never. */
   fetchedAt: z.int(),
   changedAt: z.int(),
   lastError: z.object({ at: z.int(), reason: z.string() }).nullable(),
@@ -34,7 +34,7 @@ export const feedRecordSchema = z.object({
 export type FeedRecord = Readonly<z.infer<typeof feedRecordSchema>>;
 
 const feedListSchema = z.object({
-  /** When the data set was put in force, Unix ms; it is also the version of it. */
+  /** When the data set was put in force, Unix ms. It also serves as the version of the list. */
   builtAt: z.int(),
   feeds: z.array(feedRecordSchema),
 });
@@ -44,7 +44,7 @@ export function serializeFeedList(list: FeedList): string {
   return JSON.stringify(list);
 }
 
-/** Undefined where the text is no list. Never throws. */
+/** Undefined where the text is not a list of feeds. Never throws. */
 export function parseFeedList(text: string): FeedList | undefined {
   try {
     return feedListSchema.parse(JSON.parse(text));
@@ -53,8 +53,8 @@ export function parseFeedList(text: string): FeedList | undefined {
   }
 }
 
-/** A feed of which nothing is in force; listed so that the error of its first fetch is seen. */
-export function neverFetched(
+/** The record of a feed that is not in force. It is listed to show the error of its first fetch. */
+export function emptyRecordOf(
   feed: Pick<FeedRecord, "name" | "kind" | "source" | "licence" | "format">,
 ): FeedRecord {
   return {
@@ -74,13 +74,13 @@ export function neverFetched(
   };
 }
 
-/** @param now Unix ms */
-export function withError(record: FeedRecord, reason: string, now: number): FeedRecord {
+/** The record with an error of now. @param now Unix ms */
+export function addError(record: FeedRecord, reason: string, now: number): FeedRecord {
   return { ...record, lastError: { at: now, reason } };
 }
 
-/** The records, with those of the same name replaced and new ones added. */
-export function withRecords(
+/** The records and the newer ones, which replace those of the same name. */
+export function mergeRecords(
   records: readonly FeedRecord[],
   newer: readonly FeedRecord[],
 ): FeedRecord[] {

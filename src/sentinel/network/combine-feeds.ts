@@ -1,13 +1,14 @@
 /**
- * From feeds to flags (pure). Feeds overlap each other and themselves; a sweep over all range ends
- * gives disjoint segments, each with the kinds of every feed that covers it and a threat grade.
+ * Combines feeds into flags (pure). The ranges of feeds overlap each other and themselves. A sweep over the
+ * ends of all ranges gives disjoint segments, each with the kinds of all feeds that cover it and a threat
+ * grade.
  *
- * Grade: every "threat" feed that covers an address adds the number of blacklists it reports for
- * it (1 where it reports none), and the sum saturates at 15. Inside one feed the largest number
- * counts, because a feed that repeats itself is not a second source.
+ * The grade: each "threat" feed that covers an address adds the number of blacklists that it reports (1 if it
+ * reports none), and the sum is at most 15. Within one feed the largest number counts, because a repeated
+ * entry is not a second source.
  */
 import type { Family } from "./address.ts";
-import { encodeFlags, maxThreatGrade, type NetworkKind } from "./facts.ts";
+import { encodeFlags, maxThreatGrade, type NetworkKind } from "./network-facts.ts";
 import type { FeedRanges } from "./ranges.ts";
 
 export interface Feed {
@@ -15,20 +16,20 @@ export interface Feed {
   readonly ranges: FeedRanges;
 }
 
-/** From here to the start of the next one an address is of these kinds. */
+/** Addresses from here to the start of the next segment have these flags. */
 export interface FlagSegment {
   readonly start: bigint;
   readonly flags: number;
 }
 
 /**
- * Disjoint segments over the whole address space, ascending from position 0, each to the start
- * of the next; neighbours differ.
+ * Disjoint segments over the whole address space, ascending from position 0. Each ends at the start of the
+ * next one and has other flags.
  */
-export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegment[] {
-  const events = rangeEnds(family, feeds);
+export function combineFeeds(family: Family, feeds: readonly Feed[]): FlagSegment[] {
+  const events = collectRangeEnds(family, feeds);
   const { high, low, feed, count } = events;
-  const order = sortedByPosition(high, low);
+  const order = sortByPosition(high, low);
   const coverage = new Coverage(feeds);
   const segments: FlagSegment[] = [{ start: 0n, flags: 0 }];
   let current = 0;
@@ -39,7 +40,7 @@ export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegmen
     const samePosition =
       next !== undefined && high[next] === high[event] && low[next] === low[event];
     if (samePosition) continue;
-    const flags = coverage.flags();
+    const flags = coverage.encodeFlags();
     if (flags === current) continue;
     current = flags;
     const start = (BigInt(high[event] ?? 0) << 32n) | BigInt(low[event] ?? 0);
@@ -49,8 +50,8 @@ export function flagSegments(family: Family, feeds: readonly Feed[]): FlagSegmen
   return segments;
 }
 
-/** Where ranges open (count above 0) and where the address after them closes (below 0). */
-function rangeEnds(family: Family, feeds: readonly Feed[]) {
+/** The positions where ranges begin (count above 0), and those after their ends (count below 0). */
+function collectRangeEnds(family: Family, feeds: readonly Feed[]) {
   const total = feeds.reduce((sum, { ranges }) => sum + ranges.byFamily[family].length, 0) * 2;
   const high = new Uint32Array(total);
   const low = new Uint32Array(total);
@@ -69,7 +70,7 @@ function rangeEnds(family: Family, feeds: readonly Feed[]) {
       feed[used] = feedIndex;
       count[used] = sources;
       used += 1;
-      // A range up to the last address of all never closes.
+      // A range that includes the very last address has no position after its end.
       if (lastLow === 0xffff_ffff && lastHigh === topHigh) continue;
       high[used] = lastLow === 0xffff_ffff ? lastHigh + 1 : lastHigh;
       low[used] = lastLow === 0xffff_ffff ? 0 : lastLow + 1;
@@ -81,18 +82,18 @@ function rangeEnds(family: Family, feeds: readonly Feed[]) {
   return { high: high.subarray(0, used), low: low.subarray(0, used), feed, count };
 }
 
-function sortedByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
+function sortByPosition(high: Uint32Array, low: Uint32Array): Uint32Array {
   const order = new Uint32Array(high.length);
   for (let index = 0; index < order.length; index += 1) order[index] = index;
   return order.sort((a, b) => (high[a] ?? 0) - (high[b] ?? 0) || (low[a] ?? 0) - (low[b] ?? 0));
 }
 
-/** Which feeds cover the position of the sweep, kept up to date range by range. */
+/** The feeds that cover the current position of the sweep. */
 class Coverage {
   private readonly kinds: readonly NetworkKind[];
-  /** Open ranges per feed and count; a feed's row is maxThreatGrade + 1 wide. */
+  /** The number of open ranges by feed and count. The row of a feed has maxThreatGrade + 1 cells. */
   private readonly open: Uint32Array;
-  /** Largest count among the open ranges of each feed, 0 when none is open. */
+  /** The largest count among the open ranges of each feed; 0 where none is open. */
   private readonly largest: Uint8Array;
 
   constructor(feeds: readonly Feed[]) {
@@ -101,7 +102,7 @@ class Coverage {
     this.largest = new Uint8Array(feeds.length);
   }
 
-  /** A range of the feed with the given count opens, or closes when the count is negative. */
+  /** Opens a range of the feed with this count, or closes one where the count is negative. */
   change(feed: number, signedCount: number): void {
     const row = feed * (maxThreatGrade + 1);
     const count = Math.abs(signedCount);
@@ -112,7 +113,7 @@ class Coverage {
     this.largest[feed] = largest;
   }
 
-  flags(): number {
+  encodeFlags(): number {
     const covering = new Set<NetworkKind>();
     let grade = 0;
     for (const [feed, kind] of this.kinds.entries()) {

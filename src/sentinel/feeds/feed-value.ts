@@ -1,6 +1,6 @@
 /**
- * The ranges of one feed as a value of KV, so that a refresh of another feed can lay all of them over
- * each other again. Little-endian:
+ * The ranges of one feed as a KV value. A refresh of another feed reads them to combine all feeds again.
+ * Little-endian:
  *
  *   header, 20 bytes: magic u32 · format version u32 · IPv4 ranges u32 · IPv6 ranges u32 ·
  *                     CRC-32 of all that follows
@@ -12,7 +12,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
 import type { Family } from "../network/address.ts";
 import { FeedRanges } from "../network/ranges.ts";
-import { digestBytes, keyPrefix } from "../network/shard.ts";
+import { digestBytes, networkKeyPrefix } from "../network/shard.ts";
 
 /** "EIPF" */
 const magic = 0x45495046;
@@ -20,7 +20,7 @@ const format = 1;
 const headerBytes = 20;
 const rangeBytes: Readonly<Record<Family, number>> = { 4: 9, 6: 17 };
 
-export const feedValuePrefix = `${keyPrefix}feed/`;
+export const feedValuePrefix = `${networkKeyPrefix}feed/`;
 
 export function feedValueKey(name: string, digest: string): string {
   return `${feedValuePrefix}${name}/${digest}`;
@@ -28,7 +28,7 @@ export function feedValueKey(name: string, digest: string): string {
 
 export interface FeedValue {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of the ranges: the key ends in it, so that a value never changes under its key. */
+  /** Digest of the ranges, hex. The key ends in it, so the value of a key never changes. */
   readonly digest: string;
 }
 
@@ -45,8 +45,9 @@ export function encodeFeedValue({ byFamily }: FeedRanges): FeedValue {
   for (const family of [4, 6] as const) {
     const columns = byFamily[family];
     const { firstHigh, firstLow, lastHigh, lastLow, count, length } = columns;
-    const words = family === 4 ? [firstLow, lastLow] : [firstHigh, firstLow, lastHigh, lastLow];
-    for (const column of words) {
+    const columnsOfWords =
+      family === 4 ? [firstLow, lastLow] : [firstHigh, firstLow, lastHigh, lastLow];
+    for (const column of columnsOfWords) {
       for (let row = 0; row < length; row += 1, at += 4) view.setUint32(at, column[row] ?? 0, true);
     }
     bytes.set(count.subarray(0, length), at);
@@ -57,7 +58,7 @@ export function encodeFeedValue({ byFamily }: FeedRanges): FeedValue {
   return { bytes, digest: bytesToHex(sha256(body).subarray(0, digestBytes)) };
 }
 
-/** Undefined where the bytes are not a whole value. Never throws. */
+/** Undefined where the bytes are damaged or incomplete. Never throws. */
 export function decodeFeedValue(bytes: Uint8Array): FeedRanges | undefined {
   if (bytes.byteLength < headerBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,4 +1,4 @@
-/** Real agents with their shares, from the package `user-agents` (BSD-2-Clause). */
+/** Loads real agents with their shares from the package `user-agents` (BSD-2-Clause). */
 import UserAgent from "user-agents";
 import { type AgentTable, deviceKinds, type KnownAgent } from "./agents.ts";
 
@@ -6,8 +6,8 @@ import { type AgentTable, deviceKinds, type KnownAgent } from "./agents.ts";
 const at = Date.UTC(2026, 8, 22);
 
 /**
- * The package sees scrapers too, which dress as phones of long ago with versions drawn at random. A
- * Chrome that missed fifty updates is one of them.
+ * The package includes scrapers, which imitate old phones with random versions. A Chrome that is fifty
+ * releases old is one of them.
  */
 const oldestChrome = 100;
 
@@ -21,7 +21,7 @@ function deviceOf(text: string): KnownAgent["device"] {
   return /Mobile|iPhone|Android/.test(text) ? "mobile" : "desktop";
 }
 
-export function realAgents(): AgentTable {
+export function loadRealAgents(): AgentTable {
   const weights = new Map<string, number>();
   for (const { userAgent, weight } of UserAgent.top()) {
     if (isDisguise(userAgent)) continue;

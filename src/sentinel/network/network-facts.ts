@@ -1,11 +1,11 @@
 /**
- * What is known about the network an address belongs to, and its 16 bits in a record:
- * bits 0 to 11 are kinds of network (three of them still free), bits 12 to 15 the threat grade.
+ * The facts about the network of an address, and their 16 flag bits in a record: bits 0 to 11 are kinds of
+ * network (three of them are free), bits 12 to 15 the threat grade.
  */
 
 /**
- * Kinds of network in the order of their bits. Stored data depends on the order: append only,
- * or raise the format version.
+ * The kinds of network, in the order of their bits. Stored data depends on this order: only append, or raise
+ * the format version.
  */
 export const networkKinds = [
   "hosting",
@@ -22,19 +22,17 @@ export const networkKinds = [
 export type NetworkKind = (typeof networkKinds)[number];
 
 export interface NetworkFacts {
-  /** In the order of networkKinds; "threat" is among them exactly when threatGrade is not 0. */
+  /** In the order of networkKinds. "threat" is included exactly when threatGrade is not 0. */
   readonly kinds: readonly NetworkKind[];
-  /** Number of threat lists that name the address, 0 to 15; 15 means 15 or more. */
+  /** The number of threat lists that name the address, 0 to 15; 15 means 15 or more. */
   readonly threatGrade: number;
-  /** Autonomous system number, undefined while no import knows it. */
+  /** Autonomous system number; undefined: not known. */
   readonly asn: number | undefined;
-  /** ISO 3166-1 alpha-2 in capitals, undefined while no import knows it. */
+  /** ISO 3166-1 alpha-2 in capitals; undefined: not known. */
   readonly country: string | undefined;
 }
 
-/**
- * Kinds whose lists change within hours: they are in one value of their own, not in the shards.
- */
+/** Kinds whose lists change within hours. They are stored in the table of threats, not in shards. */
 const fastKinds: readonly NetworkKind[] = ["tor", "scanner", "threat"];
 
 export function isFast(kind: NetworkKind): boolean {
@@ -54,7 +52,7 @@ function kindBit(kind: NetworkKind): number {
   return networkKinds.indexOf(kind);
 }
 
-/** 16 flag bits. The "threat" bit follows the grade; a grade above 15 is stored as 15. */
+/** The 16 flag bits. The "threat" bit follows from the grade; a grade above 15 is stored as 15. */
 export function encodeFlags(kinds: Iterable<NetworkKind>, threatGrade: number): number {
   const grade = Math.min(maxThreatGrade, Math.max(0, Math.trunc(threatGrade)));
   let bits = grade > 0 ? 1 << kindBit("threat") : 0;
@@ -64,13 +62,13 @@ export function encodeFlags(kinds: Iterable<NetworkKind>, threatGrade: number): 
   return bits | (grade << gradeShift);
 }
 
-/** Two capital letters as 16 bits; 0, which means unknown, for anything else. */
+/** Two capital letters as 16 bits; 0 (unknown) for any other text. */
 export function encodeCountry(country: string | undefined): number {
   if (country === undefined || !/^[A-Z]{2}$/.test(country)) return 0;
   return (country.charCodeAt(0) << 8) | country.charCodeAt(1);
 }
 
-/** The facts of one record, or undefined when the record says nothing. */
+/** The facts of one record; undefined where it has none. */
 export function decodeFacts(asn: number, country: number, flags: number): NetworkFacts | undefined {
   if (asn === 0 && country === 0 && flags === 0) return undefined;
   return {
