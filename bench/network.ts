@@ -16,13 +16,13 @@ import {
 } from "../scripts/support/sentinel-geography.ts";
 import { openLocalStore } from "../scripts/support/sentinel-store.ts";
 import { Random } from "./sentinel/random.ts";
-import { sample, wordsOfAll } from "./support/network-addresses.ts";
-import { check, remembering, timeLookups } from "./support/network-lookups.ts";
-import { type NetworkFigures, networkReport } from "./support/network-report.ts";
+import { drawAddresses, halvesOfAll } from "./support/network-addresses.ts";
+import { compareLookups, cacheReads, timeLookups } from "./support/network-lookups.ts";
+import { type NetworkFigures, renderNetworkReport } from "./support/network-report.ts";
 import { scan } from "./support/network-scan.ts";
 import {
   type FeedFile,
-  feedsIn,
+  findFeeds,
   readFeedFile,
   readTableFiles,
   type Source,
@@ -98,18 +98,18 @@ async function checkLookups(plan: Plan, folder: string) {
   const numbers = new Random(`network/${plan.seed}`);
   const random = () => numbers.next();
   const samples = ([4, 6] as const).map((family) => {
-    const texts = sample(family, sources, plan.addresses / 2, random);
+    const texts = drawAddresses(family, sources, plan.addresses / 2, random);
     progress(`${texts.length} IPv${family} addresses: every row for each of them`);
-    return { texts, expected: scan(family, sources, wordsOfAll(texts)) };
+    return { texts, expected: scan(family, sources, halvesOfAll(texts)) };
   });
   const texts = samples.flatMap((one) => one.texts);
   const expected = samples.flatMap((one) => one.expected);
   const local = await openLocalStore(folder);
   try {
-    const kv = remembering(local.namespace);
+    const kv = cacheReads(local.namespace);
     const now = Date.now();
     progress("looking them up");
-    const checked = await check(kv.store, texts, expected, now, progress);
+    const checked = await compareLookups(kv.store, texts, expected, now, progress);
     return { checked, lookup: await timeLookups(kv, texts, now) };
   } finally {
     await local.close();
@@ -146,7 +146,7 @@ function feedsOf(folder: string | undefined): readonly FeedFile[] {
     progress(`${folder} is not there: geography alone`);
     return [];
   }
-  const { feeds, unknown } = feedsIn(folder);
+  const { feeds, unknown } = findFeeds(folder);
   for (const path of unknown) progress(`${path}: no list of the catalogue, left out`);
   if (feeds.length === 0) progress(`no lists in ${folder}: geography alone`);
   return feeds;
@@ -182,7 +182,7 @@ async function main(): Promise<number> {
     rmSync(folder, { recursive: true, force: true });
   }
   process.stdout.write(
-    options.json ? `${JSON.stringify(figures, null, 2)}\n` : networkReport(figures),
+    options.json ? `${JSON.stringify(figures, null, 2)}\n` : renderNetworkReport(figures),
   );
   return figures.every(({ checked }) => checked.differences === 0) ? 0 : 1;
 }

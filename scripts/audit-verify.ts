@@ -54,7 +54,7 @@ function uncovered({ leaves, newest }: Verdict): number {
 }
 
 function sealedAt({ head }: Checkpoint): string {
-  return new Date(head.sealedAt).toISOString();
+  return new Date(head.signedAt).toISOString();
 }
 
 function asJson(verdict: Verdict): string {

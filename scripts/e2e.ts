@@ -1,23 +1,24 @@
 /**
- * `npm run e2e`: the README's first five minutes, run as they stand against the real service, with
- * a restart half-way. See test/e2e for its parts.
+ * `npm run e2e` runs the commands of README.md and docs/tutorial.md against the real service, line by
+ * line, and compares the answers with those that the documents show. Its parts are in test/e2e.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { differences } from "../test/e2e/compare.ts";
+import { findDifferences } from "../test/e2e/compare.ts";
+import { readItems, type Step } from "../test/e2e/document.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
-import { itemsOf, type Step } from "../test/e2e/readme.ts";
+import { copyProject, type ProjectCopy } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { Shell } from "../test/e2e/shell.ts";
-import { makeWorkplace, type Workplace } from "../test/e2e/workplace.ts";
 import { runScript } from "./support/failure.ts";
 import { whenNpmEnds } from "./support/parent.ts";
 import { freePort, isPortFree } from "./support/port.ts";
 
 const root = join(import.meta.dirname, "..");
-const section = "The first five minutes";
+/** The section of README.md with commands. Of the tutorial all commands run. */
+const readmeSection = "Four calls";
 const timeLimitMs = 240_000;
 /** Audit events of verifications and assessments arrive a moment after the answer. */
 const eventuallyMs = 5_000;
@@ -54,14 +55,14 @@ function aStep(title: string, commands: string, answer: string): Step {
 
 class Check {
   readonly #report: Report;
-  readonly #place: Workplace;
+  readonly #place: ProjectCopy;
   readonly #port: number;
   readonly #shell: Shell;
   readonly #started: ProcessGroup[] = [];
   #service: ProcessGroup | undefined;
   #isClosed = false;
 
-  constructor(report: Report, place: Workplace, port: number) {
+  constructor(report: Report, place: ProjectCopy, port: number) {
     this.#report = report;
     this.#place = place;
     this.#port = port;
@@ -69,8 +70,10 @@ class Check {
   }
 
   async run(): Promise<void> {
-    const readme = readFileSync(join(this.#place.project, "README.md"), "utf8");
-    const items = itemsOf(readme, section);
+    const items = [
+      ...readItems(this.#read("README.md"), readmeSection),
+      ...readItems(this.#read("docs/tutorial.md")),
+    ];
     if (!(await this.#start("npm run dev on a fresh clone"))) return;
     this.#checkSecretFiles();
     await this.#checkPortInUse();
@@ -147,7 +150,11 @@ class Check {
   }
 
   #demoFile(): string {
-    return readFileSync(join(this.#place.project, ".dev", "demo.env"), "utf8");
+    return this.#read(".dev/demo.env");
+  }
+
+  #read(path: string): string {
+    return readFileSync(join(this.#place.project, path), "utf8");
   }
 
   #dev(): ProcessGroup {
@@ -204,7 +211,7 @@ class Check {
         this.#report.add(title, [`a command failed: ${output}${errors}`]);
         return;
       }
-      const problems = answer === undefined ? [] : differences(answer, output);
+      const problems = answer === undefined ? [] : findDifferences(answer, output);
       if (problems.length === 0 || Date.now() > until) {
         if (problems.length > 0 && errors !== "") problems.push(errors);
         this.#report.add(title, problems);
@@ -225,10 +232,10 @@ async function main(): Promise<number> {
   const report = new Report();
   const missing = missingTools();
   if (missing.length > 0) {
-    report.add("the tools of the README are installed", missing);
+    report.add("the tools of the documents are installed", missing);
     return report.finish();
   }
-  const place = makeWorkplace(root);
+  const place = copyProject(root);
   const check = new Check(report, place, await freePort());
   const ended = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

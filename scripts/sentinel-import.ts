@@ -3,11 +3,11 @@
  * it into KV, local or remote. See `--help` and docs/sentinel-data.md.
  */
 import { type DataSet, type Published, putInForce } from "../src/sentinel/feeds/data-set.ts";
-import type { FeedRecord } from "../src/sentinel/feeds/record.ts";
+import type { FeedRecord } from "../src/sentinel/feeds/feed-record.ts";
 import { type BuiltShard, buildShards } from "../src/sentinel/network/build.ts";
-import { encodeCurrent } from "../src/sentinel/network/current.ts";
-import { isFast } from "../src/sentinel/network/facts.ts";
-import { buildThreats } from "../src/sentinel/network/threats.ts";
+import { encodeCurrent } from "../src/sentinel/network/current-data-set.ts";
+import { isFast } from "../src/sentinel/network/network-facts.ts";
+import { buildThreatTable } from "../src/sentinel/network/threats.ts";
 import { runScript } from "./support/failure.ts";
 import { type ReadFeed, readFeed } from "./support/sentinel-feeds.ts";
 import { asText, figuresOf, type ImportFigures } from "./support/sentinel-figures.ts";
@@ -39,7 +39,7 @@ async function prepare(
   const records = [...read.map(({ record }) => record), ...tables];
   const dataSet = {
     shards,
-    current: encodeCurrent({ builtAt: now, threatsAt }, shards, buildThreats(feeds)),
+    current: encodeCurrent({ builtAt: now, threatsAt }, shards, buildThreatTable(feeds)),
     feedValues: read.map(({ record, value }) => ({ name: record.name, ...value })),
     list: { builtAt: now, feeds: records },
   };

@@ -14,7 +14,7 @@ import { settingsRoutes } from "./api/settings.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { identityRoutes } from "./api/users.ts";
-import { newId } from "./crypto/id.ts";
+import { createId } from "./crypto/id.ts";
 import { requireConfiguration } from "./http/configuration.ts";
 import { onError, onNotFound, refuseOtherMethods } from "./http/error-response.ts";
 import type { AppEnv } from "./http/request-context.ts";
@@ -44,7 +44,7 @@ export function createApp(): Hono<AppEnv> {
   app.onError(onError);
   app.notFound(onNotFound);
   app.use(async (c, next) => {
-    c.set("requestId", newId(Date.now()));
+    c.set("requestId", createId(Date.now()));
     await next();
   });
   app.use(requireConfiguration(livenessPath));

@@ -1,6 +1,6 @@
 /** Scheduled deletion of expired assessments, tombstones and request keys. */
 import type { Database } from "./db/client.ts";
-import { allDatabases, controlDb } from "./db/shards.ts";
+import { listDatabases, controlDb } from "./db/shards.ts";
 import { purgeRequests } from "./idempotency/store.ts";
 import { purgeTombstones } from "./identity/store.ts";
 import { runJob } from "./job.ts";
@@ -12,7 +12,7 @@ type Purge = (db: Database, now: number) => Promise<void>;
 export async function deleteExpired(env: Env, now: number): Promise<void> {
   const run = (source: string, db: Database, purge: Purge) =>
     runJob("tidy_up_failed", () => purge(db, now), { source });
-  for (const db of allDatabases(env)) {
+  for (const db of listDatabases(env)) {
     await run("assessments", db, purgeAssessments);
     await run("tombstones", db, purgeTombstones);
   }

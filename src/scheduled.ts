@@ -4,7 +4,7 @@
  */
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
-import { archiveTrails } from "./audit/tree/archive.ts";
+import { archiveLogs } from "./audit/tree/archive.ts";
 import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
@@ -13,8 +13,8 @@ import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
 import { publishPopulations } from "./sentinel/population/publish.ts";
-import { retentionDaysOf } from "./tenancy/retention.ts";
-import { registerAllEnds } from "./tenancy/token-end.ts";
+import { findRetentionDays } from "./tenancy/find-retention.ts";
+import { registerAllTokenEnds } from "./tenancy/token-register-client.ts";
 
 /** The triggers in wrangler.toml. */
 const everyMinuteCron = "* * * * *";
@@ -46,13 +46,13 @@ export async function onSchedule(env: Env, cron: string, now: number): Promise<v
     case everyMinuteCron:
       await Promise.all([
         integrateAndWitness(env),
-        registerAllEnds(env),
+        registerAllTokenEnds(env),
         workAcrossDatabases(env, now),
       ]);
       break;
     case housekeepingCron:
       await deleteExpired(env, now);
-      await archiveTrails(env, now, retentionDaysOf);
+      await archiveLogs(env, now, findRetentionDays);
       break;
     case dataCron:
       await refreshFeeds(env, now);

@@ -82,7 +82,10 @@ describe("A tenant that is made", () => {
     const { status, body } = await make({ jurisdiction: "eu" });
     expect([status, body.code]).toEqual([400, "invalid_request"]);
     expect(body.issues).toEqual([
-      { path: "tenant.jurisdiction", message: expect.stringContaining("cannot be had here") },
+      {
+        path: "tenant.jurisdiction",
+        message: expect.stringContaining("is not supported by this runtime"),
+      },
     ]);
     expect(await tenantsInD1()).toBe(before);
   });

@@ -1,11 +1,11 @@
 /** Network data as it is in use, so that an assessment reads and searches a shard. */
 import { buildShards, noGeography } from "../../src/sentinel/network/build.ts";
-import { currentKey, encodeCurrent } from "../../src/sentinel/network/current.ts";
-import type { Feed } from "../../src/sentinel/network/flag-segments.ts";
+import { currentKey, encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
+import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
 import { parseNetwork } from "../../src/sentinel/network/address.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
-import { shardKey } from "../../src/sentinel/network/shard.ts";
-import { buildThreats } from "../../src/sentinel/network/threats.ts";
+import { shardKeyOf } from "../../src/sentinel/network/shard.ts";
+import { buildThreatTable } from "../../src/sentinel/network/threats.ts";
 
 /** Ranges of the shard: with those between them about as many as the mean shard has (docs/sentinel-data.md). */
 const ranges = 100;
@@ -27,10 +27,10 @@ export async function importNetwork(kv: KVNamespace, now: number): Promise<numbe
   const shards = buildShards(feeds, noGeography);
   let bytes = 0;
   for (const shard of shards) {
-    await kv.put(shardKey(shard, shard.digest), shard.bytes);
+    await kv.put(shardKeyOf(shard, shard.digest), shard.bytes);
     bytes += shard.bytes.byteLength;
   }
   const times = { builtAt: now, threatsAt: 0 };
-  await kv.put(currentKey, encodeCurrent(times, shards, buildThreats(feeds)));
+  await kv.put(currentKey, encodeCurrent(times, shards, buildThreatTable(feeds)));
   return bytes;
 }

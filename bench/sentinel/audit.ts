@@ -1,28 +1,29 @@
 /**
- * Whether attacks betray themselves by something that has nothing to do with the user (pure): a model
- * that knows how often each trait comes with attacks and with real logins of the validation period
- * (naive Bayes), asked about the test period. Nothing to see is an area of 0.5.
+ * Whether attacks can be recognised without any knowledge of the user (pure). A naive Bayes model counts how
+ * often each trait occurs in attacks and in real logins of the validation period, and scores those of the
+ * test period. If traits show nothing, the area under the ROC curve is 0.5.
  */
 import { aucOf } from "./metrics.ts";
 import { type Columns, type Kind, keyOf } from "./results.ts";
 import type { Protocol } from "./protocol.ts";
 import type { AuditName } from "./traits.ts";
 
-/** Logins a bin is thought to have had of both sides before any was counted. */
+/** Logins that each bin is assumed to have on both sides before any is counted. */
 const prior = 2;
 
-function countsOf(rows: readonly (readonly string[])[]): Map<string, number> {
+function countTraits(rows: readonly (readonly string[])[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const traits of rows) {
-    for (const [place, trait] of traits.entries()) {
-      const key = `${place}/${trait}`;
+    for (const [index, trait] of traits.entries()) {
+      const key = `${index}/${trait}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
   }
   return counts;
 }
 
-export function auditOf(
+/** The area under the ROC curve; undefined where a side is empty. */
+export function computeAudit(
   columns: Columns,
   protocol: Protocol,
   kind: Kind,
@@ -33,10 +34,10 @@ export function auditOf(
   const [knownReal, knownAttacks] = [traits("validation", "real"), traits("validation", kind)];
   const [real, attacks] = [traits("test", "real"), traits("test", kind)];
   if ([knownReal, knownAttacks, real, attacks].some((rows) => rows.length === 0)) return undefined;
-  const [inReal, inAttacks] = [countsOf(knownReal), countsOf(knownAttacks)];
+  const [inReal, inAttacks] = [countTraits(knownReal), countTraits(knownAttacks)];
   const score = (row: readonly string[]) =>
-    row.reduce((sum, trait, place) => {
-      const key = `${place}/${trait}`;
+    row.reduce((sum, trait, index) => {
+      const key = `${index}/${trait}`;
       const attackShare = ((inAttacks.get(key) ?? 0) + prior) / (knownAttacks.length + prior);
       const realShare = ((inReal.get(key) ?? 0) + prior) / (knownReal.length + prior);
       return sum + Math.log(attackShare / realShare);

@@ -1,4 +1,4 @@
-/** Identities that come from one address or /24 within ten minutes, as the logins themselves show. */
+/** Counts the identities from one address or /24 within ten minutes, as the prefix watch does. */
 import { prefixOf } from "./generator/networks.ts";
 import type { Visit } from "./generator/logins.ts";
 import type { Crowd } from "./login.ts";
@@ -14,8 +14,8 @@ export class CrowdWatch {
     this.#recent.set(prefix, [...others, visit]);
   }
 
-  /** The visit itself counts, whether it was added or not. */
-  at(visit: Visit): Crowd {
+  /** The identities around the visit. The visit itself counts, whether it was added or not. */
+  crowdOf(visit: Visit): Crowd {
     const recent = (this.#recent.get(prefixOf(visit.address)) ?? []).filter(
       ({ at }) => at > visit.at - windowMs && at <= visit.at,
     );

@@ -1,7 +1,7 @@
-/** A login as models see it, and what a model is. */
+/** A login as models see it, and the interface of a model. */
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
 
-/** Identities tried from the address and from its /24 in the ten minutes before, this one included. */
+/** Identities tried from the address and from its /24 in the last ten minutes, this one included. */
 export interface Crowd {
   readonly fromAddress: number;
   readonly fromPrefix: number;
@@ -21,18 +21,18 @@ export interface Login {
   readonly crowd: Crowd;
 }
 
-/** Sees one year of one seed in the order of time. */
+/** A model receives one year of one seed in the order of time. */
 export interface Model {
   readonly name: string;
-  /** A confirmed login of the user: may be learned from. */
+  /** Learns from a confirmed login of the user. */
   observe(login: Login): void;
-  /** How suspicious it is, by what was observed before; only the order matters. */
+  /** Scores a login, from what was observed before. A higher score is more suspicious. */
   score(login: Login): number;
-  /** Whether the model would challenge and deny it as it is set up, where it has such a set-up. */
+  /** The scores from which the model challenges and denies by default, if it has defaults. */
   readonly thresholds?: { readonly challenge: number; readonly deny: number };
 }
 
-/** The features of a login, each from fine to coarse. */
+/** The features of a login, from fine to coarse. */
 export const features = {
   network: ["address", "asn", "country"],
   agent: ["agent", "browser", "os", "device"],

@@ -1,21 +1,21 @@
 /**
- * How well scores tell attacks from real logins (pure). A login is challenged where its score is at or
- * above the threshold. Ties count as what they are: half for the area, together for a threshold.
+ * Measures how well scores separate attacks from real logins (pure). A login is challenged if its score is at
+ * or above the threshold. Ties count half for the area under the ROC curve, and together for a threshold.
  */
 import { Random } from "./random.ts";
 
-/** Scores of both sides with the users they belong to. */
+/** The scores of one side, real logins or attacks, with the users that they belong to. */
 export interface Side {
   readonly scores: readonly number[];
   readonly users: readonly number[];
 }
 
-function descending(scores: readonly number[]): number[] {
+function sortDescending(scores: readonly number[]): number[] {
   return scores.toSorted((left, right) => right - left);
 }
 
-/** Share of the sorted scores that are at or above the threshold. */
-function shareFrom(sorted: readonly number[], threshold: number): number {
+/** The share of the sorted scores that are at or above the threshold. */
+function computeShareFrom(sorted: readonly number[], threshold: number): number {
   let from = 0;
   let to = sorted.length;
   while (from < to) {
@@ -26,44 +26,48 @@ function shareFrom(sorted: readonly number[], threshold: number): number {
   return sorted.length === 0 ? Number.NaN : from / sorted.length;
 }
 
-export function shareAtOrAbove(scores: readonly number[], threshold: number): number {
-  return shareFrom(descending(scores), threshold);
+export function computeShareAtOrAbove(scores: readonly number[], threshold: number): number {
+  return computeShareFrom(sortDescending(scores), threshold);
 }
 
-/** The threshold at or above which at least this share of attacks lies. */
-export function thresholdCatching(attacks: readonly number[], share: number): number {
-  const sorted = descending(attacks);
+/** The highest threshold that catches at least this share of attacks. */
+export function findCatchingThreshold(attacks: readonly number[], share: number): number {
+  const sorted = sortDescending(attacks);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.POSITIVE_INFINITY;
 }
 
-/** The lowest score from which on at most this share of real logins is challenged. */
-export function thresholdSparing(real: readonly number[], share: number): number {
-  const sorted = descending(real);
+/** The lowest threshold that challenges at most this share of real logins. */
+export function findSparingThreshold(real: readonly number[], share: number): number {
+  const sorted = sortDescending(real);
   const spared = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
   return sorted.findLast((score) => score > spared) ?? Number.POSITIVE_INFINITY;
 }
 
-/** Share of attacks caught where at most this share of real logins is challenged. */
-export function recallAt(real: readonly number[], attacks: readonly number[], share: number) {
-  const sorted = descending(real);
+/** The share of attacks caught where at most this share of real logins is challenged. */
+export function computeRecall(real: readonly number[], attacks: readonly number[], share: number) {
+  const sorted = sortDescending(real);
   const first = sorted[Math.floor(share * sorted.length)] ?? Number.NEGATIVE_INFINITY;
   return attacks.filter((score) => score > first).length / attacks.length;
 }
 
-/** Share of real logins challenged where at least this share of attacks is caught. */
-export function challengedAt(real: readonly number[], attacks: readonly number[], share: number) {
-  return shareAtOrAbove(real, thresholdCatching(attacks, share));
+/** The share of real logins challenged where at least this share of attacks is caught. */
+export function computeChallenged(
+  real: readonly number[],
+  attacks: readonly number[],
+  share: number,
+) {
+  return computeShareAtOrAbove(real, findCatchingThreshold(attacks, share));
 }
 
 export interface RocPoint {
-  /** Shares of real logins and of attacks at or above some threshold. */
+  /** The shares of real logins and of attacks at or above one threshold. */
   readonly real: number;
   readonly attacks: number;
 }
 
-/** From (0, 0) to (1, 1), a point for each score that occurs. */
+/** The ROC curve from (0, 0) to (1, 1), with a point for each score that occurs. */
 export function rocOf(real: readonly number[], attacks: readonly number[]): RocPoint[] {
-  const [left, right] = [descending(real), descending(attacks)];
+  const [left, right] = [sortDescending(real), sortDescending(attacks)];
   const points: RocPoint[] = [{ real: 0, attacks: 0 }];
   let [seenReal, seenAttacks] = [0, 0];
   while (seenReal < left.length || seenAttacks < right.length) {
@@ -75,7 +79,7 @@ export function rocOf(real: readonly number[], attacks: readonly number[]): RocP
   return points;
 }
 
-/** Chance that an attack scores above a real login; a tie counts half. */
+/** The probability that an attack scores above a real login; a tie counts half. */
 export function aucOf(real: readonly number[], attacks: readonly number[]): number {
   const points = rocOf(real, attacks);
   return points.slice(1).reduce((area, point, index) => {
@@ -84,24 +88,24 @@ export function aucOf(real: readonly number[], attacks: readonly number[]): numb
   }, 0);
 }
 
-/** Scores of both sides in one order, for weighing them again and again. */
+/** The scores of both sides in one order, to be measured many times with different weights. */
 class Ranking {
   readonly #users: Int32Array;
   readonly #isAttack: Uint8Array;
-  /** Whether the next score is another one. */
+  /** Whether the next score differs. */
   readonly #endsTie: Uint8Array;
 
-  constructor(real: Side, attacks: Side, placeOf: ReadonlyMap<number, number>) {
+  constructor(real: Side, attacks: Side, indexOfUser: ReadonlyMap<number, number>) {
     const rows = [
       ...real.scores.map((score, index) => ({ score, user: real.users[index], attack: 0 })),
       ...attacks.scores.map((score, index) => ({ score, user: attacks.users[index], attack: 1 })),
     ].toSorted((left, right) => right.score - left.score);
-    this.#users = Int32Array.from(rows, ({ user }) => placeOf.get(user ?? 0) ?? 0);
+    this.#users = Int32Array.from(rows, ({ user }) => indexOfUser.get(user ?? 0) ?? 0);
     this.#isAttack = Uint8Array.from(rows, ({ attack }) => attack);
     this.#endsTie = Uint8Array.from(rows, ({ score }, i) => (rows[i + 1]?.score === score ? 0 : 1));
   }
 
-  /** Area, and share of attacks caught at this share of real logins, with users weighted. */
+  /** The area, and the share of attacks caught at this share of real logins, with weighted users. */
   measure(weights: Int32Array, spared: number): { auc: number; recall: number } {
     let [allReal, allAttacks] = [0, 0];
     for (let row = 0; row < this.#users.length; row += 1) {
@@ -126,23 +130,23 @@ class Ranking {
   }
 }
 
-/** Figures of one model under many drawings of the users. */
-export interface Drawings {
+/** The figures of one model for many resamples of the users. */
+export interface Resamples {
   readonly auc: readonly number[];
   readonly recall: readonly number[];
 }
 
-/** Draws the users anew, as many as there are, for all models alike (bootstrap by user). */
-export function drawings(
+/** Resamples the users with replacement (bootstrap), with the same draws for all models. */
+export function resampleUsers(
   real: readonly Side[],
   attacks: readonly Side[],
   spared: number,
   rounds: number,
-): Drawings[] {
+): Resamples[] {
   const users = new Set([...real, ...attacks].flatMap((side) => side.users));
-  const placeOf = new Map([...users].map((user, place) => [user, place]));
+  const indexOfUser = new Map([...users].map((user, index) => [user, index]));
   const rankings = real.map((side, model) => {
-    return new Ranking(side, attacks[model] ?? { scores: [], users: [] }, placeOf);
+    return new Ranking(side, attacks[model] ?? { scores: [], users: [] }, indexOfUser);
   });
   const random = new Random("drawings");
   const found = rankings.map(() => ({ auc: [] as number[], recall: [] as number[] }));
@@ -162,7 +166,7 @@ export function drawings(
 }
 
 /** The middle 95 % of the values. */
-export function middle95(values: readonly number[]): readonly [least: number, most: number] {
+export function middle95Of(values: readonly number[]): readonly [min: number, max: number] {
   const sorted = values.toSorted((left, right) => left - right);
   const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
   return [at(0.025), at(0.975)];

@@ -1,25 +1,25 @@
 /**
- * Which logins and attacks are compared (pure).
+ * Chooses the logins and attacks that are compared (pure).
  *
- * "matched": real logins 2 to 72 hours after the one before, and for each of them, and for each kind
- * of attacker, one attack in its place: on the same user, with the same history, at a time that another
- * real login of as long a history and the same hour before it took to come. So neither the history nor
- * the time of an attack tells it from a login; only what it comes with does.
+ * "matched": real logins 2 to 72 hours after the previous one and, for each of them and each kind of
+ * attacker, one attack at the same position. The attack has the same user and the same history, and its delay
+ * is that of another real login with a history of similar length whose previous login was at the same hour.
+ * So neither history nor time distinguishes an attack from a login; only its network and agent do.
  *
- * "operation": every real login that has a history, and attacks 2 to 72 hours after any login. This is
- * what a service meets, but most logins come later than that, so the time alone gives attacks away.
+ * "operation": every real login that has a history, and attacks 2 to 72 hours after any login. A service sees
+ * this mixture, but most logins come later than that, so the time alone reveals attacks.
  *
- * "first": real first logins, and in the place of each an attack on an identity without history.
+ * "first": real first logins and, at the position of each, an attack on an identity without history.
  */
 import {
   type Attack,
   type AttackerKind,
   attackerKinds,
-  someAttack,
+  drawAttack,
 } from "./generator/attackers.ts";
 import type { Visit } from "./generator/logins.ts";
 import { attackerRates, yearDays } from "./generator/rates.ts";
-import { firstFrom, type Strangers } from "./generator/strangers.ts";
+import { findFirstFrom, type Strangers } from "./generator/strangers.ts";
 import type { Random } from "./random.ts";
 
 export const protocols = ["matched", "operation", "first"] as const;
@@ -29,25 +29,25 @@ export type Period = (typeof periods)[number];
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** Days of the year from which the periods begin; before, only the population grows. */
+/** The days of the year on which the periods begin. Before them only the population grows. */
 const validationFrom = 212;
 const testFrom = 273;
 const [minHours, maxHours] = attackerRates.hoursAfter;
-/** Attacks of each kind in each period of the operation. */
+/** Attacks of each kind in each period of "operation". */
 const maxInOperation = 3000;
-/** Attackers who need to know nothing of the victim. */
-const ignorant: readonly AttackerKind[] = ["naive", "stuffing"];
+/** Attackers that know nothing about the victim. */
+const ignorantKinds: readonly AttackerKind[] = ["naive", "stuffing"];
 
-/** Something to score, at this place in the course of real logins. */
+/** A login or an attack to score, with its position among the real logins. */
 export interface Trial {
   readonly protocol: Protocol;
   readonly period: Period;
   /** Null: a real login. */
   readonly attack: Attack | null;
-  /** Scored when every login before this place was observed. */
-  readonly place: number;
+  /** It is scored after every login before this position was observed. */
+  readonly position: number;
   readonly visit: Visit;
-  /** Logins of the user before. */
+  /** The number of earlier logins of the user. */
   readonly logins: number;
   readonly sinceLastMs: number;
 }
@@ -58,32 +58,32 @@ export function periodOf(at: number, yearFrom: number): Period | undefined {
   return day < testFrom ? "validation" : "test";
 }
 
-/** A real login with what came before it. */
+/** A real login with the user's earlier logins. */
 interface Course {
-  readonly place: number;
+  readonly position: number;
   readonly period: Period;
   readonly visit: Visit;
   readonly known: readonly Visit[];
   readonly last: Visit | undefined;
 }
 
-function coursesOf(visits: readonly Visit[], yearFrom: number): Course[] {
+function collectCourses(visits: readonly Visit[], yearFrom: number): Course[] {
   const histories = new Map<number, Visit[]>();
-  return visits.flatMap((visit, place) => {
+  return visits.flatMap((visit, position) => {
     const known = histories.get(visit.user) ?? [];
     histories.set(visit.user, [...known, visit]);
     const period = periodOf(visit.at, yearFrom);
-    return period === undefined ? [] : [{ place, period, visit, known, last: known.at(-1) }];
+    return period === undefined ? [] : [{ position, period, visit, known, last: known.at(-1) }];
   });
 }
 
-function trialOf(protocol: Protocol, course: Course, attack: Attack | null, at: number): Trial {
-  const { place, period, known, last, visit } = course;
+function createTrial(protocol: Protocol, course: Course, attack: Attack | null, at: number): Trial {
+  const { position, period, known, last, visit } = course;
   return {
     protocol,
     period,
     attack,
-    place,
+    position,
     visit: attack?.visit ?? visit,
     logins: known.length,
     sinceLastMs: last === undefined ? Number.POSITIVE_INFINITY : at - last.at,
@@ -96,14 +96,18 @@ function isSoon({ last, visit }: Course): boolean {
   return hours >= minHours && hours <= maxHours;
 }
 
-/** Logins that are alike in history and in the hour of the one before. */
+/** Groups logins with a history of similar length and the same hour of the previous login. */
 function stratumOf({ known, period, last }: Course): string {
   const size = [2, 3, 5, 10, 20, 40].filter((bound) => known.length >= bound).length;
   const hour = Math.floor((last?.at ?? 0) / hourMs) % 24;
   return `${period}/${size}/${hour}`;
 }
 
-function matched(courses: readonly Course[], strangers: Strangers, random: Random): Trial[] {
+function createMatchedTrials(
+  courses: readonly Course[],
+  strangers: Strangers,
+  random: Random,
+): Trial[] {
   const strata = Map.groupBy(courses, stratumOf);
   return courses.flatMap((course) => {
     const { visit, last, known } = course;
@@ -111,27 +115,31 @@ function matched(courses: readonly Course[], strangers: Strangers, random: Rando
     const attacks = attackerKinds.flatMap((kind) => {
       const model = random.pick(strata.get(stratumOf(course)) ?? [course]);
       const gap = model.visit.at - (model.last?.at ?? model.visit.at);
-      // Who knows the victim this well comes at the victim's own hours.
+      // An attacker that knows the victim this well comes at the victim's own hours.
       const at = kind === "veryTargeted" ? visit.at : last.at + gap;
-      const attack = someAttack(kind, visit.user, known, at, strangers, random);
-      return attack === undefined ? [] : [trialOf("matched", course, attack, at)];
+      const attack = drawAttack(kind, visit.user, known, at, strangers, random);
+      return attack === undefined ? [] : [createTrial("matched", course, attack, at)];
     });
-    return [trialOf("matched", course, null, visit.at), ...attacks];
+    return [createTrial("matched", course, null, visit.at), ...attacks];
   });
 }
 
-function first(courses: readonly Course[], strangers: Strangers, random: Random): Trial[] {
+function createFirstTrials(
+  courses: readonly Course[],
+  strangers: Strangers,
+  random: Random,
+): Trial[] {
   return courses.flatMap((course) => {
     const { visit } = course;
-    const attacks = ignorant.flatMap((kind) => {
-      const attack = someAttack(kind, visit.user, [], visit.at, strangers, random);
-      return attack === undefined ? [] : [trialOf("first", course, attack, visit.at)];
+    const attacks = ignorantKinds.flatMap((kind) => {
+      const attack = drawAttack(kind, visit.user, [], visit.at, strangers, random);
+      return attack === undefined ? [] : [createTrial("first", course, attack, visit.at)];
     });
-    return [trialOf("first", course, null, visit.at), ...attacks];
+    return [createTrial("first", course, null, visit.at), ...attacks];
   });
 }
 
-function operation(
+function createOperationTrials(
   courses: readonly Course[],
   visits: readonly Visit[],
   strangers: Strangers,
@@ -145,31 +153,40 @@ function operation(
         const { visit } = random.pick(victims);
         const at = Math.round(visit.at + random.between(minHours, maxHours) * hourMs);
         const known = (byUser.get(visit.user) ?? []).filter((other) => other.at < at);
-        const attack = someAttack(kind, visit.user, known, at, strangers, random);
-        const course = { place: firstFrom(visits, at), period, visit, known, last: known.at(-1) };
-        return attack === undefined ? [] : [trialOf("operation", course, attack, at)];
+        const attack = drawAttack(kind, visit.user, known, at, strangers, random);
+        const course = {
+          position: findFirstFrom(visits, at),
+          period,
+          visit,
+          known,
+          last: known.at(-1),
+        };
+        return attack === undefined ? [] : [createTrial("operation", course, attack, at)];
       }).flat(),
     ),
   );
   const real = courses.filter(({ last }) => last !== undefined);
-  return [...real.map((course) => trialOf("operation", course, null, course.visit.at)), ...attacks];
+  return [
+    ...real.map((course) => createTrial("operation", course, null, course.visit.at)),
+    ...attacks,
+  ];
 }
 
-/** All trials of a year, in the order of their places. */
-export function trialsOf(
+/** All trials of a year, ordered by position. */
+export function createTrials(
   visits: readonly Visit[],
   yearFrom: number,
   strangers: Strangers,
   random: Random,
 ): Trial[] {
-  const courses = coursesOf(visits, yearFrom);
+  const courses = collectCourses(visits, yearFrom);
   return [
-    ...matched(courses.filter(isSoon), strangers, random),
-    ...operation(courses, visits, strangers, random),
-    ...first(
+    ...createMatchedTrials(courses.filter(isSoon), strangers, random),
+    ...createOperationTrials(courses, visits, strangers, random),
+    ...createFirstTrials(
       courses.filter(({ last }) => last === undefined),
       strangers,
       random,
     ),
-  ].toSorted((left, right) => left.place - right.place);
+  ].toSorted((left, right) => left.position - right.position);
 }

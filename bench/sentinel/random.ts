@@ -1,18 +1,18 @@
-/** Random numbers from a seed, so that a run can be repeated: sfc32, seeded by FNV-1a of a label. */
+/** Random numbers from a label, so that a run can be repeated: sfc32, seeded with FNV-1a. */
 
 const twoTo32 = 2 ** 32;
 
-/** A whole number of 32 bits from text; alike texts give unlike numbers. */
+/** A 32-bit integer from text. Similar texts give unrelated numbers. */
 export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   }
-  return mixed(hash);
+  return mixBits(hash);
 }
 
-/** Spreads every bit of the number over all 32. */
-export function mixed(value: number): number {
+/** Spreads every bit of the number over all 32 bits. */
+export function mixBits(value: number): number {
   let bits = value | 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x7feb352d);
   bits = Math.imul(bits ^ (bits >>> 15), 0x846ca68b);
@@ -28,7 +28,7 @@ export class Random {
     for (let round = 0; round < 12; round += 1) this.next();
   }
 
-  /** From 0, below 1. */
+  /** A number from 0 to below 1. */
   next(): number {
     const state = this.#state;
     const [a = 0, b = 0, c = 0, counter = 0] = state;
@@ -40,7 +40,7 @@ export class Random {
     return (sum >>> 0) / twoTo32;
   }
 
-  /** A whole number from 0, below `bound`. */
+  /** An integer from 0 to below `bound`. */
   below(bound: number): number {
     return Math.floor(this.next() * bound);
   }
@@ -70,7 +70,7 @@ export class Random {
   }
 }
 
-/** Draws items as often as their weights say. */
+/** Draws items in proportion to their weights. */
 export class Weighted<T> {
   readonly items: readonly T[];
   readonly #upTo: Float64Array;
@@ -85,7 +85,7 @@ export class Weighted<T> {
     }
   }
 
-  /** @throws RangeError where there is nothing to draw */
+  /** @throws RangeError where there are no items */
   draw(random: Random): T {
     const point = random.next() * (this.#upTo.at(-1) ?? 0);
     let from = 0;

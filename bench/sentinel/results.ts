@@ -1,4 +1,4 @@
-/** What a year gives: the scores of every model for every trial, in columns. */
+/** The results of a year: the scores of every model for every trial, in columns. */
 import type { AttackerKind } from "./generator/attackers.ts";
 import type { Period, Protocol, Trial } from "./protocol.ts";
 import { type AuditName, auditNames, type Traits } from "./traits.ts";
@@ -6,23 +6,23 @@ import { type AuditName, auditNames, type Traits } from "./traits.ts";
 export type Kind = AttackerKind | "real";
 
 export interface Column {
-  /** Unlike in every seed. */
+  /** Unique across seeds. */
   readonly users: number[];
   readonly logins: number[];
   readonly scores: Readonly<Record<string, number[]>>;
   readonly traits: Readonly<Record<AuditName, (readonly string[])[]>>;
-  /** Whether country, network, agent and device are of the user's history, as bits in this order. */
+  /** Whether the user's history has the country, network, agent and device: bits in this order. */
   readonly known: number[];
 }
 
-/** By `keyOf`. */
+/** The columns by key (see `keyOf`). */
 export type Columns = Readonly<Record<string, Column>>;
 
 export function keyOf(protocol: Protocol, period: Period, kind: Kind): string {
   return `${protocol}/${period}/${kind}`;
 }
 
-export function newColumn(models: readonly string[]): Column {
+export function createColumn(models: readonly string[]): Column {
   return {
     users: [],
     logins: [],
@@ -40,7 +40,7 @@ export interface Scored {
   readonly known: number;
 }
 
-export function addTo(column: Column, { trial, user, scores, traits, known }: Scored): void {
+export function addToColumn(column: Column, { trial, user, scores, traits, known }: Scored): void {
   column.users.push(user);
   column.known.push(known);
   column.logins.push(trial.logins);
@@ -48,32 +48,32 @@ export function addTo(column: Column, { trial, user, scores, traits, known }: Sc
   for (const name of auditNames) column.traits[name].push(traits[name]);
 }
 
-/** The same columns of several seeds, one after the other. */
-export function pooled(parts: readonly Columns[]): Columns {
+/** Concatenates the columns of several seeds. */
+export function poolColumns(parts: readonly Columns[]): Columns {
   const keys = new Set(parts.flatMap((part) => Object.keys(part)));
   return Object.fromEntries(
     [...keys].map((key) => {
       const columns = parts.flatMap((part) => part[key] ?? []);
-      return [key, joined(columns)];
+      return [key, joinColumns(columns)];
     }),
   );
 }
 
-function joined(columns: readonly Column[]): Column {
-  const all = newColumn(Object.keys(columns[0]?.scores ?? {}));
+function joinColumns(columns: readonly Column[]): Column {
+  const all = createColumn(Object.keys(columns[0]?.scores ?? {}));
   for (const column of columns) {
-    append(all.users, column.users);
-    append(all.logins, column.logins);
-    append(all.known, column.known);
+    appendAll(all.users, column.users);
+    appendAll(all.logins, column.logins);
+    appendAll(all.known, column.known);
     for (const [model, scores] of Object.entries(column.scores)) {
-      append(all.scores[model] ?? [], scores);
+      appendAll(all.scores[model] ?? [], scores);
     }
-    for (const name of auditNames) append(all.traits[name], column.traits[name]);
+    for (const name of auditNames) appendAll(all.traits[name], column.traits[name]);
   }
   return all;
 }
 
-/** As `push` with all of them, of which there may be more than a call takes. */
-function append<T>(list: T[], more: readonly T[]): void {
+/** Appends one by one: there may be more items than `push` accepts as arguments. */
+function appendAll<T>(list: T[], more: readonly T[]): void {
   for (const item of more) list.push(item);
 }

@@ -1,6 +1,9 @@
 /**
- * `npm run bench:sentinel`: how good Sentinel is beside the published models, on synthetic logins.
- * ../README.md says what is measured; the report goes to docs/.
+ * `npm run bench:sentinel`: compares Sentinel with published models on synthetic logins and writes the report
+ * to docs/. ../README.md describes the method.
+ *
+ * worker.ts runs one year per thread: year.ts generates it (generator/), chooses the trials (protocol.ts) and
+ * has every model (models/) score them. report/ turns the scores into tables and plots.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,60 +12,60 @@ import { Failure, runScript } from "../../scripts/support/failure.ts";
 import { model } from "../../src/sentinel/weights.ts";
 import { whole } from "../support/figures.ts";
 import { machine } from "../support/machine.ts";
-import { realAgents } from "./generator/agent-package.ts";
-import { madeUpNetworks } from "./generator/made-up-networks.ts";
-import { realNetworks } from "./generator/network-packages.ts";
+import { loadRealAgents } from "./generator/real-agents.ts";
+import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
+import { loadRealNetworks } from "./generator/real-networks.ts";
 import { asDefined, withHistoryOnly } from "./generator/rates.ts";
 import { sentinelThresholds } from "./models/sentinel.ts";
-import { challengePlot, rocPlot } from "./report/curves.ts";
-import { documentOf } from "./report/document.ts";
-import { pooled } from "./results.ts";
+import { renderChallengePlot, renderRocPlot } from "./report/curves.ts";
+import { renderDocument } from "./report/document.ts";
+import { poolColumns } from "./results.ts";
 import type { Order } from "./worker.ts";
 import { runYears } from "./years.ts";
 
-const helpText = `Evaluate Sentinel beside the published models, on synthetic logins.
+const helpText = `Compare Sentinel with published models on synthetic logins.
 
   npm run bench:sentinel -- [options]
 
-  --seeds A,B,…   years to generate, each with a seed (default: 1,2,3,4,5)
-  --users N       users of a year (default: 20,000)
-  --out FOLDER    where report and plots go (default: docs)
-  --quick         a small year on made-up networks, without any download; prints the report and writes
-                  nothing unless --out is given
+  --seeds A,B,…   seeds of the years to generate (default: 1,2,3,4,5)
+  --users N       users per year (default: 20,000)
+  --out FOLDER    the folder for the report and the plots (default: docs)
+  --quick         two small years on synthetic networks, without a download; prints the report and
+                  writes nothing unless --out is given
   --help
 `;
 
-const usualSeeds = "1,2,3,4,5";
-const usualUsers = 20_000;
-const fewestUsers = 500;
-const quick = { seeds: "1,2", users: 2_500, rounds: 50 } as const;
-const usualRounds = 200;
-/** The other reading is a side light: two years are enough. */
-const seedsOfOtherReading = 2;
+const defaultSeeds = "1,2,3,4,5";
+const defaultUsers = 20_000;
+const minUsers = 500;
+const quickDefaults = { seeds: "1,2", users: 2_500, rounds: 50 } as const;
+const defaultRounds = 200;
+/** Two years are enough for the other reading, which is only a comparison. */
+const maxSeedsOfOtherReading = 2;
 const root = join(import.meta.dirname, "..", "..");
 
-function progress(text: string): void {
+function printProgress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
-function seedsFrom(text: string): number[] {
+function parseSeeds(text: string): number[] {
   const seeds = text.split(",").map(Number);
   const areGood = seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0 && seed < 1_000);
   if (!areGood || new Set(seeds).size < seeds.length) {
-    throw new Failure("--seeds wants different whole numbers below 1000, with commas");
+    throw new Failure("--seeds must be different whole numbers below 1000, separated by commas");
   }
   return seeds;
 }
 
-function usersFrom(text: string): number {
+function parseUsers(text: string): number {
   const users = Number(text);
-  if (!Number.isSafeInteger(users) || users < fewestUsers || users > 200_000) {
-    throw new Failure(`--users wants a whole number from ${fewestUsers} to 200000`);
+  if (!Number.isSafeInteger(users) || users < minUsers || users > 200_000) {
+    throw new Failure(`--users must be a whole number from ${minUsers} to 200000`);
   }
   return users;
 }
 
-function optionsFrom(args: readonly string[]) {
+function parseOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -77,55 +80,61 @@ function optionsFrom(args: readonly string[]) {
   return {
     isQuick,
     help: values.help,
-    seeds: seedsFrom(values.seeds ?? (isQuick ? quick.seeds : usualSeeds)),
+    seeds: parseSeeds(values.seeds ?? (isQuick ? quickDefaults.seeds : defaultSeeds)),
     users:
-      values.users === undefined ? (isQuick ? quick.users : usualUsers) : usersFrom(values.users),
+      values.users === undefined
+        ? isQuick
+          ? quickDefaults.users
+          : defaultUsers
+        : parseUsers(values.users),
     out: values.out ?? (isQuick ? undefined : join(root, "docs")),
   };
 }
 
 async function evaluate(): Promise<number> {
   const args = process.argv.slice(2);
-  const { help, isQuick, seeds, users, out } = optionsFrom(args);
+  const { help, isQuick, seeds, users, out } = parseOptions(args);
   if (help) {
     process.stdout.write(helpText);
     return 0;
   }
-  // Fetched once before the threads ask for it.
-  const table = isQuick ? madeUpNetworks() : realNetworks();
-  const networks = isQuick ? "made up" : "real";
+  // Download the packages once, before the threads need them.
+  const table = isQuick ? createSyntheticNetworks() : loadRealNetworks();
+  const networks = isQuick ? "synthetic" : "real";
   const order =
     (reading: string) =>
     (seed: number): Order => ({ seed, users, reading, networks });
-  const usual = seeds.map(order(asDefined.name));
-  const others = isQuick ? [] : seeds.slice(0, seedsOfOtherReading);
-  const all = [...usual, ...others.map(order(withHistoryOnly.name))];
-  progress(`${all.length} years of ${whole(users)} users`);
-  const years = await runYears(all, ({ seed, reading }) => progress(`seed ${seed}, ${reading}`));
+  const orders = seeds.map(order(asDefined.name));
+  const others = isQuick ? [] : seeds.slice(0, maxSeedsOfOtherReading);
+  const all = [...orders, ...others.map(order(withHistoryOnly.name))];
+  printProgress(`${all.length} years of ${whole(users)} users`);
+  const years = await runYears(all, ({ seed, reading }) =>
+    printProgress(`seed ${seed}, ${reading}`),
+  );
   const evaluation = {
     command: ["npm run bench:sentinel", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
     at: new Date().toISOString().slice(0, 10),
     machine: machine(),
     versions: `Node ${process.versions.node}`,
-    sources: [table.source, realAgents().source],
+    sources: [table.source, loadRealAgents().source],
     model,
     users,
-    years: years.slice(0, usual.length),
-    otherYears: years.slice(usual.length),
+    years: years.slice(0, orders.length),
+    otherYears: years.slice(orders.length),
     thresholds: sentinelThresholds,
-    rounds: isQuick ? quick.rounds : usualRounds,
+    rounds: isQuick ? quickDefaults.rounds : defaultRounds,
   };
-  const text = documentOf(evaluation);
+  const text = renderDocument(evaluation);
   if (out === undefined) {
     process.stdout.write(text);
     return 0;
   }
-  const columns = pooled(evaluation.years.map((year) => year.columns));
+  const columns = poolColumns(evaluation.years.map((year) => year.columns));
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, "sentinel-evaluation.md"), text);
-  writeFileSync(join(out, "sentinel-roc.svg"), rocPlot(columns));
-  writeFileSync(join(out, "sentinel-challenge.svg"), challengePlot(columns));
-  progress(`written to ${out}`);
+  writeFileSync(join(out, "sentinel-roc.svg"), renderRocPlot(columns));
+  writeFileSync(join(out, "sentinel-challenge.svg"), renderChallengePlot(columns));
+  printProgress(`written to ${out}`);
   return 0;
 }
 

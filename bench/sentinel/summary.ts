@@ -1,9 +1,9 @@
-/** What a generated year is like (pure), in the figures that are published of the real one. */
+/** Summarises a generated year (pure), in the figures that are published about the real data. */
 import type { Visit } from "./generator/logins.ts";
 import { sampledShares } from "./generator/rates.ts";
 import { medianOf } from "./metrics.ts";
 
-/** What is compared with the user's history. */
+/** The values that are compared with the user's history. */
 export const compared = ["country", "asn", "agent", "device"] as const;
 export type Compared = (typeof compared)[number];
 export type Shares = Readonly<Record<Compared, number>>;
@@ -32,18 +32,18 @@ export interface YearSummary {
   readonly p99: number;
   readonly countries: Readonly<Record<string, number>>;
   readonly devices: Readonly<Record<string, number>>;
-  /** Of logins with a history. */
+  /** The shares of logins with a history that have a new value. */
   readonly newValues: Shares;
-  /** First logins counted as new, in the proportions of the published sample. */
+  /** The same with first logins counted as new, in the proportions of the published sample. */
   readonly newValuesSampled: Shares;
-  /** Of those 2 to 72 hours after the one before. */
+  /** The same of logins 2 to 72 hours after the previous one. */
   readonly newValuesSoon: Shares;
   readonly newAddress: number;
   readonly newAddressSoon: number;
   readonly soon: number;
 }
 
-function sharesOf<T extends string | number>(values: Iterable<T>): Record<string, number> {
+function computeShares<T extends string | number>(values: Iterable<T>): Record<string, number> {
   const counts = new Map<T, number>();
   let all = 0;
   for (const value of values) {
@@ -88,7 +88,7 @@ class Novelty {
   }
 }
 
-function mean(values: readonly number[]): number {
+function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
@@ -97,14 +97,14 @@ function groupOf(logins: number): 0 | 1 | 2 {
   return logins >= 2 ? 1 : 0;
 }
 
-export function summaryOf(visits: readonly Visit[]): YearSummary {
+export function summarizeYear(visits: readonly Visit[]): YearSummary {
   const users = [...Map.groupBy(visits, ({ user }) => user).values()];
   const counts = users.map((own) => own.length).toSorted((left, right) => left - right);
   const [all, soon, sampled] = [new Novelty(), new Novelty(), new Novelty()];
   for (const own of users) {
     const weight = sampledShares[groupOf(own.length)];
-    for (const [place, visit] of own.entries()) {
-      const known = own.slice(0, place);
+    for (const [index, visit] of own.entries()) {
+      const known = own.slice(0, index);
       sampled.add(visit, known, weight);
       const last = known.at(-1);
       if (last === undefined) continue;
@@ -121,13 +121,13 @@ export function summaryOf(visits: readonly Visit[]): YearSummary {
     once: counts.filter((count) => count === 1).length / counts.length,
     upTo9: some.length / counts.length,
     tenOrMore: many.length / counts.length,
-    meanUpTo9: mean(some),
-    meanTenOrMore: mean(many),
+    meanUpTo9: meanOf(some),
+    meanTenOrMore: meanOf(many),
     median: medianOf(counts),
     p90: at(0.9),
     p99: at(0.99),
-    countries: sharesOf(visits.map(({ provider }) => provider.country)),
-    devices: sharesOf(visits.map(({ device }) => device)),
+    countries: computeShares(visits.map(({ provider }) => provider.country)),
+    devices: computeShares(visits.map(({ device }) => device)),
     newValues: all.shares,
     newValuesSampled: sampled.shares,
     newValuesSoon: soon.shares,

@@ -1,6 +1,7 @@
 /**
- * What could betray an attack without any knowledge of the user, for the audit: how long the history
- * is, when it comes, from what kind of network, and with how common an agent. As text, for counting.
+ * The traits that could reveal an attack without any knowledge of the user, for the audit (audit.ts): the
+ * size of the history, the time, and how common network and agent are. They are texts, so that they can be
+ * counted.
  */
 import type { Visit } from "./generator/logins.ts";
 import { prefixOf } from "./generator/networks.ts";
@@ -8,18 +9,18 @@ import type { Trial } from "./protocol.ts";
 
 export const auditNames = ["history size", "rhythm", "network", "agent"] as const;
 export type AuditName = (typeof auditNames)[number];
-/** For each audit its traits, each the value of one bin. */
+/** The traits of each audit. Each is the name of a bin. */
 export type Traits = Readonly<Record<AuditName, readonly string[]>>;
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 const largeCountries = new Set(["NO", "US", "RU", "BR", "DE"]);
 
-function bin(count: number): string {
+function binOf(count: number): string {
   return String(count <= 3 ? count : Math.floor(2 * Math.log2(count)));
 }
 
-/** Which users had a value. */
+/** The users that had a value. */
 class Owners<K> {
   readonly #users = new Map<K, Set<number>>();
 
@@ -28,14 +29,14 @@ class Owners<K> {
     this.#users.set(value, users.add(user));
   }
 
-  /** Users besides this one. */
-  others(value: K, user: number): number {
+  /** The number of users besides this one. */
+  countOthers(value: K, user: number): number {
     const users = this.#users.get(value);
     return users === undefined ? 0 : users.size - (users.has(user) ? 1 : 0);
   }
 }
 
-/** Watches the real logins, and tells the traits of a trial. */
+/** Collects the real logins and gives the traits of a trial. */
 export class TraitWatch {
   readonly #networks = new Owners<number>();
   readonly #prefixes = new Owners<number>();
@@ -49,23 +50,23 @@ export class TraitWatch {
     this.#agents.add(agent, user);
   }
 
-  of({ visit, logins, sinceLastMs }: Trial): Traits {
+  traitsOf({ visit, logins, sinceLastMs }: Trial): Traits {
     const { at, user, provider, address, agent } = visit;
     const { country } = provider;
     return {
-      "history size": [bin(logins)],
+      "history size": [binOf(logins)],
       rhythm: [
         String(Math.floor(at / hourMs) % 24),
         String(Math.floor(at / dayMs) % 7),
-        bin(Math.ceil(sinceLastMs / hourMs)),
+        binOf(Math.ceil(sinceLastMs / hourMs)),
       ],
       network: [
         largeCountries.has(country) ? country : "other",
-        bin(this.#networks.others(provider.asn, user)),
-        bin(this.#prefixes.others(prefixOf(address), user)),
-        bin(this.#addresses.others(address, user)),
+        binOf(this.#networks.countOthers(provider.asn, user)),
+        binOf(this.#prefixes.countOthers(prefixOf(address), user)),
+        binOf(this.#addresses.countOthers(address, user)),
       ],
-      agent: [bin(this.#agents.others(agent, user))],
+      agent: [binOf(this.#agents.countOthers(agent, user))],
     };
   }
 }

@@ -1,19 +1,19 @@
-/** One year, in a thread of its own. */
+/** Runs one year in its own thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { realAgents } from "./generator/agent-package.ts";
-import { madeUpNetworks } from "./generator/made-up-networks.ts";
-import { realNetworks } from "./generator/network-packages.ts";
+import { loadRealAgents } from "./generator/real-agents.ts";
+import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
+import { loadRealNetworks } from "./generator/real-networks.ts";
 import { asDefined, withHistoryOnly } from "./generator/rates.ts";
-import { allModels } from "./models/all.ts";
+import { createModels } from "./models/all.ts";
 import { runYear } from "./year.ts";
 
 const orderSchema = z.object({
   seed: z.int(),
   users: z.int(),
   reading: z.enum([asDefined.name, withHistoryOnly.name]),
-  networks: z.enum(["real", "made up"]),
+  networks: z.enum(["real", "synthetic"]),
 });
 export type Order = z.infer<typeof orderSchema>;
 
@@ -23,9 +23,9 @@ parentPort?.postMessage(
     seed,
     users,
     reading: reading === asDefined.name ? asDefined : withHistoryOnly,
-    networks: networks === "real" ? realNetworks() : madeUpNetworks(),
-    agents: realAgents(),
+    networks: networks === "real" ? loadRealNetworks() : createSyntheticNetworks(),
+    agents: loadRealAgents(),
     factsOf: agentFactsOf,
-    models: allModels(seed),
+    models: createModels(seed),
   }),
 );

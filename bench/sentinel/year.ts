@@ -1,23 +1,23 @@
-/** One year of one seed (pure): generated, and put before every model. */
+/** Generates one year of one seed and has every model score its trials (pure). */
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
 import { CrowdWatch } from "./crowd.ts";
 import { AgentPool, type AgentTable } from "./generator/agents.ts";
 import type { Visit } from "./generator/logins.ts";
-import { visitsOfYear } from "./generator/logins.ts";
+import { createVisitsOfYear } from "./generator/logins.ts";
 import { type NetworkTable, prefixOf, textOf } from "./generator/networks.ts";
 import { World } from "./generator/people.ts";
 import { attackerRates, type Reading, yearDays } from "./generator/rates.ts";
 import { Strangers } from "./generator/strangers.ts";
 import type { Login, Model } from "./login.ts";
-import { periodOf, type Trial, trialsOf } from "./protocol.ts";
+import { periodOf, type Trial, createTrials } from "./protocol.ts";
 import { publishedReauthentication } from "./published.ts";
 import { Random } from "./random.ts";
-import { addTo, type Column, type Columns, keyOf, newColumn } from "./results.ts";
-import { compared, comparedValue, summaryOf, type YearSummary } from "./summary.ts";
+import { addToColumn, type Column, type Columns, keyOf, createColumn } from "./results.ts";
+import { compared, comparedValue, summarizeYear, type YearSummary } from "./summary.ts";
 import { TraitWatch } from "./traits.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Users of different seeds are told apart by this. */
+/** Distinguishes users of different seeds. */
 const usersPerSeed = 1_000_000;
 
 export interface YearPlan {
@@ -26,14 +26,14 @@ export interface YearPlan {
   readonly reading: Reading;
   readonly networks: NetworkTable;
   readonly agents: AgentTable;
-  readonly factsOf: (agent: string, at: number) => AgentFacts;
+  readonly factsOf: (agent: string) => AgentFacts;
   readonly models: readonly Model[];
 }
 
-/** A user's first logins but the very first, for the share that is challenged. */
+/** The scores of a user's first logins, for the share that is challenged. */
 export interface Beginning {
   readonly user: number;
-  /** By model; one score less than logins. */
+  /** By model. The very first login has no score. */
   readonly scores: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -44,7 +44,7 @@ export interface Year {
   readonly beginnings: readonly Beginning[];
 }
 
-/** Visits as models see them; agents and addresses repeat, so what they say is kept. */
+/** Turns visits into logins as models see them. The facts of an agent are cached, because agents repeat. */
 class Lens {
   readonly #factsOf: YearPlan["factsOf"];
   readonly #facts = new Map<string, AgentFacts>();
@@ -54,9 +54,9 @@ class Lens {
     this.#factsOf = factsOf;
   }
 
-  loginOf(visit: Visit, crowd = this.crowds.at(visit)): Login {
+  loginOf(visit: Visit, crowd = this.crowds.crowdOf(visit)): Login {
     const { at, user, provider, address, agent } = visit;
-    const facts = this.#facts.get(agent) ?? this.#factsOf(agent, at);
+    const facts = this.#facts.get(agent) ?? this.#factsOf(agent);
     this.#facts.set(agent, facts);
     return {
       at,
@@ -72,15 +72,15 @@ class Lens {
   }
 }
 
-function knownBits(visit: Visit, known: readonly Visit[]): number {
-  return compared.reduce((bits, what, place) => {
+function knownBitsOf(visit: Visit, known: readonly Visit[]): number {
+  return compared.reduce((bits, what, index) => {
     const value = comparedValue(visit, what);
-    return known.some((other) => comparedValue(other, what) === value) ? bits | (1 << place) : bits;
+    return known.some((other) => comparedValue(other, what) === value) ? bits | (1 << index) : bits;
   }, 0);
 }
 
-/** Users whose so-manieth login falls into the test period. */
-function beginners(visits: readonly Visit[], from: number): Set<number> {
+/** Users whose twelfth login is in the test period (see publishedReauthentication). */
+function findBeginners(visits: readonly Visit[], from: number): Set<number> {
   const byUser = Map.groupBy(visits, ({ user }) => user);
   return new Set(
     [...byUser].flatMap(([user, own]) => {
@@ -102,30 +102,30 @@ class Stage {
   constructor(plan: YearPlan, visits: readonly Visit[], from: number) {
     this.#plan = plan;
     this.#lens = new Lens(plan.factsOf);
-    this.#beginners = beginners(visits, from);
+    this.#beginners = findBeginners(visits, from);
   }
 
-  trial(trial: Trial): void {
+  scoreTrial(trial: Trial): void {
     const { seed, models } = this.#plan;
     const { protocol, period, attack, visit } = trial;
-    const login = this.#lens.loginOf(visit, attack?.crowd ?? this.#lens.crowds.at(visit));
+    const login = this.#lens.loginOf(visit, attack?.crowd ?? this.#lens.crowds.crowdOf(visit));
     const key = keyOf(protocol, period, attack?.kind ?? "real");
-    const column = this.columns[key] ?? newColumn(models.map(({ name }) => name));
+    const column = this.columns[key] ?? createColumn(models.map(({ name }) => name));
     this.columns[key] = column;
-    addTo(column, {
+    addToColumn(column, {
       trial,
       user: seed * usersPerSeed + visit.user,
       scores: new Map(models.map((model) => [model.name, model.score(login)])),
-      traits: this.#traits.of(trial),
-      known: knownBits(visit, this.#histories.get(visit.user) ?? []),
+      traits: this.#traits.traitsOf(trial),
+      known: knownBitsOf(visit, this.#histories.get(visit.user) ?? []),
     });
   }
 
-  pass(visit: Visit): void {
+  passVisit(visit: Visit): void {
     const { models } = this.#plan;
     const login = this.#lens.loginOf(visit);
     const known = this.#histories.get(visit.user) ?? [];
-    if (this.#beginners.has(visit.user)) this.#begin(login, known.length);
+    if (this.#beginners.has(visit.user)) this.#scoreBeginning(login, known.length);
     for (const model of models) model.observe(login);
     this.#lens.crowds.add(visit);
     this.#traits.add(visit);
@@ -133,7 +133,7 @@ class Stage {
     this.#histories.set(visit.user, known);
   }
 
-  #begin(login: Login, logins: number): void {
+  #scoreBeginning(login: Login, logins: number): void {
     if (logins === 0 || logins >= publishedReauthentication.logins) return;
     const scores = this.beginnings.get(login.user) ?? {};
     this.beginnings.set(login.user, scores);
@@ -149,19 +149,19 @@ export function runYear(plan: YearPlan): Year {
   const strangerCount = Math.ceil(users * attackerRates.strangersPerUser);
   const pool = new AgentPool(agents, reading);
   const world = new World(networks, pool, reading, from, users + strangerCount);
-  const visits = visitsOfYear(world, seed, 0, users);
-  const strangers = new Strangers(visitsOfYear(world, seed, users, strangerCount));
-  const trials = trialsOf(visits, from, strangers, new Random(`attackers/${seed}`));
+  const visits = createVisitsOfYear(world, seed, 0, users);
+  const strangers = new Strangers(createVisitsOfYear(world, seed, users, strangerCount));
+  const trials = createTrials(visits, from, strangers, new Random(`attackers/${seed}`));
   const stage = new Stage(plan, visits, from);
   let next = 0;
-  for (const [place, visit] of visits.entries()) {
-    for (let trial = trials[next]; trial?.place === place; trial = trials[next]) {
-      stage.trial(trial);
+  for (const [position, visit] of visits.entries()) {
+    for (let trial = trials[next]; trial?.position === position; trial = trials[next]) {
+      stage.scoreTrial(trial);
       next += 1;
     }
-    stage.pass(visit);
+    stage.passVisit(visit);
   }
-  for (const trial of trials.slice(next)) stage.trial(trial);
+  for (const trial of trials.slice(next)) stage.scoreTrial(trial);
   const beginnings = [...stage.beginnings].map(([user, scores]) => ({ user, scores }));
-  return { seed, summary: summaryOf(visits), columns: stage.columns, beginnings };
+  return { seed, summary: summarizeYear(visits), columns: stage.columns, beginnings };
 }

@@ -1,4 +1,4 @@
-/** Runs years side by side, as many as there are processors. */
+/** Runs years in parallel, one per processor. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -10,11 +10,13 @@ function runInThread(order: Order): Promise<Year> {
     const worker = new Worker(join(import.meta.dirname, "worker.ts"), { workerData: order });
     worker.once("message", (year: Year) => resolve(year));
     worker.once("error", reject);
-    worker.once("exit", () => reject(new Error(`The year of seed ${order.seed} gave no answer`)));
+    worker.once("exit", () =>
+      reject(new Error(`The thread of seed ${order.seed} ended without a result`)),
+    );
   });
 }
 
-/** @returns in the order of the orders */
+/** @returns the years, in the order of `orders` */
 export async function runYears(
   orders: readonly Order[],
   onYear: (order: Order) => void,
@@ -23,8 +25,8 @@ export async function runYears(
   const waiting = [...orders.entries()];
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [place, order] = next;
-      years[place] = await runInThread(order);
+      const [index, order] = next;
+      years[index] = await runInThread(order);
       onYear(order);
     }
   };

@@ -1,4 +1,4 @@
-/** Lookups by the service's own code, in local KV, held against what the sources say. */
+/** Compares lookups by the service's own code, in local KV, with the answers of a plain scan. */
 import { isDeepStrictEqual } from "node:util";
 import { type Address, parseAddress } from "../../src/sentinel/network/address.ts";
 import { lookupNetwork, type NetworkStore } from "../../src/sentinel/network/lookup.ts";
@@ -6,16 +6,16 @@ import { quantile } from "./figures.ts";
 import type { NetworkFigures } from "./network-report.ts";
 import type { Scanned } from "./network-scan.ts";
 
-const differencesShown = 10;
+const maxDifferencesShown = 10;
 
-function addressOf(text: string): Address {
+function requireAddress(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   return address;
 }
 
-/** Reads each value once: what is measured afterwards is not KV. */
-export function remembering(store: NetworkStore) {
+/** Reads each value from KV once, so that later measurements do not include KV. */
+export function cacheReads(store: NetworkStore) {
   const values = new Map<string, ArrayBuffer | null>();
   const cached: NetworkStore = {
     async get(key, options) {
@@ -31,29 +31,29 @@ export function remembering(store: NetworkStore) {
 
 const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
 
-/** Looks every address up, and tells of differences. A degraded answer is one. */
-export async function check(
+/** Looks up every address and reports the differences. A degraded answer is a difference. */
+export async function compareLookups(
   store: NetworkStore,
   texts: readonly string[],
   expected: readonly Scanned[],
   now: number,
-  tell: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<NetworkFigures["checked"]> {
   const counts = { addresses: texts.length, known: 0, listed: 0, differences: 0 };
   for (const [index, text] of texts.entries()) {
-    const { facts, degraded, reason } = await lookupNetwork(store, addressOf(text), now);
+    const { facts, degraded, reason } = await lookupNetwork(store, requireAddress(text), now);
     if (facts !== undefined) counts.known += 1;
     if (facts !== undefined && facts.kinds.length > 0) counts.listed += 1;
     const wanted = expected[index];
     if (!degraded && isDeepStrictEqual(facts ?? nothing, wanted)) continue;
     counts.differences += 1;
-    if (counts.differences > differencesShown) continue;
-    tell(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
+    if (counts.differences > maxDifferencesShown) continue;
+    report(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
   }
   return counts;
 }
 
-async function timesOf(
+async function measureTimes(
   store: NetworkStore,
   addresses: readonly Address[],
   now: number,
@@ -67,21 +67,21 @@ async function timesOf(
   return times.toSorted((a, b) => a - b);
 }
 
-/** Times in microseconds of what a lookup does with values that are there. */
+/** The times of lookups of values that are already in memory, microseconds. */
 export async function timeLookups(
-  { store, values }: ReturnType<typeof remembering>,
+  { store, values }: ReturnType<typeof cacheReads>,
   texts: readonly string[],
   now: number,
 ): Promise<NetworkFigures["lookup"]> {
-  const addresses = texts.map(addressOf);
-  await timesOf(store, addresses, now);
-  const times = await timesOf(store, addresses, now);
+  const addresses = texts.map(requireAddress);
+  await measureTimes(store, addresses, now);
+  const times = await measureTimes(store, addresses, now);
   const sizes = [...values].filter(([key]) => /\/[46]\//.test(key));
   const [key = ""] =
     sizes.toSorted(([, a], [, b]) => (b?.byteLength ?? 0) - (a?.byteLength ?? 0))[0] ?? [];
-  const inLargest = await timesOf(
+  const inLargest = await measureTimes(
     store,
-    addresses.filter((address) => isIn(key, address)),
+    addresses.filter((address) => isInShard(key, address)),
     now,
   );
   return {
@@ -91,8 +91,8 @@ export async function timeLookups(
   };
 }
 
-/** Whether a key such as `net/v2/6/2a0b1/…` is that of the shard of an address. */
-function isIn(key: string, { family, value }: Address): boolean {
+/** Whether a key such as `net/v2/6/2a0b1/…` is the key of the shard of an address. */
+function isInShard(key: string, { family, value }: Address): boolean {
   const [, , keyFamily, number = ""] = key.split("/");
   const shift = family === 4 ? 20n : 108n;
   return keyFamily === String(family) && value >> shift === BigInt(`0x${number}`);

@@ -1,9 +1,9 @@
 /**
- * What lists and tables say of addresses, by going through every row for every address: slow, plain,
- * and without any of the service's code but the names of kinds.
+ * Finds the facts of addresses by comparing every row with every address: slow, plain, and without any code
+ * of the service except the names of kinds.
  */
-import { type NetworkKind, networkKinds } from "../../src/sentinel/network/facts.ts";
-import type { Columns, Words } from "./network-rows.ts";
+import { type NetworkKind, networkKinds } from "../../src/sentinel/network/network-facts.ts";
+import type { Columns, Halves } from "./network-rows.ts";
 import type { Source } from "./network-sources.ts";
 
 export interface Scanned {
@@ -20,7 +20,7 @@ interface Columnar {
   readonly low: Uint32Array;
 }
 
-/** Calls back for every pair of a row and an address inside of it. */
+/** Calls `hit` for every pair of a row and an address in its range. */
 function forEachHit(
   rows: Columns,
   { high, low }: Columnar,
@@ -41,8 +41,8 @@ function forEachHit(
   }
 }
 
-/** For each address the largest value of the rows around it, 0 where there is none. */
-function largest(rows: Columns, addresses: Columnar): Uint32Array {
+/** For each address, the largest value of the rows that contain it; 0: none. */
+function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   const found = new Uint32Array(addresses.high.length);
   forEachHit(rows, addresses, (row, address) => {
     found[address] = Math.max(found[address] ?? 0, rows.value[row] ?? 0);
@@ -50,24 +50,24 @@ function largest(rows: Columns, addresses: Columnar): Uint32Array {
   return found;
 }
 
-/** Below 0 where the first pair of words is less than the second. */
-function compare(high: number, low: number, otherHigh: number, otherLow: number): number {
+/** Below 0 where the first pair of halves is less than the second. */
+function comparePairs(high: number, low: number, otherHigh: number, otherLow: number): number {
   return high - otherHigh || low - otherLow;
 }
 
-/** Whether a row is a nearer statement than another: it starts later, or ends earlier, or follows. */
+/** Whether a row is more specific than another: it starts later, or ends earlier, or comes later. */
 function isNearer(rows: Columns, row: number, than: number): boolean {
-  const word = (column: readonly number[], at: number) => column[at] ?? 0;
+  const at = (column: readonly number[], index: number) => column[index] ?? 0;
   const { firstHigh, firstLow, lastHigh, lastLow } = rows;
-  const start = [word(firstHigh, row), word(firstLow, row)] as const;
-  const later = compare(...start, word(firstHigh, than), word(firstLow, than));
+  const start = [at(firstHigh, row), at(firstLow, row)] as const;
+  const later = comparePairs(...start, at(firstHigh, than), at(firstLow, than));
   if (later !== 0) return later > 0;
-  const end = [word(lastHigh, row), word(lastLow, row)] as const;
-  return compare(...end, word(lastHigh, than), word(lastLow, than)) <= 0;
+  const end = [at(lastHigh, row), at(lastLow, row)] as const;
+  return comparePairs(...end, at(lastHigh, than), at(lastLow, than)) <= 0;
 }
 
-/** For each address the value of the nearest row around it, 0 where there is none. */
-function nearest(rows: Columns, addresses: Columnar): Uint32Array {
+/** For each address, the value of the most specific row that contains it; 0: none. */
+function findNearest(rows: Columns, addresses: Columnar): Uint32Array {
   const best = new Int32Array(addresses.high.length).fill(-1);
   forEachHit(rows, addresses, (row, address) => {
     const before = best[address] ?? -1;
@@ -76,55 +76,60 @@ function nearest(rows: Columns, addresses: Columnar): Uint32Array {
   return Uint32Array.from(best, (row) => (row < 0 ? 0 : (rows.value[row] ?? 0)));
 }
 
-interface Said {
+interface Answers {
   readonly kinds: Set<NetworkKind>[];
   readonly grades: Uint32Array;
   asns: Uint32Array;
   countries: Uint32Array;
 }
 
-function hear({ meaning }: Source, rows: Columns, addresses: Columnar, said: Said): void {
-  if (meaning.type === "asn") said.asns = nearest(rows, addresses);
-  if (meaning.type === "country") said.countries = nearest(rows, addresses);
+function applySource(
+  { meaning }: Source,
+  rows: Columns,
+  addresses: Columnar,
+  answers: Answers,
+): void {
+  if (meaning.type === "asn") answers.asns = findNearest(rows, addresses);
+  if (meaning.type === "country") answers.countries = findNearest(rows, addresses);
   if (meaning.type === "numbers") {
-    for (const [address, asn] of said.asns.entries()) {
-      if (meaning.asns.has(asn)) said.kinds[address]?.add(meaning.kind);
+    for (const [address, asn] of answers.asns.entries()) {
+      if (meaning.asns.has(asn)) answers.kinds[address]?.add(meaning.kind);
     }
   }
   if (meaning.type !== "feed") return;
-  for (const [address, count] of largest(rows, addresses).entries()) {
+  for (const [address, count] of findLargest(rows, addresses).entries()) {
     if (count === 0) continue;
-    said.kinds[address]?.add(meaning.kind);
+    answers.kinds[address]?.add(meaning.kind);
     if (meaning.kind !== "threat") continue;
-    said.grades[address] = Math.min(maxGrade, (said.grades[address] ?? 0) + count);
+    answers.grades[address] = Math.min(maxGrade, (answers.grades[address] ?? 0) + count);
   }
 }
 
-/** One answer for each address. Lists of networks by number must come after the table of networks. */
+/** One answer for each address. A list of networks by number must come after the table of networks. */
 export function scan(
   family: 4 | 6,
   sources: readonly Source[],
-  addresses: readonly Words[],
+  addresses: readonly Halves[],
 ): Scanned[] {
   const columnar = {
     high: Uint32Array.from(addresses, ([high]) => high),
     low: Uint32Array.from(addresses, ([, low]) => low),
   };
-  const said: Said = {
+  const answers: Answers = {
     kinds: addresses.map(() => new Set()),
     grades: new Uint32Array(addresses.length),
     asns: new Uint32Array(addresses.length),
     countries: new Uint32Array(addresses.length),
   };
   for (const source of sources) {
-    hear(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, said);
+    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, answers);
   }
   return addresses.map((_, address) => {
-    const asn = said.asns[address] ?? 0;
-    const letters = said.countries[address] ?? 0;
+    const asn = answers.asns[address] ?? 0;
+    const letters = answers.countries[address] ?? 0;
     return {
-      kinds: networkKinds.filter((kind) => said.kinds[address]?.has(kind)),
-      threatGrade: said.grades[address] ?? 0,
+      kinds: networkKinds.filter((kind) => answers.kinds[address]?.has(kind)),
+      threatGrade: answers.grades[address] ?? 0,
       asn: asn === 0 ? undefined : asn,
       country: letters === 0 ? undefined : String.fromCharCode(letters >> 8, letters & 255),
     };

@@ -1,8 +1,8 @@
-/** A folder of lists and tables as they were published: which feed each file is, and its rows. */
+/** Reads a folder of published lists and tables: which feed each file is, and its rows. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
-import type { NetworkKind } from "../../src/sentinel/network/facts.ts";
+import type { NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { Rows } from "./network-rows.ts";
 
 export interface FeedFile {
@@ -11,10 +11,10 @@ export interface FeedFile {
   readonly file: string;
 }
 
-/** What a source says of an address in one of its ranges. */
+/** The meaning of a range of the source for an address in it. */
 export type Meaning =
   | { readonly type: "feed"; readonly kind: NetworkKind }
-  /** A list of networks by number: the rows have none, the numbers are here. */
+  /** A list of networks by number: it has numbers instead of rows. */
   | { readonly type: "numbers"; readonly kind: NetworkKind; readonly asns: ReadonlySet<number> }
   | { readonly type: "asn" }
   | { readonly type: "country" };
@@ -24,8 +24,8 @@ export interface Source {
   readonly rows: Rows;
 }
 
-/** The publishers' names of files, as the catalogue names the same lists. */
-const renamings: readonly (readonly [RegExp, string])[] = [
+/** Patterns of the publishers' file names, and the names of the same lists in the catalogue. */
+const feedNamePatterns: readonly (readonly [RegExp, string])[] = [
   [/^x4b\/(\w+)_(v4|v6|asn)\.txt$/, "x4b-$1-$2"],
   [/^ipranges\/([\w-]+)\.ipv([46])_merged\.txt$/, "$1-v$2"],
   [/^(ipsum)\.txt$/, "$1"],
@@ -33,18 +33,18 @@ const renamings: readonly (readonly [RegExp, string])[] = [
 ];
 
 function nameOf(path: string): string | undefined {
-  const renaming = renamings.find(([pattern]) => pattern.test(path));
+  const renaming = feedNamePatterns.find(([pattern]) => pattern.test(path));
   return renaming && path.replace(renaming[0], renaming[1]).toLowerCase();
 }
 
-/** A list by number is of the kind of the lists by address. */
+/** A list by number has the kind of the list by address. */
 function kindOf(name: string): NetworkKind | undefined {
   const byAddress = name.replace(/-asn$/, "-v4");
   return catalogue.find((feed) => feed.name === byAddress)?.kind;
 }
 
-/** Feeds of a folder, and the files in it that are none. */
-export function feedsIn(folder: string): { feeds: FeedFile[]; unknown: string[] } {
+/** The feeds of a folder, and the files that are not a known feed. */
+export function findFeeds(folder: string): { feeds: FeedFile[]; unknown: string[] } {
   const feeds: FeedFile[] = [];
   const unknown: string[] = [];
   const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
@@ -58,21 +58,21 @@ export function feedsIn(folder: string): { feeds: FeedFile[]; unknown: string[] 
   return { feeds, unknown };
 }
 
-function linesOf(file: string): string[] {
+function readLines(file: string): string[] {
   const lines = readFileSync(file, "utf8").split(/\r?\n/);
   return lines.map((line) => line.split("#", 1)[0]?.trim() ?? "").filter((line) => line !== "");
 }
 
 export function readFeedFile({ kind, file, name }: FeedFile): Source {
-  const lines = linesOf(file);
+  const lines = readLines(file);
   const rows = new Rows();
   if (name.endsWith("-asn")) {
     const asns = new Set(lines.map((line) => Number(line.replace(/^AS/, ""))));
     return { meaning: { type: "numbers", kind, asns }, rows };
   }
   for (const line of lines) {
-    const [place = "", count = "1"] = line.split(/\s+/);
-    rows.addNetwork(place, Number(count));
+    const [address = "", count = "1"] = line.split(/\s+/);
+    rows.addNetwork(address, Number(count));
   }
   return { meaning: { type: "feed", kind }, rows };
 }

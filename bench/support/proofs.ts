@@ -1,6 +1,6 @@
 /** Proofs as a tenant checks them. A bench of proofs that do not hold would measure nothing. */
 import { hex } from "@scure/base";
-import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-proof.ts";
 import type { Checkpoint, InclusionAnswer } from "./client.ts";
 
 /** @throws Error where it does not hold */

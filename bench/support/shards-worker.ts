@@ -6,12 +6,12 @@ import { z } from "zod";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
-import { newId } from "../../src/crypto/id.ts";
+import { createId } from "../../src/crypto/id.ts";
 import { runBatch, StoreError } from "../../src/db/client.ts";
 import { controlDb, inTenantDb } from "../../src/db/shards.ts";
 import { configNow } from "../../src/env.ts";
 import service from "../../src/index.ts";
-import { insertTenant } from "../../src/tenancy/store.ts";
+import { insertTenant } from "../../src/tenancy/tenant-store.ts";
 import { databasesOf, withDatabases } from "./shard-bindings.ts";
 
 export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";
@@ -32,16 +32,16 @@ const waveBody = z.object({
 function loginOf(tenantId: string): AuditEvent {
   const at = Date.now();
   return {
-    id: newId(at),
+    id: createId(at),
     tenantId,
     at,
     actor: { type: "system", id: null },
     action: "otp.verified",
-    target: { type: "identity", id: newId(at) },
+    target: { type: "identity", id: createId(at) },
     personal: null,
     outcome: "success",
     reason: null,
-    requestId: newId(at),
+    requestId: createId(at),
     details: { method: "totp" },
   };
 }
@@ -113,7 +113,7 @@ async function newTenants(request: Request, env: Env): Promise<Response> {
   const { count, databases } = tenantsBody.parse(await request.json());
   const db = controlDb(env);
   const createdAt = Date.now();
-  const ids = Array.from({ length: count }, (_, n) => newId(createdAt + n));
+  const ids = Array.from({ length: count }, (_, n) => createId(createdAt + n));
   for (let from = 0; from < count; from += tenantsPerBatch) {
     const some = ids.slice(from, from + tenantsPerBatch);
     const statements = some.flatMap((id, n) => {

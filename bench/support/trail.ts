@@ -1,13 +1,19 @@
 /** A tenant with a long trail: people whose records are in the directory, and events about them. */
 import { setImmediate as breathe } from "node:timers/promises";
 import { z } from "zod";
-import type { Actor, AuditEntry, AuditEvent, PersonalParts } from "../../src/audit/event.ts";
-import { type StampedEvent, stampEvents } from "../../src/audit/stamp.ts";
-import { newAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
+import type {
+  Actor,
+  AuditEntry,
+  AuditEvent,
+  PersonalParts,
+  StampedEvent,
+} from "../../src/audit/event.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
+import { createAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
 import { insertEvents } from "../../src/audit/store.ts";
-import { derivedId, identityIdOf, newId } from "../../src/crypto/id.ts";
+import { deriveId, identityIdOf, createId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
-import { dbFor } from "../../src/db/shards.ts";
+import { findTenantDb } from "../../src/db/shards.ts";
 import { create } from "../../src/guard/decisions/lifecycle.ts";
 import type { IdentityState } from "../../src/guard/decisions/state.ts";
 import { saveRecord } from "../../src/identity/store.ts";
@@ -44,7 +50,7 @@ async function newPerson(service: Service, tenantId: string, since: number, n: n
   const externalId = `ORG_USR_${String(n).padStart(5, "0")}`;
   const identityId = identityIdOf(tenantId, externalId);
   const owner = { tenantId, identityId };
-  const auditKey = await newAuditKey(service.config.sealingKeys, owner);
+  const auditKey = await createAuditKey(service.config.sealingKeys, owner);
   const actor: Actor = { type: "system", id: null };
   const call = { ...owner, now: since, requestId: "", actor, jurisdiction: null, requestKey: null };
   const state: IdentityState = { ...create(call, externalId).state, auditKey };
@@ -68,7 +74,7 @@ export async function newTenant(service: Service): Promise<Tenant> {
   const made = await Promise.all(
     Array.from({ length: people }, (_, n) => newPerson(service, tenant.id, since, n)),
   );
-  const db = await dbFor(service.env, tenant.id);
+  const db = await findTenantDb(service.env, tenant.id);
   for (let from = 0; from < people; from += recordsPerBatch) {
     const statements = made.slice(from, from + recordsPerBatch).map(({ state }) =>
       saveRecord(db, {
@@ -98,7 +104,7 @@ export async function newTenant(service: Service): Promise<Tenant> {
 function entryOf(n: number): AuditEntry {
   const place = n % 20;
   if (place < 8) {
-    const details = { assessment_id: newId(n), risk_score: (n % 97) / 100 };
+    const details = { assessment_id: createId(n), risk_score: (n % 97) / 100 };
     return { action: "session.assessed", outcome: "success", details };
   }
   if (place < 15)
@@ -129,7 +135,7 @@ function eventOf(tenant: Tenant, person: Person, n: number, total: number): Audi
   const actor: Actor = { type: "api_token", id: tenant.tokenId };
   const entry = entryOf(n);
   return {
-    id: derivedId(at, n, tenant.id, String(n)),
+    id: deriveId(at, n, tenant.id, String(n)),
     tenantId: tenant.id,
     at,
     actor,
@@ -138,7 +144,7 @@ function eventOf(tenant: Tenant, person: Person, n: number, total: number): Audi
     personal: personalOf(person, entry, n),
     outcome: entry.outcome,
     reason: entry.reason ?? null,
-    requestId: newId(at),
+    requestId: createId(at),
     details: entry.details ?? {},
   };
 }
@@ -176,7 +182,7 @@ export async function insertTrail(
   before: Inserted,
   onProgress: (done: number) => void,
 ): Promise<Inserted> {
-  const db = await dbFor(service.env, tenant.id);
+  const db = await findTenantDb(service.env, tenant.id);
   let { madeMs, insertedMs, statements } = before;
   for (let from = range.from; from < range.below; from += eventsPerStatement) {
     const startedAt = performance.now();

@@ -1,7 +1,7 @@
 /** Checkpoints of an audit log as saved files: only the signed note counts, the rest is for people. */
 import { base64 } from "@scure/base";
 import { z } from "zod";
-import { keyHashOf, readNote, type SignedHead } from "../../src/audit/tree/note.ts";
+import { keyHashOf, parseNote, type SignedHead } from "../../src/audit/tree/note.ts";
 import { toHex } from "../../src/crypto/bytes.ts";
 import { isSignedBy } from "../../src/crypto/signing.ts";
 import { Failure } from "./failure.ts";
@@ -72,7 +72,7 @@ export async function openCheckpoint(
 ): Promise<Checkpoint | Objection> {
   const saved = parsed(savedCheckpoint, text, which, "GET /v1/audit/checkpoint");
   const { note, public_key: publicKey } = saved;
-  const head = readNote(note);
+  const head = parseNote(note);
   if (head === undefined) {
     return { kind: "checkpoint", message: `the note of the ${which} is not one of an audit log` };
   }
@@ -87,7 +87,7 @@ export async function openCheckpoint(
     saved.origin !== head.origin ||
     saved.tree_size !== head.size ||
     saved.root_hash !== toHex(head.root) ||
-    saved.sealed_at !== new Date(head.sealedAt).toISOString()
+    saved.sealed_at !== new Date(head.signedAt).toISOString()
   ) {
     const message = `the ${which} says something else beside its signed note than in it`;
     return { kind: "checkpoint", message };

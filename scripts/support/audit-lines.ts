@@ -1,8 +1,8 @@
 /** An exported audit trail line by line: its shape, and the leaf that each event makes. */
 import { z } from "zod";
 import type { AuditDetails } from "../../src/audit/event.ts";
-import { leafData } from "../../src/audit/leaf.ts";
-import { leafHash } from "../../src/audit/tree/merkle.ts";
+import { encodeLeaf } from "../../src/audit/leaf.ts";
+import { hashLeaf } from "../../src/audit/tree/merkle.ts";
 
 /** More bytes than any event has: what a line is given up at. */
 const longestLine = 1_000_000;
@@ -64,7 +64,7 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
     const target = { type: event.target.type, id: event.target.id };
     const { personal_digest } = event;
     const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };
-    return { event, made: leafHash(leafData({ ...leaf, personal_digest })) };
+    return { event, made: hashLeaf(encodeLeaf({ ...leaf, personal_digest })) };
   } catch (error) {
     if (!(error instanceof z.ZodError)) return "is not JSON, or is cut off";
     const issues = error.issues.map(({ path, message }) => `${path.join(".")} ${message}`.trim());

@@ -6,7 +6,7 @@
  * Memory: a hash per bit of the number of leaves, and an entry per user whose erasure is yet to come.
  */
 import { hex } from "@scure/base";
-import { personalDigest } from "../../src/audit/leaf.ts";
+import { digestPersonalParts } from "../../src/audit/leaf.ts";
 import { TreeHasher } from "../../src/audit/tree/merkle.ts";
 import type { TreeHead } from "../../src/audit/tree/note.ts";
 import { type ExportedEvent, readLines } from "./audit-lines.ts";
@@ -41,7 +41,7 @@ function personalProblem({ personal, personal_digest, target, erased }: Exported
   if (personal === null && personal_digest !== null) {
     return erased ? undefined : "its personal parts were changed and open no more";
   }
-  if (personal !== null && personalDigest(personal) !== personal_digest) {
+  if (personal !== null && digestPersonalParts(personal) !== personal_digest) {
     return "its personal parts are not those that were sealed";
   }
   const rightly = personal === null && target.type === "identity";

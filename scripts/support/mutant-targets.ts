@@ -60,7 +60,7 @@ export const targets: readonly Target[] = [
     ],
   ),
   target(
-    "src/tenancy/tokens.ts",
+    "src/tenancy/change-tokens.ts",
     [],
     [
       "test/api/tokens.test.ts",

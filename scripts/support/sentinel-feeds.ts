@@ -1,17 +1,21 @@
 /** Feeds as an import is told of them: what they are called, what they list, where they come from. */
 import { createHash } from "node:crypto";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
-import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
-import { encodeFeedValue, type FeedValue } from "../../src/sentinel/feeds/value.ts";
+import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
+import { encodeFeedValue, type FeedValue } from "../../src/sentinel/feeds/feed-value.ts";
 import {
   createAsnListParser,
   isAsnList,
-  rangesOfNetworks,
+  findRangesOfNetworks,
 } from "../../src/sentinel/network/asn-list.ts";
 import type { Geography } from "../../src/sentinel/network/build.ts";
-import { isNetworkKind, type NetworkKind, networkKinds } from "../../src/sentinel/network/facts.ts";
+import {
+  isNetworkKind,
+  type NetworkKind,
+  networkKinds,
+} from "../../src/sentinel/network/network-facts.ts";
 import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/feed.ts";
-import type { Feed } from "../../src/sentinel/network/flag-segments.ts";
+import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { Failure } from "./failure.ts";
 import { publicName, type Read, readText, sayWhatWasRead } from "./sentinel-source.ts";
@@ -104,7 +108,7 @@ function createNetworksParser(place: string, { asn }: Geography) {
           `${publicName(place)}: lists networks by number; add --geography or --asn.`,
         );
       }
-      return { ranges: rangesOfNetworks(asns, asn), ...counts };
+      return { ranges: findRangesOfNetworks(asns, asn), ...counts };
     },
   };
 }

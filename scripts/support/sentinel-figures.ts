@@ -1,6 +1,6 @@
 /** The figures of an import: how much there is, how large, how long it took. */
 import type { DataSet, Published } from "../../src/sentinel/feeds/data-set.ts";
-import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
+import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
 import type { BuiltShard } from "../../src/sentinel/network/build.ts";
 
 export interface ImportFigures {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
+import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
 import { type Geography, noGeography } from "../../src/sentinel/network/build.ts";
 import { createTableParser, type TableKind } from "../../src/sentinel/network/geography.ts";
 import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";

@@ -1,6 +1,6 @@
 /** What `npm run sentinel:import` is told. */
 import { parseArgs } from "node:util";
-import { networkKinds } from "../../src/sentinel/network/facts.ts";
+import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { Failure } from "./failure.ts";
 import { type FeedPlan, planCatalogue, planFeeds } from "./sentinel-feeds.ts";
 import {

@@ -1,10 +1,11 @@
 /** An assessment as the API answers it, computed again from its inputs. */
 import { z } from "zod";
-import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
-import { recommendationFor, recommendations, scoreOf } from "../../src/sentinel/score.ts";
-import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
+import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
+import type { Reason } from "../../src/sentinel/reason.ts";
+import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import { model, priorProbability } from "../../src/sentinel/weights.ts";
 import { Failure } from "./failure.ts";
 
@@ -44,6 +45,19 @@ function signed(value: number): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`;
 }
 
+/** Whether signals and contributions are the same; the sentences may change from build to build. */
+function areEqual(
+  left: StoredAssessment["reasons"],
+  right: readonly Pick<Reason, "signal" | "contribution">[],
+): boolean {
+  return (
+    left.length === right.length &&
+    left.every(({ signal, contribution }, index) => {
+      return right[index]?.signal === signal && right[index]?.contribution === contribution;
+    })
+  );
+}
+
 /** @throws Failure where this build cannot compute it */
 export function recompute(stored: StoredAssessment): Recomputed {
   const { assessment_id: id, inputs, policy } = stored;
@@ -52,9 +66,9 @@ export function recompute(stored: StoredAssessment): Recomputed {
       `${id}: of the model ${stored.model}; this build computes ${model}. Use the build that has it.`,
     );
   }
-  const reasons = reasonsFor(inputs, policy.signals_off);
+  const reasons = findReasons(inputs, policy.signals_off);
   const score = scoreOf(reasons);
-  const recommendation = recommendationFor(score, {
+  const recommendation = recommend(score, {
     challengeAt: policy.challenge_at,
     denyAt: policy.deny_at,
   });
@@ -73,8 +87,8 @@ export function recompute(stored: StoredAssessment): Recomputed {
     ...(recommendation === stored.recommendation
       ? []
       : [`the recommendation was ${stored.recommendation}`]),
-    ...(JSON.stringify(reasons) === JSON.stringify(stored.reasons) ? [] : ["the reasons differ"]),
-    ...(canonicalDigest(inputs) === stored.inputs_digest
+    ...(areEqual(stored.reasons, reasons) ? [] : ["the reasons differ"]),
+    ...(digestCanonicalJson(inputs) === stored.inputs_digest
       ? []
       : ["the inputs are not those of the digest"]),
   ];

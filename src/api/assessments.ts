@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
 import { runBatch } from "../db/client.ts";
-import { controlDb, dbFor } from "../db/shards.ts";
+import { controlDb, findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
@@ -18,7 +18,7 @@ import {
 } from "../http/schemas.ts";
 import { runOnce } from "../idempotency/run-once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
-import { draftOf, replay } from "../sentinel/assessments/simulate.ts";
+import { prepareDraft, replay } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
 import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
@@ -135,9 +135,9 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
   const { tenantId } = caller;
   const { from, to, after, sentinel } = body.simulation;
   const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
-  const draft = draftOf(config.addressHashKey, tenantId, policy.sentinel);
+  const draft = prepareDraft(config.addressHashKey, tenantId, policy.sentinel);
   const { rows, nextAfter } = await listAssessments(
-    await dbFor(env, tenantId),
+    await findTenantDb(env, tenantId),
     tenantId,
     {
       fromId: from === undefined ? undefined : firstIdAt(from),
@@ -224,7 +224,7 @@ export const assessmentRoutes = [
         fromId: query.from === undefined ? undefined : firstIdAt(query.from),
         belowIds: upperBoundsOf(query.after, query.to),
       };
-      const db = await dbFor(env, tenantId);
+      const db = await findTenantDb(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);
       return respond(200, {
         assessments: rows.map(showStored),

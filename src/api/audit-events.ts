@@ -9,11 +9,11 @@ import {
   targetTypes,
 } from "../audit/event.ts";
 import { listEvents } from "../audit/store.ts";
-import { type ExportedEvent, exportTrail } from "../audit/tree/export.ts";
-import { newestHead } from "../audit/tree/prove.ts";
+import { exportTrail } from "../audit/tree/export.ts";
+import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdAt, identityIdOf } from "../crypto/id.ts";
-import { dbFor } from "../db/shards.ts";
-import { deliverGuard } from "../guard/client.ts";
+import { findTenantDb } from "../db/shards.ts";
+import { requestDelivery } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import {
@@ -91,8 +91,8 @@ function showEvent(event: DecryptedEvent): z.input<typeof eventSchema> {
   };
 }
 
-function showExportedEvent(event: ExportedEvent) {
-  return { ...showEvent(event), leaf_hash: event.leafHash };
+function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
+  return { ...showEvent(event), leaf_hash: leafHash };
 }
 
 export const auditEventRoutes = [
@@ -133,8 +133,8 @@ export const auditEventRoutes = [
       const identityId =
         externalUserId === undefined ? undefined : identityIdOf(tenantId, externalUserId);
       // The trail of one identity is complete: its guard delivers its outbox first.
-      if (identityId !== undefined) await deliverGuard(request, identityId);
-      const db = await dbFor(env, tenantId);
+      if (identityId !== undefined) await requestDelivery(request, identityId);
+      const db = await findTenantDb(env, tenantId);
       const { events, nextAfter } = await listEvents(
         db,
         tenantId,
@@ -184,7 +184,7 @@ export const auditEventRoutes = [
     },
     async (request) => {
       const { from = 0, to } = request.query;
-      const { size } = await newestHead(request);
+      const { size } = await findNewestHead(request);
       const below = Math.min(to ?? size, size);
       return new Response(exportTrail(request, { from, below }, showExportedEvent), {
         headers: { "Content-Type": "application/x-ndjson" },

@@ -1,10 +1,10 @@
 /** Signed tree heads, and the proofs that the log was not changed. */
 import { z } from "zod";
-import { readNote } from "../audit/tree/note.ts";
-import { newestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { sealedWithinSeconds } from "../audit/tree/integrate.ts";
-import { publicKeys } from "../audit/tree/signer.ts";
-import { listWitnessed } from "../audit/tree/witness.ts";
+import { parseNote } from "../audit/tree/note.ts";
+import { findNewestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
+import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
+import { listPublicKeys } from "../audit/tree/signer.ts";
+import { listWitnessedHeads } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
 import { anyone, requirePermission } from "../http/access.ts";
@@ -30,13 +30,13 @@ function showCheckpoint(head: {
   readonly note: string;
   readonly publicKey: string;
 }): z.input<typeof checkpointSchema> {
-  const checkpoint = readNote(head.note);
+  const checkpoint = parseNote(head.note);
   if (checkpoint === undefined) throw new AppError("unavailable");
   return {
     origin: checkpoint.origin,
     tree_size: checkpoint.size,
     root_hash: toHex(checkpoint.root),
-    sealed_at: toRfc3339(checkpoint.sealedAt),
+    sealed_at: toRfc3339(checkpoint.signedAt),
     public_key: head.publicKey,
     note: head.note,
   };
@@ -80,8 +80,8 @@ export const auditProofRoutes = [
     },
     async (request) =>
       respond(200, {
-        checkpoint: showCheckpoint(await newestHead(request)),
-        sealed_within_seconds: sealedWithinSeconds,
+        checkpoint: showCheckpoint(await findNewestHead(request)),
+        sealed_within_seconds: maxIntegrationSeconds,
       }),
   ),
   defineRoute(
@@ -112,7 +112,7 @@ export const auditProofRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query }) => {
-      const heads = await listWitnessed(env, tenantId, query.limit + 1, query.after);
+      const heads = await listWitnessedHeads(env, tenantId, query.limit + 1, query.after);
       const checkpoints = heads.slice(0, query.limit).map(showCheckpoint);
       const hasMore = heads.length > query.limit;
       const last = checkpoints.at(-1);
@@ -224,7 +224,7 @@ export const auditProofRoutes = [
       },
     },
     async ({ config }) => {
-      const keys = await publicKeys(config.auditSigningKeys);
+      const keys = await listPublicKeys(config.auditSigningKeys);
       return respond(200, {
         keys: keys.map(({ version, publicKey, current }) => ({
           version,

@@ -4,15 +4,15 @@
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
-import type { Surroundings } from "../guard/decisions/assess.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { countAttempt } from "../sentinel/activity/client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
+import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
 import type { Context } from "../sentinel/context.ts";
 import type { DataSource, NetworkEvidence } from "../sentinel/evidence.ts";
@@ -24,9 +24,9 @@ import {
   parseNetwork,
 } from "../sentinel/network/address.ts";
 import { lookupNetwork, networkInMemory, type Prefetched } from "../sentinel/network/lookup.ts";
-import { populationNear } from "../sentinel/population/population.ts";
+import { narrowPopulation } from "../sentinel/population/population.ts";
 import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
-import { isWiderThanBlock, prefixOf, sessionHash } from "../sentinel/session-hashes.ts";
+import { isWiderThanBlock, prefixOf, hashSessionPart } from "../sentinel/session-hashes.ts";
 import type { TenantPolicy } from "../tenancy/policy.ts";
 
 export interface SessionContext {
@@ -62,7 +62,7 @@ function findTenantList(
   for (const list of ["deny", "allow"] as const) {
     for (const network of parseNetworks(policy.sentinel[list])) {
       if (!contains(network, address)) continue;
-      const entry = sessionHash(config.addressHashKey, tenantId, "list_entry", network.text);
+      const entry = hashSessionPart(config.addressHashKey, tenantId, "list_entry", network.text);
       return { list, entry, network: isWiderThanBlock(network) ? network.text : null };
     }
   }
@@ -110,8 +110,8 @@ async function gatherSurroundings(
   if (read?.degraded) degraded.push("population");
   if (crowd === undefined) degraded.push("address_activity");
   const network: NetworkEvidence = {
-    address: sessionHash(key, tenantId, "address", address.text),
-    prefix: sessionHash(key, tenantId, "prefix", prefixOf(address)),
+    address: hashSessionPart(key, tenantId, "address", address.text),
+    prefix: hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
     tenantList: findTenantList(call, address),
@@ -125,13 +125,13 @@ async function gatherSurroundings(
     device,
     os,
     browser,
-    agent: sessionHash(key, tenantId, "agent", agent),
+    agent: hashSessionPart(key, tenantId, "agent", agent),
     placeHidden: hidesLocation(network),
   };
   return {
     context,
     network,
-    population: read?.population ? populationNear(read.population, context) : null,
+    population: read?.population ? narrowPopulation(read.population, context) : null,
     populationUnread: read === undefined,
     crowd: crowd ?? null,
     degraded,
@@ -148,9 +148,9 @@ export async function discover(
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { address, agent, userId } = sessionContext;
   const context = joinParts(tenantId, identityId, address.text, agent, userId ?? "");
-  const agentFacts = agentFactsOf(agent, call.arrivedAt);
+  const agentFacts = agentFactsOf(agent);
   const session = {
-    assessmentId: assessmentIdOf(newId(call.now), identityId),
+    assessmentId: assessmentIdOf(createId(call.now), identityId),
     agent: agentFacts.kind,
     userId,
     contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),

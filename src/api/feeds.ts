@@ -4,7 +4,7 @@ import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
-import { type FeedRecord, feedKinds } from "../sentinel/feeds/record.ts";
+import { type FeedRecord, feedKinds } from "../sentinel/feeds/feed-record.ts";
 
 const feedSchema = z
   .object({

@@ -1,12 +1,12 @@
 /** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
-import { allDatabases } from "../db/shards.ts";
+import { listDatabases } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anyone } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
-import { probe } from "../tenancy/store.ts";
+import { pingDatabase } from "../tenancy/tenant-store.ts";
 
 /** A check that takes longer counts as failed. */
 const checkTimeoutMs = 2_000;
@@ -61,7 +61,7 @@ export function createHealthRoutes(livenessPath: string) {
       },
       async ({ env }) => {
         const [database, guard] = await Promise.all([
-          passes(Promise.all(allDatabases(env).map(probe))),
+          passes(Promise.all(listDatabases(env).map(pingDatabase))),
           passes(pingGuard(env)),
         ]);
         if (database && guard) return respond(200, { status: "ready" as const });

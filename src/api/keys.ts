@@ -1,17 +1,19 @@
 /** `/v1/keys`, for the operator: the versions of the keys, and the re-encryption. */
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
-import { allDatabases, controlDb } from "../db/shards.ts";
+import { listDatabases, controlDb } from "../db/shards.ts";
 import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import { runOnce, operatorScope } from "../idempotency/run-once.ts";
-import { ringOf } from "../keys/key-check.ts";
+import { keyringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
-import { type Progress, progressOf, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
-import { countBackupCodeKeys, findReEncryption, listKeyVersions } from "../keys/store.ts";
-import { inAllDatabases } from "../keys/versions.ts";
+import { type Progress, sumProgress, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
+import { findReEncryption } from "../keys/re-encryption-store.ts";
+import { countBackupCodeSets } from "../keys/sealed-data-store.ts";
+import { listKeyVersions } from "../keys/version-store.ts";
+import { mergeKeyVersions } from "../keys/merge-key-versions.ts";
 
 /** Guards that one request calls: the platform's free plan allows 50 subrequests. */
 const defaultGuardsPerRequest = 40;
@@ -93,24 +95,24 @@ export const keyRoutes = [
     async ({ env, config }) => {
       const { newest } = config.sealingKeys;
       const found = await Promise.all(
-        allDatabases(env).map(
+        listDatabases(env).map(
           async (db) =>
             await Promise.all([
               listKeyVersions(db),
-              countBackupCodeKeys(db),
+              countBackupCodeSets(db),
               findReEncryption(db, newest),
             ]),
         ),
       );
-      const versions = inAllDatabases(found.map(([versions]) => versions));
-      const progress = progressOf(found.map(([, , run]) => run));
+      const versions = mergeKeyVersions(found.map(([versions]) => versions));
+      const progress = sumProgress(found.map(([, , run]) => run));
       const setsUnder = (version: number) =>
         found.reduce((sum, [, sets]) => sum + (sets.get(version) ?? 0), 0);
       const keys = versions.map(({ keyring, version, firstUsedAt, retiredAt }) => ({
         keyring,
         version,
-        newest: ringOf(config, keyring).newest === version,
-        in_keyring: ringOf(config, keyring).keys.has(version),
+        newest: keyringOf(config, keyring).newest === version,
+        in_keyring: keyringOf(config, keyring).keys.has(version),
         in_use: retiredAt === null,
         backup_code_sets: keyring === "backup_codes" ? setsUnder(version) : null,
         first_used_at: toRfc3339(firstUsedAt),

@@ -9,9 +9,9 @@ import type { Attempt } from "../guard/decisions/verify.ts";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import { externalId, userQuery, plainText } from "../http/schemas.ts";
-import { claim } from "../idempotency/run-once.ts";
+import { claimRequestKey } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
-import { keyUri } from "../otp/key-uri.ts";
+import { buildKeyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { assessmentId } from "./assessment-schemas.ts";
@@ -81,7 +81,7 @@ export const otpRoutes = [
       const { externalUserId, qr } = request.query;
       const { issuer_name: issuer, account_name: account } = request.body.otp;
       // All secrets have the same length, so the size of the QR code is known before one is created.
-      const longestUri = keyUri({ issuer, account, secret: "A".repeat(32) });
+      const longestUri = buildKeyUri({ issuer, account, secret: "A".repeat(32) });
       if (longestUri.length > maxQrBytes) {
         throw invalidRequest([
           {
@@ -92,11 +92,11 @@ export const otpRoutes = [
       }
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDb(request.env));
       const { secret, isSetupComplete } = await askGuard(request, identityId, (guard, call) =>
-        guard.configure(call, policy.otp.enrolment),
+        guard.configureTotp(call, policy.otp.enrolment),
       );
-      const payload = keyUri({ issuer, account, secret });
+      const payload = buildKeyUri({ issuer, account, secret });
       return respond(200, {
         user: {
           external_id: externalUserId,
@@ -215,7 +215,7 @@ export const otpRoutes = [
       const { externalUserId } = request.query;
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claim(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDb(request.env));
       const { codes } = await askGuard(request, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );

@@ -6,7 +6,7 @@ import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import { externalId, id, plainText } from "../http/schemas.ts";
-import { claim } from "../idempotency/run-once.ts";
+import { claimRequestKey } from "../idempotency/run-once.ts";
 import { identityOfAssessment } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
@@ -101,7 +101,7 @@ export const sentinelRoutes = [
     async (request) => {
       const { assessment_id: id, outcome } = request.body.feedback;
       const { tenantId } = request.caller;
-      await claim(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDb(request.env));
       await askGuard(request, identityOfAssessment(id), (guard, call) =>
         guard.recordFeedback(call, id, outcome),
       );

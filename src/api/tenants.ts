@@ -4,7 +4,7 @@ import { operator } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
 import { id, instant, plainText, toRfc3339 } from "../http/schemas.ts";
 import { jurisdictions } from "../location.ts";
-import { createTenant } from "../tenancy/tenants.ts";
+import { createTenant } from "../tenancy/create-tenant.ts";
 import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
 const name = plainText(1, 100);

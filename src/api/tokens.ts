@@ -14,14 +14,19 @@ import {
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import { documentSpellings, permissionOf, permissions } from "../tenancy/permission.ts";
-import { type ApiToken, listTokens } from "../tenancy/store.ts";
-import { createToken, type IssuedToken, revokeToken, rotateToken } from "../tenancy/tokens.ts";
+import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
+import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
+import {
+  createToken,
+  type IssuedToken,
+  revokeToken,
+  rotateToken,
+} from "../tenancy/change-tokens.ts";
 
 const name = plainText(1, 100);
 
 const permissionSchema = z
-  .enum([...permissions, ...documentSpellings])
+  .enum([...permissions, ...documentPermissions])
   .transform((spelled, context) => {
     const permission = permissionOf(spelled);
     if (permission !== undefined) return permission;

@@ -1,10 +1,10 @@
 /** `/v1/idp/users` and `/v1/idp/user`: identities from provisioning to erasure. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { controlDb, dbFor, inTenantDb } from "../db/shards.ts";
+import { controlDb, findTenantDb, inTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
-import { type Profile, statusAt } from "../guard/decisions/profile.ts";
-import type { FoundRecord } from "../guard/ledger.ts";
+import { type Profile, statusOf } from "../guard/decisions/profile.ts";
+import type { FoundRecord } from "../guard/rehydration.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { requirePermission } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
@@ -17,7 +17,7 @@ import {
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import { claim } from "../idempotency/run-once.ts";
+import { claimRequestKey } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
@@ -93,7 +93,7 @@ export const identityRoutes = [
       const { external_id } = request.body.user;
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, external_id);
-      await claim(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDb(request.env));
       // The record follows the call of the guard as a stream, for a guard without state.
       const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
       const profile = await askGuard(request, identityId, (guard, call) =>
@@ -125,12 +125,12 @@ export const identityRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query, now }) => {
-      const db = await dbFor(env, tenantId);
+      const db = await findTenantDb(env, tenantId);
       const { entries, nextAfter } = await listEntries(db, tenantId, { ...query, now });
       const users = entries.map((entry) => ({
         id: entry.id,
         external_id: entry.externalId,
-        status: statusAt(entry.status, entry.lockedUntil, now),
+        status: statusOf(entry.status, entry.lockedUntil, now),
         created_at: toRfc3339(entry.createdAt),
       }));
       return respond(200, { users, has_more: nextAfter !== null, next_after: nextAfter });
@@ -151,7 +151,7 @@ export const identityRoutes = [
     },
     async (request) => {
       const identityId = identityIdOf(request.caller.tenantId, request.query.externalUserId);
-      const profile = await readGuard(request, identityId, (guard, call) => guard.status(call));
+      const profile = await readGuard(request, identityId, (guard, call) => guard.getProfile(call));
       return respond(200, showProfile(profile));
     },
   ),
@@ -194,7 +194,7 @@ export const identityRoutes = [
     async (request) => {
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, request.query.externalUserId);
-      await claim(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDb(request.env));
       const profile = await askGuard(request, identityId, (guard, call) => guard.unlock(call));
       return respond(200, showProfile(profile));
     },

@@ -1,22 +1,23 @@
-/** Stored events opened for who may read them: personal parts in the clear, where they still are. */
+/** Opens the personal parts of stored events for a reader with permission, as far as they still exist. */
 
 import type { Owner } from "../crypto/seal-context.ts";
 import { BrokenSealError } from "../crypto/sealed-box.ts";
 import type { Database } from "../db/client.ts";
 import type { Config } from "../env.ts";
+import type { StoredEvent } from "./event.ts";
 import type { NoncedParts } from "./leaf.ts";
 import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./personal.ts";
-import type { StoredEvent } from "./stamp.ts";
 import { findAuditKeys } from "./store.ts";
 
 export interface DecryptedEvent extends StoredEvent {
+  /** Null where there are none, the person was erased, or the parts were altered. */
   readonly parts: NoncedParts | null;
-  /** The person was erased: nobody can open the parts any more. */
+  /** The person was erased, and with them the key that opens the parts. */
   readonly erased: boolean;
 }
 
-/** Null for a key that somebody altered: what was sealed under it opens no more. */
-async function keyOrNull(
+/** Null for a key that was altered: nothing sealed under it can be opened. */
+async function tryOpenAuditKey(
   config: Config,
   owner: Owner,
   stored: AuditKey,
@@ -29,8 +30,8 @@ async function keyOrNull(
   }
 }
 
-/** The keys of the events' identities, with their ids. An erased identity has none. */
-async function keysOf(
+/** Opens the audit keys of the events' identities, by identity id. An erased identity has none. */
+async function openAuditKeys(
   db: Database,
   config: Config,
   tenantId: string,
@@ -43,19 +44,19 @@ async function keysOf(
   const stored = await findAuditKeys(db, tenantId, [...new Set(identityIds)]);
   const opened = [...stored].map(async ([identityId, key]) => {
     const owner = { tenantId, identityId };
-    return [identityId, { id: key.id, key: await keyOrNull(config, owner, key) }] as const;
+    return [identityId, { id: key.id, key: await tryOpenAuditKey(config, owner, key) }] as const;
   });
   return new Map(await Promise.all(opened));
 }
 
-/** @throws StoreError; MissingKeyError where the key that an identity's key is sealed under is gone */
+/** @throws StoreError; MissingKeyError where the key that sealed an audit key is no longer in the ring */
 export async function decryptEvents(
   db: Database,
   config: Config,
   tenantId: string,
   events: readonly StoredEvent[],
 ): Promise<DecryptedEvent[]> {
-  const keys = await keysOf(db, config, tenantId, events);
+  const keys = await openAuditKeys(db, config, tenantId, events);
   return await Promise.all(
     events.map(async (event): Promise<DecryptedEvent> => {
       const { personal, personalDigest, targetId } = event;

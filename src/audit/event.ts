@@ -1,14 +1,21 @@
-/** The vocabulary of the audit trail. docs/audit.md lists what each action means. */
+/**
+ * The vocabulary of the audit trail, and the shapes that an event takes from a decision to the API.
+ * docs/audit.md lists what each action means.
+ *
+ * | shape          | what it is                                             | defined in          | created by                                     |
+ * | -------------- | ------------------------------------------------------ | ------------------- | ---------------------------------------------- |
+ * | AuditEntry     | what happened, as a decision reports it                | this file           | guard/decisions/, callers of createTenantEvent |
+ * | AuditEvent     | an entry with id, time, actor, target and request      | this file           | createTenantEvent, GuardLedger, RefusalLog     |
+ * | StampedEvent   | ready to be filed: personal parts sealed, with a stamp | this file           | stampEvents in stamp.ts                        |
+ * | StoredEvent    | filed: with a leaf index, in D1 or in the archive      | this file           | insertEvents in store.ts                       |
+ * | Leaf           | the fields that the tree commits to                    | leaf.ts             | leafOf in leaf.ts                              |
+ * | DecryptedEvent | a stored event with readable personal parts            | decrypt-events.ts   | decryptEvents                                  |
+ * | EventResponse  | an event in the JSON of the API                        | api/audit-events.ts | toEventResponse                                |
+ */
 import { z } from "zod";
-import { derivedId } from "../crypto/id.ts";
+import { deriveId } from "../crypto/id.ts";
 
 export const actorTypes = ["api_token", "operator", "system"] as const;
-
-export interface Actor {
-  readonly type: (typeof actorTypes)[number];
-  /** The token's id; null for the operator and for the service itself. */
-  readonly id: string | null;
-}
 
 export const auditActions = [
   "tenant.created",
@@ -37,7 +44,7 @@ export type AuditAction = (typeof auditActions)[number];
 
 /**
  * `success`: done. `failure`: evaluated and not accepted. `refused`: not evaluated, because a rule
- * stood against it; several of one kind are counted in one event (`details.count`).
+ * forbids it; one event may count several of one kind (`details.count`).
  */
 export const auditOutcomes = ["success", "failure", "refused"] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
@@ -51,56 +58,43 @@ export const auditDetails: z.ZodType<AuditDetails> = z.record(
   z.union([z.string(), z.number(), z.boolean(), z.null()]),
 );
 
-/** What happened, before it is known where it is filed. */
+const actor = z.object({ type: z.enum(actorTypes), id: z.string().nullable() });
+
+/** The id is the API token's; null for the operator and for the service itself. */
+export type Actor = Readonly<z.output<typeof actor>>;
+
+export const personalParts = z.object({
+  external_id: z.string(),
+  /** Address and user agent of the session, where the event is about one. */
+  address: z.string().exactOptional(),
+  agent: z.string().exactOptional(),
+});
+
+/** What an event says about a person: sealed under the identity's audit key, which erasure destroys. */
+export type PersonalParts = Readonly<z.output<typeof personalParts>>;
+
+/** What happened. Time, actor and request are those of the call, unless the entry has its own. */
 export interface AuditEntry {
   readonly action: AuditAction;
   readonly outcome: AuditOutcome;
   readonly reason?: string;
   readonly details?: AuditDetails;
-}
-
-/** What in an event is about a person: kept under the identity's audit key, which erasure destroys. */
-export interface PersonalParts {
-  readonly external_id: string;
-  /** Address and user agent of the session, where the event is about one. */
-  readonly address?: string;
-  readonly agent?: string;
-}
-
-export interface AuditEvent {
-  readonly id: string;
-  readonly tenantId: string;
   /** Unix ms. */
-  readonly at: number;
-  readonly actor: Actor;
-  readonly action: AuditAction;
-  readonly target: {
-    readonly type: (typeof targetTypes)[number];
-    readonly id: string;
-  };
-  readonly personal: PersonalParts | null;
-  readonly outcome: AuditOutcome;
-  readonly reason: string | null;
-  readonly requestId: string | null;
-  readonly details: AuditDetails;
+  readonly at?: number;
+  readonly actor?: Actor;
+  readonly requestId?: string;
+  /** The session that the event is about. */
+  readonly session?: { readonly address?: string; readonly agent?: string };
 }
 
-const personalParts: z.ZodType<PersonalParts> = z.object({
-  external_id: z.string(),
-  address: z.string().exactOptional(),
-  agent: z.string().exactOptional(),
-});
-
-/** An event as outboxes hold it, also one of a build that had the name in the target. */
-export const auditEventSchema: z.ZodType<AuditEvent> = z
+/** Reads an event from an outbox. Builds before the personal parts kept the external_id in the target. */
+export const auditEventSchema = z
   .object({
     id: z.string(),
     tenantId: z.string(),
+    /** Unix ms. */
     at: z.int(),
-    actor: z.object({
-      type: z.enum(actorTypes),
-      id: z.string().nullable(),
-    }),
+    actor,
     action: z.enum(auditActions),
     target: z.object({
       type: z.enum(targetTypes),
@@ -114,32 +108,61 @@ export const auditEventSchema: z.ZodType<AuditEvent> = z
     details: auditDetails,
   })
   .transform(({ target: { externalId, ...target }, personal, ...event }) => {
-    const named = externalId == null ? null : { external_id: externalId };
+    const named: PersonalParts | null = externalId == null ? null : { external_id: externalId };
     return { ...event, target, personal: personal ?? named };
   });
 
+export type AuditEvent = Readonly<z.output<typeof auditEventSchema>>;
+
+const stampedEvent = z.strictObject({
+  tenantId: z.string(),
+  id: z.string(),
+  /** Unix ms. */
+  at: z.int(),
+  actorType: z.enum(actorTypes),
+  actorId: z.string().nullable(),
+  action: z.enum(auditActions),
+  targetType: z.enum(targetTypes),
+  targetId: z.string(),
+  /** The id of the identity's audit key, the parts in a box under it, and what the leaf commits to. */
+  personalKey: z.string().nullable(),
+  personal: z.string().nullable(),
+  personalDigest: z.string().nullable(),
+  outcome: z.enum(auditOutcomes),
+  reason: z.string().nullable(),
+  requestId: z.string().nullable(),
+  details: auditDetails,
+  stamp: z.string(),
+});
+
+export type StampedEvent = Readonly<z.output<typeof stampedEvent>>;
+
+const { tenantId: storedTenantId, ...storedFields } = stampedEvent.shape;
+
+/** Reads a line of the archive. The archive writes the fields in this order. */
+export const storedEventSchema = z.strictObject({
+  tenantId: storedTenantId,
+  leafIndex: z.int(),
+  ...storedFields,
+});
+
+export type StoredEvent = Readonly<z.output<typeof storedEventSchema>>;
+
 /**
- * The event of an act on a tenant, its settings or its tokens, which happens in D1 alone.
- * @param order among the events of one request
+ * Creates the event of a change to a tenant, its settings or its tokens.
+ * @param order the event's position among the events of one request, from 0
  */
-export function tenantEvent(
+export function createTenantEvent(
   tenantId: string,
-  by: { readonly now: number; readonly actor: Actor; readonly requestId: string },
+  call: { readonly now: number; readonly actor: Actor; readonly requestId: string },
   target: { readonly type: "tenant" | "api_token"; readonly id: string },
   entry: AuditEntry,
   order = 0,
 ): AuditEvent {
+  const { action, outcome, reason = null, details = {} } = entry;
+  const { at = call.now, actor = call.actor, requestId = call.requestId } = entry;
   return {
-    id: derivedId(by.now, order, tenantId, by.requestId, entry.action, target.id),
-    tenantId,
-    at: by.now,
-    actor: by.actor,
-    action: entry.action,
-    target,
-    personal: null,
-    outcome: entry.outcome,
-    reason: entry.reason ?? null,
-    requestId: by.requestId,
-    details: entry.details ?? {},
+    id: deriveId(at, order, tenantId, requestId, action, target.id),
+    ...{ tenantId, at, actor, action, target, personal: null, outcome, reason, requestId, details },
   };
 }

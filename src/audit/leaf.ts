@@ -1,16 +1,15 @@
 /**
- * What the log commits to of an event (pure): its leaf. The personal parts are in it only as a
- * digest over them and a nonce, so that erasing them changes no leaf, and the digest tells nothing of
- * what was erased.
+ * The leaf of an event (pure): what the log commits to. The personal parts are in it only as a digest
+ * over them and a nonce. So erasing them changes no leaf, and the digest reveals nothing about them.
  *
- * The bytes are those of the JSON Canonicalization Scheme (RFC 8785): whoever has the event as the API
- * shows it has its leaf too.
+ * The bytes follow the JSON Canonicalization Scheme (RFC 8785), so anyone can compute the leaf from the
+ * event as the API shows it.
  */
 import { utf8 } from "../crypto/bytes.ts";
-import { canonicalDigest, canonicalJson } from "../crypto/canonical.ts";
-import type { AuditDetails, PersonalParts } from "./event.ts";
+import { digestCanonicalJson, toCanonicalJson } from "../crypto/canonical.ts";
+import type { AuditDetails, PersonalParts, StampedEvent } from "./event.ts";
 
-/** An event in the form in which it is hashed; times are RFC 3339. */
+/** An event in the form that is hashed. The time is RFC 3339. */
 export interface Leaf {
   readonly id: string;
   readonly at: string;
@@ -25,16 +24,32 @@ export interface Leaf {
 }
 
 /** Personal parts with the nonce that keeps their digest from being guessed. */
-export interface NoncedParts extends PersonalParts {
+export type NoncedParts = PersonalParts & {
   /** 128 random bits, hex. */
   readonly nonce: string;
+};
+
+/** The sealed parts and the stamp are not in the leaf. */
+export function leafOf(event: StampedEvent): Leaf {
+  return {
+    id: event.id,
+    at: new Date(event.at).toISOString(),
+    actor: { type: event.actorType, id: event.actorId },
+    action: event.action,
+    target: { type: event.targetType, id: event.targetId },
+    outcome: event.outcome,
+    reason: event.reason,
+    request_id: event.requestId,
+    details: event.details,
+    personal_digest: event.personalDigest,
+  };
 }
 
-export function leafData(leaf: Leaf): Uint8Array {
-  return utf8(canonicalJson(leaf));
+export function encodeLeaf(leaf: Leaf): Uint8Array {
+  return utf8(toCanonicalJson(leaf));
 }
 
 /** SHA-256, hex. */
-export function personalDigest(parts: NoncedParts): string {
-  return canonicalDigest(parts);
+export function digestPersonalParts(parts: NoncedParts): string {
+  return digestCanonicalJson(parts);
 }

@@ -1,14 +1,14 @@
 /**
- * The personal parts of events, under a key of the identity's own. The key lives, sealed, with the
- * identity; erasure destroys it, and what was sealed under it, here and in every copy, is noise.
+ * The personal parts of events, sealed under the identity's own audit key. The key is stored, sealed, with
+ * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy.
  */
 import { z } from "zod";
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
-import type { PersonalParts } from "./event.ts";
-import { type NoncedParts, personalDigest } from "./leaf.ts";
+import { type PersonalParts, personalParts } from "./event.ts";
+import { type NoncedParts, digestPersonalParts } from "./leaf.ts";
 
 const keyBytes = 32;
 const keyIdBytes = 8;
@@ -16,19 +16,22 @@ const nonceBytes = 16;
 
 /** An identity's audit key as it is stored. */
 export interface AuditKey {
-  /** Random, 16 hex digits: tells the events of this identity from those of one erased before it. */
+  /**
+   * Random, 16 hex digits. A user who is erased and provisioned again gets another key under the same
+   * identity id; this id distinguishes their events.
+   */
   readonly id: string;
-  /** The key in a box sealed under the service's keys. */
+  /** The key in a box, sealed under the service's keys. */
   readonly sealed: string;
 }
 
-/** An audit key ready for use. */
+/** An audit key that is ready for use. */
 export interface OpenAuditKey {
   readonly id: string;
   readonly keyring: Keyring;
 }
 
-/** What is stored of personal parts. */
+/** Personal parts as they are stored. */
 export interface SealedParts {
   readonly personalKey: string;
   readonly personal: string;
@@ -36,13 +39,11 @@ export interface SealedParts {
 }
 
 const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
-  external_id: z.string(),
-  address: z.string().exactOptional(),
-  agent: z.string().exactOptional(),
+  ...personalParts.shape,
   nonce: z.string(),
 });
 
-function random(bytes: number): Uint8Array<ArrayBuffer> {
+function randomBytes(bytes: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(bytes));
 }
 
@@ -50,22 +51,22 @@ function contextOf({ tenantId, identityId }: Owner, purpose: SealContext["purpos
   return { tenantId, identityId, purpose };
 }
 
-export async function newAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
-  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), random(keyBytes));
-  return { id: toHex(random(keyIdBytes)), sealed };
+export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
+  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), randomBytes(keyBytes));
+  return { id: toHex(randomBytes(keyIdBytes)), sealed };
 }
 
 /**
- * The key as it should be stored now: the same where that is so already, sealed anew where it is under
- * an older key of the service, and a new one where there is none.
- * @throws MissingKeyError where the service's key that it is under is gone
+ * Returns the key as it should be stored: the same key if it is sealed under the service's newest key,
+ * the key sealed anew if an older one sealed it, and a new key if there is none.
+ * @throws MissingKeyError where the key that sealed it is no longer in the ring
  */
-export async function currentAuditKey(
+export async function renewAuditKey(
   sealingKeys: Keyring,
   owner: Owner,
   stored: AuditKey | null,
 ): Promise<AuditKey> {
-  if (stored === null) return await newAuditKey(sealingKeys, owner);
+  if (stored === null) return await createAuditKey(sealingKeys, owner);
   const sealed = await reseal(sealingKeys, contextOf(owner, "audit_key"), stored.sealed);
   return sealed === stored.sealed ? stored : { id: stored.id, sealed };
 }
@@ -85,19 +86,16 @@ export async function sealParts(
   owner: Owner,
   parts: PersonalParts,
 ): Promise<SealedParts> {
-  const nonced: NoncedParts = { ...parts, nonce: toHex(random(nonceBytes)) };
+  const nonced: NoncedParts = { ...parts, nonce: toHex(randomBytes(nonceBytes)) };
   const text = new Uint8Array(utf8(JSON.stringify(nonced)));
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
-    personalDigest: personalDigest(nonced),
+    personalDigest: digestPersonalParts(nonced),
   };
 }
 
-/**
- * The personal parts of a stored event; undefined where they no longer open to what the log commits
- * to, because somebody altered them.
- */
+/** Opens a stored event's personal parts; undefined if they were altered and no longer match the leaf. */
 export async function openParts(
   { keyring }: OpenAuditKey,
   owner: Owner,
@@ -112,5 +110,5 @@ export async function openParts(
   }
   const { data: parts } = noncedParts.safeParse(JSON.parse(new TextDecoder().decode(text)));
   if (parts === undefined) return undefined;
-  return personalDigest(parts) === stored.personalDigest ? parts : undefined;
+  return digestPersonalParts(parts) === stored.personalDigest ? parts : undefined;
 }

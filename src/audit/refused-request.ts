@@ -1,7 +1,6 @@
 /**
- * Requests that are refused before they reach an identity, as far as a tenant's API token accounts
- * for them. A forged token with the right checksum has no record: it is nobody's, and so is what is
- * asked with it.
+ * A request that is refused before it reaches an identity, with the API token that sent it. A forged
+ * token has no record and belongs to no tenant, so its requests are in no trail.
  */
 import type { ErrorCode } from "../errors.ts";
 import type { Location } from "../location.ts";
@@ -9,10 +8,10 @@ import type { Location } from "../location.ts";
 export interface RefusedRequest {
   readonly tenantId: string;
   readonly tokenId: string;
-  /** Where the tenant's objects are. */
+  /** The tenant's. */
   readonly location: Location;
   readonly code: ErrorCode;
-  /** The operation that was asked for: the name of its route. */
+  /** The name of the requested operation's route. */
   readonly route: string;
   /** Unix ms; the tenant's test clock where one was sent. */
   readonly at: number;
@@ -22,10 +21,10 @@ export interface RefusedRequest {
 }
 
 /**
- * The errors that no other event tells of. An identity's guard tells of what it refuses; a malformed
- * request attempted nothing, and a fault decided nothing.
+ * The errors that no other event reports. An identity's guard reports what it refuses itself. A malformed
+ * request attempted nothing, and a fault decided nothing, so neither has an event.
  */
-const toldHere: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const reportedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "invalid_token",
   "insufficient_scope",
   "rate_limited",
@@ -35,5 +34,5 @@ const toldHere: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 export function isReportedRefusal(code: ErrorCode): boolean {
-  return toldHere.has(code);
+  return reportedCodes.has(code);
 }

@@ -1,18 +1,17 @@
-/** Audit events in D1. Rows are only ever inserted, and leave for the archive when they are old. */
+/** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { isResident, residentTenants } from "../db/tenant-fence.ts";
+import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { scanEnd } from "../db/scan.ts";
+import { findScanEnd } from "../db/scan.ts";
 import { identities } from "../identity/tables.ts";
-import type { AuditAction, AuditOutcome } from "./event.ts";
+import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import type { AuditKey } from "./personal.ts";
-import type { StampedEvent, StoredEvent } from "./stamp.ts";
 import { auditEvents, auditTrees } from "./tables.ts";
 
 /**
- * Files a tenant's events at the end of its log. One that is already there stays as it is, so a
- * delivery can be repeated. D1 runs one write at a time: places are given out without gap or
- * double, and after whatever has been sealed, should its rows be gone.
+ * Files a tenant's events at the end of its log. An event that is already there stays as it is, so a
+ * delivery can be repeated. D1 runs one write at a time, so leaf indexes have no gaps or duplicates. They
+ * continue after the tree, whose oldest events may have left for the archive.
  */
 export function insertEvents(
   db: Database,
@@ -39,16 +38,16 @@ export function insertEvents(
 export interface EventFilter {
   readonly action?: AuditAction | undefined;
   readonly outcome?: AuditOutcome | undefined;
-  /** The identity that is there now: what was before its erasure belongs to nobody. */
+  /** Only events since the identity was last provisioned: those before an erasure are not its own. */
   readonly identityId?: string | undefined;
-  /** Ids from this one on, inclusive: a bound by time (see firstIdAt). */
+  /** The lowest id, inclusive: a bound by time (see firstIdAt). */
   readonly fromId?: string | undefined;
-  /** Ids below this one. */
+  /** Upper bounds of the ids, exclusive. */
   readonly belowIds: readonly string[];
 }
 
-/** What an index serves. */
-function conditionsOf(tenantId: string, filter: EventFilter): SQL[] {
+/** The conditions that an index serves. */
+function buildIndexedConditions(tenantId: string, filter: EventFilter): SQL[] {
   const conditions: SQL[] = [eq(auditEvents.tenantId, tenantId)];
   if (filter.identityId !== undefined) {
     conditions.push(eq(auditEvents.targetId, filter.identityId));
@@ -58,29 +57,29 @@ function conditionsOf(tenantId: string, filter: EventFilter): SQL[] {
   return conditions;
 }
 
-/** What none serves: each row is looked at. */
-function wantedOf(tenantId: string, filter: EventFilter): SQL[] {
-  const wanted: SQL[] = [];
+/** The conditions that no index serves: D1 reads each row. */
+function buildScannedConditions(tenantId: string, filter: EventFilter): SQL[] {
+  const conditions: SQL[] = [];
   if (filter.identityId !== undefined) {
-    const keyNow = sql`(SELECT ${identities.state} ->> '$.auditKey.id' FROM ${identities}
+    const currentKey = sql`(SELECT ${identities.state} ->> '$.auditKey.id' FROM ${identities}
       WHERE ${identities.tenantId} = ${tenantId} AND ${identities.id} = ${filter.identityId})`;
-    wanted.push(eq(auditEvents.personalKey, keyNow));
+    conditions.push(eq(auditEvents.personalKey, currentKey));
   }
-  if (filter.action !== undefined) wanted.push(eq(auditEvents.action, filter.action));
-  if (filter.outcome !== undefined) wanted.push(eq(auditEvents.outcome, filter.outcome));
-  return wanted;
+  if (filter.action !== undefined) conditions.push(eq(auditEvents.action, filter.action));
+  if (filter.outcome !== undefined) conditions.push(eq(auditEvents.outcome, filter.outcome));
+  return conditions;
 }
 
-/** A page of events, the newest first. */
+/** Newest first. */
 export interface EventPage {
   readonly events: readonly StoredEvent[];
-  /** The id after which the next page begins; null on the last. */
+  /** The id after which the next page begins; null on the last page. */
   readonly nextAfter: string | null;
 }
 
 /**
- * The newest events first, `limit` at most. With a filter a page looks at 20,000 events at most; it may
- * then be short, and the next one goes on from there.
+ * Lists at most `limit` events, newest first. With a filter that no index serves, a page reads at most
+ * 20,000 events: it may then be short, and the next page continues where it ended.
  */
 export async function listEvents(
   db: Database,
@@ -88,19 +87,19 @@ export async function listEvents(
   filter: EventFilter,
   limit: number,
 ): Promise<EventPage> {
-  const wanted = wantedOf(tenantId, filter);
-  const conditions = conditionsOf(tenantId, filter);
+  const scanned = buildScannedConditions(tenantId, filter);
+  const indexed = buildIndexedConditions(tenantId, filter);
   const byId = desc(auditEvents.id);
   const end =
-    wanted.length === 0
+    scanned.length === 0
       ? undefined
-      : await scanEnd(db, auditEvents, auditEvents.id, conditions, byId);
-  if (end !== undefined) conditions.push(gte(auditEvents.id, end));
+      : await findScanEnd(db, auditEvents, auditEvents.id, indexed, byId);
+  if (end !== undefined) indexed.push(gte(auditEvents.id, end));
   const rows = await withinStoreTimeout(
     db
       .select()
       .from(auditEvents)
-      .where(and(...conditions, ...wanted))
+      .where(and(...indexed, ...scanned))
       .orderBy(byId)
       .limit(limit + 1),
   );
@@ -124,8 +123,8 @@ export async function findEvent(
   return rows[0];
 }
 
-/** Events in the order of the log, from a leaf on, below another. */
-export async function readLog(
+/** Reads the events with `from` ≤ leaf index < `below`, in the order of the log. */
+export async function readEvents(
   db: Database,
   tenantId: string,
   from: number,
@@ -148,8 +147,11 @@ export async function readLog(
   );
 }
 
-/** The first leaf that is in D1; undefined where none is. */
-export async function firstLeaf(db: Database, tenantId: string): Promise<number | undefined> {
+/** The lowest leaf index in D1; undefined where D1 has no event of the tenant. */
+export async function findFirstLeafIndex(
+  db: Database,
+  tenantId: string,
+): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db
       .select({ leafIndex: auditEvents.leafIndex })
@@ -161,8 +163,8 @@ export async function firstLeaf(db: Database, tenantId: string): Promise<number 
   return rows[0]?.leafIndex;
 }
 
-/** Takes sealed events below a leaf out of D1; none of a tenant that is moving. */
-export async function removeBelow(
+/** Deletes integrated events below a leaf index from D1, unless the tenant is moving. */
+export async function deleteEventsBelow(
   db: Database,
   tenantId: string,
   leafIndex: number,
@@ -185,7 +187,7 @@ export async function removeBelow(
   );
 }
 
-/** The audit keys of these identities, as they are now. An erased one has none. */
+/** Finds the current audit keys of these identities. An erased identity has none. */
 export async function findAuditKeys(
   db: Database,
   tenantId: string,
@@ -209,21 +211,20 @@ export async function findAuditKeys(
   );
 }
 
-/** A log, and when its oldest event in D1 happened, Unix ms. */
-export interface OldestEvent {
-  readonly tenantId: string;
-  readonly at: number;
-}
-
-/** Logs whose oldest event in D1 is from before the given time. */
-export async function findOldest(db: Database, before: number): Promise<OldestEvent[]> {
-  const tenantId = sql<string>`home.id`;
-  const at = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
+/**
+ * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms.
+ */
+export async function findLogsOlderThan(
+  db: Database,
+  before: number,
+): Promise<{ readonly tenantId: string; readonly oldestAt: number }[]> {
+  const tenantId = sql<string>`resident.id`;
+  const oldestAt = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
     WHERE ${auditEvents.tenantId} = ${tenantId} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
   return await withinStoreTimeout(
     db
-      .select({ tenantId, at })
-      .from(sql`${residentTenants(auditEvents)} AS home`)
-      .where(lt(at, before)),
+      .select({ tenantId, oldestAt })
+      .from(sql`${selectResidentTenants(auditEvents)} AS resident`)
+      .where(lt(oldestAt, before)),
   );
 }

@@ -12,21 +12,20 @@ import {
   actorTypes,
   auditActions,
   auditOutcomes,
+  type StampedEvent,
   targetTypes,
 } from "./event.ts";
-import type { StampedEvent } from "./stamp.ts";
 
 /**
- * Audit events of acts on a tenant that lives in another database than `DB`, until that one has them;
- * see control-outbox/.
+ * Events about tenants whose data is in another database than `DB`, until they are delivered there; see
+ * control-outbox/.
  */
 export const controlOutbox = sqliteTable(
   "control_outbox",
   {
     tenantId: text("tenant_id").notNull(),
-    /** The event's. */
+    /** The event's id. */
     id: text().notNull(),
-    /** The event ready to be filed. */
     event: text({ mode: "json" }).$type<StampedEvent>().notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
@@ -36,7 +35,7 @@ export const auditEvents = sqliteTable(
   "audit_events",
   {
     tenantId: text("tenant_id").notNull(),
-    /** The place in the tenant's log: dense from 0, in the order of arrival. */
+    /** The position in the tenant's log: from 0 without gaps, in the order of arrival. */
     leafIndex: integer("leaf_index").notNull(),
     id: text().notNull(),
     at: integer().notNull(),
@@ -45,17 +44,17 @@ export const auditEvents = sqliteTable(
     action: text({ enum: auditActions }).notNull(),
     targetType: text("target_type", { enum: targetTypes }).notNull(),
     targetId: text("target_id").notNull(),
-    /** Id of the identity's audit key; null where the event has no personal parts. */
+    /** The id of the identity's audit key; null where the event has no personal parts. */
     personalKey: text("personal_key"),
     /** The personal parts, sealed under that key. */
     personal: text(),
-    /** SHA-256 over the personal parts and a nonce, hex: what the log commits to. */
+    /** SHA-256 over the personal parts and a nonce, hex. The leaf contains it. */
     personalDigest: text("personal_digest"),
     outcome: text({ enum: auditOutcomes }).notNull(),
     reason: text(),
     requestId: text("request_id"),
     details: text({ mode: "json" }).$type<AuditDetails>().notNull(),
-    /** Proves that the service filed the event, until it is sealed; see audit/stamp.ts. */
+    /** Proves that the service filed the event, until it is integrated; see audit/stamp.ts. */
     stamp: text().notNull(),
   },
   (table) => [
@@ -78,17 +77,17 @@ export const auditTiles = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.level, table.index] })],
 );
 
-/** The newest signed tree head of each tenant. */
+/** The newest tree head of each tenant. */
 export const auditTrees = sqliteTable("audit_trees", {
   tenantId: text("tenant_id").primaryKey(),
   size: integer().notNull(),
-  /** Size of the head this one extends: two sealers cannot both extend the same. */
+  /** The size of the head that this one extends: two runs cannot both extend the same head. */
   extendsSize: integer("extends_size").notNull(),
   /** The signed note; see audit/tree/note.ts. */
   note: text().notNull(),
-  /** Size of the newest head that the witness in KV has, and when it was last told one. */
+  /** The size of the newest head that the witness in KV has, and when one was last sent to it. */
   witnessedSize: integer("witnessed_size").notNull().default(0),
   witnessedAt: integer("witnessed_at").notNull().default(0),
-  /** Size of the newest of those that was forwarded to the further witnesses. */
+  /** The size of the newest head that was forwarded from KV to the other witnesses. */
   forwardedSize: integer("forwarded_size").notNull().default(0),
 });

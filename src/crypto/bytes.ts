@@ -1,4 +1,4 @@
-/** Byte and text conversions that several modules share. */
+/** Conversions between bytes and text. */
 import { hex } from "@scure/base";
 
 const encoder = new TextEncoder();
@@ -11,7 +11,7 @@ export function toHex(bytes: Uint8Array): string {
   return hex.encode(bytes);
 }
 
-/** Parts joined by NUL: unambiguous, because no part (ids, purposes, identifiers) may hold a NUL. */
+/** Joins parts by NUL. Unambiguous, because no part (an id, a purpose, an identifier) may contain NUL. */
 export function joinParts(...parts: readonly string[]): Uint8Array {
   return utf8(parts.join("\0"));
 }

@@ -1,14 +1,14 @@
-/** The JSON Canonicalization Scheme (RFC 8785): equal values have equal bytes. */
+/** The JSON Canonicalization Scheme (RFC 8785): equal values have equal texts. */
 import canonicalize from "canonicalize";
 import { sha256Hex } from "./digest.ts";
 
-export function canonicalJson(value: object): string {
+export function toCanonicalJson(value: object): string {
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError("Not a JSON object");
   return text;
 }
 
 /** SHA-256 over the canonical JSON, hex. */
-export function canonicalDigest(value: object): string {
-  return sha256Hex(canonicalJson(value));
+export function digestCanonicalJson(value: object): string {
+  return sha256Hex(toCanonicalJson(value));
 }

@@ -1,8 +1,8 @@
 /**
- * Compares two byte strings of equal length without leaving early, so that the time taken says
- * nothing of where they differ. Lengths are public: different lengths are unequal at once.
+ * Compares two byte strings in a time that does not depend on where they differ. Lengths are public:
+ * strings of different lengths are unequal at once.
  */
-export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+export function timingSafeEqual(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;
   for (let index = 0; index < left.length; index += 1) {

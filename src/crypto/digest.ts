@@ -1,4 +1,4 @@
-/** SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), synchronous so that a transaction may use them. */
+/** SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), synchronous, so that a transaction can use them. */
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { toHex, utf8 } from "./bytes.ts";

@@ -1,19 +1,18 @@
 /**
- * A keyring: several versions of one 256-bit key. New writes use the newest; older ones stay to
- * read what was written under them.
+ * A keyring: several versions of one 256-bit key. The newest is used for new data, the others to read old.
  */
 import { base64 } from "@scure/base";
 
 const keyBytes = 32;
-/** Random 32 bytes hold about 30 distinct values; so few of them are a placeholder, not a key. */
-const fewestDistinctBytes = 10;
+/** 32 random bytes have about 30 distinct values; a key with fewer than this many is a placeholder. */
+const minDistinctBytes = 10;
 
 export interface Keyring {
   readonly newest: number;
   readonly keys: ReadonlyMap<number, Uint8Array<ArrayBuffer>>;
 }
 
-/** Thrown where stored data names a key version that the keyring no longer (or not yet) holds. */
+/** Stored data names a key version that is not in the keyring. */
 export class MissingKeyError extends Error {
   constructor(version?: number) {
     const which = version === undefined ? "No such key" : `No key of version ${version}`;
@@ -29,7 +28,7 @@ export function keyOf(keyring: Keyring, version: number): Uint8Array<ArrayBuffer
   return key;
 }
 
-/** Decodes one base64 key of 32 bytes; a string instead of bytes says what is wrong with it. */
+/** Decodes a base64 key of 32 bytes. @returns the key, or a string that says what is wrong with it */
 export function parseKey(text: string): Uint8Array<ArrayBuffer> | string {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
@@ -38,11 +37,14 @@ export function parseKey(text: string): Uint8Array<ArrayBuffer> | string {
     return "is not base64";
   }
   if (bytes.length !== keyBytes) return `holds ${bytes.length} bytes, not ${keyBytes}`;
-  if (new Set(bytes).size < fewestDistinctBytes) return "is a placeholder, not random";
+  if (new Set(bytes).size < minDistinctBytes) return "is a placeholder, not random";
   return bytes;
 }
 
-/** Parses `version:base64[,version:base64…]`; a string instead of a keyring says what is wrong. */
+/**
+ * Parses `version:base64[,version:base64…]`.
+ * @returns the keyring, or a string that says what is wrong
+ */
 export function parseKeyring(text: string): Keyring | string {
   const keys = new Map<number, Uint8Array<ArrayBuffer>>();
   for (const entry of text.split(",")) {

@@ -1,6 +1,6 @@
-/** What a sealed box is bound to: it does not open for another identity or purpose. */
+/** What a sealed box is bound to. It does not open for another identity or purpose. */
 
-/** The identity whose data is in a box. */
+/** The tenant and identity that a piece of data belongs to. */
 export interface Owner {
   readonly tenantId: string;
   readonly identityId: string;

@@ -1,7 +1,6 @@
 /**
- * Sealed boxes: AES-256-GCM (NIST SP 800-38D) with a random 96-bit IV. The associated data binds a
- * box to its tenant, identity, purpose and key version, so a row copied to another identity does
- * not open.
+ * Sealed boxes: AES-256-GCM (NIST SP 800-38D) with a random 96-bit IV. The associated data binds a box to
+ * its tenant, identity, purpose and key version, so a box that is copied to another identity does not open.
  */
 import { base64urlnopad } from "@scure/base";
 import { joinParts } from "./bytes.ts";
@@ -9,11 +8,11 @@ import { type Keyring, keyOf } from "./keyring.ts";
 import type { SealContext } from "./seal-context.ts";
 
 const ivBytes = 12;
-/** One box has one text: what follows from it may be compared. */
-const form = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
+/** Each box has exactly one text form. */
+const boxPattern = /^([1-9][0-9]{0,5})\.([\w-]{16})\.([\w-]+)$/;
 const imported = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 
-/** Thrown where a box does not open: altered, or sealed for somebody or something else. */
+/** A box does not open: it was altered, or sealed for another owner or purpose. */
 export class BrokenSealError extends Error {
   constructor() {
     super("A sealed box did not open for this identity and purpose");
@@ -21,7 +20,7 @@ export class BrokenSealError extends Error {
   }
 }
 
-function aesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+function importAesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   let key = imported.get(raw);
   if (key === undefined) {
     key = crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
@@ -30,7 +29,7 @@ function aesKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   return key;
 }
 
-function parameters(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: number) {
+function aesParametersOf(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: number) {
   const { tenantId, identityId, purpose } = context;
   return {
     name: "AES-GCM",
@@ -39,7 +38,7 @@ function parameters(iv: Uint8Array<ArrayBuffer>, context: SealContext, version: 
   };
 }
 
-/** Seals under the newest key. The text form is `version.iv.ciphertext`, base64url. */
+/** Seals under the newest key. @returns `version.iv.ciphertext`, the latter two in base64url */
 export async function seal(
   keyring: Keyring,
   context: SealContext,
@@ -47,18 +46,25 @@ export async function seal(
 ): Promise<string> {
   const version = keyring.newest;
   const iv = crypto.getRandomValues(new Uint8Array(ivBytes));
-  const key = await aesKey(keyOf(keyring, version));
-  const ciphertext = await crypto.subtle.encrypt(parameters(iv, context, version), key, plaintext);
+  const key = await importAesKey(keyOf(keyring, version));
+  const ciphertext = await crypto.subtle.encrypt(
+    aesParametersOf(iv, context, version),
+    key,
+    plaintext,
+  );
   return `${version}.${base64urlnopad.encode(iv)}.${base64urlnopad.encode(new Uint8Array(ciphertext))}`;
 }
 
-/** The key version a box was sealed under; undefined where it is no box. */
+/** The key version that sealed a box; undefined for a text that is not a box. */
 export function versionOf(box: string): number | undefined {
-  const [, version] = form.exec(box) ?? [];
+  const [, version] = boxPattern.exec(box) ?? [];
   return version === undefined ? undefined : Number(version);
 }
 
-/** The same under the newest key; the box itself where that is so already. @throws as `unseal` */
+/**
+ * Seals anew under the newest key; returns the box itself if the newest key sealed it.
+ * @throws as `unseal`
+ */
 export async function reseal(keyring: Keyring, context: SealContext, box: string): Promise<string> {
   if (versionOf(box) === keyring.newest) return box;
   return await seal(keyring, context, await unseal(keyring, context, box));
@@ -70,14 +76,14 @@ export async function unseal(
   context: SealContext,
   box: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const [, version, iv, ciphertext] = form.exec(box) ?? [];
+  const [, version, iv, ciphertext] = boxPattern.exec(box) ?? [];
   if (version === undefined || iv === undefined || ciphertext === undefined) {
     throw new BrokenSealError();
   }
-  const key = await aesKey(keyOf(keyring, Number(version)));
+  const key = await importAesKey(keyOf(keyring, Number(version)));
   try {
     const plaintext = await crypto.subtle.decrypt(
-      parameters(new Uint8Array(base64urlnopad.decode(iv)), context, Number(version)),
+      aesParametersOf(new Uint8Array(base64urlnopad.decode(iv)), context, Number(version)),
       key,
       new Uint8Array(base64urlnopad.decode(ciphertext)),
     );

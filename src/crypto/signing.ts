@@ -23,7 +23,7 @@ async function importSeed(seed: Uint8Array): Promise<SigningKey> {
   };
 }
 
-/** The key of a seed; imported once per isolate. */
+/** Imports the key of a seed, once per isolate. */
 export function signingKeyOf(seed: Uint8Array): Promise<SigningKey> {
   let key = imported.get(seed);
   if (key === undefined) {
@@ -33,7 +33,9 @@ export function signingKeyOf(seed: Uint8Array): Promise<SigningKey> {
   return key;
 }
 
-/** Whether the signature is that of the key over the message. Wrong lengths are no signature. */
+/**
+ * Whether the signature is the key's over the message. A key or signature of a wrong length is not valid.
+ */
 export async function isSignedBy(
   publicKey: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,
@@ -44,7 +46,7 @@ export async function isSignedBy(
   return await crypto.subtle.verify("Ed25519", key, signature, message);
 }
 
-/** How a public key is written: base64 of its 32 bytes. */
-export function publicKeyText(publicKey: Uint8Array): string {
+/** @returns base64 of the 32 bytes */
+export function formatPublicKey(publicKey: Uint8Array): string {
   return base64.encode(publicKey);
 }

@@ -1,16 +1,16 @@
-/** Asking D1, and how long we wait for it. Which database that is: shards.ts. */
+/** Runs statements on D1, with a deadline. shards.ts chooses the database. */
 import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { within } from "../deadline.ts";
 
-/** D1 stalls can be long; a caller is told sooner that the store is out of reach. */
+/** D1 may stall for longer than a client should wait. */
 const storeTimeoutMs = 2_000;
 /** https://developers.cloudflare.com/d1/platform/limits/ */
 const maxBoundParameters = 100;
 
 export type Database = DrizzleD1Database;
 
-/** The store failed or did not answer; what it was asked may or may not have happened. */
+/** A store failed or did not answer in time. The operation may or may not have been applied. */
 export class StoreError extends Error {
   constructor(cause: unknown) {
     super("The store failed", { cause });
@@ -18,7 +18,7 @@ export class StoreError extends Error {
   }
 }
 
-/** The tenant has left the database, or is moving from it or to it: nothing has happened. */
+/** The tenant has left the database, or is moving from it or to it. Nothing was applied. */
 export class FencedTenantError extends StoreError {
   constructor(cause: unknown) {
     super(cause);
@@ -26,13 +26,12 @@ export class FencedTenantError extends StoreError {
   }
 }
 
-/** As the triggers on the tenants' tables raise it (migration 0004). */
-const raisedByFence = "tenant_fenced";
+/** The message that the triggers on tenants' tables raise (migration 0004). */
+const fenceMessage = "tenant_fenced";
 
 function isRaisedByFence(error: unknown): boolean {
   return (
-    error instanceof Error &&
-    (error.message.includes(raisedByFence) || isRaisedByFence(error.cause))
+    error instanceof Error && (error.message.includes(fenceMessage) || isRaisedByFence(error.cause))
   );
 }
 
@@ -47,7 +46,7 @@ export async function withinStoreTimeout<T>(work: PromiseLike<T>): Promise<T> {
 
 export type Statement = BatchItem<"sqlite">;
 
-/** Runs all statements or none, in order. @returns what became of each @throws StoreError */
+/** Runs all statements in order, or none. @returns the result of each @throws StoreError */
 export async function runBatch(
   db: Database,
   statements: readonly Statement[],
@@ -56,14 +55,14 @@ export async function runBatch(
   return first === undefined ? [] : await withinStoreTimeout(db.batch([first, ...rest]));
 }
 
-/** Whether a statement found nothing to write. */
-export function wroteNothing(result: unknown): boolean {
+/** Whether a statement changed no row. */
+export function hasNoChanges(result: unknown): boolean {
   const { meta }: { meta?: { changes?: unknown } } = Object(result);
   return meta?.changes === 0;
 }
 
-/** Splits rows so that each INSERT stays within D1's 100 bound parameters. */
-export function chunk<T>(rows: readonly T[], columns: number): T[][] {
+/** Splits rows so that each INSERT stays within D1's limit of 100 bound parameters. */
+export function chunkRows<T>(rows: readonly T[], columns: number): T[][] {
   const size = Math.floor(maxBoundParameters / columns);
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
     rows.slice(index * size, (index + 1) * size),

@@ -1,16 +1,17 @@
-/** Lists with a filter that no index serves: how far one page looks. */
+/** Bounds how many rows one page of a list reads if no index serves its filter. */
 import { and, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { type Database, withinStoreTimeout } from "./client.ts";
 
-/** Rows a page may look at, so that its cost has a bound: other tenants wait for the same database. */
-const maxScanned = 20_000;
+/** The bound protects other tenants, which share the database. */
+const maxScannedRows = 20_000;
 
 /**
- * The id of the last row that a page may look at; undefined where that is all there are.
- * @param order of the list, by id. @throws StoreError
+ * Finds the id of the last row that a page may read; undefined if fewer rows remain.
+ * @param order the order of the list, by id
+ * @throws StoreError
  */
-export async function scanEnd(
+export async function findScanEnd(
   db: Database,
   table: SQLiteTable,
   id: SQLiteColumn,
@@ -24,7 +25,7 @@ export async function scanEnd(
       .where(and(...conditions))
       .orderBy(order)
       .limit(1)
-      .offset(maxScanned - 1),
+      .offset(maxScannedRows - 1),
   );
   return rows[0]?.id;
 }

@@ -1,10 +1,10 @@
 /**
- * Which database is asked. `DB` is the control plane: tenants, tokens, request keys. A tenant's data is in
- * the database that its record names: `DB` too, or one of `DB_1`, `DB_2`, … as far as there are any.
+ * Chooses the database. `DB` is the control plane: tenants, tokens and request keys. A tenant's data is in
+ * the shard that its record names: `DB` itself, `DB_1`, `DB_2` and so on.
  *
- * What an isolate remembers of a tenant's whereabouts may be 25 s old. That decides nothing: a database
- * that a tenant has left takes no write and answers no question of a guard (see the table `tenant_fences`),
- * and who is told so looks anew. Memory ages in real time, so the clock is read here.
+ * An isolate caches a tenant's shard for up to 25 s. A stale entry is harmless: a database that the tenant
+ * has left refuses its writes and the reads of its guards (see the table `tenant_fences`), and the caller
+ * then looks the shard up again. The cache ages in real time, so this file reads the clock.
  */
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
@@ -12,7 +12,7 @@ import { BoundedMap } from "../bounded-map.ts";
 import { type Database, FencedTenantError, StoreError, withinStoreTimeout } from "./client.ts";
 import { tenants } from "./tables.ts";
 
-/** As long as a token's record is remembered: together they are read. */
+/** As long as the cache of tokens: both are read together. */
 const cacheMs = 25_000;
 const maxCached = 10_000;
 const hourMs = 60 * 60 * 1000;
@@ -40,36 +40,37 @@ export function isSharded(env: Env): boolean {
   return hasShard(env, 1);
 }
 
-/** @throws StoreError where the environment has no such database */
+/** @throws StoreError if the environment does not bind this shard */
 export function databaseAt(env: Env, shard: number): Database {
   const binding = bindingAt(env, shard);
-  if (binding === undefined) throw new StoreError(new Error(`There is no database ${shard}`));
+  if (binding === undefined)
+    throw new StoreError(new Error(`No database is bound as shard ${shard}`));
   return drizzle(binding);
 }
 
-/** Tenants, tokens, request keys, and what the operator asks for. */
+/** The control plane. */
 export function controlDb(env: Env): Database {
   return drizzle(env.DB);
 }
 
-/** Every database there is, in the order of shards, for what concerns no single tenant. */
-export function allDatabases(env: Env): Database[] {
+/** Lists all databases in the order of shards. */
+export function listDatabases(env: Env): Database[] {
   const databases: Database[] = [];
   for (let shard = 0; hasShard(env, shard); shard += 1) databases.push(databaseAt(env, shard));
   return databases;
 }
 
 /**
- * The same for what runs once an hour and may not get to all: each hour begins with another.
+ * Lists all databases, beginning with another one each hour, so that an hourly job with a bound reaches all.
  * @param now Unix ms
  */
-export function databasesInTurn(env: Env, now: number): Database[] {
-  const databases = allDatabases(env);
+export function listDatabasesInTurn(env: Env, now: number): Database[] {
+  const databases = listDatabases(env);
   const first = Math.floor(now / hourMs) % databases.length;
   return [...databases.slice(first), ...databases.slice(0, first)];
 }
 
-/** For who has just read the tenant's record. @param readAt when that read began, Unix ms */
+/** Caches what was read from the tenant's record. @param readAt when that read began, Unix ms */
 export function cacheShard(env: Env, tenantId: string, shard: number, readAt: number): void {
   if (!isSharded(env)) return;
   cache.set(tenantId, { shard, readAt });
@@ -79,7 +80,7 @@ export function invalidateShard(tenantId: string): void {
   cache.delete(tenantId);
 }
 
-/** The shard of a tenant; 0 for one without a record. @throws StoreError */
+/** The tenant's shard; 0 for an unknown tenant. @throws StoreError */
 export async function shardOf(env: Env, tenantId: string): Promise<number> {
   if (!isSharded(env)) return 0;
   const now = Date.now();
@@ -99,17 +100,17 @@ export async function shardOf(env: Env, tenantId: string): Promise<number> {
 }
 
 /**
- * The database with the tenant's data. For lists; what writes or decides goes through `inTenantDb`.
- * Without the Sessions API D1 reads the primary, which is what just-created identities need.
+ * Finds the database with the tenant's data, for lists. Writes and decisions use `inTenantDb`. Reads go to
+ * the primary, because the Sessions API is not used, so an identity is visible as soon as it is created.
  * @throws StoreError
  */
-export async function dbFor(env: Env, tenantId: string): Promise<Database> {
+export async function findTenantDb(env: Env, tenantId: string): Promise<Database> {
   return databaseAt(env, await shardOf(env, tenantId));
 }
 
 /**
- * Works in the database with the tenant's data, and once more where the tenant has moved meanwhile: what
- * the database refused has not happened there.
+ * Runs work in the database with the tenant's data. If the tenant has moved in the meantime, the old
+ * database refuses the work, and it runs once more in the new one.
  * @throws StoreError, also while the tenant is moving
  */
 export async function inTenantDb<T>(
@@ -123,8 +124,8 @@ export async function inTenantDb<T>(
   } catch (error) {
     if (!(error instanceof FencedTenantError)) throw error;
     invalidateShard(tenantId);
-    const present = await shardOf(env, tenantId);
-    if (present === shard) throw error;
-    return await work(databaseAt(env, present));
+    const current = await shardOf(env, tenantId);
+    if (current === shard) throw error;
+    return await work(databaseAt(env, current));
   }
 }

@@ -1,4 +1,4 @@
-/** The tables that say which database has which tenant. */
+/** The tables that record which database has which tenant's data. */
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { jurisdictions } from "../location.ts";
 
@@ -6,9 +6,11 @@ export const tenants = sqliteTable("tenants", {
   id: text().primaryKey(),
   name: text().notNull(),
   mode: text({ enum: ["live", "test"] }).notNull(),
-  /** Where the tenant's objects must be; fixed, as mode is. Null: anywhere. */
+  /** Where the tenant's objects must be; null: anywhere. Neither this nor `mode` ever changes. */
   jurisdiction: text({ enum: jurisdictions }),
-  /** What the tenant set, as JSON (tenancy/settings.ts); the rest follows the defaults of the code. */
+  /**
+   * The fields that the tenant has set, as JSON (tenancy/settings.ts). Absent fields have their defaults.
+   */
   settings: text().notNull().default("{}"),
   createdAt: integer("created_at").notNull(),
   /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */
@@ -16,13 +18,13 @@ export const tenants = sqliteTable("tenants", {
 });
 
 /**
- * Which tenants have left this database, or are about to leave or arrive: the triggers of the migration
- * let nobody write their data here, however old the writer's idea of where they live.
+ * The tenants that have left this database, or are about to leave it or arrive. Triggers (migration 0004)
+ * refuse every write of their data here, also from an isolate with a stale cache.
  */
 export const tenantFences = sqliteTable("tenant_fences", {
   tenantId: text("tenant_id").primaryKey(),
-  /** Within the batch that copies, and never outside of it, `arriving` is `copying`. */
+  /** `copying` exists only within the batch that copies rows; it replaces `arriving`. */
   state: text({ enum: ["leaving", "left", "arriving", "copying", "here"] }).notNull(),
-  /** The move that set it: a later one takes its place, an earlier one does not any more. */
-  move: text().notNull(),
+  /** The id of the relocation that set the fence. Only the same or a later relocation may change it. */
+  relocationId: text("move").notNull(),
 });

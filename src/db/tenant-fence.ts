@@ -1,35 +1,35 @@
 /**
- * The tenants of one database, for what runs over all of them: those with rows in a table, without those
- * that have left or are moving. The table of tenants says nothing of that, since it is in `DB` alone.
+ * SQL conditions on the fences of a database: which tenants have their data in it, and which have left or
+ * are moving. Each database has its own fences, while the table of tenants is only in `DB`.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { FencedTenantError } from "./client.ts";
 import { tenantFences } from "./tables.ts";
 
-const fenced = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
+const fencedTenants = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
 
-/** Whether the tenant lives here and stays. */
+/** Whether the tenant's data is in this database and is not moving. */
 export function isResident(tenantId: SQLiteColumn | SQL): SQL {
-  return sql`${tenantId} NOT IN ${fenced}`;
+  return sql`${tenantId} NOT IN ${fencedTenants}`;
 }
 
-/** Whether this is the tenant's data, or will be, and no remainder of a tenant that has left. */
+/** Whether the tenant has not left this database: its rows here are not leftovers. */
 export function isNotLeftover(tenantId: SQLiteColumn): SQL {
   return sql`${tenantId} NOT IN
     (SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} = 'left')`;
 }
 
 /**
- * A column of what a guard reads to decide by: 1 where this is not the database to ask, because the tenant
- * has left it or is not here yet. Select from `oneRow`, so that there is a row to say so.
+ * A column for reads on which a guard decides: 1 if the tenant has left this database or has not arrived
+ * yet. Select it from `oneRow`, so that the result has a row even if nothing else is found.
  */
 export function isNotServedHere(tenantId: string): SQL<number> {
   return sql<number>`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${tenantFences.tenantId} = ${tenantId}
     AND ${tenantFences.state} IN ('left', 'arriving', 'copying'))`;
 }
 
-/** One row, to which what is looked for is joined. */
+/** A table of one row, to left join others to. */
 export const oneRow = sql`(SELECT 1)`;
 
 /** @throws FencedTenantError */
@@ -40,10 +40,10 @@ export function requireServedHere(rows: readonly { readonly isElsewhere: number 
 }
 
 /**
- * A subquery of one column, `id`: looks into the table once for each tenant, not for each row.
- * @param after only tenants after this one
+ * A subquery with one column, `id`: the resident tenants that have rows in a table. Reads one row per tenant.
+ * @param after only tenants with a greater id
  */
-export function residentTenants(
+export function selectResidentTenants(
   table: SQLiteTable & { readonly tenantId: SQLiteColumn },
   after = "",
 ): SQL {

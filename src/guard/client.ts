@@ -1,17 +1,17 @@
-/** The way from the edge to an identity's guard. */
+/** Calls from the edge to an identity's guard. */
 
 import type { Actor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
-import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
-import { noLocation, stubFor, type Location } from "../location.ts";
+import type { RequestKey } from "../idempotency/request-key.ts";
+import { type Location, noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
-import type { GuardCall, GuardError, GuardResult, Rate } from "./decisions/transition.ts";
+import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
 import type { IdentityGuard } from "./identity-guard.ts";
 
-/** What of a request the guard needs to know. */
+/** What a call of a guard needs from the request. */
 export interface GuardCaller {
   readonly env: Env;
   readonly caller: Pick<TenantCaller, "tenantId" | "location">;
@@ -19,8 +19,8 @@ export interface GuardCaller {
   readonly now: number;
   readonly requestId: string;
   readonly requestKey: RequestKey | null;
-  /** Hears what the guard says besides its answer. */
-  readonly onGuardNotice: (news: { readonly rate?: Rate; readonly first?: FirstRequest }) => void;
+  /** Receives the rate limit and the replay notice that come with the guard's answer. */
+  readonly onGuardNotice: (notice: GuardNotice) => void;
 }
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
@@ -49,7 +49,7 @@ function appErrorOf(error: GuardError, now: number): AppError {
       });
     }
     case "otp_disabled":
-      // No Retry-After: waiting does not help, only a new secret does.
+      // No Retry-After: only a new secret ends this, not time.
       return new AppError(code, { fields: { locked_until: null, retry_after_seconds: null } });
     case "rate_limited":
       return new AppError(code, {
@@ -62,9 +62,9 @@ function appErrorOf(error: GuardError, now: number): AppError {
 }
 
 /**
- * Asks an identity's guard once.
- * @throws AppError with the guard's error; `unavailable` when the guard does not answer. What was
- *   asked may then have happened, so nothing is tried twice here.
+ * Calls an identity's guard once.
+ * @throws AppError with the guard's error; `unavailable` when the guard does not answer. The call may then
+ *   have been applied, so it is not repeated here.
  */
 export async function askGuard<T>(
   caller: GuardCaller,
@@ -84,11 +84,11 @@ export async function askGuard<T>(
   }
   caller.onGuardNotice(result);
   if (result.ok) return result.value;
-  // A repeated answer counts its seconds from when it was given first.
+  // The seconds in a replayed answer count from the time of the first request.
   throw appErrorOf(result.error, result.first?.at ?? now);
 }
 
-/** As `askGuard`, for what changes nothing: tried once more, so a guard that moves is no outage. */
+/** As `askGuard` for a call that only reads: it is repeated once, in case the guard is being moved. */
 export async function readGuard<T>(
   caller: GuardCaller,
   identityId: string,
@@ -104,8 +104,10 @@ export async function readGuard<T>(
 }
 
 /**
- * Has a guard seal all it holds anew; whether it is under that version now.
- * @param passes those before this one: what they left over, D1 has not heard of from its guard
+ * Seals everything that a guard holds under the newest key.
+ * @param passes completed passes over all identities. After the first, a record that is still under an
+ *   old key is one that its guard has not delivered, so the guard delivers it in any case
+ * @returns whether the guard's data is under the given version now
  */
 export async function resealGuard(
   env: Env,
@@ -123,18 +125,18 @@ export async function resealGuard(
   }
 }
 
-/** Has the guard deliver what it still holds; if it cannot now, its alarm does later. */
-export async function deliverGuard(caller: GuardCaller, identityId: string): Promise<void> {
+/** Makes the guard deliver its outbox now. If that fails, its alarm delivers it later. */
+export async function requestDelivery(caller: GuardCaller, identityId: string): Promise<void> {
   try {
     await guardOf(caller, identityId).deliver();
   } catch {
-    // Its alarm goes on.
+    // The guard's alarm delivers.
   }
 }
 
 /**
- * Tells a guard that D1 has what it sent. One that is not told delivers again: nothing is lost. None of
- * these is in a jurisdiction, for those do not use the queue.
+ * Reports to a guard that D1 has what it sent. If the report is lost, the guard delivers again. Guards
+ * in a jurisdiction do not use the queue, so none is called here.
  */
 export async function confirmDelivery(
   { GUARD }: Env,
@@ -142,10 +144,10 @@ export async function confirmDelivery(
   sent: SentDelivery,
 ): Promise<void> {
   const stub = stubFor(GUARD, guardName(owner.tenantId, owner.identityId), noLocation);
-  await stub.confirmDelivered(sent).catch(() => {});
+  await stub.confirmDelivery(sent).catch(() => {});
 }
 
-/** Asks a guard that belongs to nobody and keeps nothing. @throws when guards do not answer */
+/** Calls a guard that belongs to no identity and stores nothing. @throws when guards do not answer */
 export async function pingGuard(env: Env): Promise<void> {
   await stubFor(env.GUARD, "readiness", noLocation).ping();
 }

@@ -1,10 +1,9 @@
 /**
- * The identity guard: one Durable Object for each tenant and identity. Whatever must be atomic for a
- * person is decided and recorded here, in one synchronous step, with its audit event.
+ * The identity guard: one Durable Object for each identity of a tenant. Whatever must be atomic for an
+ * identity is decided and recorded here, in one synchronous step, together with its audit events.
  *
- * Methods answer with result objects and never throw across RPC. Before a decision there may be
- * awaits (keys, codes, network facts); between the read that decides and the write that records
- * there is none.
+ * Methods return result objects and never throw across RPC. They may await before a decision (keys,
+ * codes, network facts), but never between the read that decides and the write that records.
  */
 
 import { DurableObject } from "cloudflare:workers";
@@ -14,44 +13,45 @@ import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
-import { backupCodeHash, newBackupCodes } from "../otp/backup-codes.ts";
-import { matchingTimeStep, secretBytes } from "../otp/totp.ts";
+import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
+import { findTimeStep, secretBytes } from "../otp/totp.ts";
 import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
-import type { Verdict } from "../sentinel/history.ts";
+import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
+import type { KnownSession, Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
-import { assess, type Session, type Surroundings } from "./decisions/assess.ts";
+import { assess, type Session } from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
-import { create, erase, setStatus, unlock } from "./decisions/lifecycle.ts";
+import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import { type Profile, profileOf } from "./decisions/profile.ts";
-import { applyRateLimit } from "./decisions/rate-limit.ts";
-import { refuse } from "./decisions/refusals.ts";
+import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
-  failed,
+  fail,
   type GuardCall,
   type GuardResult,
-  succeeded,
+  succeed,
   type Transition,
 } from "./decisions/transition.ts";
 import {
   type Attempt,
+  confirmableTotpOf,
   type Evidence,
-  confirmableTotp,
-  liveTotp,
   findRefusal,
+  liveTotpOf,
   stale,
   type Verified,
   verify,
 } from "./decisions/verify.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
-import { type FoundRecord, GuardLedger } from "./ledger.ts";
-import { RequestReplay, type WithReceipt } from "./replay.ts";
-import { totpContext } from "./reseal.ts";
+import { GuardLedger } from "./ledger.ts";
+import type { FoundRecord } from "./rehydration.ts";
+import { type AddReceipt, RequestReplay } from "./replay.ts";
+import { GuardStorage } from "./storage.ts";
 import { readStreamedArgument } from "./streamed-argument.ts";
-import { TotpKeys } from "./totp-keys.ts";
+import { TotpKeys, totpContextOf } from "./totp-keys.ts";
 
-/** Times the evidence is gathered anew when the state changes meanwhile. */
+/** How often evidence is gathered for one attempt, when the state changes meanwhile. */
 const maxGatherings = 5;
 
 export interface NewBackupCodes {
@@ -64,54 +64,61 @@ export interface NewSecret {
   readonly isSetupComplete: boolean;
 }
 
+/** A session, and the erasure epoch in which it was read: after an erasure it is void. */
+interface FoundSession {
+  readonly session: KnownSession;
+  readonly epoch: number;
+}
+
 export class IdentityGuard extends DurableObject<Env> {
+  readonly #storage: GuardStorage;
   readonly #ledger: GuardLedger;
   readonly #replay: RequestReplay;
   readonly #totpKeys = new TotpKeys();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#ledger = new GuardLedger(ctx, env);
-    this.#replay = new RequestReplay(this.#ledger);
+    this.#storage = new GuardStorage(ctx.storage);
+    this.#ledger = new GuardLedger(ctx, env, this.#storage);
+    this.#replay = new RequestReplay(this.#storage);
   }
 
   /** Answers as soon as the guard runs; touches no storage. */
   ping(): void {}
 
-  /** @param record what D1 has of the identity; it comes as `assess` has its surroundings */
+  /** @param record a stream of JSON: what D1 has of the identity, read while this call is under way */
   async provision(
     call: GuardCall,
     externalId: string,
     record: ReadableStream<Uint8Array>,
   ): Promise<GuardResult<Profile>> {
-    const read = readStreamedArgument<FoundRecord>(record);
-    return await this.#runOnce(call, async (_config, withReceipt) => {
-      const kept = await withReceipt();
-      const result = await this.#ledger.create(kept, create(kept, externalId), read, (state) =>
-        applyRateLimit("provisioning", "user.provisioned", state, kept, (present) =>
-          refuse(present, kept, "user.provisioned", { code: "user_exists" }),
-        ),
+    const found = readStreamedArgument<FoundRecord>(record);
+    return await this.#runOnce(call, async (_config, addReceipt) => {
+      const recorded = await addReceipt();
+      const creation = create(recorded, externalId);
+      const result = await this.#ledger.create(recorded, creation, found, (state) =>
+        refuseExisting(state, recorded),
       );
       return await this.#flushAfter(result);
     });
   }
 
-  async status(call: GuardCall): Promise<GuardResult<Profile>> {
+  async getProfile(call: GuardCall): Promise<GuardResult<Profile>> {
     return await this.#answer(async () => {
       const state = await this.#ledger.load(call);
       return state === undefined
-        ? failed({ code: "user_not_found" })
-        : succeeded(profileOf(state, call.now));
+        ? fail({ code: "user_not_found" })
+        : succeed(profileOf(state, call.now));
     });
   }
 
-  /** Makes a secret. It leaves the guard here and never again. */
-  async configure(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
-    return await this.#runOnce(call, async ({ sealingKeys }, withReceipt) => {
+  /** Creates a TOTP secret. It leaves the guard once, with this answer. */
+  async configureTotp(call: GuardCall, enrolment: Enrolment): Promise<GuardResult<NewSecret>> {
+    return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
       const bytes = crypto.getRandomValues(new Uint8Array(secretBytes));
       const secret = base32nopad.encode(bytes);
-      const sealed = await seal(sealingKeys, totpContext(call), bytes);
-      const result = await this.#change(await withReceipt({ secret }), (state) =>
+      const sealed = await seal(sealingKeys, totpContextOf(call), bytes);
+      const result = await this.#change(await addReceipt({ secret }), (state) =>
         configureTotp(state, call, sealed, enrolment),
       );
       return result.ok ? { ...result, value: { ...result.value, secret } } : result;
@@ -122,50 +129,45 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#answer(() => this.#change(call, (state) => removeTotp(state, call)));
   }
 
-  /** Makes ten backup codes. They leave the guard here and never again. */
+  /** Creates a set of backup codes. They leave the guard once, with this answer. */
   async regenerateBackupCodes(call: GuardCall): Promise<GuardResult<NewBackupCodes>> {
-    return await this.#runOnce(call, async ({ backupCodeKeys }, withReceipt) => {
-      const codes = newBackupCodes();
+    return await this.#runOnce(call, async ({ backupCodeKeys }, addReceipt) => {
+      const codes = createBackupCodes();
       const { newest } = backupCodeKeys;
       const hashes = codes.map((code) =>
-        backupCodeHash(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
+        hashBackupCode(keyOf(backupCodeKeys, newest), call.tenantId, call.identityId, code),
       );
-      const result = await this.#change(await withReceipt({ codes }), (state) =>
+      const result = await this.#change(await addReceipt({ codes }), (state) =>
         replaceBackupCodes(state, call, newest, hashes),
       );
       return result.ok ? { ...result, value: { codes } } : result;
     });
   }
 
+  /**
+   * Verifies one code. Evidence is gathered before the decision; if the state changed meanwhile, the
+   * evidence is stale and is gathered again.
+   * @param assessmentId the assessment of the session that the code is for
+   */
   async verify(
     call: GuardCall,
     attempt: Attempt,
     policy: LockoutPolicy,
     assessmentId: string | null,
   ): Promise<GuardResult<Verified>> {
-    return await this.#runOnce(call, async (config, withReceipt) => {
-      const kept = await withReceipt();
+    return await this.#runOnce(call, async (config, addReceipt) => {
+      const recorded = await addReceipt();
       const assessed = await this.#findAssessedSession(call, assessmentId);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
-        if (state === undefined) return failed({ code: "user_not_found" });
+        if (state === undefined) return fail({ code: "user_not_found" });
         const evidence = await this.#gatherEvidence(config, call, state, attempt);
-        let isStale = false;
-        const result = await this.#ledger.commit(kept, (present): Transition<Verified> => {
-          const decided = verify(present, call, evidence, policy);
-          if (decided !== stale) {
-            return applyRateLimit("attempts", "otp.verified", present, call, () =>
-              assessed === undefined || assessed.clearings !== this.#ledger.erasureEpoch()
-                ? decided
-                : confirmSession(decided, call, this.#ledger.history(), assessed.session),
-            );
-          }
-          isStale = true;
-          return { state: present, entries: [], result: failed({ code: "unavailable" }) };
-        });
-        if (!isStale) return result;
+        const result = await this.#ledger.commit(recorded, (present) =>
+          this.#decideAttempt(present, call, evidence, policy, assessed),
+        );
+        if (result !== stale) return result;
       }
-      return failed({ code: "unavailable" });
+      return fail({ code: "unavailable" });
     });
   }
 
@@ -174,28 +176,25 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
-    return await this.#runOnce(call, async (_config, withReceipt) =>
-      this.#change(await withReceipt(), (state) => unlock(state, call)),
+    return await this.#runOnce(call, async (_config, addReceipt) =>
+      this.#change(await addReceipt(), (state) => unlock(state, call)),
     );
   }
 
-  /** Done once D1 has forgotten the person; `unavailable` means: forgotten here, there soon. */
+  /** Succeeds once D1 has deleted too. After `unavailable` the alarm completes the deletion in D1. */
   async erase(call: GuardCall): Promise<GuardResult<void>> {
     return await this.#answer(async () => {
       await this.#ledger.load(call);
       this.#totpKeys.clear();
-      const result = this.#ledger.isErasing()
-        ? succeeded(undefined)
+      const result = this.#storage.isErasing()
+        ? succeed(undefined)
         : await this.#ledger.commit(call, (state) => erase(state, call));
       if (result.ok) await this.#ledger.flush();
       return result;
     });
   }
 
-  /**
-   * Assesses a session. Its surroundings come as a stream of JSON, so that they can be looked up
-   * while this call is under way.
-   */
+  /** @param surroundings a stream of JSON: what the edge looks up while this call is under way */
   async assess(
     call: GuardCall,
     session: Session,
@@ -203,67 +202,142 @@ export class IdentityGuard extends DurableObject<Env> {
     policy: RiskPolicy,
   ): Promise<GuardResult<AssessmentRecord>> {
     const read = readStreamedArgument<Surroundings>(surroundings);
-    return await this.#runOnce(call, async (_config, withReceipt) => {
-      const [kept, state, found] = await Promise.all([
-        withReceipt(),
+    return await this.#runOnce(call, async (_config, addReceipt) => {
+      const [recorded, state, found] = await Promise.all([
+        addReceipt(),
         this.#ledger.load(call),
         read,
       ]);
-      if (state === undefined) return failed({ code: "user_not_found" });
-      return await this.#ledger.commit(kept, (present) =>
-        applyRateLimit("assessments", "session.assessed", present, call, (within) =>
-          assess(within, call, session, found, policy, this.#ledger.history()),
-        ),
+      if (state === undefined) return fail({ code: "user_not_found" });
+      return await this.#ledger.commit(recorded, (present) =>
+        this.#decideAssessment(present, call, session, found, policy),
       );
     });
   }
 
-  /** Takes the tenant's word on a session. What this guard does not remember D1 does. */
+  /** Records the tenant's verdict on a session, which is read from D1 if the guard no longer keeps it. */
   async recordFeedback(
     call: GuardCall,
     assessmentId: string,
     verdict: Verdict,
   ): Promise<GuardResult<void>> {
-    return await this.#runOnce(call, async (_config, withReceipt) => {
-      const unknown = failed<void>({ code: "assessment_not_found" });
+    return await this.#runOnce(call, async (_config, addReceipt) => {
+      const notFound = fail<void>({ code: "assessment_not_found" });
+      const recorded = await addReceipt();
       const state = await this.#ledger.load(call);
-      const clearings = this.#ledger.erasureEpoch();
-      const session = state && (await this.#ledger.findSession(call, assessmentId));
-      // What was read of an identity that was erased meanwhile is nobody's.
-      if (session === undefined || this.#ledger.erasureEpoch() !== clearings) return unknown;
-      const result = await this.#change(await withReceipt(), (present) =>
-        recordFeedback(present, call, this.#ledger.history(), session, verdict),
+      const found = state && (await this.#findSession(call, assessmentId));
+      if (found === undefined || this.#isVoid(found)) return notFound;
+      const result = await this.#ledger.commit(recorded, (present) =>
+        recordFeedback(present, call, this.#storage.readHistory(), found.session, verdict),
       );
-      return !result.ok && result.error.code === "user_not_found" ? unknown : result;
+      if (!result.ok && result.error.code === "user_not_found") return notFound;
+      return await this.#flushAfter(result);
     });
   }
 
   /**
-   * Seals all it holds under the newest key. @returns the version of that, once D1 has it too
-   * @param tellsAgain D1 is told also where nothing changes: it may be an older D1
+   * Seals everything the guard holds under the newest key, and returns that key's version once D1 has
+   * the record.
+   * @param deliversAlways delivers the record even if nothing changed: D1 may have been restored
    */
-  async reseal(owner: Owner, tellsAgain: boolean): Promise<GuardResult<number>> {
+  async reseal(owner: Owner, deliversAlways: boolean): Promise<GuardResult<number>> {
     return await this.#answer(async ({ sealingKeys }) => {
-      await this.#ledger.reseal(sealingKeys, owner, tellsAgain);
-      return succeeded(sealingKeys.newest);
+      await this.#ledger.reseal(sealingKeys, owner, deliversAlways);
+      return succeed(sealingKeys.newest);
     });
   }
 
-  /** Tells and delivers all there is, if D1 lets us; else the alarm does later. */
+  /** Delivers the outbox, with the refusals counted so far. If D1 fails, the alarm delivers it later. */
   async deliver(): Promise<void> {
     await this.#ledger.deliver().catch(() => {});
   }
 
-  /** D1 has what was sent of the outbox. */
-  async confirmDelivered(sent: SentDelivery): Promise<void> {
-    await this.#answer(async () => succeeded(this.#ledger.confirmDelivered(sent)));
+  /** The consumer reports that D1 has what the queue brought. */
+  async confirmDelivery(sent: SentDelivery): Promise<void> {
+    await this.#answer(async () => succeed(this.#ledger.confirmDelivery(sent)));
   }
 
   override async alarm(): Promise<void> {
     await this.#ledger.onAlarm();
   }
 
-  /** A rare change: loaded, decided, and delivered before the answer if D1 lets us. */
+  /** The assessed session that a code is for. Never throws: without it the code counts all the same. */
+  async #findAssessedSession(
+    call: GuardCall,
+    assessmentId: string | null,
+  ): Promise<FoundSession | undefined> {
+    if (assessmentId === null || (await this.#ledger.load(call)) === undefined) return undefined;
+    return await this.#findSession(call, assessmentId).catch(() => undefined);
+  }
+
+  async #findSession(call: GuardCall, assessmentId: string): Promise<FoundSession | undefined> {
+    const epoch = this.#storage.erasureEpoch;
+    const session = await this.#ledger.findSession(call, assessmentId);
+    return session && { session, epoch };
+  }
+
+  /** Whether the identity was erased after the session was read. */
+  #isVoid({ epoch }: FoundSession): boolean {
+    return epoch !== this.#storage.erasureEpoch;
+  }
+
+  /** Computes what the decision on an attempt needs. Decides nothing. */
+  async #gatherEvidence(
+    { sealingKeys, backupCodeKeys }: Config,
+    call: GuardCall,
+    state: IdentityState,
+    { method, code }: Attempt,
+  ): Promise<Evidence> {
+    const { now, tenantId, identityId } = call;
+    if (findRefusal(state, method, now) !== undefined) return { method, withheld: true };
+    if (method === "backup_code") {
+      const keyVersion = state.backupCodes?.keyVersion ?? null;
+      if (keyVersion === null) return { method, keyVersion, hash: null };
+      const key = keyOf(backupCodeKeys, keyVersion);
+      return { method, keyVersion, hash: hashBackupCode(key, tenantId, identityId, code) };
+    }
+    const findStep = async (sealed: string | null) =>
+      sealed === null
+        ? undefined
+        : findTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
+    const sealed = liveTotpOf(state)?.sealed ?? null;
+    const pendingSealed = confirmableTotpOf(state, now)?.sealed ?? null;
+    const [step, pendingStep] = await Promise.all([findStep(sealed), findStep(pendingSealed)]);
+    return { method, sealed, pendingSealed, step, pendingStep };
+  }
+
+  #decideAttempt(
+    state: IdentityState,
+    call: GuardCall,
+    evidence: Evidence,
+    policy: LockoutPolicy,
+    assessed: FoundSession | undefined,
+  ): Transition<Verified> | typeof stale {
+    const limit = checkRateLimit("attempts", state, call.now);
+    if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
+    const verified = verify(state, call, evidence, policy);
+    if (verified === stale) return stale;
+    const decided =
+      assessed === undefined || this.#isVoid(assessed)
+        ? verified
+        : confirmSession(verified, call, this.#storage.readHistory(), assessed.session);
+    return countRequest(decided, limit);
+  }
+
+  #decideAssessment(
+    state: IdentityState,
+    call: GuardCall,
+    session: Session,
+    surroundings: Surroundings,
+    policy: RiskPolicy,
+  ): Transition<AssessmentRecord> {
+    const limit = checkRateLimit("assessments", state, call.now);
+    if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
+    const history = this.#storage.readHistory();
+    return countRequest(assess(state, call, session, surroundings, policy, history), limit);
+  }
+
+  /** Applies a rare change. It is delivered before the answer, unless D1 fails. */
   async #change<T>(
     call: GuardCall,
     decide: (state: IdentityState) => Transition<T>,
@@ -272,68 +346,31 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#flushAfter(await this.#ledger.commit(call, decide));
   }
 
-  /** The change is recorded here; where D1 fails now, the alarm delivers later. */
+  /** The change is recorded already: if D1 fails now, the alarm delivers it later. */
   async #flushAfter<T>(result: GuardResult<T>): Promise<GuardResult<T>> {
     if (result.ok) await this.#ledger.flush().catch(() => {});
     return result;
   }
 
-  /**
-   * The session a code is for, from D1 where others have crowded it out of the guard. Never throws:
-   * what cannot be found is not learned, and the code counts all the same.
-   */
-  async #findAssessedSession(call: GuardCall, assessmentId: string | null) {
-    if (assessmentId === null || (await this.#ledger.load(call)) === undefined) return undefined;
-    const clearings = this.#ledger.erasureEpoch();
-    const session = await this.#ledger.findSession(call, assessmentId).catch(() => undefined);
-    return session && { session, clearings };
-  }
-
-  /** Computes what the decision needs. Nothing is decided here. */
-  async #gatherEvidence(
-    { sealingKeys, backupCodeKeys }: Config,
-    call: GuardCall,
-    state: IdentityState,
-    attempt: Attempt,
-  ): Promise<Evidence> {
-    const { now, tenantId, identityId } = call;
-    const { method, code } = attempt;
-    if (findRefusal(state, method, now) !== undefined) return { method, withheld: true };
-    if (method === "backup_code") {
-      const keyVersion = state.backupCodes?.keyVersion ?? null;
-      if (keyVersion === null) return { method, keyVersion, hash: null };
-      const key = keyOf(backupCodeKeys, keyVersion);
-      return { method, keyVersion, hash: backupCodeHash(key, tenantId, identityId, code) };
-    }
-    const stepIn = async (sealed: string | null) =>
-      sealed === null
-        ? undefined
-        : matchingTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
-    const sealed = liveTotp(state)?.sealed ?? null;
-    const pendingSealed = confirmableTotp(state, now)?.sealed ?? null;
-    const [step, pendingStep] = await Promise.all([stepIn(sealed), stepIn(pendingSealed)]);
-    return { method, sealed, pendingSealed, step, pendingStep };
-  }
-
-  /** As `#answer`, for what may be asked again under an `Idempotency-Key`. */
+  /** Answers a request that may carry an `Idempotency-Key`: a repeated one gets the first answer. */
   async #runOnce<T>(
     call: GuardCall,
-    work: (config: Config, withReceipt: WithReceipt) => Promise<GuardResult<T>>,
+    work: (config: Config, addReceipt: AddReceipt) => Promise<GuardResult<T>>,
   ): Promise<GuardResult<T>> {
     return await this.#answer((config) =>
-      this.#replay.runOnce(config.sealingKeys, call, (withReceipt) => work(config, withReceipt)),
+      this.#replay.runOnce(config.sealingKeys, call, (addReceipt) => work(config, addReceipt)),
     );
   }
 
-  /** A fault is an `unavailable`, never a verdict; the log names its kind. */
+  /** Turns every exception into `unavailable`, and logs its cause. */
   async #answer<T>(work: (config: Config) => Promise<GuardResult<T>>): Promise<GuardResult<T>> {
     try {
       const configured = configOf(this.env);
-      if (!configured.ok) return failed({ code: "unavailable" });
+      if (!configured.ok) return fail({ code: "unavailable" });
       return await work(configured.config);
     } catch (error) {
       log("error", "guard_failed", { source: "guard", cause: causeOf(error) });
-      return failed({ code: "unavailable" });
+      return fail({ code: "unavailable" });
     }
   }
 }

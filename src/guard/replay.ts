@@ -1,68 +1,94 @@
 /**
- * Requests that an identity is asked again, by their `Idempotency-Key`: answered as the first one was.
- * The answer is kept with the change itself, so here it is only found, or made ready to be kept.
+ * Requests with an `Idempotency-Key`: a repeated request gets the first answer again. The answer is kept
+ * in the transaction of the change itself; this file prepares it, finds it and restores it.
+ *
+ * Answers expire in real time, so the clock is read here; no decision depends on it.
  */
 import type { Keyring } from "../crypto/keyring.ts";
 import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
-import { failed, type GuardCall, type GuardResult } from "./decisions/transition.ts";
-import type { GuardLedger } from "./ledger.ts";
-import type { KeptAnswer } from "./storage.ts";
+import { answerLifetimeMs, isKept } from "../idempotency/request-key.ts";
+import { fail, type GuardCall, type GuardResult } from "./decisions/transition.ts";
+import type { GuardStorage, KeptAnswer } from "./storage.ts";
 
-/** What is shown once, and stored nowhere but in a receipt. */
+/** Fields of an answer that are shown once, and stored only in a receipt. */
 type Secrets = Readonly<Record<string, unknown>>;
 
-/** The call as it is recorded: with a receipt, where the request has a key. */
-export type WithReceipt = (shown?: Secrets) => Promise<GuardCall>;
+/** Returns the call to record; it carries a sealed receipt when the request has a key. */
+export type AddReceipt = (secrets?: Secrets) => Promise<GuardCall>;
 
-/** The answer of an earlier request, whole again. */
-function restoreAnswer<T>({ result, requestId, at }: KeptAnswer, shown: Secrets): GuardResult<T> {
-  const kept: GuardResult<T> = JSON.parse(result);
+/** What to keep of an answer; undefined when a repeated request must run again. */
+export function buildKeptAnswer(
+  { requestKey, receipt, now: at, requestId }: GuardCall,
+  { rate: _rate, ...result }: GuardResult<unknown>,
+): KeptAnswer | undefined {
+  if (requestKey === null || receipt === undefined) return undefined;
+  // A client that waits for Retry-After and repeats its request must get through.
+  if (!result.ok && result.error.code === "rate_limited") return undefined;
+  const expiresAt = Date.now() + answerLifetimeMs;
+  return {
+    key: requestKey.key,
+    at,
+    requestId,
+    receipt,
+    result: JSON.stringify(result),
+    expiresAt,
+  };
+}
+
+function restoreResult<T>({ result, requestId, at }: KeptAnswer, secrets: Secrets): GuardResult<T> {
+  const stored: GuardResult<T> = JSON.parse(result);
   const first = { requestId, at };
-  if (!kept.ok || Object.keys(shown).length === 0) return { ...kept, first };
-  return { ...kept, value: { ...kept.value, ...shown }, first };
+  if (!stored.ok || Object.keys(secrets).length === 0) return { ...stored, first };
+  return { ...stored, value: { ...stored.value, ...secrets }, first };
 }
 
 export class RequestReplay {
-  readonly #ledger: GuardLedger;
-  /** Digests of requests under way, by their key. */
-  readonly #underWay = new Map<string, string>();
+  readonly #storage: GuardStorage;
+  /** Digests of the requests that are running, by their key. */
+  readonly #running = new Map<string, string>();
 
-  constructor(ledger: GuardLedger) {
-    this.#ledger = ledger;
+  constructor(storage: GuardStorage) {
+    this.#storage = storage;
   }
 
   /**
-   * Does the work, or answers as an earlier request with the key was answered. The receipt is sealed
-   * before the decision, because sealing takes time and a decision may not.
+   * Does the work, or answers as the first request with the key was answered. The work seals its receipt
+   * before it decides, because sealing is asynchronous and a decision must not be.
    */
   async runOnce<T>(
     sealingKeys: Keyring,
     call: GuardCall,
-    work: (withReceipt: WithReceipt) => Promise<GuardResult<T>>,
+    work: (addReceipt: AddReceipt) => Promise<GuardResult<T>>,
   ): Promise<GuardResult<T>> {
     const { requestKey } = call;
     if (requestKey === null) return await work(async () => call);
     const { key, digest } = requestKey;
-    const underWay = this.#underWay.get(key);
-    if (underWay !== undefined) {
-      const code = underWay === digest ? "idempotency_in_progress" : "idempotency_mismatch";
-      return failed({ code });
+    const running = this.#running.get(key);
+    if (running !== undefined) {
+      return fail({
+        code: running === digest ? "idempotency_in_progress" : "idempotency_mismatch",
+      });
     }
-    this.#underWay.set(key, digest);
+    this.#running.set(key, digest);
     try {
-      const kept = this.#ledger.findAnswer(key, call.now);
+      const kept = this.#findAnswer(key, call.now);
       if (kept === undefined) {
-        return await work(async (shown) => ({
+        return await work(async (secrets) => ({
           ...call,
-          receipt: await sealReceipt(sealingKeys, call, requestKey, shown),
+          receipt: await sealReceipt(sealingKeys, call, requestKey, secrets),
         }));
       }
       const receipt = await openReceipt(sealingKeys, call, key, kept.receipt);
       return receipt.digest === digest
-        ? restoreAnswer(kept, receipt.shown)
-        : failed({ code: "idempotency_mismatch" });
+        ? restoreResult(kept, receipt.shown)
+        : fail({ code: "idempotency_mismatch" });
     } finally {
-      this.#underWay.delete(key);
+      this.#running.delete(key);
     }
+  }
+
+  #findAnswer(key: string, now: number): KeptAnswer | undefined {
+    const kept = this.#storage.findAnswer(key);
+    return kept !== undefined && isKept(kept, now) ? kept : undefined;
   }
 }

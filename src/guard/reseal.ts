@@ -1,17 +1,13 @@
-/** What of a state is sealed, and under which keys. */
-import { currentAuditKey } from "../audit/personal.ts";
+/** Re-encryption of a state: every sealed box in it comes under the newest key. */
+import { renewAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { reseal } from "../crypto/sealed-box.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { sealingVersionsOf } from "./delivery/delivery.ts";
-
-export function totpContext({ tenantId, identityId }: Owner): SealContext {
-  return { tenantId, identityId, purpose: "totp_secret" };
-}
+import { totpContextOf } from "./totp-keys.ts";
 
 /**
- * The state with all of it under the newest key; the state itself where that is so already.
+ * Seals everything in the state under the newest key. Returns the same object if nothing had to change.
  * @throws MissingKeyError, BrokenSealError
  */
 export async function resealState(
@@ -20,14 +16,14 @@ export async function resealState(
 ): Promise<IdentityState> {
   if (sealingVersionsOf(state).every((version) => version === sealingKeys.newest)) return state;
   const { totp, pendingTotp, auditKey } = state;
-  const anew = async <T extends { readonly sealed: string }>(holder: T | null) =>
-    holder === null
+  const resealTotp = async <T extends { readonly sealed: string }>(secret: T | null) =>
+    secret === null
       ? null
-      : { ...holder, sealed: await reseal(sealingKeys, totpContext(state), holder.sealed) };
+      : { ...secret, sealed: await reseal(sealingKeys, totpContextOf(state), secret.sealed) };
   return {
     ...state,
-    totp: await anew(totp),
-    pendingTotp: await anew(pendingTotp),
-    auditKey: auditKey === null ? null : await currentAuditKey(sealingKeys, state, auditKey),
+    totp: await resealTotp(totp),
+    pendingTotp: await resealTotp(pendingTotp),
+    auditKey: auditKey === null ? null : await renewAuditKey(sealingKeys, state, auditKey),
   };
 }

@@ -1,13 +1,15 @@
 /**
- * The guard's own SQLite: one row with the state, and the outbox. Tables are made with the first
- * write, so that asking about an unknown identity leaves nothing behind.
+ * A guard's own SQLite database: the state in one row, the outbox, the sessions and the kept answers.
+ * Tables are created with the first write, so a request about an unknown identity stores nothing.
  */
 import { z } from "zod";
 import { auditEventSchema } from "../audit/event.ts";
 import type { FirstRequest } from "../idempotency/request-key.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
+import { SqlTable } from "../sql-table.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
-import type { OutboxEntry, VersionedState, PendingDelivery } from "./delivery/delivery.ts";
+import type { PendingDelivery, VersionedState } from "./delivery/delivery.ts";
+import type { OutboxEntry } from "./delivery/outbox-entry.ts";
 
 /** What is written with a state, in the same transaction. */
 interface Additions {
@@ -16,150 +18,183 @@ interface Additions {
   readonly answer?: KeptAnswer;
 }
 
-/** How a request with an `Idempotency-Key` was answered. */
+/** The answer to a request with an `Idempotency-Key`. */
 export interface KeptAnswer extends FirstRequest {
   readonly key: string;
-  /** The receipt: the request's digest, and what was shown once; sealed. */
+  /** The sealed receipt: the request's digest, and the fields that are shown once. */
   readonly receipt: string;
-  /** The result, JSON, without what was shown once. */
+  /** The result as JSON, without the fields that are shown once. */
   readonly result: string;
-  /** Real time from which on it may go, Unix ms. */
+  /** Real time after which it may be deleted, Unix ms. Stored in the column `forget_at`. */
   readonly expiresAt: number;
 }
 
-/** Beyond it the oldest goes: a repetition of that one is then a request like any other. */
+/** Above this the oldest answer is deleted. A repetition of its request then runs as a new request. */
 const maxAnswers = 1_000;
 
-const dispatchesPerDelivery = 50;
+const maxEntriesPerDelivery = 50;
 
-const events = z.array(auditEventSchema);
+const storedEvents = z.array(auditEventSchema);
 
 export class GuardStorage {
   readonly #storage: DurableObjectStorage;
-  /** Mirrors the table; `undefined` until it was read, `null` when there is none. */
-  #live: VersionedState | null | undefined;
-  /** Mirrors the table of sessions; `undefined` until it was read. */
+  readonly #stateTable: SqlTable;
+  readonly #outboxTable: SqlTable;
+  readonly #sessionTable: SqlTable;
+  readonly #answerTable: SqlTable;
+  /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
+  #state: VersionedState | null | undefined;
+  /** Mirrors the table `sessions`: `undefined` until it was read. */
   #history: History | undefined;
+  #erasureEpoch = 0;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
+    const table = (name: string, definition: string) => new SqlTable(storage.sql, name, definition);
+    this.#stateTable = table(
+      "live",
+      "(only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, state TEXT NOT NULL)",
+    );
+    this.#outboxTable = table("outbox", "(seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
+    this.#sessionTable = table(
+      "sessions",
+      "(id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",
+    );
+    this.#answerTable = table(
+      "answers",
+      "(key TEXT PRIMARY KEY, at INTEGER NOT NULL, request_id TEXT NOT NULL, receipt TEXT NOT NULL, result TEXT NOT NULL, forget_at INTEGER NOT NULL) WITHOUT ROWID",
+    );
   }
 
-  live(): VersionedState | null {
-    if (this.#live === undefined) this.#live = this.#hasTable("live") ? this.#readLive() : null;
-    return this.#live;
+  /** Counts the erasures since the guard woke. What was read from D1 in an earlier epoch is void. */
+  get erasureEpoch(): number {
+    return this.#erasureEpoch;
   }
 
-  /** The sessions of the identity, in the order of time. */
-  history(): History {
-    this.#history ??= this.#readHistory();
+  readState(): VersionedState | null {
+    if (this.#state === undefined) {
+      this.#state = this.#stateTable.exists() ? this.#loadState() : null;
+    }
+    return this.#state;
+  }
+
+  /** Whether the identity is erased here and D1 has not confirmed its own deletion yet. */
+  isErasing(): boolean {
+    return this.readState()?.state.status === "erased";
+  }
+
+  /** The identity's sessions, the oldest first. */
+  readHistory(): History {
+    this.#history ??= this.#loadHistory();
     return this.#history;
   }
 
-  /** Writes all of it together. Synchronous: nothing comes between decision and record. */
-  write(
-    state: IdentityState,
-    version: number,
-    { entry: dispatch, history, answer }: Additions = {},
-  ): void {
+  /** Writes everything in one transaction. Synchronous: nothing runs between decision and record. */
+  write(state: IdentityState, version: number, { entry, history, answer }: Additions = {}): void {
     const { sql } = this.#storage;
+    const isErased = state.status === "erased";
     this.#storage.transactionSync(() => {
-      if (this.live() === null) this.#createTables();
+      if (this.readState() === null) {
+        this.#stateTable.create();
+        this.#outboxTable.create();
+      }
       sql.exec(
         "INSERT INTO live (only, version, state) VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET version = excluded.version, state = excluded.state",
         version,
         JSON.stringify(state),
       );
-      if (state.status === "erased") this.#removePersonalParts();
-      if (dispatch !== undefined) {
-        // The version is the number of the row: one that has gone is not given out again.
+      if (isErased) this.#removePersonalParts();
+      // The version numbers the row, so the number of a deleted row is never used again.
+      if (entry !== undefined) {
         sql.exec(
           "INSERT INTO outbox (seq, dispatch) VALUES (?, ?)",
           version,
-          JSON.stringify(dispatch),
+          JSON.stringify(entry),
         );
       }
       if (history !== undefined) this.#writeHistory(history);
       if (answer !== undefined) this.#writeAnswer(answer);
-      if (state.status === "erased") this.#removeAnswers(Number.MAX_SAFE_INTEGER);
+      if (isErased) this.#removeAnswers(Number.MAX_SAFE_INTEGER);
     });
-    this.#live = { state, version };
+    this.#state = { state, version };
     if (history !== undefined) this.#history = history;
   }
 
-  /** The oldest dispatches not delivered yet, or undefined when all are. */
-  pending(): PendingDelivery | undefined {
-    const live = this.live();
-    if (live === null) return undefined;
+  /** The oldest undelivered entries, 50 at most, with the present state; undefined when there are none. */
+  readPending(): PendingDelivery | undefined {
+    const present = this.readState();
+    if (present === null) return undefined;
     const rows = this.#storage.sql
       .exec<{ seq: number; dispatch: string }>(
         "SELECT seq, dispatch FROM outbox ORDER BY seq LIMIT ?",
-        dispatchesPerDelivery,
+        maxEntriesPerDelivery,
       )
       .toArray();
     const last = rows.at(-1);
     if (last === undefined) return undefined;
-    const dispatches = rows.map(({ dispatch }): OutboxEntry => {
-      const stored: OutboxEntry = JSON.parse(dispatch);
-      return { ...stored, events: events.parse(stored.events) };
+    const entries = rows.map(({ dispatch }): OutboxEntry => {
+      const entry: OutboxEntry = JSON.parse(dispatch);
+      return { ...entry, events: storedEvents.parse(entry.events) };
     });
-    return { ...live, entries: dispatches, lastSeq: last.seq };
+    return { ...present, entries, lastSeq: last.seq };
   }
 
-  /** Forgets what has arrived. */
+  /** Deletes outbox rows up to this one. */
   removeDelivered(lastSeq: number): void {
-    if (this.live() === null) return;
+    if (this.readState() === null) return;
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
   }
 
-  /** The answer kept under the key of a request, if one is. */
   findAnswer(key: string): KeptAnswer | undefined {
-    if (!this.#hasTable("answers")) return undefined;
-    return this.#answers("WHERE key = ?", key)[0];
+    return this.#selectAnswers("WHERE key = ?", key)[0];
   }
 
-  /** All answers kept. */
-  answers(): KeptAnswer[] {
-    return this.#hasTable("answers") ? this.#answers("") : [];
+  readAnswers(): KeptAnswer[] {
+    return this.#selectAnswers("");
   }
 
-  /** Puts a receipt in the place of the one that an answer has. */
   replaceReceipt(key: string, receipt: string): void {
     this.#storage.sql.exec("UPDATE answers SET receipt = ? WHERE key = ?", receipt, key);
   }
 
-  /** Forgets answers past their time. @returns when the next one may go, Unix ms */
+  /** Deletes expired answers. @returns when the next answer expires, Unix ms */
   removeExpiredAnswers(realNow: number): number | undefined {
     this.#removeAnswers(realNow);
-    const due = this.answers().map(({ expiresAt }) => expiresAt);
-    return due.length === 0 ? undefined : Math.min(...due);
+    const times = this.readAnswers().map(({ expiresAt }) => expiresAt);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Leaves nothing behind, as if the identity had never been. Both begin before anything else runs. */
+  /**
+   * Deletes everything, the alarm too, and starts a new erasure epoch. Both deletions start before
+   * anything else can run.
+   */
   async clear(): Promise<void> {
-    this.#live = null;
+    this.#erasureEpoch += 1;
+    this.#state = null;
     this.#history = [];
     try {
       await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
     } catch (error) {
-      this.#live = undefined;
+      this.#state = undefined;
       this.#history = undefined;
       throw error;
     }
   }
 
-  #hasTable(name: string): boolean {
-    const { sql } = this.#storage;
-    return sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", name).toArray().length > 0;
+  #loadState(): VersionedState | null {
+    const [row] = this.#storage.sql
+      .exec<{ version: number; state: string }>("SELECT version, state FROM live")
+      .toArray();
+    return row === undefined ? null : { state: parseState(row.state), version: row.version };
   }
 
-  #readHistory(): History {
-    if (!this.#hasTable("sessions")) return [];
+  #loadHistory(): History {
+    if (!this.#sessionTable.exists()) return [];
     return this.#storage.sql
       .exec("SELECT id, at, verdict, context FROM sessions ORDER BY at, id")
       .toArray()
       .flatMap((row): KnownSession[] => {
-        // One that cannot be read is forgotten; it must not stand between a user and a code.
+        // A damaged session is skipped: it must not keep a user from verifying a code.
         const parsed = knownSessionSchema.safeParse({
           ...row,
           context: JSON.parse(String(row.context)),
@@ -168,14 +203,12 @@ export class GuardStorage {
       });
   }
 
-  /** Rows of sessions that are as they were stay untouched. */
+  /** Writes only the sessions that changed: a row that is written costs. */
   #writeHistory(history: History): void {
     const { sql } = this.#storage;
-    const stored = new Map(this.history().map((session) => [session.id, session]));
+    const stored = new Map(this.readHistory().map((session) => [session.id, session]));
     if (history.length === 0 && stored.size === 0) return;
-    sql.exec(
-      "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",
-    );
+    this.#sessionTable.create();
     for (const session of history) {
       const isStored = stored.get(session.id) === session;
       stored.delete(session.id);
@@ -191,7 +224,8 @@ export class GuardStorage {
     for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);
   }
 
-  #answers(where: string, ...parameters: string[]): KeptAnswer[] {
+  #selectAnswers(where: string, ...parameters: string[]): KeptAnswer[] {
+    if (!this.#answerTable.exists()) return [];
     return this.#storage.sql
       .exec<{
         key: string;
@@ -211,9 +245,7 @@ export class GuardStorage {
 
   #writeAnswer({ key, at, requestId, receipt, result, expiresAt }: KeptAnswer): void {
     const { sql } = this.#storage;
-    sql.exec(
-      "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, at INTEGER NOT NULL, request_id TEXT NOT NULL, receipt TEXT NOT NULL, result TEXT NOT NULL, forget_at INTEGER NOT NULL) WITHOUT ROWID",
-    );
+    this.#answerTable.create();
     sql.exec(
       "INSERT OR REPLACE INTO answers (key, at, request_id, receipt, result, forget_at) VALUES (?, ?, ?, ?, ?, ?)",
       ...[key, at, requestId, receipt, result, expiresAt],
@@ -225,38 +257,22 @@ export class GuardStorage {
   }
 
   #removeAnswers(realNow: number): void {
-    if (!this.#hasTable("answers")) return;
+    if (!this.#answerTable.exists()) return;
     this.#storage.sql.exec("DELETE FROM answers WHERE forget_at <= ?", realNow);
   }
 
-  /** Of what waits to be told only that it happened is left: D1 would take no more of an erased person. */
+  /** Reduces every entry in the outbox to its events without personal parts: D1 accepts no more. */
   #removePersonalParts(): void {
     const { sql } = this.#storage;
     const rows = sql.exec<{ seq: number; dispatch: string }>("SELECT seq, dispatch FROM outbox");
     for (const { seq, dispatch } of rows.toArray()) {
-      const waiting: OutboxEntry = JSON.parse(dispatch);
-      const told = waiting.events.map((event) => ({ ...event, personal: null }));
+      const entry: OutboxEntry = JSON.parse(dispatch);
+      const events = entry.events.map((event) => ({ ...event, personal: null }));
       sql.exec(
         "UPDATE outbox SET dispatch = ? WHERE seq = ?",
-        JSON.stringify({ events: told } satisfies OutboxEntry),
+        JSON.stringify({ events } satisfies OutboxEntry),
         seq,
       );
     }
-  }
-
-  #readLive(): VersionedState | null {
-    const [row] = this.#storage.sql
-      .exec<{ version: number; state: string }>("SELECT version, state FROM live")
-      .toArray();
-    return row === undefined ? null : { state: parseState(row.state), version: row.version };
-  }
-
-  #createTables(): void {
-    this.#storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS live (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, state TEXT NOT NULL)",
-    );
-    this.#storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)",
-    );
   }
 }

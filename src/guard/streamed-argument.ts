@@ -1,9 +1,9 @@
 /**
- * What follows a call to an object: looked up by the caller while the call is under way, so that the two
- * together are one round trip.
+ * An argument that follows an RPC call as a stream: the edge gathers it while the call is already under
+ * way, so gathering and calling take one round trip together.
  */
 
-/** JSON that is still being gathered, as a stream; an empty one where that fails. */
+/** Streams the value as JSON; the stream is empty if the value is rejected. */
 export function streamArgument(value: Promise<unknown>): ReadableStream<Uint8Array> {
   return new ReadableStream({
     type: "bytes",
@@ -15,7 +15,7 @@ export function streamArgument(value: Promise<unknown>): ReadableStream<Uint8Arr
   });
 }
 
-/** What followed. Whoever needs it no longer may leave it: it then fails unheard. */
+/** Reads a streamed argument. A caller that no longer needs it may ignore it, even if it is rejected. */
 export function readStreamedArgument<T>(stream: ReadableStream<Uint8Array>): Promise<T> {
   const value = new Response(stream).json<T>();
   value.catch(() => {});

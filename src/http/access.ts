@@ -1,5 +1,5 @@
 /** Authentication and permissions: bearer tokens as in RFC 6750. */
-import { equalBytes } from "../crypto/constant-time.ts";
+import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
@@ -64,7 +64,7 @@ export const operator: Access<undefined> = {
   async authenticate(c) {
     const token = readBearerToken(c);
     const { operatorTokenDigest } = c.get("config");
-    if (!equalBytes(sha256Of(token), operatorTokenDigest)) throw invalidToken();
+    if (!timingSafeEqual(sha256Of(token), operatorTokenDigest)) throw invalidToken();
     return {
       caller: undefined,
       actor: { type: "operator", id: null },
@@ -78,14 +78,14 @@ function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
   if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw invalidToken();
 }
 
-/** @param anew whether to read the stores even where the token is cached. @throws AppError */
+/** @param ignoreCache reads the stores, also where the token is cached. @throws AppError */
 async function resolveKnownToken(
   c: AppContext,
   token: string,
-  anew: boolean,
+  ignoreCache: boolean,
 ): Promise<ResolvedToken> {
   const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-  const resolved = await resolveToken(c.env, token, c.get("arrivedAt"), anew, waitUntil);
+  const resolved = await resolveToken(c.env, token, c.get("arrivedAt"), ignoreCache, waitUntil);
   if (resolved === undefined) throw invalidToken();
   return resolved;
 }

@@ -1,7 +1,7 @@
 /** The configuration of the isolate, checked for every request. */
 import { configOf, type Config } from "../env.ts";
 import { AppError } from "../errors.ts";
-import { areKnownToMatch, keyProblems } from "../keys/key-check.ts";
+import { hasMatchingKeys, findKeyProblems } from "../keys/key-check.ts";
 import { log } from "../log.ts";
 import type { Step } from "./request-context.ts";
 
@@ -16,8 +16,8 @@ function notConfigured(): AppError {
  * @throws AppError `unavailable` where the data needs another key
  */
 function checkKeys(env: Env, config: Config): Promise<void> | undefined {
-  if (areKnownToMatch(config)) return undefined;
-  const checked = keyProblems(env, config, Date.now()).then((problems) => {
+  if (hasMatchingKeys(config)) return undefined;
+  const checked = findKeyProblems(env, config, Date.now()).then((problems) => {
     if (problems.length > 0) throw notConfigured();
   });
   // A request that fails before it awaits the check must not leave an unhandled rejection.

@@ -1,7 +1,7 @@
 /** The `Idempotency-Key` header of a POST. */
 import type { MiddlewareHandler } from "hono";
 import { joinParts } from "../crypto/bytes.ts";
-import { canonicalDigest } from "../crypto/canonical.ts";
+import { digestCanonicalJson } from "../crypto/canonical.ts";
 import { sha256Hex } from "../crypto/digest.ts";
 import { invalidRequest } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
@@ -23,7 +23,7 @@ function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestK
   }
   return {
     key: sha256Hex(joinParts(operation, sent)),
-    digest: canonicalDigest({ path: c.req.path, query: c.req.queries(), body }),
+    digest: digestCanonicalJson({ path: c.req.path, query: c.req.queries(), body }),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
- * Receipts: what is kept of a request that carried an `Idempotency-Key`, in a sealed box. It holds the
- * digest of the request, which could be guessed from if it lay open (a body may hold a code), and what
- * was shown once and is stored nowhere else.
+ * Receipts: what is kept of a request with an `Idempotency-Key`, in a sealed box. It holds the request's
+ * digest, because an open digest would let an attacker guess the body (it may hold a code), and what was
+ * shown once and is stored nowhere else.
  */
 import { z } from "zod";
 import { utf8 } from "../crypto/bytes.ts";
@@ -12,7 +12,7 @@ import type { RequestKey } from "./request-key.ts";
 
 interface Receipt {
   readonly digest: string;
-  /** Fields of the answer that are shown once. */
+  /** Fields of the answer that were shown once. */
   readonly shown: Readonly<Record<string, unknown>>;
 }
 
@@ -21,7 +21,7 @@ const receiptSchema: z.ZodType<Receipt> = z.strictObject({
   shown: z.record(z.string(), z.unknown()),
 });
 
-/** Bound to the key, so that a receipt does not open under another one. */
+/** Binds a receipt to its key, so that it does not open under another key. */
 function contextOf({ tenantId, identityId }: Owner, key: string): SealContext {
   return { tenantId, identityId, purpose: `receipt ${key}` };
 }
@@ -47,7 +47,7 @@ export async function openReceipt(
   return receiptSchema.parse(JSON.parse(new TextDecoder().decode(text)));
 }
 
-/** The same receipt under the newest key. @throws as `openReceipt` */
+/** Seals the receipt under the newest key. @throws MissingKeyError, BrokenSealError */
 export async function resealReceipt(
   sealingKeys: Keyring,
   owner: Owner,

@@ -1,12 +1,12 @@
 /**
- * Carrying out once what happens in D1 alone, and keeping a key to one request throughout a tenant where
- * the change happens in a guard.
+ * Idempotent requests of an isolate: `runOnce` keeps the answers to changes in D1, and `claimRequestKey`
+ * reserves the key of a change that a guard decides, so that no other request of the tenant can use it.
  */
 import { type Database, type Statement, StoreError } from "../db/client.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { openReceipt, sealReceipt } from "./receipt.ts";
-import { type FirstRequest, isKept, keptForMs, type RequestKey } from "./request-key.ts";
+import { answerLifetimeMs, type FirstRequest, isKept, type RequestKey } from "./request-key.ts";
 import { claimRequest, findRequest, type KeptRequest, keepRequest } from "./store.ts";
 
 export interface RunOnceCall {
@@ -17,41 +17,46 @@ export interface RunOnceCall {
   readonly now: number;
   /** Real time, Unix ms. */
   readonly arrivedAt: number;
-  /** Hears of the first request where this one repeats it. */
-  readonly onGuardNotice: (news: { readonly first?: FirstRequest }) => void;
+  /** Receives the first request when its answer is replayed. */
+  readonly onGuardNotice: (notice: { readonly first?: FirstRequest }) => void;
 }
 
 /**
- * Statements that keep an answer, for the batch that carries the request out. None without a key. Without an
- * answer only the key is kept: no other request can have it, and this one is carried out whenever it is repeated.
+ * Returns the statements that keep an answer; they belong in the batch that applies the request. There are
+ * none for a request without a key. With `undefined` only the key is kept: no other request can use it, and
+ * this one runs again when it is repeated.
  */
-export type Remember<T> = (answer: T | undefined) => Promise<readonly Statement[]>;
+export type KeepAnswer<T> = (answer: T | undefined) => Promise<readonly Statement[]>;
 
 /**
- * After this a request counts as given up: one whose client has gone may be ended by the platform in the
- * middle, and nothing tells of that. Should it go on all the same, D1 still keeps but one row of its key.
+ * After this time a request counts as abandoned: when a client disconnects, the platform may end the request
+ * without notice. If it does go on, D1 still keeps only one row for its key.
  */
-const givenUpAfterMs = 30_000;
-/** When requests of this isolate with a key began that are under way, real time; the oldest first. */
-const underWay = new Map<string, number>();
+const abandonedAfterMs = 30_000;
+/** When this isolate's running requests with a key started, Unix ms; the oldest first. */
+const running = new Map<string, number>();
 
-/** @returns the end of it. @throws AppError `idempotency_in_progress` */
-function begin(name: string, now: number): () => void {
-  for (const [other, begunAt] of underWay) {
-    if (now - begunAt < givenUpAfterMs) break;
-    underWay.delete(other);
+/**
+ * Marks a request as running.
+ * @returns ends the mark
+ * @throws AppError `idempotency_in_progress`
+ */
+function markRunning(name: string, now: number): () => void {
+  for (const [other, startedAt] of running) {
+    if (now - startedAt < abandonedAfterMs) break;
+    running.delete(other);
   }
-  if (underWay.has(name)) throw new AppError("idempotency_in_progress");
-  underWay.set(name, now);
+  if (running.has(name)) throw new AppError("idempotency_in_progress");
+  running.set(name, now);
   return () => {
-    if (underWay.get(name) === now) underWay.delete(name);
+    if (running.get(name) === now) running.delete(name);
   };
 }
 
-/** What the operator asks for belongs to no tenant. */
+/** In place of a tenant id for the operator's requests. */
 export const operatorScope = "operator";
 
-async function requestOf(
+async function buildKeptRequest(
   call: RunOnceCall,
   tenantId: string,
   requestKey: RequestKey,
@@ -64,33 +69,45 @@ async function requestOf(
     key: requestKey.key,
     box,
     at: call.now,
-    forgetAt: call.arrivedAt + keptForMs,
+    expiresAt: call.arrivedAt + answerLifetimeMs,
   };
 }
 
-/** What a kept request shows. @throws AppError `idempotency_mismatch` */
-async function openedFor(
+/** Opens the receipt of a kept request. @throws AppError `idempotency_mismatch` */
+async function openKeptRequest(
   { config }: RunOnceCall,
   { key, digest }: RequestKey,
   { tenantId, box }: KeptRequest,
-) {
+): Promise<Readonly<Record<string, unknown>>> {
   const receipt = await openReceipt(config.sealingKeys, { tenantId, identityId: "" }, key, box);
   if (receipt.digest !== digest) throw new AppError("idempotency_mismatch");
   return receipt.shown;
 }
 
-/** What is known of the first request with a key; without its answer where only the key was kept. */
+/** The first request with a key. It has no answer if only the key was kept. */
 interface Earlier<T> {
   readonly answer?: T;
   readonly first: FirstRequest;
 }
 
-/** What was sealed is what `once` was given. */
-function earlierOf<T>(shown: Readonly<Record<string, unknown>>, at: number): Earlier<T> {
+/** Reads what `runOnce` sealed. */
+function parseEarlier<T>(shown: Readonly<Record<string, unknown>>, at: number): Earlier<T> {
   const { requestId, ...kept }: { answer?: T; requestId: string } = JSON.parse(
     JSON.stringify(shown),
   );
   return { ...kept, first: { requestId, at } };
+}
+
+/** @throws AppError `idempotency_mismatch`; StoreError */
+async function findEarlier<T>(
+  call: RunOnceCall,
+  tenantId: string,
+  db: Database,
+  requestKey: RequestKey,
+): Promise<Earlier<T> | undefined> {
+  const kept = await findRequest(db, tenantId, requestKey.key);
+  if (kept === undefined || !isKept(kept, call.now)) return undefined;
+  return parseEarlier<T>(await openKeptRequest(call, requestKey, kept), kept.at);
 }
 
 /**
@@ -101,46 +118,46 @@ export async function runOnce<T>(
   call: RunOnceCall,
   tenantId: string,
   db: Database,
-  work: (remember: Remember<T>) => Promise<T>,
+  work: (keepAnswer: KeepAnswer<T>) => Promise<T>,
 ): Promise<T> {
-  const { requestKey, requestId, now } = call;
+  const { requestKey, requestId } = call;
   if (requestKey === null) return await work(async () => []);
-  const earlier = async (): Promise<Earlier<T> | undefined> => {
-    const kept = await findRequest(db, tenantId, requestKey.key);
-    if (kept === undefined || !isKept(kept, now)) return undefined;
-    return earlierOf<T>(await openedFor(call, requestKey, kept), kept.at);
-  };
-  const repeated = (answer: T, first: FirstRequest): T => {
+  const replay = (answer: T, first: FirstRequest): T => {
     call.onGuardNotice({ first });
     return answer;
   };
-  const end = begin(`${tenantId} ${requestKey.key}`, call.arrivedAt);
+  const endRun = markRunning(`${tenantId} ${requestKey.key}`, call.arrivedAt);
   try {
-    const known = await earlier();
-    if (known?.answer !== undefined) return repeated(known.answer, known.first);
-    if (known !== undefined) return await work(async () => []);
+    const earlier = await findEarlier<T>(call, tenantId, db, requestKey);
+    if (earlier?.answer !== undefined) return replay(earlier.answer, earlier.first);
+    if (earlier !== undefined) return await work(async () => []);
     try {
       return await work(async (answer) =>
-        keepRequest(db, await requestOf(call, tenantId, requestKey, { answer, requestId })),
+        keepRequest(db, await buildKeptRequest(call, tenantId, requestKey, { answer, requestId })),
       );
     } catch (error) {
-      // It may have been carried out all the same: by a request elsewhere, or by this one.
-      const done = error instanceof StoreError ? await earlier() : undefined;
-      if (done?.answer === undefined) throw error;
-      return repeated(done.answer, done.first);
+      if (!(error instanceof StoreError)) throw error;
+      // The change may have been applied: by this request, or by one in another isolate.
+      const applied = await findEarlier<T>(call, tenantId, db, requestKey);
+      if (applied?.answer === undefined) throw error;
+      return replay(applied.answer, applied.first);
     }
   } finally {
-    end();
+    endRun();
   }
 }
 
 /**
- * Keeps the key to this request throughout the tenant. The guard keeps the answer.
- * @throws AppError `idempotency_mismatch` where another request has the key; StoreError
+ * Reserves the key for this request throughout the tenant. The guard keeps the answer.
+ * @throws AppError `idempotency_mismatch` if another request has the key; StoreError
  */
-export async function claim(call: RunOnceCall, tenantId: string, db: Database): Promise<void> {
+export async function claimRequestKey(
+  call: RunOnceCall,
+  tenantId: string,
+  db: Database,
+): Promise<void> {
   const { requestKey } = call;
   if (requestKey === null) return;
-  const kept = await claimRequest(db, await requestOf(call, tenantId, requestKey, {}));
-  await openedFor(call, requestKey, kept);
+  const kept = await claimRequest(db, await buildKeptRequest(call, tenantId, requestKey, {}));
+  await openKeptRequest(call, requestKey, kept);
 }

@@ -1,18 +1,18 @@
-/** Request keys in D1: answers of what happens there, and claims of what happens in a guard. */
+/** Request keys in D1: with the answers to changes in D1, and claimed for changes in a guard. */
 import { and, eq, lte } from "drizzle-orm";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { keptForMs } from "./request-key.ts";
+import { answerLifetimeMs } from "./request-key.ts";
 import { requestKeys } from "./tables.ts";
 
 export interface KeptRequest {
   readonly tenantId: string;
   readonly key: string;
-  /** The receipt, see receipt.ts. */
+  /** The sealed receipt, see receipt.ts. */
   readonly box: string;
-  /** The time the first request ran at, Unix ms. */
+  /** The time that the first request ran at, Unix ms. */
   readonly at: number;
-  /** Real time from which on the row may go, Unix ms. */
-  readonly forgetAt: number;
+  /** Real time after which the row may be deleted, Unix ms. Stored in the column `forget_at`. */
+  readonly expiresAt: number;
 }
 
 function isRequest(tenantId: string, key: string) {
@@ -22,7 +22,7 @@ function isRequest(tenantId: string, key: string) {
 function deleteExpired(db: Database, { tenantId, key, at }: KeptRequest) {
   return db
     .delete(requestKeys)
-    .where(and(isRequest(tenantId, key), lte(requestKeys.at, at - keptForMs)));
+    .where(and(isRequest(tenantId, key), lte(requestKeys.at, at - answerLifetimeMs)));
 }
 
 /** @throws StoreError */
@@ -38,14 +38,14 @@ export async function findRequest(
 }
 
 /**
- * Keeps a request with the batch that carries it out. Where another with the key came first the batch
- * fails as a whole, so nothing is done twice.
+ * Statements that keep a request, for the batch that applies it. If another request with the key came
+ * first, the batch fails as a whole, so nothing is applied twice.
  */
 export function keepRequest(db: Database, request: KeptRequest): Statement[] {
   return [deleteExpired(db, request), db.insert(requestKeys).values(request)];
 }
 
-/** Keeps a request, or finds the one that has the key already. @throws StoreError */
+/** Keeps a request, or returns the one that has the key already. @throws StoreError */
 export async function claimRequest(db: Database, request: KeptRequest): Promise<KeptRequest> {
   const { tenantId, key } = request;
   const [, , rows] = await withinStoreTimeout(
@@ -58,7 +58,7 @@ export async function claimRequest(db: Database, request: KeptRequest): Promise<
   return rows[0] ?? request;
 }
 
-/** Removes what is no longer kept. @throws StoreError */
+/** Deletes expired rows. @param now real time, Unix ms. @throws StoreError */
 export async function purgeRequests(db: Database, now: number): Promise<void> {
-  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.forgetAt, now)));
+  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
 }

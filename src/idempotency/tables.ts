@@ -1,20 +1,20 @@
-/** The table of requests that carried an `Idempotency-Key`. */
+/** The table of kept requests. */
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
-/** Requests that carried an `Idempotency-Key`; see idempotency/. */
+/** Requests with an `Idempotency-Key`, kept so that a repeated request gets the first answer. */
 export const requestKeys = sqliteTable(
   "request_keys",
   {
-    /** `operator` for what belongs to no tenant. */
+    /** `operator` for the operator's requests. */
     tenantId: text("tenant_id").notNull(),
     /** SHA-256 over operation and key, hex. */
     key: text().notNull(),
-    /** The receipt, sealed. */
+    /** The sealed receipt. */
     box: text().notNull(),
-    /** The time the request ran at. */
+    /** The time at which the request ran, Unix ms. */
     at: integer().notNull(),
-    /** Real time from which on the row may go. */
-    forgetAt: integer("forget_at").notNull(),
+    /** Real time, Unix ms: from then on the row may be deleted. */
+    expiresAt: integer("forget_at").notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.key] })],
 );

@@ -1,8 +1,8 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
-import { isResident, isNotServedHere, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
-import { scanEnd } from "../db/scan.ts";
+import { findScanEnd } from "../db/scan.ts";
+import { isNotServedHere, isResident, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import { identities, isErased } from "./tables.ts";
 
 /** Times are Unix ms. */
@@ -18,14 +18,14 @@ export interface IdentityRecord {
   readonly state: string | null;
 }
 
-/** How long the tombstone of an erased identity outlives deliveries that may still be under way. */
+/** How long a tombstone is kept, for deliveries that may still be under way. */
 const tombstoneLifetimeMs = 24 * 60 * 60 * 1000;
 
 function isIdentity(tenantId: string, id: string): SQL | undefined {
   return and(eq(identities.tenantId, tenantId), eq(identities.id, id));
 }
 
-/** @throws StoreError; FencedTenantError where the tenant has left the database */
+/** @throws StoreError; FencedTenantError if the database does not serve the tenant */
 export async function findRecord(
   db: Database,
   tenantId: string,
@@ -42,7 +42,7 @@ export async function findRecord(
   return rows[0]?.record ?? undefined;
 }
 
-/** Writes the record unless a newer version is there already: deliveries may repeat and overtake. */
+/** Writes the record unless D1 has a newer version: deliveries may repeat and overtake each other. */
 export function saveRecord(db: Database, record: IdentityRecord): Statement {
   const { tenantId: _tenantId, id: _id, ...changing } = record;
   return db
@@ -55,7 +55,7 @@ export function saveRecord(db: Database, record: IdentityRecord): Statement {
     });
 }
 
-/** Removes the record, where the tenant is no longer; a tombstone stays. */
+/** Deletes a record from a database that the tenant has left. A tombstone stays. */
 export function deleteRecord(db: Database, tenantId: string, id: string): Statement {
   return db
     .delete(identities)
@@ -72,10 +72,10 @@ export interface DirectoryEntry {
 
 type EntryStatus = "active" | "locked" | "suspended";
 
-/** What no index serves: each row is looked at. */
-function wantedOf(wanted: EntryStatus | undefined, now: number): SQL | undefined {
+/** A filter that no index serves: D1 reads each row. @param now Unix ms */
+function statusFilterOf(filter: EntryStatus | undefined, now: number): SQL | undefined {
   const { status, lockedUntil } = identities;
-  switch (wanted) {
+  switch (filter) {
     case undefined:
       return ne(status, "erased");
     case "suspended":
@@ -87,16 +87,17 @@ function wantedOf(wanted: EntryStatus | undefined, now: number): SQL | undefined
   }
 }
 
-/** A page of the directory in the order of ids. */
+/** A page of the directory, ordered by id. */
 export interface DirectoryPage {
   readonly entries: readonly DirectoryEntry[];
-  /** The id after which the next page begins; null on the last. */
+  /** The id after which the next page starts; null on the last page. */
   readonly nextAfter: string | null;
 }
 
 /**
- * Erased identities are not in it. A page looks at 20,000 identities at most; with a filter it may be short,
- * and the next one goes on from there.
+ * Lists identities that are not erased. One page reads 20,000 rows at most, so with a filter it may be
+ * short although more pages follow.
+ * @throws StoreError
  */
 export async function listEntries(
   db: Database,
@@ -112,13 +113,15 @@ export async function listEntries(
   const conditions: SQL[] = [eq(identities.tenantId, tenantId)];
   if (page.after !== undefined) conditions.push(gt(id, page.after));
   const end =
-    page.status === undefined ? undefined : await scanEnd(db, identities, id, conditions, asc(id));
+    page.status === undefined
+      ? undefined
+      : await findScanEnd(db, identities, id, conditions, asc(id));
   if (end !== undefined) conditions.push(lte(id, end));
   const rows = await withinStoreTimeout(
     db
       .select({ id, externalId, status, lockedUntil, createdAt })
       .from(identities)
-      .where(and(...conditions, wantedOf(page.status, page.now)))
+      .where(and(...conditions, statusFilterOf(page.status, page.now)))
       .orderBy(id)
       .limit(page.limit + 1),
   );
@@ -132,7 +135,7 @@ export async function listEntries(
   return { entries, nextAfter: isFull ? (shown.at(-1)?.id ?? null) : (end ?? null) };
 }
 
-/** Removes tombstones that no delivery can still need. */
+/** Deletes tombstones that no delivery can still need. @param now real time, Unix ms */
 export async function purgeTombstones(db: Database, now: number): Promise<void> {
   const until = now - tombstoneLifetimeMs;
   await withinStoreTimeout(

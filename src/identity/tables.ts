@@ -2,12 +2,12 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
-/** The directory entry of an identity, and the record from which an empty guard rehydrates. */
+/** Each identity's entry in the directory, and the record from which an empty guard rehydrates. */
 export const identities = sqliteTable(
   "identities",
   {
     tenantId: text("tenant_id").notNull(),
-    /** Derived from tenant and external_id, so this key also keeps external_id unique. */
+    /** Derived from tenant and external_id, so the primary key also makes external_id unique. */
     id: text().notNull(),
     /** Null once erased. */
     externalId: text("external_id"),
@@ -15,17 +15,17 @@ export const identities = sqliteTable(
     lockedUntil: integer("locked_until"),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
-    /** Grows with every change in the guard: a late delivery never overwrites a newer one. */
+    /** Grows with every change in the guard, so that a late delivery never overwrites a newer record. */
     version: integer().notNull(),
     /** The guard's state as JSON (secrets sealed, backup codes hashed); null once erased. */
     state: text(),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
-    // Partial: costs the living nothing, and finds the few tombstones at once.
+    // Partial: contains only tombstones, which are few.
     index("identities_erased").on(table.updatedAt).where(sql`status = 'erased'`),
   ],
 );
 
-/** Spelled as the partial index has it, without a parameter, so that the index is used. */
+/** Spelled as in the partial index, without a parameter, so that SQLite uses it. */
 export const isErased = sql`${identities.status} = 'erased'`;

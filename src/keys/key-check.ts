@@ -1,26 +1,23 @@
 /**
- * Whether the keys of the configuration fit the data: a version that something is sealed, hashed or
- * signed with must be in its ring, and be the same key. Versions are noted in D1 before anything under
- * them is delivered there, and checked once in each isolate.
+ * Checks that the configured keys match the data: every key version that data was sealed, hashed or signed
+ * with must be in its keyring, and must be the same key. Each database records the versions in use before
+ * data under them is delivered to it. An isolate checks until all databases match.
  */
 import { toHex, utf8 } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { type Database, runBatch } from "../db/client.ts";
-import { allDatabases } from "../db/shards.ts";
+import { listDatabases } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { type KeyringName, keyringNames, secretOf } from "./keyring-names.ts";
-import { type KeyVersion, listKeyVersions, noteKeys } from "./store.ts";
+import { type KeyVersion, listKeyVersions, markKeysInUse } from "./version-store.ts";
 
 const fingerprintBytes = 8;
-/**
- * Keys that do not fit, or of which not every database has said that they do, are looked at again after
- * this: what was missing may be retired by then.
- */
+/** The wait before keys that did not match, or could not be checked everywhere, are checked again. */
 const recheckAfterMs = 10_000;
 
-export function ringOf(config: Config, name: KeyringName): Keyring {
+export function keyringOf(config: Config, name: KeyringName): Keyring {
   switch (name) {
     case "sealing":
       return config.sealingKeys;
@@ -31,34 +28,43 @@ export function ringOf(config: Config, name: KeyringName): Keyring {
   }
 }
 
-/** Tells whether a key is the same as before, and nothing of the key. */
+/** Identifies a key without revealing anything about it. */
 function fingerprintOf(key: Uint8Array): string {
   return toHex(hmacSha256(key, utf8("edge-idp key fingerprint")).subarray(0, fingerprintBytes));
 }
 
-/** What is wrong with the keys, in the words of the secrets; empty where they fit. */
-function problemsOf(config: Config, noted: readonly KeyVersion[]): string[] {
-  return noted.flatMap(({ keyring, version, fingerprint, retiredAt }) => {
-    const key = ringOf(config, keyring).keys.get(version);
+/**
+ * Compares the keys with the recorded versions.
+ * @returns problems that name the secrets; empty if all match
+ */
+function compareKeys(config: Config, recorded: readonly KeyVersion[]): string[] {
+  return recorded.flatMap(({ keyring, version, fingerprint, retiredAt }) => {
+    const key = keyringOf(config, keyring).keys.get(version);
     const name = secretOf[keyring];
     if (key === undefined) {
-      return retiredAt === null ? [`${name} lacks version ${version}, which data needs`] : [];
+      return retiredAt === null
+        ? [`${name} lacks version ${version}, which stored data needs`]
+        : [];
     }
     return fingerprintOf(key) === fingerprint
       ? []
-      : [`${name} has another key as version ${version} than data was written with`];
+      : [`${name} has another key as version ${version} than the stored data`];
   });
 }
 
-/** What is to be noted: the newest of each ring, and all of a ring of which nothing is known yet. */
-function unnoted(config: Config, noted: readonly KeyVersion[], now: number): KeyVersion[] {
+/** The versions to record: the newest of each keyring, and all of a keyring without recorded versions. */
+function findUnmarkedVersions(
+  config: Config,
+  recorded: readonly KeyVersion[],
+  now: number,
+): KeyVersion[] {
   return keyringNames.flatMap((keyring) => {
-    const { keys, newest } = ringOf(config, keyring);
-    const known = noted.filter((one) => one.keyring === keyring);
+    const { keys, newest } = keyringOf(config, keyring);
+    const known = recorded.filter((one) => one.keyring === keyring);
     return [...keys].flatMap(([version, key]) => {
-      const one = known.find((candidate) => candidate.version === version);
+      const found = known.find((one) => one.version === version);
       const isNeeded = known.length === 0 || version === newest;
-      if (!isNeeded || (one !== undefined && one.retiredAt === null)) return [];
+      if (!isNeeded || (found !== undefined && found.retiredAt === null)) return [];
       return [
         { keyring, version, fingerprint: fingerprintOf(key), firstUsedAt: now, retiredAt: null },
       ];
@@ -66,82 +72,90 @@ function unnoted(config: Config, noted: readonly KeyVersion[], now: number): Key
   });
 }
 
-async function problemsIn(db: Database, config: Config, now: number): Promise<string[]> {
-  const noted = await listKeyVersions(db);
-  const found = problemsOf(config, noted);
-  if (found.length === 0) await runBatch(db, noteKeys(db, unnoted(config, noted, now)));
-  return found;
+async function checkDatabase(db: Database, config: Config, now: number): Promise<string[]> {
+  const recorded = await listKeyVersions(db);
+  const problems = compareKeys(config, recorded);
+  if (problems.length === 0) {
+    await runBatch(db, markKeysInUse(db, findUnmarkedVersions(config, recorded, now)));
+  }
+  return problems;
 }
 
-interface Check {
+interface KeyCheck {
   readonly problems: readonly string[];
-  /** Every database has answered. */
-  readonly isWhole: boolean;
+  /** Whether every database has answered. */
+  readonly isComplete: boolean;
 }
 
-/** Of the further databases one that does not answer keeps nobody waiting for whom it is not. */
-async function check(env: Env, config: Config, now: number): Promise<Check> {
-  const [control = Promise.resolve([]), ...further] = allDatabases(env).map((db) =>
-    problemsIn(db, config, now),
+/** An unreachable shard must not block other tenants. @throws StoreError if `DB` fails */
+async function checkDatabases(env: Env, config: Config, now: number): Promise<KeyCheck> {
+  const [control = Promise.resolve([]), ...further] = listDatabases(env).map((db) =>
+    checkDatabase(db, config, now),
   );
   const [problems, settled] = await Promise.all([control, Promise.allSettled(further)]);
   const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
-  for (const one of settled) if (one.status === "rejected") notChecked(one.reason);
-  const isWhole = settled.every(({ status }) => status === "fulfilled");
-  return { problems: [...new Set([...problems, ...found])], isWhole };
+  for (const one of settled) if (one.status === "rejected") logUnchecked(one.reason);
+  const isComplete = settled.every(({ status }) => status === "fulfilled");
+  return { problems: [...new Set([...problems, ...found])], isComplete };
 }
 
-function notChecked(error: unknown): void {
+function logUnchecked(error: unknown): void {
   log("error", "keys_not_checked", { cause: causeOf(error) });
 }
 
-/** Data, never promises: who waited for another request's would wait for ever, once its client has gone. */
-const checks = new WeakMap<Config, { readonly at: number; readonly found: Check }>();
-const fitting = new WeakSet<Config>();
+/**
+ * Results, not promises: a promise never settles once the client of the request that created it has gone.
+ */
+const checks = new WeakMap<Config, { readonly at: number; readonly found: KeyCheck }>();
+const matching = new WeakSet<Config>();
 
-/** Whether it has been seen that the keys fit. It stays so: data gets new keys from rings that have them. */
-export function areKnownToMatch(config: Config): boolean {
-  return fitting.has(config);
+/**
+ * Whether a check has found that the keys match. They match from then on, because new data is written with
+ * keys from the same keyrings.
+ */
+export function hasMatchingKeys(config: Config): boolean {
+  return matching.has(config);
 }
 
 /**
- * What is wrong with the keys. A `DB` that does not answer says nothing against them: the check is then
- * made with the next request, and what cannot be opened answers 503 by itself.
+ * Checks the keys. If `DB` does not answer, there are no known problems and the next request checks again;
+ * a box that does not open is a 503 anyway.
  * @param now real time, Unix ms
+ * @returns problems that name the secrets; empty if all match
  */
-export async function keyProblems(
+export async function findKeyProblems(
   env: Env,
   config: Config,
   now: number,
 ): Promise<readonly string[]> {
-  if (areKnownToMatch(config)) return [];
+  if (hasMatchingKeys(config)) return [];
   const known = checks.get(config);
   if (known !== undefined && now < known.at + recheckAfterMs) return known.found.problems;
   try {
-    const found = await check(env, config, now);
+    const found = await checkDatabases(env, config, now);
     checks.set(config, { at: now, found });
-    const { problems, isWhole } = found;
-    if (isWhole && problems.length === 0) fitting.add(config);
+    const { problems, isComplete } = found;
+    if (isComplete && problems.length === 0) matching.add(config);
     if (problems.length > 0) log("error", "keys_do_not_fit", { problems });
     return problems;
   } catch (error) {
-    notChecked(error);
+    logUnchecked(error);
     return [];
   }
 }
 
-/** Thrown where work would go on with keys that do not fit the data. */
+/** The configured keys do not match the data. */
 class MismatchedKeysError extends Error {
   constructor() {
-    super("The keys do not fit the data");
-    this.name = "UnfitKeysError";
+    super("The configured keys do not match the data");
+    this.name = "MismatchedKeysError";
   }
 }
 
 /**
- * For what writes to D1 without a request at the door: an alarm, the clock.
- * @throws UnfitKeysError; then nothing is written, and a later try finds better keys
+ * Guards writes to D1 that no request begins, such as those of an alarm.
+ * @throws MismatchedKeysError; a later attempt may find other keys
  */
 export async function requireMatchingKeys(env: Env, config: Config, now: number): Promise<void> {
-  if ((await keyProblems(env, config, now)).length > 0) throw new MismatchedKeysError();
+  if ((await findKeyProblems(env, config, now)).length > 0) throw new MismatchedKeysError();
 }

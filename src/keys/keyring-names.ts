@@ -1,4 +1,4 @@
-/** The service's keyrings (pure): what each is called, and which secret holds it. */
+/** The service's keyrings (pure): their names, and the secrets that hold them. */
 
 export const keyringNames = ["sealing", "backup_codes", "audit_signing"] as const;
 export type KeyringName = (typeof keyringNames)[number];

@@ -1,46 +1,44 @@
 /**
- * Sealing anew what older keys sealed, a slice at a time: guard by guard in the order of the directory,
- * then the kept requests of D1; database by database, where there are several. Where it stands is in each
- * of them, so it goes on after whatever ended it; a slice that is done twice changes nothing. Once nothing
- * is left under them anywhere, older versions are retired.
+ * Re-encryption: seals anew, under the newest key, what older keys sealed. It works in slices, database by
+ * database: first guard by guard in the order of the directory, then the receipts of kept requests. Each
+ * database holds its progress, so an interrupted run can continue, and repeating a slice changes nothing.
+ * Once no database has anything under an older version, that version is retired.
  */
 
 import type { Owner } from "../crypto/seal-context.ts";
 import type { Database } from "../db/client.ts";
-import { allDatabases, controlDb } from "../db/shards.ts";
+import { listDatabases, controlDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Location } from "../location.ts";
 import { log } from "../log.ts";
 import { findLocations } from "../tenancy/find-locations.ts";
-import { ringOf } from "./key-check.ts";
+import { keyringOf } from "./key-check.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import {
-  countBackupCodeKeys,
-  countSealedUnderOthers,
-  identitiesAfter,
-  openReEncryption,
+  findOrBeginReEncryption,
   type ReEncryption,
-  replaceReceipt,
-  requestsUnderOthers,
-  retireKeys,
-  reviveKeys,
   saveReEncryption,
-} from "./store.ts";
+} from "./re-encryption-store.ts";
+import {
+  countBackupCodeSets,
+  countRecordsToReseal,
+  listIdentitiesAfter,
+  listRequestsToReseal,
+  replaceReceipt,
+} from "./sealed-data-store.ts";
+import { retireKeys, reinstateKeys } from "./version-store.ts";
 
-/** Guards asked at once. */
-const atOnce = 8;
-const requestsPerSlice = 100;
-const fromTheStart = { tenantId: "", identityId: "", seen: 0, failed: 0 };
+const maxConcurrentGuards = 8;
+const maxRequestsPerSlice = 100;
+const startOfPass = { tenantId: "", identityId: "", seen: 0, failed: 0 };
 
 export interface ReEncryptCall {
   readonly env: Env;
   readonly config: Config;
   /** Real time, Unix ms. */
   readonly now: number;
-  /**
-   * Has a guard seal anew what it holds. @returns whether all of it is under the version of the run now
-   */
+  /** Makes a guard seal its data anew. @returns whether all of it is now under the version of the run */
   readonly resealGuard: (
     owner: Owner,
     location: Location,
@@ -48,16 +46,16 @@ export interface ReEncryptCall {
   ) => Promise<boolean>;
 }
 
-/** How far all databases together have come. */
+/** The progress of all databases together. */
 export type Progress = Omit<ReEncryption, "tenantId" | "identityId">;
 
-/** @returns finished only once all are. Undefined where none has begun. */
-export function progressOf(runs: readonly (ReEncryption | undefined)[]): Progress | undefined {
+/** Adds up the progress of the databases; finished once all are. Undefined if none has begun. */
+export function sumProgress(runs: readonly (ReEncryption | undefined)[]): Progress | undefined {
   const begun = runs.filter((run) => run !== undefined);
   const [first] = begun;
   if (first === undefined) return undefined;
-  const sum = (of: (run: ReEncryption) => number) =>
-    begun.reduce((total, run) => total + of(run), 0);
+  const sum = (count: (run: ReEncryption) => number) =>
+    begun.reduce((total, run) => total + count(run), 0);
   const ends = begun.flatMap(({ finishedAt }) => finishedAt ?? []);
   return {
     version: first.version,
@@ -76,81 +74,92 @@ interface Run {
   readonly before: ReEncryption;
 }
 
-/** Versions of a ring before the newest. */
-function olderVersions(config: Config, name: KeyringName): number[] {
-  const { keys, newest } = ringOf(config, name);
+/** The versions of a keyring before the newest. */
+function olderVersionsOf(config: Config, name: KeyringName): number[] {
+  const { keys, newest } = keyringOf(config, name);
   return [...keys.keys()].filter((version) => version < newest);
 }
 
-async function hasUnderOthers(db: Database, version: number): Promise<boolean> {
-  const requests = await requestsUnderOthers(db, version, 1);
-  return requests.length > 0 || (await countSealedUnderOthers(db, version)) > 0;
+async function hasOlderBoxes(db: Database, version: number): Promise<boolean> {
+  const requests = await listRequestsToReseal(db, version, 1);
+  return requests.length > 0 || (await countRecordsToReseal(db, version)) > 0;
 }
 
-/** Where something under an older key arrived after the end. No older key counts as retired there. */
+/**
+ * Finds a database that got data under an older key after it had finished, and puts older keys back in
+ * use.
+ */
 async function findReopened(config: Config, runs: readonly Run[]): Promise<Run | undefined> {
   for (const run of runs) {
-    if (!(await hasUnderOthers(run.db, config.sealingKeys.newest))) continue;
-    await reviveKeys(run.db, "sealing", olderVersions(config, "sealing"));
+    if (!(await hasOlderBoxes(run.db, config.sealingKeys.newest))) continue;
+    await reinstateKeys(run.db, "sealing", olderVersionsOf(config, "sealing"));
     return run;
   }
   return undefined;
 }
 
-/** Does the next slice. @returns how far it has come; finished once `finishedAt` is set. @throws StoreError */
+/** Runs the next slice. @returns the progress; finished once `finishedAt` is set @throws StoreError */
 export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Progress> {
   const { env, config, now } = call;
   const { newest: version } = config.sealingKeys;
   const runs = await Promise.all(
-    allDatabases(env).map(async (db) => ({ db, before: await openReEncryption(db, version, now) })),
+    listDatabases(env).map(async (db) => ({
+      db,
+      before: await findOrBeginReEncryption(db, version, now),
+    })),
   );
   const next =
     runs.find(({ before }) => before.finishedAt === null) ?? (await findReopened(config, runs));
   const after: ReEncryption[] = [];
-  for (const run of runs) after.push(run === next ? await advance(call, run, limit) : run.before);
-  const progress = progressOf(after);
-  if (progress === undefined) throw new Error("There is no database");
+  for (const run of runs)
+    after.push(run === next ? await runAndSaveSlice(call, run, limit) : run.before);
+  const progress = sumProgress(after);
+  if (progress === undefined) throw new Error("No database is bound");
   if (progress.finishedAt === null) return progress;
-  // The last one is done; a tenant may have moved to one of the others meanwhile.
+  // The last database has finished, but a tenant may have moved to one of the others in the meantime.
   const others = next === undefined ? [] : runs.filter((run) => run !== next);
   const isReopened = async (some: readonly Run[]) =>
     (await findReopened(config, some)) !== undefined;
   if (await isReopened(others)) return { ...progress, finishedAt: null };
   const retired: Run[] = [];
-  for (const run of runs) if (await retire(call, run.db)) retired.push(run);
-  // What arrived before that is counted now; what comes after it has its key in use again by itself.
+  for (const run of runs) if (await retireOlderVersions(call, run.db)) retired.push(run);
+  // Data that arrived before the retirement is found here. A later delivery puts its key back in use itself.
   return (await isReopened(retired)) ? { ...progress, finishedAt: null } : progress;
 }
 
-async function advance(call: ReEncryptCall, run: Run, limit: number): Promise<ReEncryption> {
+async function runAndSaveSlice(
+  call: ReEncryptCall,
+  run: Run,
+  limit: number,
+): Promise<ReEncryption> {
   const { db, before } = run;
-  const after = await nextSlice(call, db, before, limit);
+  const after = await runSlice(call, db, before, limit);
   if (await saveReEncryption(db, before, after)) return after;
-  // Another runner was faster: what it saved is where things stand.
-  return await openReEncryption(db, before.version, call.now);
+  // Another run was faster, so its progress counts.
+  return await findOrBeginReEncryption(db, before.version, call.now);
 }
 
-async function nextSlice(
+async function runSlice(
   call: ReEncryptCall,
   db: Database,
   before: ReEncryption,
   limit: number,
 ): Promise<ReEncryption> {
-  // Something under an older key arrived after the end: all is looked at once more.
-  if (before.finishedAt !== null) return { ...before, ...fromTheStart, finishedAt: null };
-  const owners = await identitiesAfter(db, before, limit);
+  // Data under an older key arrived after the end, so another pass begins.
+  if (before.finishedAt !== null) return { ...before, ...startOfPass, finishedAt: null };
+  const owners = await listIdentitiesAfter(db, before, limit);
   const last = owners.at(-1);
-  if (last === undefined) return await finish(call, db, before);
+  if (last === undefined) return await finishPass(call, db, before);
   const locations = await findLocations(
     controlDb(call.env),
     owners.map(({ tenantId }) => tenantId),
   );
   let failed = 0;
-  for (let from = 0; from < owners.length; from += atOnce) {
+  for (let from = 0; from < owners.length; from += maxConcurrentGuards) {
     const done = await Promise.all(
-      owners.slice(from, from + atOnce).map(async (owner) => {
+      owners.slice(from, from + maxConcurrentGuards).map(async (owner) => {
         const location = locations.get(owner.tenantId);
-        // Asked for at the wrong place, a guard would be made there, of the record in D1.
+        // Without the location, the guard would be created anew elsewhere, from the record in D1.
         return location !== undefined && (await call.resealGuard(owner, location, before));
       }),
     );
@@ -164,41 +173,41 @@ async function nextSlice(
   };
 }
 
-/** All identities were seen. What is left over makes another pass. */
-async function finish(
+/** Ends a pass over all identities. If something is left under an older key, another pass begins. */
+async function finishPass(
   call: ReEncryptCall,
   db: Database,
   before: ReEncryption,
 ): Promise<ReEncryption> {
   const { sealingKeys } = call.config;
-  const requests = await requestsUnderOthers(db, before.version, requestsPerSlice);
+  const requests = await listRequestsToReseal(db, before.version, maxRequestsPerSlice);
   for (const request of requests) {
     const { tenantId, key, box } = request;
     const owner = { tenantId, identityId: "" };
     await replaceReceipt(db, request, await resealReceipt(sealingKeys, owner, key, box));
   }
-  if (requests.length === requestsPerSlice) return before;
-  const left = await countSealedUnderOthers(db, before.version);
+  if (requests.length === maxRequestsPerSlice) return before;
+  const left = await countRecordsToReseal(db, before.version);
   if (before.failed === 0 && left === 0) return { ...before, leftOver: 0, finishedAt: call.now };
   const leftOver = Math.max(left, before.failed);
   log("error", "re_encryption_incomplete", { count: leftOver });
-  return { ...before, ...fromTheStart, passes: before.passes + 1, leftOver };
+  return { ...before, ...startOfPass, passes: before.passes + 1, leftOver };
 }
 
 /**
- * Versions before the newest that nothing needs any more. Those that sign the trail are kept for ever.
- * @returns whether sealing keys were in use until now
+ * Retires older versions that no data needs. Keys that sign the audit trail are never retired.
+ * @returns whether an older sealing key was in use until now
  */
-async function retire({ config, now }: ReEncryptCall, db: Database): Promise<boolean> {
-  const sets = await countBackupCodeKeys(db);
-  const unused = olderVersions(config, "backup_codes").filter((version) => !sets.has(version));
+async function retireOlderVersions({ config, now }: ReEncryptCall, db: Database): Promise<boolean> {
+  const sets = await countBackupCodeSets(db);
+  const unused = olderVersionsOf(config, "backup_codes").filter((version) => !sets.has(version));
   if (await retireKeys(db, "backup_codes", unused, now)) {
-    const late = await countBackupCodeKeys(db);
-    await reviveKeys(
+    const late = await countBackupCodeSets(db);
+    await reinstateKeys(
       db,
       "backup_codes",
       unused.filter((version) => late.has(version)),
     );
   }
-  return await retireKeys(db, "sealing", olderVersions(config, "sealing"), now);
+  return await retireKeys(db, "sealing", olderVersionsOf(config, "sealing"), now);
 }

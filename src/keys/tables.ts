@@ -2,34 +2,33 @@
 import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { keyringNames } from "./keyring-names.ts";
 
-/** Which versions of which keyring stored data may need: none of them may leave the ring. */
+/** The key versions that stored data may need. Those not retired must stay in their keyrings. */
 export const keyVersions = sqliteTable(
   "key_versions",
   {
     keyring: text({ enum: keyringNames }).notNull(),
     version: integer().notNull(),
-    /** First 8 bytes of an HMAC of the key over a label, hex: another key under the same number shows. */
+    /** The first 8 bytes of an HMAC under the key, hex. Reveals another key with the same version. */
     fingerprint: text().notNull(),
     firstUsedAt: integer("first_used_at").notNull(),
-    /** Nothing needs it any more; null as long as something may. */
+    /** From then on no data needs the key; null as long as some data may need it. */
     retiredAt: integer("retired_at"),
   },
   (table) => [primaryKey({ columns: [table.keyring, table.version] })],
 );
 
-/** How far the re-encryption under a version of the sealing keys has come. */
+/** The progress of the re-encryption under each version of the sealing keys. */
 export const reEncryptions = sqliteTable("re_encryptions", {
-  /** The version everything is sealed under anew. */
   version: integer().primaryKey(),
-  /** The last identity that was dealt with; the next slice begins after it. */
+  /** The last identity that was processed; the next slice begins after it. */
   tenantId: text("tenant_id").notNull().default(""),
   identityId: text("identity_id").notNull().default(""),
-  /** Identities there were when it began. Counted once: counting reads them all. */
+  /** Identities when the re-encryption began. Counted once, because counting reads them all. */
   total: integer().notNull(),
-  /** In the present pass: identities dealt with, and those of them that could not be sealed anew. */
+  /** In the current pass: identities processed, and those of them that could not be sealed anew. */
   seen: integer().notNull().default(0),
   failed: integer().notNull().default(0),
-  /** Passes that ended with something left over, and how much the last of them left. */
+  /** Passes that left something under an older key, and how much the last of them left. */
   passes: integer().notNull().default(0),
   leftOver: integer("left_over").notNull().default(0),
   startedAt: integer("started_at").notNull(),

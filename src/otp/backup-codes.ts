@@ -1,6 +1,6 @@
 /**
- * Backup codes: four letters, a dash, four digits. Letters without I, O and Q, which are misread.
- * 23⁴ · 10⁴ ≈ 2.8 · 10⁹ codes, guessed at no faster than the lockout allows.
+ * Backup codes: four letters, a dash, four digits. I, O and Q are left out, because they are misread. There
+ * are 23⁴ · 10⁴ ≈ 2.8 · 10⁹ codes; the lockout limits how fast they can be guessed.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
@@ -10,14 +10,14 @@ const letters = "ABCDEFGHJKLMNPRSTUVWXYZ";
 const digits = "0123456789";
 const pattern = /^([A-HJ-NPR-Z]{4})-?([0-9]{4})$/i;
 
-/** The one spelling of a code, or undefined where the text is not one. ASCII only: no case folding. */
+/** The code in upper case with its dash; undefined for a text that is not a code. ASCII only. */
 export function normaliseBackupCode(text: string): string | undefined {
   const [, first, last] = pattern.exec(text) ?? [];
   return first === undefined || last === undefined ? undefined : `${first.toUpperCase()}-${last}`;
 }
 
-/** One character of the alphabet without bias: bytes past the last whole multiple are drawn anew. */
-function draw(alphabet: string): string {
+/** Draws one character without bias: bytes beyond the last multiple of the length are discarded. */
+function drawCharacter(alphabet: string): string {
   const limit = 256 - (256 % alphabet.length);
   for (;;) {
     const [byte = limit] = crypto.getRandomValues(new Uint8Array(1));
@@ -26,19 +26,20 @@ function draw(alphabet: string): string {
 }
 
 function drawCode(): string {
-  const part = (alphabet: string) => Array.from({ length: 4 }, () => draw(alphabet)).join("");
+  const part = (alphabet: string) =>
+    Array.from({ length: 4 }, () => drawCharacter(alphabet)).join("");
   return `${part(letters)}-${part(digits)}`;
 }
 
-/** Ten distinct codes from the CSPRNG. */
-export function newBackupCodes(): string[] {
+/** Creates ten distinct codes from the CSPRNG. */
+export function createBackupCodes(): string[] {
   const codes = new Set<string>();
   while (codes.size < codesPerSet) codes.add(drawCode());
   return [...codes];
 }
 
-/** What is stored of a code: HMAC-SHA-256, hex, bound to the identity so equal codes differ. */
-export function backupCodeHash(
+/** The stored form of a code: HMAC-SHA-256, hex, bound to the identity, so that equal codes differ. */
+export function hashBackupCode(
   key: Uint8Array,
   tenantId: string,
   identityId: string,

@@ -1,9 +1,9 @@
-/** HOTP, RFC 4226, on WebCrypto HMAC. */
+/** HOTP (RFC 4226) with the HMAC of WebCrypto. */
 
-/** RFC 4226 knows SHA-1; RFC 6238 §1.2 adds the other two. */
+/** RFC 4226 has SHA-1; RFC 6238 §1.2 adds the other two. */
 export type HashAlgorithm = "SHA-1" | "SHA-256" | "SHA-512";
 
-/** The secret as a key for `hotp`; import it once and use it for several counters. */
+/** Imports a secret as a key for `computeHotp`, which can be used for several counters. */
 export function importSecret(
   secret: Uint8Array<ArrayBuffer>,
   algorithm: HashAlgorithm = "SHA-1",
@@ -11,7 +11,7 @@ export function importSecret(
   return crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: algorithm }, false, ["sign"]);
 }
 
-/** Dynamic truncation, RFC 4226 §5.3: 31 bits from the offset that the last nibble names. */
+/** Dynamic truncation, RFC 4226 §5.3: 31 bits at the offset in the last nibble. */
 function truncate(hmac: Uint8Array): number {
   const offset = (hmac.at(-1) ?? 0) & 0x0f;
   const view = new DataView(hmac.buffer, hmac.byteOffset + offset, 4);
@@ -19,13 +19,12 @@ function truncate(hmac: Uint8Array): number {
 }
 
 /**
- * The code for one counter.
- *
- * @param counter a whole number ≥ 0; for TOTP the time step
- * @param digits length of the code, 6 to 8 (RFC 4226 §5.3)
+ * Computes the code for one counter.
+ * @param counter an integer ≥ 0; for TOTP the time step
+ * @param digits the length of the code, 6 to 8 (RFC 4226 §5.3)
  * @throws RangeError for a counter or a number of digits out of range
  */
-export async function hotp(key: CryptoKey, counter: number, digits = 6): Promise<string> {
+export async function computeHotp(key: CryptoKey, counter: number, digits = 6): Promise<string> {
   if (!Number.isSafeInteger(counter) || counter < 0) throw new RangeError("counter out of range");
   if (!Number.isInteger(digits) || digits < 6 || digits > 8) {
     throw new RangeError("digits out of range");

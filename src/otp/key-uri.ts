@@ -4,7 +4,7 @@
  */
 
 interface KeyUriParts {
-  /** Neither name may hold a colon: it separates the two in the label. */
+  /** Neither issuer nor account may contain a colon, which separates them in the label. */
   readonly issuer: string;
   readonly account: string;
   /** Base32 without padding. */
@@ -12,11 +12,10 @@ interface KeyUriParts {
 }
 
 /**
- * Everything is percent-encoded, spaces as `%20`: several apps show a `+` as it stands.
- * Algorithm, digits and period are the defaults of the format and are left out, because some apps
- * refuse what they do not expect.
+ * Spaces are encoded as `%20`, because several apps show a `+` unchanged. Algorithm, digits and period have
+ * the defaults of the format and are left out, because some apps refuse parameters that they do not expect.
  */
-export function keyUri({ issuer, account, secret }: KeyUriParts): string {
+export function buildKeyUri({ issuer, account, secret }: KeyUriParts): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;
   return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}`;
 }

@@ -1,17 +1,17 @@
-/** TOTP, RFC 6238: HOTP over the number of 30-second steps since the Unix epoch. */
+/** TOTP (RFC 6238): HOTP with the number of 30-second steps since the Unix epoch as the counter. */
 
 import { utf8 } from "../crypto/bytes.ts";
-import { equalBytes } from "../crypto/constant-time.ts";
-import { hotp } from "./hotp.ts";
+import { timingSafeEqual } from "../crypto/constant-time.ts";
+import { computeHotp } from "./hotp.ts";
 
-/** X of RFC 6238 §4.1; the only period every authenticator app reads. */
+/** X of RFC 6238 §4.1; the only period that every authenticator app supports. */
 export const periodSeconds = 30;
-/** Steps accepted before and after the present one (RFC 6238 §5.2 recommends one). */
-export const drift = 1;
+/** Time steps accepted before and after the current one (RFC 6238 §5.2 recommends one). */
+export const maxDriftSteps = 1;
 /** 160 bits, as RFC 4226 §4 R6 recommends. */
 export const secretBytes = 20;
 
-/** What a TOTP code looks like: six ASCII digits. */
+/** Six ASCII digits. */
 export const totpCodePattern = /^[0-9]{6}$/;
 
 /** T of RFC 6238 §4.2. @param now Unix ms, ≥ 0 */
@@ -20,25 +20,26 @@ export function timeStepAt(now: number): number {
 }
 
 /**
- * The newest time step within the window whose code this is, or undefined.
- * @param key of `importSecret`
+ * Finds the newest time step in the window that has this code; undefined if none has.
  *
- * All steps are computed and compared whatever the first ones say. The newest is the safe choice
- * should one code belong to two steps: accepting it retires the older step too.
+ * All steps are computed and compared, also after a match. If two steps have the same code, the newest is
+ * the safe choice: accepting it spends the older step too.
+ * @param key from `importSecret`
+ * @param now Unix ms, ≥ 0
  */
-export async function matchingTimeStep(
+export async function findTimeStep(
   key: CryptoKey,
   code: string,
   now: number,
 ): Promise<number | undefined> {
-  const present = timeStepAt(now);
+  const current = timeStepAt(now);
   const steps: number[] = [];
-  for (let step = Math.max(0, present - drift); step <= present + drift; step += 1)
+  for (let step = Math.max(0, current - maxDriftSteps); step <= current + maxDriftSteps; step += 1)
     steps.push(step);
-  const codes = await Promise.all(steps.map((step) => hotp(key, step)));
+  const codes = await Promise.all(steps.map((step) => computeHotp(key, step)));
   let match: number | undefined;
   for (const [index, step] of steps.entries()) {
-    if (equalBytes(utf8(codes[index] ?? ""), utf8(code))) match = step;
+    if (timingSafeEqual(utf8(codes[index] ?? ""), utf8(code))) match = step;
   }
   return match;
 }

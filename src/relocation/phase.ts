@@ -1,18 +1,19 @@
-/** The phases of a tenant's move from one database to another (pure), in their order. */
+/** The phases of a relocation (pure), in order. */
 
 export const relocationPhases = [
-  /** The tenant's data is fenced in both databases: nobody writes it any more. */
+  /** Fences the tenant's data in both databases, so that nothing is written. */
   "leaving",
-  /** What an earlier life of the tenant left in the new database is removed. */
+  /** Deletes rows that an earlier relocation left in the new database. */
   "clearing",
+  /** Copies all rows. */
   "copying",
-  /** Every row is compared. One that differs starts the copy anew. */
+  /** Compares all rows. A difference starts the copy again. */
   "comparing",
-  /** The old database is closed to readers too; then the tenant's record names the new one. */
+  /** Closes the old database to readers too, then writes the new shard into the tenant's record. */
   "switching",
-  /** The fence of the new database falls. */
+  /** Removes the fence of the new database. */
   "opening",
-  /** After a while, the rows in the old database go. */
+  /** Deletes the rows in the old database, once no reader uses them any more. */
   "cleaning",
   "done",
 ] as const;

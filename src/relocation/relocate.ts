@@ -1,33 +1,33 @@
 /**
- * Moving a tenant's data from one database to another, a slice at a time, while it is in use. Codes are
- * verified all the while, since that needs no D1; what is to be written waits: in the guards' outboxes and
- * in the control outbox.
+ * Relocates a tenant's data to another database, a slice at a time, while the tenant is in use. Codes are
+ * verified all the time, because that needs no D1. Writes wait in the guards' outboxes and in the control
+ * outbox.
  *
- * Where a move stands is in `DB`, and is saved after each phase and slice. It may end anywhere and go on
- * from there: a step that is done twice, or late, by another runner too, changes nothing, because fences
- * know which move set them and only ever go forward.
+ * The progress is in `DB`, and is saved after each phase and slice, so an interrupted relocation can be
+ * continued. A step that is repeated, late, or run twice at once changes nothing: a fence records the
+ * relocation that set it, and its state only goes forward.
  */
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { newId } from "../crypto/id.ts";
+import { createId } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
 import { controlDb, hasShard } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, invalidRequest } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { proceed, readersGoneAfterMs } from "./steps.ts";
+import { advanceRelocation, maxStaleReaderMs } from "./advance.ts";
 import {
   beginRelocation,
   findRelocation,
   findShard,
-  listSwitched,
+  listRelocationsToFinish,
   type Relocation,
   saveRelocation,
 } from "./store.ts";
 
-/** Of one run of the clock. */
-const maxMovesPerRun = 10;
-const pagesPerRun = 20;
+/** In one scheduled run. */
+const maxRelocationsPerRun = 10;
+const maxPagesPerRelocation = 20;
 
 export interface RelocateCall {
   readonly env: Env;
@@ -38,14 +38,15 @@ export interface RelocateCall {
   readonly now: number;
 }
 
-function refused(message: string): AppError {
+function createShardError(message: string): AppError {
   return invalidRequest([{ path: "relocation.shard", message }]);
 }
 
 /**
- * Does the next slice of a move, which it begins if there is none. Asked for the database that the tenant
- * is leaving, it turns a move round that has not switched yet.
- * @param limit pages of rows. @returns how far it has come
+ * Runs the next slice of a relocation, and begins one if there is none. If `shard` is the one that the
+ * tenant is leaving, a relocation that has not switched yet is reversed.
+ * @param limit pages of rows
+ * @returns the progress
  * @throws AppError `not_found`, `invalid_request`; StoreError
  */
 export async function relocate(
@@ -56,66 +57,78 @@ export async function relocate(
 ): Promise<Relocation> {
   const { env, config, now } = call;
   const control = controlDb(env);
-  const home = await findShard(control, tenantId);
-  if (home === undefined) throw new AppError("not_found");
-  if (!hasShard(env, shard)) throw refused("is no database of the service");
-  const relocation = await begunFor(control, tenantId, { home, shard, now });
+  const current = await findShard(control, tenantId);
+  if (current === undefined) throw new AppError("not_found");
+  if (!hasShard(env, shard)) throw createShardError("is not a database of the service");
+  const relocation = await findOrBegin(control, tenantId, { current, shard, now });
   const { from, to } = relocation;
-  const event = tenantEvent(
+  const event = createTenantEvent(
     tenantId,
     call,
     { type: "tenant", id: tenantId },
     { action: "tenant.relocated", outcome: "success", details: { from, to } },
   );
-  const [told] = await stampEvents(config.auditSigningKeys, [event]);
-  return await proceed({ env, now, told }, relocation, limit);
+  const [switchEvent] = await stampEvents(config.auditSigningKeys, [event]);
+  return await advanceRelocation({ env, now, switchEvent }, relocation, limit);
 }
 
-/** The move to that shard: the one under way, a new one, or the last one if that is where it led. */
-async function begunFor(
+/**
+ * Finds the relocation to that shard: one in progress, or the last one if it led there. Else begins one.
+ */
+async function findOrBegin(
   control: Database,
   tenantId: string,
-  { home, shard, now }: { readonly home: number; readonly shard: number; readonly now: number },
+  {
+    current,
+    shard,
+    now,
+  }: { readonly current: number; readonly shard: number; readonly now: number },
 ): Promise<Relocation> {
   const known = await findRelocation(control, tenantId);
-  // Whatever the clocks of machines say, a move is later than the one before.
+  // Clocks may differ between machines, but a relocation must be later than the previous one.
   const startedAt = Math.max(now, (known?.startedAt ?? 0) + 1);
   const begin = {
-    ...{ tenantId, id: newId(startedAt), startedAt, switchedAt: null, finishedAt: null },
+    ...{ tenantId, id: createId(startedAt), startedAt, switchedAt: null, finishedAt: null },
     ...{ tableIndex: 0, cursor: null, copied: 0 },
   };
   if (known !== undefined && known.finishedAt === null) {
     if (known.to === shard) return known;
     const hasSwitched = known.phase === "opening" || known.phase === "cleaning";
-    // A move that was turned round already leads home: there is no turning it again.
-    if (known.from !== shard || home !== shard || hasSwitched) {
-      throw refused(`is not where the move goes that is under way: to ${known.to}`);
+    // A reversed relocation already leads to the current shard and cannot be reversed again.
+    if (known.from !== shard || current !== shard || hasSwitched) {
+      throw createShardError(
+        `conflicts with the relocation in progress, which goes to ${known.to}`,
+      );
     }
-    // What was copied is left behind, as after a switch.
-    const turned: Relocation = { ...begin, from: known.to, to: shard, phase: "switching" };
-    if (await saveRelocation(control, known, turned)) return turned;
+    // The copied rows become leftovers, as after a switch.
+    const reversed: Relocation = { ...begin, from: known.to, to: shard, phase: "switching" };
+    if (await saveRelocation(control, known, reversed)) return reversed;
     throw new AppError("unavailable");
   }
-  if (home === shard) {
+  if (current === shard) {
     if (known?.to === shard) return known;
-    throw refused("is where the tenant lives");
+    throw createShardError("is already the tenant's database");
   }
-  await beginRelocation(control, { ...begin, from: home, to: shard, phase: "leaving" });
+  await beginRelocation(control, { ...begin, from: current, to: shard, phase: "leaving" });
   const begun = await findRelocation(control, tenantId);
-  if (begun?.to !== shard) throw refused("is not where the move goes that is under way");
+  if (begun?.to !== shard) throw createShardError("conflicts with the relocation in progress");
   return begun;
 }
 
 /**
- * Finishes what has switched, should nobody ask for it any more. Never throws: what fails is logged, and the
- * next run does it.
+ * Finishes relocations that have switched, so that no further request is needed. Never throws: a failure is
+ * logged, and the next run continues.
  * @param now Unix ms
  */
 export async function finishRelocations(env: Env, now: number): Promise<void> {
   await runJob("relocation_not_finished", async () => {
-    const until = now - readersGoneAfterMs;
-    for (const relocation of await listSwitched(controlDb(env), until, maxMovesPerRun)) {
-      await proceed({ env, now }, relocation, pagesPerRun);
+    const until = now - maxStaleReaderMs;
+    for (const relocation of await listRelocationsToFinish(
+      controlDb(env),
+      until,
+      maxRelocationsPerRun,
+    )) {
+      await advanceRelocation({ env, now }, relocation, maxPagesPerRelocation);
     }
   });
 }

@@ -1,6 +1,6 @@
 /**
- * A tenant's rows in one database, table by table in the order of keys: read, written, compared, removed.
- * They are carried as they lie, whatever the columns mean.
+ * A tenant's rows in one database, table by table in the order of keys: reads, writes, outlines them and
+ * deletes them. Rows are copied as they are, whatever the columns mean.
  */
 import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
@@ -9,9 +9,9 @@ import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
 import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
-import { type KeyVersion, noteKeys } from "../keys/store.ts";
+import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
-import type { Move } from "./store.ts";
+import type { RelocationKey } from "./store.ts";
 
 interface TenantTable {
   readonly table: SQLiteTable & { readonly tenantId: SQLiteColumn };
@@ -19,7 +19,7 @@ interface TenantTable {
   readonly key: readonly SQLiteColumn[];
 }
 
-/** All that is a tenant's, and is where the tenant lives. */
+/** The tables with tenants' data that a relocation moves. */
 const tenantTables: readonly TenantTable[] = [
   { table: identities, key: [identities.id] },
   { table: auditEvents, key: [auditEvents.leafIndex] },
@@ -29,35 +29,35 @@ const tenantTables: readonly TenantTable[] = [
   { table: populations, key: [] },
 ];
 
-/** Names of the tables, by index. */
+/** The names of the tables, by index. */
 export const tableNames: readonly string[] = [
   ...["identities", "audit_events", "audit_tiles", "audit_trees", "assessments", "populations"],
 ];
 
-/** A key without the tenant, as the place up to which a table is dealt with. */
+/** The key, without the tenant, of the last row that was processed; null at the start of a table. */
 export type Cursor = readonly (string | number)[] | null;
 
-/** One row as D1 gives it, by the names of columns. */
+/** A row as D1 returns it, by column name. */
 const row = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 export type Row = Readonly<z.infer<typeof row>>;
 
-/** D1 takes 2 MB in one parameter. */
+/** D1 accepts up to 2 MB in one parameter. */
 const maxCharactersPerStatement = 400_000;
 
 function tableAt(index: number): TenantTable {
   const found = tenantTables[index];
-  if (found === undefined) throw new Error(`There is no table ${index}`);
+  if (found === undefined) throw new Error(`No table has index ${index}`);
   return found;
 }
 
-function names(columns: readonly SQLiteColumn[]): SQL {
+function joinNames(columns: readonly SQLiteColumn[]): SQL {
   return sql.join(
     columns.map(({ name }) => sql.identifier(name)),
     sql`, `,
   );
 }
 
-async function read(
+async function readPage(
   db: Database,
   { table, key }: TenantTable,
   columns: SQL,
@@ -69,8 +69,8 @@ async function read(
     (after ?? []).map((value) => sql`${value}`),
     sql`, `,
   );
-  const isAfter = after === null ? sql`` : sql`AND (${names(key)}) > (${values})`;
-  const inOrder = key.length === 0 ? sql`` : sql`ORDER BY ${names(key)}`;
+  const isAfter = after === null ? sql`` : sql`AND (${joinNames(key)}) > (${values})`;
+  const inOrder = key.length === 0 ? sql`` : sql`ORDER BY ${joinNames(key)}`;
   const rows = await withinStoreTimeout(
     db.all(sql`SELECT ${columns} FROM ${table}
       WHERE ${sql.identifier(table.tenantId.name)} = ${tenantId} ${isAfter} ${inOrder} LIMIT ${limit}`),
@@ -78,7 +78,7 @@ async function read(
   return rows.map((found) => row.parse(found));
 }
 
-/** @throws StoreError, as all of these */
+/** @throws StoreError, as do all of these */
 export async function readRows(
   db: Database,
   index: number,
@@ -86,10 +86,10 @@ export async function readRows(
   after: Cursor,
   limit: number,
 ): Promise<Row[]> {
-  return await read(db, tableAt(index), sql`*`, tenantId, after, limit);
+  return await readPage(db, tableAt(index), sql`*`, tenantId, after, limit);
 }
 
-/** Keys, and the length of all fields of a row together: enough to see that two rows are not alike. */
+/** Reads each row's key and the total length of its fields, by which copies are compared. */
 export async function readOutlines(
   db: Database,
   index: number,
@@ -102,12 +102,12 @@ export async function readOutlines(
     ({ name }) => sql`coalesce(length(${sql.identifier(name)}), 0)`,
   );
   const size = sql`${sql.join(lengths, sql` + `)} AS row_size`;
-  const columns = found.key.length === 0 ? size : sql`${names(found.key)}, ${size}`;
-  return await read(db, found, columns, tenantId, after, limit);
+  const columns = found.key.length === 0 ? size : sql`${joinNames(found.key)}, ${size}`;
+  return await readPage(db, found, columns, tenantId, after, limit);
 }
 
-/** The place after a row. */
-export function placeOf(index: number, last: Row): Cursor {
+/** The cursor after a row. */
+export function cursorAfter(index: number, last: Row): Cursor {
   return tableAt(index).key.map(({ name }) => {
     const value = last[name];
     if (value === undefined || value === null) throw new Error(`A row has no ${name}`);
@@ -115,8 +115,8 @@ export function placeOf(index: number, last: Row): Cursor {
   });
 }
 
-/** The rows as JSON texts, each short enough for a statement. */
-function texts(rows: readonly Row[]): string[] {
+/** Formats rows as JSON arrays, each short enough for one parameter. */
+function formatJsonArrays(rows: readonly Row[]): string[] {
   const found: string[] = [];
   let open: string[] = [];
   let length = 0;
@@ -132,23 +132,27 @@ function texts(rows: readonly Row[]): string[] {
   return [...found, `[${open.join(",")}]`];
 }
 
-function hasFence({ tenantId, id }: Move, state: (typeof tenantFences.$inferSelect)["state"]) {
+function hasFence(
+  { tenantId, id }: RelocationKey,
+  state: (typeof tenantFences.$inferSelect)["state"],
+) {
   return and(
     eq(tenantFences.tenantId, tenantId),
-    eq(tenantFences.move, id),
+    eq(tenantFences.relocationId, id),
     eq(tenantFences.state, state),
   );
 }
 
 /**
- * Writes rows where a tenant arrives, past the fence that keeps all others out. A row that is there stays:
- * it is the same. Nothing is written once the move has gone on, or another has begun.
- * @param keys versions that what is written may be sealed, hashed or signed under
+ * Writes rows into the new database. The batch opens the tenant's fence for itself alone. A row that exists
+ * stays, because an earlier attempt has written the same. Nothing is written once the relocation has gone on,
+ * or another has begun.
+ * @param keys the key versions that the rows may need
  */
 export async function writeRows(
   db: Database,
   index: number,
-  move: Move,
+  relocation: RelocationKey,
   rows: readonly Row[],
   keys: readonly KeyVersion[],
 ): Promise<void> {
@@ -156,8 +160,8 @@ export async function writeRows(
   const fields = Object.values(getTableColumns(table)).map(({ name }) =>
     sql.raw(`item.value ->> '${name}'`),
   );
-  const isCopying = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(move, "copying")})`;
-  const inserts = texts(rows).map(
+  const isCopying = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(relocation, "copying")})`;
+  const inserts = formatJsonArrays(rows).map(
     (text): Statement =>
       db
         .insert(table)
@@ -167,33 +171,36 @@ export async function writeRows(
         .onConflictDoNothing(),
   );
   await runBatch(db, [
-    db.update(tenantFences).set({ state: "copying" }).where(hasFence(move, "arriving")),
-    ...noteKeys(db, keys),
+    db.update(tenantFences).set({ state: "copying" }).where(hasFence(relocation, "arriving")),
+    ...markKeysInUse(db, keys),
     ...inserts,
-    db.update(tenantFences).set({ state: "arriving" }).where(hasFence(move, "copying")),
+    db.update(tenantFences).set({ state: "arriving" }).where(hasFence(relocation, "copying")),
   ]);
 }
 
 /**
- * Removes some rows of each table of a tenant that is not at home in the database, as this move left it.
- * @param limit rows of each table. @returns whether there may be more
+ * Deletes some of the tenant's rows in each table, if this relocation has the fence in the given state.
+ * @param limit rows per table
+ * @returns whether there may be more
  */
-export async function removeRows(
+export async function deleteRows(
   db: Database,
-  move: Move,
+  relocation: RelocationKey,
   state: "left" | "arriving",
   limit: number,
 ): Promise<boolean> {
-  const isMeant = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(move, state)})`;
+  const isFenced = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(relocation, state)})`;
   const [first, ...rest] = tenantTables.map(({ table, key }) => {
-    const some = sql`(${names(key)}) IN (SELECT ${names(key)} FROM ${table}
-      WHERE ${sql.identifier(table.tenantId.name)} = ${move.tenantId} LIMIT ${limit})`;
+    const some = sql`(${joinNames(key)}) IN (SELECT ${joinNames(key)} FROM ${table}
+      WHERE ${sql.identifier(table.tenantId.name)} = ${relocation.tenantId} LIMIT ${limit})`;
     return db
       .delete(table)
-      .where(and(eq(table.tenantId, move.tenantId), key.length === 0 ? undefined : some, isMeant))
+      .where(
+        and(eq(table.tenantId, relocation.tenantId), key.length === 0 ? undefined : some, isFenced),
+      )
       .returning({ one: sql<number>`1` });
   });
   if (first === undefined) return false;
-  const removed = await withinStoreTimeout(db.batch([first, ...rest]));
-  return removed.some((rows) => rows.length === limit);
+  const deleted = await withinStoreTimeout(db.batch([first, ...rest]));
+  return deleted.some((rows) => rows.length === limit);
 }

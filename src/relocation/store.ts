@@ -1,28 +1,28 @@
-/** Moves of tenants between databases: how far each is, in `DB`, and the fences in the databases. */
+/** Relocations in D1: the progress of each, in `DB`, and the tenants' fences, in every database. */
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { enqueueEventWhere } from "../audit/control-outbox/store.ts";
-import type { StampedEvent } from "../audit/stamp.ts";
+import type { StampedEvent } from "../audit/event.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
 import { relocations } from "./tables.ts";
 
-/** Which move, and whose. */
-export interface Move {
+export interface RelocationKey {
   readonly tenantId: string;
-  /** Later moves of a tenant have greater ids. */
+  /** A later relocation of the tenant has a greater id. */
   readonly id: string;
 }
 
-export interface Relocation extends Move {
-  /** Shards. */
+export interface Relocation extends RelocationKey {
+  /** A shard, as is `to`. */
   readonly from: number;
   readonly to: number;
   readonly phase: RelocationPhase;
-  /** In the present phase: the table that is dealt with, and the key of the last row dealt with. */
+  /** The table that the current phase is processing. */
   readonly tableIndex: number;
+  /** The key of the last row that was processed there; null at its start. */
   readonly cursor: readonly (string | number)[] | null;
-  /** Rows copied. */
+  /** Rows copied so far. */
   readonly copied: number;
   /** Times are Unix ms. */
   readonly startedAt: number;
@@ -30,7 +30,10 @@ export interface Relocation extends Move {
   readonly finishedAt: number | null;
 }
 
-/** Where the tenant's record says that it lives; undefined for an unknown tenant. @throws StoreError, as all of these */
+/**
+ * The shard in the tenant's record; undefined for an unknown tenant.
+ * @throws StoreError, as do all of these
+ */
 export async function findShard(db: Database, tenantId: string): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
@@ -38,7 +41,7 @@ export async function findShard(db: Database, tenantId: string): Promise<number 
   return rows[0]?.shard;
 }
 
-/** The tenant's newest move. */
+/** Finds the tenant's newest relocation. */
 export async function findRelocation(
   db: Database,
   tenantId: string,
@@ -49,7 +52,7 @@ export async function findRelocation(
   return rows[0];
 }
 
-/** Begins a move, unless one is under way. */
+/** Begins a relocation, unless one is in progress. */
 export async function beginRelocation(db: Database, begun: Relocation): Promise<void> {
   const { tenantId: _tenantId, ...changing } = begun;
   await withinStoreTimeout(
@@ -64,8 +67,8 @@ export async function beginRelocation(db: Database, begun: Relocation): Promise<
   );
 }
 
-/** The row as this runner knows it: who was faster has made another of it. */
-function isStill({ tenantId, id, to, phase, tableIndex, cursor }: Relocation) {
+/** Whether the row is still as this run has read it. */
+function isUnchanged({ tenantId, id, to, phase, tableIndex, cursor }: Relocation) {
   return and(
     eq(relocations.tenantId, tenantId),
     eq(relocations.id, id),
@@ -76,41 +79,43 @@ function isStill({ tenantId, id, to, phase, tableIndex, cursor }: Relocation) {
   );
 }
 
-/** Moves on from where it was; false where another runner has moved it already. */
+/** Saves progress. @returns false if another run has saved progress since `before` */
 export async function saveRelocation(
   db: Database,
   before: Relocation,
   after: Relocation,
 ): Promise<boolean> {
   const rows = await withinStoreTimeout(
-    db.update(relocations).set(after).where(isStill(before)).returning({ id: relocations.id }),
+    db.update(relocations).set(after).where(isUnchanged(before)).returning({ id: relocations.id }),
   );
   return rows.length > 0;
 }
 
-/** From now on the tenant lives in the new database; told once, and only where that changes anything. */
+/**
+ * Writes the new shard into the tenant's record; enqueues the event only if the shard changes by that.
+ */
 export async function switchShard(
   db: Database,
   before: Relocation,
   after: Relocation,
-  told: StampedEvent,
+  event: StampedEvent,
 ): Promise<void> {
   const { tenantId, to } = before;
-  const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isStill(before)})`;
+  const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isUnchanged(before)})`;
   const isChange = sql`EXISTS (SELECT 1 FROM ${tenants}
     WHERE ${tenants.id} = ${tenantId} AND ${tenants.shard} <> ${to})`;
   await runBatch(db, [
-    enqueueEventWhere(db, told, sql`${isCurrent} AND ${isChange}`),
+    enqueueEventWhere(db, event, sql`${isCurrent} AND ${isChange}`),
     db
       .update(tenants)
       .set({ shard: to })
       .where(and(eq(tenants.id, tenantId), isCurrent)),
-    db.update(relocations).set(after).where(isStill(before)),
+    db.update(relocations).set(after).where(isUnchanged(before)),
   ]);
 }
 
-/** What needs nobody's word any more: moves that are past their switch, and due. */
-export async function listSwitched(
+/** Lists relocations that have switched and whose next step is due. @param switchedUntil Unix ms */
+export async function listRelocationsToFinish(
   db: Database,
   switchedUntil: number,
   limit: number,
@@ -129,8 +134,11 @@ export async function listSwitched(
   );
 }
 
-/** The shard that the tenant has left and that may have its rows yet. */
-export async function findLeftovers(db: Database, tenantId: string): Promise<number | undefined> {
+/** Finds the shard that the tenant has left and that may still have its rows. */
+export async function findLeftoverShard(
+  db: Database,
+  tenantId: string,
+): Promise<number | undefined> {
   const rows = await withinStoreTimeout(
     db
       .select({ shard: relocations.from })
@@ -149,29 +157,29 @@ export async function findLeftovers(db: Database, tenantId: string): Promise<num
 
 type Fence = (typeof tenantFences.$inferSelect)["state"];
 
-/** From which states of the same move a fence may come to be so: a late step changes nothing. */
-const precededBy: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {
+/** The states that may precede each state within one relocation, so that a late step changes nothing. */
+const previousStates: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {
   leaving: [],
   arriving: [],
   left: ["leaving"],
   here: ["arriving"],
 };
 
-/** Sets the tenant's fence in a database, unless this move is past it there, or a later one has begun. */
+/** Sets the tenant's fence, unless this relocation is past that state or a later relocation has begun. */
 export async function setFence(
   db: Database,
-  { tenantId, id: move }: Move,
-  state: keyof typeof precededBy,
+  { tenantId, id: relocationId }: RelocationKey,
+  state: keyof typeof previousStates,
 ): Promise<void> {
   await withinStoreTimeout(
     db
       .insert(tenantFences)
-      .values({ tenantId, state, move })
+      .values({ tenantId, state, relocationId })
       .onConflictDoUpdate({
         target: tenantFences.tenantId,
-        set: { state, move },
-        setWhere: sql`${lt(tenantFences.move, move)}
-          OR ${eq(tenantFences.move, move)} AND ${inArray(tenantFences.state, [...precededBy[state]])}`,
+        set: { state, relocationId },
+        setWhere: sql`${lt(tenantFences.relocationId, relocationId)}
+          OR ${eq(tenantFences.relocationId, relocationId)} AND ${inArray(tenantFences.state, [...previousStates[state]])}`,
       }),
   );
 }

@@ -1,9 +1,9 @@
-/** What a user agent string says of itself (pure). The patterns are those of isbot and bowser. */
+/** Reads a user agent string (pure), with the patterns of isbot and bowser. */
 import Bowser from "bowser";
 import { createIsbotFromList, list } from "isbot";
-import { isImpossibleBrowser } from "./impossible-agent.ts";
+import { contradictsItself } from "./agent-contradictions.ts";
 
-/** `impossible`: the agent of a browser that nobody can have. */
+/** `impossible`: the agent claims to be a browser, and its parts contradict each other. */
 export type AgentKind =
   | "empty"
   | "headless"
@@ -22,9 +22,9 @@ export interface AgentFacts {
 }
 
 /**
- * Agents that name no more than a product, as a tenant's own program does. Patterns that take one of
- * these for a bot fit a public web page, where only browsers are expected, not an API that is asked
- * about any client.
+ * Agents that only name a product, as a tenant's own program does. A pattern of isbot that matches one of
+ * them is left out: it suits a public website, which expects browsers only, but not an API that assesses
+ * clients of every kind.
  */
 const productAgents = ["EnterpriseAgent/1.0", "Acme/3.2 (iOS)"];
 
@@ -35,39 +35,39 @@ const isAutomated = createIsbotFromList(
   }),
 );
 
-/** HTTP stacks of phones, which name themselves where an app does not. */
-const appStack = /\b(okhttp|CFNetwork|Dalvik)\//;
-/** Clients that the list leaves to its general patterns. */
-const library = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby|nikto)\b|powershell/i;
-const headless = /headless|phantomjs|puppeteer|playwright|selenium|webdriver/i;
-/** A browser says what it runs on; the bare claim to be one is made by scripts. */
-const browser = /^Mozilla\/[45]\.0 \(/i;
-const claimsBrowser = /^Mozilla\//i;
+/** HTTP stacks of phones. They name themselves when the app sets no agent. */
+const appStackPattern = /\b(okhttp|CFNetwork|Dalvik)\//;
+/** Clients that isbot finds only by the general patterns that are left out here. */
+const libraryPattern = /^(axios|undici|got|ky|superagent|reqwest|faraday|ruby|nikto)\b|powershell/i;
+const headlessPattern = /headless|phantomjs|puppeteer|playwright|selenium|webdriver/i;
+/** A browser names the system it runs on. A script often claims `Mozilla/5.0` and nothing else. */
+const browserPattern = /^Mozilla\/[45]\.0 \(/i;
+const browserClaimPattern = /^Mozilla\//i;
 
-function kindOf(agent: string, now: number): AgentKind {
-  if (headless.test(agent)) return "headless";
-  if (appStack.test(agent)) return "application";
-  if (isAutomated(agent) || library.test(agent)) return "scripted";
-  if (browser.test(agent)) return isImpossibleBrowser(agent, now) ? "impossible" : "browser";
-  return claimsBrowser.test(agent) ? "scripted" : "application";
+function classifyAgent(agent: string): AgentKind {
+  if (headlessPattern.test(agent)) return "headless";
+  if (appStackPattern.test(agent)) return "application";
+  if (isAutomated(agent) || libraryPattern.test(agent)) return "scripted";
+  if (browserPattern.test(agent)) return contradictsItself(agent) ? "impossible" : "browser";
+  return browserClaimPattern.test(agent) ? "scripted" : "application";
 }
 
 const browserNames: ReadonlySet<string> = new Set(Object.values(Bowser.BROWSER_MAP));
 const systemNames: ReadonlySet<string> = new Set(Object.values(Bowser.OS_MAP));
 
 /**
- * A program names itself first: `Acme/3.2`. The name is kept in clear, so it holds nothing that could
- * be a person's or a device's: no digits, no spaces, no @, and nothing without a version.
+ * A program names itself first: `Acme/3.2`. The name is stored in plain text, so it must not identify a
+ * person or a device: a name with a digit, a space or an @, or without a version, is ignored.
  */
-const program = /^([A-Za-z][A-Za-z._-]{0,39})\/v?(\d{1,4})(?!\d)/;
+const programPattern = /^([A-Za-z][A-Za-z._-]{0,39})\/v?(\d{1,4})(?!\d)/;
 
-function programOf(agent: string): string | null {
-  const [, name, major] = program.exec(agent) ?? [];
+function parseProgram(agent: string): string | null {
+  const [, name, major] = programPattern.exec(agent) ?? [];
   return name === undefined ? null : `${name} ${major}`;
 }
 
-/** Only names of the list: any other is text that the client chose. */
-function knownBrowser(name: string, version: string | undefined): string | null {
+/** Only names that bowser lists: any other name is text that the client chose. */
+function listedBrowserOf(name: string, version: string | undefined): string | null {
   if (!browserNames.has(name)) return null;
   const major = /^\d{1,4}(?!\d)/.exec(version ?? "")?.[0];
   return major === undefined ? name : `${name} ${major}`;
@@ -79,21 +79,18 @@ function deviceOf(type: string | undefined, os: string | null): AgentFacts["devi
   return os === "Chrome OS" ? "desktop" : null;
 }
 
-/**
- * Reads a user agent. Never throws, whatever the text.
- * @param now real time, Unix ms: a browser of tomorrow is none
- */
-export function agentFactsOf(text: string, now: number): AgentFacts {
+/** Reads a user agent. Never throws, whatever the text. */
+export function agentFactsOf(text: string): AgentFacts {
   const agent = text.trim();
   if (agent === "") return { kind: "empty", browser: null, os: null, device: null };
   const parser = Bowser.getParser(agent, true);
   const system = parser.getOSName();
   const os = systemNames.has(system) ? system : null;
   return {
-    kind: kindOf(agent, now),
-    browser: claimsBrowser.test(agent)
-      ? knownBrowser(parser.getBrowserName(), parser.getBrowserVersion())
-      : programOf(agent),
+    kind: classifyAgent(agent),
+    browser: browserClaimPattern.test(agent)
+      ? listedBrowserOf(parser.getBrowserName(), parser.getBrowserVersion())
+      : parseProgram(agent),
     os,
     device: deviceOf(parser.getPlatformType(), os),
   };

@@ -1,10 +1,10 @@
-/** What an assessment is, as it is answered and as it is stored. */
+/** An assessment, as the API answers it and as it is stored. */
 import type { DataSource, SessionEvidence } from "./evidence.ts";
 import type { Verdict } from "./history.ts";
 import type { Reason } from "./reason.ts";
 import type { Recommendation } from "./score.ts";
 
-/** The tenant's policy, as far as it scores and recommends. */
+/** The part of the tenant's policy that affects scores and recommendations. */
 export interface RiskPolicy {
   readonly challengeAt: number;
   readonly denyAt: number;
@@ -12,7 +12,7 @@ export interface RiskPolicy {
 }
 
 export interface Assessment {
-  /** 48 hex digits: an id of its own, then the identity's, so that it leads to the guard. */
+  /** 48 hex digits: its own id, then the id of the identity, so that the guard can be found from it. */
   readonly id: string;
   readonly at: number;
   readonly model: string;
@@ -22,7 +22,7 @@ export interface Assessment {
   readonly degraded: readonly DataSource[];
 }
 
-/** An assessment as it is stored. */
+/** An assessment with everything that is stored with it. */
 export interface AssessmentRecord extends Assessment {
   readonly tenantId: string;
   readonly identityId: string;
@@ -35,7 +35,7 @@ export interface AssessmentRecord extends Assessment {
 
 export const verdictSources = ["verification", "feedback"] as const;
 
-/** What became of an assessed session, and who says so. */
+/** The verdict on an assessed session, and where the verdict came from. */
 export interface VerdictRecord {
   readonly assessmentId: string;
   readonly verdict: Verdict;
@@ -50,7 +50,7 @@ export function assessmentIdOf(ownId: string, identityId: string): string {
   return `${ownId}${identityId}`;
 }
 
-/** The identity that an assessment is of. */
+/** The id of the identity that was assessed. */
 export function identityOfAssessment(assessmentId: string): string {
   return assessmentId.slice(-identityIdLength);
 }

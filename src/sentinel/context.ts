@@ -1,6 +1,6 @@
 /**
- * A session as it is remembered (pure): keyed hashes of what could name a person, coarse facts of
- * the rest. Two hierarchies, each from coarse to fine.
+ * A session as it is stored (pure): keyed hashes of what could identify a person, and coarse facts. The
+ * facts form two hierarchies, network and agent, each from coarse to fine.
  */
 import { z } from "zod";
 
@@ -14,7 +14,7 @@ export const contextSchema = z.object({
   /** ISO 3166-1 alpha-2. */
   country: z.string().nullable(),
   asn: z.int().nullable(),
-  /** Keyed hash of the /24 or /48, hex; null where the network says nothing of the person. */
+  /** Keyed hash of the /24 or /48, hex; null where the network says nothing about the person. */
   prefix: z.string().nullable(),
   /** Keyed hash of the address, hex. */
   address: z.string().nullable(),
@@ -24,20 +24,22 @@ export const contextSchema = z.object({
   browser: z.string().nullable(),
   /** Keyed hash of the user agent, hex. */
   agent: z.string(),
-  /** The exit tells nothing of where the person is. */
+  /**
+   * True where the address does not show where the person is, as with a relay, a VPN or a satellite network.
+   */
   placeHidden: z.boolean(),
 });
 
-/** What is remembered of a session; null: not known, or not to be learned from. */
+/** The facts that are stored of a session. Null: not known, or not to be learned from. */
 export type Context = Readonly<z.infer<typeof contextSchema>>;
 
-/** A browser's name and major version without the version: a browser renews itself, people stay. */
+/** The browser without its version: browsers update themselves, but people rarely change the browser. */
 function familyOf(browser: string | null): string | null {
   return browser === null ? null : browser.replace(/ \d+$/, "");
 }
 
-/** The value of a level as text, for comparison and as a key; null: not known. */
-export function valueAt(context: Context, level: Level): string | null {
+/** The value of a level as text, to compare it and to use it as a key; null: not known. */
+export function levelValueOf(context: Context, level: Level): string | null {
   const value = level === "family" ? familyOf(context.browser) : context[level];
   return value === null ? null : String(value);
 }

@@ -1,11 +1,11 @@
 /**
- * Everything a score is made from (pure): stored with each assessment, so that the score can be
- * computed again from it and nothing else.
+ * Everything that a score is computed from (pure). It is stored with each assessment, so that the score can
+ * be computed again from it alone.
  */
 import { z } from "zod";
 import type { AgentKind } from "./agent.ts";
 import { contextSchema, levels } from "./context.ts";
-import { networkKinds } from "./network/facts.ts";
+import { networkKinds } from "./network/network-facts.ts";
 
 const agentKinds = [
   "empty",
@@ -17,12 +17,12 @@ const agentKinds = [
 ] as const satisfies readonly AgentKind[];
 
 const count = z.int().min(0);
-/** Some, and all of them. */
+/** A count, and the count of all that it is a part of. */
 const countedSchema = z.object({ count, all: count });
 
-/** Facts about the address, gathered beside the call of the guard. */
+/** Facts about the address. The edge reads them while it calls the guard. */
 const networkEvidenceSchema = z.object({
-  /** What the imported lists know of the address; null: nothing. */
+  /** What the network data says about the address; null: nothing. */
   facts: z
     .object({
       kinds: z.array(z.enum(networkKinds)).readonly(),
@@ -31,18 +31,18 @@ const networkEvidenceSchema = z.object({
       country: z.string().optional(),
     })
     .nullable(),
-  /** Keyed hashes of address and block, hex: for the tenant's lists, also where nothing is learned. */
+  /** Keyed hashes of address and block, hex. A replay finds entries of the tenant's lists by them. */
   address: z.string(),
   prefix: z.string(),
   /** Name of the special range, such as `private`; null for an ordinary address. */
   reservedRange: z.string().nullable(),
-  /** The entry of the tenant's own lists that the address is in. */
+  /** The entry of the tenant's own lists that contains the address. */
   tenantList: z
     .object({
       list: z.enum(["allow", "deny"]),
       /** Keyed hash of the entry, hex. */
       entry: z.string(),
-      /** The entry, where it is wider than a block: addresses are not kept. */
+      /** The entry in plain text, where it is wider than a block; narrower ones are not stored. */
       network: z.string().nullable(),
     })
     .nullable(),
@@ -58,39 +58,38 @@ const identityEvidenceSchema = z.object({
 });
 export type IdentityEvidence = Readonly<z.infer<typeof identityEvidenceSchema>>;
 
-/** One level of a hierarchy, among the sessions that agree on all coarser ones. */
+/** One level of a hierarchy, compared with the sessions that agree on all coarser levels. */
 const levelEvidenceSchema = z.object({
   level: z.enum(levels),
-  /** Whether the history has the value. */
+  /** Whether the history contains the value. */
   seen: z.boolean(),
   /** Its share of the history, 0 to 1; recent sessions weigh more. */
   own: z.number().min(0).max(1),
-  /** Sessions of the population with the value (where it is new: with any value seen). */
+  /** Sessions of the population with the value or, if it is new, with any value of the history. */
   population: countedSchema,
-  /** Sessions of the history that were new on this level, and all that could have been. */
+  /** Sessions of the history that were new on this level, of all that could have been. */
   ownNovelty: countedSchema,
-  /** Sessions of the population that were new, after as long a time and as many logins. */
+  /** Sessions of the population that were new, of those after a similar time and number of logins. */
   novelty: countedSchema,
 });
-/** Some of all that could be. */
 export type Counted = Readonly<z.infer<typeof countedSchema>>;
 export type LevelEvidence = Readonly<z.infer<typeof levelEvidenceSchema>>;
 
 /** How the session compares with the identity's confirmed history. */
 export const behaviourEvidenceSchema = z.object({
-  /** Confirmed sessions it was compared with. */
+  /** Number of confirmed sessions that it was compared with. */
   logins: z.int().min(1),
-  /** Time since the newest of them. */
+  /** Time since the newest of them, ms. */
   sinceLastMs: count,
-  /** Coarse to fine, up to the first that is new; levels nobody can compare are left out. */
+  /** From coarse to fine, up to the first new level. Levels that cannot be compared are left out. */
   network: z.array(levelEvidenceSchema).readonly(),
   agent: z.array(levelEvidenceSchema).readonly(),
-  /** How usual the hour of the week is: 1 where every hour is like every other. */
+  /** How common logins are at this hour of the week; 1 is the average hour. */
   hour: z.object({ own: z.number().min(0), population: z.number().min(0) }),
 });
 export type BehaviourEvidence = Readonly<z.infer<typeof behaviourEvidenceSchema>>;
 
-/** Identities tried from one address, and from its prefix, in ten minutes. */
+/** Distinct identities tried from one address, and from its block, in ten minutes. */
 const crowdSchema = z.object({ fromAddress: count, fromPrefix: count });
 export type Crowd = Readonly<z.infer<typeof crowdSchema>>;
 
@@ -99,26 +98,25 @@ const travelSchema = z.object({ kilometres: z.number(), hours: z.number() });
 export const reportedParts = ["address", "prefix", "agent"] as const;
 
 export const dataSources = ["ip_reputation", "population", "address_activity"] as const;
-/** What an assessment draws on besides the identity itself. */
+/** A source that an assessment reads besides the guard of the identity. */
 export type DataSource = (typeof dataSources)[number];
 
 export const sessionEvidenceSchema = z.object({
   context: contextSchema,
   network: networkEvidenceSchema,
   agent: z.enum(agentKinds),
-  /** The agent's system or device is not that of another session at the address minutes ago. */
+  /** Another session of this user had the same address, but another system or device, minutes ago. */
   agentSwitched: z.boolean(),
-  /** The session's user id was sent and is not this identity's external_id. */
+  /** The request had a user id, and it is not this identity's external_id. */
   userMismatch: z.boolean(),
   identity: identityEvidenceSchema,
   /** Null for an identity without confirmed sessions. */
   behaviour: behaviourEvidenceSchema.nullable(),
-  /** Null where nobody could travel that fast. */
+  /** Distance and time since the last confirmed session; null where the journey is possible. */
   travel: travelSchema.nullable(),
-  /** What the session shares with sessions of this identity that were reported as fraud. */
+  /** The parts that the session shares with sessions of this identity reported as fraud. */
   reported: z.array(z.enum(reportedParts)).readonly(),
-  /** Null where it could not be asked. */
+  /** Null where the prefix watch gave no answer. */
   crowd: crowdSchema.nullable(),
 });
-/** Everything a score is computed from. */
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

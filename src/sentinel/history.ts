@@ -1,12 +1,12 @@
 /**
- * The sessions an identity is known by (pure). Assessed ones wait here to be confirmed; only what
- * was confirmed is learned from, only for half a year, and only the newest hundred.
+ * The sessions that an identity is known by (pure). An assessed session waits here for its verdict. Only
+ * confirmed sessions are learned from: the newest hundred, for half a year.
  */
 import { z } from "zod";
 import { contextSchema } from "./context.ts";
 
 export const verdicts = ["legitimate", "fraud"] as const;
-/** What became of a session: a code was verified with it, or the tenant told. */
+/** The outcome of a session: a code was verified with it, or the tenant sent feedback. */
 export type Verdict = (typeof verdicts)[number];
 
 export const knownSessionSchema = z.object({
@@ -14,49 +14,54 @@ export const knownSessionSchema = z.object({
   id: z.string(),
   /** When it was assessed, Unix ms. */
   at: z.int(),
-  /** Null as long as nobody confirmed it. */
+  /** Null until a verdict arrives. */
   verdict: z.enum(verdicts).nullable(),
   context: contextSchema,
 });
 export type KnownSession = Readonly<z.infer<typeof knownSessionSchema>>;
 
-/** In the order of time. */
+/** Ordered by time, the oldest first. */
 export type History = readonly KnownSession[];
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Six months: people move, and what they were is nobody's business any more. */
-export const memoryMs = 183 * dayMs;
-/** A login that takes longer than a day is another login. */
-export const unconfirmedMs = dayMs;
+/** Half a year: people change their habits, and old data about them must not stay. */
+export const maxSessionAgeMs = 183 * dayMs;
+/** A session without a verdict after a day is not the login that is confirmed then. */
+export const maxUnconfirmedAgeMs = dayMs;
 const maxUnconfirmed = 50;
-/** Confirmed sessions an identity is known by, the newest. */
-export const maxKept: Readonly<Record<Verdict, number>> = { legitimate: 100, fraud: 20 };
+/** How many of the newest sessions with each verdict are kept. */
+export const maxSessions: Readonly<Record<Verdict, number>> = { legitimate: 100, fraud: 20 };
 
-function newest(history: History, verdict: Verdict | null, since: number, most: number): History {
-  return history.filter((known) => known.verdict === verdict && known.at > since).slice(-most);
+function selectNewest(
+  history: History,
+  verdict: Verdict | null,
+  since: number,
+  max: number,
+): History {
+  return history.filter((known) => known.verdict === verdict && known.at > since).slice(-max);
 }
 
-/** What is worth keeping at that time, within its bounds. */
-export function kept(history: History, now: number): History {
+/** The history without the sessions that exceed a bound at that time. */
+export function pruneHistory(history: History, now: number): History {
   return [
-    ...newest(history, "legitimate", now - memoryMs, maxKept.legitimate),
-    ...newest(history, "fraud", now - memoryMs, maxKept.fraud),
-    ...newest(history, null, now - unconfirmedMs, maxUnconfirmed),
+    ...selectNewest(history, "legitimate", now - maxSessionAgeMs, maxSessions.legitimate),
+    ...selectNewest(history, "fraud", now - maxSessionAgeMs, maxSessions.fraud),
+    ...selectNewest(history, null, now - maxUnconfirmedAgeMs, maxUnconfirmed),
   ].toSorted((left, right) => left.at - right.at);
 }
 
-/** The history with this session in it, in the place of what was known under its id. */
-export function withSession(history: History, session: KnownSession, now: number): History {
+/** The history with this session, which replaces the one of the same id. */
+export function addSession(history: History, session: KnownSession, now: number): History {
   const others = history.filter(({ id }) => id !== session.id);
-  return kept(
+  return pruneHistory(
     [...others, session].toSorted((left, right) => left.at - right.at),
     now,
   );
 }
 
-/** The confirmed sessions up to that time. */
-export function confirmed(history: History, verdict: Verdict, now: number): History {
+/** The sessions with this verdict, up to that time. */
+export function selectByVerdict(history: History, verdict: Verdict, now: number): History {
   return history.filter(
-    (known) => known.verdict === verdict && known.at > now - memoryMs && known.at <= now,
+    (known) => known.verdict === verdict && known.at > now - maxSessionAgeMs && known.at <= now,
   );
 }

@@ -1,4 +1,4 @@
-/** Signals by name, and the reason that each gives (pure). */
+/** The names of the signals, and the reason that a signal gives (pure). */
 
 export const signalNames = [
   "tenant_deny_list",
@@ -31,19 +31,20 @@ export type SignalName = (typeof signalNames)[number];
 
 export interface Reason {
   readonly signal: SignalName;
-  /** Log-odds; the reasons' sum on top of the prior is the score. */
+  /** Log-odds. The sum of all contributions and the prior gives the score. */
   readonly contribution: number;
+  /** A sentence for people. */
   readonly detail: string;
 }
 
-/** Says whether a tenant has switched a signal off. */
+/** Whether the tenant has switched a signal off. */
 export type IsOff = (signal: SignalName) => boolean;
 
-export function reason(signal: SignalName, contribution: number, detail: string): Reason {
+export function createReason(signal: SignalName, contribution: number, detail: string): Reason {
   return { signal, contribution, detail };
 }
 
 /** "1 code", "2 codes". */
-export function counted(count: number, one: string, many = `${one}s`): string {
+export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }

@@ -1,4 +1,4 @@
-/** From reasons to a risk score, and from a score to a recommendation (pure). */
+/** The risk score from the reasons, and the recommendation from the score (pure). */
 import type { Reason } from "./reason.ts";
 import { priorProbability } from "./weights.ts";
 
@@ -14,16 +14,16 @@ function logistic(logOdds: number): number {
 }
 
 /**
- * `logistic(logit(prior) + Σ contributions)`, 0 to 1, in four decimals. The decimals are part of the
- * definition: the recommendation is made from the very number that is answered.
+ * `logistic(logit(prior) + Σ contributions)`, from 0 to 1, rounded to four decimals. The rounding is part of
+ * the definition: the recommendation follows from the number that the API answers.
  */
 export function scoreOf(reasons: readonly Pick<Reason, "contribution">[]): number {
   const evidence = reasons.reduce((sum, { contribution }) => sum + contribution, 0);
   return Math.round(logistic(logit(priorProbability) + evidence) * 1e4) / 1e4;
 }
 
-/** @param challengeAt and denyAt: scores from which on, 0 to 1 */
-export function recommendationFor(
+/** @param challengeAt and denyAt: the lowest scores that are challenged and denied, 0 to 1 */
+export function recommend(
   score: number,
   { challengeAt, denyAt }: { readonly challengeAt: number; readonly denyAt: number },
 ): Recommendation {

@@ -1,4 +1,4 @@
-/** The tables of assessments and of the populations they are compared with. */
+/** The D1 tables of assessments and of populations. */
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { type RiskPolicy, verdictSources } from "./assessment.ts";
@@ -6,7 +6,7 @@ import type { DataSource, SessionEvidence } from "./evidence.ts";
 import { verdicts } from "./history.ts";
 import type { Reason } from "./reason.ts";
 
-/** When each tenant's confirmed sessions were last counted; the counts are in KV. */
+/** When each tenant's confirmed sessions were last counted. The counts themselves are in KV. */
 export const populations = sqliteTable("populations", {
   tenantId: text("tenant_id").primaryKey(),
   builtAt: integer("built_at").notNull(),
@@ -24,17 +24,17 @@ export const assessments = sqliteTable(
     riskScore: real("risk_score").notNull(),
     recommendation: text({ enum: ["allow", "challenge", "deny"] }).notNull(),
     reasons: text({ mode: "json" }).$type<readonly Reason[]>().notNull(),
-    /** The data sources that gave no evidence. */
+    /** The data sources that gave no evidence, or only a part of it. */
     degraded: text({ mode: "json" }).$type<readonly DataSource[]>().notNull(),
-    /** The facts the score was computed from: counters and coarse network facts only. */
+    /** Everything that the score was computed from: counts, keyed hashes and coarse facts. */
     evidence: text({ mode: "json" }).$type<SessionEvidence>().notNull(),
     /** SHA-256 over the evidence in canonical JSON, hex; null with models before sentinel-2. */
     evidenceDigest: text("evidence_digest"),
-    /** The policy that made the recommendation; null with models before sentinel-2. */
+    /** The policy that the recommendation follows from; null with models before sentinel-2. */
     policy: text({ mode: "json" }).$type<RiskPolicy>(),
     /** HMAC-SHA-256 over address, agent and user id of the session, hex. */
     contextDigest: text("context_digest").notNull(),
-    /** What became of the session, who says so and when; null as long as nobody does. */
+    /** The verdict on the session, its source and its time; null until there is one. */
     verdict: text({ enum: verdicts }),
     verdictSource: text("verdict_source", { enum: verdictSources }),
     verdictAt: integer("verdict_at"),
@@ -42,7 +42,7 @@ export const assessments = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     index("assessments_by_identity").on(table.tenantId, table.identityId),
-    // Partial: a row is in it once somebody has confirmed it.
+    // Partial: it contains only the sessions confirmed as legitimate.
     index("assessments_confirmed").on(table.tenantId, table.id).where(sql`verdict = 'legitimate'`),
   ],
 );

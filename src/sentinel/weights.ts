@@ -1,24 +1,27 @@
 /**
- * Every weight of the risk score, in log-odds: 0.69 doubles the odds of fraud, 2.3 makes them
- * tenfold. With the prior of 5 %, evidence of 2.95 reaches the default challenge (0.5) and 4.34 the
- * default denial (0.8). docs/sentinel.md says how each was set.
+ * Every weight of the risk score, in log-odds: 0.69 doubles the odds of fraud, 2.3 multiplies them by ten.
+ * With the prior of 5 %, evidence of 2.95 reaches the default challenge (0.5) and 4.34 the default denial
+ * (0.8). docs/sentinel.md explains where each weight comes from.
  */
 import type { Level } from "./context.ts";
 
-/** Names this set of signals and weights in every answer; raise it with any change of either. */
+/**
+ * Names this set of signals and weights in every answer. Raise it when a signal or a weight changes. How an
+ * agent is classified is not part of it: the class is stored as evidence, so a replay stays exact.
+ */
 export const model = "sentinel-2";
 
-/** Share of sessions that are fraud before anything is known of this one. */
+/** The assumed share of fraud among all sessions, before anything is known about this one. */
 export const priorProbability = 0.05;
 
 export const weights = {
-  /** By the number of threat lists that name the address, from one; more count as the last. */
+  /** By the number of threat lists that name the address, from 1. More lists count like the last entry. */
   threatListed: [2, 3, 3.4, 3.8, 4.1, 4.4, 4.7, 5],
   torExit: 3,
   vpn: 1.2,
   proxy: 1.2,
   scanner: 1.5,
-  /** A browser does not live in a data centre; a program may. */
+  /** A browser rarely runs in a data centre; a program may. */
   hostingWithBrowser: 1.2,
   tenantDenyList: 8,
   tenantAllowList: -3,
@@ -26,13 +29,13 @@ export const weights = {
   agentHeadless: 2.2,
   agentScripted: 2,
   agentImpossible: 2.2,
-  /** Another system or device at the same address within minutes; two devices do that too. */
+  /** Another system or device at the same address within minutes. Two own devices look the same. */
   agentSwitch: 0.7,
-  /** Too fast to travel, on top of what the new country says. */
+  /** Added to the evidence of the new country itself. */
   impossibleTravel: 1.5,
-  /** The session shares this with one that was reported as fraud. */
+  /** By the part that the session shares with one reported as fraud. */
   reportedFraud: { address: 4, prefix: 2, agent: 1 },
-  /** Identities tried from the address, and from its prefix, in ten minutes: from so many on. */
+  /** By the least number of identities tried from the address, or from its block, in ten minutes. */
   stuffing: {
     address: [
       { identities: 5, contribution: 0.8 },
@@ -45,20 +48,20 @@ export const weights = {
       { identities: 40, contribution: 1.6 },
       { identities: 100, contribution: 2.6 },
     ],
-    /** What is left of it where the identity is known at the address: an office, a school. */
+    /** Factor where the identity is known at the address, as in an office or a school. */
     atKnownAddress: 0.25,
   },
   userMismatch: 2.5,
-  /** For each consecutive failed code, up to five. */
+  /** For each consecutive failed code, up to `maxFailuresCounted`. */
   failedAttempt: 0.4,
   locked: 1.5,
-  /** For each window of time in which more was tried than a person does. */
+  /** For each window of `velocityLimits` that is exceeded. */
   velocity: 1,
 } as const;
 
 /**
- * More attempts (codes and assessments) than this in the window are more than a person makes, even
- * where every page asks. The guard keeps the newest hundred.
+ * A person has no more attempts (codes and assessments) than this in the window, even where every page asks
+ * for one. The guard keeps the newest hundred.
  */
 export const velocityLimits = [
   { windowSeconds: 60, attempts: 20, name: "minute" },
@@ -68,14 +71,15 @@ export const velocityLimits = [
 
 export const maxFailuresCounted = 5;
 
-/** Within so long another agent at the same address is a change within the session. */
+/** Within this time another agent at the same address counts as a switch. */
 export const switchWindowMs = 10 * 60 * 1000;
 
 /**
- * Evidence of behaviour (likelihood.ts). Kinds of attacker: `share` of all, and how often they have
- * what the victim has beyond chance: set from the published overlaps of attackers with their victims
- * (country 53 %, network 21 %, agent 1.4 % for the ignorant; network 42 % in the victim's country).
- * Only who sits in the same house or office has the victim's own address.
+ * The kinds of attacker of behaviour/attacker-model.ts. `share`: how common the kind is among attackers.
+ * `imitates`: how often it has the victim's value deliberately, apart from chance. These follow the published
+ * overlaps of attackers with their victims (country 53 %, network 21 %, agent 1.4 % for attackers who know
+ * nothing; network 42 % in the victim's country). Only an attacker in the same house or office has the
+ * victim's own address.
  */
 export const attackerKinds = [
   "ignorant",
@@ -89,22 +93,22 @@ export type AttackerKind = (typeof attackerKinds)[number];
 interface Attacker {
   readonly share: number;
   readonly imitates: Readonly<Record<Level, number>>;
-  /** Comes at the hours of the victim. */
+  /** Logs in at the victim's own hours. */
   readonly keepsHours: boolean;
 }
 
-const ignorantOfAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
+const knowsNoAgent = { device: 0.1, os: 0.1, family: 0.1, browser: 0.02, agent: 0.02 };
 const knowsAgent = { device: 0.98, os: 0.98, family: 0.98, browser: 0.98, agent: 0.95 };
 
 export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   ignorant: {
     share: 0.3,
-    imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...ignorantOfAgent },
+    imitates: { country: 0.35, asn: 0.25, prefix: 0.005, address: 0.02, ...knowsNoAgent },
     keepsHours: false,
   },
   sameCountry: {
     share: 0.2,
-    imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...ignorantOfAgent },
+    imitates: { country: 0.98, asn: 0.3, prefix: 0.005, address: 0.02, ...knowsNoAgent },
     keepsHours: false,
   },
   imitator: {
@@ -119,60 +123,61 @@ export const attackers: Readonly<Record<AttackerKind, Attacker>> = {
   },
   housemate: {
     share: 0.03,
-    imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...ignorantOfAgent },
+    imitates: { country: 0.98, asn: 0.98, prefix: 0.95, address: 0.9, ...knowsNoAgent },
     keepsHours: true,
   },
 };
 
 /**
- * How likely somebody has a value by chance: `usual` before a population is known, never more than
- * `most`, because attackers come from everywhere, whatever the tenant's users do.
+ * The probability that another person has a value by chance: `assumed` before a population is known, and
+ * at most `max`, because attackers come from everywhere, whatever the tenant's users do.
  */
-export const chance: Readonly<Record<Level, { readonly usual: number; readonly most: number }>> = {
-  country: { usual: 0.3, most: 0.6 },
-  asn: { usual: 0.2, most: 0.5 },
-  prefix: { usual: 0.01, most: 0.01 },
-  address: { usual: 0.02, most: 0.02 },
-  device: { usual: 0.45, most: 0.8 },
-  os: { usual: 0.5, most: 0.85 },
-  family: { usual: 0.5, most: 0.85 },
-  browser: { usual: 0.3, most: 0.6 },
-  agent: { usual: 0.2, most: 0.2 },
+export const chance: Readonly<Record<Level, { readonly assumed: number; readonly max: number }>> = {
+  country: { assumed: 0.3, max: 0.6 },
+  asn: { assumed: 0.2, max: 0.5 },
+  prefix: { assumed: 0.01, max: 0.01 },
+  address: { assumed: 0.02, max: 0.02 },
+  device: { assumed: 0.45, max: 0.8 },
+  os: { assumed: 0.5, max: 0.85 },
+  family: { assumed: 0.5, max: 0.85 },
+  browser: { assumed: 0.3, max: 0.6 },
+  agent: { assumed: 0.2, max: 0.2 },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
- * How often a real login is new on a level, where it agrees on all coarser ones: at once after the
- * last login, in the end, and the time in which half of that way is gone; `fewLogins` confirmed
- * logins leave it as likely new as not. Assumed, within what is published of new countries (16 %),
- * networks (23 %) and agents (52 %), which counts first logins too; a tenant's own statistics take over.
+ * How often a real login is new on a level where it agrees on all coarser ones: right after the last login
+ * (`immediate`), after a very long time (`longTerm`), and the time in which it goes half the way between the
+ * two. After `fewLogins` confirmed logins a new value is as likely as a known one. Assumed, within the
+ * published shares of new countries (16 %), networks (23 %) and agents (52 %), which count first logins too;
+ * a tenant's own statistics replace it.
  */
 export const newness: Readonly<
   Record<
     Level,
     {
-      readonly atOnce: number;
-      readonly inTheEnd: number;
+      readonly immediate: number;
+      readonly longTerm: number;
       readonly halfwayMs: number;
       readonly fewLogins: number;
     }
   >
 > = {
-  country: { atOnce: 0.01, inTheEnd: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
-  asn: { atOnce: 0.03, inTheEnd: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
-  prefix: { atOnce: 0.08, inTheEnd: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
-  address: { atOnce: 0.08, inTheEnd: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
-  device: { atOnce: 0.03, inTheEnd: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
-  os: { atOnce: 0.01, inTheEnd: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
-  family: { atOnce: 0.02, inTheEnd: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
-  browser: { atOnce: 0.02, inTheEnd: 0.6, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
-  agent: { atOnce: 0.02, inTheEnd: 0.25, halfwayMs: 30 * dayMs, fewLogins: 0.1 },
+  country: { immediate: 0.01, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.15 },
+  asn: { immediate: 0.03, longTerm: 0.15, halfwayMs: 14 * dayMs, fewLogins: 0.3 },
+  prefix: { immediate: 0.08, longTerm: 0.6, halfwayMs: 14 * dayMs, fewLogins: 0.4 },
+  address: { immediate: 0.08, longTerm: 0.6, halfwayMs: 7 * dayMs, fewLogins: 0.4 },
+  device: { immediate: 0.03, longTerm: 0.15, halfwayMs: 60 * dayMs, fewLogins: 0.3 },
+  os: { immediate: 0.01, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  family: { immediate: 0.02, longTerm: 0.08, halfwayMs: 60 * dayMs, fewLogins: 0.1 },
+  browser: { immediate: 0.02, longTerm: 0.6, halfwayMs: 30 * dayMs, fewLogins: 0.2 },
+  agent: { immediate: 0.02, longTerm: 0.25, halfwayMs: 30 * dayMs, fewLogins: 0.1 },
 };
 
 /**
- * Sessions of the population, or logins of the user, that weigh as much as what is assumed. How a user
- * changes addresses shows soon, how one changes devices later.
+ * How many sessions of the population, or logins of the user, weigh as much as the assumption does. A few
+ * logins show how a user changes addresses; it takes more to show how the user changes devices.
  */
 export const trust = {
   novelty: 25,
@@ -184,10 +189,10 @@ export const trust = {
 export const behaviourBounds = {
   minNewness: 0.003,
   maxNewness: 0.97,
-  /** A rare value of the user is no stronger evidence than this many times the chance of it. */
+  /** Upper bound of the ratio between chance and the user's own share, for values the user rarely has. */
   maxCommonness: 4,
-  /** No evidence about habits alone may outweigh everything else. */
-  least: -4,
-  most: 5,
-  hour: 0.7,
+  /** Bounds of each contribution, log-odds: habits must not outweigh everything else. */
+  min: -4,
+  max: 5,
+  maxHour: 0.7,
 } as const;

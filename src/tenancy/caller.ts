@@ -2,7 +2,7 @@ import type { Location } from "../location.ts";
 import type { Permission } from "./permission.ts";
 import type { TenantPolicy } from "./policy.ts";
 
-/** The tenant on whose behalf an API token calls, as the token's record has it. */
+/** The tenant whose API token sent a request, as the token's record describes it. */
 export interface TenantCaller {
   readonly tenantId: string;
   readonly tokenId: string;
@@ -11,14 +11,15 @@ export interface TenantCaller {
   /** Unix ms; null: never. */
   readonly expiresAt: number | null;
   readonly policy: TenantPolicy;
-  /** Where the tenant's objects are. */
   readonly location: Location;
 }
 
-/** What a presented token was found to be. A revoked one is known, so that its use can be told. */
+/**
+ * The result of looking up a token. A revoked token has a caller too, so that its use can be reported.
+ */
 export interface ResolvedToken {
   readonly caller: TenantCaller;
   readonly revoked: boolean;
-  /** From memory: what the stores say may have changed since. */
+  /** Whether it is from the cache, and may be up to 25 s old. */
   readonly isCached: boolean;
 }

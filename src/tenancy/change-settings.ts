@@ -1,7 +1,7 @@
-/** The tenant's settings: read, and changed field by field. */
+/** Reads a tenant's settings, and changes them field by field. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, tenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { controlDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
@@ -11,31 +11,32 @@ import type { TenantPolicy } from "./policy.ts";
 import { invalidateTenant } from "./resolve-token.ts";
 import {
   findContradictions,
-  effectiveSettings,
+  applyDefaults,
   mergePatch,
   policyOf,
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
-import { findSettings, patchSettings } from "./store.ts";
+import { findSettings, patchSettings } from "./tenant-store.ts";
 
-async function settingsNow(env: Env, tenantId: string): Promise<SettingsPatch> {
+async function readPatch(env: Env, tenantId: string): Promise<SettingsPatch> {
   const set = await findSettings(controlDb(env), tenantId);
   if (set === undefined) throw new AppError("not_found");
   return set;
 }
 
 export async function getSettings(env: Env, tenantId: string): Promise<Settings> {
-  return effectiveSettings(await settingsNow(env, tenantId));
+  return applyDefaults(await readPatch(env, tenantId));
 }
 
 /**
- * @param root where in the request the patch stands
- * @throws AppError `invalid_request` where the patch would contradict what is set
+ * Merges a patch and validates the result.
+ * @param root the path of the patch in the request
+ * @throws AppError `invalid_request` if the result contradicts itself
  */
-function merge(set: SettingsPatch, patch: SettingsPatch, root: string): SettingsPatch {
+function mergeValidPatch(set: SettingsPatch, patch: SettingsPatch, root: string): SettingsPatch {
   const merged = mergePatch(set, patch);
-  const contradictions = findContradictions(effectiveSettings(merged));
+  const contradictions = findContradictions(applyDefaults(merged));
   if (contradictions.length > 0) {
     throw invalidRequest(
       contradictions.map(({ path, message }) => ({ path: `${root}.${path}`, message })),
@@ -44,17 +45,20 @@ function merge(set: SettingsPatch, patch: SettingsPatch, root: string): Settings
   return merged;
 }
 
-/** The policy that the tenant would have with this patch. @throws AppError `invalid_request` */
+/** The policy that the tenant would have with a patch. @throws AppError `invalid_request` */
 export async function draftPolicy(
   env: Env,
   tenantId: string,
   patch: SettingsPatch,
   root: string,
 ): Promise<TenantPolicy> {
-  return policyOf(merge(await settingsNow(env, tenantId), patch, root));
+  return policyOf(mergeValidPatch(await readPatch(env, tenantId), patch, root));
 }
 
-/** In force here at once, and everywhere within 30 s. @throws AppError `invalid_request` */
+/**
+ * Changes settings. They apply in this isolate at once, in all others within 30 s.
+ * @throws AppError `invalid_request`
+ */
 export async function changeSettings(
   call: {
     readonly env: Env;
@@ -71,11 +75,11 @@ export async function changeSettings(
     const message = "must lie within the tenant's jurisdiction";
     throw invalidRequest([{ path: "settings.location.hint", message }]);
   }
-  merge(await settingsNow(call.env, tenantId), patch, "settings");
+  mergeValidPatch(await readPatch(call.env, tenantId), patch, "settings");
   const changed = Object.entries(patch).flatMap(([group, fields]) =>
     Object.keys(fields ?? {}).map((field) => `${group}.${field}`),
   );
-  const event = tenantEvent(
+  const event = createTenantEvent(
     tenantId,
     call,
     { type: "tenant", id: tenantId },
@@ -90,7 +94,7 @@ export async function changeSettings(
     const change = patchSettings(controlDb(call.env), tenantId, patch);
     await changeWithEvents(call.env, { tenantId }, events, [change]);
   } finally {
-    // Also where no answer came: it may have been done.
+    // Also after an error, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   return await getSettings(call.env, tenantId);

@@ -1,10 +1,10 @@
-/** Where tenants' objects are, for who has no caller that says so. */
+/** Finds the locations of tenants' objects, for work that no request of the tenant begins. */
 import type { Database } from "../db/client.ts";
 import type { Location } from "../location.ts";
 import { policyOf } from "./settings.ts";
-import { listLocations } from "./store.ts";
+import { listLocations } from "./tenant-store.ts";
 
-/** By tenant id; a tenant that is not there has none. @throws StoreError */
+/** By tenant id; an unknown tenant is left out. @throws StoreError */
 export async function findLocations(
   db: Database,
   tenantIds: readonly string[],

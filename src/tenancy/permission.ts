@@ -1,4 +1,4 @@
-/** What an API token may do. The source document names each permission a second way. */
+/** What an API token may do. The product's specification has a second name for each permission. */
 
 export const permissions = [
   "idp:read",
@@ -13,13 +13,13 @@ export type Permission = (typeof permissions)[number];
 
 const documentPrefix = "ApiAccessPermission::";
 
-/** `ApiAccessPermission::IDP_READ` and `IDP_READ` for `idp:read`. */
-export const documentSpellings: readonly string[] = permissions.flatMap((permission) => {
+/** For `idp:read`: `ApiAccessPermission::IDP_READ` and `IDP_READ`. */
+export const documentPermissions: readonly string[] = permissions.flatMap((permission) => {
   const spelled = permission.replace(":", "_").toUpperCase();
   return [`${documentPrefix}${spelled}`, spelled];
 });
 
-/** The permission in any of its spellings, or undefined. */
+/** Accepts every spelling of a permission; undefined for any other text. */
 export function permissionOf(text: string): Permission | undefined {
   const bare = text.startsWith(documentPrefix) ? text.slice(documentPrefix.length) : text;
   return permissions.find(

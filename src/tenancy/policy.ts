@@ -1,20 +1,17 @@
 /**
- * The tenant's policy and its defaults: every number of policy that a tenant may change, with unit
- * and source. Ranges stand with the request that sets them (tenancy/settings.ts).
+ * The tenant's policy and its defaults: every value that a tenant can set, with its unit and source.
+ * settings.ts has the ranges.
  */
 import type { LocationHint } from "../location.ts";
 import type { RiskPolicy } from "../sentinel/assessment.ts";
 
-/**
- * `immediate`: a new secret is live at once. `confirm`: the first accepted code of the new secret makes
- * it live.
- */
+/** When a new secret becomes active. `immediate`: at once. `confirm`: with its first accepted code. */
 export type Enrolment = "immediate" | "confirm";
 
 export interface LockoutPolicy {
   /** Consecutive failures that lock. */
   readonly maxFailedAttempts: number;
-  /** Length of the first lock; each further one doubles. */
+  /** The length of the first lock. Each further lock is twice as long as the one before. */
   readonly lockSeconds: number;
   readonly maxLockSeconds: number;
   /** Consecutive failures that disable TOTP. */
@@ -25,16 +22,16 @@ export interface TenantPolicy {
   readonly lockout: LockoutPolicy;
   readonly otp: { readonly enrolment: Enrolment };
   readonly sentinel: RiskPolicy & {
-    /** Addresses and CIDR networks the tenant trusts, or never trusts. */
+    /** Addresses and CIDR networks that the tenant trusts, or never trusts. */
     readonly allow: readonly string[];
     readonly deny: readonly string[];
   };
   readonly audit: {
-    /** How long events stay in D1 before they leave for the archive. */
+    /** How long events stay in D1 before they move to the archive. */
     readonly retentionDays: number;
   };
   readonly location: {
-    /** Where objects are put that are made from now on; null: near who asks for them first. */
+    /** Near which region new objects are created; null: near the first request for them. */
     readonly hint: LocationHint | null;
   };
 }

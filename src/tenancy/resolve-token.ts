@@ -1,29 +1,29 @@
 /**
- * From a presented API token to its caller. Records are kept in the isolate's memory for less than
- * 30 s, the bound within which a revocation takes effect everywhere; the isolate that revokes or
- * changes settings forgets at once. D1 and the tenant's register of ended tokens are asked side by side.
+ * Resolves an API token to its caller. Each isolate caches records for less than 30 s, the time within which
+ * a revocation must take effect everywhere. The isolate that revokes a token or changes settings invalidates
+ * its cache at once. D1 and the tenant's token register are read in parallel.
  */
 import { BoundedMap } from "../bounded-map.ts";
 import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
-import { apiTokenHash, readApiToken } from "./api-token.ts";
+import { hashApiToken, parseApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
-import { findTokenByHash, touchToken } from "./store.ts";
-import { registeredEnd } from "./token-end.ts";
-import { revokedForGood } from "./token-register.ts";
+import { findTokenByHash, touchToken } from "./token-store.ts";
+import { findRegisteredEnd } from "./token-register-client.ts";
+import { revokedForGood } from "./token-end.ts";
 
-/** With the 2 s a read may take, and some for the clocks, this stays within 30 s. */
+/** With the 2 s that a read may take and a margin for the clocks, this stays below 30 s. */
 const cacheMs = 25_000;
 const maxCached = 10_000;
-/** Entries in the lists of all policies together: each token has its own copy, of a thousand at most. */
+/** Entries in the address lists of all cached policies; each token has its own copy of up to 1,000. */
 const maxCachedEntries = 50_000;
-/** `last_used_at` is this exact: one write a minute for a token in use. */
+/** The precision of `last_used_at`: a token in use causes one write a minute. */
 const lastUseResolutionMs = 60_000;
 
 interface CachedToken extends Omit<ResolvedToken, "isCached"> {
-  /** When the read began: what it saw may have changed right after. */
+  /** When the read began, Unix ms: the record may have changed right after. */
   readonly readAt: number;
 }
 
@@ -32,36 +32,35 @@ const cache = new BoundedMap<string, CachedToken>({
   maxWeight: maxCachedEntries,
   weightOf: ({ caller: { policy } }) => policy.sentinel.allow.length + policy.sentinel.deny.length,
 });
-/** Grows with every change made here: a read that was under way meanwhile is not kept. */
+/** Counts the changes in this isolate. A read that was in progress during a change is not cached. */
 let changes = 0;
 
-/** Forgets what this isolate knows of a tenant's tokens and settings. */
+/** Invalidates this isolate's cache of a tenant's tokens and settings. */
 export function invalidateTenant(tenantId: string): void {
   changes += 1;
   for (const [hash, { caller }] of cache) if (caller.tenantId === tenantId) cache.delete(hash);
 }
 
 /**
- * Undefined for a token without a record: it is nobody's. A revoked one is found by the same read,
- * and kept like the others, since nothing brings it back.
- *
+ * Finds a token's caller; undefined for a token without a record. A revoked token is cached like any other,
+ * because a revocation is final.
  * @param now real time, Unix ms
- * @param anew asks the stores, whatever is remembered
- * @throws AppError `unavailable` when the store fails
+ * @param ignoreCache reads the stores, also if the token is cached
+ * @throws AppError `unavailable` if a store fails
  */
 export async function resolveToken(
   env: Env,
   token: string,
   now: number,
-  anew: boolean,
+  ignoreCache: boolean,
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<ResolvedToken | undefined> {
-  const hash = apiTokenHash(token);
+  const hash = hashApiToken(token);
   const known = cache.get(hash);
   const isYoung = known !== undefined && now - known.readAt < cacheMs && now >= known.readAt;
-  if (isYoung && !anew) return { ...known, isCached: true };
+  if (isYoung && !ignoreCache) return { ...known, isCached: true };
   cache.delete(hash);
-  const read = readApiToken(token);
+  const read = parseApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
   const db = controlDb(env);
@@ -69,7 +68,7 @@ export async function resolveToken(
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
     throw new AppError("unavailable");
   });
-  const [found, end] = await Promise.all([lookup, registeredEnd(env, read.tenantId, hash)]);
+  const [found, end] = await Promise.all([lookup, findRegisteredEnd(env, read.tenantId, hash)]);
   if (found === undefined) return undefined;
   const { token: record, tenant } = found;
   if (!hasShard(env, tenant.shard)) {
@@ -92,7 +91,7 @@ export async function resolveToken(
   if (changes === changesBefore) cache.set(hash, { caller, revoked, readAt: now });
   const usedAt = record.lastUsedAt ?? Number.NEGATIVE_INFINITY;
   if (!revoked && now - usedAt >= lastUseResolutionMs) {
-    // A courtesy to the reader of the list, not a security state: it may be lost.
+    // Only shown in the list of tokens, so the write may be lost.
     waitUntil(touchToken(db, record.id, now).catch(() => {}));
   }
   return { caller, revoked, isCached: false };

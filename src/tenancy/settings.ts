@@ -1,15 +1,15 @@
-/** The tenant's settings as the API spells them, their ranges, and the policy they make. */
+/** The tenant's settings as the API spells them, their ranges, and the conversion to the policy. */
 import { z } from "zod";
-import { shortestRetentionDays } from "../audit/tree/archive.ts";
+import { minRetentionDays } from "../audit/tree/archive.ts";
 import { locationHints } from "../location.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/reason.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 
-const week = 7 * 24 * 60 * 60;
+const weekSeconds = 7 * 24 * 60 * 60;
 
-function wholeNumber(least: number, most: number, description: string) {
-  return z.int().min(least).max(most).meta({ description });
+function wholeNumber(min: number, max: number, description: string) {
+  return z.int().min(min).max(max).meta({ description });
 }
 
 const threshold = z.number().gt(0).lt(1);
@@ -29,32 +29,40 @@ const networks = z
   .max(500);
 
 const lockout = z.strictObject({
-  max_failed_attempts: wholeNumber(1, 100, "Consecutive failures that lock."),
-  lock_seconds: wholeNumber(1, week, "Length of the first lock; each further one doubles."),
-  max_lock_seconds: wholeNumber(1, week, "The longest lock."),
-  disable_after: wholeNumber(1, 100, "Consecutive failures that disable TOTP; NIST allows 100."),
+  max_failed_attempts: wholeNumber(1, 100, "Consecutive failures that lock the user."),
+  lock_seconds: wholeNumber(
+    1,
+    weekSeconds,
+    "The length of the first lock. Each further lock is twice as long as the one before.",
+  ),
+  max_lock_seconds: wholeNumber(1, weekSeconds, "The longest lock."),
+  disable_after: wholeNumber(
+    1,
+    100,
+    "Consecutive failures that disable TOTP. NIST allows at most 100.",
+  ),
 });
 const otp = z.strictObject({ enrolment: z.enum(["immediate", "confirm"]) });
 const sentinel = z.strictObject({
-  challenge_at: threshold.meta({ description: "Scores from here on are challenged." }),
-  deny_at: threshold.meta({ description: "Scores from here on are denied." }),
+  challenge_at: threshold.meta({ description: "A risk score from this value on is challenged." }),
+  deny_at: threshold.meta({ description: "A risk score from this value on is denied." }),
   allow: networks.meta({ description: "Trusted addresses and networks." }),
-  deny: networks.meta({ description: "Addresses and networks never trusted." }),
+  deny: networks.meta({ description: "Addresses and networks that are never trusted." }),
   signals_off: z.array(z.enum(signalNames)).max(signalNames.length),
 });
 
 const audit = z.strictObject({
   retention_days: wholeNumber(
-    shortestRetentionDays,
+    minRetentionDays,
     3_650,
-    "Older events move from the database to the archive, where one is configured.",
+    "Older events move from the database to the archive, if one is configured.",
   ),
 });
 
 const location = z.strictObject({
   hint: z.enum(locationHints).nullable().meta({
     description:
-      "Region near which Durable Objects are made from now on, users new to the tenant first of all. Null: near who asks for them first.",
+      "The region near which new Durable Objects are created, such as those of new users. Null: near the first request for the object.",
   }),
 });
 
@@ -70,7 +78,7 @@ export const settingsPatchSchema = z.strictObject({
   audit: audit.partial().optional(),
   location: location.partial().optional(),
 });
-/** What a tenant has set; the rest follows the defaults. */
+/** The fields that a tenant has set. Absent fields have their defaults. */
 export type SettingsPatch = z.output<typeof settingsPatchSchema>;
 
 function settingsOf(policy: TenantPolicy): Settings {
@@ -97,8 +105,8 @@ function settingsOf(policy: TenantPolicy): Settings {
 
 const defaults = settingsOf(defaultPolicy);
 
-/** The whole settings: what the tenant set, over the defaults. */
-export function effectiveSettings(set: SettingsPatch): Settings {
+/** Fills absent fields with the defaults. */
+export function applyDefaults(set: SettingsPatch): Settings {
   return settingsSchema.parse({
     lockout: { ...defaults.lockout, ...set.lockout },
     otp: { ...defaults.otp, ...set.otp },
@@ -108,7 +116,7 @@ export function effectiveSettings(set: SettingsPatch): Settings {
   });
 }
 
-/** One patch over another, field by field, as `json_patch` in the store does it. */
+/** Merges two patches field by field, as `json_patch` does in the store. */
 export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPatch {
   return {
     lockout: { ...set.lockout, ...patch.lockout },
@@ -119,7 +127,7 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
   };
 }
 
-/** What no single field can get wrong: `path` and message of each contradiction. */
+/** Finds fields that contradict each other. @returns the path and a message for each contradiction */
 export function findContradictions({ lockout: l, sentinel: s }: Settings) {
   const found: { path: string; message: string }[] = [];
   if (l.max_lock_seconds < l.lock_seconds) {
@@ -144,7 +152,7 @@ export function findContradictions({ lockout: l, sentinel: s }: Settings) {
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
-  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = effectiveSettings(set);
+  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = applyDefaults(set);
   return {
     lockout: {
       maxFailedAttempts: l.max_failed_attempts,

@@ -1,4 +1,4 @@
-/** The tables of API tokens; that of tenants is in db/tables.ts. */
+/** The table of API tokens. The table of tenants is in db/tables.ts. */
 import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { tenants } from "../db/tables.ts";
@@ -17,16 +17,16 @@ export const apiTokens = sqliteTable(
     permissions: text({ mode: "json" }).$type<readonly Permission[]>().notNull(),
     createdAt: integer("created_at").notNull(),
     expiresAt: integer("expires_at"),
-    /** How long it was made to live; a rotation, which ends it sooner, passes this on. */
+    /** The lifetime that the token was created with. The token that replaces it gets the same. */
     lifetimeMs: integer("lifetime_ms"),
     lastUsedAt: integer("last_used_at"),
     revokedAt: integer("revoked_at"),
-    /** An end was set, by revocation or rotation, that the tenant's token register may not know yet. */
+    /** A revocation or rotation has set an end that the tenant's token register may not have yet. */
     endUnregistered: integer("end_unregistered", { mode: "boolean" }).notNull().default(false),
   },
   (table) => [
     index("api_tokens_by_tenant").on(table.tenantId, table.id),
-    // Partial: finds the few that the register was out of reach for.
+    // Partial: few ends are not registered yet.
     index("api_tokens_unregistered").on(table.tenantId).where(sql`end_unregistered`),
   ],
 );

@@ -1,29 +1,25 @@
 /**
- * The token register: one Durable Object for each tenant, which keeps when tokens ended, by revocation or
- * rotation. D1 says so too; but a D1 that is put back to an earlier time has forgotten it, and the register
- * has not.
+ * The token register: one Durable Object per tenant that records when tokens end by revocation or rotation.
+ * D1 records this too, but a D1 that is restored to an earlier time has lost it, and the register has not.
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../log.ts";
-
-export interface TokenEnd {
-  /** SHA-256 of the token, hex. */
-  readonly hash: string;
-  /** Unix ms; `revokedForGood` for a revocation, which no clock undoes. */
-  readonly endsAt: number;
-}
-
-export const revokedForGood = 0;
+import { SqlTable } from "../sql-table.ts";
+import type { TokenEnd } from "./token-end.ts";
 
 export class TokenRegister extends DurableObject<Env> {
-  /** Keeps ends; an earlier one stands. Whether they are kept. */
+  readonly #ends = new SqlTable(
+    this.ctx.storage.sql,
+    "ends",
+    "(hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
+  );
+
+  /** Records ends; an earlier end stays. @returns whether they are stored */
   async keep(ends: readonly TokenEnd[]): Promise<boolean> {
     const { storage } = this.ctx;
     try {
       storage.transactionSync(() => {
-        storage.sql.exec(
-          "CREATE TABLE IF NOT EXISTS ends (hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
-        );
+        this.#ends.create();
         for (const { hash, endsAt } of ends) {
           storage.sql.exec(
             "INSERT INTO ends (hash, ends_at) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ends_at = min(ends_at, excluded.ends_at)",
@@ -40,13 +36,11 @@ export class TokenRegister extends DurableObject<Env> {
     }
   }
 
-  /** When the token ends; null where nothing is known of that, undefined where it cannot be told. */
+  /** When the token ends; null if no end is recorded, undefined if the storage fails. */
   async endOf(hash: string): Promise<number | null | undefined> {
     const { sql } = this.ctx.storage;
     try {
-      if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'ends'").toArray().length === 0) {
-        return null;
-      }
+      if (!this.#ends.exists()) return null;
       const rows = sql.exec<{ ends_at: number }>("SELECT ends_at FROM ends WHERE hash = ?", hash);
       return rows.toArray()[0]?.ends_at ?? null;
     } catch (error) {

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { canonicalDigest } from "../../src/crypto/canonical.ts";
+import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
 import { scoreOf } from "../../src/sentinel/score.ts";
-import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 
 async function list(tenant: Tenant, query = ""): Promise<Answer["body"]> {
@@ -46,10 +46,10 @@ describe("The list of assessments", () => {
       outcome_at: null,
     });
     const inputs = sessionEvidenceSchema.parse(stored.inputs);
-    const reasons = reasonsFor(inputs, stored.policy.signals_off);
+    const reasons = findReasons(inputs, stored.policy.signals_off);
     expect(reasons).toEqual(stored.reasons);
     expect(scoreOf(reasons)).toBe(stored.risk_score);
-    expect(canonicalDigest(inputs)).toBe(stored.inputs_digest);
+    expect(digestCanonicalJson(inputs)).toBe(stored.inputs_digest);
   });
 
   it("comes in pages, the newest first, without gap or double", async () => {

@@ -3,14 +3,14 @@ import { env, exports } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it } from "vitest";
 import {
-  currentAuditKey,
-  newAuditKey,
+  renewAuditKey,
+  createAuditKey,
   openAuditKey,
   openParts,
   sealParts,
 } from "../../src/audit/personal.ts";
 import { exportTrail } from "../../src/audit/tree/export.ts";
-import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-proof.ts";
 import { configNow } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
@@ -355,12 +355,12 @@ describe("Personal parts", () => {
       ...env,
       SEALING_KEYS: `${env.SEALING_KEYS},2:${btoa("sealing key two, thirty-two byte")}`,
     }).sealingKeys;
-    const key = await newAuditKey(before, owner);
-    expect(await currentAuditKey(before, owner, key)).toBe(key);
+    const key = await createAuditKey(before, owner);
+    expect(await renewAuditKey(before, owner, key)).toBe(key);
     const sealed = await sealParts(await openAuditKey(before, owner, key), owner, {
       external_id: "someone",
     });
-    const renewed = await currentAuditKey(after, owner, key);
+    const renewed = await renewAuditKey(after, owner, key);
     expect(renewed).toMatchObject({ id: key.id, sealed: expect.stringMatching(/^2\./) });
     const onlyNew = { newest: 2, keys: new Map([...after.keys].filter(([n]) => n === 2)) };
     const opened = await openAuditKey(onlyNew, owner, renewed);

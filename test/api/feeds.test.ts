@@ -1,7 +1,7 @@
 /** `GET /v1/sentinel/feeds` over HTTP. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { feedListKey } from "../../src/sentinel/feeds/record.ts";
+import { feedListKey } from "../../src/sentinel/feeds/feed-record.ts";
 import {
   addressOf,
   emptyStore,

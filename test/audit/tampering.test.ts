@@ -5,14 +5,14 @@
 import { env } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
-import { leafData } from "../../src/audit/leaf.ts";
-import { type StampedEvent, leafOf } from "../../src/audit/stamp.ts";
-import { readLog } from "../../src/audit/store.ts";
-import { leafHash } from "../../src/audit/tree/merkle.ts";
-import { bodyOf, noteOf, originOf, readNote } from "../../src/audit/tree/note.ts";
-import { appended, type Tile } from "../../src/audit/tree/tiles.ts";
-import { publicKeyText, signingKeyOf } from "../../src/crypto/signing.ts";
-import { dbFor } from "../../src/db/shards.ts";
+import type { StoredEvent } from "../../src/audit/event.ts";
+import { encodeLeaf, leafOf } from "../../src/audit/leaf.ts";
+import { readEvents } from "../../src/audit/store.ts";
+import { hashLeaf } from "../../src/audit/tree/merkle.ts";
+import { formatBody, formatNote, originOf, parseNote } from "../../src/audit/tree/note.ts";
+import { appendLeaves, type Tile } from "../../src/audit/tree/tiles.ts";
+import { formatPublicKey, signingKeyOf } from "../../src/crypto/signing.ts";
+import { findTenantDb } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
 import { judge, problemsOf, save, saveCheckpoint, saveKeys } from "../support/saved-trail.ts";
 
@@ -250,7 +250,7 @@ describe("An inserted event", () => {
     const id = (await another.send("GET", "/v1/audit/events?limit=1")).body.events[0].id;
     vi.spyOn(console, "error").mockImplementation(() => {});
     await copy(another, 8, tenant, leaves, id);
-    expect(readNote(JSON.parse(await saveCheckpoint(tenant)).checkpoint.note)?.size).toBe(leaves);
+    expect(parseNote(JSON.parse(await saveCheckpoint(tenant)).checkpoint.note)?.size).toBe(leaves);
     vi.restoreAllMocks();
   });
 
@@ -271,15 +271,15 @@ describe("A history rewritten with fresh hashes", () => {
       tenant.id,
       leaf,
     );
-    const events: StampedEvent[] = await readLog(
-      await dbFor(env, tenant.id),
+    const events: StoredEvent[] = await readEvents(
+      await findTenantDb(env, tenant.id),
       tenant.id,
       0,
       1_000,
       1_000,
     );
-    const hashes = events.map((event) => leafHash(leafData(leafOf(event))));
-    const { root, changed } = appended([], 0, hashes);
+    const hashes = events.map((event) => hashLeaf(encodeLeaf(leafOf(event))));
+    const { root, changed } = appendLeaves([], 0, hashes);
     await replaceTiles(tenant, changed);
     return { root, size: hashes.length };
   }
@@ -335,15 +335,15 @@ describe("A history rewritten with fresh hashes", () => {
     const { root, size } = await rewrite(tenant, 5);
     const honest = await save(tenant);
     const { publicKey, sign } = await signingKeyOf(crypto.getRandomValues(new Uint8Array(32)));
-    const head = { origin: originOf(tenant.id), size, root, sealedAt: Date.now() };
-    const note = noteOf(head, publicKey, await sign(bodyOf(head)));
-    const text = publicKeyText(publicKey);
+    const head = { origin: originOf(tenant.id), size, root, signedAt: Date.now() };
+    const note = formatNote(head, publicKey, await sign(formatBody(head)));
+    const text = formatPublicKey(publicKey);
     // The service gives out no head that it did not sign, so the attacker must hand the file over.
     await sql("UPDATE audit_trees SET note = ? WHERE tenant_id = ?", note, tenant.id);
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(503);
     const named = (public_key: string) =>
       JSON.stringify({ ...JSON.parse(honest.checkpoint).checkpoint, ...shown, note, public_key });
-    const shown = { root_hash: hex.encode(root), sealed_at: new Date(head.sealedAt).toISOString() };
+    const shown = { root_hash: hex.encode(root), sealed_at: new Date(head.signedAt).toISOString() };
     const saved = { ...honest, checkpoint: named(text) };
     // Without anything kept from earlier only the key tells: the verifier shows it to compare.
     expect(await judge(saved)).toMatchObject({ ok: true, newest: { publicKey: text } });

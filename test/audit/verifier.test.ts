@@ -3,16 +3,16 @@ import { hex } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verifyTrail } from "../../scripts/support/audit-files.ts";
-import { leafData, type NoncedParts, personalDigest } from "../../src/audit/leaf.ts";
+import { encodeLeaf, type NoncedParts, digestPersonalParts } from "../../src/audit/leaf.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
-import { leafHash, TreeHasher } from "../../src/audit/tree/merkle.ts";
-import { bodyOf, noteOf, originOf } from "../../src/audit/tree/note.ts";
+import { hashLeaf, TreeHasher } from "../../src/audit/tree/merkle.ts";
+import { formatBody, formatNote, originOf } from "../../src/audit/tree/note.ts";
 import { toHex, utf8 } from "../../src/crypto/bytes.ts";
-import { derivedId } from "../../src/crypto/id.ts";
-import { publicKeyText, type SigningKey, signingKeyOf } from "../../src/crypto/signing.ts";
+import { deriveId } from "../../src/crypto/id.ts";
+import { formatPublicKey, type SigningKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { runBatch } from "../../src/db/client.ts";
-import { dbFor } from "../../src/db/shards.ts";
+import { findTenantDb } from "../../src/db/shards.ts";
 import { configNow } from "../../src/env.ts";
 import { Tenant } from "../support/client.ts";
 import { judge, problemsOf, type Saved, save, saveCheckpoint } from "../support/saved-trail.ts";
@@ -54,13 +54,13 @@ function hashed(event: Unhashed): Shown {
   const { id, at, actor, action, outcome, reason, request_id, details, personal_digest } = event;
   const target = { type: event.target.type, id: event.target.id };
   const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };
-  return { ...event, leaf_hash: toHex(leafHash(leafData({ ...leaf, personal_digest }))) };
+  return { ...event, leaf_hash: toHex(hashLeaf(encodeLeaf({ ...leaf, personal_digest }))) };
 }
 
 /** An event made without the service. */
 function shownEvent(n: number, parts: NoncedParts | null, changes: Partial<Unhashed> = {}): Shown {
   return hashed({
-    id: derivedId(startedAt + n, n, "test"),
+    id: deriveId(startedAt + n, n, "test"),
     at: new Date(startedAt + n).toISOString(),
     actor: { type: "api_token", id: tenantId },
     action: "otp.verified",
@@ -71,7 +71,7 @@ function shownEvent(n: number, parts: NoncedParts | null, changes: Partial<Unhas
     details: { method: "totp", failed_attempts: n },
     leaf_index: n,
     personal: parts,
-    personal_digest: parts === null ? null : personalDigest(parts),
+    personal_digest: parts === null ? null : digestPersonalParts(parts),
     erased: parts === null,
     ...changes,
   });
@@ -101,14 +101,14 @@ async function checkpointOver(
   for (const event of events.slice(0, size)) {
     tree.append(hex.decode(event.leaf_hash));
   }
-  const head = { origin: originOf(tenant), size, root: tree.root(), sealedAt: startedAt };
+  const head = { origin: originOf(tenant), size, root: tree.root(), signedAt: startedAt };
   return {
     origin: head.origin,
     tree_size: size,
     root_hash: toHex(head.root),
     sealed_at: new Date(startedAt).toISOString(),
-    public_key: publicKeyText(publicKey),
-    note: noteOf(head, publicKey, await sign(bodyOf(head))),
+    public_key: formatPublicKey(publicKey),
+    note: formatNote(head, publicKey, await sign(formatBody(head))),
   };
 }
 
@@ -156,13 +156,13 @@ describe("The verifier", () => {
   it("verifies hundreds of real events across tiles, with older checkpoints", async () => {
     const tenant = await Tenant.create();
     const config = configNow(env);
-    const db = await dbFor(env, tenant.id);
+    const db = await findTenantDb(env, tenant.id);
     const older: string[] = [];
     for (const count of [250, 300, 60]) {
       const events = await stampEvents(
         config.auditSigningKeys,
         Array.from({ length: count }, (_, n) => ({
-          id: derivedId(startedAt, n, String(count)),
+          id: deriveId(startedAt, n, String(count)),
           tenantId: tenant.id,
           at: startedAt + n,
           actor: { type: "system" as const, id: null },
@@ -464,7 +464,7 @@ describe("A checkpoint", () => {
   it("must be signed by the key that it names", async () => {
     const { saved, checkpoint } = await savedTrail();
     const { publicKey } = await signingKeyOf(seed(2));
-    for (const key of [publicKeyText(publicKey), "", "AAAA", "no base64"]) {
+    for (const key of [formatPublicKey(publicKey), "", "AAAA", "no base64"]) {
       const text = JSON.stringify({ ...checkpoint, public_key: key });
       expect(await problemsOf({ ...saved, checkpoint: text })).toEqual([
         "checkpoint -: the checkpoint is not signed by the key that it names",
@@ -508,7 +508,7 @@ describe("A checkpoint", () => {
         keys: list.map((key, n) => ({
           version: list.length - n,
           algorithm: "Ed25519",
-          public_key: publicKeyText(key?.publicKey ?? new Uint8Array(32)),
+          public_key: formatPublicKey(key?.publicKey ?? new Uint8Array(32)),
           current: n === 0,
         })),
       });
@@ -516,7 +516,7 @@ describe("A checkpoint", () => {
       "key -: the older checkpoint is signed by another key; if the service has changed its key, say with --keys which ones are its own",
     ]);
     expect(await problemsOf({ ...saved, older, keys: keysOf(current, old) })).toEqual([]);
-    const text = publicKeyText(old?.publicKey ?? new Uint8Array());
+    const text = formatPublicKey(old?.publicKey ?? new Uint8Array());
     expect(await problemsOf({ ...saved, older, keys: keysOf(current) })).toEqual([
       `key -: the older checkpoint is signed by a key that is not among --keys: ${text}`,
     ]);

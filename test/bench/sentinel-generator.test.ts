@@ -2,20 +2,20 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AgentPool, type AgentTable } from "../../bench/sentinel/generator/agents.ts";
 import { attackerKinds } from "../../bench/sentinel/generator/attackers.ts";
-import { visitsOfYear } from "../../bench/sentinel/generator/logins.ts";
-import { madeUpNetworks } from "../../bench/sentinel/generator/made-up-networks.ts";
+import { createVisitsOfYear } from "../../bench/sentinel/generator/logins.ts";
+import { createSyntheticNetworks } from "../../bench/sentinel/generator/synthetic-networks.ts";
 import {
-  neighbourhood,
+  neighbourhoodOf,
   prefixOf,
-  providersOf,
-  someAddress,
+  collectProviders,
+  drawAddress,
 } from "../../bench/sentinel/generator/networks.ts";
 import { World } from "../../bench/sentinel/generator/people.ts";
 import { asDefined, yearDays } from "../../bench/sentinel/generator/rates.ts";
 import { Strangers } from "../../bench/sentinel/generator/strangers.ts";
-import { type Trial, trialsOf } from "../../bench/sentinel/protocol.ts";
+import { type Trial, createTrials } from "../../bench/sentinel/protocol.ts";
 import { Random, Weighted } from "../../bench/sentinel/random.ts";
-import { summaryOf } from "../../bench/sentinel/summary.ts";
+import { summarizeYear } from "../../bench/sentinel/summary.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
@@ -37,7 +37,13 @@ const agents: AgentTable = {
 const from = agents.at - yearDays * day;
 
 function world(users: number): World {
-  return new World(madeUpNetworks(), new AgentPool(agents, asDefined), asDefined, from, users);
+  return new World(
+    createSyntheticNetworks(),
+    new AgentPool(agents, asDefined),
+    asDefined,
+    from,
+    users,
+  );
 }
 
 test("a seed gives the same numbers again, another one others", () => {
@@ -69,7 +75,7 @@ describe("providers", () => {
       { start: 0, end: 19_999, asn: 1, name: "Wide Telecom" },
       { start: 20_000, end: 20_100, asn: 2, name: "Small Telecom" },
     ];
-    expect(providersOf(asns, countries)).toEqual([
+    expect(collectProviders(asns, countries)).toEqual([
       { asn: 1, country: "NO", addresses: 10_000, ranges: [[0, 10_000]] },
       { asn: 1, country: "SE", addresses: 10_000, ranges: [[10_000, 10_000]] },
     ]);
@@ -80,15 +86,15 @@ describe("providers", () => {
     const asns = names.map((name, index) => {
       return { start: index * 20_000, end: index * 20_000 + 9_999, asn: index, name };
     });
-    expect(providersOf(asns, countries)).toEqual([]);
+    expect(collectProviders(asns, countries)).toEqual([]);
   });
 
   test("give only addresses of their own", () => {
-    const { providers } = madeUpNetworks();
+    const { providers } = createSyntheticNetworks();
     fc.assert(
       fc.property(fc.constantFrom(...providers), fc.string(), (provider, label) => {
-        const address = someAddress(provider, new Random(label));
-        const [start, size] = neighbourhood(provider, address, 4096);
+        const address = drawAddress(provider, new Random(label));
+        const [start, size] = neighbourhoodOf(provider, address, 4096);
         const owns = (one: number) =>
           provider.ranges.some(([first, length]) => first <= one && one < first + length);
         expect([address, start, start + size - 1].every(owns)).toBe(true);
@@ -103,9 +109,9 @@ test("a browser was never newer than it is, and grows no younger", () => {
   const random = new Random("browsers");
   const majorOf = (text: string) => Number(/(Chrome|Firefox)\/(\d+)/.exec(text)?.[2]);
   for (let round = 0; round < 40; round += 1) {
-    const browser = pool.someBrowser(round % 2 === 0 ? "mobile" : "desktop", random);
+    const browser = pool.drawBrowser(round % 2 === 0 ? "mobile" : "desktop", random);
     const majors = [364, 200, 90, 30, 0].map((ago) =>
-      majorOf(pool.textAt(browser, agents.at - ago * day)),
+      majorOf(pool.agentTextAt(browser, agents.at - ago * day)),
     );
     expect(majors).toEqual(majors.toSorted((left, right) => left - right));
     expect(majors.at(-1)).toBeLessThanOrEqual(majorOf(browser.agent.text));
@@ -114,21 +120,21 @@ test("a browser was never newer than it is, and grows no younger", () => {
 
 describe("a year", () => {
   const users = 1200;
-  const visits = visitsOfYear(world(users), 7, 0, users);
-  const strangers = new Strangers(visitsOfYear(world(users), 7, users, users / 2));
-  const trials = trialsOf(visits, from, strangers, new Random("attackers"));
+  const visits = createVisitsOfYear(world(users), 7, 0, users);
+  const strangers = new Strangers(createVisitsOfYear(world(users), 7, users, users / 2));
+  const trials = createTrials(visits, from, strangers, new Random("attackers"));
   const matched = trials.filter(({ protocol }) => protocol === "matched");
   const kindsAt = (trial: Trial) => trial.attack?.kind ?? "real";
 
   test("is the same for the same seed, in the order of time", () => {
-    expect(visitsOfYear(world(users), 7, 0, users)).toEqual(visits);
+    expect(createVisitsOfYear(world(users), 7, 0, users)).toEqual(visits);
     expect(visits.map(({ at }) => at)).toEqual(
       visits.map(({ at }) => at).toSorted((left, right) => left - right),
     );
   });
 
   test("has the published numbers of logins", () => {
-    const summary = summaryOf(visits);
+    const summary = summarizeYear(visits);
     expect(summary.once).toBeCloseTo(0.397, 1);
     expect(summary.tenOrMore).toBeCloseTo(0.085, 1);
     expect(summary.median).toBe(2);
@@ -152,7 +158,7 @@ describe("a year", () => {
   });
 
   test("gives each attacker what it knows of the victim, and never an address of the victim's", () => {
-    for (const { attack, place, visit } of matched) {
+    for (const { attack, position: place, visit } of matched) {
       if (attack === null) continue;
       const known = visits.slice(0, place).filter(({ user }) => user === visit.user);
       const last = known.at(-1);
@@ -165,7 +171,7 @@ describe("a year", () => {
       expect(known.map(({ address }) => address)).not.toContain(visit.address);
     }
     const close = matched.filter(({ attack }) => attack?.kind === "veryTargeted");
-    const inOwn = close.filter(({ visit, place }) =>
+    const inOwn = close.filter(({ visit, position: place }) =>
       visits
         .slice(0, place)
         .some(

@@ -2,15 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   aucOf,
-  challengedAt,
-  drawings,
+  computeChallenged,
+  resampleUsers,
   medianOf,
-  middle95,
-  recallAt,
+  middle95Of,
+  computeRecall,
   rocOf,
-  shareAtOrAbove,
-  thresholdCatching,
-  thresholdSparing,
+  computeShareAtOrAbove,
+  findCatchingThreshold,
+  findSparingThreshold,
 } from "../../bench/sentinel/metrics.ts";
 
 const scores = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 60 });
@@ -45,13 +45,13 @@ test("a threshold that catches a share of attacks catches at least that, and one
   const shares = fc.constantFrom(0.001, 0.01, 0.1, 0.5, 0.9, 0.99);
   fc.assert(
     fc.property(scores, scores, shares, (real, attacks, share) => {
-      expect(shareAtOrAbove(attacks, thresholdCatching(attacks, share))).toBeGreaterThanOrEqual(
-        share - 1e-12,
-      );
-      const sparing = thresholdSparing(real, share);
-      expect(shareAtOrAbove(real, sparing)).toBeLessThanOrEqual(share);
-      expect(recallAt(real, attacks, share)).toBeGreaterThanOrEqual(
-        shareAtOrAbove(attacks, sparing),
+      expect(
+        computeShareAtOrAbove(attacks, findCatchingThreshold(attacks, share)),
+      ).toBeGreaterThanOrEqual(share - 1e-12);
+      const sparing = findSparingThreshold(real, share);
+      expect(computeShareAtOrAbove(real, sparing)).toBeLessThanOrEqual(share);
+      expect(computeRecall(real, attacks, share)).toBeGreaterThanOrEqual(
+        computeShareAtOrAbove(attacks, sparing),
       );
     }),
   );
@@ -61,18 +61,18 @@ describe("of a hundred logins from 1 to 100", () => {
   const real = Array.from({ length: 100 }, (_, index) => index + 1);
 
   test("one may be challenged at 1 %, and attacks above the second highest are caught", () => {
-    expect(recallAt(real, [99, 99.5, 100, 200], 0.01)).toBe(0.75);
-    expect(recallAt(real, [200], 0.001)).toBe(1);
-    expect(recallAt(real, [100], 0.001)).toBe(0);
+    expect(computeRecall(real, [99, 99.5, 100, 200], 0.01)).toBe(0.75);
+    expect(computeRecall(real, [200], 0.001)).toBe(1);
+    expect(computeRecall(real, [100], 0.001)).toBe(0);
   });
 
   test("half are challenged to catch every attack from 51 on", () => {
-    expect(challengedAt(real, [51, 90, 100], 0.99)).toBe(0.5);
+    expect(computeChallenged(real, [51, 90, 100], 0.99)).toBe(0.5);
   });
 
   test("equal scores are challenged together", () => {
-    expect(challengedAt([5, 5, 5, 1], [5, 9], 0.99)).toBe(0.75);
-    expect(recallAt([5, 5, 5, 1], [5, 9], 0.5)).toBe(0.5);
+    expect(computeChallenged([5, 5, 5, 1], [5, 9], 0.99)).toBe(0.75);
+    expect(computeRecall([5, 5, 5, 1], [5, 9], 0.5)).toBe(0.5);
   });
 });
 
@@ -81,9 +81,9 @@ test("drawings of the users scatter around the figure, alike for models that sco
     scores: Array.from({ length: 300 }, (_, index) => ((index * 7919) % 300) + offset),
     users: Array.from({ length: 300 }, (_, index) => index % 50),
   });
-  const [first, second] = drawings([side(0), side(0)], [side(60), side(60)], 0.01, 80);
+  const [first, second] = resampleUsers([side(0), side(0)], [side(60), side(60)], 0.01, 80);
   expect(first).toEqual(second);
-  const [least, most] = middle95(first?.auc ?? []);
+  const [least, most] = middle95Of(first?.auc ?? []);
   const auc = aucOf(side(0).scores, side(60).scores);
   expect(least).toBeLessThan(auc);
   expect(most).toBeGreaterThan(auc);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Login } from "../../bench/sentinel/login.ts";
-import { extend } from "../../bench/sentinel/models/extend.ts";
-import { freeman } from "../../bench/sentinel/models/freeman.ts";
-import { sentinelModels } from "../../bench/sentinel/models/sentinel.ts";
-import { simple } from "../../bench/sentinel/models/simple.ts";
+import { createExtend } from "../../bench/sentinel/models/extend.ts";
+import { createFreeman } from "../../bench/sentinel/models/freeman.ts";
+import { createSentinelModels } from "../../bench/sentinel/models/sentinel.ts";
+import { createSimple } from "../../bench/sentinel/models/simple.ts";
 
 const hour = 60 * 60 * 1000;
 const start = Date.UTC(2026, 0, 5, 9);
@@ -43,7 +43,7 @@ const past = [atHome, neighbour, atHome, neighbour].map((login, index) => {
 const later = start + 30 * hour;
 
 describe("EXTEND", () => {
-  const model = extend();
+  const model = createExtend();
   for (const login of past) model.observe(login);
 
   test("is the formula, worked by hand", () => {
@@ -66,7 +66,7 @@ describe("EXTEND", () => {
 });
 
 test("SIMPLE is the share of seven features that are new", () => {
-  const model = simple();
+  const model = createSimple();
   for (const login of past) model.observe(login);
   expect(model.score(atHome)).toBe(0);
   expect(model.score({ ...atHome, address: "20.0.0.3", agent: "agent-y" })).toBeCloseTo(2 / 7);
@@ -74,7 +74,7 @@ test("SIMPLE is the share of seven features that are new", () => {
 });
 
 test("the Freeman sum of a user without a history is 0, for nothing can be compared", () => {
-  const model = freeman();
+  const model = createFreeman();
   for (const login of past) model.observe(login);
   expect(model.score({ ...atHome, user: 3 })).toBeCloseTo(0, 12);
   expect(model.score({ ...atHome, user: 1 })).toBeLessThan(0);
@@ -82,7 +82,7 @@ test("the Freeman sum of a user without a history is 0, for nothing can be compa
 });
 
 describe("Sentinel's models", () => {
-  const models = sentinelModels();
+  const models = createSentinelModels();
   const [full] = models;
   for (const login of past) for (const model of models) model.observe(login);
 

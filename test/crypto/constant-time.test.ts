@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { equalBytes } from "../../src/crypto/constant-time.ts";
+import { timingSafeEqual } from "../../src/crypto/constant-time.ts";
 
 function sameContent(left: Uint8Array, right: Uint8Array): boolean {
   return [...left].join() === [...right].join();
@@ -11,7 +11,7 @@ test("says of any two byte strings what a plain comparison says", () => {
   const few = fc.uint8Array({ maxLength: 3, max: 2 });
   fc.assert(
     fc.property(few, few, (left, right) => {
-      expect(equalBytes(left, right)).toBe(sameContent(left, right));
+      expect(timingSafeEqual(left, right)).toBe(sameContent(left, right));
     }),
     { numRuns: 1_000 },
   );
@@ -25,11 +25,11 @@ test("finds a copy equal, and any one changed bit unequal", () => {
       fc.nat(7),
       (bytes, place, bit) => {
         const copy = new Uint8Array(bytes);
-        expect(equalBytes(bytes, copy)).toBe(true);
+        expect(timingSafeEqual(bytes, copy)).toBe(true);
         const at = place % copy.length;
         copy[at] = (copy[at] ?? 0) ^ (1 << bit);
-        expect(equalBytes(bytes, copy)).toBe(false);
-        expect(equalBytes(copy, bytes)).toBe(false);
+        expect(timingSafeEqual(bytes, copy)).toBe(false);
+        expect(timingSafeEqual(copy, bytes)).toBe(false);
       },
     ),
   );
@@ -38,11 +38,11 @@ test("finds a copy equal, and any one changed bit unequal", () => {
 test("finds a string unequal to what it begins with, even when the rest is zero", () => {
   const short = new Uint8Array([1, 2]);
   const long = new Uint8Array([1, 2, 0]);
-  expect(equalBytes(short, long)).toBe(false);
-  expect(equalBytes(long, short)).toBe(false);
-  expect(equalBytes(new Uint8Array(0), new Uint8Array(1))).toBe(false);
+  expect(timingSafeEqual(short, long)).toBe(false);
+  expect(timingSafeEqual(long, short)).toBe(false);
+  expect(timingSafeEqual(new Uint8Array(0), new Uint8Array(1))).toBe(false);
 });
 
 test("finds two empty strings equal", () => {
-  expect(equalBytes(new Uint8Array(0), new Uint8Array(0))).toBe(true);
+  expect(timingSafeEqual(new Uint8Array(0), new Uint8Array(0))).toBe(true);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { derivedId, firstIdAt, identityIdOf, idPattern, newId } from "../../src/crypto/id.ts";
+import { deriveId, firstIdAt, identityIdOf, idPattern, createId } from "../../src/crypto/id.ts";
 
 const tenant = "0123456789abcdef01234567";
 const otherTenant = "0123456789abcdef01234568";
@@ -21,7 +21,7 @@ describe("a new id", () => {
   test("is 24 lower-case hex digits and sorts by time", () => {
     fc.assert(
       fc.property(times, times, (left, right) => {
-        const ids = [newId(left), newId(right)] as const;
+        const ids = [createId(left), createId(right)] as const;
         for (const id of ids) expect(id).toMatch(/^[0-9a-f]{24}$/);
         if (left < right) expect(ids[0] < ids[1]).toBe(true);
         if (left > right) expect(ids[0] > ids[1]).toBe(true);
@@ -30,18 +30,18 @@ describe("a new id", () => {
   });
 
   test("begins with the milliseconds", () => {
-    expect(newId(1_700_000_000_123).slice(0, 12)).toBe("018bcfe5687b");
-    expect(newId(0).slice(0, 12)).toBe("000000000000");
+    expect(createId(1_700_000_000_123).slice(0, 12)).toBe("018bcfe5687b");
+    expect(createId(0).slice(0, 12)).toBe("000000000000");
   });
 
   test("differs from any other of the same millisecond", () => {
-    const ids = Array.from({ length: 1_000 }, () => newId(1_700_000_000_000));
+    const ids = Array.from({ length: 1_000 }, () => createId(1_700_000_000_000));
     expect(new Set(ids).size).toBe(1_000);
   });
 
   test("is random in each of the 48 bits after the milliseconds", () => {
     // Of 200 draws, all agree on some bit with a probability of 2^-193.
-    const rests = Array.from({ length: 200 }, () => BigInt(`0x${newId(0).slice(12)}`));
+    const rests = Array.from({ length: 200 }, () => BigInt(`0x${createId(0).slice(12)}`));
     const everSet = rests.reduce((bits, rest) => bits | rest, 0n);
     const alwaysSet = rests.reduce((bits, rest) => bits & rest, 2n ** 48n - 1n);
     expect(everSet).toBe(2n ** 48n - 1n);
@@ -52,8 +52,8 @@ describe("a new id", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 48 - 2 }), (now) => {
         expect(firstIdAt(now)).toMatch(idPattern);
-        expect(firstIdAt(now) <= newId(now)).toBe(true);
-        expect(newId(now) < firstIdAt(now + 1)).toBe(true);
+        expect(firstIdAt(now) <= createId(now)).toBe(true);
+        expect(createId(now) < firstIdAt(now + 1)).toBe(true);
       }),
     );
   });
@@ -62,23 +62,23 @@ describe("a new id", () => {
 describe("a derived id", () => {
   test("is the milliseconds, the order, and 32 bits of SHA-256 over the parts", async () => {
     const hash = await firstTwelveBytesOfSha256("a\0bc");
-    expect(derivedId(1_700_000_000_123, 0x12_35, "a", "bc")).toBe(
+    expect(deriveId(1_700_000_000_123, 0x12_35, "a", "bc")).toBe(
       `018bcfe5687b1235${hash.slice(0, 8)}`,
     );
   });
 
   test("is the same for the same parts and another for others", () => {
     const now = 1_700_000_000_000;
-    const usual = derivedId(now, 3, tenant, "request", "otp.verified");
+    const usual = deriveId(now, 3, tenant, "request", "otp.verified");
     expect(usual).toMatch(idPattern);
-    expect(derivedId(now, 3, tenant, "request", "otp.verified")).toBe(usual);
+    expect(deriveId(now, 3, tenant, "request", "otp.verified")).toBe(usual);
     const others = [
-      derivedId(now + 1, 3, tenant, "request", "otp.verified"),
-      derivedId(now, 4, tenant, "request", "otp.verified"),
-      derivedId(now, 3, otherTenant, "request", "otp.verified"),
-      derivedId(now, 3, tenant, "request2", "otp.verified"),
-      derivedId(now, 3, tenant, "requestotp.verified"),
-      derivedId(now, 3, tenant, "request", "otp.removed"),
+      deriveId(now + 1, 3, tenant, "request", "otp.verified"),
+      deriveId(now, 4, tenant, "request", "otp.verified"),
+      deriveId(now, 3, otherTenant, "request", "otp.verified"),
+      deriveId(now, 3, tenant, "request2", "otp.verified"),
+      deriveId(now, 3, tenant, "requestotp.verified"),
+      deriveId(now, 3, tenant, "request", "otp.removed"),
     ];
     expect(new Set([usual, ...others]).size).toBe(others.length + 1);
   });
@@ -91,8 +91,8 @@ describe("a derived id", () => {
         fc.tuple(closeTimes, orders, fc.string()),
         fc.tuple(closeTimes, orders, fc.string()),
         ([leftTime, leftOrder, leftPart], [rightTime, rightOrder, rightPart]) => {
-          const left = derivedId(leftTime, leftOrder, leftPart);
-          const right = derivedId(rightTime, rightOrder, rightPart);
+          const left = deriveId(leftTime, leftOrder, leftPart);
+          const right = deriveId(rightTime, rightOrder, rightPart);
           const difference = leftTime - rightTime || leftOrder - rightOrder;
           if (difference < 0) expect(left < right).toBe(true);
           if (difference > 0) expect(left > right).toBe(true);
@@ -102,12 +102,12 @@ describe("a derived id", () => {
   });
 
   test("is not before the first id of its millisecond", () => {
-    expect(derivedId(1_700_000_000_000, 0, "x") >= firstIdAt(1_700_000_000_000)).toBe(true);
-    expect(derivedId(1_700_000_000_000, 0xffff, "x") < firstIdAt(1_700_000_000_001)).toBe(true);
+    expect(deriveId(1_700_000_000_000, 0, "x") >= firstIdAt(1_700_000_000_000)).toBe(true);
+    expect(deriveId(1_700_000_000_000, 0xffff, "x") < firstIdAt(1_700_000_000_001)).toBe(true);
   });
 
   test("takes an order past 16 bits from the start again", () => {
-    expect(derivedId(5, 0x1_0002, "x")).toBe(derivedId(5, 2, "x"));
+    expect(deriveId(5, 0x1_0002, "x")).toBe(deriveId(5, 2, "x"));
   });
 });
 

@@ -1,9 +1,9 @@
 /**
- * Compares an answer with the one the README shows. What differs from run to run is recognised by
- * its form and replaced by the name of that form; all else has to be equal to the letter.
+ * Compares an answer with the one that a document shows. A value that differs from run to run is
+ * recognised by its form and replaced by the name of that form; everything else must be equal.
  */
 
-/** In this order: an API token holds what looks like other forms. */
+/** The order matters: parts of an API token look like other forms. */
 const forms: readonly (readonly [RegExp, string])[] = [
   [/\bidp_(?:live|test)_[0-9A-Za-z]{40,}\b/g, "<API token>"],
   [/\b[A-Z2-7]{32}\b/g, "<TOTP secret>"],
@@ -12,7 +12,7 @@ const forms: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{48}\b/g, "<assessment id>"],
   [/\b[0-9a-f]{24}\b/g, "<id>"],
   [/[A-Za-z0-9+/]{43}=/g, "<public key>"],
-  // How many events there are depends on what was tried before.
+  // The number of events depends on the steps before.
   [/\b\d+ leaves\b/g, "<leaves>"],
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, "<time>"],
   [/\b[A-HJ-NPR-Z]{4}-\d{4}\b/g, "<backup code>"],
@@ -20,7 +20,7 @@ const forms: readonly (readonly [RegExp, string])[] = [
   [/^[ █▀▄]{20,}$/gm, "<QR row>"],
 ];
 
-function masked(text: string): string {
+function maskForms(text: string): string {
   return forms.reduce((result, [form, name]) => result.replaceAll(form, name), text);
 }
 
@@ -36,15 +36,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Numbers that depend on what was tried before. */
-const counting = /\.leaf_index$/;
+/** Numbers that depend on the steps before. */
+const counterPath = /\.leaf_index$/;
 
 function compareValues(shown: unknown, got: unknown, path: string): string[] {
-  if (counting.test(path) && typeof shown === "number" && typeof got === "number") return [];
+  if (counterPath.test(path) && typeof shown === "number" && typeof got === "number") return [];
   if (Array.isArray(shown) && Array.isArray(got)) {
     if (shown.length !== got.length) {
       return [
-        `${path || "the whole"}: the README shows ${shown.length} entries, the answer has ${got.length}`,
+        `${path || "the whole"}: the document shows ${shown.length} entries, the answer has ${got.length}`,
       ];
     }
     return shown.flatMap((value, index) => compareValues(value, got[index], `${path}[${index}]`));
@@ -52,29 +52,31 @@ function compareValues(shown: unknown, got: unknown, path: string): string[] {
   if (isObject(shown) && isObject(got)) {
     return [...new Set([...Object.keys(shown), ...Object.keys(got)])].flatMap((key) => {
       const name = path === "" ? key : `${path}.${key}`;
-      if (!Object.hasOwn(got, key)) return [`${name}: the README shows it, the answer lacks it`];
-      if (!Object.hasOwn(shown, key)) return [`${name}: the answer has it, the README does not`];
+      if (!Object.hasOwn(got, key)) return [`${name}: the document shows it, the answer lacks it`];
+      if (!Object.hasOwn(shown, key)) return [`${name}: the answer has it, the document does not`];
       return compareValues(shown[key], got[key], name);
     });
   }
-  const [left, right] = [shown, got].map((value) => masked(JSON.stringify(value)));
-  const place = path || "the whole";
-  return left === right ? [] : [`${place}: the README shows ${left}, the answer has ${right}`];
+  const [left, right] = [shown, got].map((value) => maskForms(JSON.stringify(value)));
+  const position = path || "the whole";
+  return left === right ? [] : [`${position}: the document shows ${left}, the answer has ${right}`];
 }
 
 function compareLines(shown: string, got: string): string[] {
-  const [left, right] = [shown, got].map((text) => masked(text.trimEnd()).split("\n"));
+  const [left, right] = [shown, got].map((text) => maskForms(text.trimEnd()).split("\n"));
   const length = Math.max(left?.length ?? 0, right?.length ?? 0);
   return Array.from({ length }, (_, index) => index).flatMap((index) => {
     const [a, b] = [left?.[index]?.trimEnd(), right?.[index]?.trimEnd()];
     if (a === b) return [];
     const line = `line ${index + 1}`;
-    return [`${line}: the README shows ${JSON.stringify(a)}, the answer has ${JSON.stringify(b)}`];
+    return [
+      `${line}: the document shows ${JSON.stringify(a)}, the answer has ${JSON.stringify(b)}`,
+    ];
   });
 }
 
-/** What tells the answer from the one shown; empty when nothing does. */
-export function differences(shown: string, got: string): string[] {
+/** Each difference as one sentence; empty when the answer is as shown. */
+export function findDifferences(shown: string, got: string): string[] {
   const expected = parseJson(shown);
   if (expected === undefined) return compareLines(shown, got);
   const answer = parseJson(got);

@@ -1,13 +1,13 @@
-/** A command with all it starts, which never outlives the check. */
+/** A command with all the processes that it starts. None of them outlives the check. */
 import { type ChildProcess, spawn } from "node:child_process";
 
 const endWithinMs = 15_000;
 
 export class ProcessGroup {
-  /** What it printed so far. */
+  /** What the processes have printed so far. */
   output = "";
   errors = "";
-  /** The exit code, once the last process that could still print is gone; null after a signal. */
+  /** The exit code, after the last process has closed its output; null after a signal. */
   readonly ended: Promise<number | null>;
   readonly #child: ChildProcess;
   #hasEnded = false;
@@ -23,7 +23,7 @@ export class ProcessGroup {
       this.errors += chunk.toString("utf8");
       this.#wake();
     });
-    // Writing to a command that has just ended is seen where its end is.
+    // A write to a command that has just ended fails; `ended` reports the end itself.
     this.#child.stdin?.on("error", () => {});
     this.ended = new Promise((resolve) => {
       const end = (code: number | null) => {
@@ -43,7 +43,7 @@ export class ProcessGroup {
     this.#child.stdin?.write(text);
   }
 
-  /** Waits until this holds, asked anew after each piece of output. False when it ended before. */
+  /** Waits until the condition holds, and checks it after each output. False when the command ended first. */
   async until(condition: () => boolean): Promise<boolean> {
     while (!condition()) {
       if (this.#hasEnded) return false;
@@ -54,7 +54,7 @@ export class ProcessGroup {
     return true;
   }
 
-  /** Ends all of it, first politely. True when it went by itself. */
+  /** Sends the signal, and after 15 s kills. True when no kill was necessary. */
   async end(signal: NodeJS.Signals): Promise<boolean> {
     let wasKilled = false;
     this.#send(signal);
@@ -72,7 +72,7 @@ export class ProcessGroup {
     try {
       process.kill(-this.#child.pid, signal);
     } catch {
-      // Nobody is left.
+      // All processes have ended.
     }
   }
 }

@@ -1,9 +1,9 @@
-/** One line for each check, and their sum at the end. */
+/** Prints one line for each check, and the totals at the end. */
 export class Report {
   #passed = 0;
   #failed = 0;
 
-  /** `problems` empty means passed. */
+  /** Without problems the check has passed. */
   add(title: string, problems: readonly string[]): void {
     if (problems.length === 0) this.#passed += 1;
     else this.#failed += 1;
@@ -13,7 +13,7 @@ export class Report {
     }
   }
 
-  /** The exit code. */
+  /** Prints the totals. @returns the exit code */
   finish(): number {
     process.stdout.write(`${this.#passed} passed, ${this.#failed} failed\n`);
     return this.#failed === 0 ? 0 : 1;

@@ -1,13 +1,13 @@
-/** One bash session, in which a reader's commands run one block after the other. */
+/** One bash session in which a reader's commands run, one block after the other. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProcessGroup } from "./process-group.ts";
 
-/** Printed on both streams after each block; no answer holds it. */
+/** Printed on both streams after each block. No answer contains it. */
 const separator = "\u001e";
 
 export interface BlockResult {
-  /** False when a command failed; the session is over then. */
+  /** False when a command failed; the session has then ended. */
   readonly ok: boolean;
   readonly output: string;
   readonly errors: string;
@@ -18,7 +18,7 @@ export class Shell {
   readonly #scripts: string;
   #count = 0;
 
-  /** `scripts` is a directory for the blocks, `cwd` the one in which they run. */
+  /** The blocks run in `cwd`; `scripts` is a directory for their files. */
   constructor(cwd: string, scripts: string) {
     this.#scripts = scripts;
     this.#bash = new ProcessGroup("bash", ["--noprofile", "--norc"], cwd);

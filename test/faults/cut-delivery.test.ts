@@ -60,7 +60,7 @@ it("A guard and a consumer that are lost while the queue delivers come back, and
 }, async () => {
   const [confirm] = operationsNamed("confirm");
   if (confirm === undefined) throw new Error("Nothing is delivered");
-  const steps = ["send", "batch", "delivered"];
+  const steps = ["send", "batch", "confirmDelivery"];
   const cuts = await cutsOf((await deliveredOf(confirm)).run);
   const places = await expectDelivered(
     confirm,

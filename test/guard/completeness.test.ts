@@ -3,13 +3,13 @@
  * that is added must say here what it tells of, for a success and for each way to fail.
  */
 import { describe, expect, it } from "vitest";
-import { newId } from "../../src/crypto/id.ts";
-import type { Surroundings } from "../../src/guard/decisions/assess.ts";
+import { createId } from "../../src/crypto/id.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
+import type { Surroundings } from "../../src/sentinel/assessments/surroundings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { calm, home } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
@@ -89,7 +89,7 @@ const failed = async (scene: Scene) => {
 
 async function assess({ user, guard, call }: Scene): Promise<GuardResult<AssessmentRecord>> {
   const session = {
-    assessmentId: assessmentIdOf(newId(call.now), user.id),
+    assessmentId: assessmentIdOf(createId(call.now), user.id),
     agent: "application" as const,
     userId: null,
     contextDigest: "",
@@ -179,9 +179,9 @@ const verifyWays: readonly Way[] = (
 
 const methods: Readonly<Record<string, readonly Way[]>> = {
   ping: none,
-  status: none,
+  getProfile: none,
   deliver: none,
-  delivered: none,
+  confirmDelivery: none,
   alarm: none,
   // The same under another key: no security state changes.
   reseal: none,
@@ -208,8 +208,8 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       told: ["user.provisioned refused user_exists"],
     },
   ],
-  configure: ways(
-    async ({ guard, call }) => await guard.configure(call, "immediate"),
+  configureTotp: ways(
+    async ({ guard, call }) => await guard.configureTotp(call, "immediate"),
     {
       "of a user": ["otp.configured success"],
       "of a suspended user": ["otp.configured refused user_suspended"],
@@ -259,7 +259,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
     },
     { "of a session of a suspended user": suspended },
   ),
-  judge: [
+  recordFeedback: [
     {
       title: "of a session",
       act: async (scene) => {
@@ -273,7 +273,7 @@ const methods: Readonly<Record<string, readonly Way[]>> = {
       // The edge tells of it.
       title: "of a session nobody knows",
       act: async ({ guard, call, user }) =>
-        await guard.recordFeedback(call, assessmentIdOf(newId(call.now), user.id), "fraud"),
+        await guard.recordFeedback(call, assessmentIdOf(createId(call.now), user.id), "fraud"),
       told: [],
     },
   ],
@@ -285,7 +285,7 @@ async function newScene(): Promise<Scene> {
     tenantId: user.tenant.id,
     identityId: user.id,
     now: Date.now(),
-    requestId: newId(Date.now()),
+    requestId: createId(Date.now()),
     actor: { type: "api_token", id: "a".repeat(24) },
     jurisdiction: null,
     requestKey: null,

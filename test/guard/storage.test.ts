@@ -55,11 +55,11 @@ describe("An empty guard", () => {
   it("reads as nothing, and reading or forgetting makes no table", async () => {
     await inGuard((fresh, { sql }) => {
       const storage = fresh();
-      expect(storage.live()).toBeNull();
-      expect(storage.history()).toEqual([]);
-      expect(storage.pending()).toBeUndefined();
+      expect(storage.readState()).toBeNull();
+      expect(storage.readHistory()).toEqual([]);
+      expect(storage.readPending()).toBeUndefined();
       expect(storage.findAnswer("a")).toBeUndefined();
-      expect(storage.answers()).toEqual([]);
+      expect(storage.readAnswers()).toEqual([]);
       expect(storage.removeExpiredAnswers(now)).toBeUndefined();
       storage.removeDelivered(1);
       const tables = sql
@@ -78,9 +78,9 @@ describe("State and outbox", () => {
       storage.write(identity(), 1, { entry: { events: [event] } });
       storage.write(second, 2);
       for (const seen of [storage, fresh()]) {
-        expect(seen.live()).toEqual({ state: second, version: 2 });
+        expect(seen.readState()).toEqual({ state: second, version: 2 });
         const entries = [{ events: [event] }];
-        expect(seen.pending()).toEqual({ state: second, version: 2, entries, lastSeq: 1 });
+        expect(seen.readPending()).toEqual({ state: second, version: 2, entries, lastSeq: 1 });
       }
     });
   });
@@ -92,15 +92,15 @@ describe("State and outbox", () => {
         const dispatch = { events: [{ ...event, requestId: `request-${version}` }] };
         storage.write(identity(), version, { entry: dispatch });
       }
-      const first = storage.pending();
+      const first = storage.readPending();
       expect(first?.entries).toHaveLength(50);
       expect(first?.entries[0]?.events[0]?.requestId).toBe("request-1");
       expect(first?.lastSeq).toBe(50);
       storage.removeDelivered(50);
-      expect(storage.pending()?.entries[0]?.events[0]?.requestId).toBe("request-51");
-      expect(fresh().pending()?.entries).toHaveLength(1);
+      expect(storage.readPending()?.entries[0]?.events[0]?.requestId).toBe("request-51");
+      expect(fresh().readPending()?.entries).toHaveLength(1);
       storage.removeDelivered(51);
-      expect(storage.pending()).toBeUndefined();
+      expect(storage.readPending()).toBeUndefined();
     });
   });
 
@@ -112,10 +112,10 @@ describe("State and outbox", () => {
       const next = { dispatch: { events: [event] }, history: [session()], answer: unwritable };
       expect(() => storage.write(identity({ status: "suspended" }), 2, next)).toThrow();
       for (const seen of [storage, fresh()]) {
-        expect(seen.live()).toEqual({ state: identity(), version: 1 });
-        expect(seen.pending()?.entries).toEqual([{ events: [] }]);
-        expect(seen.history()).toEqual([]);
-        expect(seen.answers()).toEqual([]);
+        expect(seen.readState()).toEqual({ state: identity(), version: 1 });
+        expect(seen.readPending()?.entries).toEqual([{ events: [] }]);
+        expect(seen.readHistory()).toEqual([]);
+        expect(seen.readAnswers()).toEqual([]);
       }
     });
   });
@@ -132,10 +132,10 @@ describe("What waits to be told of an erased person", () => {
         },
       });
       storage.write(identity({ status: "suspended" }), 2, { entry: { events: [event] } });
-      expect(fresh().pending()?.entries[1]?.events).toEqual([event]);
+      expect(fresh().readPending()?.entries[1]?.events).toEqual([event]);
       storage.write(identity({ status: "erased" }), 3);
       const untold = { events: [{ ...event, personal: null }] };
-      expect(fresh().pending()?.entries).toEqual([untold, untold]);
+      expect(fresh().readPending()?.entries).toEqual([untold, untold]);
     });
   });
 });
@@ -150,15 +150,15 @@ describe("Sessions", () => {
     await inGuard((fresh) => {
       const storage = fresh();
       storage.write(identity(), 1, { history: [early, middle] });
-      expect(storage.history()).toEqual([early, middle]);
-      expect(fresh().history()).toEqual([early, middle]);
+      expect(storage.readHistory()).toEqual([early, middle]);
+      expect(fresh().readHistory()).toEqual([early, middle]);
       const judged = { ...middle, verdict: "legitimate" } as const;
       storage.write(identity(), 2, { history: [judged, late] });
-      for (const seen of [storage, fresh()]) expect(seen.history()).toEqual([judged, late]);
+      for (const seen of [storage, fresh()]) expect(seen.readHistory()).toEqual([judged, late]);
       storage.write(identity(), 3);
-      expect(fresh().history()).toEqual([judged, late]);
+      expect(fresh().readHistory()).toEqual([judged, late]);
       storage.write(identity(), 4, { history: [] });
-      for (const seen of [storage, fresh()]) expect(seen.history()).toEqual([]);
+      for (const seen of [storage, fresh()]) expect(seen.readHistory()).toEqual([]);
     });
   });
 
@@ -184,7 +184,7 @@ describe("Sessions", () => {
     await inGuard((fresh, { sql }) => {
       fresh().write(identity(), 1, { history: [early, middle] });
       sql.exec("UPDATE sessions SET verdict = 'unheard of' WHERE id = ?", early.id);
-      expect(fresh().history()).toEqual([middle]);
+      expect(fresh().readHistory()).toEqual([middle]);
     });
   });
 });
@@ -201,7 +201,7 @@ describe("Kept answers", () => {
       expect(fresh().findAnswer("c")).toBeUndefined();
       expect(
         fresh()
-          .answers()
+          .readAnswers()
           .map(({ key }) => key),
       ).toEqual(["a", "b"]);
     });
@@ -224,11 +224,11 @@ describe("Kept answers", () => {
       storage.write(identity(), 1, { answer: answer("late", now + 2) });
       storage.write(identity(), 2, { answer: answer("early", now + 1) });
       expect(storage.removeExpiredAnswers(now)).toBe(now + 1);
-      expect(storage.answers()).toHaveLength(2);
+      expect(storage.readAnswers()).toHaveLength(2);
       expect(storage.removeExpiredAnswers(now + 1)).toBe(now + 2);
-      expect(storage.answers().map(({ key }) => key)).toEqual(["late"]);
+      expect(storage.readAnswers().map(({ key }) => key)).toEqual(["late"]);
       expect(storage.removeExpiredAnswers(now + 2)).toBeUndefined();
-      expect(storage.answers()).toEqual([]);
+      expect(storage.readAnswers()).toEqual([]);
     });
   });
 
@@ -237,9 +237,9 @@ describe("Kept answers", () => {
       const storage = fresh();
       for (let n = 0; n < 1_000; n += 1)
         storage.write(identity(), n, { answer: answer(`${n}`, now + n) });
-      expect(storage.answers()).toHaveLength(1_000);
+      expect(storage.readAnswers()).toHaveLength(1_000);
       storage.write(identity(), 1_000, { answer: answer("1000", now + 1_000) });
-      expect(storage.answers()).toHaveLength(1_000);
+      expect(storage.readAnswers()).toHaveLength(1_000);
       expect(storage.findAnswer("0")).toBeUndefined();
       expect(storage.findAnswer("1")).toBeDefined();
       expect(storage.findAnswer("1000")).toBeDefined();
@@ -251,7 +251,7 @@ describe("Kept answers", () => {
       const storage = fresh();
       storage.write(identity(), 1, { answer: answer("a") });
       storage.write(identity({ status: "erased" }), 2);
-      expect(storage.answers()).toEqual([]);
+      expect(storage.readAnswers()).toEqual([]);
     });
   });
 });
@@ -263,12 +263,12 @@ describe("A cleared guard", () => {
       storage.write(identity(), 1, { entry: { events: [event] }, history: [session()] });
       await raw.setAlarm(Date.now() + day);
       const cleared = storage.clear();
-      expect(storage.live()).toBeNull();
-      expect(storage.history()).toEqual([]);
+      expect(storage.readState()).toBeNull();
+      expect(storage.readHistory()).toEqual([]);
       await cleared;
       for (const seen of [storage, fresh()]) {
-        expect(seen.live()).toBeNull();
-        expect(seen.history()).toEqual([]);
+        expect(seen.readState()).toBeNull();
+        expect(seen.readHistory()).toEqual([]);
       }
       expect(await raw.getAlarm()).toBeNull();
     });
@@ -281,8 +281,8 @@ describe("A cleared guard", () => {
       const refusal = vi.spyOn(raw, "deleteAll").mockRejectedValue(new Error("no space"));
       await expect(storage.clear()).rejects.toThrow("no space");
       refusal.mockRestore();
-      expect(storage.live()).toEqual({ state: identity(), version: 1 });
-      expect(storage.history()).toEqual([session()]);
+      expect(storage.readState()).toEqual({ state: identity(), version: 1 });
+      expect(storage.readHistory()).toEqual([session()]);
     });
   });
 });

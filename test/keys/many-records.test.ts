@@ -2,11 +2,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { controlDb } from "../../src/db/shards.ts";
-import {
-  countBackupCodeKeys,
-  countSealedUnderOthers,
-  openReEncryption,
-} from "../../src/keys/store.ts";
+import { findOrBeginReEncryption } from "../../src/keys/re-encryption-store.ts";
+import { countBackupCodeSets, countRecordsToReseal } from "../../src/keys/sealed-data-store.ts";
 import { counted } from "../support/counting.ts";
 import { newInstallation } from "../support/keys.ts";
 
@@ -43,18 +40,18 @@ describe.each([
 
   it("each is counted once, and no statement reads more than a stretch", async () => {
     await fill(count, old);
-    const sealed = await counted(() => countSealedUnderOthers(db, 2));
+    const sealed = await counted(() => countRecordsToReseal(db, 2));
     expect(sealed.answer).toBe(there.length);
     // One to find where a stretch ends, one to count in it.
     expect(sealed.counts.d1Calls).toBe(2 * stretches);
     // Twice each, and a look at the fence of its tenant.
     expect(sealed.counts.d1RowsRead).toBeLessThanOrEqual(3 * count + 10 * stretches);
-    expect(await countSealedUnderOthers(db, 1)).toBe(count - there.length);
-    const sets = await counted(() => countBackupCodeKeys(db));
+    expect(await countRecordsToReseal(db, 1)).toBe(count - there.length);
+    const sets = await counted(() => countBackupCodeSets(db));
     expect(Object.fromEntries(sets.answer)).toEqual(
       count === there.length ? { 1: count } : { 1: there.length, 2: count - there.length },
     );
     expect(sets.counts.d1Calls).toBe(2 * stretches);
-    expect((await openReEncryption(db, 2, 0)).total).toBe(count);
+    expect((await findOrBeginReEncryption(db, 2, 0)).total).toBe(count);
   });
 });

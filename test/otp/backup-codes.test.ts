@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import {
-  backupCodeHash,
+  hashBackupCode,
   codesPerSet,
-  newBackupCodes,
+  createBackupCodes,
   normaliseBackupCode,
 } from "../../src/otp/backup-codes.ts";
 
@@ -15,7 +15,7 @@ describe("a new set", () => {
   test("holds ten distinct codes of four letters, a dash and four digits", () => {
     expect(codesPerSet).toBe(10);
     for (let set = 0; set < 500; set += 1) {
-      const codes = newBackupCodes();
+      const codes = createBackupCodes();
       expect(codes).toHaveLength(10);
       expect(new Set(codes).size).toBe(10);
       for (const code of codes) {
@@ -39,14 +39,14 @@ describe("a new set", () => {
       return array;
     });
     try {
-      expect(newBackupCodes()[0]).toBe("ZBCD-9123");
+      expect(createBackupCodes()[0]).toBe("ZBCD-9123");
     } finally {
       draw.mockRestore();
     }
   });
 
   test("draws every letter, and every digit, as often as any other", () => {
-    const codes = Array.from({ length: 6_000 }, newBackupCodes).flat();
+    const codes = Array.from({ length: 6_000 }, createBackupCodes).flat();
     const parts = [
       // Bounds of chi-square for 22 and 9 degrees of freedom, passed less than once in 10^9 runs. A
       // byte taken modulo 23 or 10 without drawing anew would give about 240 and 100.
@@ -75,7 +75,7 @@ describe("a new set", () => {
 
   test("shares no code with another set more often than chance allows", () => {
     // 23⁴ · 10⁴ codes: among 100 the chance of a pair is about 2 in a million.
-    const codes = Array.from({ length: 10 }, newBackupCodes).flat();
+    const codes = Array.from({ length: 10 }, createBackupCodes).flat();
     expect(new Set(codes).size).toBeGreaterThanOrEqual(99);
   });
 });
@@ -156,7 +156,7 @@ describe("the hash of a code", () => {
   const tenant = "0123456789abcdef01234567";
   const identity = "89abcdef0123456789abcdef";
   const code = "ABCD-1234";
-  const usual = backupCodeHash(key, tenant, identity, code);
+  const usual = hashBackupCode(key, tenant, identity, code);
 
   test("is HMAC-SHA-256 over tenant, identity, purpose and code, in hex", async () => {
     const imported = await crypto.subtle.importKey(
@@ -173,15 +173,15 @@ describe("the hash of a code", () => {
   });
 
   test("is the same for the same code", () => {
-    expect(backupCodeHash(new Uint8Array(key), tenant, identity, code)).toBe(usual);
+    expect(hashBackupCode(new Uint8Array(key), tenant, identity, code)).toBe(usual);
   });
 
   test.each([
-    ["key", () => backupCodeHash(new Uint8Array(32).fill(8), tenant, identity, code)],
-    ["tenant", () => backupCodeHash(key, identity, identity, code)],
-    ["identity", () => backupCodeHash(key, tenant, tenant, code)],
-    ["code", () => backupCodeHash(key, tenant, identity, "ABCD-1235")],
-    ["order of tenant and identity", () => backupCodeHash(key, identity, tenant, code)],
+    ["key", () => hashBackupCode(new Uint8Array(32).fill(8), tenant, identity, code)],
+    ["tenant", () => hashBackupCode(key, identity, identity, code)],
+    ["identity", () => hashBackupCode(key, tenant, tenant, code)],
+    ["code", () => hashBackupCode(key, tenant, identity, "ABCD-1235")],
+    ["order of tenant and identity", () => hashBackupCode(key, identity, tenant, code)],
   ])("is another for another %s", (_, hash) => {
     expect(hash()).toMatch(/^[0-9a-f]{64}$/);
     expect(hash()).not.toBe(usual);

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { Secret, TOTP } from "otpauth";
 import { describe, expect, test } from "vitest";
-import { hotp, importSecret } from "../../src/otp/hotp.ts";
+import { computeHotp, importSecret } from "../../src/otp/hotp.ts";
 import {
-  drift,
-  matchingTimeStep,
+  maxDriftSteps,
+  findTimeStep,
   periodSeconds,
   secretBytes,
   timeStepAt,
@@ -14,7 +14,7 @@ import { codeFor } from "../support/authenticator.ts";
 import vectors from "../vectors/otp.json";
 
 async function stepOf(secret: Uint8Array<ArrayBuffer>, code: string, now: number) {
-  return await matchingTimeStep(await importSecret(secret), code, now);
+  return await findTimeStep(await importSecret(secret), code, now);
 }
 
 const periodMs = 30_000;
@@ -29,7 +29,7 @@ function codeOf(at: number): string {
 }
 
 test("uses the numbers that every authenticator app reads", () => {
-  expect({ periodSeconds, drift, secretBytes }).toEqual({
+  expect({ periodSeconds, drift: maxDriftSteps, secretBytes }).toEqual({
     periodSeconds: 30,
     drift: 1,
     secretBytes: 20,
@@ -126,12 +126,12 @@ test("equals an independent implementation for any secret and time, and for no o
         const shownIn = Math.max(0, timeStepAt(now) + offset);
         const code = totp.generate({ timestamp: shownIn * periodMs });
         // `validate` says how many steps away the nearest match is, or null.
-        const delta = totp.validate({ token: code, timestamp: now, window: drift });
+        const delta = totp.validate({ token: code, timestamp: now, window: maxDriftSteps });
         const match = await stepOf(own, code, now);
         expect(match === undefined).toBe(delta === null);
         if (match !== undefined) {
-          expect(Math.abs(match - timeStepAt(now))).toBeLessThanOrEqual(drift);
-          expect(await hotp(await importSecret(own), match)).toBe(code);
+          expect(Math.abs(match - timeStepAt(now))).toBeLessThanOrEqual(maxDriftSteps);
+          expect(await computeHotp(await importSecret(own), match)).toBe(code);
         }
       },
     ),

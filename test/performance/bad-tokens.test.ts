@@ -4,7 +4,7 @@
  * out.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { apiTokenHash, formatApiToken } from "../../src/tenancy/api-token.ts";
+import { hashApiToken, formatApiToken } from "../../src/tenancy/api-token.ts";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { atOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
@@ -35,7 +35,7 @@ const badTokens: readonly (readonly [string, (tenant: Tenant) => Promise<string>
     "revoked in another isolate",
     async (tenant) => {
       const token = await tenant.tokenWith(["idp:write", "sentinel:write"]);
-      await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", apiTokenHash(token));
+      await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", hashApiToken(token));
       return token;
     },
   ],

@@ -1,11 +1,11 @@
 /** After an erasure every store is searched for everything that was ever stored of the person. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { archiveTrails } from "../../src/audit/tree/archive.ts";
+import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { retentionDaysOf } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, traces } from "../support/guard.ts";
 import { type Copy, copyOfStores, readable } from "../support/stores.ts";
@@ -97,7 +97,7 @@ describe("An erasure", () => {
     const trail = wordsIn(await rowsOf("SELECT * FROM audit_events"));
     // Hashes of the tenant's own request keys, which go within 24 hours; what is with them is sealed.
     for (const key of await rowsOf("SELECT key FROM request_keys")) trail.add(key);
-    await archiveTrails(env, Date.now() + 401 * 24 * 60 * 60 * 1000, retentionDaysOf);
+    await archiveLogs(env, Date.now() + 401 * 24 * 60 * 60 * 1000, findRetentionDays);
     expect(await traces(user)).toEqual({ tables: [], alarm: null });
 
     const { watches: _tenMinutes, ...after } = await copyOfStores();

@@ -1,15 +1,15 @@
 /** What runs by the clock while a tenant is moving. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { removeBelow } from "../../src/audit/store.ts";
-import { archiveTrails } from "../../src/audit/tree/archive.ts";
+import { deleteEventsBelow } from "../../src/audit/store.ts";
+import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { databaseAt } from "../../src/db/shards.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { onSchedule } from "../../src/scheduled.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { retentionDaysOf } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
 import { dataIn, minuteAfterSwitch, moved, movedUpTo, relocate } from "../support/relocation.ts";
@@ -51,11 +51,11 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
     const now = Date.now();
     await integrateLogs(env, now);
     await witnessHeads(env, now);
-    await archiveTrails(env, now + 2 * dayMs, retentionDaysOf);
+    await archiveLogs(env, now + 2 * dayMs, findRetentionDays);
     await deleteExpired(env, now + 200 * dayMs);
     await publishPopulations(env, now);
-    await removeBelow(databaseAt(env, 0), tenant.id, 1_000);
-    await removeBelow(databaseAt(env, 1), tenant.id, 1_000);
+    await deleteEventsBelow(databaseAt(env, 0), tenant.id, 1_000);
+    await deleteEventsBelow(databaseAt(env, 1), tenant.id, 1_000);
     expect([await dataIn(0, tenant), await dataIn(1, tenant)]).toEqual(before);
     expect(lines.filter((line) => line.includes(tenant.id))).toEqual([]);
     expect(lines.filter((line) => line.includes("failed"))).toEqual([]);

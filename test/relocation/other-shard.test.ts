@@ -4,17 +4,17 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
-import { archiveTrails } from "../../src/audit/tree/archive.ts";
+import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
-import { dbFor, shardOf } from "../../src/db/shards.ts";
+import { findTenantDb, shardOf } from "../../src/db/shards.ts";
 import { buildDelivery, fileDelivery } from "../../src/guard/delivery/delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import worker from "../../src/index.ts";
 import { causeOf } from "../../src/log.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { retentionDaysOf } from "../../src/tenancy/retention.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
@@ -51,7 +51,7 @@ describe("A tenant made in another database", () => {
     });
     expect([missing.status, missing.body.issues]).toEqual([
       400,
-      [{ path: "tenant.shard", message: "is no database of the service" }],
+      [{ path: "tenant.shard", message: "is not a database of the service" }],
     ]);
     const settings = await send("GET", "/v1/settings", { token: made.body.token.secret });
     expect(JSON.stringify(settings.body)).not.toContain("shard");
@@ -212,7 +212,7 @@ describe("What runs by the clock", () => {
     const patient = await Tenant.create("test", { shard: 1 });
     await tenant.setSettings({ audit: { retention_days: 1 } });
     await integrateLogs(env, Date.now());
-    await archiveTrails(env, Date.now() + 2 * dayMs, retentionDaysOf);
+    await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
     expect(await rowsIn(1, "audit_events", tenant.id)).toEqual([]);
     expect(await rowsIn(1, "audit_events", patient.id)).toHaveLength(2);
     expect(await problemsOf(await save(tenant))).toEqual([]);
@@ -246,7 +246,7 @@ describe("With one database", () => {
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
     const spies = ["all", "raw", "first", "run"].map((name) => vi.spyOn(statement, name));
     expect(await shardOf(one, "somebody")).toBe(0);
-    await dbFor(one, "somebody");
+    await findTenantDb(one, "somebody");
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
@@ -255,7 +255,7 @@ describe("With one database", () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     await withD1Fault("throws", () => user.verify(user.wrongCode(Date.now())));
     const delivered = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
-      const pending = new GuardStorage(storage).pending();
+      const pending = new GuardStorage(storage).readPending();
       if (pending === undefined) throw new Error("nothing waits");
       const delivery = await buildDelivery(one, pending, Date.now());
       return await fileDelivery(one, delivery).catch(causeOf);

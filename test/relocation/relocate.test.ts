@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { controlDb, databaseAt } from "../../src/db/shards.ts";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
-import { removeRows, writeRows } from "../../src/relocation/row-store.ts";
+import { deleteRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
@@ -233,7 +233,7 @@ describe("A tenant that is moving", () => {
     const { result } = await killedAfter(3, false, () => relocate(tenant, 0));
     expect(result.status).toBe(503);
     const again = await relocate(tenant, 1);
-    expectRefused(again, "is not where the move goes that is under way: to 0");
+    expectRefused(again, "conflicts with the relocation in progress, which goes to 0");
     await moved(tenant, 0);
     expect(await dataIn(0, tenant)).toEqual(before);
   });
@@ -257,20 +257,26 @@ describe("A tenant that is moving", () => {
 describe("A move", () => {
   it("to where the tenant is, to nowhere or of nobody is refused", async () => {
     const tenant = await Tenant.create();
-    expectRefused(await relocate(tenant, 0), "is where the tenant lives");
-    expectRefused(await relocate(tenant, 3), "is no database of the service");
+    expectRefused(await relocate(tenant, 0), "is already the tenant's database");
+    expectRefused(await relocate(tenant, 3), "is not a database of the service");
     const nobody = await relocate(Object.assign(Object.create(tenant), { id: "0".repeat(24) }), 1);
     expect([nobody.status, nobody.body.code]).toEqual([404, "not_found"]);
     await moved(tenant, 1);
-    expectRefused(await relocate(tenant, 3), "is no database of the service");
+    expectRefused(await relocate(tenant, 3), "is not a database of the service");
   });
 
   it("goes to one place at a time", async () => {
     const tenant = await Tenant.create();
     await movedUpTo(tenant, 1, "copying");
-    expectRefused(await relocate(tenant, 2), "is not where the move goes that is under way: to 1");
+    expectRefused(
+      await relocate(tenant, 2),
+      "conflicts with the relocation in progress, which goes to 1",
+    );
     await relocate(tenant, 1);
-    expectRefused(await relocate(tenant, 0), "is not where the move goes that is under way: to 1");
+    expectRefused(
+      await relocate(tenant, 0),
+      "conflicts with the relocation in progress, which goes to 1",
+    );
   });
 
   it("changes nothing by a step that comes late", async () => {
@@ -282,7 +288,7 @@ describe("A move", () => {
     const before = [await dataIn(0, tenant), await dataIn(1, tenant), await fencesOf(tenant)];
     const late = { ...old[0], id: "f".repeat(24) };
     await writeRows(databaseAt(env, 1), 0, move, [late], []);
-    await removeRows(databaseAt(env, 1), move, "arriving", 10);
+    await deleteRows(databaseAt(env, 1), move, "arriving", 10);
     await setFence(databaseAt(env, 1), move, "arriving");
     await setFence(databaseAt(env, 0), move, "leaving");
     expect([await dataIn(0, tenant), await dataIn(1, tenant), await fencesOf(tenant)]).toEqual(
@@ -290,7 +296,7 @@ describe("A move", () => {
     );
     await moved(tenant, 0);
     const back = await dataIn(0, tenant);
-    await removeRows(databaseAt(env, 0), move, "left", 10);
+    await deleteRows(databaseAt(env, 0), move, "left", 10);
     await setFence(databaseAt(env, 0), move, "left");
     expect(await dataIn(0, tenant)).toEqual(back);
     expect(await fencesOf(tenant)).toEqual(["here", "left", null]);

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
-import { registerAllEnds } from "../../src/tenancy/token-end.ts";
+import { registerAllTokenEnds } from "../../src/tenancy/token-register-client.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
@@ -224,7 +224,7 @@ describe("The register of ended tokens", () => {
     expect((await tenant.send("DELETE", `/v1/tokens/${token.id}`)).status).toBe(204);
     away.mockRestore();
     expect((await use(token.secret)).status).toBe(401);
-    await registerAllEnds(env);
+    await registerAllTokenEnds(env);
     await restore();
     thirtySecondsLater();
     expect((await use(token.secret)).status).toBe(401);

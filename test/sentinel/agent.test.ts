@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
 
-const now = Date.UTC(2026, 10, 24);
-const kindOf = (agent: string) => agentFactsOf(agent, now).kind;
+const kindOf = (agent: string) => agentFactsOf(agent).kind;
 
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
 const apple = "AppleWebKit/605.1.15 (KHTML, like Gecko)";
@@ -160,15 +159,6 @@ describe("An impossible browser", () => {
     ["Firefox's own engine on an iPhone", "(iPhone; rv:127.0) Gecko/20100101 Firefox/127.0"],
     ["an iPhone's Chrome on Windows", `${windows} ${apple} CriOS/126.0.6478.54 Safari/604.1`],
     ["an Android's Edge on Windows", `${windows} ${webkit} Chrome/126.0.0.0 EdgA/126.0.0.0`],
-    ["Windows 11 under its name", `(Windows NT 11.0) ${webkit} Chrome/126.0.0.0 Safari/537.36`],
-    ["a Chrome of the future", `${windows} ${webkit} Chrome/200.0.0.0 Safari/537.36`],
-    ["a Firefox of the future", "(X11; Linux x86_64; rv:300.0) Gecko/20100101 Firefox/300.0"],
-    ["a Safari that was left out", `${mac} ${apple} Version/21.0 Safari/605.1.15`],
-    ["a Safari of the future", `${mac} ${apple} Version/40.0 Safari/605.1.15`],
-    ["a Chrome older than TLS 1.2", `${windows} ${webkit} Chrome/19.0.1084.52 Safari/536.5`],
-    ["a Firefox older than TLS 1.2", "(Windows NT 6.1; rv:12.0) Gecko/20100101 Firefox/12.0"],
-    ["a build that its Chrome never had", `${android} ${webkit} Chrome/53.0.7149.1690 Mobile`],
-    ["a build of a later Chrome", `${windows} ${webkit} Chrome/90.0.4896.60 Safari/537.36`],
   ])("is %s", (_, rest) => {
     expect(kindOf(`Mozilla/5.0 ${rest}`)).toBe("impossible");
   });
@@ -186,18 +176,10 @@ describe("An impossible browser", () => {
       "(compatible; MSIE 7.0; Windows NT 10.0; WOW64; Trident/7.0)",
     ],
     ["a newer Chrome kept alive on Windows 7", `(Windows NT 6.1) ${webkit} Chrome/122.0.6261.132`],
-    ["a real build", `(X11; Linux x86_64) ${webkit} Chrome/57.0.2987.108 Safari/537.36`],
-    ["a preview of Chrome", `${windows} ${webkit} Chrome/160.0.0.0 Safari/537.36`],
     ["a web view of Android 4.4", `(Linux; Android 4.4.2) ${webkit} Version/4.0 Chrome/30.0.0.0`],
     ["Android's browser before Chrome", `(Linux; U; Android 4.0.3) ${webkit} Version/4.0 Mobile`],
   ])("is not %s", (_, rest) => {
     expect(kindOf(`Mozilla/5.0 ${rest}`)).toBe("browser");
-  });
-
-  test("of today is possible when its time has come", () => {
-    const agent = `Mozilla/5.0 ${windows} ${webkit} Chrome/200.0.0.0 Safari/537.36`;
-    expect(agentFactsOf(agent, Date.UTC(2024, 0, 1)).kind).toBe("impossible");
-    expect(agentFactsOf(agent, Date.UTC(2029, 0, 1)).kind).toBe("browser");
   });
 });
 
@@ -231,15 +213,12 @@ describe("What is kept of an agent", () => {
     ["Acme/3.2.1 (Android 14; Pixel 8)", { browser: "Acme 3", os: "Android" }],
     ["", { browser: null, os: null, device: null }],
   ])("of %j is coarse", (agent, facts) => {
-    expect(agentFactsOf(agent, now)).toMatchObject(facts);
+    expect(agentFactsOf(agent)).toMatchObject(facts);
   });
 
   test("is the same for versions that differ in patches", () => {
     const chrome = (version: string) =>
-      agentFactsOf(
-        `Mozilla/5.0 (X11; Linux x86_64) ${webkit} Chrome/${version} Safari/537.36`,
-        now,
-      );
+      agentFactsOf(`Mozilla/5.0 (X11; Linux x86_64) ${webkit} Chrome/${version} Safari/537.36`);
     expect(chrome("126.0.6478.54")).toEqual(chrome("126.0.6478.182"));
   });
 
@@ -252,7 +231,7 @@ describe("What is kept of an agent", () => {
     "__proto__/1",
     "Mozilla/5.0 (somebody's name) jane",
   ])("of %j is no text of the client's own", (agent) => {
-    expect(agentFactsOf(agent, now).browser).toBeNull();
+    expect(agentFactsOf(agent).browser).toBeNull();
   });
 
   test("is short and plain for any text", () => {
@@ -277,8 +256,8 @@ describe("What is kept of an agent", () => {
         .map((all) => all.join("")),
     );
     fc.assert(
-      fc.property(hostile, fc.integer({ min: 0, max: 2 ** 43 }), (agent, at) => {
-        const facts = agentFactsOf(agent, at);
+      fc.property(hostile, (agent) => {
+        const facts = agentFactsOf(agent);
         expect(facts.browser ?? "A").toMatch(/^[A-Za-z][A-Za-z .()-_]{0,39}( \d{1,4})?$/);
         expect(facts.os ?? "A").toMatch(/^[A-Za-z][A-Za-z0-9 ]{0,29}$/);
         expect([null, "desktop", "mobile", "tablet", "other"]).toContain(facts.device);

@@ -1,7 +1,7 @@
 /** What Sentinel answers when it cannot ask: the rest of the evidence, and which source was missing. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { currentKey } from "../../src/sentinel/network/current.ts";
+import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { populationKey } from "../../src/sentinel/population/read.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { feed, imported } from "./network/support.ts";

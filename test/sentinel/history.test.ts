@@ -1,23 +1,23 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  confirmed,
+  selectByVerdict,
   type History,
   type KnownSession,
-  memoryMs,
-  withSession,
+  maxSessionAgeMs,
+  addSession,
 } from "../../src/sentinel/history.ts";
 import { day, home, now, session } from "./example.ts";
 
 const sessions: fc.Arbitrary<KnownSession> = fc.record({
   id: fc.nat(400).map(String),
-  at: fc.integer({ min: now - 2 * memoryMs, max: now + day }),
+  at: fc.integer({ min: now - 2 * maxSessionAgeMs, max: now + day }),
   verdict: fc.constantFrom("legitimate", "fraud", null),
   context: fc.constant(home),
 });
 
 function remembered(all: readonly KnownSession[], at = now): History {
-  return all.reduce<History>((history, one) => withSession(history, one, at), []);
+  return all.reduce<History>((history, one) => addSession(history, one, at), []);
 }
 
 function count(history: History, verdict: KnownSession["verdict"]): number {
@@ -30,8 +30,8 @@ test("only what was confirmed is learned from", () => {
     session({ id: "b" }),
     session({ id: "c", verdict: "fraud" }),
   ]);
-  expect(confirmed(history, "legitimate", now).map(({ id }) => id)).toEqual(["b"]);
-  expect(confirmed(history, "fraud", now).map(({ id }) => id)).toEqual(["c"]);
+  expect(selectByVerdict(history, "legitimate", now).map(({ id }) => id)).toEqual(["b"]);
+  expect(selectByVerdict(history, "fraud", now).map(({ id }) => id)).toEqual(["c"]);
 });
 
 test("a session has one verdict, the last", () => {
@@ -44,17 +44,17 @@ test("a session has one verdict, the last", () => {
 });
 
 test("a confirmed session is forgotten after half a year, an unconfirmed one after a day", () => {
-  const old = session({ id: "old", at: now - memoryMs });
-  const young = session({ id: "young", at: now - memoryMs + 1 });
+  const old = session({ id: "old", at: now - maxSessionAgeMs });
+  const young = session({ id: "young", at: now - maxSessionAgeMs + 1 });
   const waiting = session({ id: "waiting", at: now - day, verdict: null });
   const fresh = session({ id: "fresh", at: now - day + 1, verdict: null });
   expect(remembered([old, young, waiting, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
   // Nobody has asked since: what has grown too old meanwhile does not count either.
-  expect(confirmed([old, young], "legitimate", now).map(({ id }) => id)).toEqual(["young"]);
+  expect(selectByVerdict([old, young], "legitimate", now).map(({ id }) => id)).toEqual(["young"]);
 });
 
 test("a session of a later clock is not history yet", () => {
-  expect(confirmed([session({ at: now + 1 })], "legitimate", now)).toEqual([]);
+  expect(selectByVerdict([session({ at: now + 1 })], "legitimate", now)).toEqual([]);
 });
 
 test("the newest hundred are kept, in the order of time, whatever order they came in", () => {
@@ -75,5 +75,7 @@ test("many unconfirmed sessions do not push a confirmed one out", () => {
   const flood = Array.from({ length: 300 }, (_, index) =>
     session({ id: `f${index}`, at: now - index, verdict: null }),
   );
-  expect(confirmed(remembered([session(), ...flood]), "legitimate", now)).toEqual([session()]);
+  expect(selectByVerdict(remembered([session(), ...flood]), "legitimate", now)).toEqual([
+    session(),
+  ]);
 });

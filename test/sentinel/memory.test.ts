@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { dbFor } from "../../src/db/shards.ts";
+import { findTenantDb } from "../../src/db/shards.ts";
 import { findSessions } from "../../src/sentinel/assessments/store.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
@@ -83,7 +83,11 @@ describe("A restored guard", () => {
     const { assessment_id: id } = await user.assessed();
     await user.judge(id, "fraud");
     await copies(150, id, "legitimate");
-    const sessions = await findSessions(await dbFor(env, user.tenant.id), user.tenant.id, user.id);
+    const sessions = await findSessions(
+      await findTenantDb(env, user.tenant.id),
+      user.tenant.id,
+      user.id,
+    );
     expect(sessions.filter(({ verdict }) => verdict === "fraud")).toMatchObject([{ id }]);
     expect(sessions.filter(({ verdict }) => verdict === "legitimate")).toHaveLength(100);
     const times = sessions.map(({ at }) => at);
@@ -118,7 +122,7 @@ describe("A restored guard", () => {
       return await raw.apply(this, args);
     });
     const nobody = "abcdefabcdefabcdefabcdef";
-    await findSessions(await dbFor(env, user.tenant.id), user.tenant.id, nobody);
+    await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, nobody);
     const { assessments } = (
       await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=nobody")
     ).body;

@@ -6,7 +6,7 @@ import { env } from "cloudflare:workers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
-import { currentKey } from "../../src/sentinel/network/current.ts";
+import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { Tenant, User } from "../support/client.ts";
 import { counted } from "../support/counting.ts";

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { behaviourOf } from "../../src/sentinel/behaviour/behaviour.ts";
+import { compareWithHistory } from "../../src/sentinel/behaviour/behaviour.ts";
 import {
   type NetworkEvidence,
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
-import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/facts.ts";
+import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
-import { recommendationFor, scoreOf } from "../../src/sentinel/score.ts";
-import { reasonsFor } from "../../src/sentinel/signals/reasons.ts";
+import { recommend, scoreOf } from "../../src/sentinel/score.ts";
+import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
   maxFailuresCounted,
   priorProbability,
@@ -35,12 +35,12 @@ function kinds(...names: readonly NetworkKind[]): SessionEvidence {
 }
 
 function contributionsOf(evidence: SessionEvidence, off: readonly string[] = []) {
-  return reasonsFor(evidence, off).map(({ signal, contribution }) => [signal, contribution]);
+  return findReasons(evidence, off).map(({ signal, contribution }) => [signal, contribution]);
 }
 
 /** The names of the signals that speak, in the order of the alphabet. */
 function signalsOf(evidence: SessionEvidence): string[] {
-  return reasonsFor(evidence, [])
+  return findReasons(evidence, [])
     .map(({ signal }) => signal)
     .toSorted();
 }
@@ -99,7 +99,7 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
         ago: fc.nat(90 * day),
         context: fc.constantFrom(home, stranger, { ...home, prefix: "other", address: "other" }),
       })
-      .map(({ count, ago, context }) => behaviourOf(logins(count, ago), context, null, now)),
+      .map(({ count, ago, context }) => compareWithHistory(logins(count, ago), context, null, now)),
   ),
   travel: fc.option(fc.constant({ kilometres: 9_000, hours: 2 })),
   reported: fc.subarray([...reportedParts]),
@@ -115,20 +115,17 @@ const someOff = fc.subarray([...signalNames]);
 
 describe("the score", () => {
   test("of the document's sample is exactly 0.05 and allowed", () => {
-    const reasons = reasonsFor(
-      { ...calm, agent: agentFactsOf("EnterpriseAgent/1.0", now).kind },
-      [],
-    );
+    const reasons = findReasons({ ...calm, agent: agentFactsOf("EnterpriseAgent/1.0").kind }, []);
     expect(reasons).toEqual([]);
     expect(scoreOf(reasons)).toBe(0.05);
-    expect(recommendationFor(0.05, { challengeAt: 0.5, denyAt: 0.8 })).toBe("allow");
+    expect(recommend(0.05, { challengeAt: 0.5, denyAt: 0.8 })).toBe("allow");
     expect(priorProbability).toBe(0.05);
   });
 
   test("is what anyone recomputes from the reasons, to four decimals", () => {
     fc.assert(
       fc.property(evidences, someOff, (evidence, off) => {
-        const reasons = reasonsFor(evidence, off);
+        const reasons = findReasons(evidence, off);
         const score = scoreOf(reasons);
         const recomputed = byOdds(reasons.map(({ contribution }) => contribution));
         expect(Math.abs(score - recomputed)).toBeLessThanOrEqual(0.5e-4 + 1e-9);
@@ -170,45 +167,42 @@ describe("the recommendation", () => {
     [0.8, "deny"],
     [1, "deny"],
   ])("for %f is to %s", (score, recommendation) => {
-    expect(recommendationFor(score, policy)).toBe(recommendation);
+    expect(recommend(score, policy)).toBe(recommendation);
   });
 
   test("knows no challenge where both thresholds are one", () => {
     const one = { challengeAt: 0.6, denyAt: 0.6 };
-    expect(recommendationFor(0.5999, one)).toBe("allow");
-    expect(recommendationFor(0.6, one)).toBe("deny");
+    expect(recommend(0.5999, one)).toBe("allow");
+    expect(recommend(0.6, one)).toBe("deny");
   });
 
   test("turns at the very score that is answered", () => {
     fc.assert(
       fc.property(evidences, (evidence) => {
-        const score = scoreOf(reasonsFor(evidence, []));
+        const score = scoreOf(findReasons(evidence, []));
         fc.pre(score > 0 && score < 1);
-        expect(recommendationFor(score, { challengeAt: score, denyAt: 1 })).toBe("challenge");
-        expect(recommendationFor(score, { challengeAt: 0, denyAt: score })).toBe("deny");
-        expect(recommendationFor(score, { challengeAt: score + 1e-4, denyAt: 1 })).toBe("allow");
+        expect(recommend(score, { challengeAt: score, denyAt: 1 })).toBe("challenge");
+        expect(recommend(score, { challengeAt: 0, denyAt: score })).toBe("deny");
+        expect(recommend(score, { challengeAt: score + 1e-4, denyAt: 1 })).toBe("allow");
       }),
     );
   });
 
   test("for a script behind Tor is to deny", () => {
-    const reasons = reasonsFor(
-      { ...kinds("tor"), agent: agentFactsOf("curl/8.7.1", now).kind },
-      [],
-    );
+    const reasons = findReasons({ ...kinds("tor"), agent: agentFactsOf("curl/8.7.1").kind }, []);
     expect(reasons.map(({ signal }) => signal)).toEqual(["tor_exit", "agent_scripted"]);
-    expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
+    expect(recommend(scoreOf(reasons), policy)).toBe("deny");
   });
 
   test("for Tor alone is to challenge, for a script alone to allow", () => {
-    expect(recommendationFor(scoreOf(reasonsFor(kinds("tor"), [])), policy)).toBe("challenge");
-    const scripted = reasonsFor({ ...calm, agent: "scripted" }, []);
-    expect(recommendationFor(scoreOf(scripted), policy)).toBe("allow");
+    expect(recommend(scoreOf(findReasons(kinds("tor"), [])), policy)).toBe("challenge");
+    const scripted = findReasons({ ...calm, agent: "scripted" }, []);
+    expect(recommend(scoreOf(scripted), policy)).toBe("allow");
   });
 
   test("for an address on the tenant's deny list is to deny", () => {
-    const reasons = reasonsFor(on({ tenantList: denied }), []);
-    expect(recommendationFor(scoreOf(reasons), policy)).toBe("deny");
+    const reasons = findReasons(on({ tenantList: denied }), []);
+    expect(recommend(scoreOf(reasons), policy)).toBe("deny");
   });
 });
 
@@ -257,28 +251,41 @@ describe("each signal by itself", () => {
   });
 
   test("habits give up to three reasons, each of which can be switched off", () => {
-    const behaviour = behaviourOf(logins(10, 3 * hour), stranger, null, now);
+    const behaviour = compareWithHistory(logins(10, 3 * hour), stranger, null, now);
     const evidence = { ...calm, context: stranger, behaviour };
     expect(signalsOf(evidence)).toEqual(habits.toSorted());
     for (const signal of habits) {
-      const left = reasonsFor(evidence, [signal]).map((one) => one.signal);
+      const left = findReasons(evidence, [signal]).map((one) => one.signal);
       expect(left.toSorted()).toEqual(habits.filter((one) => one !== signal).toSorted());
     }
-    const [reason] = reasonsFor(evidence, ["agent_history", "hour_of_week"]);
+    const [reason] = findReasons(evidence, ["agent_history", "hour_of_week"]);
     expect(reason?.detail).toBe("New country, 3 hours after the last of 10 confirmed sessions.");
     expect(reason?.contribution).toBeGreaterThan(1);
   });
 
+  test.each([
+    { own: 1.2, population: 3, frequency: "less" },
+    { own: 0.8, population: 0.3, frequency: "more" },
+  ])("an hour of $own of the user and $population of all is called $frequency common", (given) => {
+    const compared = compareWithHistory(logins(10, 3 * hour), home, null, now);
+    if (compared === null) throw new Error("There is no history");
+    const behaviour = { ...compared, hour: { own: given.own, population: given.population } };
+    const reasons = findReasons({ ...calm, behaviour }, []);
+    const reason = reasons.find(({ signal }) => signal === "hour_of_week");
+    expect(Math.sign(reason?.contribution ?? 0)).toBe(given.frequency === "more" ? -1 : 1);
+    expect(reason?.detail).toContain(` ${given.frequency} often `);
+  });
+
   test("many users at an address weigh by their number, and little where one is at home", () => {
     const crowded = (fromAddress: number, fromPrefix: number) =>
-      reasonsFor({ ...calm, crowd: { fromAddress, fromPrefix } }, [])[0]?.contribution ?? 0;
+      findReasons({ ...calm, crowd: { fromAddress, fromPrefix } }, [])[0]?.contribution ?? 0;
     const byAddress = [4, 5, 10, 25, 100].map((count) => crowded(count, count));
     expect(byAddress[0]).toBe(0);
     expect(byAddress).toEqual(byAddress.toSorted((left, right) => left - right));
     expect(crowded(1, 14)).toBe(0);
     expect(crowded(1, 100)).toBeGreaterThan(crowded(1, 15));
-    const atHome = behaviourOf(logins(10, 3 * hour), home, null, now);
-    const [office] = reasonsFor(
+    const atHome = compareWithHistory(logins(10, 3 * hour), home, null, now);
+    const [office] = findReasons(
       { ...calm, behaviour: atHome, crowd: { fromAddress: 100, fromPrefix: 100 } },
       signalNames.filter((name) => name !== "credential_stuffing"),
     );
@@ -292,27 +299,27 @@ describe("each signal by itself", () => {
 
   test("what was reported as fraud weighs by the closest that is shared", () => {
     const shared = (...reported: SessionEvidence["reported"]) =>
-      reasonsFor({ ...calm, reported }, [])[0]?.contribution;
+      findReasons({ ...calm, reported }, [])[0]?.contribution;
     expect(shared("address", "prefix", "agent")).toBe(weights.reportedFraud.address);
     expect(shared("prefix", "agent")).toBe(weights.reportedFraud.prefix);
   });
 
   test.each(alone)("%s gives its weight, with a sentence", (signal, evidence, weight) => {
-    const reasons = reasonsFor(evidence, []);
+    const reasons = findReasons(evidence, []);
     expect(reasons).toMatchObject([{ signal, contribution: weight }]);
     expect(reasons[0]?.detail).toMatch(/^\S.*\.$/);
     expect(scoreOf(reasons)).toBeCloseTo(byOdds([weight]), 4);
   });
 
   test.each(alone)("%s gives nothing when it is off", (signal, evidence) => {
-    expect(reasonsFor(evidence, [signal])).toEqual([]);
+    expect(findReasons(evidence, [signal])).toEqual([]);
     const others = signalNames.filter((name) => name !== signal);
-    expect(reasonsFor(evidence, others)).toHaveLength(1);
+    expect(findReasons(evidence, others)).toHaveLength(1);
   });
 
   test("threat lists weigh more the more of them there are, up to the last weight", () => {
     const given = Array.from({ length: 15 }, (_, index) => {
-      const [reason] = reasonsFor(on({ facts: facts(["threat"], index + 1) }), []);
+      const [reason] = findReasons(on({ facts: facts(["threat"], index + 1) }), []);
       return reason?.contribution ?? 0;
     });
     const known = weights.threatListed.length;
@@ -324,7 +331,7 @@ describe("each signal by itself", () => {
   test("failures weigh by their number, five and more the same", () => {
     expect(maxFailuresCounted).toBe(5);
     for (const failedAttempts of [0, 1, 2, 3, 4, 5, 6, 100]) {
-      const [reason] = reasonsFor(identity({ failedAttempts }), []);
+      const [reason] = findReasons(identity({ failedAttempts }), []);
       const counted = Math.min(failedAttempts, 5);
       expect(reason?.contribution ?? 0).toBeCloseTo(counted * weights.failedAttempt, 10);
     }
@@ -332,7 +339,7 @@ describe("each signal by itself", () => {
 
   test("velocity weighs by the windows in which more than a person's were tried", () => {
     const velocity = (attempts: readonly number[]) =>
-      reasonsFor(identity({ attempts }), [])[0]?.contribution ?? 0;
+      findReasons(identity({ attempts }), [])[0]?.contribution ?? 0;
     expect(velocity(passed())).toBe(0);
     expect(velocity(passed(0))).toBe(weights.velocity);
     expect(velocity(passed(1))).toBe(weights.velocity);
@@ -364,7 +371,7 @@ describe("the reasons", () => {
   test("are strongest first, for or against, and no signal twice", () => {
     fc.assert(
       fc.property(evidences, someOff, (evidence, off) => {
-        const reasons = reasonsFor(evidence, off);
+        const reasons = findReasons(evidence, off);
         const strengths = reasons.map(({ contribution }) => Math.abs(contribution));
         expect(strengths).toEqual(strengths.toSorted((left, right) => right - left));
         expect(new Set(reasons.map(({ signal }) => signal)).size).toBe(reasons.length);
@@ -380,8 +387,8 @@ describe("the reasons", () => {
   test("are none when all signals are off", () => {
     fc.assert(
       fc.property(evidences, (evidence) => {
-        expect(reasonsFor(evidence, signalNames)).toEqual([]);
-        expect(scoreOf(reasonsFor(evidence, signalNames))).toBe(0.05);
+        expect(findReasons(evidence, signalNames)).toEqual([]);
+        expect(scoreOf(findReasons(evidence, signalNames))).toBe(0.05);
       }),
     );
   });
@@ -392,8 +399,8 @@ describe("the reasons", () => {
         // What one habit says is given what the others said.
         const isAlone = !["network_history", "agent_history", "hour_of_week"].includes(signal);
         fc.pre(signal !== "tenant_allow_list" && signal !== "privacy_relay" && isAlone);
-        const all = reasonsFor(evidence, []);
-        expect(reasonsFor(evidence, [signal])).toEqual(all.filter((one) => one.signal !== signal));
+        const all = findReasons(evidence, []);
+        expect(findReasons(evidence, [signal])).toEqual(all.filter((one) => one.signal !== signal));
       }),
     );
   });
@@ -431,7 +438,7 @@ describe("the reasons", () => {
 
   test("of a privacy relay leave out that it is a VPN, proxy or hosting, not threats", () => {
     const evidence = on({ facts: facts(["relay", "vpn", "proxy", "cloud", "threat"], 2) });
-    const reasons = reasonsFor({ ...evidence, agent: "browser" }, []);
+    const reasons = findReasons({ ...evidence, agent: "browser" }, []);
     expect(reasons).toMatchObject([
       { signal: "threat_list", contribution: weights.threatListed[1] },
       { signal: "privacy_relay", contribution: 0 },

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import type { Keyring } from "../../src/crypto/keyring.ts";
 import { parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
 import { type Config, configNow } from "../../src/env.ts";
-import { ringOf } from "../../src/keys/key-check.ts";
+import { keyringOf } from "../../src/keys/key-check.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";
 
@@ -26,10 +26,10 @@ function parsed(text: string): Keyring {
 /** Puts a ring in force here. @returns the way back */
 export async function deployKeys(name: KeyringName, text: string): Promise<() => void> {
   const all = await configs();
-  const before = all.map((config) => ({ config, ring: { ...ringOf(config, name) } }));
-  for (const config of all) Object.assign(ringOf(config, name), parsed(text));
+  const before = all.map((config) => ({ config, ring: { ...keyringOf(config, name) } }));
+  for (const config of all) Object.assign(keyringOf(config, name), parsed(text));
   return () => {
-    for (const { config, ring } of before) Object.assign(ringOf(config, name), ring);
+    for (const { config, ring } of before) Object.assign(keyringOf(config, name), ring);
   };
 }
 

@@ -21,7 +21,7 @@ export interface Cut {
 
 const reads = ["all", "raw", "first"];
 const computations = ["encrypt", "decrypt", "importKey", "sign", "verify", "digest"];
-const effects = ["run", "batch", "send", "delivered", "setAlarm", "deleteAlarm", "deleteAll"];
+const effects = ["run", "batch", "send", "confirmDelivery", "setAlarm", "deleteAlarm", "deleteAll"];
 
 /**
  * An alarm is set, and the alarm is deleted with all the rest, in the same breath as what precedes
@@ -40,7 +40,7 @@ async function placesOf(): Promise<readonly (readonly [Record<string, Run>, stri
     [Object.getPrototypeOf(env.DB), ["batch"]],
     [Object.getPrototypeOf(env.IP_REPUTATION), ["get"]],
     [Object.getPrototypeOf(env.DELIVERIES), ["send"]],
-    [Object(IdentityGuard.prototype), ["delivered"]],
+    [Object(IdentityGuard.prototype), ["confirmDelivery"]],
     [Object.getPrototypeOf(crypto.subtle), computations],
     [storage, ["getAlarm", "setAlarm", "deleteAlarm", "deleteAll"]],
   ];

@@ -3,9 +3,9 @@ import { env } from "cloudflare:workers";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
-import { newId } from "../../src/crypto/id.ts";
+import { createId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
-import { dbFor } from "../../src/db/shards.ts";
+import { findTenantDb } from "../../src/db/shards.ts";
 import { configNow } from "../../src/env.ts";
 import type { Answer, Tenant } from "./client.ts";
 
@@ -14,7 +14,7 @@ const eventsPerStatement = 500;
 /** An event of the tenant at that time (Unix ms), about the tenant itself. */
 export function eventOf(tenantId: string, at: number): AuditEvent {
   return {
-    id: newId(at),
+    id: createId(at),
     tenantId,
     at,
     actor: { type: "operator", id: null },
@@ -23,14 +23,14 @@ export function eventOf(tenantId: string, at: number): AuditEvent {
     personal: null,
     outcome: "success",
     reason: null,
-    requestId: newId(at),
+    requestId: createId(at),
     details: { changed: "" },
   };
 }
 
 /** Files events as the service does, at the end of the tenant's log. */
 export async function fileEvents(tenantId: string, events: readonly AuditEvent[]): Promise<void> {
-  const db = await dbFor(env, tenantId);
+  const db = await findTenantDb(env, tenantId);
   const stamped = await stampEvents(configNow(env).auditSigningKeys, events);
   for (let start = 0; start < stamped.length; start += eventsPerStatement) {
     const some = stamped.slice(start, start + eventsPerStatement);

@@ -2,11 +2,11 @@ import { base64urlnopad } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  apiTokenHash,
+  hashApiToken,
   formatApiToken,
   type Mode,
-  newApiToken,
-  readApiToken,
+  createApiToken,
+  parseApiToken,
 } from "../../src/tenancy/api-token.ts";
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -59,14 +59,14 @@ describe("a token", () => {
     const greatest = formatApiToken("live", "f".repeat(24), new Uint8Array(20).fill(0xff));
     expect(least.slice(0, 52)).toBe(`idp_live_${"0".repeat(43)}`);
     expect(greatest).toHaveLength(least.length);
-    expect(readApiToken(least)).toEqual({ mode: "live", tenantId: "0".repeat(24) });
-    expect(readApiToken(greatest)).toEqual({ mode: "live", tenantId: "f".repeat(24) });
+    expect(parseApiToken(least)).toEqual({ mode: "live", tenantId: "0".repeat(24) });
+    expect(parseApiToken(greatest)).toEqual({ mode: "live", tenantId: "f".repeat(24) });
   });
 
   test("gives back its mode and tenant, whatever they are", () => {
     fc.assert(
       fc.property(modes, tenants, randoms, (mode, tenant, random) => {
-        expect(readApiToken(formatApiToken(mode, tenant, random))).toEqual({
+        expect(parseApiToken(formatApiToken(mode, tenant, random))).toEqual({
           mode,
           tenantId: tenant,
         });
@@ -88,9 +88,9 @@ describe("a token", () => {
   });
 
   test("is another one each time it is made", () => {
-    const tokens = Array.from({ length: 500 }, () => newApiToken("live", tenantId));
+    const tokens = Array.from({ length: 500 }, () => createApiToken("live", tenantId));
     expect(new Set(tokens).size).toBe(500);
-    for (const token of tokens) expect(readApiToken(token)).toEqual({ mode: "live", tenantId });
+    for (const token of tokens) expect(parseApiToken(token)).toEqual({ mode: "live", tenantId });
   });
 });
 
@@ -107,7 +107,7 @@ describe("a token is refused", () => {
           const token = formatApiToken(mode, tenant, random);
           fc.pre(token[place] !== character);
           const changed = token.slice(0, place) + character + token.slice(place + 1);
-          expect(readApiToken(changed)).toBeUndefined();
+          expect(parseApiToken(changed)).toBeUndefined();
         },
       ),
       { numRuns: 1_000 },
@@ -115,12 +115,12 @@ describe("a token is refused", () => {
   });
 
   test("with two neighbours exchanged", () => {
-    const token = newApiToken("live", tenantId);
+    const token = createApiToken("live", tenantId);
     for (let place = 0; place + 1 < token.length; place += 1) {
       const [left = "", right = ""] = token.slice(place, place + 2);
       if (left !== right) {
         const changed = token.slice(0, place) + right + left + token.slice(place + 2);
-        expect(readApiToken(changed)).toBeUndefined();
+        expect(parseApiToken(changed)).toBeUndefined();
       }
     }
   });
@@ -129,9 +129,9 @@ describe("a token is refused", () => {
     ["live", "test"],
     ["test", "live"],
   ] as const)("when a %s token says that it is %s", (mode, claimed) => {
-    const token = newApiToken(mode, tenantId);
-    expect(readApiToken(token)).toBeDefined();
-    expect(readApiToken(token.replace(mode, claimed))).toBeUndefined();
+    const token = createApiToken(mode, tenantId);
+    expect(parseApiToken(token)).toBeDefined();
+    expect(parseApiToken(token.replace(mode, claimed))).toBeUndefined();
   });
 
   test.each([
@@ -142,44 +142,44 @@ describe("a token is refused", () => {
     ["42 digits", () => tokenAround("0".repeat(42))],
     ["44 digits", () => tokenAround("0".repeat(44))],
     ["a digit outside the alphabet", () => tokenAround(`-${"0".repeat(42)}`)],
-    ["no checksum", () => newApiToken("live", tenantId).slice(0, 52)],
-    ["a space before", () => ` ${newApiToken("live", tenantId)}`],
-    ["a line end after", () => `${newApiToken("live", tenantId)}\n`],
-    ["something after", () => `${newApiToken("live", tenantId)}0`],
+    ["no checksum", () => createApiToken("live", tenantId).slice(0, 52)],
+    ["a space before", () => ` ${createApiToken("live", tenantId)}`],
+    ["a line end after", () => `${createApiToken("live", tenantId)}\n`],
+    ["something after", () => `${createApiToken("live", tenantId)}0`],
     ["base64url instead of base62", () => `idp_live_${base64urlnopad.encode(new Uint8Array(32))}`],
   ])("with %s", (_, token) => {
-    expect(readApiToken(token())).toBeUndefined();
+    expect(parseApiToken(token())).toBeUndefined();
   });
 
   test("when its digits say more than 256 bits, though the checksum is right", () => {
     const most = base62(2n ** 256n - 1n, 43);
-    expect(readApiToken(tokenAround(most))).toEqual({ mode: "live", tenantId: "f".repeat(24) });
-    expect(readApiToken(tokenAround(base62(2n ** 256n, 43)))).toBeUndefined();
-    expect(readApiToken(tokenAround("z".repeat(43)))).toBeUndefined();
+    expect(parseApiToken(tokenAround(most))).toEqual({ mode: "live", tenantId: "f".repeat(24) });
+    expect(parseApiToken(tokenAround(base62(2n ** 256n, 43)))).toBeUndefined();
+    expect(parseApiToken(tokenAround("z".repeat(43)))).toBeUndefined();
   });
 
   test("when its checksum says more than 32 bits", () => {
-    const token = newApiToken("live", tenantId);
+    const token = createApiToken("live", tenantId);
     const text = token.slice(0, -6);
     const tooGreat = base62(BigInt(crc32(text)) + 2n ** 32n, 6);
     expect(tooGreat).toHaveLength(6);
-    expect(readApiToken(text + tooGreat)).toBeUndefined();
+    expect(parseApiToken(text + tooGreat)).toBeUndefined();
   });
 
   test("whatever text it is, unless it has the form of one", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 70 }), (text) => {
-        expect(readApiToken(text)).toBeUndefined();
+        expect(parseApiToken(text)).toBeUndefined();
       }),
     );
   });
 });
 
 test("a token is stored as its SHA-256", async () => {
-  const token = newApiToken("test", tenantId);
+  const token = createApiToken("test", tenantId);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
   const hex = [...new Uint8Array(digest)]
     .map((byte) => byte.toString(16).padStart(2, "0"))
     .join("");
-  expect(apiTokenHash(token)).toBe(hex);
+  expect(hashApiToken(token)).toBe(hex);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { documentSpellings, permissionOf, permissions } from "../../src/tenancy/permission.ts";
+import { documentPermissions, permissionOf, permissions } from "../../src/tenancy/permission.ts";
 
 /** The table of the API contract, spelled out. */
 const table = [
@@ -23,10 +23,10 @@ test.each(table)("%s is also spelled %s and ApiAccessPermission::%s", (permissio
 });
 
 test("each of the document's spellings is a permission, two for each", () => {
-  expect(documentSpellings).toHaveLength(2 * permissions.length);
-  expect(new Set(documentSpellings).size).toBe(documentSpellings.length);
+  expect(documentPermissions).toHaveLength(2 * permissions.length);
+  expect(new Set(documentPermissions).size).toBe(documentPermissions.length);
   for (const permission of permissions) {
-    const spellings = documentSpellings.filter((text) => permissionOf(text) === permission);
+    const spellings = documentPermissions.filter((text) => permissionOf(text) === permission);
     expect(spellings).toHaveLength(2);
   }
 });

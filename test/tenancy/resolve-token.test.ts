@@ -1,7 +1,7 @@
 /** How long an isolate goes by what it read of a token, and when its last use is noted. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { apiTokenHash } from "../../src/tenancy/api-token.ts";
+import { hashApiToken } from "../../src/tenancy/api-token.ts";
 import { invalidateTenant, resolveToken } from "../../src/tenancy/resolve-token.ts";
 import { Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/faults.ts";
@@ -33,7 +33,7 @@ async function resolvedAt(now: number, presented = token) {
 
 /** Behind the service's back: as another isolate would do it. */
 async function revokeElsewhere(): Promise<void> {
-  await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", apiTokenHash(token));
+  await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", hashApiToken(token));
 }
 
 describe("What was read of a token", () => {

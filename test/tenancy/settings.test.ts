@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
   findContradictions,
-  effectiveSettings,
+  applyDefaults,
   mergePatch,
   policyOf,
   settingsPatchSchema,
@@ -31,8 +31,8 @@ function refusedAt(patch: unknown): string[] {
 
 describe("a tenant that has set nothing", () => {
   test("has the defaults of the contract", () => {
-    expect(effectiveSettings({})).toEqual(defaults);
-    expect(findContradictions(effectiveSettings({}))).toEqual([]);
+    expect(applyDefaults({})).toEqual(defaults);
+    expect(findContradictions(applyDefaults({}))).toEqual([]);
   });
 
   test("has the default policy", () => {
@@ -48,13 +48,11 @@ describe("a tenant that has set nothing", () => {
 
 describe("a patch", () => {
   test("changes what it names and nothing else", () => {
-    expect(effectiveSettings({ lockout: { lock_seconds: 60 } })).toEqual({
+    expect(applyDefaults({ lockout: { lock_seconds: 60 } })).toEqual({
       ...defaults,
       lockout: { ...defaults.lockout, lock_seconds: 60 },
     });
-    expect(
-      effectiveSettings({ otp: { enrolment: "confirm" }, sentinel: { deny_at: 0.9 } }),
-    ).toEqual({
+    expect(applyDefaults({ otp: { enrolment: "confirm" }, sentinel: { deny_at: 0.9 } })).toEqual({
       ...defaults,
       otp: { enrolment: "confirm" },
       sentinel: { ...defaults.sentinel, deny_at: 0.9 },
@@ -99,7 +97,7 @@ describe("a patch", () => {
       lockout: { lock_seconds: 30 },
       sentinel: { allow: ["198.51.100.0/24"], challenge_at: 0.4 },
     };
-    expect(effectiveSettings(mergePatch(earlier, later))).toEqual({
+    expect(applyDefaults(mergePatch(earlier, later))).toEqual({
       lockout: { ...defaults.lockout, lock_seconds: 30, disable_after: 50 },
       otp: defaults.otp,
       sentinel: {
@@ -115,8 +113,8 @@ describe("a patch", () => {
 
   test("of nothing changes nothing", () => {
     const set = { lockout: { lock_seconds: 60 }, sentinel: { challenge_at: 0.4 } };
-    expect(effectiveSettings(mergePatch(set, {}))).toEqual(effectiveSettings(set));
-    expect(effectiveSettings(mergePatch({}, set))).toEqual(effectiveSettings(set));
+    expect(applyDefaults(mergePatch(set, {}))).toEqual(applyDefaults(set));
+    expect(applyDefaults(mergePatch({}, set))).toEqual(applyDefaults(set));
   });
 
   test("set twice is as set once", () => {
@@ -136,8 +134,8 @@ describe("a patch", () => {
     fc.assert(
       fc.property(patches, patches, (earlier, later) => {
         const both = mergePatch(earlier, later);
-        expect(effectiveSettings(mergePatch(both, later))).toEqual(effectiveSettings(both));
-        expect(effectiveSettings(both).lockout.lock_seconds).toBe(
+        expect(applyDefaults(mergePatch(both, later))).toEqual(applyDefaults(both));
+        expect(applyDefaults(both).lockout.lock_seconds).toBe(
           later.lockout?.lock_seconds ?? earlier.lockout?.lock_seconds ?? 900,
         );
       }),
@@ -250,7 +248,7 @@ describe("a patch is read", () => {
       sentinel: { allow: ["192.0.2.17/24", "2001:DB8::1"], signals_off: ["proxy"] },
     });
     expect(settingsPatchSchema.parse(once)).toEqual(once);
-    expect(effectiveSettings(once).sentinel.allow).toEqual(["192.0.2.0/24", "2001:db8::1/128"]);
+    expect(applyDefaults(once).sentinel.allow).toEqual(["192.0.2.0/24", "2001:db8::1/128"]);
   });
 });
 
@@ -264,14 +262,14 @@ describe("settings contradict themselves", () => {
     ["the first lock above the longest", { lockout: { lock_seconds: 86_401 } }, "max_lock_seconds"],
     ["disabled before locked", { lockout: { disable_after: 4 } }, "disable_after"],
   ])("with %s", (_, patch, field) => {
-    const found = findContradictions(effectiveSettings(patch));
+    const found = findContradictions(applyDefaults(patch));
     expect(found.map(({ path }) => path)).toEqual([`lockout.${field}`]);
   });
 
   test.each([{ sentinel: { deny_at: 0.4999 } }, { sentinel: { challenge_at: 0.8001 } }])(
     "with denial below challenge: %j",
     (patch) => {
-      const found = findContradictions(effectiveSettings(patch));
+      const found = findContradictions(applyDefaults(patch));
       expect(found).toEqual([
         { path: "sentinel.deny_at", message: "must not be less than challenge_at" },
       ]);
@@ -280,7 +278,7 @@ describe("settings contradict themselves", () => {
 
   test("in all the places where they do", () => {
     const found = findContradictions(
-      effectiveSettings({
+      applyDefaults({
         lockout: { lock_seconds: 2, max_lock_seconds: 1, max_failed_attempts: 2, disable_after: 1 },
         sentinel: { challenge_at: 0.2, deny_at: 0.1 },
       }),
@@ -293,7 +291,7 @@ describe("settings contradict themselves", () => {
   });
 
   test("nowhere when the two are equal", () => {
-    const equal = effectiveSettings({
+    const equal = applyDefaults({
       lockout: { lock_seconds: 60, max_lock_seconds: 60, max_failed_attempts: 7, disable_after: 7 },
       sentinel: { challenge_at: 0.7, deny_at: 0.7 },
     });

@@ -1,8 +1,8 @@
 /**
- * User agents that grow older (pure). Each device is given a real agent; what it sent on an earlier
- * day is that agent with the versions of that day, by the pace at which browsers are released.
+ * User agents that change over the year (pure). Each device has a real agent. On an earlier day it had the
+ * same agent with the versions of that day, which follow from the pace of browser releases.
  */
-import { mixed, type Random, Weighted } from "../random.ts";
+import { mixBits, type Random, Weighted } from "../random.ts";
 import { agentRates, type Reading, yearDays } from "./rates.ts";
 
 export type DeviceKind = "mobile" | "desktop" | "tablet";
@@ -18,23 +18,23 @@ export interface KnownAgent {
 export interface AgentTable {
   readonly source: string;
   readonly agents: readonly KnownAgent[];
-  /** When the agents are those in use, Unix ms. */
+  /** The time at which these agents are in use, Unix ms. */
   readonly at: number;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Tokens whose major version rises with each release. */
-const steady = /\b(Chrome|Edg|EdgA|EdgiOS|OPR|Firefox|FxiOS|rv:)([/:]?)(\d{2,3})\b/g;
-/** Tokens whose versions come irregularly: the versions seen are the ladder. */
-const irregular = /\b(Version|CriOS|GSA|iPhone OS|CPU OS|SamsungBrowser)([/ ])(\d[\d._]*)/g;
-/** Systems that stopped telling their version. */
-const frozen = /^(10|15|16|17|18)_/;
+const steadyTokens = /\b(Chrome|Edg|EdgA|EdgiOS|OPR|Firefox|FxiOS|rv:)([/:]?)(\d{2,3})\b/g;
+/** Tokens with irregular versions: the versions in the table are the steps of a ladder. */
+const irregularTokens = /\b(Version|CriOS|GSA|iPhone OS|CPU OS|SamsungBrowser)([/ ])(\d[\d._]*)/g;
+/** Systems that no longer report their version. */
+const frozenVersions = /^(10|15|16|17|18)_/;
 
-/** A version that fewer have is a fake or a fossil, not a step that others take. */
+/** A rarer version is faked or very old, and is not a step of the ladder. */
 const minShare = 0.0005;
 
-function isLater(left: string, right: string): number {
+function compareVersions(left: string, right: string): number {
   const parts = (text: string) => text.split(/[._]/).map(Number);
   const [first, second] = [parts(left), parts(right)];
   for (let index = 0; index < Math.max(first.length, second.length); index += 1) {
@@ -44,12 +44,12 @@ function isLater(left: string, right: string): number {
   return 0;
 }
 
-/** For each irregular token, its common versions in order. */
-function laddersOf(agents: readonly KnownAgent[]): Map<string, string[]> {
+/** For each irregular token, its common versions in ascending order. */
+function collectLadders(agents: readonly KnownAgent[]): Map<string, string[]> {
   const seen = new Map<string, Map<string, number>>();
   for (const { text, weight } of agents) {
-    for (const [, token = "", , version = ""] of text.matchAll(irregular)) {
-      if (frozen.test(version)) continue;
+    for (const [, token = "", , version = ""] of text.matchAll(irregularTokens)) {
+      if (frozenVersions.test(version)) continue;
       const versions = seen.get(token) ?? new Map<string, number>();
       seen.set(token, versions.set(version, (versions.get(version) ?? 0) + weight));
     }
@@ -57,7 +57,7 @@ function laddersOf(agents: readonly KnownAgent[]): Map<string, string[]> {
   return new Map(
     [...seen].map(([token, versions]) => {
       const common = [...versions].filter(([, weight]) => weight >= minShare);
-      return [token, common.map(([version]) => version).toSorted(isLater)];
+      return [token, common.map(([version]) => version).toSorted(compareVersions)];
     }),
   );
 }
@@ -65,7 +65,7 @@ function laddersOf(agents: readonly KnownAgent[]): Map<string, string[]> {
 /** A browser on a device. */
 export interface Browser {
   readonly agent: KnownAgent;
-  /** How long after a release it updates, in releases (0 to 1). */
+  /** The delay of its updates, in releases (0 to 1). */
   readonly lag: number;
   /** Never updates. */
   readonly stuck: boolean;
@@ -81,7 +81,7 @@ export class AgentPool {
   constructor(table: AgentTable, { flattened, releaseDays }: Reading) {
     this.#at = table.at;
     this.#releaseDays = releaseDays;
-    this.#ladders = laddersOf(table.agents);
+    this.#ladders = collectLadders(table.agents);
     this.#byDevice = new Map(
       deviceKinds.map((kind) => {
         const agents = table.agents.filter(({ device }) => device === kind);
@@ -91,7 +91,7 @@ export class AgentPool {
   }
 
   /** @throws RangeError where no agent of the kind is known */
-  someBrowser(kind: DeviceKind, random: Random): Browser {
+  drawBrowser(kind: DeviceKind, random: Random): Browser {
     const pool = this.#byDevice.get(kind);
     if (pool === undefined) throw new RangeError(`No agent of a ${kind} device`);
     return {
@@ -101,26 +101,26 @@ export class AgentPool {
     };
   }
 
-  textAt({ agent, lag, stuck }: Browser, at: number): string {
+  agentTextAt({ agent, lag, stuck }: Browser, at: number): string {
     const day = (this.#at - at) / dayMs;
-    // What never updates is what it was when the year began.
+    // A browser that never updates keeps the version from the start of the year.
     const releases = Math.floor((stuck ? yearDays : day) / this.#releaseDays + lag);
     const key = `${releases}/${agent.text}`;
     const known = this.#texts.get(key);
     if (known !== undefined) return known;
-    const text = this.#older(agent.text, Math.max(0, releases));
+    const text = this.#ageText(agent.text, Math.max(0, releases));
     this.#texts.set(key, text);
     return text;
   }
 
-  #older(text: string, releases: number): string {
+  #ageText(text: string, releases: number): string {
     return text
-      .replace(steady, (_, token: string, between: string, major: string) => {
-        // An old Gecko names its engine by another number.
+      .replace(steadyTokens, (_, token: string, between: string, major: string) => {
+        // Old versions of Gecko have another number for the engine.
         const next = Number(major) >= 60 ? Number(major) - releases : Number(major);
         return `${token}${between}${next}`;
       })
-      .replace(irregular, (whole, token: string, between: string, version: string) => {
+      .replace(irregularTokens, (whole, token: string, between: string, version: string) => {
         const ladder = this.#ladders.get(token) ?? [];
         const rung = ladder.indexOf(version);
         if (rung < 0) return whole;
@@ -132,7 +132,7 @@ export class AgentPool {
   }
 }
 
-/** A stable choice for a thing that has a number. */
-export function shareFor(number: number, salt: number): number {
-  return mixed(number ^ mixed(salt)) / 2 ** 32;
+/** A stable pseudo-random share, from 0 to below 1, for a number. */
+export function stableShareOf(number: number, salt: number): number {
+  return mixBits(number ^ mixBits(salt)) / 2 ** 32;
 }

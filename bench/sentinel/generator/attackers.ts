@@ -1,8 +1,8 @@
-/** What attackers come with (pure), by what they know of the victim. */
+/** Creates attacks (pure): the network and agent of an attacker, by what it knows about the victim. */
 import type { Crowd } from "../login.ts";
 import type { Random } from "../random.ts";
 import type { Visit } from "./logins.ts";
-import { neighbourhood, prefixOf, prefixSize, someAddress } from "./networks.ts";
+import { neighbourhoodOf, prefixOf, prefixSize, drawAddress } from "./networks.ts";
 import { attackerRates, networkRates } from "./rates.ts";
 import type { Strangers } from "./strangers.ts";
 
@@ -13,15 +13,15 @@ export type AttackerKind = (typeof attackerKinds)[number];
 export interface Attack {
   readonly kind: AttackerKind;
   readonly visit: Visit;
-  /** Where a campaign is under way; else it is what the logins of others show. */
+  /** The crowd of a campaign; null: the crowd that the real logins show. */
   readonly crowd: Crowd | null;
 }
 
-/** A free address is found at once, but for a /24 that the victim fills. */
-const tries = 20;
+/** A new address is found at once, except in a /24 where the victim had most addresses. */
+const maxTries = 20;
 
-/** The most common; the latest of those that are equally so. */
-function usual<T>(known: readonly Visit[], of: (visit: Visit) => T): Visit | undefined {
+/** The login with the most common value; of equally common values, the latest. */
+function findMostCommon<T>(known: readonly Visit[], of: (visit: Visit) => T): Visit | undefined {
   const counts = new Map<T, number>();
   let best: Visit | undefined;
   for (const visit of known) {
@@ -35,44 +35,49 @@ function usual<T>(known: readonly Visit[], of: (visit: Visit) => T): Visit | und
   return best;
 }
 
-/** An address that the victim never had. */
-function newAddress(known: readonly Visit[], some: () => number): number {
+/** Draws an address that the victim never had. */
+function drawNewAddress(known: readonly Visit[], some: () => number): number {
   const taken = new Set(known.map(({ address }) => address));
   let address = some();
-  for (let left = tries; left > 0 && taken.has(address); left -= 1) address = some();
+  for (let left = maxTries; left > 0 && taken.has(address); left -= 1) address = some();
   return address;
 }
 
-function vpn(known: readonly Visit[], at: number, strangers: Strangers, random: Random) {
-  const country = usual(known, ({ provider }) => provider.country)?.provider.country;
-  return country === undefined ? undefined : strangers.from(country, at, random);
+function drawVpnSource(known: readonly Visit[], at: number, strangers: Strangers, random: Random) {
+  const country = findMostCommon(known, ({ provider }) => provider.country)?.provider.country;
+  return country === undefined ? undefined : strangers.drawInCountry(country, at, random);
 }
 
-function targeted(known: readonly Visit[], at: number, strangers: Strangers, random: Random) {
+function drawTargetedSource(
+  known: readonly Visit[],
+  at: number,
+  strangers: Strangers,
+  random: Random,
+) {
   const last = known.at(-1);
   if (last === undefined) return undefined;
-  let source = strangers.inNetwork(last.provider.asn, at, random);
-  const address = newAddress(known, () => {
-    source = strangers.inNetwork(last.provider.asn, at, random);
-    return source?.address ?? someAddress(last.provider, random);
+  let source = strangers.drawInNetwork(last.provider.asn, at, random);
+  const address = drawNewAddress(known, () => {
+    source = strangers.drawInNetwork(last.provider.asn, at, random);
+    return source?.address ?? drawAddress(last.provider, random);
   });
   return { ...last, provider: source?.provider ?? last.provider, address };
 }
 
-function veryTargeted(known: readonly Visit[], random: Random) {
+function drawVeryTargetedSource(known: readonly Visit[], random: Random) {
   const last = known.at(-1);
-  const home = usual(known, ({ address }) => prefixOf(address));
+  const home = findMostCommon(known, ({ address }) => prefixOf(address));
   if (last === undefined || home === undefined) return undefined;
   const size = random.chance(attackerRates.inOwnPrefix) ? prefixSize : networkRates.poolSize;
-  const [start, length] = neighbourhood(home.provider, home.address, size);
-  const address = newAddress(known, () => start + random.below(length));
+  const [start, length] = neighbourhoodOf(home.provider, home.address, size);
+  const address = drawNewAddress(known, () => start + random.below(length));
   return { ...last, provider: home.provider, address };
 }
 
-/** How far a campaign is that tries many identities from one /24. */
-function someCampaign(random: Random): Crowd {
-  const [fewest, most] = attackerRates.campaign.map(Math.log);
-  const identities = Math.exp(random.between(fewest ?? 0, most ?? 0));
+/** Draws how far a campaign is that tries many identities from one /24. */
+function drawCampaign(random: Random): Crowd {
+  const [min, max] = attackerRates.campaign.map(Math.log);
+  const identities = Math.exp(random.between(min ?? 0, max ?? 0));
   const addresses = 1 + random.below(Math.min(prefixSize - 2, identities));
   const fromPrefix = 1 + random.below(identities);
   return { fromPrefix, fromAddress: Math.ceil(fromPrefix / addresses) };
@@ -80,9 +85,9 @@ function someCampaign(random: Random): Crowd {
 
 /**
  * @param known logins of the victim so far
- * @returns undefined where nobody could attack that way: without a login there is no aim to take
+ * @returns undefined where this kind of attack needs a login of the victim and there is none
  */
-export function someAttack(
+export function drawAttack(
   kind: AttackerKind,
   victim: number,
   known: readonly Visit[],
@@ -91,14 +96,14 @@ export function someAttack(
   random: Random,
 ): Attack | undefined {
   const come = {
-    naive: () => strangers.anybody(at, random),
-    vpn: () => vpn(known, at, strangers, random),
-    targeted: () => targeted(known, at, strangers, random),
-    veryTargeted: () => veryTargeted(known, random),
-    stuffing: () => strangers.anybody(at, random),
+    naive: () => strangers.drawAny(at, random),
+    vpn: () => drawVpnSource(known, at, strangers, random),
+    targeted: () => drawTargetedSource(known, at, strangers, random),
+    veryTargeted: () => drawVeryTargetedSource(known, random),
+    stuffing: () => strangers.drawAny(at, random),
   };
   const source = come[kind]();
   if (source === undefined) return undefined;
-  const crowd = kind === "stuffing" ? someCampaign(random) : null;
+  const crowd = kind === "stuffing" ? drawCampaign(random) : null;
   return { kind, crowd, visit: { ...source, user: victim, at } };
 }

@@ -1,11 +1,11 @@
-/** The logins of a year (pure), in the order of time. */
-import { mixed, Random } from "../random.ts";
+/** Creates the logins of a year (pure), in the order of time. */
+import { mixBits, Random } from "../random.ts";
 import type { DeviceKind } from "./agents.ts";
 import type { Provider } from "./networks.ts";
-import { nowOf, type Person, somePerson, type World } from "./people.ts";
-import type { Place } from "./places.ts";
+import { currentOf, type Person, drawPerson, type World } from "./people.ts";
+import type { AccessPoint } from "./access-points.ts";
 import { peopleRates, rhythmRates } from "./rates.ts";
-import { daysBeforeEpoch, loginTimes, someLoginCount } from "./rhythm.ts";
+import { daysBeforeEpoch, drawLoginTimes, drawLoginCount } from "./rhythm.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
@@ -32,15 +32,15 @@ function isWorkTime({ rhythm }: Person, at: number): boolean {
   );
 }
 
-/** The exit of that day, or none. */
-function exitOf(person: Person, user: number, at: number): Place | undefined {
+/** The exit that the person uses on that day; undefined: none. */
+function drawExit(person: Person, user: number, at: number): AccessPoint | undefined {
   if (person.exits.length === 0) return undefined;
-  const day = new Random(`exit/${mixed(user)}/${Math.floor(at / dayMs)}`);
+  const day = new Random(`exit/${mixBits(user)}/${Math.floor(at / dayMs)}`);
   if (!day.chance(person.atExit)) return undefined;
   return day.pick(person.exits);
 }
 
-function someDevice(person: Person, random: Random): DeviceKind {
+function drawDevice(person: Person, random: Random): DeviceKind {
   const others = [...person.devices.keys()].filter((kind) => kind !== person.usualDevice);
   const other = others[0];
   return other !== undefined && random.chance(peopleRates.usesSecondDevice)
@@ -48,26 +48,27 @@ function someDevice(person: Person, random: Random): DeviceKind {
     : person.usualDevice;
 }
 
-function somePlace(
+function drawAccessPoint(
   person: Person,
   user: number,
   device: DeviceKind,
   at: number,
   random: Random,
-): Place {
-  const exit = exitOf(person, user, at);
+): AccessPoint {
+  const exit = drawExit(person, user, at);
   if (exit !== undefined) return exit;
   const onTrip = person.trips.find(({ from, until }) => from <= at && at < until);
-  const phone = nowOf(person.phones, at);
-  if (onTrip !== undefined) return random.chance(peopleRates.localOnTrip) ? onTrip.place : phone;
+  const phone = currentOf(person.phones, at);
+  if (onTrip !== undefined)
+    return random.chance(peopleRates.localOnTrip) ? onTrip.accessPoint : phone;
   if (person.work !== null && isWorkTime(person, at) && random.chance(peopleRates.atWork)) {
     return person.work;
   }
   if (device === "mobile" && random.chance(peopleRates.phoneAway)) return phone;
-  return nowOf(person.homes, at);
+  return currentOf(person.homes, at);
 }
 
-function agentOf(
+function drawAgent(
   person: Person,
   kind: DeviceKind,
   at: number,
@@ -76,22 +77,22 @@ function agentOf(
 ): string {
   const [main = [], ...spares] = person.devices.get(kind) ?? [];
   const spare = spares.length > 0 && random.chance(reading.usesSpare);
-  return agents.textAt(nowOf(spare ? random.pick(spares) : main, at), at);
+  return agents.agentTextAt(currentOf(spare ? random.pick(spares) : main, at), at);
 }
 
-function visitsOf(world: World, person: Person, user: number, random: Random): Visit[] {
-  const times = loginTimes(someLoginCount(random), world.from, person.rhythm, random);
+function createVisits(world: World, person: Person, user: number, random: Random): Visit[] {
+  const times = drawLoginTimes(drawLoginCount(random), world.from, person.rhythm, random);
   return times.map((at) => {
-    const device = someDevice(person, random);
-    const place = somePlace(person, user, device, at, random);
-    const address = place.addressAt(at);
-    const agent = agentOf(person, device, at, world, random);
-    return { at, user, provider: place.provider, address, agent, device };
+    const device = drawDevice(person, random);
+    const accessPoint = drawAccessPoint(person, user, device, at, random);
+    const address = accessPoint.addressAt(at);
+    const agent = drawAgent(person, device, at, world, random);
+    return { at, user, provider: accessPoint.provider, address, agent, device };
   });
 }
 
-/** @param firstUser number of the first user; each has a course of its own */
-export function visitsOfYear(
+/** @param firstUser number of the first user. Each user has a separate random sequence. */
+export function createVisitsOfYear(
   world: World,
   seed: number,
   firstUser: number,
@@ -100,7 +101,7 @@ export function visitsOfYear(
   const visits: Visit[] = [];
   for (let user = firstUser; user < firstUser + users; user += 1) {
     const random = new Random(`${seed}/${user}`);
-    visits.push(...visitsOf(world, somePerson(world, random), user, random));
+    visits.push(...createVisits(world, drawPerson(world, random), user, random));
   }
   return visits.toSorted((left, right) => left.at - right.at);
 }

@@ -1,10 +1,10 @@
-/** Networks that people log in from (pure): who has which addresses, in which country. */
+/** The networks that people log in from (pure): their addresses and countries. */
 import type { Random } from "../random.ts";
 
 /** First address and number of addresses. */
 export type AddressRange = readonly [start: number, size: number];
 
-/** What one network announces in one country. */
+/** The addresses of one network in one country. */
 export interface Provider {
   readonly asn: number;
   readonly country: string;
@@ -14,7 +14,7 @@ export interface Provider {
 }
 
 export interface NetworkTable {
-  /** Where it comes from, with the date. */
+  /** The origin of the table, with its version. */
   readonly source: string;
   readonly providers: readonly Provider[];
 }
@@ -31,29 +31,29 @@ export interface CountryRange extends OwnedRange {
   readonly country: string;
 }
 
-/** Fewer addresses than a /20 in the country: no provider of homes. */
-const fewestAddresses = 4096;
+/** A network with fewer addresses than a /20 in a country serves no homes there. */
+const minAddresses = 4096;
 const maxProvidersPerCountry = 300;
 const maxRanges = 48;
 
 /**
- * Data centres, states and companies hold many addresses that nobody logs in from. Both users and
- * attackers are drawn from what is left, so that the kind of a network gives nothing away.
+ * Data centres, states and companies have many addresses that people do not log in from. Users and attackers
+ * are both drawn from the other networks, so the kind of a network reveals nothing.
  */
-const notForPeople =
+const nonResidentialNames =
   /\b(hosting|hosted|cloud\w*|servers?|data ?cent(er|re)s?|vps|dedicated|colo\w*|cdn|amazon|google|microsoft|akamai|oracle|apple|facebook|ovh|hetzner|digitalocean|linode|leaseweb|m247|choopa|vultr|dod|dnic|department|ministry|army|navy|military|usaisc|headquarters|bank|ford|daimler|siemens|ibm|hp|hewlett|merck|eli lilly|prudential|bloomberg|halliburton|research|institute)\b/i;
 
-/** Both lists in the order of addresses, without overlaps. */
-export function providersOf(
+/** Both lists must be sorted by address and must not overlap. */
+export function collectProviders(
   asns: readonly AsnRange[],
   countries: readonly CountryRange[],
 ): Provider[] {
   const found = new Map<string, { asn: number; country: string; ranges: AddressRange[] }>();
-  let place = 0;
+  let current = 0;
   for (const { start, end, asn, name } of asns) {
-    if (notForPeople.test(name)) continue;
-    while ((countries[place]?.end ?? Number.POSITIVE_INFINITY) < start) place += 1;
-    for (let next = place; ; next += 1) {
+    if (nonResidentialNames.test(name)) continue;
+    while ((countries[current]?.end ?? Number.POSITIVE_INFINITY) < start) current += 1;
+    for (let next = current; ; next += 1) {
       const there = countries[next];
       if (there === undefined || there.start > end) break;
       const from = Math.max(start, there.start);
@@ -64,19 +64,19 @@ export function providersOf(
       found.set(key, provider);
     }
   }
-  return largestOf([...found.values()].map(measured));
+  return selectLargest([...found.values()].map(measureProvider));
 }
 
-function measured(provider: Pick<Provider, "asn" | "country" | "ranges">): Provider {
+function measureProvider(provider: Pick<Provider, "asn" | "country" | "ranges">): Provider {
   const bySize = provider.ranges.toSorted((left, right) => right[1] - left[1]);
   const addresses = bySize.reduce((sum, [, size]) => sum + size, 0);
   return { ...provider, addresses, ranges: bySize.slice(0, maxRanges) };
 }
 
-function largestOf(providers: readonly Provider[]): Provider[] {
+function selectLargest(providers: readonly Provider[]): Provider[] {
   const counts = new Map<string, number>();
   return providers
-    .filter(({ addresses }) => addresses >= fewestAddresses)
+    .filter(({ addresses }) => addresses >= minAddresses)
     .toSorted((left, right) => right.addresses - left.addresses)
     .filter(({ country }) => {
       const count = counts.get(country) ?? 0;
@@ -85,8 +85,8 @@ function largestOf(providers: readonly Provider[]): Provider[] {
     });
 }
 
-/** Any address of the provider. */
-export function someAddress({ ranges }: Provider, random: Random): number {
+/** Draws any address of the provider. */
+export function drawAddress({ ranges }: Provider, random: Random): number {
   const all = ranges.reduce((sum, [, size]) => sum + size, 0);
   let left = random.below(all);
   for (const [start, size] of ranges) {
@@ -96,8 +96,8 @@ export function someAddress({ ranges }: Provider, random: Random): number {
   return ranges[0]?.[0] ?? 0;
 }
 
-/** The part of the provider's range that the address lies in, at most `size` addresses. */
-export function neighbourhood(provider: Provider, address: number, size: number): AddressRange {
+/** The block of at most `size` addresses of the provider that contains the address. */
+export function neighbourhoodOf(provider: Provider, address: number, size: number): AddressRange {
   const range = provider.ranges.find(
     ([start, length]) => start <= address && address < start + length,
   );

@@ -1,15 +1,21 @@
-/** People (pure): where they live, work and travel, what they carry, and how that changes. */
+/** Creates people (pure): their homes, workplaces, trips and devices, and how these change. */
 import { publishedCountries, publishedDevices } from "../published.ts";
 import { type Random, Weighted } from "../random.ts";
 import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
 import type { NetworkTable, Provider } from "./networks.ts";
-import { exitAt, homeAt, type Place, phoneAt, workplaceAt } from "./places.ts";
+import {
+  createExit,
+  createHome,
+  type AccessPoint,
+  createPhone,
+  createWorkplace,
+} from "./access-points.ts";
 import { networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
-import { type Rhythm, someRhythm } from "./rhythm.ts";
+import { type Rhythm, drawRhythm } from "./rhythm.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** What holds from a time on, until the next. */
+/** A value that is valid from a time until the next one begins. */
 interface Since<T> {
   readonly from: number;
   readonly value: T;
@@ -18,24 +24,24 @@ interface Since<T> {
 interface Trip {
   readonly from: number;
   readonly until: number;
-  readonly place: Place;
+  readonly accessPoint: AccessPoint;
 }
 
 export interface Person {
   readonly country: string;
   readonly rhythm: Rhythm;
-  readonly homes: readonly Since<Place>[];
-  readonly phones: readonly Since<Place>[];
-  readonly work: Place | null;
+  readonly homes: readonly Since<AccessPoint>[];
+  readonly phones: readonly Since<AccessPoint>[];
+  readonly work: AccessPoint | null;
   readonly trips: readonly Trip[];
-  /** Exits of the person, and the part of days at one of them. */
-  readonly exits: readonly Place[];
+  /** Exits of the person, and the share of days on which one of them is used. */
+  readonly exits: readonly AccessPoint[];
   readonly atExit: number;
   readonly usualDevice: DeviceKind;
   readonly devices: ReadonlyMap<DeviceKind, readonly Since<Browser>[][]>;
 }
 
-/** The countries and providers that people are drawn from. */
+/** The countries, providers and agents that people are drawn from. */
 export class World {
   readonly countries: Weighted<string>;
   readonly agents: AgentPool;
@@ -62,27 +68,27 @@ export class World {
         new Weighted(providers, ({ addresses }) => addresses ** reading.concentration),
       );
     }
-    this.countries = countriesOf(byCountry, reading.norway);
+    this.countries = weighCountries(byCountry, reading.norway);
   }
 
   /** @throws RangeError for a country without networks */
-  someProvider(country: string, random: Random): Provider {
+  drawProvider(country: string, random: Random): Provider {
     const providers = this.#providers.get(country);
     if (providers === undefined) throw new RangeError(`No network in ${country}`);
     return providers.draw(random);
   }
 
-  /** Workplaces of a provider are as many as its people fill. */
-  someWorkplace(country: string, random: Random): Place {
+  /** A country has as many workplaces as its people fill. */
+  drawWorkplace(country: string, random: Random): AccessPoint {
     const share = publishedCountries[country] ?? 0.002;
     const workplaces = (this.#users * share * this.reading.works) / networkRates.colleagues;
     const number = Math.floor(random.next() ** 2 * Math.max(1, workplaces));
-    return workplaceAt(this.someProvider(country, random), number);
+    return createWorkplace(this.drawProvider(country, random), number);
   }
 }
 
-/** The published proportions but for Norway, whose share among users is calibrated. */
-function countriesOf(
+/** The published proportions, except for Norway, whose share of users is calibrated. */
+function weighCountries(
   byCountry: ReadonlyMap<string, readonly Provider[]>,
   norway: number,
 ): Weighted<string> {
@@ -103,8 +109,8 @@ function countriesOf(
   });
 }
 
-/** Times in the year at which something happens so often in a year. */
-function moments(perYear: number, from: number, random: Random): number[] {
+/** Draws the times in the year of an event that happens `perYear` times on average. */
+function drawMoments(perYear: number, from: number, random: Random): number[] {
   const times: number[] = [];
   for (let day = random.exponential(yearDays / perYear); day < yearDays; ) {
     times.push(from + day * dayMs);
@@ -113,82 +119,82 @@ function moments(perYear: number, from: number, random: Random): number[] {
   return times;
 }
 
-/** What it is now, of things in the order of time. */
-export function nowOf<T>(things: readonly Since<T>[], at: number): T {
+/** The value that is valid at a time. The values must be ordered by time. */
+export function currentOf<T>(things: readonly Since<T>[], at: number): T {
   const found = things.findLast(({ from }) => from <= at) ?? things[0];
-  if (found === undefined) throw new RangeError("Nothing has ever been there");
+  if (found === undefined) throw new RangeError("There is no value");
   return found.value;
 }
 
-function someHomes(world: World, country: string, random: Random): Since<Place>[] {
-  let provider = world.someProvider(country, random);
-  const homes = [{ from: 0, value: homeAt(provider, random) }];
+function drawHomes(world: World, country: string, random: Random): Since<AccessPoint>[] {
+  let provider = world.drawProvider(country, random);
+  const homes = [{ from: 0, value: createHome(provider, random) }];
   const { movesPerYear, providerChangesPerYear, movesToOtherProvider } = peopleRates;
   const changes = movesPerYear + providerChangesPerYear;
-  for (const from of moments(changes, world.from, random)) {
+  for (const from of drawMoments(changes, world.from, random)) {
     const moves = random.chance(movesPerYear / changes);
     if (!moves || random.chance(movesToOtherProvider)) {
-      provider = world.someProvider(country, random);
+      provider = world.drawProvider(country, random);
     }
-    homes.push({ from, value: homeAt(provider, random) });
+    homes.push({ from, value: createHome(provider, random) });
   }
   return homes;
 }
 
-function someTrips(world: World, random: Random): Trip[] {
-  return moments(peopleRates.tripsPerYear, world.from, random).map((from) => {
-    const provider = world.someProvider(world.countries.draw(random), random);
+function drawTrips(world: World, random: Random): Trip[] {
+  return drawMoments(peopleRates.tripsPerYear, world.from, random).map((from) => {
+    const provider = world.drawProvider(world.countries.draw(random), random);
     const until = from + random.exponential(peopleRates.tripDays) * dayMs;
-    return { from, until, place: homeAt(provider, random) };
+    return { from, until, accessPoint: createHome(provider, random) };
   });
 }
 
-function someExits(world: World, random: Random): Place[] {
-  const [fewest, most] = world.reading.exitCountries;
-  return Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
-    return exitAt(world.someProvider(world.countries.draw(random), random), random);
+function drawExits(world: World, random: Random): AccessPoint[] {
+  const [min, max] = world.reading.exitCountries;
+  return Array.from({ length: min + random.below(max - min + 1) }, () => {
+    return createExit(world.drawProvider(world.countries.draw(random), random), random);
   });
 }
 
-/** One device after the other, in the place of the first. */
-function someDevice(world: World, kind: DeviceKind, random: Random): Since<Browser>[] {
-  const later = moments(world.reading.newDevicesPerYear, world.from, random);
-  return [0, ...later].map((from) => ({ from, value: world.agents.someBrowser(kind, random) }));
+/** A device and the ones that replace it later in the year. */
+function drawDevice(world: World, kind: DeviceKind, random: Random): Since<Browser>[] {
+  const later = drawMoments(world.reading.newDevicesPerYear, world.from, random);
+  return [0, ...later].map((from) => ({ from, value: world.agents.drawBrowser(kind, random) }));
 }
 
-const kindsOfDevice = new Weighted(deviceKinds, (kind) => publishedDevices[kind]);
+const deviceKindWeights = new Weighted(deviceKinds, (kind) => publishedDevices[kind]);
 
-function someDevices(world: World, usual: DeviceKind, random: Random): Person["devices"] {
+function drawDevices(world: World, usual: DeviceKind, random: Random): Person["devices"] {
   const spares = Math.floor(random.exponential(world.reading.sparesMean));
-  const own = Array.from({ length: 1 + spares }, () => someDevice(world, usual, random));
+  const own = Array.from({ length: 1 + spares }, () => drawDevice(world, usual, random));
   const devices = new Map([[usual, own]]);
   if (random.chance(peopleRates.secondDevice)) {
     const other = usual === "desktop" ? "mobile" : "desktop";
-    devices.set(other, [someDevice(world, other, random)]);
+    devices.set(other, [drawDevice(world, other, random)]);
   }
   return devices;
 }
 
-export function somePerson(world: World, random: Random): Person {
+export function drawPerson(world: World, random: Random): Person {
   const { reading } = world;
   const country = world.countries.draw(random);
-  const homes = someHomes(world, country, random);
+  const homes = drawHomes(world, country, random);
   const ownPhone = random.chance(reading.phoneAtHomeProvider)
-    ? homes.map(({ from, value }) => ({ from, value: phoneAt(value.provider, random) }))
-    : [{ from: 0, value: phoneAt(world.someProvider(country, random), random) }];
+    ? homes.map(({ from, value }) => ({ from, value: createPhone(value.provider, random) }))
+    : [{ from: 0, value: createPhone(world.drawProvider(country, random), random) }];
   const usesExits = random.chance(reading.usesExits);
-  const [least, most] = reading.daysAtExit;
-  const usualDevice = kindsOfDevice.draw(random);
+  const [min, max] = reading.daysAtExit;
+  const usualDevice = deviceKindWeights.draw(random);
   return {
     country,
-    rhythm: someRhythm(country, random),
+    rhythm: drawRhythm(country, random),
     homes,
     phones: ownPhone,
-    work: random.chance(reading.works) ? world.someWorkplace(country, random) : null,
-    trips: someTrips(world, random),
-    exits: usesExits ? someExits(world, random) : [],
-    atExit: random.between(least, most),
+    work: random.chance(reading.works) ? world.drawWorkplace(country, random) : null,
+    trips: drawTrips(world, random),
+    exits: usesExits ? drawExits(world, random) : [],
+    atExit: random.between(min, max),
     usualDevice,
-    devices: someDevices(world, usualDevice, random),
+    devices: drawDevices(world, usualDevice, random),
   };
 }

@@ -1,43 +1,44 @@
 /**
- * Every number of the generator. "Calibrated": set so that the shares of published.ts come out; no
- * score of Sentinel was looked at. "Assumed": nothing is published, and the value is a plain guess at
- * how people live.
+ * Every number of the generator. "Calibrated": set so that the shares of published.ts result, without looking
+ * at any score of Sentinel. "Assumed": nothing is published, and the value is a guess about how people live.
  */
 
 export const yearDays = 365;
 
-/** What differs between the two ways to read the published shares of new values; all calibrated. */
+/** The numbers that differ between the two readings of the published shares of new values; all calibrated. */
 export interface Reading {
   readonly name: string;
-  /** Share of people in Norway; the other countries keep their published proportions. */
+  /** Share of people in Norway. The other countries have their published proportions. */
   readonly norway: number;
-  /** People per provider go by its addresses to this power. */
+  /** A provider has people in proportion to its addresses to this power. */
   readonly concentration: number;
-  /** People whose traffic leaves in changing countries: VPNs, proxying browsers, roaming. */
+  /** Share of people whose traffic exits in changing countries: VPNs, proxying browsers, roaming. */
   readonly usesExits: number;
-  /** Of their days, so many at an exit; spread evenly between these. */
+  /** Share of their days with an exit, evenly distributed between these. */
   readonly daysAtExit: readonly [number, number];
-  /** Countries that such a person's exits are taken from; spread evenly between. */
+  /** Number of exits of such a person, evenly distributed between these. */
   readonly exitCountries: readonly [number, number];
-  /** People whose phone is on the network of their home. */
+  /** Share of people whose phone uses the provider of their home. */
   readonly phoneAtHomeProvider: number;
-  /** People with a workplace or school they log in from. */
+  /** Share of people with a workplace or school that they log in from. */
   readonly works: number;
-  /** Other browsers of the usual kind of device, and logins with one of them. */
+  /** Mean number of spare browsers on the usual kind of device, and share of logins with one of them. */
   readonly sparesMean: number;
   readonly usesSpare: number;
-  /** New devices in a year, for each device. */
+  /** How often a device is replaced in a year. */
   readonly newDevicesPerYear: number;
-  /** Days from one version of a browser to the next, as its agent shows it. */
+  /** Days from one version of a browser to the next, as agents show it. */
   readonly releaseDays: number;
-  /** Agents are drawn by their share in the package, which one site sees, to this power. */
+  /**
+   * An agent is drawn in proportion to its share in the package, which is that of one site, to this power.
+   */
   readonly flattened: number;
 }
 
 /**
- * "A value is new" where the account has no earlier login: so the source of the published shares
- * defines it, and counts in a sample of users by their number of logins (5, 10 and 25 % of the three
- * groups). The main reading.
+ * The main reading: a value is new if the account has no earlier login with it, so a first login counts as
+ * new. The source of the published shares defines it so, and counts it in a sample of users by their number
+ * of logins (5, 10 and 25 % of the three groups).
  */
 export const asDefined: Reading = {
   name: "as defined",
@@ -56,8 +57,8 @@ export const asDefined: Reading = {
 };
 
 /**
- * The same shares, were they of logins with a history alone: a much more restless population, and a
- * harder one. The other reading.
+ * The other reading: the published shares are those of logins with a history only. People then change their
+ * networks and agents far more often, and all models find it harder.
  */
 export const withHistoryOnly: Reading = {
   name: "with a history only",
@@ -79,78 +80,78 @@ export const withHistoryOnly: Reading = {
 export const sampledShares = [0.05, 0.1, 0.25] as const;
 
 export const networkRates = {
-  /** Countries without a published share go by their addresses to this power; assumed. */
+  /** A country without a published share has people in proportion to its addresses to this power; assumed. */
   otherCountries: 0.5,
-  /** Size of the neighbourhood a provider serves from one pool of addresses: a /20; assumed. */
+  /** Addresses in the pool of one neighbourhood: a /20; assumed. */
   poolSize: 4096,
-  /** How long homes keep an address: share of homes, days; assumed (most lines keep theirs). */
+  /** How long homes keep an address: share of homes, and days; assumed (most lines keep theirs). */
   leases: [
     { share: 0.45, days: 800 },
     { share: 0.25, days: 120 },
     { share: 0.2, days: 30 },
     { share: 0.1, days: 1 },
   ],
-  /** Where the next lease comes from: the same /24, the same pool, anywhere; assumed. */
+  /** Shares of next leases in the same /24 and in the same pool; the rest is anywhere; assumed. */
   nextLease: { samePrefix: 0.45, samePool: 0.45 },
-  /** Prefixes behind which a mobile provider hides the people of one region; assumed. */
+  /** Prefixes that the people of one region of a mobile provider share; assumed. */
   mobilePrefixes: 6,
-  /** Behind phones and exits an address holds for so long; assumed. */
+  /** Hours for which a phone or an exit keeps an address; assumed. */
   sessionHours: 4,
-  /** Employees of a workplace who are users too, on average; assumed. */
+  /** Mean number of users at one workplace; assumed. */
   colleagues: 4,
-  /** Addresses of one exit (VPN, proxying browser), shared by all who use it; assumed. */
+  /** Addresses of one exit (VPN, proxying browser), which all its users share; assumed. */
   exitAddresses: 24,
 } as const;
 
 export const peopleRates = {
-  /** Moves in a year, of which so many change the provider; assumed. */
+  /** Moves per year, and the share of them that change the provider; assumed. */
   movesPerYear: 0.1,
   movesToOtherProvider: 0.3,
-  /** Changes of the provider at home without a move, in a year; assumed. */
+  /** Changes of the provider without a move, per year; assumed. */
   providerChangesPerYear: 0.04,
-  /** Trips abroad in a year, and their mean length in days; assumed. */
+  /** Trips abroad per year, and their mean length in days; assumed. */
   tripsPerYear: 0.8,
   tripDays: 7,
-  /** On a trip, logins over a network of that country and not over the roaming phone; assumed. */
+  /** Share of logins on a trip over a network of that country, not over the roaming phone; assumed. */
   localOnTrip: 0.6,
-  /** People with a second kind of device; assumed. */
+  /** Share of people with a second kind of device; assumed. */
   secondDevice: 0.35,
-  /** Their logins with it; assumed. */
+  /** Share of their logins with it; assumed. */
   usesSecondDevice: 0.25,
-  /** Logins in working hours over the workplace, of those who have one; assumed. */
+  /** Share of logins in working hours from the workplace, of people who have one; assumed. */
   atWork: 0.55,
-  /** Logins of a phone over the mobile network and not at home; assumed. */
+  /** Share of a phone's logins over the mobile network, not at home; assumed. */
   phoneAway: 0.4,
 } as const;
 
 export const agentRates = {
-  /** The versions of irregular tokens found in the package are taken to span so many days; assumed. */
+  /** Days that the versions of an irregular token in the package cover; assumed. */
   ladderDays: 365,
-  /** Browsers that never update in the year; assumed. */
+  /** Share of browsers that never update in the year; assumed. */
   neverUpdates: 0.05,
 } as const;
 
 export const rhythmRates = {
-  /** Logins that follow another within days, not weeks; assumed. */
+  /** Share of logins that follow another one within days, not weeks; assumed. */
   followsSoon: 0.25,
-  /** Median hours until such a login, and the spread of its logarithm; assumed. */
+  /** Median hours until such a login, and the standard deviation of their logarithm; assumed. */
   soonHours: 20,
   soonSpread: 1.1,
-  /** A login after less than that is part of the same occasion, at whatever hour; assumed. */
+  /** A login after fewer hours belongs to the same occasion, at any hour; assumed. */
   sameOccasionHours: 6,
-  /** Of the year, the part in which a user is active; spread evenly between; assumed. */
+  /** Share of the year in which a user is active, evenly distributed between these; assumed. */
   activePart: [0.15, 1],
-  /** Logins at the person's own hours; the rest is at anybody's; assumed. */
+  /** Share of logins at the person's own hours; the others follow `day`; assumed. */
   atOwnHours: 0.7,
-  /** Own hours, and how far logins are from them, in hours; assumed. */
+  /** Number of own hours, and the standard deviation of logins around them, in hours; assumed. */
   ownHours: [1, 3],
   ownHourSpread: 1.3,
-  /** Weight of each hour of the local day (assumed: people sleep, and use services in the evening). */
+  /** Weight of each hour of the local day; assumed: people sleep at night and use services in the evening. */
   day: [
     1.2, 0.7, 0.4, 0.3, 0.3, 0.6, 1.6, 3.2, 4.6, 5.2, 5.4, 5.5, 5.6, 5.4, 5.4, 5.6, 5.8, 5.8, 5.9,
     6.2, 6.4, 5.9, 4.3, 2.5,
   ],
-  /** From Monday on, and hours of the local day; assumed. */
+  /** Workdays from Monday on, and working hours of the local day; assumed. */
   workdays: 5,
   workHours: [8, 17],
   /** Weight of each day from Monday; assumed. */
@@ -158,14 +159,14 @@ export const rhythmRates = {
 } as const;
 
 export const attackerRates = {
-  /** After a login of the victim; published. */
+  /** Hours after a login of the victim; published. */
   hoursAfter: [2, 72],
-  /** Attackers live like users who are not users here: so many for each user. */
+  /** Number of people, per user, who are not users. Attackers are drawn from them. */
   strangersPerUser: 0.5,
-  /** A naive attacker is somebody of the last weeks, at that hour of the day. */
+  /** Days before the attack from which a login of such a person is drawn, at the same hour. */
   strangerDays: 14,
-  /** Very targeted attackers in the victim's own /24; the others are in the same pool; assumed. */
+  /** Share of very targeted attackers in the victim's own /24; the others are in the same pool; assumed. */
   inOwnPrefix: 0.5,
-  /** Identities that a stuffing campaign tries from one /24 in ten minutes, evenly in its logarithm. */
+  /** Identities that a stuffing campaign tries from one /24 in ten minutes; the logarithm is uniform. */
   campaign: [10, 300],
 } as const;

@@ -1,4 +1,4 @@
-/** When people log in (pure): how often in a year, in bursts and pauses, at hours of their own. */
+/** Draws the times of logins (pure): their number per year, bursts and pauses, and a person's own hours. */
 import { publishedLogins } from "../published.ts";
 import { type Random, Weighted } from "../random.ts";
 import { rhythmRates, yearDays } from "./rates.ts";
@@ -8,7 +8,7 @@ const dayMs = 24 * hourMs;
 /** The Unix epoch was a Thursday; weeks begin on Monday. */
 export const daysBeforeEpoch = 3;
 
-/** Offset from UTC in hours, where most people of the country live; by longitude, no daylight time. */
+/** Hours ahead of UTC where most people of the country live; by longitude, without daylight time. */
 const offsets: Readonly<Record<string, number>> = {
   US: -6,
   CA: -5,
@@ -33,30 +33,32 @@ const offsets: Readonly<Record<string, number>> = {
   VN: 7,
   TH: 7,
 };
-const usualOffset = 1;
+const defaultOffset = 1;
 
-/** Within each group, counts are as common as a power of them that gives the published mean. */
-const counts = publishedLogins.byCount.map(({ least, most, share, mean }) => {
-  const values = Array.from({ length: most - least + 1 }, (_, index) => least + index);
-  return { share, values: new Weighted(values, (value) => value ** powerFor(values, mean)) };
+/**
+ * The numbers of logins. Within each group, weights are a power of the number that gives the published mean.
+ */
+const counts = publishedLogins.byCount.map(({ min, max, share, mean }) => {
+  const values = Array.from({ length: max - min + 1 }, (_, index) => min + index);
+  return { share, values: new Weighted(values, (value) => value ** findPower(values, mean)) };
 });
 const groups = new Weighted(counts, ({ share }) => share);
 
-/** The power that gives the values the mean, found by halving. */
-function powerFor(values: readonly number[], mean: number): number {
-  let [least, most] = [-8, 4];
+/** Finds the power that gives the values this mean, by bisection. */
+function findPower(values: readonly number[], mean: number): number {
+  let [min, max] = [-8, 4];
   for (let round = 0; round < 50; round += 1) {
-    const power = (least + most) / 2;
+    const power = (min + max) / 2;
     const weights = values.map((value) => value ** power);
     const sum = weights.reduce((total, weight) => total + weight, 0);
     const got = values.reduce((total, value, index) => total + value * (weights[index] ?? 0), 0);
-    if (got / sum < mean) least = power;
-    else most = power;
+    if (got / sum < mean) min = power;
+    else max = power;
   }
-  return (least + most) / 2;
+  return (min + max) / 2;
 }
 
-export function someLoginCount(random: Random): number {
+export function drawLoginCount(random: Random): number {
   return groups.draw(random).values.draw(random);
 }
 
@@ -73,49 +75,56 @@ export interface Rhythm {
   readonly own: readonly number[];
 }
 
-export function someRhythm(country: string, random: Random): Rhythm {
-  const [fewest, most] = rhythmRates.ownHours;
-  const own = Array.from({ length: fewest + random.below(most - fewest + 1) }, () => {
+export function drawRhythm(country: string, random: Random): Rhythm {
+  const [min, max] = rhythmRates.ownHours;
+  const own = Array.from({ length: min + random.below(max - min + 1) }, () => {
     return hoursOfDay.draw(random).hour + random.next();
   });
-  return { offsetMs: (offsets[country] ?? usualOffset) * hourMs, own };
+  return { offsetMs: (offsets[country] ?? defaultOffset) * hourMs, own };
 }
 
-function someHour({ own }: Rhythm, random: Random): number {
+function drawHour({ own }: Rhythm, random: Random): number {
   if (!random.chance(rhythmRates.atOwnHours)) return hoursOfDay.draw(random).hour + random.next();
   const hour = random.normal(random.pick(own), rhythmRates.ownHourSpread);
   return ((hour % 24) + 24) % 24;
 }
 
-/** Moved to one of the person's hours on that local day, or a day later where it is a quiet one. */
-function atUsualHour(at: number, rhythm: Rhythm, random: Random): number {
+/** Moves a time to one of the person's hours on that local day, or on the next one if the day is quiet. */
+function moveToOwnHour(at: number, rhythm: Rhythm, random: Random): number {
   let day = Math.floor((at + rhythm.offsetMs) / dayMs);
   const weight = rhythmRates.week[(day + daysBeforeEpoch) % 7] ?? 1;
   if (!random.chance(weight / maxOfWeek)) day += 1;
-  return Math.round(day * dayMs + someHour(rhythm, random) * hourMs - rhythm.offsetMs);
+  return Math.round(day * dayMs + drawHour(rhythm, random) * hourMs - rhythm.offsetMs);
 }
 
-/** Within the year from `from`, in order. */
-export function loginTimes(count: number, from: number, rhythm: Rhythm, random: Random): number[] {
-  const [least, most] = rhythmRates.activePart;
-  const active = yearDays * dayMs * random.between(least, most);
+/** Draws the times of logins within the year from `from`, in ascending order. */
+export function drawLoginTimes(
+  count: number,
+  from: number,
+  rhythm: Rhythm,
+  random: Random,
+): number[] {
+  const [min, max] = rhythmRates.activePart;
+  const active = yearDays * dayMs * random.between(min, max);
   const start = from + random.next() * (yearDays * dayMs - active);
   const times: number[] = [];
   while (times.length < count) {
     const last = times.at(-1);
     if (last !== undefined && random.chance(rhythmRates.followsSoon)) {
       const spread = Math.exp(random.normal(0, rhythmRates.soonSpread));
-      times.push(soon(last + rhythmRates.soonHours * hourMs * spread, last, rhythm, random));
+      times.push(
+        moveFollowUp(last + rhythmRates.soonHours * hourMs * spread, last, rhythm, random),
+      );
     } else {
-      times.push(atUsualHour(start + random.next() * active, rhythm, random));
+      times.push(moveToOwnHour(start + random.next() * active, rhythm, random));
     }
   }
   const until = from + yearDays * dayMs;
   return times.filter((at) => at >= from && at < until).toSorted((left, right) => left - right);
 }
 
-/** A login within hours of another is where it falls; a later one is at a usual hour. */
-function soon(at: number, last: number, rhythm: Rhythm, random: Random): number {
+/** Keeps the time of a login within hours of another one; moves a later one to one of the person's hours. */
+function moveFollowUp(at: number, last: number, rhythm: Rhythm, random: Random): number {
   if (at - last < rhythmRates.sameOccasionHours * hourMs) return Math.round(at);
-  return Math.max(atUsualHour(at, rhythm, random), last + hourMs);
+  return Math.max(moveToOwnHour(at, rhythm, random), last + hourMs);
 }

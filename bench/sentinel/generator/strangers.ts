@@ -1,6 +1,6 @@
 /**
- * People who are not users of the service (pure). What an attacker comes with is what one of them
- * had, at that hour in the days before: so attackers have no networks, agents or hours of their own.
+ * The logins of people who are not users of the service (pure). An attacker has the network and the agent of
+ * one of them, from the same hour on an earlier day, so attackers have no distinct networks, agents or hours.
  */
 import type { Random } from "../random.ts";
 import type { Visit } from "./logins.ts";
@@ -8,11 +8,11 @@ import { attackerRates } from "./rates.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** Where nobody fits at that hour, any of these days. */
-const longDays = 60;
+/** If no login fits at that hour, one of these days is drawn at any hour. */
+const fallbackDays = 60;
 
-/** Place of the first that is not before the time. */
-export function firstFrom(visits: readonly Visit[], at: number): number {
+/** The index of the first visit that is not before the time. */
+export function findFirstFrom(visits: readonly Visit[], at: number): number {
   let from = 0;
   let to = visits.length;
   while (from < to) {
@@ -23,21 +23,21 @@ export function firstFrom(visits: readonly Visit[], at: number): number {
   return from;
 }
 
-function between(visits: readonly Visit[], from: number, to: number, random: Random) {
-  const first = firstFrom(visits, from);
-  const count = firstFrom(visits, to) - first;
+function drawBetween(visits: readonly Visit[], from: number, to: number, random: Random) {
+  const first = findFirstFrom(visits, from);
+  const count = findFirstFrom(visits, to) - first;
   return count > 0 ? visits[first + random.below(count)] : undefined;
 }
 
-function near(visits: readonly Visit[], at: number, random: Random): Visit | undefined {
+function drawNear(visits: readonly Visit[], at: number, random: Random): Visit | undefined {
   const days = attackerRates.strangerDays;
   const start = random.below(days);
   for (let step = 0; step < days; step += 1) {
     const moment = at - ((start + step) % days) * dayMs;
-    const found = between(visits, moment - hourMs, moment, random);
+    const found = drawBetween(visits, moment - hourMs, moment, random);
     if (found !== undefined) return found;
   }
-  return between(visits, at - longDays * dayMs, at, random);
+  return drawBetween(visits, at - fallbackDays * dayMs, at, random);
 }
 
 export class Strangers {
@@ -52,15 +52,15 @@ export class Strangers {
     this.#byNetwork = Map.groupBy(visits, ({ provider }) => provider.asn);
   }
 
-  anybody(at: number, random: Random): Visit | undefined {
-    return near(this.#visits, at, random);
+  drawAny(at: number, random: Random): Visit | undefined {
+    return drawNear(this.#visits, at, random);
   }
 
-  from(country: string, at: number, random: Random): Visit | undefined {
-    return near(this.#byCountry.get(country) ?? [], at, random);
+  drawInCountry(country: string, at: number, random: Random): Visit | undefined {
+    return drawNear(this.#byCountry.get(country) ?? [], at, random);
   }
 
-  inNetwork(asn: number, at: number, random: Random): Visit | undefined {
-    return near(this.#byNetwork.get(asn) ?? [], at, random);
+  drawInNetwork(asn: number, at: number, random: Random): Visit | undefined {
+    return drawNear(this.#byNetwork.get(asn) ?? [], at, random);
   }
 }

@@ -1,12 +1,18 @@
-/** The models that are compared, in the order of the tables. */
+/** The compared models, in the order of the tables. */
 import type { Model } from "../login.ts";
-import { extend } from "./extend.ts";
-import { freeman } from "./freeman.ts";
-import { sentinelModels } from "./sentinel.ts";
-import { randomModel, simple } from "./simple.ts";
+import { createExtend } from "./extend.ts";
+import { createFreeman } from "./freeman.ts";
+import { createSentinelModels } from "./sentinel.ts";
+import { createRandomModel, createSimple } from "./simple.ts";
 
 export const modelNames = ["random", "SIMPLE", "EXTEND", "Freeman sum", "Sentinel"] as const;
 
-export function allModels(seed: number): Model[] {
-  return [randomModel(seed), simple(), extend(), freeman(), ...sentinelModels()];
+export function createModels(seed: number): Model[] {
+  return [
+    createRandomModel(seed),
+    createSimple(),
+    createExtend(),
+    createFreeman(),
+    ...createSentinelModels(),
+  ];
 }

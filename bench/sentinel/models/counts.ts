@@ -1,4 +1,4 @@
-/** How often values were seen, by feature. */
+/** Counts how often each value of each feature was seen. */
 import { type Feature, type Login, features, featureOf } from "../login.ts";
 
 export const allFeatures: readonly Feature[] = [...features.network, ...features.agent];
@@ -19,18 +19,18 @@ export class Counts {
     }
   }
 
-  of(login: Login, feature: Feature): number {
+  countOf(login: Login, feature: Feature): number {
     return this.#counts.get(feature)?.get(featureOf(login, feature)) ?? 0;
   }
 
-  distinct(feature: Feature): number {
+  countDistinct(feature: Feature): number {
     return this.#counts.get(feature)?.size ?? 0;
   }
 }
 
-/** The counts of everybody, and of each user. */
+/** The counts of all users together, and of each user. */
 export class UserCounts {
-  readonly everybody = new Counts();
+  readonly population = new Counts();
   readonly #users = new Map<number, Counts>();
 
   get users(): number {
@@ -38,13 +38,13 @@ export class UserCounts {
   }
 
   add(login: Login): void {
-    this.everybody.add(login);
+    this.population.add(login);
     const own = this.#users.get(login.user) ?? new Counts();
     this.#users.set(login.user, own);
     own.add(login);
   }
 
-  ownOf({ user }: Login): Counts | undefined {
+  countsOf({ user }: Login): Counts | undefined {
     return this.#users.get(user);
   }
 }

@@ -1,11 +1,12 @@
 /**
- * EXTEND: the untrained model of Freeman et al. (NDSS 2016, equation 7), as the open reproduction of
- * Wiefling et al. (das-group/rba-algorithm) computes it, with its weights.
+ * EXTEND: the untrained model of Freeman et al. (NDSS 2016, equation 7), as the open reproduction of Wiefling
+ * et al. (das-group/rba-algorithm) computes it, with its weights.
  *
- * For each of two features the share in the population over the share in the user's own history, each
- * a weighted sum over a hierarchy; times the chance that this user is attacked (alike for all) over
- * the chance that this user logs in. Only the finest level of the population is smoothed, for values
- * not seen yet; a feature nothing of which the user ever had counts four times the population.
+ * For each of two features it divides the share in the population by the share in the user's own history,
+ * each a weighted sum over a hierarchy. It multiplies the result by the probability that this user is
+ * attacked, which is equal for all, over the probability that this user logs in. Only the finest level of the
+ * population is smoothed, for values not seen yet. A feature without any value of the user's history has a
+ * ratio of four.
  */
 import type { Feature, Login, Model } from "../login.ts";
 import { type Counts, UserCounts } from "./counts.ts";
@@ -25,58 +26,69 @@ const hierarchies: readonly Hierarchy[] = [
     ["device", 0.00511],
   ],
 ];
-const newFeature = 4;
+const newFeatureRatio = 4;
 
-/** Values that might come yet: one, and as many as the other levels have. */
-function unseenOf(counts: Counts, others: readonly Feature[]): number {
-  return 1 + others.reduce((sum, feature) => sum + counts.distinct(feature), 0);
+/** The assumed number of unseen values: one, and the number of values on the other levels. */
+function countUnseen(counts: Counts, others: readonly Feature[]): number {
+  return 1 + others.reduce((sum, feature) => sum + counts.countDistinct(feature), 0);
 }
 
-function smoothed(counts: Counts, login: Login, [finest, ...others]: readonly Feature[]): number {
+function smoothShare(
+  counts: Counts,
+  login: Login,
+  [finest, ...others]: readonly Feature[],
+): number {
   if (finest === undefined) return 0;
-  const count = counts.of(login, finest);
-  const unseen = unseenOf(counts, others);
+  const count = counts.countOf(login, finest);
+  const unseen = countUnseen(counts, others);
   if (count === 0) return 1 / (counts.logins + unseen);
   const within = count / (count + 1 + others.length);
   return (count / counts.logins) * (1 - unseen / (counts.logins + unseen)) * within;
 }
 
-/** Share of the population. */
-function globalShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
+/** The weighted share in the population. */
+function computeGlobalShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
   const levels = hierarchy.map(([feature]) => feature);
-  return hierarchy.reduce((sum, [feature, weight], place) => {
+  return hierarchy.reduce((sum, [feature, weight], index) => {
     const share =
-      place === 0 ? smoothed(counts, login, levels) : counts.of(login, feature) / counts.logins;
+      index === 0
+        ? smoothShare(counts, login, levels)
+        : counts.countOf(login, feature) / counts.logins;
     return sum + weight * share;
   }, 0);
 }
 
-function ownShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
+function computeOwnShare(counts: Counts, login: Login, hierarchy: Hierarchy): number {
   return hierarchy.reduce(
-    (sum, [feature, weight]) => sum + (weight * counts.of(login, feature)) / counts.logins,
+    (sum, [feature, weight]) => sum + (weight * counts.countOf(login, feature)) / counts.logins,
     0,
   );
 }
 
-export function extendScore(everybody: Counts, own: Counts, users: number, login: Login): number {
+export function computeExtendScore(
+  everybody: Counts,
+  own: Counts,
+  users: number,
+  login: Login,
+): number {
   const ratio = hierarchies.reduce((product, hierarchy) => {
-    const theirs = globalShare(everybody, login, hierarchy);
-    const mine = ownShare(own, login, hierarchy);
-    return product * (mine === 0 ? newFeature : theirs / mine);
+    const theirs = computeGlobalShare(everybody, login, hierarchy);
+    const mine = computeOwnShare(own, login, hierarchy);
+    return product * (mine === 0 ? newFeatureRatio : theirs / mine);
   }, 1);
   return (ratio * everybody.logins) / (users * own.logins);
 }
 
-export function extend(): Model {
+export function createExtend(): Model {
   const seen = new UserCounts();
   return {
     name: "EXTEND",
     observe: (login) => seen.add(login),
     score(login) {
-      const own = seen.ownOf(login);
-      // Without a history nothing divides: as if every feature were new.
-      if (own === undefined) return newFeature ** hierarchies.length * seen.everybody.logins;
-      return extendScore(seen.everybody, own, seen.users, login);
+      const own = seen.countsOf(login);
+      // Without a history every feature counts as new.
+      if (own === undefined) return newFeatureRatio ** hierarchies.length * seen.population.logins;
+      return computeExtendScore(seen.population, own, seen.users, login);
     },
   };
 }

@@ -1,28 +1,32 @@
 /**
- * Freeman's idea as the published figures were measured: for each of seven features the log of its
- * share in the population over its share in the user's history, both smoothed, and their sum. EXTEND
- * (extend.ts) is another reading of the same paper.
+ * Freeman's idea as the published figures use it: the sum, over seven features, of the log of the share in
+ * the population over the share in the user's history, both smoothed. EXTEND (extend.ts) is another
+ * interpretation of the same paper.
  */
 import type { Login, Model } from "../login.ts";
 import { allFeatures, type Counts, UserCounts } from "./counts.ts";
 
-/** Logins that the population's share counts for in the user's own. */
+/** The number of own logins that the population's share weighs as much as. */
 const trust = 1;
 
-export function freemanScore(everybody: Counts, own: Counts | undefined, login: Login): number {
+export function computeFreemanScore(
+  everybody: Counts,
+  own: Counts | undefined,
+  login: Login,
+): number {
   return allFeatures.reduce((sum, feature) => {
-    const theirs = (everybody.of(login, feature) + 1) / (everybody.logins + 1);
-    const count = own?.of(login, feature) ?? 0;
+    const theirs = (everybody.countOf(login, feature) + 1) / (everybody.logins + 1);
+    const count = own?.countOf(login, feature) ?? 0;
     const mine = (count + trust * theirs) / ((own?.logins ?? 0) + trust);
     return sum + Math.log(theirs / mine);
   }, 0);
 }
 
-export function freeman(): Model {
+export function createFreeman(): Model {
   const seen = new UserCounts();
   return {
     name: "Freeman sum",
     observe: (login) => seen.add(login),
-    score: (login) => freemanScore(seen.everybody, seen.ownOf(login), login),
+    score: (login) => computeFreemanScore(seen.population, seen.countsOf(login), login),
   };
 }

@@ -1,8 +1,8 @@
 /**
- * Sentinel itself: each login goes through the guard's own transition (src/guard/decisions/assess.ts), with the
- * evidence it would have in production but for the lists of addresses, which are left empty. Real
- * logins are confirmed at once; attacks never are. The population is counted anew once a week, from
- * the newest sessions of a quarter.
+ * Sentinel itself. Each login goes through the guard's own decision (src/guard/decisions/assess.ts) with the
+ * evidence that it would have in production, except that all lists of addresses are empty. Real logins are
+ * confirmed at once, attacks never. The population is counted again once a week from the newest sessions of a
+ * quarter.
  */
 import { assess } from "../../../src/guard/decisions/assess.ts";
 import { create } from "../../../src/guard/decisions/lifecycle.ts";
@@ -11,21 +11,21 @@ import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
 import { defaultPolicy } from "../../../src/tenancy/policy.ts";
 import type { AssessmentRecord } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
-import { type History, withSession } from "../../../src/sentinel/history.ts";
+import { type History, addSession } from "../../../src/sentinel/history.ts";
 import {
   type ConfirmedSession,
   type Population,
-  populationNear,
-  populationOf,
+  narrowPopulation,
+  countPopulation,
 } from "../../../src/sentinel/population/population.ts";
-import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import type { SignalName } from "../../../src/sentinel/reason.ts";
 import { priorProbability } from "../../../src/sentinel/weights.ts";
 import type { Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** As src/sentinel/population/publish.ts counts, which does it every hour. */
-const countedMs = 90 * dayMs;
+/** The bounds of src/sentinel/population/publish.ts, which counts every hour. */
+const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
 const publishedEveryMs = 7 * dayMs;
 
@@ -36,17 +36,17 @@ function logit(probability: number): number {
   return Math.log(probability / (1 - probability));
 }
 
-/** The least evidence, on top of the prior, whose score rounds to the threshold. */
-function evidenceFor(threshold: number): number {
+/** The least evidence, added to the prior, whose score rounds to the threshold. */
+function findMinEvidence(threshold: number): number {
   return logit(threshold - 0.5e-4) - logit(priorProbability);
 }
 
 export const sentinelThresholds = {
-  challenge: evidenceFor(defaultPolicy.sentinel.challengeAt),
-  deny: evidenceFor(defaultPolicy.sentinel.denyAt),
+  challenge: findMinEvidence(defaultPolicy.sentinel.challengeAt),
+  deny: findMinEvidence(defaultPolicy.sentinel.denyAt),
 };
 
-/** Keyed hashes compare as the texts do that they stand for, so here the texts stand. */
+/** Keyed hashes are equal when their texts are equal, so here the texts replace them. */
 function contextOf({ country, asn, prefix, address, agent, facts }: Login): Context {
   const { device, os, browser } = facts;
   return { country, asn, prefix, address, device, os, browser, agent, placeHidden: false };
@@ -57,8 +57,8 @@ interface Known {
   readonly history: History;
 }
 
-/** What was learned so far; the models below ask it with different signals switched off. */
-class Course {
+/** The state that is learned from logins. The variants below share it. */
+class SentinelRun {
   readonly #identities = new Map<number, Known>();
   #sessions: ConfirmedSession[] = [];
   #population: Population | null = null;
@@ -72,7 +72,7 @@ class Course {
     const { record, state } = this.#assess(login, known, this.#population);
     const context = contextOf(login);
     const session = { id: record.id, at: login.at, verdict: "legitimate", context } as const;
-    const history = withSession(known.history, session, login.at);
+    const history = addSession(known.history, session, login.at);
     this.#identities.set(login.user, { state, history });
     this.#sessions.push({
       identityId: String(login.user),
@@ -105,7 +105,7 @@ class Course {
     const surroundings = {
       context,
       network: { address: "", prefix: "", facts: null, reservedRange: null, tenantList: null },
-      population: population === null ? null : populationNear(population, context),
+      population: population === null ? null : narrowPopulation(population, context),
       populationUnread: false,
       crowd: login.crowd,
       degraded: [],
@@ -128,8 +128,8 @@ class Course {
 
   #publish(at: number): void {
     if (at - this.#publishedAt < publishedEveryMs) return;
-    this.#sessions = this.#sessions.filter((session) => session.at > at - countedMs);
-    this.#population = populationOf(this.#sessions.slice(-maxSessions), at);
+    this.#sessions = this.#sessions.filter((session) => session.at > at - maxSessionAgeMs);
+    this.#population = countPopulation(this.#sessions.slice(-maxSessions), at);
     this.#publishedAt = at;
   }
 }
@@ -152,7 +152,7 @@ interface Variant {
   readonly population: boolean;
 }
 
-/** Sentinel as it is comes first; the others lack something. */
+/** Sentinel itself comes first. Each other variant lacks a part. */
 const variants: readonly Variant[] = [
   { name: "Sentinel", off: [], population: true },
   { name: "network only", off: ["agent_history", "hour_of_week"], population: true },
@@ -161,21 +161,21 @@ const variants: readonly Variant[] = [
   { name: "without stuffing", off: ["credential_stuffing"], population: true },
   { name: "without a population", off: [], population: false },
 ];
-export const [{ name: sentinelName } = { name: "" }, ...lacking] = variants;
-export const variantNames = lacking.map(({ name }) => name);
+export const [{ name: sentinelName } = { name: "" }, ...otherVariants] = variants;
+export const variantNames = otherVariants.map(({ name }) => name);
 
-/** All variants share what was learned, so only the first of them observes. */
-export function sentinelModels(): Model[] {
-  const course = new Course();
-  return variants.map(({ name, off, population }, place) => ({
+/** All variants share one state, so only the first one observes logins. */
+export function createSentinelModels(): Model[] {
+  const run = new SentinelRun();
+  return variants.map(({ name, off, population }, index) => ({
     name,
     thresholds: sentinelThresholds,
     observe(login) {
-      if (place === 0) course.observe(login);
+      if (index === 0) run.observe(login);
     },
     score(login) {
-      const { evidence } = course.recordOf(login, population);
-      const reasons = reasonsFor(evidence, off);
+      const { evidence } = run.recordOf(login, population);
+      const reasons = findReasons(evidence, off);
       return reasons.reduce((sum, { contribution }) => sum + contribution, 0);
     },
   }));

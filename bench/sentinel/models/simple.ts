@@ -1,22 +1,22 @@
-/** The models that need no statistics. */
+/** The models without statistics. */
 import type { Model } from "../login.ts";
 import { Random } from "../random.ts";
 import { allFeatures, UserCounts } from "./counts.ts";
 
-export function randomModel(seed: number): Model {
+export function createRandomModel(seed: number): Model {
   const random = new Random(`random/${seed}`);
   return { name: "random", observe: () => undefined, score: () => random.next() };
 }
 
-/** SIMPLE: the share of the features whose value the user never had. */
-export function simple(): Model {
+/** SIMPLE: the share of features with a value that the user never had. */
+export function createSimple(): Model {
   const seen = new UserCounts();
   return {
     name: "SIMPLE",
     observe: (login) => seen.add(login),
     score(login) {
-      const own = seen.ownOf(login);
-      const unseen = allFeatures.filter((feature) => (own?.of(login, feature) ?? 0) === 0);
+      const own = seen.countsOf(login);
+      const unseen = allFeatures.filter((feature) => (own?.countOf(login, feature) ?? 0) === 0);
       return unseen.length / allFeatures.length;
     },
   };

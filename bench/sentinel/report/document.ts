@@ -1,20 +1,24 @@
-/** The report as it stands in docs/sentinel-evaluation.md (pure). */
+/** Renders the report docs/sentinel-evaluation.md (pure). */
 import { whole } from "../../support/figures.ts";
 import type { Model } from "../login.ts";
-import { pooled } from "../results.ts";
+import { poolColumns } from "../results.ts";
 import type { Year } from "../year.ts";
-import { auditTable, generatorTable, overlapTable } from "./data-tables.ts";
+import { renderAuditTable, renderGeneratorTable, renderOverlapTable } from "./data-tables.ts";
 import {
-  ablationTable,
-  barTable,
-  coldStartTable,
-  equalTable,
-  hardnessTable,
-  resultTable,
+  renderAblationTable,
+  renderBarTable,
+  renderColdStartTable,
+  renderEqualTable,
+  renderHardnessTable,
+  renderResultTable,
 } from "./main-tables.ts";
-import { comparisonsOf } from "./outcome.ts";
-import { percent } from "./words.ts";
-import { carriedTable, reauthenticationTable, shippedTable } from "./threshold-tables.ts";
+import { compareModels } from "./outcome.ts";
+import { formatPercent } from "./format.ts";
+import {
+  renderCarriedTable,
+  renderReauthenticationTable,
+  renderShippedTable,
+} from "./threshold-tables.ts";
 
 export interface Evaluation {
   readonly command: string;
@@ -29,22 +33,22 @@ export interface Evaluation {
   /** Years of the other reading of the published shares. */
   readonly otherYears: readonly Year[];
   readonly thresholds: NonNullable<Model["thresholds"]>;
-  /** Drawings of the users for the intervals. */
+  /** Resamples of the users for the intervals. */
   readonly rounds: number;
 }
 
-function opening(evaluation: Evaluation): string {
+function renderOpening(evaluation: Evaluation): string {
   const { command, at, machine, versions, sources, model, users, years } = evaluation;
   const seeds = years.map(({ seed }) => seed).join(", ");
   return `# How good Sentinel is
 
-**The logins are synthetic.** No real login is in them. A generator makes people with homes, phones,
-workplaces, trips and browsers that grow older, on real networks and with real agents, and is calibrated
-to published counts. What follows tells how models compare on the same logins, not what any of them would
-do at a certain service.
+**The logins are synthetic.** None of them is real. A generator creates people with homes, phones,
+workplaces, trips and browsers that update, on real networks and with real agents. It is calibrated to
+published counts. The figures compare models on the same logins; they do not predict what a model would do
+at a certain service.
 
-Written by \`${command}\` on ${at}: ${model}, seeds ${seeds}, ${whole(users)} users each. ${machine}.
-${versions}. Data: ${sources.join("; ")}. [bench/README.md](../bench/README.md#sentinel) says how to run it.`;
+\`${command}\` wrote this document on ${at}: ${model}, seeds ${seeds}, ${whole(users)} users each. ${machine}.
+${versions}. Data: ${sources.join("; ")}. [bench/README.md](../bench/README.md#sentinel) describes how to run it.`;
 }
 
 const plots = `![Attacks caught for real logins challenged](sentinel-roc.svg)
@@ -53,151 +57,152 @@ const plots = `![Attacks caught for real logins challenged](sentinel-roc.svg)
 
 const protocolText = `## What is compared
 
-A year of logins: seven months in which only the population grows, two of validation (thresholds), three of
-test (results). Only what came before informs a score, and only real logins are learned from. In the
-**matched** comparison the real logins are those 2 to 72 hours after the one before, and each kind of
-attacker makes one attack in the place of each of them: on the same user, with the same history, as long
-after the last login as another real login was that followed at the same hour after as many. History and
-time are therefore those of real logins, and only what the attack comes with can betray it.
+A year of logins has seven months in which only the population grows, two months of validation (for the
+thresholds) and three months of test (for the results). A score depends on earlier logins only, and models
+learn from real logins only. In the **matched** comparison the real logins are those 2 to 72 hours after the
+previous one. For each of them, each kind of attacker has one attack: on the same user, with the same history,
+and with the delay of another real login whose history had a similar length and whose previous login was at
+the same hour. History and time are therefore those of real logins, and only network and agent can reveal an
+attack.
 
-| attacker | comes with |
+| attacker | network and agent |
 | --- | --- |
-| naive | network and agent of somebody who is no user, at that hour |
-| VPN | the same, of somebody in the victim's usual country |
-| targeted | the victim's last agent, and an address of somebody in the victim's last network that the victim never had |
-| very targeted | the victim's last agent, and a new address in the victim's usual /24 (half of them) or /20, at the victim's own hours |
-| stuffing | as naive, as one of 10 to 300 identities tried from one /24 in ten minutes; the others are counted, not simulated |
+| naive | those of a person who is not a user, at that hour |
+| VPN | the same, of a person in the victim's most common country |
+| targeted | the victim's last agent, and an address in the victim's last network that the victim never had |
+| very targeted | the victim's last agent, and a new address in the victim's most common /24 (half of them) or /20, at the victim's own hours |
+| stuffing | those of a naive attacker, as one of 10 to 300 identities tried from one /24 in ten minutes; the others are counted, not simulated |
 
-Attackers live like users: what they come with is drawn from the logins of people of the same generator who
-are not users. No list of bad addresses is used, and no attacker sits in a data centre.
+Attackers behave like users: their networks and agents are drawn from the logins of generated people who are
+not users. No list of bad addresses is used, and no attacker uses a data centre.
 
-| model | is |
+| model | definition |
 | --- | --- |
-| random | a number |
+| random | a random number |
 | SIMPLE | the share of seven features (address, ASN, country, agent, browser, OS, device) that the user never had |
 | EXTEND | Freeman et al. (NDSS 2016) as its open reproduction computes it |
-| Freeman sum | the same idea as the published figures were measured with: the sum of seven smoothed log-ratios |
-| Sentinel | the guard's own code (\`src/guard/decisions/assess.ts\`), its population counted anew every week |
+| Freeman sum | the same idea, as the published figures use it: the sum of seven smoothed log-ratios |
+| Sentinel | the guard's own code (\`src/guard/decisions/assess.ts\`), with its population counted again every week |
 
-EXTEND and the Freeman sum see addresses, Sentinel sees addresses and blocks; Sentinel alone sees time.`;
+EXTEND and the Freeman sum use addresses. Sentinel uses addresses, blocks and time.`;
 
-const publishedText = `The published figures (_in italics_) are of the RBA data set, with all real logins of three
-months as the other side; so they stand nearer to the second table. They are the Freeman sum and the
-best model, trained on attackers of the same making. Ours was trained on no attack; how common the kinds of attacker
-are, and how soon a user's own restlessness counts, was chosen by hand on two other years (seeds 101 and
-102), after a first run of this evaluation had missed the bar of the targeted attacker (0.899);
+const publishedText = `The published figures (_in italics_) are those of the RBA data set, with all real logins of
+three months as the other side, so the second table is closer to them. They are those of the Freeman sum and of
+the best model, which was trained on attackers of the same kinds. Sentinel was trained on no attack. The shares
+of the kinds of attacker, and how soon a user's own changes count, were chosen by hand on two other years (seeds
+101 and 102), after a first run of this evaluation had missed the bar of the targeted attacker (0.899);
 see [sentinel.md](sentinel.md#where-the-weights-come-from).`;
 
 const readingText = `## The other reading of the published shares
 
-The source counts a value as new where the account has no earlier login, so its shares of new countries
-(16 %), networks (23 %) and agents (52 %) hold the first logins, about a seventh of its sample. So the
-generator is calibrated above. Were these the shares among logins *with* a history, people would be far more
-restless (half of them behind exits in changing countries), and every model would find it harder:`;
+The source counts a value as new if the account has no earlier login, so its shares of new countries
+(16 %), networks (23 %) and agents (52 %) include first logins, about a seventh of its sample. The generator is
+calibrated to that. If these were the shares among logins *with* a history, people would change far more often
+(half of them would use exits in changing countries), and every model would find it harder:`;
 
-const hardnessText = `Where our Freeman sum stands above the published one, our data is the easier, and the bar
-says so much less. Ignorant attackers are somewhat easier here: real logins agree in what agents and networks
-tell, not only in the shares that were published. Targeted ones are harder for a model of habits alone, since half of
-our real logins come from a new address as those attackers do, and with a new agent, which they never have.`;
+const hardnessText = `Where our Freeman sum is above the published one, our data is easier, and meeting the bar means
+less. Attackers that know nothing about the victim are somewhat easier here, because real logins agree in all
+facts of agents and networks, not only in the published shares. Targeted attackers are harder for a model of habits
+alone: many real logins come from a new address, as these attackers do, and with a new agent, which these
+attackers never have.`;
 
-function whyTargeted({ years }: Evaluation): string {
+function renderTargeted({ years }: Evaluation): string {
   const { newAddressSoon, newValuesSoon } = years[0]?.summary ?? {};
-  return `Where the targeted attacker is hard: network and agent are the victim's, so an address is all that can tell
-it, and of real logins 2 to 72 hours after the last ${percent(newAddressSoon)} come from a new one too. A new agent
-(${percent(newValuesSoon?.agent)} of them) makes a real login look worse than such an attack; what remains is how a new address
-in a known network fits the time since the last login, whether its block is known, and how often this user
-has come from new ones there.`;
+  return `The targeted attacker is hard to recognise: network and agent are the victim's, so only the address differs.
+Of the real logins 2 to 72 hours after the last one, ${formatPercent(newAddressSoon)} have a new address as well, and the new agent of
+${formatPercent(newValuesSoon?.agent)} of them makes a real login look worse than such an attack. The remaining evidence is how a new
+address in a known network fits the time since the last login, whether its block is known, and how often this
+user had new addresses there.`;
 }
 
-function limits({ years }: Evaluation): string {
+function renderLimits({ years }: Evaluation): string {
   const reuse = years[0]?.summary.newAddress ?? Number.NaN;
-  return `## What to keep in mind
+  return `## Limits of this evaluation
 
-- The matched comparison is ours. It takes from all models the logins after weeks, with their new networks
-  and browsers, and is therefore easier for models that do not know of time than the operation is.
-- How long homes keep addresses, how people travel, when they log in and how they come back are assumed,
-  because nobody has published it (\`bench/sentinel/generator/rates.ts\` says of each number whether it is
-  published, calibrated or assumed). ${(reuse * 100).toFixed(0)} % of logins with a history come from a new address; that
-  share decides how well anybody can tell a targeted attacker, and no source for it was found.
-- The rates were set before Sentinel was run on the data for the first time, by the shares above alone. The
-  length of leases, the addresses of exits and the reading of the shares of new values were changed once in
-  that time, after EXTEND, the only model there was, came out far harder than published; the rates then were
-  of people restless beyond belief. Then disguised scrapers were taken out of the list of agents (Sentinel's
-  reading of agents had called them impossible), and the shares calibrated again. Since the first run of
-  Sentinel no rate was touched.
-- Published country shares are of all rows, nearly half of which are attempts on accounts that do not exist.
-  Attackers share the country of 53 % of their victims, which people that are 42 % Norwegian cannot give;
-  the share of Norway is set by that overlap.
-- Agents tell less today than in 2020, when the published figures were measured: versions of systems and
-  patches of browsers are hidden. Models that lean on agents pay for it.
-- IPv4 only, as in the RBA data. No failed logins, no lists of addresses, no office of thousands behind one
-  address, and no attacker who steals the victim's own connection.
-- Very targeted attackers are drawn to shared blocks, where their victims are: the audit of networks sees
-  that, and it is no trace of the generator.`;
+- The matched comparison is our own. It leaves out logins after weeks, with their new networks and browsers, so
+  for models without time it is easier than the comparison as in operation.
+- How long homes keep addresses, how people travel and when they log in are assumptions, because nothing is
+  published (\`bench/sentinel/generator/rates.ts\` states for each number whether it is published, calibrated or
+  assumed). ${(reuse * 100).toFixed(0)} % of logins with a history have a new address. This
+  share determines how well a model can recognise a targeted attacker, and no source for it was found.
+- The rates were set before the first run of Sentinel on the data, by the shares above alone. The length of
+  leases, the addresses of exits and the reading of the shares of new values were changed once in that time:
+  EXTEND, the only model at that point, had found the data far harder than published, because people changed
+  implausibly often. Later, disguised scrapers were removed from the list of agents (a check of browser versions
+  had found them), and the shares were calibrated again. No rate was changed after the first run of Sentinel.
+- Published country shares are those of all rows, nearly half of which are attempts on accounts that do not
+  exist. Attackers share the country of 53 % of their victims, which is impossible if 42 % of people are
+  Norwegian; the share of Norway is set by that overlap.
+- Agents contain less information today than in 2020, when the published figures were measured: versions of
+  systems and patches of browsers are hidden. Models that rely on agents lose by it.
+- The data has IPv4 only, as the RBA data has. It has no failed logins, no lists of addresses, no office of
+  thousands behind one address, and no attacker that uses the victim's own connection.
+- Very targeted attackers are in shared blocks, where their victims are. The audit of networks shows that; it is
+  not an artefact of the generator.`;
 }
 
-export function documentOf(evaluation: Evaluation): string {
+export function renderDocument(evaluation: Evaluation): string {
   const { years, otherYears, rounds, thresholds } = evaluation;
-  const columns = pooled(years.map((year) => year.columns));
+  const columns = poolColumns(years.map((year) => year.columns));
   const beginnings = years.flatMap((year) => year.beginnings);
-  const matched = comparisonsOf(columns, "matched", rounds);
-  const operation = comparisonsOf(columns, "operation", rounds);
+  const matched = compareModels(columns, "matched", rounds);
+  const operation = compareModels(columns, "operation", rounds);
   const real = matched[0]?.real ?? 0;
-  const other = pooled(otherYears.map((year) => year.columns));
+  const other = poolColumns(otherYears.map((year) => year.columns));
   const parts = [
-    opening(evaluation),
+    renderOpening(evaluation),
     "## The bars",
-    barTable(matched),
-    `The bars are the published results of the best trained model. Intervals are the middle 95 % of ${rounds} drawings of the users, all seeds together.`,
-    whyTargeted(evaluation),
+    renderBarTable(matched),
+    `The bars are the published results of the best trained model. Intervals are the middle 95 % of ${rounds} resamples of the users, all seeds together.`,
+    renderTargeted(evaluation),
     plots,
     "## How hard the data is",
-    "A bar measured on other data says little without a model that ran on both: the Freeman sum did. ROC AUC, and what the better model adds to it:",
-    hardnessTable(matched, operation),
+    "A bar that was measured on other data means little without a model that ran on both. The Freeman sum did. The table has its ROC AUC, and the gain of the better model:",
+    renderHardnessTable(matched, operation),
     hardnessText,
     protocolText,
     "## Results",
-    `Test period, all seeds: ${whole(real)} real logins, as many attacks of each kind but where nobody fits.`,
-    resultTable(matched),
+    `Test period, all seeds: ${whole(real)} real logins, and as many attacks of each kind, except where no attacker fits.`,
+    renderResultTable(matched),
     publishedText,
     "### At equal false positives",
-    "Attacks caught, where every model may challenge the same share of real logins:",
-    equalTable(matched),
+    "The attacks caught, where every model may challenge the same share of real logins:",
+    renderEqualTable(matched),
     "### As in operation",
-    "All real logins with a history, and attacks 2 to 72 hours after any login. Most real logins come later than that, so time alone gives attacks away (see the audit): Sentinel knows of time and gains by it, which is true of real attacks only as far as their timing is. Read it beside the matched table, not instead of it.",
-    resultTable(operation),
-    "### Thresholds set before",
-    "Set on the validation period, applied to the test period: attacks caught / real logins challenged.",
-    carriedTable(columns),
-    "Sentinel as shipped (`challenge_at` 0.5, `deny_at` 0.8):",
-    shippedTable(columns, thresholds),
-    "### Challenged again and again",
-    "Median share of a user's first twelve logins that is challenged, where 99.5 % of attacks are caught; the very first counts as challenged. Users whose twelfth login is in the test period.",
-    reauthenticationTable(columns, beginnings),
+    "All real logins with a history, and attacks 2 to 72 hours after any login. Most real logins come later than that, so time alone reveals attacks (see the audit). Sentinel uses time and gains by it; this is realistic only as far as real attacks have this timing. Read this table together with the matched one, not instead of it.",
+    renderResultTable(operation),
+    "### Thresholds from the validation period",
+    "The thresholds are set on the validation period and applied to the test period: attacks caught / real logins challenged.",
+    renderCarriedTable(columns),
+    "Sentinel with its defaults (`challenge_at` 0.5, `deny_at` 0.8):",
+    renderShippedTable(columns, thresholds),
+    "### Challenges per user",
+    "The median share of a user's first twelve logins that is challenged, where 99.5 % of attacks are caught. The very first login counts as challenged. Only users whose twelfth login is in the test period count.",
+    renderReauthenticationTable(columns, beginnings),
     "### Cold start",
-    "ROC AUC by the number of logins before. Without a history there is nothing to compare with: 0.5 is all that a model can have, but for the campaign behind a stuffing attempt.",
-    coldStartTable(columns),
-    "### What each part gives",
-    "Sentinel with parts switched off (matched): AUC, and attacks caught at 1 % challenged.",
-    ablationTable(columns),
+    "ROC AUC by the number of earlier logins. Without a history there is nothing to compare with, so a model cannot exceed 0.5, except for the campaign behind a stuffing attempt.",
+    renderColdStartTable(columns),
+    "### The gain of each part",
+    "Sentinel with parts switched off, in the matched comparison: AUC, and attacks caught at 1 % challenged.",
+    renderAblationTable(columns),
     "## The data",
-    generatorTable(years, false),
-    "What attackers have that is in the victim's history (_published_):",
-    overlapTable(columns),
-    "## Do attacks betray themselves?",
-    "A model that knows nothing of the user, but only how long the history is, when the login comes, from how common a network, or with how common an agent: naive Bayes, learned from the validation period, ROC AUC in the test period. 0.5 is blind. In the matched comparison:",
-    auditTable(columns, "matched"),
-    "In operation the rhythm gives the attacks away, because they come within three days and most logins do not:",
-    auditTable(columns, "operation"),
+    renderGeneratorTable(years, false),
+    "How often attackers have a value of the victim's history (_published_):",
+    renderOverlapTable(columns),
+    "## Can attacks be recognised without the user?",
+    "A naive Bayes model that knows nothing about the user, only the size of the history, the time, or how common the network or the agent is. It learns from the validation period; the table has its ROC AUC in the test period, where 0.5 means that it recognises nothing. In the matched comparison:",
+    renderAuditTable(columns, "matched"),
+    "As in operation, the rhythm reveals the attacks, because they come within three days and most logins do not:",
+    renderAuditTable(columns, "operation"),
     ...(otherYears.length === 0
       ? []
       : [
           readingText,
-          generatorTable(otherYears, true),
-          resultTable(comparisonsOf(other, "matched", 0)),
-          auditTable(other, "matched"),
+          renderGeneratorTable(otherYears, true),
+          renderResultTable(compareModels(other, "matched", 0)),
+          renderAuditTable(other, "matched"),
         ]),
-    limits(evaluation),
+    renderLimits(evaluation),
   ];
   return `${parts.join("\n\n")}\n`;
 }

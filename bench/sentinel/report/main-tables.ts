@@ -1,52 +1,71 @@
-/** The tables that say how good Sentinel is (pure). */
+/** The tables that compare Sentinel with the other models (pure). */
 import { table } from "../../support/figures.ts";
 import type { AttackerKind } from "../generator/attackers.ts";
 import { sentinelName, variantNames } from "../models/sentinel.ts";
 import { modelNames } from "../models/all.ts";
 import { type PublishedResult, publishedFreeman, publishedTrained } from "../published.ts";
 import { type Columns, keyOf } from "../results.ts";
-import { type Comparison, comparisonsOf, equalShares, outcomeOf, withHistory } from "./outcome.ts";
-import { attackerNames, between, percent, percentBetween, signed, three } from "./words.ts";
+import {
+  type Comparison,
+  compareModels,
+  equalShares,
+  computeOutcome,
+  selectByHistory,
+} from "./outcome.ts";
+import {
+  attackerNames,
+  formatInterval,
+  formatPercent,
+  formatPercentInterval,
+  formatSigned,
+  formatFigure,
+} from "./format.ts";
 
-function publishedFor(
+function publishedResultOf(
   results: Readonly<Partial<Record<AttackerKind, PublishedResult>>>,
   kind: AttackerKind,
 ): PublishedResult | undefined {
   return results[kind];
 }
 
-function publishedRow(name: string, kind: AttackerKind, found: PublishedResult | undefined) {
+function createPublishedRow(name: string, kind: AttackerKind, found: PublishedResult | undefined) {
   if (found === undefined) return [];
   const { auc, recallAt1Percent, challengedAt90, challengedAt99 } = found;
   return [
     [
       attackerNames[kind],
       `_${name}_`,
-      `_${three(auc)}_`,
-      `_${percent(recallAt1Percent)}_`,
+      `_${formatFigure(auc)}_`,
+      `_${formatPercent(recallAt1Percent)}_`,
       "",
-      `_${percent(challengedAt90)}_`,
-      `_${percent(challengedAt99)}_`,
+      `_${formatPercent(challengedAt90)}_`,
+      `_${formatPercent(challengedAt99)}_`,
     ],
   ];
 }
 
-/** Every model against every attacker, with the published figures in between. */
-export function resultTable(comparisons: readonly Comparison[]): string {
+/** Every model against every attacker, with the published figures. */
+export function renderResultTable(comparisons: readonly Comparison[]): string {
   const rows = comparisons.flatMap(({ kind, outcomes }) => [
     ...outcomes.map(({ model, auc, aucInterval, recall, recallInterval, challenged }) => [
       attackerNames[kind],
       model === sentinelName ? `**${model}**` : model,
-      aucInterval === null ? three(auc) : `${three(auc)} ${between(aucInterval)}`,
+      aucInterval === null
+        ? formatFigure(auc)
+        : `${formatFigure(auc)} ${formatInterval(aucInterval)}`,
       recallInterval === null
-        ? percent(recall[1])
-        : `${percent(recall[1])} ${percentBetween(recallInterval)}`,
-      percent(recall[0]),
-      percent(challenged[0]),
-      percent(challenged[1]),
+        ? formatPercent(recall[1])
+        : `${formatPercent(recall[1])} ${formatPercentInterval(recallInterval)}`,
+      formatPercent(recall[0]),
+      formatPercent(challenged[0]),
+      formatPercent(challenged[1]),
     ]),
-    ...publishedRow("published Freeman", kind, publishedFor(publishedFreeman, kind)),
-    ...publishedRow("published best, trained", kind, publishedFor(publishedTrained, kind)),
+    ...createPublishedRow("published Freeman", kind, publishedResultOf(publishedFreeman, kind)),
+    ...createPublishedRow(
+      "published best, trained",
+      kind,
+      publishedResultOf(publishedTrained, kind),
+    ),
   ]);
   const head = [
     "attacker",
@@ -60,36 +79,36 @@ export function resultTable(comparisons: readonly Comparison[]): string {
   return table(head, rows);
 }
 
-/** The bars, and by how much they are met or missed. */
-export function barTable(comparisons: readonly Comparison[]): string {
+/** The bars, and the distance by which each is met or missed. */
+export function renderBarTable(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map(({ kind, outcomes, leads }) => {
-    const bar = publishedFor(publishedTrained, kind)?.auc;
+    const bar = publishedResultOf(publishedTrained, kind)?.auc;
     const own = outcomes.find(({ model }) => model === sentinelName)?.auc ?? Number.NaN;
     const lead = leads.find(({ over }) => over === "EXTEND");
     const verdict = bar === undefined ? "no bar" : own >= bar ? "met" : "**missed**";
     const isAhead = lead !== undefined && lead.aucInterval[0] > 0;
     return [
       attackerNames[kind],
-      three(own),
-      three(bar),
-      bar === undefined ? verdict : `${verdict}, ${signed(own - bar)}`,
+      formatFigure(own),
+      formatFigure(bar),
+      bar === undefined ? verdict : `${verdict}, ${formatSigned(own - bar)}`,
       lead === undefined
         ? "–"
-        : `${isAhead ? "ahead" : "**not ahead**"}, ${signed(lead.auc)} ${between(lead.aucInterval)}`,
+        : `${isAhead ? "ahead" : "**not ahead**"}, ${formatSigned(lead.auc)} ${formatInterval(lead.aucInterval)}`,
     ];
   });
   return table(["attacker", "Sentinel's AUC", "bar", "", "AUC against EXTEND"], rows);
 }
 
-/** The same model on the published data and on ours, and what the better one adds to it. */
-export function hardnessTable(
+/** The same model on the published data and on ours, and the gain of the better model. */
+export function renderHardnessTable(
   matched: readonly Comparison[],
   operation: readonly Comparison[],
 ): string {
   const rows = matched.flatMap(({ kind }) => {
     const [freeman, trained] = [
-      publishedFor(publishedFreeman, kind),
-      publishedFor(publishedTrained, kind),
+      publishedResultOf(publishedFreeman, kind),
+      publishedResultOf(publishedTrained, kind),
     ];
     if (freeman === undefined || trained === undefined) return [];
     const cells = [matched, operation].flatMap((comparisons) => {
@@ -97,10 +116,10 @@ export function hardnessTable(
       const aucOf = (name: string) =>
         outcomes.find(({ model }) => model === name)?.auc ?? Number.NaN;
       const baseline = aucOf("Freeman sum");
-      return [three(baseline), signed(aucOf(sentinelName) - baseline)];
+      return [formatFigure(baseline), formatSigned(aucOf(sentinelName) - baseline)];
     });
-    const lead = signed(trained.auc - freeman.auc);
-    return [[attackerNames[kind], `_${three(freeman.auc)}_`, `_${lead}_`, ...cells]];
+    const lead = formatSigned(trained.auc - freeman.auc);
+    return [[attackerNames[kind], `_${formatFigure(freeman.auc)}_`, `_${lead}_`, ...cells]];
   });
   const head = [
     "attacker",
@@ -114,8 +133,8 @@ export function hardnessTable(
   return table(head, rows);
 }
 
-/** Attacks caught where each model may challenge the same share of real logins. */
-export function equalTable(comparisons: readonly Comparison[]): string {
+/** The attacks caught where each model may challenge the same share of real logins. */
+export function renderEqualTable(comparisons: readonly Comparison[]): string {
   const models = modelNames.filter((model) => model !== "random");
   const rows = comparisons.flatMap(({ kind, outcomes }) =>
     models.map((model) => {
@@ -123,7 +142,7 @@ export function equalTable(comparisons: readonly Comparison[]): string {
       return [
         attackerNames[kind],
         model === sentinelName ? `**${model}**` : model,
-        ...equalShares.map((_, place) => percent(outcome?.recall[place])),
+        ...equalShares.map((_, index) => formatPercent(outcome?.recall[index])),
       ];
     }),
   );
@@ -131,40 +150,40 @@ export function equalTable(comparisons: readonly Comparison[]): string {
   return table(["attacker", "model", ...shares], rows);
 }
 
-export function ablationTable(columns: Columns): string {
-  const comparisons = comparisonsOf(columns, "matched", 0, [sentinelName, ...variantNames]);
+export function renderAblationTable(columns: Columns): string {
+  const comparisons = compareModels(columns, "matched", 0, [sentinelName, ...variantNames]);
   const rows = comparisons.map(({ kind, outcomes }) => [
     attackerNames[kind],
-    ...outcomes.map(({ auc, recall }) => `${three(auc)}, ${percent(recall[1])}`),
+    ...outcomes.map(({ auc, recall }) => `${formatFigure(auc)}, ${formatPercent(recall[1])}`),
   ]);
   return table(["attacker", "Sentinel", ...variantNames], rows);
 }
 
 const depths = [
-  { name: "1–4", least: 1, most: 4 },
-  { name: "5 or more", least: 5, most: Number.POSITIVE_INFINITY },
+  { name: "1–4", min: 1, max: 4 },
+  { name: "5 or more", min: 5, max: Number.POSITIVE_INFINITY },
 ];
 
-/** By logins before; those without any are a protocol of their own. */
-export function coldStartTable(columns: Columns): string {
+/** By the number of earlier logins. First logins are a separate protocol. */
+export function renderColdStartTable(columns: Columns): string {
   const models = modelNames.filter((model) => model !== "random");
   const rows = [
-    ...comparisonsOf(columns, "first", 0).map(({ kind, real, outcomes }) => [
+    ...compareModels(columns, "first", 0).map(({ kind, real, outcomes }) => [
       "0",
       attackerNames[kind],
       String(real),
-      ...models.map((model) => three(outcomes.find((found) => found.model === model)?.auc)),
+      ...models.map((model) => formatFigure(outcomes.find((found) => found.model === model)?.auc)),
     ]),
-    ...depths.flatMap(({ name, least, most }) =>
-      comparisonsOf(columns, "matched", 0).map(({ kind }) => {
-        const real = withHistory(columns[keyOf("matched", "test", "real")], least, most);
-        const attacks = withHistory(columns[keyOf("matched", "test", kind)], least, most);
+    ...depths.flatMap(({ name, min, max }) =>
+      compareModels(columns, "matched", 0).map(({ kind }) => {
+        const real = selectByHistory(columns[keyOf("matched", "test", "real")], min, max);
+        const attacks = selectByHistory(columns[keyOf("matched", "test", kind)], min, max);
         const figures = models.map((model) => {
           const sides = [real, attacks].map((column) => {
             return { scores: column?.scores[model] ?? [], users: column?.users ?? [] };
           });
           const [left = { scores: [], users: [] }, right = { scores: [], users: [] }] = sides;
-          return three(outcomeOf(left, right, model).auc);
+          return formatFigure(computeOutcome(left, right, model).auc);
         });
         return [name, attackerNames[kind], String(real?.users.length ?? 0), ...figures];
       }),

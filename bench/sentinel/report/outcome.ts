@@ -1,37 +1,37 @@
-/** The figures of every model against every kind of attacker (pure). */
+/** Computes the figures of every model against every kind of attacker (pure). */
 import { type AttackerKind, attackerKinds } from "../generator/attackers.ts";
 import {
   aucOf,
-  challengedAt,
-  type Drawings,
-  drawings,
-  middle95,
-  recallAt,
+  computeChallenged,
+  type Resamples,
+  resampleUsers,
+  middle95Of,
+  computeRecall,
   type Side,
 } from "../metrics.ts";
 import { modelNames } from "../models/all.ts";
 import type { Protocol } from "../protocol.ts";
 import { type Column, type Columns, keyOf } from "../results.ts";
 
-/** Real logins challenged, where models are compared at equal false positives. */
+/** Shares of real logins challenged, for comparison at equal false positives. */
 export const equalShares = [0.001, 0.01, 0.05, 0.1, 0.2] as const;
 export const caughtShares = [0.9, 0.99] as const;
 const sparedInDrawings = 0.01;
 
-type Interval = readonly [least: number, most: number];
+type Interval = readonly [min: number, max: number];
 
 export interface Outcome {
   readonly model: string;
   readonly auc: number;
   readonly aucInterval: Interval | null;
   readonly recallInterval: Interval | null;
-  /** Attacks caught, by `equalShares`. */
+  /** Shares of attacks caught, in the order of `equalShares`. */
   readonly recall: readonly number[];
-  /** Real logins challenged, by `caughtShares`. */
+  /** Shares of real logins challenged, in the order of `caughtShares`. */
   readonly challenged: readonly number[];
 }
 
-/** How far Sentinel is ahead of another model. */
+/** The lead of Sentinel over another model. */
 export interface Lead {
   readonly over: string;
   readonly auc: number;
@@ -50,34 +50,39 @@ function sideOf(column: Column | undefined, model: string): Side {
   return { scores: column?.scores[model] ?? [], users: column?.users ?? [] };
 }
 
-export function outcomeOf(real: Side, attacks: Side, model: string, drawn?: Drawings): Outcome {
+export function computeOutcome(
+  real: Side,
+  attacks: Side,
+  model: string,
+  drawn?: Resamples,
+): Outcome {
   return {
     model,
     auc: aucOf(real.scores, attacks.scores),
-    aucInterval: drawn === undefined ? null : middle95(drawn.auc),
-    recallInterval: drawn === undefined ? null : middle95(drawn.recall),
-    recall: equalShares.map((share) => recallAt(real.scores, attacks.scores, share)),
-    challenged: caughtShares.map((share) => challengedAt(real.scores, attacks.scores, share)),
+    aucInterval: drawn === undefined ? null : middle95Of(drawn.auc),
+    recallInterval: drawn === undefined ? null : middle95Of(drawn.recall),
+    recall: equalShares.map((share) => computeRecall(real.scores, attacks.scores, share)),
+    challenged: caughtShares.map((share) => computeChallenged(real.scores, attacks.scores, share)),
   };
 }
 
-function leadsOf(outcomes: readonly Outcome[], drawn: readonly Drawings[]): Lead[] {
+function computeLeads(outcomes: readonly Outcome[], drawn: readonly Resamples[]): Lead[] {
   const last = outcomes.length - 1;
   const [own, ownDrawn] = [outcomes[last], drawn[last]];
-  return outcomes.slice(0, last).map((other, place) => {
-    const differences = (drawn[place]?.auc ?? []).map(
+  return outcomes.slice(0, last).map((other, index) => {
+    const differences = (drawn[index]?.auc ?? []).map(
       (auc, round) => (ownDrawn?.auc[round] ?? Number.NaN) - auc,
     );
     return {
       over: other.model,
       auc: (own?.auc ?? Number.NaN) - other.auc,
-      aucInterval: middle95(differences),
+      aucInterval: middle95Of(differences),
     };
   });
 }
 
-/** @param rounds drawings of the users for the intervals; 0 for none */
-export function comparisonsOf(
+/** @param rounds resamples of the users for the intervals; 0: no intervals */
+export function compareModels(
   columns: Columns,
   protocol: Protocol,
   rounds: number,
@@ -91,31 +96,31 @@ export function comparisonsOf(
     const drawn =
       rounds === 0
         ? []
-        : drawings(
+        : resampleUsers(
             sides.map(([left]) => left),
             sides.map(([, right]) => right),
             sparedInDrawings,
             rounds,
           );
-    const outcomes = models.map((model, place) =>
-      outcomeOf(sideOf(real, model), sideOf(attacks, model), model, drawn[place]),
+    const outcomes = models.map((model, index) =>
+      computeOutcome(sideOf(real, model), sideOf(attacks, model), model, drawn[index]),
     );
-    const leads = rounds === 0 ? [] : leadsOf(outcomes, drawn);
+    const leads = rounds === 0 ? [] : computeLeads(outcomes, drawn);
     return [{ kind, real: real.users.length, attacks: attacks.users.length, outcomes, leads }];
   });
 }
 
-/** Those of a column whose users had so many logins before. */
-export function withHistory(
+/** The rows of a column with this number of earlier logins. */
+export function selectByHistory(
   column: Column | undefined,
-  least: number,
-  most: number,
+  min: number,
+  max: number,
 ): Column | undefined {
   if (column === undefined) return undefined;
-  const places = column.logins.flatMap((logins, place) =>
-    logins >= least && logins <= most ? [place] : [],
+  const indexes = column.logins.flatMap((logins, index) =>
+    logins >= min && logins <= max ? [index] : [],
   );
-  const at = <T>(values: readonly T[]) => places.flatMap((place) => values[place] ?? []);
+  const at = <T>(values: readonly T[]) => indexes.flatMap((index) => values[index] ?? []);
   return {
     ...column,
     users: at(column.users),

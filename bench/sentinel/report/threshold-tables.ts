@@ -1,8 +1,13 @@
-/** What thresholds do that were set before (pure): on the validation period, or as shipped. */
+/** Tables of fixed thresholds (pure): set on the validation period, or as shipped. */
 import { table } from "../../support/figures.ts";
 import { attackerKinds } from "../generator/attackers.ts";
 import type { Model } from "../login.ts";
-import { medianOf, shareAtOrAbove, thresholdCatching, thresholdSparing } from "../metrics.ts";
+import {
+  medianOf,
+  computeShareAtOrAbove,
+  findCatchingThreshold,
+  findSparingThreshold,
+} from "../metrics.ts";
 import { modelNames } from "../models/all.ts";
 import { sentinelName } from "../models/sentinel.ts";
 import type { Period } from "../protocol.ts";
@@ -10,28 +15,28 @@ import { publishedReauthentication } from "../published.ts";
 import { type Columns, type Kind, keyOf } from "../results.ts";
 import type { Beginning } from "../year.ts";
 import { caughtShares } from "./outcome.ts";
-import { attackerNames, percent } from "./words.ts";
+import { attackerNames, formatPercent } from "./format.ts";
 
-const compared = ["EXTEND", "Freeman sum", sentinelName];
+const comparedModels = ["EXTEND", "Freeman sum", sentinelName];
 
-function scores(columns: Columns, period: Period, kind: Kind, model: string): readonly number[] {
+function scoresOf(columns: Columns, period: Period, kind: Kind, model: string): readonly number[] {
   return columns[keyOf("matched", period, kind)]?.scores[model] ?? [];
 }
 
-/** Thresholds from the validation period, and what they do in the test period. */
-export function carriedTable(columns: Columns): string {
+/** The effect in the test period of thresholds from the validation period. */
+export function renderCarriedTable(columns: Columns): string {
   const rows = attackerKinds.flatMap((kind) =>
-    compared.map((model) => {
+    comparedModels.map((model) => {
       const [real, attacks] = [
-        scores(columns, "test", "real", model),
-        scores(columns, "test", kind, model),
+        scoresOf(columns, "test", "real", model),
+        scoresOf(columns, "test", kind, model),
       ];
       const pair = (threshold: number) =>
-        `${percent(shareAtOrAbove(attacks, threshold))} / ${percent(shareAtOrAbove(real, threshold))}`;
+        `${formatPercent(computeShareAtOrAbove(attacks, threshold))} / ${formatPercent(computeShareAtOrAbove(real, threshold))}`;
       const catching = caughtShares.map((share) =>
-        pair(thresholdCatching(scores(columns, "validation", kind, model), share)),
+        pair(findCatchingThreshold(scoresOf(columns, "validation", kind, model), share)),
       );
-      const sparing = thresholdSparing(scores(columns, "validation", "real", model), 0.01);
+      const sparing = findSparingThreshold(scoresOf(columns, "validation", "real", model), 0.01);
       return [attackerNames[kind], model, pair(sparing), ...catching];
     }),
   );
@@ -45,8 +50,8 @@ export function carriedTable(columns: Columns): string {
   return table(head, rows);
 }
 
-/** Sentinel as a tenant gets it. */
-export function shippedTable(
+/** Sentinel with its default thresholds. */
+export function renderShippedTable(
   columns: Columns,
   { challenge, deny }: NonNullable<Model["thresholds"]>,
 ): string {
@@ -61,8 +66,8 @@ export function shippedTable(
         [
           protocol,
           name,
-          percent(shareAtOrAbove(found, challenge)),
-          percent(shareAtOrAbove(found, deny)),
+          formatPercent(computeShareAtOrAbove(found, challenge)),
+          formatPercent(computeShareAtOrAbove(found, deny)),
         ],
       ];
     }),
@@ -70,17 +75,20 @@ export function shippedTable(
   return table(["", "of", "challenged or denied", "denied"], rows);
 }
 
-/** Median share of a user's first twelve logins that is challenged; the very first always is. */
-export function reauthenticationTable(columns: Columns, beginnings: readonly Beginning[]): string {
+/** The median share of a user's first twelve logins that is challenged; the very first always is. */
+export function renderReauthenticationTable(
+  columns: Columns,
+  beginnings: readonly Beginning[],
+): string {
   const { caught, logins, median } = publishedReauthentication;
-  const whole = beginnings.filter(({ scores: found }) => {
+  const complete = beginnings.filter(({ scores: found }) => {
     return (found[sentinelName]?.length ?? 0) === logins - 1;
   });
   const rows = (["naive", "vpn", "targeted"] as const).map((kind) => [
     attackerNames[kind],
     ...modelNames.map((model) => {
-      const threshold = thresholdCatching(scores(columns, "test", kind, model), caught);
-      const rates = whole.map(({ scores: found }) => {
+      const threshold = findCatchingThreshold(scoresOf(columns, "test", kind, model), caught);
+      const rates = complete.map(({ scores: found }) => {
         const again = (found[model] ?? []).filter((score) => score >= threshold).length;
         return (1 + again) / logins;
       });
@@ -89,5 +97,5 @@ export function reauthenticationTable(columns: Columns, beginnings: readonly Beg
     `_${median[kind].toFixed(2)}_`,
   ]);
   const head = ["attacker", ...modelNames, "_published_"];
-  return `${whole.length} users.\n\n${table(head, rows)}`;
+  return `${complete.length} users.\n\n${table(head, rows)}`;
 }

@@ -1,23 +1,23 @@
 /**
- * A change of the control plane, and the audit events that tell of it, together or not at all. Where the
- * tenant lives in `DB` too, the events are filed in the same batch; else they wait beside the change,
- * in the same batch, and are delivered right after it.
+ * Applies a change to the control plane together with the events that report it, or neither. If the
+ * tenant's data is in `DB` too, the same batch files the events. Otherwise the batch puts them into the
+ * control outbox, and they are delivered right after it.
  */
-
 import { FencedTenantError, runBatch, type Statement } from "../../db/client.ts";
 import { controlDb, invalidateShard, shardOf } from "../../db/shards.ts";
-import type { StampedEvent } from "../stamp.ts";
+import type { StampedEvent } from "../event.ts";
 import { insertEvents } from "../store.ts";
 import { deliverControlEvents } from "./deliver.ts";
 import { enqueueEvents } from "./store.ts";
 
-/**
- * @param shard where the tenant will live, for one that is being made
- * @throws StoreError; then it was done with its events, or not at all
- */
+/** @throws StoreError; the change and its events may both have been applied, or neither */
 export async function changeWithEvents(
   env: Env,
-  owner: { readonly tenantId: string; readonly shard?: number },
+  owner: {
+    readonly tenantId: string;
+    /** Set for a tenant that the change creates. */
+    readonly shard?: number;
+  },
   events: readonly StampedEvent[],
   change: readonly Statement[],
 ): Promise<void> {
@@ -29,7 +29,7 @@ export async function changeWithEvents(
       await runBatch(db, [...change, insertEvents(db, tenantId, events)]);
       return;
     } catch (error) {
-      // The tenant is leaving or has left: of the batch nothing has happened.
+      // The tenant is leaving or has left `DB`; nothing of the batch was applied.
       if (!(error instanceof FencedTenantError)) throw error;
       invalidateShard(tenantId);
     }

@@ -1,27 +1,29 @@
-/** Delivery of what waits in the control outbox: at least once, idempotent, as a guard's outbox. */
+/**
+ * Delivers the events in the control outbox: at least once and idempotently, as a guard's outbox does.
+ */
 
 import { runBatch } from "../../db/client.ts";
 import { controlDb, databaseAt } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { insertEvents } from "../store.ts";
-import { listWaitingTenants, listWaiting, removeWaiting } from "./store.ts";
+import { listWaitingTenants, listWaitingEvents, deleteWaitingEvents } from "./store.ts";
 
-/** What is left waits for the next run. */
+/** Further events wait for the next run. */
 const maxTenantsPerRun = 200;
-const maxPerTenant = 2_000;
-/** Ids that one statement may name, beside the tenant. */
-const maxPerStatement = 99;
+const maxEventsPerTenant = 2_000;
+/** D1 binds at most 100 parameters; one is the tenant id. */
+const maxEventsPerStatement = 99;
 
 async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
   const control = controlDb(env);
   const deliver = async () => {
-    const waiting = await listWaiting(control, tenantId, maxPerTenant);
-    for (let from = 0; from < waiting.length; from += maxPerStatement) {
-      const some = waiting.slice(from, from + maxPerStatement);
+    const waiting = await listWaitingEvents(control, tenantId, maxEventsPerTenant);
+    for (let from = 0; from < waiting.length; from += maxEventsPerStatement) {
+      const some = waiting.slice(from, from + maxEventsPerStatement);
       const events = some.map(({ event }) => event);
       const db = databaseAt(env, some[0]?.shard ?? 0);
       await runBatch(db, [insertEvents(db, tenantId, events)]);
-      await removeWaiting(
+      await deleteWaitingEvents(
         control,
         tenantId,
         events.map(({ id }) => id),
@@ -32,9 +34,9 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
 }
 
 /**
- * Never throws: what cannot be delivered, because the database fails or the tenant is moving, is
- * delivered by the next run, and keeps nothing of other tenants waiting.
- * @param tenantId one tenant's only, where given
+ * Delivers what waits. Never throws: if a database fails or a tenant is moving, the next run delivers its
+ * events, and the events of other tenants are delivered now.
+ * @param tenantId limits the run to this tenant
  */
 export async function deliverControlEvents(env: Env, tenantId?: string): Promise<void> {
   if (tenantId !== undefined) return await deliverTenantEvents(env, tenantId);

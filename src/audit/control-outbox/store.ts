@@ -1,24 +1,24 @@
-/** Audit events that wait in `DB` for the database their tenant lives in. */
+/** The control outbox: events that wait in `DB` for their tenant's database. */
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { chunk, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
+import { chunkRows, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { tenants } from "../../db/tables.ts";
-import type { StampedEvent } from "../stamp.ts";
+import type { StampedEvent } from "../event.ts";
 import { controlOutbox } from "../tables.ts";
 
-const columns = 3;
+const columnCount = 3;
 
-/** For the batch that carries out what the events tell of. */
+/** Statements for the batch that applies the change that the events report. */
 export function enqueueEvents(
   db: Database,
   tenantId: string,
   events: readonly StampedEvent[],
 ): Statement[] {
-  return chunk(events, columns).map((some) =>
+  return chunkRows(events, columnCount).map((some) =>
     db.insert(controlOutbox).values(some.map((event) => ({ tenantId, id: event.id, event }))),
   );
 }
 
-/** The same for one event, where the condition holds when the batch runs. */
+/** A statement that enqueues one event if the condition holds when the batch runs. */
 export function enqueueEventWhere(db: Database, event: StampedEvent, condition: SQL): Statement {
   const { tenantId, id } = event;
   return db
@@ -26,13 +26,7 @@ export function enqueueEventWhere(db: Database, event: StampedEvent, condition: 
     .select(sql`SELECT ${tenantId}, ${id}, ${JSON.stringify(event)} WHERE ${condition}`);
 }
 
-export interface WaitingEvent {
-  readonly event: StampedEvent;
-  /** Where the tenant lives now. */
-  readonly shard: number;
-}
-
-/** Tenants of which something waits. @throws StoreError, as all of these */
+/** Lists the tenants with waiting events. @throws StoreError, as do the functions below */
 export async function listWaitingTenants(db: Database, limit: number): Promise<string[]> {
   const rows = await withinStoreTimeout(
     db.selectDistinct({ tenantId: controlOutbox.tenantId }).from(controlOutbox).limit(limit),
@@ -40,12 +34,12 @@ export async function listWaitingTenants(db: Database, limit: number): Promise<s
   return rows.map(({ tenantId }) => tenantId);
 }
 
-/** In the order of ids, which is that of time. */
-export async function listWaiting(
+/** Lists a tenant's waiting events, oldest first, with the shard where the tenant's data is now. */
+export async function listWaitingEvents(
   db: Database,
   tenantId: string,
   limit: number,
-): Promise<WaitingEvent[]> {
+): Promise<{ readonly event: StampedEvent; readonly shard: number }[]> {
   return await withinStoreTimeout(
     db
       .select({ event: controlOutbox.event, shard: tenants.shard })
@@ -57,8 +51,8 @@ export async function listWaiting(
   );
 }
 
-/** @param ids 99 at most */
-export async function removeWaiting(
+/** @param ids at most 99 */
+export async function deleteWaitingEvents(
   db: Database,
   tenantId: string,
   ids: readonly string[],

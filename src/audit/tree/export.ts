@@ -1,27 +1,28 @@
-/** The sealed trail as a stream of events: whatever its length, only a chunk of it is in memory. */
+/** Streams the integrated events of a log. Memory holds one chunk at a time, however long the log is. */
 import { toHex } from "../../crypto/bytes.ts";
 import type { Database } from "../../db/client.ts";
-import { dbFor } from "../../db/shards.ts";
+import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
 import { readTiles } from "./store.ts";
-import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
-import { readTrail } from "./read-log.ts";
+import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
+import { readTrail } from "./read-trail.ts";
 
-/** The largest events, with agents of 1,024 characters, are 7 KB: a chunk is 7 MB at most. */
-const eventsPerChunk = 1_000;
+/** An event is at most 7 KB (its agent has up to 1,024 characters), so a chunk is at most 7 MB. */
+const maxEventsPerChunk = 1_000;
 /**
- * A request may make a thousand calls to D1 and R2 together: a chunk makes three, or six where it comes
- * from the archive, and sealing has made some 200 before.
+ * The platform allows 1,000 calls to D1 and R2 per request. A chunk needs three, or six if it comes from
+ * the archive; integrating the log before the export needs about 200.
  */
-const chunksPerAnswer = 125;
+const maxChunksPerResponse = 125;
 
-/** An event with the hash that the tree has for its leaf, hex; null where the tree has none. */
-export interface ExportedEvent extends DecryptedEvent {
-  readonly leafHash: string | null;
-}
+/**
+ * Converts an event to its form in the export.
+ * @param leafHash the hash in the tree, hex; null if the tree is damaged there
+ */
+type FormatEvent = (event: DecryptedEvent, leafHash: string | null) => object;
 
 interface ExportCall {
   readonly env: Env;
@@ -30,13 +31,13 @@ interface ExportCall {
   readonly requestId: string;
 }
 
-/** Hashes of the leaves from one on, below another. */
-async function leafHashes(db: Database, tenantId: string, start: number, end: number) {
+/** Reads the hashes of the leaves from `start` to `end`, exclusive. @returns a look-up by leaf index */
+async function readLeafHashes(db: Database, tenantId: string, start: number, end: number) {
   const leaves = Array.from({ length: end - start }, (_, n) => ({
     start: start + n,
     end: start + n + 1,
   }));
-  const tiles = (await readTiles(db, [{ tenantId, tiles: tilesFor(leaves, end) }])).get(tenantId);
+  const tiles = (await readTiles(db, [{ tenantId, tiles: listTiles(leaves, end) }])).get(tenantId);
   const set = new TileSet(tiles ?? []);
   return (index: number): string | null => {
     try {
@@ -48,30 +49,42 @@ async function leafHashes(db: Database, tenantId: string, start: number, end: nu
   };
 }
 
+interface Chunk {
+  /** NDJSON. */
+  readonly lines: string;
+  /** The leaf index after the last event. */
+  readonly next: number;
+}
+
+/** Undefined where there are no more events. */
 async function readChunk(
   { env, config, caller: { tenantId } }: ExportCall,
   from: number,
   below: number,
-): Promise<ExportedEvent[]> {
-  const db = await dbFor(env, tenantId);
-  const stored = await readTrail(env, db, tenantId, { from, below }, eventsPerChunk);
+  formatEvent: FormatEvent,
+): Promise<Chunk | undefined> {
+  const db = await findTenantDb(env, tenantId);
+  const stored = await readTrail(env, db, tenantId, { from, below }, maxEventsPerChunk);
   const [first, last] = [stored[0], stored.at(-1)];
-  if (first === undefined || last === undefined) return [];
+  if (first === undefined || last === undefined) return undefined;
   const [events, hashOf] = await Promise.all([
     decryptEvents(db, config, tenantId, stored),
-    leafHashes(db, tenantId, first.leafIndex, last.leafIndex + 1),
+    readLeafHashes(db, tenantId, first.leafIndex, last.leafIndex + 1),
   ]);
-  return events.map((event) => ({ ...event, leafHash: hashOf(event.leafIndex) }));
+  const lines = events.map(
+    (event) => `${JSON.stringify(formatEvent(event, hashOf(event.leafIndex)))}\n`,
+  );
+  return { lines: lines.join(""), next: last.leafIndex + 1 };
 }
 
 /**
- * Events from a leaf on, below another, a line each. The answer ends early after 125,000; a
- * client that has the last line goes on with the leaf after it. A fault breaks the stream off.
+ * Streams events with `from` ≤ leaf index < `below`, one JSON object per line. The stream ends early after
+ * 125,000 events; the client continues with the leaf after the last one. A failure aborts the stream.
  */
 export function exportTrail(
   call: ExportCall,
   range: { readonly from: number; readonly below: number },
-  show: (event: ExportedEvent) => object,
+  formatEvent: FormatEvent,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let next = range.from;
@@ -79,18 +92,16 @@ export function exportTrail(
   const source: UnderlyingSource<Uint8Array> = {
     async pull(controller) {
       try {
-        const events =
-          next < range.below && chunks < chunksPerAnswer
-            ? await readChunk(call, next, range.below)
-            : [];
-        const last = events.at(-1);
-        if (last === undefined) {
+        const chunk =
+          next < range.below && chunks < maxChunksPerResponse
+            ? await readChunk(call, next, range.below, formatEvent)
+            : undefined;
+        if (chunk === undefined) {
           controller.close();
           return;
         }
-        const lines = events.map((event) => `${JSON.stringify(show(event))}\n`);
-        controller.enqueue(encoder.encode(lines.join("")));
-        next = last.leafIndex + 1;
+        controller.enqueue(encoder.encode(chunk.lines));
+        next = chunk.next;
         chunks += 1;
       } catch (error) {
         log("error", "audit_export_failed", {
@@ -98,11 +109,11 @@ export function exportTrail(
           tenant_id: call.caller.tenantId,
           cause: causeOf(error),
         });
-        // The platform logs it in its own words: those of a store's error may hold what was asked for.
+        // The platform logs this error's message, so it must not be that of a store, which may hold data.
         controller.error(new AppError("unavailable"));
       }
     },
   };
-  // Nothing is read ahead: a client that does not read holds the chunk that is on its way, and no other.
+  // No chunk is read ahead, so a client that stops reading occupies the memory of one chunk.
   return new ReadableStream(source, { highWaterMark: 0 });
 }

@@ -1,32 +1,32 @@
-/** Heads and proofs for who asks (RFC 9162 §2.1.3 and §2.1.4), from the tiles of the tree. */
+/** Tree heads and proofs on request (RFC 9162 §2.1.3 and §2.1.4), computed from the tiles of the tree. */
 import { toHex } from "../../crypto/bytes.ts";
-import { dbFor } from "../../db/shards.ts";
+import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError, invalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
-import { firstLeaf } from "../store.ts";
-import { consistencyRanges, inclusionRanges, type Range } from "./merkle.ts";
+import { findFirstLeafIndex } from "../store.ts";
+import { listConsistencyRanges, listInclusionRanges, type LeafRange } from "./merkle.ts";
 import { integrateLog } from "./integrate.ts";
-import { type OwnHead, ownHead } from "./signer.ts";
+import { type VerifiedHead, verifyHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
-import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
-import { findInTrail } from "./read-log.ts";
+import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
+import { findInTrail } from "./read-trail.ts";
 
-interface Asked {
+interface ProofRequest {
   readonly env: Env;
   readonly config: Config;
   readonly caller: { readonly tenantId: string };
   readonly requestId: string;
-  /** Real time: heads are signed at that, whatever clock the request runs at. */
+  /** Real time, Unix ms: the time of a new head, also where the request runs at a test clock. */
   readonly arrivedAt: number;
 }
 
-/** What is proven of one leaf; hashes as hex. */
+/** Hashes are hex. */
 export interface InclusionProof {
   readonly leafIndex: number;
   readonly leafHash: string;
   readonly hashes: readonly string[];
-  readonly head: OwnHead;
+  readonly head: VerifiedHead;
 }
 
 export interface ConsistencyProof {
@@ -36,13 +36,14 @@ export interface ConsistencyProof {
 }
 
 /**
- * The newest head, after sealing what has arrived since. Where that cannot be sealed now, the head
- * that there is. @throws AppError `not_found` where nothing was ever filed; `unavailable` where nothing
- * is sealed yet, or the head is not ours
+ * Integrates the tenant's log and finds its newest head. If the log cannot be integrated now, finds the
+ * newest head there is.
+ * @throws AppError `not_found` if the log is empty; `unavailable` if no event is integrated yet, or the
+ *   stored head is not one that the service signed
  */
-export async function newestHead(asked: Asked): Promise<OwnHead> {
-  const { env, config, requestId, arrivedAt } = asked;
-  const { tenantId } = asked.caller;
+export async function findNewestHead(request: ProofRequest): Promise<VerifiedHead> {
+  const { env, config, requestId, arrivedAt } = request;
+  const { tenantId } = request.caller;
   await integrateLog(env, tenantId, arrivedAt).catch((error: unknown) =>
     log("error", "audit_seal_failed", {
       request_id: requestId,
@@ -50,79 +51,80 @@ export async function newestHead(asked: Asked): Promise<OwnHead> {
       cause: causeOf(error),
     }),
   );
-  const stored = await findHead(await dbFor(env, tenantId), tenantId);
-  if (stored === undefined) throw await noHead(env, tenantId);
-  const head = await ownHead(config.auditSigningKeys, stored);
-  if (head === undefined) throw damaged(asked);
+  const stored = await findHead(await findTenantDb(env, tenantId), tenantId);
+  if (stored === undefined) throw await createMissingHeadError(env, tenantId);
+  const head = await verifyHead(config.auditSigningKeys, stored);
+  if (head === undefined) throw reportDamagedTree(request);
   return head;
 }
 
-async function noHead(env: Env, tenantId: string): Promise<AppError> {
-  if ((await firstLeaf(await dbFor(env, tenantId), tenantId)) === undefined) {
-    return new AppError("not_found", { message: "There is nothing in the trail yet." });
+async function createMissingHeadError(env: Env, tenantId: string): Promise<AppError> {
+  if ((await findFirstLeafIndex(await findTenantDb(env, tenantId), tenantId)) === undefined) {
+    return new AppError("not_found", { message: "The audit trail has no events yet." });
   }
-  return new AppError("unavailable", { message: "The trail is not sealed yet; try again." });
+  return new AppError("unavailable", {
+    message: "The audit trail has no checkpoint yet; try again.",
+  });
 }
 
-/** Hashes of subtrees of a tree of `size`. @throws MissingTileError where the tree is damaged */
-async function hashesOf(env: Env, tenantId: string, ranges: readonly Range[], size: number) {
-  const ids = tilesFor(ranges, size);
-  const tiles = await readTiles(await dbFor(env, tenantId), [{ tenantId, tiles: ids }]);
-  const set = new TileSet(tiles.get(tenantId) ?? []);
-  return ranges.map((range) => toHex(set.hashOf(range)));
-}
-
-/** A damaged tree proves nothing; the log says which. */
-function damaged({ caller, requestId }: Asked): AppError {
+/**
+ * Logs that the tree or its head was altered.
+ * @returns the error to throw: a damaged tree proves nothing
+ */
+function reportDamagedTree({ caller, requestId }: ProofRequest): AppError {
   log("error", "audit_tree_damaged", { request_id: requestId, tenant_id: caller.tenantId });
   return new AppError("unavailable");
 }
 
-async function proven<T>(asked: Asked, prove: () => Promise<T>): Promise<T> {
+/** Reads hashes of subtrees, hex, in a tree of `size` leaves. @throws AppError `unavailable` */
+async function readHashes(request: ProofRequest, ranges: readonly LeafRange[], size: number) {
+  const { env, caller } = request;
+  const { tenantId } = caller;
+  const ids = listTiles(ranges, size);
+  const tiles = await readTiles(await findTenantDb(env, tenantId), [{ tenantId, tiles: ids }]);
+  const set = new TileSet(tiles.get(tenantId) ?? []);
   try {
-    return await prove();
+    return ranges.map((range) => toHex(set.hashOf(range)));
   } catch (error) {
     if (!(error instanceof MissingTileError)) throw error;
-    throw damaged(asked);
+    throw reportDamagedTree(request);
   }
 }
 
-/** @throws AppError `not_found`; `unavailable` while the event is not sealed */
+/** @throws AppError `not_found`; `unavailable` while the event is not integrated */
 export async function proveInclusion(
-  asked: Asked,
+  request: ProofRequest,
   eventId: string,
   leafIndex: number | undefined,
 ): Promise<InclusionProof> {
-  const { env } = asked;
-  const { tenantId } = asked.caller;
+  const { env } = request;
+  const { tenantId } = request.caller;
   const event = await findInTrail(env, tenantId, eventId, leafIndex);
   if (event === undefined) throw new AppError("not_found");
-  const head = await newestHead(asked);
+  const head = await findNewestHead(request);
   const { size } = head;
   const index = event.leafIndex;
   if (index >= size) {
-    throw new AppError("unavailable", { message: "The event is not sealed yet; try again." });
+    throw new AppError("unavailable", { message: "The event is not integrated yet; try again." });
   }
-  const ranges = [{ start: index, end: index + 1 }, ...inclusionRanges(index, size)];
-  const [hash = "", ...hashes] = await proven(asked, () => hashesOf(env, tenantId, ranges, size));
+  const ranges = [{ start: index, end: index + 1 }, ...listInclusionRanges(index, size)];
+  const [hash = "", ...hashes] = await readHashes(request, ranges, size);
   return { leafIndex: index, leafHash: hash, hashes, head };
 }
 
-/** @throws AppError `invalid_request` where the sizes are not 1 ≤ from ≤ to ≤ newest */
+/** @throws AppError `invalid_request` unless 1 ≤ from ≤ to ≤ the newest size */
 export async function proveConsistency(
-  asked: Asked,
+  request: ProofRequest,
   from: number,
   to: number | undefined,
 ): Promise<ConsistencyProof> {
-  const { env } = asked;
-  const { tenantId } = asked.caller;
-  const { size } = await newestHead(asked);
+  const { size } = await findNewestHead(request);
   const end = to ?? size;
   if (end > size) {
-    throw invalidRequest([{ path: "to", message: `must not be more than the tree has: ${size}` }]);
+    throw invalidRequest([{ path: "to", message: `must not be more than the tree size, ${size}` }]);
   }
   if (from > end) throw invalidRequest([{ path: "from", message: "must not be more than to" }]);
-  const ranges = consistencyRanges(from, end);
-  const hashes = await proven(asked, () => hashesOf(env, tenantId, ranges, end));
+  const ranges = listConsistencyRanges(from, end);
+  const hashes = await readHashes(request, ranges, end);
   return { from, to: end, hashes };
 }

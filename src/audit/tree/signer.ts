@@ -1,13 +1,13 @@
-/** The keys that sign heads: the newest signs, the older ones are known for what they signed. */
-import { equalBytes } from "../../crypto/constant-time.ts";
+/** Signs tree heads with the newest key, and verifies them with all keys in the ring. */
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Keyring, keyOf, MissingKeyError } from "../../crypto/keyring.ts";
-import { isSignedBy, publicKeyText, signingKeyOf } from "../../crypto/signing.ts";
+import { isSignedBy, formatPublicKey, signingKeyOf } from "../../crypto/signing.ts";
 import {
-  bodyOf,
+  formatBody,
   keyHashOf,
-  noteOf,
+  formatNote,
   originOf,
-  readNote,
+  parseNote,
   type SignedHead,
   type TreeHead,
 } from "./note.ts";
@@ -16,52 +16,52 @@ export interface PublicKey {
   readonly version: number;
   /** Raw Ed25519, base64. */
   readonly publicKey: string;
-  /** The one that signs now. */
+  /** Whether this key signs new heads. */
   readonly current: boolean;
 }
 
-export async function publicKeys(keys: Keyring): Promise<PublicKey[]> {
+export async function listPublicKeys(keys: Keyring): Promise<PublicKey[]> {
   const versions = [...keys.keys.keys()].toSorted((a, b) => b - a);
   return await Promise.all(
     versions.map(async (version) => ({
       version,
-      publicKey: publicKeyText((await signingKeyOf(keyOf(keys, version))).publicKey),
+      publicKey: formatPublicKey((await signingKeyOf(keyOf(keys, version))).publicKey),
       current: version === keys.newest,
     })),
   );
 }
 
-/** A head as a signed note. */
-export async function signedNote(keys: Keyring, head: TreeHead): Promise<string> {
+/** @returns the signed note */
+export async function signHead(keys: Keyring, head: TreeHead): Promise<string> {
   const { publicKey, sign } = await signingKeyOf(keyOf(keys, keys.newest));
-  return noteOf(head, publicKey, await sign(bodyOf(head)));
+  return formatNote(head, publicKey, await sign(formatBody(head)));
 }
 
 /** A head that the service signed. */
-export interface OwnHead extends SignedHead {
+export interface VerifiedHead extends SignedHead {
   readonly note: string;
-  /** The key that signed it: raw Ed25519, base64. */
+  /** The key that signed the head: raw Ed25519, base64. */
   readonly publicKey: string;
 }
 
 /**
- * The head of a stored note, if a key of ours, present or past, signed it for this log and size;
- * undefined where somebody else has written it.
- * @throws MissingKeyError where it is signed by a key that is not in the ring
+ * Verifies that a key in the ring signed the note, for this log and size.
+ * @returns the head; undefined if the note is not from this service or was altered
+ * @throws MissingKeyError if a key that is not in the ring signed it
  */
-export async function ownHead(
+export async function verifyHead(
   keys: Keyring,
   stored: { readonly tenantId: string; readonly size: number; readonly note: string },
-): Promise<OwnHead | undefined> {
+): Promise<VerifiedHead | undefined> {
   const { tenantId, size, note } = stored;
-  const head = readNote(note);
+  const head = parseNote(note);
   if (head?.origin !== originOf(tenantId) || head.size !== size) return undefined;
-  const known = await Promise.all([...keys.keys.values()].map(signingKeyOf));
-  const signer = known.find(({ publicKey }) =>
-    equalBytes(keyHashOf(head.origin, publicKey), head.keyHash),
+  const signers = await Promise.all([...keys.keys.values()].map(signingKeyOf));
+  const signer = signers.find(({ publicKey }) =>
+    timingSafeEqual(keyHashOf(head.origin, publicKey), head.keyHash),
   );
   if (signer === undefined) throw new MissingKeyError();
   const { publicKey } = signer;
   if (!(await isSignedBy(publicKey, head.signature, head.body))) return undefined;
-  return { ...head, note, publicKey: publicKeyText(publicKey) };
+  return { ...head, note, publicKey: formatPublicKey(publicKey) };
 }

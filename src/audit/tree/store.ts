@@ -1,14 +1,14 @@
-/** The Merkle trees in D1: tiles, and the newest signed head of each tenant. */
+/** The Merkle trees in D1: tiles, and the newest tree head of each tenant. */
 import { base64 } from "@scure/base";
-import { and, asc, eq, getTableColumns, gt, lte, sql } from "drizzle-orm";
-import { isResident, residentTenants } from "../../db/tenant-fence.ts";
+import { asc, eq, getTableColumns, gt, sql } from "drizzle-orm";
+import { selectResidentTenants } from "../../db/tenant-fence.ts";
 import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
-import type { StoredEvent } from "../stamp.ts";
+import type { StoredEvent } from "../event.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
 
-/** A tenant's signed head as it is stored. */
+/** A tenant's tree head as it is stored. */
 export interface StoredHead {
   readonly tenantId: string;
   readonly size: number;
@@ -16,41 +16,41 @@ export interface StoredHead {
   readonly note: string;
 }
 
-/** A log with events that no head covers yet. */
+/** A log with events that are not integrated yet. */
 export interface UnintegratedLog {
   readonly tenantId: string;
-  /** Leaves that the newest head covers. */
+  /** The tree size: leaves that the newest head covers. */
   readonly size: number;
-  /** The newest head; null before the first. */
+  /** The newest head as a signed note; null before the first head. */
   readonly note: string | null;
-  /** Leaves in the log. */
+  /** Events in the log. */
   readonly length: number;
 }
 
-/** Of the tenants a query is about, see `findUnsealed`. */
-const homeId = sql<string>`home.id`;
+/** The tenants of `findUnintegrated`. */
+const residentId = sql<string>`resident.id`;
 const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1 FROM ${auditEvents}
-  WHERE ${auditEvents.tenantId} = ${homeId}), 0)`;
-const sealedSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
+  WHERE ${auditEvents.tenantId} = ${residentId}), 0)`;
+const treeSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
 
-/** Logs with unsealed events, in the order of tenants; without those of tenants that are moving. */
+/** Finds logs with events to integrate, by tenant id. Tenants that are moving are left out. */
 export async function findUnintegrated(
   db: Database,
   which: { readonly tenantId?: string | undefined; readonly after: string },
   limit: number,
 ): Promise<UnintegratedLog[]> {
   const { tenantId, after } = which;
-  const asked =
+  const tenants =
     tenantId === undefined
-      ? residentTenants(auditEvents, after)
+      ? selectResidentTenants(auditEvents, after)
       : sql`(SELECT ${tenantId} AS id WHERE ${tenantId} > ${after})`;
   return await withinStoreTimeout(
     db
-      .select({ tenantId: homeId, size: sealedSize, note: auditTrees.note, length: logLength })
-      .from(sql`${asked} AS home`)
-      .leftJoin(auditTrees, eq(auditTrees.tenantId, homeId))
-      .where(gt(logLength, sealedSize))
-      .orderBy(asc(homeId))
+      .select({ tenantId: residentId, size: treeSize, note: auditTrees.note, length: logLength })
+      .from(sql`${tenants} AS resident`)
+      .leftJoin(auditTrees, eq(auditTrees.tenantId, residentId))
+      .where(gt(logLength, treeSize))
+      .orderBy(asc(residentId))
       .limit(limit),
   );
 }
@@ -73,18 +73,28 @@ export interface LogRange {
   readonly below: number;
 }
 
-/** A stored event without its sealed parts, which may be long and are in no leaf. */
-export type UnintegratedEvent = Omit<StoredEvent, "personal" | "personalKey">;
+const {
+  personal: _personal,
+  personalKey: _personalKey,
+  ...leafColumns
+} = getTableColumns(auditEvents);
+/** The sealed parts are read as null: they may be long, and no leaf contains them. */
+const integrationColumns = {
+  ...leafColumns,
+  personalKey: sql<null>`NULL`,
+  personal: sql<null>`NULL`,
+};
 
-/** The events of several logs at once, each log's in its order. */
-export async function readRanges(
+/**
+ * Reads events of several logs, by tenant id and in the order of each log, without their sealed parts.
+ */
+export async function readEventRanges(
   db: Database,
   ranges: readonly LogRange[],
-): Promise<Map<string, UnintegratedEvent[]>> {
-  const { personal: _personal, personalKey: _key, ...columns } = getTableColumns(auditEvents);
+): Promise<Map<string, StoredEvent[]>> {
   const rows = await withinStoreTimeout(
     db
-      .select(columns)
+      .select(integrationColumns)
       .from(sql`json_each(${JSON.stringify(ranges)}) AS range`)
       .innerJoin(
         auditEvents,
@@ -97,8 +107,8 @@ export async function readRanges(
   return Map.groupBy(rows, ({ tenantId }) => tenantId);
 }
 
-/** The hashes of a tile; undefined where somebody has made something else of them. */
-function hashesOf(text: string): Uint8Array | undefined {
+/** Undefined for a text that is not the hashes of a tile, because it was altered. */
+function decodeHashes(text: string): Uint8Array | undefined {
   try {
     const hashes = base64.decode(text);
     const width = hashes.length / hashLength;
@@ -108,29 +118,29 @@ function hashesOf(text: string): Uint8Array | undefined {
   }
 }
 
-/** The tiles asked for, as far as they are there and whole. */
+/** Reads tiles, by tenant id. Tiles that are missing or damaged are left out. */
 export async function readTiles(
   db: Database,
-  asked: readonly { readonly tenantId: string; readonly tiles: readonly TileId[] }[],
+  wanted: readonly { readonly tenantId: string; readonly tiles: readonly TileId[] }[],
 ): Promise<Map<string, Tile[]>> {
-  const ids = asked.flatMap(({ tenantId, tiles }) =>
+  const ids = wanted.flatMap(({ tenantId, tiles }) =>
     tiles.map(({ level, index }) => ({ tenantId, level, index })),
   );
   if (ids.length === 0) return new Map();
   const rows = await withinStoreTimeout(
     db
       .select(getTableColumns(auditTiles))
-      .from(sql`json_each(${JSON.stringify(ids)}) AS asked`)
+      .from(sql`json_each(${JSON.stringify(ids)}) AS wanted`)
       .innerJoin(
         auditTiles,
-        sql`${auditTiles.tenantId} = asked.value ->> 'tenantId'
-          AND ${auditTiles.level} = asked.value ->> 'level'
-          AND ${auditTiles.index} = asked.value ->> 'index'`,
+        sql`${auditTiles.tenantId} = wanted.value ->> 'tenantId'
+          AND ${auditTiles.level} = wanted.value ->> 'level'
+          AND ${auditTiles.index} = wanted.value ->> 'index'`,
       ),
   );
   const byTenant = new Map<string, Tile[]>();
   for (const row of rows) {
-    const hashes = hashesOf(row.hashes);
+    const hashes = decodeHashes(row.hashes);
     if (hashes === undefined) continue;
     const tiles = byTenant.get(row.tenantId) ?? [];
     tiles.push({ level: row.level, index: row.index, hashes });
@@ -139,17 +149,17 @@ export async function readTiles(
   return byTenant;
 }
 
-/** A head to come, with the tiles under it. */
+/** A head that is not stored yet, with the tiles that it changes. */
 export interface NewHead extends StoredHead {
-  /** Size of the head it extends. */
+  /** The size of the head that it extends. */
   readonly extendsSize: number;
   readonly changed: readonly Tile[];
 }
 
 /**
- * Writes heads with their tiles, all or none. @throws StoreError, also where another sealer has
- * extended one of the logs meanwhile: its size is then not the one extended here, the new size comes
- * out as NULL, and the column refuses that.
+ * Writes heads with their tiles, all or none.
+ * @throws StoreError, also if another run has extended one of the logs in the meantime: the stored size is
+ *   then not `extendsSize`, so the new size becomes NULL, which the column refuses
  */
 export async function writeHeads(db: Database, heads: readonly NewHead[]): Promise<void> {
   const tiles = heads.flatMap(({ tenantId, changed }) =>
@@ -186,66 +196,4 @@ export async function writeHeads(db: Database, heads: readonly NewHead[]): Promi
         set: { hashes: excluded(auditTiles.hashes.name) },
       }),
   ]);
-}
-
-/** Heads that the outside witness does not have, and has heard nothing of since the given time. */
-export async function findUnwitnessed(
-  db: Database,
-  heardBefore: number,
-  limit: number,
-): Promise<StoredHead[]> {
-  const { tenantId, size, note } = auditTrees;
-  return await withinStoreTimeout(
-    db
-      .select({ tenantId, size, note })
-      .from(auditTrees)
-      .where(
-        and(
-          gt(auditTrees.size, auditTrees.witnessedSize),
-          lte(auditTrees.witnessedAt, heardBefore),
-          isResident(tenantId),
-        ),
-      )
-      .orderBy(asc(auditTrees.witnessedAt))
-      .limit(limit),
-  );
-}
-
-/** Notes when the witness was told of a log, and, unless it refused the head, up to where it knows it. */
-export async function markWitnessed(
-  db: Database,
-  tenantId: string,
-  now: number,
-  size?: number,
-): Promise<void> {
-  await withinStoreTimeout(
-    db
-      .update(auditTrees)
-      .set({ witnessedAt: now, ...(size === undefined ? {} : { witnessedSize: size }) })
-      .where(eq(auditTrees.tenantId, tenantId)),
-  );
-}
-
-/** Logs whose newest witnessed head has not been forwarded. */
-export async function findUnforwarded(db: Database, limit: number): Promise<string[]> {
-  const rows = await withinStoreTimeout(
-    db
-      .select({ tenantId: auditTrees.tenantId })
-      .from(auditTrees)
-      .where(
-        and(
-          gt(auditTrees.witnessedSize, auditTrees.forwardedSize),
-          isResident(auditTrees.tenantId),
-        ),
-      )
-      .orderBy(asc(auditTrees.witnessedAt))
-      .limit(limit),
-  );
-  return rows.map(({ tenantId }) => tenantId);
-}
-
-export async function markForwarded(db: Database, tenantId: string, size: number): Promise<void> {
-  await withinStoreTimeout(
-    db.update(auditTrees).set({ forwardedSize: size }).where(eq(auditTrees.tenantId, tenantId)),
-  );
 }

@@ -1,54 +1,48 @@
 /**
- * The outside witness: signed heads, at least hourly, where whoever can write to D1 cannot rewrite
- * them: in KV, and, where configured, in an R2 bucket and at a webhook address.
+ * The witnesses: stores that keep tree heads where write access to D1 is not enough to change them. KV is
+ * one; an R2 bucket and a webhook are optional. Each log's newest head is sent at least once an hour.
  *
- * Before it takes a head the witness compares it with the newest it has. A head that does not extend
- * that one means that history was rewritten or cut: it is not taken, and the log says so every time.
+ * Before a head is stored in KV, it is compared with the newest head there. If it does not extend that
+ * one, the log was rewritten or cut: the head is not stored, and every attempt is logged.
  */
 import { base64 } from "@scure/base";
 import { z } from "zod";
 import { utf8 } from "../../crypto/bytes.ts";
-import { equalBytes } from "../../crypto/constant-time.ts";
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Database, withinStoreTimeout } from "../../db/client.ts";
-import { allDatabases } from "../../db/shards.ts";
+import { listDatabases } from "../../db/shards.ts";
 import { within } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
-import { readNote } from "./note.ts";
-import { ownHead } from "./signer.ts";
-import {
-  findUnforwarded,
-  findUnwitnessed,
-  markForwarded,
-  markWitnessed,
-  readTiles,
-  type StoredHead,
-} from "./store.ts";
-import { MissingTileError, TileSet, tilesFor } from "./tiles.ts";
+import { parseNote } from "./note.ts";
+import { verifyHead } from "./signer.ts";
+import { findUnforwarded, findUnwitnessed, markForwarded, markWitnessed } from "./witness-store.ts";
+import { readTiles, type StoredHead } from "./store.ts";
+import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
 
-/** With the minute between passes, every head is told within the hour. */
-const tellEveryMs = 55 * 60 * 1000;
-/** Of all databases together. */
-const headsPerPass = 100;
+/** With one run a minute, every head is sent within an hour. */
+const witnessIntervalMs = 55 * 60 * 1000;
+/** For all databases together. */
+const maxHeadsPerRun = 100;
 const webhookTimeoutMs = 5_000;
-const largestSize = 10 ** 15;
+const maxTreeSize = 10 ** 15;
 const sizeDigits = 15;
 
-/** A head as the witness keeps it. */
+/** A tree head as the witness in KV keeps it. */
 export interface WitnessedHead {
   readonly note: string;
   readonly publicKey: string;
 }
 
-/** Beside each value, so that a list has it all. KV takes ASCII alone there, so the note is base64. */
+/** Stored as metadata, so that a list returns it. KV metadata is ASCII only, hence the note in base64. */
 const metadataSchema = z.object({ note: z.string(), publicKey: z.string() });
 
-function metadataOf({ note, publicKey }: WitnessedHead): z.input<typeof metadataSchema> {
+function formatMetadata({ note, publicKey }: WitnessedHead): z.input<typeof metadataSchema> {
   return { note: base64.encode(utf8(note)), publicKey };
 }
 
-function headOf(metadata: unknown): WitnessedHead {
+function parseMetadata(metadata: unknown): WitnessedHead {
   const { note, publicKey } = metadataSchema.parse(metadata);
   return { note: new TextDecoder().decode(base64.decode(note)), publicKey };
 }
@@ -57,16 +51,17 @@ function prefixOf(tenantId: string): string {
   return `head/${tenantId}/`;
 }
 
-/** Sorts the newest first, which is the only way KV lists. */
+/** KV lists keys in ascending order; these put the newest head first. */
 function keyOf({ tenantId, size }: Pick<StoredHead, "tenantId" | "size">): string {
-  return prefixOf(tenantId) + String(largestSize - size).padStart(sizeDigits, "0");
+  return prefixOf(tenantId) + String(maxTreeSize - size).padStart(sizeDigits, "0");
 }
 
 /**
- * Heads as the witness has them, the newest first.
- * @param belowSize only heads of smaller trees. @throws StoreError where KV fails
+ * Lists the heads in KV, newest first.
+ * @param belowSize only heads of smaller trees
+ * @throws StoreError if KV fails
  */
-export async function listWitnessed(
+export async function listWitnessedHeads(
   env: Env,
   tenantId: string,
   limit: number,
@@ -77,57 +72,57 @@ export async function listWitnessed(
   const heads: WitnessedHead[] = [];
   let cursor: string | null = null;
   do {
-    // KV cannot begin a list at a key: a thousand hours at a time, what comes before is passed over.
+    // KV cannot start a list at a given key, so earlier keys are skipped, a thousand per page.
     const listed: KVNamespaceListResult<unknown> = await withinStoreTimeout(
       env.AUDIT_WITNESS.list({ prefix, cursor, ...(belowSize === undefined ? { limit } : {}) }),
     );
     for (const { name, metadata } of listed.keys) {
-      if (name > after && heads.length < limit) heads.push(headOf(metadata));
+      if (name > after && heads.length < limit) heads.push(parseMetadata(metadata));
     }
     cursor = listed.list_complete ? null : listed.cursor;
   } while (cursor !== null && heads.length < limit);
   return heads;
 }
 
-/** Whether the tree under the head is the one that the witness knows, grown or as it was. */
+/** Whether the head's tree is the witnessed tree, with or without further leaves. */
 async function extendsWitnessed(
   db: Database,
   { tenantId, size }: StoredHead,
   witnessed: WitnessedHead,
 ): Promise<boolean> {
-  const known = readNote(witnessed.note);
+  const known = parseNote(witnessed.note);
   if (known === undefined || known.size > size) return false;
-  const ids = tilesFor([{ start: 0, end: known.size }], size);
+  const ids = listTiles([{ start: 0, end: known.size }], size);
   const tiles = (await readTiles(db, [{ tenantId, tiles: ids }])).get(tenantId) ?? [];
   try {
-    return equalBytes(new TileSet(tiles).root(known.size), known.root);
+    return timingSafeEqual(new TileSet(tiles).rootOf(known.size), known.root);
   } catch (error) {
     if (error instanceof MissingTileError) return false;
     throw error;
   }
 }
 
-async function witness(env: Env, db: Database, head: StoredHead, now: number): Promise<void> {
+async function witnessHead(env: Env, db: Database, head: StoredHead, now: number): Promise<void> {
   const { tenantId } = head;
-  const own = await ownHead(configNow(env).auditSigningKeys, head);
-  const [newest] = await listWitnessed(env, tenantId, 1);
-  const isGrown = newest === undefined || (await extendsWitnessed(db, head, newest));
-  if (own === undefined || !isGrown) {
-    const trouble = own === undefined ? "audit_tree_damaged" : "audit_tree_rewritten";
-    log("error", trouble, { tenant_id: tenantId });
-    // Told again with the next hour; until then others have their turn.
+  const verified = await verifyHead(configNow(env).auditSigningKeys, head);
+  const [newest] = await listWitnessedHeads(env, tenantId, 1);
+  const isExtension = newest === undefined || (await extendsWitnessed(db, head, newest));
+  if (verified === undefined || !isExtension) {
+    const problem = verified === undefined ? "audit_tree_damaged" : "audit_tree_rewritten";
+    log("error", problem, { tenant_id: tenantId });
+    // Tried again in an hour, so that other logs have their turn.
     await markWitnessed(db, tenantId, now);
     return;
   }
-  const { size, note } = own;
-  const metadata = metadataOf(own);
+  const { size, note } = verified;
+  const metadata = formatMetadata(verified);
   const key = keyOf({ tenantId, size });
   await withinStoreTimeout(env.AUDIT_WITNESS.put(key, note, { metadata }));
   await markWitnessed(db, tenantId, now, size);
 }
 
-/** Sends a head to the witnesses beside KV. @throws where one of them does not take it */
-async function forward(
+/** Sends a head to the other witnesses. @throws if one of them does not accept it */
+async function forwardHead(
   env: Env,
   tenantId: string,
   { size, note }: { readonly size: number; readonly note: string },
@@ -141,30 +136,30 @@ async function forward(
   const request = { method: "POST", headers, body: note, redirect: "error" } as const;
   const answer = await within(webhookTimeoutMs, fetch(address, request));
   await answer.body?.cancel();
-  if (!answer.ok) throw new Error("The witness did not take the head");
+  if (!answer.ok) throw new Error("The witness did not accept the head");
 }
 
-/** The heads that KV has go on to the others, the newest of each log, until they have taken it. */
+/** Forwards the newest head of each log from KV, until the other witnesses have accepted it. */
 async function forwardHeads(env: Env, db: Database, limit: number): Promise<void> {
   if (env.AUDIT_ARCHIVE === undefined && env.AUDIT_WITNESS_URL === undefined) return;
   for (const tenantId of await findUnforwarded(db, limit)) {
-    const [newest] = await listWitnessed(env, tenantId, 1);
-    const head = newest === undefined ? undefined : readNote(newest.note);
-    // KV may be a little behind what D1 says it has.
+    const [newest] = await listWitnessedHeads(env, tenantId, 1);
+    const head = newest === undefined ? undefined : parseNote(newest.note);
+    // KV is eventually consistent, so D1 may be ahead of it.
     if (newest === undefined || head === undefined) continue;
     const { size } = head;
-    await forward(env, tenantId, { size, note: newest.note });
+    await forwardHead(env, tenantId, { size, note: newest.note });
     await markForwarded(db, tenantId, size);
   }
 }
 
-/** Tells the witnesses what is due. Never throws: what fails is logged and told with the next pass. */
+/** Sends the heads that are due. Never throws: a failure is logged, and the next run tries again. */
 export async function witnessHeads(env: Env, now: number): Promise<void> {
-  const databases = allDatabases(env);
-  const limit = Math.ceil(headsPerPass / databases.length);
+  const databases = listDatabases(env);
+  const limit = Math.ceil(maxHeadsPerRun / databases.length);
   const witnessAndForward = async (db: Database) => {
-    for (const head of await findUnwitnessed(db, now - tellEveryMs, limit)) {
-      await runJob("audit_witness_failed", () => witness(env, db, head, now), {
+    for (const head of await findUnwitnessed(db, now - witnessIntervalMs, limit)) {
+      await runJob("audit_witness_failed", () => witnessHead(env, db, head, now), {
         tenant_id: head.tenantId,
       });
     }

@@ -1,29 +1,27 @@
-/** An assessment of one session (pure): the guard's own facts join those about its surroundings. */
-import { canonicalDigest } from "../../crypto/canonical.ts";
+/** The assessment of one session (pure): the guard's own facts together with the session's surroundings. */
+import { digestCanonicalJson } from "../../crypto/canonical.ts";
 import type { AgentKind } from "../../sentinel/agent.ts";
 import type { AssessmentRecord, RiskPolicy } from "../../sentinel/assessment.ts";
-import { behaviourOf } from "../../sentinel/behaviour/behaviour.ts";
-import { travelBetween } from "../../sentinel/behaviour/travel.ts";
+import type { Surroundings } from "../../sentinel/assessments/surroundings.ts";
+import { compareWithHistory } from "../../sentinel/behaviour/behaviour.ts";
+import { findImpossibleTravel } from "../../sentinel/behaviour/travel.ts";
 import type { Context } from "../../sentinel/context.ts";
 import {
-  type Crowd,
   type DataSource,
   type IdentityEvidence,
-  type NetworkEvidence,
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { confirmed, type History, withSession } from "../../sentinel/history.ts";
-import type { Population } from "../../sentinel/population/population.ts";
-import { recommendationFor, scoreOf } from "../../sentinel/score.ts";
-import { reasonsFor } from "../../sentinel/signals/reasons.ts";
+import { selectByVerdict, type History, addSession } from "../../sentinel/history.ts";
+import { recommend, scoreOf } from "../../sentinel/score.ts";
+import { findReasons } from "../../sentinel/signals/reasons.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
 import { refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition, withRecent } from "./transition.ts";
+import { addRecentAttempt, type GuardCall, succeed, type Transition } from "./transition.ts";
 
-/** What the caller knows of the session at once; its surroundings travel beside the call. */
+/** What the edge knows of a session without a lookup. */
 export interface Session {
   readonly assessmentId: string;
   readonly agent: AgentKind;
@@ -31,23 +29,11 @@ export interface Session {
   readonly userId: string | null;
   /** HMAC-SHA-256 over the session's context, hex. */
   readonly contextDigest: string;
-  /** As the trail shows them; the score is made from what they say, not from them. */
+  /** For the audit trail alone; the score is computed from the surroundings. */
   readonly shown: { readonly address: string; readonly agent: string };
 }
 
-/** What was looked up about the session. */
-export interface Surroundings {
-  readonly context: Context;
-  readonly network: NetworkEvidence;
-  /** The part of the tenant's population that the session is compared with. */
-  readonly population: Population | null;
-  /** There was no reading it this time. */
-  readonly populationUnread: boolean;
-  readonly crowd: Crowd | null;
-  readonly degraded: readonly DataSource[];
-}
-
-function identityEvidence(state: IdentityState, now: number): IdentityEvidence {
+function identityEvidenceOf(state: IdentityState, now: number): IdentityEvidence {
   const attempts = velocityLimits.map(
     ({ windowSeconds }) =>
       state.recent.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
@@ -63,7 +49,7 @@ function isSame(left: string | null, right: string | null): boolean {
   return left !== null && left === right;
 }
 
-/** Another system or device at the same address a moment ago, whatever became of it. */
+/** Whether the same address had another system or device minutes ago, whatever the verdict on it. */
 function hasSwitchedAgent(history: History, { address, os, device }: Context, now: number) {
   return history.some(
     ({ at, context }) =>
@@ -74,7 +60,7 @@ function hasSwitchedAgent(history: History, { address, os, device }: Context, no
   );
 }
 
-function reportedOf(frauds: History, session: Context) {
+function reportedPartsOf(frauds: History, session: Context) {
   return reportedParts.filter((part) =>
     frauds.some(({ context }) => isSame(context[part], session[part])),
   );
@@ -87,7 +73,7 @@ function evidenceOf(
   { context, network, population, crowd }: Surroundings,
   history: History,
 ): SessionEvidence {
-  const known = confirmed(history, "legitimate", now);
+  const known = selectByVerdict(history, "legitimate", now);
   const last = known.findLast((one) => !one.context.placeHidden && one.context.country !== null);
   return {
     context,
@@ -95,21 +81,21 @@ function evidenceOf(
     agent: session.agent,
     agentSwitched: hasSwitchedAgent(history, context, now),
     userMismatch: session.userId !== null && session.userId !== state.externalId,
-    identity: identityEvidence(state, now),
-    behaviour: behaviourOf(known, context, population, now),
+    identity: identityEvidenceOf(state, now),
+    behaviour: compareWithHistory(known, context, population, now),
     travel:
       last === undefined || context.placeHidden
         ? null
-        : travelBetween(
+        : findImpossibleTravel(
             { country: last.context.country, at: last.at },
             { country: context.country, at: now },
           ),
-    reported: reportedOf(confirmed(history, "fraud", now), context),
+    reported: reportedPartsOf(selectByVerdict(history, "fraud", now), context),
     crowd,
   };
 }
 
-/** A population nobody read is missed only where there is a history to hold against it. */
+/** An unread population degrades an assessment only if there is a history to compare it with. */
 function degradedOf(
   { degraded, populationUnread }: Surroundings,
   { behaviour }: SessionEvidence,
@@ -128,11 +114,11 @@ export function assess(
   if (state.status === "suspended") {
     return refuse(state, call, "session.assessed", { code: "user_suspended" });
   }
-  const recent = withRecent(state, "assessed", call.now);
+  const recent = addRecentAttempt(state, "assessed", call.now);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
-  const reasons = reasonsFor(evidence, policy.signalsOff);
+  const reasons = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(reasons);
-  const recommendation = recommendationFor(riskScore, policy);
+  const recommendation = recommend(riskScore, policy);
   const { assessmentId: id } = session;
   const assessment: AssessmentRecord = {
     tenantId: state.tenantId,
@@ -145,13 +131,13 @@ export function assess(
     reasons,
     degraded: degradedOf(surroundings, evidence),
     evidence,
-    evidenceDigest: canonicalDigest(evidence),
+    evidenceDigest: digestCanonicalJson(evidence),
     policy,
     contextDigest: session.contextDigest,
   };
   const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
   return {
-    // An assessment changes no security state, so neither `updatedAt` nor a run of refusals.
+    // An assessment changes no security state: `updatedAt` stays, and runs of refusals go on.
     state: { ...state, recent },
     entries: [
       {
@@ -162,8 +148,8 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeeded(assessment),
-    history: withSession(history, assessed, call.now),
+    result: succeed(assessment),
+    history: addSession(history, assessed, call.now),
     assessment,
   };
 }

@@ -1,28 +1,16 @@
-/** Changes of an identity's credentials (pure): TOTP configured and removed, backup codes made. */
+/** Changes of an identity's credentials (pure): TOTP and backup codes. */
 import type { Enrolment } from "../../tenancy/policy.ts";
-import { afterReenrolment } from "./lockout.ts";
+import { restartDisableCount } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
-import type { IdentityState, RefusableAction } from "./state.ts";
-import { type EventEntry, type GuardCall, succeeded, type Transition } from "./transition.ts";
+import type { IdentityState } from "./state.ts";
+import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
-/** How long a shown but unconfirmed secret can be confirmed (enrolment `confirm`). */
+/** How long a pending secret can be confirmed (enrolment `confirm`). */
 const pendingLifetimeMs = 10 * 60 * 1000;
 
-/** Credentials are not handed out for a suspended user. */
-function unlessSuspended<T>(
-  state: IdentityState,
-  call: GuardCall,
-  action: RefusableAction,
-  carryOut: () => Transition<T>,
-): Transition<T> {
-  return state.status === "suspended"
-    ? refuse(state, call, action, { code: "user_suspended" })
-    : carryOut();
-}
-
 /**
- * A new secret: live at once, or pending until a code of it is accepted. The failures stay counted;
- * a TOTP disabled by them starts a new hundred.
+ * Sets a new secret: live at once, or pending until a code of it is accepted. The failures stay counted.
+ * If they disabled TOTP, the count until it is disabled again starts over.
  */
 export function configureTotp(
   state: IdentityState,
@@ -30,7 +18,10 @@ export function configureTotp(
   sealed: string,
   enrolment: Enrolment,
 ): Transition<{ readonly isSetupComplete: boolean }> {
-  const lockout = state.otpDisabled ? afterReenrolment(state.lockout) : state.lockout;
+  if (state.status === "suspended") {
+    return refuse(state, call, "otp.configured", { code: "user_suspended" });
+  }
+  const lockout = state.otpDisabled ? restartDisableCount(state.lockout) : state.lockout;
   const change: Partial<IdentityState> =
     enrolment === "immediate"
       ? { totp: { sealed, lastTimeStep: null }, pendingTotp: null, otpDisabled: false, lockout }
@@ -40,20 +31,13 @@ export function configureTotp(
     outcome: "success",
     details: { enrolment, replaced: state.totp !== null },
   };
-  return unlessSuspended(state, call, "otp.configured", () =>
-    applyChange(
-      state,
-      change,
-      [entry],
-      succeeded({ isSetupComplete: enrolment === "immediate" }),
-      call.now,
-    ),
-  );
+  const isSetupComplete = enrolment === "immediate";
+  return applyChange(state, change, [entry], succeed({ isSetupComplete }), call.now);
 }
 
 /**
- * Removes TOTP, a pending secret, and the backup codes that stand in for it: left behind they would
- * come alive again with the next enrolment. The failures stay counted.
+ * Removes TOTP, a pending secret, and the backup codes: codes left behind would be valid again after the
+ * next enrolment. The failures stay counted.
  */
 export function removeTotp(state: IdentityState, call: GuardCall): Transition<void> {
   if (state.totp === null && state.pendingTotp === null) {
@@ -63,31 +47,32 @@ export function removeTotp(state: IdentityState, call: GuardCall): Transition<vo
     state,
     { totp: null, pendingTotp: null, backupCodes: null },
     [{ action: "otp.removed", outcome: "success" }],
-    succeeded(undefined),
+    succeed(undefined),
     call.now,
   );
 }
 
-/** A new set; the old one, spent or not, is dead with the same step. */
+/** Sets new backup codes. The old set is invalid from the same step on. */
 export function replaceBackupCodes(
   state: IdentityState,
   call: GuardCall,
   keyVersion: number,
   hashes: readonly string[],
 ): Transition<void> {
-  return unlessSuspended(state, call, "backup_codes.generated", () =>
-    applyChange(
-      state,
-      { backupCodes: { keyVersion, unspent: hashes, spent: [] } },
-      [
-        {
-          action: "backup_codes.generated",
-          outcome: "success",
-          details: { count: hashes.length, replaced: state.backupCodes !== null },
-        },
-      ],
-      succeeded(undefined),
-      call.now,
-    ),
+  if (state.status === "suspended") {
+    return refuse(state, call, "backup_codes.generated", { code: "user_suspended" });
+  }
+  return applyChange(
+    state,
+    { backupCodes: { keyVersion, unspent: hashes, spent: [] } },
+    [
+      {
+        action: "backup_codes.generated",
+        outcome: "success",
+        details: { count: hashes.length, replaced: state.backupCodes !== null },
+      },
+    ],
+    succeed(undefined),
+    call.now,
   );
 }

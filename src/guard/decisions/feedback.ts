@@ -1,14 +1,14 @@
-/** What becomes of an assessed session (pure), and what is learned from it. */
+/** Verdicts on assessed sessions (pure): feedback from the tenant, or a code verified for the session. */
 import type { VerdictRecord } from "../../sentinel/assessment.ts";
 import {
   type History,
   type KnownSession,
-  unconfirmedMs,
+  maxUnconfirmedAgeMs,
   type Verdict,
-  withSession,
+  addSession,
 } from "../../sentinel/history.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
 function applyVerdict(
   history: History,
@@ -18,12 +18,12 @@ function applyVerdict(
   { now }: GuardCall,
 ) {
   return {
-    history: withSession(history, { ...session, verdict }, now),
+    history: addSession(history, { ...session, verdict }, now),
     verdict: { assessmentId: session.id, verdict, source, at: now },
   };
 }
 
-/** The tenant says what a session was; it may change its mind. */
+/** Records the tenant's verdict. A later verdict replaces an earlier one. */
 export function recordFeedback(
   state: IdentityState,
   call: GuardCall,
@@ -32,8 +32,8 @@ export function recordFeedback(
   verdict: Verdict,
 ): Transition<void> {
   return {
-    // As an assessment, no change of the security state.
-    state: { ...state },
+    // Feedback changes no security state.
+    state,
     entries: [
       {
         action: "session.judged",
@@ -42,14 +42,14 @@ export function recordFeedback(
         details: { assessment_id: session.id },
       },
     ],
-    result: succeeded(undefined),
+    result: succeed(undefined),
     ...applyVerdict(history, session, verdict, "feedback", call),
   };
 }
 
 /**
- * A code was verified with the assessment of its session: that was the user. One that is a
- * day old, or was reported as fraud, is not learned from; the code counts all the same.
+ * Confirms the session that a code was verified for as legitimate. A session that is a day old or was
+ * reported as fraud stays as it is; the code counts all the same.
  */
 export function confirmSession<T>(
   verified: Transition<T>,
@@ -58,7 +58,7 @@ export function confirmSession<T>(
   assessed: KnownSession,
 ): Transition<T> {
   const session = history.find(({ id }) => id === assessed.id) ?? assessed;
-  const isOld = session.at <= call.now - unconfirmedMs;
+  const isOld = session.at <= call.now - maxUnconfirmedAgeMs;
   if (!verified.result.ok || isOld || session.verdict === "fraud") return verified;
   return {
     ...verified,

@@ -1,19 +1,20 @@
-/** An identity's life (pure): created, suspended, reactivated, unlocked, erased. */
+/** An identity's lifecycle (pure): creation, suspension, reactivation, unlocking, erasure. */
 import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
-import { applyChange } from "./refusals.ts";
+import { checkRateLimit, countRequest, refuseAboveLimit } from "./rate-limit.ts";
+import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
-import { type GuardCall, succeeded, type Transition } from "./transition.ts";
+import { type GuardCall, succeed, type Transition } from "./transition.ts";
 
-function afterwards(
-  before: IdentityState,
+function applyAdministration(
+  state: IdentityState,
   call: GuardCall,
   change: Partial<IdentityState>,
   action: "user.suspended" | "user.reactivated" | "user.unlocked",
 ): Transition<Profile> {
   const { now } = call;
-  const profile = profileOf({ ...before, ...change, updatedAt: now }, now);
-  return applyChange(before, change, [{ action, outcome: "success" }], succeeded(profile), now);
+  const profile = profileOf({ ...state, ...change, updatedAt: now }, now);
+  return applyChange(state, change, [{ action, outcome: "success" }], succeed(profile), now);
 }
 
 export function create(call: GuardCall, externalId: string): Transition<Profile> {
@@ -39,28 +40,35 @@ export function create(call: GuardCall, externalId: string): Transition<Profile>
   return {
     state,
     entries: [{ action: "user.provisioned", outcome: "success" }],
-    result: succeeded(profileOf(state, now)),
+    result: succeed(profileOf(state, now)),
   };
 }
 
-/** An administrative act: told in the trail also where the status was that already. */
+/** Refuses to create an identity that exists already. */
+export function refuseExisting(state: IdentityState, call: GuardCall): Transition<Profile> {
+  const limit = checkRateLimit("provisioning", state, call.now);
+  if (!limit.isWithin) return refuseAboveLimit(state, call, "user.provisioned", limit);
+  return countRequest(refuse(state, call, "user.provisioned", { code: "user_exists" }), limit);
+}
+
+/** Sets the status. An administrative act has its audit event even if it changes nothing. */
 export function setStatus(
   state: IdentityState,
   call: GuardCall,
   status: "active" | "suspended",
 ): Transition<Profile> {
   const action = status === "suspended" ? "user.suspended" : "user.reactivated";
-  return afterwards(state, call, { status }, action);
+  return applyAdministration(state, call, { status }, action);
 }
 
-/** Ends a lock and forgets the failures. A disabled TOTP stays disabled until configured anew. */
+/** Ends a lock and resets the failures. A disabled TOTP stays disabled until it is configured again. */
 export function unlock(state: IdentityState, call: GuardCall): Transition<Profile> {
-  return afterwards(state, call, { lockout: noFailures }, "user.unlocked");
+  return applyAdministration(state, call, { lockout: noFailures }, "user.unlocked");
 }
 
-/** Forgets the person at once; the tombstone stays until D1 has forgotten too. */
+/** Deletes everything about the person; the tombstone stays until D1 has deleted too. */
 export function erase(state: IdentityState, call: GuardCall): Transition<void> {
-  const forgotten: Partial<IdentityState> = {
+  const cleared: Partial<IdentityState> = {
     externalId: "",
     status: "erased",
     lastVerifiedAt: null,
@@ -76,9 +84,9 @@ export function erase(state: IdentityState, call: GuardCall): Transition<void> {
   const details = { was_locked: isLocked(state.lockout, call.now) };
   const erased = applyChange(
     state,
-    forgotten,
+    cleared,
     [{ action: "user.erased", outcome: "success", details }],
-    succeeded(undefined),
+    succeed(undefined),
     call.now,
   );
   return { ...erased, history: [] };

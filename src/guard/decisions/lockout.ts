@@ -1,24 +1,23 @@
 /**
- * Lockout (pure): how many consecutive failures an identity may make.
+ * Lockout (pure): it bounds the consecutive failures of an identity, with one counter for all factors.
  *
- * One counter for all factors. Every `maxFailedAttempts` failures lock, each time for twice as long;
- * at `disableAfter` failures the authenticator is disabled (NIST SP 800-63B-4 §3.2.2). Only a
- * success or an unlock resets.
+ * Every `maxFailedAttempts` failures lock the identity, each time for twice as long. `disableAfter`
+ * failures disable TOTP (NIST SP 800-63B-4 §3.2.2). Only a success or an unlock resets the counter.
  */
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 
 export interface LockoutState {
   /** Consecutive failures since the last success or unlock. */
   readonly failedAttempts: number;
-  /** Failures since the last lock: how much of the present round is used up. */
+  /** Failures since the last lock. */
   readonly failuresThisRound: number;
   /** Locks since the last success or unlock; each doubles the length of the next. */
   readonly locks: number;
-  /** Unix ms, or null when never locked since the last success or unlock. */
+  /** Unix ms; null without a lock since the last success or unlock. */
   readonly lockedUntil: number | null;
   /**
-   * `failedAttempts` at the moment a disabled authenticator was configured anew: its own hundred
-   * starts there, although the counter goes on.
+   * `failedAttempts` when a disabled TOTP was last configured again. The count up to `disableAfter`
+   * starts there.
    */
   readonly failedBeforeEnrolment: number;
 }
@@ -35,33 +34,33 @@ export function isLocked(state: LockoutState, now: number): boolean {
   return state.lockedUntil !== null && now < state.lockedUntil;
 }
 
-/** Length of the n-th lock (n from 1), in seconds. */
-export function lockLength(policy: LockoutPolicy, n: number): number {
+/** Length of the n-th lock in seconds, n from 1. */
+export function lockSecondsOf(policy: LockoutPolicy, n: number): number {
   const ceiling = Math.max(policy.lockSeconds, policy.maxLockSeconds);
   return Math.min(policy.lockSeconds * 2 ** (n - 1), ceiling);
 }
 
-function untilDisabled(state: LockoutState, policy: LockoutPolicy): number {
+function countUntilDisabled(state: LockoutState, policy: LockoutPolicy): number {
   return policy.disableAfter - (state.failedAttempts - state.failedBeforeEnrolment);
 }
 
-/** Wrong codes that may still be tried before the next lock, or before TOTP is disabled. */
-function attemptsRemaining(state: LockoutState, policy: LockoutPolicy): number {
+/** How many wrong codes are left before the next lock, or before TOTP is disabled. */
+function countRemainingAttempts(state: LockoutState, policy: LockoutPolicy): number {
   const untilLock = policy.maxFailedAttempts - state.failuresThisRound;
-  return Math.max(0, Math.min(untilLock, untilDisabled(state, policy)));
+  return Math.max(0, Math.min(untilLock, countUntilDisabled(state, policy)));
 }
 
 export interface Failure {
   readonly state: LockoutState;
   /** This failure locked the identity. */
   readonly locked: boolean;
-  /** This failure was the last one allowed in a row. */
+  /** This failure disabled TOTP. */
   readonly disabled: boolean;
   readonly attemptsRemaining: number;
 }
 
-/** One evaluated, wrong code. The caller has made sure that the identity is not locked. */
-export function afterFailure(state: LockoutState, policy: LockoutPolicy, now: number): Failure {
+/** Counts one wrong code. The caller has checked that the identity is not locked. */
+export function countFailure(state: LockoutState, policy: LockoutPolicy, now: number): Failure {
   const failedAttempts = state.failedAttempts + 1;
   const failuresThisRound = state.failuresThisRound + 1;
   const counted = { ...state, failedAttempts, failuresThisRound };
@@ -72,16 +71,16 @@ export function afterFailure(state: LockoutState, policy: LockoutPolicy, now: nu
           ...counted,
           failuresThisRound: 0,
           locks: state.locks + 1,
-          lockedUntil: now + lockLength(policy, state.locks + 1) * 1000,
+          lockedUntil: now + lockSecondsOf(policy, state.locks + 1) * 1000,
         }
       : counted,
     locked,
-    disabled: untilDisabled(counted, policy) <= 0,
-    attemptsRemaining: attemptsRemaining(counted, policy),
+    disabled: countUntilDisabled(counted, policy) <= 0,
+    attemptsRemaining: countRemainingAttempts(counted, policy),
   };
 }
 
-/** A disabled authenticator was configured anew. */
-export function afterReenrolment(state: LockoutState): LockoutState {
+/** Starts the count up to `disableAfter` again, because a disabled TOTP was configured again. */
+export function restartDisableCount(state: LockoutState): LockoutState {
   return { ...state, failedBeforeEnrolment: state.failedAttempts };
 }

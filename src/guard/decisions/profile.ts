@@ -1,4 +1,4 @@
-/** What others may know of an identity (pure). */
+/** What the API shows of an identity (pure). */
 import { isLocked } from "./lockout.ts";
 import type { IdentityState } from "./state.ts";
 
@@ -18,8 +18,8 @@ export interface Profile {
   readonly lastVerifiedAt: number | null;
 }
 
-/** A suspension outranks a lock; a lock that has run out is none. */
-export function statusAt(
+/** A suspension takes precedence over a lock. @param now Unix ms */
+export function statusOf(
   status: "active" | "suspended",
   lockedUntil: number | null,
   now: number,
@@ -34,12 +34,12 @@ export function profileOf(state: IdentityState, now: number): Profile {
     id: state.identityId,
     externalId: state.externalId,
     tenantId: state.tenantId,
-    status: statusAt(
+    status: statusOf(
       state.status === "suspended" ? "suspended" : "active",
       state.lockout.lockedUntil,
       now,
     ),
-    // A disabled TOTP counts: a login that asks for codes only where there is one must go on asking.
+    // A disabled TOTP counts: a login that asks for a code only if there is TOTP must still ask.
     hasOtp: state.totp !== null,
     isLocked: locked,
     failedAttempts: state.lockout.failedAttempts,

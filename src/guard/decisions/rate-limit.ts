@@ -1,13 +1,13 @@
 /**
- * Rate limits of one identity (pure): how many requests of a kind it takes in a time, whatever token they
- * come with. They keep a client gone wild from filling an identity's trail; guesses are the lockout's
- * business. Windows are fixed and begin with their first request.
+ * Rate limits of one identity (pure): how many requests of a kind it accepts per window, from all tokens
+ * together. They keep a faulty client from filling the identity's audit trail; guessing is bounded by the
+ * lockout. Windows are fixed and start with their first request.
  */
 import { refuse } from "./refusals.ts";
 import type { IdentityState, RateKind, RateWindow, RefusableAction } from "./state.ts";
 import type { GuardCall, GuardError, Rate, Transition } from "./transition.ts";
 
-/** Far above what a person does, and what a backend does for one. */
+/** Far above what a person does, or what a backend does for one person. */
 export const rateQuotas: Readonly<
   Record<RateKind, { readonly requests: number; readonly windowSeconds: number }>
 > = {
@@ -16,38 +16,59 @@ export const rateQuotas: Readonly<
   provisioning: { requests: 60, windowSeconds: 60 },
 };
 
+/** What a rate limit says about one request. */
+export interface RateCheck {
+  readonly isWithin: boolean;
+  /** The window to store: with this request counted if it is within the limit. */
+  readonly window: RateWindow;
+  /** What the answer reports. */
+  readonly rate: Rate;
+}
+
 function windowAt(window: RateWindow | undefined, windowMs: number, now: number): RateWindow {
-  // A request may have been overtaken by the one that began the window.
+  // The request that started the window may have overtaken this one, so `now` may lie before it.
   const isPresent = window !== undefined && Math.abs(now - window.startedAt) < windowMs;
   return isPresent ? window : { startedAt: now, count: 0 };
 }
 
-/** Decides within the quota; beyond it the request is refused and not evaluated. */
-export function applyRateLimit<T>(
-  kind: RateKind,
-  action: RefusableAction,
+/** @param now Unix ms */
+export function checkRateLimit(kind: RateKind, state: IdentityState, now: number): RateCheck {
+  const { requests, windowSeconds } = rateQuotas[kind];
+  const before = windowAt(state.rates[kind], windowSeconds * 1000, now);
+  const isWithin = before.count < requests;
+  const window = isWithin ? { ...before, count: before.count + 1 } : before;
+  const elapsedMs = Math.max(0, now - window.startedAt);
+  const rate = {
+    name: kind,
+    requests,
+    windowSeconds,
+    remaining: Math.max(0, requests - window.count),
+    resetSeconds: windowSeconds - Math.floor(elapsedMs / 1000),
+  };
+  return { isWithin, window, rate };
+}
+
+/** Refuses a request above the limit, without evaluating it. */
+export function refuseAboveLimit<T>(
   state: IdentityState,
   call: GuardCall,
-  decide: (state: IdentityState) => Transition<T>,
+  action: RefusableAction,
+  { rate }: RateCheck,
 ): Transition<T> {
-  const { requests, windowSeconds } = rateQuotas[kind];
-  const window = windowAt(state.rates[kind], windowSeconds * 1000, call.now);
-  const passed = Math.max(0, call.now - window.startedAt);
-  const resetSeconds = windowSeconds - Math.floor(passed / 1000);
-  const rate = (remaining: number): Rate => ({
-    ...{ name: kind, requests, windowSeconds, resetSeconds },
-    remaining,
-  });
-  if (window.count >= requests) {
-    const error: GuardError = { code: "rate_limited", retryAfterSeconds: resetSeconds };
-    const refused = refuse<T>(state, call, action, error);
-    return { ...refused, result: { ...refused.result, rate: rate(0) } };
-  }
-  const counted = { ...window, count: window.count + 1 };
-  const decided = decide(state);
+  const error: GuardError = { code: "rate_limited", retryAfterSeconds: rate.resetSeconds };
+  const refused = refuse<T>(state, call, action, error);
+  return { ...refused, result: { ...refused.result, rate } };
+}
+
+/** Adds the counted request to a decision within the limit. */
+export function countRequest<T>(
+  decided: Transition<T>,
+  { window, rate }: RateCheck,
+): Transition<T> {
+  const rates = { ...decided.state.rates, [rate.name]: window };
   return {
     ...decided,
-    state: { ...decided.state, rates: { ...decided.state.rates, [kind]: counted } },
-    result: { ...decided.result, rate: rate(requests - counted.count) },
+    state: { ...decided.state, rates },
+    result: { ...decided.result, rate },
   };
 }

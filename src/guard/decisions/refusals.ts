@@ -1,26 +1,26 @@
 /**
- * Refused attempts (pure). The first of a run is told at once; the ones after it are counted and
- * told together, ever more rarely, so that a flood can neither drown the trail nor grow it without
- * bound. In a guard, a change that is carried out ends all runs.
+ * Refused attempts (pure). The first of a run has its audit event at once. Those after it are counted and
+ * reported together, with growing delays, so that a flood cannot fill the trail. In a guard, a change that
+ * is applied ends all runs.
  */
 import type { Actor, AuditAction } from "../../audit/event.ts";
 import type { IdentityState, RefusableAction, RefusalRun } from "./state.ts";
 import {
+  addRecentAttempt,
   type EventEntry,
-  failed,
+  fail,
   type GuardCall,
   type GuardError,
   type GuardResult,
   type Transition,
-  withRecent,
 } from "./transition.ts";
 
-const firstReportDelayMs = 5_000;
-const longestReportDelayMs = 60 * 60 * 1000;
-/** Each actor has runs of its own, up to so many; then a run is told as that of its last actor. */
-const maxRuns = 16;
+const minReportDelayMs = 5_000;
+const maxReportDelayMs = 60 * 60 * 1000;
+/** Each actor has its own runs up to this number. Above it a run reports its last actor only. */
+const maxGuardRuns = 16;
 
-/** Refused attempts of one kind and actor: one, or several that were counted before. */
+/** One refused attempt, or several of one kind and actor that were counted elsewhere. */
 export interface Refusal {
   readonly action: AuditAction;
   readonly reason: string;
@@ -31,7 +31,7 @@ export interface Refusal {
   readonly requestId: string;
 }
 
-export function refusalEntry(run: RefusalRun, count: number): EventEntry {
+export function buildRefusalEntry(run: RefusalRun, count: number): EventEntry {
   return {
     action: run.action,
     outcome: "refused",
@@ -43,38 +43,37 @@ export function refusalEntry(run: RefusalRun, count: number): EventEntry {
   };
 }
 
-/** Whether it has counted what is not told yet. */
 export function hasUnreported({ unreported }: RefusalRun): boolean {
   return unreported > 0;
 }
 
-/** How long what a run counted may wait, ms. */
-export function reportDelay({ reports }: RefusalRun): number {
-  return Math.min(longestReportDelayMs, firstReportDelayMs * 2 ** (reports - 1));
+/** How long a run may count before it reports, ms: 5 s at first, then twice as long each time, up to 1 h. */
+export function reportDelayOf({ reports }: RefusalRun): number {
+  return Math.min(maxReportDelayMs, minReportDelayMs * 2 ** (reports - 1));
 }
 
-/** The run after what it counted was told. */
+/** The run after a report. */
 export function markReported<Run extends RefusalRun>(run: Run): Run {
   return { ...run, unreported: 0, reports: run.reports + 1 };
 }
 
 /**
- * Counts a refusal into its run.
- * @param most runs from which on a new actor joins one of the same kind
- * @returns the run as it is now, the one it goes on (undefined: it begins, and is told at once), and
- *   the others
+ * Counts a refusal in its run.
+ * @param maxRuns from this number of runs on, a new actor joins a run of the same kind
+ * @returns the new run; the run that it continues (undefined if the refusal starts one, and must be
+ *   reported at once); and the other runs
  */
 export function countRefusal<Run extends RefusalRun>(
   runs: readonly Run[],
   { action, reason, route, count, at, actor, requestId }: Refusal,
-  most: number,
+  maxRuns: number,
 ): { readonly run: RefusalRun; readonly known: Run | undefined; readonly others: readonly Run[] } {
   const ofKind = runs.filter(
     (run) => run.action === action && run.reason === reason && run.route === route,
   );
   const known =
     ofKind.find(({ lastActor }) => lastActor.id === actor.id) ??
-    (runs.length >= most ? ofKind[0] : undefined);
+    (runs.length >= maxRuns ? ofKind[0] : undefined);
   const run: RefusalRun = {
     action,
     reason,
@@ -88,31 +87,31 @@ export function countRefusal<Run extends RefusalRun>(
   return { run, known, others: runs.filter((other) => other !== known) };
 }
 
-function unreportedRuns(state: IdentityState): readonly RefusalRun[] {
+function findUnreportedRuns(state: IdentityState): readonly RefusalRun[] {
   return state.refusals.filter(hasUnreported);
 }
 
-function refusalEntries(state: IdentityState): readonly EventEntry[] {
-  return unreportedRuns(state).map((run) => refusalEntry(run, run.unreported));
+function buildRefusalEntries(state: IdentityState): readonly EventEntry[] {
+  return findUnreportedRuns(state).map((run) => buildRefusalEntry(run, run.unreported));
 }
 
-/** How long the guard may wait before it tells what it counted, ms; undefined: nothing waits. */
-export function refusalReportDelay(state: IdentityState): number | undefined {
-  const delays = unreportedRuns(state).map(reportDelay);
+/** When the next report of counted refusals is due, in ms from now; undefined if there is none. */
+export function refusalReportDelayOf(state: IdentityState): number | undefined {
+  const delays = findUnreportedRuns(state).map(reportDelayOf);
   return delays.length === 0 ? undefined : Math.min(...delays);
 }
 
-/** Tells what was counted; the runs go on. */
+/** Reports the counted refusals. The runs go on. */
 export function reportRefusals(state: IdentityState): Transition<void> {
   const refusals = state.refusals.map((run) => (hasUnreported(run) ? markReported(run) : run));
   return {
     state: { ...state, refusals },
-    entries: refusalEntries(state),
+    entries: buildRefusalEntries(state),
     result: { ok: true, value: undefined },
   };
 }
 
-/** Refuses: nothing of the security state changes but the count. */
+/** Refuses a request. Of the security state only the count of refusals changes. */
 export function refuse<T>(
   state: IdentityState,
   call: GuardCall,
@@ -121,19 +120,19 @@ export function refuse<T>(
 ): Transition<T> {
   const { now: at, actor, requestId } = call;
   const refusal = { action, reason: error.code, count: 1, at, actor, requestId };
-  const { run, known, others } = countRefusal(state.refusals, refusal, maxRuns);
+  const { run, known, others } = countRefusal(state.refusals, refusal, maxGuardRuns);
   return {
     state: {
       ...state,
       refusals: [...others, run],
-      recent: action === "otp.verified" ? withRecent(state, "refused", at) : state.recent,
+      recent: action === "otp.verified" ? addRecentAttempt(state, "refused", at) : state.recent,
     },
-    entries: known === undefined ? [refusalEntry(run, 1)] : [],
-    result: failed(error),
+    entries: known === undefined ? [buildRefusalEntry(run, 1)] : [],
+    result: fail(error),
   };
 }
 
-/** A change that is carried out. What was refused before it is told first, so the trail is in order. */
+/** Applies a change. Counted refusals are reported before it, so the trail is in order. */
 export function applyChange<T>(
   before: IdentityState,
   change: Partial<IdentityState>,
@@ -143,7 +142,7 @@ export function applyChange<T>(
 ): Transition<T> {
   return {
     state: { ...before, ...change, refusals: [], updatedAt: now },
-    entries: [...refusalEntries(before), ...entries],
+    entries: [...buildRefusalEntries(before), ...entries],
     result,
   };
 }

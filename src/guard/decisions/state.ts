@@ -1,17 +1,17 @@
-/** The live security state of one identity: what its guard holds, and what D1 keeps the record of. */
+/** The live security state of one identity: its guard holds it, and D1 keeps a record of it. */
 import { z } from "zod";
 import { type Actor, type AuditAction, actorTypes } from "../../audit/event.ts";
 import type { AuditKey } from "../../audit/personal.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { LockoutState } from "./lockout.ts";
 
-/** What happened when; the newest of the last hour are kept for velocity and recent failures. */
+/** One attempt or assessment. Those of the last hour are evidence about velocity. */
 export interface RecentAttempt {
   readonly at: number;
   readonly kind: "success" | "failure" | "refused" | "assessed";
 }
 
-/** Requests of a kind in the present window. */
+/** Requests of one kind in the present window. */
 export interface RateWindow {
   /** Unix ms. */
   readonly startedAt: number;
@@ -21,7 +21,7 @@ export interface RateWindow {
 export const rateKinds = ["attempts", "assessments", "provisioning"] as const;
 export type RateKind = (typeof rateKinds)[number];
 
-/** What can be refused, and is then counted rather than told one by one. */
+/** Actions that can be refused. Their refusals are counted and reported together. */
 const refusableActions = [
   "user.provisioned",
   "otp.verified",
@@ -36,11 +36,11 @@ export type RefusableAction = (typeof refusableActions)[number];
 export interface RefusalRun {
   readonly action: AuditAction;
   readonly reason: string;
-  /** The operation, where a request reached no identity. */
+  /** The operation, for a request that reached no identity. */
   readonly route?: string;
   /** Refusals since the last report. */
   readonly unreported: number;
-  /** Reports of this run so far; each doubles the wait for the next. */
+  /** Reports of this run so far; each one doubles the delay before the next. */
   readonly reports: number;
   readonly lastAt: number;
   readonly lastActor: Actor;
@@ -49,7 +49,7 @@ export interface RefusalRun {
 
 export interface IdentityState extends Owner {
   readonly externalId: string;
-  /** `erased` is a tombstone that lives until D1 has forgotten the person too. */
+  /** `erased` is a tombstone: it stays until D1 has deleted too. */
   readonly status: "active" | "suspended" | "erased";
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -57,12 +57,12 @@ export interface IdentityState extends Owner {
   readonly totp: {
     /** The secret in a sealed box. */
     readonly sealed: string;
-    /** The newest step accepted; every step up to it is spent (RFC 6238 §5.2). */
+    /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
     readonly lastTimeStep: number | null;
   } | null;
-  /** A secret shown but not confirmed yet (enrolment `confirm`). */
+  /** A secret that waits for its first code (enrolment `confirm`). */
   readonly pendingTotp: { readonly sealed: string; readonly expiresAt: number } | null;
-  /** Too many failures in a row: no code is evaluated until TOTP is configured anew. */
+  /** After too many failures in a row, no code is evaluated until TOTP is configured again. */
   readonly otpDisabled: boolean;
   readonly backupCodes: {
     readonly keyVersion: number;
@@ -71,7 +71,7 @@ export interface IdentityState extends Owner {
     readonly spent: readonly string[];
   } | null;
   readonly lockout: LockoutState;
-  /** Opens the personal parts of this identity's audit events; made before the first delivery. */
+  /** Seals the personal parts of this identity's audit events. Created before the first delivery. */
   readonly auditKey: AuditKey | null;
   readonly refusals: readonly RefusalRun[];
   readonly recent: readonly RecentAttempt[];
@@ -124,7 +124,7 @@ const stateSchema: z.ZodType<IdentityState> = z.object({
     .default({}),
 });
 
-/** Thrown where a record is that of another identity than its row says. */
+/** Thrown when a stored state belongs to another identity than its row. */
 class ForeignStateError extends Error {
   constructor() {
     super("A stored state belongs to another identity");
@@ -134,13 +134,13 @@ class ForeignStateError extends Error {
 
 /**
  * Reads a stored state.
- * @param of the identity it must be that of, where it comes from outside the guard
+ * @param owner the identity that a state from D1 must belong to; not needed for the guard's own
  * @throws ZodError, SyntaxError or ForeignStateError when it is damaged
  */
-export function parseState(text: string, of?: Owner): IdentityState {
+export function parseState(text: string, owner?: Owner): IdentityState {
   const state = stateSchema.parse(JSON.parse(text));
-  if (of !== undefined && (state.tenantId !== of.tenantId || state.identityId !== of.identityId)) {
-    throw new ForeignStateError();
-  }
+  if (owner === undefined) return state;
+  const isOwn = state.tenantId === owner.tenantId && state.identityId === owner.identityId;
+  if (!isOwn) throw new ForeignStateError();
   return state;
 }

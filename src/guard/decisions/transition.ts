@@ -1,8 +1,9 @@
 /**
- * What every change in a guard has in common (pure): a new state, the events that tell of it, and
- * the answer. The guard runs a transition and stores all of it in one synchronous transaction.
+ * The types of every decision (pure): a call, and the transition that it leads to. The guard stores a
+ * transition in one synchronous transaction.
  */
 import type { Actor, AuditEntry, PersonalParts } from "../../audit/event.ts";
+import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
 import type { Jurisdiction } from "../../location.ts";
@@ -10,28 +11,26 @@ import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.
 import type { History } from "../../sentinel/history.ts";
 import type { IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
-/** Who asks, when, for whom: the same for every call of a guard. */
-export interface GuardCall {
-  readonly tenantId: string;
-  readonly identityId: string;
+/** What every call of a guard carries. Its owner is the identity that the guard is for. */
+export interface GuardCall extends Owner {
   /** Unix ms; the tenant's test clock where one was sent. */
   readonly now: number;
   readonly requestId: string;
   readonly actor: Actor;
-  /** The tenant's; what a guard in one delivers leaves it for D1 only. */
+  /** The tenant's jurisdiction. A guard in one delivers to D1 directly, never through the queue. */
   readonly jurisdiction: Jurisdiction | null;
-  /** Of the request's `Idempotency-Key`; null without one. */
+  /** From the request's `Idempotency-Key`; null without one. */
   readonly requestKey: RequestKey | null;
-  /** Kept with the answer, in the transaction of the change, where the request has a key. */
+  /** The sealed receipt to keep with the answer, when the request has a key. */
   readonly receipt?: string;
 }
 
-/** An audit entry that may name another time, actor and request than the call that files it. */
+/** An audit entry. Its time, actor and request are those of the call unless it names others. */
 export interface EventEntry extends AuditEntry {
   readonly at?: number;
   readonly actor?: Actor;
   readonly requestId?: string;
-  /** What the event holds of a person, besides the external_id. */
+  /** Personal parts of the event besides the external_id. */
   readonly session?: Omit<PersonalParts, "external_id">;
 }
 
@@ -43,21 +42,21 @@ export interface GuardError {
   readonly retryAfterSeconds?: number;
 }
 
-/** What is left of a window, as it is told with the answer. */
+/** The remaining quota of a rate limit, as the answer reports it. */
 export interface Rate {
   readonly name: RateKind;
-  /** Requests in a window. */
+  /** Requests that a window allows. */
   readonly requests: number;
   readonly windowSeconds: number;
   readonly remaining: number;
-  /** Until the window ends. */
+  /** Seconds until the window ends. */
   readonly resetSeconds: number;
 }
 
-/** What an answer says besides. */
-interface GuardNotice {
+/** What comes with a result: it becomes headers of the response. */
+export interface GuardNotice {
   readonly rate?: Rate;
-  /** Set where an earlier request had this answer, and this one changed nothing. */
+  /** The request that got this answer first. Set when the answer is replayed. */
   readonly first?: FirstRequest;
 }
 
@@ -68,30 +67,30 @@ export interface Transition<T> {
   readonly state: IdentityState;
   readonly entries: readonly EventEntry[];
   readonly result: GuardResult<T>;
-  /** The sessions the identity is known by, where they change. */
+  /** The identity's sessions, when they change. */
   readonly history?: History;
-  /** What D1 hears of sessions, besides the events. */
+  /** For D1, together with the events. */
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
 }
 
 const recentWindowMs = 60 * 60 * 1000;
-const recentKept = 100;
+const maxRecent = 100;
 
-/** The attempts of the last hour with this one added; the newest hundred at most. */
-export function withRecent(
+/** Adds an attempt to those of the last hour. The newest hundred are kept. */
+export function addRecentAttempt(
   state: IdentityState,
   kind: RecentAttempt["kind"],
   now: number,
 ): readonly RecentAttempt[] {
   const fresh = state.recent.filter(({ at }) => at > now - recentWindowMs && at <= now);
-  return [...fresh, { at: now, kind }].slice(-recentKept);
+  return [...fresh, { at: now, kind }].slice(-maxRecent);
 }
 
-export function succeeded<T>(value: T): GuardResult<T> {
+export function succeed<T>(value: T): GuardResult<T> {
   return { ok: true, value };
 }
 
-export function failed<T>(error: GuardError): GuardResult<T> {
+export function fail<T>(error: GuardError): GuardResult<T> {
   return { ok: false, error };
 }

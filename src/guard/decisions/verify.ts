@@ -1,48 +1,48 @@
 /**
- * The decision on one code (pure). What needs keys and time to compute, the evidence, is gathered
- * before; here it is only compared with the state as it is in the instant of the decision.
+ * The decision on one code (pure). The evidence, which needs keys and time, is gathered before; here it
+ * is only compared with the present state.
  */
 
 import { utf8 } from "../../crypto/bytes.ts";
-import { equalBytes } from "../../crypto/constant-time.ts";
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
-import { afterFailure, isLocked, noFailures } from "./lockout.ts";
+import { countFailure, isLocked, noFailures } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
+  addRecentAttempt,
   type EventEntry,
-  failed,
+  fail,
   type GuardCall,
   type GuardError,
-  succeeded,
+  succeed,
   type Transition,
-  withRecent,
 } from "./transition.ts";
 
-/** A code as typed, in its one spelling. */
+/** A code in its normalised spelling. */
 export type Attempt =
   | { readonly method: "totp"; readonly code: string }
   | { readonly method: "backup_code"; readonly code: string };
 
-/** What was computed about an attempt, and from which stored values. */
+/** What was computed about an attempt, with the stored values that it was computed from. */
 export type Evidence =
   | {
       readonly method: "totp";
-      /** The sealed secrets that were looked at; a decision needs them to be the present ones. */
+      /** The sealed secrets that the code was compared with. If they changed, the evidence is stale. */
       readonly sealed: string | null;
       readonly pendingSealed: string | null;
-      /** The newest step in the window whose code this is. */
+      /** The newest time step of the window that has this code. */
       readonly step: number | undefined;
       readonly pendingStep: number | undefined;
     }
   | {
       readonly method: "backup_code";
-      /** The key version of the set the hash was made for; null where there is no set. */
+      /** The key version of the set that the hash was computed for; null without a set. */
       readonly keyVersion: number | null;
       readonly hash: string | null;
     }
   | {
-      /** Nothing was computed, because a rule stood against the attempt anyway. */
+      /** Nothing was computed, because a rule forbade the attempt. */
       readonly method: Attempt["method"];
       readonly withheld: true;
     };
@@ -51,24 +51,24 @@ type BackupCodeEvidence = Extract<Evidence, { readonly hash: unknown }>;
 
 export interface Verified {
   readonly method: Attempt["method"];
-  /** After a backup code. */
+  /** Set after a backup code. */
   readonly backupCodesRemaining?: number;
 }
 
-/** The state changed while the evidence was gathered: gather it again. */
+/** Returned when the state changed while the evidence was gathered: it must be gathered again. */
 export const stale = Symbol("stale");
 
-/** The pending secret, as long as it may be confirmed. */
-export function confirmableTotp(state: IdentityState, now: number) {
+/** The pending secret, while it may be confirmed. */
+export function confirmableTotpOf(state: IdentityState, now: number) {
   return state.pendingTotp !== null && now < state.pendingTotp.expiresAt ? state.pendingTotp : null;
 }
 
-/** The live secret, unless too many failures disabled it. */
-export function liveTotp(state: IdentityState) {
+/** The live secret, unless failures disabled it. */
+export function liveTotpOf(state: IdentityState) {
   return state.otpDisabled ? null : state.totp;
 }
 
-/** Why no code is evaluated now, whatever it is. */
+/** The reason to refuse any code now; undefined if one may be evaluated. */
 export function findRefusal(
   state: IdentityState,
   method: Attempt["method"],
@@ -78,7 +78,7 @@ export function findRefusal(
   if (isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
-  const pending = confirmableTotp(state, now);
+  const pending = confirmableTotpOf(state, now);
   if (state.otpDisabled && (pending === null || method === "backup_code")) {
     return { code: "otp_disabled", lockedUntil: null };
   }
@@ -89,7 +89,7 @@ export function findRefusal(
 
 interface Evaluation {
   readonly accepted: boolean;
-  /** Why not; for the trail only, the client is told one thing for all. */
+  /** Why not, for the trail only: the client gets `invalid_code` for each of them. */
   readonly reason?: "invalid_code" | "replayed_code" | "spent_code";
   readonly change: Partial<IdentityState>;
   readonly confirmed?: boolean;
@@ -100,8 +100,8 @@ function evaluateTotp(
   evidence: TotpEvidence,
   now: number,
 ): Evaluation | typeof stale {
-  const totp = liveTotp(state);
-  const pending = confirmableTotp(state, now);
+  const totp = liveTotpOf(state);
+  const pending = confirmableTotpOf(state, now);
   if (evidence.sealed !== (totp?.sealed ?? null)) return stale;
   if (evidence.pendingSealed !== (pending?.sealed ?? null)) return stale;
   const { step, pendingStep } = evidence;
@@ -130,14 +130,14 @@ function evaluateBackupCode(
   if (evidence.keyVersion !== (set?.keyVersion ?? null)) return stale;
   const { hash } = evidence;
   if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
-  const among = (hashes: readonly string[]) =>
-    hashes.filter((stored) => equalBytes(utf8(stored), utf8(hash))).length > 0;
-  if (among(set.unspent)) {
+  const isAmong = (hashes: readonly string[]) =>
+    hashes.filter((stored) => timingSafeEqual(utf8(stored), utf8(hash))).length > 0;
+  if (isAmong(set.unspent)) {
     const unspent = set.unspent.filter((stored) => stored !== hash);
     const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };
     return { accepted: true, change: { backupCodes } };
   }
-  const reason = among(set.spent) ? "spent_code" : "invalid_code";
+  const reason = isAmong(set.spent) ? "spent_code" : "invalid_code";
   return { accepted: false, reason, change: {} };
 }
 
@@ -158,10 +158,10 @@ function accept(
       ...change,
       lockout: noFailures,
       lastVerifiedAt: call.now,
-      recent: withRecent(state, "success", call.now),
+      recent: addRecentAttempt(state, "success", call.now),
     },
     entries,
-    succeeded(remaining === undefined ? { method } : { method, backupCodesRemaining: remaining }),
+    succeed(remaining === undefined ? { method } : { method, backupCodesRemaining: remaining }),
     call.now,
   );
 }
@@ -173,7 +173,7 @@ function reject(
   reason: string,
   policy: LockoutPolicy,
 ): Transition<Verified> {
-  const failure = afterFailure(state.lockout, policy, call.now);
+  const failure = countFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
   const entries: EventEntry[] = [
     {
@@ -205,10 +205,10 @@ function reject(
       lockout: failure.state,
       otpDisabled: state.otpDisabled || failure.disabled,
       pendingTotp: failure.disabled ? null : state.pendingTotp,
-      recent: withRecent(state, "failure", call.now),
+      recent: addRecentAttempt(state, "failure", call.now),
     },
     entries,
-    failed({
+    fail({
       code: "invalid_code",
       attemptsRemaining: failure.attemptsRemaining,
       lockedUntil: failure.locked ? lockedUntil : null,
@@ -217,7 +217,7 @@ function reject(
   );
 }
 
-/** Accepts, rejects or refuses the attempt, or finds the evidence stale. */
+/** Accepts, rejects or refuses an attempt. */
 export function verify(
   state: IdentityState,
   call: GuardCall,
@@ -228,12 +228,12 @@ export function verify(
   const refusal = findRefusal(state, method, call.now);
   if (refusal !== undefined) return refuse(state, call, "otp.verified", refusal);
   if ("withheld" in evidence) return stale;
-  const judgement =
+  const evaluation =
     evidence.method === "totp"
       ? evaluateTotp(state, evidence, call.now)
       : evaluateBackupCode(state, evidence);
-  if (judgement === stale) return stale;
-  return judgement.accepted
-    ? accept(state, call, method, judgement)
-    : reject(state, call, method, judgement.reason ?? "invalid_code", policy);
+  if (evaluation === stale) return stale;
+  return evaluation.accepted
+    ? accept(state, call, method, evaluation)
+    : reject(state, call, method, evaluation.reason ?? "invalid_code", policy);
 }

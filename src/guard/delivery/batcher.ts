@@ -1,15 +1,15 @@
 /**
- * Sends what a guard has to deliver by way of the queue, a moment after the first of it: the events of
- * one burst travel together, and nothing more is sent until that is known to have arrived. All of it is
- * in memory: what the courier loses, the guard's alarm delivers.
+ * Collects what a guard has to deliver, and sends it through the queue: 200 ms after the first event, so
+ * that the events of a burst travel together. It sends nothing more until D1's receipt is confirmed. All
+ * of this is in memory: what is lost with it, the guard's alarm delivers.
  */
 import { deliveryDelayMs } from "./retry-alarm.ts";
 
-/** What a guard has sent. */
+/** Identifies what a guard has sent. */
 export interface SentDelivery {
-  /** Of this one waking of the guard: put back to an earlier time, it gives out numbers a second time. */
+  /** Random, new each time the guard wakes: a guard that was restored uses its row numbers again. */
   readonly sender: string;
-  /** The last row of the outbox that is in it. */
+  /** The last row of the outbox in the delivery. */
   readonly lastSeq: number;
 }
 
@@ -17,10 +17,10 @@ export class DeliveryBatcher {
   readonly sender = crypto.randomUUID();
   readonly #ctx: DurableObjectState;
   readonly #send: () => Promise<boolean>;
-  /** `collecting`: it goes in a moment; `sent`: whether that has arrived is not known yet. */
+  /** `sent`: it is not known yet whether the delivery has arrived. */
   #state: "resting" | "collecting" | "sent" = "resting";
 
-  /** @param send sends all there is; whether anything is on its way then. Must not throw */
+  /** @param send sends the whole outbox, and returns whether anything was sent. Must not throw */
   constructor(ctx: DurableObjectState, send: () => Promise<boolean>) {
     this.#ctx = ctx;
     this.#send = send;
@@ -32,14 +32,14 @@ export class DeliveryBatcher {
     this.#ctx.waitUntil(this.#run());
   }
 
-  /** All that was sent has arrived, by whatever way, or nothing was. */
+  /** Everything that was sent is in D1, or nothing was sent. */
   confirm(): void {
     if (this.#state === "sent") this.#state = "resting";
   }
 
   async #run(): Promise<void> {
     await scheduler.wait(deliveryDelayMs);
-    // At once: the news of its arrival may be here before the queue has said that it has it.
+    // Set before the send: the confirmation may arrive before the queue has answered.
     this.#state = "sent";
     if (!(await this.#send())) this.confirm();
   }

@@ -1,10 +1,10 @@
-/** Files in D1 the deliveries that the queue brings, and confirms each one to its guard. */
+/** Files the deliveries that the queue brings, and confirms each one to its guard. */
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { SentDelivery } from "./batcher.ts";
 import { fileDeliveries } from "./delivery.ts";
 import { type DeliveryMessage, messageFormat } from "./producer.ts";
 
-/** By then the guard has delivered directly; an older message would only add load. */
+/** After this time the guard has delivered directly, and the message would only add load. */
 const staleAfterMs = 60_000;
 
 function isCurrent(body: unknown, now: number): body is DeliveryMessage {
@@ -14,7 +14,7 @@ function isCurrent(body: unknown, now: number): body is DeliveryMessage {
 }
 
 /**
- * Files the deliveries of a batch. A message that cannot be filed is retried until it is stale.
+ * Files the deliveries of a batch. A message whose delivery cannot be filed is retried until it is stale.
  * @param confirm reports to a guard that D1 has what it sent
  * @param now real time, Unix ms
  */
@@ -30,12 +30,12 @@ export async function consumeDeliveries(
   });
   const deliveries = current.map(({ delivery }) => delivery);
   const filed = await fileDeliveries(env, deliveries);
-  const arrived = new Map(filed.map(({ delivery, isOutdated }) => [delivery, isOutdated]));
+  const outdated = new Map(filed.map(({ delivery, isOutdated }) => [delivery, isOutdated]));
   await Promise.all(
     current.map(async ({ message, delivery, sender, lastSeq }) => {
-      const isOutdated = arrived.get(delivery);
+      const isOutdated = outdated.get(delivery);
       if (isOutdated === undefined) return message.retry();
-      // The guard is not confirmed to: it then delivers directly, and learns that D1 is ahead.
+      // Without a confirmation the guard delivers directly, and notices that D1 has a newer record.
       if (isOutdated) return;
       const { tenantId, id: identityId } = delivery.record;
       await confirm({ tenantId, identityId }, { sender, lastSeq });

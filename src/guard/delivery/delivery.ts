@@ -1,23 +1,23 @@
-/** A guard's outbox on its way to D1: at least once, idempotent, all of a delivery or nothing. */
+/** Deliveries from a guard to D1: at least once, idempotent, each as a whole or not at all. */
 
-import type { AuditEvent } from "../../audit/event.ts";
+import type { StampedEvent } from "../../audit/event.ts";
 import { openAuditKey } from "../../audit/personal.ts";
-import { type StampedEvent, stampEvents } from "../../audit/stamp.ts";
+import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import {
   type Database,
+  hasNoChanges,
   runBatch,
   type Statement,
   StoreError,
-  wroteNothing,
 } from "../../db/client.ts";
 import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { configNow } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
-import { type NeededKey, reviveNeededKeys } from "../../keys/store.ts";
+import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
 import { deleteLeftovers } from "../../relocation/leftovers.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
@@ -28,37 +28,32 @@ import {
 } from "../../sentinel/assessments/store.ts";
 import { recountPopulation } from "../../sentinel/population/store.ts";
 import type { IdentityState } from "../decisions/state.ts";
-
-/** What one transaction has to tell the world. */
-export interface OutboxEntry {
-  readonly events: readonly AuditEvent[];
-  readonly assessment?: AssessmentRecord;
-  readonly verdict?: VerdictRecord;
-}
+import type { OutboxEntry } from "./outbox-entry.ts";
 
 export interface VersionedState {
   readonly state: IdentityState;
-  /** Grows by one with every change, over erasures too. */
+  /** Grows by one with every change, and never starts over after an erasure. */
   readonly version: number;
 }
 
+/** What a guard has to deliver: entries of its outbox, with its present state. */
 export interface PendingDelivery extends VersionedState {
   readonly entries: readonly OutboxEntry[];
-  /** The last outbox row among them. */
+  /** The outbox row of the last entry. */
   readonly lastSeq: number;
 }
 
-/** All that a guard has not delivered, as D1 is to have it: sealed and stamped. Plain JSON. */
+/** A delivery as D1 gets it: sealed and stamped. It crosses the queue as JSON. */
 export interface Delivery {
   readonly record: IdentityRecord;
   readonly events: readonly StampedEvent[];
   readonly assessments: readonly AssessmentRecord[];
   readonly verdicts: readonly VerdictRecord[];
-  /** Versions of the keys that what D1 gets is under. */
+  /** Versions of the keys that are needed to read the record. */
   readonly keys: { readonly sealing: readonly number[]; readonly backupCodes: readonly number[] };
 }
 
-/** Versions of the sealing keys that the state needs. */
+/** Versions of the sealing keys that the state's boxes are under. */
 export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState): number[] {
   const boxes = [totp?.sealed, pendingTotp?.sealed, auditKey?.sealed];
   return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
@@ -73,35 +68,37 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
     status: state.status,
     lockedUntil: state.lockout.lockedUntil,
     createdAt: state.createdAt,
-    // A tombstone's life is real time, whatever clock the erasing request ran at.
+    // A tombstone ages in real time, whatever clock the erasing request used.
     updatedAt: erased ? realNow : state.updatedAt,
     version,
-    // Attempts of the last hour and minute are worth nothing after a restore.
+    // After a restore, the attempts of the last hour and the rate limits are worth nothing.
     state: erased ? null : JSON.stringify({ ...state, recent: [], rates: {} }),
   };
 }
 
-/** @throws ConfigError, UnfitKeysError: nothing is sealed or stamped under keys that do not fit */
+/**
+ * @param realNow Unix ms
+ * @throws ConfigError, UnfitKeysError: under keys that do not fit, nothing is sealed or stamped
+ */
 export async function buildDelivery(
   env: Env,
-  pending: PendingDelivery,
+  { state, version, entries }: PendingDelivery,
   realNow: number,
 ): Promise<Delivery> {
-  const { state, version, entries: dispatches } = pending;
   const { auditKey, backupCodes } = state;
   const config = configNow(env);
   await requireMatchingKeys(env, config, realNow);
   const events = await stampEvents(
     config.auditSigningKeys,
-    dispatches.flatMap((dispatch) => dispatch.events),
-    // Of an erased person nothing is filed any more but that it happened.
+    entries.flatMap((entry) => entry.events),
+    // An erased identity has no audit key: its events are filed without personal parts.
     auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
   );
   return {
     record: buildRecord(state, version, realNow),
     events,
-    assessments: dispatches.flatMap(({ assessment }) => assessment ?? []),
-    verdicts: dispatches.flatMap(({ verdict }) => verdict ?? []),
+    assessments: entries.flatMap(({ assessment }) => assessment ?? []),
+    verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
     keys: {
       sealing: sealingVersionsOf(state),
       backupCodes: backupCodes === null ? [] : [backupCodes.keyVersion],
@@ -109,7 +106,7 @@ export async function buildDelivery(
   };
 }
 
-/** What one delivery says of its identity. The record comes first: the others look at it. */
+/** The statements of one delivery but for its events. The record comes first: the others check it. */
 function buildStatements(db: Database, delivery: Delivery): Statement[] {
   const { record, assessments, verdicts } = delivery;
   const { tenantId, id: identityId, version } = record;
@@ -125,24 +122,24 @@ function buildStatements(db: Database, delivery: Delivery): Statement[] {
 }
 
 /**
- * The keys that what D1 gets is under must not count as out of use; an older build may write this. After
- * the records: what came too late for D1 needs no key there.
+ * Statements that keep the needed keys from counting as out of use, in case an older build writes this.
+ * They follow the records: an outdated delivery needs no key in D1.
  */
 function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
-  const needed = (ring: keyof Delivery["keys"]) =>
+  const findNeeded = (ring: keyof Delivery["keys"]) =>
     deliveries.flatMap(({ record: { tenantId, id: identityId, version: recordVersion }, keys }) =>
       [...new Set(keys[ring])].map(
         (keyVersion): NeededKey => ({ tenantId, identityId, recordVersion, keyVersion }),
       ),
     );
-  const [sealing, hashing] = [needed("sealing"), needed("backupCodes")];
+  const [sealing, hashing] = [findNeeded("sealing"), findNeeded("backupCodes")];
   return [
-    ...(sealing.length === 0 ? [] : [reviveNeededKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reviveNeededKeys(db, "backup_codes", hashing)]),
+    ...(sealing.length === 0 ? [] : [reinstateNeededKeys(db, "sealing", sealing)]),
+    ...(hashing.length === 0 ? [] : [reinstateNeededKeys(db, "backup_codes", hashing)]),
   ];
 }
 
-/** The events of a tenant's deliveries. One may be in several: a guard sends what has not arrived again. */
+/** The events of deliveries, each once: a guard sends an event again until it is confirmed. */
 function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
   const events = deliveries.flatMap((delivery) => delivery.events);
   return [...new Map(events.map((event) => [event.id, event])).values()];
@@ -151,46 +148,47 @@ function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
 /** A delivery that is in D1. */
 interface FiledDelivery {
   readonly delivery: Delivery;
-  /** Its events are there, but a newer record was, so neither its record is nor what hangs on that. */
+  /** D1 had a newer record, so it took the events alone. */
   readonly isOutdated: boolean;
 }
 
-/** Files deliveries of one tenant or many, together: one transaction, and one wait for it. */
+/** Files deliveries of one or more tenants in one transaction. */
 async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<FiledDelivery[]> {
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
   const statements: Statement[] = [];
-  const placed = deliveries.map((delivery) => {
-    const recordAt = statements.length;
+  const indexed = deliveries.map((delivery) => {
+    const recordIndex = statements.length;
     statements.push(...buildStatements(db, delivery));
-    return { delivery, recordAt };
+    return { delivery, recordIndex };
   });
   const results = await runBatch(db, [
     ...statements,
     ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
     ...reviveKeys(db, deliveries),
   ]);
-  return placed.map(({ delivery, recordAt }) => ({
+  return indexed.map(({ delivery, recordIndex }) => ({
     delivery,
-    isOutdated: wroteNothing(results[recordAt]),
+    isOutdated: hasNoChanges(results[recordIndex]),
   }));
 }
 
 /**
- * @returns whether D1 has its record now, and not a newer one
- * @throws StoreError: then nothing or everything arrived, and all may be filed again
+ * Files one delivery.
+ * @returns false if D1 has a newer record, and took the events alone
+ * @throws StoreError: D1 took either nothing or everything, and the delivery may be filed again
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
   const { tenantId, id: identityId, status } = delivery.record;
-  const arrived = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
+  const filed = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
   if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
-  return arrived.every(({ isOutdated }) => !isOutdated);
+  return filed.every(({ isOutdated }) => !isOutdated);
 }
 
 function isTimeout(error: unknown): boolean {
   return error instanceof StoreError && error.cause instanceof DeadlineError;
 }
 
-/** Those of one database in one transaction; where that fails, those of each tenant in one of their own. */
+/** Files the deliveries of one shard in one transaction; if that fails, in one for each tenant. */
 async function fileAtShard(
   env: Env,
   shard: number,
@@ -199,23 +197,23 @@ async function fileAtShard(
   try {
     return await fileIn(databaseAt(env, shard), deliveries);
   } catch {
-    // One that cannot be filed, of a tenant that is moving too, must not hold up those of other tenants.
+    // A delivery that cannot be filed, such as one of a tenant in relocation, must not block other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-    const arrived: FiledDelivery[] = [];
+    const filed: FiledDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
-        arrived.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
+        filed.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
       } catch (error) {
         log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
-        // Of a database that does not answer nobody is waited for a hundred times.
+        // A database that does not answer would use up the timeout once for each tenant.
         if (isTimeout(error)) break;
       }
     }
-    return arrived;
+    return filed;
   }
 }
 
-/** The deliveries by the database of their tenants. @throws StoreError */
+/** Groups deliveries by the shard of their tenant. @throws StoreError */
 async function groupByShard(
   env: Env,
   deliveries: readonly Delivery[],
@@ -230,8 +228,8 @@ async function groupByShard(
 }
 
 /**
- * Files deliveries of any tenants, in as few transactions as that takes.
- * @returns those that arrived; the others may be filed again
+ * Files deliveries of any tenants in few transactions. Never throws.
+ * @returns the deliveries that were filed; the others may be filed again
  */
 export async function fileDeliveries(
   env: Env,
@@ -239,7 +237,7 @@ export async function fileDeliveries(
 ): Promise<readonly FiledDelivery[]> {
   try {
     const shards = await groupByShard(env, deliveries);
-    const filed = [...shards].map(([shard, some]) => fileAtShard(env, shard, some));
+    const filed = [...shards].map(([shard, ofShard]) => fileAtShard(env, shard, ofShard));
     return (await Promise.all(filed)).flat();
   } catch (error) {
     log("error", "deliveries_not_filed", { cause: causeOf(error), count: deliveries.length });

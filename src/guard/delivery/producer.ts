@@ -1,15 +1,15 @@
 /**
- * Sends a guard's delivery to a Cloudflare Queue, so that D1, which runs one write at a time, takes a
- * hundred together. The queue guarantees nothing here: a guard keeps what it sent until D1's receipt is
- * confirmed, and delivers it directly otherwise. So a message may be lost, late or doubled.
+ * Sends a guard's deliveries to a Cloudflare Queue, so that D1, which runs one write at a time, takes a
+ * hundred deliveries in one transaction. A message may be lost, late or doubled: a guard keeps what it
+ * sent until D1's receipt is confirmed, and delivers it directly otherwise.
  */
 import { causeOf, log } from "../../log.ts";
 import type { SentDelivery } from "./batcher.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** Version of the message format. The consumer ignores other versions; the guards deliver those directly. */
+/** Version of the message format. The consumer ignores other versions, and the guards deliver directly. */
 export const messageFormat = 2;
-/** A message may have 128 KB, some of it the queue's own; larger deliveries go directly. */
+/** A message may have 128 KB, with the queue's own metadata. Larger deliveries go to D1 directly. */
 const maxMessageBytes = 120_000;
 
 export interface DeliveryMessage extends SentDelivery {
@@ -25,8 +25,9 @@ export function hasQueue(env: Partial<Env>): boolean {
 }
 
 /**
+ * Sends a delivery. Never throws.
  * @param now real time, Unix ms
- * @returns whether the queue has it; if not, the guard delivers directly
+ * @returns whether the queue accepted it; if not, the guard delivers directly
  */
 export async function sendDelivery(
   env: Partial<Env>,

@@ -1,47 +1,47 @@
 /**
- * The alarm by which an object delivers what it holds: it comes back until that succeeds, ever more
- * rarely while it fails, and never gives up. Alarms fire in real time, so the clock is read here;
- * nothing is decided by it.
+ * The alarm by which an object delivers its outbox. It is set again until the delivery succeeds, with
+ * growing delays, and never gives up. Alarms fire in real time, so the clock is read here; no decision
+ * depends on it.
  */
 import { causeOf, log } from "../../log.ts";
 
-/** Events of one burst travel together; at rest the trail is this much behind. */
+/** How long a delivery waits for further events of a burst: at rest the trail is this much behind. */
 export const deliveryDelayMs = 200;
-const longestRetryDelayMs = 60_000;
+const maxRetryDelayMs = 60_000;
 
 export class RetryAlarm {
   readonly #ctx: DurableObjectState;
-  /** Of whom the log speaks. */
+  /** The object's name in the log. */
   readonly #source: string;
   /** When the pending alarm fires, Unix ms. */
   #at: number | undefined;
-  /** Alarms in a row that could not deliver. */
+  /** Consecutive alarms that failed to deliver. */
   #failures = 0;
 
   constructor(ctx: DurableObjectState, source: string) {
     this.#ctx = ctx;
     this.#source = source;
-    // An alarm set before an eviction stands; a later one must not take its place.
+    // An alarm that was set before an eviction stands; a later one must not replace it.
     ctx.blockConcurrencyWhile(async () => {
       this.#at = (await ctx.storage.getAlarm()) ?? undefined;
     });
   }
 
-  /** Whether the last one could not deliver: the next comes in its time, and no sooner. */
+  /** Whether the last alarm failed to deliver. */
   isFailing(): boolean {
     return this.#failures > 0;
   }
 
-  /** Sees to it that the alarm fires within the delay; later while deliveries fail. */
+  /** Makes the alarm fire within the delay, or later while deliveries fail. */
   async arm(delayMs: number): Promise<void> {
-    const backoff = Math.min(longestRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
+    const backoff = Math.min(maxRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
     const at = Date.now() + Math.max(delayMs, backoff);
     if (this.#at !== undefined && this.#at <= at) return;
     this.#at = at;
     await this.#ctx.storage.setAlarm(at);
   }
 
-  /** The alarm fired: does the work, or comes back for it. */
+  /** Does the work of an alarm that fired, and sets the alarm again if the work throws. */
   async run(work: () => Promise<void>): Promise<void> {
     this.#at = undefined;
     try {
@@ -59,7 +59,7 @@ export class RetryAlarm {
     }
   }
 
-  /** The storage is being cleared, and the pending alarm with it. */
+  /** To be called when the storage is cleared, and the pending alarm with it. */
   reset(): void {
     this.#at = undefined;
   }

@@ -1,66 +1,97 @@
 /**
- * The refusal log: one Durable Object for each tenant, which counts the requests that were refused
- * before they reached an identity, as a guard counts what it refuses: the first of a kind (reason,
- * route, token) is told at once, the others together, ever more rarely.
+ * The refusal log: one Durable Object for each tenant. It counts the requests that were refused before
+ * they reached an identity, as a guard counts its own refusals: the first of a kind (reason, route, token)
+ * is reported at once, the others together, with growing delays.
  *
- * Counts and events are recorded in one synchronous step and reach D1 by an alarm that comes back
- * until that succeeds. Runs age in real time, so the clock is read here; the events have the time of
- * their request.
+ * Counts and events are recorded in one synchronous step, and an alarm delivers the events to D1. Runs age
+ * in real time, so the clock is read here; an event has the time of its request.
  */
 import { DurableObject } from "cloudflare:workers";
 import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
-import { derivedId } from "../../crypto/id.ts";
+import { deriveId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
 import { inTenantDb } from "../../db/shards.ts";
 import { configNow } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
+import { SqlTable } from "../../sql-table.ts";
 import {
+  buildRefusalEntry,
   countRefusal,
-  refusalEntry,
   hasUnreported,
-  type Refusal,
-  reportDelay,
   markReported,
+  type Refusal,
+  reportDelayOf,
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
 import type { EventEntry } from "../decisions/transition.ts";
-import { RetryAlarm, deliveryDelayMs } from "../delivery/retry-alarm.ts";
+import { deliveryDelayMs, RetryAlarm } from "../delivery/retry-alarm.ts";
 
-/** From here on a token joins a run of the same kind; kinds are as many as routes and reasons. */
+/** From this number of runs on, a new token joins a run of the same kind. */
 const maxRuns = 64;
-/** A run that saw nothing for so long is forgotten; longer than any report waits. */
-const forgottenAfterMs = 2 * 60 * 60 * 1000;
-const eventsPerDelivery = 50;
+/** A run without refusals is deleted after this time, which is longer than any report waits. */
+const runLifetimeMs = 2 * 60 * 60 * 1000;
+const maxEventsPerDelivery = 50;
 
 interface LoggedRun extends RefusalRun {
-  /** Real time at which it was last told, Unix ms: what it counts is told a delay after that. */
-  readonly toldAt: number;
+  /** Real time of the last report, Unix ms. The next one is due a delay after it. */
+  readonly reportedAt: number;
 }
 
 interface LogState {
   readonly tenantId: string;
-  /** Events told so far: puts them in order and makes their ids. */
-  readonly told: number;
+  /** Events so far: it orders them and makes their ids unique. */
+  readonly eventCount: number;
   readonly runs: readonly LoggedRun[];
 }
 
-function dueAt(run: LoggedRun): number {
-  return run.toldAt + reportDelay(run);
+/** The state as it is stored, where two fields have older names. */
+interface StoredState {
+  readonly tenantId: string;
+  readonly told: number;
+  readonly runs: readonly (RefusalRun & { readonly toldAt: number })[];
+}
+
+function parseState(text: string): LogState {
+  const { tenantId, told, runs }: StoredState = JSON.parse(text);
+  return {
+    tenantId,
+    eventCount: told,
+    runs: runs.map(({ toldAt, ...run }) => ({ ...run, reportedAt: toldAt })),
+  };
+}
+
+function serializeState({ tenantId, eventCount, runs }: LogState): string {
+  const stored: StoredState = {
+    tenantId,
+    told: eventCount,
+    runs: runs.map(({ reportedAt, ...run }) => ({ ...run, toldAt: reportedAt })),
+  };
+  return JSON.stringify(stored);
+}
+
+/** A run, and the number of refusals that its next event reports. */
+interface Report {
+  readonly run: RefusalRun;
+  readonly count: number;
+}
+
+function reportTimeOf(run: LoggedRun): number {
+  return run.reportedAt + reportDelayOf(run);
 }
 
 function eventOf(tenantId: string, order: number, entry: EventEntry, run: RefusalRun): AuditEvent {
   const { lastAt: at, lastActor: actor, lastRequestId: requestId } = run;
   return {
-    id: derivedId(at, order, tenantId, "refusals", String(order), requestId),
+    id: deriveId(at, order, tenantId, "refusals", String(order), requestId),
     tenantId,
     at,
     actor,
     action: entry.action,
     target: { type: "api_token", id: actor.id ?? "" },
-    // Never the external_id that was asked for: nobody of that name may exist.
+    // Never the external_id of the request: there may be no such user.
     personal: null,
     outcome: entry.outcome,
     reason: run.reason,
@@ -70,28 +101,33 @@ function eventOf(tenantId: string, order: number, entry: EventEntry, run: Refusa
 }
 
 export class RefusalLog extends DurableObject<Env> {
-  /** Mirrors the table; `undefined` until it was read, `null` when there is none. */
-  #live: LogState | null | undefined;
-  readonly #alarm: RetryAlarm;
+  readonly #stateTable = new SqlTable(
+    this.ctx.storage.sql,
+    "live",
+    "(only INTEGER PRIMARY KEY CHECK (only = 1), state TEXT NOT NULL)",
+  );
+  readonly #outboxTable = new SqlTable(
+    this.ctx.storage.sql,
+    "outbox",
+    "(seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL)",
+  );
+  /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
+  #state: LogState | null | undefined;
+  readonly #alarm = new RetryAlarm(this.ctx, "refusal_log");
 
-  constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
-    this.#alarm = new RetryAlarm(ctx, "refusal_log");
-  }
-
-  /** Counts a refusal; whether that is recorded. Nothing is awaited between read and write. */
+  /** Counts a refusal. Returns whether it was recorded. Nothing is awaited between read and write. */
   async count(tenantId: string, refusal: Refusal): Promise<boolean> {
     try {
       const now = Date.now();
-      const before = this.#state() ?? { tenantId, told: 0, runs: [] };
-      const remembered = before.runs.filter(
-        (run) => hasUnreported(run) || now - run.toldAt < forgottenAfterMs,
+      const before = this.#readState() ?? { tenantId, eventCount: 0, runs: [] };
+      const active = before.runs.filter(
+        (run) => hasUnreported(run) || now - run.reportedAt < runLifetimeMs,
       );
-      const { run, known, others } = countRefusal(remembered, refusal, maxRuns);
-      const counting = { ...run, toldAt: known?.toldAt ?? now };
-      const first = known === undefined ? [{ run, count: refusal.count }] : [];
-      this.#write({ ...before, runs: [...others, counting] }, first);
-      await this.#alarm.arm(known === undefined ? deliveryDelayMs : dueAt(counting) - now);
+      const { run, known, others } = countRefusal(active, refusal, maxRuns);
+      const counted = { ...run, reportedAt: known?.reportedAt ?? now };
+      const reports = known === undefined ? [{ run, count: refusal.count }] : [];
+      this.#write({ ...before, runs: [...others, counted] }, reports);
+      await this.#alarm.arm(known === undefined ? deliveryDelayMs : reportTimeOf(counted) - now);
       return true;
     } catch (error) {
       log("error", "refusal_not_counted", { source: "refusal_log", cause: causeOf(error) });
@@ -99,23 +135,23 @@ export class RefusalLog extends DurableObject<Env> {
     }
   }
 
-  /** Tells what is due, delivers, and comes back until that succeeds. Never gives up. */
+  /** Reports what is due, and delivers. It fires again until that succeeds, and never gives up. */
   override async alarm(): Promise<void> {
     await this.#alarm.run(async () => {
       this.#reportDue(Date.now());
       await this.#deliver();
     });
-    // Where that failed, an earlier alarm is set already, and stands.
-    await this.#armForCounts();
+    // After a failure an earlier alarm is set already, and stands.
+    await this.#armForNextReport();
   }
 
   #reportDue(now: number): void {
-    const state = this.#state();
+    const state = this.#readState();
     if (state === null) return;
-    const due = state.runs.filter((run) => hasUnreported(run) && dueAt(run) <= now);
+    const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= now);
     if (due.length === 0) return;
     const runs = state.runs.map((run) =>
-      due.includes(run) ? { ...markReported(run), toldAt: now } : run,
+      due.includes(run) ? { ...markReported(run), reportedAt: now } : run,
     );
     this.#write(
       { ...state, runs },
@@ -124,13 +160,13 @@ export class RefusalLog extends DurableObject<Env> {
   }
 
   async #deliver(): Promise<void> {
-    const state = this.#state();
+    const state = this.#readState();
     if (state === null) return;
     const { tenantId } = state;
     const config = configNow(this.env);
     await requireMatchingKeys(this.env, config, Date.now());
     for (;;) {
-      const rows = this.#waitingEvents();
+      const rows = this.#readOutbox();
       const last = rows.at(-1);
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
@@ -142,63 +178,54 @@ export class RefusalLog extends DurableObject<Env> {
     }
   }
 
-  #waitingEvents() {
+  #readOutbox() {
     return this.ctx.storage.sql
       .exec<{ seq: number; event: string }>(
         "SELECT seq, event FROM outbox ORDER BY seq LIMIT ?",
-        eventsPerDelivery,
+        maxEventsPerDelivery,
       )
       .toArray();
   }
 
-  #state(): LogState | null {
-    if (this.#live === undefined) this.#live = this.#read();
-    return this.#live;
-  }
-
-  #read(): LogState | null {
-    const { sql } = this.ctx.storage;
-    if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'live'").toArray().length === 0) {
-      return null;
+  #readState(): LogState | null {
+    if (this.#state === undefined) {
+      this.#state = this.#stateTable.exists() ? this.#loadState() : null;
     }
-    const [row] = sql.exec<{ state: string }>("SELECT state FROM live").toArray();
-    return row === undefined ? null : JSON.parse(row.state);
+    return this.#state;
   }
 
-  /** Records the counts and what is told of them together. */
-  #write(
-    state: LogState,
-    telling: readonly { readonly run: RefusalRun; readonly count: number }[],
-  ): void {
-    const { tenantId, told } = state;
-    const events = telling.map(({ run, count }, index) =>
-      eventOf(tenantId, told + index, refusalEntry(run, count), run),
+  #loadState(): LogState | null {
+    const { sql } = this.ctx.storage;
+    const [row] = sql.exec<{ state: string }>("SELECT state FROM live").toArray();
+    return row === undefined ? null : parseState(row.state);
+  }
+
+  /** Records the counts together with the events that report them. */
+  #write(state: LogState, reports: readonly Report[]): void {
+    const { tenantId, eventCount } = state;
+    const events = reports.map(({ run, count }, index) =>
+      eventOf(tenantId, eventCount + index, buildRefusalEntry(run, count), run),
     );
-    const next = { ...state, told: told + events.length };
+    const next = { ...state, eventCount: eventCount + events.length };
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
-      if (this.#state() === null) {
-        sql.exec(
-          "CREATE TABLE IF NOT EXISTS live (only INTEGER PRIMARY KEY CHECK (only = 1), state TEXT NOT NULL)",
-        );
-        sql.exec(
-          "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL)",
-        );
+      if (this.#readState() === null) {
+        this.#stateTable.create();
+        this.#outboxTable.create();
       }
       sql.exec(
         "INSERT INTO live (only, state) VALUES (1, ?) ON CONFLICT (only) DO UPDATE SET state = excluded.state",
-        JSON.stringify(next),
+        serializeState(next),
       );
       for (const event of events) {
         sql.exec("INSERT INTO outbox (event) VALUES (?)", JSON.stringify(event));
       }
     });
-    this.#live = next;
+    this.#state = next;
   }
 
-  /** For what is counted and not due yet. */
-  async #armForCounts(): Promise<void> {
-    const due = (this.#state()?.runs ?? []).filter(hasUnreported).map(dueAt);
-    if (due.length > 0) await this.#alarm.arm(Math.min(...due) - Date.now());
+  async #armForNextReport(): Promise<void> {
+    const times = (this.#readState()?.runs ?? []).filter(hasUnreported).map(reportTimeOf);
+    if (times.length > 0) await this.#alarm.arm(Math.min(...times) - Date.now());
   }
 }

@@ -1,11 +1,11 @@
 /**
- * The way from the edge to a tenant's refusal log, made so that a flood costs little. In ten seconds
- * an isolate tells a hundred refusals of a kind and token one by one, and of `rate_limited`, which
- * is a flood by definition, only the first. What is above that is counted in the isolate's memory
- * and told with one call when the ten seconds are over.
+ * Reports refused requests from the edge to a tenant's refusal log, so that a flood costs little. Within
+ * ten seconds an isolate sends the first hundred refusals of a kind and token one by one. Of `rate_limited`,
+ * which always means a flood, it sends the first alone. The others are counted in the isolate's memory and
+ * sent in one call when the ten seconds are over.
  *
- * That count, and nothing else, is lost with an isolate that dies in those ten seconds: the price of
- * answering a client gone wild without a write for each of its requests.
+ * An isolate that dies in those ten seconds loses that count and nothing else. The alternative would be a
+ * write for each request of a faulty client.
  */
 import type { RefusedRequest } from "../../audit/refused-request.ts";
 import { BoundedMap } from "../../bounded-map.ts";
@@ -16,16 +16,17 @@ import type { Refusal } from "../decisions/refusals.ts";
 
 /** As long as the window of the edge's rate limit. */
 const windowMs = 10_000;
-const maxToldOneByOne = 100;
+const maxSentSingly = 100;
 const maxWindows = 10_000;
-/** A refusal's answer waits for the log no longer than for any store. */
+/** How long a refused request waits for the log before it is answered. */
 const answerTimeoutMs = 2_000;
 
+/** Refusals of one kind and token within ten seconds. */
 interface Window {
   readonly endsAt: number;
-  /** Told one by one. */
-  told: number;
-  /** Counted here, told when the window ends. */
+  /** Refusals that were sent one by one. */
+  sent: number;
+  /** Refusals counted here, to be sent when the window ends. */
   held: number;
   last: RefusedRequest;
 }
@@ -44,8 +45,8 @@ function refusalOf(refused: RefusedRequest, count: number): Refusal {
   };
 }
 
-async function record({ REFUSALS }: Env, refused: RefusedRequest, count: number): Promise<void> {
-  const notRecorded = (cause: string) =>
+async function send({ REFUSALS }: Env, refused: RefusedRequest, count: number): Promise<void> {
+  const logFailure = (cause: string) =>
     log("error", "refusal_not_recorded", {
       request_id: refused.requestId,
       tenant_id: refused.tenantId,
@@ -56,13 +57,13 @@ async function record({ REFUSALS }: Env, refused: RefusedRequest, count: number)
   try {
     const stub = stubFor(REFUSALS, refused.tenantId, refused.location);
     const counting = stub.count(refused.tenantId, refusalOf(refused, count));
-    if (!(await within(answerTimeoutMs, counting))) notRecorded("not counted");
+    if (!(await within(answerTimeoutMs, counting))) logFailure("not counted");
   } catch (error) {
-    notRecorded(causeOf(error));
+    logFailure(causeOf(error));
   }
 }
 
-/** The window that a refusal falls into: the present one of its kind and token, or a new one. */
+/** The present window of a key, or a new one. */
 function windowFor(key: string, refused: RefusedRequest): Window {
   const { arrivedAt } = refused;
   const present = windows.get(key);
@@ -73,12 +74,12 @@ function windowFor(key: string, refused: RefusedRequest): Window {
   ) {
     return present;
   }
-  const window = { endsAt: arrivedAt + windowMs, told: 0, held: 0, last: refused };
+  const window = { endsAt: arrivedAt + windowMs, sent: 0, held: 0, last: refused };
   windows.set(key, window);
   return window;
 }
 
-/** Tells a refused request, at once or when the window ends. Never throws. */
+/** Reports a refused request, at once or when its window ends. Never throws. */
 export async function reportRefusal(
   env: Env,
   refused: RefusedRequest,
@@ -86,18 +87,18 @@ export async function reportRefusal(
 ): Promise<void> {
   const key = `${refused.tokenId} ${refused.route} ${refused.code}`;
   const window = windowFor(key, refused);
-  if (window.told < (refused.code === "rate_limited" ? 1 : maxToldOneByOne)) {
-    window.told += 1;
-    await record(env, refused, 1);
+  if (window.sent < (refused.code === "rate_limited" ? 1 : maxSentSingly)) {
+    window.sent += 1;
+    await send(env, refused, 1);
     return;
   }
   window.held += 1;
   window.last = refused;
   if (window.held > 1) return;
-  const tellHeld = async () => {
+  const sendHeld = async () => {
     await scheduler.wait(window.endsAt - refused.arrivedAt);
     if (windows.get(key) === window) windows.delete(key);
-    await record(env, window.last, window.held);
+    await send(env, window.last, window.held);
   };
-  waitUntil(tellHeld());
+  waitUntil(sendHeld());
 }

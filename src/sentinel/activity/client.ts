@@ -1,19 +1,19 @@
-/** The way from the edge to the watch over an address block. */
+/** Calls the prefix watch of an address block from the edge. */
 import { within } from "../../deadline.ts";
 import { stubFor, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
-import { prefixOf, sessionHash } from "../session-hashes.ts";
+import { prefixOf, hashSessionPart } from "../session-hashes.ts";
 
-/** A login does not wait longer than this for what others do. */
+/** A login does not wait longer than this for the count. */
 const timeoutMs = 1_000;
 
 /**
  * Counts an attempt from the address. Never throws.
  * @param key ADDRESS_HASH_KEY
  * @param now Unix ms; the tenant's test clock where one was sent
- * @returns distinct identities in ten minutes, with this one; undefined where nobody could say
+ * @returns distinct identities in ten minutes, this one included; undefined where the watch gave no answer
  */
 export async function countAttempt(
   { PREFIXES }: Pick<Env, "PREFIXES">,
@@ -25,11 +25,11 @@ export async function countAttempt(
   requestId: string,
 ): Promise<Crowd | undefined> {
   try {
-    const prefix = sessionHash(key, tenantId, "prefix", prefixOf(address));
+    const prefix = hashSessionPart(key, tenantId, "prefix", prefixOf(address));
     const watch = stubFor(PREFIXES, `${tenantId}:${prefix}`, location);
-    const hash = sessionHash(key, tenantId, "address", address.text);
-    // It may be an id that nobody has, and then nothing of it may stay.
-    const identity = sessionHash(key, tenantId, "identity", identityId);
+    const hash = hashSessionPart(key, tenantId, "address", address.text);
+    // The id may belong to no user, so the watch must not store it in plain text.
+    const identity = hashSessionPart(key, tenantId, "identity", identityId);
     const crowd = await within(
       timeoutMs,
       watch.count({ address: hash, identityId: identity, now }),

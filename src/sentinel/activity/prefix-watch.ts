@@ -1,21 +1,24 @@
 /**
- * The prefix watch: one Durable Object for each tenant and address block (/24, /48), which counts how
- * many identities were tried from there within ten minutes. Many at once are credential stuffing, or an
- * office; the score says which (sentinel/signals/behaviour.ts).
+ * The prefix watch: one Durable Object for each tenant and address block (/24, /48). It counts how many
+ * identities were tried from the block within ten minutes. Many at once are credential stuffing or an office;
+ * sentinel/signals/behaviour.ts weighs which.
  *
- * It knows keyed hashes only, and forgets all of them when nothing has come for ten minutes. The window
- * follows the time of the requests; forgetting is by the clock, and decides nothing.
+ * It stores keyed hashes only, in a table with a copy in memory, and deletes everything ten minutes after the
+ * last attempt. The window follows the times of the requests, which may be those of a tenant's test clock;
+ * the deletion follows the real clock and affects no count. An error gives null, and the assessment is
+ * degraded.
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../../log.ts";
+import { SqlTable } from "../../sql-table.ts";
 import type { Crowd } from "../evidence.ts";
 
 const windowMs = 10 * 60 * 1000;
-/** An identity that comes again is written anew at most this often: a write is what costs. */
+/** A repeated attempt of an identity is written at most this often, to save writes. */
 const refreshMs = 60 * 1000;
-/** From here on more of them say nothing more, and are not counted. */
+/** Further identities change no score, and are not counted. */
 const maxIdentities = 1_000;
-/** Addresses of one identity that count: it must not take the place of others. */
+/** Addresses of one identity that count, so that one identity cannot fill the table. */
 const maxAddresses = 4;
 
 /** An identity tried from an address. */
@@ -39,7 +42,12 @@ function keyOf({ identityId, address }: Pick<Tried, "identityId" | "address">): 
 }
 
 export class PrefixWatch extends DurableObject<Env> {
-  /** Mirrors the table; `undefined` until it was read. */
+  readonly #table = new SqlTable(
+    this.ctx.storage.sql,
+    "tried",
+    "(identity_id TEXT, address TEXT, at INTEGER NOT NULL, PRIMARY KEY (identity_id, address)) WITHOUT ROWID",
+  );
+  /** Copy of the table; undefined until it is read. */
   #tried: Map<string, Tried> | undefined;
   /** When the pending alarm fires, Unix ms. */
   #alarmAt: number | undefined;
@@ -52,8 +60,8 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   /**
-   * Counts an attempt. @returns distinct identities in the last ten minutes, with this one; null
-   * where that could not be told
+   * Counts an attempt.
+   * @returns distinct identities in the last ten minutes, this one included; null after an error
    */
   async count({ address, identityId, now }: WatchCall): Promise<Crowd | null> {
     try {
@@ -71,14 +79,14 @@ export class PrefixWatch extends DurableObject<Env> {
     }
   }
 
-  /** Nothing has come for as long as the window: all of it has grown old. */
+  /** There was no attempt for ten minutes, so everything is out of the window. */
   override async alarm(): Promise<void> {
     this.#alarmAt = undefined;
     this.#tried = undefined;
     await this.ctx.storage.deleteAll();
   }
 
-  /** What is of a later clock is in the window too: a request may be overtaken. */
+  /** Later times are in the window too: one request may overtake another. */
   #within(now: number): Tried[] {
     return [...this.#read().values()].filter(
       ({ at }) => at > now - windowMs && at < now + windowMs,
@@ -108,10 +116,8 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   #load(): Map<string, Tried> {
-    const { sql } = this.ctx.storage;
-    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tried'").toArray();
-    if (tables.length === 0) return new Map();
-    const rows = sql
+    if (!this.#table.exists()) return new Map();
+    const rows = this.ctx.storage.sql
       .exec<{ identity_id: string; address: string; at: number }>(
         "SELECT identity_id, address, at FROM tried",
       )
@@ -120,14 +126,12 @@ export class PrefixWatch extends DurableObject<Env> {
     return new Map(rows.map((row) => [keyOf(row), row]));
   }
 
-  /** Synchronous: table and mirror change together. What has left the window makes room. */
+  /** Synchronous: the table and its copy change together. Attempts out of the window are deleted. */
   #write(tried: Tried, now: number): void {
     const mirror = this.#read();
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
-      sql.exec(
-        "CREATE TABLE IF NOT EXISTS tried (identity_id TEXT, address TEXT, at INTEGER NOT NULL, PRIMARY KEY (identity_id, address)) WITHOUT ROWID",
-      );
+      this.#table.create();
       sql.exec(
         "INSERT OR REPLACE INTO tried (identity_id, address, at) VALUES (?, ?, ?)",
         tried.identityId,
@@ -142,8 +146,8 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   /**
-   * Keeps the alarm about ten minutes ahead of the last attempt. Moving it is a write, so it moves once
-   * a minute at most.
+   * Sets the alarm ten minutes after the last attempt. Setting it is a write, so it moves once a minute at
+   * most.
    */
   async #arm(): Promise<void> {
     const at = Date.now() + windowMs;

@@ -1,17 +1,17 @@
 /**
- * Replays stored assessments under a draft of the policy: which recommendations would change? Scores
- * are computed anew from the stored inputs, so switched signals and lists count too.
+ * Replays stored assessments under a draft policy, to show which recommendations would change. Scores are
+ * computed again from the stored evidence, so switched signals and lists count too.
  *
- * Addresses are not kept. A draft list finds an address by its keyed hash where an entry is a single
- * address or as wide as the hashed prefix, and by the entry it was found under before where a draft
- * entry covers that; other entries cannot be replayed, and are named in the answer.
+ * Addresses are not stored. A draft entry that is a single address or a block (/24, /48) finds a session by
+ * its keyed hash. An entry that equals or covers the one under which a session was found before finds it by
+ * that. Other entries cannot be replayed; the answer names them.
  */
 
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
-import { type Recommendation, recommendationFor, scoreOf } from "../score.ts";
-import { prefixBits, sessionHash } from "../session-hashes.ts";
-import { reasonsFor } from "../signals/reasons.ts";
+import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import { prefixBits, hashSessionPart } from "../session-hashes.ts";
+import { findReasons } from "../signals/reasons.ts";
 
 export interface DraftPolicy {
   readonly challengeAt: number;
@@ -26,34 +26,35 @@ interface DraftEntry {
   readonly network: Network;
   /** Keyed hash of the entry itself. */
   readonly entry: string;
-  /** Hash under which a session in it is kept; null: none is. */
+  /** The hash that a session in the entry has; null: the entry is of another width. */
   readonly hash: { readonly part: "address" | "prefix"; readonly value: string } | null;
 }
 
-/** A draft whose lists are ready to be compared. */
+/** A draft policy with its lists prepared for comparison. */
 export interface Draft {
   readonly policy: DraftPolicy;
   readonly lists: Readonly<Record<"allow" | "deny", readonly DraftEntry[]>>;
-  /** Entries that find only what was found under them before. */
+  /** Entries of another width: they find only sessions that were found under a stored entry. */
   readonly notReplayable: readonly string[];
 }
 
-function entryOf(key: Uint8Array, tenantId: string, text: string): DraftEntry[] {
+function parseEntry(key: Uint8Array, tenantId: string, text: string): DraftEntry[] {
   const network = parseNetwork(text);
   if (network === undefined) return [];
   const [address = "", length = ""] = network.text.split("/");
-  const entry = sessionHash(key, tenantId, "list_entry", network.text);
-  const hashAs = (part: "address" | "prefix", named: string): DraftEntry[] => [
-    { text, network, entry, hash: { part, value: sessionHash(key, tenantId, part, named) } },
+  const entry = hashSessionPart(key, tenantId, "list_entry", network.text);
+  const withHash = (part: "address" | "prefix", named: string): DraftEntry[] => [
+    { text, network, entry, hash: { part, value: hashSessionPart(key, tenantId, part, named) } },
   ];
-  if (Number(length) === addressBits(network.family)) return hashAs("address", address);
-  if (Number(length) === prefixBits[network.family]) return hashAs("prefix", network.text);
+  if (Number(length) === addressBits(network.family)) return withHash("address", address);
+  if (Number(length) === prefixBits[network.family]) return withHash("prefix", network.text);
   return [{ text, network, entry, hash: null }];
 }
 
 /** @param key ADDRESS_HASH_KEY */
-export function draftOf(key: Uint8Array, tenantId: string, policy: DraftPolicy): Draft {
-  const entries = (list: readonly string[]) => list.flatMap((text) => entryOf(key, tenantId, text));
+export function prepareDraft(key: Uint8Array, tenantId: string, policy: DraftPolicy): Draft {
+  const entries = (list: readonly string[]) =>
+    list.flatMap((text) => parseEntry(key, tenantId, text));
   const lists = { allow: entries(policy.allow), deny: entries(policy.deny) };
   const notReplayable = [...lists.deny, ...lists.allow]
     .filter(({ hash }) => hash === null)
@@ -70,16 +71,16 @@ function covers(outer: Network, inner: Network | undefined): boolean {
   );
 }
 
-function listUnder(
+function findListEntry(
   { lists }: Draft,
   { network: { tenantList, ...hashes } }: SessionEvidence,
 ): SessionEvidence["network"]["tenantList"] {
-  const foundUnder = parseNetwork(tenantList?.network ?? "");
+  const storedEntry = parseNetwork(tenantList?.network ?? "");
   const found = (entries: readonly DraftEntry[]) =>
     entries.find(
       (entry) =>
         entry.entry === tenantList?.entry ||
-        covers(entry.network, foundUnder) ||
+        covers(entry.network, storedEntry) ||
         (entry.hash !== null && hashes[entry.hash.part] === entry.hash.value),
     );
   const denied = found(lists.deny);
@@ -93,10 +94,10 @@ export interface Outcome {
   readonly recommendation: Recommendation;
 }
 
-/** What the draft would have made of a session. */
+/** The score and the recommendation of a session under the draft. */
 export function replay(draft: Draft, evidence: SessionEvidence): Outcome {
-  const network = { ...evidence.network, tenantList: listUnder(draft, evidence) };
+  const network = { ...evidence.network, tenantList: findListEntry(draft, evidence) };
   const { policy } = draft;
-  const riskScore = scoreOf(reasonsFor({ ...evidence, network }, policy.signalsOff));
-  return { riskScore, recommendation: recommendationFor(riskScore, policy) };
+  const riskScore = scoreOf(findReasons({ ...evidence, network }, policy.signalsOff));
+  return { riskScore, recommendation: recommend(riskScore, policy) };
 }

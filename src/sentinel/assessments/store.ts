@@ -1,4 +1,7 @@
-/** Assessments in D1. */
+/**
+ * Assessments in D1. The guard delivers them and their verdicts in batches; a batch of an older version of
+ * the identity changes nothing. Reads serve the tenant's list and a guard that lost its history.
+ */
 import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdAt } from "../../crypto/id.ts";
 import {
@@ -6,14 +9,20 @@ import {
   isNotServedHere,
   oneRow,
   requireServedHere,
-  residentTenants,
+  selectResidentTenants,
 } from "../../db/tenant-fence.ts";
 import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
-import { scanEnd } from "../../db/scan.ts";
+import { findScanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
-import { type KnownSession, memoryMs, maxKept, type Verdict, verdicts } from "../history.ts";
+import {
+  type KnownSession,
+  maxSessionAgeMs,
+  maxSessions,
+  type Verdict,
+  verdicts,
+} from "../history.ts";
 import type { Recommendation } from "../score.ts";
 import { assessments } from "../tables.ts";
 
@@ -22,30 +31,30 @@ function isAssessment(tenantId: string, id: string): SQL | undefined {
 }
 
 /**
- * For the planner: few rows of a tenant are one identity's, so that it goes by the index of identities
- * and not through all of the tenant in the order of ids.
+ * The hint `unlikely` makes SQLite use the index of identities. Without it SQLite would scan all assessments
+ * of the tenant in the order of their ids.
  */
-function isOf(identityId: string): SQL {
+function isOfIdentity(identityId: string): SQL {
   return sql`unlikely(${assessments.identityId} = ${identityId})`;
 }
 
-/** What a delivery brings, and of which version of the identity it is. */
-export interface Delivered {
+/** The identity that a delivery is about, and the version it was sent with. */
+export interface DeliveredIdentity {
   readonly tenantId: string;
   readonly identityId: string;
   readonly version: number;
 }
 
-/** A delivery that comes too late, after a newer one or an erasure, changes nothing any more. */
-function isCurrent({ tenantId, identityId, version }: Delivered): SQL {
+/** False for a late delivery, after a newer one or an erasure; it must change nothing. */
+function isCurrent({ tenantId, identityId, version }: DeliveredIdentity): SQL {
   return sql`EXISTS (SELECT 1 FROM ${identities} WHERE ${identities.tenantId} = ${tenantId}
     AND ${identities.id} = ${identityId} AND ${identities.version} = ${version})`;
 }
 
-/** After `saveRecord` in the same batch. One that is already there stays as it is. */
+/** Goes after `saveRecord` in the same batch. An assessment that exists already stays as it is. */
 export function insertAssessments(
   db: Database,
-  delivered: Delivered,
+  delivered: DeliveredIdentity,
   records: readonly AssessmentRecord[],
 ): Statement[] {
   if (records.length === 0) return [];
@@ -72,7 +81,7 @@ export function insertAssessments(
 
 export function saveVerdicts(
   db: Database,
-  delivered: Delivered,
+  delivered: DeliveredIdentity,
   records: readonly VerdictRecord[],
 ): Statement[] {
   return records.map(({ assessmentId, verdict, source, at }) =>
@@ -90,7 +99,7 @@ const session = {
   context: sql<string | null>`${assessments.evidence} -> '$.context'`,
 };
 
-/** What cannot be read, or is of a model that kept no context, is no session to learn from. */
+/** Rows without a readable context, such as those of older models, are left out. */
 function sessionsOf(
   rows: readonly {
     readonly id: string | null;
@@ -107,7 +116,7 @@ function sessionsOf(
 }
 
 /**
- * What an identity is known by, for a guard that lost it; in the order of time.
+ * The sessions that an identity is known by, the oldest first, for a guard that lost them.
  * @throws StoreError; FencedTenantError where the tenant has left the database
  */
 export async function findSessions(
@@ -124,12 +133,12 @@ export async function findSessions(
           assessments,
           and(
             eq(assessments.tenantId, tenantId),
-            isOf(identityId),
+            isOfIdentity(identityId),
             eq(assessments.verdict, verdict),
           ),
         )
         .orderBy(desc(assessments.id))
-        .limit(maxKept[verdict]),
+        .limit(maxSessions[verdict]),
     );
   const rows = (await Promise.all(verdicts.map(newest))).flat();
   requireServedHere(rows);
@@ -160,10 +169,10 @@ export async function findSession(
 export interface AssessmentFilter {
   readonly identityId?: string | undefined;
   readonly recommendation?: Recommendation | undefined;
-  /** `none`: nobody has said what became of the session. */
+  /** `none`: the session has no verdict yet. */
   readonly verdict?: Verdict | "none" | undefined;
   readonly minScore?: number | undefined;
-  /** Ids from this one on, inclusive: a bound by time (see firstIdAt). */
+  /** The lowest id, inclusive: a bound by time (see firstIdAt). */
   readonly fromId?: string | undefined;
   /** Ids below this one. */
   readonly belowIds: readonly string[];
@@ -177,7 +186,7 @@ export interface AssessmentPage {
   readonly nextAfter: string | null;
 }
 
-function wantedOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[] {
+function filterConditionsOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[] {
   const wanted: SQL[] = [];
   if (recommendation !== undefined) wanted.push(eq(assessments.recommendation, recommendation));
   if (verdict === "none") wanted.push(isNull(assessments.verdict));
@@ -187,8 +196,8 @@ function wantedOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[
 }
 
 /**
- * A page looks at 20,000 assessments at most; with a filter it may be short, and the next one goes on
- * from there. @throws StoreError
+ * Reads a page. It looks at 20,000 assessments at most, so with a filter it may be short; the next page
+ * continues from there. @throws StoreError
  */
 export async function listAssessments(
   db: Database,
@@ -197,15 +206,15 @@ export async function listAssessments(
   limit: number,
 ): Promise<AssessmentPage> {
   const conditions: SQL[] = [eq(assessments.tenantId, tenantId)];
-  if (filter.identityId !== undefined) conditions.push(isOf(filter.identityId));
+  if (filter.identityId !== undefined) conditions.push(isOfIdentity(filter.identityId));
   if (filter.fromId !== undefined) conditions.push(gte(assessments.id, filter.fromId));
   for (const id of filter.belowIds) conditions.push(lt(assessments.id, id));
-  const wanted = wantedOf(filter);
+  const wanted = filterConditionsOf(filter);
   const newestFirst = desc(assessments.id);
   const end =
     wanted.length === 0
       ? undefined
-      : await scanEnd(db, assessments, assessments.id, conditions, newestFirst);
+      : await findScanEnd(db, assessments, assessments.id, conditions, newestFirst);
   if (end !== undefined) conditions.push(gte(assessments.id, end));
   const found = await withinStoreTimeout(
     db
@@ -220,24 +229,28 @@ export async function listAssessments(
   return { rows, nextAfter };
 }
 
-/** Removes what was assessed about an identity. */
+/** Deletes all assessments of an identity. */
 export function deleteAssessments(db: Database, tenantId: string, identityId: string): Statement {
-  return db.delete(assessments).where(and(eq(assessments.tenantId, tenantId), isOf(identityId)));
+  return db
+    .delete(assessments)
+    .where(and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId)));
 }
 
 /**
- * Removes assessments past their retention, each tenant's by its primary key, and those of erased
- * identities: a delivery that arrived after the erasure may have left one.
+ * Deletes assessments past their retention, and those of erased identities: a delivery that arrived after the
+ * erasure may have left one. @param now Unix ms
  */
 export async function purgeAssessments(db: Database, now: number): Promise<void> {
-  const oldest = firstIdAt(Math.max(0, now - memoryMs));
+  const oldest = firstIdAt(Math.max(0, now - maxSessionAgeMs));
   const { tenantId, identityId } = assessments;
-  const erasedOnes = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
+  const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
     WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
   await runBatch(db, [
     db
       .delete(assessments)
-      .where(and(sql`${tenantId} IN ${residentTenants(assessments)}`, lt(assessments.id, oldest))),
-    db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erasedOnes})`),
+      .where(
+        and(sql`${tenantId} IN ${selectResidentTenants(assessments)}`, lt(assessments.id, oldest)),
+      ),
+    db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erased})`),
   ]);
 }

@@ -1,67 +1,73 @@
 /**
- * How a session compares with the identity's own confirmed history and with the tenant's population
- * (pure): the plain numbers that evidence about behaviour is made from (see likelihood.ts).
+ * Compares a session with the identity's confirmed history and with the tenant's population (pure). The
+ * result is plain numbers, which are stored as evidence; attacker-model.ts turns them into log-odds.
+ *
+ * Network and agent are compared level by level, from coarse to fine, each time among the sessions that agree
+ * so far. The comparison ends at the first level that is new: finer ones are new as well and say nothing
+ * more. A level whose value is unknown is skipped. Without confirmed sessions there is no result.
  */
-import { agentLevels, type Context, type Level, networkLevels, valueAt } from "../context.ts";
+import { agentLevels, type Context, type Level, networkLevels, levelValueOf } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import type { History } from "../history.ts";
 import {
   bucketOf,
   hourOfWeek,
   hoursInWeek,
-  noveltyIn,
+  countNovelty,
   type Population,
-  shareOf,
+  countShare,
 } from "../population/population.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** A session counts half after this time: people change their networks and devices. */
+/** After this time a session counts half: people change their networks and devices. */
 const halfLifeMs = 60 * dayMs;
-/** Width of the bell over the hours of a day that a login speaks for. */
-const hourSpread = 2;
-/** How much a login on another day of the week says of an hour, beside one on the same day. */
+/** Standard deviation of the bell curve with which a login counts for the hours around it. */
+const hourSpreadHours = 2;
+/** Weight of a login on another day of the week, where one on the same day has 1. */
 const otherDayShare = 0.6;
-/** Logins of the population before its hours are trusted over "all alike". */
-const trustedHours = 200;
+/** Logins, spread evenly over the week, that are added to those of the population. */
+const assumedLogins = 200;
 
-interface Weighed {
+interface WeightedSession {
   readonly context: Context;
   readonly at: number;
   readonly weight: number;
 }
 
-function totalOf(sessions: readonly Weighed[]): number {
+function totalWeightOf(sessions: readonly WeightedSession[]): number {
   return sessions.reduce((sum, { weight }) => sum + weight, 0);
 }
 
-function levelEvidence(
+function compareLevel(
   level: Level,
-  sessions: readonly Weighed[],
+  sessions: readonly WeightedSession[],
   context: Context,
   population: Population | null,
   bucket: number,
-): { evidence: LevelEvidence; matching: readonly Weighed[] } {
-  const value = valueAt(context, level);
-  const valuesKnown = new Set(sessions.flatMap((known) => valueAt(known.context, level) ?? []));
-  const matching = sessions.filter((known) => valueAt(known.context, level) === value);
+): { evidence: LevelEvidence; matching: readonly WeightedSession[] } {
+  const value = levelValueOf(context, level);
+  const valuesKnown = new Set(
+    sessions.flatMap((known) => levelValueOf(known.context, level) ?? []),
+  );
+  const matching = sessions.filter((known) => levelValueOf(known.context, level) === value);
   const seen = value !== null && matching.length > 0;
   return {
     matching,
     evidence: {
       level,
       seen,
-      own: seen ? totalOf(matching) / totalOf(sessions) : 0,
-      population: shareOf(population, context, level, seen ? [value] : [...valuesKnown]),
-      // Each value was new once; the first of all had nothing to be compared with.
+      own: seen ? totalWeightOf(matching) / totalWeightOf(sessions) : 0,
+      population: countShare(population, context, level, seen ? [value] : [...valuesKnown]),
+      // Each value was new once, except the very first, which had nothing to be compared with.
       ownNovelty: { count: valuesKnown.size - 1, all: sessions.length - 1 },
-      novelty: noveltyIn(population, level, bucket),
+      novelty: countNovelty(population, level, bucket),
     },
   };
 }
 
 function compareLevels(
   hierarchy: readonly Level[],
-  sessions: readonly Weighed[],
+  sessions: readonly WeightedSession[],
   context: Context,
   population: Population | null,
   bucket: number,
@@ -69,10 +75,10 @@ function compareLevels(
   const found: LevelEvidence[] = [];
   let agreeing = sessions;
   for (const level of hierarchy) {
-    if (valueAt(context, level) === null) continue;
-    const comparable = agreeing.filter((known) => valueAt(known.context, level) !== null);
+    if (levelValueOf(context, level) === null) continue;
+    const comparable = agreeing.filter((known) => levelValueOf(known.context, level) !== null);
     if (comparable.length === 0) continue;
-    const { evidence, matching } = levelEvidence(level, comparable, context, population, bucket);
+    const { evidence, matching } = compareLevel(level, comparable, context, population, bucket);
     found.push(evidence);
     if (!evidence.seen) break;
     agreeing = matching;
@@ -80,46 +86,49 @@ function compareLevels(
   return found;
 }
 
-/** Hours apart on the clock, 0 to 12. */
-function hoursApart(left: number, right: number): number {
+/** Hours between two hours of the day, 0 to 12. */
+function hoursBetween(left: number, right: number): number {
   const apart = Math.abs(left - right) % 24;
   return Math.min(apart, 24 - apart);
 }
 
-function bell(hours: number): number {
-  return Math.exp(-0.5 * (hours / hourSpread) ** 2);
+function weighHours(hours: number): number {
+  return Math.exp(-0.5 * (hours / hourSpreadHours) ** 2);
 }
 
-/** Mean of the bell over a day: makes a history spread evenly come out at 1. */
-const meanOfBell =
-  Array.from({ length: 24 }, (_, hour) => bell(hoursApart(0, hour))).reduce((a, b) => a + b) / 24;
-const meanOfDays = (1 + 6 * otherDayShare) / 7;
+/** The means by which an evenly spread history comes out at 1. */
+const meanHourWeight =
+  Array.from({ length: 24 }, (_, hour) => weighHours(hoursBetween(0, hour))).reduce(
+    (a, b) => a + b,
+  ) / 24;
+const meanDayWeight = (1 + 6 * otherDayShare) / 7;
 
-function ownHour(sessions: readonly Weighed[], now: number): number {
+function computeOwnHour(sessions: readonly WeightedSession[], now: number): number {
   const hour = hourOfWeek(now);
   const density = sessions.reduce((sum, { at, weight }) => {
     const other = hourOfWeek(at);
     const sameDay = Math.floor(hour / 24) === Math.floor(other / 24);
-    return sum + weight * bell(hoursApart(hour, other)) * (sameDay ? 1 : otherDayShare);
+    return sum + weight * weighHours(hoursBetween(hour, other)) * (sameDay ? 1 : otherDayShare);
   }, 0);
-  return density / (totalOf(sessions) * meanOfBell * meanOfDays);
+  return density / (totalWeightOf(sessions) * meanHourWeight * meanDayWeight);
 }
 
-function populationHour(population: Population | null, now: number): number {
+function computePopulationHour(population: Population | null, now: number): number {
   if (population === null) return 1;
   const hour = hourOfWeek(now);
   const around = [-1, 0, 1].map((step) => (hour + step + hoursInWeek) % hoursInWeek);
   const counted = around.reduce((sum, index) => sum + (population.hours[index] ?? 0), 0);
-  const usual = (around.length * population.logins) / hoursInWeek;
-  const trust = (around.length * trustedHours) / hoursInWeek;
-  return (counted + trust) / (usual + trust);
+  const expected = (around.length * population.logins) / hoursInWeek;
+  const trust = (around.length * assumedLogins) / hoursInWeek;
+  return (counted + trust) / (expected + trust);
 }
 
 /**
- * @param history confirmed sessions up to `now`, in the order of time
- * @returns null where there is nothing to compare with
+ * @param history confirmed sessions up to `now`, the oldest first
+ * @param now Unix ms
+ * @returns null where the history is empty
  */
-export function behaviourOf(
+export function compareWithHistory(
   history: History,
   context: Context,
   population: Population | null,
@@ -127,7 +136,7 @@ export function behaviourOf(
 ): BehaviourEvidence | null {
   const last = history.at(-1);
   if (last === undefined) return null;
-  const sessions = history.map(({ context: known, at }): Weighed => {
+  const sessions = history.map(({ context: known, at }): WeightedSession => {
     return { context: known, at, weight: 2 ** (-(now - at) / halfLifeMs) };
   });
   const sinceLastMs = now - last.at;
@@ -137,6 +146,9 @@ export function behaviourOf(
     sinceLastMs,
     network: compareLevels(networkLevels, sessions, context, population, bucket),
     agent: compareLevels(agentLevels, sessions, context, population, bucket),
-    hour: { own: ownHour(sessions, now), population: populationHour(population, now) },
+    hour: {
+      own: computeOwnHour(sessions, now),
+      population: computePopulationHour(population, now),
+    },
   };
 }

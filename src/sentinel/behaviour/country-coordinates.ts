@@ -1,8 +1,8 @@
 /**
- * Where countries are (pure): ISO 3166-1 alpha-2, and Kosovo's user-assigned XK, as circles
- * that hold all of a country: a rough middle (whole degrees) and a radius (km). A country whose parts
- * lie far from each other has several. A radius too large only misses a journey, one too small accuses
- * somebody, so they are generous.
+ * The coordinates of countries (pure): ISO 3166-1 alpha-2, and XK for Kosovo (user-assigned). Each country is
+ * covered by circles: a rough centre in whole degrees and a radius in km. A country whose parts are far apart
+ * has several. The radii are generous: a radius that is too large misses an impossible journey, but one that
+ * is too small would accuse a real user.
  */
 
 export interface Coordinates {
@@ -13,7 +13,7 @@ export interface Coordinates {
   readonly radiusKm: number;
 }
 
-/** `code latitude longitude radius`. */
+/** `code latitude longitude radius`, separated by `|` and line breaks. */
 const table = `
 AD 43 2 50|AE 24 54 350|AF 34 66 750|AG 17 -62 100|AI 18 -63 50|AL 41 20 200|AM 40 45 200
 AO -12 18 900|AQ -90 0 3500|AR -36 -64 2100|AS -14 -171 350|AT 48 14 350|AU -27 134 2500
@@ -55,17 +55,20 @@ UY -33 -56 350|UZ 41 64 850|VA 42 12 20|VC 13 -61 80|VE 8 -66 950|VG 18 -65 70|V
 VN 16 107 950|VU -16 167 550|WF -14 -177 200|WS -14 -172 120|XK 43 21 100|YE 15 48 800|YT -13 45 50
 ZA -29 25 1000|ZM -14 28 800|ZW -19 30 500`;
 
-const places = new Map<string, readonly Coordinates[]>();
+const coordinatesByCountry = new Map<string, readonly Coordinates[]>();
 for (const line of table.trim().split(/[|\n]/)) {
   const [code = "", ...numbers] = line.split(" ");
   const [latitude = 0, longitude = 0, radiusKm = 0] = numbers.map(Number);
-  places.set(code, [...coordinatesOf(code), { latitude, longitude, radiusKm }]);
+  coordinatesByCountry.set(code, [...coordinatesOf(code), { latitude, longitude, radiusKm }]);
 }
 
-/** @param country ISO 3166-1 alpha-2, capitals; nothing for any other text */
+/**
+ * @param country ISO 3166-1 alpha-2 in capitals
+ * @returns the circles of the country; empty for any other text
+ */
 export function coordinatesOf(country: string): readonly Coordinates[] {
-  return places.get(country) ?? [];
+  return coordinatesByCountry.get(country) ?? [];
 }
 
-/** Every country that has a place. */
-export const countriesWithPlace: readonly string[] = [...places.keys()];
+/** Every country of the table. */
+export const countriesWithCoordinates: readonly string[] = [...coordinatesByCountry.keys()];

@@ -1,18 +1,18 @@
 /**
- * Whether somebody can have travelled from one session to the next (pure). Only the countries are
- * kept of where sessions were, so the distance is the least between any two parts of them, and a
- * neighbour is never too far.
+ * Whether a person can have travelled from one session to the next (pure). A session keeps only its country,
+ * so the distance is the shortest one between the two countries, and a neighbouring country is never too far.
  */
 import { type Coordinates, coordinatesOf } from "./country-coordinates.ts";
 
 /** Faster than any airliner, door to door. */
-const fastestKmPerHour = 1_000;
-/** Nearer than this the lists, and exits of networks beyond a border, are not good enough to tell. */
-const nearestKm = 300;
+const maxSpeedKmPerHour = 1_000;
+/** Below this distance errors of the network data, and network exits across a border, are too common. */
+const minDistanceConsideredKm = 300;
 
 const earthRadiusKm = 6_371;
 const msPerHour = 60 * 60 * 1000;
 
+/** A session's country and time. */
 export interface Whereabouts {
   /** ISO 3166-1 alpha-2; null: not known. */
   readonly country: string | null;
@@ -21,51 +21,51 @@ export interface Whereabouts {
 }
 
 export interface Travel {
-  /** The least that lies between the countries. */
+  /** The shortest distance between the two countries. */
   readonly kilometres: number;
-  /** Time there was for it. */
+  /** The time between the two sessions. */
   readonly hours: number;
 }
 
-function radians(degrees: number): number {
+function toRadians(degrees: number): number {
   return (degrees * Math.PI) / 180;
 }
 
-/** Along the great circle (haversine). */
-function distanceKm(from: Coordinates, to: Coordinates): number {
-  const north = Math.sin(radians(to.latitude - from.latitude) / 2);
-  const east = Math.sin(radians(to.longitude - from.longitude) / 2);
-  const narrowing = Math.cos(radians(from.latitude)) * Math.cos(radians(to.latitude));
+/** Great-circle distance between the centres (haversine formula). */
+function computeDistanceKm(from: Coordinates, to: Coordinates): number {
+  const north = Math.sin(toRadians(to.latitude - from.latitude) / 2);
+  const east = Math.sin(toRadians(to.longitude - from.longitude) / 2);
+  const narrowing = Math.cos(toRadians(from.latitude)) * Math.cos(toRadians(to.latitude));
   const chord = north * north + narrowing * east * east;
   return 2 * earthRadiusKm * Math.asin(Math.min(1, Math.sqrt(chord)));
 }
 
-/** Km that lie at least between two countries; 0 for neighbours, undefined for unknown ones. */
-export function minDistanceKm(from: string, to: string): number | undefined {
-  const [there, here] = [coordinatesOf(from), coordinatesOf(to)];
-  if (there.length === 0 || here.length === 0) return undefined;
+/** The shortest distance between two countries, km. 0 for neighbours, undefined for unknown countries. */
+export function computeMinDistanceKm(from: string, to: string): number | undefined {
+  const [circlesFrom, circlesTo] = [coordinatesOf(from), coordinatesOf(to)];
+  if (circlesFrom.length === 0 || circlesTo.length === 0) return undefined;
   if (from === to) return 0;
-  const gaps = there.flatMap((one) =>
-    here.map((other) => distanceKm(one, other) - one.radiusKm - other.radiusKm),
+  const gaps = circlesFrom.flatMap((one) =>
+    circlesTo.map((other) => computeDistanceKm(one, other) - one.radiusKm - other.radiusKm),
   );
   return Math.max(0, Math.round(Math.min(...gaps)));
 }
 
 /**
- * The journey, where nobody can have made it in the time; null where it is possible or not known.
- * Which of the two was first does not matter: clocks differ.
+ * The journey, if no person can travel that far in the time. Null where it is possible, or where a country is
+ * unknown. The order of the two sessions does not matter, because clocks differ.
  */
-export function travelBetween(from: Whereabouts, to: Whereabouts): Travel | null {
+export function findImpossibleTravel(from: Whereabouts, to: Whereabouts): Travel | null {
   if (from.country === null || to.country === null) return null;
-  const kilometres = minDistanceKm(from.country, to.country);
-  if (kilometres === undefined || kilometres < nearestKm) return null;
+  const kilometres = computeMinDistanceKm(from.country, to.country);
+  if (kilometres === undefined || kilometres < minDistanceConsideredKm) return null;
   const hours = Math.abs(to.at - from.at) / msPerHour;
-  return kilometres > hours * fastestKmPerHour ? { kilometres, hours } : null;
+  return kilometres > hours * maxSpeedKmPerHour ? { kilometres, hours } : null;
 }
 
 /**
- * Networks over satellites, ships and aircraft: their exits are where a ground station is, which may
- * be another continent. Names as of 2026-06 in the public routing tables.
+ * Networks of satellites, ships and aircraft. Their exit is at a ground station, which may be on another
+ * continent. Numbers and names are those of the public routing tables of 2026-06.
  */
 const satelliteNetworks: ReadonlySet<number> = new Set([
   ...[14593], // Starlink

@@ -1,17 +1,17 @@
-/** Which shards a change of lists concerns (pure). */
+/** Finds the shards whose flags change when feeds change (pure). */
 import type { Family } from "../network/address.ts";
-import { flagsWithin } from "../network/build.ts";
-import { type Feed, type FlagSegment, flagSegments } from "../network/flag-segments.ts";
+import { sliceFlags } from "../network/build.ts";
+import { type Feed, type FlagSegment, combineFeeds } from "../network/combine-feeds.ts";
 import { positionBits, type ShardId, shardBits } from "../network/shard.ts";
 
 export interface ChangedShard {
   readonly id: ShardId;
-  /** As they are to be, from the start of the shard. */
+  /** The new flags, from the start of the shard. */
   readonly flags: readonly FlagSegment[];
 }
 
-/** Shards in which the segments say something. */
-function flaggedShards(family: Family, segments: readonly FlagSegment[]): number[] {
+/** The numbers of the shards in which any segment has a flag, ascending. */
+function findFlaggedShards(family: Family, segments: readonly FlagSegment[]): number[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
   const numbers: number[] = [];
@@ -36,30 +36,30 @@ function areEqual(left: readonly FlagSegment[], right: readonly FlagSegment[]): 
 }
 
 /**
- * The shards whose flags are others after the change, IPv4 first, ascending.
- *
- * @param before undefined: unknown, so every shard that is named counts as changed
+ * The shards whose flags differ after the change, IPv4 first, ascending.
+ * @param named the shards of the data set in force
+ * @param before undefined: unknown, so every named shard counts as changed
  */
-export function changedShards(
+export function findChangedShards(
   named: readonly ShardId[],
   before: readonly Feed[] | undefined,
   after: readonly Feed[],
 ): ChangedShard[] {
   return ([4, 6] as const).flatMap((family) => {
-    const old = before === undefined ? undefined : flagSegments(family, before);
-    const segments = flagSegments(family, after);
+    const old = before === undefined ? undefined : combineFeeds(family, before);
+    const segments = combineFeeds(family, after);
     const candidates = new Set([
       ...(old === undefined
         ? named.filter((shard) => shard.family === family).map(({ number }) => number)
-        : flaggedShards(family, old)),
-      ...flaggedShards(family, segments),
+        : findFlaggedShards(family, old)),
+      ...findFlaggedShards(family, segments),
     ]);
     return [...candidates]
       .toSorted((left, right) => left - right)
       .flatMap((number): ChangedShard[] => {
         const id = { family, number };
-        const flags = flagsWithin(id, segments);
-        const isSame = old !== undefined && areEqual(flagsWithin(id, old), flags);
+        const flags = sliceFlags(id, segments);
+        const isSame = old !== undefined && areEqual(sliceFlags(id, old), flags);
         return isSame ? [] : [{ id, flags }];
       });
   });

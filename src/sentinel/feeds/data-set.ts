@@ -1,38 +1,39 @@
 /**
- * Puts a data set in force. First everything it needs is written, under keys that name their content,
- * so nothing that is in use is overwritten; then `current` is, in one write, and a reader sees the old
- * data set or the new one, whole. Who dies half-way has changed nothing, and who tries again writes
- * only what is missing.
+ * Puts a data set in force. First every value that it needs is written, under keys that contain a digest of
+ * the value, so nothing in use is overwritten. Then `current` is written, in one operation: a reader sees the
+ * old data set or the new one, never a mixture. A writer that dies before that has changed nothing, and a
+ * retry writes only the values that are missing.
  *
- * What nothing names any more is removed two days later: isolates lead to it for a day (lookup.ts).
+ * Values that no data set names any more are deleted two days later, because isolates may use an older data
+ * set for a day (network/lookup.ts).
  */
 import { z } from "zod";
 import type { BuiltShard } from "../network/build.ts";
-import { currentKey, type NamedShard } from "../network/current.ts";
-import { isShardKey, keyPrefix, shardKey } from "../network/shard.ts";
-import { type FeedList, feedListKey, serializeFeedList } from "./record.ts";
-import { feedValueKey, feedValuePrefix } from "./value.ts";
+import { currentKey, type NamedShard } from "../network/current-data-set.ts";
+import { isShardKey, networkKeyPrefix, shardKeyOf } from "../network/shard.ts";
+import { type FeedList, feedListKey, serializeFeedList } from "./feed-record.ts";
+import { feedValueKey, feedValuePrefix } from "./feed-value.ts";
 
 export interface KeyValue {
   readonly key: string;
   readonly bytes: Uint8Array;
 }
 
-/** KV as a writer needs it: the binding of a Worker, or what a person's machine reaches. */
+/** KV as a writer needs it: the binding of a Worker, or the API that a script calls. */
 export interface DataStore {
   list(prefix: string): Promise<Set<string>>;
   read(key: string): Promise<Uint8Array | undefined>;
-  /** `onProgress` is told how many of the values are written. */
+  /** Calls `onProgress` with the number of values written so far. */
   write(values: readonly KeyValue[], onProgress: (done: number) => void): Promise<void>;
   remove(keys: readonly string[]): Promise<void>;
 }
 
 export interface DataSet {
-  /** Every shard of the data set; those without bytes are in the store already. */
+  /** Every shard of the data set. A shard without bytes is in the store already. */
   readonly shards: readonly (NamedShard & Partial<Pick<BuiltShard, "bytes">>)[];
   /** The value of `current` that names them. */
   readonly current: Uint8Array<ArrayBuffer>;
-  /** Ranges of feeds, for those whose digest may be new. */
+  /** The ranges of the feeds whose digest may be new. */
   readonly feedValues: readonly {
     readonly name: string;
     readonly digest: string;
@@ -42,22 +43,22 @@ export interface DataSet {
 }
 
 export interface Published {
-  /** Shards written now, and those that were there. */
+  /** Shards that were written, and shards that the store had already. */
   readonly written: number;
   readonly unchanged: number;
   readonly removed: number;
-  /** False: more had to be written than was allowed; the data set before is still in force. */
+  /** False: the limit of writes was reached, and the previous data set is still in force. */
   readonly complete: boolean;
 }
 
-const retiredKey = `${keyPrefix}retired`;
-/** Longer than an isolate follows an older data set. */
-const removedAfterMs = 48 * 60 * 60 * 1000;
+const retiredKey = `${networkKeyPrefix}retired`;
+/** Longer than an isolate uses an older data set. */
+const minRetiredMs = 48 * 60 * 60 * 1000;
 
-/** Since when nothing names a key, Unix ms. */
+/** By key: since when no data set names it, Unix ms. */
 const retiredSchema = z.record(z.string(), z.int());
 
-function textOf(key: string, text: string): KeyValue {
+function textValueOf(key: string, text: string): KeyValue {
   return { key, bytes: new TextEncoder().encode(text) };
 }
 
@@ -67,7 +68,7 @@ async function readRetired(store: DataStore): Promise<Record<string, number>> {
   try {
     return retiredSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
   } catch {
-    // Then everything unnamed is retired anew, and lives two days longer.
+    // Every unnamed key then counts as retired from now on, and stays two days longer.
     return {};
   }
 }
@@ -76,7 +77,7 @@ function isNamedByContent(key: string): boolean {
   return isShardKey(key) || key.startsWith(feedValuePrefix);
 }
 
-/** Removes what nothing has named for two days, or a part of it. @returns how many keys */
+/** Deletes keys that nothing has named for two days, up to a limit. @returns how many were deleted */
 async function removeRetired(
   store: DataStore,
   listed: ReadonlySet<string>,
@@ -87,21 +88,21 @@ async function removeRetired(
   const before = await readRetired(store);
   const unnamed = [...listed].filter((key) => isNamedByContent(key) && !inUse.has(key));
   const since = (key: string) => before[key] ?? now;
-  const isDue = (key: string) => now - since(key) >= removedAfterMs;
-  const gone = new Set(unnamed.filter(isDue).slice(0, maxRemoved));
-  const waiting = unnamed.filter((key) => !gone.has(key));
+  const isDue = (key: string) => now - since(key) >= minRetiredMs;
+  const deleted = new Set(unnamed.filter(isDue).slice(0, maxRemoved));
+  const waiting = unnamed.filter((key) => !deleted.has(key));
   const retired = Object.fromEntries(waiting.map((key) => [key, since(key)]));
-  if (gone.size > 0) await store.remove([...gone]);
+  if (deleted.size > 0) await store.remove([...deleted]);
   if (JSON.stringify(retired) !== JSON.stringify(before)) {
-    await store.write([textOf(retiredKey, JSON.stringify(retired))], () => {});
+    await store.write([textValueOf(retiredKey, JSON.stringify(retired))], () => {});
   }
-  return gone.size;
+  return deleted.size;
 }
 
 /**
  * @param now real time, Unix ms
- * @param maxWrites shards written, and keys removed, at most; what is left is for the next call
- * @throws what the store throws; nothing is in force then that was not before
+ * @param maxWrites upper bound of shards written and of keys deleted; the next call continues
+ * @throws what the store throws; the previous data set is then still in force, or the new one already is
  */
 export async function putInForce(
   store: DataStore,
@@ -110,9 +111,9 @@ export async function putInForce(
   maxWrites: number,
   onProgress: (done: number, of: number) => void,
 ): Promise<Published> {
-  const listed = await store.list(keyPrefix);
+  const listed = await store.list(networkKeyPrefix);
   const missing = shards.flatMap((shard): KeyValue[] => {
-    const key = shardKey(shard, shard.digest);
+    const key = shardKeyOf(shard, shard.digest);
     return shard.bytes === undefined || listed.has(key) ? [] : [{ key, bytes: shard.bytes }];
   });
   const allowed = missing.slice(0, maxWrites);
@@ -124,9 +125,9 @@ export async function putInForce(
     .filter(({ key }) => !listed.has(key));
   await store.write(values, () => {});
   await store.write([{ key: currentKey, bytes: current }], () => {});
-  await store.write([textOf(feedListKey, serializeFeedList(list))], () => {});
+  await store.write([textValueOf(feedListKey, serializeFeedList(list))], () => {});
   const inUse = new Set([
-    ...shards.map((shard) => shardKey(shard, shard.digest)),
+    ...shards.map((shard) => shardKeyOf(shard, shard.digest)),
     ...list.feeds.flatMap(({ name, value }) => (value === null ? [] : feedValueKey(name, value))),
   ]);
   return {

@@ -1,4 +1,4 @@
-/** Fetches the configured feeds that are due, one after the other: they share a Worker's memory. */
+/** Fetches the configured feeds that are due, one at a time, because they share the memory of one Worker. */
 import type { CatalogueFeed } from "./catalogue.ts";
 import type { KeyValue } from "./data-set.ts";
 import {
@@ -8,24 +8,24 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { type FeedRecord, neverFetched, withError } from "./record.ts";
-import { placeOf } from "./refresh-progress.ts";
-import type { StoredDataSet } from "./stored.ts";
-import { encodeFeedValue, feedValueKey } from "./value.ts";
+import { type FeedRecord, emptyRecordOf, addError } from "./feed-record.ts";
+import { destinationOf } from "./refresh-progress.ts";
+import type { StoredDataSet } from "./stored-data-set.ts";
+import { encodeFeedValue, feedValueKey } from "./feed-value.ts";
 
 const hourMs = 60 * 60 * 1000;
-/** The clock comes round every hour, not to the second. */
+/** The schedule runs every hour, but not to the second. */
 const slackMs = hourMs / 2;
 
-/** What became of the feeds that were due. */
+/** The results for the feeds that were due. */
 export interface Fetches {
-  /** Still the list that is in force. */
+  /** The list is unchanged: it is the one in force. */
   readonly confirmed: readonly FeedRecord[];
-  /** Another list, to be put in force. */
+  /** The list is new and is to be put in force. */
   readonly accepted: readonly FeedRecord[];
-  /** As before, but for the error. */
+  /** The fetch failed: the record is as before, with the error. */
   readonly refused: readonly FeedRecord[];
-  /** The ranges of those accepted. */
+  /** The ranges of the accepted lists. */
   readonly values: readonly KeyValue[];
 }
 
@@ -45,12 +45,17 @@ export async function fetchDue(
     const known = list.feeds.find(({ name }) => name === feed.name);
     if (known !== undefined && now - known.fetchedAt < feed.refreshHours * hourMs - slackMs)
       continue;
-    // The shards are being made of lists fetched earlier; theirs are asked for again after that.
-    if (pending !== undefined && pending.feeds.length > 0 && placeOf(feed) === "shards") continue;
+    // An earlier run is still rebuilding shards from its own lists; these wait until it is finished.
+    if (pending !== undefined && pending.feeds.length > 0 && destinationOf(feed) === "shards")
+      continue;
     try {
       const etag = known === undefined ? null : etagOf(feed, known, keys);
       const rows = known?.rows ?? 0;
-      if (known !== undefined && known.value !== null && placeOf(known) !== placeOf(feed)) {
+      if (
+        known !== undefined &&
+        known.value !== null &&
+        destinationOf(known) !== destinationOf(feed)
+      ) {
         throw new FeedRefusal(`a feed of that name and kind ${known.kind} was imported`);
       }
       const fetched = await fetchFeed(fetcher, feed.address, { etag, rows }, limits);
@@ -70,17 +75,17 @@ export async function fetchDue(
       }
     } catch (error) {
       if (!(error instanceof FeedRefusal)) throw error;
-      refused.push(withError(known ?? neverFetched(sourceOf(feed)), error.message, now));
+      refused.push(addError(known ?? emptyRecordOf(sourceOf(feed)), error.message, now));
     }
   }
   return { confirmed, accepted, refused, values };
 }
 
-/** Only where "unchanged" would mean: as in force, from the same place, of the same kind. */
+/** Null where "unchanged" would not mean that the list in force is right: other source, kind or no value. */
 function etagOf(feed: CatalogueFeed, known: FeedRecord, keys: ReadonlySet<string>): string | null {
   const isSame = known.source === feed.address && known.kind === feed.kind;
-  const isKept = known.value !== null && keys.has(feedValueKey(known.name, known.value));
-  return isSame && isKept ? known.etag : null;
+  const isStored = known.value !== null && keys.has(feedValueKey(known.name, known.value));
+  return isSame && isStored ? known.etag : null;
 }
 
 function sourceOf({ name, kind, address, licence, format }: CatalogueFeed) {

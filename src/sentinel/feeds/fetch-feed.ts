@@ -1,6 +1,6 @@
 /**
- * Fetches one feed and judges it. What comes from elsewhere is taken only when it looks like the list
- * it was: a publisher's error page, an empty file or half a list must not make its addresses harmless.
+ * Fetches one feed and validates it. A list is accepted only if it resembles the previous one: with an error
+ * page, an empty file or half a list, listed addresses would wrongly count as harmless.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -14,55 +14,55 @@ export interface FetchLimits {
   readonly maxBytes: number;
 }
 
-/** A feed is a few megabytes at most, and its publisher answers within a second or two. */
+/** The largest feed has a few megabytes, and publishers answer within a second or two. */
 export const fetchLimits: FetchLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024 * 1024 };
 
-/** Longer lists do not fit into the memory of a Worker beside the others; the longest has 120,000. */
+/** A longer list does not fit into a Worker's memory beside the others. The longest now has 120,000. */
 const maxRows = 300_000;
-/** A list does not lose more than this part of itself between two days, but half a file does. */
-const minPartKept = 0.5;
-/** A list has a bad line now and then; an error page has nothing else. */
-const maxPartBad = 0.5;
+/** A new list must have this share of the rows of the previous one; a truncated file has fewer. */
+const minShareOfRows = 0.5;
+/** A list may have a few bad lines; an error page has nothing else. */
+const maxShareSkipped = 0.5;
 const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
-/** Why a feed was not taken; the sentence is shown to operators and holds nothing of the feed. */
+/** A feed was not accepted. Operators see the message, so it contains nothing of the feed. */
 export class FeedRefusal extends Error {}
 
 export interface FetchedFeed {
   readonly parsed: ParsedFeed;
-  /** Of the text, hex. */
+  /** Digest of the text, hex. */
   readonly sha256: string;
   readonly etag: string | null;
 }
 
-interface Known {
-  /** Of the text that is known; null: the whole list is wanted. */
+interface KnownText {
+  /** The ETag of the known text; null: fetch the whole list. */
   readonly etag: string | null;
   readonly rows: number;
 }
 
 /**
- * @returns undefined where the list is still the known one
- * @throws FeedRefusal
+ * @returns undefined where the list is unchanged
+ * @throws FeedRefusal where the list cannot be fetched or is not valid
  */
 export async function fetchFeed(
   fetcher: FeedFetcher,
   address: string,
-  known: Known,
+  known: KnownText,
   limits: FetchLimits = fetchLimits,
 ): Promise<FetchedFeed | undefined> {
   const abort = new AbortController();
   try {
     const work = download(fetcher, address, known.etag, abort.signal, limits.maxBytes);
     const fetched = await within(limits.timeoutMs, work);
-    if (fetched !== undefined) judge(fetched.parsed, known.rows);
+    if (fetched !== undefined) validateFeed(fetched.parsed, known.rows);
     return fetched;
   } catch (error) {
     if (error instanceof FeedRefusal) throw error;
     const reason =
       error instanceof DeadlineError
-        ? `no whole answer within ${limits.timeoutMs} ms`
+        ? `the answer was not complete within ${limits.timeoutMs} ms`
         : "the connection failed";
     throw new FeedRefusal(reason, { cause: error });
   } finally {
@@ -77,14 +77,14 @@ async function download(
   signal: AbortSignal,
   maxBytes: number,
 ): Promise<FetchedFeed | undefined> {
-  const response = await follow(fetcher, address, etag, signal);
+  const response = await followRedirects(fetcher, address, etag, signal);
   if (response.status === 304 && etag !== null) return undefined;
   if (response.status !== 200) throw new FeedRefusal(`the answer was ${response.status}`);
-  return { ...(await read(response, maxBytes)), etag: response.headers.get("ETag") };
+  return { ...(await readBody(response, maxBytes)), etag: response.headers.get("ETag") };
 }
 
-/** Redirects are followed by hand, so that none leads away from https. */
-async function follow(
+/** Follows redirects one by one, so that none leads away from https. */
+async function followRedirects(
   fetcher: FeedFetcher,
   address: string,
   etag: string | null,
@@ -107,8 +107,8 @@ async function follow(
   throw new FeedRefusal("too many redirects");
 }
 
-/** Line by line as it arrives; nothing of the text is kept. */
-async function read(
+/** Parses the body line by line as it arrives. The text itself is not kept. */
+async function readBody(
   response: Response,
   maxBytes: number,
 ): Promise<Pick<FetchedFeed, "parsed" | "sha256">> {
@@ -129,12 +129,12 @@ async function read(
   return { parsed: parser.finish(), sha256: bytesToHex(digest.digest()) };
 }
 
-function judge({ rows, skipped }: ParsedFeed, knownRows: number): void {
+function validateFeed({ rows, skipped }: ParsedFeed, knownRows: number): void {
   if (rows === 0) throw new FeedRefusal("no line could be read");
-  if (skipped > (rows + skipped) * maxPartBad) {
+  if (skipped > (rows + skipped) * maxShareSkipped) {
     throw new FeedRefusal(`${skipped} of ${rows + skipped} lines could not be read`);
   }
-  if (rows < knownRows * minPartKept) {
+  if (rows < knownRows * minShareOfRows) {
     throw new FeedRefusal(`only ${rows} rows left of ${knownRows}`);
   }
 }

@@ -1,10 +1,10 @@
-/** A KV namespace as a writer of data sets needs it. */
+/** A `DataStore` on a KV namespace. */
 import type { DataStore } from "./data-set.ts";
 
-/** Connections a Worker may have open at once; more would only wait. */
+/** A Worker may have this many open connections; more would wait. */
 const workerConnections = 6;
 
-/** Runs the work for every item, a few at a time. @throws the first failure, once all are at rest */
+/** Runs the work for every item, a few at a time. @throws the first failure, after all have ended */
 async function forEach<T>(
   items: readonly T[],
   atOnce: number,
@@ -18,7 +18,7 @@ async function forEach<T>(
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
-/** @param atOnce keys on their way at the same time */
+/** @param atOnce how many keys are written or deleted at the same time */
 export function dataStoreOf(namespace: KVNamespace, atOnce = workerConnections): DataStore {
   return {
     async list(prefix) {

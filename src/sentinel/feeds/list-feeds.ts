@@ -1,17 +1,17 @@
-/** The feeds of the data set in force, for people. */
+/** Reads the list of feeds for the API. */
 import { within } from "../../deadline.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
-import { type FeedList, feedListKey, parseFeedList } from "./record.ts";
+import { type FeedList, feedListKey, parseFeedList } from "./feed-record.ts";
 
 const readTimeoutMs = 2_000;
 
 /**
- * @returns undefined where nothing was ever imported
- * @throws AppError unavailable
+ * @returns undefined where nothing was imported yet
+ * @throws AppError `unavailable` where the list cannot be read or is damaged
  */
 export async function listFeeds(store: KVNamespace): Promise<FeedList | undefined> {
-  const text = await textOf(store);
+  const text = await readText(store);
   if (text === null) return undefined;
   const list = parseFeedList(text);
   if (list === undefined) {
@@ -21,7 +21,7 @@ export async function listFeeds(store: KVNamespace): Promise<FeedList | undefine
   return list;
 }
 
-async function textOf(store: KVNamespace): Promise<string | null> {
+async function readText(store: KVNamespace): Promise<string | null> {
   try {
     return await within(readTimeoutMs, store.get(feedListKey, "text"));
   } catch (error) {

@@ -1,41 +1,43 @@
 /**
- * Lays changed lists over the shards in force: a shard whose flags differ is made anew from the stored
- * one, which keeps its network and country; all others stay as they are.
+ * Rebuilds the shards whose flags change with the new lists. A rebuilt shard takes networks and countries
+ * from the stored one; all other shards stay as they are. One run has a bound of operations; the next run
+ * continues with the shards that are left.
  */
-import { type BuiltShard, built, reflagged, saysSomething } from "../network/build.ts";
-import { digestOf, type NamedShard, namedShards } from "../network/current.ts";
-import type { Feed } from "../network/flag-segments.ts";
+import { type BuiltShard, buildShard, replaceFlags, hasFacts } from "../network/build.ts";
+import { findDigest, type NamedShard, listShards } from "../network/current-data-set.ts";
+import type { Feed } from "../network/combine-feeds.ts";
 import {
   decodeShard,
   type ShardId,
   type ShardRecord,
-  shardKey,
-  shardStart,
+  shardKeyOf,
+  shardStartOf,
 } from "../network/shard.ts";
-import { type ChangedShard, changedShards } from "./changed-shards.ts";
+import { type ChangedShard, findChangedShards } from "./changed-shards.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import type { RefreshProgress } from "./refresh-progress.ts";
-import { LostDataError, type StoredDataSet } from "./stored.ts";
+import { LostDataError, type StoredDataSet } from "./stored-data-set.ts";
 
 type DoneShard = RefreshProgress["shards"][number];
 
-/** Shards in work at the same time: some megabytes at most. */
-const atOnce = 20;
-/** A shard is read, where there is one, and written. */
-const maxOfShard = 2;
+/** Shards rebuilt at the same time: a few megabytes. */
+const shardsAtOnce = 20;
+/** One read, where the shard exists, and one write. */
+const maxOperationsPerShard = 2;
 
-export interface Reflagging {
-  /** Every shard of the data set to be; undefined: there is more to do. */
+export interface RebuildResult {
+  /** Every shard of the new data set; undefined: some are still to be rebuilt. */
   readonly shards: readonly NamedShard[] | undefined;
-  /** Shards made so far, in this run and in earlier ones. */
+  /** Shards rebuilt so far, in this run and in earlier ones. */
   readonly done: readonly DoneShard[];
-  /** Reads and writes it took. */
+  /** Reads and writes of this run. */
   readonly operations: number;
 }
 
 /**
- * @param before the feeds the shards in force were made of; undefined: unknown, so all are looked at
- * @param maxOperations reads and writes of shards at most
+ * @param before the feeds that the shards in force were built from; undefined: unknown, so all shards count
+ * as changed
+ * @param maxOperations upper bound of reads and writes of shards
  * @throws LostDataError, or what the store throws
  */
 export async function rebuildShards(
@@ -44,70 +46,73 @@ export async function rebuildShards(
   before: readonly Feed[] | undefined,
   after: readonly Feed[],
   maxOperations: number,
-): Promise<Reflagging> {
-  const named = stored.current === undefined ? [] : namedShards(stored.current);
+): Promise<RebuildResult> {
+  const named = stored.current === undefined ? [] : listShards(stored.current);
   const done = new Map(
     (stored.pending?.shards ?? [])
-      .filter((shard) => shard.digest === null || stored.keys.has(shardKey(shard, shard.digest)))
-      .map((shard) => [placeOfShard(shard), shard]),
+      .filter((shard) => shard.digest === null || stored.keys.has(shardKeyOf(shard, shard.digest)))
+      .map((shard) => [shardPathOf(shard), shard]),
   );
   let operations = 0;
-  const left = changedShards(named, before, after).filter(({ id }) => !done.has(placeOfShard(id)));
-  while (left.length > 0 && operations + atOnce * maxOfShard <= maxOperations) {
-    const batch = left.splice(0, atOnce);
-    const remade = await Promise.all(batch.map((changed) => remake(store, stored, changed)));
-    const written = remade.flatMap(toWrite);
+  const left = findChangedShards(named, before, after).filter(
+    ({ id }) => !done.has(shardPathOf(id)),
+  );
+  while (left.length > 0 && operations + shardsAtOnce * maxOperationsPerShard <= maxOperations) {
+    const batch = left.splice(0, shardsAtOnce);
+    const rebuilt = await Promise.all(batch.map((changed) => rebuildShard(store, stored, changed)));
+    const written = rebuilt.flatMap(keyValuesOf);
     await store.write(written, () => {});
-    const read = batch.filter(({ id }) => digestIn(stored, id) !== undefined);
+    const read = batch.filter(({ id }) => currentDigestOf(stored, id) !== undefined);
     operations += read.length + written.length;
     for (const [index, { id }] of batch.entries()) {
-      done.set(placeOfShard(id), { ...id, digest: remade[index]?.digest ?? null });
+      done.set(shardPathOf(id), { ...id, digest: rebuilt[index]?.digest ?? null });
     }
   }
-  const shards = left.length > 0 ? undefined : replaced(named, [...done.values()]);
+  const shards = left.length > 0 ? undefined : replaceShards(named, [...done.values()]);
   return { shards, done: [...done.values()], operations };
 }
 
-function placeOfShard({ family, number }: ShardId): string {
+function shardPathOf({ family, number }: ShardId): string {
   return `${family}/${number}`;
 }
 
-function toWrite(shard: BuiltShard | undefined): KeyValue[] {
-  return shard === undefined ? [] : [{ key: shardKey(shard, shard.digest), bytes: shard.bytes }];
+function keyValuesOf(shard: BuiltShard | undefined): KeyValue[] {
+  return shard === undefined ? [] : [{ key: shardKeyOf(shard, shard.digest), bytes: shard.bytes }];
 }
 
-function digestIn({ current }: StoredDataSet, id: ShardId): string | undefined {
-  return current === undefined ? undefined : digestOf(current, id);
+function currentDigestOf({ current }: StoredDataSet, id: ShardId): string | undefined {
+  return current === undefined ? undefined : findDigest(current, id);
 }
 
-/** The shard with its new flags; undefined: nothing is left in it. */
-async function remake(
+/** The shard with its new flags; undefined: it has no facts any more. */
+async function rebuildShard(
   store: DataStore,
   stored: StoredDataSet,
   { id, flags }: ChangedShard,
 ): Promise<BuiltShard | undefined> {
-  const records = reflagged(await recordsOf(store, stored, id), flags);
-  return records.some(saysSomething) ? built(id, records) : undefined;
+  const records = replaceFlags(await readRecords(store, stored, id), flags);
+  return records.some(hasFacts) ? buildShard(id, records) : undefined;
 }
 
-async function recordsOf(
+async function readRecords(
   store: DataStore,
   stored: StoredDataSet,
   id: ShardId,
 ): Promise<readonly ShardRecord[]> {
-  const digest = digestIn(stored, id);
-  if (digest === undefined) return [{ start: shardStart(id), asn: 0, country: 0, flags: 0 }];
-  const bytes = await store.read(shardKey(id, digest));
+  const digest = currentDigestOf(stored, id);
+  if (digest === undefined) return [{ start: shardStartOf(id), asn: 0, country: 0, flags: 0 }];
+  const bytes = await store.read(shardKeyOf(id, digest));
   const decoded = bytes === undefined ? undefined : decodeShard(bytes, id);
-  if (decoded?.status !== "ok") throw new LostDataError("a shard is gone: import again");
+  if (decoded?.status !== "ok")
+    throw new LostDataError("a shard is gone or damaged: run the import again");
   return decoded.shard.records;
 }
 
-function replaced(named: readonly NamedShard[], done: readonly DoneShard[]): NamedShard[] {
-  const all = new Map(named.map((shard) => [placeOfShard(shard), shard]));
+function replaceShards(named: readonly NamedShard[], done: readonly DoneShard[]): NamedShard[] {
+  const all = new Map(named.map((shard) => [shardPathOf(shard), shard]));
   for (const { family, number, digest } of done) {
-    if (digest === null) all.delete(placeOfShard({ family, number }));
-    else all.set(placeOfShard({ family, number }), { family, number, digest });
+    if (digest === null) all.delete(shardPathOf({ family, number }));
+    else all.set(shardPathOf({ family, number }), { family, number, digest });
   }
   return [...all.values()];
 }

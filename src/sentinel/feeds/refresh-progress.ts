@@ -1,25 +1,25 @@
 /**
- * What a refresh has begun and not ended: the feeds it took, and the shards that are made of them so
- * far. A run may not touch every shard there is, so the next one goes on with the same feeds; were
- * they fetched anew each time, a list that changes hourly would never get through.
+ * The progress of an unfinished refresh: the feeds that it accepted, and the shards rebuilt from them so far.
+ * One run cannot rebuild every shard, so the next run continues with the same feeds. If each run fetched them
+ * again, a list that changes every hour would never come into force.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { z } from "zod";
-import { isFast } from "../network/facts.ts";
-import { keyPrefix } from "../network/shard.ts";
-import { type FeedList, type FeedRecord, feedRecordSchema } from "./record.ts";
+import { isFast } from "../network/network-facts.ts";
+import { networkKeyPrefix } from "../network/shard.ts";
+import { type FeedList, type FeedRecord, feedRecordSchema } from "./feed-record.ts";
 
-export const pendingKey = `${keyPrefix}pending`;
+export const pendingKey = `${networkKeyPrefix}pending`;
 
 const pendingSchema = z.object({
-  /** When, Unix ms; a data set put in force later knows nothing of it. */
+  /** When the run began, Unix ms. It is obsolete once a newer data set is in force. */
   at: z.int(),
-  /** Of what the shards in force were made of; of anything else this is no continuation. */
+  /** Digest of what the shards in force were built from. With any other data set this is obsolete. */
   base: z.string(),
-  /** As they will be listed. */
+  /** The records that will be listed. */
   feeds: z.array(feedRecordSchema),
-  /** Shards that are written; null: nothing is known there any more. */
+  /** The shards that are written. A null digest: the shard has no facts any more. */
   shards: z.array(
     z.object({
       family: z.literal([4, 6]),
@@ -34,7 +34,7 @@ export function serializeProgress(pending: RefreshProgress): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(pending));
 }
 
-/** Undefined where the bytes are no such thing. Never throws. */
+/** Undefined where the bytes are damaged. Never throws. */
 export function parseProgress(bytes: Uint8Array): RefreshProgress | undefined {
   try {
     return pendingSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
@@ -43,20 +43,22 @@ export function parseProgress(bytes: Uint8Array): RefreshProgress | undefined {
   }
 }
 
-/** Where a feed's data goes: the shards with their flags, the table of threats, or geography. */
-export function placeOf({ kind }: Pick<FeedRecord, "kind">): "shards" | "threats" | "geography" {
+/** The part of a data set that contains a feed: the flags of shards, the table of threats, or geography. */
+export type Destination = "shards" | "threats" | "geography";
+
+export function destinationOf({ kind }: Pick<FeedRecord, "kind">): Destination {
   if (kind === "asn" || kind === "country") return "geography";
   return isFast(kind) ? "threats" : "shards";
 }
 
-function isMadeOf(feed: FeedRecord): boolean {
-  return placeOf(feed) === "shards" && feed.value !== null;
+function isInShards(feed: FeedRecord): boolean {
+  return destinationOf(feed) === "shards" && feed.value !== null;
 }
 
-/** A digest of all that shards are made of. */
-export function baseOf({ feeds }: FeedList): string {
+/** A digest of everything that the shards are built from, hex. */
+export function baseDigestOf({ feeds }: FeedList): string {
   const parts = feeds
-    .filter((feed) => placeOf(feed) === "geography" || isMadeOf(feed))
+    .filter((feed) => destinationOf(feed) === "geography" || isInShards(feed))
     .map(({ name, kind, value, sha256: text }) => JSON.stringify([name, kind, value ?? text]))
     .toSorted();
   return bytesToHex(sha256(new TextEncoder().encode(parts.join("\n"))));

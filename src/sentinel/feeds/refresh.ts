@@ -1,15 +1,19 @@
 /**
- * Refreshes the configured feeds by the clock. Lists that change within hours go into a new table of
- * threats; networks go into the shards they concern. A list that fails leaves the old one standing and
- * stops no other; data that is lost stops everything that would be made without it.
+ * The scheduled refresh of the configured feeds. Start here to see how lists become network data:
  *
- * A new data set comes into force in one write (data-set.ts). Before that stands what is about to be
- * done (pending.ts), so that a run that dies is continued, and not taken for an import that died.
+ * 1. Read the data set in force (stored-data-set.ts) and fetch the feeds that are due (fetch-due.ts).
+ * 2. Apply the accepted lists (apply-lists.ts): lists that change within hours go into a new table of
+ *    threats, the others into the shards that they affect.
+ * 3. Write the progress (refresh-progress.ts), then put the new data set in force in one write (data-set.ts).
+ *
+ * A list that fails keeps its old content and stops no other list. If stored data is lost, nothing is built
+ * that needs it, and the error asks for an import. The written progress lets the next run continue one that
+ * died, and distinguishes it from an import that died.
  */
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
-import { encodeCurrent } from "../network/current.ts";
-import { configuredFeeds } from "./catalogue.ts";
+import { encodeCurrent } from "../network/current-data-set.ts";
+import { parseConfiguredFeeds } from "./catalogue.ts";
 import { type DataStore, putInForce } from "./data-set.ts";
 import { type Fetches, fetchDue } from "./fetch-due.ts";
 import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
@@ -20,21 +24,26 @@ import {
   feedListKey,
   parseFeedList,
   serializeFeedList,
-  withRecords,
-} from "./record.ts";
-import { pendingKey, placeOf, serializeProgress } from "./refresh-progress.ts";
+  mergeRecords,
+} from "./feed-record.ts";
 import {
-  type RenewedShards,
-  type RenewedThreats,
-  renewShards,
-  renewThreats,
-  type Work,
-} from "./renew.ts";
-import { LostDataError, readDataSet, type StoredDataSet } from "./stored.ts";
+  type Destination,
+  destinationOf,
+  pendingKey,
+  serializeProgress,
+} from "./refresh-progress.ts";
+import {
+  type AppliedShards,
+  type AppliedThreats,
+  applyToShards,
+  applyToThreats,
+  type RefreshRun,
+} from "./apply-lists.ts";
+import { LostDataError, readDataSet, type StoredDataSet } from "./stored-data-set.ts";
 
 export interface RefreshEnv {
   readonly IP_REPUTATION: KVNamespace;
-  /** Names of the catalogue, separated by commas; absent in configurations of before. */
+  /** Names of the catalogue, separated by commas; older configurations do not have it. */
   readonly SENTINEL_FEEDS?: string | undefined;
 }
 
@@ -45,14 +54,14 @@ export interface RefreshLimits extends FetchLimits {
 
 export const refreshLimits: RefreshLimits = { ...fetchLimits, maxOperations: 800 };
 
-/** @param now real time, Unix ms. Never throws: what fails is logged, and the next run does it. */
+/** @param now real time, Unix ms. Never throws: a failure is logged, and the next run tries again. */
 export async function refreshFeeds(
   env: RefreshEnv,
   now: number,
   fetcher: FeedFetcher = globalThis.fetch,
   limits: RefreshLimits = refreshLimits,
 ): Promise<void> {
-  const { feeds, unknown } = configuredFeeds(env.SENTINEL_FEEDS ?? "");
+  const { feeds, unknown } = parseConfiguredFeeds(env.SENTINEL_FEEDS ?? "");
   if (unknown.length > 0) log("error", "feeds_unknown", { problems: unknown });
   if (feeds.length === 0) return;
   const refresh = async () => {
@@ -60,56 +69,57 @@ export async function refreshFeeds(
     const stored = await readDataSet(store);
     const fetches = await fetchDue(feeds, stored, now, fetcher, limits);
     const { maxOperations } = limits;
-    await takeIn({ store, stored, values: fetches.values, now, maxOperations }, fetches);
+    await applyFetches({ store, stored, values: fetches.values, now, maxOperations }, fetches);
   };
   await runJob("feeds_refresh_failed", refresh, (error) =>
     error instanceof LostDataError ? { problems: [error.message] } : {},
   );
 }
 
-/** Makes of the fetched lists what can be made, and puts it in force. */
-async function takeIn(work: Work, fetches: Fetches): Promise<void> {
-  const { store, stored, now } = work;
-  const at = (place: string) => fetches.accepted.filter((record) => placeOf(record) === place);
-  const shards = await renewShards(work, at("shards"));
-  const threats = await renewThreats(work, at("threats"));
+/** Applies the fetched lists and puts the new data set in force. */
+async function applyFetches(run: RefreshRun, fetches: Fetches): Promise<void> {
+  const { store, stored, now } = run;
+  const acceptedFor = (destination: Destination) =>
+    fetches.accepted.filter((record) => destinationOf(record) === destination);
+  const shards = await applyToShards(run, acceptedFor("shards"));
+  const threats = await applyToThreats(run, acceptedFor("threats"));
   const failed = [...fetches.refused, ...shards.failed, ...threats.failed];
   const good = [...fetches.confirmed, ...shards.inForce, ...threats.inForce];
-  const feeds = withRecords(stored.list.feeds, [...failed, ...good]);
-  tell(failed, shards.inForce.length + threats.inForce.length);
+  const feeds = mergeRecords(stored.list.feeds, [...failed, ...good]);
+  logOutcome(failed, shards.inForce.length + threats.inForce.length);
   if (good.length > 0) {
-    await swap(work, { builtAt: now, feeds }, good, shards, threats);
+    await replaceDataSet(run, { builtAt: now, feeds }, good, shards, threats);
     return;
   }
   if (failed.length > 0) await saveList(store, { ...stored.list, feeds });
-  const wasLeft = stored.pending?.feeds.length ?? 0;
-  if (wasLeft + shards.pending.feeds.length > 0) await savePending(store, shards);
+  const pendingBefore = stored.pending?.feeds.length ?? 0;
+  if (pendingBefore + shards.pending.feeds.length > 0) await savePending(store, shards);
 }
 
 /** Puts the new data set in force. */
-async function swap(
-  work: Work,
+async function replaceDataSet(
+  run: RefreshRun,
   list: FeedList,
   good: readonly FeedRecord[],
-  renewed: RenewedShards,
-  { table }: RenewedThreats,
+  appliedShards: AppliedShards,
+  { table }: AppliedThreats,
 ): Promise<void> {
-  const { store, stored, now, maxOperations } = work;
-  const { shards, operations } = renewed;
-  await savePending(store, renewed);
-  await refuseToOverwrite(store, stored);
-  const current = encodeCurrent(timesOf(stored, list, good, now), shards, table);
+  const { store, stored, now, maxOperations } = run;
+  const { shards, operations } = appliedShards;
+  await savePending(store, appliedShards);
+  await requireUnchanged(store, stored);
+  const current = encodeCurrent(computeTimes(stored, list, good, now), shards, table);
   const dataSet = { shards, current, feedValues: [], list };
   await putInForce(store, dataSet, now, maxOperations - operations, () => {});
 }
 
-/** Once in a run: KV takes one write a second of a key. */
-async function savePending(store: DataStore, { pending }: RenewedShards): Promise<void> {
+/** Called once in a run: KV allows one write per second to a key. */
+async function savePending(store: DataStore, { pending }: AppliedShards): Promise<void> {
   await store.write([{ key: pendingKey, bytes: serializeProgress(pending) }], () => {});
 }
 
-/** A run takes minutes, and somebody may have imported in them; a location may not know it yet. */
-async function refuseToOverwrite(store: DataStore, stored: StoredDataSet): Promise<void> {
+/** Requires that no import came into force meanwhile: a run takes minutes. KV may show one late. */
+async function requireUnchanged(store: DataStore, stored: StoredDataSet): Promise<void> {
   const bytes = await store.read(feedListKey);
   const list = bytes === undefined ? undefined : parseFeedList(new TextDecoder().decode(bytes));
   if ((list?.builtAt ?? 0) !== stored.list.builtAt) {
@@ -123,29 +133,31 @@ async function saveList(store: DataStore, list: FeedList): Promise<void> {
 }
 
 /**
- * Since when the shards and the threats are as they are. A list that was confirmed makes them as good
- * as new; geography is nobody's to refresh here, and shards are never newer than theirs.
+ * The ages of the shards and of the threats. A list that was confirmed or replaced makes them new. The
+ * refresh does not fetch geography, so the shards are never newer than their geography.
  */
-function timesOf(
+function computeTimes(
   { current }: StoredDataSet,
   { feeds }: FeedList,
   good: readonly FeedRecord[],
   now: number,
 ) {
   const inForce = feeds.filter(({ fetchedAt }) => fetchedAt > 0);
-  const at = (place: string) => inForce.filter((record) => placeOf(record) === place);
-  const isNew = (place: string) => good.some((record) => placeOf(record) === place);
-  const oldest = Math.min(now, ...at("geography").map(({ fetchedAt }) => fetchedAt));
-  const hasShards = at("shards").length + at("geography").length > 0;
+  const inForceFor = (destination: Destination) =>
+    inForce.filter((record) => destinationOf(record) === destination);
+  const isNew = (destination: Destination) =>
+    good.some((record) => destinationOf(record) === destination);
+  const oldest = Math.min(now, ...inForceFor("geography").map(({ fetchedAt }) => fetchedAt));
+  const hasShards = inForceFor("shards").length + inForceFor("geography").length > 0;
   const builtAt = isNew("shards") || !hasShards ? oldest : 0;
   const threatsAt = isNew("threats") ? now : (current?.threatsAt ?? 0);
   return {
     builtAt: Math.max(builtAt, current?.builtAt ?? 0),
-    threatsAt: at("threats").length === 0 ? 0 : threatsAt,
+    threatsAt: inForceFor("threats").length === 0 ? 0 : threatsAt,
   };
 }
 
-function tell(failed: readonly FeedRecord[], changed: number): void {
+function logOutcome(failed: readonly FeedRecord[], changed: number): void {
   const problems = failed.map(({ name, lastError }) => `${name}: ${lastError?.reason}`);
   if (problems.length > 0) log("error", "feeds_refused", { problems });
   if (changed > 0) log("info", "feeds_refreshed", { count: changed });

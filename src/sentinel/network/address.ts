@@ -1,9 +1,8 @@
 /**
- * IP addresses and networks: strict parsing, one canonical spelling, plain numbers to compare.
+ * IP addresses and networks: strict parsing, one canonical spelling, and plain numbers to compare.
  *
- * Two spellings of one address must never count as two addresses, and a spelling that programs
- * read differently (octal, short forms, zone ids) must not be accepted at all, so parsing is
- * stricter than that of ipaddr.js, which does the actual reading.
+ * Two spellings of one address must not count as two addresses, and a spelling that programs read differently
+ * (octal, short forms, zone ids) must not be accepted. So this accepts less than ipaddr.js, which it uses.
  */
 import ipaddr from "ipaddr.js";
 
@@ -15,7 +14,7 @@ export interface Address {
   readonly text: string;
   /** The address as an unsigned number of 32 (IPv4) or 128 (IPv6) bits. */
   readonly value: bigint;
-  /** Special range as ipaddr.js names it ("private", "loopback", …), or "unicast". */
+  /** The special range, as ipaddr.js names it ("private", "loopback", …), or "unicast". */
   readonly range: string;
 }
 
@@ -28,12 +27,12 @@ export interface Network {
   readonly text: string;
 }
 
-/** Longest spelling of an IPv6 address: eight groups, the last two as dotted decimal. */
+/** The longest spelling of an IPv6 address: eight groups, the last two as dotted decimal. */
 const maxTextLength = 45;
 /** Bytes of `::ffff:0:0/96` before the IPv4 address (RFC 4291 §2.5.5.2). */
 const mappedPrefixBytes = 12;
 const mappedPrefixBits = 96;
-/** 2000::/3, the only IPv6 space handed out to anybody (IANA IPv6 address space registry). */
+/** 2000::/3, the only IPv6 space that IANA allocates (IANA IPv6 address space registry). */
 const globalUnicastTopBits = 1n;
 
 /** Number of bits in an address of the family. */
@@ -42,13 +41,13 @@ export function addressBits(family: Family): number {
 }
 
 /**
- * Reads one address; undefined for anything that is not exactly one. IPv4 only as four decimal
- * parts without leading zeros; IPv6 without zone id; IPv4-mapped IPv6 becomes IPv4.
+ * Parses one address; undefined for any other text. IPv4 has four decimal parts without leading zeros, IPv6
+ * has no zone id. An IPv4-mapped IPv6 address becomes IPv4.
  */
 export function parseAddress(text: string): Address | undefined {
   const parsed = readBytes(text);
   if (parsed === undefined) return undefined;
-  const { bytes } = unmap(parsed);
+  const { bytes } = unmapIpv4(parsed);
   const value = numberOf(bytes);
   if (bytes.length === 4) {
     const address = new ipaddr.IPv4(bytes);
@@ -71,15 +70,15 @@ export function isReserved(address: Address): boolean {
 }
 
 /**
- * Reads an address or a CIDR network; undefined for anything else. Host bits are cleared.
- * IPv4-mapped networks become IPv4; one shorter than /96 is refused, because it would reach
- * beyond the mapped addresses.
+ * Parses an address or a CIDR network; undefined for any other text. Host bits are cleared. An IPv4-mapped
+ * network becomes IPv4, unless its prefix is shorter than /96: it would contain addresses that are not
+ * mapped.
  */
 export function parseNetwork(text: string): Network | undefined {
   const slash = text.indexOf("/");
   const parsed = readBytes(slash < 0 ? text : text.slice(0, slash));
   if (parsed === undefined) return undefined;
-  const { bytes, mapped } = unmap(parsed);
+  const { bytes, mapped } = unmapIpv4(parsed);
   const family: Family = bytes.length === 4 ? 4 : 6;
   const bits = addressBits(family);
   let prefix = bits;
@@ -95,7 +94,7 @@ export function parseNetwork(text: string): Network | undefined {
   return { family, first, last, text: `${formatAddress(family, first)}/${prefix}` };
 }
 
-/** Whether the address lies in the network; never across families. */
+/** Whether the network contains the address. An IPv4 network contains no IPv6 address. */
 export function contains(network: Network, address: Address): boolean {
   return (
     network.family === address.family &&
@@ -104,7 +103,7 @@ export function contains(network: Network, address: Address): boolean {
   );
 }
 
-/** Canonical spelling of an address given as a number. */
+/** The canonical spelling of an address that is given as a number. */
 export function formatAddress(family: Family, value: bigint): string {
   const bytes: number[] = [];
   for (let shift = addressBits(family) - 8; shift >= 0; shift -= 8) {
@@ -123,16 +122,16 @@ function readBytes(text: string): number[] | undefined {
     return ipaddr.IPv4.parse(text).toByteArray();
   }
   if (text.includes("%")) return undefined;
-  const hexadecimal = withoutDottedTail(text);
+  const hexadecimal = rewriteDottedTail(text);
   if (hexadecimal === undefined || !ipaddr.IPv6.isValid(hexadecimal)) return undefined;
   return ipaddr.IPv6.parse(hexadecimal).toByteArray();
 }
 
 /**
- * Rewrites `…:1.2.3.4` as `…:102:304`. ipaddr.js takes octal and hexadecimal parts there and
- * reads `::1.2.3.4` as IPv4-mapped, which `::102:304`, the same address, is not.
+ * Rewrites `…:1.2.3.4` as `…:102:304`. ipaddr.js would accept octal and hexadecimal parts there, and would
+ * read `::1.2.3.4` as IPv4-mapped, but not `::102:304`, which is the same address.
  */
-function withoutDottedTail(text: string): string | undefined {
+function rewriteDottedTail(text: string): string | undefined {
   if (!text.includes(".")) return text;
   const tailAt = text.lastIndexOf(":") + 1;
   const tail = text.slice(tailAt);
@@ -142,7 +141,7 @@ function withoutDottedTail(text: string): string | undefined {
   return `${text.slice(0, tailAt)}${groups.join(":")}`;
 }
 
-function unmap(bytes: number[]): { bytes: number[]; mapped: boolean } {
+function unmapIpv4(bytes: number[]): { bytes: number[]; mapped: boolean } {
   const mapped =
     bytes.length === 16 &&
     bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 0xff));
@@ -151,11 +150,11 @@ function unmap(bytes: number[]): { bytes: number[]; mapped: boolean } {
 
 function numberOf(bytes: readonly number[]): bigint {
   let value = 0n;
-  // Four bytes at a time: one big number operation per word instead of one per byte.
+  // Four bytes at a time, to save operations on big numbers.
   for (let index = 0; index < bytes.length; index += 4) {
-    let word = 0;
-    for (let offset = 0; offset < 4; offset += 1) word = word * 256 + (bytes[index + offset] ?? 0);
-    value = (value << 32n) | BigInt(word);
+    let part = 0;
+    for (let offset = 0; offset < 4; offset += 1) part = part * 256 + (bytes[index + offset] ?? 0);
+    value = (value << 32n) | BigInt(part);
   }
   return value;
 }

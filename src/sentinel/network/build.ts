@@ -1,23 +1,24 @@
 /**
- * From feeds and geography to shards (pure): the layers are laid over each other, and cut at the
- * borders of the shards. Kinds whose lists change within hours are not in it (see threats.ts).
+ * Builds shards from feeds and geography (pure). Three layers (flags, ASN, country) are overlaid into records
+ * of equal facts, which are cut at the borders of the shards. Lists that change within hours are not
+ * included; threats.ts builds their table.
  */
 import type { Family } from "./address.ts";
-import { isFast } from "./facts.ts";
-import { type Feed, type FlagSegment, flagSegments } from "./flag-segments.ts";
-import { lastUpTo } from "./search.ts";
+import { isFast } from "./network-facts.ts";
+import { type Feed, type FlagSegment, combineFeeds } from "./combine-feeds.ts";
+import { findLastUpTo } from "./search.ts";
 import {
   encodeShard,
   positionBits,
   type ShardId,
   type ShardRecord,
   shardBits,
-  shardDigest,
-  shardStart,
+  shardDigestOf,
+  shardStartOf,
 } from "./shard.ts";
-import { type ValueRange, type ValueSegment, valueSegments } from "./value-segments.ts";
+import { type ValueRange, type ValueSegment, resolveOverlaps } from "./value-segments.ts";
 
-/** Which network and country addresses belong to; positions as in a shard. */
+/** The networks and countries that addresses belong to. Positions are those of a shard. */
 export interface Geography {
   readonly asn: Readonly<Record<Family, readonly ValueRange[]>>;
   /** Two letters as 16 bits. */
@@ -28,44 +29,44 @@ export const noGeography: Geography = { asn: { 4: [], 6: [] }, country: { 4: [],
 
 export interface BuiltShard extends ShardId {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of its records: a shard with another digest says something else. */
+  /** Digest of the records: two shards with equal facts have the same one. */
   readonly digest: string;
   readonly recordCount: number;
 }
 
-export function built(id: ShardId, records: readonly ShardRecord[]): BuiltShard {
+export function buildShard(id: ShardId, records: readonly ShardRecord[]): BuiltShard {
   const { family, number } = id;
   const bytes = encodeShard({ family, number, records });
-  return { family, number, bytes, digest: shardDigest(bytes), recordCount: records.length };
+  return { family, number, bytes, digest: shardDigestOf(bytes), recordCount: records.length };
 }
 
-export function saysSomething({ asn, country, flags }: ShardRecord): boolean {
+export function hasFacts({ asn, country, flags }: ShardRecord): boolean {
   return asn !== 0 || country !== 0 || flags !== 0;
 }
 
-/** The feeds whose kinds the shards hold. */
-export function slowFeeds(feeds: readonly Feed[]): readonly Feed[] {
+/** The feeds whose kinds are stored in shards. */
+export function slowFeedsOf(feeds: readonly Feed[]): readonly Feed[] {
   return feeds.filter(({ kind }) => !isFast(kind));
 }
 
-/** All shards that say something, IPv4 before IPv6, ascending. */
+/** All shards with facts, IPv4 before IPv6, ascending. */
 export function buildShards(feeds: readonly Feed[], geography = noGeography): BuiltShard[] {
-  const slow = slowFeeds(feeds);
+  const slow = slowFeedsOf(feeds);
   return ([4, 6] as const).flatMap((family) => {
     const end = 1n << BigInt(positionBits[family]);
-    return cut(
+    return cutIntoShards(
       family,
-      layered(
-        flagSegments(family, slow),
-        valueSegments(geography.asn[family], end),
-        valueSegments(geography.country[family], end),
+      overlayLayers(
+        combineFeeds(family, slow),
+        resolveOverlaps(geography.asn[family], end),
+        resolveOverlaps(geography.country[family], end),
       ),
     );
   });
 }
 
-/** Lays the layers over each other; each begins at position 0. */
-function layered(
+/** Overlays the layers. Each begins at position 0. */
+function overlayLayers(
   flags: readonly FlagSegment[],
   asns: readonly ValueSegment[],
   countries: readonly ValueSegment[],
@@ -75,16 +76,16 @@ function layered(
   for (;;) {
     const last = records.at(-1);
     const record = {
-      start: later(flags[at.flags]?.start, asns[at.asn]?.start, countries[at.country]?.start),
+      start: latestOf(flags[at.flags]?.start, asns[at.asn]?.start, countries[at.country]?.start),
       asn: asns[at.asn]?.value ?? 0,
       country: countries[at.country]?.value ?? 0,
       flags: flags[at.flags]?.flags ?? 0,
     };
-    if (last === undefined || !isSame(last, record)) records.push(record);
+    if (last === undefined || !hasSameFacts(last, record)) records.push(record);
     const next = [flags[at.flags + 1], asns[at.asn + 1], countries[at.country + 1]]
       .flatMap((segment) => segment?.start ?? [])
       .reduce<bigint | undefined>(
-        (least, start) => (least === undefined || start < least ? start : least),
+        (min, start) => (min === undefined || start < min ? start : min),
         undefined,
       );
     if (next === undefined) return records;
@@ -94,54 +95,54 @@ function layered(
   }
 }
 
-function later(...starts: readonly (bigint | undefined)[]): bigint {
+function latestOf(...starts: readonly (bigint | undefined)[]): bigint {
   return starts.reduce<bigint>(
-    (most, start) => (start !== undefined && start > most ? start : most),
+    (max, start) => (start !== undefined && start > max ? start : max),
     0n,
   );
 }
 
-function isSame(left: ShardRecord, right: ShardRecord): boolean {
+function hasSameFacts(left: ShardRecord, right: ShardRecord): boolean {
   return left.asn === right.asn && left.country === right.country && left.flags === right.flags;
 }
 
-/** Cuts records at shard borders and encodes every shard that says something. */
-function cut(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
+/** Cuts records at the borders of shards and encodes every shard that has facts. */
+function cutIntoShards(family: Family, records: readonly ShardRecord[]): BuiltShard[] {
   const shift = BigInt(positionBits[family] - shardBits[family]);
   const end = 1n << BigInt(positionBits[family]);
   const shards: BuiltShard[] = [];
   let number = 0;
-  let gathered: ShardRecord[] = [];
+  let pending: ShardRecord[] = [];
 
   function flush(): void {
-    if (gathered.some(saysSomething)) shards.push(built({ family, number }, gathered));
-    gathered = [];
+    if (pending.some(hasFacts)) shards.push(buildShard({ family, number }, pending));
+    pending = [];
   }
 
   function append(shard: number, record: ShardRecord): void {
     if (shard !== number) flush();
     number = shard;
-    const border = shardStart({ family, number });
-    gathered.push({ ...record, start: record.start > border ? record.start : border });
+    const border = shardStartOf({ family, number });
+    pending.push({ ...record, start: record.start > border ? record.start : border });
   }
 
   for (const [index, record] of records.entries()) {
     const firstShard = Number(record.start >> shift);
     const lastShard = Number(((records[index + 1]?.start ?? end) - 1n) >> shift);
     append(firstShard, record);
-    // Whole shards of which nothing is known, nearly all of IPv6, are stepped over.
-    const from = saysSomething(record) ? firstShard + 1 : Math.max(firstShard + 1, lastShard);
+    // Whole shards without facts are skipped: nearly all of IPv6.
+    const from = hasFacts(record) ? firstShard + 1 : Math.max(firstShard + 1, lastShard);
     for (let shard = from; shard <= lastShard; shard += 1) append(shard, record);
   }
   flush();
   return shards;
 }
 
-/** The flags inside one shard, beginning where it begins. */
-export function flagsWithin(id: ShardId, segments: readonly FlagSegment[]): FlagSegment[] {
-  const start = shardStart(id);
+/** The part of the segments that is inside a shard, from its start. */
+export function sliceFlags(id: ShardId, segments: readonly FlagSegment[]): FlagSegment[] {
+  const start = shardStartOf(id);
   const end = start + (1n << BigInt(positionBits[id.family] - shardBits[id.family]));
-  const first = lastUpTo(segments.length, (index) => (segments[index]?.start ?? end) > start);
+  const first = findLastUpTo(segments.length, (index) => (segments[index]?.start ?? end) > start);
   const within: FlagSegment[] = [{ start, flags: segments[first]?.flags ?? 0 }];
   for (let index = first + 1; index < segments.length; index += 1) {
     const segment = segments[index];
@@ -151,12 +152,12 @@ export function flagsWithin(id: ShardId, segments: readonly FlagSegment[]): Flag
   return within;
 }
 
-/** The records of a shard with other flags; network and country stay. */
-export function reflagged(
+/** The records of a shard with new flags. Networks and countries stay. */
+export function replaceFlags(
   records: readonly ShardRecord[],
   flags: readonly FlagSegment[],
 ): ShardRecord[] {
   const values = (of: "asn" | "country") =>
     records.map((record) => ({ start: record.start, value: record[of] }));
-  return layered(flags, values("asn"), values("country"));
+  return overlayLayers(flags, values("asn"), values("country"));
 }

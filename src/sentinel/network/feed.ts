@@ -1,13 +1,13 @@
 /**
- * Text of an IP feed, line by line. One reader takes every form that feeds come in:
+ * Parses the text of a feed line by line (pure). Every format that feeds use is accepted:
  *
  *   203.0.113.0/24              network or single address, IPv4 or IPv6
  *   203.0.113.7<TAB>4           the same and the number of blacklists that name it
  *   203.0.113.0,203.0.113.255,… first and last address, further fields ignored
  *   203.0.113.0/24,GB,…         network, further fields ignored (RFC 8805 geofeeds)
  *
- * `#` and `;` begin a comment, also after an entry. A line that cannot be read is counted,
- * the first ones are kept with number and reason, and reading goes on.
+ * `#` and `;` begin a comment, also after an entry. A line that cannot be read is counted and skipped; the
+ * first ones are reported with number and reason.
  */
 import { addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
@@ -32,37 +32,35 @@ export interface ParsedFeed extends LineCounts {
 }
 
 /**
- * Widest range taken from a feed, as a power of two: an IPv4 /8, an IPv6 /16. Nobody owns more
- * in one piece, so anything wider is a slip of the pen or a list of bogons (224.0.0.0/3), and
- * one `::/0` would write a million shards.
+ * The widest range that is accepted, as a power of two: an IPv4 /8, an IPv6 /16. No network owns more in one
+ * piece, so a wider range is an error or a list of bogons (224.0.0.0/3). One `::/0` would write a million
+ * shards.
  */
-const widestRangeBits: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
-/** A line longer than this is no entry; it is not even split. */
+const maxRangeBits: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
+/** A longer line is not an entry and is not split. */
 const maxLineLength = 4096;
 
-/** Reads one line, without its line break. */
+/** Parses one line without its line break. */
 export function parseFeedLine(line: string): FeedLine {
-  if (line.length > maxLineLength) return bad("line too long");
+  if (line.length > maxLineLength) return rejectLine("line too long");
   const text = line.replace(/[#;].*$/s, "").trim();
   if (text === "") return { type: "blank" };
   const fields = text.split(",").map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
   const [first = "", second] = fields;
   if (second !== undefined && !first.includes("/")) return parseRange(first, second);
-  const [place = "", countText, ...rest] = first.split(/\s+/);
-  if (rest.length > 0) return bad("more than an address and a count");
-  const network = parseNetwork(place);
-  if (network === undefined) return bad("not an IP address or CIDR network");
+  const [networkText = "", countText, ...rest] = first.split(/\s+/);
+  if (rest.length > 0) return rejectLine("more than an address and a count");
+  const network = parseNetwork(networkText);
+  if (network === undefined) return rejectLine("not an IP address or CIDR network");
   const count = countText === undefined ? 1 : parseCount(countText);
-  if (count === undefined) return bad("count is not a whole number above 0");
-  return entry(network.family, network.first, network.last, count);
+  if (count === undefined) return rejectLine("count is not a whole number above 0");
+  return acceptRange(network.family, network.first, network.last, count);
 }
 
-/**
- * Collects a feed that arrives in pieces: `push` takes text cut anywhere, `finish` the rest.
- */
+/** Parses a feed that arrives in pieces. `push` accepts pieces cut anywhere; `finish` ends the text. */
 export function createFeedParser(): {
   push(text: string): void;
-  /** Lines with an entry so far. */
+  /** The number of lines with an entry so far. */
   rows(): number;
   finish(): ParsedFeed;
 } {
@@ -85,16 +83,17 @@ export function createFeedParser(): {
 function parseRange(firstText: string, lastText: string): FeedLine {
   const first = parseAddress(firstText);
   const last = parseAddress(lastText);
-  if (first === undefined || last === undefined) return bad("not a range of two IP addresses");
-  if (first.family !== last.family) return bad("range mixes IPv4 and IPv6");
-  if (first.value > last.value) return bad("range ends before it starts");
-  return entry(first.family, first.value, last.value, 1);
+  if (first === undefined || last === undefined)
+    return rejectLine("not a range of two IP addresses");
+  if (first.family !== last.family) return rejectLine("range mixes IPv4 and IPv6");
+  if (first.value > last.value) return rejectLine("range ends before it starts");
+  return acceptRange(first.family, first.value, last.value, 1);
 }
 
-function entry(family: Family, first: bigint, last: bigint, count: number): FeedLine {
-  if (last - first >= 1n << widestRangeBits[family]) {
-    const prefix = addressBits(family) - Number(widestRangeBits[family]);
-    return bad(`wider than an IPv${family} /${prefix}`);
+function acceptRange(family: Family, first: bigint, last: bigint, count: number): FeedLine {
+  if (last - first >= 1n << maxRangeBits[family]) {
+    const prefix = addressBits(family) - Number(maxRangeBits[family]);
+    return rejectLine(`wider than an IPv${family} /${prefix}`);
   }
   return { type: "entry", entry: { family, first, last, count } };
 }
@@ -103,6 +102,6 @@ function parseCount(text: string): number | undefined {
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined;
 }
 
-function bad(reason: string): FeedLine {
+function rejectLine(reason: string): FeedLine {
   return { type: "bad", reason };
 }

@@ -1,15 +1,15 @@
 /**
- * Text of a table of geography, line by line (pure): which network (ASN) or country ranges of
- * addresses belong to.
+ * Parses a table of geography line by line (pure). Such a table has the network (ASN) or the country of
+ * ranges of addresses:
  *
  *   203.0.113.0,203.0.113.255,AU                   first and last address, country
  *   203.0.113.0,203.0.113.255,64500,"A name, Inc." the same, number of the network, further fields
  *   203.0.113.0/24,AU                              network instead of two addresses
  *
- * A line that cannot be read is counted, the first ones are kept with number and reason.
+ * A line that cannot be read is counted and skipped; the first ones are reported with number and reason.
  */
 import { type Address, addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
-import { encodeCountry } from "./facts.ts";
+import { encodeCountry } from "./network-facts.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
 import type { ValueRange } from "./value-segments.ts";
 
@@ -25,19 +25,19 @@ export interface ParsedTable extends LineCounts {
 }
 
 /**
- * Widest range taken, as a power of two: an IPv4 /4, an IPv6 /12. That is the most a registry holds in
- * one piece; wider is a slip of the pen, and one `::/0` would write a million shards.
+ * The widest range that is accepted, as a power of two: an IPv4 /4, an IPv6 /12, the most that a registry has
+ * in one piece. A wider range is an error, and one `::/0` would write a million shards.
  */
-const widestRangeBits: Readonly<Record<Family, bigint>> = { 4: 28n, 6: 116n };
-/** A line longer than this is no entry; it is not even split. */
+const maxRangeBits: Readonly<Record<Family, bigint>> = { 4: 28n, 6: 116n };
+/** A longer line is not an entry and is not split. */
 const maxLineLength = 4096;
 const maxAsn = 0xffff_ffff;
 
-function bad(reason: string): TableLine {
+function rejectLine(reason: string): TableLine {
   return { type: "bad", reason };
 }
 
-/** Undefined where it is no number of a network; 0 says that the range is nobody's. */
+/** Undefined where the text is not an ASN. 0 means that the range belongs to no network. */
 function parseAsn(text: string): number | undefined {
   const digits = /^(?:AS)?(\d{1,10})$/i.exec(text)?.[1];
   const asn = digits === undefined ? undefined : Number(digits);
@@ -49,38 +49,43 @@ function parseCountry(text: string): number | undefined {
   return country === 0 ? undefined : country;
 }
 
-/** Positions as in a shard: an IPv6 range is widened to whole /64 networks. */
-function entry(family: Family, first: bigint, last: bigint, value: number): TableLine {
-  if (last - first >= 1n << widestRangeBits[family]) {
-    const prefix = addressBits(family) - Number(widestRangeBits[family]);
-    return bad(`wider than an IPv${family} /${prefix}`);
+/** An entry with positions as in a shard: an IPv6 range is widened to whole /64 networks. */
+function acceptRange(family: Family, first: bigint, last: bigint, value: number): TableLine {
+  if (last - first >= 1n << maxRangeBits[family]) {
+    const prefix = addressBits(family) - Number(maxRangeBits[family]);
+    return rejectLine(`wider than an IPv${family} /${prefix}`);
   }
   const range =
     family === 4 ? { first, last, value } : { first: first >> 64n, last: last >> 64n, value };
   return { type: "entry", family, range };
 }
 
-function rangeOf(first: Address | undefined, last: Address | undefined, value: number): TableLine {
-  if (first === undefined || last === undefined) return bad("not a range of two IP addresses");
-  if (first.family !== last.family) return bad("range mixes IPv4 and IPv6");
-  if (first.value > last.value) return bad("range ends before it starts");
-  return entry(first.family, first.value, last.value, value);
+function parseRange(
+  first: Address | undefined,
+  last: Address | undefined,
+  value: number,
+): TableLine {
+  if (first === undefined || last === undefined)
+    return rejectLine("not a range of two IP addresses");
+  if (first.family !== last.family) return rejectLine("range mixes IPv4 and IPv6");
+  if (first.value > last.value) return rejectLine("range ends before it starts");
+  return acceptRange(first.family, first.value, last.value, value);
 }
 
-function networkOf(text: string, value: number): TableLine {
+function parseNetworkLine(text: string, value: number): TableLine {
   const network = parseNetwork(text);
-  if (network === undefined) return bad("not a CIDR network");
-  return entry(network.family, network.first, network.last, value);
+  if (network === undefined) return rejectLine("not a CIDR network");
+  return acceptRange(network.family, network.first, network.last, value);
 }
 
-/** The first fields; only later ones, which nobody reads, have commas inside quotes. */
+/** The first three fields. Only later fields, which are not used, have commas inside quotes. */
 function fieldsOf(text: string): string[] {
   return text.split(",", 3).map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
 }
 
-/** Reads one line, without its line break. */
+/** Parses one line without its line break. */
 export function parseTableLine(kind: TableKind, line: string): TableLine {
-  if (line.length > maxLineLength) return bad("line too long");
+  if (line.length > maxLineLength) return rejectLine("line too long");
   const text = line.trim();
   if (text === "" || text.startsWith("#")) return { type: "blank" };
   const [first = "", second = "", third = ""] = fieldsOf(text);
@@ -88,13 +93,13 @@ export function parseTableLine(kind: TableKind, line: string): TableLine {
   const valueText = isNetwork ? second : third;
   const value = kind === "asn" ? parseAsn(valueText) : parseCountry(valueText);
   if (value === undefined) {
-    return bad(kind === "asn" ? "no number of a network" : "no country of two letters");
+    return rejectLine(kind === "asn" ? "no number of a network" : "no country of two letters");
   }
-  if (isNetwork) return networkOf(first, value);
-  return rangeOf(parseAddress(first), parseAddress(second), value);
+  if (isNetwork) return parseNetworkLine(first, value);
+  return parseRange(parseAddress(first), parseAddress(second), value);
 }
 
-/** Collects a table that arrives in pieces: `push` takes text cut anywhere, `finish` the rest. */
+/** Parses a table that arrives in pieces. `push` accepts pieces cut anywhere; `finish` ends the text. */
 export function createTableParser(kind: TableKind): {
   push(text: string): void;
   finish(): ParsedTable;

@@ -1,7 +1,7 @@
-/** Lines of a text that arrives in pieces, and an account of those that could not be read (pure). */
+/** Reads the lines of a text that arrives in pieces, and counts those that could not be read (pure). */
 
 export interface BadLine {
-  /** From 1. */
+  /** The first line is 1. */
   readonly line: number;
   readonly reason: string;
 }
@@ -11,23 +11,25 @@ export interface LineCounts {
   readonly rows: number;
   /** Lines that could not be read. */
   readonly skipped: number;
-  /** The first of them. */
+  /** The first of them, at most `maxBadLines`. */
   readonly badLines: readonly BadLine[];
 }
 
-/** What a line was; what was in an entry its reader keeps. */
+/** What a line turned out to be. The function that reads it keeps the content of an entry. */
 export type LineRead =
   | { readonly type: "entry" }
   | { readonly type: "blank" }
   | { readonly type: "bad"; readonly reason: string };
 
-/** How many bad lines are kept with their reason. */
-export const badLinesKept = 20;
+/** How many bad lines are reported with their reason. */
+export const maxBadLines = 20;
 
-/** No reader takes a line that long, so a text without line feeds is not gathered beyond it. */
-const maxGathered = 8192;
+/** No format has longer lines, so a text without line feeds is not buffered beyond this. */
+const maxPendingLength = 8192;
 
-/** `push` takes text cut anywhere, `finish` the rest. `read` gets each line without its line feed. */
+/**
+ * `push` accepts pieces cut anywhere; `finish` ends the text. `read` receives each line without line feed.
+ */
 export function createLineReader(read: (line: string) => LineRead): {
   push(text: string): void;
   finish(): LineCounts;
@@ -40,18 +42,18 @@ export function createLineReader(read: (line: string) => LineRead): {
 
   function take(line: string): void {
     lineNumber += 1;
-    // A byte order mark is not white space to every editor that put it there.
+    // Some editors begin a file with a byte order mark.
     const found = read(lineNumber === 1 ? line.replace(/^\uFEFF/, "") : line);
     if (found.type === "entry") rows += 1;
     if (found.type !== "bad") return;
     skipped += 1;
-    if (badLines.length < badLinesKept) badLines.push({ line: lineNumber, reason: found.reason });
+    if (badLines.length < maxBadLines) badLines.push({ line: lineNumber, reason: found.reason });
   }
 
   return {
     push(text) {
       const lines = (pending + text).split("\n");
-      pending = (lines.pop() ?? "").slice(0, maxGathered);
+      pending = (lines.pop() ?? "").slice(0, maxPendingLength);
       for (const line of lines) take(line);
     },
     finish() {

@@ -1,59 +1,64 @@
 /**
- * Reads what KV knows about an address: the shard it is in, and the data set in force where that is
- * not in memory. Two reads at most. Reputation is evidence, never a gate: a store that fails, hangs or
- * holds damaged data makes the answer "degraded", never an exception, and what the other value says
- * still counts.
+ * Looks up the network facts of an address. Start here to see how the data is read:
+ *
+ * 1. `current` names the data set in force and has the table of threats (current-data-set.ts, threats.ts). An
+ *    isolate caches it.
+ * 2. The shard of the address has its network, country and flags (shard.ts). It is one KV value.
+ *
+ * So a lookup makes at most two reads of KV. It never fails an assessment: with a store that fails, hangs or
+ * has damaged data the answer is "degraded", and the facts of the other value still count. build.ts,
+ * combine-feeds.ts and value-segments.ts build the data that is read here.
  */
 import { DeadlineError, within } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
-import { type Current, currentKey, digestOf, openCurrent } from "./current.ts";
-import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./facts.ts";
-import { lookupShard, shardKey, shardOf } from "./shard.ts";
-import { threatFlags } from "./threats.ts";
+import { type CurrentDataSet, currentKey, findDigest, openCurrent } from "./current-data-set.ts";
+import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";
+import { lookUpInShard, shardKeyOf, shardOf } from "./shard.ts";
+import { findThreatFlags } from "./threats.ts";
 
 /** Why there is no evidence. */
 export type DegradedReason =
-  /** Nothing was ever imported, or a shard of the data set is gone. */
+  /** Nothing was imported yet, or a shard of the data set is gone. */
   | "missing"
   | "corrupt"
   /** KV answered with an error. */
   | "failed"
   | "timeout"
-  /** The data is too old to be believed. */
+  /** The data is too old. */
   | "stale";
 
 export interface NetworkLookup {
-  /** What is known; undefined: nothing, or nothing could be read. */
+  /** Undefined where nothing is known or nothing could be read. */
   readonly facts: NetworkFacts | undefined;
-  /** A part could not be read, or is too old. */
+  /** True where a part could not be read or is too old. */
   readonly degraded: boolean;
   /** Present exactly when degraded. */
   readonly reason?: DegradedReason;
 }
 
-/** The part of a KV namespace that reading needs. */
+/** The part of a KV namespace that a lookup needs. */
 export interface NetworkStore {
   get(key: string, options: { type: "arrayBuffer"; cacheTtl: number }): Promise<ArrayBuffer | null>;
 }
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
-/** How long an isolate takes a data set for the newest. */
+/** How long an isolate treats a cached data set as the newest. */
 const freshMs = minuteMs;
 /**
- * How long an older one still leads to the shard while the newest is read beside it: shorter than
- * shards outlive their data set (feeds/data-set.ts).
+ * How long an older one still names the shard while the newest is read at the same time. Its shards stay in
+ * KV for longer than that (feeds/data-set.ts).
  */
 const usableMs = dayMs;
-/** How long a location keeps a value. A shard never changes; KV takes no less than 30 s. */
+/** How long a Cloudflare location caches a value. A shard never changes. KV allows no less than 30 s. */
 const currentTtlSeconds = 60;
 const shardTtlSeconds = 24 * 60 * 60;
-/** A login does not wait longer than this for reputation. */
+/** A login does not wait longer than this for one read. */
 const readTimeoutMs = 1_000;
-/** Networks change hands within a season, listed addresses within days. */
+/** Networks change owners within months, listed addresses within days. */
 const shardsStaleMs = 90 * dayMs;
 const threatsStaleMs = 14 * dayMs;
-/** What was made in the future beyond this was made by a broken clock, and would never grow old. */
+/** Data from further in the future comes from a wrong clock, and would never become stale. */
 const clockSkewMs = dayMs;
 
 type Read<T> =
@@ -61,7 +66,7 @@ type Read<T> =
   | { readonly status: DegradedReason };
 
 /** Data set per namespace, with the `now` of the request that read it. Data, never promises. */
-const remembered = new WeakMap<NetworkStore, { current: Current; readAt: number }>();
+const remembered = new WeakMap<NetworkStore, { current: CurrentDataSet; readAt: number }>();
 /** Namespaces in which nothing was ever imported, and when that was seen. */
 const emptySince = new WeakMap<NetworkStore, number>();
 
@@ -70,7 +75,7 @@ function isKnownEmpty(store: NetworkStore, now: number): boolean {
   return age >= 0 && age < freshMs;
 }
 
-function recall(store: NetworkStore, now: number, maxAgeMs: number): Current | undefined {
+function recall(store: NetworkStore, now: number, maxAgeMs: number): CurrentDataSet | undefined {
   const entry = remembered.get(store);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
@@ -94,7 +99,7 @@ async function read(store: NetworkStore, key: string, ttl: number): Promise<Read
   }
 }
 
-async function readCurrent(store: NetworkStore, now: number): Promise<Read<Current>> {
+async function readCurrent(store: NetworkStore, now: number): Promise<Read<CurrentDataSet>> {
   const found = await read(store, currentKey, currentTtlSeconds);
   if (found.status === "missing") emptySince.set(store, now);
   else emptySince.delete(store);
@@ -105,12 +110,12 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
   return { status: "value", value: current };
 }
 
-/** A data set that is being read; for the lookup of the same request. */
-export type Prefetched = Promise<Read<Current>> | undefined;
+/** A read of the data set that has begun, for the lookup of the same request. */
+export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
 
 /**
- * Begins to read the data set where an isolate has none, so that a lookup after it needs only the
- * shard. Never rejects.
+ * Begins to read the data set where the isolate has none, so that the later lookup needs only the shard.
+ * Never rejects.
  */
 export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
   return networkInMemory(store, now) ? undefined : readCurrent(store, now);
@@ -120,31 +125,31 @@ function isStale(at: number, maxAgeMs: number, now: number): boolean {
   return now - at > maxAgeMs || at - now > clockSkewMs;
 }
 
-async function factsInShard(
+async function readFactsInShard(
   store: NetworkStore,
   address: Address,
-  current: Current,
+  current: CurrentDataSet,
   now: number,
 ): Promise<Read<NetworkFacts | undefined>> {
   if (isStale(current.builtAt, shardsStaleMs, now)) return { status: "stale" };
   const shard = shardOf(address);
-  const digest = digestOf(current, shard);
+  const digest = findDigest(current, shard);
   if (digest === undefined) return { status: "value", value: undefined };
-  const found = await read(store, shardKey(shard, digest), shardTtlSeconds);
+  const found = await read(store, shardKeyOf(shard, digest), shardTtlSeconds);
   if (found.status !== "value") return found;
-  const answer = lookupShard(found.value, address);
+  const answer = lookUpInShard(found.value, address);
   if (answer.status === "corrupt") return { status: "corrupt" };
   return { status: "value", value: answer.status === "found" ? answer.facts : undefined };
 }
 
-function flagsInThreats(address: Address, current: Current, now: number): Read<number> {
+function findListedFlags(address: Address, current: CurrentDataSet, now: number): Read<number> {
   if (current.threatsAt === 0) return { status: "value", value: 0 };
   if (isStale(current.threatsAt, threatsStaleMs, now)) return { status: "stale" };
-  return { status: "value", value: threatFlags(current.threats, address) };
+  return { status: "value", value: findThreatFlags(current.threats, address) };
 }
 
-/** What both know; undefined: neither anything. */
-function merged(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
+/** The facts of both; undefined where neither has any. */
+function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
   const listed = decodeFacts(0, 0, threats);
   if (shard === undefined || listed === undefined) return shard ?? listed;
   const kinds = [...shard.kinds, ...listed.kinds];
@@ -156,9 +161,11 @@ function merged(shard: NetworkFacts | undefined, threats: number): NetworkFacts 
 }
 
 /**
- * What is known of the network of an address. `now` is real time, Unix ms. Never throws; takes two
- * seconds at most. Reserved addresses are in no data and are not looked up.
- * @param mayWait whether an older data set, where there is one, will do this time
+ * The facts about the network of an address. Never throws; takes two seconds at most. A reserved address is
+ * in no data and is not looked up.
+ * @param now real time, Unix ms
+ * @param prefetched a read that has begun already (see `prefetchNetwork`)
+ * @param mayWait whether a cached older data set is good enough, so that the newest one can wait
  */
 export async function lookupNetwork(
   store: NetworkStore,
@@ -168,20 +175,21 @@ export async function lookupNetwork(
   mayWait = false,
 ): Promise<NetworkLookup> {
   if (isReserved(address)) return { facts: undefined, degraded: false };
-  if (isKnownEmpty(store, now)) return degradedAs("missing");
+  if (isKnownEmpty(store, now)) return degradedLookupOf("missing");
   const fresh = recall(store, now, mayWait ? usableMs : freshMs);
   const usable = fresh ?? recall(store, now, usableMs);
   const reading = fresh === undefined ? (prefetched ?? readCurrent(store, now)) : undefined;
   const [shard, newest] = await Promise.all([
-    usable === undefined ? undefined : factsInShard(store, address, usable, now),
+    usable === undefined ? undefined : readFactsInShard(store, address, usable, now),
     reading,
   ]);
   const read = newest ?? { status: "missing" as const };
   const current = fresh ?? (read.status === "value" ? read.value : usable);
-  if (current === undefined) return degradedAs(read.status === "value" ? "missing" : read.status);
-  const inShard = shard ?? (await factsInShard(store, address, current, now));
-  const inThreats = flagsInThreats(address, current, now);
-  const facts = merged(
+  if (current === undefined)
+    return degradedLookupOf(read.status === "value" ? "missing" : read.status);
+  const inShard = shard ?? (await readFactsInShard(store, address, current, now));
+  const inThreats = findListedFlags(address, current, now);
+  const facts = mergeFacts(
     inShard.status === "value" ? inShard.value : undefined,
     inThreats.status === "value" ? inThreats.value : 0,
   );
@@ -191,9 +199,9 @@ export async function lookupNetwork(
     ...(fresh === undefined ? [read.status] : []),
   ];
   const reason = failures.find((status) => status !== "value");
-  return reason === undefined ? { facts, degraded: false } : { ...degradedAs(reason), facts };
+  return reason === undefined ? { facts, degraded: false } : { ...degradedLookupOf(reason), facts };
 }
 
-function degradedAs(reason: DegradedReason): NetworkLookup {
+function degradedLookupOf(reason: DegradedReason): NetworkLookup {
   return { facts: undefined, degraded: true, reason };
 }

@@ -1,24 +1,25 @@
 /**
- * A growing list of address ranges in columns of plain numbers. Hundreds of thousands of ranges
- * as objects with bigints would take several times the memory, and sorting them several times
- * as long.
+ * A growing list of address ranges, in columns of plain numbers. As objects with bigints, hundreds of
+ * thousands of ranges would take several times the memory, and sorting them several times as long.
  */
 import type { Family } from "./address.ts";
-import { maxThreatGrade } from "./facts.ts";
+import { maxThreatGrade } from "./network-facts.ts";
 
 const initialCapacity = 1024;
 
-/** Ranges of one family. Columns hold 32-bit words of positions; `length` of them are in use. */
+/**
+ * The ranges of one family. Columns have the 32-bit halves of positions; the first `length` rows are used.
+ */
 export class RangeColumns {
   length = 0;
   firstHigh = new Uint32Array(initialCapacity);
   firstLow = new Uint32Array(initialCapacity);
   lastHigh = new Uint32Array(initialCapacity);
   lastLow = new Uint32Array(initialCapacity);
-  /** How many sources list the range, 1 to 15. */
+  /** The number of sources that list the range, 1 to 15. */
   count = new Uint8Array(initialCapacity);
 
-  /** Positions are IPv4 addresses or the top 64 bits of IPv6 addresses; last is inclusive. */
+  /** Positions are IPv4 addresses or the top 64 bits of IPv6 addresses. `last` is inclusive. */
   push(first: bigint, last: bigint, count: number): void {
     if (this.length === this.count.length) this.grow();
     this.firstHigh[this.length] = Number(first >> 32n);
@@ -30,10 +31,10 @@ export class RangeColumns {
   }
 
   private grow(): void {
-    this.firstHigh = enlarged(this.firstHigh);
-    this.firstLow = enlarged(this.firstLow);
-    this.lastHigh = enlarged(this.lastHigh);
-    this.lastLow = enlarged(this.lastLow);
+    this.firstHigh = enlarge(this.firstHigh);
+    this.firstLow = enlarge(this.firstLow);
+    this.lastHigh = enlarge(this.lastHigh);
+    this.lastLow = enlarge(this.lastLow);
     const count = new Uint8Array(this.count.length * 2);
     count.set(this.count);
     this.count = count;
@@ -48,8 +49,8 @@ export class FeedRanges {
   };
 
   /**
-   * Adds `first` to `last` (inclusive, as addresses). An IPv6 range is widened to whole /64
-   * networks. `count` is the number of sources that list it.
+   * Adds the addresses from `first` to `last`, inclusive. An IPv6 range is widened to whole /64 networks.
+   * @param count the number of sources that list it
    */
   add(family: Family, first: bigint, last: bigint, count = 1): void {
     if (family === 4) this.byFamily[4].push(first, last, count);
@@ -57,7 +58,7 @@ export class FeedRanges {
   }
 }
 
-function enlarged(column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+function enlarge(column: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   const larger = new Uint32Array(column.length * 2);
   larger.set(column);
   return larger;

@@ -1,7 +1,7 @@
 /** Binary search (pure). */
 
-/** The last index whose value is not above the position; -1: there is none. */
-export function lastUpTo(count: number, isAbove: (index: number) => boolean): number {
+/** The last index whose value is not above the searched one; -1: none. The values must ascend. */
+export function findLastUpTo(count: number, isAbove: (index: number) => boolean): number {
   let below = -1;
   let above = count;
   while (above - below > 1) {

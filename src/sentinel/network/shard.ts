@@ -1,24 +1,24 @@
 /**
- * One KV value of network data: a header and fixed-size records in ascending order of address.
+ * A shard: one KV value of network data, with a header and fixed-size records in ascending order of address.
  *
  *   header, 20 bytes: magic u32 · format version u8 · family u8 · 0 u16 · shard number u32 ·
  *                     record count u32 · CRC-32 of all other bytes
  *   IPv4 record, 12 bytes: start u32 · ASN u32 · country u16 · flags u16
  *   IPv6 record, 16 bytes: start u64 (top half of the address) · ASN · country · flags
  *
- * Numbers are big-endian. A record reaches to the start of the next one or to the end of the
- * shard, and the first starts at the first address of the shard, so every address of a shard is
- * in exactly one record. IPv4 is cut into /12, IPv6 into /20 shards; IPv6 is looked at by its
- * top 64 bits only, because a subscriber owns at least a /64.
+ * Numbers are big-endian. A record ends at the start of the next one or at the end of the shard, and the
+ * first one starts at the first address of the shard, so every address of a shard is in exactly one record.
+ * IPv4 is cut into /12 and IPv6 into /20 shards. Of an IPv6 address only the top 64 bits count, because a
+ * subscriber has at least a /64.
  *
- * A shard's key ends in a digest of its records, so a value never changes under its key: locations
- * may keep it as long as they like, and a new data set never shows through half-way.
+ * The key of a shard ends in a digest of its records, so the value of a key never changes. A location may
+ * cache it for any time, and a lookup never sees a mixture of two data sets.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
 import type { Address, Family } from "./address.ts";
-import { decodeFacts, type NetworkFacts } from "./facts.ts";
+import { decodeFacts, type NetworkFacts } from "./network-facts.ts";
 
 export interface ShardId {
   readonly family: Family;
@@ -45,53 +45,50 @@ export type ShardAnswer =
   | { readonly status: "nothing" }
   | { readonly status: "corrupt"; readonly reason: string };
 
-export const keyPrefix = "net/v2/";
+export const networkKeyPrefix = "net/v2/";
 export const shardFormat = 2;
 const shardHeaderBytes = 20;
 export const shardBits: Readonly<Record<Family, number>> = { 4: 12, 6: 20 };
-/** Bits of an address that a record distinguishes. */
+/** The number of bits of an address that records distinguish. */
 export const positionBits: Readonly<Record<Family, number>> = { 4: 32, 6: 64 };
 
 /** "EIPN" */
 const magicBytes = 0x4549504e;
 const checksumAt = 16;
 const countAt = 12;
-/** Bytes of SHA-256 in a key: enough that two contents of a shard never share one. */
+/** Bytes of SHA-256 in a key: enough that two versions of a shard have different keys. */
 export const digestBytes = 8;
 const recordBytes: Readonly<Record<Family, number>> = { 4: 12, 6: 16 };
 
-/** The shard an address is in. */
+/** The shard that contains an address. */
 export function shardOf(address: Address): ShardId {
   const bits = address.family === 4 ? 32 : 128;
   const shift = BigInt(bits - shardBits[address.family]);
   return { family: address.family, number: Number(address.value >> shift) };
 }
 
-/**
- * KV key: `net/v2/4/001/<digest>`, `net/v2/6/20014/<digest>` (the top bits of the address in
- * hexadecimal).
- */
-export function shardKey({ family, number }: ShardId, digest: string): string {
+/** The KV key: `net/v2/4/001/<digest>`, `net/v2/6/20014/<digest>`, with the shard number in hexadecimal. */
+export function shardKeyOf({ family, number }: ShardId, digest: string): string {
   const digits = shardBits[family] / 4;
-  return `${keyPrefix}${family}/${number.toString(16).padStart(digits, "0")}/${digest}`;
+  return `${networkKeyPrefix}${family}/${number.toString(16).padStart(digits, "0")}/${digest}`;
 }
 
-/** Whether a key is that of a shard, of whatever content. */
+/** Whether the key is that of a shard. */
 export function isShardKey(key: string): boolean {
-  return key.startsWith(`${keyPrefix}4/`) || key.startsWith(`${keyPrefix}6/`);
+  return key.startsWith(`${networkKeyPrefix}4/`) || key.startsWith(`${networkKeyPrefix}6/`);
 }
 
-/** Digest of a shard's records, hex. */
-export function shardDigest(bytes: Uint8Array): string {
+/** The digest of a shard's records, hex. */
+export function shardDigestOf(bytes: Uint8Array): string {
   return bytesToHex(sha256(bytes.subarray(shardHeaderBytes)).subarray(0, digestBytes));
 }
 
 /** The position of the first address of a shard. */
-export function shardStart({ family, number }: ShardId): bigint {
+export function shardStartOf({ family, number }: ShardId): bigint {
   return BigInt(number) << BigInt(positionBits[family] - shardBits[family]);
 }
 
-/** Records must ascend and the first must start where the shard starts. */
+/** Encodes a shard. Its records must ascend, and the first must start where the shard starts. */
 export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
   const { family, records } = shard;
   const size = recordBytes[family];
@@ -111,11 +108,11 @@ export function encodeShard(shard: Shard): Uint8Array<ArrayBuffer> {
     view.setUint16(at + size - 2, record.flags);
     at += size;
   }
-  view.setUint32(checksumAt, checksum(bytes));
+  view.setUint32(checksumAt, computeChecksum(bytes));
   return bytes;
 }
 
-/** The whole shard, or why the bytes are not that shard. Never throws. */
+/** Decodes all records, or gives the reason why the bytes are not this shard. Never throws. */
 export function decodeShard(
   bytes: Uint8Array,
   id: ShardId,
@@ -138,16 +135,16 @@ export function decodeShard(
 }
 
 /**
- * What a shard says about an address: a binary search over the bytes as they came from KV.
- * Never throws: bytes that are not the undamaged shard of this address are "corrupt".
+ * Finds the facts of an address by a binary search over the encoded bytes. Never throws: bytes that are not
+ * the undamaged shard of this address are "corrupt".
  */
-export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
+export function lookUpInShard(bytes: Uint8Array, address: Address): ShardAnswer {
   const { family } = address;
   const opened = openShard(bytes, shardOf(address));
   if (typeof opened === "string") return { status: "corrupt", reason: opened };
   const { view, count } = opened;
   const size = recordBytes[family];
-  // Two words of 32 bits instead of one bigint, so that a probe allocates nothing.
+  // Two 32-bit halves instead of one bigint, so that a comparison allocates nothing.
   const position = family === 4 ? address.value : address.value >> 64n;
   const high = Number(position >> 32n);
   const low = Number(position & 0xffff_ffffn);
@@ -170,7 +167,7 @@ export function lookupShard(bytes: Uint8Array, address: Address): ShardAnswer {
   return facts === undefined ? { status: "nothing" } : { status: "found", facts };
 }
 
-/** Checks everything a search relies on; a string says what is wrong. */
+/** Checks everything that a search relies on. A string is the reason why the bytes are not this shard. */
 function openShard(bytes: Uint8Array, id: ShardId): { view: DataView; count: number } | string {
   if (bytes.byteLength < shardHeaderBytes) return "shorter than a header";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -182,17 +179,17 @@ function openShard(bytes: Uint8Array, id: ShardId): { view: DataView; count: num
   if (bytes.byteLength !== shardHeaderBytes + count * recordBytes[id.family]) {
     return "length does not match the record count";
   }
-  if (view.getUint32(checksumAt) !== checksum(bytes)) return "checksum does not match";
+  if (view.getUint32(checksumAt) !== computeChecksum(bytes)) return "checksum does not match";
   const start =
     id.family === 4
       ? BigInt(view.getUint32(shardHeaderBytes))
       : view.getBigUint64(shardHeaderBytes);
-  if (start !== shardStart(id)) return "first record does not start the shard";
+  if (start !== shardStartOf(id)) return "first record does not start the shard";
   return { view, count };
 }
 
-/** CRC-32 over everything but the checksum itself. */
-function checksum(bytes: Uint8Array): number {
+/** CRC-32 over everything except the checksum itself. */
+function computeChecksum(bytes: Uint8Array): number {
   const header = crc32.buf(bytes.subarray(0, checksumAt));
   return crc32.buf(bytes.subarray(shardHeaderBytes), header) >>> 0;
 }

@@ -1,6 +1,11 @@
 /**
- * How a tenant's users log in, taken together (pure): how common each network and agent is, at which
- * hours people come, and how often a real login brings something new. From confirmed sessions only.
+ * The statistics of a tenant's confirmed sessions (pure): how common each network and agent is, at which
+ * hours users log in, and how often a real login has a new value.
+ *
+ * publish.ts counts them once an hour from D1 and writes them to KV; read.ts reads them for an assessment.
+ * They are never exact: only the most common values are kept, and one identity counts twenty times at most,
+ * so that no client decides what is common. Values of fewer than three people are not published, because they
+ * would describe those people.
  */
 import { z } from "zod";
 import {
@@ -9,7 +14,7 @@ import {
   type Level,
   levels,
   networkLevels,
-  valueAt,
+  levelValueOf,
 } from "../context.ts";
 import type { BehaviourEvidence, Counted } from "../evidence.ts";
 
@@ -19,20 +24,20 @@ const dayMs = 24 * hourMs;
 /** The Unix epoch was a Thursday; weeks begin on Monday. */
 const hoursBeforeEpoch = 3 * 24;
 
-/** Logins are alike that come as long after the last one, … */
-const gapBounds = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
-/** … with as many confirmed logins before them. */
+/** Logins are grouped by the time since the last login … */
+const gapBoundsMs = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
+/** … and by the number of confirmed logins before them. */
 const loginBounds = [2, 5, 15];
-const bucketCount = (gapBounds.length + 1) * (loginBounds.length + 1);
+const bucketCount = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
 
-/** Values that are told apart; the rest are rare, and count with their coarser ones only. */
+/** The most common values are kept. A rarer one counts only towards its coarser values. */
 const maxValues = 2_000;
-/** A value that fewer have is about them, and not published. */
-const fewestPeople = 3;
-/** Sessions of one identity that count, so that nobody makes what is usual. */
-const maxOfOne = 20;
-/** Stands for a value that is not known; no real one is spelled like this. */
-const unknown = "?";
+/** A value that fewer people have is not published. */
+const minPeople = 3;
+/** Further sessions of the same identity are not counted. */
+const maxSessionsPerIdentity = 20;
+/** Stands for an unknown value. No real value has this spelling. */
+const unknownValue = "?";
 
 const counts = z.record(z.string(), z.int().min(0));
 
@@ -40,21 +45,21 @@ export const populationSchema = z.object({
   builtAt: z.int(),
   /** Confirmed sessions counted. */
   logins: z.int().min(0),
-  /** Sessions by value, under the path of the coarser values as `pathOver` spells it. */
+  /** Sessions by value, under the path of the coarser values (see `coarserPathOf`). */
   shares: z.record(z.string(), counts),
   /** Sessions by hour of the week (UTC, from Monday 0 h). */
   hours: z.array(z.int().min(0)).length(hoursInWeek),
-  /** For each level and bucket: logins that were new there, and all that could have been. */
+  /** For each level and bucket: the logins that were new there, and all that were compared. */
   novelty: z.record(z.enum(levels), z.array(z.tuple([z.int().min(0), z.int().min(0)]))),
 });
 export type Population = Readonly<z.infer<typeof populationSchema>>;
 
-/** A confirmed session, as the statistics need it. */
+/** A confirmed session, as far as it is counted. */
 export interface ConfirmedSession {
   readonly identityId: string;
   readonly at: number;
   readonly context: Context;
-  /** How it compared with what was known then; null for a first login. */
+  /** Its comparison with the history of that time; null for a first login. */
   readonly behaviour: BehaviourEvidence | null;
 }
 
@@ -62,61 +67,61 @@ export function hourOfWeek(at: number): number {
   return (Math.floor(at / hourMs) + hoursBeforeEpoch) % hoursInWeek;
 }
 
-/** The bucket of a login, by the time since the last one and the number of those before. */
+/** The bucket of a login, by the time since the last login (ms) and the number of logins before. */
 export function bucketOf(sinceLastMs: number, logins: number): number {
   const above = (bounds: readonly number[], value: number) =>
     bounds.filter((bound) => value >= bound).length;
-  return above(gapBounds, sinceLastMs) * (loginBounds.length + 1) + above(loginBounds, logins);
+  return above(gapBoundsMs, sinceLastMs) * (loginBounds.length + 1) + above(loginBounds, logins);
 }
 
-/** Levels whose values are common to many people, and are counted. */
-function isCoarse(level: Level): boolean {
+/** Only levels whose values many people share are counted. */
+function isCountedLevel(level: Level): boolean {
   return level !== "prefix" && level !== "address" && level !== "agent";
 }
 
-/** The coarser values over a level: `network/NO` over the network. */
-function pathOver(context: Context, level: Level): string {
+/** The path of the values that are coarser than a level: `network/NO` for the ASN. */
+function coarserPathOf(context: Context, level: Level): string {
   const isNetwork = networkLevels.some((name) => name === level);
   const hierarchy: readonly Level[] = isNetwork ? networkLevels : agentLevels;
   const coarser = hierarchy.slice(0, hierarchy.indexOf(level));
   return [
     isNetwork ? "network" : "agent",
-    ...coarser.map((name) => valueAt(context, name) ?? unknown),
+    ...coarser.map((name) => levelValueOf(context, name) ?? unknownValue),
   ].join("/");
 }
 
-/** A value of its own, never one that every object has: keys come from what clients send. */
-function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+/** Reads an own property only: keys come from clients, and `constructor` must not find a value. */
+function readOwn<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-/** How many sessions share the coarser values of this one, and have which value of the level. */
-export function shareOf(
+/** The sessions with one of these values on the level, of all that share the coarser values. */
+export function countShare(
   population: Population | null,
   context: Context,
   level: Level,
   values: readonly string[],
 ): Counted {
-  if (population === null || !isCoarse(level)) return { count: 0, all: 0 };
-  const path = pathOver(context, level);
-  const siblings = own(population.shares, path) ?? {};
+  if (population === null || !isCountedLevel(level)) return { count: 0, all: 0 };
+  const path = coarserPathOf(context, level);
+  const siblings = readOwn(population.shares, path) ?? {};
   const end = path.lastIndexOf("/");
-  const parents = own(population.shares, path.slice(0, end)) ?? {};
-  const all = end < 0 ? population.logins : (own(parents, path.slice(end + 1)) ?? 0);
-  return { count: values.reduce((sum, value) => sum + (own(siblings, value) ?? 0), 0), all };
+  const parents = readOwn(population.shares, path.slice(0, end)) ?? {};
+  const all = end < 0 ? population.logins : (readOwn(parents, path.slice(end + 1)) ?? 0);
+  return { count: values.reduce((sum, value) => sum + (readOwn(siblings, value) ?? 0), 0), all };
 }
 
-/** How many sessions were new on a level, of those after as long a time and as many logins. */
-export function noveltyIn(population: Population | null, level: Level, bucket: number): Counted {
+/** The sessions that were new on a level, of all in the same bucket. */
+export function countNovelty(population: Population | null, level: Level, bucket: number): Counted {
   const [count, all] = population?.novelty[level]?.[bucket] ?? [0, 0];
   return { count, all };
 }
 
-/** The part of the population that a session with these coarse facts is compared with. */
-export function populationNear(population: Population, context: Context): Population {
-  const paths = levels.filter(isCoarse).map((level) => pathOver(context, level));
+/** The part of the population that a session with these facts is compared with. */
+export function narrowPopulation(population: Population, context: Context): Population {
+  const paths = levels.filter(isCountedLevel).map((level) => coarserPathOf(context, level));
   const near = paths.flatMap((path) => {
-    const siblings = own(population.shares, path);
+    const siblings = readOwn(population.shares, path);
     return siblings === undefined ? [] : [[path, siblings] as const];
   });
   return { ...population, shares: Object.fromEntries(near) };
@@ -126,30 +131,30 @@ interface Share {
   readonly path: string;
   readonly value: string;
   readonly count: number;
-  /** Whose sessions they are, as far as it takes to know that they are several. */
+  /** Identities with the value, up to `minPeople` of them. */
   readonly people: ReadonlySet<string>;
 }
 
-/** The most common values, in an order that does not depend on that of the sessions. */
-function commonest(shares: Iterable<Share>): Population["shares"] {
+/** The most common values. Their order does not depend on the order of the sessions. */
+function selectCommonest(shares: Iterable<Share>): Population["shares"] {
   const keyOf = ({ path, value }: Share) => `${path}/${value}`;
-  const common = [...shares].filter(({ people }) => people.size >= fewestPeople);
+  const common = [...shares].filter(({ people }) => people.size >= minPeople);
   const byCount = common.toSorted(
     (left, right) => right.count - left.count || (keyOf(left) < keyOf(right) ? -1 : 1),
   );
-  const kept = Map.groupBy(byCount.slice(0, maxValues), ({ path }) => path);
+  const byPath = Map.groupBy(byCount.slice(0, maxValues), ({ path }) => path);
   return Object.fromEntries(
-    [...kept].map(([path, siblings]) => [
+    [...byPath].map(([path, siblings]) => [
       path,
       Object.fromEntries(siblings.map(({ value, count }) => [value, count])),
     ]),
   );
 }
 
-/** Counts sessions as they come, in any order: a tenant may have more than fit into memory. */
-export class PopulationCount {
+/** Counts sessions one by one, in any order: all of a tenant may not fit into memory. */
+export class PopulationCounter {
   logins = 0;
-  readonly #ofOne = new Map<string, number>();
+  readonly #sessionsOf = new Map<string, number>();
   readonly #shares = new Map<string, Share>();
   readonly #hours: number[] = new Array(hoursInWeek).fill(0);
   readonly #novelty = new Map(
@@ -157,29 +162,29 @@ export class PopulationCount {
   );
 
   add({ identityId, at, context, behaviour }: ConfirmedSession): void {
-    const ofOne = (this.#ofOne.get(identityId) ?? 0) + 1;
-    if (ofOne > maxOfOne) return;
-    this.#ofOne.set(identityId, ofOne);
+    const sessions = (this.#sessionsOf.get(identityId) ?? 0) + 1;
+    if (sessions > maxSessionsPerIdentity) return;
+    this.#sessionsOf.set(identityId, sessions);
     this.logins += 1;
     const hour = hourOfWeek(at);
     this.#hours[hour] = (this.#hours[hour] ?? 0) + 1;
-    for (const level of levels.filter(isCoarse)) {
-      const value = valueAt(context, level) ?? unknown;
-      const path = pathOver(context, level);
+    for (const level of levels.filter(isCountedLevel)) {
+      const value = levelValueOf(context, level) ?? unknownValue;
+      const path = coarserPathOf(context, level);
       const key = `${path}/${value}`;
       const { count = 0, people = new Set<string>() } = this.#shares.get(key) ?? {};
-      const known = people.size >= fewestPeople ? people : new Set([...people, identityId]);
+      const known = people.size >= minPeople ? people : new Set([...people, identityId]);
       this.#shares.set(key, { path, value, count: count + 1, people: known });
     }
     if (behaviour !== null) this.#addNovelty(behaviour);
   }
 
   /** @param builtAt Unix ms */
-  population(builtAt: number): Population {
+  toPopulation(builtAt: number): Population {
     return populationSchema.parse({
       builtAt,
       logins: this.logins,
-      shares: commonest(this.#shares.values()),
+      shares: selectCommonest(this.#shares.values()),
       hours: this.#hours,
       novelty: Object.fromEntries(this.#novelty),
     });
@@ -196,8 +201,9 @@ export class PopulationCount {
   }
 }
 
-export function populationOf(sessions: Iterable<ConfirmedSession>, builtAt: number): Population {
-  const count = new PopulationCount();
+/** @param builtAt Unix ms */
+export function countPopulation(sessions: Iterable<ConfirmedSession>, builtAt: number): Population {
+  const count = new PopulationCounter();
   for (const session of sessions) count.add(session);
-  return count.population(builtAt);
+  return count.toPopulation(builtAt);
 }

@@ -1,31 +1,36 @@
 /**
- * Counts the confirmed sessions of each tenant together, by the clock, and publishes the counts to KV,
- * where assessments read them. What one run does not get to the next does.
+ * The scheduled job that counts each tenant's confirmed sessions and writes the counts to KV, where
+ * assessments read them. A tenant that one run does not reach comes first in the next one.
  */
 import type { Database } from "../../db/client.ts";
-import { databasesInTurn } from "../../db/shards.ts";
+import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
-import { PopulationCount } from "./population.ts";
+import { PopulationCounter } from "./population.ts";
 import { populationKey } from "./read.ts";
-import { confirmedSessions, dueTenants, savePopulation } from "./store.ts";
+import { listConfirmedSessions, findDueTenants, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** Habits of a quarter; what is older is on its way out. */
-const countedMs = 90 * dayMs;
+/** Sessions of a quarter count; older habits have changed by then. */
+const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
-/** Of one run: it has half a minute on the CPU. */
+/** Bounds of one run, which has half a minute of CPU time. */
 const maxTenants = 100;
 const maxSessionsInRun = 100_000;
-/** What nobody counts anew any more is not kept for ever. */
+/** The counts of a tenant that is no longer counted expire. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
 
 /** @returns the number of sessions that were read */
-async function publish(env: Env, db: Database, tenantId: string, now: number): Promise<number> {
-  const count = new PopulationCount();
+async function countAndStore(
+  env: Env,
+  db: Database,
+  tenantId: string,
+  now: number,
+): Promise<number> {
+  const count = new PopulationCounter();
   let read = 0;
   let below: string | null = null;
   do {
-    const page = await confirmedSessions(db, tenantId, now - countedMs, below);
+    const page = await listConfirmedSessions(db, tenantId, now - maxSessionAgeMs, below);
     for (const session of page.sessions) count.add(session);
     read += page.sessions.length;
     ({ below } = page);
@@ -33,7 +38,7 @@ async function publish(env: Env, db: Database, tenantId: string, now: number): P
   const key = populationKey(tenantId);
   if (count.logins === 0) await env.IP_REPUTATION.delete(key);
   else {
-    const text = JSON.stringify(count.population(now));
+    const text = JSON.stringify(count.toPopulation(now));
     await env.IP_REPUTATION.put(key, text, { expirationTtl: expiresAfterSeconds });
   }
   await savePopulation(db, { tenantId, builtAt: now, logins: count.logins });
@@ -44,15 +49,15 @@ async function publish(env: Env, db: Database, tenantId: string, now: number): P
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
   const publishOne = async (db: Database, tenantId: string) => {
-    read += await publish(env, db, tenantId, now);
+    read += await countAndStore(env, db, tenantId, now);
   };
   const publishDue = async (db: Database) => {
-    for (const tenantId of await dueTenants(db, now, maxTenants)) {
+    for (const tenantId of await findDueTenants(db, now, maxTenants)) {
       if (read >= maxSessionsInRun) return;
       await runJob("population_failed", () => publishOne(db, tenantId), { tenant_id: tenantId });
     }
   };
-  for (const db of databasesInTurn(env, now)) {
+  for (const db of listDatabasesInTurn(env, now)) {
     if (read >= maxSessionsInRun) return;
     await runJob("population_failed", () => publishDue(db));
   }

@@ -1,15 +1,15 @@
 /**
- * A tenant's population as assessments read it: from the memory of the isolate, else from KV. It is
- * evidence, never a gate: where it is missing, the assumptions of weights.ts stand in.
+ * Reads a tenant's population for an assessment: from the isolate's cache, otherwise from KV. It never fails
+ * an assessment: where the population is missing, the assumptions of weights.ts are used.
  */
 import { BoundedMap } from "../../bounded-map.ts";
 import { within } from "../../deadline.ts";
 import { type Population, populationSchema } from "./population.ts";
 
 export interface PopulationRead {
-  /** Null where there is none, or it could not be read. */
+  /** Null where there is none, or where it could not be read. */
   readonly population: Population | null;
-  /** It could not be read, or is too old to be believed. */
+  /** It could not be read, or it is too old. */
   readonly degraded: boolean;
 }
 
@@ -19,7 +19,7 @@ const retryMs = 30_000;
 const maxRemembered = 200;
 const cacheTtlSeconds = 300;
 const readTimeoutMs = 1_000;
-/** Habits change slowly; tenants without logins are not counted anew. */
+/** Habits change slowly, and a tenant without logins is not counted again. */
 const staleAfterMs = 60 * 24 * 60 * 60 * 1000;
 
 interface Remembered extends PopulationRead {

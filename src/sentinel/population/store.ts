@@ -1,8 +1,8 @@
-/** What is counted of a tenant's population, in D1. */
+/** The confirmed sessions that a population is counted from, and when it was counted, in D1. */
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdAt } from "../../crypto/id.ts";
-import { isResident, residentTenants } from "../../db/tenant-fence.ts";
+import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
 import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
@@ -11,35 +11,35 @@ import type { ConfirmedSession } from "./population.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
-/** From here on the counts move slowly, and once a day is enough. */
+/** From this number on the counts change slowly, and counting once a day is enough. */
 const manyLogins = 1_000;
 /** Confirmed sessions one statement reads. */
 const rowsPerPage = 1_000;
 
 /**
- * Tenants whose statistics are due, those that waited longest first: an hour old, a day where they
- * have many logins, and something assessed since. @throws StoreError
+ * Tenants whose population is due, the oldest first: it is an hour old, or a day where there are many logins,
+ * and a session was assessed since. @throws StoreError
  */
-export async function dueTenants(db: Database, now: number, limit: number): Promise<string[]> {
+export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
   const { builtAt, logins } = populations;
-  const id = sql<string>`home.id`;
+  const tenantIdColumn = sql<string>`resident.id`;
   const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isResident(populations.tenantId)}`;
-  const home = sql`(SELECT id FROM ${residentTenants(assessments)} UNION ${counted}) AS home`;
-  // Ids begin with 48 bits of time, so the last time of counting is a bound of ids.
+  const residents = sql`(SELECT id FROM ${selectResidentTenants(assessments)} UNION ${counted}) AS resident`;
+  // Ids begin with 48 bits of time, so a time is a lower bound of ids.
   const assessedSince = db
     .select({ one: sql`1` })
     .from(assessments)
     .where(
       and(
-        eq(assessments.tenantId, id),
+        eq(assessments.tenantId, tenantIdColumn),
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
   const rows = await withinStoreTimeout(
     db
-      .select({ id })
-      .from(home)
-      .leftJoin(populations, eq(populations.tenantId, id))
+      .select({ id: tenantIdColumn })
+      .from(residents)
+      .leftJoin(populations, eq(populations.tenantId, tenantIdColumn))
       .where(
         and(
           or(
@@ -47,23 +47,23 @@ export async function dueTenants(db: Database, now: number, limit: number): Prom
             lt(builtAt, now - dayMs),
             and(lt(builtAt, now - hourMs), lt(logins, manyLogins)),
           ),
-          or(eq(builtAt, toBeRecounted), exists(assessedSince)),
+          or(eq(builtAt, recountMark), exists(assessedSince)),
         ),
       )
-      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(id))
+      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenantIdColumn))
       .limit(limit),
   );
   return rows.map((row) => row.id);
 }
 
-/** Of a tenant in which somebody was erased: counted anew, whatever was assessed since. */
-const toBeRecounted = 0;
+/** Marks a tenant in which a person was erased: it is due even if nothing was assessed since. */
+const recountMark = 0;
 
-/** Has the next run count the tenant without whom it has forgotten. */
+/** Makes the next run count the tenant again, without the erased person. */
 export function recountPopulation(db: Database, tenantId: string): Statement {
   return db
     .update(populations)
-    .set({ builtAt: toBeRecounted })
+    .set({ builtAt: recountMark })
     .where(eq(populations.tenantId, tenantId));
 }
 
@@ -78,7 +78,7 @@ export interface ConfirmedPage {
   readonly below: string | null;
 }
 
-const confirmedRow = z.object({
+const confirmedRowSchema = z.object({
   id: z.string(),
   identity_id: z.string(),
   at: z.int(),
@@ -86,11 +86,13 @@ const confirmedRow = z.object({
 });
 
 /**
- * Confirmed sessions from a time on, the newest first; those of older models are left out. Reads by the
- * index of confirmed ones, so that no flood of others hides them; SQLite takes it only when it is told.
+ * A page of the sessions confirmed since a time, the newest first. Sessions of older models are left out. The
+ * partial index keeps other sessions, however many, from slowing this down; SQLite does not choose it by
+ * itself.
+ * @param from Unix ms
  * @throws StoreError
  */
-export async function confirmedSessions(
+export async function listConfirmedSessions(
   db: Database,
   tenantId: string,
   from: number,
@@ -103,7 +105,7 @@ export async function confirmedSessions(
         AND id >= ${firstIdAt(Math.max(0, from))} AND id < ${below ?? "g"}
       ORDER BY id DESC LIMIT ${rowsPerPage}`),
   );
-  const sessions = rows.map((row) => confirmedRow.parse(row));
+  const sessions = rows.map((row) => confirmedRowSchema.parse(row));
   const isFull = sessions.length === rowsPerPage;
   return {
     below: isFull ? (sessions.at(-1)?.id ?? null) : null,

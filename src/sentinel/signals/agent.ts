@@ -1,19 +1,35 @@
-/** What the user agent says of itself (pure). */
+/** The signals about the user agent (pure). */
 import type { AgentKind } from "../agent.ts";
-import { type Reason, reason } from "../reason.ts";
+import { type Reason, createReason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
-export function agentReasons(agent: AgentKind): Reason[] {
+export function findAgentReasons(agent: AgentKind): Reason[] {
   switch (agent) {
     case "empty":
-      return [reason("agent_empty", weights.agentEmpty, "No user agent.")];
+      return [createReason("agent_empty", weights.agentEmpty, "The session has no user agent.")];
     case "headless":
-      return [reason("agent_headless", weights.agentHeadless, "A browser under automation.")];
+      return [
+        createReason(
+          "agent_headless",
+          weights.agentHeadless,
+          "The user agent is that of an automated browser.",
+        ),
+      ];
     case "scripted":
-      return [reason("agent_scripted", weights.agentScripted, "A script, library or bot.")];
+      return [
+        createReason(
+          "agent_scripted",
+          weights.agentScripted,
+          "The user agent is that of a script, library or bot.",
+        ),
+      ];
     case "impossible":
       return [
-        reason("agent_impossible", weights.agentImpossible, "A user agent no real client has."),
+        createReason(
+          "agent_impossible",
+          weights.agentImpossible,
+          "The parts of the user agent contradict each other.",
+        ),
       ];
     case "browser":
     case "application":

@@ -1,8 +1,8 @@
-/** How the session compares with what the identity is known by (pure). */
+/** The signals that compare the session with the identity's history and with recent activity (pure). */
 
-import { behaviourContributions } from "../behaviour/likelihood.ts";
+import { computeContributions } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
-import { counted, type IsOff, type Reason, reason } from "../reason.ts";
+import { formatCount, type IsOff, type Reason, createReason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -20,86 +20,101 @@ const levelNames = {
   agent: "user agent",
 } as const;
 
+/** "country, network and address". */
+function joinNames(names: readonly string[]): string {
+  const others = names.slice(0, -1);
+  const last = names.at(-1) ?? "";
+  return others.length > 0 ? `${others.join(", ")} and ${last}` : last;
+}
+
 /** "known country and network, new address block". */
-function described(compared: readonly LevelEvidence[]): string {
+function describeLevels(compared: readonly LevelEvidence[]): string {
   const known = compared.filter(({ seen }) => seen).map(({ level }) => levelNames[level]);
   const fresh = compared.filter(({ seen }) => !seen).map(({ level }) => levelNames[level]);
-  const last = known.pop();
-  const listed = known.length > 0 ? `${known.join(", ")} and ${last}` : last;
   return [
-    ...(listed === undefined ? [] : [`known ${listed}`]),
+    ...(known.length === 0 ? [] : [`known ${joinNames(known)}`]),
     ...fresh.map((name) => `new ${name}`),
   ].join(", ");
 }
 
-function sentence(text: string): string {
+function toSentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
-function ago(sinceMs: number): string {
+function formatAge(sinceMs: number): string {
   if (sinceMs < hourMs) return "less than an hour";
   return sinceMs < 2 * dayMs
-    ? counted(Math.round(sinceMs / hourMs), "hour")
-    : counted(Math.round(sinceMs / dayMs), "day");
+    ? formatCount(Math.round(sinceMs / hourMs), "hour")
+    : formatCount(Math.round(sinceMs / dayMs), "day");
 }
 
-function habitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
-  const { network, agent, hour } = behaviourContributions(behaviour, [
+function findHabitReasons(behaviour: BehaviourEvidence, isOff: IsOff): Reason[] {
+  const { network, agent, hour } = computeContributions(behaviour, [
     ...(isOff("network_history") ? (["network"] as const) : []),
     ...(isOff("agent_history") ? (["agent"] as const) : []),
     ...(isOff("hour_of_week") ? (["hour"] as const) : []),
   ]);
-  const since = `${ago(behaviour.sinceLastMs)} after the last of ${counted(behaviour.logins, "confirmed session")}`;
+  const since = `${formatAge(behaviour.sinceLastMs)} after the last of ${formatCount(behaviour.logins, "confirmed session")}`;
   const reasons: Reason[] = [];
   if (behaviour.network.length > 0) {
-    const detail = sentence(`${described(behaviour.network)}, ${since}`);
-    reasons.push(reason("network_history", network, detail));
+    const detail = toSentence(`${describeLevels(behaviour.network)}, ${since}`);
+    reasons.push(createReason("network_history", network, detail));
   }
   if (behaviour.agent.length > 0) {
-    reasons.push(reason("agent_history", agent, sentence(described(behaviour.agent))));
+    reasons.push(createReason("agent_history", agent, toSentence(describeLevels(behaviour.agent))));
   }
-  const usual = behaviour.hour.own >= 1 ? "A usual" : "An unusual";
-  return [...reasons, reason("hour_of_week", hour, `${usual} hour for this user.`)];
+  // The sign follows from this comparison (see attacker-model.ts), and so must the sentence.
+  const frequency = hour < 0 ? "more" : "less";
+  const hourDetail = `This user logs in at this hour ${frequency} often than is expected of other users.`;
+  return [...reasons, createReason("hour_of_week", hour, hourDetail)];
 }
 
-export function behaviourReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
+export function findBehaviourReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
   const { behaviour, travel, agentSwitched, reported, crowd } = evidence;
-  const reasons = behaviour === null ? [] : habitReasons(behaviour, isOff);
+  const reasons = behaviour === null ? [] : findHabitReasons(behaviour, isOff);
   if (travel !== null) {
-    const detail = `${Math.round(travel.kilometres)} km from the last confirmed session in ${travel.hours.toFixed(1)} hours.`;
-    reasons.push(reason("impossible_travel", weights.impossibleTravel, detail));
+    const detail = `This session is at least ${Math.round(travel.kilometres)} km and ${travel.hours.toFixed(1)} hours from the last confirmed one.`;
+    reasons.push(createReason("impossible_travel", weights.impossibleTravel, detail));
   }
   if (agentSwitched) {
-    const detail = "Another system or device was at this address minutes ago.";
-    reasons.push(reason("agent_switch", weights.agentSwitch, detail));
+    const detail =
+      "The user was at this address with another system or device less than 10 minutes ago.";
+    reasons.push(createReason("agent_switch", weights.agentSwitch, detail));
   }
   if (reported.length > 0) {
     const strongest = Math.max(...reported.map((part) => weights.reportedFraud[part]));
-    const detail = `Shares ${reported.map((part) => levelNames[part]).join(", ")} with a session reported as fraud.`;
-    reasons.push(reason("reported_fraud", strongest, detail));
+    const shared = joinNames(reported.map((part) => levelNames[part]));
+    const detail = `The session has the same ${shared} as a session reported as fraud.`;
+    reasons.push(createReason("reported_fraud", strongest, detail));
   }
-  if (crowd !== null) reasons.push(...crowdReasons(evidence, crowd));
+  if (crowd !== null) reasons.push(...findStuffingReasons(evidence, crowd));
   return reasons;
 }
 
-function stepReached(
+function findStrength(
   steps: readonly { readonly identities: number; readonly contribution: number }[],
   identities: number,
 ): number {
   return steps.findLast((step) => identities >= step.identities)?.contribution ?? 0;
 }
 
-/** Many identities from one place: credential stuffing, or an office. */
-function crowdReasons(
+/** Many identities tried from one address or block: credential stuffing, or an office. */
+function findStuffingReasons(
   { behaviour, network }: SessionEvidence,
   { fromAddress, fromPrefix }: NonNullable<SessionEvidence["crowd"]>,
 ): Reason[] {
-  // Behind a privacy relay there always is a crowd.
+  // Many users share every address of a privacy relay.
   if (network.facts?.kinds.includes("relay")) return [];
   const { address, prefix, atKnownAddress } = weights.stuffing;
-  const strength = Math.max(stepReached(address, fromAddress), stepReached(prefix, fromPrefix));
+  const strength = Math.max(findStrength(address, fromAddress), findStrength(prefix, fromPrefix));
   if (strength === 0) return [];
-  const isHome = behaviour?.network.some(({ level, seen }) => level === "address" && seen);
-  const detail = `${counted(fromAddress, "user")} tried from the address, ${fromPrefix} from its block, in 10 minutes.`;
-  return [reason("credential_stuffing", isHome ? strength * atKnownAddress : strength, detail)];
+  const isKnownAddress = behaviour?.network.some(({ level, seen }) => level === "address" && seen);
+  const detail = `Within 10 minutes, ${formatCount(fromAddress, "user")} had attempts from this address and ${fromPrefix} from its block.`;
+  return [
+    createReason(
+      "credential_stuffing",
+      isKnownAddress ? strength * atKnownAddress : strength,
+      detail,
+    ),
+  ];
 }

@@ -1,55 +1,56 @@
-/** What lists say of the address (pure). */
+/** The signals about the address: public lists, the tenant's lists and special ranges (pure). */
 import type { SessionEvidence } from "../evidence.ts";
-import type { NetworkKind } from "../network/facts.ts";
-import { counted, type IsOff, type Reason, reason } from "../reason.ts";
+import type { NetworkKind } from "../network/network-facts.ts";
+import { formatCount, type IsOff, type Reason, createReason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
-function listed({ network, agent }: SessionEvidence, isOff: IsOff): Reason[] {
+function findListReasons({ network, agent }: SessionEvidence, isOff: IsOff): Reason[] {
   const { facts } = network;
   if (facts === null) return [];
   const reasons: Reason[] = [];
   const is = (kind: NetworkKind) => facts.kinds.includes(kind);
   if (facts.threatGrade > 0) {
     const grade = Math.min(facts.threatGrade, weights.threatListed.length);
-    const lists = `${counted(facts.threatGrade, "threat list")} ${facts.threatGrade === 1 ? "names" : "name"}`;
+    const lists = `${formatCount(facts.threatGrade, "threat list")} ${facts.threatGrade === 1 ? "names" : "name"}`;
     reasons.push(
-      reason("threat_list", weights.threatListed[grade - 1] ?? 0, `${lists} the address.`),
+      createReason("threat_list", weights.threatListed[grade - 1] ?? 0, `${lists} the address.`),
     );
   }
-  if (is("tor")) reasons.push(reason("tor_exit", weights.torExit, "The address is a Tor exit."));
+  if (is("tor"))
+    reasons.push(createReason("tor_exit", weights.torExit, "The address is a Tor exit."));
   if (is("scanner")) {
-    reasons.push(reason("scanner", weights.scanner, "The address scans the internet."));
+    reasons.push(createReason("scanner", weights.scanner, "The address scans the internet."));
   }
   if (is("relay") && !isOff("privacy_relay")) {
-    const detail = "The address is a privacy relay, shared by ordinary users.";
-    return [...reasons, reason("privacy_relay", 0, detail)];
+    const detail = "The address is a privacy relay, which ordinary users share.";
+    return [...reasons, createReason("privacy_relay", 0, detail)];
   }
-  if (is("vpn")) reasons.push(reason("vpn", weights.vpn, "The address belongs to a VPN."));
+  if (is("vpn")) reasons.push(createReason("vpn", weights.vpn, "The address belongs to a VPN."));
   if (is("proxy")) {
-    reasons.push(reason("proxy", weights.proxy, "The address is an open proxy."));
+    reasons.push(createReason("proxy", weights.proxy, "The address is an open proxy."));
   }
   if ((is("hosting") || is("cloud") || is("crawler")) && agent === "browser") {
-    const detail = "A browser, but from a hosting network.";
-    reasons.push(reason("hosting_network", weights.hostingWithBrowser, detail));
+    const detail = "The user agent is a browser's, but the address is in a hosting network.";
+    reasons.push(createReason("hosting_network", weights.hostingWithBrowser, detail));
   }
   return reasons;
 }
 
-export function networkReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
+export function findNetworkReasons(evidence: SessionEvidence, isOff: IsOff): Reason[] {
   const { reservedRange, tenantList } = evidence.network;
   const reasons: Reason[] = [];
   if (reservedRange !== null) {
-    const detail = `The address is of a special range (${reservedRange}).`;
-    reasons.push(reason("reserved_address", 0, detail));
+    const detail = `The address is in a special range (${reservedRange}).`;
+    reasons.push(createReason("reserved_address", 0, detail));
   }
   if (tenantList?.list === "deny") {
     const detail = "The address is on the tenant's deny list.";
-    reasons.push(reason("tenant_deny_list", weights.tenantDenyList, detail));
+    reasons.push(createReason("tenant_deny_list", weights.tenantDenyList, detail));
   }
   if (tenantList?.list === "allow" && !isOff("tenant_allow_list")) {
-    // The tenant vouches for the network, so what public lists say of it is not asked.
+    // The tenant trusts the network, so public lists do not count.
     const detail = "The address is on the tenant's allow list.";
-    return [...reasons, reason("tenant_allow_list", weights.tenantAllowList, detail)];
+    return [...reasons, createReason("tenant_allow_list", weights.tenantAllowList, detail)];
   }
-  return [...reasons, ...listed(evidence, isOff)];
+  return [...reasons, ...findListReasons(evidence, isOff)];
 }

@@ -1,29 +1,32 @@
 /**
- * All signals together (pure): each looks at the facts of a session and gives its evidence in
- * log-odds, with a sentence that says why. A signal without evidence is silent, but for two: a
- * reserved address and a privacy relay are told with 0, because silence about them would be misread.
+ * All signals (pure). Start here to see how a score comes about: the evidence of a session goes in, and every
+ * signal that has something to say gives a reason, with a contribution in log-odds and a sentence. Nothing
+ * else is read, so the same evidence gives the same reasons at any later time. score.ts adds them up.
+ *
+ * A signal without evidence gives no reason. Two are exceptions: a reserved address and a privacy relay are
+ * reported with 0, because a missing reason would be misread there.
  */
 import type { SessionEvidence } from "../evidence.ts";
-import { type Reason, reason, type SignalName } from "../reason.ts";
+import { type Reason, createReason, type SignalName } from "../reason.ts";
 import { weights } from "../weights.ts";
-import { agentReasons } from "./agent.ts";
-import { behaviourReasons } from "./behaviour.ts";
-import { identityReasons } from "./identity.ts";
-import { networkReasons } from "./network.ts";
+import { findAgentReasons } from "./agent.ts";
+import { findBehaviourReasons } from "./behaviour.ts";
+import { findIdentityReasons } from "./identity.ts";
+import { findNetworkReasons } from "./network.ts";
 
-const toldWithoutEvidence: readonly SignalName[] = ["reserved_address", "privacy_relay"];
+const reportedAtZero: readonly SignalName[] = ["reserved_address", "privacy_relay"];
 
-function rounded(contribution: number): number {
+function roundContribution(contribution: number): number {
   // Adding 0 turns the -0 of rounding into 0.
   return Math.round(contribution * 1e4) / 1e4 + 0;
 }
 
-/** All reasons for the session, strongest first. Signals in `off` are not asked. */
-export function reasonsFor(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
+/** All reasons for the session, the strongest first. Signals in `off` are left out. */
+export function findReasons(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
   const isOff = (signal: SignalName) => off.includes(signal);
   const mismatch = evidence.userMismatch
     ? [
-        reason(
+        createReason(
           "user_mismatch",
           weights.userMismatch,
           "The session's user_id is not this user's external_id.",
@@ -31,16 +34,14 @@ export function reasonsFor(evidence: SessionEvidence, off: readonly string[]): r
       ]
     : [];
   return [
-    ...networkReasons(evidence, isOff),
-    ...agentReasons(evidence.agent),
-    ...behaviourReasons(evidence, isOff),
+    ...findNetworkReasons(evidence, isOff),
+    ...findAgentReasons(evidence.agent),
+    ...findBehaviourReasons(evidence, isOff),
     ...mismatch,
-    ...identityReasons(evidence.identity),
+    ...findIdentityReasons(evidence.identity),
   ]
     .filter(({ signal }) => !isOff(signal))
-    .map((told) => ({ ...told, contribution: rounded(told.contribution) }))
-    .filter(
-      ({ signal, contribution }) => contribution !== 0 || toldWithoutEvidence.includes(signal),
-    )
+    .map((one) => ({ ...one, contribution: roundContribution(one.contribution) }))
+    .filter(({ signal, contribution }) => contribution !== 0 || reportedAtZero.includes(signal))
     .toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
 }

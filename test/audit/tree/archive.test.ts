@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
-import { archiveTrails } from "../../../src/audit/tree/archive.ts";
-import { verifyInclusion } from "../../../src/audit/tree/merkle.ts";
-import { retentionDaysOf } from "../../../src/tenancy/retention.ts";
+import { archiveLogs } from "../../../src/audit/tree/archive.ts";
+import { verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
+import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/faults.ts";
 import { checkpointOf, eventOf, exportOf, fileEvents, rowsOf, sql } from "../../support/trail.ts";
@@ -33,9 +33,9 @@ describe("Retention", () => {
   it("moves sealed events to the archive when they are older than the tenant keeps them", async () => {
     const tenant = await tenantWithEventsOf(0, 20);
     const before = await exportOf(tenant);
-    await archiveTrails(env, Date.now() + 399 * day, retentionDaysOf);
+    await archiveLogs(env, Date.now() + 399 * day, findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(22);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
     expect(await objectsOf(tenant)).toHaveLength(1);
     // The export reads the archive as it read D1, and what comes after goes on from there.
@@ -55,9 +55,9 @@ describe("Retention", () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ audit: { retention_days: 30 } });
     await checkpointOf(tenant);
-    await archiveTrails(env, Date.now() + 29 * day, retentionDaysOf);
+    await archiveLogs(env, Date.now() + 29 * day, findRetentionDays);
     expect(await objectsOf(tenant)).toEqual([]);
-    await archiveTrails(env, Date.now() + 31 * day, retentionDaysOf);
+    await archiveLogs(env, Date.now() + 31 * day, findRetentionDays);
     expect(await objectsOf(tenant)).toHaveLength(1);
     for (const days of [0, -1, 3_651, 1.5, "30"]) {
       const settings = { audit: { retention_days: days } };
@@ -67,7 +67,7 @@ describe("Retention", () => {
 
   it("never moves what is not sealed", async () => {
     const tenant = await tenantWithEventsOf(0, 5);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(7);
     expect(await objectsOf(tenant)).toEqual([]);
   });
@@ -76,7 +76,7 @@ describe("Retention", () => {
     const tenant = await tenantWithEventsOf(0, 5);
     await checkpointOf(tenant);
     const { AUDIT_ARCHIVE: _, ...without } = env;
-    await archiveTrails(without, muchLater(), retentionDaysOf);
+    await archiveLogs(without, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(7);
     expect(await exportOf(tenant)).toHaveLength(7);
   });
@@ -89,7 +89,7 @@ describe("Retention", () => {
     );
     await checkpointOf(tenant);
     const before = await exportOf(tenant);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await objectsOf(tenant)).toHaveLength(3);
     expect(await exportOf(tenant)).toEqual(before);
     expect(await exportOf(tenant, "?from=1999&to=4001")).toEqual(before.slice(1_999, 4_001));
@@ -101,9 +101,9 @@ describe("Retention", () => {
       const tenant = await tenantWithEventsOf(0, 30);
       await checkpointOf(tenant);
       const before = await exportOf(tenant);
-      await withD1Fault(fault, async () => await archiveTrails(env, muchLater(), retentionDaysOf));
+      await withD1Fault(fault, async () => await archiveLogs(env, muchLater(), findRetentionDays));
       expect(await exportOf(tenant)).toEqual(before);
-      await archiveTrails(env, muchLater(), retentionDaysOf);
+      await archiveLogs(env, muchLater(), findRetentionDays);
       expect(await exportOf(tenant)).toEqual(before);
     },
   );
@@ -114,11 +114,11 @@ describe("Retention", () => {
     const before = await exportOf(tenant);
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
     const killed = vi.spyOn(statement, "run").mockRejectedValue(new Error("killed"));
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     killed.mockRestore();
     expect(await objectsOf(tenant)).toHaveLength(1);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(32);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await objectsOf(tenant)).toHaveLength(1);
     expect(await exportOf(tenant)).toEqual(before);
   });
@@ -143,7 +143,7 @@ describe("Retention", () => {
         bound.raw = async () => {
           if (!isMoved) {
             isMoved = true;
-            await archiveTrails(env, muchLater(), retentionDaysOf);
+            await archiveLogs(env, muchLater(), findRetentionDays);
           }
           return await raw();
         };
@@ -167,7 +167,7 @@ describe("Retention", () => {
       if (String(args[0]).includes(one.id)) return Promise.reject(new Error("no"));
       return put.apply(this, args);
     });
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     spy.mockRestore();
     expect(await rowsOf("audit_events", one.id)).toHaveLength(5);
     expect(await rowsOf("audit_events", two.id)).toEqual([]);
@@ -182,13 +182,13 @@ describe("Retention", () => {
     await User.provision(tenant, "someone@example.com");
     await checkpointOf(tenant);
     const copies = await rowsOf("audit_events", tenant.id);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     await fileEvents(
       tenant.id,
       Array.from({ length: 30 }, () => eventOf(tenant.id, Date.now())),
     );
     await checkpointOf(tenant);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     const before = await exportOf(tenant);
     const names = await objectsOf(tenant);
     expect(before).toHaveLength(33);
@@ -202,7 +202,7 @@ describe("Retention", () => {
     );
     await sql(`UPDATE audit_events SET ${change} WHERE tenant_id = ?`, tenant.id);
     const errors = vi.spyOn(console, "error").mockImplementation(() => {});
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     expect(errors.mock.calls.join("\n")).toContain("audit_archive_failed");
     errors.mockRestore();
     expect(await objectsOf(tenant)).toEqual(names);
@@ -213,7 +213,7 @@ describe("Retention", () => {
   it("leaves the tree whole: it proves an archived event, found by its place", async () => {
     const tenant = await tenantWithEventsOf(0, 30);
     const before = await exportOf(tenant);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     const { id, leaf_index, leaf_hash } = before[7];
     const path = `/v1/audit/events/${id}/proof`;
     expect((await tenant.send("GET", path)).status).toBe(404);
@@ -234,7 +234,7 @@ describe("Retention", () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant, "someone@example.com");
     const before = await checkpointOf(tenant);
-    await archiveTrails(env, muchLater(), retentionDaysOf);
+    await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
     for (const key of await objectsOf(tenant)) {
       const text = await (await env.AUDIT_ARCHIVE?.get(key))?.text();

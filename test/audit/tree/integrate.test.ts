@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
 import { TreeHasher } from "../../../src/audit/tree/merkle.ts";
-import { readNote } from "../../../src/audit/tree/note.ts";
+import { parseNote } from "../../../src/audit/tree/note.ts";
 import { integrateLogs } from "../../../src/audit/tree/integrate.ts";
 import { onSchedule } from "../../../src/scheduled.ts";
 import { Tenant, User } from "../../support/client.ts";
@@ -164,7 +164,7 @@ describe("Signing keys", () => {
   it("rotate: the newest signs, on top of what an older one signed, and all are published", async () => {
     const tenant = await Tenant.create();
     await integrateLogs(env, Date.now());
-    const before = readNote(String((await treeOf(tenant))?.note));
+    const before = parseNote(String((await treeOf(tenant))?.note));
     await manyEvents(tenant, 1);
     const rotated = {
       ...env,
@@ -173,7 +173,7 @@ describe("Signing keys", () => {
     await integrateLogs(rotated, Date.now());
     const after = await treeOf(tenant);
     expect(after?.size).toBe(3);
-    expect(readNote(String(after?.note))?.keyHash).not.toEqual(before?.keyHash);
+    expect(parseNote(String(after?.note))?.keyHash).not.toEqual(before?.keyHash);
   });
 
   it.each([

@@ -3,16 +3,15 @@ import { hex } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  consistencyRanges,
-  emptyRoot,
-  inclusionRanges,
-  leafHash,
-  nodeHash,
-  type Range,
+  listConsistencyRanges,
+  hashEmptyTree,
+  listInclusionRanges,
+  hashLeaf,
+  hashNode,
+  type LeafRange,
   TreeHasher,
-  verifyConsistency,
-  verifyInclusion,
 } from "../../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { toHex, utf8 } from "../../../src/crypto/bytes.ts";
 import { sha256Of } from "../../../src/crypto/digest.ts";
 import vectors from "../../vectors/rfc6962.json";
@@ -52,7 +51,7 @@ function rootOf(size: number): Uint8Array {
   return mth(data.slice(0, size));
 }
 
-function hashesOf(ranges: readonly Range[]): Uint8Array[] {
+function hashesOf(ranges: readonly LeafRange[]): Uint8Array[] {
   return ranges.map(({ start, end }) => mth(data.slice(start, end)));
 }
 
@@ -62,7 +61,7 @@ function flipped(hash: Uint8Array, bit: number): Uint8Array {
 
 /** The proof with one element changed in a bit, dropped, doubled, added or exchanged. */
 function spoilt(proof: readonly Uint8Array[], bit: number): Uint8Array[][] {
-  const extra = leafHash(utf8("extra"));
+  const extra = hashLeaf(utf8("extra"));
   const altered = [
     [extra, ...proof],
     [...proof, extra],
@@ -85,7 +84,7 @@ const oldAndNew = sizes.chain((to) => fc.tuple(fc.nat(to), fc.constant(to)));
 describe("the published test data of Certificate Transparency", () => {
   const leaves = vectors.leaves.map((leaf) => hex.decode(leaf));
   const roots = [vectors.empty_root, ...vectors.roots].map((root) => hex.decode(root));
-  const rootAt = (size: number) => roots[size] ?? emptyRoot();
+  const rootAt = (size: number) => roots[size] ?? hashEmptyTree();
 
   test("holds eight leaves and nine roots", () => {
     expect(leaves).toHaveLength(8);
@@ -96,7 +95,7 @@ describe("the published test data of Certificate Transparency", () => {
     "gives the root of $size leaves",
     ({ size, root }) => {
       const tree = new TreeHasher();
-      for (const leaf of leaves.slice(0, size)) tree.append(leafHash(leaf));
+      for (const leaf of leaves.slice(0, size)) tree.append(hashLeaf(leaf));
       expect(tree.size).toBe(size);
       expect(toHex(tree.root())).toBe(root);
       expect(toHex(mth(leaves.slice(0, size)))).toBe(root);
@@ -104,15 +103,15 @@ describe("the published test data of Certificate Transparency", () => {
   );
 
   test.each(vectors.inclusion)("proves leaf $index of $size", ({ index, size, proof }) => {
-    const ranges = inclusionRanges(index, size);
+    const ranges = listInclusionRanges(index, size);
     const hashes = ranges.map(({ start, end }) => mth(leaves.slice(start, end)));
     expect(hashes.map(toHex)).toEqual(proof);
-    const claim = { leaf: leafHash(leaves[index] ?? utf8("none")), index, size };
+    const claim = { leaf: hashLeaf(leaves[index] ?? utf8("none")), index, size };
     expect(verifyInclusion({ ...claim, proof: hashes, root: rootAt(size) })).toBe(true);
   });
 
   test.each(vectors.consistency)("proves that $to leaves extend $from", ({ from, to, proof }) => {
-    const ranges = consistencyRanges(from, to);
+    const ranges = listConsistencyRanges(from, to);
     const hashes = ranges.map(({ start, end }) => mth(leaves.slice(start, end)));
     expect(hashes.map(toHex)).toEqual(proof);
     const claim = { from, to, fromRoot: rootAt(from), toRoot: rootAt(to) };
@@ -121,7 +120,7 @@ describe("the published test data of Certificate Transparency", () => {
 
   test("detects every changed bit of a proof", () => {
     const proof = vectors.inclusion[2]?.proof.map((hash) => hex.decode(hash)) ?? [];
-    const claim = { leaf: leafHash(hex.decode("40414243")), index: 5, size: 8, root: rootAt(8) };
+    const claim = { leaf: hashLeaf(hex.decode("40414243")), index: 5, size: 8, root: rootAt(8) };
     expect(verifyInclusion({ ...claim, proof })).toBe(true);
     for (const [at, hash] of proof.entries()) {
       for (let bit = 0; bit < 256; bit += 1) {
@@ -136,18 +135,18 @@ test("a streamed tree has the root that the definition gives, at every size", ()
   const tree = new TreeHasher();
   for (const [index, leaf] of data.slice(0, 130).entries()) {
     expect(tree.root()).toEqual(rootOf(index));
-    tree.append(leafHash(leaf));
+    tree.append(hashLeaf(leaf));
   }
-  for (const leaf of data.slice(130)) tree.append(leafHash(leaf));
+  for (const leaf of data.slice(130)) tree.append(hashLeaf(leaf));
   expect(tree.root()).toEqual(rootOf(data.length));
 });
 
 test("an inclusion proof is the RFC's, and only it verifies", () => {
   fc.assert(
     fc.property(leafAndSize, bits, sizes, ([index, size], bit, other) => {
-      const proof = hashesOf(inclusionRanges(index, size));
+      const proof = hashesOf(listInclusionRanges(index, size));
       expect(proof).toEqual(path(index, data.slice(0, size)));
-      const leaf = leafHash(data[index] ?? utf8("none"));
+      const leaf = hashLeaf(data[index] ?? utf8("none"));
       const claim = { leaf, index, size, proof, root: rootOf(size) };
       expect(verifyInclusion(claim)).toBe(true);
       for (const altered of spoilt(proof, bit)) {
@@ -157,7 +156,7 @@ test("an inclusion proof is the RFC's, and only it verifies", () => {
       expect(verifyInclusion({ ...claim, root: flipped(claim.root, bit) })).toBe(false);
       if (other !== index) expect(verifyInclusion({ ...claim, index: other })).toBe(false);
       // Another size fits only where the leaf has its siblings on the same sides.
-      const sides = (n: number) => inclusionRanges(index, n).map(({ start }) => start > index);
+      const sides = (n: number) => listInclusionRanges(index, n).map(({ start }) => start > index);
       const fits = other > index && String(sides(other)) === String(sides(size));
       expect(verifyInclusion({ ...claim, size: other })).toBe(fits);
     }),
@@ -168,7 +167,7 @@ test("an inclusion proof is the RFC's, and only it verifies", () => {
 test("a consistency proof is the RFC's, and only it verifies", () => {
   fc.assert(
     fc.property(oldAndNew, bits, sizes, ([from, to], bit, other) => {
-      const proof = hashesOf(consistencyRanges(from, to));
+      const proof = hashesOf(listConsistencyRanges(from, to));
       expect(proof).toEqual(from === 0 ? [] : subproof(from, data.slice(0, to), true));
       const claim = { from, to, fromRoot: rootOf(from), toRoot: rootOf(to), proof };
       expect(verifyConsistency(claim)).toBe(true);
@@ -180,7 +179,7 @@ test("a consistency proof is the RFC's, and only it verifies", () => {
       const changed = { ...claim, toRoot: flipped(claim.toRoot, bit) };
       expect(verifyConsistency(changed)).toBe(from === 0);
       if (other !== from) expect(verifyConsistency({ ...claim, from: other })).toBe(false);
-      const sides = (n: number) => consistencyRanges(from, n).map(({ end }) => end > from);
+      const sides = (n: number) => listConsistencyRanges(from, n).map(({ end }) => end > from);
       const sameSides = other > from && to > from && String(sides(other)) === String(sides(to));
       expect(verifyConsistency({ ...claim, to: other })).toBe(other === to || sameSides);
     }),
@@ -190,26 +189,26 @@ test("a consistency proof is the RFC's, and only it verifies", () => {
 
 describe("trees beyond 32 bits", () => {
   // All leaves are alike, so a subtree's hash depends on its width alone.
-  const memory = new Map([[1, leafHash(utf8("same"))]]);
+  const memory = new Map([[1, hashLeaf(utf8("same"))]]);
   function alike(width: number): Uint8Array {
     const left = 2 ** (Math.ceil(Math.log2(width)) - 1);
-    const hash = memory.get(width) ?? nodeHash(alike(left), alike(width - left));
+    const hash = memory.get(width) ?? hashNode(alike(left), alike(width - left));
     memory.set(width, hash);
     return hash;
   }
-  const proofOf = (ranges: Range[]) => ranges.map(({ start, end }) => alike(end - start));
+  const proofOf = (ranges: LeafRange[]) => ranges.map(({ start, end }) => alike(end - start));
 
   test.each([2 ** 31 + 1, 2 ** 32, 2 ** 40 + 3, 2 ** 47 + 2 ** 31 + 5, 2 ** 48])(
     "prove leaves and older sizes at %d",
     (size) => {
       for (const index of [0, 7, 2 ** 31 - 1, 2 ** 31, size - 2, size - 1]) {
-        const proof = proofOf(inclusionRanges(index, size));
+        const proof = proofOf(listInclusionRanges(index, size));
         const claim = { leaf: alike(1), index, size, proof, root: alike(size) };
         expect(verifyInclusion(claim)).toBe(true);
         expect(verifyInclusion({ ...claim, proof: proof.slice(1) })).toBe(false);
       }
       for (const from of [1, 1000, 2 ** 31 - 1, 2 ** 31, size - 1]) {
-        const proof = proofOf(consistencyRanges(from, size));
+        const proof = proofOf(listConsistencyRanges(from, size));
         const claim = { from, to: size, fromRoot: alike(from), toRoot: alike(size), proof };
         expect(verifyConsistency(claim)).toBe(true);
         expect(verifyConsistency({ ...claim, proof: proof.slice(1) })).toBe(false);
@@ -219,11 +218,11 @@ describe("trees beyond 32 bits", () => {
 });
 
 test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])("refuses %d", (wrong) => {
-  const root = emptyRoot();
-  expect(() => inclusionRanges(0, wrong)).toThrow(new RangeError("size out of range"));
-  expect(() => inclusionRanges(wrong, 9)).toThrow(new RangeError("index out of range"));
-  expect(() => consistencyRanges(0, wrong)).toThrow(new RangeError("size out of range"));
-  expect(() => consistencyRanges(wrong, 9)).toThrow(new RangeError("old size out of range"));
+  const root = hashEmptyTree();
+  expect(() => listInclusionRanges(0, wrong)).toThrow(new RangeError("size out of range"));
+  expect(() => listInclusionRanges(wrong, 9)).toThrow(new RangeError("index out of range"));
+  expect(() => listConsistencyRanges(0, wrong)).toThrow(new RangeError("size out of range"));
+  expect(() => listConsistencyRanges(wrong, 9)).toThrow(new RangeError("old size out of range"));
   const inclusion = { leaf: root, proof: [], root };
   expect(verifyInclusion({ ...inclusion, index: wrong, size: 1 })).toBe(false);
   expect(verifyInclusion({ ...inclusion, index: 0, size: wrong })).toBe(false);
@@ -234,12 +233,12 @@ test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])("refuses %d"
 
 test("refuses an index or an old size beyond the tree, and hashes of another length", () => {
   const short = new Uint8Array(31);
-  const root = emptyRoot();
-  expect(() => inclusionRanges(9, 9)).toThrow(RangeError);
-  expect(() => inclusionRanges(0, 0)).toThrow(RangeError);
-  expect(() => consistencyRanges(10, 9)).toThrow(RangeError);
+  const root = hashEmptyTree();
+  expect(() => listInclusionRanges(9, 9)).toThrow(RangeError);
+  expect(() => listInclusionRanges(0, 0)).toThrow(RangeError);
+  expect(() => listConsistencyRanges(10, 9)).toThrow(RangeError);
   expect(() => new TreeHasher().append(short)).toThrow(RangeError);
-  expect(() => nodeHash(root, short)).toThrow(RangeError);
+  expect(() => hashNode(root, short)).toThrow(RangeError);
   const inclusion = { leaf: root, index: 0, size: 1, proof: [], root };
   expect(verifyInclusion(inclusion)).toBe(true);
   expect(verifyInclusion({ ...inclusion, index: 1 })).toBe(false);
@@ -250,22 +249,22 @@ test("refuses an index or an old size beyond the tree, and hashes of another len
 });
 
 test("a proof does not pass for one of a smaller tree, nor for a tree that shrinks", () => {
-  const path = hashesOf(inclusionRanges(3, 4));
-  const inclusion = { leaf: leafHash(utf8("leaf 3")), proof: path, root: rootOf(4) };
+  const path = hashesOf(listInclusionRanges(3, 4));
+  const inclusion = { leaf: hashLeaf(utf8("leaf 3")), proof: path, root: rootOf(4) };
   expect(verifyInclusion({ ...inclusion, index: 3, size: 4 })).toBe(true);
   expect(verifyInclusion({ ...inclusion, index: 0, size: 1 })).toBe(false);
-  const proof = hashesOf(consistencyRanges(7, 8));
+  const proof = hashesOf(listConsistencyRanges(7, 8));
   const consistency = { fromRoot: rootOf(7), toRoot: rootOf(8), proof };
   expect(verifyConsistency({ ...consistency, from: 7, to: 8 })).toBe(true);
   expect(verifyConsistency({ ...consistency, from: 3, to: 4 })).toBe(false);
-  const [one, two] = [leafHash(utf8("leaf 0")), leafHash(utf8("leaf 1"))];
+  const [one, two] = [hashLeaf(utf8("leaf 0")), hashLeaf(utf8("leaf 1"))];
   const shrunk = { from: 3, to: 2, fromRoot: one, toRoot: rootOf(2), proof: [one, two] };
   expect(verifyConsistency(shrunk)).toBe(false);
 });
 
 test("only the root of nothing is a root of the empty tree", () => {
-  const other = leafHash(utf8("other"));
-  const claim = { from: 0, to: 5, fromRoot: emptyRoot(), toRoot: other, proof: [] };
+  const other = hashLeaf(utf8("other"));
+  const claim = { from: 0, to: 5, fromRoot: hashEmptyTree(), toRoot: other, proof: [] };
   expect(verifyConsistency(claim)).toBe(true);
   expect(verifyConsistency({ ...claim, fromRoot: other })).toBe(false);
   expect(verifyConsistency({ ...claim, to: 0, fromRoot: other })).toBe(false);

@@ -1,23 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  consistencyRanges,
-  emptyRoot,
-  inclusionRanges,
-  nodeHash,
-  type Range,
+  listConsistencyRanges,
+  hashEmptyTree,
+  listInclusionRanges,
+  hashNode,
+  type LeafRange,
   TreeHasher,
-  verifyConsistency,
-  verifyInclusion,
 } from "../../../src/audit/tree/merkle.ts";
+import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import {
-  appended,
-  edgeTiles,
+  appendLeaves,
+  listEdgeTiles,
   MissingTileError,
   type Tile,
   type TileId,
   TileSet,
-  tilesFor,
+  listTiles,
   tileWidth,
 } from "../../../src/audit/tree/tiles.ts";
 import { toHex } from "../../../src/crypto/bytes.ts";
@@ -30,18 +29,18 @@ const leaves = Array.from({ length: 65_540 }, (_, index) => {
 });
 
 function leafAt(index: number): Uint8Array {
-  return leaves[index] ?? emptyRoot();
+  return leaves[index] ?? hashEmptyTree();
 }
 
 const memory = new Map<string, Uint8Array>();
 
 /** The hash of a subtree as RFC 9162 §2.1.1 defines it. */
-function naive({ start, end }: Range): Uint8Array {
-  if (start === end) return emptyRoot();
+function naive({ start, end }: LeafRange): Uint8Array {
+  if (start === end) return hashEmptyTree();
   if (end - start === 1) return leafAt(start);
   const middle = start + 2 ** (Math.ceil(Math.log2(end - start)) - 1);
   const known = memory.get(`${start}-${end}`);
-  const hash = known ?? nodeHash(naive({ start, end: middle }), naive({ start: middle, end }));
+  const hash = known ?? hashNode(naive({ start, end: middle }), naive({ start: middle, end }));
   memory.set(`${start}-${end}`, hash);
   return hash;
 }
@@ -56,16 +55,16 @@ class Rows {
   }
 
   append(count: number) {
-    const edge = this.read(edgeTiles(this.size));
-    const result = appended(edge, this.size, leaves.slice(this.size, this.size + count));
+    const edge = this.read(listEdgeTiles(this.size));
+    const result = appendLeaves(edge, this.size, leaves.slice(this.size, this.size + count));
     for (const tile of result.changed) this.#tiles.set(`${tile.level}/${tile.index}`, tile);
     this.size = result.size;
     return result;
   }
 
-  /** Hashes from no other tiles than `tilesFor` names. */
-  hashesOf(ranges: readonly Range[]): Uint8Array[] {
-    const tiles = new TileSet(this.read(tilesFor(ranges, this.size)));
+  /** Hashes from no other tiles than `listTiles` names. */
+  hashesOf(ranges: readonly LeafRange[]): Uint8Array[] {
+    const tiles = new TileSet(this.read(listTiles(ranges, this.size)));
     return ranges.map((range) => tiles.hashOf(range));
   }
 }
@@ -89,13 +88,13 @@ test("appending in any batches gives the root and the proofs that the definition
       for (const count of counts) {
         const { size, root } = rows.append(count);
         expect(root).toEqual(naive({ start: 0, end: size }));
-        expect(new TileSet(rows.read(edgeTiles(size))).root(size)).toEqual(root);
+        expect(new TileSet(rows.read(listEdgeTiles(size))).rootOf(size)).toEqual(root);
       }
       // Proofs at an older size too, from tiles that have grown since.
       const size = one % (rows.size + 1);
       for (const ranges of [
-        inclusionRanges(other % Math.max(size, 1), Math.max(size, 1)),
-        consistencyRanges(other % (size + 1), size),
+        listInclusionRanges(other % Math.max(size, 1), Math.max(size, 1)),
+        listConsistencyRanges(other % (size + 1), size),
         size === 0 ? [] : [{ start: 0, end: size }],
       ]) {
         if (rows.size > 0) expect(rows.hashesOf(ranges)).toEqual(ranges.map(naive));
@@ -115,7 +114,7 @@ test("every size up to 300 has its root, also read back from the newest tiles", 
     expect(rows.append(1).root).toEqual(hasher.root());
   }
   const all = rows.read([...leafTiles(300), { level: 1, index: 0 }]);
-  for (const [size, root] of roots.entries()) expect(new TileSet(all).root(size)).toEqual(root);
+  for (const [size, root] of roots.entries()) expect(new TileSet(all).rootOf(size)).toEqual(root);
 });
 
 function leafTiles(size: number): TileId[] {
@@ -131,10 +130,10 @@ describe("at the edges of tiles", () => {
     [257, ["1/0: 1", "0/1: 1"]],
   ])("%d leaves have just the partial tiles that make the root", (size, partial) => {
     const rows = rowsOf(size);
-    const edge = rows.read(edgeTiles(size));
-    expect(edgeTiles(size)).toHaveLength(partial.length);
+    const edge = rows.read(listEdgeTiles(size));
+    expect(listEdgeTiles(size)).toHaveLength(partial.length);
     expect(places(edge)).toEqual(partial);
-    expect(new TileSet(edge).root(size)).toEqual(naive({ start: 0, end: size }));
+    expect(new TileSet(edge).rootOf(size)).toEqual(naive({ start: 0, end: size }));
   });
 
   test("an append names each tile that changed once, with all its hashes", () => {
@@ -148,33 +147,33 @@ describe("at the edges of tiles", () => {
 
   test("the third level begins with leaf 65,536, and older sizes stay provable", () => {
     const rows = rowsOf(65_535);
-    expect(places(rows.read(edgeTiles(65_535)))).toEqual(["1/0: 255", "0/255: 255"]);
+    expect(places(rows.read(listEdgeTiles(65_535)))).toEqual(["1/0: 255", "0/255: 255"]);
     expect(places(rows.append(1).changed)).toEqual(["0/255: 256", "1/0: 256", "2/0: 1"]);
-    expect(places(rows.read(edgeTiles(65_536)))).toEqual(["2/0: 1"]);
+    expect(places(rows.read(listEdgeTiles(65_536)))).toEqual(["2/0: 1"]);
     expect(places(rows.append(1).changed)).toEqual(["0/256: 1"]);
-    expect(places(rows.read(edgeTiles(65_537)))).toEqual(["2/0: 1", "0/256: 1"]);
+    expect(places(rows.read(listEdgeTiles(65_537)))).toEqual(["2/0: 1", "0/256: 1"]);
     const to = 65_537;
     for (const from of [1, 255, 256, 257, 40_000, 65_535, 65_536, to]) {
-      const [fromRoot = emptyRoot(), toRoot = emptyRoot()] = rows.hashesOf([
+      const [fromRoot = hashEmptyTree(), toRoot = hashEmptyTree()] = rows.hashesOf([
         { start: 0, end: from },
         { start: 0, end: to },
       ]);
       expect(fromRoot).toEqual(naive({ start: 0, end: from }));
       expect(toRoot).toEqual(naive({ start: 0, end: to }));
-      const proof = rows.hashesOf(consistencyRanges(from, to));
+      const proof = rows.hashesOf(listConsistencyRanges(from, to));
       expect(verifyConsistency({ from, to, fromRoot, toRoot, proof })).toBe(true);
       const claim = { leaf: leafAt(from - 1), index: from - 1 };
-      const old = { size: from, proof: rows.hashesOf(inclusionRanges(from - 1, from)) };
+      const old = { size: from, proof: rows.hashesOf(listInclusionRanges(from - 1, from)) };
       expect(verifyInclusion({ ...claim, ...old, root: fromRoot })).toBe(true);
-      const current = { size: to, proof: rows.hashesOf(inclusionRanges(from - 1, to)) };
+      const current = { size: to, proof: rows.hashesOf(listInclusionRanges(from - 1, to)) };
       expect(verifyInclusion({ ...claim, ...current, root: toRoot })).toBe(true);
     }
   });
 
   test("a proof reads few tiles of a large tree, each once", () => {
     const size = 2 ** 48 - 1;
-    const ranges = [...inclusionRanges(2 ** 40 + 12_345, size), { start: 0, end: size }];
-    const ids = tilesFor(ranges, size);
+    const ranges = [...listInclusionRanges(2 ** 40 + 12_345, size), { start: 0, end: size }];
+    const ids = listTiles(ranges, size);
     expect(ids.length).toBeLessThanOrEqual(12);
     expect(new Set(ids.map(({ level, index }) => `${level}/${index}`)).size).toBe(ids.length);
   });
@@ -188,17 +187,17 @@ test("proves leaves of a tree beyond 32 bits", () => {
     const row = new Uint8Array(tileWidth * 32);
     for (let at = 0; at < row.length; at += 32) row.set(node, at);
     rows.push(row);
-    for (let height = 0; height < 8; height += 1) node = nodeHash(node, node);
+    for (let height = 0; height < 8; height += 1) node = hashNode(node, node);
   }
   for (const size of [2 ** 33 + 5, 2 ** 48 - 77, 2 ** 48]) {
     for (const index of [3, 2 ** 32 + 1, size - 1]) {
-      const ranges = inclusionRanges(index, size);
-      const ids = tilesFor([...ranges, { start: 0, end: size }], size);
+      const ranges = listInclusionRanges(index, size);
+      const ids = listTiles([...ranges, { start: 0, end: size }], size);
       const tiles = new TileSet(
         ids.map((id) => ({ ...id, hashes: rows[id.level] ?? new Uint8Array() })),
       );
       const proof = ranges.map((range) => tiles.hashOf(range));
-      const claim = { leaf: leafAt(1), index, size, proof, root: tiles.root(size) };
+      const claim = { leaf: leafAt(1), index, size, proof, root: tiles.rootOf(size) };
       expect(verifyInclusion(claim)).toBe(true);
     }
   }
@@ -207,30 +206,30 @@ test("proves leaves of a tree beyond 32 bits", () => {
 test("tells which tile is missing or too short", () => {
   const rows = rowsOf(600);
   const tiles = rows.read([...leafTiles(600), { level: 1, index: 0 }]);
-  for (const { level, index } of edgeTiles(600)) {
+  for (const { level, index } of listEdgeTiles(600)) {
     const rest = tiles.filter((tile) => tile.level !== level || tile.index !== index);
     const missing = new MissingTileError({ level, index });
-    expect(() => new TileSet(rest).root(600)).toThrow(missing);
-    expect(() => appended(rest, 600, [leafAt(600)])).toThrow(missing);
-    expect(() => appended(rest, 600, [])).toThrow(missing);
+    expect(() => new TileSet(rest).rootOf(600)).toThrow(missing);
+    expect(() => appendLeaves(rest, 600, [leafAt(600)])).toThrow(missing);
+    expect(() => appendLeaves(rest, 600, [])).toThrow(missing);
     const cut = tiles
       .filter((tile) => tile.level === level && tile.index === index)
       .map((tile) => ({ ...tile, hashes: tile.hashes.slice(32) }));
-    expect(() => new TileSet([...rest, ...cut]).root(600)).toThrow(missing);
-    expect(() => appended([...rest, ...cut], 600, [leafAt(600)])).toThrow(missing);
+    expect(() => new TileSet([...rest, ...cut]).rootOf(600)).toThrow(missing);
+    expect(() => appendLeaves([...rest, ...cut], 600, [leafAt(600)])).toThrow(missing);
   }
   expect(() => new TileSet([]).hashOf({ start: 4, end: 5 })).toThrow(MissingTileError);
-  expect(new TileSet([]).root(0)).toEqual(emptyRoot());
+  expect(new TileSet([]).rootOf(0)).toEqual(hashEmptyTree());
 });
 
 test("an append leaves what it was given alone and forgets hashes beyond the size", () => {
-  const before = rowsOf(300).read(edgeTiles(300));
+  const before = rowsOf(300).read(listEdgeTiles(300));
   const copy = structuredClone(before);
-  const whole = appended(before, 300, leaves.slice(300, 310));
+  const whole = appendLeaves(before, 300, leaves.slice(300, 310));
   expect(before).toEqual(copy);
   // Written by an append whose new size was never recorded.
-  const longer = [...before, ...appended(before, 300, leaves.slice(900, 990)).changed];
-  expect(appended(longer, 300, leaves.slice(300, 310))).toEqual(whole);
+  const longer = [...before, ...appendLeaves(before, 300, leaves.slice(900, 990)).changed];
+  expect(appendLeaves(longer, 300, leaves.slice(300, 310))).toEqual(whole);
   expect(toHex(whole.root)).toBe(toHex(naive({ start: 0, end: 310 })));
 });
 
@@ -245,15 +244,15 @@ test("refuses ranges that are no subtree, sizes out of range and hashes of anoth
     [0.5, 1],
     [0, Number.NaN],
   ] as const) {
-    expect(() => tilesFor([{ start, end }], 9)).toThrow(RangeError);
+    expect(() => listTiles([{ start, end }], 9)).toThrow(RangeError);
     expect(() => new TileSet([tile]).hashOf({ start, end })).toThrow(RangeError);
   }
-  expect(() => tilesFor([{ start: 0, end: 4 }], 3)).toThrow(
+  expect(() => listTiles([{ start: 0, end: 4 }], 3)).toThrow(
     new RangeError("range beyond the tree"),
   );
-  expect(() => edgeTiles(-1)).toThrow(RangeError);
-  expect(() => appended([], 0.5, [])).toThrow(new RangeError("size out of range"));
-  expect(() => appended([], 0, [new Uint8Array(31)])).toThrow(RangeError);
+  expect(() => listEdgeTiles(-1)).toThrow(RangeError);
+  expect(() => appendLeaves([], 0.5, [])).toThrow(new RangeError("size out of range"));
+  expect(() => appendLeaves([], 0, [new Uint8Array(31)])).toThrow(RangeError);
   for (const length of [0, 31, 33, 257 * 32]) {
     expect(() => new TileSet([{ ...tile, hashes: new Uint8Array(length) }])).toThrow(RangeError);
   }

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { canonicalDigest } from "../../../src/crypto/canonical.ts";
-import { assess, type Session, type Surroundings } from "../../../src/guard/decisions/assess.ts";
+import { digestCanonicalJson } from "../../../src/crypto/canonical.ts";
+import { assess, type Session } from "../../../src/guard/decisions/assess.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
+import type { Surroundings } from "../../../src/sentinel/assessments/surroundings.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { reasonsFor } from "../../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
   calm,
@@ -77,7 +78,7 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     reasons: [],
     degraded: [],
     evidence: calm,
-    evidenceDigest: canonicalDigest(calm),
+    evidenceDigest: digestCanonicalJson(calm),
     policy,
     contextDigest: "cc",
   });
@@ -266,8 +267,8 @@ test("an assessment holds all that its score is made from", () => {
     surroundings: { context: stranger },
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
-  expect(reasonsFor(stored, record.policy.signalsOff)).toEqual(record.reasons);
-  expect(canonicalDigest(stored)).toBe(record.evidenceDigest);
+  expect(findReasons(stored, record.policy.signalsOff)).toEqual(record.reasons);
+  expect(digestCanonicalJson(stored)).toBe(record.evidenceDigest);
 });
 
 test("a population nobody read is missed only by who has a history", () => {

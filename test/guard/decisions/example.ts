@@ -1,7 +1,8 @@
 /** An identity and calls on it, as the tests of the guard's pure parts need them. */
 
+import type { AuditEntry } from "../../../src/audit/event.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
-import type { EventEntry, GuardCall, Transition } from "../../../src/guard/decisions/transition.ts";
+import type { GuardCall, Transition } from "../../../src/guard/decisions/transition.ts";
 import type { Evidence } from "../../../src/guard/decisions/verify.ts";
 import type { LockoutPolicy } from "../../../src/tenancy/policy.ts";
 
@@ -93,7 +94,7 @@ export function decided<T>(transition: Transition<T> | symbol): Transition<T> {
 }
 
 /** Action, outcome and reason of what is filed. */
-export function told(entries: readonly EventEntry[]) {
+export function told(entries: readonly AuditEntry[]) {
   return entries.map(({ action, outcome, reason }) =>
     [action, outcome, reason ?? ""].join(" ").trim(),
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
-import { failed, succeeded, type Transition } from "../../../src/guard/decisions/transition.ts";
+import { fail, succeed, type Transition } from "../../../src/guard/decisions/transition.ts";
 import { session } from "../../sentinel/example.ts";
 import { call, identity, now, told } from "./example.ts";
 
@@ -30,7 +30,7 @@ describe("A verified code", () => {
   const verified: Transition<{ method: "totp" }> = {
     state: identity({ lastVerifiedAt: now }),
     entries: [{ action: "otp.verified", outcome: "success", details: { method: "totp" } }],
-    result: succeeded({ method: "totp" }),
+    result: succeed({ method: "totp" }),
   };
 
   test("names the session in its own event, and in no other", () => {
@@ -65,7 +65,7 @@ describe("A verified code", () => {
   });
 
   test("confirms nothing when it is wrong", () => {
-    const wrong: typeof verified = { ...verified, result: failed({ code: "invalid_code" }) };
+    const wrong: typeof verified = { ...verified, result: fail({ code: "invalid_code" }) };
     expect(confirmSession(wrong, call, [waiting], waiting)).toEqual(wrong);
   });
 });

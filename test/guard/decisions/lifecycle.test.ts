@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { create, erase, setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
-import { profileOf, statusAt } from "../../../src/guard/decisions/profile.ts";
+import { profileOf, statusOf } from "../../../src/guard/decisions/profile.ts";
 import { refuse } from "../../../src/guard/decisions/refusals.ts";
 import { parseState } from "../../../src/guard/decisions/state.ts";
 import { verify } from "../../../src/guard/decisions/verify.ts";
@@ -202,10 +202,10 @@ describe("a profile", () => {
       status: "suspended",
       isLocked: true,
     });
-    expect(statusAt("suspended", now + 1, now)).toBe("suspended");
-    expect(statusAt("active", now + 1, now)).toBe("locked");
-    expect(statusAt("active", now, now)).toBe("active");
-    expect(statusAt("active", null, now)).toBe("active");
+    expect(statusOf("suspended", now + 1, now)).toBe("suspended");
+    expect(statusOf("active", now + 1, now)).toBe("locked");
+    expect(statusOf("active", now, now)).toBe("active");
+    expect(statusOf("active", null, now)).toBe("active");
   });
 
   test("does not take a pending secret for a configured one", () => {

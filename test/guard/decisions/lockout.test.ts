@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  afterFailure,
-  afterReenrolment,
+  countFailure,
   isLocked,
   type LockoutState,
-  lockLength,
+  lockSecondsOf,
   noFailures,
+  restartDisableCount,
 } from "../../../src/guard/decisions/lockout.ts";
 import type { LockoutPolicy } from "../../../src/tenancy/policy.ts";
 import { lockoutPolicy, now } from "./example.ts";
@@ -18,7 +18,7 @@ function failed(times: number, policy = lockoutPolicy, start: LockoutState = noF
   const failures = [];
   for (let count = 0; count < times; count += 1) {
     if (state.lockedUntil !== null) at = Math.max(at, state.lockedUntil);
-    const failure = afterFailure(state, policy, at);
+    const failure = countFailure(state, policy, at);
     failures.push({ ...failure, at });
     state = failure.state;
   }
@@ -101,25 +101,25 @@ describe("with a policy of the tenant's", () => {
   test("made stricter in the middle of a round, the next failure locks", () => {
     const [, , , fourth] = failed(4);
     const stricter = { ...lockoutPolicy, maxFailedAttempts: 2 };
-    const next = afterFailure(fourth?.state ?? noFailures, stricter, now);
+    const next = countFailure(fourth?.state ?? noFailures, stricter, now);
     expect(next).toMatchObject({ locked: true, attemptsRemaining: 0 });
   });
 
   test("made stricter past the counter, the next failure disables", () => {
     const [, , , fourth] = failed(4);
     const stricter = { ...lockoutPolicy, disableAfter: 3 };
-    const next = afterFailure(fourth?.state ?? noFailures, stricter, now);
+    const next = countFailure(fourth?.state ?? noFailures, stricter, now);
     expect(next).toMatchObject({ disabled: true, attemptsRemaining: 0 });
   });
 });
 
 test("the length of a lock never passes the longest, however many there were", () => {
-  for (const n of [8, 20, 100, 2_000]) expect(lockLength(lockoutPolicy, n)).toBe(86_400);
+  for (const n of [8, 20, 100, 2_000]) expect(lockSecondsOf(lockoutPolicy, n)).toBe(86_400);
 });
 
 test("a new secret after a hundred failures starts a new hundred, and the counter goes on", () => {
   const exhausted = failed(100).at(-1)?.state ?? noFailures;
-  const anew = afterReenrolment(exhausted);
+  const anew = restartDisableCount(exhausted);
   expect(anew).toEqual({ ...exhausted, failedBeforeEnrolment: 100 });
   const failures = failed(100, lockoutPolicy, anew);
   expect(failures.map(({ disabled }) => disabled)).toEqual([...Array(99).fill(false), true]);
@@ -178,7 +178,7 @@ describe("over any sequence of failures, successes and waits", () => {
           expect(isLocked(state, at)).toBe(at < lockEnds);
           if (kind !== "attempt" || at < lockEnds || inARow >= disableAfter) continue;
           const before = state;
-          const failure = afterFailure(state, policy, at);
+          const failure = countFailure(state, policy, at);
           state = failure.state;
           inARow += 1;
           sinceLock += 1;
@@ -214,7 +214,7 @@ describe("over any sequence of failures, successes and waits", () => {
         let state = last.state;
         let made = 0;
         for (;;) {
-          const failure = afterFailure(state, policy, last.at);
+          const failure = countFailure(state, policy, last.at);
           made += 1;
           state = failure.state;
           if (failure.locked || failure.disabled) break;

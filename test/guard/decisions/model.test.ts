@@ -2,8 +2,10 @@
  * Any sequence of calls on one identity: the pure transitions, driven as the guard drives them, and
  * what must hold whatever comes.
  */
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { AuditEntry } from "../../../src/audit/event.ts";
 import {
   configureTotp,
   removeTotp,
@@ -12,12 +14,12 @@ import {
 import { setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
 import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
-import type { EventEntry, Transition } from "../../../src/guard/decisions/transition.ts";
+import type { Transition } from "../../../src/guard/decisions/transition.ts";
 import {
+  confirmableTotpOf,
   type Evidence,
-  confirmableTotp,
-  liveTotp,
   findRefusal,
+  liveTotpOf,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
 import { callAt, decided, identity, now } from "./example.ts";
@@ -154,8 +156,8 @@ class World {
     }
     const method = "totp";
     if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
-    const sealed = liveTotp(state)?.sealed ?? null;
-    const pendingSealed = confirmableTotp(state, at)?.sealed ?? null;
+    const sealed = liveTotpOf(state)?.sealed ?? null;
+    const pendingSealed = confirmableTotpOf(state, at)?.sealed ?? null;
     return {
       method,
       sealed,
@@ -216,7 +218,7 @@ class World {
   }
 }
 
-function countOf({ outcome, details }: EventEntry): number {
+function countOf({ outcome, details }: AuditEntry): number {
   const count = details?.count;
   return outcome === "refused" && typeof count === "number" ? count : 0;
 }

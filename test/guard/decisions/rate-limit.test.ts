@@ -1,9 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { applyRateLimit, rateQuotas } from "../../../src/guard/decisions/rate-limit.ts";
+import {
+  checkRateLimit,
+  countRequest,
+  rateQuotas,
+  refuseAboveLimit,
+} from "../../../src/guard/decisions/rate-limit.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import {
   type GuardCall,
-  succeeded,
+  succeed,
   type Transition,
 } from "../../../src/guard/decisions/transition.ts";
 import { callAt, identity, now } from "./example.ts";
@@ -11,11 +16,14 @@ import { callAt, identity, now } from "./example.ts";
 const { requests, windowSeconds } = rateQuotas.attempts;
 
 function attempt(state: IdentityState, call: GuardCall): Transition<"decided"> {
-  return applyRateLimit("attempts", "otp.verified", state, call, (present) => ({
-    state: { ...present, updatedAt: call.now },
+  const limit = checkRateLimit("attempts", state, call.now);
+  if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
+  const decided = {
+    state: { ...state, updatedAt: call.now },
     entries: [],
-    result: succeeded("decided"),
-  }));
+    result: succeed("decided" as const),
+  };
+  return countRequest(decided, limit);
 }
 
 /** The state after so many attempts at that time. */
@@ -72,17 +80,10 @@ describe("A rate limit of an identity", () => {
   });
 
   test("counts each kind for itself", () => {
-    const assess = applyRateLimit(
-      "assessments",
-      "session.assessed",
-      stateAfter(requests, now),
-      callAt(now),
-      (state) => ({
-        state,
-        entries: [],
-        result: succeeded("decided"),
-      }),
-    );
+    const state = stateAfter(requests, now);
+    const limit = checkRateLimit("assessments", state, now);
+    expect(limit.isWithin).toBe(true);
+    const assess = countRequest({ state, entries: [], result: succeed("decided") }, limit);
     expect(assess.result.ok).toBe(true);
     expect(assess.state.rates.attempts?.count).toBe(requests);
   });

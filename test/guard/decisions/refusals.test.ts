@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   applyChange,
-  refusalReportDelay,
+  refusalReportDelayOf,
   refuse,
   reportRefusals,
 } from "../../../src/guard/decisions/refusals.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
-import { type EventEntry, succeeded } from "../../../src/guard/decisions/transition.ts";
+import { type EventEntry, succeed } from "../../../src/guard/decisions/transition.ts";
 import { call, callAt, identity, minute, now, told } from "./example.ts";
 
 const suspended = { code: "user_suspended" } as const;
@@ -46,14 +46,14 @@ describe("a refusal", () => {
     const { state, entries } = refuse(identity(), call, "otp.verified", locked);
     expect(told(entries)).toEqual(["otp.verified refused user_locked"]);
     expect(entries.map(countOf)).toEqual([1]);
-    expect(refusalReportDelay(state)).toBeUndefined();
+    expect(refusalReportDelayOf(state)).toBeUndefined();
   });
 
   test("is counted and not told when another of its kind was before", () => {
     const first = afterRefusals(1);
     const { state, entries } = refuse(first, callAt(now + 1), "otp.verified", locked);
     expect(entries).toEqual([]);
-    expect(refusalReportDelay(state)).toBe(5_000);
+    expect(refusalReportDelayOf(state)).toBe(5_000);
   });
 
   test("is told at once again when action or reason is another", () => {
@@ -114,7 +114,7 @@ describe("a report", () => {
         requestId: `request-${now + 7_000}`,
       },
     ]);
-    expect(refusalReportDelay(state)).toBeUndefined();
+    expect(refusalReportDelayOf(state)).toBeUndefined();
     expect({ ...state, refusals: [] }).toEqual({ ...flooded, refusals: [] });
   });
 
@@ -129,7 +129,7 @@ describe("a report", () => {
     const delays = [];
     for (let report = 0; report < 13; report += 1) {
       state = refuse(state, call, "otp.verified", locked).state;
-      delays.push((refusalReportDelay(state) ?? 0) / 1_000);
+      delays.push((refusalReportDelayOf(state) ?? 0) / 1_000);
       state = reportRefusals(state).state;
     }
     expect(delays).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600, 3_600]);
@@ -139,7 +139,7 @@ describe("a report", () => {
     let state = afterRefusals(1);
     for (let report = 0; report < 1_200; report += 1) {
       state = refuse(state, call, "otp.verified", locked).state;
-      expect(refusalReportDelay(state)).toBeLessThanOrEqual(60 * minute);
+      expect(refusalReportDelayOf(state)).toBeLessThanOrEqual(60 * minute);
       state = reportRefusals(state).state;
     }
   });
@@ -148,11 +148,11 @@ describe("a report", () => {
     let state = afterRefusals(2);
     state = reportRefusals(state).state;
     state = refuse(state, call, "otp.verified", locked).state;
-    expect(refusalReportDelay(state)).toBe(10_000);
+    expect(refusalReportDelayOf(state)).toBe(10_000);
     state = refuse(state, call, "otp.configured", suspended).state;
-    expect(refusalReportDelay(state)).toBe(10_000);
+    expect(refusalReportDelayOf(state)).toBe(10_000);
     state = refuse(state, call, "otp.configured", suspended).state;
-    expect(refusalReportDelay(state)).toBe(5_000);
+    expect(refusalReportDelayOf(state)).toBe(5_000);
   });
 });
 
@@ -163,7 +163,7 @@ describe("a change that is carried out", () => {
       before,
       { externalId: "other" },
       [{ action: "user.unlocked", outcome: "success" }],
-      succeeded("done"),
+      succeed("done"),
       now + minute,
     );
     expect(told(entries)).toEqual(["otp.verified refused user_locked", "user.unlocked success"]);
@@ -211,12 +211,12 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
           state = transition.state;
           record(transition.entries);
         } else {
-          const transition = applyChange(state, {}, [], succeeded(null), at.now);
+          const transition = applyChange(state, {}, [], succeed(null), at.now);
           state = transition.state;
           record(transition.entries);
         }
         const isWaiting = state.refusals.some(({ unreported }) => unreported > 0);
-        expect(refusalReportDelay(state) !== undefined).toBe(isWaiting);
+        expect(refusalReportDelayOf(state) !== undefined).toBe(isWaiting);
       }
       record(reportRefusals(state).entries);
       expect(new Map([...reported].toSorted())).toEqual(new Map([...refused].toSorted()));

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { withRecent } from "../../../src/guard/decisions/transition.ts";
+import { addRecentAttempt } from "../../../src/guard/decisions/transition.ts";
 import { identity, now } from "./example.ts";
 
 const hour = 3_600_000;
 
 function recentOf(...times: readonly number[]) {
   const recent = times.map((at) => ({ at, kind: "failure" }) as const);
-  return withRecent(identity({ recent }), "success", now);
+  return addRecentAttempt(identity({ recent }), "success", now);
 }
 
 describe("Attempts of late", () => {

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import {
+  confirmableTotpOf,
   type Evidence,
-  confirmableTotp,
-  liveTotp,
+  liveTotpOf,
   stale,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
@@ -291,8 +291,8 @@ describe("a pending secret", () => {
   });
 
   test("is live to its last millisecond and not one longer", () => {
-    expect(confirmableTotp(state, pending.expiresAt - 1)).toEqual(pending);
-    expect(confirmableTotp(state, pending.expiresAt)).toBeNull();
+    expect(confirmableTotpOf(state, pending.expiresAt - 1)).toEqual(pending);
+    expect(confirmableTotpOf(state, pending.expiresAt)).toBeNull();
     const late = callAt(pending.expiresAt);
     const { result, state: after } = verified(state, wrongTotp, late);
     expect(result).toMatchObject({ ok: false, error: { code: "invalid_code" } });
@@ -404,7 +404,7 @@ describe("evidence is stale, and nothing is decided, when meanwhile", () => {
 });
 
 test("the live secret is none while TOTP is disabled", () => {
-  expect(liveTotp(identity())).toEqual({ sealed: "sealed-1", lastTimeStep: null });
-  expect(liveTotp(identity({ otpDisabled: true }))).toBeNull();
-  expect(liveTotp(identity({ totp: null }))).toBeNull();
+  expect(liveTotpOf(identity())).toEqual({ sealed: "sealed-1", lastTimeStep: null });
+  expect(liveTotpOf(identity({ otpDisabled: true }))).toBeNull();
+  expect(liveTotpOf(identity({ totp: null }))).toBeNull();
 });

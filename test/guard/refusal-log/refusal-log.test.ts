@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { newId } from "../../../src/crypto/id.ts";
+import { createId } from "../../../src/crypto/id.ts";
 import type { Refusal } from "../../../src/guard/decisions/refusals.ts";
 import { type D1Fault, withD1Fault } from "../../support/faults.ts";
 import {
@@ -46,7 +46,7 @@ afterEach(() => {
 
 describe("The refusal log", () => {
   it("tells the first of a kind at once, as that of its token", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     const first = refusal({ reason: "user_not_found" });
     await count(tenantId, first);
     await vi.waitFor(async () => expect(await refusalsToldOf(tenantId)).toHaveLength(1), 5_000);
@@ -65,7 +65,7 @@ describe("The refusal log", () => {
   });
 
   it("tells again at once what differs in reason, route or token", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     for (const other of [
       refusal(),
       refusal({ reason: "not_found" }),
@@ -79,7 +79,7 @@ describe("The refusal log", () => {
   });
 
   it("counts a hundred at once exactly, in a few events, by itself", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     await Promise.all(Array.from({ length: 100 }, () => count(tenantId, refusal())));
     await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenantId))).toBe(100), {
       timeout: 20_000,
@@ -90,7 +90,7 @@ describe("The refusal log", () => {
   });
 
   it("loses no count and no report where it is evicted again and again", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     for (let round = 0; round < 5; round += 1) {
       await Promise.all(Array.from({ length: 4 }, () => count(tenantId, refusal())));
       await evictLog(tenantId);
@@ -104,7 +104,7 @@ describe("The refusal log", () => {
   });
 
   it("adds some dozen events in six hours of flood, and holds none of it back for over an hour", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     const start = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: start });
     const minutes = 6 * 60;
@@ -125,7 +125,7 @@ describe("The refusal log", () => {
   });
 
   it("forgets a run after two quiet hours and tells the next one at once", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     const start = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: start });
     await count(tenantId, refusal());
@@ -140,7 +140,7 @@ describe("The refusal log", () => {
   });
 
   it("keeps a bounded number of runs for any number of tokens, and counts them all", async () => {
-    const tenantId = newId(Date.now());
+    const tenantId = createId(Date.now());
     const kinds = ["insufficient_scope", "rate_limited", "not_found"];
     const tokens = 200;
     for (let token = 0; token < tokens; token += 1) {
@@ -161,7 +161,7 @@ describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])
   (fault) => {
     it("loses no refusal and doubles none", async () => {
       vi.spyOn(console, "error").mockImplementation(() => {});
-      const tenantId = newId(Date.now());
+      const tenantId = createId(Date.now());
       await withD1Fault(fault, async () => {
         for (let n = 0; n < 3; n += 1) await count(tenantId, refusal());
         await fireLogAlarm(tenantId);
@@ -188,7 +188,7 @@ describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])
 
 it("A log whose D1 fails goes on trying, ever more rarely but within a minute", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
-  const tenantId = newId(Date.now());
+  const tenantId = createId(Date.now());
   await withD1Fault("throws", async () => {
     await count(tenantId, refusal());
     const waits: number[] = [];

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { behaviourOf } from "../../../src/sentinel/behaviour/behaviour.ts";
-import { behaviourContributions } from "../../../src/sentinel/behaviour/likelihood.ts";
+import { compareWithHistory } from "../../../src/sentinel/behaviour/behaviour.ts";
+import { computeContributions } from "../../../src/sentinel/behaviour/attacker-model.ts";
 import { agentLevels, type Context, networkLevels } from "../../../src/sentinel/context.ts";
 import type { BehaviourEvidence } from "../../../src/sentinel/evidence.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { type Population, populationOf } from "../../../src/sentinel/population/population.ts";
+import { type Population, countPopulation } from "../../../src/sentinel/population/population.ts";
 import { attackerKinds, attackers, behaviourBounds } from "../../../src/sentinel/weights.ts";
 import { day, home, hour, logins, now, session, stranger } from "../example.ts";
 
@@ -14,13 +14,13 @@ function compared(
   context: Context,
   population: Population | null = null,
 ): BehaviourEvidence {
-  const behaviour = behaviourOf(history, context, population, now);
+  const behaviour = compareWithHistory(history, context, population, now);
   if (behaviour === null) throw new Error("Nothing to compare with");
   return behaviour;
 }
 
 function sumOf(behaviour: BehaviourEvidence): number {
-  const { network, agent, hour: ofHour } = behaviourContributions(behaviour);
+  const { network, agent, hour: ofHour } = computeContributions(behaviour);
   return network + agent + ofHour;
 }
 
@@ -38,7 +38,7 @@ function people(...groups: readonly (readonly [number, Context])[]): Population 
       behaviour: null,
     })),
   );
-  return populationOf(sessions, now);
+  return countPopulation(sessions, now);
 }
 
 const elsewhere = { asn: 41164, prefix: "prefix-2", address: "address-2" };
@@ -89,7 +89,7 @@ describe("The comparison", () => {
   });
 
   test("has nothing to say without a history", () => {
-    expect(behaviourOf([], home, null, now)).toBeNull();
+    expect(compareWithHistory([], home, null, now)).toBeNull();
   });
 
   test("finds the hours of a night worker usual for one, and others not", () => {
@@ -145,7 +145,7 @@ describe("Evidence of behaviour", () => {
     // The network alone: the agent at hand is new.
     const context = { ...home, prefix: "prefix-2", address: "address-2", agent: "agent-2" };
     const networkOf = (population: Population) =>
-      behaviourContributions(compared(logins(10, day), context, population)).network;
+      computeContributions(compared(logins(10, day), context, population)).network;
     expect(networkOf(rare)).toBeLessThan(networkOf(common));
   });
 
@@ -164,18 +164,18 @@ describe("Evidence of behaviour", () => {
       ...behaviour,
       network: behaviour.network.map((level) => ({ ...level, novelty: { count, all } })),
     });
-    const restless = behaviourContributions(told(900, 1000)).network;
-    const settled = behaviourContributions(told(1, 1000)).network;
-    expect(restless).toBeLessThan(behaviourContributions(behaviour).network);
-    expect(settled).toBeGreaterThan(behaviourContributions(behaviour).network);
+    const restless = computeContributions(told(900, 1000)).network;
+    const settled = computeContributions(told(1, 1000)).network;
+    expect(restless).toBeLessThan(computeContributions(behaviour).network);
+    expect(settled).toBeGreaterThan(computeContributions(behaviour).network);
   });
 
   test("of a switched-off part is nothing, and the others stand", () => {
     const behaviour = compared(logins(10, day), stranger);
-    const without = behaviourContributions(behaviour, ["network"]);
+    const without = computeContributions(behaviour, ["network"]);
     expect(without.network).toBe(0);
     expect(without.agent).toBeGreaterThan(0);
-    const none = behaviourContributions(behaviour, ["network", "agent", "hour"]);
+    const none = computeContributions(behaviour, ["network", "agent", "hour"]);
     expect(none).toEqual({ network: 0, agent: 0, hour: 0 });
   });
 
@@ -202,12 +202,12 @@ describe("Evidence of behaviour", () => {
     fc.assert(
       fc.property(history, contexts, fc.boolean(), (known, context, withPopulation) => {
         const population = withPopulation
-          ? populationOf(
+          ? countPopulation(
               known.map(({ id, at, context: of }) => ({
                 identityId: id,
                 at,
                 context: of,
-                behaviour: behaviourOf(known, of, null, now),
+                behaviour: compareWithHistory(known, of, null, now),
               })),
               now,
             )
@@ -218,12 +218,12 @@ describe("Evidence of behaviour", () => {
           expect(own).toBeLessThanOrEqual(1 + 1e-12);
           expect(share.count).toBeLessThanOrEqual(share.all);
         }
-        const { network, agent, hour: ofHour } = behaviourContributions(behaviour);
+        const { network, agent, hour: ofHour } = computeContributions(behaviour);
         for (const part of [network, agent]) {
-          expect(part).toBeGreaterThanOrEqual(behaviourBounds.least);
-          expect(part).toBeLessThanOrEqual(behaviourBounds.most);
+          expect(part).toBeGreaterThanOrEqual(behaviourBounds.min);
+          expect(part).toBeLessThanOrEqual(behaviourBounds.max);
         }
-        expect(Math.abs(ofHour)).toBeLessThanOrEqual(behaviourBounds.hour);
+        expect(Math.abs(ofHour)).toBeLessThanOrEqual(behaviourBounds.maxHour);
       }),
       { numRuns: 500 },
     );

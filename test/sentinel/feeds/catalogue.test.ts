@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { catalogue, configuredFeeds } from "../../../src/sentinel/feeds/catalogue.ts";
-import { isNetworkKind } from "../../../src/sentinel/network/facts.ts";
+import { catalogue, parseConfiguredFeeds } from "../../../src/sentinel/feeds/catalogue.ts";
+import { isNetworkKind } from "../../../src/sentinel/network/network-facts.ts";
 
 describe("The catalogue of feeds", () => {
   it("names every feed once, in a way that a configuration can name it", () => {
@@ -26,13 +26,13 @@ describe("The catalogue of feeds", () => {
   });
 
   it("gives what a configuration names, whatever the spaces, and tells what it does not know", () => {
-    const { feeds, unknown } = configuredFeeds(" ipsum , tor-exits,, ipsum,no-such,Ipsum ");
+    const { feeds, unknown } = parseConfiguredFeeds(" ipsum , tor-exits,, ipsum,no-such,Ipsum ");
     expect(feeds.map(({ name }) => name)).toEqual(["ipsum", "tor-exits"]);
     expect(unknown).toEqual(["no-such", "Ipsum"]);
   });
 
   it("gives nothing for an empty configuration", () => {
-    expect(configuredFeeds("")).toEqual({ feeds: [], unknown: [] });
-    expect(configuredFeeds(" , ")).toEqual({ feeds: [], unknown: [] });
+    expect(parseConfiguredFeeds("")).toEqual({ feeds: [], unknown: [] });
+    expect(parseConfiguredFeeds(" , ")).toEqual({ feeds: [], unknown: [] });
   });
 });

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
-import { feedListKey, parseFeedList } from "../../../src/sentinel/feeds/record.ts";
-import { feedValueKey } from "../../../src/sentinel/feeds/value.ts";
-import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { feedListKey, parseFeedList } from "../../../src/sentinel/feeds/feed-record.ts";
+import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
+import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
-import { shardKey } from "../../../src/sentinel/network/shard.ts";
+import { shardKeyOf } from "../../../src/sentinel/network/shard.ts";
 import { address, NOW, WatchedStore } from "../network/support.ts";
 import { expected, found, put, type SetName, SteppedStore, sets } from "./data-sets.ts";
 
@@ -33,7 +33,7 @@ async function between(before: SetName | undefined, after: SetName) {
 async function keysNamed(name: SetName): Promise<Set<string>> {
   const { shards, feedValues } = sets[name](NOW);
   return new Set([
-    ...shards.map((shard) => shardKey(shard, shard.digest)),
+    ...shards.map((shard) => shardKeyOf(shard, shard.digest)),
     ...feedValues.map((value) => feedValueKey(value.name, value.digest)),
   ]);
 }
@@ -170,7 +170,7 @@ describe("A data set too large for one go", () => {
     const { start } = await between("a", "b");
     const store = await start();
     const { shards } = sets.b(NOW);
-    const missing = shards.filter((shard) => !store.values.has(shardKey(shard, shard.digest)));
+    const missing = shards.filter((shard) => !store.values.has(shardKeyOf(shard, shard.digest)));
     const goes = Math.ceil(missing.length / 3);
     expect(goes).toBeGreaterThan(2);
     for (let go = 1; go < goes; go += 1) {

@@ -5,13 +5,13 @@ import {
   type KeyValue,
   putInForce,
 } from "../../../src/sentinel/feeds/data-set.ts";
-import type { FeedRecord } from "../../../src/sentinel/feeds/record.ts";
-import { encodeFeedValue } from "../../../src/sentinel/feeds/value.ts";
+import type { FeedRecord } from "../../../src/sentinel/feeds/feed-record.ts";
+import { encodeFeedValue } from "../../../src/sentinel/feeds/feed-value.ts";
 import { buildShards, type Geography } from "../../../src/sentinel/network/build.ts";
-import { encodeCurrent } from "../../../src/sentinel/network/current.ts";
-import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
+import { encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
-import { buildThreats } from "../../../src/sentinel/network/threats.ts";
+import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 import { address, feed, geography, NOW, WatchedStore } from "../network/support.ts";
 
 function recordOf({ kind }: Feed, name: string, value: string, at: number): FeedRecord {
@@ -27,7 +27,7 @@ export function dataSet(
   builtAt: number,
 ): DataSet {
   const shards = buildShards(Object.values(feeds), places);
-  const threats = buildThreats(Object.values(feeds));
+  const threats = buildThreatTable(Object.values(feeds));
   const named = Object.entries(feeds).map(([name, one]) => {
     const value = encodeFeedValue(one.ranges);
     return { name, value, record: recordOf(one, name, value.digest, builtAt) };

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
-import { feedListKey } from "../../../src/sentinel/feeds/record.ts";
+import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
 import { imported, markedPart, names, networks, places, publisherOf } from "./marked.ts";
 import {

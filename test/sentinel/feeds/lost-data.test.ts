@@ -1,9 +1,9 @@
 /** Data that is lost: nothing is put in force that would be made without it. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { feedListKey } from "../../../src/sentinel/feeds/record.ts";
-import { feedValueKey } from "../../../src/sentinel/feeds/value.ts";
-import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
+import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
+import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { imported, markedPart, names, networks, places, publisherOf } from "./marked.ts";
 import {
   day,

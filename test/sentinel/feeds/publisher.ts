@@ -7,23 +7,27 @@ import {
   type FeedList,
   type FeedRecord,
   feedListKey,
-  neverFetched,
+  emptyRecordOf,
   parseFeedList,
-} from "../../../src/sentinel/feeds/record.ts";
+} from "../../../src/sentinel/feeds/feed-record.ts";
 import { type RefreshLimits, refreshFeeds } from "../../../src/sentinel/feeds/refresh.ts";
-import { encodeFeedValue } from "../../../src/sentinel/feeds/value.ts";
+import { encodeFeedValue } from "../../../src/sentinel/feeds/feed-value.ts";
 import { parseAddress, parseNetwork } from "../../../src/sentinel/network/address.ts";
 import { buildShards, type Geography, noGeography } from "../../../src/sentinel/network/build.ts";
 import {
   currentKey,
   encodeCurrent,
-  namedShards,
+  listShards,
   openCurrent,
-} from "../../../src/sentinel/network/current.ts";
-import { encodeCountry, isFast, type NetworkKind } from "../../../src/sentinel/network/facts.ts";
+} from "../../../src/sentinel/network/current-data-set.ts";
+import {
+  encodeCountry,
+  isFast,
+  type NetworkKind,
+} from "../../../src/sentinel/network/network-facts.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
-import { buildThreats } from "../../../src/sentinel/network/threats.ts";
+import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
 export const hour = 60 * 60 * 1000;
 export const day = 24 * hour;
@@ -109,7 +113,7 @@ export async function importFeeds(
   const feedValues = parsed.map(({ name, ranges }) => ({ name, ...encodeFeedValue(ranges) }));
   const records = parsed.map(
     ({ name, kind, lines }, index): FeedRecord => ({
-      ...neverFetched({ name, kind, source: `${name}.txt`, licence: null, format: null }),
+      ...emptyRecordOf({ name, kind, source: `${name}.txt`, licence: null, format: null }),
       rows: lines.length,
       value: feedValues[index]?.digest ?? null,
       fetchedAt: at,
@@ -117,9 +121,9 @@ export async function importFeeds(
     }),
   );
   const asn = { name: "asn", kind: "asn", source: "asn.csv", licence: null, format: null } as const;
-  if (places !== noGeography) records.push({ ...neverFetched(asn), fetchedAt: at, changedAt: at });
+  if (places !== noGeography) records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? at : 0;
-  const current = encodeCurrent({ builtAt: at, threatsAt }, shards, buildThreats(parsed));
+  const current = encodeCurrent({ builtAt: at, threatsAt }, shards, buildThreatTable(parsed));
   const list = { builtAt: at, feeds: records };
   const store = dataStoreOf(env.IP_REPUTATION);
   await putInForce(store, { shards, current, feedValues, list }, at, Infinity, () => {});
@@ -165,7 +169,7 @@ export async function inForce() {
   if (current === undefined) throw new Error("no data set is in force");
   const { builtAt, threatsAt } = current;
   const shards = new Map(
-    namedShards(current).map(({ family, number, digest }) => [`${family}/${number}`, digest]),
+    listShards(current).map(({ family, number, digest }) => [`${family}/${number}`, digest]),
   );
   return { builtAt, threatsAt, shards };
 }

@@ -4,7 +4,7 @@ import {
   decodeFeedValue,
   encodeFeedValue,
   feedValueKey,
-} from "../../../src/sentinel/feeds/value.ts";
+} from "../../../src/sentinel/feeds/feed-value.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { feed } from "../network/support.ts";
 

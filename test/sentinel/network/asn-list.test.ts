@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   createAsnListParser,
   isAsnList,
-  rangesOfNetworks,
+  findRangesOfNetworks,
 } from "../../../src/sentinel/network/asn-list.ts";
 import { buildShards } from "../../../src/sentinel/network/build.ts";
 import { address, geography, inShards } from "./support.ts";
@@ -50,7 +50,7 @@ describe("The addresses of networks", () => {
   ]);
 
   it("are those that the shards give them, without what narrower ranges take away", () => {
-    const ranges = rangesOfNetworks(new Set([64_500]), asn);
+    const ranges = findRangesOfNetworks(new Set([64_500]), asn);
     const shards = buildShards([{ kind: "vpn", ranges }], { asn, country: { 4: [], 6: [] } });
     const kindsOf = (text: string) => inShards(shards, address(text))?.kinds;
     for (const text of ["11.0.0.0", "11.0.255.255", "11.2.0.0", "11.255.255.255", "2a00::1"]) {
@@ -63,7 +63,7 @@ describe("The addresses of networks", () => {
   });
 
   it("are none of a network that the table does not know", () => {
-    const { byFamily } = rangesOfNetworks(new Set([1]), asn);
+    const { byFamily } = findRangesOfNetworks(new Set([1]), asn);
     expect([byFamily[4].length, byFamily[6].length]).toEqual([0, 0]);
   });
 });

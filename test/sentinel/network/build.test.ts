@@ -3,15 +3,19 @@ import { describe, expect, it } from "vitest";
 import type { Family } from "../../../src/sentinel/network/address.ts";
 import {
   buildShards,
-  built,
-  flagsWithin,
+  buildShard,
+  sliceFlags,
   noGeography,
-  reflagged,
-  slowFeeds,
+  replaceFlags,
+  slowFeedsOf,
 } from "../../../src/sentinel/network/build.ts";
-import { isFast, type NetworkFacts, networkKinds } from "../../../src/sentinel/network/facts.ts";
-import { type Feed, flagSegments } from "../../../src/sentinel/network/flag-segments.ts";
-import { decodeShard, shardKey } from "../../../src/sentinel/network/shard.ts";
+import {
+  isFast,
+  type NetworkFacts,
+  networkKinds,
+} from "../../../src/sentinel/network/network-facts.ts";
+import { type Feed, combineFeeds } from "../../../src/sentinel/network/combine-feeds.ts";
+import { decodeShard, shardKeyOf } from "../../../src/sentinel/network/shard.ts";
 import {
   addressesAround,
   naiveFeeds,
@@ -54,7 +58,7 @@ describe("the shards of feeds and geography", () => {
     fc.assert(
       fc.property(feeds, naiveGeography(4), ([v4, v6], places) => {
         const shards = buildShards(toFeeds([...v4, ...v6]), toGeography(places));
-        const keys = shards.map((shard) => shardKey(shard, shard.digest));
+        const keys = shards.map((shard) => shardKeyOf(shard, shard.digest));
         expect(keys).toEqual([...new Set(keys)].sort());
         for (const shard of shards) {
           const decoded = decodeShard(shard.bytes, shard);
@@ -143,7 +147,7 @@ describe("the shards of feeds and geography", () => {
       feed("scanner", "11.0.0.1"),
     ];
     expect(buildShards(feeds)).toEqual([]);
-    expect(slowFeeds([...feeds, feed("vpn")]).map(({ kind }) => kind)).toEqual(["vpn"]);
+    expect(slowFeedsOf([...feeds, feed("vpn")]).map(({ kind }) => kind)).toEqual(["vpn"]);
   });
 
   it("are none when the feeds are empty", () => {
@@ -159,13 +163,13 @@ describe("shards that get other flags", () => {
       fc.property(feeds, naiveGeography(family), ([before, after], places) => {
         const old = buildShards(toFeeds(before), toGeography(places));
         const anew = buildShards(toFeeds(after), toGeography(places));
-        const segments = flagSegments(family, slowFeeds(toFeeds(after)));
+        const segments = combineFeeds(family, slowFeedsOf(toFeeds(after)));
         for (const shard of old) {
           const decoded = decodeShard(shard.bytes, shard);
           if (decoded.status !== "ok") throw new Error(decoded.reason);
-          const records = reflagged(decoded.shard.records, flagsWithin(shard, segments));
+          const records = replaceFlags(decoded.shard.records, sliceFlags(shard, segments));
           const expected = anew.find(({ number }) => number === shard.number);
-          const found = built(shard, records);
+          const found = buildShard(shard, records);
           if (expected === undefined) expect(records.map(({ flags }) => flags)).toEqual([0]);
           else expect(found).toEqual(expected);
         }
@@ -180,8 +184,11 @@ describe("shards that get other flags", () => {
     if (shard === undefined) throw new Error("no shard");
     const decoded = decodeShard(shard.bytes, shard);
     if (decoded.status !== "ok") throw new Error(decoded.reason);
-    const segments = flagSegments(4, [feed("relay", "11.0.0.128/25")]);
-    const after = built(shard, reflagged(decoded.shard.records, flagsWithin(shard, segments)));
+    const segments = combineFeeds(4, [feed("relay", "11.0.0.128/25")]);
+    const after = buildShard(
+      shard,
+      replaceFlags(decoded.shard.records, sliceFlags(shard, segments)),
+    );
     const known = { asn: 64_500, country: "DE" };
     const find = (text: string): NetworkFacts | undefined => inShards([after], address(text));
     expect(find("11.0.0.1")).toEqual(factsOf(known));

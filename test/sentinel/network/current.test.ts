@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  digestOf,
+  findDigest,
   encodeCurrent,
   type NamedShard,
-  namedShards,
+  listShards,
   openCurrent,
-} from "../../../src/sentinel/network/current.ts";
-import { buildThreats, threatFlags } from "../../../src/sentinel/network/threats.ts";
+} from "../../../src/sentinel/network/current-data-set.ts";
+import { buildThreatTable, findThreatFlags } from "../../../src/sentinel/network/threats.ts";
 import { address, feed, NOW } from "./support.ts";
 
 const TIMES = { builtAt: NOW, threatsAt: NOW - 1 };
@@ -18,7 +18,10 @@ const SHARDS: NamedShard[] = [
   { family: 4, number: 0x011, digest: "0123456789abcdef" },
   { family: 6, number: 0x00011, digest: "8877665544332211" },
 ];
-const THREATS = buildThreats([feed("tor", "11.0.0.1", "2a00::1"), feed("threat", "11.0.0.0/24 3")]);
+const THREATS = buildThreatTable([
+  feed("tor", "11.0.0.1", "2a00::1"),
+  feed("threat", "11.0.0.0/24 3"),
+]);
 const BYTES = encodeCurrent(TIMES, SHARDS, THREATS);
 
 function opened(bytes: Uint8Array) {
@@ -48,9 +51,9 @@ describe("The value that says which data set is in force", () => {
     const current = opened(BYTES);
     expect(current).toMatchObject(TIMES);
     expect(current.shards).toEqual({ v4: 3, v6: 2 });
-    expect(threatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
-    expect(threatFlags(current.threats, address("2a00::2"))).not.toBe(0);
-    expect(threatFlags(current.threats, address("11.0.1.0"))).toBe(0);
+    expect(findThreatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
+    expect(findThreatFlags(current.threats, address("2a00::2"))).not.toBe(0);
+    expect(findThreatFlags(current.threats, address("11.0.1.0"))).toBe(0);
   });
 
   it("names every shard it was made of, in their order, and no other", () => {
@@ -58,7 +61,7 @@ describe("The value that says which data set is in force", () => {
       fc.property(shardLists, (shards) => {
         const current = opened(encodeCurrent(TIMES, shards, THREATS));
         const ordered = shards.toSorted((a, b) => a.family - b.family || a.number - b.number);
-        expect(namedShards(current)).toEqual(ordered);
+        expect(listShards(current)).toEqual(ordered);
         for (const family of [4, 6] as const) {
           for (const number of [
             0,
@@ -66,7 +69,7 @@ describe("The value that says which data set is in force", () => {
             ...shards.flatMap((one) => [one.number, one.number + 1]),
           ]) {
             const expected = shards.find((one) => one.family === family && one.number === number);
-            expect(digestOf(current, { family, number })).toBe(expected?.digest);
+            expect(findDigest(current, { family, number })).toBe(expected?.digest);
           }
         }
       }),
@@ -76,24 +79,24 @@ describe("The value that says which data set is in force", () => {
 
   it("does not take a shard of one family for that of the other", () => {
     const current = opened(BYTES);
-    expect(digestOf(current, { family: 4, number: 0x011 })).toBe("0123456789abcdef");
-    expect(digestOf(current, { family: 6, number: 0x011 })).toBe("8877665544332211");
-    expect(digestOf(current, { family: 6, number: 0xfff })).toBeUndefined();
+    expect(findDigest(current, { family: 4, number: 0x011 })).toBe("0123456789abcdef");
+    expect(findDigest(current, { family: 6, number: 0x011 })).toBe("8877665544332211");
+    expect(findDigest(current, { family: 6, number: 0xfff })).toBeUndefined();
   });
 
   it("may be of nothing at all", () => {
-    const current = opened(encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreats([])));
-    expect(namedShards(current)).toEqual([]);
-    expect(digestOf(current, { family: 4, number: 0 })).toBeUndefined();
-    expect(threatFlags(current.threats, address("11.0.0.1"))).toBe(0);
+    const current = opened(encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreatTable([])));
+    expect(listShards(current)).toEqual([]);
+    expect(findDigest(current, { family: 4, number: 0 })).toBeUndefined();
+    expect(findThreatFlags(current.threats, address("11.0.0.1"))).toBe(0);
   });
 
   it("may lie anywhere in a larger buffer", () => {
     const larger = new Uint8Array(BYTES.length + 10);
     larger.set(BYTES, 3);
     const current = opened(larger.subarray(3, 3 + BYTES.length));
-    expect(namedShards(current)).toEqual(namedShards(opened(BYTES)));
-    expect(threatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
+    expect(listShards(current)).toEqual(listShards(opened(BYTES)));
+    expect(findThreatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
   });
 
   it("is refused when cut short at any length, or longer", () => {

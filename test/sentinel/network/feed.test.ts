@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createFeedParser, parseFeedLine } from "../../../src/sentinel/network/feed.ts";
-import { badLinesKept } from "../../../src/sentinel/network/lines.ts";
+import { maxBadLines } from "../../../src/sentinel/network/lines.ts";
 import { network } from "./support.ts";
 
 function parse(...pieces: string[]) {
@@ -78,10 +78,10 @@ describe("a feed", () => {
   });
 
   it("keeps the first bad lines with their numbers and counts the rest", () => {
-    const { skipped, badLines } = parse("x\n".repeat(badLinesKept + 5));
-    expect(skipped).toBe(badLinesKept + 5);
+    const { skipped, badLines } = parse("x\n".repeat(maxBadLines + 5));
+    expect(skipped).toBe(maxBadLines + 5);
     expect(badLines.map(({ line }) => line)).toEqual(
-      Array.from({ length: badLinesKept }, (_, index) => index + 1),
+      Array.from({ length: maxBadLines }, (_, index) => index + 1),
     );
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeCountry } from "../../../src/sentinel/network/facts.ts";
+import { encodeCountry } from "../../../src/sentinel/network/network-facts.ts";
 import {
   createTableParser,
   parseTableLine,

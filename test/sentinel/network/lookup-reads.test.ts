@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import {
   lookupNetwork,
   networkInMemory,

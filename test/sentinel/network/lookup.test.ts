@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Address } from "../../../src/sentinel/network/address.ts";
-import { currentKey } from "../../../src/sentinel/network/current.ts";
+import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
   DAY_MS,

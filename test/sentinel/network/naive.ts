@@ -14,8 +14,8 @@ import {
   type NetworkFacts,
   type NetworkKind,
   networkKinds,
-} from "../../../src/sentinel/network/facts.ts";
-import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
+} from "../../../src/sentinel/network/network-facts.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { network } from "./support.ts";
 

@@ -1,19 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Address, Family } from "../../../src/sentinel/network/address.ts";
-import { decodeFacts, encodeCountry, encodeFlags } from "../../../src/sentinel/network/facts.ts";
+import {
+  decodeFacts,
+  encodeCountry,
+  encodeFlags,
+} from "../../../src/sentinel/network/network-facts.ts";
 import {
   decodeShard,
   encodeShard,
   isShardKey,
-  lookupShard,
+  lookUpInShard,
   positionBits,
   type Shard,
   shardBits,
-  shardDigest,
-  shardKey,
+  shardDigestOf,
+  shardKeyOf,
   shardOf,
-  shardStart,
+  shardStartOf,
 } from "../../../src/sentinel/network/shard.ts";
 import { address } from "./support.ts";
 
@@ -55,7 +59,7 @@ const shards = fc
     const ascending = [...offsets].sort((a, b) => (a < b ? -1 : 1));
     const records = ascending.map((offset, index) => {
       const { asn = 0, country = 0, flags = 0 } = facts[index] ?? {};
-      return { start: shardStart(id) + offset, asn, country, flags };
+      return { start: shardStartOf(id) + offset, asn, country, flags };
     });
     return { ...id, records };
   });
@@ -71,7 +75,7 @@ describe("the place of an address", () => {
     ["2001:1000::1", "net/v2/6/20011/0011223344556677"],
     ["ffff:ffff::", "net/v2/6/fffff/0011223344556677"],
   ])("%s is in %s", (text, key) => {
-    const written = shardKey(shardOf(address(text)), "0011223344556677");
+    const written = shardKeyOf(shardOf(address(text)), "0011223344556677");
     expect(written).toBe(key);
     expect(isShardKey(written)).toBe(true);
   });
@@ -92,13 +96,13 @@ describe("a key", () => {
 describe("the digest of a shard", () => {
   it("is the same exactly for the same records", () => {
     const bytes = encodeShard(SAMPLE);
-    expect(shardDigest(encodeShard(SAMPLE))).toBe(shardDigest(bytes));
-    expect(shardDigest(bytes)).toMatch(/^[0-9a-f]{16}$/);
+    expect(shardDigestOf(encodeShard(SAMPLE))).toBe(shardDigestOf(bytes));
+    expect(shardDigestOf(bytes)).toMatch(/^[0-9a-f]{16}$/);
     const [first, ...rest] = SAMPLE.records;
     if (first === undefined) throw new Error("no record");
     for (const changed of [{ asn: 1 }, { country: 1 }, { flags: 1 }]) {
       const records = [{ ...first, ...changed }, ...rest];
-      expect(shardDigest(encodeShard({ ...SAMPLE, records }))).not.toBe(shardDigest(bytes));
+      expect(shardDigestOf(encodeShard({ ...SAMPLE, records }))).not.toBe(shardDigestOf(bytes));
     }
   });
 });
@@ -116,10 +120,10 @@ describe("a shard", () => {
     const facts = { kinds: ["vpn", "threat"], threatGrade: 3, asn: 64_500, country: "DE" };
     const bytes = encodeShard(SAMPLE);
     for (const text of ["1.16.4.0", "1.16.4.200", "1.16.4.255"]) {
-      expect(lookupShard(bytes, address(text))).toEqual({ status: "found", facts });
+      expect(lookUpInShard(bytes, address(text))).toEqual({ status: "found", facts });
     }
     for (const text of ["1.16.0.0", "1.16.3.255", "1.16.5.0", "1.31.255.255"]) {
-      expect(lookupShard(bytes, address(text))).toEqual({ status: "nothing" });
+      expect(lookUpInShard(bytes, address(text))).toEqual({ status: "nothing" });
     }
   });
 
@@ -128,16 +132,16 @@ describe("a shard", () => {
       fc.property(shards, (shard) => {
         const bytes = encodeShard(shard);
         const { family } = shard;
-        const end = shardStart({ ...shard, number: shard.number + 1 });
+        const end = shardStartOf({ ...shard, number: shard.number + 1 });
         const borders = [...shard.records.map(({ start }) => start), end];
         const positions = borders.flatMap((border) => [border - 1n, border, border + 1n]);
         for (const position of positions) {
-          if (position < shardStart(shard) || position >= end) continue;
+          if (position < shardStartOf(shard) || position >= end) continue;
           const value = family === 4 ? position : (position << 64n) | 7n;
           const target: Address = { family, text: "", value, range: "unicast" };
           const record = shard.records.findLast(({ start }) => start <= position);
           const facts = decodeFacts(record?.asn ?? 0, record?.country ?? 0, record?.flags ?? 0);
-          expect(lookupShard(bytes, target)).toEqual(
+          expect(lookUpInShard(bytes, target)).toEqual(
             facts === undefined ? { status: "nothing" } : { status: "found", facts },
           );
         }
@@ -149,7 +153,7 @@ describe("a shard", () => {
     const bytes = encodeShard(SAMPLE);
     const larger = new Uint8Array(bytes.length + 10);
     larger.set(bytes, 3);
-    expect(lookupShard(larger.subarray(3, 3 + bytes.length), INSIDE).status).toBe("found");
+    expect(lookUpInShard(larger.subarray(3, 3 + bytes.length), INSIDE).status).toBe("found");
   });
 });
 
@@ -158,28 +162,28 @@ describe("a damaged shard", () => {
 
   it("is corrupt when cut short at any length", () => {
     for (let length = 0; length < bytes.length; length += 1) {
-      expect(lookupShard(bytes.subarray(0, length), INSIDE).status).toBe("corrupt");
+      expect(lookUpInShard(bytes.subarray(0, length), INSIDE).status).toBe("corrupt");
     }
   });
 
   it("is corrupt when anything is appended", () => {
     const longer = new Uint8Array(bytes.length + 12);
     longer.set(bytes);
-    expect(lookupShard(longer, INSIDE).status).toBe("corrupt");
+    expect(lookUpInShard(longer, INSIDE).status).toBe("corrupt");
   });
 
   it("is corrupt when any single bit is flipped", () => {
     for (let bit = 0; bit < bytes.length * 8; bit += 1) {
       const damaged = bytes.slice();
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(lookupShard(damaged, INSIDE).status).toBe("corrupt");
+      expect(lookUpInShard(damaged, INSIDE).status).toBe("corrupt");
       expect(decodeShard(damaged, SAMPLE).status).toBe("corrupt");
     }
   });
 
   it("is corrupt when it is the shard of other addresses or of the other family", () => {
     for (const text of ["1.15.255.255", "1.32.0.0", "2001:db8::1", "0:1100::1"]) {
-      expect(lookupShard(bytes, address(text))).toEqual({
+      expect(lookUpInShard(bytes, address(text))).toEqual({
         status: "corrupt",
         reason: "another shard",
       });
@@ -189,14 +193,14 @@ describe("a damaged shard", () => {
   it("is corrupt without a record, or when the first does not start the shard", () => {
     const empty = encodeShard({ ...SAMPLE, records: [] });
     const late = encodeShard({ ...SAMPLE, records: SAMPLE.records.slice(1) });
-    expect(lookupShard(empty, INSIDE).status).toBe("corrupt");
-    expect(lookupShard(late, INSIDE).status).toBe("corrupt");
+    expect(lookUpInShard(empty, INSIDE).status).toBe("corrupt");
+    expect(lookUpInShard(late, INSIDE).status).toBe("corrupt");
   });
 
   it("is corrupt, and never an exception, when it is random bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
-        expect(lookupShard(random, INSIDE).status).toBe("corrupt");
+        expect(lookUpInShard(random, INSIDE).status).toBe("corrupt");
       }),
     );
   });

@@ -12,18 +12,18 @@ import {
   type Geography,
   noGeography,
 } from "../../../src/sentinel/network/build.ts";
-import { currentKey, encodeCurrent } from "../../../src/sentinel/network/current.ts";
+import { currentKey, encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
 import {
   isFast,
   type NetworkFacts,
   type NetworkKind,
-} from "../../../src/sentinel/network/facts.ts";
-import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
+} from "../../../src/sentinel/network/network-facts.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { createTableParser } from "../../../src/sentinel/network/geography.ts";
 import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
-import { lookupShard, shardKey, shardOf } from "../../../src/sentinel/network/shard.ts";
-import { buildThreats } from "../../../src/sentinel/network/threats.ts";
+import { lookUpInShard, shardKeyOf, shardOf } from "../../../src/sentinel/network/shard.ts";
+import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
 /** Any instant; the tests carry their own clock. */
 export const NOW = Date.UTC(2026, 7, 22, 12);
@@ -68,7 +68,7 @@ export function inShards(shards: readonly BuiltShard[], target: Address): Networ
   const { family, number } = shardOf(target);
   const shard = shards.find((one) => one.family === family && one.number === number);
   if (shard === undefined) return undefined;
-  const answer = lookupShard(shard.bytes, target);
+  const answer = lookUpInShard(shard.bytes, target);
   if (answer.status === "corrupt") throw new Error(answer.reason);
   return answer.status === "found" ? answer.facts : undefined;
 }
@@ -86,9 +86,9 @@ export function imported(
 ): Map<string, Uint8Array> {
   const shards = buildShards(feeds, places);
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? builtAt : 0;
-  const current = encodeCurrent({ builtAt, threatsAt }, shards, buildThreats(feeds));
+  const current = encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds));
   const values = new Map<string, Uint8Array>([[currentKey, current]]);
-  for (const shard of shards) values.set(shardKey(shard, shard.digest), shard.bytes);
+  for (const shard of shards) values.set(shardKeyOf(shard, shard.digest), shard.bytes);
   return values;
 }
 
@@ -101,7 +101,7 @@ export async function storeNetwork(values: ReadonlyMap<string, Uint8Array>): Pro
 
 /** The key of the shard that an address is in. */
 export function keyOfShard(values: ReadonlyMap<string, unknown>, text: string): string {
-  const prefix = shardKey(shardOf(address(text)), "");
+  const prefix = shardKeyOf(shardOf(address(text)), "");
   const key = [...values.keys()].find((one) => one.startsWith(prefix));
   if (key === undefined) throw new Error(`no shard for ${text}`);
   return key;

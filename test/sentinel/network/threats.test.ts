@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Address, Family } from "../../../src/sentinel/network/address.ts";
-import { encodeCurrent, openCurrent } from "../../../src/sentinel/network/current.ts";
-import { decodeFacts, isFast, networkKinds } from "../../../src/sentinel/network/facts.ts";
-import type { Feed } from "../../../src/sentinel/network/flag-segments.ts";
-import { buildThreats, threatFlags } from "../../../src/sentinel/network/threats.ts";
+import { encodeCurrent, openCurrent } from "../../../src/sentinel/network/current-data-set.ts";
+import { decodeFacts, isFast, networkKinds } from "../../../src/sentinel/network/network-facts.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
+import { buildThreatTable, findThreatFlags } from "../../../src/sentinel/network/threats.ts";
 import { addressesAround, naiveFeeds, scanFeeds, toFeeds } from "./naive.ts";
 import { address, feed, NOW } from "./support.ts";
 
@@ -13,10 +13,10 @@ const fastKinds = networkKinds.filter(isFast);
 /** By way of the value they are stored in. */
 function find(feeds: readonly Feed[], targets: readonly Address[]) {
   const times = { builtAt: NOW, threatsAt: NOW };
-  const current = openCurrent(encodeCurrent(times, [], buildThreats(feeds)));
+  const current = openCurrent(encodeCurrent(times, [], buildThreatTable(feeds)));
   if (current === undefined) throw new Error("not opened");
   return targets.map((target) => {
-    const facts = decodeFacts(0, 0, threatFlags(current.threats, target));
+    const facts = decodeFacts(0, 0, findThreatFlags(current.threats, target));
     return facts && { kinds: facts.kinds, threatGrade: facts.threatGrade };
   });
 }
@@ -84,11 +84,14 @@ describe("The table of lists that change within hours", () => {
   it("holds nothing of the lists that the shards have", () => {
     const feeds = [feed("vpn", "11.0.0.0/8"), feed("tor", "11.0.0.1")];
     expect(lookup(feeds, "11.0.0.1")?.kinds).toEqual(["tor"]);
-    expect(buildThreats([feed("vpn", "11.0.0.0/8", "2a00::/32")])).toMatchObject({ v4: 0, v6: 0 });
+    expect(buildThreatTable([feed("vpn", "11.0.0.0/8", "2a00::/32")])).toMatchObject({
+      v4: 0,
+      v6: 0,
+    });
   });
 
   it("is empty without lists", () => {
-    expect(buildThreats([]).bytes.length).toBe(0);
+    expect(buildThreatTable([]).bytes.length).toBe(0);
     expect(lookup([], "11.0.0.1")).toBeUndefined();
     expect(lookup([], "2a00::1")).toBeUndefined();
   });

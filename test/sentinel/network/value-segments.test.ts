@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   type ValueRange,
   type ValueSegment,
-  valueSegments,
+  resolveOverlaps,
 } from "../../../src/sentinel/network/value-segments.ts";
 
 const END = 64n;
@@ -29,7 +29,7 @@ function valueAt(segments: readonly ValueSegment[], position: bigint): number | 
 }
 
 function spelled(...ranges: ValueRange[]): string {
-  const segments = valueSegments(ranges, 16n);
+  const segments = resolveOverlaps(ranges, 16n);
   return Array.from({ length: 16 }, (_, at) => valueAt(segments, BigInt(at))).join("");
 }
 
@@ -45,7 +45,7 @@ describe("Ranges with a value, as segments,", () => {
   it("agree with the definition at every position, however they overlap", () => {
     fc.assert(
       fc.property(crowded, (ranges) => {
-        const segments = valueSegments(ranges, END);
+        const segments = resolveOverlaps(ranges, END);
         for (let at = 0n; at < END; at += 1n) {
           expect(valueAt(segments, at)).toBe(definition(ranges, at));
         }
@@ -57,7 +57,7 @@ describe("Ranges with a value, as segments,", () => {
   it("ascend from 0 to before the end, and neighbours differ", () => {
     fc.assert(
       fc.property(crowded, (ranges) => {
-        const segments = valueSegments(ranges, END);
+        const segments = resolveOverlaps(ranges, END);
         expect(segments[0]?.start).toBe(0n);
         for (const [index, { start, value }] of segments.entries()) {
           const before = segments[index - 1];
@@ -81,14 +81,14 @@ describe("Ranges with a value, as segments,", () => {
           { maxLength: 10, selector: ({ first, last }) => `${first}-${last}` },
         ),
         (ranges) => {
-          expect(valueSegments(ranges.toReversed(), END)).toEqual(valueSegments(ranges, END));
+          expect(resolveOverlaps(ranges.toReversed(), END)).toEqual(resolveOverlaps(ranges, END));
         },
       ),
     );
   });
 
   it("are one unknown segment where there is no range", () => {
-    expect(valueSegments([], END)).toEqual([{ start: 0n, value: 0 }]);
+    expect(resolveOverlaps([], END)).toEqual([{ start: 0n, value: 0 }]);
   });
 
   it("let the narrower of two nested ranges win, and give the wider back after it", () => {
@@ -119,6 +119,6 @@ describe("Ranges with a value, as segments,", () => {
     expect(spelled(range(0, 0, 1), range(15, 15, 2))).toBe("1000000000000002");
     const end = 1n << 64n;
     const whole = [{ first: 0n, last: end - 1n, value: 9 }];
-    expect(valueSegments(whole, end)).toEqual([{ start: 0n, value: 9 }]);
+    expect(resolveOverlaps(whole, end)).toEqual([{ start: 0n, value: 9 }]);
   });
 });

@@ -1,0 +1,97 @@
+/**
+ * Builds the next tree head of one log. It extends only a head that the service signed, and only by events
+ * that the service filed (see stamp.ts). Anything else means that D1 was changed from outside: the log
+ * then stays as it is, and every run reports the problem.
+ */
+import { timingSafeEqual } from "../../crypto/constant-time.ts";
+import { MissingKeyError } from "../../crypto/keyring.ts";
+import { StoreError } from "../../db/client.ts";
+import type { Config } from "../../env.ts";
+import type { StoredEvent } from "../event.ts";
+import { encodeLeaf, leafOf } from "../leaf.ts";
+import { checkStamp } from "../stamp.ts";
+import { hashLeaf } from "./merkle.ts";
+import { originOf } from "./note.ts";
+import { signHead, verifyHead } from "./signer.ts";
+import type { NewHead, UnintegratedLog } from "./store.ts";
+import { appendLeaves, MissingTileError, type Tile, TileSet } from "./tiles.ts";
+import { listWitnessedHeads } from "./witness.ts";
+
+/** Why a log cannot be integrated further; also the name of the log event that reports it. */
+export type IntegrationProblem =
+  | "audit_tree_damaged"
+  | "audit_log_gap"
+  | "audit_event_forged"
+  | "audit_key_missing"
+  | "audit_seal_put_off";
+
+/**
+ * Whether the service signed the newest head, and the tiles have its root. A log without a head is new,
+ * unless the witness has one: then the head was deleted, to have another history signed.
+ */
+async function isIntact(
+  env: Env,
+  config: Config,
+  { tenantId, size, note }: UnintegratedLog,
+  edge: readonly Tile[],
+): Promise<boolean> {
+  if (note === null) return (await listWitnessedHeads(env, tenantId, 1)).length === 0;
+  const head = await verifyHead(config.auditSigningKeys, { tenantId, size, note });
+  if (head === undefined) return false;
+  try {
+    return timingSafeEqual(new TileSet(edge).rootOf(size), head.root);
+  } catch (error) {
+    if (error instanceof MissingTileError) return false;
+    throw error;
+  }
+}
+
+/** Hashes the events' leaves, up to the first event that cannot be integrated. */
+function hashLeaves(
+  config: Config,
+  from: number,
+  events: readonly StoredEvent[],
+): { readonly leaves: readonly Uint8Array[]; readonly problem?: IntegrationProblem } {
+  const leaves: Uint8Array[] = [];
+  for (const event of events) {
+    if (event.leafIndex !== from + leaves.length) return { leaves, problem: "audit_log_gap" };
+    const leaf = encodeLeaf(leafOf(event));
+    const stamp = checkStamp(config.auditSigningKeys, event, leaf);
+    if (stamp === "forged") return { leaves, problem: "audit_event_forged" };
+    if (stamp === "missing_key") return { leaves, problem: "audit_key_missing" };
+    leaves.push(hashLeaf(leaf));
+  }
+  return { leaves };
+}
+
+function problemOf(error: unknown): IntegrationProblem {
+  if (error instanceof MissingKeyError) return "audit_key_missing";
+  // The witness failed; only a log without a head reads it.
+  if (error instanceof StoreError) return "audit_seal_put_off";
+  throw error;
+}
+
+/**
+ * @param edge the tiles at the right edge of the tree
+ * @param events the next events of the log
+ * @param now Unix ms, the time of the head
+ */
+export async function buildHead(
+  { env, config, now }: { readonly env: Env; readonly config: Config; readonly now: number },
+  log: UnintegratedLog,
+  edge: readonly Tile[],
+  events: readonly StoredEvent[],
+): Promise<NewHead | IntegrationProblem> {
+  const { tenantId, size: extendsSize } = log;
+  try {
+    if (!(await isIntact(env, config, log, edge))) return "audit_tree_damaged";
+    const { leaves, problem = "audit_log_gap" } = hashLeaves(config, extendsSize, events);
+    if (leaves.length === 0) return problem;
+    const { size, root, changed } = appendLeaves(edge, extendsSize, leaves);
+    const head = { origin: originOf(tenantId), size, root, signedAt: now };
+    const note = await signHead(config.auditSigningKeys, head);
+    return { tenantId, size, extendsSize, note, changed };
+  } catch (error) {
+    return problemOf(error);
+  }
+}

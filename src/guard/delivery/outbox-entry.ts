@@ -1,0 +1,67 @@
+/** What a transition leaves for D1. */
+import type { AuditEvent } from "../../audit/event.ts";
+import { deriveId } from "../../crypto/id.ts";
+import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import type { IdentityState } from "../decisions/state.ts";
+import type { EventEntry, GuardCall, Transition } from "../decisions/transition.ts";
+
+/** What one transaction of a guard adds to its outbox. */
+export interface OutboxEntry {
+  readonly events: readonly AuditEvent[];
+  readonly assessment?: AssessmentRecord;
+  readonly verdict?: VerdictRecord;
+}
+
+/** Events of one change at most; ids sort by version and then by index. */
+const maxEventsPerVersion = 32;
+
+function eventOf(
+  state: IdentityState,
+  version: number,
+  index: number,
+  entry: EventEntry,
+  call: GuardCall | undefined,
+): AuditEvent {
+  const { tenantId, identityId } = state;
+  const at = entry.at ?? call?.now ?? state.updatedAt;
+  return {
+    id: deriveId(
+      at,
+      version * maxEventsPerVersion + index,
+      tenantId,
+      identityId,
+      String(version),
+      String(index),
+      call?.requestId ?? "",
+    ),
+    tenantId,
+    at,
+    actor: entry.actor ?? call?.actor ?? { type: "system", id: null },
+    action: entry.action,
+    target: { type: "identity", id: identityId },
+    personal:
+      state.status === "erased" ? null : { external_id: state.externalId, ...entry.session },
+    outcome: entry.outcome,
+    reason: entry.reason ?? null,
+    requestId: entry.requestId ?? call?.requestId ?? null,
+    details: entry.details ?? {},
+  };
+}
+
+/**
+ * The outbox entry of a transition; undefined when it has no events.
+ * @param version the version of the new state
+ * @param call undefined when the guard acts by itself
+ */
+export function buildOutboxEntry(
+  { state, entries, assessment, verdict }: Transition<unknown>,
+  version: number,
+  call: GuardCall | undefined,
+): OutboxEntry | undefined {
+  if (entries.length === 0) return undefined;
+  return {
+    events: entries.map((entry, index) => eventOf(state, version, index, entry, call)),
+    ...(assessment === undefined ? {} : { assessment }),
+    ...(verdict === undefined ? {} : { verdict }),
+  };
+}

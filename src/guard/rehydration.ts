@@ -1,0 +1,67 @@
+/** How an empty guard takes over what D1 has of its identity: after a restore, or in a new namespace. */
+import type { Owner } from "../crypto/seal-context.ts";
+import { inTenantDb } from "../db/shards.ts";
+import { findRecord, type IdentityRecord } from "../identity/store.ts";
+import { findSessions } from "../sentinel/assessments/store.ts";
+import { refusalReportDelayOf } from "./decisions/refusals.ts";
+import { parseState } from "./decisions/state.ts";
+import type { RetryAlarm } from "./delivery/retry-alarm.ts";
+import type { GuardStorage } from "./storage.ts";
+
+/** What D1 has of an identity; null when it has nothing. */
+export interface FoundRecord {
+  readonly record: { readonly version: number; readonly isErased: boolean } | null;
+}
+
+export class Rehydration {
+  readonly #env: Env;
+  readonly #storage: GuardStorage;
+  readonly #alarm: RetryAlarm;
+
+  constructor(env: Env, storage: GuardStorage, alarm: RetryAlarm) {
+    this.#env = env;
+    this.#storage = storage;
+    this.#alarm = alarm;
+  }
+
+  /**
+   * Reads the record, and stores its state unless the guard got one meanwhile.
+   * @returns the record; undefined when D1 has none
+   * @throws StoreError; ZodError, SyntaxError or ForeignStateError for a damaged record
+   */
+  async rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
+    for (;;) {
+      const epoch = this.#storage.erasureEpoch;
+      const { record, sessions } = await inTenantDb(this.#env, tenantId, async (db) => {
+        const record = await findRecord(db, tenantId, identityId);
+        const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
+        return { record, sessions };
+      });
+      if (this.#storage.readState() !== null) return record;
+      if (this.#storage.erasureEpoch !== epoch) continue;
+      const text = record?.state ?? null;
+      if (record === undefined || text === null) return record;
+      const state = parseState(text, { tenantId, identityId });
+      this.#storage.write(state, record.version, { history: sessions });
+      const delayMs = refusalReportDelayOf(state);
+      if (delayMs !== undefined) await this.#alarm.arm(delayMs);
+      return record;
+    }
+  }
+
+  /**
+   * The version that a new identity goes on from: that of its tombstone, or 0. Takes over a record that
+   * is not erased.
+   * @param found read beside the call. It is used only if it shows no living identity and this guard
+   *   has seen no erasure since it woke; otherwise D1 is asked again
+   * @throws as `rehydrate`
+   */
+  async findLastVersion(owner: Owner, found: Promise<FoundRecord>): Promise<number> {
+    if (this.#storage.erasureEpoch === 0) {
+      const seen = await found.catch(() => undefined);
+      const isFree = seen !== undefined && (seen.record === null || seen.record.isErased);
+      if (isFree && this.#storage.erasureEpoch === 0) return seen.record?.version ?? 0;
+    }
+    return (await this.rehydrate(owner))?.version ?? 0;
+  }
+}

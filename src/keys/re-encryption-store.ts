@@ -1,0 +1,75 @@
+/** The progress of re-encryptions in D1. */
+import { and, eq } from "drizzle-orm";
+import { type Database, StoreError, withinStoreTimeout } from "../db/client.ts";
+import { countIdentities } from "./sealed-data-store.ts";
+import { reEncryptions } from "./tables.ts";
+
+export interface ReEncryption {
+  /** The version of the sealing key. */
+  readonly version: number;
+  /** The last identity that was processed; empty at the start of a pass. */
+  readonly tenantId: string;
+  readonly identityId: string;
+  /** Identities when the re-encryption began. */
+  readonly total: number;
+  /** Identities processed in the current pass. */
+  readonly seen: number;
+  /** Processed identities that could not be sealed anew. */
+  readonly failed: number;
+  /** Passes that left something under an older key. */
+  readonly passes: number;
+  /** What the last of these passes left. */
+  readonly leftOver: number;
+  /** Times are Unix ms. */
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+}
+
+/** Finds the re-encryption under a key version, or begins it. @throws StoreError, as do all of these */
+export async function findOrBeginReEncryption(
+  db: Database,
+  version: number,
+  now: number,
+): Promise<ReEncryption> {
+  const known = await findReEncryption(db, version);
+  if (known !== undefined) return known;
+  const total = await countIdentities(db);
+  const begun = db.insert(reEncryptions).values({ version, total, startedAt: now });
+  await withinStoreTimeout(begun.onConflictDoNothing());
+  const row = await findReEncryption(db, version);
+  if (row === undefined) throw new StoreError("A row that was just written does not exist");
+  return row;
+}
+
+export async function findReEncryption(
+  db: Database,
+  version: number,
+): Promise<ReEncryption | undefined> {
+  const rows = await withinStoreTimeout(
+    db.select().from(reEncryptions).where(eq(reEncryptions.version, version)),
+  );
+  return rows[0];
+}
+
+/** Saves progress. @returns false if another run has saved progress since `before` */
+export async function saveReEncryption(
+  db: Database,
+  before: ReEncryption,
+  after: ReEncryption,
+): Promise<boolean> {
+  const rows = await withinStoreTimeout(
+    db
+      .update(reEncryptions)
+      .set(after)
+      .where(
+        and(
+          eq(reEncryptions.version, before.version),
+          eq(reEncryptions.tenantId, before.tenantId),
+          eq(reEncryptions.identityId, before.identityId),
+          eq(reEncryptions.seen, before.seen),
+        ),
+      )
+      .returning({ version: reEncryptions.version }),
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,88 @@
+/**
+ * The record of each feed: its source, its content's digest and the result of its last fetch. One list in KV
+ * has the records of all feeds; it names the ranges that the data set in force was built from.
+ */
+import { z } from "zod";
+import { networkKinds } from "../network/network-facts.ts";
+import { networkKeyPrefix } from "../network/shard.ts";
+
+export const feedListKey = `${networkKeyPrefix}feeds`;
+
+/** The kinds of network, and the two tables of geography. */
+export const feedKinds = [...networkKinds, "asn", "country"] as const;
+
+export const feedRecordSchema = z.object({
+  name: z.string(),
+  kind: z.enum(feedKinds),
+  /** A URL, or the name of an imported file without its folders, which could identify a person. */
+  source: z.string(),
+  licence: z.string().nullable(),
+  format: z.string().nullable(),
+  /** Lines with an entry, and lines that could not be read. */
+  rows: z.int().min(0),
+  skippedLines: z.int().min(0),
+  /** SHA-256 of the text, hex. */
+  sha256: z.string(),
+  /** The digest in the key of its ranges (see feed-value.ts); null: they are not stored, as for geography. */
+  value: z.string().nullable(),
+  etag: z.string().nullable(),
+  /** When it was last fetched, and when it last changed, Unix ms; 0: never. */
+  fetchedAt: z.int(),
+  changedAt: z.int(),
+  lastError: z.object({ at: z.int(), reason: z.string() }).nullable(),
+});
+export type FeedRecord = Readonly<z.infer<typeof feedRecordSchema>>;
+
+const feedListSchema = z.object({
+  /** When the data set was put in force, Unix ms. It also serves as the version of the list. */
+  builtAt: z.int(),
+  feeds: z.array(feedRecordSchema),
+});
+export type FeedList = Readonly<z.infer<typeof feedListSchema>>;
+
+export function serializeFeedList(list: FeedList): string {
+  return JSON.stringify(list);
+}
+
+/** Undefined where the text is not a list of feeds. Never throws. */
+export function parseFeedList(text: string): FeedList | undefined {
+  try {
+    return feedListSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The record of a feed that is not in force. It is listed to show the error of its first fetch. */
+export function emptyRecordOf(
+  feed: Pick<FeedRecord, "name" | "kind" | "source" | "licence" | "format">,
+): FeedRecord {
+  return {
+    name: feed.name,
+    kind: feed.kind,
+    source: feed.source,
+    licence: feed.licence,
+    format: feed.format,
+    rows: 0,
+    skippedLines: 0,
+    sha256: "",
+    value: null,
+    etag: null,
+    fetchedAt: 0,
+    changedAt: 0,
+    lastError: null,
+  };
+}
+
+/** The record with an error of now. @param now Unix ms */
+export function addError(record: FeedRecord, reason: string, now: number): FeedRecord {
+  return { ...record, lastError: { at: now, reason } };
+}
+
+/** The records and the newer ones, which replace those of the same name. */
+export function mergeRecords(
+  records: readonly FeedRecord[],
+  newer: readonly FeedRecord[],
+): FeedRecord[] {
+  return [...new Map([...records, ...newer].map((record) => [record.name, record])).values()];
+}

@@ -1,0 +1,143 @@
+/** Creates, rotates and revokes a tenant's API tokens. */
+
+import { changeWithEvents } from "../audit/control-outbox/change.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
+import { stampEvents } from "../audit/stamp.ts";
+import { createId } from "../crypto/id.ts";
+import { controlDb } from "../db/shards.ts";
+import { AppError } from "../errors.ts";
+import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
+import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
+import type { Permission } from "./permission.ts";
+import { invalidateTenant } from "./resolve-token.ts";
+import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./token-store.ts";
+import { registerTokenEnds } from "./token-register-client.ts";
+
+/** The last instant that RFC 3339 can write. */
+const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+export interface TokenCall extends RunOnceCall {
+  readonly env: Env;
+  readonly caller: { readonly tenantId: string; readonly mode: Mode };
+  readonly actor: Actor;
+}
+
+/** A token together with its secret, which is shown once and never stored. */
+export interface IssuedToken extends ApiToken {
+  readonly secret: string;
+}
+
+export function issueToken(
+  tenant: { readonly id: string; readonly mode: Mode },
+  wanted: {
+    readonly name: string;
+    readonly permissions: readonly Permission[];
+    /** Null: unlimited. */
+    readonly lifetimeMs: number | null;
+  },
+  now: number,
+): { readonly issued: IssuedToken; readonly stored: ApiToken & { readonly hash: string } } {
+  const secret = createApiToken(tenant.mode, tenant.id);
+  const token: ApiToken = {
+    id: createId(now),
+    tenantId: tenant.id,
+    name: wanted.name,
+    permissions: wanted.permissions,
+    createdAt: now,
+    expiresAt: wanted.lifetimeMs === null ? null : Math.min(now + wanted.lifetimeMs, latestExpiry),
+    lifetimeMs: wanted.lifetimeMs,
+    lastUsedAt: null,
+  };
+  return { issued: { ...token, secret }, stored: { ...token, hash: hashApiToken(secret) } };
+}
+
+function issuerOf({ caller }: TokenCall) {
+  return { id: caller.tenantId, mode: caller.mode };
+}
+
+export async function createToken(
+  call: TokenCall,
+  wanted: Parameters<typeof issueToken>[1],
+): Promise<IssuedToken> {
+  const { tenantId } = call.caller;
+  const db = controlDb(call.env);
+  return await runOnce(call, tenantId, db, async (remember) => {
+    const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
+    const target = { type: "api_token", id: issued.id } as const;
+    const event = createTenantEvent(tenantId, call, target, {
+      action: "token.created",
+      outcome: "success",
+      details: { permissions: wanted.permissions.join(" ") },
+    });
+    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    await changeWithEvents(call.env, { tenantId }, events, [
+      insertToken(db, stored),
+      ...(await remember(issued)),
+    ]);
+    return issued;
+  });
+}
+
+/**
+ * Creates a token with the name, permissions and lifetime of an old one. The old token remains valid for the
+ * overlap.
+ */
+export async function rotateToken(
+  call: TokenCall,
+  id: string,
+  overlapSeconds: number,
+): Promise<IssuedToken> {
+  const { tenantId } = call.caller;
+  const db = controlDb(call.env);
+  return await runOnce(call, tenantId, db, async (remember) => {
+    const old = await findToken(db, tenantId, id);
+    if (old === undefined) throw new AppError("not_found");
+    const { issued, stored } = issueToken(issuerOf(call), old, call.now);
+    const target = { type: "api_token", id } as const;
+    const event = createTenantEvent(tenantId, call, target, {
+      action: "token.rotated",
+      outcome: "success",
+      details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
+    });
+    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const end = call.now + overlapSeconds * 1000;
+    try {
+      await changeWithEvents(call.env, { tenantId }, events, [
+        insertToken(db, stored),
+        setTokenEnd(db, tenantId, id, end),
+        ...(await remember(issued)),
+      ]);
+    } finally {
+      // Also after an error, because the change may have been applied.
+      invalidateTenant(tenantId);
+    }
+    await registerTokenEnds(call.env, db, tenantId);
+    return issued;
+  });
+}
+
+/** Revokes a token. This isolate refuses it at once, all others within 30 s. */
+export async function revokeToken(call: TokenCall, id: string): Promise<void> {
+  const { tenantId } = call.caller;
+  const db = controlDb(call.env);
+  if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
+  const event = createTenantEvent(
+    tenantId,
+    call,
+    { type: "api_token", id },
+    {
+      action: "token.revoked",
+      outcome: "success",
+    },
+  );
+  const events = await stampEvents(call.config.auditSigningKeys, [event]);
+  try {
+    await changeWithEvents(call.env, { tenantId }, events, [
+      markRevoked(db, tenantId, id, call.now),
+    ]);
+  } finally {
+    // Also after an error, because the change may have been applied.
+    invalidateTenant(tenantId);
+  }
+  await registerTokenEnds(call.env, db, tenantId);
+}

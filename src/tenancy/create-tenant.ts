@@ -1,0 +1,84 @@
+/** Creates a tenant, and a first token with all permissions. */
+
+import { changeWithEvents } from "../audit/control-outbox/change.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
+import { stampEvents } from "../audit/stamp.ts";
+import { createId } from "../crypto/id.ts";
+import { controlDb, hasShard } from "../db/shards.ts";
+import { invalidRequest } from "../errors.ts";
+import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-once.ts";
+import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
+import type { Mode } from "./api-token.ts";
+import { permissions } from "./permission.ts";
+import { insertTenant, type Tenant } from "./tenant-store.ts";
+import { insertToken } from "./token-store.ts";
+import { type IssuedToken, issueToken } from "./change-tokens.ts";
+
+const firstTokenName = "initial";
+
+export interface NewTenant {
+  readonly tenant: Tenant;
+  readonly token: IssuedToken;
+}
+
+/**
+ * @throws AppError `invalid_request` if the environment does not bind the shard, or the runtime does not
+ *   support the jurisdiction
+ */
+export async function createTenant(
+  call: RunOnceCall & { readonly env: Env; readonly actor: Actor },
+  wanted: {
+    readonly name: string;
+    readonly mode: Mode;
+    readonly jurisdiction: Jurisdiction | null;
+    readonly shard: number;
+  },
+): Promise<NewTenant> {
+  const { jurisdiction, shard } = wanted;
+  if (jurisdiction !== null && !supportsJurisdiction(call.env.GUARD, jurisdiction)) {
+    const message =
+      "is not supported by this runtime: a local one cannot keep objects in a jurisdiction";
+    throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
+  }
+  if (!hasShard(call.env, shard)) {
+    throw invalidRequest([{ path: "tenant.shard", message: "is not a database of the service" }]);
+  }
+  const db = controlDb(call.env);
+  return await runOnce<NewTenant>(call, operatorScope, db, async (remember) => {
+    const tenant: Tenant = { ...wanted, id: createId(call.now), settings: {}, createdAt: call.now };
+    const { issued, stored } = issueToken(
+      tenant,
+      { name: firstTokenName, permissions, lifetimeMs: null },
+      call.now,
+    );
+    const created = createTenantEvent(
+      tenant.id,
+      call,
+      { type: "tenant", id: tenant.id },
+      {
+        action: "tenant.created",
+        outcome: "success",
+        details: { mode: tenant.mode, ...(jurisdiction === null ? {} : { jurisdiction }) },
+      },
+    );
+    const tokenCreated = createTenantEvent(
+      tenant.id,
+      call,
+      { type: "api_token", id: issued.id },
+      {
+        action: "token.created",
+        outcome: "success",
+        details: { permissions: permissions.join(" ") },
+      },
+      1,
+    );
+    const events = await stampEvents(call.config.auditSigningKeys, [created, tokenCreated]);
+    const answer = { tenant, token: issued };
+    await changeWithEvents(call.env, { tenantId: tenant.id, shard: tenant.shard }, events, [
+      ...insertTenant(db, tenant),
+      insertToken(db, stored),
+      ...(await remember(answer)),
+    ]);
+    return answer;
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
+ * audit/control-outbox/change.ts.
+ */
+import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { tenantFences, tenants } from "../db/tables.ts";
+import type { Jurisdiction } from "../location.ts";
+import type { Mode } from "./api-token.ts";
+import type { SettingsPatch } from "./settings.ts";
+
+export interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly mode: Mode;
+  readonly jurisdiction: Jurisdiction | null;
+  readonly settings: SettingsPatch;
+  /** Unix ms. */
+  readonly createdAt: number;
+  /** The database with the tenant's data. */
+  readonly shard: number;
+}
+
+const settings = sql`${tenants.settings}`.mapWith(
+  (text: string): SettingsPatch => JSON.parse(text),
+);
+export const tenantColumns = { ...getTableColumns(tenants), settings };
+
+/** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
+export function insertTenant(db: Database, tenant: Tenant): Statement[] {
+  const { id, shard } = tenant;
+  const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
+  const row = { ...tenant, settings: JSON.stringify(tenant.settings) };
+  return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
+}
+
+export async function findSettings(
+  db: Database,
+  tenantId: string,
+): Promise<SettingsPatch | undefined> {
+  const rows = await withinStoreTimeout(
+    db.select({ settings }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
+  );
+  return rows[0]?.settings;
+}
+
+/**
+ * Lists the fields that determine where these tenants' objects are.
+ * @throws StoreError, as do all of these
+ */
+export async function listLocations(
+  db: Database,
+  tenantIds: readonly string[],
+): Promise<Pick<Tenant, "id" | "jurisdiction" | "settings">[]> {
+  // One parameter for all ids, because D1 binds at most 100.
+  const wanted = sql`${tenants.id} IN (SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
+  const { id, jurisdiction } = tenants;
+  return await withinStoreTimeout(
+    db.select({ id, jurisdiction, settings }).from(tenants).where(wanted),
+  );
+}
+
+/** Merges the patch in the database (RFC 7396), so that two patches at once both take effect. */
+export function patchSettings(db: Database, tenantId: string, patch: SettingsPatch): Statement {
+  const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
+  return db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId));
+}
+
+/** Lists how many days each of these tenants keeps events in D1. */
+export async function listRetentionDays(
+  db: Database,
+  tenantIds: readonly string[],
+  defaultDays: number,
+): Promise<ReadonlyMap<string, number>> {
+  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
+  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${defaultDays})`;
+  const rows = await withinStoreTimeout(
+    db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
+  );
+  return new Map(rows.map((row) => [row.id, row.retentionDays]));
+}
+
+/** Reads one row. @throws StoreError if D1 does not answer or is not migrated */
+export async function pingDatabase(db: Database): Promise<void> {
+  await withinStoreTimeout(db.select({ id: tenants.id }).from(tenants).limit(1));
+}
