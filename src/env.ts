@@ -98,7 +98,7 @@ export class ConfigError extends Error {
 }
 
 /** @throws ConfigError */
-export function configNow(env: Env): Config {
+export function requireConfig(env: Env): Config {
   const configured = configOf(env);
   if (!configured.ok) throw new ConfigError(configured.problems);
   return configured.config;

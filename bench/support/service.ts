@@ -14,7 +14,7 @@ import {
 } from "wrangler";
 import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
 import { finishWrangler, startWrangler } from "../../scripts/support/wrangler.ts";
-import { type Config, configNow } from "../../src/env.ts";
+import { type Config, requireConfig } from "../../src/env.ts";
 import { childPids } from "./process.ts";
 
 const name = "bench";
@@ -129,7 +129,7 @@ export async function startService(
   return {
     url: (await miniflare.unsafeGetDirectURL()).origin,
     operatorToken,
-    config: configNow(env),
+    config: requireConfig(env),
     env,
     pid,
     close: () => miniflare.dispose(),

@@ -9,7 +9,7 @@ import { insertEvents } from "../../src/audit/store.ts";
 import { createId } from "../../src/crypto/id.ts";
 import { runBatch, StoreError } from "../../src/db/client.ts";
 import { controlDb, inTenantDb } from "../../src/db/shards.ts";
-import { configNow } from "../../src/env.ts";
+import { requireConfig } from "../../src/env.ts";
 import service from "../../src/index.ts";
 import { insertTenant } from "../../src/tenancy/tenant-store.ts";
 import { databasesOf, withDatabases } from "./shard-bindings.ts";
@@ -48,7 +48,7 @@ function loginOf(tenantId: string): AuditEvent {
 
 /** Files one login of the tenant; comes back until that succeeds. @returns deliveries that failed */
 async function deliverLogin(env: Env, tenantId: string): Promise<number> {
-  const events = await stampEvents(configNow(env).auditSigningKeys, [loginOf(tenantId)]);
+  const events = await stampEvents(requireConfig(env).auditSigningKeys, [loginOf(tenantId)]);
   for (let failures = 0; ; failures += 1) {
     try {
       await inTenantDb(env, tenantId, (db) => runBatch(db, [insertEvents(db, tenantId, events)]));

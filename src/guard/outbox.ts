@@ -7,7 +7,7 @@
 import { renewAuditKey } from "../audit/personal.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { inTenantDb } from "../db/shards.ts";
-import { configNow } from "../env.ts";
+import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import type { Jurisdiction } from "../location.ts";
 import { causeOf, log } from "../log.ts";
@@ -135,7 +135,11 @@ export class GuardOutbox {
    */
   async #renewAuditKey(state: IdentityState): Promise<boolean> {
     if (state.status === "erased") return false;
-    const auditKey = await renewAuditKey(configNow(this.#env).sealingKeys, state, state.auditKey);
+    const auditKey = await renewAuditKey(
+      requireConfig(this.#env).sealingKeys,
+      state,
+      state.auditKey,
+    );
     if (auditKey === state.auditKey) return false;
     const present = this.#storage.readState();
     // The state may have changed meanwhile, even by an erasure.

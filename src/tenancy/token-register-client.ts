@@ -6,7 +6,7 @@ import { controlDb } from "../db/shards.ts";
 import { within } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { noLocation, stubFor } from "../location.ts";
+import { noLocation, getStub } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
@@ -17,7 +17,7 @@ const maxEndsPerRun = 200;
 
 /** Without a location: the register is called at the same time as the tenant's record is read. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
-  return stubFor(REGISTER, tenantId, noLocation);
+  return getStub(REGISTER, tenantId, noLocation);
 }
 
 /**

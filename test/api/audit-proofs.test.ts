@@ -11,7 +11,7 @@ import {
 } from "../../src/audit/personal.ts";
 import { exportTrail } from "../../src/audit/tree/export.ts";
 import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-proof.ts";
-import { configNow } from "../../src/env.ts";
+import { requireConfig } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { checkpointOf, eventOf, exportOf, fileEvents, sql } from "../support/trail.ts";
@@ -216,7 +216,7 @@ describe("An export", () => {
       },
     });
     const caller = { tenantId: tenant.id };
-    const call = { env: { ...env, DB }, config: configNow(env), caller, requestId: "r" };
+    const call = { env: { ...env, DB }, config: requireConfig(env), caller, requestId: "r" };
     const reader = exportTrail(call, { from: 0, below }, (event) => event).getReader();
     const readsAfter = async (work: Promise<unknown>) => {
       await work;
@@ -350,8 +350,8 @@ describe("Personal parts", () => {
 
   it("stay readable when the service's sealing key rotates, and need the old one no more", async () => {
     const owner = { tenantId: "0".repeat(24), identityId: "1".repeat(24) };
-    const { sealingKeys: before } = configNow(env);
-    const after = configNow({
+    const { sealingKeys: before } = requireConfig(env);
+    const after = requireConfig({
       ...env,
       SEALING_KEYS: `${env.SEALING_KEYS},2:${btoa("sealing key two, thirty-two byte")}`,
     }).sealingKeys;

@@ -13,7 +13,7 @@ import { deriveId } from "../../src/crypto/id.ts";
 import { formatPublicKey, type SigningKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { runBatch } from "../../src/db/client.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
-import { configNow } from "../../src/env.ts";
+import { requireConfig } from "../../src/env.ts";
 import { Tenant } from "../support/client.ts";
 import { judge, problemsOf, type Saved, save, saveCheckpoint } from "../support/saved-trail.ts";
 
@@ -155,7 +155,7 @@ describe("The verifier", () => {
 
   it("verifies hundreds of real events across tiles, with older checkpoints", async () => {
     const tenant = await Tenant.create();
-    const config = configNow(env);
+    const config = requireConfig(env);
     const db = await findTenantDb(env, tenant.id);
     const older: string[] = [];
     for (const count of [250, 300, 60]) {

@@ -3,7 +3,7 @@ import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { exportTrail } from "../../src/audit/tree/export.ts";
-import { configNow } from "../../src/env.ts";
+import { requireConfig } from "../../src/env.ts";
 import { AppError } from "../../src/errors.ts";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
@@ -129,7 +129,7 @@ it("An answer that breaks off does so without the words of what failed", async (
   const { user } = await userWithHeld();
   const { id: tenantId } = user.tenant;
   const stream = exportTrail(
-    { env, config: configNow(env), caller: { tenantId }, requestId: "a request" },
+    { env, config: requireConfig(env), caller: { tenantId }, requestId: "a request" },
     { from: 0, below: 10 },
     (event) => event,
   );

@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Keyring } from "../../src/crypto/keyring.ts";
 import { parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
-import { type Config, configNow } from "../../src/env.ts";
+import { type Config, requireConfig } from "../../src/env.ts";
 import { keyringOf } from "../../src/keys/key-check.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";
@@ -12,9 +12,9 @@ import { databases } from "./databases.ts";
 async function configs(): Promise<Config[]> {
   const guard = env.GUARD.get(env.GUARD.idFromName("keys of the test"));
   const ofGuards = await runInDurableObject(guard, (instance) =>
-    configNow(Reflect.get(instance, "env")),
+    requireConfig(Reflect.get(instance, "env")),
   );
-  return [...new Set([configNow(env), ofGuards])];
+  return [...new Set([requireConfig(env), ofGuards])];
 }
 
 function parsed(text: string): Keyring {

@@ -6,7 +6,7 @@ import { insertEvents } from "../../src/audit/store.ts";
 import { createId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
-import { configNow } from "../../src/env.ts";
+import { requireConfig } from "../../src/env.ts";
 import type { Answer, Tenant } from "./client.ts";
 
 const eventsPerStatement = 500;
@@ -31,7 +31,7 @@ export function eventOf(tenantId: string, at: number): AuditEvent {
 /** Files events as the service does, at the end of the tenant's log. */
 export async function fileEvents(tenantId: string, events: readonly AuditEvent[]): Promise<void> {
   const db = await findTenantDb(env, tenantId);
-  const stamped = await stampEvents(configNow(env).auditSigningKeys, events);
+  const stamped = await stampEvents(requireConfig(env).auditSigningKeys, events);
   for (let start = 0; start < stamped.length; start += eventsPerStatement) {
     const some = stamped.slice(start, start + eventsPerStatement);
     await runBatch(db, [insertEvents(db, tenantId, some)]);

@@ -6,7 +6,7 @@
 import { type Database, FencedTenantError, StoreError } from "../../db/client.ts";
 import { inTenantDb, listDatabases } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
-import { type Config, configNow } from "../../env.ts";
+import { type Config, requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { causeOf, log } from "../../log.ts";
 import { buildHead } from "./build-head.ts";
@@ -160,7 +160,7 @@ async function integrateDatabase(run: Run, tenantId?: string): Promise<void> {
 }
 
 function createRun(env: Env, db: Database, now: number, rounds: number): Run {
-  const config = configNow(env);
+  const config = requireConfig(env);
   return { env, config, db, now, maxRounds: rounds, missedDeadlines: 0, putOff: 0 };
 }
 

@@ -12,7 +12,7 @@ import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Database, withinStoreTimeout } from "../../db/client.ts";
 import { listDatabases } from "../../db/shards.ts";
 import { within } from "../../deadline.ts";
-import { configNow } from "../../env.ts";
+import { requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { parseNote } from "./note.ts";
@@ -104,7 +104,7 @@ async function extendsWitnessed(
 
 async function witnessHead(env: Env, db: Database, head: StoredHead, now: number): Promise<void> {
   const { tenantId } = head;
-  const verified = await verifyHead(configNow(env).auditSigningKeys, head);
+  const verified = await verifyHead(requireConfig(env).auditSigningKeys, head);
   const [newest] = await listWitnessedHeads(env, tenantId, 1);
   const isExtension = newest === undefined || (await extendsWitnessed(db, head, newest));
   if (verified === undefined || !isExtension) {

@@ -14,7 +14,7 @@ import {
 } from "../../db/client.ts";
 import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
-import { configNow } from "../../env.ts";
+import { requireConfig } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
@@ -86,7 +86,7 @@ export async function buildDelivery(
   realNow: number,
 ): Promise<Delivery> {
   const { auditKey, backupCodes } = state;
-  const config = configNow(env);
+  const config = requireConfig(env);
   await requireMatchingKeys(env, config, realNow);
   const events = await stampEvents(
     config.auditSigningKeys,

@@ -13,7 +13,7 @@ import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
 import { inTenantDb } from "../../db/shards.ts";
-import { configNow } from "../../env.ts";
+import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
 import { SqlTable } from "../../sql-table.ts";
@@ -163,7 +163,7 @@ export class RefusalLog extends DurableObject<Env> {
     const state = this.#readState();
     if (state === null) return;
     const { tenantId } = state;
-    const config = configNow(this.env);
+    const config = requireConfig(this.env);
     await requireMatchingKeys(this.env, config, Date.now());
     for (;;) {
       const rows = this.#readOutbox();
