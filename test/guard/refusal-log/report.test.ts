@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { RefusalLog } from "../../../src/guard/refusal-log/refusal-log.ts";
 import { makeBusy } from "../../support/busy-tokens.ts";
 import { Tenant, User } from "../../support/client.ts";
+import { whileNothingComes } from "../../support/deadlines.ts";
+import { holdLongWaits } from "../../support/held-waits.ts";
 import { fireLogAlarm, refusalsToldOf, storedIn, sumOf } from "../../support/refusal-log.ts";
 
 afterEach(() => {
@@ -31,10 +33,12 @@ describe("A rate-limited client", () => {
     const tenant = await Tenant.create();
     await limitEveryRequest(tenant);
     const calls = spyOnLog();
+    const endWindow = holdLongWaits();
     await times(150, async () => {
       expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(429);
     });
     expect(calls).toHaveBeenCalledTimes(1);
+    endWindow();
     await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(2), 15_000);
     expect(calls.mock.calls.map(([, { count }]) => count)).toEqual([1, 149]);
     await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenant.id))).toBe(150), {
@@ -53,10 +57,12 @@ describe("Any other flood", () => {
     const tenant = await Tenant.create();
     const narrow = await tenant.tokenWith(["idp:read"]);
     const calls = spyOnLog();
+    const endWindow = holdLongWaits();
     await times(130, async () => {
       expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
     });
     expect(calls).toHaveBeenCalledTimes(100);
+    endWindow();
     await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(101), 15_000);
     expect(calls.mock.lastCall?.[1].count).toBe(30);
   });
@@ -93,9 +99,8 @@ describe("A refusal that cannot be recorded", () => {
     ];
     for (const inject of faults) {
       const fault = inject();
-      const { status, body } = await user.tenant.send(
-        "GET",
-        "/v1/idp/user?externalUserId=somebody-else",
+      const { status, body } = await whileNothingComes(() =>
+        user.tenant.send("GET", "/v1/idp/user?externalUserId=somebody-else"),
       );
       expect(status).toBe(404);
       expect(body.code).toBe("user_not_found");
