@@ -7,7 +7,7 @@ import { hastenAlarms } from "../support/hastened-alarms.ts";
 import { longestRun } from "../support/cut.ts";
 import { outboxLength } from "../support/guard.ts";
 import { type Operation, operationsNamed } from "../support/operations.ts";
-import { tried } from "../support/campaign.ts";
+import { shareOf, tried } from "../support/campaign.ts";
 import { type Cut, cutOff, cutsOf, placeOf } from "../support/steps.ts";
 import { trailOf } from "../support/settled.ts";
 import { queueRefuses } from "../support/queue.ts";
@@ -47,7 +47,17 @@ async function expectDelivered(operation: Operation, cuts: readonly Cut[]): Prom
   return places;
 }
 
-it.each(operationsNamed("confirm", "verify a backup code", "discover"))(
+/** The batch itself for each operation; of the other steps each for one of them, or all. */
+function ofDelivery(operation: Operation, cuts: readonly Cut[]): readonly Cut[] {
+  const steps = tried(cuts, placeOf);
+  const others = steps.filter(({ name }) => name !== "batch");
+  const own = shareOf(others, delivered.indexOf(operation), delivered.length);
+  return steps.filter((cut) => cut.name === "batch" || own.includes(cut));
+}
+
+const delivered = operationsNamed("confirm", "verify a backup code", "discover");
+
+it.each(delivered)(
   "A guard that is lost while it delivers $name comes back, and files it once",
   { timeout: longestRun },
   async (operation) => {
@@ -55,7 +65,7 @@ it.each(operationsNamed("confirm", "verify a backup code", "discover"))(
     const cuts = await cutsOf((await deliveredOf(operation)).run);
     // What comes before is the operation's own, and the courier's, which finds the queue closed.
     const start = cuts.findLastIndex(({ name }) => name === "setAlarm");
-    const places = await expectDelivered(operation, tried(cuts.slice(start + 1), placeOf));
+    const places = await expectDelivered(operation, ofDelivery(operation, cuts.slice(start + 1)));
     expect(places).toEqual(expect.arrayContaining(["before batch", "after batch"]));
   },
 );

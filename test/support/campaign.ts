@@ -13,6 +13,11 @@ export function strideOf(part: number): number {
   return inject("isFull") ? 1 : part;
 }
 
+/** All that a campaign tries, or what is one test's share of it where several try alike. */
+export function shareOf<T>(all: readonly T[], part: number, parts: number): readonly T[] {
+  return inject("isFull") ? all : all.filter((_, index) => index % parts === part);
+}
+
 /** All that a campaign tries, or the first of each kind. */
 export function tried<T>(all: readonly T[], kindOf: (one: T) => string): readonly T[] {
   if (inject("isFull")) return all;

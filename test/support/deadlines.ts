@@ -8,9 +8,9 @@ import { vi } from "vitest";
 const shortestDeadlineMs = 1_000;
 /**
  * A deadline comes after so many turns of the event loop, and not by the clock: on a slow machine what
- * does answer has as many turns to do so.
+ * does answer has as many turns to do so. They are many, as an object that begins takes some.
  */
-const turnsPerSecond = 25;
+const turnsPerSecond = 100;
 const turnMs = 2;
 
 const wait = globalThis.setTimeout.bind(globalThis);

@@ -140,6 +140,7 @@ describe("The queue", () => {
 
   it("that loses a message costs time: the alarm delivers what was in it", async () => {
     const user = await newUser();
+    stopAlarms();
     const held = queueHolds();
     await fail(user);
     await heldOf(held, 1);
@@ -209,6 +210,7 @@ describe("The queue", () => {
 
   it("loses nothing with a guard that is evicted before it sends, or before it is told", async () => {
     const user = await newUser();
+    stopAlarms();
     const held = queueHolds();
     await fail(user);
     await evict(user);
