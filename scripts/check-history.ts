@@ -51,7 +51,7 @@ function run(seed: number, histories: number): Run {
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const { status, error, stdout, stderr } = spawnSync(
     process.execPath,
-    [vitest, "run", "test/history/history-"],
+    [vitest, "run", "test/history/history-", "--silent=false"],
     {
       cwd: root,
       encoding: "utf8",

@@ -48,7 +48,12 @@ async function runTests(reportFile: string): Promise<FileResult[]> {
     cwd: root,
     // The runtime tells of each guard that is broken off on purpose: that is not shown.
     stdio: ["ignore", "ignore", "ignore"],
-    env: { ...process.env, FUZZ_REQUESTS: String(requests), HISTORIES: String(histories) },
+    env: {
+      ...process.env,
+      TEST_SIZE: "full",
+      FUZZ_REQUESTS: String(requests),
+      HISTORIES: String(histories),
+    },
   });
   await new Promise((resolve, reject) => {
     child.once("error", reject);

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
 import { makeBusy } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
-import { neverAnswers, withD1Fault } from "./support/faults.ts";
+import { neverAnswers, withQuickDeadlines } from "./support/deadlines.ts";
+import { withD1Fault } from "./support/faults.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -152,12 +153,14 @@ describe("The rate limit of a token", () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
     await makeBusy(tenant.id);
-    const response = await worker.fetch(
-      new Request("https://idp.test/v1/idp/users", {
-        headers: { Authorization: `Bearer ${tenant.token}` },
-      }),
-      { ...env, TOKEN_RATE_LIMIT: { limit } },
-      createExecutionContext(),
+    const response = await withQuickDeadlines(async () =>
+      worker.fetch(
+        new Request("https://idp.test/v1/idp/users", {
+          headers: { Authorization: `Bearer ${tenant.token}` },
+        }),
+        { ...env, TOKEN_RATE_LIMIT: { limit } },
+        createExecutionContext(),
+      ),
     );
     expect(response.status).toBe(200);
     expect(logged).toHaveBeenCalledExactlyOnceWith(

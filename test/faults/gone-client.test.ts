@@ -5,7 +5,7 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Call, send, Tenant, User } from "../support/client.ts";
-import { neverAnswers } from "../support/faults.ts";
+import { neverAnswers } from "../support/deadlines.ts";
 
 const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
 const database = Object.getPrototypeOf(env.DB);

@@ -5,7 +5,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { expectToSurviveCuts, longestRun } from "../support/cut.ts";
-import { type D1Fault, neverAnswers, withD1Fault } from "../support/faults.ts";
+import { neverAnswers, withQuickDeadlines } from "../support/deadlines.ts";
+import { type D1Fault, withD1Fault } from "../support/faults.ts";
 import {
   erasure,
   guardOperations,
@@ -58,7 +59,7 @@ async function withOtherBroken<T>(
     return await (this === env.DB ? real() : become(real));
   });
   try {
-    return await work();
+    return await withQuickDeadlines(work);
   } finally {
     spy.mockRestore();
   }

@@ -107,10 +107,16 @@ export interface Sent {
   readonly bytes: Uint8Array | undefined;
 }
 
+const validators = new WeakMap<JsonSchema, Validator>();
+
 function fits(schema: JsonSchema, value: unknown): boolean {
+  const known = validators.get(schema);
+  if (known !== undefined) return known.validate(value).valid;
   // The document's own schema, whole: what JsonSchema does not name is still in it.
   const whole: Schema = JSON.parse(JSON.stringify(schema));
-  return new Validator(whole, "2020-12").validate(value).valid;
+  const validator = new Validator(whole, "2020-12");
+  validators.set(schema, validator);
+  return validator.validate(value).valid;
 }
 
 /** A parameter as the schema's type reads it: text that is a number is one where one is expected. */

@@ -1,5 +1,6 @@
 /** The Worker that moves a tenant dies between any two statements; whoever asks next goes on. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { strideOf } from "../support/campaign.ts";
 import { Tenant, User } from "../support/client.ts";
 import { killedAfter } from "../support/killed.ts";
 import { dataIn, fencesOf, minuteAfterSwitch, moved, relocate } from "../support/relocation.ts";
@@ -53,7 +54,7 @@ it.each([
   },
   async (_when, isDone) => {
     let statements = 0;
-    for (; statements < maxStatements; statements += 1) {
+    for (; statements < maxStatements; statements += strideOf(4)) {
       const world = await populated();
       const { tenant } = world;
       const { reached } = await killedAfter(statements, isDone, async () => {

@@ -1,13 +1,19 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
 import { registerAllTokenEnds } from "../../src/tenancy/token-register-client.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
+import { queueHolds } from "../support/queue.ts";
 import { moved } from "../support/relocation.ts";
+
+/** What the queue was given before a restore would come after it, and tell once more what is undone. */
+beforeEach(() => {
+  queueHolds();
+});
 
 afterEach(() => {
   vi.useRealTimers();

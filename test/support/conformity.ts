@@ -22,12 +22,32 @@ export async function openApiDocument(): Promise<Document> {
   return await fetched;
 }
 
+const patterns = new Map<string, RegExp>();
+
+/** Made once for each path of the document, as thousands of answers are held against it. */
+function patternOf(template: string): RegExp {
+  const known = patterns.get(template);
+  if (known !== undefined) return known;
+  const pattern = new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+  patterns.set(template, pattern);
+  return pattern;
+}
+
+const validators = new WeakMap<object, Validator>();
+
+/** Made once for each schema: it reads all components of the document. */
+function validatorOf(schema: object, { components }: Document): Validator {
+  const known = validators.get(schema);
+  if (known !== undefined) return known;
+  const validator = new Validator({ ...schema, components }, "2020-12");
+  validators.set(schema, validator);
+  return validator;
+}
+
 function operationFor(document: Document, method: string, path: string): Operation | undefined {
   const { pathname } = new URL(path, "https://idp.test");
   const [, item] =
-    Object.entries(document.paths).find(([template]) =>
-      new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(pathname),
-    ) ?? [];
+    Object.entries(document.paths).find(([template]) => patternOf(template).test(pathname)) ?? [];
   return item?.[method.toLowerCase()];
 }
 
@@ -49,8 +69,7 @@ export async function contradiction(
   const type = answer.headers.get("Content-Type")?.split(";")[0] ?? "";
   const schema = response.content[type]?.schema;
   if (schema === undefined) return `${told} is ${type}, which is not documented`;
-  const validator = new Validator({ ...schema, components: document.components }, "2020-12");
-  const { valid, errors } = validator.validate(answer.body);
+  const { valid, errors } = validatorOf(schema, document).validate(answer.body);
   if (valid) return undefined;
   return `${told}: ${errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join("; ")}`;
 }

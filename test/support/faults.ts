@@ -1,6 +1,7 @@
 /** Faults of D1, injected under everything that talks to it: the platform's classes themselves. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
+import { neverAnswers, withQuickDeadlines } from "./deadlines.ts";
 
 export type D1Fault =
   | "throws"
@@ -25,9 +26,6 @@ interface Call {
   readonly kind: Kind;
   readonly real: Run;
 }
-
-/** The promise of an answer that never comes. */
-export const neverAnswers = () => new Promise<never>(() => {});
 
 function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
   switch (fault) {
@@ -98,7 +96,7 @@ export async function withD1Fault<T>(
       vi.spyOn(on, name).mockImplementation(broken(effect, real, words)),
     );
   try {
-    return await work();
+    return effect === "hangs" ? await withQuickDeadlines(work) : await work();
   } finally {
     for (const spy of spies) spy.mockRestore();
   }

@@ -1,7 +1,8 @@
 /** Reaching behind the API, to an identity's guard: only to move, empty or inspect it. */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { User } from "./client.ts";
+import { fired } from "./fired.ts";
 import { nameIn } from "./jurisdictions.ts";
 
 /** An identity that there is, or one that there is not. */
@@ -31,7 +32,7 @@ export async function loseStorage(user: User): Promise<void> {
 }
 
 export async function fireAlarm(user: User): Promise<boolean> {
-  return await runDurableObjectAlarm(guardOf(user));
+  return await fired(guardOf(user));
 }
 
 /** Names of the tables the guard keeps, and whether an alarm is set. */

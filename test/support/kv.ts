@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { utf8 } from "../../src/crypto/bytes.ts";
-import { neverAnswers } from "./faults.ts";
+import { neverAnswers, withQuickDeadlines } from "./deadlines.ts";
 
 /** What a read gives: bytes or text, as it asks; null where there is nothing. */
 type Value = ArrayBuffer | string | null;
@@ -76,7 +76,7 @@ export async function withKvFault<T>(
     return String(args[0]).startsWith(prefix) ? fault(read) : read();
   });
   try {
-    return await work();
+    return await withQuickDeadlines(work);
   } finally {
     spy.mockRestore();
   }

@@ -3,7 +3,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import worker from "../../src/index.ts";
-import { neverAnswers } from "./faults.ts";
+import { neverAnswers } from "./deadlines.ts";
 
 type Send = (this: unknown, message: unknown) => Promise<unknown>;
 

@@ -1,7 +1,8 @@
 /** Reaching behind the API, to a tenant's refusal log: only to move or inspect it. */
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { RefusalRun } from "../../src/guard/decisions/state.ts";
+import { fired } from "./fired.ts";
 
 export function refusalLogOf(tenantId: string) {
   return env.REFUSALS.get(env.REFUSALS.idFromName(tenantId));
@@ -12,7 +13,7 @@ export async function evictLog(tenantId: string): Promise<void> {
 }
 
 export async function fireLogAlarm(tenantId: string): Promise<boolean> {
-  return await runDurableObjectAlarm(refusalLogOf(tenantId));
+  return await fired(refusalLogOf(tenantId));
 }
 
 /** What the log has stored: its runs, the events not delivered yet, and when its alarm is due. */

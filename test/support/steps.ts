@@ -6,7 +6,7 @@ import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
-import { neverAnswers } from "./faults.ts";
+import { neverAnswers, withQuickDeadlines } from "./deadlines.ts";
 
 type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Side = "before" | "after";
@@ -66,6 +66,10 @@ async function withSteps<T>(
   }
 }
 
+export function placeOf({ side, name }: Cut): string {
+  return `${side} ${name}`;
+}
+
 /** Every place at which that run, which is not disturbed, could have been cut off. */
 export async function cutsOf(act: () => Promise<unknown>): Promise<Cut[]> {
   const names: string[] = [];
@@ -103,14 +107,16 @@ export async function cutOff<T>(
     reached = true;
     return await neverAnswers();
   };
-  const answer = await withSteps(step, async () => {
-    const pending = act().finally(() => {
-      answered = true;
-    });
-    while (!reached && !answered) await scheduler.wait(1);
-    if (reached) await abortAllDurableObjects();
-    lost = true;
-    return pending;
-  });
+  const answer = await withSteps(step, () =>
+    withQuickDeadlines(async () => {
+      const pending = act().finally(() => {
+        answered = true;
+      });
+      while (!reached && !answered) await scheduler.wait(1);
+      if (reached) await abortAllDurableObjects();
+      lost = true;
+      return pending;
+    }),
+  );
   return { answer, reached };
 }

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { RefusalLog } from "../../../src/guard/refusal-log/refusal-log.ts";
 import { makeBusy } from "../../support/busy-tokens.ts";
 import { Tenant, User } from "../../support/client.ts";
+import { whileNothingComes } from "../../support/deadlines.ts";
+import { holdLongWaits } from "../../support/held-waits.ts";
 import { fireLogAlarm, refusalsToldOf, storedIn, sumOf } from "../../support/refusal-log.ts";
 
 afterEach(() => {
@@ -18,6 +20,11 @@ async function limitEveryRequest({ id }: Tenant): Promise<void> {
   });
 }
 
+/** All that follows falls into one window, however long it takes. */
+function stopClock(): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+}
+
 function spyOnLog() {
   return vi.spyOn(RefusalLog.prototype, "count");
 }
@@ -28,13 +35,16 @@ async function times(n: number, work: () => Promise<unknown>): Promise<void> {
 
 describe("A rate-limited client", () => {
   it("costs one call at its first request and one when the window is over, and is counted whole", async () => {
+    stopClock();
     const tenant = await Tenant.create();
     await limitEveryRequest(tenant);
     const calls = spyOnLog();
+    const endWindow = holdLongWaits();
     await times(150, async () => {
       expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(429);
     });
     expect(calls).toHaveBeenCalledTimes(1);
+    endWindow();
     await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(2), 15_000);
     expect(calls.mock.calls.map(([, { count }]) => count)).toEqual([1, 149]);
     await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenant.id))).toBe(150), {
@@ -50,13 +60,16 @@ describe("A rate-limited client", () => {
 
 describe("Any other flood", () => {
   it("is told one by one up to a hundred in ten seconds, then together", async () => {
+    stopClock();
     const tenant = await Tenant.create();
     const narrow = await tenant.tokenWith(["idp:read"]);
     const calls = spyOnLog();
+    const endWindow = holdLongWaits();
     await times(130, async () => {
       expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
     });
     expect(calls).toHaveBeenCalledTimes(100);
+    endWindow();
     await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(101), 15_000);
     expect(calls.mock.lastCall?.[1].count).toBe(30);
   });
@@ -93,9 +106,8 @@ describe("A refusal that cannot be recorded", () => {
     ];
     for (const inject of faults) {
       const fault = inject();
-      const { status, body } = await user.tenant.send(
-        "GET",
-        "/v1/idp/user?externalUserId=somebody-else",
+      const { status, body } = await whileNothingComes(() =>
+        user.tenant.send("GET", "/v1/idp/user?externalUserId=somebody-else"),
       );
       expect(status).toBe(404);
       expect(body.code).toBe("user_not_found");
