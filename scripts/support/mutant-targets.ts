@@ -1,7 +1,7 @@
 /**
- * Which files are mutated, and the tests that should notice. Tests that import nothing of the platform
- * run in Node, in a fraction of a second; only mutants that live through those are shown to the tests
- * that run in workerd, which take some ten seconds to start.
+ * The files that are mutated, and the tests that should notice. Tests that do not import the platform run in
+ * Node in a fraction of a second. Only mutants that survive those run in workerd, which takes about ten
+ * seconds to start.
  */
 export interface Target {
   readonly file: string;
@@ -196,7 +196,12 @@ export const targets: readonly Target[] = [
     [],
     ["test/faults/queue.test.ts", "test/guard/delivery/queue.test.ts"],
   ),
-  target("src/guard/delivery/queue.ts", [], ["test/guard/delivery/queue.test.ts"]),
+  target(
+    "src/guard/delivery/producer.ts",
+    [],
+    ["test/guard/delivery/queue.test.ts", "test/faults/queue.test.ts"],
+  ),
+  target("src/guard/delivery/consumer.ts", [], ["test/guard/delivery/queue.test.ts"]),
   target(
     "src/tenancy/token-register.ts",
     [],
