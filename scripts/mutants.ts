@@ -9,7 +9,7 @@ import { z } from "zod";
 import { Failure, runScript } from "./support/failure.ts";
 import { type Target, targets } from "./support/mutant-targets.ts";
 import { MutantWorkplace, type Verdict } from "./support/mutant-workplace.ts";
-import { type Mutant, mutantsOf } from "./support/mutations.ts";
+import { type Mutant, findMutants } from "./support/mutations.ts";
 
 const helpText = `Change the source in small ways, and see that tests notice.
 
@@ -43,25 +43,25 @@ interface Task {
   readonly target: Target;
 }
 
-function resultsBefore(): Map<string, Result> {
+function readResults(): Map<string, Result> {
   if (!existsSync(resultsFile)) return new Map();
   const lines = readFileSync(resultsFile, "utf8").split("\n");
   const results = lines.filter((line) => line !== "").map((line) => JSON.parse(line));
   return new Map(results.map((result) => [result.id, resultSchema.parse(result)]));
 }
 
-function tasksFor(filePart: string, idPart: string): Task[] {
+function findTasks(filePart: string, idPart: string): Task[] {
   return targets
     .filter(({ file }) => file.includes(filePart))
     .flatMap((target) =>
-      mutantsOf(target.file, readFileSync(target.file, "utf8"))
+      findMutants(target.file, readFileSync(target.file, "utf8"))
         .filter(({ id }) => id.includes(idPart))
         .map((mutant) => ({ mutant, target })),
     );
 }
 
 /** Each worker takes the next task there is. Unchanged source must pass first, or nothing is proven. */
-async function work(
+async function runTasks(
   workplace: MutantWorkplace,
   tasks: Task[],
   report: (task: Task, verdict: Verdict, by: string) => void,
@@ -72,11 +72,11 @@ async function work(
       const { mutant, target } = task;
       if (!passed.has(target)) {
         const text = readFileSync(target.file, "utf8");
-        const { verdict, by } = await workplace.judge(target, text);
+        const { verdict, by } = await workplace.evaluate(target, text);
         if (verdict !== "survived") throw new Failure(`Unchanged ${target.file}: ${verdict} ${by}`);
         passed.add(target);
       }
-      const { verdict, by } = await workplace.judge(target, mutant.text);
+      const { verdict, by } = await workplace.evaluate(target, mutant.text);
       report(task, verdict, by);
     }
   } finally {
@@ -84,7 +84,9 @@ async function work(
   }
 }
 
-function table(results: readonly { readonly file: string; readonly column: string }[]): string {
+function formatTable(
+  results: readonly { readonly file: string; readonly column: string }[],
+): string {
   const columns = ["killed", "timed out", "explained", "survived"];
   const files = [...new Set(results.map(({ file }) => file))];
   const row = (name: string, of: typeof results) => {
@@ -118,7 +120,7 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const tasks = tasksFor(values.file, values.only);
+  const tasks = findTasks(values.file, values.only);
   if (tasks.length === 0) throw new Failure("There is no such mutant; see --list.");
   if (values.list) {
     process.stdout.write(tasks.map(({ mutant }) => `${mutant.line}\t${mutant.id}\n`).join(""));
@@ -126,7 +128,7 @@ async function main(): Promise<number> {
   }
   mkdirSync(folder, { recursive: true });
   if (values.fresh) writeFileSync(resultsFile, "");
-  const results = resultsBefore();
+  const results = readResults();
   const explained = explainedSchema.parse(JSON.parse(readFileSync(explainedFile, "utf8")));
   const open = tasks.filter(
     ({ mutant: { id } }) =>
@@ -145,7 +147,7 @@ async function main(): Promise<number> {
   const workers = Math.min(Number(values.workers) || 1, Math.max(open.length, 1));
   await Promise.all(
     Array.from({ length: workers }, (_, n) =>
-      work(new MutantWorkplace(`${folder}/copy-${process.pid}-${n + 1}`), open, report),
+      runTasks(new MutantWorkplace(`${folder}/copy-${process.pid}-${n + 1}`), open, report),
     ),
   );
   const columnOf = (id: string) =>
@@ -155,12 +157,12 @@ async function main(): Promise<number> {
     .map(({ mutant: { id, file, line } }) => ({ id, file, line, reason: explained[id] ?? null }));
   writeFileSync(survivorsFile, `${JSON.stringify(survivors, null, 2)}\n`);
   const rows = tasks.map(({ mutant: { file, id } }) => ({ file, column: columnOf(id) }));
-  process.stdout.write(`\n${table(rows)}\n\n`);
+  process.stdout.write(`\n${formatTable(rows)}\n\n`);
   const unexplained = survivors.filter(({ reason }) => reason === null);
   for (const { file, line, id } of unexplained) {
     process.stdout.write(`survived ${file}:${line}${id.slice(file.length)}\n`);
   }
-  const every = new Set(tasksFor("", "").map(({ mutant }) => mutant.id));
+  const every = new Set(findTasks("", "").map(({ mutant }) => mutant.id));
   const stale = Object.keys(explained).filter((id) => !every.has(id));
   for (const id of stale) process.stdout.write(`explained, but there is no such mutant: ${id}\n`);
   return unexplained.length + stale.length === 0 ? 0 : 1;

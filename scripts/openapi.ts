@@ -1,6 +1,6 @@
 /**
- * Writes docs/openapi.json, the document the service answers at /openapi.json, so that a change of
- * the API shows in a review. `--check` only compares, and exits with 1 when the file is behind.
+ * Writes docs/openapi.json, the document that the service serves at /openapi.json, so that a review shows each
+ * change of the API. `--check` compares only, and exits with 1 if the file is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const text = `${JSON.stringify(document, null, 2)}\n`;
 
 if (process.argv.includes("--check")) {
   if (readFileSync(file, "utf8") !== text) {
-    process.stderr.write("docs/openapi.json is behind the routes; run: npm run generate\n");
+    process.stderr.write("docs/openapi.json is out of date; run: npm run generate\n");
     process.exitCode = 1;
   }
 } else {

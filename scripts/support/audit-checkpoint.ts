@@ -29,7 +29,7 @@ export interface Checkpoint {
   readonly publicKey: string;
 }
 
-function parsed<T>(schema: z.ZodType<T>, text: string, which: string, source: string): T {
+function parseSaved<T>(schema: z.ZodType<T>, text: string, which: string, source: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
@@ -39,7 +39,7 @@ function parsed<T>(schema: z.ZodType<T>, text: string, which: string, source: st
 
 /** The public keys, base64, of a saved answer of `GET /v1/audit/keys`. @throws Failure */
 export function readKeys(text: string): string[] {
-  const { keys } = parsed(savedKeys, text, "list of keys", "GET /v1/audit/keys");
+  const { keys } = parseSaved(savedKeys, text, "list of keys", "GET /v1/audit/keys");
   return keys.map(({ public_key }) => public_key);
 }
 
@@ -70,7 +70,7 @@ export async function openCheckpoint(
   which: "checkpoint" | "older checkpoint",
   pinned: readonly string[] | undefined,
 ): Promise<Checkpoint | Objection> {
-  const saved = parsed(savedCheckpoint, text, which, "GET /v1/audit/checkpoint");
+  const saved = parseSaved(savedCheckpoint, text, which, "GET /v1/audit/checkpoint");
   const { note, public_key: publicKey } = saved;
   const head = readNote(note);
   if (head === undefined) {

@@ -22,7 +22,7 @@ export interface Verdict {
 }
 
 /** Why two checkpoints, each good by itself, do not go together. */
-function disagreement(newest: Checkpoint, older: Checkpoint): string | undefined {
+function findDisagreement(newest: Checkpoint, older: Checkpoint): string | undefined {
   const [now, then] = [newest.head, older.head];
   if (then.origin !== now.origin) {
     return `the older checkpoint is of another log: ${then.origin}, not ${now.origin}`;
@@ -46,7 +46,7 @@ export async function verifyTrail(files: SavedTrail): Promise<Verdict> {
   const older = await open(files.older, "older checkpoint");
   if (newest === undefined) return { ok: false, problems, leaves: 0, newest, older };
 
-  const wrong = older && disagreement(newest, older);
+  const wrong = older && findDisagreement(newest, older);
   if (wrong !== undefined) problems.push({ leaf: null, kind: "checkpoint", message: wrong });
   if (pinned === undefined && older !== undefined && older.publicKey !== newest.publicKey) {
     const message =

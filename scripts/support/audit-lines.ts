@@ -5,7 +5,7 @@ import { leafData } from "../../src/audit/leaf.ts";
 import { leafHash } from "../../src/audit/tree/merkle.ts";
 
 /** More bytes than any event has: what a line is given up at. */
-const longestLine = 1_000_000;
+const maxLineBytes = 1_000_000;
 const newline = 0x0a;
 
 function isDetails(value: unknown): boolean {
@@ -48,7 +48,7 @@ export type ExportedEvent = z.infer<typeof exportedEvent>;
 export interface ExportLine {
   readonly event: ExportedEvent;
   /** Hash of the leaf that the event makes as it is shown. */
-  readonly made: Uint8Array;
+  readonly leafHash: Uint8Array;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -64,7 +64,7 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
     const target = { type: event.target.type, id: event.target.id };
     const { personal_digest } = event;
     const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };
-    return { event, made: leafHash(leafData({ ...leaf, personal_digest })) };
+    return { event, leafHash: leafHash(leafData({ ...leaf, personal_digest })) };
   } catch (error) {
     if (!(error instanceof z.ZodError)) return "is not JSON, or is cut off";
     const issues = error.issues.map(({ path, message }) => `${path.join(".")} ${message}`.trim());
@@ -72,7 +72,7 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
   }
 }
 
-function concatenated(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
+function concatenate(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
   const both = new Uint8Array(one.length + other.length);
   both.set(one);
   both.set(other, one.length);
@@ -87,12 +87,12 @@ export async function* readLines(
   for await (const chunk of chunks) {
     let start = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      yield parseLine(concatenated(rest, chunk.subarray(start, end)));
+      yield parseLine(concatenate(rest, chunk.subarray(start, end)));
       rest = new Uint8Array();
       start = end + 1;
     }
-    rest = concatenated(rest, chunk.subarray(start));
-    if (rest.length > longestLine) break;
+    rest = concatenate(rest, chunk.subarray(start));
+    if (rest.length > maxLineBytes) break;
   }
   if (rest.length > 0) yield parseLine(rest);
 }

@@ -29,14 +29,14 @@ export interface Problem {
 }
 
 /** Problems of single leaves that are told: where events were shifted, every later leaf is wrong. */
-const maxTold = 10;
+const maxReportedLeaves = 10;
 
 const damagedTree = " is as it was signed, but the tree has another hash for it";
 const goneForGood =
   ": its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
 
 /** What is wrong with what is shown of a person; the leaf commits to it by a digest only. */
-function personalProblem({ personal, personal_digest, target, erased }: ExportedEvent) {
+function findPersonalProblem({ personal, personal_digest, target, erased }: ExportedEvent) {
   if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
   if (personal === null && personal_digest !== null) {
     return erased ? undefined : "its personal parts were changed and open no more";
@@ -48,23 +48,27 @@ function personalProblem({ personal, personal_digest, target, erased }: Exported
   return erased === rightly ? undefined : "`erased` says the contrary of the rest";
 }
 
-function misplaced(expected: number, index: number): Problem {
+function describeMisplaced(expected: number, index: number): Problem {
   if (index < expected) {
     const message = `leaf ${index} appears twice or out of order, where leaf ${expected} belongs`;
     return { leaf: index, kind: "order", message };
   }
   const whole = expected === 0 ? "; only an export from leaf 0 on can be verified" : "";
-  return { leaf: expected, kind: "missing", message: `${missing(expected, index)}${whole}` };
+  return {
+    leaf: expected,
+    kind: "missing",
+    message: `${describeMissing(expected, index)}${whole}`,
+  };
 }
 
-function missing(from: number, below: number): string {
+function describeMissing(from: number, below: number): string {
   return from === below - 1
     ? `leaf ${from} is missing`
     : `leaves ${from} to ${below - 1} are missing`;
 }
 
 /** Of these hashes those that the service's tree has somewhere, with their leaves. */
-async function placesOf(hashes: ReadonlySet<string>, chunks: AsyncIterable<Uint8Array>) {
+async function findLeafIndexes(hashes: ReadonlySet<string>, chunks: AsyncIterable<Uint8Array>) {
   const places = new Map<string, number>();
   for await (const line of readLines(chunks)) {
     if (typeof line === "string") break;
@@ -74,7 +78,11 @@ async function placesOf(hashes: ReadonlySet<string>, chunks: AsyncIterable<Uint8
   return places;
 }
 
-function rewritten(newest: TreeHead, older: TreeHead | undefined, fits: ReadonlySet<TreeHead>) {
+function describeRewrite(
+  newest: TreeHead,
+  older: TreeHead | undefined,
+  fits: ReadonlySet<TreeHead>,
+) {
   if (older !== undefined && !fits.has(older) && fits.has(newest)) {
     return `the first ${older.size} leaves are not those of the older checkpoint: history was rewritten and signed anew`;
   }
@@ -127,15 +135,15 @@ export async function verifyExport(
       end = { leaf, kind: "malformed", message: `line ${leaf + 1} ${line}` };
       break;
     }
-    const { event, made } = line;
+    const { event, leafHash: made } = line;
     if (event.leaf_index !== leaf) {
-      end = misplaced(leaf, event.leaf_index);
+      end = describeMisplaced(leaf, event.leaf_index);
       break;
     }
     const { target, leaf_hash } = event;
     const hash = hex.encode(made);
-    const personal = personalProblem(event);
-    if (problems.length + unlike.length < maxTold) {
+    const personal = findPersonalProblem(event);
+    if (problems.length + unlike.length < maxReportedLeaves) {
       if (leaf_hash === null) tell(leaf, "tree", ": the tree has no hash for it");
       else if (leaf_hash !== hash) unlike.push({ leaf, hash });
       else if (personal !== undefined) tell(leaf, "personal", `: ${personal}`);
@@ -154,7 +162,7 @@ export async function verifyExport(
   const leaves = shown.size;
   const signed = Math.max(0, ...[...proven].map(({ size }) => size));
   const places = unlike.some(({ leaf }) => leaf >= signed)
-    ? await placesOf(new Set(unlike.map(({ hash }) => hash)), read())
+    ? await findLeafIndexes(new Set(unlike.map(({ hash }) => hash)), read())
     : new Map<string, number>();
   for (const { leaf, hash } of unlike) {
     const place = places.get(hash);
@@ -165,13 +173,13 @@ export async function verifyExport(
   for (const leaf of [...gone.values()].filter((n) => !problems.some((p) => p.leaf === n))) {
     tell(leaf, "personal", goneForGood);
   }
-  problems.sort((one, other) => (one.leaf ?? 0) - (other.leaf ?? 0)).splice(maxTold);
+  problems.sort((one, other) => (one.leaf ?? 0) - (other.leaf ?? 0)).splice(maxReportedLeaves);
   if (end !== undefined) problems.push(end);
   else if (leaves < newest.size) {
-    const message = `${missing(leaves, newest.size)} (or the export was taken before the checkpoint)`;
+    const message = `${describeMissing(leaves, newest.size)} (or the export was taken before the checkpoint)`;
     problems.push({ leaf: leaves, kind: "missing", message });
   } else {
-    const message = rewritten(newest, older, known);
+    const message = describeRewrite(newest, older, known);
     if (message !== undefined) problems.push({ leaf: null, kind: "rewritten", message });
   }
   return { problems, leaves };

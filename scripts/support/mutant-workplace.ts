@@ -7,14 +7,14 @@ import type { Target } from "./mutant-targets.ts";
 
 export type Verdict = "killed" | "timed out" | "survived";
 
-export interface Judged {
+export interface Evaluation {
   readonly verdict: Verdict;
   /** The test file that failed; empty where none did. */
   readonly by: string;
 }
 
 /** What tests read. Packages are found where they are, in the folders above. */
-const copied = [
+const copiedPaths = [
   "src",
   "test",
   "scripts",
@@ -29,7 +29,7 @@ const copied = [
   "SECURITY.md",
 ];
 /** Generous: only a mutant that runs for ever comes near. */
-const takesAtMostMs = { inNode: 60_000, inWorkerd: 240_000 };
+const timeLimitMs = { inNode: 60_000, inWorkerd: 240_000 };
 
 export class MutantWorkplace {
   readonly #folder: string;
@@ -40,18 +40,18 @@ export class MutantWorkplace {
     // Also when the run is stopped: no test process stays behind.
     process.once("exit", () => this.close());
     rmSync(this.#folder, { recursive: true, force: true });
-    for (const name of copied) {
+    for (const name of copiedPaths) {
       cpSync(name, `${this.#folder}/${name}`, { recursive: true });
     }
   }
 
   /** Whether the target's tests notice this text in place of its own. */
-  async judge({ file, inNode, inWorkerd }: Target, text: string): Promise<Judged> {
+  async evaluate({ file, inNode, inWorkerd }: Target, text: string): Promise<Evaluation> {
     this.#child ??= this.#start();
     const child = this.#child;
     const order: Order = { file, text, inNode: [...inNode], inWorkerd: [...inWorkerd] };
-    const limit = inWorkerd.length > 0 ? takesAtMostMs.inWorkerd : takesAtMostMs.inNode;
-    const { promise, resolve: settle } = Promise.withResolvers<Judged>();
+    const limit = inWorkerd.length > 0 ? timeLimitMs.inWorkerd : timeLimitMs.inNode;
+    const { promise, resolve: settle } = Promise.withResolvers<Evaluation>();
     const timer = setTimeout(() => settle({ verdict: "timed out", by: "" }), limit);
     child.once("message", (message) => {
       const { isKilled, by } = reportSchema.parse(message);

@@ -14,13 +14,13 @@ import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/fe
 import type { Feed } from "../../src/sentinel/network/flag-segments.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { Failure } from "./failure.ts";
-import { publicName, type Read, readText, sayWhatWasRead } from "./sentinel-source.ts";
+import { publicName, type Read, readText, printCounts } from "./sentinel-source.ts";
 
 /** A feed of one or more files or addresses: one for each family, as a rule. */
 export interface FeedPlan {
   readonly name: string;
   readonly kind: NetworkKind;
-  readonly places: readonly string[];
+  readonly sources: readonly string[];
 }
 
 export interface ReadFeed {
@@ -45,7 +45,7 @@ const kindHints: readonly (readonly [RegExp, NetworkKind])[] = [
 ];
 
 /** The kind the catalogue or a feed's name tells of; a name that tells nothing is a threat list's. */
-function kindNamed(name: string): NetworkKind {
+function guessKind(name: string): NetworkKind {
   const listed = catalogue.find((feed) => feed.name === name);
   if (listed !== undefined) return listed.kind;
   const words = name.toLowerCase().replaceAll(/[_-]/g, " ");
@@ -61,7 +61,7 @@ function parseArgument(argument: string): { name: string; kind: NetworkKind; pla
   if (!namePattern.test(name)) {
     throw new Failure(`--feed ${argument}: NAME may have letters, digits, ".", "_" and "-".`);
   }
-  if (kind === undefined) return { name, kind: kindNamed(name), place };
+  if (kind === undefined) return { name, kind: guessKind(name), place };
   if (!isNetworkKind(kind)) {
     throw new Failure(`--feed ${argument}: KIND must be one of ${networkKinds.join(", ")}.`);
   }
@@ -80,7 +80,7 @@ export function planFeeds(args: readonly string[]): FeedPlan[] {
     if (known !== undefined && known.kind !== kind) {
       throw new Failure(`--feed ${argument}: ${name} is of kind ${known.kind} already.`);
     }
-    plans.set(name, { name, kind, places: [...(known?.places ?? []), place] });
+    plans.set(name, { name, kind, sources: [...(known?.sources ?? []), place] });
   }
   return [...plans.values()];
 }
@@ -109,7 +109,7 @@ function createNetworksParser(place: string, { asn }: Geography) {
   };
 }
 
-function append(into: FeedRanges, from: FeedRanges): void {
+function appendRanges(into: FeedRanges, from: FeedRanges): void {
   for (const family of [4, 6] as const) {
     const { firstHigh, firstLow, lastHigh, lastLow, count, length } = from.byFamily[family];
     for (let row = 0; row < length; row += 1) {
@@ -129,7 +129,10 @@ interface Texts {
   readonly isByNumber: boolean;
 }
 
-async function readTexts({ name, kind, places }: FeedPlan, geography: Geography): Promise<Texts> {
+async function readTexts(
+  { name, kind, sources: places }: FeedPlan,
+  geography: Geography,
+): Promise<Texts> {
   const ranges = new FeedRanges();
   const hash = createHash("sha256");
   let rows = 0;
@@ -141,9 +144,9 @@ async function readTexts({ name, kind, places }: FeedPlan, geography: Geography)
       isByNumber = isAsnList(beginning);
       return isByNumber ? createNetworksParser(place, geography) : createFeedParser();
     });
-    sayWhatWasRead(`${name} (${kind})`, place, read.parsed);
+    printCounts(`${name} (${kind})`, place, read.parsed);
     if (read.parsed.rows === 0) throw new Failure(`${publicName(place)}: not one good line.`);
-    append(ranges, read.parsed.ranges);
+    appendRanges(ranges, read.parsed.ranges);
     rows += read.parsed.rows;
     skippedLines += read.parsed.skipped;
     etag = read.etag;
@@ -163,7 +166,7 @@ export async function readFeed(
   geography: Geography,
   now: number,
 ): Promise<ReadFeed> {
-  const { name, kind, places } = plan;
+  const { name, kind, sources: places } = plan;
   const { ranges, isByNumber, ...counts } = await readTexts(plan, geography);
   const listed = catalogue.find((feed) => feed.name === name);
   const value = encodeFeedValue(ranges);

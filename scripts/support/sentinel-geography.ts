@@ -10,8 +10,8 @@ import { type Geography, noGeography } from "../../src/sentinel/network/build.ts
 import { createTableParser, type TableKind } from "../../src/sentinel/network/geography.ts";
 import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";
 import { Failure } from "./failure.ts";
-import { publicName, readText, sayWhatWasRead } from "./sentinel-source.ts";
-import { progress } from "./sentinel-terminal.ts";
+import { publicName, readText, printCounts } from "./sentinel-source.ts";
+import { showProgress } from "./sentinel-terminal.ts";
 
 /** Of the packages of @ip-location-db, which are published together. */
 export const geographyVersion = "2.3.2026061719";
@@ -49,7 +49,7 @@ export interface ReadTables {
 const packedSchema = z.array(z.object({ filename: z.string() })).length(1);
 
 /** npm as npm itself says it is started, or the one on the path. */
-function npm(args: readonly string[]): string {
+function runNpm(args: readonly string[]): string {
   const { npm_execpath: script } = process.env;
   const [command, first] = script === undefined ? ["npm", []] : [process.execPath, [script]];
   const result = spawnSync(command, [...first, ...args], {
@@ -66,8 +66,8 @@ function npm(args: readonly string[]): string {
 export function fetchTable(name: PackageName, version: string, parent: string): string[] {
   const folder = mkdtempSync(join(parent, "package-"));
   const specifier = `@ip-location-db/${name}@${version}`;
-  progress(`${specifier}: being fetched`);
-  const output = npm([
+  showProgress(`${specifier}: being fetched`);
+  const output = runNpm([
     "pack",
     specifier,
     "--json",
@@ -82,15 +82,15 @@ export function fetchTable(name: PackageName, version: string, parent: string): 
   if (unpacked.status !== 0) {
     throw new Failure(`tar could not unpack ${archive}: ${unpacked.stderr ?? unpacked.error}`);
   }
-  progress("");
+  showProgress("");
   return [4, 6].map((family) => join(folder, "package", `${name}-ipv${family}.csv`));
 }
 
-function fromFiles(kind: TableKind, files: readonly string[]): TableSource {
+function sourceFromFiles(kind: TableKind, files: readonly string[]): TableSource {
   return { kind, source: files.map(publicName).join(", "), files, licence: null };
 }
 
-function fromPackage(
+function fetchPackageSource(
   kind: TableKind,
   name: PackageName,
   version: string,
@@ -102,15 +102,15 @@ function fromPackage(
 }
 
 /** The tables of a plan; those given as files before those of packages. */
-function sourcesOf({ asn, country, packages }: GeographyPlan, folder: string): TableSource[] {
+function fetchSources({ asn, country, packages }: GeographyPlan, folder: string): TableSource[] {
   const sources: TableSource[] = [];
-  if (asn.length > 0) sources.push(fromFiles("asn", asn));
+  if (asn.length > 0) sources.push(sourceFromFiles("asn", asn));
   else if (packages !== undefined) {
-    sources.push(fromPackage("asn", "asn", packages.version, folder));
+    sources.push(fetchPackageSource("asn", "asn", packages.version, folder));
   }
-  if (country.length > 0) sources.push(fromFiles("country", country));
+  if (country.length > 0) sources.push(sourceFromFiles("country", country));
   else if (packages !== undefined) {
-    sources.push(fromPackage("country", packages.countryTable, packages.version, folder));
+    sources.push(fetchPackageSource("country", packages.countryTable, packages.version, folder));
   }
   return sources;
 }
@@ -123,7 +123,7 @@ async function readTable({ kind, source, files, licence }: TableSource, now: num
   for (const file of files) {
     const name = `${kind} (${publicName(file)})`;
     const { parsed } = await readText(name, file, hash, () => createTableParser(kind));
-    sayWhatWasRead(name, file, parsed);
+    printCounts(name, file, parsed);
     if (parsed.rows === 0) throw new Failure(`${publicName(file)}: not one good line.`);
     for (const family of [4, 6] as const) {
       ranges[family] = ranges[family].concat(parsed.ranges[family]);
@@ -147,7 +147,7 @@ export async function readGeography(plan: GeographyPlan, now: number): Promise<R
   try {
     const tables = { ...noGeography };
     const records: FeedRecord[] = [];
-    for (const source of sourcesOf(plan, folder)) {
+    for (const source of fetchSources(plan, folder)) {
       const { ranges, record } = await readTable(source, now);
       tables[source.kind] = ranges;
       records.push(record);

@@ -91,7 +91,7 @@ function parseCountryTable(name: string | undefined): CountryTable {
   throw new Failure(`--country-table ${name}: expected ${countryTables.join(" or ")}.`);
 }
 
-function geographyOf(values: Values): GeographyPlan {
+function planGeography(values: Values): GeographyPlan {
   const version = values["geography-version"] ?? geographyVersion;
   if (!/^\d+(\.\d+){2}$/.test(version)) {
     throw new Failure(
@@ -105,7 +105,7 @@ function geographyOf(values: Values): GeographyPlan {
   return { asn: values.asn, country: values.country, packages };
 }
 
-function targetOf(values: Values): ImportOptions["target"] {
+function parseTarget(values: Values): ImportOptions["target"] {
   if (values.local && values.remote) throw new Failure("--local or --remote, not both.");
   if (values.remote) {
     if (values["persist-to"] !== undefined) throw new Failure("--persist-to is for --local.");
@@ -121,7 +121,7 @@ export function parseOptions(args: readonly string[]): ImportOptions | undefined
   if (values.help) return undefined;
   const given = planFeeds(values.feed);
   const feeds = values.catalogue ? [...given, ...planCatalogue(given)] : given;
-  const geography = geographyOf(values);
+  const geography = planGeography(values);
   const tables = geography.asn.length + geography.country.length;
   if (feeds.length + tables === 0 && geography.packages === undefined) {
     throw new Failure("Nothing to import: give --feed, --catalogue or --geography; see --help.");
@@ -129,7 +129,7 @@ export function parseOptions(args: readonly string[]): ImportOptions | undefined
   return {
     feeds,
     geography,
-    target: targetOf(values),
+    target: parseTarget(values),
     dryRun: values["dry-run"],
     json: values.json,
   };

@@ -40,7 +40,7 @@ export interface Recomputed {
   readonly differences: readonly string[];
 }
 
-function signed(value: number): string {
+function formatSigned(value: number): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`;
 }
 
@@ -62,11 +62,11 @@ export function recompute(stored: StoredAssessment): Recomputed {
   const sum = reasons.reduce((total, { contribution }) => total + contribution, prior);
   const lines = [
     `${id}  ${stored.at}  ${stored.model}`,
-    `  ${signed(prior)}  prior: ${priorProbability} of all sessions`,
+    `  ${formatSigned(prior)}  prior: ${priorProbability} of all sessions`,
     ...reasons.map(
-      ({ signal, contribution, detail }) => `  ${signed(contribution)}  ${signal}: ${detail}`,
+      ({ signal, contribution, detail }) => `  ${formatSigned(contribution)}  ${signal}: ${detail}`,
     ),
-    `  ${signed(sum)}  log-odds: score ${score}, ${recommendation}`,
+    `  ${formatSigned(sum)}  log-odds: score ${score}, ${recommendation}`,
   ];
   const differences = [
     ...(score === stored.risk_score ? [] : [`the score was ${stored.risk_score}`]),

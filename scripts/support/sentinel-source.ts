@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import type { LineCounts } from "../../src/sentinel/network/lines.ts";
 import { Failure } from "./failure.ts";
-import { progress, say } from "./sentinel-terminal.ts";
+import { showProgress, printLine } from "./sentinel-terminal.ts";
 
 /** A list that takes longer than this to arrive is not coming. */
 const fetchTimeoutMs = 120_000;
@@ -103,7 +103,7 @@ export async function readText<T>(
       bytes += chunk.length;
       if (bytes > maxBytes) throw new Failure(`${publicName(place)}: larger than 512 MiB.`);
       if (bytes - shown < progressEveryBytes) continue;
-      progress(`${name}: ${(bytes / 1e6).toFixed(0)} MB read`);
+      showProgress(`${name}: ${(bytes / 1e6).toFixed(0)} MB read`);
       shown = bytes;
     }
     const filled = take(decoder.decode(), true) ?? parserFor("");
@@ -112,18 +112,18 @@ export async function readText<T>(
     if (error instanceof Failure) throw error;
     throw new Failure(`${publicName(place)}: ${messageOf(error)}`);
   } finally {
-    progress("");
+    showProgress("");
   }
 }
 
 /** Tells what was in a text, with the lines that could not be read by their numbers. */
-export function sayWhatWasRead(
+export function printCounts(
   name: string,
   place: string,
   { rows, skipped, badLines }: LineCounts,
 ): void {
-  say(`${name}: ${rows} entries, ${skipped} lines skipped`);
-  for (const { line, reason } of badLines) say(`  ${publicName(place)}:${line}: ${reason}`);
+  printLine(`${name}: ${rows} entries, ${skipped} lines skipped`);
+  for (const { line, reason } of badLines) printLine(`  ${publicName(place)}:${line}: ${reason}`);
   const more = skipped - badLines.length;
-  if (more > 0) say(`  … and ${more} more`);
+  if (more > 0) printLine(`  … and ${more} more`);
 }

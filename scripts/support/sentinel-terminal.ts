@@ -1,11 +1,11 @@
 /** What an import says while it works: on standard error, so that figures alone are the output. */
 
-export function say(text: string): void {
-  progress("");
+export function printLine(text: string): void {
+  showProgress("");
   process.stderr.write(`${text}\n`);
 }
 
 /** Rewrites one line on a terminal; silent elsewhere, where it would fill a log. */
-export function progress(text: string): void {
+export function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }
