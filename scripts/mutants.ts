@@ -1,7 +1,7 @@
 /**
- * `npm run check:mutants`: changes the source in small ways, one at a time, and sees that some test
- * fails each time. A change that no test notices is a test that is missing, or a change that changes
- * nothing: the latter are explained in scripts/mutants-explained.json, and not tried.
+ * `npm run check:mutants`: changes the source in small ways, one at a time, and expects a test to fail each time.
+ * A mutant that survives shows a missing test, or behaves like the original. scripts/mutants-explained.json
+ * explains the latter, and they are not run.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -11,17 +11,17 @@ import { type Target, targets } from "./support/mutant-targets.ts";
 import { MutantWorkplace, type Verdict } from "./support/mutant-workplace.ts";
 import { type Mutant, findMutants } from "./support/mutations.ts";
 
-const helpText = `Change the source in small ways, and see that tests notice.
+const helpText = `Change the source in small ways, and check that tests notice.
 
   npm run check:mutants -- [--file PART] [--only PART] [--workers N] [--fresh] [--list]
 
 --file PART   only source files whose path contains PART
 --only PART   only mutants whose id contains PART
---workers N   so many at once, each in a copy of its own under .mutants/ (2)
---fresh       forget what earlier runs found; otherwise what was killed is not tried again
+--workers N   workers, each in its own copy under .mutants/ (default 2)
+--fresh       delete earlier results; otherwise mutants that were killed before do not run again
 --list        print the mutants, and run nothing
 
-Ends with 0 when every survivor is explained in scripts/mutants-explained.json, otherwise with 1.
+Exits with 0 if scripts/mutants-explained.json explains every survivor and no other mutant, otherwise with 1.
 `;
 
 const folder = ".mutants";
@@ -29,7 +29,7 @@ const resultsFile = `${folder}/results.jsonl`;
 const survivorsFile = `${folder}/survivors.json`;
 const explainedFile = "scripts/mutants-explained.json";
 
-/** Why a survivor is none: by id. */
+/** Why a mutant behaves like the original, by its id. */
 const explainedSchema = z.record(z.string(), z.string().min(1));
 const resultSchema = z.object({
   id: z.string(),
@@ -60,7 +60,16 @@ function findTasks(filePart: string, idPart: string): Task[] {
     );
 }
 
-/** Each worker takes the next task there is. Unchanged source must pass first, or nothing is proven. */
+/** Reads the explanations. @throws Failure if one names a mutant that does not exist */
+function readExplained(): z.output<typeof explainedSchema> {
+  const explained = explainedSchema.parse(JSON.parse(readFileSync(explainedFile, "utf8")));
+  const ids = new Set(findTasks("", "").map(({ mutant }) => mutant.id));
+  const stale = Object.keys(explained).filter((id) => !ids.has(id));
+  if (stale.length === 0) return explained;
+  throw new Failure(`${explainedFile} explains mutants that do not exist:\n${stale.join("\n")}`);
+}
+
+/** Takes tasks until none is left. The unchanged source must pass first, or a failure proves nothing. */
 async function runTasks(
   workplace: MutantWorkplace,
   tasks: Task[],
@@ -120,8 +129,9 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
+  const explained = readExplained();
   const tasks = findTasks(values.file, values.only);
-  if (tasks.length === 0) throw new Failure("There is no such mutant; see --list.");
+  if (tasks.length === 0) throw new Failure("No mutant matches; see --list.");
   if (values.list) {
     process.stdout.write(tasks.map(({ mutant }) => `${mutant.line}\t${mutant.id}\n`).join(""));
     return 0;
@@ -129,12 +139,11 @@ async function main(): Promise<number> {
   mkdirSync(folder, { recursive: true });
   if (values.fresh) writeFileSync(resultsFile, "");
   const results = readResults();
-  const explained = explainedSchema.parse(JSON.parse(readFileSync(explainedFile, "utf8")));
   const open = tasks.filter(
     ({ mutant: { id } }) =>
       explained[id] === undefined && (results.get(id)?.verdict ?? "survived") === "survived",
   );
-  process.stdout.write(`${tasks.length} mutants, ${open.length} of them to try.\n`);
+  process.stdout.write(`${tasks.length} mutants, ${open.length} of them to run.\n`);
   let done = 0;
   const all = open.length;
   const report = ({ mutant }: Task, verdict: Verdict, by: string) => {
@@ -162,10 +171,7 @@ async function main(): Promise<number> {
   for (const { file, line, id } of unexplained) {
     process.stdout.write(`survived ${file}:${line}${id.slice(file.length)}\n`);
   }
-  const every = new Set(findTasks("", "").map(({ mutant }) => mutant.id));
-  const stale = Object.keys(explained).filter((id) => !every.has(id));
-  for (const id of stale) process.stdout.write(`explained, but there is no such mutant: ${id}\n`);
-  return unexplained.length + stale.length === 0 ? 0 : 1;
+  return unexplained.length === 0 ? 0 : 1;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));

@@ -1,10 +1,10 @@
-/** An exported audit trail line by line: its shape, and the leaf that each event makes. */
+/** Parses an exported audit trail line by line, and computes the leaf hash of each event. */
 import { z } from "zod";
 import type { AuditDetails } from "../../src/audit/event.ts";
 import { leafData } from "../../src/audit/leaf.ts";
 import { leafHash } from "../../src/audit/tree/merkle.ts";
 
-/** More bytes than any event has: what a line is given up at. */
+/** Longer than any event; a longer line is malformed. */
 const maxLineBytes = 1_000_000;
 const newline = 0x0a;
 
@@ -27,7 +27,7 @@ const exportedEvent = z.strictObject({
   outcome: z.string(),
   reason: z.string().nullable(),
   request_id: z.string().nullable(),
-  // Not z.record: that passes over a member named __proto__.
+  // z.record would skip a member named __proto__.
   details: z.custom<AuditDetails>(isDetails, "must be an object of plain values"),
   leaf_index: z.int().min(0),
   personal: z
@@ -47,7 +47,7 @@ export type ExportedEvent = z.infer<typeof exportedEvent>;
 
 export interface ExportLine {
   readonly event: ExportedEvent;
-  /** Hash of the leaf that the event makes as it is shown. */
+  /** Computed from the event as the export shows it. */
   readonly leafHash: Uint8Array;
 }
 
@@ -57,7 +57,7 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
   try {
     const text = decoder.decode(bytes);
     const value: unknown = JSON.parse(text);
-    // A name written twice, or a number in another way, may mean something else to another reader.
+    // Parsers disagree about duplicate names and unusual numbers, so only the canonical text is accepted.
     if (JSON.stringify(value) !== text) return "is not written as the service writes it";
     const event = exportedEvent.parse(value);
     const { id, at, actor, action, outcome, reason, request_id, details } = event;
@@ -79,7 +79,7 @@ function concatenate(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer
   return both;
 }
 
-/** The lines, each parsed; a string says what is wrong with one. */
+/** Parses the lines; a string states the problem of a malformed one. */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ExportLine | string> {

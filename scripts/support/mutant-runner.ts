@@ -1,7 +1,6 @@
 /**
- * Runs in a copy of the repository, as a child of `mutants.ts`: writes one mutant at a time over its
- * source, lets the tests run and says whether any of them failed. Vitest stays alive in between, so
- * that what did not change is not read and compiled again.
+ * Runs as a child of `mutants.ts` in a copy of the repository: writes one mutant at a time over its source, runs
+ * the tests and reports whether one failed. Vitest keeps running, so that unchanged files are not compiled again.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -18,7 +17,7 @@ export type Order = z.output<typeof orderSchema>;
 
 export const reportSchema = z.object({ isKilled: z.boolean(), by: z.string() });
 
-/** Stops at the first failure, and tells nobody. */
+/** Stops at the first failure, and prints nothing. */
 function quietOptions(): CliOptions {
   return { watch: false, bail: 1, reporters: [{}], silent: true };
 }
@@ -26,20 +25,20 @@ function quietOptions(): CliOptions {
 let inNode: Promise<Vitest> | undefined;
 let inWorkerd: Promise<Vitest> | undefined;
 
-/** Nobody watches the files, so whoever has read this one is told. */
+/** Replaces the text of a file. Vitest does not watch files here, so it must be notified. */
 async function replaceText(file: string, text: string): Promise<void> {
   writeFileSync(file, text);
   for (const vitest of [await inNode, await inWorkerd]) vitest?.invalidateFile(resolve(file));
 }
 
-/** @returns the test file that failed; undefined when all passed */
+/** Returns the first test file that fails; undefined if all pass. */
 async function findFailingFile(
   vitest: Vitest,
   files: readonly string[],
 ): Promise<string | undefined> {
-  // Failures of the mutants before would count, and stop the next run at once.
+  // Failures of earlier mutants would stop the next run at once.
   vitest.state.filesMap.clear();
-  // One after the other: most mutants fall to the first.
+  // One after the other, because most mutants fail in the first file.
   for (const file of files) {
     const specifications = await vitest.globTestSpecifications([file]);
     if (specifications.length === 0) throw new Error(`${file} is not a test`);

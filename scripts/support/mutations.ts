@@ -1,13 +1,13 @@
-/** What a mutant is: one small change of a source file that some test should notice. */
+/** Finds the mutants of a source file: small changes that a test should notice. */
 import { parseAst } from "vitest/node";
 
 export interface Mutant {
-  /** File, line of code and change: stays the same when lines above it come or go. */
+  /** File, line of code and change, so that changes elsewhere in the file keep it. */
   readonly id: string;
   readonly file: string;
   /** From 1. */
   readonly line: number;
-  /** The whole file, changed. */
+  /** The text of the whole mutated file. */
   readonly text: string;
 }
 
@@ -17,7 +17,7 @@ interface Node {
   readonly end: number;
 }
 
-/** Text to put in place of a range of the source. */
+/** Replaces a range of the source by a text. */
 interface Change {
   readonly start: number;
   readonly end: number;
@@ -62,8 +62,8 @@ function childOf(node: Node, name: string): Node | undefined {
   return isNode(child) ? child : undefined;
 }
 
-/** Types are erased before anything runs; imports name what must be there. */
-function isErased({ type }: Node): boolean {
+/** Types are erased before a run, and a changed import would only fail to load. */
+function isSkipped({ type }: Node): boolean {
   const wrapsCode = ["TSAsExpression", "TSSatisfiesExpression", "TSNonNullExpression"];
   return (type.startsWith("TS") && !wrapsCode.includes(type)) || type === "ImportDeclaration";
 }
@@ -76,10 +76,10 @@ function* childrenOf(node: Node): Generator<Node> {
 
 function* walkCode(node: Node): Generator<Node> {
   yield node;
-  for (const child of childrenOf(node)) if (!isErased(child)) yield* walkCode(child);
+  for (const child of childrenOf(node)) if (!isSkipped(child)) yield* walkCode(child);
 }
 
-/** The operator between two operands, and what it may become. */
+/** Replaces an operator, and `??` by each of its operands. */
 function findOperatorChanges(node: Node, source: string): Change[] {
   const [left, right] = [childOf(node, "left"), childOf(node, "right")];
   const operator = fieldOf(node, "operator");
@@ -136,7 +136,7 @@ function findChanges(node: Node, source: string): Change[] {
     case "ArrowFunctionExpression": {
       const body = childOf(node, "body");
       if (body === undefined || body.type === "BlockStatement") return [];
-      // Up to the end of the arrow function, for the parentheses around an object.
+      // The whole body, with the parentheses around an object.
       const from = source.lastIndexOf("=>", body.start) + 2;
       return [{ start: from, end, by: " undefined" }];
     }
@@ -164,10 +164,10 @@ function clip(text: string): string {
   return line.length > maxShownCharacters ? `${line.slice(0, maxShownCharacters)}…` : line;
 }
 
-/** All mutants of a TypeScript file, in the order of the source. */
+/** All mutants of a TypeScript file, in source order. */
 export function findMutants(file: string, source: string): Mutant[] {
   const program: unknown = parseAst(source, { lang: "ts" });
-  if (!isNode(program)) throw new Error(`${file} was not understood`);
+  if (!isNode(program)) throw new Error(`${file} cannot be parsed`);
   const changes = [...walkCode(program)]
     .flatMap((node) => findChanges(node, source))
     .toSorted((a, b) => a.start - b.start || a.end - b.end);

@@ -1,11 +1,11 @@
-/** The figures of an import: how much there is, how large, how long it took. */
+/** The figures of an import: counts, sizes and times. */
 import type { DataSet, Published } from "../../src/sentinel/feeds/data-set.ts";
 import type { FeedRecord } from "../../src/sentinel/feeds/record.ts";
 import type { BuiltShard } from "../../src/sentinel/network/build.ts";
 
 export interface ImportFigures {
   readonly feeds: number;
-  /** Lines with an entry, in lists and tables. */
+  /** Lines with an entry, over all lists and tables. */
   readonly rows: number;
   readonly skippedLines: number;
   readonly records: { readonly v4: number; readonly v6: number };
@@ -14,11 +14,11 @@ export interface ImportFigures {
   readonly largestShard: { readonly v4: number; readonly v6: number };
   readonly largestFeed: number;
   readonly currentBytes: number;
-  /** Null: nothing was to be written. */
+  /** Null for a dry run. */
   readonly published: Published | null;
   readonly preparedMs: number;
   readonly storedMs: number;
-  /** Most memory this process had, bytes. */
+  /** The peak memory of this process in bytes. */
   readonly memoryBytes: number;
 }
 
@@ -43,7 +43,7 @@ function largestSize(items: readonly { readonly bytes: Uint8Array }[]): number {
   return items.reduce((most, { bytes }) => Math.max(most, bytes.length), 0);
 }
 
-/** @param published undefined: nothing was to be written */
+/** @param published undefined for a dry run */
 export function figuresOf(
   { dataSet, shards, records }: Imported,
   published: Published | undefined,
@@ -80,7 +80,7 @@ function formatOutcome(published: Published | null): string {
   return `${formatCount(written)} written, ${formatCount(unchanged)} unchanged; ${formatCount(removed)} old keys removed`;
 }
 
-/** For people. */
+/** Formats the figures as lines of text. */
 export function formatFigures(figures: ImportFigures): string {
   const { records, shards, largestShard, published } = figures;
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;

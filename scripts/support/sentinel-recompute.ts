@@ -1,4 +1,4 @@
-/** An assessment as the API answers it, computed again from its inputs. */
+/** Recomputes an assessment of the API from its inputs. */
 import { z } from "zod";
 import { canonicalDigest } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
@@ -34,9 +34,9 @@ export const assessmentsSchema = z.union([
 ]);
 
 export interface Recomputed {
-  /** How the score comes about, line by line. */
+  /** The prior, each contribution and the score, one a line. */
   readonly lines: readonly string[];
-  /** What is not as it was stored. */
+  /** What differs from the stored assessment. */
   readonly differences: readonly string[];
 }
 
@@ -44,12 +44,12 @@ function formatSigned(value: number): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`;
 }
 
-/** @throws Failure where this build cannot compute it */
+/** @throws Failure if this build does not have the model or the inputs are deleted */
 export function recompute(stored: StoredAssessment): Recomputed {
   const { assessment_id: id, inputs, policy } = stored;
   if (stored.model !== model || inputs === null || policy === null) {
     throw new Failure(
-      `${id}: of the model ${stored.model}; this build computes ${model}. Use the build that has it.`,
+      `${id}: the model is ${stored.model}, but this build computes ${model}. Use the build that has it.`,
     );
   }
   const reasons = reasonsFor(inputs, policy.signals_off);
