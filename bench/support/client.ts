@@ -71,7 +71,7 @@ export class Client {
   /** Writes the export of the whole trail into a file, in as many requests as it takes. */
   async export(file: string, below: number): Promise<{ readonly requests: number }> {
     let requests = 0;
-    for (let from = 0; from < below; from = lastLeaf(file) + 1) {
+    for (let from = 0; from < below; from = readLastLeaf(file) + 1) {
       const { body } = await this.get(`/v1/audit/export?from=${from}`);
       if (body === null) throw new Error("The export has no body");
       const flags = requests === 0 ? "w" : "a";
@@ -82,7 +82,7 @@ export class Client {
   }
 }
 
-function lastLeaf(file: string): number {
+function readLastLeaf(file: string): number {
   const { size } = statSync(file);
   const length = Math.min(size, tailBytes);
   const tail = Buffer.alloc(length);

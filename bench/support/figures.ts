@@ -12,16 +12,16 @@ export function quantile(sorted: readonly number[], q: number): number {
 }
 
 /** Runs the work once for each item, one after the other; the first few only to warm up. */
-export async function timed<T>(
+export async function measureTimes<T>(
   items: readonly T[],
   warmUp: number,
   work: (item: T) => Promise<void>,
 ): Promise<Timing> {
   const times: number[] = [];
-  for (const [place, item] of items.entries()) {
+  for (const [index, item] of items.entries()) {
     const startedAt = performance.now();
     await work(item);
-    if (place >= warmUp) times.push(performance.now() - startedAt);
+    if (index >= warmUp) times.push(performance.now() - startedAt);
   }
   const sorted = times.toSorted((a, b) => a - b);
   return { medianMs: quantile(sorted, 0.5), p95Ms: quantile(sorted, 0.95), runs: sorted.length };
@@ -54,24 +54,24 @@ export function whole(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
-export function seconds(ms: number): string {
+export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-export function milliseconds(ms: number): string {
+export function formatMilliseconds(ms: number): string {
   return `${ms.toFixed(1)} ms`;
 }
 
-export function megabytes(bytes: number | undefined): string {
+export function formatMebibytes(bytes: number | undefined): string {
   return bytes === undefined ? "not known" : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
-export function ratio(value: number): string {
+export function formatRatio(value: number): string {
   return `${value.toFixed(2)} ×`;
 }
 
-export function timing({ medianMs, p95Ms }: Timing): string {
-  return `${milliseconds(medianMs)} (p95 ${milliseconds(p95Ms)})`;
+export function formatTiming({ medianMs, p95Ms }: Timing): string {
+  return `${formatMilliseconds(medianMs)} (p95 ${formatMilliseconds(p95Ms)})`;
 }
 
 /** A table in Markdown. */

@@ -10,24 +10,24 @@ export type Random = () => number;
 const unicastV6 = { first: 0x2000_0000, size: 0x2000_0000 };
 const wordSize = 2 ** 32;
 
-function wordFrom(random: Random, size = wordSize): number {
+function drawNumber(random: Random, size = wordSize): number {
   return Math.floor(random() * size);
 }
 
-function anywhere(family: 4 | 6, random: Random): Words {
-  if (family === 4) return [0, wordFrom(random)];
-  return [unicastV6.first + wordFrom(random, unicastV6.size), wordFrom(random)];
+function drawAnywhere(family: 4 | 6, random: Random): Words {
+  if (family === 4) return [0, drawNumber(random)];
+  return [unicastV6.first + drawNumber(random, unicastV6.size), drawNumber(random)];
 }
 
 /** One further or one back; across the end of a word, not of the space. */
-function moved([high, low]: Words, by: number): Words {
+function shift([high, low]: Words, by: number): Words {
   const sum = low + by;
   if (sum < 0) return [high - 1, wordSize - 1];
   return sum < wordSize ? [high, sum] : [high + 1, 0];
 }
 
 /** Rows that begin inside of another one: where ranges overlap, it matters which of them counts. */
-function overlapping(columns: Columns): number[] {
+function findOverlapping(columns: Columns): number[] {
   const start = (row: number) =>
     (columns.firstHigh[row] ?? 0) * wordSize + (columns.firstLow[row] ?? 0);
   const end = (row: number) =>
@@ -53,26 +53,26 @@ function bordersOf(sources: readonly Columns[]): Borders[] {
     const all = Array.from({ length: columns.length }, (_, row) => row);
     return [
       { columns, rows: all },
-      { columns, rows: overlapping(columns) },
+      { columns, rows: findOverlapping(columns) },
     ];
   });
 }
 
-function atABorder(borders: readonly Borders[], random: Random): Words {
-  const chosen = borders[wordFrom(random, borders.length)];
+function drawAtBorder(borders: readonly Borders[], random: Random): Words {
+  const chosen = borders[drawNumber(random, borders.length)];
   if (chosen === undefined) throw new Error("no rows");
   const { columns, rows } = chosen;
-  const row = rows[wordFrom(random, rows.length)] ?? 0;
+  const row = rows[drawNumber(random, rows.length)] ?? 0;
   const first: Words = [columns.firstHigh[row] ?? 0, columns.firstLow[row] ?? 0];
   const last: Words = [columns.lastHigh[row] ?? 0, columns.lastLow[row] ?? 0];
-  const around = [moved(first, -1), first, last, moved(last, 1)];
-  return around[wordFrom(random, around.length)] ?? first;
+  const around = [shift(first, -1), first, last, shift(last, 1)];
+  return around[drawNumber(random, around.length)] ?? first;
 }
 
 /** The text of an address; the lower half of one of IPv6 is any. */
 function textOf(family: 4 | 6, [high, low]: Words, random: Random): string {
   if (family === 4) return formatAddress(4, BigInt(low));
-  const lower = (BigInt(wordFrom(random)) << 32n) | BigInt(wordFrom(random));
+  const lower = (BigInt(drawNumber(random)) << 32n) | BigInt(drawNumber(random));
   return formatAddress(6, (BigInt(high) << 96n) | (BigInt(low) << 64n) | lower);
 }
 
@@ -80,7 +80,7 @@ function textOf(family: 4 | 6, [high, low]: Words, random: Random): string {
  * Different addresses of a family, none of them reserved, which nobody looks up. Each source has the
  * same share of the borders, however long it is, and those that overlap themselves a second one.
  */
-export function sample(
+export function sampleAddresses(
   family: 4 | 6,
   sources: readonly Source[],
   count: number,
@@ -90,7 +90,8 @@ export function sample(
   const borders = bordersOf(columns).filter(({ rows }) => rows.length > 0);
   const texts = new Set<string>();
   while (texts.size < count) {
-    const words = texts.size < count / 2 ? anywhere(family, random) : atABorder(borders, random);
+    const words =
+      texts.size < count / 2 ? drawAnywhere(family, random) : drawAtBorder(borders, random);
     const text = textOf(family, words, random);
     const address = parseAddress(text);
     if (address !== undefined && !isReserved(address)) texts.add(text);

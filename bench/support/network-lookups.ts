@@ -15,7 +15,7 @@ function addressOf(text: string): Address {
 }
 
 /** Reads each value once: what is measured afterwards is not KV. */
-export function remembering(store: NetworkStore) {
+export function cacheStore(store: NetworkStore) {
   const values = new Map<string, ArrayBuffer | null>();
   const cached: NetworkStore = {
     async get(key, options) {
@@ -32,7 +32,7 @@ export function remembering(store: NetworkStore) {
 const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
 
 /** Looks every address up, and tells of differences. A degraded answer is one. */
-export async function check(
+export async function compareLookups(
   store: NetworkStore,
   texts: readonly string[],
   expected: readonly Scanned[],
@@ -53,7 +53,7 @@ export async function check(
   return counts;
 }
 
-async function timesOf(
+async function measureTimes(
   store: NetworkStore,
   addresses: readonly Address[],
   now: number,
@@ -69,17 +69,17 @@ async function timesOf(
 
 /** Times in microseconds of what a lookup does with values that are there. */
 export async function timeLookups(
-  { store, values }: ReturnType<typeof remembering>,
+  { store, values }: ReturnType<typeof cacheStore>,
   texts: readonly string[],
   now: number,
 ): Promise<NetworkFigures["lookup"]> {
   const addresses = texts.map(addressOf);
-  await timesOf(store, addresses, now);
-  const times = await timesOf(store, addresses, now);
+  await measureTimes(store, addresses, now);
+  const times = await measureTimes(store, addresses, now);
   const sizes = [...values].filter(([key]) => /\/[46]\//.test(key));
   const [key = ""] =
     sizes.toSorted(([, a], [, b]) => (b?.byteLength ?? 0) - (a?.byteLength ?? 0))[0] ?? [];
-  const inLargest = await timesOf(
+  const inLargest = await measureTimes(
     store,
     addresses.filter((address) => isIn(key, address)),
     now,

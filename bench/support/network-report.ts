@@ -1,6 +1,6 @@
 /** The figures of the network data, as text. */
 import type { ImportFigures } from "../../scripts/support/sentinel-figures.ts";
-import { megabytes, seconds, table, whole } from "./figures.ts";
+import { formatMebibytes, formatSeconds, table, whole } from "./figures.ts";
 import { machine, versions } from "./machine.ts";
 
 export interface NetworkFigures {
@@ -19,15 +19,15 @@ export interface NetworkFigures {
   readonly lookup: { readonly median: number; readonly p99: number; readonly largest: number };
 }
 
-function both({ v4, v6 }: { readonly v4: number; readonly v6: number }): string {
+function formatBoth({ v4, v6 }: { readonly v4: number; readonly v6: number }): string {
   return `${whole(v4)} + ${whole(v6)}`;
 }
 
-function bytes(value: number): string {
+function formatBytes(value: number): string {
   return `${whole(value)} bytes`;
 }
 
-function microseconds(value: number): string {
+function formatMicroseconds(value: number): string {
   return `${whole(value)} µs`;
 }
 
@@ -35,16 +35,16 @@ const rows: readonly (readonly [string, (figures: NetworkFigures) => string])[] 
   ["lists and tables", ({ imported }) => whole(imported.feeds)],
   ["lines with an entry", ({ imported }) => whole(imported.rows)],
   ["lines skipped", ({ imported }) => whole(imported.skippedLines)],
-  ["records, IPv4 + IPv6", ({ imported }) => both(imported.records)],
-  ["shards, IPv4 + IPv6", ({ imported }) => both(imported.shards)],
-  ["all shards", ({ imported }) => bytes(imported.shardBytes)],
-  ["largest shard, IPv4", ({ imported }) => bytes(imported.largestShard.v4)],
-  ["largest shard, IPv6", ({ imported }) => bytes(imported.largestShard.v6)],
-  ["largest list (read by writers only)", ({ imported }) => bytes(imported.largestFeed)],
-  ["`net/v2/current`", ({ imported }) => bytes(imported.currentBytes)],
-  ["read and built in", ({ imported }) => seconds(imported.preparedMs)],
-  ["written in", ({ imported }) => seconds(imported.storedMs)],
-  ["memory of the import", ({ imported }) => megabytes(imported.memoryBytes)],
+  ["records, IPv4 + IPv6", ({ imported }) => formatBoth(imported.records)],
+  ["shards, IPv4 + IPv6", ({ imported }) => formatBoth(imported.shards)],
+  ["all shards", ({ imported }) => formatBytes(imported.shardBytes)],
+  ["largest shard, IPv4", ({ imported }) => formatBytes(imported.largestShard.v4)],
+  ["largest shard, IPv6", ({ imported }) => formatBytes(imported.largestShard.v6)],
+  ["largest list (read by writers only)", ({ imported }) => formatBytes(imported.largestFeed)],
+  ["`net/v2/current`", ({ imported }) => formatBytes(imported.currentBytes)],
+  ["read and built in", ({ imported }) => formatSeconds(imported.preparedMs)],
+  ["written in", ({ imported }) => formatSeconds(imported.storedMs)],
+  ["memory of the import", ({ imported }) => formatMebibytes(imported.memoryBytes)],
   ["shards written when imported again", ({ again }) => whole(again.published?.written ?? 0)],
   ["addresses checked", ({ checked }) => whole(checked.addresses)],
   ["of which anything is known", ({ checked }) => whole(checked.known)],
@@ -52,12 +52,12 @@ const rows: readonly (readonly [string, (figures: NetworkFigures) => string])[] 
   ["**differences**", ({ checked }) => `**${whole(checked.differences)}**`],
   [
     "processor time of a lookup, median / p99",
-    ({ lookup }) => `${microseconds(lookup.median)} / ${microseconds(lookup.p99)}`,
+    ({ lookup }) => `${formatMicroseconds(lookup.median)} / ${formatMicroseconds(lookup.p99)}`,
   ],
-  ["in the largest shard", ({ lookup }) => microseconds(lookup.largest)],
+  ["in the largest shard", ({ lookup }) => formatMicroseconds(lookup.largest)],
 ];
 
-export function networkReport(figures: readonly NetworkFigures[]): string {
+export function formatNetworkReport(figures: readonly NetworkFigures[]): string {
   const head = ["", ...figures.map(({ countryTable }) => `countries from ${countryTable}`)];
   const body = rows.map(([name, of]) => [name, ...figures.map(of)]);
   const date = new Date().toISOString().slice(0, 10);

@@ -36,7 +36,7 @@ export function wordsOf(text: string): Words {
 }
 
 /** The words with all bits after the prefix set, or none of them. */
-function filled([high, low]: Words, prefix: number, bit: 0 | 1): Words {
+function fillAfterPrefix([high, low]: Words, prefix: number, bit: 0 | 1): Words {
   const word = (value: number, bits: number) => {
     const size = 2 ** (32 - Math.min(32, Math.max(0, bits)));
     const first = Math.floor(value / size) * size;
@@ -78,14 +78,14 @@ export class Rows {
 
   /** `address` or `address/prefix`. */
   addNetwork(text: string, value: number): void {
-    const [place = "", prefixText] = text.split("/");
-    const isLong = isV6(place);
+    const [address = "", prefixText] = text.split("/");
+    const isLong = isV6(address);
     const prefix = Number(prefixText ?? 128);
     // An IPv4 address is the low one of its two words; of IPv6 only 64 bits are looked at.
     const bits = isLong ? Math.min(64, prefix) : 32 + Math.min(32, prefix);
-    const words = wordsOf(place);
-    const first = filled(words, bits, 0);
-    const last = filled(words, bits, 1);
+    const words = wordsOf(address);
+    const first = fillAfterPrefix(words, bits, 0);
+    const last = fillAfterPrefix(words, bits, 1);
     (isLong ? this.v6 : this.v4).push(
       isLong ? first : [0, first[1]],
       isLong ? last : [0, last[1]],

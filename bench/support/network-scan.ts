@@ -42,7 +42,7 @@ function forEachHit(
 }
 
 /** For each address the largest value of the rows around it, 0 where there is none. */
-function largest(rows: Columns, addresses: Columnar): Uint32Array {
+function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   const found = new Uint32Array(addresses.high.length);
   forEachHit(rows, addresses, (row, address) => {
     found[address] = Math.max(found[address] ?? 0, rows.value[row] ?? 0);
@@ -67,7 +67,7 @@ function isNearer(rows: Columns, row: number, than: number): boolean {
 }
 
 /** For each address the value of the nearest row around it, 0 where there is none. */
-function nearest(rows: Columns, addresses: Columnar): Uint32Array {
+function findNearest(rows: Columns, addresses: Columnar): Uint32Array {
   const best = new Int32Array(addresses.high.length).fill(-1);
   forEachHit(rows, addresses, (row, address) => {
     const before = best[address] ?? -1;
@@ -76,23 +76,28 @@ function nearest(rows: Columns, addresses: Columnar): Uint32Array {
   return Uint32Array.from(best, (row) => (row < 0 ? 0 : (rows.value[row] ?? 0)));
 }
 
-interface Said {
+interface Findings {
   readonly kinds: Set<NetworkKind>[];
   readonly grades: Uint32Array;
   asns: Uint32Array;
   countries: Uint32Array;
 }
 
-function hear({ meaning }: Source, rows: Columns, addresses: Columnar, said: Said): void {
-  if (meaning.type === "asn") said.asns = nearest(rows, addresses);
-  if (meaning.type === "country") said.countries = nearest(rows, addresses);
+function applySource(
+  { meaning }: Source,
+  rows: Columns,
+  addresses: Columnar,
+  said: Findings,
+): void {
+  if (meaning.type === "asn") said.asns = findNearest(rows, addresses);
+  if (meaning.type === "country") said.countries = findNearest(rows, addresses);
   if (meaning.type === "numbers") {
     for (const [address, asn] of said.asns.entries()) {
       if (meaning.asns.has(asn)) said.kinds[address]?.add(meaning.kind);
     }
   }
   if (meaning.type !== "feed") return;
-  for (const [address, count] of largest(rows, addresses).entries()) {
+  for (const [address, count] of findLargest(rows, addresses).entries()) {
     if (count === 0) continue;
     said.kinds[address]?.add(meaning.kind);
     if (meaning.kind !== "threat") continue;
@@ -110,14 +115,14 @@ export function scan(
     high: Uint32Array.from(addresses, ([high]) => high),
     low: Uint32Array.from(addresses, ([, low]) => low),
   };
-  const said: Said = {
+  const said: Findings = {
     kinds: addresses.map(() => new Set()),
     grades: new Uint32Array(addresses.length),
     asns: new Uint32Array(addresses.length),
     countries: new Uint32Array(addresses.length),
   };
   for (const source of sources) {
-    hear(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, said);
+    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, said);
   }
   return addresses.map((_, address) => {
     const asn = said.asns[address] ?? 0;

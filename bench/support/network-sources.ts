@@ -44,7 +44,7 @@ function kindOf(name: string): NetworkKind | undefined {
 }
 
 /** Feeds of a folder, and the files in it that are none. */
-export function feedsIn(folder: string): { feeds: FeedFile[]; unknown: string[] } {
+export function findFeedFiles(folder: string): { feeds: FeedFile[]; unknown: string[] } {
   const feeds: FeedFile[] = [];
   const unknown: string[] = [];
   const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
@@ -58,21 +58,21 @@ export function feedsIn(folder: string): { feeds: FeedFile[]; unknown: string[] 
   return { feeds, unknown };
 }
 
-function linesOf(file: string): string[] {
+function readLines(file: string): string[] {
   const lines = readFileSync(file, "utf8").split(/\r?\n/);
   return lines.map((line) => line.split("#", 1)[0]?.trim() ?? "").filter((line) => line !== "");
 }
 
 export function readFeedFile({ kind, file, name }: FeedFile): Source {
-  const lines = linesOf(file);
+  const lines = readLines(file);
   const rows = new Rows();
   if (name.endsWith("-asn")) {
     const asns = new Set(lines.map((line) => Number(line.replace(/^AS/, ""))));
     return { meaning: { type: "numbers", kind, asns }, rows };
   }
   for (const line of lines) {
-    const [place = "", count = "1"] = line.split(/\s+/);
-    rows.addNetwork(place, Number(count));
+    const [address = "", count = "1"] = line.split(/\s+/);
+    rows.addNetwork(address, Number(count));
   }
   return { meaning: { type: "feed", kind }, rows };
 }

@@ -8,7 +8,7 @@ const bytesPerKb = 1_024;
 const msPerTick = 10;
 
 /** What this process has started. */
-export function childPids(): number[] {
+export function findChildPids(): number[] {
   try {
     return readdirSync("/proc/self/task").flatMap((thread) =>
       readFileSync(`/proc/self/task/${thread}/children`, "utf8")
@@ -22,7 +22,7 @@ export function childPids(): number[] {
 }
 
 /** Memory of a process in bytes: now (`VmRSS`) or at its height (`VmHWM`); undefined if unknown. */
-function memoryOf(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
+function readMemory(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const [, kb] = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status) ?? [];
@@ -33,7 +33,7 @@ function memoryOf(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | u
 }
 
 /** Processor time a process has had, in ms, to 10 ms; undefined if unknown. */
-function processorMsOf(pid: number | undefined): number | undefined {
+function readProcessorMs(pid: number | undefined): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // After the name, which may hold spaces, in brackets: utime and stime are fields 14 and 15.
@@ -45,7 +45,7 @@ function processorMsOf(pid: number | undefined): number | undefined {
 }
 
 /** How long the work took, and how much processor time it cost a process. */
-export async function clocked<T>(
+export async function measureTime<T>(
   pid: number | undefined,
   work: () => Promise<T>,
 ): Promise<{
@@ -53,23 +53,23 @@ export async function clocked<T>(
   readonly ms: number;
   readonly processorMs: number | undefined;
 }> {
-  const before = processorMsOf(pid);
+  const before = readProcessorMs(pid);
   const startedAt = performance.now();
   const result = await work();
   const ms = performance.now() - startedAt;
-  const after = processorMsOf(pid);
+  const after = readProcessorMs(pid);
   const processorMs = before === undefined || after === undefined ? undefined : after - before;
   return { result, ms, processorMs };
 }
 
 /** Watches the memory of a process while the work runs, in bytes; no samples if it is unknown. */
-export async function watchingMemory<T>(
+export async function measureMemory<T>(
   pid: number | undefined,
   work: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly samples: readonly number[] }> {
   const samples: number[] = [];
   const sample = () => {
-    const bytes = memoryOf(pid, "VmRSS");
+    const bytes = readMemory(pid, "VmRSS");
     if (bytes !== undefined) samples.push(bytes);
   };
   const timer = setInterval(sample, sampleMs);
@@ -99,7 +99,7 @@ export async function runNode(args: readonly string[]): Promise<Finished> {
   child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
   let highestMemory: number | undefined;
   const timer = setInterval(() => {
-    highestMemory = memoryOf(child.pid, "VmHWM") ?? highestMemory;
+    highestMemory = readMemory(child.pid, "VmHWM") ?? highestMemory;
   }, sampleMs);
   try {
     const code = await new Promise<number | null>((resolve, reject) => {

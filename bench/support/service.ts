@@ -15,11 +15,11 @@ import {
 import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
 import { finishWrangler, startWrangler } from "../../scripts/support/wrangler.ts";
 import { type Config, configNow } from "../../src/env.ts";
-import { childPids } from "./process.ts";
+import { findChildPids } from "./process.ts";
 
 const name = "bench";
 /** https://developers.cloudflare.com/workers/platform/limits/#memory */
-const isolateMegabytes = 128;
+const maxIsolateMegabytes = 128;
 const root = join(import.meta.dirname, "..", "..");
 
 export interface Service {
@@ -75,11 +75,11 @@ export async function startWorker(
   options: V4MiniflareOptions,
 ): Promise<{ readonly miniflare: Miniflare; readonly pid: number | undefined }> {
   // The platform ends an isolate at 128 MB; workerd would let it grow as the machine allows.
-  process.env.MINIFLARE_WORKERD_V8_FLAGS = `--max-heap-size=${isolateMegabytes}`;
-  const others = new Set(childPids());
+  process.env.MINIFLARE_WORKERD_V8_FLAGS = `--max-heap-size=${maxIsolateMegabytes}`;
+  const others = new Set(findChildPids());
   const miniflare = new Miniflare(convertV4MiniflareOptions(options));
   await miniflare.ready;
-  const [pid] = childPids().filter((candidate) => !others.has(candidate));
+  const [pid] = findChildPids().filter((candidate) => !others.has(candidate));
   return { miniflare, pid };
 }
 

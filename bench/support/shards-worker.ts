@@ -18,7 +18,7 @@ export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src
 
 const tenantsPerBatch = 200;
 /** Deliveries under way at once. */
-const atOnce = 64;
+const maxConcurrent = 64;
 /** A guard whose delivery fails comes back, at first after this. */
 const retryAfterMs = 200;
 
@@ -29,7 +29,7 @@ const waveBody = z.object({
   pace: z.int().min(1).optional(),
 });
 
-function loginOf(tenantId: string): AuditEvent {
+function createLogin(tenantId: string): AuditEvent {
   const at = Date.now();
   return {
     id: newId(at),
@@ -48,7 +48,7 @@ function loginOf(tenantId: string): AuditEvent {
 
 /** Files one login of the tenant; comes back until that succeeds. @returns deliveries that failed */
 async function deliverLogin(env: Env, tenantId: string): Promise<number> {
-  const events = await stampEvents(configNow(env).auditSigningKeys, [loginOf(tenantId)]);
+  const events = await stampEvents(configNow(env).auditSigningKeys, [createLogin(tenantId)]);
   for (let failures = 0; ; failures += 1) {
     try {
       await inTenantDb(env, tenantId, (db) => runBatch(db, [insertEvents(db, tenantId, events)]));
@@ -64,7 +64,7 @@ async function deliverLogin(env: Env, tenantId: string): Promise<number> {
  * The database at a pace: one batch at a time, and no more in a second than it is given, as one that is
  * busy otherwise.
  */
-function paced(database: D1Database, batchesPerSecond: number): D1Database {
+function limitPace(database: D1Database, batchesPerSecond: number): D1Database {
   const ms = 1000 / batchesPerSecond;
   let last: Promise<unknown> = Promise.resolve();
   return new Proxy(database, {
@@ -83,17 +83,18 @@ function paced(database: D1Database, batchesPerSecond: number): D1Database {
   });
 }
 
-function environment(env: Env, count: number, pace: number | undefined): Env {
+function buildEnvironment(env: Env, count: number, pace: number | undefined): Env {
   const bound = Object.entries(databasesOf(env, count)).map(
-    ([name, database]) => [name, pace === undefined ? database : paced(database, pace)] as const,
+    ([name, database]) =>
+      [name, pace === undefined ? database : limitPace(database, pace)] as const,
   );
   return { ...withDatabases(env, count), ...Object.fromEntries(bound) };
 }
 
 /** One login for each of the tenants. */
-async function wave(request: Request, env: Env): Promise<Response> {
+async function runWave(request: Request, env: Env): Promise<Response> {
   const { tenants, databases, pace } = waveBody.parse(await request.json());
-  const among = environment(env, databases, pace);
+  const among = buildEnvironment(env, databases, pace);
   let next = 0;
   let failures = 0;
   const work = async () => {
@@ -102,14 +103,14 @@ async function wave(request: Request, env: Env): Promise<Response> {
       failures += failed;
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await Promise.all(Array.from({ length: maxConcurrent }, work));
   return Response.json({ failures });
 }
 
 const tenantsBody = z.object({ count: z.int().min(1), databases: z.int().min(1) });
 
 /** Makes tenants, each in the next database; answers their ids. */
-async function newTenants(request: Request, env: Env): Promise<Response> {
+async function createTenants(request: Request, env: Env): Promise<Response> {
   const { count, databases } = tenantsBody.parse(await request.json());
   const db = controlDb(env);
   const createdAt = Date.now();
@@ -134,8 +135,8 @@ async function newTenants(request: Request, env: Env): Promise<Response> {
 export default {
   async fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
-    if (pathname === "/bench/wave") return await wave(request, env);
-    if (pathname === "/bench/tenants") return await newTenants(request, env);
+    if (pathname === "/bench/wave") return await runWave(request, env);
+    if (pathname === "/bench/tenants") return await createTenants(request, env);
     return await service.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<Env>;

@@ -2,16 +2,16 @@
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint, Client, InclusionAnswer } from "./client.ts";
-import { type Course, courseOf, type Timing, timed } from "./figures.ts";
-import { clocked, runNode, watchingMemory } from "./process.ts";
+import { type Course, courseOf, type Timing, measureTimes } from "./figures.ts";
+import { measureTime, runNode, measureMemory } from "./process.ts";
 import { checkConsistency, checkInclusion } from "./proofs.ts";
 import type { Service } from "./service.ts";
 import type { Tenant } from "./trail.ts";
 
-const warmUps = 5;
+const warmUpRuns = 5;
 const runs = 41;
 const pageLimit = 100;
-const deepestPage = 10_000;
+const maxPage = 10_000;
 /** Rounds as src/audit/tree/integrate.ts has them: what one takes of a log, and how many statements it is. */
 const eventsPerRound = 2_000;
 const statementsPerRound = 4;
@@ -27,7 +27,7 @@ export interface Scene {
 }
 
 /** One request that sealed something. */
-export interface SealRequest {
+export interface IntegrationRequest {
   readonly events: number;
   readonly ms: number;
   /** Of the whole server process, D1 included; undefined if unknown. */
@@ -35,23 +35,23 @@ export interface SealRequest {
   readonly statements: number;
 }
 
-export interface Sealed {
+export interface Integration {
   readonly head: Checkpoint;
   /** The answer with the head, as it came. */
   readonly text: string;
-  readonly requests: readonly SealRequest[];
+  readonly requests: readonly IntegrationRequest[];
 }
 
 /** Asks for the head until it covers the trail. @throws Error where it stops growing before */
-export async function seal(
+export async function integrateAll(
   { client, service }: Scene,
   from: number,
   to: number,
   onProgress: (size: number) => void,
-): Promise<Sealed> {
-  const requests: SealRequest[] = [];
+): Promise<Integration> {
+  const requests: IntegrationRequest[] = [];
   for (let size = from; ; ) {
-    const { result, ms, processorMs } = await clocked(service.pid, () => client.checkpoint());
+    const { result, ms, processorMs } = await measureTime(service.pid, () => client.checkpoint());
     const { head, text } = result;
     const events = head.tree_size - size;
     if (events <= 0) throw new Error(`The trail is not sealed beyond ${size} of ${to} events`);
@@ -71,36 +71,36 @@ export interface Proofs {
   readonly size: number;
   readonly timing: Timing;
   /** Hashes of the shortest and the longest proof. */
-  readonly fewestHashes: number;
+  readonly minHashes: number;
   readonly maxHashes: number;
 }
 
 /** Event ids from all over the log. */
-async function someEventIds({ service, tenant }: Scene, size: number): Promise<string[]> {
-  const count = warmUps + runs;
+async function sampleEventIds({ service, tenant }: Scene, size: number): Promise<string[]> {
+  const count = warmUpRuns + runs;
   // Steps of the golden ratio: spread evenly, and in no order that a cache would like.
-  const places = Array.from({ length: count }, (_, n) => Math.floor(((n * 0.618034) % 1) * size));
-  const ids = places.map(async (place) => {
+  const leaves = Array.from({ length: count }, (_, n) => Math.floor(((n * 0.618034) % 1) * size));
+  const ids = leaves.map(async (leaf) => {
     const id = await service.env.DB.prepare(
       "SELECT id FROM audit_events WHERE tenant_id = ? AND leaf_index = ?",
     )
-      .bind(tenant.id, place)
+      .bind(tenant.id, leaf)
       .first<string>("id");
-    if (id === null) throw new Error(`There is no event at ${place}`);
+    if (id === null) throw new Error(`There is no event at ${leaf}`);
     return id;
   });
   return await Promise.all(ids);
 }
 
 export async function proveInclusion(scene: Scene, size: number): Promise<Proofs> {
-  const ids = await someEventIds(scene, size);
+  const ids = await sampleEventIds(scene, size);
   const answers: InclusionAnswer[] = [];
-  const timing = await timed(ids, warmUps, async (id) => {
+  const timing = await measureTimes(ids, warmUpRuns, async (id) => {
     answers.push(await scene.client.proveInclusion(id));
   });
   for (const answer of answers) checkInclusion(answer);
   const hashes = answers.map(({ proof }) => proof.hashes.length);
-  return { size, timing, fewestHashes: Math.min(...hashes), maxHashes: Math.max(...hashes) };
+  return { size, timing, minHashes: Math.min(...hashes), maxHashes: Math.max(...hashes) };
 }
 
 export async function proveConsistency(
@@ -109,12 +109,12 @@ export async function proveConsistency(
   to: Checkpoint,
 ): Promise<Proofs> {
   let hashes: readonly string[] = [];
-  const timing = await timed(Array(warmUps + runs).fill(from), warmUps, async () => {
+  const timing = await measureTimes(Array(warmUpRuns + runs).fill(from), warmUpRuns, async () => {
     hashes = await client.proveConsistency(from.tree_size, to.tree_size);
   });
   checkConsistency(from, to, hashes);
   const count = hashes.length;
-  return { size: from.tree_size, timing, fewestHashes: count, maxHashes: count };
+  return { size: from.tree_size, timing, minHashes: count, maxHashes: count };
 }
 
 export interface Page {
@@ -126,16 +126,16 @@ export interface Page {
 
 async function listPage({ client }: Scene, what: string, query: string): Promise<Page> {
   let events = 0;
-  const timing = await timed(Array(warmUps + runs).fill(query), warmUps, async () => {
+  const timing = await measureTimes(Array(warmUpRuns + runs).fill(query), warmUpRuns, async () => {
     events = await client.list(`limit=${pageLimit}${query}`);
   });
   return { what, timing, events };
 }
 
 /** The first page, a deep one, one that finds nothing, and one of one person. */
-export async function list(scene: Scene, size: number): Promise<Page[]> {
+export async function listPages(scene: Scene, size: number): Promise<Page[]> {
   const { service, tenant } = scene;
-  const page = Math.min(deepestPage, Math.ceil(size / pageLimit));
+  const page = Math.min(maxPage, Math.ceil(size / pageLimit));
   // A client would have read all pages before; the cursor is the last id of the page before.
   const cursor = await service.env.DB.prepare(
     "SELECT id FROM audit_events WHERE tenant_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
@@ -164,8 +164,8 @@ export interface Exported {
 
 export async function exportAll(scene: Scene, size: number): Promise<Exported> {
   const file = join(scene.folder, "export.ndjson");
-  const { result, samples } = await watchingMemory(scene.service.pid, () =>
-    clocked(scene.service.pid, () => scene.client.export(file, size)),
+  const { result, samples } = await measureMemory(scene.service.pid, () =>
+    measureTime(scene.service.pid, () => scene.client.export(file, size)),
   );
   const { ms, processorMs } = result;
   const { requests } = result.result;
@@ -179,7 +179,7 @@ export interface Verified {
 }
 
 /** @throws Error where the offline verifier does not find the export in order */
-export async function verify({ folder }: Scene, file: string, checkpoint: string) {
+export async function verifyExport({ folder }: Scene, file: string, checkpoint: string) {
   const checkpointFile = join(folder, "checkpoint.json");
   writeFileSync(checkpointFile, checkpoint);
   const script = join(root, "scripts", "audit-verify.ts");
@@ -189,7 +189,7 @@ export async function verify({ folder }: Scene, file: string, checkpoint: string
 }
 
 /** Bytes of the database, indexes and all. */
-export async function storedBytes({ service }: Scene): Promise<number> {
+export async function readStoredBytes({ service }: Scene): Promise<number> {
   const { meta } = await service.env.DB.prepare("SELECT 1").run();
   return meta.size_after;
 }

@@ -40,7 +40,7 @@ export interface Tenant {
   readonly people: readonly Person[];
 }
 
-async function newPerson(service: Service, tenantId: string, since: number, n: number) {
+async function createPerson(service: Service, tenantId: string, since: number, n: number) {
   const externalId = `ORG_USR_${String(n).padStart(5, "0")}`;
   const identityId = identityIdOf(tenantId, externalId);
   const owner = { tenantId, identityId };
@@ -54,7 +54,7 @@ async function newPerson(service: Service, tenantId: string, since: number, n: n
 }
 
 /** Asks the service for a tenant and puts its people into the directory. */
-export async function newTenant(service: Service): Promise<Tenant> {
+export async function createTenant(service: Service): Promise<Tenant> {
   const answer = await fetch(`${service.url}/v1/tenants`, {
     method: "POST",
     headers: {
@@ -66,7 +66,7 @@ export async function newTenant(service: Service): Promise<Tenant> {
   const { tenant, token } = created.parse(await answer.json());
   const since = Date.now() - trailDays * dayMs;
   const made = await Promise.all(
-    Array.from({ length: people }, (_, n) => newPerson(service, tenant.id, since, n)),
+    Array.from({ length: people }, (_, n) => createPerson(service, tenant.id, since, n)),
   );
   const db = await dbFor(service.env, tenant.id);
   for (let from = 0; from < people; from += recordsPerBatch) {
@@ -96,18 +96,17 @@ export async function newTenant(service: Service): Promise<Tenant> {
 
 /** What a trail of logins holds, in rough proportions. Nobody is ever erased in it. */
 function entryOf(n: number): AuditEntry {
-  const place = n % 20;
-  if (place < 8) {
+  const kind = n % 20;
+  if (kind < 8) {
     const details = { assessment_id: newId(n), risk_score: (n % 97) / 100 };
     return { action: "session.assessed", outcome: "success", details };
   }
-  if (place < 15)
-    return { action: "otp.verified", outcome: "success", details: { method: "totp" } };
-  if (place < 18) {
+  if (kind < 15) return { action: "otp.verified", outcome: "success", details: { method: "totp" } };
+  if (kind < 18) {
     const details = { method: "totp", failed_attempts: (n % 5) + 1 };
     return { action: "otp.verified", outcome: "failure", reason: "invalid_code", details };
   }
-  if (place < 19) {
+  if (kind < 19) {
     const details = { count: (n % 7) + 1 };
     return { action: "otp.verified", outcome: "refused", reason: "user_locked", details };
   }
@@ -143,7 +142,7 @@ function eventOf(tenant: Tenant, person: Person, n: number, total: number): Audi
   };
 }
 
-async function filedEvents(
+async function createEvents(
   { config }: Service,
   tenant: Tenant,
   range: { readonly from: number; readonly below: number },
@@ -161,7 +160,7 @@ async function filedEvents(
 
 export interface Inserted {
   /** Making the events: personal parts sealed, the whole stamped. Outside the service, in one thread. */
-  readonly madeMs: number;
+  readonly createdMs: number;
   /** Waiting for D1. */
   readonly insertedMs: number;
   readonly statements: number;
@@ -177,18 +176,18 @@ export async function insertTrail(
   onProgress: (done: number) => void,
 ): Promise<Inserted> {
   const db = await dbFor(service.env, tenant.id);
-  let { madeMs, insertedMs, statements } = before;
+  let { createdMs, insertedMs, statements } = before;
   for (let from = range.from; from < range.below; from += eventsPerStatement) {
     const startedAt = performance.now();
     const below = Math.min(from + eventsPerStatement, range.below);
-    const events = await filedEvents(service, tenant, { from, below }, total);
-    const madeAt = performance.now();
+    const events = await createEvents(service, tenant, { from, below }, total);
+    const createdAt = performance.now();
     await runBatch(db, [insertEvents(db, tenant.id, events)]);
-    madeMs += madeAt - startedAt;
-    insertedMs += performance.now() - madeAt;
+    createdMs += createdAt - startedAt;
+    insertedMs += performance.now() - createdAt;
     statements += 1;
     onProgress(below);
     await breathe();
   }
-  return { madeMs, insertedMs, statements };
+  return { createdMs, insertedMs, statements };
 }
