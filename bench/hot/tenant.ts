@@ -135,7 +135,7 @@ export class BenchTenant {
       const length = Math.min(enrolledAtOnce, count - from);
       const names = Array.from({ length }, (_, n) => `ORG_${kind}_BENCH_${from + n}`);
       const secret = this.#secrets();
-      const made = await ours.send(
+      const provisioned = await ours.send(
         names.map((name) =>
           createPost(secret(), "/v1/idp/users", { user: { external_id: name } }, 201),
         ),
@@ -148,7 +148,7 @@ export class BenchTenant {
       );
       for (const [n, externalId] of names.entries()) {
         users.push({
-          id: userAnswer.parse(JSON.parse(made[n] ?? "")).user.id,
+          id: userAnswer.parse(JSON.parse(provisioned[n] ?? "")).user.id,
           externalId,
           secret: secretAnswer.parse(JSON.parse(configured[n] ?? "")).user.new_otp_secret,
           address: addressOf(from + n),

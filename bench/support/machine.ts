@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** Describes the machine and the versions of a measurement. */
 import { readFileSync } from "node:fs";
 import { cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Addresses to ask for: half of them anywhere, half where ranges begin and end. */
+/** Samples addresses to look up: half of them anywhere, half at the borders of ranges. */
 import { formatAddress, isReserved, parseAddress } from "../../src/sentinel/network/address.ts";
 import { type Columns, type Words, wordsOf } from "./network-rows.ts";
 import type { Source } from "./network-sources.ts";
@@ -6,7 +6,7 @@ import type { Source } from "./network-sources.ts";
 /** Numbers from 0 to below 1, the same for the same seed. */
 export type Random = () => number;
 
-/** 2000::/3, of which all IPv6 in use is. */
+/** 2000::/3 holds all IPv6 addresses in use. */
 const unicastV6 = { first: 0x2000_0000, size: 0x2000_0000 };
 const wordSize = 2 ** 32;
 
@@ -19,14 +19,14 @@ function drawAnywhere(family: 4 | 6, random: Random): Words {
   return [unicastV6.first + drawNumber(random, unicastV6.size), drawNumber(random)];
 }
 
-/** One further or one back; across the end of a word, not of the space. */
+/** Moves by one, across the end of a word but not of the address space. */
 function shift([high, low]: Words, by: number): Words {
   const sum = low + by;
   if (sum < 0) return [high - 1, wordSize - 1];
   return sum < wordSize ? [high, sum] : [high + 1, 0];
 }
 
-/** Rows that begin inside of another one: where ranges overlap, it matters which of them counts. */
+/** Finds rows that start within another one, because there it matters which row counts. */
 function findOverlapping(columns: Columns): number[] {
   const start = (row: number) =>
     (columns.firstHigh[row] ?? 0) * wordSize + (columns.firstLow[row] ?? 0);
@@ -47,7 +47,7 @@ interface Borders {
   readonly rows: readonly number[];
 }
 
-/** Of each source all its rows, and as another choice of the same weight those that overlap. */
+/** Returns two equally likely choices for each source: all its rows, and its overlapping rows. */
 function bordersOf(sources: readonly Columns[]): Borders[] {
   return sources.flatMap((columns) => {
     const all = Array.from({ length: columns.length }, (_, row) => row);
@@ -69,7 +69,7 @@ function drawAtBorder(borders: readonly Borders[], random: Random): Words {
   return around[drawNumber(random, around.length)] ?? first;
 }
 
-/** The text of an address; the lower half of one of IPv6 is any. */
+/** Formats an address; the lower half of an IPv6 address is random. */
 function textOf(family: 4 | 6, [high, low]: Words, random: Random): string {
   if (family === 4) return formatAddress(4, BigInt(low));
   const lower = (BigInt(drawNumber(random)) << 32n) | BigInt(drawNumber(random));
@@ -77,8 +77,8 @@ function textOf(family: 4 | 6, [high, low]: Words, random: Random): string {
 }
 
 /**
- * Different addresses of a family, none of them reserved, which nobody looks up. Each source has the
- * same share of the borders, however long it is, and those that overlap themselves a second one.
+ * Samples different addresses of a family. Reserved ones are left out, because the service never looks them up.
+ * Each source has the same share of the borders, whatever its length, and its overlapping rows have another.
  */
 export function sampleAddresses(
   family: 4 | 6,

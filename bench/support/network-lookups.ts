@@ -1,4 +1,4 @@
-/** Lookups by the service's own code, in local KV, held against what the sources say. */
+/** Compares lookups by the service's code in local KV with the contents of the sources. */
 import { isDeepStrictEqual } from "node:util";
 import { type Address, parseAddress } from "../../src/sentinel/network/address.ts";
 import { lookupNetwork, type NetworkStore } from "../../src/sentinel/network/lookup.ts";
@@ -14,7 +14,7 @@ function addressOf(text: string): Address {
   return address;
 }
 
-/** Reads each value once: what is measured afterwards is not KV. */
+/** Caches each value, so that later lookups do not measure KV. */
 export function cacheStore(store: NetworkStore) {
   const values = new Map<string, ArrayBuffer | null>();
   const cached: NetworkStore = {
@@ -31,24 +31,24 @@ export function cacheStore(store: NetworkStore) {
 
 const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
 
-/** Looks every address up, and tells of differences. A degraded answer is one. */
+/** Looks up every address, and reports differences. A degraded answer is a difference. */
 export async function compareLookups(
   store: NetworkStore,
   texts: readonly string[],
   expected: readonly Scanned[],
   now: number,
-  tell: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<NetworkFigures["checked"]> {
   const counts = { addresses: texts.length, known: 0, listed: 0, differences: 0 };
   for (const [index, text] of texts.entries()) {
     const { facts, degraded, reason } = await lookupNetwork(store, addressOf(text), now);
     if (facts !== undefined) counts.known += 1;
     if (facts !== undefined && facts.kinds.length > 0) counts.listed += 1;
-    const wanted = expected[index];
-    if (!degraded && isDeepStrictEqual(facts ?? nothing, wanted)) continue;
+    const scanned = expected[index];
+    if (!degraded && isDeepStrictEqual(facts ?? nothing, scanned)) continue;
     counts.differences += 1;
     if (counts.differences > differencesShown) continue;
-    tell(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
+    report(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: scanned })}`);
   }
   return counts;
 }
@@ -67,7 +67,7 @@ async function measureTimes(
   return times.toSorted((a, b) => a - b);
 }
 
-/** Times in microseconds of what a lookup does with values that are there. */
+/** Measures lookups with cached values, in microseconds. */
 export async function timeLookups(
   { store, values }: ReturnType<typeof cacheStore>,
   texts: readonly string[],
@@ -91,7 +91,7 @@ export async function timeLookups(
   };
 }
 
-/** Whether a key such as `net/v2/6/2a0b1/…` is that of the shard of an address. */
+/** Whether a key such as `net/v2/6/2a0b1/…` belongs to the shard of an address. */
 function isIn(key: string, { family, value }: Address): boolean {
   const [, , keyFamily, number = ""] = key.split("/");
   const shift = family === 4 ? 20n : 108n;

@@ -1,4 +1,4 @@
-/** The figures of the network data, as text. */
+/** Formats the figures of the network data. */
 import type { ImportFigures } from "../../scripts/support/sentinel-figures.ts";
 import { formatMebibytes, formatSeconds, table, whole } from "./figures.ts";
 import { machine, versions } from "./machine.ts";
@@ -6,16 +6,17 @@ import { machine, versions } from "./machine.ts";
 export interface NetworkFigures {
   readonly countryTable: string;
   readonly imported: ImportFigures;
-  /** The same once more, where all is there already. */
+  /** A second import of the same data. */
   readonly again: ImportFigures;
   readonly checked: {
     readonly addresses: number;
-    /** Of which something is known. */
+    /** Addresses with any facts. */
     readonly known: number;
+    /** Addresses that a list names. */
     readonly listed: number;
     readonly differences: number;
   };
-  /** Processor time of lookups, KV apart, microseconds. */
+  /** Processor time of lookups without KV, in microseconds. */
   readonly lookup: { readonly median: number; readonly p99: number; readonly largest: number };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Rows of lists and tables, read without any of the service's code, so that they can bear witness
- * against it. Addresses are pairs of 32-bit words: the IPv4 address, or the top half of an IPv6 one.
+ * Rows of lists and tables, read without the service's code, so that they can be compared with it. Addresses are
+ * pairs of 32-bit words: the IPv4 address, or the top half of an IPv6 address.
  */
 
 export type Words = readonly [high: number, low: number];
@@ -35,7 +35,7 @@ export function wordsOf(text: string): Words {
   return [a * 65_536 + b, c * 65_536 + d];
 }
 
-/** The words with all bits after the prefix set, or none of them. */
+/** Sets all bits after the prefix to `bit`. */
 function fillAfterPrefix([high, low]: Words, prefix: number, bit: 0 | 1): Words {
   const word = (value: number, bits: number) => {
     const size = 2 ** (32 - Math.min(32, Math.max(0, bits)));
@@ -45,13 +45,13 @@ function fillAfterPrefix([high, low]: Words, prefix: number, bit: 0 | 1): Words 
   return [word(high, prefix), word(low, prefix - 32)];
 }
 
-/** Rows of one family, in columns. */
+/** The rows of one address family, in columns. */
 export class Columns {
   readonly firstHigh: number[] = [];
   readonly firstLow: number[] = [];
   readonly lastHigh: number[] = [];
   readonly lastLow: number[] = [];
-  /** Count of lists, number of a network, or letters of a country. */
+  /** The count of lists, the number of the network, or the letters of the country. */
   readonly value: number[] = [];
 
   get length(): number {
@@ -81,7 +81,7 @@ export class Rows {
     const [address = "", prefixText] = text.split("/");
     const isLong = isV6(address);
     const prefix = Number(prefixText ?? 128);
-    // An IPv4 address is the low one of its two words; of IPv6 only 64 bits are looked at.
+    // An IPv4 address is the low word; of IPv6 only the top 64 bits count.
     const bits = isLong ? Math.min(64, prefix) : 32 + Math.min(32, prefix);
     const words = wordsOf(address);
     const first = fillAfterPrefix(words, bits, 0);

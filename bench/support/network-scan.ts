@@ -1,6 +1,6 @@
 /**
- * What lists and tables say of addresses, by going through every row for every address: slow, plain,
- * and without any of the service's code but the names of kinds.
+ * Finds the facts of addresses by a scan of every row for every address: slow and simple, and without the service's
+ * code except the names of kinds.
  */
 import { type NetworkKind, networkKinds } from "../../src/sentinel/network/facts.ts";
 import type { Columns, Words } from "./network-rows.ts";
@@ -20,7 +20,7 @@ interface Columnar {
   readonly low: Uint32Array;
 }
 
-/** Calls back for every pair of a row and an address inside of it. */
+/** Calls back for every pair of a row and an address within it. */
 function forEachHit(
   rows: Columns,
   { high, low }: Columnar,
@@ -41,7 +41,7 @@ function forEachHit(
   }
 }
 
-/** For each address the largest value of the rows around it, 0 where there is none. */
+/** Finds for each address the largest value of the rows that contain it; 0 without one. */
 function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   const found = new Uint32Array(addresses.high.length);
   forEachHit(rows, addresses, (row, address) => {
@@ -50,12 +50,12 @@ function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   return found;
 }
 
-/** Below 0 where the first pair of words is less than the second. */
+/** Returns less than 0 if the first pair of words is less than the second. */
 function compare(high: number, low: number, otherHigh: number, otherLow: number): number {
   return high - otherHigh || low - otherLow;
 }
 
-/** Whether a row is a nearer statement than another: it starts later, or ends earlier, or follows. */
+/** Whether a row is more specific than another: it starts later, or ends earlier, or follows. */
 function isNearer(rows: Columns, row: number, than: number): boolean {
   const word = (column: readonly number[], at: number) => column[at] ?? 0;
   const { firstHigh, firstLow, lastHigh, lastLow } = rows;
@@ -66,7 +66,7 @@ function isNearer(rows: Columns, row: number, than: number): boolean {
   return compare(...end, word(lastHigh, than), word(lastLow, than)) <= 0;
 }
 
-/** For each address the value of the nearest row around it, 0 where there is none. */
+/** Finds for each address the value of the most specific row that contains it; 0 without one. */
 function findNearest(rows: Columns, addresses: Columnar): Uint32Array {
   const best = new Int32Array(addresses.high.length).fill(-1);
   forEachHit(rows, addresses, (row, address) => {
@@ -87,25 +87,25 @@ function applySource(
   { meaning }: Source,
   rows: Columns,
   addresses: Columnar,
-  said: Findings,
+  findings: Findings,
 ): void {
-  if (meaning.type === "asn") said.asns = findNearest(rows, addresses);
-  if (meaning.type === "country") said.countries = findNearest(rows, addresses);
+  if (meaning.type === "asn") findings.asns = findNearest(rows, addresses);
+  if (meaning.type === "country") findings.countries = findNearest(rows, addresses);
   if (meaning.type === "numbers") {
-    for (const [address, asn] of said.asns.entries()) {
-      if (meaning.asns.has(asn)) said.kinds[address]?.add(meaning.kind);
+    for (const [address, asn] of findings.asns.entries()) {
+      if (meaning.asns.has(asn)) findings.kinds[address]?.add(meaning.kind);
     }
   }
   if (meaning.type !== "feed") return;
   for (const [address, count] of findLargest(rows, addresses).entries()) {
     if (count === 0) continue;
-    said.kinds[address]?.add(meaning.kind);
+    findings.kinds[address]?.add(meaning.kind);
     if (meaning.kind !== "threat") continue;
-    said.grades[address] = Math.min(maxGrade, (said.grades[address] ?? 0) + count);
+    findings.grades[address] = Math.min(maxGrade, (findings.grades[address] ?? 0) + count);
   }
 }
 
-/** One answer for each address. Lists of networks by number must come after the table of networks. */
+/** Returns the facts of each address. Lists of network numbers must follow the table of networks. */
 export function scan(
   family: 4 | 6,
   sources: readonly Source[],
@@ -115,21 +115,21 @@ export function scan(
     high: Uint32Array.from(addresses, ([high]) => high),
     low: Uint32Array.from(addresses, ([, low]) => low),
   };
-  const said: Findings = {
+  const findings: Findings = {
     kinds: addresses.map(() => new Set()),
     grades: new Uint32Array(addresses.length),
     asns: new Uint32Array(addresses.length),
     countries: new Uint32Array(addresses.length),
   };
   for (const source of sources) {
-    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, said);
+    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, findings);
   }
   return addresses.map((_, address) => {
-    const asn = said.asns[address] ?? 0;
-    const letters = said.countries[address] ?? 0;
+    const asn = findings.asns[address] ?? 0;
+    const letters = findings.countries[address] ?? 0;
     return {
-      kinds: networkKinds.filter((kind) => said.kinds[address]?.has(kind)),
-      threatGrade: said.grades[address] ?? 0,
+      kinds: networkKinds.filter((kind) => findings.kinds[address]?.has(kind)),
+      threatGrade: findings.grades[address] ?? 0,
       asn: asn === 0 ? undefined : asn,
       country: letters === 0 ? undefined : String.fromCharCode(letters >> 8, letters & 255),
     };

@@ -1,4 +1,4 @@
-/** A folder of lists and tables as they were published: which feed each file is, and its rows. */
+/** Reads a folder of published lists and tables: the feed of each file, and its rows. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
@@ -11,10 +11,10 @@ export interface FeedFile {
   readonly file: string;
 }
 
-/** What a source says of an address in one of its ranges. */
-export type Meaning =
+/** What a source states about an address in one of its ranges. */
+type Meaning =
   | { readonly type: "feed"; readonly kind: NetworkKind }
-  /** A list of networks by number: the rows have none, the numbers are here. */
+  /** A list of network numbers, which has no rows. */
   | { readonly type: "numbers"; readonly kind: NetworkKind; readonly asns: ReadonlySet<number> }
   | { readonly type: "asn" }
   | { readonly type: "country" };
@@ -24,7 +24,7 @@ export interface Source {
   readonly rows: Rows;
 }
 
-/** The publishers' names of files, as the catalogue names the same lists. */
+/** Maps the publishers' file names to the names of the catalogue. */
 const renamings: readonly (readonly [RegExp, string])[] = [
   [/^x4b\/(\w+)_(v4|v6|asn)\.txt$/, "x4b-$1-$2"],
   [/^ipranges\/([\w-]+)\.ipv([46])_merged\.txt$/, "$1-v$2"],
@@ -37,13 +37,13 @@ function nameOf(path: string): string | undefined {
   return renaming && path.replace(renaming[0], renaming[1]).toLowerCase();
 }
 
-/** A list by number is of the kind of the lists by address. */
+/** A list of network numbers has the kind of the publisher's list of addresses. */
 function kindOf(name: string): NetworkKind | undefined {
   const byAddress = name.replace(/-asn$/, "-v4");
   return catalogue.find((feed) => feed.name === byAddress)?.kind;
 }
 
-/** Feeds of a folder, and the files in it that are none. */
+/** Finds the feeds of a folder, and its files that are no feeds. */
 export function findFeedFiles(folder: string): { feeds: FeedFile[]; unknown: string[] } {
   const feeds: FeedFile[] = [];
   const unknown: string[] = [];

@@ -1,4 +1,4 @@
-/** The figures of the audit bench as a table. */
+/** Formats the figures of the audit bench as a table. */
 import {
   type Course,
   formatMebibytes,
@@ -42,7 +42,7 @@ function compareTimings(one: Timing | undefined, base: Timing | undefined, name:
   return `${formatRatio(one.medianMs / base.medianMs)} ${name}`;
 }
 
-/** Processor time of the server process, where it is known. */
+/** Formats the processor time of the server process, if it is known. */
 function formatProcessor(parts: readonly { readonly processorMs: number | undefined }[]): string {
   const times = parts.flatMap(({ processorMs }) => processorMs ?? []);
   return times.length < parts.length ? "" : `, processor ${formatSeconds(sum(times))}`;
@@ -54,7 +54,7 @@ function insertRows({ inserted, events, storedBytes }: AuditFigures): Row[] {
     [
       "insert, through the service's statement",
       `${formatSeconds(insertedMs)}, ${formatPerSecond(events, insertedMs)}`,
-      `${whole(statements)} statements; made before in ${formatSeconds(createdMs)}`,
+      `${whole(statements)} statements; events created in ${formatSeconds(createdMs)}`,
     ],
     [
       "database, with indexes and tree",
@@ -70,12 +70,12 @@ function integrationRows({ integrations, events }: AuditFigures): Row[] {
   const longest = integrations.toSorted((a, b) => b.ms - a.ms)[0];
   return [
     [
-      "seal all",
+      "integrate all",
       `${formatSeconds(ms)}, ${formatPerSecond(events, ms)}`,
       `${whole(integrations.length)} requests, ${whole(statements)} statements${formatProcessor(integrations)}`,
     ],
     [
-      "longest request that seals",
+      "longest request that integrates",
       longest === undefined ? "" : formatSeconds(longest.ms),
       longest === undefined ? "" : `${whole(longest.events)} events`,
     ],
@@ -132,11 +132,11 @@ function exportRows({ exported, verified, events }: AuditFigures): Row[] {
       `${formatSeconds(ms)}, ${formatPerSecond(events, ms)}`,
       `${formatMebibytes(bytes)}, ${whole(bytes / events)} bytes an event, requests: ${requests}${formatProcessor([exported])}`,
     ],
-    ...courseRow("memory of the server process meanwhile", exported.memory),
+    ...courseRow("memory of the server process during the export", exported.memory),
     [
       "verify the export offline",
       `${formatSeconds(verified.ms)}, ${formatPerSecond(events, verified.ms)}`,
-      `memory ${formatMebibytes(verified.highestMemory)} at most`,
+      `memory ${formatMebibytes(verified.peakMemory)} at most`,
     ],
   ];
 }

@@ -1,4 +1,4 @@
-/** Tenants spread over databases, waves of deliveries to all of them, and the move of one. */
+/** Creates tenants spread over databases, delivers waves of events to them, and moves one. */
 import { z } from "zod";
 import type { Service } from "./service.ts";
 import type { BoundDatabases } from "./shard-bindings.ts";
@@ -9,7 +9,7 @@ async function sendRequest<T>({ url }: Service, path: string, body: object, answ
   return answer.parse(await response.json());
 }
 
-/** Makes tenants, each in the next database. @returns their ids */
+/** Creates tenants, each in the next database. @returns their ids */
 export async function createTenants(
   service: Service,
   count: number,
@@ -22,15 +22,15 @@ export async function createTenants(
 export interface Wave {
   readonly deliveries: number;
   readonly ms: number;
-  /** Deliveries that had to come back. */
+  /** Deliveries that failed and were retried. */
   readonly failures: number;
 }
 
 const waveAnswer = z.object({ failures: z.number() });
 
 /**
- * One login for each of these tenants.
- * @param databases that the Worker knows of. @param pace batches a second that each of them takes
+ * Delivers one login for each of these tenants.
+ * @param databases the number of databases that the Worker uses. @param pace batches a second for each database
  */
 export async function runWave(
   service: Service,
@@ -44,7 +44,7 @@ export async function runWave(
   return { deliveries: tenants.length, ms: performance.now() - startedAt, failures };
 }
 
-/** Tenants and events in each database. */
+/** Counts tenants and events in each database. */
 export async function countEvents(databases: BoundDatabases) {
   return await Promise.all(
     Object.entries(databases).map(async ([name, database]) => {
@@ -62,7 +62,7 @@ const answer = z.object({
   relocation: z.object({ phase: z.string(), done: z.boolean(), copied: z.number() }),
 });
 
-/** Moves a tenant over HTTP up to its switch and past it. @returns rows copied, and how long it took */
+/** Moves a tenant over HTTP until its database has switched. @returns the rows copied, and the time */
 export async function moveTenant(service: Service, tenantId: string, shard: number) {
   const startedAt = performance.now();
   for (;;) {
@@ -80,7 +80,7 @@ export async function moveTenant(service: Service, tenantId: string, shard: numb
   }
 }
 
-/** Leaves of a tenant's log in a database, in order. */
+/** Reads the leaf indexes of a tenant's log in a database, in order. */
 export async function readLeaves(database: D1Database, tenantId: string): Promise<number[]> {
   const { results } = await database
     .prepare("SELECT leaf_index AS n FROM audit_events WHERE tenant_id = ? ORDER BY leaf_index")

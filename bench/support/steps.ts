@@ -1,4 +1,4 @@
-/** The steps of the audit bench; each gives its figures. */
+/** The steps of the audit bench. Each returns its figures. */
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint, Client, InclusionAnswer } from "./client.ts";
@@ -12,37 +12,37 @@ const warmUpRuns = 5;
 const runs = 41;
 const pageLimit = 100;
 const maxPage = 10_000;
-/** Rounds as src/audit/tree/integrate.ts has them: what one takes of a log, and how many statements it is. */
+/** The rounds of src/audit/tree/integrate.ts: events of one log, and statements. */
 const eventsPerRound = 2_000;
 const statementsPerRound = 4;
 const root = join(import.meta.dirname, "..", "..");
 
-/** Where everything happens, and for whom. */
+/** The service and the tenant that the steps use. */
 export interface Scene {
   readonly service: Service;
   readonly tenant: Tenant;
   readonly client: Client;
-  /** For files of the bench. */
+  /** The folder for files of the bench. */
   readonly folder: string;
 }
 
-/** One request that sealed something. */
+/** One request that integrated events. */
 export interface IntegrationRequest {
   readonly events: number;
   readonly ms: number;
-  /** Of the whole server process, D1 included; undefined if unknown. */
+  /** Processor time of the server process with D1; undefined if unknown. */
   readonly processorMs: number | undefined;
   readonly statements: number;
 }
 
 export interface Integration {
   readonly head: Checkpoint;
-  /** The answer with the head, as it came. */
+  /** The text of the answer with the head. */
   readonly text: string;
   readonly requests: readonly IntegrationRequest[];
 }
 
-/** Asks for the head until it covers the trail. @throws Error where it stops growing before */
+/** Requests the head until it covers the trail. @throws Error if it stops growing before */
 export async function integrateAll(
   { client, service }: Scene,
   from: number,
@@ -54,7 +54,7 @@ export async function integrateAll(
     const { result, ms, processorMs } = await measureTime(service.pid, () => client.checkpoint());
     const { head, text } = result;
     const events = head.tree_size - size;
-    if (events <= 0) throw new Error(`The trail is not sealed beyond ${size} of ${to} events`);
+    if (events <= 0) throw new Error(`The trail is not integrated beyond ${size} of ${to} events`);
     requests.push({
       events,
       ms,
@@ -70,15 +70,15 @@ export async function integrateAll(
 export interface Proofs {
   readonly size: number;
   readonly timing: Timing;
-  /** Hashes of the shortest and the longest proof. */
+  /** The numbers of hashes in the shortest and the longest proof. */
   readonly minHashes: number;
   readonly maxHashes: number;
 }
 
-/** Event ids from all over the log. */
+/** Samples event ids from the whole log. */
 async function sampleEventIds({ service, tenant }: Scene, size: number): Promise<string[]> {
   const count = warmUpRuns + runs;
-  // Steps of the golden ratio: spread evenly, and in no order that a cache would like.
+  // Steps of the golden ratio spread evenly, and in an order that no cache favours.
   const leaves = Array.from({ length: count }, (_, n) => Math.floor(((n * 0.618034) % 1) * size));
   const ids = leaves.map(async (leaf) => {
     const id = await service.env.DB.prepare(
@@ -86,7 +86,7 @@ async function sampleEventIds({ service, tenant }: Scene, size: number): Promise
     )
       .bind(tenant.id, leaf)
       .first<string>("id");
-    if (id === null) throw new Error(`There is no event at ${leaf}`);
+    if (id === null) throw new Error(`No event has the leaf index ${leaf}`);
     return id;
   });
   return await Promise.all(ids);
@@ -120,7 +120,7 @@ export async function proveConsistency(
 export interface Page {
   readonly what: string;
   readonly timing: Timing;
-  /** Events on the page. */
+  /** The number of events on the page. */
   readonly events: number;
 }
 
@@ -132,11 +132,11 @@ async function listPage({ client }: Scene, what: string, query: string): Promise
   return { what, timing, events };
 }
 
-/** The first page, a deep one, one that finds nothing, and one of one person. */
+/** Lists the first page, a deep page, a page without events, and a page of one person. */
 export async function listPages(scene: Scene, size: number): Promise<Page[]> {
   const { service, tenant } = scene;
   const page = Math.min(maxPage, Math.ceil(size / pageLimit));
-  // A client would have read all pages before; the cursor is the last id of the page before.
+  // The cursor is the last id of the page before, which a client would have read.
   const cursor = await service.env.DB.prepare(
     "SELECT id FROM audit_events WHERE tenant_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
   )
@@ -156,9 +156,9 @@ export interface Exported {
   readonly ms: number;
   readonly bytes: number;
   readonly requests: number;
-  /** Of the whole server process, D1 included; undefined if unknown. */
+  /** Processor time of the server process with D1; undefined if unknown. */
   readonly processorMs: number | undefined;
-  /** Memory of the server process, D1 included, in bytes; undefined if unknown. */
+  /** Memory of the server process with D1, in bytes; undefined if unknown. */
   readonly memory: Course | undefined;
 }
 
@@ -175,20 +175,20 @@ export async function exportAll(scene: Scene, size: number): Promise<Exported> {
 
 export interface Verified {
   readonly ms: number;
-  readonly highestMemory: number | undefined;
+  readonly peakMemory: number | undefined;
 }
 
-/** @throws Error where the offline verifier does not find the export in order */
+/** Runs the offline verifier. @throws Error if it does not accept the export */
 export async function verifyExport({ folder }: Scene, file: string, checkpoint: string) {
   const checkpointFile = join(folder, "checkpoint.json");
   writeFileSync(checkpointFile, checkpoint);
   const script = join(root, "scripts", "audit-verify.ts");
-  const { code, output, ms, highestMemory } = await runNode([script, file, checkpointFile]);
+  const { code, output, ms, peakMemory } = await runNode([script, file, checkpointFile]);
   if (code !== 0) throw new Error(`The verifier ended with ${code}:\n${output}`);
-  return { ms, highestMemory } satisfies Verified;
+  return { ms, peakMemory } satisfies Verified;
 }
 
-/** Bytes of the database, indexes and all. */
+/** Reads the size of the database with its indexes, in bytes. */
 export async function readStoredBytes({ service }: Scene): Promise<number> {
   const { meta } = await service.env.DB.prepare("SELECT 1").run();
   return meta.size_after;

@@ -1,5 +1,5 @@
-/** A tenant with a long trail: people whose records are in the directory, and events about them. */
-import { setImmediate as breathe } from "node:timers/promises";
+/** Creates a tenant with a long trail: people with records in the directory, and events about them. */
+import { setImmediate as yieldToTimers } from "node:timers/promises";
 import { z } from "zod";
 import type { Actor, AuditEntry, AuditEvent, PersonalParts } from "../../src/audit/event.ts";
 import { type StampedEvent, stampEvents } from "../../src/audit/stamp.ts";
@@ -15,12 +15,12 @@ import type { Service } from "./service.ts";
 
 const people = 1_000;
 const recordsPerBatch = 100;
-/** A statement holds its rows in one parameter, and D1 takes 2 MB of that. */
+/** A statement holds its rows in one parameter of at most 2 MB. */
 const eventsPerStatement = 1_000;
 const dayMs = 24 * 60 * 60 * 1000;
 const trailDays = 90;
 
-const created = z.object({
+const tenantAnswer = z.object({
   tenant: z.object({ id: z.string() }),
   token: z.object({ id: z.string(), secret: z.string() }),
 });
@@ -35,7 +35,7 @@ export interface Tenant {
   readonly id: string;
   readonly token: string;
   readonly tokenId: string;
-  /** When its first event was, Unix ms. */
+  /** The time of its first event, Unix ms. */
   readonly since: number;
   readonly people: readonly Person[];
 }
@@ -53,7 +53,7 @@ async function createPerson(service: Service, tenantId: string, since: number, n
   return { person, state };
 }
 
-/** Asks the service for a tenant and puts its people into the directory. */
+/** Creates a tenant through the API, and writes its people into the directory. */
 export async function createTenant(service: Service): Promise<Tenant> {
   const answer = await fetch(`${service.url}/v1/tenants`, {
     method: "POST",
@@ -63,14 +63,14 @@ export async function createTenant(service: Service): Promise<Tenant> {
     },
     body: JSON.stringify({ tenant: { name: "Bench", mode: "live" } }),
   });
-  const { tenant, token } = created.parse(await answer.json());
+  const { tenant, token } = tenantAnswer.parse(await answer.json());
   const since = Date.now() - trailDays * dayMs;
-  const made = await Promise.all(
+  const created = await Promise.all(
     Array.from({ length: people }, (_, n) => createPerson(service, tenant.id, since, n)),
   );
   const db = await dbFor(service.env, tenant.id);
   for (let from = 0; from < people; from += recordsPerBatch) {
-    const statements = made.slice(from, from + recordsPerBatch).map(({ state }) =>
+    const statements = created.slice(from, from + recordsPerBatch).map(({ state }) =>
       saveRecord(db, {
         tenantId: tenant.id,
         id: state.identityId,
@@ -90,11 +90,11 @@ export async function createTenant(service: Service): Promise<Tenant> {
     token: token.secret,
     tokenId: token.id,
     since,
-    people: made.map(({ person }) => person),
+    people: created.map(({ person }) => person),
   };
 }
 
-/** What a trail of logins holds, in rough proportions. Nobody is ever erased in it. */
+/** The events of logins in rough proportions, without erasures. */
 function entryOf(n: number): AuditEntry {
   const kind = n % 20;
   if (kind < 8) {
@@ -122,7 +122,7 @@ function personalOf({ externalId }: Person, entry: AuditEntry, n: number): Perso
   return { external_id: externalId, address, agent };
 }
 
-/** Event `n` of `total`, of the person whose turn it is. */
+/** Creates event `n` of `total`, about this person. */
 function eventOf(tenant: Tenant, person: Person, n: number, total: number): AuditEvent {
   const at = tenant.since + Math.floor((n / total) * trailDays * dayMs);
   const actor: Actor = { type: "api_token", id: tenant.tokenId };
@@ -159,14 +159,14 @@ async function createEvents(
 }
 
 export interface Inserted {
-  /** Making the events: personal parts sealed, the whole stamped. Outside the service, in one thread. */
+  /** Time to seal and stamp the events, outside the service in one thread. */
   readonly createdMs: number;
-  /** Waiting for D1. */
+  /** Time to wait for D1. */
   readonly insertedMs: number;
   readonly statements: number;
 }
 
-/** Adds events to the trail, from one on, below another, as the service adds them. */
+/** Adds the events of a range to the trail by the service's own statement. */
 export async function insertTrail(
   service: Service,
   tenant: Tenant,
@@ -187,7 +187,7 @@ export async function insertTrail(
     insertedMs += performance.now() - createdAt;
     statements += 1;
     onProgress(below);
-    await breathe();
+    await yieldToTimers();
   }
   return { createdMs, insertedMs, statements };
 }
