@@ -60,7 +60,7 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-function subfolder(folder: string, name: string): string {
+function createSubfolder(folder: string, name: string): string {
   const path = join(folder, name);
   mkdirSync(path);
   return path;
@@ -108,7 +108,13 @@ export async function setStage(
   let shardBytes = 0;
   for (const [n, size] of sizes.entries()) {
     progress(`a tenant of ${size.people} identities and ${size.events} more events`);
-    const started = await startSized(subfolder(folder, `ours-${n}`), bundle, loader, size, cast);
+    const started = await startSized(
+      createSubfolder(folder, `ours-${n}`),
+      bundle,
+      loader,
+      size,
+      cast,
+    );
     shardBytes = started.shardBytes;
     sized.push(started);
   }
@@ -127,13 +133,13 @@ export async function setStage(
   });
   const cold = await createTenant(ours, { users: cast.cold });
   progress("the floor");
-  const floor = await startFloor(subfolder(folder, "floor"), shardBytes);
+  const floor = await startFloor(createSubfolder(folder, "floor"), shardBytes);
   await loader.run({
     ...{ origin: floor.origin, pid: floor.pid, warmUp: [], concurrency: 8 },
     ...{ shots: floor.cells(floorCells(cast)), restMs: 0, collect: false },
   });
   progress("the peers");
-  const peers = subfolder(folder, "peers");
+  const peers = createSubfolder(folder, "peers");
   const handMade = await HandMade.start(
     join(peers, "hand-made.sqlite"),
     loader,

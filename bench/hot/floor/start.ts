@@ -31,7 +31,7 @@ export interface Cells {
   readonly cold: number;
 }
 
-function shot(route: FloorRoute, id: string): Shot {
+function createShot(route: FloorRoute, id: string): Shot {
   const isRead = route === "read" || route === "kv" || route === "hello";
   const head = { path: `/${route}/${id}`, status: 200 };
   return isRead
@@ -58,7 +58,7 @@ export class Floor implements Subject {
   cells({ warm, cold }: Cells): readonly Shot[] {
     const rested = Array.from({ length: cold }, (_, n) => `cold-${n}`);
     const others = Array.from({ length: warm }, (_, n) => `many-${n}`);
-    return [...doorkeepers, ...others, ...rested].map((id) => shot("write", id));
+    return [...doorkeepers, ...others, ...rested].map((id) => createShot("write", id));
   }
 
   requests(route: FloorRoute, whose: "many" | "cold", { warm, cold }: Cells): Prepare {
@@ -68,8 +68,8 @@ export class Floor implements Subject {
       const warmed = whose === "cold" ? doorkeepers : [...new Set(ids), ...doorkeepers];
       return {
         before: [],
-        warmUp: warmed.map((id) => shot("read", id)),
-        shots: ids.map((id) => shot(route, id)),
+        warmUp: warmed.map((id) => createShot("read", id)),
+        shots: ids.map((id) => createShot(route, id)),
       };
     };
   }
@@ -78,8 +78,8 @@ export class Floor implements Subject {
   creations(route: FloorRoute): Prepare {
     return (requests) => ({
       before: [],
-      warmUp: doorkeepers.map((id) => shot("read", id)),
-      shots: Array.from({ length: requests }, () => shot(route, `new-${this.#created++}`)),
+      warmUp: doorkeepers.map((id) => createShot("read", id)),
+      shots: Array.from({ length: requests }, () => createShot(route, `new-${this.#created++}`)),
     });
   }
 }
