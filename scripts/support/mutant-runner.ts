@@ -1,5 +1,5 @@
 /**
- * Runs as a child of `mutants.ts` in a copy of the repository: writes one mutant at a time over its source, runs
+ * Runs as a child of `check-mutants.ts` in a copy of the repository: writes one mutant at a time over its source, runs
  * the tests and reports whether one failed. Vitest keeps running, so that unchanged files are not compiled again.
  */
 import { readFileSync, writeFileSync } from "node:fs";
