@@ -1,6 +1,6 @@
 /**
- * `npm run bench:audit`: the audit trail of one tenant with a million events, measured over HTTP
- * against the production bundle. README.md beside this file says what each figure is.
+ * `npm run bench:audit`: measures the audit trail of one tenant with a million events, over HTTP against the
+ * production bundle. README.md in this folder defines each figure.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,68 +11,70 @@ import { whenNpmEnds } from "../scripts/support/parent.ts";
 import { type Checkpoint, Client } from "./support/client.ts";
 import { whole } from "./support/figures.ts";
 import { machine, versions } from "./support/machine.ts";
-import { type AuditFigures, auditReport } from "./support/report.ts";
+import { type AuditFigures, formatAuditReport } from "./support/report.ts";
 import { startService } from "./support/service.ts";
 import {
   exportAll,
-  list,
+  listPages,
   type Proofs,
   proveConsistency,
   proveInclusion,
   type Scene,
-  type SealRequest,
-  seal,
-  storedBytes,
-  verify,
+  type IntegrationRequest,
+  integrateAll,
+  readStoredBytes,
+  verifyExport,
 } from "./support/steps.ts";
-import { type Inserted, insertTrail, newTenant } from "./support/trail.ts";
+import { type Inserted, insertTrail, createTenant } from "./support/trail.ts";
 
 const helpText = `Measure the audit trail of one tenant on this machine.
 
   npm run bench:audit -- [options]
 
   --events N   events in the trail, at least 2,000 (default: 1,000,000)
-  --keep       leave the data, and say where it is
+  --keep       keep the data, and print its folder
   --json       the figures as JSON instead of a table
   --help
 `;
 
-const usualEvents = 1_000_000;
-const fewestEvents = 2_000;
-/** Trees at which proofs are timed, besides the whole. */
+const defaultEvents = 1_000_000;
+const minEvents = 2_000;
+/** Tree sizes at which proofs are measured, besides the full tree. */
 const treeSizes = [1_000, 10_000, 100_000];
-/** A tenant that has just been made has these: that it was made, and its first token. */
-const firstEvents = 2;
+/** A new tenant has two events: its creation and its first token. */
+const eventsOfNewTenant = 2;
 const progressStep = 50_000;
 
-function progress(text: string): void {
+function printProgress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
 async function measure(scene: Scene, events: number): Promise<AuditFigures> {
   const { service, tenant } = scene;
-  let inserted: Inserted = { madeMs: 0, insertedMs: 0, statements: 0 };
-  const sealed: SealRequest[] = [];
+  let inserted: Inserted = { createdMs: 0, insertedMs: 0, statements: 0 };
+  const integrations: IntegrationRequest[] = [];
   const inclusion: Proofs[] = [];
   const heads: Checkpoint[] = [];
   let size = 0;
   let text = "";
   for (const next of [...treeSizes.filter((step) => step < events), events]) {
-    const range = { from: Math.max(0, size - firstEvents), below: next - firstEvents };
-    progress(`insert up to ${whole(next)}`);
-    let told = range.from;
+    const range = { from: Math.max(0, size - eventsOfNewTenant), below: next - eventsOfNewTenant };
+    printProgress(`inserting up to ${whole(next)}`);
+    let printed = range.from;
     inserted = await insertTrail(service, tenant, range, events, inserted, (done) => {
-      if (done - told < progressStep) return;
-      progress(`  ${whole(done)}`);
-      told = done;
+      if (done - printed < progressStep) return;
+      printProgress(`  ${whole(done)}`);
+      printed = done;
     });
-    progress(`seal up to ${whole(next)}`);
-    const sealing = await seal(scene, size, next, (done) => progress(`  ${whole(done)}`));
-    sealed.push(...sealing.requests);
-    heads.push(sealing.head);
-    text = sealing.text;
+    printProgress(`integrating up to ${whole(next)}`);
+    const integration = await integrateAll(scene, size, next, (done) =>
+      printProgress(`  ${whole(done)}`),
+    );
+    integrations.push(...integration.requests);
+    heads.push(integration.head);
+    text = integration.text;
     size = next;
-    progress(`prove in ${whole(next)}`);
+    printProgress(`proving in ${whole(next)}`);
     inclusion.push(await proveInclusion(scene, next));
   }
   const consistency: Proofs[] = [];
@@ -80,20 +82,20 @@ async function measure(scene: Scene, events: number): Promise<AuditFigures> {
   for (const head of heads.slice(0, -1)) {
     if (newest !== undefined) consistency.push(await proveConsistency(scene, head, newest));
   }
-  progress("list");
-  const pages = await list(scene, events);
-  progress("export");
+  printProgress("listing");
+  const pages = await listPages(scene, events);
+  printProgress("exporting");
   const exported = await exportAll(scene, events);
-  progress("verify");
-  const verified = await verify(scene, exported.file, text);
+  printProgress("verifying");
+  const verified = await verifyExport(scene, exported.file, text);
   return {
     machine: machine(),
     versions: versions(),
     at: new Date().toISOString(),
     events,
     inserted,
-    storedBytes: await storedBytes(scene),
-    sealed,
+    storedBytes: await readStoredBytes(scene),
+    integrations,
     pages,
     inclusion,
     consistency,
@@ -105,7 +107,7 @@ async function measure(scene: Scene, events: number): Promise<AuditFigures> {
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      events: { type: "string", default: String(usualEvents) },
+      events: { type: "string", default: String(defaultEvents) },
       keep: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -116,14 +118,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const events = Number(values.events);
-  if (!Number.isSafeInteger(events) || events < fewestEvents) {
-    throw new Failure(`--events must be a whole number of at least ${fewestEvents}.`);
+  if (!Number.isSafeInteger(events) || events < minEvents) {
+    throw new Failure(`--events must be a whole number of at least ${minEvents}.`);
   }
 
   const folder = mkdtempSync(join(tmpdir(), "edge-idp-bench-"));
-  // At the very end and at once: on Ctrl-C Miniflare ends the process without waiting for anything.
+  // On exit and synchronously, because on Ctrl-C Miniflare ends the process at once.
   process.once("exit", () => {
-    if (values.keep) progress(`The data is in ${folder}`);
+    if (values.keep) printProgress(`The data is in ${folder}`);
     else rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   const end = () => process.exit(1);
@@ -131,14 +133,14 @@ async function main(): Promise<number> {
   process.once("SIGTERM", end);
   whenNpmEnds(end);
 
-  progress("bundle and start the service");
+  printProgress("bundling and starting the service");
   const service = await startService(folder);
   try {
-    const tenant = await newTenant(service);
+    const tenant = await createTenant(service);
     const client = new Client(service.url, tenant.token);
     const figures = await measure({ service, tenant, client, folder }, events);
     process.stdout.write(
-      values.json ? `${JSON.stringify(figures, null, 2)}\n` : auditReport(figures),
+      values.json ? `${JSON.stringify(figures, null, 2)}\n` : formatAuditReport(figures),
     );
     return 0;
   } finally {

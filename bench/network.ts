@@ -1,6 +1,6 @@
 /**
- * `npm run bench:network`: lists and tables at their real size through the import, into a KV of its
- * own, and lookups held against the files they came from. README.md says what each figure is.
+ * `npm run bench:network`: imports lists and tables of real size into an empty KV, and compares lookups with a scan
+ * of the files. README.md in this folder defines each figure.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -16,13 +16,13 @@ import {
 } from "../scripts/support/sentinel-geography.ts";
 import { openLocalStore } from "../scripts/support/sentinel-store.ts";
 import { Random } from "./sentinel/random.ts";
-import { drawAddresses, halvesOfAll } from "./support/network-addresses.ts";
-import { compareLookups, cacheReads, timeLookups } from "./support/network-lookups.ts";
-import { type NetworkFigures, renderNetworkReport } from "./support/network-report.ts";
+import { sampleAddresses, wordsOfAll } from "./support/network-addresses.ts";
+import { compareLookups, cacheStore, timeLookups } from "./support/network-lookups.ts";
+import { type NetworkFigures, formatNetworkReport } from "./support/network-report.ts";
 import { scan } from "./support/network-scan.ts";
 import {
   type FeedFile,
-  findFeeds,
+  findFeedFiles,
   readFeedFile,
   readTableFiles,
   type Source,
@@ -33,17 +33,17 @@ const helpText = `Measure the network data at its real size on this machine.
   npm run bench:network -- --feeds DIR [options]
 
   --feeds DIR      a folder of published lists: x4b/, ipranges/, ipsum.txt, shadowwhisperer_*.txt;
-                   what is not there is left out
+                   missing ones are left out
   --addresses N    addresses to check, at least 4 (default: 10,000)
-  --seed N         for other addresses (default: 1)
+  --seed N         seed of the sampled addresses (default: 1)
   --json           the figures as JSON instead of a table
   --help
 
-The tables of geography are fetched from npm.
+The bench fetches the tables of geography from npm.
 `;
 
-const usualAddresses = 10_000;
-const fewestAddresses = 4;
+const defaultAddresses = 10_000;
+const minAddresses = 4;
 const importScript = join(import.meta.dirname, "..", "scripts", "sentinel-import.ts");
 
 interface Tables {
@@ -59,7 +59,7 @@ interface Plan {
   readonly seed: number;
 }
 
-function progress(text: string): void {
+function printProgress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
@@ -67,7 +67,7 @@ function isFigures(value: unknown): value is ImportFigures {
   return typeof value === "object" && value !== null && "shardBytes" in value;
 }
 
-/** The import as people start it, so that its time and memory are its own. */
+/** Runs the import as a process of its own, so that its time and memory are measured alone. */
 function runImport({ feeds, tables }: Plan, folder: string): ImportFigures {
   const args = [
     ...feeds.flatMap(({ name, kind, file }) => ["--feed", `${name}:${kind}=${file}`]),
@@ -84,7 +84,7 @@ function runImport({ feeds, tables }: Plan, folder: string): ImportFigures {
   return figures;
 }
 
-/** Numbers of networks mean something once the table of networks was read. */
+/** Lists of network numbers come last, because they need the table of networks. */
 function readSources({ feeds, tables }: Plan): Source[] {
   return [
     readTableFiles("asn", tables.asn),
@@ -93,23 +93,23 @@ function readSources({ feeds, tables }: Plan): Source[] {
   ];
 }
 
-async function checkLookups(plan: Plan, folder: string) {
+async function measureLookups(plan: Plan, folder: string) {
   const sources = readSources(plan);
   const numbers = new Random(`network/${plan.seed}`);
   const random = () => numbers.next();
   const samples = ([4, 6] as const).map((family) => {
-    const texts = drawAddresses(family, sources, plan.addresses / 2, random);
-    progress(`${texts.length} IPv${family} addresses: every row for each of them`);
-    return { texts, expected: scan(family, sources, halvesOfAll(texts)) };
+    const texts = sampleAddresses(family, sources, plan.addresses / 2, random);
+    printProgress(`${texts.length} IPv${family} addresses: scanning every row for each`);
+    return { texts, expected: scan(family, sources, wordsOfAll(texts)) };
   });
   const texts = samples.flatMap((one) => one.texts);
   const expected = samples.flatMap((one) => one.expected);
   const local = await openLocalStore(folder);
   try {
-    const kv = cacheReads(local.namespace);
+    const kv = cacheStore(local.namespace);
     const now = Date.now();
-    progress("looking them up");
-    const checked = await compareLookups(kv.store, texts, expected, now, progress);
+    printProgress("looking up the addresses");
+    const checked = await compareLookups(kv.store, texts, expected, now, printProgress);
     return { checked, lookup: await timeLookups(kv, texts, now) };
   } finally {
     await local.close();
@@ -119,36 +119,41 @@ async function checkLookups(plan: Plan, folder: string) {
 async function measure(plan: Plan): Promise<NetworkFigures> {
   const folder = mkdtempSync(join(tmpdir(), "bench-network-"));
   try {
-    progress(`importing, with countries from ${plan.tables.name}`);
+    printProgress(`importing, with countries from ${plan.tables.name}`);
     const imported = runImport(plan, folder);
-    progress("importing again");
+    printProgress("importing again");
     const again = runImport(plan, folder);
     return {
       countryTable: plan.tables.name,
       imported,
       again,
-      ...(await checkLookups(plan, folder)),
+      ...(await measureLookups(plan, folder)),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function wholeNumber(name: string, text: string | undefined, usual: number, least: number): number {
-  const value = Number(text ?? usual);
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new Failure(`--${name} ${text}: expected a whole number from ${least}.`);
+function parseWholeNumber(
+  name: string,
+  text: string | undefined,
+  defaultValue: number,
+  min: number,
+): number {
+  const value = Number(text ?? defaultValue);
+  if (Number.isSafeInteger(value) && value >= min) return value;
+  throw new Failure(`--${name} ${text}: expected a whole number from ${min}.`);
 }
 
-function feedsOf(folder: string | undefined): readonly FeedFile[] {
+function findFeeds(folder: string | undefined): readonly FeedFile[] {
   if (folder === undefined) throw new Failure("No --feeds given; see --help.");
   if (!existsSync(folder)) {
-    progress(`${folder} is not there: geography alone`);
+    printProgress(`${folder} does not exist: importing geography alone`);
     return [];
   }
-  const { feeds, unknown } = findFeeds(folder);
-  for (const path of unknown) progress(`${path}: no list of the catalogue, left out`);
-  if (feeds.length === 0) progress(`no lists in ${folder}: geography alone`);
+  const { feeds, unknown } = findFeedFiles(folder);
+  for (const path of unknown) printProgress(`${path}: not a list of the catalogue, left out`);
+  if (feeds.length === 0) printProgress(`no lists in ${folder}: importing geography alone`);
   return feeds;
 }
 
@@ -166,13 +171,18 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const feeds = feedsOf(options.feeds);
-  const addresses = wholeNumber("addresses", options.addresses, usualAddresses, fewestAddresses);
-  const seed = wholeNumber("seed", options.seed, 1, 0);
+  const feeds = findFeeds(options.feeds);
+  const addresses = parseWholeNumber(
+    "addresses",
+    options.addresses,
+    defaultAddresses,
+    minAddresses,
+  );
+  const seed = parseWholeNumber("seed", options.seed, 1, 0);
   const folder = mkdtempSync(join(tmpdir(), "bench-network-tables-"));
   const figures: NetworkFigures[] = [];
   try {
-    progress(`fetching tables ${geographyVersion}`);
+    printProgress(`fetching tables ${geographyVersion}`);
     const asn = fetchTable("asn", geographyVersion, folder);
     for (const name of countryTables) {
       const tables = { name, asn, country: fetchTable(name, geographyVersion, folder) };
@@ -182,7 +192,7 @@ async function main(): Promise<number> {
     rmSync(folder, { recursive: true, force: true });
   }
   process.stdout.write(
-    options.json ? `${JSON.stringify(figures, null, 2)}\n` : renderNetworkReport(figures),
+    options.json ? `${JSON.stringify(figures, null, 2)}\n` : formatNetworkReport(figures),
   );
   return figures.every(({ checked }) => checked.differences === 0) ? 0 : 1;
 }

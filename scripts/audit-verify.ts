@@ -1,6 +1,6 @@
 /**
- * `npm run audit:verify`: verifies an exported audit trail on this machine, without the service and
- * without a secret. See `--help` and docs/audit-verification.md.
+ * `npm run audit:verify`: verifies an exported audit trail on this machine, without the service and without
+ * secrets. See `--help` and docs/audit-verification.md.
  */
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -13,75 +13,75 @@ const helpText = `Verify a tenant's audit trail.
 
   npm run audit:verify -- EXPORT.ndjson CHECKPOINT.json [OLDER-CHECKPOINT.json] [options]
 
-  EXPORT.ndjson          what GET /v1/audit/export answered, from leaf 0 on
-  CHECKPOINT.json        what GET /v1/audit/checkpoint answered, before the export
-  OLDER-CHECKPOINT.json  one kept from earlier: shows that history was not rewritten since
-  --keys KEYS.json       what GET /v1/audit/keys answered, kept from earlier: accept only these keys
+  EXPORT.ndjson          the answer of GET /v1/audit/export, from leaf 0 on
+  CHECKPOINT.json        the answer of GET /v1/audit/checkpoint, taken before the export
+  OLDER-CHECKPOINT.json  an earlier answer: proves that history was not rewritten since
+  --keys KEYS.json       an earlier answer of GET /v1/audit/keys: accept only these keys
   --json                 print one JSON object instead of text
   --help
 
-Ends with 0 if all is verified, 1 if not, 2 if it was called wrongly or a file cannot be read.
-docs/audit-verification.md says what each message means.
+Exits with 0 if all is verified, 1 if not, and 2 if an argument is wrong or a file cannot be read.
+docs/audit-verification.md explains each message.
 `;
 
 const exitCodes = { verified: 0, notVerified: 1, unusable: 2 };
-const barFromBytes = 10_000_000;
-const barEveryBytes = 1_000_000;
+const minProgressBytes = 10_000_000;
+const progressStepBytes = 1_000_000;
 
-/** Rewrites one line on a terminal; silent elsewhere, where it would fill a log. */
-function progress(text: string): void {
+/** Rewrites one line of a terminal; prints nothing elsewhere. */
+function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }
 
-/** The file in chunks; of a large one it shows how far it is. */
-async function* chunksOf(path: string, bytes: number): AsyncGenerator<Uint8Array> {
+/** Reads the file in chunks, and shows the progress through a large one. */
+async function* readChunks(path: string, bytes: number): AsyncGenerator<Uint8Array> {
   let read = 0;
   let shown = 0;
   for await (const chunk of createReadStream(path)) {
     if (!Buffer.isBuffer(chunk)) continue;
     read += chunk.length;
-    if (bytes > barFromBytes && read - shown > barEveryBytes) {
-      progress(`${Math.floor((100 * read) / bytes)} % of ${(bytes / 1e6).toFixed(0)} MB`);
+    if (bytes > minProgressBytes && read - shown > progressStepBytes) {
+      showProgress(`${Math.floor((100 * read) / bytes)} % of ${(bytes / 1e6).toFixed(0)} MB`);
       shown = read;
     }
     yield chunk;
   }
-  progress("");
+  showProgress("");
 }
 
-function uncovered({ leaves, newest }: Verdict): number {
+function countUncovered({ leaves, newest }: Verdict): number {
   return Math.max(0, leaves - (newest?.head.size ?? 0));
 }
 
-function sealedAt({ head }: Checkpoint): string {
+function formatTime({ head }: Checkpoint): string {
   return new Date(head.signedAt).toISOString();
 }
 
-function asJson(verdict: Verdict): string {
+function formatJson(verdict: Verdict): string {
   const { ok, problems, leaves, newest, older } = verdict;
   return JSON.stringify({
     ok,
     problems,
     leaves,
-    not_covered: newest === undefined ? null : uncovered(verdict),
+    not_covered: newest === undefined ? null : countUncovered(verdict),
     origin: newest?.head.origin ?? null,
     tree_size: newest?.head.size ?? null,
-    sealed_at: newest === undefined ? null : sealedAt(newest),
+    sealed_at: newest === undefined ? null : formatTime(newest),
     public_key: newest?.publicKey ?? null,
     older_tree_size: older?.head.size ?? null,
   });
 }
 
-function asText(verdict: Verdict, pinned: boolean): string {
+function formatText(verdict: Verdict, pinned: boolean): string {
   const { ok, problems, leaves, newest, older } = verdict;
   const lines: string[] = [];
   const covers = (checkpoint: Checkpoint) =>
-    `${checkpoint.head.size} leaves, sealed at ${sealedAt(checkpoint)}`;
+    `${checkpoint.head.size} leaves, sealed at ${formatTime(checkpoint)}`;
   if (newest !== undefined) {
     const known = pinned
       ? "one of --keys"
       : "compare it with a copy of /v1/audit/keys kept from earlier";
-    const beyond = uncovered(verdict);
+    const beyond = countUncovered(verdict);
     lines.push(`Log:        ${newest.head.origin}`);
     lines.push(`Checkpoint: ${covers(newest)}`);
     lines.push(`Signed by:  ${newest.publicKey} (${known})`);
@@ -121,12 +121,12 @@ async function main(): Promise<number> {
     path === undefined ? undefined : readFile(path, "utf8");
   const { size } = await stat(exported);
   const verdict = await verifyTrail({
-    read: () => chunksOf(exported, size),
+    read: () => readChunks(exported, size),
     checkpoint: await readFile(checkpoint, "utf8"),
     older: await text(older),
     keys: await text(values.keys),
   });
-  const shown = values.json ? asJson(verdict) : asText(verdict, values.keys !== undefined);
+  const shown = values.json ? formatJson(verdict) : formatText(verdict, values.keys !== undefined);
   process.stdout.write(`${shown}\n`);
   return verdict.ok ? exitCodes.verified : exitCodes.notVerified;
 }
@@ -134,8 +134,8 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  progress("");
-  // Wrong arguments and unreadable files come with a code.
+  showProgress("");
+  // Errors of arguments and files have a code.
   const expected = error instanceof Failure || (error instanceof Error && "code" in error);
   if (!expected) throw error;
   process.stderr.write(`${error.message}\n`);

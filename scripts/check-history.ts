@@ -1,45 +1,44 @@
 /**
- * `npm run check:history`: records thousands of histories of concurrent calls against the service and
- * holds each against a model that takes one call after the other (test/history/). What `npm test` does
- * with two hundred, once more with other seeds.
+ * `npm run check:history`: records thousands of histories of concurrent calls to the service, and checks each
+ * against a model that runs one call after the other (test/history/). `npm test` checks a few of them.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure, runScript } from "./support/failure.ts";
 
-const helpText = `Record histories of concurrent calls, and look for one that no order explains.
+const helpText = `Record histories of concurrent calls, and search for one that no order explains.
 
   npm run check:history -- [--histories 5000] [--seed N]
 
-Prints the seed of each run; with that seed the same calls are made again. Ends with 0 when every
-history can be explained, with 1 and the shortest contradiction when one cannot.
+Prints the seed of each run, which repeats its calls. Exits with 0 if every history can be explained, and
+with 1 and the shortest contradiction if one cannot.
 `;
 
 const root = join(import.meta.dirname, "..");
-/** A test file holds them all in one Worker, which should not grow old. */
+/** A test file runs them all in one Worker, whose memory grows with their number. */
 const historiesPerRun = 500;
 /** Each test file of a run adds its own number to the seed. */
 const seedsPerRun = 100;
-const greatestSeed = 2 ** 30;
+const maxSeed = 2 ** 30;
 
-function wholeNumber(name: string, text: string): number {
+function parseWholeNumber(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1 || value > greatestSeed) {
-    throw new Failure(`--${name} must be a whole number from 1 to ${greatestSeed}`);
+  if (!Number.isSafeInteger(value) || value < 1 || value > maxSeed) {
+    throw new Failure(`--${name} must be a whole number from 1 to ${maxSeed}`);
   }
   return value;
 }
 
 interface Run {
   readonly ok: boolean;
-  /** Lines of the test files that tell what their histories held. */
-  readonly told: readonly string[];
+  /** Lines of the test files that summarise their histories. */
+  readonly summaries: readonly string[];
   readonly output: string;
 }
 
-/** The runtime itself tells of each guard that is broken off on purpose: that is not shown. */
-function withoutNoise(text: string): string {
+/** Removes what the runtime prints about guards that a test aborts on purpose. */
+function removeNoise(text: string): string {
   const noise = /broken\.outputGateBroken|^stack: /;
   return text
     .split("\n")
@@ -47,7 +46,7 @@ function withoutNoise(text: string): string {
     .join("\n");
 }
 
-function run(seed: number, histories: number): Run {
+function runHistories(seed: number, histories: number): Run {
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const { status, error, stdout, stderr } = spawnSync(
     process.execPath,
@@ -60,13 +59,13 @@ function run(seed: number, histories: number): Run {
       env: { ...process.env, SEED: String(seed), HISTORIES: String(histories), NO_COLOR: "1" },
     },
   );
-  if (error) throw new Failure(`vitest did not run: ${error.message}`);
-  const told = stdout.split("\n").filter((line) => /^SEED=\d+ HISTORIES=\d+: /.test(line));
-  return { ok: status === 0, told, output: `${stdout}${withoutNoise(stderr)}` };
+  if (error) throw new Failure(`vitest did not start: ${error.message}`);
+  const summaries = stdout.split("\n").filter((line) => /^SEED=\d+ HISTORIES=\d+: /.test(line));
+  return { ok: status === 0, summaries, output: `${stdout}${removeNoise(stderr)}` };
 }
 
-function add(sums: Map<string, number>, told: readonly string[]): void {
-  for (const [, times, what = ""] of told.join("\n").matchAll(/, (\d+) ([a-zA-Z ]+)/g)) {
+function addCounts(sums: Map<string, number>, summaries: readonly string[]): void {
+  for (const [, times, what = ""] of summaries.join("\n").matchAll(/, (\d+) ([a-zA-Z ]+)/g)) {
     sums.set(what, (sums.get(what) ?? 0) + Number(times));
   }
 }
@@ -83,20 +82,22 @@ function main(): number {
     process.stdout.write(helpText);
     return 0;
   }
-  const wanted = wholeNumber("histories", values.histories);
-  const seed = wholeNumber("seed", values.seed);
+  const total = parseWholeNumber("histories", values.histories);
+  const seed = parseWholeNumber("seed", values.seed);
   const sums = new Map<string, number>();
-  for (let done = 0, n = 0; done < wanted; n += 1) {
-    const now = Math.min(historiesPerRun, wanted - done);
-    const ofRun = seed + n * seedsPerRun;
-    const { ok, told, output } = run(ofRun, now);
+  for (let done = 0, n = 0; done < total; n += 1) {
+    const count = Math.min(historiesPerRun, total - done);
+    const runSeed = seed + n * seedsPerRun;
+    const { ok, summaries, output } = runHistories(runSeed, count);
     if (!ok) {
-      process.stderr.write(`${output}\nFailed: SEED=${ofRun} HISTORIES=${now}\n`);
+      process.stderr.write(`${output}\nFailed: SEED=${runSeed} HISTORIES=${count}\n`);
       return 1;
     }
-    add(sums, told);
-    done += now;
-    process.stdout.write(`SEED=${ofRun} HISTORIES=${now}: all explained (${done} of ${wanted})\n`);
+    addCounts(sums, summaries);
+    done += count;
+    process.stdout.write(
+      `SEED=${runSeed} HISTORIES=${count}: all explained (${done} of ${total})\n`,
+    );
   }
   const totals = [...sums].map(([what, times]) => `${times} ${what}`).join(", ");
   process.stdout.write(`${totals}\nEvery history is one of calls one after the other.\n`);

@@ -1,6 +1,6 @@
 /**
- * `npm run check:security`: every attack and every fault that SECURITY.md speaks of, tried against the
- * service in real workerd, and counted. Ends with 0 when none got through.
+ * `npm run check:security`: runs every attack and every fault that SECURITY.md describes against the service in
+ * workerd, and counts them. Exits with 0 if none succeeds.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -11,20 +11,20 @@ import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** What is tried, by folder of the tests. */
+/** Folders of tests, and what each one tries. */
 const groups = [
   ["test/attacks", "attacks over HTTP"],
   ["test/fuzz", "fuzzing from the OpenAPI document"],
   ["test/history", "histories of concurrent calls"],
   ["test/faults", "faults of stores, guards and replies"],
   ["test/idempotency", "retries"],
-  ["test/keys", "key rotation, whole and interrupted"],
+  ["test/keys", "key rotation, complete and interrupted"],
   ["test/restore", "restores of an older D1 or guard"],
   ["test/privacy", "erasure"],
-  ["test/relocation", "moves between databases, whole, flooded and killed"],
+  ["test/relocation", "relocations: complete, under load and killed"],
 ] as const;
 
-/** In each file of test/fuzz. */
+/** Random requests in each file of test/fuzz. */
 const requests = Number(process.env.FUZZ_REQUESTS ?? 2_000);
 const histories = Number(process.env.HISTORIES ?? 200);
 
@@ -46,7 +46,7 @@ async function runTests(reportFile: string): Promise<FileResult[]> {
   const folders = groups.map(([folder]) => `${folder}/`);
   const child = spawn(process.execPath, [vitest, "run", ...folders, ...reporters], {
     cwd: root,
-    // The runtime tells of each guard that is broken off on purpose: that is not shown.
+    // The runtime prints each guard that a test aborts on purpose.
     stdio: ["ignore", "ignore", "ignore"],
     env: {
       ...process.env,
@@ -62,11 +62,11 @@ async function runTests(reportFile: string): Promise<FileResult[]> {
   try {
     return reportSchema.parse(JSON.parse(readFileSync(reportFile, "utf8"))).testResults;
   } catch {
-    throw new Failure("The tests did not run to their end; see: npx vitest run test/attacks");
+    throw new Failure("The tests did not finish; see: npx vitest run test/attacks");
   }
 }
 
-function failuresOf({ name, status, message, assertionResults }: FileResult): string[] {
+function findFailures({ name, status, message, assertionResults }: FileResult): string[] {
   const failed = assertionResults.filter((test) => test.status === "failed");
   if (failed.length > 0)
     return failed.map(({ fullName }) => `${relative(root, name)}: ${fullName}`);
@@ -83,13 +83,13 @@ async function main(): Promise<number> {
       const own = files.filter(({ name }) => relative(root, name).startsWith(`${folder}/`));
       if (folder === "test/fuzz") randomRequests = own.length * requests;
       const count = own.flatMap(({ assertionResults }) => assertionResults).length;
-      if (count === 0) throw new Failure(`Nothing was tried of ${folder}`);
+      if (count === 0) throw new Failure(`No test ran in ${folder}`);
       tried += count;
       process.stdout.write(`${String(count).padStart(5)}  ${what}\n`);
     }
-    const failures = files.flatMap(failuresOf);
+    const failures = files.flatMap(findFailures);
     process.stdout.write(
-      `${tried} tried, with ${histories} histories and ${randomRequests} random requests among them; ${failures.length} failures\n`,
+      `${tried} tried, including ${histories} histories and ${randomRequests} random requests; ${failures.length} failed\n`,
     );
     for (const failure of failures) process.stdout.write(`FAILED  ${failure}\n`);
     return failures.length === 0 ? 0 : 1;

@@ -1,9 +1,8 @@
 /**
- * `npm run dev`: the whole service on this machine, ready to be called. Makes what a fresh clone
- * lacks (secrets, tables, a demo tenant) and leaves alone what is there.
+ * `npm run dev`: runs the whole service on this machine. Creates what a fresh clone lacks (secrets, tables, a demo
+ * tenant) and keeps what exists.
  *
- * `--port`, `--ip` and `--persist-to` are understood here; every other argument goes to
- * `wrangler dev` as it is.
+ * This script reads `--port`, `--ip` and `--persist-to`, and passes every other argument to `wrangler dev`.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +11,7 @@ import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
 import { Failure, runScript } from "./support/failure.ts";
 import { whenNpmEnds } from "./support/parent.ts";
-import { freePort, isPortFree } from "./support/port.ts";
+import { findFreePort, isPortFree } from "./support/port.ts";
 import { createDemoTenant, isTokenAccepted, waitUntilReady } from "./support/service.ts";
 import { finishWrangler, type Running, startWrangler } from "./support/wrangler.ts";
 
@@ -22,16 +21,17 @@ const demoFile = join(root, ".dev", "demo.env");
 const defaultPort = 8787;
 
 interface Options {
-  /** 0 takes any free port. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly ip: string;
-  /** Where the data lies, as wrangler is told; empty for its default. */
+  /** Wrangler's option for the folder of the data; empty for its default. */
   readonly persistence: readonly string[];
+  /** Arguments for `wrangler dev`. */
   readonly rest: readonly string[];
 }
 
 function parseOptions(args: readonly string[]): Options {
-  const known = new Map<string, string>();
+  const own = new Map<string, string>();
   const rest: string[] = [];
   for (let index = 0; index < args.length; index += 1) {
     const argument = args[index] ?? "";
@@ -43,42 +43,42 @@ function parseOptions(args: readonly string[]): Options {
     if (inline === undefined) index += 1;
     const value = inline ?? args[index];
     if (!value) throw new Failure(`--${name} needs a value.`);
-    known.set(name, value);
+    own.set(name, value);
   }
-  const port = known.get("port") ?? String(defaultPort);
+  const port = own.get("port") ?? String(defaultPort);
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new Failure(`--port ${port}: expected a number from 0 to 65535.`);
   }
-  const directory = known.get("persist-to");
+  const directory = own.get("persist-to");
   return {
     port: Number(port),
-    ip: known.get("ip") ?? "127.0.0.1",
+    ip: own.get("ip") ?? "127.0.0.1",
     persistence: directory === undefined ? [] : ["--persist-to", directory],
     rest,
   };
 }
 
-/** The port to listen on. @throws Failure when another process has it */
+/** Checks that the port is free, and returns it. @throws Failure if another process has it */
 async function claimPort(port: number, ip: string): Promise<number> {
-  if (port === 0) return await freePort();
+  if (port === 0) return await findFreePort();
   const host = ip === "*" ? "0.0.0.0" : ip;
   const isFree = await isPortFree(port, host).catch((error: Error) => {
     throw new Failure(`Cannot listen on ${ip}, port ${port}: ${error.message}.`);
   });
   if (isFree) return port;
   throw new Failure(
-    `Port ${port} is in use; stop what listens there, or choose another: npm run dev -- --port ${port + 1}`,
+    `Port ${port} is in use; stop the process that has it, or choose another: npm run dev -- --port ${port + 1}`,
   );
 }
 
-/** The address under which this machine reaches what listens on `ip`. */
+/** The URL at which this machine reaches a server that listens on `ip`. */
 function addressOf(ip: string, port: number): string {
   const reachable = ["*", "0.0.0.0", "::"].includes(ip) ? "127.0.0.1" : ip;
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
-/** A token of the demo tenant: the one of the last start, or of a new tenant. */
-async function demoToken(url: string, operatorToken: string): Promise<string> {
+/** Returns the demo tenant's token from the last start if the service accepts it, or creates a tenant. */
+async function ensureDemoToken(url: string, operatorToken: string): Promise<string> {
   const text = existsSync(demoFile) ? readFileSync(demoFile, "utf8") : "";
   const { IDP_TOKEN: token } = parseEnv(text);
   if (token && (await isTokenAccepted(url, token))) return token;
@@ -88,31 +88,31 @@ async function demoToken(url: string, operatorToken: string): Promise<string> {
 function writeDemoFile(url: string, token: string): void {
   mkdirSync(join(root, ".dev"), { recursive: true });
   writeFileSync(demoFile, `IDP_URL=${url}\nIDP_TOKEN=${token}\n`, { mode: 0o600 });
-  // The mode above counts only for a new file.
+  // The mode above applies only to a new file.
   chmodSync(demoFile, 0o600);
 }
 
-function greeting(url: string, token: string): string {
+function formatGreeting(url: string, token: string): string {
   return `
 Edge IDP is running.
 
   Address  ${url}
   Docs     ${url}/docs
   Token    ${token}
-           of the tenant "Demo"; it and the address are in .dev/demo.env
+           of the tenant "Demo"; .dev/demo.env holds it and the address
 
 Try it in another terminal:
 
   curl -s "${url}/v1/idp/users?limit=1" -H "Authorization: Bearer ${token}"
 
-Ctrl-C stops it; all data stays.
+Ctrl-C stops it and keeps all data.
 
 `;
 }
 
 async function main(): Promise<number> {
-  const { port: wantedPort, ip, persistence, rest } = parseOptions(process.argv.slice(2));
-  const port = await claimPort(wantedPort, ip);
+  const { port: requestedPort, ip, persistence, rest } = parseOptions(process.argv.slice(2));
+  const port = await claimPort(requestedPort, ip);
   const url = addressOf(ip, port);
 
   const stopping = new AbortController();
@@ -121,13 +121,13 @@ async function main(): Promise<number> {
     stopping.abort();
     void running?.stop();
   };
-  // Ctrl-C, an end asked for by another process, a closed terminal.
+  // Ctrl-C, a request from another process, a closed terminal.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   whenNpmEnds(stop);
 
   try {
     const { added, operatorToken } = ensureDevVars(devVarsFile);
-    if (added.length > 0) process.stdout.write(`Made in .dev.vars: ${added.join(", ")}\n`);
+    if (added.length > 0) process.stdout.write(`Created in .dev.vars: ${added.join(", ")}\n`);
 
     process.stdout.write("Applying migrations …\n");
     running = startWrangler(root, [
@@ -149,16 +149,16 @@ async function main(): Promise<number> {
     const service = running;
     const died = service.ended.then((code) => {
       if (stopping.signal.aborted) return 0;
-      process.stderr.write(`${service.heldOutput()}\nThe service ended by itself.\n`);
-      // Wrangler answers 0 also where its own child was killed; unasked it is a failure all the same.
+      process.stderr.write(`${service.heldOutput()}\nThe service stopped unexpectedly.\n`);
+      // Wrangler exits with 0 even if its child was killed; without a request to stop that is a failure.
       return code || 1;
     });
     const ready = waitUntilReady(url, stopping.signal).then(async () => {
       if (stopping.signal.aborted) return;
-      const token = await demoToken(url, operatorToken);
+      const token = await ensureDemoToken(url, operatorToken);
       writeDemoFile(url, token);
       service.showOutput();
-      process.stdout.write(greeting(url, token));
+      process.stdout.write(formatGreeting(url, token));
       void runClock(url, stopping.signal);
     });
     try {
@@ -169,7 +169,7 @@ async function main(): Promise<number> {
       process.stderr.write(`${service.heldOutput()}\n`);
       throw error;
     } finally {
-      // The loser of the race has nothing more to say.
+      // A later rejection needs no handling.
       ready.catch(() => {});
     }
     return await died;

@@ -14,13 +14,13 @@ import { Report } from "../test/e2e/report.ts";
 import { Shell } from "../test/e2e/shell.ts";
 import { runScript } from "./support/failure.ts";
 import { whenNpmEnds } from "./support/parent.ts";
-import { freePort, isPortFree } from "./support/port.ts";
+import { findFreePort, isPortFree } from "./support/port.ts";
 
 const root = join(import.meta.dirname, "..");
 /** The section of README.md with commands. Of the tutorial all commands run. */
 const readmeSection = "Four calls";
 const timeLimitMs = 240_000;
-/** Audit events of verifications and assessments arrive a moment after the answer. */
+/** Audit events of verifications and assessments arrive shortly after the answer. */
 const eventuallyMs = 5_000;
 const repeatMs = 250;
 
@@ -30,11 +30,11 @@ const neededTools = [
   ["bash", "apt-get install bash"],
 ] as const;
 
-/** Half-way, in the same shell: what the restarted service must still know of a spent code. */
+/** In the same shell, half-way: the restarted service must still refuse a spent code. */
 const afterRestart: readonly Step[] = [
   {
     kind: "step",
-    title: "after the restart, the code that was spent before it is refused",
+    title: "after the restart, the code spent before it is refused",
     commands: `curl -s -o /dev/null -w '%{http_code}\\n' "$IDP_URL/v1/idp/otp/verify" -H "$AUTH" -H "$JSON" \\
       -d '{ "otp": { "id": "ORG_USR_9921_AFG", "code": "'$CODE'" } }'`,
     answer: "422",
@@ -49,24 +49,24 @@ const afterRestart: readonly Step[] = [
   },
 ];
 
-function aStep(title: string, commands: string, answer: string): Step {
+function createStep(title: string, commands: string, answer: string): Step {
   return { kind: "step", title, commands, answer };
 }
 
 class Check {
   readonly #report: Report;
-  readonly #place: ProjectCopy;
+  readonly #copy: ProjectCopy;
   readonly #port: number;
   readonly #shell: Shell;
   readonly #started: ProcessGroup[] = [];
   #service: ProcessGroup | undefined;
   #isClosed = false;
 
-  constructor(report: Report, place: ProjectCopy, port: number) {
+  constructor(report: Report, copy: ProjectCopy, port: number) {
     this.#report = report;
-    this.#place = place;
+    this.#copy = copy;
     this.#port = port;
-    this.#shell = new Shell(place.project, place.scratch);
+    this.#shell = new Shell(copy.project, copy.scratch);
   }
 
   async run(): Promise<void> {
@@ -96,7 +96,7 @@ class Check {
     await this.#stop("the service stops again");
   }
 
-  /** A key rotated as docs/operations.md says, with the re-encryption killed half-way. */
+  /** Rotates a key as docs/operations.md says, and kills the re-encryption half-way. */
   async #rotateKey(): Promise<void> {
     const users = `for n in 1 2 3 4 5; do curl -s "$IDP_URL/v1/idp/users" -H "$AUTH" -H "$JSON" \\
         -d '{ "user": { "external_id": "idle-'$n'" } }' >/dev/null; done
@@ -104,7 +104,7 @@ class Check {
         -d '{ "otp": { "issuer_name": "Acme", "account_name": "idle" } }' | grep -oE '[A-Z2-7]{32}' | head -1)`;
     const rotate = "npm run --silent keys:rotate --";
     await this.#step(
-      aStep(
+      createStep(
         "a new version of the sealing key is added",
         `${users}; ${rotate} add sealing | grep -c 'version 2'`,
         "1",
@@ -113,7 +113,7 @@ class Check {
     await this.#stop("the service stops for the new key");
     if (!(await this.#start("npm run dev with two sealing keys"))) return;
     await this.#step(
-      aStep(
+      createStep(
         "the re-encryption is killed half-way",
         `node scripts/keys-rotate.ts run --limit 1 >rotate.log & runner=$!
           until grep -q '^Version 2: 2 of' rotate.log; do sleep 0.02; done
@@ -123,17 +123,17 @@ class Check {
       ),
     );
     await this.#step(
-      aStep(
-        "it goes on where it was and ends; the old version is then free",
+      createStep(
+        "it resumes and completes; the old version is then unused",
         `${rotate} run --limit 2 >rotate.log; grep -c '^Version 2: [012] of' rotate.log || true
-          ${rotate} status | grep sealing; ${rotate} drop sealing 1 | grep -c 'without version 1'`,
-        "0\nsealing 1: free to be dropped\nsealing 2: newest\n1",
+          ${rotate} status | grep sealing; ${rotate} drop sealing 1 | grep -c 'no longer has version 1'`,
+        "0\nsealing 1: unused\nsealing 2: newest\n1",
       ),
     );
-    await this.#stop("the service stops to forget the old key");
+    await this.#stop("the service stops to drop the old key");
     if (!(await this.#start("npm run dev without the old key"))) return;
     await this.#step(
-      aStep(
+      createStep(
         "codes of the secret sealed before are accepted",
         `CODE=$(oathtool --totp -b "$SECRET")
           curl -s -o /dev/null -w '%{http_code}\\n' "$IDP_URL/v1/idp/otp/verify" -H "$AUTH" -H "$JSON" \\
@@ -143,7 +143,7 @@ class Check {
     );
   }
 
-  /** Ends everything this check started. */
+  /** Ends every process that this check started. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([this.#shell.close(), ...this.#started.map((group) => group.end("SIGTERM"))]);
@@ -154,13 +154,13 @@ class Check {
   }
 
   #read(path: string): string {
-    return readFileSync(join(this.#place.project, path), "utf8");
+    return readFileSync(join(this.#copy.project, path), "utf8");
   }
 
   #dev(): ProcessGroup {
-    if (this.#isClosed) throw new Error("The check is over");
+    if (this.#isClosed) throw new Error("The check has ended");
     const args = ["run", "dev", "--", "--port", String(this.#port)];
-    const group = new ProcessGroup("npm", args, this.#place.project);
+    const group = new ProcessGroup("npm", args, this.#copy.project);
     this.#started.push(group);
     return group;
   }
@@ -177,19 +177,19 @@ class Check {
   }
 
   async #stop(title: string): Promise<void> {
-    const wentByItself = await this.#service?.end("SIGINT");
+    const stopped = await this.#service?.end("SIGINT");
     const isFree = await isPortFree(this.#port);
     this.#report.add(title, [
-      ...(wentByItself ? [] : ["it had to be killed"]),
+      ...(stopped ? [] : ["it had to be killed"]),
       ...(isFree ? [] : [`port ${this.#port} is still in use`]),
     ]);
   }
 
   #checkSecretFiles(): void {
     const readable = [".dev.vars", join(".dev", "demo.env")].filter(
-      (file) => (statSync(join(this.#place.project, file)).mode & 0o077) !== 0,
+      (file) => (statSync(join(this.#copy.project, file)).mode & 0o077) !== 0,
     );
-    this.#report.add("files with secrets belong to their owner alone", readable);
+    this.#report.add("only their owner can read files with secrets", readable);
   }
 
   async #checkPortInUse(): Promise<void> {
@@ -197,7 +197,7 @@ class Check {
     const code = await second.ended;
     const isClear = second.errors.includes(`Port ${this.#port} is in use`);
     this.#report.add(
-      "a port in use is an error in one sentence",
+      "a port in use gives an error of one sentence",
       code === 1 && isClear ? [] : [`exit ${code}: ${second.output}${second.errors}`],
     );
   }
@@ -222,7 +222,7 @@ class Check {
   }
 }
 
-function missingTools(): string[] {
+function findMissingTools(): string[] {
   return neededTools
     .filter(([name]) => spawnSync(name, ["--version"]).error !== undefined)
     .map(([name, advice]) => `${name} is not installed; ${advice}`);
@@ -230,31 +230,31 @@ function missingTools(): string[] {
 
 async function main(): Promise<number> {
   const report = new Report();
-  const missing = missingTools();
+  const missing = findMissingTools();
   if (missing.length > 0) {
     report.add("the tools of the documents are installed", missing);
     return report.finish();
   }
-  const place = copyProject(root);
-  const check = new Check(report, place, await freePort());
+  const copy = copyProject(root);
+  const check = new Check(report, copy, await findFreePort());
   const ended = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => ended.abort(`ended by ${signal}`));
   }
-  whenNpmEnds(() => ended.abort("npm was ended"));
+  whenNpmEnds(() => ended.abort("npm has ended"));
   const interrupted = new Promise<string>((resolve) => {
     ended.signal.addEventListener("abort", () => resolve(String(ended.signal.reason)));
   });
-  const timer = setTimeout(() => ended.abort("took too long"), timeLimitMs);
+  const timer = setTimeout(() => ended.abort("it took too long"), timeLimitMs);
   try {
     const problem = await Promise.race([check.run(), interrupted]);
-    if (problem !== undefined) report.add("the check runs to its end", [problem]);
+    if (problem !== undefined) report.add("the check completes", [problem]);
   } catch (error) {
-    report.add("the check runs to its end", [String(error)]);
+    report.add("the check completes", [String(error)]);
   } finally {
     clearTimeout(timer);
     await check.close();
-    place.remove();
+    copy.remove();
   }
   return report.finish();
 }

@@ -1,28 +1,27 @@
 /**
- * `npm run keys:rotate`: a new version of a key, the re-encryption under it, and the end of the old one.
+ * `npm run keys:rotate`: adds a version of a key, re-encrypts data under it, and drops the old version.
  * docs/operations.md has the whole procedure.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs, parseEnv } from "node:util";
+import { parseArgs } from "node:util";
 import { parseKeyring } from "../src/crypto/keyring.ts";
 import { type KeyringName, keyringNames, secretOf } from "../src/keys/keyring-names.ts";
 import { Failure, runScript } from "./support/failure.ts";
-import { OperatorApi } from "./support/operator-api.ts";
+import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
 import { readSecret, writeSecret } from "./support/secret-file.ts";
 
 const root = join(import.meta.dirname, "..");
 const keyBytes = 32;
-/** Passes that leave something over: what stays after so many needs a person. */
+/** Identities that still fail after this many passes need a person. */
 const maxPasses = 3;
 
 const helpText = `Rotate a key of the service.
 
-  npm run keys:rotate -- add KEYRING          put a new version into the file of secrets
-  npm run keys:rotate -- run                  put all data under the newest version; goes on where it was left
-  npm run keys:rotate -- status               which versions are in use
-  npm run keys:rotate -- drop KEYRING VERSION take a version out of the file that nothing uses any more
+  npm run keys:rotate -- add KEYRING           add a new version to the file of secrets
+  npm run keys:rotate -- run                   re-encrypt all data under the newest version; resumes
+  npm run keys:rotate -- status                print the versions in use
+  npm run keys:rotate -- drop KEYRING VERSION  remove an unused version from the file
 
 KEYRING is one of ${keyringNames.join(", ")}.
 
@@ -37,36 +36,30 @@ interface Options {
   readonly limit: number;
 }
 
-function keyringNamed(name: string | undefined): KeyringName {
+function parseKeyringName(name: string | undefined): KeyringName {
   const known = keyringNames.find((candidate) => candidate === name?.replaceAll("-", "_"));
   if (known === undefined) throw new Failure(`KEYRING is one of ${keyringNames.join(", ")}.`);
   return known;
 }
 
-function defaultUrl(): string {
-  const demo = join(root, ".dev", "demo.env");
-  const { IDP_URL } = existsSync(demo) ? parseEnv(readFileSync(demo, "utf8")) : {};
-  return IDP_URL ?? "http://127.0.0.1:8787";
-}
-
-function ringIn(file: string, name: string) {
+function readKeyring(file: string, name: string) {
   const text = readSecret(file, name);
   const ring = parseKeyring(text);
   if (typeof ring === "string") throw new Failure(`${name} in ${file} ${ring}.`);
   return { text, ring };
 }
 
-function add({ file }: Options, keyring: KeyringName): void {
+function addVersion({ file }: Options, keyring: KeyringName): void {
   const name = secretOf[keyring];
-  const { text, ring } = ringIn(file, name);
+  const { text, ring } = readKeyring(file, name);
   const version = ring.newest + 1;
   writeSecret(file, name, `${text},${version}:${randomBytes(keyBytes).toString("base64")}`);
   process.stdout.write(`${name} has version ${version} in ${file} now.
-Next: keep a copy of it, deploy (local: start "npm run dev" anew), then: npm run keys:rotate -- run
+Next: keep a copy of it, deploy (local: restart "npm run dev"), then: npm run keys:rotate -- run
 `);
 }
 
-async function run({ file, url, limit }: Options): Promise<void> {
+async function reEncrypt({ file, url, limit }: Options): Promise<void> {
   const api = new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN"));
   const from = (await api.keys()).re_encryption;
   for (;;) {
@@ -78,38 +71,40 @@ async function run({ file, url, limit }: Options): Promise<void> {
     if (now.done) break;
     if (now.passes - (from?.passes ?? 0) >= maxPasses) {
       throw new Failure(
-        `${now.left_over} could not be put under version ${now.version}; the service's log says why. Old versions are still needed.`,
+        `${now.left_over} identities could not be re-encrypted under version ${now.version}; the service's log says why. Old versions are still needed.`,
       );
     }
   }
   process.stdout.write("Everything is under the newest sealing key.\n");
-  await status({ file, url, limit });
+  await printStatus({ file, url, limit });
 }
 
-async function status({ file, url }: Options): Promise<void> {
+async function printStatus({ file, url }: Options): Promise<void> {
   const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
   for (const key of keys) {
-    const use = key.newest ? "newest" : key.in_use ? "in use" : "free to be dropped";
+    const use = key.newest ? "newest" : key.in_use ? "in use" : "unused";
     const sets = key.backup_code_sets ? `, ${key.backup_code_sets} sets of codes` : "";
     const gone = key.in_keyring ? "" : ", not in the keyring";
     process.stdout.write(`${key.keyring} ${key.version}: ${use}${sets}${gone}\n`);
   }
 }
 
-async function drop(options: Options, keyring: KeyringName, text: string | undefined) {
+async function dropVersion(options: Options, keyring: KeyringName, text: string | undefined) {
   const version = Number(text);
   const { file, url } = options;
   const name = secretOf[keyring];
-  const { ring, text: before } = ringIn(file, name);
+  const { ring, text: before } = readKeyring(file, name);
   if (!ring.keys.has(version)) throw new Failure(`${name} in ${file} has no version ${text}.`);
   const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
   const known = keys.find((key) => key.keyring === keyring && key.version === version);
   if (known === undefined || known.in_use) {
-    throw new Failure(`Version ${version} of ${name} is still in use; see: keys:rotate -- status`);
+    throw new Failure(
+      `Version ${version} of ${name} is still in use; see: npm run keys:rotate -- status`,
+    );
   }
   const rest = before.split(",").filter((entry) => Number(entry.split(":")[0]) !== version);
   writeSecret(file, name, rest.join(","));
-  process.stdout.write(`${name} in ${file} is without version ${version} now. Next: deploy.\n`);
+  process.stdout.write(`${name} in ${file} no longer has version ${version}. Next: deploy.\n`);
 }
 
 async function main(): Promise<number> {
@@ -117,7 +112,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       file: { type: "string", default: join(root, ".dev.vars") },
-      url: { type: "string", default: defaultUrl() },
+      url: { type: "string", default: findDemoUrl() },
       limit: { type: "string", default: "40" },
       help: { type: "boolean", default: false },
     },
@@ -126,16 +121,16 @@ async function main(): Promise<number> {
   const [verb, ...rest] = positionals;
   switch (values.help ? undefined : verb) {
     case "add":
-      add(options, keyringNamed(rest[0]));
+      addVersion(options, parseKeyringName(rest[0]));
       return 0;
     case "run":
-      await run(options);
+      await reEncrypt(options);
       return 0;
     case "status":
-      await status(options);
+      await printStatus(options);
       return 0;
     case "drop":
-      await drop(options, keyringNamed(rest[0]), rest[1]);
+      await dropVersion(options, parseKeyringName(rest[0]), rest[1]);
       return 0;
     default:
       process.stdout.write(helpText);

@@ -1,6 +1,6 @@
 /**
- * Writes docs/openapi.json, which the service also returns at /openapi.json, so that a review shows
- * changes of the API. With `--check` it only compares, and exits with 1 where the file is out of date.
+ * Writes docs/openapi.json, the document that the service serves at /openapi.json, so that a review shows each
+ * change of the API. `--check` compares only, and exits with 1 if the file is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** `npm run --silent qr`: reads the answer of "configure" and draws its QR code in the terminal. */
+/** `npm run --silent qr`: reads an enrolment answer from standard input and draws its QR code. */
 import { text } from "node:stream/consumers";
 import { renderUnicodeCompact } from "uqr";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /**
- * `npm run sentinel:explain -- FILE`: computes the score of an assessment again from its stored
- * inputs, and says where it comes from. Needs no service and no network.
+ * `npm run sentinel:explain -- FILE`: recomputes the score of an assessment from its stored inputs, and prints each
+ * contribution. Needs no service and no network.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -15,9 +15,9 @@ const helpText = `Recompute the score of an assessment from its stored inputs.
 
   npm run sentinel:explain -- FILE
 
-FILE holds one assessment, or a page of them, as GET /v1/sentinel/assessments answers it; "-" reads
-the standard input. Ends with 0 when every score, reason and recommendation is as it was stored, with
-1 when one is not, with 2 when the file cannot be read or is of another model.
+FILE holds an answer of GET /v1/sentinel/assessments, or one assessment of it; "-" reads standard input.
+Exits with 0 if every score, reason and recommendation equals the stored one, with 1 if one differs, and
+with 2 if the file cannot be read or holds another model.
 `;
 
 const exitCodes = { asStored: 0, different: 1, unusable: 2 };
@@ -36,11 +36,12 @@ function read(file: string): StoredAssessment[] {
     throw new Failure(`${file}: not JSON`);
   }
   const parsed = assessmentsSchema.safeParse(json);
-  if (!parsed.success) throw new Failure(`${file}: not an assessment, or a page of them`);
+  if (!parsed.success)
+    throw new Failure(`${file}: neither an assessment nor a page of assessments`);
   return parsed.data;
 }
 
-/** Prints how the score comes about. @returns whether it is as it was stored */
+/** Prints the contributions to the score. @returns whether all equals what was stored */
 function explain(stored: StoredAssessment): boolean {
   const { lines, differences } = recompute(stored);
   const verdict =
@@ -63,7 +64,7 @@ function main(): number {
   const [file, ...more] = positionals;
   if (file === undefined || more.length > 0) throw new Failure("Name one FILE; see --help.");
   const stored = read(file);
-  if (stored.length === 0) throw new Failure(`${file}: no assessment in it`);
+  if (stored.length === 0) throw new Failure(`${file}: holds no assessment`);
   return stored.map(explain).every(Boolean) ? exitCodes.asStored : exitCodes.different;
 }
 
@@ -71,7 +72,7 @@ await runScript(async () => {
   try {
     return main();
   } catch (error) {
-    // Mistakes in the arguments come from parseArgs, with a code.
+    // An error of parseArgs has a code.
     const expected = error instanceof Failure || (error instanceof Error && "code" in error);
     if (!expected) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -1,6 +1,6 @@
 /**
- * `npm run sentinel:import`: builds the network data from lists and tables on this machine and puts
- * it into KV, local or remote. See `--help` and docs/sentinel-data.md.
+ * `npm run sentinel:import`: builds the network data set from lists and tables, and writes it to local or remote
+ * KV. See `--help` and docs/sentinel-data.md.
  */
 import { type DataSet, type Published, putInForce } from "../src/sentinel/feeds/data-set.ts";
 import type { FeedRecord } from "../src/sentinel/feeds/feed-record.ts";
@@ -10,14 +10,14 @@ import { isFast } from "../src/sentinel/network/network-facts.ts";
 import { buildThreatTable } from "../src/sentinel/network/threats.ts";
 import { runScript } from "./support/failure.ts";
 import { type ReadFeed, readFeed } from "./support/sentinel-feeds.ts";
-import { asText, figuresOf, type ImportFigures } from "./support/sentinel-figures.ts";
+import { formatFigures, figuresOf, type ImportFigures } from "./support/sentinel-figures.ts";
 import { readGeography } from "./support/sentinel-geography.ts";
 import { helpText, type ImportOptions, parseOptions } from "./support/sentinel-options.ts";
 import { type ImportStore, openLocalStore, openRemoteStore } from "./support/sentinel-store.ts";
-import { progress, say } from "./support/sentinel-terminal.ts";
+import { showProgress, printLine } from "./support/sentinel-terminal.ts";
 
-/** Keys of an earlier format, which nothing reads any more. */
-const abandonedPrefix = "net/v1/";
+/** Keys of an earlier format, which no code reads. */
+const oldKeyPrefix = "net/v1/";
 
 interface Prepared {
   readonly dataSet: DataSet;
@@ -32,7 +32,7 @@ async function prepare(
   const { geography, records: tables } = await readGeography(plan, now);
   const read: ReadFeed[] = [];
   for (const feed of plans) read.push(await readFeed(feed, geography, now));
-  say("Building …");
+  printLine("Building …");
   const feeds = read.map(({ feed }) => feed);
   const shards = buildShards(feeds, geography);
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? now : 0;
@@ -46,20 +46,24 @@ async function prepare(
   return { dataSet, shards, records };
 }
 
-async function open({ target }: ImportOptions): Promise<ImportStore> {
+async function openStore({ target }: ImportOptions): Promise<ImportStore> {
   return target.to === "remote"
     ? await openRemoteStore(target.namespaceId)
     : await openLocalStore(target.persistTo);
 }
 
-async function store(options: ImportOptions, dataSet: DataSet, now: number): Promise<Published> {
-  const target = await open(options);
+async function storeDataSet(
+  options: ImportOptions,
+  dataSet: DataSet,
+  now: number,
+): Promise<Published> {
+  const target = await openStore(options);
   try {
     const published = await putInForce(target, dataSet, now, Number.POSITIVE_INFINITY, (done, of) =>
-      progress(`${done} of ${of} shards written`),
+      showProgress(`${done} of ${of} shards written`),
     );
-    progress("");
-    const abandoned = [...(await target.list(abandonedPrefix))];
+    showProgress("");
+    const abandoned = [...(await target.list(oldKeyPrefix))];
     if (abandoned.length > 0) await target.remove(abandoned);
     return { ...published, removed: published.removed + abandoned.length };
   } finally {
@@ -67,8 +71,8 @@ async function store(options: ImportOptions, dataSet: DataSet, now: number): Pro
   }
 }
 
-function print(figures: ImportFigures, json: boolean): void {
-  process.stdout.write(json ? `${JSON.stringify(figures)}\n` : asText(figures));
+function printFigures(figures: ImportFigures, json: boolean): void {
+  process.stdout.write(json ? `${JSON.stringify(figures)}\n` : formatFigures(figures));
 }
 
 async function main(): Promise<number> {
@@ -80,9 +84,11 @@ async function main(): Promise<number> {
   }
   const prepared = await prepare(options, startedAt);
   const builtAt = Date.now();
-  const published = options.dryRun ? undefined : await store(options, prepared.dataSet, startedAt);
+  const published = options.dryRun
+    ? undefined
+    : await storeDataSet(options, prepared.dataSet, startedAt);
   const times = { preparedMs: builtAt - startedAt, storedMs: Date.now() - builtAt };
-  print(figuresOf(prepared, published, times), options.json);
+  printFigures(figuresOf(prepared, published, times), options.json);
   return 0;
 }
 

@@ -1,49 +1,42 @@
 /**
- * `npm run tenants:move`: a tenant's data from one database to another, while it is in use.
+ * `npm run tenants:move`: moves a tenant's data to another database while the tenant uses the service.
  * docs/operations.md has the whole procedure.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { parseArgs, parseEnv } from "node:util";
+import { parseArgs } from "node:util";
 import { idPattern } from "../src/crypto/id.ts";
 import { Failure, runScript } from "./support/failure.ts";
-import { OperatorApi } from "./support/operator-api.ts";
+import { findDemoUrl, OperatorApi } from "./support/operator-api.ts";
 import { readSecret } from "./support/secret-file.ts";
 
 const root = join(import.meta.dirname, "..");
-/** The last part waits a minute for readers that do not know of the switch yet. */
-const betweenLooksMs = 10_000;
+/** The last phase waits a minute for readers that have cached the old database. */
+const cleaningPauseMs = 10_000;
 
 const helpText = `Move a tenant's data to another database.
 
-  npm run tenants:move -- --tenant ID --to N   goes on where it was left; N is 0 for DB, 1 for DB_1, …
+  npm run tenants:move -- --tenant ID --to N   start or resume; N is 0 for DB, 1 for DB_1, …
 
-While a move is under way, --to the database that the tenant is leaving calls it off.
+During a move, --to with the database that the tenant is leaving cancels it.
 
   --file FILE   the file of secrets (default .dev.vars)
   --url URL     the service (default: that of "npm run dev")
   --limit N     pages of 300 rows in one request (default 14: the free plan allows 50 subrequests)
 `;
 
-function defaultUrl(): string {
-  const demo = join(root, ".dev", "demo.env");
-  const { IDP_URL } = existsSync(demo) ? parseEnv(readFileSync(demo, "utf8")) : {};
-  return IDP_URL ?? "http://127.0.0.1:8787";
-}
-
-async function move(api: OperatorApi, tenantId: string, shard: number, limit: number) {
+async function moveTenant(api: OperatorApi, tenantId: string, shard: number, limit: number) {
   let shown = "";
   for (;;) {
     const { from, to, phase, table, copied, done } = await api.relocate(tenantId, shard, limit);
     const where = table === null ? "" : ` ${table}`;
     const line = `From ${from} to ${to}: ${phase}${where}, ${copied} rows copied\n`;
     if (line !== shown) process.stdout.write(line);
-    else if (phase === "cleaning") await setTimeout(betweenLooksMs);
+    else if (phase === "cleaning") await setTimeout(cleaningPauseMs);
     shown = line;
     if (done) break;
   }
-  process.stdout.write(`Tenant ${tenantId} lives in database ${shard}.\n`);
+  process.stdout.write(`Tenant ${tenantId} is in database ${shard}.\n`);
 }
 
 async function main(): Promise<number> {
@@ -52,7 +45,7 @@ async function main(): Promise<number> {
       tenant: { type: "string" },
       to: { type: "string" },
       file: { type: "string", default: join(root, ".dev.vars") },
-      url: { type: "string", default: defaultUrl() },
+      url: { type: "string", default: findDemoUrl() },
       limit: { type: "string", default: "14" },
       help: { type: "boolean", default: false },
     },
@@ -65,7 +58,7 @@ async function main(): Promise<number> {
   if (!idPattern.test(tenant)) throw new Failure("--tenant is an id of 24 hex digits.");
   if (!/^\d+$/.test(to)) throw new Failure("--to is a number: 0 for DB, 1 for DB_1, and so on.");
   const api = new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN"));
-  await move(api, tenant, Number(to), Number(limit));
+  await moveTenant(api, tenant, Number(to), Number(limit));
   return 0;
 }
 

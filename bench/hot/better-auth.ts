@@ -1,4 +1,4 @@
-/** Requests to better-auth: bench/peers/better-auth.js. */
+/** Creates the requests to bench/peers/better-auth.js. */
 import { z } from "zod";
 import { codeFor, wrongCodeFor } from "./authenticator.ts";
 import type { Loader } from "./loader.ts";
@@ -6,7 +6,7 @@ import { lanes, Peer, peerNames, type PeerUser, startPeer } from "./peer.ts";
 import type { Shot } from "./protocol.ts";
 import type { Prepare } from "./subject.ts";
 
-/** Wrong codes in a row that lock a user. */
+/** Consecutive wrong codes that lock a user. */
 const failuresThatLock = 10;
 const password = "correct horse battery staple";
 const enabled = z.object({ totpURI: z.url() });
@@ -17,7 +17,7 @@ export class BetterAuth extends Peer {
   #locked: PeerUser[] = [];
   #next = 0;
 
-  /** @param count users; @param locked users that are locked from the start */
+  /** @param count users. @param locked users that are locked from the start */
   static async start(file: string, loader: Loader, count: number, locked: number) {
     const { child, port } = await startPeer("better-auth.js", [file]);
     const peer = new BetterAuth(child, port, loader);
@@ -60,7 +60,7 @@ export class BetterAuth extends Peer {
     return this.#users[this.#next++ % this.#users.length];
   }
 
-  /** What a browser sends at the second step of a sign-in; the first is done here. */
+  /** Runs the first step of each sign-in, and creates the requests of the second. */
   async #verifyAll(
     some: readonly PeerUser[],
     codeOf: typeof codeFor,

@@ -1,6 +1,6 @@
 /**
- * Processor time of a process in nanoseconds, as the scheduler of Linux counts it for each thread.
- * `/proc/PID/stat` has hundredths of a second only.
+ * Reads the processor time of a process in nanoseconds, as the Linux scheduler counts it for each thread.
+ * `/proc/PID/stat` has a resolution of only 10 ms.
  */
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -9,12 +9,12 @@ export interface CpuReading {
   readonly threads: readonly string[];
 }
 
-/** @throws Error where the process or the scheduler's figures are not there */
+/** @throws Error if the process does not exist, or the system is not Linux */
 export function readCpu(pid: number): CpuReading {
   const threads = readdirSync(`/proc/${pid}/task`);
   let ns = 0;
   for (const thread of threads) {
-    // Time on a processor, time of waiting for one, and how often.
+    // Time on a processor, time waiting for one, and number of turns.
     const [onProcessor = ""] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(
       " ",
     );
@@ -23,8 +23,8 @@ export function readCpu(pid: number): CpuReading {
   return { ns, threads };
 }
 
-/** A thread that has ended takes its time out of the sum. */
-export function lostThread(before: CpuReading, after: CpuReading): boolean {
+/** Whether a thread has ended between the readings: its time is missing from the second. */
+export function hasLostThread(before: CpuReading, after: CpuReading): boolean {
   const present = new Set(after.threads);
   return before.threads.some((thread) => !present.has(thread));
 }

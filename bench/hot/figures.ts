@@ -1,4 +1,4 @@
-/** Medians and spreads of the rounds; ratios are taken within a round. */
+/** Computes medians and spreads over the rounds. Ratios are computed within each round. */
 import { quantile } from "../support/figures.ts";
 import type { Costs, Meter, Series } from "./measure.ts";
 import type { BareFloor, Row, SizeRow } from "./rows.ts";
@@ -11,16 +11,16 @@ export interface Spread {
   readonly highest: number;
 }
 
-/** Microseconds of processor time a request. */
-export interface Cost {
+/** Processor time a request, in microseconds. */
+interface Cost {
   readonly request: Spread;
   readonly whole: Spread;
 }
 
-export interface PeerFigures {
+interface PeerFigures {
   readonly name: string;
   readonly cost: Spread;
-  /** Of our request to it, and of ours with delivery. */
+  /** Our request / its request, and our request with delivery / its request. */
   readonly requestRatio: Spread;
   readonly wholeRatio: Spread;
 }
@@ -28,7 +28,7 @@ export interface PeerFigures {
 export interface RowFigures {
   readonly name: string;
   readonly floor: Cost;
-  /** Its `whole` is what ours is held beside. */
+  /** Compared with ours by `whole`. */
   readonly floorWhole: Cost;
   readonly ours: Cost;
   readonly requestRatio: Spread;
@@ -36,7 +36,7 @@ export interface RowFigures {
   readonly peers: readonly PeerFigures[];
 }
 
-/** A size, and how it compares with the smallest. */
+/** The cost at one size, and its ratio to the cost at the smallest. */
 export interface SizeCost {
   readonly cost: Spread;
   readonly ratio: Spread;
@@ -83,7 +83,7 @@ function ratioOf(of: readonly number[], to: readonly number[]): Spread {
   return spreadOf(of.map((value, round) => value / (to[round] ?? Number.NaN)));
 }
 
-function rowFigures(meter: Meter, row: Row): RowFigures {
+function computeRow(meter: Meter, row: Row): RowFigures {
   const [floor, floorWhole, ours] = [row.floor, row.floorWhole, row.ours].map((one) =>
     meter.costsOf(one),
   );
@@ -110,7 +110,7 @@ function rowFigures(meter: Meter, row: Row): RowFigures {
   };
 }
 
-function sizeFigures(meter: Meter, { name, request, whole }: SizeRow): SizeFigures {
+function computeSizes(meter: Meter, { name, request, whole }: SizeRow): SizeFigures {
   const compared = (lines: readonly Series[], kind: keyof Costs) => {
     const costs = lines.map((series) => meter.costsOf(series)[kind]);
     const [smallest = []] = costs;
@@ -123,7 +123,7 @@ function sizeFigures(meter: Meter, { name, request, whole }: SizeRow): SizeFigur
   };
 }
 
-export function figuresOf(
+export function computeFigures(
   meter: Meter,
   rows: {
     readonly warm: readonly Row[];
@@ -134,10 +134,10 @@ export function figuresOf(
 ): HotFigures["costs"] {
   return {
     requests: meter.requests,
-    lateBursts: meter.late,
+    lateBursts: meter.lateBursts,
     bare: rows.bare.map(({ name, floor }) => ({ name, cost: costOf(meter.costsOf(floor)) })),
-    warm: rows.warm.map((row) => rowFigures(meter, row)),
-    cold: rows.cold.map((row) => rowFigures(meter, row)),
-    sizes: rows.sizes.map((row) => sizeFigures(meter, row)),
+    warm: rows.warm.map((row) => computeRow(meter, row)),
+    cold: rows.cold.map((row) => computeRow(meter, row)),
+    sizes: rows.sizes.map((row) => computeSizes(meter, row)),
   };
 }

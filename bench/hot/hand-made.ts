@@ -1,4 +1,4 @@
-/** Requests to the hand-made service: bench/peers/hand-made.js. */
+/** Creates the requests to bench/peers/hand-made.js. */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { lanes, Peer, peerNames, type PeerUser, startPeer } from "./peer.ts";
 import type { Shot } from "./protocol.ts";
 import type { Prepare } from "./subject.ts";
 
-/** Wrong codes in a row that lock a user. */
+/** Consecutive wrong codes that lock a user. */
 const failuresThatLock = 5;
 const handMadeUser = z.object({ id: z.string(), secret: z.string() });
 
@@ -87,7 +87,7 @@ export class HandMade extends Peer {
     };
   }
 
-  /** Around all of them takes longer than a time step. */
+  /** Takes users in turn; one round over all of them takes longer than a time step. */
   #user(): PeerUser | undefined {
     return this.#fresh[this.#next++ % this.#fresh.length];
   }

@@ -1,12 +1,12 @@
-/** Whether the objects of a process still run: each holds the file of its store open. */
+/** Waits until the objects of a process have been evicted. A running object holds its store's file open. */
 import { readdirSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** An object leaves after about ten seconds. */
-const longestMs = 60_000;
-const lookMs = 250;
+/** workerd evicts an object after about ten seconds. */
+const maxWaitMs = 60_000;
+const pollMs = 250;
 
-function openStores(pid: number): number {
+function countOpenStores(pid: number): number {
   const folder = `/proc/${pid}/fd`;
   let open = 0;
   for (const descriptor of readdirSync(folder)) {
@@ -19,17 +19,17 @@ function openStores(pid: number): number {
         open += 1;
       }
     } catch {
-      // Closed meanwhile.
+      // The file was closed in between.
     }
   }
   return open;
 }
 
-/** Waits until no guard and no cell runs. @throws Error when they go on */
-export async function untilCold(pids: readonly number[]): Promise<void> {
-  for (let waited = 0; waited < longestMs; waited += lookMs) {
-    if (pids.every((pid) => openStores(pid) === 0)) return;
-    await sleep(lookMs);
+/** Waits until no guard and no cell runs. @throws Error after a minute */
+export async function waitUntilCold(pids: readonly number[]): Promise<void> {
+  for (let waited = 0; waited < maxWaitMs; waited += pollMs) {
+    if (pids.every((pid) => countOpenStores(pid) === 0)) return;
+    await sleep(pollMs);
   }
-  throw new Error("Objects that nobody asks go on running");
+  throw new Error("Objects without requests keep running");
 }

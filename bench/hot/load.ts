@@ -1,16 +1,16 @@
 /**
- * The load: a process of its own, so that sending costs the server process nothing. It reads the
- * server's processor time itself, right before the first request and right after the last answer.
+ * The load process sends the requests, so that sending does not use the server's processor time. It reads that
+ * time right before the first request and right after the last answer.
  */
 import { Agent, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lostThread, readCpu } from "./cpu.ts";
+import { hasLostThread, readCpu } from "./cpu.ts";
 import type { Burst, Outcome, Received, Reply, Shot } from "./protocol.ts";
 
-/** A process that has less than this is at rest. */
-const restNs = 500_000;
+/** A process that uses less processor time than this is idle. */
+const maxRestingNs = 500_000;
 const sampleMs = 50;
-const longestRestMs = 60_000;
+const maxRestWaitMs = 60_000;
 const maxSockets = 64;
 
 const agent = new Agent({ keepAlive: true, maxSockets });
@@ -50,32 +50,32 @@ async function sendAll(
   const answers: Received[] = [];
   let next = 0;
   const lane = async () => {
-    for (let place = next++; place < shots.length; place = next++) {
-      const shot = shots[place];
-      if (shot !== undefined) answers[place] = await send(origin, shot);
+    for (let index = next++; index < shots.length; index = next++) {
+      const shot = shots[index];
+      if (shot !== undefined) answers[index] = await send(origin, shot);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
   return answers;
 }
 
-/** @throws Error when the process does not come to rest */
-async function untilRest(pid: number, restMs: number): Promise<void> {
+/** Waits until the process was idle for `restMs`. @throws Error after a minute */
+async function waitUntilIdle(pid: number, restMs: number): Promise<void> {
   const samples: number[] = [];
   const needed = Math.ceil(restMs / sampleMs) + 1;
-  for (let waited = 0; waited < longestRestMs; waited += sampleMs) {
+  for (let waited = 0; waited < maxRestWaitMs; waited += sampleMs) {
     samples.push(readCpu(pid).ns);
     const [first] = samples.slice(-needed);
     const last = samples.at(-1);
     if (samples.length >= needed && first !== undefined && last !== undefined) {
-      if (last - first < restNs) return;
+      if (last - first < maxRestingNs) return;
     }
     await sleep(sampleMs);
   }
-  throw new Error(`Process ${pid} does not come to rest`);
+  throw new Error(`Process ${pid} does not become idle`);
 }
 
-async function run(burst: Burst): Promise<Outcome> {
+async function runBurst(burst: Burst): Promise<Outcome> {
   const { origin, pid, warmUp, shots, concurrency } = burst;
   await sendAll(origin, warmUp, concurrency);
   const before = readCpu(pid);
@@ -83,20 +83,20 @@ async function run(burst: Burst): Promise<Outcome> {
   const answers = await sendAll(origin, shots, concurrency);
   const wallMs = performance.now() - startedAt;
   const after = readCpu(pid);
-  if (burst.restMs > 0) await untilRest(pid, burst.restMs);
+  if (burst.restMs > 0) await waitUntilIdle(pid, burst.restMs);
   const rested = readCpu(pid);
   return {
     wallMs,
     requestNs: after.ns - before.ns,
     restNs: rested.ns - before.ns,
-    lostThread: lostThread(before, rested),
+    lostThread: hasLostThread(before, rested),
     answers: burst.collect ? answers : [],
   };
 }
 
-async function answer(burst: Burst): Promise<Reply> {
+async function replyTo(burst: Burst): Promise<Reply> {
   try {
-    return { ok: true, outcome: await run(burst) };
+    return { ok: true, outcome: await runBurst(burst) };
   } catch (error) {
     return { ok: false, error: error instanceof Error ? (error.stack ?? error.message) : "?" };
   }
@@ -107,6 +107,6 @@ function isBurst(value: unknown): value is Burst {
 }
 
 process.on("message", (message) => {
-  if (isBurst(message)) answer(message).then((reply) => process.send?.(reply));
+  if (isBurst(message)) replyTo(message).then((reply) => process.send?.(reply));
 });
 process.once("disconnect", () => process.exit());

@@ -1,23 +1,23 @@
 /**
- * Makes a tenant large. People and events beyond those that the API made are copies of theirs under
- * other ids: for what a request costs it counts how many there are, not what is in them.
+ * Makes a tenant large by copies of its identities and events under other ids. The cost of a request depends on
+ * their number, not on their contents.
  */
 import { linkSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 const rowsPerStatement = 50_000;
-/** Rows that are copied. */
-const models = 100;
-/** A file takes no more names than this (ext4: 65,000). */
+/** The number of rows that serve as models for the copies. */
+const modelRows = 100;
+/** Hard links to one file; ext4 allows 65,000. */
 const namesPerFile = 50_000;
-/** How far back the events lie, ms. */
+/** The age of the oldest event. */
 const trailMs = 90 * 24 * 60 * 60 * 1000;
 
-/** Numbers from 1 on. */
+/** A table of the numbers from 1 to parameter 1. */
 const numbers =
   "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1)";
 
-/** Copies rows of a tenant, with other values in some columns; `number.n` numbers the copies. */
+/** Copies rows of a tenant with other values in some columns. `number.n` is the number of a copy. */
 async function copyRows(
   db: D1Database,
   table: string,
@@ -32,15 +32,15 @@ async function copyRows(
   for (let left = count; left > 0; left -= rowsPerStatement) {
     await db
       .prepare(
-        `${numbers}, model AS (SELECT row_number() OVER () AS place, count(*) OVER () AS places, * FROM (SELECT * FROM ${table} WHERE tenant_id = ?2 LIMIT ${models}))
-        INSERT INTO ${table} (${columns}) SELECT ${values.join(", ")} FROM number JOIN model ON model.place = number.n % model.places + 1`,
+        `${numbers}, model AS (SELECT row_number() OVER () AS position, count(*) OVER () AS size, * FROM (SELECT * FROM ${table} WHERE tenant_id = ?2 LIMIT ${modelRows}))
+        INSERT INTO ${table} (${columns}) SELECT ${values.join(", ")} FROM number JOIN model ON model.position = number.n % model.size + 1`,
       )
       .bind(Math.min(left, rowsPerStatement), tenantId)
       .run();
   }
 }
 
-/** Rows of a tenant. */
+/** Counts the rows of a tenant. */
 export async function countRows(
   db: D1Database,
   table: "identities" | "audit_events",
@@ -50,7 +50,7 @@ export async function countRows(
   return (await statement.bind(tenantId).first<number>("n")) ?? 0;
 }
 
-/** Fills the directory up to that many people. */
+/** Fills the directory up to that many identities. */
 export async function fillDirectory(db: D1Database, tenantId: string, people: number) {
   const missing = people - (await countRows(db, "identities", tenantId));
   const id = "lower(hex(randomblob(12)))";
@@ -58,7 +58,7 @@ export async function fillDirectory(db: D1Database, tenantId: string, people: nu
   await copyRows(db, "identities", tenantId, others, missing);
 }
 
-/** Fills the trail up to that many events, in the order of time. */
+/** Fills the trail up to that many events, ordered by time. */
 export async function fillTrail(db: D1Database, tenantId: string, events: number, now: number) {
   const missing = events - (await countRows(db, "audit_events", tenantId));
   // An id begins with its time in 48 bits.
@@ -70,8 +70,8 @@ export async function fillTrail(db: D1Database, tenantId: string, events: number
   await copyRows(db, "audit_events", tenantId, others, missing);
 }
 
-/** The folder in which the stores of a class lie. */
-function storesOf(folder: string, className: string): string {
+/** Finds the folder with the stores of a class. */
+function findStores(folder: string, className: string): string {
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
     if (entry.isDirectory() && entry.name.endsWith(className)) {
       return join(entry.parentPath, entry.name);
@@ -80,12 +80,9 @@ function storesOf(folder: string, className: string): string {
   throw new Error(`There are no stores of ${className} in ${folder}`);
 }
 
-/**
- * Puts as many more guards beside those that are there: further names of their files, which nobody
- * opens.
- */
+/** Adds files of guards up to that number, as hard links to existing ones. No process opens them. */
 export function addGuardFiles(folder: string, guards: number): void {
-  const stores = storesOf(folder, "IdentityGuard");
+  const stores = findStores(folder, "IdentityGuard");
   const files = readdirSync(stores).filter((name) => name.endsWith(".sqlite"));
   const present = files.length;
   for (let n = present; n < guards; n += 1) {

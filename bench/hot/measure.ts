@@ -1,34 +1,34 @@
-/** Bursts, rounds of them, and what they cost. */
+/** Runs bursts in rounds, and adds up their cost. */
 import type { Loader } from "./loader.ts";
 import type { Prepare, Subject } from "./subject.ts";
 
-/** Our guards deliver 200 ms after an event: a burst that ends before has no delivery in it. */
-const longestBurstMs = 185;
-/** What a burst is made to last, so that few reach the limit. */
-const aimedBurstMs = 120;
-const firstSize = 40;
-const smallestSize = 8;
-const largestSize = 150;
-/** Tries at a burst that lasts too long, each with fewer requests. */
+/** Guards deliver 200 ms after an event, so a burst that ends earlier contains no delivery. */
+const maxBurstMs = 185;
+/** The target duration of a burst, so that few reach the limit. */
+const targetBurstMs = 120;
+const initialSize = 40;
+const minSize = 8;
+const maxSize = 150;
+/** Attempts at a burst that lasts too long, each with fewer requests. */
 const maxTries = 6;
 
-/** What is measured as one line: a kind of requests to one process. */
+/** One measured line: a kind of requests to one process. */
 export interface Series {
   readonly subject: Subject;
   readonly prepare: Prepare;
   readonly concurrency: number;
-  /** Something follows the answers: a burst has to end before. */
-  readonly follows: boolean;
-  /** It is waited for, so that it can be told what all of it costs. */
-  readonly rests: boolean;
-  /** The most requests of a burst, where there are only so many users. */
-  readonly most?: number;
+  /** Whether a delivery follows the answers; a burst must end before it. */
+  readonly hasDelivery: boolean;
+  /** Whether to wait for the delivery and measure it too. */
+  readonly waitsForDelivery: boolean;
+  /** Bounds the requests of a burst by the number of users. */
+  readonly maxRequests?: number;
 }
 
-/** Microseconds of processor time a request, one figure a round. */
+/** Processor time a request in microseconds, one figure for each round. */
 export interface Costs {
   readonly request: number[];
-  /** With what follows the answers. */
+  /** With delivery. */
   readonly whole: number[];
 }
 
@@ -42,8 +42,8 @@ export class Meter {
   readonly #loader: Loader;
   readonly #sizes = new Map<Series, number>();
   readonly #costs = new Map<Series, Costs>();
-  /** Bursts that lasted too long whatever was tried: some deliveries count as requests there. */
-  late = 0;
+  /** Bursts that lasted too long in every attempt. Their figures include some deliveries. */
+  lateBursts = 0;
   requests = 0;
 
   constructor(loader: Loader) {
@@ -56,27 +56,27 @@ export class Meter {
     return costs;
   }
 
-  /** Has the process compile what these requests run through. Nothing is measured. */
-  async accustom(series: Series, requests: number): Promise<void> {
-    const size = Math.min(series.most ?? largestSize, largestSize);
-    for (let sent = 0; sent < requests; sent += size) await this.#burst(series, size, false);
+  /** Runs requests without measuring, so that the process compiles their code. */
+  async warmUp(series: Series, requests: number): Promise<void> {
+    const size = Math.min(series.maxRequests ?? maxSize, maxSize);
+    for (let sent = 0; sent < requests; sent += size) await this.#runBurst(series, size, false);
   }
 
   /** One round: bursts of all of them in turn. */
-  async round(all: readonly Series[], bursts: number): Promise<void> {
+  async measureRound(all: readonly Series[], bursts: number): Promise<void> {
     const sums = all.map((): Sum => ({ requestNs: 0, wholeNs: 0, requests: 0 }));
     for (let n = 0; n < bursts; n += 1) {
-      for (const [place, series] of all.entries()) {
-        const sum = sums[place];
+      for (const [index, series] of all.entries()) {
+        const sum = sums[index];
         if (sum === undefined) continue;
-        const { size, requestNs, restNs } = await this.#inTime(series);
+        const { size, requestNs, restNs } = await this.#measureBurst(series);
         sum.requestNs += requestNs;
         sum.wholeNs += restNs;
         sum.requests += size;
       }
     }
-    for (const [place, series] of all.entries()) {
-      const sum = sums[place];
+    for (const [index, series] of all.entries()) {
+      const sum = sums[index];
       if (sum === undefined) continue;
       const costs = this.costsOf(series);
       costs.request.push(sum.requestNs / sum.requests / 1000);
@@ -85,22 +85,22 @@ export class Meter {
     }
   }
 
-  async #inTime(series: Series) {
-    const most = Math.min(series.most ?? largestSize, largestSize);
+  async #measureBurst(series: Series) {
+    const most = Math.min(series.maxRequests ?? maxSize, maxSize);
     for (let tries = 1; ; tries += 1) {
-      const size = Math.min(most, this.#sizes.get(series) ?? firstSize);
-      const outcome = await this.#burst(series, size, series.rests);
-      const fitting = Math.round((size * aimedBurstMs) / outcome.wallMs);
-      this.#sizes.set(series, Math.max(smallestSize, fitting));
-      const isLate = series.follows && outcome.wallMs > longestBurstMs;
+      const size = Math.min(most, this.#sizes.get(series) ?? initialSize);
+      const outcome = await this.#runBurst(series, size, series.waitsForDelivery);
+      const fitting = Math.round((size * targetBurstMs) / outcome.wallMs);
+      this.#sizes.set(series, Math.max(minSize, fitting));
+      const isLate = series.hasDelivery && outcome.wallMs > maxBurstMs;
       if ((outcome.lostThread || isLate) && tries < maxTries) continue;
-      if (outcome.lostThread) throw new Error("Threads of the process come and go");
-      if (isLate) this.late += 1;
+      if (outcome.lostThread) throw new Error("Threads of the process keep ending");
+      if (isLate) this.lateBursts += 1;
       return { ...outcome, size };
     }
   }
 
-  async #burst({ subject, prepare, concurrency }: Series, size: number, untilRest: boolean) {
+  async #runBurst({ subject, prepare, concurrency }: Series, size: number, untilRest: boolean) {
     const { origin, pid, restMs } = subject;
     const { before, warmUp, shots } = await prepare(size);
     const waits = untilRest ? restMs : 0;

@@ -1,4 +1,4 @@
-/** Network data as it is in use, so that an assessment reads and searches a shard. */
+/** Imports network data, so that an assessment reads and searches a shard. */
 import { buildShards, noGeography } from "../../src/sentinel/network/build.ts";
 import { currentKey, encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
 import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
@@ -7,11 +7,11 @@ import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { shardKeyOf } from "../../src/sentinel/network/shard.ts";
 import { buildThreatTable } from "../../src/sentinel/network/threats.ts";
 
-/** Ranges of the shard: with those between them about as many as the mean shard has (docs/sentinel-data.md). */
+/** Ranges of the shard. With the gaps between them it has about as many records as the mean shard (docs/sentinel-data.md). */
 const ranges = 100;
 
-/** Hosts of the /12 that the users come from, none of them a user's. */
-function hosting(): Feed {
+/** Lists hosts of the users' /12, but no address of a user. */
+function createHostingFeed(): Feed {
   const listed = new FeedRanges();
   for (let n = 0; n < ranges; n += 1) {
     const network = parseNetwork(`85.${16 + (n % 16)}.${n % 256}.128/25`);
@@ -21,9 +21,9 @@ function hosting(): Feed {
   return { kind: "hosting", ranges: listed };
 }
 
-/** Writes a data set. @returns bytes of its shard */
+/** Writes a data set. @returns the size of its shard in bytes */
 export async function importNetwork(kv: KVNamespace, now: number): Promise<number> {
-  const feeds = [hosting()];
+  const feeds = [createHostingFeed()];
   const shards = buildShards(feeds, noGeography);
   let bytes = 0;
   for (const shard of shards) {

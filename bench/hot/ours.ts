@@ -1,4 +1,4 @@
-/** A process of the service. */
+/** A server process of the service. */
 import { join } from "node:path";
 import { unstable_readConfig } from "wrangler";
 import { z } from "zod";
@@ -8,24 +8,24 @@ import { countRows } from "./mass.ts";
 import type { Shot } from "./protocol.ts";
 import { alarmRestMs, type Subject } from "./subject.ts";
 
-/** Requests under way at once while things are prepared. */
+/** Concurrent requests during preparation. */
 const lanes = 8;
 /** https://developers.cloudflare.com/queues/configuration/configure-queues/ */
-const usualBatchSeconds = 5;
+const defaultBatchSeconds = 5;
 const configPath = join(import.meta.dirname, "..", "..", "wrangler.toml");
 
 const config = z.object({
   queues: z
     .object({
       consumers: z
-        .array(z.object({ max_batch_timeout: z.number().default(usualBatchSeconds) }))
+        .array(z.object({ max_batch_timeout: z.number().default(defaultBatchSeconds) }))
         .default([]),
     })
     .optional(),
 });
 
-/** How long a queue may collect what it delivers, ms. */
-function longestBatchMs(): number {
+/** Reads how long a queue may collect a batch, in ms. */
+function readMaxBatchMs(): number {
   const { queues } = config.parse(unstable_readConfig({ config: configPath }));
   const waits = queues?.consumers.map((consumer) => consumer.max_batch_timeout) ?? [];
   return Math.max(0, ...waits) * 1000;
@@ -35,13 +35,13 @@ export class Ours implements Subject {
   readonly name: string;
   readonly origin: string;
   readonly pid: number;
-  readonly restMs = alarmRestMs + longestBatchMs();
+  readonly restMs = alarmRestMs + readMaxBatchMs();
   readonly service: Service;
   readonly close: () => Promise<void>;
   readonly #loader: Loader;
 
   constructor(name: string, service: Service, loader: Loader) {
-    if (service.pid === undefined) throw new Error("The process of the service cannot be told");
+    if (service.pid === undefined) throw new Error("The process of the service is unknown");
     this.name = name;
     this.origin = service.url;
     this.pid = service.pid;
@@ -50,7 +50,7 @@ export class Ours implements Subject {
     this.#loader = loader;
   }
 
-  /** Sends requests that are not measured. @returns the bodies of the answers */
+  /** Sends requests without measuring. @returns the bodies of the answers */
   async send(shots: readonly Shot[]): Promise<readonly string[]> {
     const { origin, pid } = this;
     const { answers } = await this.#loader.run({
@@ -60,8 +60,8 @@ export class Ours implements Subject {
     return answers.map(({ body }) => body);
   }
 
-  /** Audit events of a tenant in D1, wherever it is. */
-  async eventsOf(tenantId: string): Promise<number> {
+  /** Counts the audit events of a tenant over all databases. */
+  async countEvents(tenantId: string): Promise<number> {
     let events = 0;
     for (const db of databasesOf(this.service.env)) {
       events += await countRows(db, "audit_events", tenantId);

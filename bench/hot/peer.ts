@@ -1,4 +1,4 @@
-/** The alternatives under bench/peers/, as their users run them: each a Node process with SQLite. */
+/** Runs the alternatives under bench/peers/, each as a Node process with SQLite. */
 import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -10,14 +10,14 @@ import type { Received, Shot } from "./protocol.ts";
 import type { Subject } from "./subject.ts";
 
 const folder = join(import.meta.dirname, "..", "peers");
-/** Requests under way at once while things are prepared. */
+/** Concurrent requests during preparation. */
 export const lanes = 8;
 
-/** Installs them from their lockfile, without running anything of theirs; once. @throws Failure */
+/** Installs the alternatives from their lockfile without their scripts, unless that was done. @throws Failure */
 export function installPeers(): void {
   const installed = join(folder, "node_modules", ".package-lock.json");
-  if (existsSync(installed) && sameLock(installed)) return;
-  // npm as npm itself says it is started, or the one on the path.
+  if (existsSync(installed) && isUpToDate(installed)) return;
+  // The npm that runs this script, or the npm on the path.
   const { npm_execpath: script } = process.env;
   const [command, first] = script === undefined ? ["npm", []] : [process.execPath, [script]];
   const args = [...first, "ci", "--ignore-scripts", "--no-audit", "--no-fund"];
@@ -29,15 +29,15 @@ const lock = z.object({
   packages: z.record(z.string(), z.object({ version: z.string().optional() })),
 });
 
-function lockedIn(file: string): Map<string, string | undefined> {
+function readLockfile(file: string): Map<string, string | undefined> {
   const { packages } = lock.parse(JSON.parse(readFileSync(file, "utf8")));
   return new Map(Object.entries(packages).map(([path, { version }]) => [path, version]));
 }
 
-/** npm keeps beside the packages which ones it has put there. */
-function sameLock(installed: string): boolean {
-  const wanted = lockedIn(join(folder, "package-lock.json"));
-  return [...lockedIn(installed)].every(([path, version]) => wanted.get(path) === version);
+/** Compares the lockfile with the list that npm writes when it installs. */
+function isUpToDate(installed: string): boolean {
+  const wanted = readLockfile(join(folder, "package-lock.json"));
+  return [...readLockfile(installed)].every(([path, version]) => wanted.get(path) === version);
 }
 
 export abstract class Peer implements Subject {
@@ -49,7 +49,7 @@ export abstract class Peer implements Subject {
   readonly #loader: Loader;
 
   constructor(child: ChildProcess, port: number, loader: Loader) {
-    if (child.pid === undefined) throw new Error("A process without a number");
+    if (child.pid === undefined) throw new Error("A process without an id");
     this.#child = child;
     this.#loader = loader;
     this.pid = child.pid;
@@ -79,7 +79,7 @@ export async function startPeer(script: string, args: readonly string[]) {
   const [port] = await Promise.race([
     once(child, "message"),
     once(child, "exit").then(() => {
-      throw new Failure(`bench/peers/${script} does not start: see above.`);
+      throw new Failure(`bench/peers/${script} did not start: see above.`);
     }),
   ]);
   return { child, port: z.int().parse(port) };

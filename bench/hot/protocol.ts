@@ -1,6 +1,6 @@
-/** What the bench and its load process tell each other. */
+/** The messages between the bench and its load process. */
 
-/** One request, prepared before. Any other status than the expected one ends the bench. */
+/** One prepared request. Any status but the expected one ends the bench. */
 export interface Shot {
   readonly method: "GET" | "POST" | "PATCH";
   readonly path: string;
@@ -11,33 +11,33 @@ export interface Shot {
 
 export interface Burst {
   readonly origin: string;
-  /** Whose processor time is read. */
+  /** The process whose processor time is measured. */
   readonly pid: number;
-  /** Sent before, outside of the figures: opens connections, and makes warm what has to be warm. */
+  /** Sent first and not measured: opens connections and warms caches. */
   readonly warmUp: readonly Shot[];
   readonly shots: readonly Shot[];
-  /** Requests under way at once. */
+  /** Concurrent requests. */
   readonly concurrency: number;
-  /** Waits after the last answer until the process had nothing to do for so long; 0: not at all. */
+  /** Waits after the last answer until the process was idle for so long; 0 means no wait. */
   readonly restMs: number;
-  /** Whether the answers are wanted. */
+  /** Whether to return the answers. */
   readonly collect: boolean;
 }
 
 export interface Received {
   readonly body: string;
-  /** As a browser would send them back. */
+  /** The cookies as a browser would send them back. */
   readonly cookie: string;
 }
 
 export interface Outcome {
   /** From the first request to the last answer. */
   readonly wallMs: number;
-  /** Processor time of the server process meanwhile. */
+  /** Processor time of the server process in that time. */
   readonly requestNs: number;
-  /** The same until the process rested. */
+  /** The same until the process was idle. */
   readonly restNs: number;
-  /** A thread ended meanwhile and took its time with it: the figures are worth nothing. */
+  /** Whether a thread has ended in that time. Its processor time is lost, so the figures are invalid. */
   readonly lostThread: boolean;
   readonly answers: readonly Received[];
 }

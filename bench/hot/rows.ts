@@ -1,4 +1,4 @@
-/** What is compared with what. */
+/** The rows of the report, and the requests that each compares. */
 import type { FloorRoute } from "./floor/start.ts";
 import type { Series } from "./measure.ts";
 import { floorCells, type Stage } from "./stage.ts";
@@ -6,101 +6,114 @@ import type { Prepare, Subject } from "./subject.ts";
 import type { BenchTenant } from "./tenant.ts";
 
 const concurrency = 8;
-/** In so many bursts of one round, those that are repeated too, each user who rests comes up once. */
+/** In so many bursts of a round, repeated ones included, each cold user appears at most once. */
 const coldBursts = 6;
 
-/** One row: the floors, the service and its peers. */
+/** One row: the floors, the service and the alternatives. */
 export interface Row {
   readonly name: string;
-  /** The same input and output as the request, and nothing else. */
+  /** The input and output of the request, and nothing else. */
   readonly floor: Series;
-  /** The same with what follows: an alarm that brings D1 the record and the event. */
+  /** The same with delivery: an alarm that writes the record and the event to D1. */
   readonly floorWhole: Series;
   readonly ours: Series;
-  /** The alternatives, where they have the like. */
+  /** The alternatives that have such a request. */
   readonly peers: readonly Series[];
 }
 
-function series(
+function createSeries(
   subject: Subject,
   prepare: Prepare,
   more: { readonly follows?: boolean; readonly most?: number } = {},
 ): Series {
   const { follows = false } = more;
-  return { subject, prepare, concurrency, ...more, follows, rests: follows };
+  return {
+    subject,
+    prepare,
+    concurrency,
+    ...more,
+    hasDelivery: follows,
+    waitsForDelivery: follows,
+  };
 }
 
-interface Asked {
+interface FloorRoutes {
   readonly request: FloorRoute;
   readonly whole: FloorRoute;
 }
 
-const verified: Asked = { request: "write", whole: "write-tell" };
-const read: Asked = { request: "read", whole: "read" };
-const assessed: Asked = { request: "discover", whole: "discover-tell" };
+const verified: FloorRoutes = { request: "write", whole: "write-deliver" };
+const read: FloorRoutes = { request: "read", whole: "read" };
+const assessed: FloorRoutes = { request: "discover", whole: "discover-deliver" };
 
-/** The most requests of a burst: nobody comes up twice in it. */
-function most({ cast }: Stage, whose: "many" | "cold"): number {
+/** Bounds the requests of a burst, so that no user appears twice in it. */
+function maxRequestsOf({ cast }: Stage, whose: "many" | "cold"): number {
   return whose === "cold" ? Math.floor(cast.cold / coldBursts) : cast.warm;
 }
 
-function floors(stage: Stage, { request, whole }: Asked, whose: "many" | "cold") {
+function createFloors(stage: Stage, { request, whole }: FloorRoutes, whose: "many" | "cold") {
   const line = (route: FloorRoute) =>
-    series(stage.floor, stage.floor.ask(route, whose, floorCells(stage.cast)), {
-      follows: route.endsWith("tell"),
-      most: most(stage, whose),
+    createSeries(stage.floor, stage.floor.requests(route, whose, floorCells(stage.cast)), {
+      follows: route.endsWith("deliver"),
+      most: maxRequestsOf(stage, whose),
     });
   const floor = line(request);
   return { floor, floorWhole: whole === request ? floor : line(whole) };
 }
 
-export function warmRows(stage: Stage): Row[] {
-  const { floor, middle, guessed, locked, betterAuth, handMade, lockedUsers } = stage;
+export function createWarmRows(stage: Stage): Row[] {
+  const { floor, middle, wrongCodes, locked, betterAuth, handMade, lockedUsers } = stage;
   const { ours, tenant } = middle;
   const ofLocked = { most: lockedUsers };
-  const row = (name: string, asked: Asked, prepare: Prepare, follows: boolean) => ({
+  const row = (name: string, asked: FloorRoutes, prepare: Prepare, follows: boolean) => ({
     name,
-    ...floors(stage, asked, "many"),
-    ours: series(ours, prepare, { follows, most: most(stage, "many") }),
+    ...createFloors(stage, asked, "many"),
+    ours: createSeries(ours, prepare, { follows, most: maxRequestsOf(stage, "many") }),
   });
   return [
     {
       ...row("verify, right code", verified, tenant.right("many"), true),
-      peers: [series(betterAuth, betterAuth.right()), series(handMade, handMade.right())],
+      peers: [
+        createSeries(betterAuth, betterAuth.right()),
+        createSeries(handMade, handMade.right()),
+      ],
     },
     {
-      ...row("verify, wrong code", verified, guessed.wrong("many"), true),
-      peers: [series(betterAuth, betterAuth.wrong()), series(handMade, handMade.wrong())],
+      ...row("verify, wrong code", verified, wrongCodes.wrong("many"), true),
+      peers: [
+        createSeries(betterAuth, betterAuth.wrong()),
+        createSeries(handMade, handMade.wrong()),
+      ],
     },
     {
       ...row("verify, locked", verified, locked.locked(), true),
       peers: [
-        series(betterAuth, betterAuth.locked(), ofLocked),
-        series(handMade, handMade.locked(), ofLocked),
+        createSeries(betterAuth, betterAuth.locked(), ofLocked),
+        createSeries(handMade, handMade.locked(), ofLocked),
       ],
     },
     {
       ...row("profile", read, tenant.profile("many"), false),
-      peers: [series(handMade, handMade.profile())],
+      peers: [createSeries(handMade, handMade.profile())],
     },
     { ...row("discover", assessed, tenant.discover("many"), true), peers: [] },
     {
       name: "provision",
-      floor: series(floor, floor.make("provision")),
-      floorWhole: series(floor, floor.make("provision-tell")),
-      ours: series(ours, tenant.provision()),
+      floor: createSeries(floor, floor.creations("provision")),
+      floorWhole: createSeries(floor, floor.creations("provision-deliver")),
+      ours: createSeries(ours, tenant.provision()),
       peers: [],
     },
   ];
 }
 
-/** Each user's guard has to start; all of them rest before a round. */
-export function coldRows(stage: Stage): Row[] {
+/** Each request starts its user's guard, because all guards are evicted before a round. */
+export function createColdRows(stage: Stage): Row[] {
   const { middle, cold } = stage;
-  const row = (name: string, asked: Asked, prepare: Prepare, follows: boolean): Row => ({
+  const row = (name: string, asked: FloorRoutes, prepare: Prepare, follows: boolean): Row => ({
     name: `${name}, cold`,
-    ...floors(stage, asked, "cold"),
-    ours: series(middle.ours, prepare, { follows, most: most(stage, "cold") }),
+    ...createFloors(stage, asked, "cold"),
+    ours: createSeries(middle.ours, prepare, { follows, most: maxRequestsOf(stage, "cold") }),
     peers: [],
   });
   return [
@@ -115,13 +128,13 @@ export interface BareFloor {
   readonly floor: Series;
 }
 
-/** Floors that no row is held against: what a Worker costs that does nothing, and what KV does. */
-export function bareFloors(stage: Stage): BareFloor[] {
+/** Floors without a row: a Worker that does nothing, and reads and writes of KV. */
+export function createBareFloors(stage: Stage): BareFloor[] {
   const { floor } = stage;
   const bare = (route: FloorRoute, name: string): BareFloor => ({
     name,
-    floor: series(floor, floor.ask(route, "many", floorCells(stage.cast)), {
-      most: most(stage, "many"),
+    floor: createSeries(floor, floor.requests(route, "many", floorCells(stage.cast)), {
+      most: maxRequestsOf(stage, "many"),
     }),
   });
   return [
@@ -131,19 +144,19 @@ export function bareFloors(stage: Stage): BareFloor[] {
   ];
 }
 
-/** One operation at each size, in the order of sizes. */
+/** One operation at each size, smallest first. */
 export interface SizeRow {
   readonly name: string;
-  /** The requests alone, in many bursts: what follows one is done while the others are asked. */
+  /** The requests without delivery, which runs during the next burst. */
   readonly request: readonly Series[];
-  /** With what follows; absent where nothing does. */
+  /** With delivery; absent if none follows. */
   readonly whole?: readonly Series[];
-  /** It makes the tenants larger, and so comes last. */
+  /** Whether it makes the tenants larger and must come last. */
   readonly grows: boolean;
 }
 
-/** One user alone, one request after the other, so that nothing but the size differs. */
-export function sizeRows({ sizes }: Stage): SizeRow[] {
+/** One user alone, one request after the other, so that only the size differs. */
+export function createSizeRows({ sizes }: Stage): SizeRow[] {
   const alone = (
     name: string,
     prepareOf: (tenant: BenchTenant) => Prepare,
@@ -151,7 +164,13 @@ export function sizeRows({ sizes }: Stage): SizeRow[] {
   ): SizeRow => {
     const lines = (rests: boolean) =>
       sizes.map(({ ours, tenant }): Series => {
-        return { subject: ours, prepare: prepareOf(tenant), concurrency: 1, follows, rests };
+        return {
+          subject: ours,
+          prepare: prepareOf(tenant),
+          concurrency: 1,
+          hasDelivery: follows,
+          waitsForDelivery: rests,
+        };
       });
     return { name, grows, request: lines(false), ...(follows ? { whole: lines(true) } : {}) };
   };

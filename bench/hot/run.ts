@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: what a request costs in processor time, beside what the platform costs at least
- * and beside the alternatives. README.md in the folder above says what each figure is.
+ * `npm run bench`: measures the processor time of requests, and compares it with a floor and with alternatives.
+ * README.md in the folder above defines each figure.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,27 +12,34 @@ import { whenNpmEnds } from "../../scripts/support/parent.ts";
 import { machine, versions } from "../support/machine.ts";
 import { bundleService } from "../support/service.ts";
 import { readCpu } from "./cpu.ts";
-import { figuresOf, type HotFigures } from "./figures.ts";
-import { untilCold } from "./idle.ts";
+import { computeFigures, type HotFigures } from "./figures.ts";
+import { waitUntilCold } from "./idle.ts";
 import { Loader } from "./loader.ts";
 import { Meter, type Series } from "./measure.ts";
 import { installPeers } from "./peer.ts";
-import { hotReport } from "./report.ts";
-import { bareFloors, coldRows, type Row, type SizeRow, sizeRows, warmRows } from "./rows.ts";
+import { formatHotReport } from "./report.ts";
+import {
+  createBareFloors,
+  createColdRows,
+  type Row,
+  type SizeRow,
+  createSizeRows,
+  createWarmRows,
+} from "./rows.ts";
 import { type Cast, setStage, type Size, type Stage } from "./stage.ts";
 import { measureStartup } from "./startup.ts";
 
-const helpText = `Measure what requests cost on this machine, beside a floor and beside alternatives.
+const helpText = `Measure the processor time of requests on this machine, and compare it with a floor and alternatives.
 
   npm run bench -- [options]
 
-  --rounds N   rounds, of all that is measured in turn (default: 5)
-  --quick      one round, small tenants, little warming: to see that all of it runs; figures are rough
+  --rounds N   rounds over everything that is measured (default: 5)
+  --quick      one round with small tenants and a short warm-up: checks that all runs; figures are rough
   --json       the figures as JSON instead of a table
   --help
 
-Needs Linux, which tells the processor time of other processes. The first run fetches the alternatives
-from npm into bench/peers/.
+Needs Linux, which reports the processor time of other processes. The first run installs the alternatives
+from npm in bench/peers/.
 `;
 
 const wranglerToml = join(import.meta.dirname, "..", "..", "wrangler.toml");
@@ -42,13 +49,13 @@ interface Plan {
   readonly isQuick: boolean;
   readonly sizes: readonly Size[];
   readonly cast: Cast;
-  /** Requests of each line before anything is measured: JavaScript is compiled meanwhile. */
-  readonly accustomed: number;
-  /** Bursts of a line in a round. */
+  /** Requests of each line before the measurement, so that its JavaScript is compiled. */
+  readonly warmUpRequests: number;
+  /** Bursts of each line in a round. */
   readonly bursts: number;
 }
 
-/** So many times more of them. */
+/** Size rows take so many times as many bursts of requests, because they look for differences of 10 %. */
 const burstsForSizes = 4;
 
 const fullSizes: readonly Size[] = [
@@ -62,10 +69,10 @@ const quickSizes: readonly Size[] = [
   { people: 5_000, events: 10_000 },
 ];
 
-const allUsers: Cast = { warm: 160, cold: 240, betterAuth: 400 };
-const fewUsers: Cast = { warm: 40, cold: 48, betterAuth: 100 };
+const fullUsers: Cast = { warm: 160, cold: 240, betterAuth: 400 };
+const quickUsers: Cast = { warm: 40, cold: 48, betterAuth: 100 };
 
-function progress(text: string): void {
+function printProgress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
@@ -77,52 +84,51 @@ async function checkTrails({ tenants }: Stage): Promise<void> {
   for (const [tenant, ours] of tenants) await tenant.checkTrail(ours);
 }
 
-/** A tenth is looked for, so there are many bursts of the requests. */
-async function sizeRound(meter: Meter, { request, whole }: SizeRow, bursts: number) {
-  await meter.round(request, burstsForSizes * bursts);
-  if (whole !== undefined) await meter.round(whole, bursts);
+async function runSizeRound(meter: Meter, { request, whole }: SizeRow, bursts: number) {
+  await meter.measureRound(request, burstsForSizes * bursts);
+  if (whole !== undefined) await meter.measureRound(whole, bursts);
 }
 
 async function measure(stage: Stage, loader: Loader, plan: Plan): Promise<HotFigures["costs"]> {
-  const { rounds, bursts, accustomed } = plan;
-  const warm = warmRows(stage);
-  const cold = coldRows(stage);
-  const sizes = sizeRows(stage);
-  const bare = bareFloors(stage);
+  const { rounds, bursts, warmUpRequests } = plan;
+  const warm = createWarmRows(stage);
+  const cold = createColdRows(stage);
+  const sizes = createSizeRows(stage);
+  const bare = createBareFloors(stage);
   const bareLines = bare.map(({ floor }) => floor);
   const meter = new Meter(loader);
   const steady = sizes.filter(({ grows }) => !grows);
   const growing = sizes.filter(({ grows }) => grows);
-  const accustom = async (name: string, lines: readonly Series[]) => {
-    progress(`accustom: ${name}`);
-    for (const line of lines) await meter.accustom(line, accustomed);
+  const warmUp = async (name: string, lines: readonly Series[]) => {
+    printProgress(`warming up: ${name}`);
+    for (const line of lines) await meter.warmUp(line, warmUpRequests);
   };
-  for (const row of warm) await accustom(row.name, linesOf(row));
-  for (const row of steady) await accustom(`${row.name}, at each size`, row.request);
-  await accustom("the bare floors", bareLines);
-  progress("waiting for all processes to rest");
-  await untilCold(coldPids(stage));
+  for (const row of warm) await warmUp(row.name, linesOf(row));
+  for (const row of steady) await warmUp(`${row.name}, at each size`, row.request);
+  await warmUp("the bare floors", bareLines);
+  printProgress("waiting until all guards are evicted");
+  await waitUntilCold(coldPids(stage));
   for (const [tenant, ours] of stage.tenants) await tenant.countFrom(ours);
   for (let round = 1; round <= rounds; round += 1) {
-    progress(`round ${round} of ${rounds}: warm`);
-    await meter.round(bareLines, bursts);
-    for (const row of warm) await meter.round(linesOf(row), bursts);
-    progress(`round ${round} of ${rounds}: sizes`);
-    for (const row of steady) await sizeRound(meter, row, bursts);
-    progress(`round ${round} of ${rounds}: cold`);
-    await untilCold(coldPids(stage));
-    for (const row of cold) await meter.round(linesOf(row), 1);
+    printProgress(`round ${round} of ${rounds}: warm`);
+    await meter.measureRound(bareLines, bursts);
+    for (const row of warm) await meter.measureRound(linesOf(row), bursts);
+    printProgress(`round ${round} of ${rounds}: sizes`);
+    for (const row of steady) await runSizeRound(meter, row, bursts);
+    printProgress(`round ${round} of ${rounds}: cold`);
+    await waitUntilCold(coldPids(stage));
+    for (const row of cold) await meter.measureRound(linesOf(row), 1);
     await checkTrails(stage);
   }
   for (const row of growing) {
-    await accustom(`${row.name}, at each size`, row.request);
-    progress(`all rounds: ${row.name}, at each size`);
-    for (let round = 1; round <= rounds; round += 1) await sizeRound(meter, row, bursts);
+    await warmUp(`${row.name}, at each size`, row.request);
+    printProgress(`all rounds: ${row.name}, at each size`);
+    for (let round = 1; round <= rounds; round += 1) await runSizeRound(meter, row, bursts);
   }
-  return figuresOf(meter, { warm, cold, sizes, bare });
+  return computeFigures(meter, { warm, cold, sizes, bare });
 }
 
-/** Of those that are asked cold. */
+/** The processes of cold requests. */
 function coldPids({ floor, middle }: Stage): number[] {
   return [floor.pid, middle.ours.pid];
 }
@@ -147,29 +153,36 @@ async function main(): Promise<number> {
   try {
     readCpu(process.pid);
   } catch {
-    throw new Failure("This needs Linux: /proc/PID/task/TID/schedstat is not there.");
+    throw new Failure("This needs Linux: /proc/PID/task/TID/schedstat does not exist.");
   }
   const plan: Plan = values.quick
-    ? { rounds, isQuick: true, sizes: quickSizes, cast: fewUsers, accustomed: 40, bursts: 1 }
-    : { rounds, isQuick: false, sizes: fullSizes, cast: allUsers, accustomed: 1_000, bursts: 2 };
+    ? { rounds, isQuick: true, sizes: quickSizes, cast: quickUsers, warmUpRequests: 40, bursts: 1 }
+    : {
+        rounds,
+        isQuick: false,
+        sizes: fullSizes,
+        cast: fullUsers,
+        warmUpRequests: 1_000,
+        bursts: 2,
+      };
 
   const folder = mkdtempSync(join(tmpdir(), "edge-idp-bench-"));
-  // At the very end and at once: on Ctrl-C Miniflare ends the process without waiting for anything.
+  // On exit and synchronously, because on Ctrl-C Miniflare ends the process at once.
   process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const end = () => process.exit(1);
   process.once("SIGINT", end);
   process.once("SIGTERM", end);
   whenNpmEnds(end);
 
-  progress("install the alternatives");
+  printProgress("installing the alternatives");
   installPeers();
-  progress("bundle the service");
+  printProgress("bundling the service");
   const bundle = await bundleService(folder);
-  progress("starts");
+  printProgress("measuring starts");
   const { compatibility_date: date } = unstable_readConfig({ config: wranglerToml });
   const startup = await measureStartup(folder, bundle, date ?? "", plan.isQuick);
   const loader = new Loader();
-  const stage = await setStage(folder, bundle, loader, plan.sizes, plan.cast, progress);
+  const stage = await setStage(folder, bundle, loader, plan.sizes, plan.cast, printProgress);
   try {
     const figures: HotFigures = {
       machine: machine(),
@@ -182,7 +195,7 @@ async function main(): Promise<number> {
       costs: await measure(stage, loader, plan),
     };
     process.stdout.write(
-      values.json ? `${JSON.stringify(figures, null, 2)}\n` : hotReport(figures),
+      values.json ? `${JSON.stringify(figures, null, 2)}\n` : formatHotReport(figures),
     );
     return 0;
   } finally {

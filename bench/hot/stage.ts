@@ -1,4 +1,4 @@
-/** Everything that is measured, started and filled. */
+/** Starts and fills everything that is measured. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { databasesOf, startService } from "../support/service.ts";
@@ -9,9 +9,9 @@ import type { Loader } from "./loader.ts";
 import { addGuardFiles, countRows, fillDirectory, fillTrail } from "./mass.ts";
 import { importNetwork } from "./network.ts";
 import { Ours } from "./ours.ts";
-import { type BenchTenant, newTenant } from "./tenant.ts";
+import { type BenchTenant, createTenant } from "./tenant.ts";
 
-/** More than come up in one time step, of which each takes one code. */
+/** More than the bench uses in one time step, in which each user can verify one code. */
 const handMadeUsers = 3_000;
 const lockedUsers = 32;
 const dayMs = 24 * 60 * 60 * 1000;
@@ -22,22 +22,22 @@ export interface Size {
   readonly events: number;
 }
 
-/** How many there are to send requests for. */
+/** The numbers of users that requests are sent for. */
 export interface Cast {
-  /** Of each tenant. */
+  /** In each tenant. */
   readonly warm: number;
-  /** Who are asked once in a round. */
+  /** Used once in a round. */
   readonly cold: number;
-  /** Of better-auth, where each takes ten wrong codes in a row. */
+  /** In better-auth, where ten consecutive wrong codes lock a user. */
   readonly betterAuth: number;
 }
 
-export interface Sized extends Size {
+interface Sized extends Size {
   readonly ours: Ours;
   readonly tenant: BenchTenant;
 }
 
-/** A row has two lines of the floor and one of the service. */
+/** The numbers of floor cells: a row has two lines of the floor and one of the service. */
 export function floorCells({ warm, cold }: Cast) {
   return { warm, cold: 2 * cold };
 }
@@ -48,26 +48,26 @@ export interface Stage {
   readonly floor: Floor;
   readonly betterAuth: BetterAuth;
   readonly handMade: HandMade;
-  /** The smallest first. */
+  /** Smallest first. */
   readonly sizes: readonly Sized[];
-  /** Beside the tenant of the middle size, for what needs another policy or users that rest. */
+  /** The middle size. Its process also has the three tenants below, with other policies or cold users. */
   readonly middle: Sized;
-  readonly guessed: BenchTenant;
+  readonly wrongCodes: BenchTenant;
   readonly locked: BenchTenant;
   readonly cold: BenchTenant;
-  /** Tenants with the process that they are in. */
+  /** Each tenant with its process. */
   readonly tenants: readonly (readonly [BenchTenant, Ours])[];
   close(): Promise<void>;
 }
 
-function subfolder(folder: string, name: string): string {
+function createSubfolder(folder: string, name: string): string {
   const path = join(folder, name);
   mkdirSync(path);
   return path;
 }
 
-/** The database that a tenant is in. */
-async function homeOf(env: Env, tenantId: string): Promise<D1Database> {
+/** Finds the database of a tenant. */
+async function findDatabase(env: Env, tenantId: string): Promise<D1Database> {
   for (const db of databasesOf(env)) {
     if ((await countRows(db, "identities", tenantId)) > 0) return db;
   }
@@ -85,8 +85,8 @@ async function startSized(
   const service = await startService(folder, { bundle });
   const ours = new Ours(`ours, ${people} identities`, service, loader);
   const shardBytes = await importNetwork(service.env.IP_REPUTATION, Date.now());
-  const tenant = await newTenant(ours, { users: Math.min(people, warm) });
-  const db = await homeOf(service.env, tenant.id);
+  const tenant = await createTenant(ours, { users: Math.min(people, warm) });
+  const db = await findDatabase(service.env, tenant.id);
   if (people > warm) {
     await fillDirectory(db, tenant.id, people);
     addGuardFiles(folder, people);
@@ -95,7 +95,7 @@ async function startSized(
   return { ...size, ours, tenant, shardBytes };
 }
 
-/** @param bundle the service, as `bundleService` made it */
+/** @param bundle the folder that `bundleService` returned */
 export async function setStage(
   folder: string,
   bundle: string,
@@ -108,7 +108,13 @@ export async function setStage(
   let shardBytes = 0;
   for (const [n, size] of sizes.entries()) {
     progress(`a tenant of ${size.people} identities and ${size.events} more events`);
-    const started = await startSized(subfolder(folder, `ours-${n}`), bundle, loader, size, cast);
+    const started = await startSized(
+      createSubfolder(folder, `ours-${n}`),
+      bundle,
+      loader,
+      size,
+      cast,
+    );
     shardBytes = started.shardBytes;
     sized.push(started);
   }
@@ -116,24 +122,24 @@ export async function setStage(
   if (middle === undefined) throw new RangeError("No sizes");
   const { ours } = middle;
   progress("tenants for wrong codes, locks and cold guards");
-  const guessed = await newTenant(ours, {
+  const guessed = await createTenant(ours, {
     users: cast.warm,
     settings: { lockout: { max_failed_attempts: 100 } },
   });
   const week = 7 * 24 * 60 * 60;
-  const locked = await newTenant(ours, {
+  const locked = await createTenant(ours, {
     users: cast.warm,
     settings: { lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week } },
   });
-  const cold = await newTenant(ours, { users: cast.cold });
+  const cold = await createTenant(ours, { users: cast.cold });
   progress("the floor");
-  const floor = await startFloor(subfolder(folder, "floor"), shardBytes);
+  const floor = await startFloor(createSubfolder(folder, "floor"), shardBytes);
   await loader.run({
     ...{ origin: floor.origin, pid: floor.pid, warmUp: [], concurrency: 8 },
     ...{ shots: floor.cells(floorCells(cast)), restMs: 0, collect: false },
   });
   progress("the peers");
-  const peers = subfolder(folder, "peers");
+  const peers = createSubfolder(folder, "peers");
   const handMade = await HandMade.start(
     join(peers, "hand-made.sqlite"),
     loader,
@@ -156,7 +162,7 @@ export async function setStage(
       handMade,
       sizes: sized,
       middle,
-      guessed,
+      wrongCodes: guessed,
       locked,
       cold,
     },

@@ -1,4 +1,4 @@
-/** How long a Worker takes from nothing to its first answer: workerd itself, without Miniflare. */
+/** Measures the time from the start of workerd to the first answer, without Miniflare. */
 import { spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,9 +10,9 @@ import { quantile } from "../support/figures.ts";
 import { readCpu } from "./cpu.ts";
 
 const starts = 15;
-const fewStarts = 5;
+const quickStarts = 5;
 
-export interface Start {
+interface Start {
   /** Medians, ms. */
   readonly wallMs: number;
   readonly processorMs: number;
@@ -26,7 +26,7 @@ export interface Startup {
   readonly hello: Start;
 }
 
-/** The package says where its program for this machine is. */
+/** The package exports the path of its binary for this machine. */
 const { default: workerd } = z
   .object({ default: z.string() })
   .parse(createRequire(import.meta.url)("workerd"));
@@ -35,7 +35,7 @@ const listening = z.object({ event: z.literal("listen"), port: z.int() });
 
 const hello = 'export default { fetch() { return new Response("hello"); } };\n';
 
-function config(compatibilityDate: string): string {
+function formatConfig(compatibilityDate: string): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .main)],
@@ -48,7 +48,7 @@ const main :Workerd.Worker = (
 `;
 }
 
-function portOf(control: Readable): Promise<number> {
+function readPort(control: Readable): Promise<number> {
   return new Promise((resolve, reject) => {
     let text = "";
     control.on("data", (chunk: Buffer) => {
@@ -72,7 +72,7 @@ async function startOnce(folder: string): Promise<Start> {
     if (child.pid === undefined || !(control instanceof Readable)) {
       throw new Error("workerd does not start");
     }
-    const port = await portOf(control);
+    const port = await readPort(control);
     const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
     await answer.arrayBuffer();
     const wallMs = performance.now() - startedAt;
@@ -97,7 +97,7 @@ function medianOf(all: readonly Start[]): Start {
   };
 }
 
-/** @param bundle where `bundleService` has put it */
+/** @param bundle the folder that `bundleService` returned */
 export async function measureStartup(
   folder: string,
   bundle: string,
@@ -108,7 +108,7 @@ export async function measureStartup(
   const folders = ["ours", "hello"].map((name) => {
     const path = join(folder, `start-${name}`);
     mkdirSync(path);
-    writeFileSync(join(path, "config.capnp"), config(compatibilityDate));
+    writeFileSync(join(path, "config.capnp"), formatConfig(compatibilityDate));
     return path;
   });
   const [ofOurs = "", ofHello = ""] = folders;
@@ -116,7 +116,7 @@ export async function measureStartup(
   writeFileSync(join(ofHello, "index.js"), hello);
   const ours: Start[] = [];
   const bare: Start[] = [];
-  const count = isQuick ? fewStarts : starts;
+  const count = isQuick ? quickStarts : starts;
   for (let n = 0; n < count; n += 1) {
     ours.push(await startOnce(ofOurs));
     bare.push(await startOnce(ofHello));

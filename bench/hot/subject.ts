@@ -1,30 +1,30 @@
-/** What is measured: server processes, and the bursts of requests they are asked with. */
+/** The measured server processes, and the bursts of requests that they receive. */
 import type { Shot } from "./protocol.ts";
 
-/** Longer than an alarm waits that delivers: 200 ms. */
+/** Longer than the 200 ms after which an alarm delivers. */
 export const alarmRestMs = 400;
 
-/** A server process of its own. */
+/** A separate server process. */
 export interface Subject {
   readonly name: string;
   readonly origin: string;
   readonly pid: number;
-  /** What may follow an answer begins within so long, ms; 0: nothing does. */
+  /** Work after an answer starts within so many ms; 0 means that none follows. */
   readonly restMs: number;
   close(): Promise<void>;
 }
 
-/** Requests of one burst. */
-export interface Prepared {
-  /** Bring the stores to where the burst begins; not measured. */
+/** The requests of one burst. */
+interface Prepared {
+  /** Prepare the stores; not measured. */
   readonly before: readonly Shot[];
-  /** Sent right before; not measured. */
+  /** Sent right before the burst; not measured. */
   readonly warmUp: readonly Shot[];
   readonly shots: readonly Shot[];
 }
 
-/** Makes a burst of that many requests. */
+/** Creates a burst of that many requests. */
 export type Prepare = (requests: number) => Promise<Prepared> | Prepared;
 
-/** Whose requests they are: many users', one user's, or users' who have not been there for a while. */
+/** The users of the requests: many, one, or users whose guards have been evicted. */
 export type Whose = "many" | "one" | "cold";

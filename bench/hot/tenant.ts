@@ -1,21 +1,21 @@
-/** Tenants of the service, with users and requests for each row. */
+/** Tenants of the service, with the requests of their users for each row. */
 import { z } from "zod";
 import { codeFor, wrongCodeFor } from "./authenticator.ts";
 import type { Ours } from "./ours.ts";
 import type { Shot } from "./protocol.ts";
 import type { Prepare, Whose } from "./subject.ts";
 
-/** Between two visits of a user, on the tenant's clock: nobody comes every minute. */
+/** The time between two visits of a user, by the tenant's clock. */
 const visitMs = 8 * 60 * 60 * 1000;
-/** Longer than the longest lock there is. */
+/** Longer than the longest lock. */
 const lockedVisitMs = 8 * 24 * 60 * 60 * 1000;
 /**
- * The load is spread over tokens, some in each burst: of a token that an isolate hears of more than a hundred
- * times in ten seconds it asks the limiter, whose local stand-in costs what the platform's does not.
+ * The load is spread over tokens. An isolate calls the rate limiter for a token with more than a hundred
+ * requests in ten seconds, and the local limiter costs far more than the platform's.
  */
 const tokensPerTenant = 40;
 const tokensPerBurst = 4;
-/** Users who only warm what has to be: one for each request under way. */
+/** Users of warm-up requests, one for each concurrent request. */
 const doorkeepers = 8;
 const enrolledAtOnce = 100;
 
@@ -30,19 +30,19 @@ const userAnswer = z.object({ user: z.object({ id: z.string() }) });
 const secretAnswer = z.object({ user: z.object({ new_otp_secret: z.string() }) });
 
 export interface TenantOptions {
-  /** What `PATCH /v1/settings` takes. */
+  /** The settings for `PATCH /v1/settings`. */
   readonly settings?: unknown;
   readonly users: number;
 }
 
-/** The token of the next request. */
+/** Returns the token of the next request. */
 type Secret = () => string;
 
 interface User {
   readonly id: string;
   readonly externalId: string;
   readonly secret: string;
-  /** Of its sessions: a block of its own. */
+  /** The address of its sessions, in a block of its own. */
   readonly address: string;
   visits: number;
 }
@@ -50,12 +50,12 @@ interface User {
 const agent =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
 
-/** Of one /12, in blocks of their own. */
+/** An address of one /12, in a block of its own. */
 function addressOf(n: number): string {
   return `85.${16 + (Math.floor(n / 256) % 16)}.${n % 256}.10`;
 }
 
-function post(
+function createPost(
   secret: string,
   path: string,
   body: unknown,
@@ -71,29 +71,29 @@ function post(
   };
 }
 
-/** Makes a test tenant through the API. */
-export async function newTenant(
+/** Creates a test tenant through the API. */
+export async function createTenant(
   ours: Ours,
   { settings, users }: TenantOptions,
 ): Promise<BenchTenant> {
-  const [made = ""] = await ours.send([
-    post(
+  const [created = ""] = await ours.send([
+    createPost(
       ours.service.operatorToken,
       "/v1/tenants",
       { tenant: { name: "Bench", mode: "test" } },
       201,
     ),
   ]);
-  const { tenant, token: first } = tenantAnswer.parse(JSON.parse(made));
+  const { tenant, token: first } = tenantAnswer.parse(JSON.parse(created));
   const { permissions } = first;
   const more = await ours.send(
     Array.from({ length: tokensPerTenant - 1 }, (_, n) =>
-      post(first.secret, "/v1/tokens", { token: { name: `bench ${n}`, permissions } }, 201),
+      createPost(first.secret, "/v1/tokens", { token: { name: `bench ${n}`, permissions } }, 201),
     ),
   );
   if (settings !== undefined) {
     await ours.send([
-      { ...post(first.secret, "/v1/settings", { settings }, 200), method: "PATCH" },
+      { ...createPost(first.secret, "/v1/settings", { settings }, 200), method: "PATCH" },
     ]);
   }
   const tokens = more.map((text) => tokenAnswer.parse(JSON.parse(text)).token.secret);
@@ -102,18 +102,18 @@ export async function newTenant(
   return benchTenant;
 }
 
-/** A tenant whose clock the bench moves. */
+/** A test tenant with a clock that the bench sets. */
 export class BenchTenant {
   readonly id: string;
   readonly #tokens: readonly string[];
   readonly #users: User[] = [];
-  /** Users that nothing is measured of. */
+  /** Users of warm-up requests. */
   readonly #doorkeepers: User[] = [];
   readonly #startedAt = Date.now();
   #nextToken = 0;
   #nextUser = 0;
   #provisioned = 0;
-  /** Events that the requests made since `countFrom` leave behind. */
+  /** Events that the trail must have after the requests so far. */
   #expected = 0;
 
   constructor(id: string, tokens: readonly string[]) {
@@ -121,7 +121,7 @@ export class BenchTenant {
     this.#tokens = tokens;
   }
 
-  /** Makes the users, each with a secret, and some more that nothing is measured of. */
+  /** Creates the users, each with a secret, and the users of warm-up requests. */
   async enrol(ours: Ours, count: number): Promise<void> {
     this.#users.push(...(await this.#newUsers(ours, "USR", count)));
     this.#doorkeepers.push(
@@ -135,16 +135,20 @@ export class BenchTenant {
       const length = Math.min(enrolledAtOnce, count - from);
       const names = Array.from({ length }, (_, n) => `ORG_${kind}_BENCH_${from + n}`);
       const secret = this.#secrets();
-      const made = await ours.send(
-        names.map((name) => post(secret(), "/v1/idp/users", { user: { external_id: name } }, 201)),
+      const provisioned = await ours.send(
+        names.map((name) =>
+          createPost(secret(), "/v1/idp/users", { user: { external_id: name } }, 201),
+        ),
       );
       const otp = { otp: { issuer_name: "Acme", account_name: "a@example.com" } };
       const configured = await ours.send(
-        names.map((name) => post(secret(), `/v1/idp/user/otp?externalUserId=${name}`, otp, 200)),
+        names.map((name) =>
+          createPost(secret(), `/v1/idp/user/otp?externalUserId=${name}`, otp, 200),
+        ),
       );
       for (const [n, externalId] of names.entries()) {
         users.push({
-          id: userAnswer.parse(JSON.parse(made[n] ?? "")).user.id,
+          id: userAnswer.parse(JSON.parse(provisioned[n] ?? "")).user.id,
           externalId,
           secret: secretAnswer.parse(JSON.parse(configured[n] ?? "")).user.new_otp_secret,
           address: addressOf(from + n),
@@ -155,24 +159,24 @@ export class BenchTenant {
     return users;
   }
 
-  /** From now on the trail is expected to grow from what it has. */
+  /** Starts counting from the events that the trail has now. */
   async countFrom(ours: Ours): Promise<void> {
-    this.#expected = await ours.eventsOf(this.id);
+    this.#expected = await ours.countEvents(this.id);
   }
 
-  /** @throws Error where the trail in D1 lacks an event, or has one too many */
+  /** @throws Error if D1 has another number of events than expected */
   async checkTrail(ours: Ours): Promise<void> {
-    const events = await ours.eventsOf(this.id);
+    const events = await ours.countEvents(this.id);
     if (events === this.#expected) return;
     throw new Error(`D1 has ${events} events of a tenant instead of ${this.#expected}`);
   }
 
-  /** Right codes of as many users, or of one again and again. */
+  /** Right codes of as many users, or of one user repeatedly. */
   right(whose: Whose): Prepare {
     return this.#visits(whose, (secret, user, at) => this.#verify(secret, user, at, "right", 200));
   }
 
-  /** Wrong codes; for a tenant in which a hundred of them do not lock. */
+  /** Wrong codes, for a tenant in which a hundred of them do not lock. */
   wrong(whose: Whose): Prepare {
     return this.#visits(whose, (secret, user, at) => this.#verify(secret, user, at, "wrong", 422));
   }
@@ -185,7 +189,7 @@ export class BenchTenant {
     return this.#visits(whose, (secret, user, at) => this.#discover(secret, user, at));
   }
 
-  /** The first refused attempt after a lock; for a tenant in which one wrong code locks for a week. */
+  /** The first refused attempt after a lock, for a tenant in which one wrong code locks for a week. */
   locked(): Prepare {
     return (requests) => {
       const secret = this.#secrets();
@@ -193,7 +197,7 @@ export class BenchTenant {
       const at = users.map((user) => this.#startedAt + ++user.visits * lockedVisitMs);
       const each = (make: (user: User, at: number) => Shot) =>
         users.map((user, n) => make(user, at[n] ?? 0));
-      // The wrong code that locks has an event of its own, and the lock has one.
+      // The wrong code has an event, and the lock has another.
       this.#expected += requests;
       return {
         before: each((user, time) => this.#verify(secret, user, time, "wrong", 422)),
@@ -211,7 +215,7 @@ export class BenchTenant {
         before: [],
         warmUp: this.#warmUp(secret, []),
         shots: Array.from({ length: requests }, () =>
-          post(
+          createPost(
             secret(),
             "/v1/idp/users",
             { user: { external_id: `ORG_USR_NEW_${this.#provisioned++}` } },
@@ -241,7 +245,7 @@ export class BenchTenant {
     this.#expected += 1;
     const code = (kind === "right" ? codeFor : wrongCodeFor)(user.secret, at);
     const body = { otp: { id: user.externalId, code } };
-    return post(secret(), "/v1/idp/otp/verify", body, status, clock(at));
+    return createPost(secret(), "/v1/idp/otp/verify", body, status, clockHeader(at));
   }
 
   #profile(secret: Secret, { externalId }: User): Shot {
@@ -256,10 +260,16 @@ export class BenchTenant {
   #discover(secret: Secret, { id, address }: User, at: number): Shot {
     const context = { ip: address, ua: agent };
     this.#expected += 1;
-    return post(secret(), "/v1/sentinel/discover", { sentinel: { id, context } }, 200, clock(at));
+    return createPost(
+      secret(),
+      "/v1/sentinel/discover",
+      { sentinel: { id, context } },
+      200,
+      clockHeader(at),
+    );
   }
 
-  /** Reads that open connections, have the token in memory, and the guards of these users running. */
+  /** Reads that open connections, cache the token, and start the guards of these users. */
   #warmUp(secret: Secret, users: readonly User[]): Shot[] {
     return [...new Set([...users, ...this.#doorkeepers])].map((user) =>
       this.#profile(secret, user),
@@ -273,7 +283,7 @@ export class BenchTenant {
     ).flatMap((user) => user ?? []);
   }
 
-  /** Gives the tokens of one burst in turn. */
+  /** Returns the tokens of one burst in turn. */
   #secrets(): () => string {
     const from = this.#nextToken;
     this.#nextToken += tokensPerBurst;
@@ -282,6 +292,6 @@ export class BenchTenant {
   }
 }
 
-function clock(at: number): Readonly<Record<string, string>> {
+function clockHeader(at: number): Readonly<Record<string, string>> {
   return { "Test-Clock": new Date(at).toISOString() };
 }

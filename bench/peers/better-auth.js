@@ -1,8 +1,7 @@
 /**
- * better-auth with its two-factor plugin as its documentation sets it up: Node, SQLite, e-mail and
- * password. Two things differ, and neither is in what is measured: passwords are hashed cheaply,
- * since each verification needs a sign-in before it, and the rate limit is off, since all requests
- * come from one address.
+ * better-auth with its two-factor plugin as its documentation sets it up: Node, SQLite, e-mail and password. Two
+ * settings differ, and neither is measured: passwords are hashed cheaply, because each verification needs a
+ * sign-in first, and the rate limit is off, because all requests come from one address.
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
@@ -21,7 +20,7 @@ const options = {
   appName: "Bench",
   baseURL: "http://localhost",
   trustedOrigins: ["http://localhost"],
-  secret: "a secret of the bench that is long enough to be taken for one",
+  secret: "a secret of the bench that is long enough to be accepted as one",
   database,
   rateLimit: { enabled: false },
   telemetry: { enabled: false },

@@ -1,6 +1,6 @@
 /**
- * The usual service that a team writes for itself in an afternoon: Express, otplib, SQLite. One token,
- * a failure counter, a lock, a replay check. No tenants, no trail of events, secrets as they are.
+ * The service that a team writes for itself in an afternoon: Express, otplib, SQLite. It has one token, a failure
+ * counter, a lock and a replay check. It has no tenants and no audit trail, and its secrets are not encrypted.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
@@ -22,7 +22,7 @@ database.exec(`
 `);
 const insert = database.prepare("INSERT INTO users (id, secret) VALUES (?, ?)");
 const find = database.prepare("SELECT * FROM users WHERE id = ?");
-// Both decide where they write, so that of two requests at once one counts.
+// Both check and write in one statement, so that only one of two concurrent requests counts.
 const accept = database.prepare(
   "UPDATE users SET last_step = ?, failures = 0, locked_until = 0 WHERE id = ? AND last_step < ?",
 );

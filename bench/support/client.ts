@@ -1,4 +1,4 @@
-/** The audit API as a tenant's client uses it. Any answer but the expected one ends the bench. */
+/** A client of the audit API. Any answer but the expected one ends the bench. */
 import { closeSync, createWriteStream, openSync, readSync, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
@@ -25,7 +25,7 @@ export type InclusionAnswer = z.infer<typeof inclusionAnswer>;
 const consistencyAnswer = z.object({ proof: z.object({ hashes: z.array(z.string()) }) });
 const lastLine = z.object({ leaf_index: z.int() });
 
-/** More than the longest line of an export. */
+/** Longer than any line of an export. */
 const tailBytes = 16_384;
 
 export class Client {
@@ -39,20 +39,20 @@ export class Client {
 
   async get(path: string): Promise<Response> {
     const headers = { Authorization: `Bearer ${this.#token}` };
-    const ask = () => fetch(`${this.#url}${path}`, { headers });
-    // workerd may close a connection in the instant in which it is used again.
-    const answer = await ask().catch(ask);
+    const send = () => fetch(`${this.#url}${path}`, { headers });
+    // workerd may close a connection while a request reuses it.
+    const answer = await send().catch(send);
     if (answer.ok) return answer;
     throw new Error(`GET ${path} answered ${answer.status}: ${await answer.text()}`);
   }
 
-  /** The head, and the answer as it came. */
+  /** The head, and the text of the answer. */
   async checkpoint(): Promise<{ readonly head: Checkpoint; readonly text: string }> {
     const text = await (await this.get("/v1/audit/checkpoint")).text();
     return { head: checkpointAnswer.parse(JSON.parse(text)).checkpoint, text };
   }
 
-  /** How many events the page has. */
+  /** The number of events on the page. */
   async list(query: string): Promise<number> {
     const answer = await this.get(`/v1/audit/events?${query}`);
     return pageAnswer.parse(await answer.json()).events.length;
@@ -68,10 +68,10 @@ export class Client {
     return consistencyAnswer.parse(await answer.json()).proof.hashes;
   }
 
-  /** Writes the export of the whole trail into a file, in as many requests as it takes. */
+  /** Writes the export of the whole trail to a file, in as many requests as needed. */
   async export(file: string, below: number): Promise<{ readonly requests: number }> {
     let requests = 0;
-    for (let from = 0; from < below; from = lastLeaf(file) + 1) {
+    for (let from = 0; from < below; from = readLastLeaf(file) + 1) {
       const { body } = await this.get(`/v1/audit/export?from=${from}`);
       if (body === null) throw new Error("The export has no body");
       const flags = requests === 0 ? "w" : "a";
@@ -82,7 +82,7 @@ export class Client {
   }
 }
 
-function lastLeaf(file: string): number {
+function readLastLeaf(file: string): number {
   const { size } = statSync(file);
   const length = Math.min(size, tailBytes);
   const tail = Buffer.alloc(length);

@@ -1,8 +1,8 @@
-/** Times of many runs, and how they are written. */
+/** Measures times of many runs, and formats figures. */
 
 export interface Timing {
   readonly medianMs: number;
-  /** 19 of 20 were faster. */
+  /** 19 of 20 runs were faster. */
   readonly p95Ms: number;
   readonly runs: number;
 }
@@ -11,23 +11,23 @@ export function quantile(sorted: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 }
 
-/** Runs the work once for each item, one after the other; the first few only to warm up. */
-export async function timed<T>(
+/** Runs the work for each item in sequence. The first `warmUp` runs are not measured. */
+export async function measureTimes<T>(
   items: readonly T[],
   warmUp: number,
   work: (item: T) => Promise<void>,
 ): Promise<Timing> {
   const times: number[] = [];
-  for (const [place, item] of items.entries()) {
+  for (const [index, item] of items.entries()) {
     const startedAt = performance.now();
     await work(item);
-    if (place >= warmUp) times.push(performance.now() - startedAt);
+    if (index >= warmUp) times.push(performance.now() - startedAt);
   }
   const sorted = times.toSorted((a, b) => a - b);
   return { medianMs: quantile(sorted, 0.5), p95Ms: quantile(sorted, 0.95), runs: sorted.length };
 }
 
-/** How a quantity went while something ran. */
+/** The course of a quantity over time. */
 export interface Course {
   /** Means over the first and the last quarter of the time. */
   readonly firstQuarter: number;
@@ -39,7 +39,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Undefined without samples. */
+/** Returns undefined without samples. */
 export function courseOf(samples: readonly number[]): Course | undefined {
   if (samples.length === 0) return undefined;
   const quarter = Math.ceil(samples.length / 4);
@@ -54,27 +54,27 @@ export function whole(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
-export function seconds(ms: number): string {
+export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-export function milliseconds(ms: number): string {
+function formatMilliseconds(ms: number): string {
   return `${ms.toFixed(1)} ms`;
 }
 
-export function megabytes(bytes: number | undefined): string {
-  return bytes === undefined ? "not known" : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+export function formatMebibytes(bytes: number | undefined): string {
+  return bytes === undefined ? "unknown" : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
-export function ratio(value: number): string {
+export function formatRatio(value: number): string {
   return `${value.toFixed(2)} ×`;
 }
 
-export function timing({ medianMs, p95Ms }: Timing): string {
-  return `${milliseconds(medianMs)} (p95 ${milliseconds(p95Ms)})`;
+export function formatTiming({ medianMs, p95Ms }: Timing): string {
+  return `${formatMilliseconds(medianMs)} (p95 ${formatMilliseconds(p95Ms)})`;
 }
 
-/** A table in Markdown. */
+/** Formats a table in Markdown. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");

@@ -1,9 +1,9 @@
-/** What the figures were measured on. */
+/** Describes the machine and the versions of a measurement. */
 import { readFileSync } from "node:fs";
 import { cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { megabytes } from "./figures.ts";
+import { formatMebibytes } from "./figures.ts";
 
 const packageFile = z.object({ version: z.string() });
 const root = join(import.meta.dirname, "..", "..");
@@ -16,7 +16,7 @@ function versionOf(name: string): string {
 export function machine(): string {
   const processors = cpus();
   const model = processors[0]?.model.trim() ?? "unknown processor";
-  return `${processors.length} × ${model}, ${megabytes(totalmem())} memory, ${platform()} ${release()}`;
+  return `${processors.length} × ${model}, ${formatMebibytes(totalmem())} memory, ${platform()} ${release()}`;
 }
 
 export function versions(): string {

@@ -1,37 +1,37 @@
-/** Draws the addresses to look up: half of them anywhere, half at the ends of ranges. */
+/** Samples addresses to look up: half of them anywhere, half at the borders of ranges. */
 import { formatAddress, isReserved, parseAddress } from "../../src/sentinel/network/address.ts";
-import { type Columns, type Halves, halvesOf } from "./network-rows.ts";
+import { type Columns, type Words, wordsOf } from "./network-rows.ts";
 import type { Source } from "./network-sources.ts";
 
-/** Gives numbers from 0 to below 1, the same ones for the same seed. */
+/** Numbers from 0 to below 1, the same for the same seed. */
 export type Random = () => number;
 
-/** 2000::/3, which contains all IPv6 addresses in use. */
+/** 2000::/3 holds all IPv6 addresses in use. */
 const unicastV6 = { first: 0x2000_0000, size: 0x2000_0000 };
-const halfSize = 2 ** 32;
+const wordSize = 2 ** 32;
 
-function drawHalf(random: Random, size = halfSize): number {
+function drawNumber(random: Random, size = wordSize): number {
   return Math.floor(random() * size);
 }
 
-function drawAnywhere(family: 4 | 6, random: Random): Halves {
-  if (family === 4) return [0, drawHalf(random)];
-  return [unicastV6.first + drawHalf(random, unicastV6.size), drawHalf(random)];
+function drawAnywhere(family: 4 | 6, random: Random): Words {
+  if (family === 4) return [0, drawNumber(random)];
+  return [unicastV6.first + drawNumber(random, unicastV6.size), drawNumber(random)];
 }
 
-/** The address `by` further. It carries between the halves, but not over the end of the space. */
-function moveBy([high, low]: Halves, by: number): Halves {
+/** Moves by one, across the end of a word but not of the address space. */
+function shift([high, low]: Words, by: number): Words {
   const sum = low + by;
-  if (sum < 0) return [high - 1, halfSize - 1];
-  return sum < halfSize ? [high, sum] : [high + 1, 0];
+  if (sum < 0) return [high - 1, wordSize - 1];
+  return sum < wordSize ? [high, sum] : [high + 1, 0];
 }
 
-/** Rows that begin inside another row: where ranges overlap, it matters which one wins. */
+/** Finds rows that start within another one, because there it matters which row counts. */
 function findOverlapping(columns: Columns): number[] {
   const start = (row: number) =>
-    (columns.firstHigh[row] ?? 0) * halfSize + (columns.firstLow[row] ?? 0);
+    (columns.firstHigh[row] ?? 0) * wordSize + (columns.firstLow[row] ?? 0);
   const end = (row: number) =>
-    (columns.lastHigh[row] ?? 0) * halfSize + (columns.lastLow[row] ?? 0);
+    (columns.lastHigh[row] ?? 0) * wordSize + (columns.lastLow[row] ?? 0);
   const found: number[] = [];
   let furthest = -1;
   const rows = Array.from({ length: columns.length }, (_, row) => row);
@@ -47,7 +47,7 @@ interface Borders {
   readonly rows: readonly number[];
 }
 
-/** For each source, all its rows and, with the same weight, those that overlap. */
+/** Returns two equally likely choices for each source: all its rows, and its overlapping rows. */
 function bordersOf(sources: readonly Columns[]): Borders[] {
   return sources.flatMap((columns) => {
     const all = Array.from({ length: columns.length }, (_, row) => row);
@@ -58,30 +58,29 @@ function bordersOf(sources: readonly Columns[]): Borders[] {
   });
 }
 
-function drawAtBorder(borders: readonly Borders[], random: Random): Halves {
-  const chosen = borders[drawHalf(random, borders.length)];
+function drawAtBorder(borders: readonly Borders[], random: Random): Words {
+  const chosen = borders[drawNumber(random, borders.length)];
   if (chosen === undefined) throw new Error("no rows");
   const { columns, rows } = chosen;
-  const row = rows[drawHalf(random, rows.length)] ?? 0;
-  const first: Halves = [columns.firstHigh[row] ?? 0, columns.firstLow[row] ?? 0];
-  const last: Halves = [columns.lastHigh[row] ?? 0, columns.lastLow[row] ?? 0];
-  const around = [moveBy(first, -1), first, last, moveBy(last, 1)];
-  return around[drawHalf(random, around.length)] ?? first;
+  const row = rows[drawNumber(random, rows.length)] ?? 0;
+  const first: Words = [columns.firstHigh[row] ?? 0, columns.firstLow[row] ?? 0];
+  const last: Words = [columns.lastHigh[row] ?? 0, columns.lastLow[row] ?? 0];
+  const around = [shift(first, -1), first, last, shift(last, 1)];
+  return around[drawNumber(random, around.length)] ?? first;
 }
 
-/** The text of an address. The lower half of an IPv6 address is random. */
-function textOf(family: 4 | 6, [high, low]: Halves, random: Random): string {
+/** Formats an address; the lower half of an IPv6 address is random. */
+function textOf(family: 4 | 6, [high, low]: Words, random: Random): string {
   if (family === 4) return formatAddress(4, BigInt(low));
-  const lower = (BigInt(drawHalf(random)) << 32n) | BigInt(drawHalf(random));
+  const lower = (BigInt(drawNumber(random)) << 32n) | BigInt(drawNumber(random));
   return formatAddress(6, (BigInt(high) << 96n) | (BigInt(low) << 64n) | lower);
 }
 
 /**
- * Draws different addresses of a family. Reserved ones are left out, because a lookup skips them. Every
- * source has the same share of the ends of ranges, whatever its length; sources that overlap themselves have
- * two.
+ * Samples different addresses of a family. Reserved ones are left out, because the service never looks them up.
+ * Each source has the same share of the borders, whatever its length, and its overlapping rows have another.
  */
-export function drawAddresses(
+export function sampleAddresses(
   family: 4 | 6,
   sources: readonly Source[],
   count: number,
@@ -100,6 +99,6 @@ export function drawAddresses(
   return [...texts];
 }
 
-export function halvesOfAll(texts: readonly string[]): Halves[] {
-  return texts.map(halvesOf);
+export function wordsOfAll(texts: readonly string[]): Words[] {
+  return texts.map(wordsOf);
 }

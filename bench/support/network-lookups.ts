@@ -1,4 +1,4 @@
-/** Compares lookups by the service's own code, in local KV, with the answers of a plain scan. */
+/** Compares lookups by the service's code in local KV with the contents of the sources. */
 import { isDeepStrictEqual } from "node:util";
 import { type Address, parseAddress } from "../../src/sentinel/network/address.ts";
 import { lookupNetwork, type NetworkStore } from "../../src/sentinel/network/lookup.ts";
@@ -6,16 +6,16 @@ import { quantile } from "./figures.ts";
 import type { NetworkFigures } from "./network-report.ts";
 import type { Scanned } from "./network-scan.ts";
 
-const maxDifferencesShown = 10;
+const differencesShown = 10;
 
-function requireAddress(text: string): Address {
+function addressOf(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   return address;
 }
 
-/** Reads each value from KV once, so that later measurements do not include KV. */
-export function cacheReads(store: NetworkStore) {
+/** Caches each value, so that later lookups do not measure KV. */
+export function cacheStore(store: NetworkStore) {
   const values = new Map<string, ArrayBuffer | null>();
   const cached: NetworkStore = {
     async get(key, options) {
@@ -31,7 +31,7 @@ export function cacheReads(store: NetworkStore) {
 
 const nothing: Scanned = { kinds: [], threatGrade: 0, asn: undefined, country: undefined };
 
-/** Looks up every address and reports the differences. A degraded answer is a difference. */
+/** Looks up every address, and reports differences. A degraded answer is a difference. */
 export async function compareLookups(
   store: NetworkStore,
   texts: readonly string[],
@@ -41,14 +41,14 @@ export async function compareLookups(
 ): Promise<NetworkFigures["checked"]> {
   const counts = { addresses: texts.length, known: 0, listed: 0, differences: 0 };
   for (const [index, text] of texts.entries()) {
-    const { facts, degraded, reason } = await lookupNetwork(store, requireAddress(text), now);
+    const { facts, degraded, reason } = await lookupNetwork(store, addressOf(text), now);
     if (facts !== undefined) counts.known += 1;
     if (facts !== undefined && facts.kinds.length > 0) counts.listed += 1;
-    const wanted = expected[index];
-    if (!degraded && isDeepStrictEqual(facts ?? nothing, wanted)) continue;
+    const scanned = expected[index];
+    if (!degraded && isDeepStrictEqual(facts ?? nothing, scanned)) continue;
     counts.differences += 1;
-    if (counts.differences > maxDifferencesShown) continue;
-    report(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: wanted })}`);
+    if (counts.differences > differencesShown) continue;
+    report(`${text}: ${JSON.stringify({ found: facts, degraded, reason, expected: scanned })}`);
   }
   return counts;
 }
@@ -67,13 +67,13 @@ async function measureTimes(
   return times.toSorted((a, b) => a - b);
 }
 
-/** The times of lookups of values that are already in memory, microseconds. */
+/** Measures lookups with cached values, in microseconds. */
 export async function timeLookups(
-  { store, values }: ReturnType<typeof cacheReads>,
+  { store, values }: ReturnType<typeof cacheStore>,
   texts: readonly string[],
   now: number,
 ): Promise<NetworkFigures["lookup"]> {
-  const addresses = texts.map(requireAddress);
+  const addresses = texts.map(addressOf);
   await measureTimes(store, addresses, now);
   const times = await measureTimes(store, addresses, now);
   const sizes = [...values].filter(([key]) => /\/[46]\//.test(key));
@@ -81,7 +81,7 @@ export async function timeLookups(
     sizes.toSorted(([, a], [, b]) => (b?.byteLength ?? 0) - (a?.byteLength ?? 0))[0] ?? [];
   const inLargest = await measureTimes(
     store,
-    addresses.filter((address) => isInShard(key, address)),
+    addresses.filter((address) => isIn(key, address)),
     now,
   );
   return {
@@ -91,8 +91,8 @@ export async function timeLookups(
   };
 }
 
-/** Whether a key such as `net/v2/6/2a0b1/…` is the key of the shard of an address. */
-function isInShard(key: string, { family, value }: Address): boolean {
+/** Whether a key such as `net/v2/6/2a0b1/…` belongs to the shard of an address. */
+function isIn(key: string, { family, value }: Address): boolean {
   const [, , keyFamily, number = ""] = key.split("/");
   const shift = family === 4 ? 20n : 108n;
   return keyFamily === String(family) && value >> shift === BigInt(`0x${number}`);

@@ -1,6 +1,6 @@
-/** Renders the figures of the network data. */
+/** Formats the figures of the network data. */
 import type { ImportFigures } from "../../scripts/support/sentinel-figures.ts";
-import { megabytes, seconds, table, whole } from "./figures.ts";
+import { formatMebibytes, formatSeconds, table, whole } from "./figures.ts";
 import { machine, versions } from "./machine.ts";
 
 export interface NetworkFigures {
@@ -12,10 +12,11 @@ export interface NetworkFigures {
     readonly addresses: number;
     /** Addresses with any facts. */
     readonly known: number;
+    /** Addresses that a list names. */
     readonly listed: number;
     readonly differences: number;
   };
-  /** Processor time of lookups without KV, microseconds. */
+  /** Processor time of lookups without KV, in microseconds. */
   readonly lookup: { readonly median: number; readonly p99: number; readonly largest: number };
 }
 
@@ -42,9 +43,9 @@ const rows: readonly (readonly [string, (figures: NetworkFigures) => string])[] 
   ["largest shard, IPv6", ({ imported }) => formatBytes(imported.largestShard.v6)],
   ["largest list (read by writers only)", ({ imported }) => formatBytes(imported.largestFeed)],
   ["`net/v2/current`", ({ imported }) => formatBytes(imported.currentBytes)],
-  ["read and built in", ({ imported }) => seconds(imported.preparedMs)],
-  ["written in", ({ imported }) => seconds(imported.storedMs)],
-  ["memory of the import", ({ imported }) => megabytes(imported.memoryBytes)],
+  ["read and built in", ({ imported }) => formatSeconds(imported.preparedMs)],
+  ["written in", ({ imported }) => formatSeconds(imported.storedMs)],
+  ["memory of the import", ({ imported }) => formatMebibytes(imported.memoryBytes)],
   ["shards written when imported again", ({ again }) => whole(again.published?.written ?? 0)],
   ["addresses checked", ({ checked }) => whole(checked.addresses)],
   ["of which anything is known", ({ checked }) => whole(checked.known)],
@@ -57,7 +58,7 @@ const rows: readonly (readonly [string, (figures: NetworkFigures) => string])[] 
   ["in the largest shard", ({ lookup }) => formatMicroseconds(lookup.largest)],
 ];
 
-export function renderNetworkReport(figures: readonly NetworkFigures[]): string {
+export function formatNetworkReport(figures: readonly NetworkFigures[]): string {
   const head = ["", ...figures.map(({ countryTable }) => `countries from ${countryTable}`)];
   const body = rows.map(([name, of]) => [name, ...figures.map(of)]);
   const date = new Date().toISOString().slice(0, 10);

@@ -1,9 +1,9 @@
 /**
- * Finds the facts of addresses by comparing every row with every address: slow, plain, and without any code
- * of the service except the names of kinds.
+ * Finds the facts of addresses by a scan of every row for every address: slow and simple, and without the service's
+ * code except the names of kinds.
  */
 import { type NetworkKind, networkKinds } from "../../src/sentinel/network/network-facts.ts";
-import type { Columns, Halves } from "./network-rows.ts";
+import type { Columns, Words } from "./network-rows.ts";
 import type { Source } from "./network-sources.ts";
 
 export interface Scanned {
@@ -20,7 +20,7 @@ interface Columnar {
   readonly low: Uint32Array;
 }
 
-/** Calls `hit` for every pair of a row and an address in its range. */
+/** Calls back for every pair of a row and an address within it. */
 function forEachHit(
   rows: Columns,
   { high, low }: Columnar,
@@ -41,7 +41,7 @@ function forEachHit(
   }
 }
 
-/** For each address, the largest value of the rows that contain it; 0: none. */
+/** Finds for each address the largest value of the rows that contain it; 0 without one. */
 function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   const found = new Uint32Array(addresses.high.length);
   forEachHit(rows, addresses, (row, address) => {
@@ -50,23 +50,23 @@ function findLargest(rows: Columns, addresses: Columnar): Uint32Array {
   return found;
 }
 
-/** Below 0 where the first pair of halves is less than the second. */
-function comparePairs(high: number, low: number, otherHigh: number, otherLow: number): number {
+/** Returns less than 0 if the first pair of words is less than the second. */
+function compare(high: number, low: number, otherHigh: number, otherLow: number): number {
   return high - otherHigh || low - otherLow;
 }
 
-/** Whether a row is more specific than another: it starts later, or ends earlier, or comes later. */
+/** Whether a row is more specific than another: it starts later, or ends earlier, or follows. */
 function isNearer(rows: Columns, row: number, than: number): boolean {
-  const at = (column: readonly number[], index: number) => column[index] ?? 0;
+  const word = (column: readonly number[], at: number) => column[at] ?? 0;
   const { firstHigh, firstLow, lastHigh, lastLow } = rows;
-  const start = [at(firstHigh, row), at(firstLow, row)] as const;
-  const later = comparePairs(...start, at(firstHigh, than), at(firstLow, than));
+  const start = [word(firstHigh, row), word(firstLow, row)] as const;
+  const later = compare(...start, word(firstHigh, than), word(firstLow, than));
   if (later !== 0) return later > 0;
-  const end = [at(lastHigh, row), at(lastLow, row)] as const;
-  return comparePairs(...end, at(lastHigh, than), at(lastLow, than)) <= 0;
+  const end = [word(lastHigh, row), word(lastLow, row)] as const;
+  return compare(...end, word(lastHigh, than), word(lastLow, than)) <= 0;
 }
 
-/** For each address, the value of the most specific row that contains it; 0: none. */
+/** Finds for each address the value of the most specific row that contains it; 0 without one. */
 function findNearest(rows: Columns, addresses: Columnar): Uint32Array {
   const best = new Int32Array(addresses.high.length).fill(-1);
   forEachHit(rows, addresses, (row, address) => {
@@ -76,7 +76,7 @@ function findNearest(rows: Columns, addresses: Columnar): Uint32Array {
   return Uint32Array.from(best, (row) => (row < 0 ? 0 : (rows.value[row] ?? 0)));
 }
 
-interface Answers {
+interface Findings {
   readonly kinds: Set<NetworkKind>[];
   readonly grades: Uint32Array;
   asns: Uint32Array;
@@ -87,49 +87,49 @@ function applySource(
   { meaning }: Source,
   rows: Columns,
   addresses: Columnar,
-  answers: Answers,
+  findings: Findings,
 ): void {
-  if (meaning.type === "asn") answers.asns = findNearest(rows, addresses);
-  if (meaning.type === "country") answers.countries = findNearest(rows, addresses);
+  if (meaning.type === "asn") findings.asns = findNearest(rows, addresses);
+  if (meaning.type === "country") findings.countries = findNearest(rows, addresses);
   if (meaning.type === "numbers") {
-    for (const [address, asn] of answers.asns.entries()) {
-      if (meaning.asns.has(asn)) answers.kinds[address]?.add(meaning.kind);
+    for (const [address, asn] of findings.asns.entries()) {
+      if (meaning.asns.has(asn)) findings.kinds[address]?.add(meaning.kind);
     }
   }
   if (meaning.type !== "feed") return;
   for (const [address, count] of findLargest(rows, addresses).entries()) {
     if (count === 0) continue;
-    answers.kinds[address]?.add(meaning.kind);
+    findings.kinds[address]?.add(meaning.kind);
     if (meaning.kind !== "threat") continue;
-    answers.grades[address] = Math.min(maxGrade, (answers.grades[address] ?? 0) + count);
+    findings.grades[address] = Math.min(maxGrade, (findings.grades[address] ?? 0) + count);
   }
 }
 
-/** One answer for each address. A list of networks by number must come after the table of networks. */
+/** Returns the facts of each address. Lists of network numbers must follow the table of networks. */
 export function scan(
   family: 4 | 6,
   sources: readonly Source[],
-  addresses: readonly Halves[],
+  addresses: readonly Words[],
 ): Scanned[] {
   const columnar = {
     high: Uint32Array.from(addresses, ([high]) => high),
     low: Uint32Array.from(addresses, ([, low]) => low),
   };
-  const answers: Answers = {
+  const findings: Findings = {
     kinds: addresses.map(() => new Set()),
     grades: new Uint32Array(addresses.length),
     asns: new Uint32Array(addresses.length),
     countries: new Uint32Array(addresses.length),
   };
   for (const source of sources) {
-    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, answers);
+    applySource(source, family === 4 ? source.rows.v4 : source.rows.v6, columnar, findings);
   }
   return addresses.map((_, address) => {
-    const asn = answers.asns[address] ?? 0;
-    const letters = answers.countries[address] ?? 0;
+    const asn = findings.asns[address] ?? 0;
+    const letters = findings.countries[address] ?? 0;
     return {
-      kinds: networkKinds.filter((kind) => answers.kinds[address]?.has(kind)),
-      threatGrade: answers.grades[address] ?? 0,
+      kinds: networkKinds.filter((kind) => findings.kinds[address]?.has(kind)),
+      threatGrade: findings.grades[address] ?? 0,
       asn: asn === 0 ? undefined : asn,
       country: letters === 0 ? undefined : String.fromCharCode(letters >> 8, letters & 255),
     };

@@ -1,4 +1,4 @@
-/** Reads a folder of published lists and tables: which feed each file is, and its rows. */
+/** Reads a folder of published lists and tables: the feed of each file, and its rows. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
@@ -11,10 +11,10 @@ export interface FeedFile {
   readonly file: string;
 }
 
-/** The meaning of a range of the source for an address in it. */
-export type Meaning =
+/** What a source states about an address in one of its ranges. */
+type Meaning =
   | { readonly type: "feed"; readonly kind: NetworkKind }
-  /** A list of networks by number: it has numbers instead of rows. */
+  /** A list of network numbers, which has no rows. */
   | { readonly type: "numbers"; readonly kind: NetworkKind; readonly asns: ReadonlySet<number> }
   | { readonly type: "asn" }
   | { readonly type: "country" };
@@ -24,8 +24,8 @@ export interface Source {
   readonly rows: Rows;
 }
 
-/** Patterns of the publishers' file names, and the names of the same lists in the catalogue. */
-const feedNamePatterns: readonly (readonly [RegExp, string])[] = [
+/** Maps the publishers' file names to the names of the catalogue. */
+const renamings: readonly (readonly [RegExp, string])[] = [
   [/^x4b\/(\w+)_(v4|v6|asn)\.txt$/, "x4b-$1-$2"],
   [/^ipranges\/([\w-]+)\.ipv([46])_merged\.txt$/, "$1-v$2"],
   [/^(ipsum)\.txt$/, "$1"],
@@ -33,18 +33,18 @@ const feedNamePatterns: readonly (readonly [RegExp, string])[] = [
 ];
 
 function nameOf(path: string): string | undefined {
-  const renaming = feedNamePatterns.find(([pattern]) => pattern.test(path));
+  const renaming = renamings.find(([pattern]) => pattern.test(path));
   return renaming && path.replace(renaming[0], renaming[1]).toLowerCase();
 }
 
-/** A list by number has the kind of the list by address. */
+/** A list of network numbers has the kind of the publisher's list of addresses. */
 function kindOf(name: string): NetworkKind | undefined {
   const byAddress = name.replace(/-asn$/, "-v4");
   return catalogue.find((feed) => feed.name === byAddress)?.kind;
 }
 
-/** The feeds of a folder, and the files that are not a known feed. */
-export function findFeeds(folder: string): { feeds: FeedFile[]; unknown: string[] } {
+/** Finds the feeds of a folder, and its files that are no feeds. */
+export function findFeedFiles(folder: string): { feeds: FeedFile[]; unknown: string[] } {
   const feeds: FeedFile[] = [];
   const unknown: string[] = [];
   const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });

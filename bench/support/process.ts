@@ -1,4 +1,4 @@
-/** Processes of this machine as Linux shows them under /proc; elsewhere nothing is known of them. */
+/** Measures processes by /proc of Linux. On other systems the figures are undefined. */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -7,8 +7,8 @@ const bytesPerKb = 1_024;
 /** Linux counts processor time in hundredths of a second (USER_HZ). */
 const msPerTick = 10;
 
-/** What this process has started. */
-export function childPids(): number[] {
+/** Finds the processes that this process has started. */
+export function findChildPids(): number[] {
   try {
     return readdirSync("/proc/self/task").flatMap((thread) =>
       readFileSync(`/proc/self/task/${thread}/children`, "utf8")
@@ -21,8 +21,8 @@ export function childPids(): number[] {
   }
 }
 
-/** Memory of a process in bytes: now (`VmRSS`) or at its height (`VmHWM`); undefined if unknown. */
-function memoryOf(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
+/** Reads the current (`VmRSS`) or peak (`VmHWM`) memory of a process in bytes; undefined if unknown. */
+function readMemory(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const [, kb] = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status) ?? [];
@@ -32,11 +32,11 @@ function memoryOf(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | u
   }
 }
 
-/** Processor time a process has had, in ms, to 10 ms; undefined if unknown. */
-function processorMsOf(pid: number | undefined): number | undefined {
+/** Reads the processor time of a process in ms, with a resolution of 10 ms; undefined if unknown. */
+function readProcessorMs(pid: number | undefined): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // After the name, which may hold spaces, in brackets: utime and stime are fields 14 and 15.
+    // Fields 14 and 15 are utime and stime; the name in brackets before them may hold spaces.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return (Number(fields[11]) + Number(fields[12])) * msPerTick;
   } catch {
@@ -44,8 +44,8 @@ function processorMsOf(pid: number | undefined): number | undefined {
   }
 }
 
-/** How long the work took, and how much processor time it cost a process. */
-export async function clocked<T>(
+/** Runs the work, and measures its time and the processor time of a process. */
+export async function measureTime<T>(
   pid: number | undefined,
   work: () => Promise<T>,
 ): Promise<{
@@ -53,23 +53,23 @@ export async function clocked<T>(
   readonly ms: number;
   readonly processorMs: number | undefined;
 }> {
-  const before = processorMsOf(pid);
+  const before = readProcessorMs(pid);
   const startedAt = performance.now();
   const result = await work();
   const ms = performance.now() - startedAt;
-  const after = processorMsOf(pid);
+  const after = readProcessorMs(pid);
   const processorMs = before === undefined || after === undefined ? undefined : after - before;
   return { result, ms, processorMs };
 }
 
-/** Watches the memory of a process while the work runs, in bytes; no samples if it is unknown. */
-export async function watchingMemory<T>(
+/** Runs the work, and samples the memory of a process in bytes; no samples if it is unknown. */
+export async function measureMemory<T>(
   pid: number | undefined,
   work: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly samples: readonly number[] }> {
   const samples: number[] = [];
   const sample = () => {
-    const bytes = memoryOf(pid, "VmRSS");
+    const bytes = readMemory(pid, "VmRSS");
     if (bytes !== undefined) samples.push(bytes);
   };
   const timer = setInterval(sample, sampleMs);
@@ -86,20 +86,20 @@ export interface Finished {
   readonly code: number | null;
   readonly output: string;
   readonly ms: number;
-  /** Its memory at its height, as last seen; undefined if unknown. */
-  readonly highestMemory: number | undefined;
+  /** Peak memory in bytes, at the last sample; undefined if unknown. */
+  readonly peakMemory: number | undefined;
 }
 
-/** Runs a Node script to its end. */
+/** Runs a Node script until it ends. */
 export async function runNode(args: readonly string[]): Promise<Finished> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const chunks: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
-  let highestMemory: number | undefined;
+  let peakMemory: number | undefined;
   const timer = setInterval(() => {
-    highestMemory = memoryOf(child.pid, "VmHWM") ?? highestMemory;
+    peakMemory = readMemory(child.pid, "VmHWM") ?? peakMemory;
   }, sampleMs);
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
@@ -107,7 +107,7 @@ export async function runNode(args: readonly string[]): Promise<Finished> {
       child.once("close", resolve);
     });
     const ms = performance.now() - startedAt;
-    return { code, output: Buffer.concat(chunks).toString("utf8"), ms, highestMemory };
+    return { code, output: Buffer.concat(chunks).toString("utf8"), ms, peakMemory };
   } finally {
     clearInterval(timer);
   }

@@ -1,15 +1,15 @@
-/** The figures of the audit bench as a table. */
+/** Formats the figures of the audit bench as a table. */
 import {
   type Course,
-  megabytes,
-  ratio,
-  seconds,
+  formatMebibytes,
+  formatRatio,
+  formatSeconds,
   type Timing,
   table,
-  timing,
+  formatTiming,
   whole,
 } from "./figures.ts";
-import type { Exported, Page, Proofs, SealRequest, Verified } from "./steps.ts";
+import type { Exported, Page, Proofs, IntegrationRequest, Verified } from "./steps.ts";
 import type { Inserted } from "./trail.ts";
 
 export interface AuditFigures {
@@ -19,7 +19,7 @@ export interface AuditFigures {
   readonly events: number;
   readonly inserted: Inserted;
   readonly storedBytes: number;
-  readonly sealed: readonly SealRequest[];
+  readonly integrations: readonly IntegrationRequest[];
   readonly pages: readonly Page[];
   readonly inclusion: readonly Proofs[];
   readonly consistency: readonly Proofs[];
@@ -33,50 +33,50 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-function perSecond(count: number, ms: number): string {
+function formatPerSecond(count: number, ms: number): string {
   return `${whole((count * 1000) / ms)} events/s`;
 }
 
-function against(one: Timing | undefined, base: Timing | undefined, name: string): string {
+function compareTimings(one: Timing | undefined, base: Timing | undefined, name: string): string {
   if (one === undefined || base === undefined || one === base) return "";
-  return `${ratio(one.medianMs / base.medianMs)} ${name}`;
+  return `${formatRatio(one.medianMs / base.medianMs)} ${name}`;
 }
 
-/** Processor time of the server process, where it is known. */
-function processor(parts: readonly { readonly processorMs: number | undefined }[]): string {
+/** Formats the processor time of the server process, if it is known. */
+function formatProcessor(parts: readonly { readonly processorMs: number | undefined }[]): string {
   const times = parts.flatMap(({ processorMs }) => processorMs ?? []);
-  return times.length < parts.length ? "" : `, processor ${seconds(sum(times))}`;
+  return times.length < parts.length ? "" : `, processor ${formatSeconds(sum(times))}`;
 }
 
 function insertRows({ inserted, events, storedBytes }: AuditFigures): Row[] {
-  const { insertedMs, madeMs, statements } = inserted;
+  const { insertedMs, createdMs, statements } = inserted;
   return [
     [
       "insert, through the service's statement",
-      `${seconds(insertedMs)}, ${perSecond(events, insertedMs)}`,
-      `${whole(statements)} statements; made before in ${seconds(madeMs)}`,
+      `${formatSeconds(insertedMs)}, ${formatPerSecond(events, insertedMs)}`,
+      `${whole(statements)} statements; events created in ${formatSeconds(createdMs)}`,
     ],
     [
       "database, with indexes and tree",
-      megabytes(storedBytes),
+      formatMebibytes(storedBytes),
       `${whole(storedBytes / events)} bytes an event`,
     ],
   ];
 }
 
-function sealRows({ sealed, events }: AuditFigures): Row[] {
-  const ms = sum(sealed.map((request) => request.ms));
-  const statements = sum(sealed.map((request) => request.statements));
-  const longest = sealed.toSorted((a, b) => b.ms - a.ms)[0];
+function integrationRows({ integrations, events }: AuditFigures): Row[] {
+  const ms = sum(integrations.map((request) => request.ms));
+  const statements = sum(integrations.map((request) => request.statements));
+  const longest = integrations.toSorted((a, b) => b.ms - a.ms)[0];
   return [
     [
-      "seal all",
-      `${seconds(ms)}, ${perSecond(events, ms)}`,
-      `${whole(sealed.length)} requests, ${whole(statements)} statements${processor(sealed)}`,
+      "integrate all",
+      `${formatSeconds(ms)}, ${formatPerSecond(events, ms)}`,
+      `${whole(integrations.length)} requests, ${whole(statements)} statements${formatProcessor(integrations)}`,
     ],
     [
-      "longest request that seals",
-      longest === undefined ? "" : seconds(longest.ms),
+      "longest request that integrates",
+      longest === undefined ? "" : formatSeconds(longest.ms),
       longest === undefined ? "" : `${whole(longest.events)} events`,
     ],
   ];
@@ -84,32 +84,34 @@ function sealRows({ sealed, events }: AuditFigures): Row[] {
 
 function pageRows({ pages }: AuditFigures): Row[] {
   return pages.map((page): Row => {
-    const compared = against(page.timing, pages[0]?.timing, "page 1");
+    const compared = compareTimings(page.timing, pages[0]?.timing, "page 1");
     const events = `${page.events} events`;
     return [
       `list, ${page.what}`,
-      timing(page.timing),
+      formatTiming(page.timing),
       compared ? `${compared}; ${events}` : events,
     ];
   });
 }
 
-function hashesOf({ fewestHashes, maxHashes }: Proofs): string {
-  return fewestHashes === maxHashes
-    ? `${maxHashes} hashes`
-    : `${fewestHashes} to ${maxHashes} hashes`;
+function formatHashes({ minHashes, maxHashes }: Proofs): string {
+  return minHashes === maxHashes ? `${maxHashes} hashes` : `${minHashes} to ${maxHashes} hashes`;
 }
 
 function proofRows({ inclusion, consistency, events }: AuditFigures): Row[] {
   const rows = inclusion.map((proofs): Row => {
     const first = inclusion[0];
-    const compared = against(proofs.timing, first?.timing, `at ${whole(first?.size ?? 0)}`);
+    const compared = compareTimings(proofs.timing, first?.timing, `at ${whole(first?.size ?? 0)}`);
     const what = `prove inclusion in ${whole(proofs.size)}`;
-    return [what, timing(proofs.timing), [hashesOf(proofs), compared].filter(Boolean).join("; ")];
+    return [
+      what,
+      formatTiming(proofs.timing),
+      [formatHashes(proofs), compared].filter(Boolean).join("; "),
+    ];
   });
   const growth = consistency.map((proofs): Row => {
     const what = `prove consistency, ${whole(proofs.size)} to ${whole(events)}`;
-    return [what, timing(proofs.timing), hashesOf(proofs)];
+    return [what, formatTiming(proofs.timing), formatHashes(proofs)];
   });
   return [...rows, ...growth];
 }
@@ -117,8 +119,8 @@ function proofRows({ inclusion, consistency, events }: AuditFigures): Row[] {
 function courseRow(what: string, course: Course | undefined): Row[] {
   if (course === undefined) return [];
   const { firstQuarter, lastQuarter, highest } = course;
-  const figure = `${megabytes(firstQuarter)} in the first quarter, ${megabytes(lastQuarter)} in the last`;
-  const more = `${ratio(lastQuarter / firstQuarter)} the first; ${megabytes(highest)} at most`;
+  const figure = `${formatMebibytes(firstQuarter)} in the first quarter, ${formatMebibytes(lastQuarter)} in the last`;
+  const more = `${formatRatio(lastQuarter / firstQuarter)} the first; ${formatMebibytes(highest)} at most`;
   return [[what, figure, more]];
 }
 
@@ -127,22 +129,22 @@ function exportRows({ exported, verified, events }: AuditFigures): Row[] {
   return [
     [
       "export all",
-      `${seconds(ms)}, ${perSecond(events, ms)}`,
-      `${megabytes(bytes)}, ${whole(bytes / events)} bytes an event, requests: ${requests}${processor([exported])}`,
+      `${formatSeconds(ms)}, ${formatPerSecond(events, ms)}`,
+      `${formatMebibytes(bytes)}, ${whole(bytes / events)} bytes an event, requests: ${requests}${formatProcessor([exported])}`,
     ],
-    ...courseRow("memory of the server process meanwhile", exported.memory),
+    ...courseRow("memory of the server process during the export", exported.memory),
     [
       "verify the export offline",
-      `${seconds(verified.ms)}, ${perSecond(events, verified.ms)}`,
-      `memory ${megabytes(verified.highestMemory)} at most`,
+      `${formatSeconds(verified.ms)}, ${formatPerSecond(events, verified.ms)}`,
+      `memory ${formatMebibytes(verified.peakMemory)} at most`,
     ],
   ];
 }
 
-export function auditReport(figures: AuditFigures): string {
+export function formatAuditReport(figures: AuditFigures): string {
   const rows = [
     ...insertRows(figures),
-    ...sealRows(figures),
+    ...integrationRows(figures),
     ...pageRows(figures),
     ...proofRows(figures),
     ...exportRows(figures),

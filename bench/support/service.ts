@@ -1,7 +1,6 @@
 /**
- * The service as it is deployed, on this machine: the production bundle in workerd, asked over real
- * HTTP. The bindings are those of wrangler.toml, the secrets random, and all data lies in a folder
- * of its own.
+ * Runs the production bundle of the service in workerd on this machine, with the bindings of wrangler.toml, random
+ * secrets, and all data in one folder.
  */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -15,25 +14,25 @@ import {
 import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
 import { finishWrangler, startWrangler } from "../../scripts/support/wrangler.ts";
 import { type Config, requireConfig } from "../../src/env.ts";
-import { childPids } from "./process.ts";
+import { findChildPids } from "./process.ts";
 
 const name = "bench";
 /** https://developers.cloudflare.com/workers/platform/limits/#memory */
-const isolateMegabytes = 128;
+const maxIsolateMegabytes = 128;
 const root = join(import.meta.dirname, "..", "..");
 
 export interface Service {
   readonly url: string;
   readonly operatorToken: string;
   readonly config: Config;
-  /** The same bindings that the Worker has, from outside of it. */
+  /** The Worker's bindings, for use outside the Worker. */
   readonly env: Env;
-  /** The process that holds the Worker and its stores; undefined where it cannot be told. */
+  /** The process with the Worker and its stores; undefined if unknown. */
   readonly pid: number | undefined;
   close(): Promise<void>;
 }
 
-/** The databases that the Worker has: `DB`, and `DB_1` … where there are shards. */
+/** The Worker's databases: `DB`, and `DB_1` … if there are shards. */
 export function databasesOf(env: Env): D1Database[] {
   const names = Object.keys(env).filter((name) => /^DB(_\d+)?$/.test(name));
   return names.map((name): D1Database => Reflect.get(env, name));
@@ -48,7 +47,7 @@ async function migrate(db: D1Database): Promise<void> {
   }
 }
 
-/** Makes the bundle that `wrangler deploy` would send. @returns the folder with its `index.js` */
+/** Builds the bundle that `wrangler deploy` would upload. @returns the folder with its `index.js` */
 export async function bundleService(folder: string, main = "src/index.ts"): Promise<string> {
   const bundle = join(folder, "bundle");
   const build = startWrangler(root, ["deploy", main, "--dry-run", "--outdir", bundle]);
@@ -56,13 +55,13 @@ export async function bundleService(folder: string, main = "src/index.ts"): Prom
   return bundle;
 }
 
-/** How every Worker of a bench runs, on stores in the folder. */
+/** The options of every Worker of a bench, with stores in the folder. */
 export function benchOptions(folder: string) {
   const state = join(folder, "state");
   mkdirSync(state);
   return {
     resourcePersistencePath: state,
-    // Past the server in front of the Worker that development needs.
+    // Requests skip the development server in front of the Worker.
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
     logRequests: false,
     cf: false,
@@ -70,25 +69,25 @@ export function benchOptions(folder: string) {
   } satisfies Partial<V4MiniflareOptions>;
 }
 
-/** Starts a Worker in a process of its own. @returns that process too, where it can be told */
+/** Starts a Worker in a process of its own. @returns its process id too, or undefined if unknown */
 export async function startWorker(
   options: V4MiniflareOptions,
 ): Promise<{ readonly miniflare: Miniflare; readonly pid: number | undefined }> {
-  // The platform ends an isolate at 128 MB; workerd would let it grow as the machine allows.
-  process.env.MINIFLARE_WORKERD_V8_FLAGS = `--max-heap-size=${isolateMegabytes}`;
-  const others = new Set(childPids());
+  // The platform ends an isolate at 128 MB; workerd alone has no bound.
+  process.env.MINIFLARE_WORKERD_V8_FLAGS = `--max-heap-size=${maxIsolateMegabytes}`;
+  const others = new Set(findChildPids());
   const miniflare = new Miniflare(convertV4MiniflareOptions(options));
   await miniflare.ready;
-  const [pid] = childPids().filter((candidate) => !others.has(candidate));
+  const [pid] = findChildPids().filter((candidate) => !others.has(candidate));
   return { miniflare, pid };
 }
 
 interface Options {
-  /** Where `bundleService` has put the bundle, if it has. */
+  /** The folder that `bundleService` returned; built if absent. */
   readonly bundle?: string;
-  /** Databases besides that of wrangler.toml: DB_1, DB_2 and so on. */
+  /** The number of databases besides that of wrangler.toml: DB_1, DB_2 and so on. */
   readonly shards?: number;
-  /** The Worker's source, where it is the service with something around it; from the root. */
+  /** The Worker's source, from the root, if it is not the service itself. */
   readonly main?: string;
 }
 
@@ -101,7 +100,7 @@ export async function startService(
   const { operatorToken } = ensureDevVars(secretsFile);
   const secrets = parseEnv(readFileSync(secretsFile, "utf8"));
   Object.assign(process.env, {
-    // Where wrangler looks for them, so that it does not warn of missing ones, nor say that it did.
+    // Wrangler reads secrets from the environment, and would otherwise warn of missing ones.
     ...secrets,
     WRANGLER_LOG: "error",
   });
@@ -110,18 +109,18 @@ export async function startService(
   const configPath = join(root, "wrangler.toml");
   const { vars } = unstable_readConfig({ config: configPath });
   const { workerOptions } = unstable_getMiniflareWorkerOptions(configPath);
-  const further = Object.fromEntries(
+  const shardDatabases = Object.fromEntries(
     Array.from({ length: shards }, (_, n) => [`DB_${n + 1}`, `bench-${n + 1}`]),
   );
   const { miniflare, pid } = await startWorker({
     ...workerOptions,
     ...benchOptions(folder),
-    ...(shards === 0 ? {} : { d1Databases: { DB: "bench", ...further } }),
+    ...(shards === 0 ? {} : { d1Databases: { DB: "bench", ...shardDatabases } }),
     name,
     rootPath: modules,
     modulesRoot: modules,
     modules: [{ type: "ESModule", path: join(modules, `${basename(main, ".ts")}.js`) }],
-    // Not those that wrangler found: a `.dev.vars` of the project would win over ours.
+    // These bindings take precedence over a `.dev.vars` that wrangler found.
     bindings: { ...vars, ...secrets },
   });
   const env = await miniflare.getBindings<Env>();

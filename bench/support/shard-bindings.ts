@@ -1,8 +1,8 @@
-/** The databases of an environment. */
+/** Selects databases of an environment. */
 
 export type BoundDatabases = Readonly<Record<string, D1Database>>;
 
-/** The first of them, by binding. */
+/** The first `count` databases, by binding. */
 export function databasesOf(env: Env, count: number): BoundDatabases {
   return Object.fromEntries(
     Array.from({ length: count }, (_, shard) => {
@@ -14,7 +14,7 @@ export function databasesOf(env: Env, count: number): BoundDatabases {
   );
 }
 
-/** An environment that has only the first of the four. */
+/** An environment with only the first `count` of its four databases. */
 export function withDatabases(env: Env, count: number): Env {
   const { DB_1: _first, DB_2: _second, DB_3: _third, ...rest } = env;
   return { ...rest, ...databasesOf(env, count) };

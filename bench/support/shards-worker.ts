@@ -1,6 +1,6 @@
 /**
- * The service with a way in for its bench: waves of deliveries to many tenants, as guards make them, without
- * the guards. In the Worker, since from outside of it every call of D1 would cost more than D1 does.
+ * The service with two more routes for its bench, which create tenants and run waves of deliveries without guards.
+ * They run in the Worker, because from outside each call of D1 would cost more than D1 itself.
  */
 import { z } from "zod";
 import type { AuditEvent } from "../../src/audit/event.ts";
@@ -17,19 +17,19 @@ import { databasesOf, withDatabases } from "./shard-bindings.ts";
 export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";
 
 const tenantsPerBatch = 200;
-/** Deliveries under way at once. */
-const atOnce = 64;
-/** A guard whose delivery fails comes back, at first after this. */
+/** Concurrent deliveries. */
+const maxConcurrent = 64;
+/** A guard retries a failed delivery, at first after this time. */
 const retryAfterMs = 200;
 
 const waveBody = z.object({
   tenants: z.array(z.string()),
   databases: z.int().min(1),
-  /** Batches a second that each database takes; as many as it can without. */
+  /** Batches a second for each database; unlimited if absent. */
   pace: z.int().min(1).optional(),
 });
 
-function loginOf(tenantId: string): AuditEvent {
+function createLogin(tenantId: string): AuditEvent {
   const at = Date.now();
   return {
     id: createId(at),
@@ -46,9 +46,9 @@ function loginOf(tenantId: string): AuditEvent {
   };
 }
 
-/** Files one login of the tenant; comes back until that succeeds. @returns deliveries that failed */
+/** Files one login of the tenant, with retries until that succeeds. @returns the number of failed deliveries */
 async function deliverLogin(env: Env, tenantId: string): Promise<number> {
-  const events = await stampEvents(requireConfig(env).auditSigningKeys, [loginOf(tenantId)]);
+  const events = await stampEvents(requireConfig(env).auditSigningKeys, [createLogin(tenantId)]);
   for (let failures = 0; ; failures += 1) {
     try {
       await inTenantDb(env, tenantId, (db) => runBatch(db, [insertEvents(db, tenantId, events)]));
@@ -60,11 +60,8 @@ async function deliverLogin(env: Env, tenantId: string): Promise<number> {
   }
 }
 
-/**
- * The database at a pace: one batch at a time, and no more in a second than it is given, as one that is
- * busy otherwise.
- */
-function paced(database: D1Database, batchesPerSecond: number): D1Database {
+/** Wraps the database so that it runs one batch at a time, and at most so many a second. */
+function limitPace(database: D1Database, batchesPerSecond: number): D1Database {
   const ms = 1000 / batchesPerSecond;
   let last: Promise<unknown> = Promise.resolve();
   return new Proxy(database, {
@@ -83,33 +80,34 @@ function paced(database: D1Database, batchesPerSecond: number): D1Database {
   });
 }
 
-function environment(env: Env, count: number, pace: number | undefined): Env {
+function buildEnvironment(env: Env, count: number, pace: number | undefined): Env {
   const bound = Object.entries(databasesOf(env, count)).map(
-    ([name, database]) => [name, pace === undefined ? database : paced(database, pace)] as const,
+    ([name, database]) =>
+      [name, pace === undefined ? database : limitPace(database, pace)] as const,
   );
   return { ...withDatabases(env, count), ...Object.fromEntries(bound) };
 }
 
-/** One login for each of the tenants. */
-async function wave(request: Request, env: Env): Promise<Response> {
+/** Delivers one login for each of the tenants. */
+async function runWave(request: Request, env: Env): Promise<Response> {
   const { tenants, databases, pace } = waveBody.parse(await request.json());
-  const among = environment(env, databases, pace);
+  const bound = buildEnvironment(env, databases, pace);
   let next = 0;
   let failures = 0;
   const work = async () => {
     for (let id = tenants[next++]; id !== undefined; id = tenants[next++]) {
-      const failed = await deliverLogin(among, id);
+      const failed = await deliverLogin(bound, id);
       failures += failed;
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await Promise.all(Array.from({ length: maxConcurrent }, work));
   return Response.json({ failures });
 }
 
 const tenantsBody = z.object({ count: z.int().min(1), databases: z.int().min(1) });
 
-/** Makes tenants, each in the next database; answers their ids. */
-async function newTenants(request: Request, env: Env): Promise<Response> {
+/** Creates tenants, each in the next database, and answers their ids. */
+async function createTenants(request: Request, env: Env): Promise<Response> {
   const { count, databases } = tenantsBody.parse(await request.json());
   const db = controlDb(env);
   const createdAt = Date.now();
@@ -134,8 +132,8 @@ async function newTenants(request: Request, env: Env): Promise<Response> {
 export default {
   async fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
-    if (pathname === "/bench/wave") return await wave(request, env);
-    if (pathname === "/bench/tenants") return await newTenants(request, env);
+    if (pathname === "/bench/wave") return await runWave(request, env);
+    if (pathname === "/bench/tenants") return await createTenants(request, env);
     return await service.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<Env>;

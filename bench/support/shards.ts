@@ -1,38 +1,38 @@
-/** Tenants spread over databases, waves of deliveries to all of them, and the move of one. */
+/** Creates tenants spread over databases, delivers waves of events to them, and moves one. */
 import { z } from "zod";
 import type { Service } from "./service.ts";
 import type { BoundDatabases } from "./shard-bindings.ts";
 
-async function ask<T>({ url }: Service, path: string, body: object, answer: z.ZodType<T>) {
+async function sendRequest<T>({ url }: Service, path: string, body: object, answer: z.ZodType<T>) {
   const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
   return answer.parse(await response.json());
 }
 
-/** Makes tenants, each in the next database. @returns their ids */
-export async function newTenants(
+/** Creates tenants, each in the next database. @returns their ids */
+export async function createTenants(
   service: Service,
   count: number,
   databases: number,
 ): Promise<readonly string[]> {
   const answer = z.object({ ids: z.array(z.string()) });
-  return (await ask(service, "/bench/tenants", { count, databases }, answer)).ids;
+  return (await sendRequest(service, "/bench/tenants", { count, databases }, answer)).ids;
 }
 
 export interface Wave {
   readonly deliveries: number;
   readonly ms: number;
-  /** Deliveries that had to come back. */
+  /** Deliveries that failed and were retried. */
   readonly failures: number;
 }
 
 const waveAnswer = z.object({ failures: z.number() });
 
 /**
- * One login for each of these tenants.
- * @param databases that the Worker knows of. @param pace batches a second that each of them takes
+ * Delivers one login for each of these tenants.
+ * @param databases the number of databases that the Worker uses. @param pace batches a second for each database
  */
-export async function wave(
+export async function runWave(
   service: Service,
   tenants: readonly string[],
   databases: number,
@@ -40,12 +40,12 @@ export async function wave(
 ): Promise<Wave> {
   const startedAt = performance.now();
   const body = { tenants, databases, pace };
-  const { failures } = await ask(service, "/bench/wave", body, waveAnswer);
+  const { failures } = await sendRequest(service, "/bench/wave", body, waveAnswer);
   return { deliveries: tenants.length, ms: performance.now() - startedAt, failures };
 }
 
-/** Tenants and events in each database. */
-export async function countsOf(databases: BoundDatabases) {
+/** Counts tenants and events in each database. */
+export async function countEvents(databases: BoundDatabases) {
   return await Promise.all(
     Object.entries(databases).map(async ([name, database]) => {
       const row = await database
@@ -62,7 +62,7 @@ const answer = z.object({
   relocation: z.object({ phase: z.string(), done: z.boolean(), copied: z.number() }),
 });
 
-/** Moves a tenant over HTTP up to its switch and past it. @returns rows copied, and how long it took */
+/** Moves a tenant over HTTP until its database has switched. @returns the rows copied, and the time */
 export async function moveTenant(service: Service, tenantId: string, shard: number) {
   const startedAt = performance.now();
   for (;;) {
@@ -80,8 +80,8 @@ export async function moveTenant(service: Service, tenantId: string, shard: numb
   }
 }
 
-/** Leaves of a tenant's log in a database, in order. */
-export async function leavesIn(database: D1Database, tenantId: string): Promise<number[]> {
+/** Reads the leaf indexes of a tenant's log in a database, in order. */
+export async function readLeaves(database: D1Database, tenantId: string): Promise<number[]> {
   const { results } = await database
     .prepare("SELECT leaf_index AS n FROM audit_events WHERE tenant_id = ? ORDER BY leaf_index")
     .bind(tenantId)

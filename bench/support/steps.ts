@@ -1,60 +1,60 @@
-/** The steps of the audit bench; each gives its figures. */
+/** The steps of the audit bench. Each returns its figures. */
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint, Client, InclusionAnswer } from "./client.ts";
-import { type Course, courseOf, type Timing, timed } from "./figures.ts";
-import { clocked, runNode, watchingMemory } from "./process.ts";
+import { type Course, courseOf, type Timing, measureTimes } from "./figures.ts";
+import { measureTime, runNode, measureMemory } from "./process.ts";
 import { checkConsistency, checkInclusion } from "./proofs.ts";
 import type { Service } from "./service.ts";
 import type { Tenant } from "./trail.ts";
 
-const warmUps = 5;
+const warmUpRuns = 5;
 const runs = 41;
 const pageLimit = 100;
-const deepestPage = 10_000;
-/** Rounds as src/audit/tree/integrate.ts has them: what one takes of a log, and how many statements it is. */
+const maxPage = 10_000;
+/** The rounds of src/audit/tree/integrate.ts: events of one log, and statements. */
 const eventsPerRound = 2_000;
 const statementsPerRound = 4;
 const root = join(import.meta.dirname, "..", "..");
 
-/** Where everything happens, and for whom. */
+/** The service and the tenant that the steps use. */
 export interface Scene {
   readonly service: Service;
   readonly tenant: Tenant;
   readonly client: Client;
-  /** For files of the bench. */
+  /** The folder for files of the bench. */
   readonly folder: string;
 }
 
-/** One request that sealed something. */
-export interface SealRequest {
+/** One request that integrated events. */
+export interface IntegrationRequest {
   readonly events: number;
   readonly ms: number;
-  /** Of the whole server process, D1 included; undefined if unknown. */
+  /** Processor time of the server process with D1; undefined if unknown. */
   readonly processorMs: number | undefined;
   readonly statements: number;
 }
 
-export interface Sealed {
+export interface Integration {
   readonly head: Checkpoint;
-  /** The answer with the head, as it came. */
+  /** The text of the answer with the head. */
   readonly text: string;
-  readonly requests: readonly SealRequest[];
+  readonly requests: readonly IntegrationRequest[];
 }
 
-/** Asks for the head until it covers the trail. @throws Error where it stops growing before */
-export async function seal(
+/** Requests the head until it covers the trail. @throws Error if it stops growing before */
+export async function integrateAll(
   { client, service }: Scene,
   from: number,
   to: number,
   onProgress: (size: number) => void,
-): Promise<Sealed> {
-  const requests: SealRequest[] = [];
+): Promise<Integration> {
+  const requests: IntegrationRequest[] = [];
   for (let size = from; ; ) {
-    const { result, ms, processorMs } = await clocked(service.pid, () => client.checkpoint());
+    const { result, ms, processorMs } = await measureTime(service.pid, () => client.checkpoint());
     const { head, text } = result;
     const events = head.tree_size - size;
-    if (events <= 0) throw new Error(`The trail is not sealed beyond ${size} of ${to} events`);
+    if (events <= 0) throw new Error(`The trail is not integrated beyond ${size} of ${to} events`);
     requests.push({
       events,
       ms,
@@ -70,37 +70,37 @@ export async function seal(
 export interface Proofs {
   readonly size: number;
   readonly timing: Timing;
-  /** Hashes of the shortest and the longest proof. */
-  readonly fewestHashes: number;
+  /** The numbers of hashes in the shortest and the longest proof. */
+  readonly minHashes: number;
   readonly maxHashes: number;
 }
 
-/** Event ids from all over the log. */
-async function someEventIds({ service, tenant }: Scene, size: number): Promise<string[]> {
-  const count = warmUps + runs;
-  // Steps of the golden ratio: spread evenly, and in no order that a cache would like.
-  const places = Array.from({ length: count }, (_, n) => Math.floor(((n * 0.618034) % 1) * size));
-  const ids = places.map(async (place) => {
+/** Samples event ids from the whole log. */
+async function sampleEventIds({ service, tenant }: Scene, size: number): Promise<string[]> {
+  const count = warmUpRuns + runs;
+  // Steps of the golden ratio spread evenly, and in an order that no cache favours.
+  const leaves = Array.from({ length: count }, (_, n) => Math.floor(((n * 0.618034) % 1) * size));
+  const ids = leaves.map(async (leaf) => {
     const id = await service.env.DB.prepare(
       "SELECT id FROM audit_events WHERE tenant_id = ? AND leaf_index = ?",
     )
-      .bind(tenant.id, place)
+      .bind(tenant.id, leaf)
       .first<string>("id");
-    if (id === null) throw new Error(`There is no event at ${place}`);
+    if (id === null) throw new Error(`No event has the leaf index ${leaf}`);
     return id;
   });
   return await Promise.all(ids);
 }
 
 export async function proveInclusion(scene: Scene, size: number): Promise<Proofs> {
-  const ids = await someEventIds(scene, size);
+  const ids = await sampleEventIds(scene, size);
   const answers: InclusionAnswer[] = [];
-  const timing = await timed(ids, warmUps, async (id) => {
+  const timing = await measureTimes(ids, warmUpRuns, async (id) => {
     answers.push(await scene.client.proveInclusion(id));
   });
   for (const answer of answers) checkInclusion(answer);
   const hashes = answers.map(({ proof }) => proof.hashes.length);
-  return { size, timing, fewestHashes: Math.min(...hashes), maxHashes: Math.max(...hashes) };
+  return { size, timing, minHashes: Math.min(...hashes), maxHashes: Math.max(...hashes) };
 }
 
 export async function proveConsistency(
@@ -109,34 +109,34 @@ export async function proveConsistency(
   to: Checkpoint,
 ): Promise<Proofs> {
   let hashes: readonly string[] = [];
-  const timing = await timed(Array(warmUps + runs).fill(from), warmUps, async () => {
+  const timing = await measureTimes(Array(warmUpRuns + runs).fill(from), warmUpRuns, async () => {
     hashes = await client.proveConsistency(from.tree_size, to.tree_size);
   });
   checkConsistency(from, to, hashes);
   const count = hashes.length;
-  return { size: from.tree_size, timing, fewestHashes: count, maxHashes: count };
+  return { size: from.tree_size, timing, minHashes: count, maxHashes: count };
 }
 
 export interface Page {
   readonly what: string;
   readonly timing: Timing;
-  /** Events on the page. */
+  /** The number of events on the page. */
   readonly events: number;
 }
 
 async function listPage({ client }: Scene, what: string, query: string): Promise<Page> {
   let events = 0;
-  const timing = await timed(Array(warmUps + runs).fill(query), warmUps, async () => {
+  const timing = await measureTimes(Array(warmUpRuns + runs).fill(query), warmUpRuns, async () => {
     events = await client.list(`limit=${pageLimit}${query}`);
   });
   return { what, timing, events };
 }
 
-/** The first page, a deep one, one that finds nothing, and one of one person. */
-export async function list(scene: Scene, size: number): Promise<Page[]> {
+/** Lists the first page, a deep page, a page without events, and a page of one person. */
+export async function listPages(scene: Scene, size: number): Promise<Page[]> {
   const { service, tenant } = scene;
-  const page = Math.min(deepestPage, Math.ceil(size / pageLimit));
-  // A client would have read all pages before; the cursor is the last id of the page before.
+  const page = Math.min(maxPage, Math.ceil(size / pageLimit));
+  // The cursor is the last id of the page before, which a client would have read.
   const cursor = await service.env.DB.prepare(
     "SELECT id FROM audit_events WHERE tenant_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
   )
@@ -156,16 +156,16 @@ export interface Exported {
   readonly ms: number;
   readonly bytes: number;
   readonly requests: number;
-  /** Of the whole server process, D1 included; undefined if unknown. */
+  /** Processor time of the server process with D1; undefined if unknown. */
   readonly processorMs: number | undefined;
-  /** Memory of the server process, D1 included, in bytes; undefined if unknown. */
+  /** Memory of the server process with D1, in bytes; undefined if unknown. */
   readonly memory: Course | undefined;
 }
 
 export async function exportAll(scene: Scene, size: number): Promise<Exported> {
   const file = join(scene.folder, "export.ndjson");
-  const { result, samples } = await watchingMemory(scene.service.pid, () =>
-    clocked(scene.service.pid, () => scene.client.export(file, size)),
+  const { result, samples } = await measureMemory(scene.service.pid, () =>
+    measureTime(scene.service.pid, () => scene.client.export(file, size)),
   );
   const { ms, processorMs } = result;
   const { requests } = result.result;
@@ -175,21 +175,21 @@ export async function exportAll(scene: Scene, size: number): Promise<Exported> {
 
 export interface Verified {
   readonly ms: number;
-  readonly highestMemory: number | undefined;
+  readonly peakMemory: number | undefined;
 }
 
-/** @throws Error where the offline verifier does not find the export in order */
-export async function verify({ folder }: Scene, file: string, checkpoint: string) {
+/** Runs the offline verifier. @throws Error if it does not accept the export */
+export async function verifyExport({ folder }: Scene, file: string, checkpoint: string) {
   const checkpointFile = join(folder, "checkpoint.json");
   writeFileSync(checkpointFile, checkpoint);
   const script = join(root, "scripts", "audit-verify.ts");
-  const { code, output, ms, highestMemory } = await runNode([script, file, checkpointFile]);
+  const { code, output, ms, peakMemory } = await runNode([script, file, checkpointFile]);
   if (code !== 0) throw new Error(`The verifier ended with ${code}:\n${output}`);
-  return { ms, highestMemory } satisfies Verified;
+  return { ms, peakMemory } satisfies Verified;
 }
 
-/** Bytes of the database, indexes and all. */
-export async function storedBytes({ service }: Scene): Promise<number> {
+/** Reads the size of the database with its indexes, in bytes. */
+export async function readStoredBytes({ service }: Scene): Promise<number> {
   const { meta } = await service.env.DB.prepare("SELECT 1").run();
   return meta.size_after;
 }

@@ -1,5 +1,5 @@
-/** A tenant with a long trail: people whose records are in the directory, and events about them. */
-import { setImmediate as breathe } from "node:timers/promises";
+/** Creates a tenant with a long trail: people with records in the directory, and events about them. */
+import { setImmediate as yieldToTimers } from "node:timers/promises";
 import { z } from "zod";
 import type {
   Actor,
@@ -21,12 +21,12 @@ import type { Service } from "./service.ts";
 
 const people = 1_000;
 const recordsPerBatch = 100;
-/** A statement holds its rows in one parameter, and D1 takes 2 MB of that. */
+/** A statement holds its rows in one parameter of at most 2 MB. */
 const eventsPerStatement = 1_000;
 const dayMs = 24 * 60 * 60 * 1000;
 const trailDays = 90;
 
-const created = z.object({
+const tenantAnswer = z.object({
   tenant: z.object({ id: z.string() }),
   token: z.object({ id: z.string(), secret: z.string() }),
 });
@@ -41,12 +41,12 @@ export interface Tenant {
   readonly id: string;
   readonly token: string;
   readonly tokenId: string;
-  /** When its first event was, Unix ms. */
+  /** The time of its first event, Unix ms. */
   readonly since: number;
   readonly people: readonly Person[];
 }
 
-async function newPerson(service: Service, tenantId: string, since: number, n: number) {
+async function createPerson(service: Service, tenantId: string, since: number, n: number) {
   const externalId = `ORG_USR_${String(n).padStart(5, "0")}`;
   const identityId = identityIdOf(tenantId, externalId);
   const owner = { tenantId, identityId };
@@ -59,8 +59,8 @@ async function newPerson(service: Service, tenantId: string, since: number, n: n
   return { person, state };
 }
 
-/** Asks the service for a tenant and puts its people into the directory. */
-export async function newTenant(service: Service): Promise<Tenant> {
+/** Creates a tenant through the API, and writes its people into the directory. */
+export async function createTenant(service: Service): Promise<Tenant> {
   const answer = await fetch(`${service.url}/v1/tenants`, {
     method: "POST",
     headers: {
@@ -69,14 +69,14 @@ export async function newTenant(service: Service): Promise<Tenant> {
     },
     body: JSON.stringify({ tenant: { name: "Bench", mode: "live" } }),
   });
-  const { tenant, token } = created.parse(await answer.json());
+  const { tenant, token } = tenantAnswer.parse(await answer.json());
   const since = Date.now() - trailDays * dayMs;
-  const made = await Promise.all(
-    Array.from({ length: people }, (_, n) => newPerson(service, tenant.id, since, n)),
+  const created = await Promise.all(
+    Array.from({ length: people }, (_, n) => createPerson(service, tenant.id, since, n)),
   );
   const db = await findTenantDb(service.env, tenant.id);
   for (let from = 0; from < people; from += recordsPerBatch) {
-    const statements = made.slice(from, from + recordsPerBatch).map(({ state }) =>
+    const statements = created.slice(from, from + recordsPerBatch).map(({ state }) =>
       saveRecord(db, {
         tenantId: tenant.id,
         id: state.identityId,
@@ -96,24 +96,23 @@ export async function newTenant(service: Service): Promise<Tenant> {
     token: token.secret,
     tokenId: token.id,
     since,
-    people: made.map(({ person }) => person),
+    people: created.map(({ person }) => person),
   };
 }
 
-/** What a trail of logins holds, in rough proportions. Nobody is ever erased in it. */
+/** The events of logins in rough proportions, without erasures. */
 function entryOf(n: number): AuditEntry {
-  const place = n % 20;
-  if (place < 8) {
+  const kind = n % 20;
+  if (kind < 8) {
     const details = { assessment_id: createId(n), risk_score: (n % 97) / 100 };
     return { action: "session.assessed", outcome: "success", details };
   }
-  if (place < 15)
-    return { action: "otp.verified", outcome: "success", details: { method: "totp" } };
-  if (place < 18) {
+  if (kind < 15) return { action: "otp.verified", outcome: "success", details: { method: "totp" } };
+  if (kind < 18) {
     const details = { method: "totp", failed_attempts: (n % 5) + 1 };
     return { action: "otp.verified", outcome: "failure", reason: "invalid_code", details };
   }
-  if (place < 19) {
+  if (kind < 19) {
     const details = { count: (n % 7) + 1 };
     return { action: "otp.verified", outcome: "refused", reason: "user_locked", details };
   }
@@ -129,7 +128,7 @@ function personalOf({ externalId }: Person, entry: AuditEntry, n: number): Perso
   return { external_id: externalId, address, agent };
 }
 
-/** Event `n` of `total`, of the person whose turn it is. */
+/** Creates event `n` of `total`, about this person. */
 function eventOf(tenant: Tenant, person: Person, n: number, total: number): AuditEvent {
   const at = tenant.since + Math.floor((n / total) * trailDays * dayMs);
   const actor: Actor = { type: "api_token", id: tenant.tokenId };
@@ -149,7 +148,7 @@ function eventOf(tenant: Tenant, person: Person, n: number, total: number): Audi
   };
 }
 
-async function filedEvents(
+async function createEvents(
   { config }: Service,
   tenant: Tenant,
   range: { readonly from: number; readonly below: number },
@@ -166,14 +165,14 @@ async function filedEvents(
 }
 
 export interface Inserted {
-  /** Making the events: personal parts sealed, the whole stamped. Outside the service, in one thread. */
-  readonly madeMs: number;
-  /** Waiting for D1. */
+  /** Time to seal and stamp the events, outside the service in one thread. */
+  readonly createdMs: number;
+  /** Time to wait for D1. */
   readonly insertedMs: number;
   readonly statements: number;
 }
 
-/** Adds events to the trail, from one on, below another, as the service adds them. */
+/** Adds the events of a range to the trail by the service's own statement. */
 export async function insertTrail(
   service: Service,
   tenant: Tenant,
@@ -183,18 +182,18 @@ export async function insertTrail(
   onProgress: (done: number) => void,
 ): Promise<Inserted> {
   const db = await findTenantDb(service.env, tenant.id);
-  let { madeMs, insertedMs, statements } = before;
+  let { createdMs, insertedMs, statements } = before;
   for (let from = range.from; from < range.below; from += eventsPerStatement) {
     const startedAt = performance.now();
     const below = Math.min(from + eventsPerStatement, range.below);
-    const events = await filedEvents(service, tenant, { from, below }, total);
-    const madeAt = performance.now();
+    const events = await createEvents(service, tenant, { from, below }, total);
+    const createdAt = performance.now();
     await runBatch(db, [insertEvents(db, tenant.id, events)]);
-    madeMs += madeAt - startedAt;
-    insertedMs += performance.now() - madeAt;
+    createdMs += createdAt - startedAt;
+    insertedMs += performance.now() - createdAt;
     statements += 1;
     onProgress(below);
-    await breathe();
+    await yieldToTimers();
   }
-  return { madeMs, insertedMs, statements };
+  return { createdMs, insertedMs, statements };
 }

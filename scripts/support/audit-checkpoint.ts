@@ -1,4 +1,4 @@
-/** Checkpoints of an audit log as saved files: only the signed note counts, the rest is for people. */
+/** Reads saved checkpoints of an audit log. Only the signed note counts; the other fields are for people. */
 import { base64 } from "@scure/base";
 import { z } from "zod";
 import { keyHashOf, parseNote, type SignedHead } from "../../src/audit/tree/note.ts";
@@ -22,14 +22,14 @@ const savedKeys = z.object({
   keys: z.array(z.object({ algorithm: z.literal("Ed25519"), public_key: z.string() })).min(1),
 });
 
-/** A checkpoint whose signature is good. */
+/** A checkpoint with a valid signature. */
 export interface Checkpoint {
   readonly head: SignedHead;
-  /** Of who signed it, base64. */
+  /** The key that signed it, base64. */
   readonly publicKey: string;
 }
 
-function parsed<T>(schema: z.ZodType<T>, text: string, which: string, source: string): T {
+function parseSaved<T>(schema: z.ZodType<T>, text: string, which: string, source: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
@@ -39,11 +39,11 @@ function parsed<T>(schema: z.ZodType<T>, text: string, which: string, source: st
 
 /** The public keys, base64, of a saved answer of `GET /v1/audit/keys`. @throws Failure */
 export function readKeys(text: string): string[] {
-  const { keys } = parsed(savedKeys, text, "list of keys", "GET /v1/audit/keys");
+  const { keys } = parseSaved(savedKeys, text, "list of keys", "GET /v1/audit/keys");
   return keys.map(({ public_key }) => public_key);
 }
 
-/** Whether the key signed the head; a key that is none signed nothing. */
+/** Whether the key signed the head; false for a text that is no key. */
 async function hasSigned(publicKey: string, head: SignedHead): Promise<boolean> {
   try {
     const key = new Uint8Array(base64.decode(publicKey));
@@ -54,23 +54,24 @@ async function hasSigned(publicKey: string, head: SignedHead): Promise<boolean> 
   }
 }
 
-/** What speaks against a checkpoint. */
+/** The reason why a checkpoint is not valid. */
 export interface Objection {
   readonly kind: "checkpoint" | "key";
   readonly message: string;
 }
 
 /**
- * @param which what a message calls it
+ * Checks the signature of a saved checkpoint, and that its other fields repeat the note.
+ * @param which how messages name it
  * @param pinned the only public keys, base64, to accept
- * @throws Failure where the file is no saved answer of `GET /v1/audit/checkpoint`
+ * @throws Failure if the text is not a saved answer of `GET /v1/audit/checkpoint`
  */
 export async function openCheckpoint(
   text: string,
   which: "checkpoint" | "older checkpoint",
   pinned: readonly string[] | undefined,
 ): Promise<Checkpoint | Objection> {
-  const saved = parsed(savedCheckpoint, text, which, "GET /v1/audit/checkpoint");
+  const saved = parseSaved(savedCheckpoint, text, which, "GET /v1/audit/checkpoint");
   const { note, public_key: publicKey } = saved;
   const head = parseNote(note);
   if (head === undefined) {

@@ -1,10 +1,10 @@
-/** Judges what somebody saved of a trail as a whole: checkpoints, keys, and the export under them. */
+/** Verifies the saved files of a trail together: checkpoints, keys and export. */
 import { type Checkpoint, openCheckpoint, readKeys } from "./audit-checkpoint.ts";
 import { type Problem, verifyExport } from "./audit-verifier.ts";
 
-/** The files that somebody saved; see docs/audit-verification.md. */
+/** The contents of the saved files; see docs/audit-verification.md. */
 export interface SavedTrail {
-  /** Gives the export from its beginning. */
+  /** Reads the export from its start. */
   readonly read: () => AsyncIterable<Uint8Array>;
   readonly checkpoint: string;
   readonly older?: string | undefined;
@@ -14,15 +14,15 @@ export interface SavedTrail {
 export interface Verdict {
   readonly ok: boolean;
   readonly problems: readonly Problem[];
-  /** Leaves read of the export. */
+  /** Leaves read from the export. */
   readonly leaves: number;
-  /** Undefined where what was saved as such speaks against itself. */
+  /** Undefined if it is not valid. */
   readonly newest: Checkpoint | undefined;
   readonly older: Checkpoint | undefined;
 }
 
-/** Why two checkpoints, each good by itself, do not go together. */
-function disagreement(newest: Checkpoint, older: Checkpoint): string | undefined {
+/** Why two valid checkpoints contradict each other. */
+function findDisagreement(newest: Checkpoint, older: Checkpoint): string | undefined {
   const [now, then] = [newest.head, older.head];
   if (then.origin !== now.origin) {
     return `the older checkpoint is of another log: ${then.origin}, not ${now.origin}`;
@@ -31,7 +31,7 @@ function disagreement(newest: Checkpoint, older: Checkpoint): string | undefined
   return `the older checkpoint covers ${then.size} leaves and the newer one ${now.size}: the log was cut, or the two files are the wrong way round`;
 }
 
-/** @throws Failure where a checkpoint or the keys are no such file */
+/** @throws Failure if a checkpoint or the keys are not saved answers */
 export async function verifyTrail(files: SavedTrail): Promise<Verdict> {
   const pinned = files.keys === undefined ? undefined : readKeys(files.keys);
   const problems: Problem[] = [];
@@ -46,7 +46,7 @@ export async function verifyTrail(files: SavedTrail): Promise<Verdict> {
   const older = await open(files.older, "older checkpoint");
   if (newest === undefined) return { ok: false, problems, leaves: 0, newest, older };
 
-  const wrong = older && disagreement(newest, older);
+  const wrong = older && findDisagreement(newest, older);
   if (wrong !== undefined) problems.push({ leaf: null, kind: "checkpoint", message: wrong });
   if (pinned === undefined && older !== undefined && older.publicKey !== newest.publicKey) {
     const message =

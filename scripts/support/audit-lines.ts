@@ -1,11 +1,11 @@
-/** An exported audit trail line by line: its shape, and the leaf that each event makes. */
+/** Parses an exported audit trail line by line, and computes the leaf hash of each event. */
 import { z } from "zod";
 import type { AuditDetails } from "../../src/audit/event.ts";
 import { encodeLeaf } from "../../src/audit/leaf.ts";
 import { hashLeaf } from "../../src/audit/tree/merkle.ts";
 
-/** More bytes than any event has: what a line is given up at. */
-const longestLine = 1_000_000;
+/** Longer than any event; a longer line is malformed. */
+const maxLineBytes = 1_000_000;
 const newline = 0x0a;
 
 function isDetails(value: unknown): boolean {
@@ -27,7 +27,7 @@ const exportedEvent = z.strictObject({
   outcome: z.string(),
   reason: z.string().nullable(),
   request_id: z.string().nullable(),
-  // Not z.record: that passes over a member named __proto__.
+  // z.record would skip a member named __proto__.
   details: z.custom<AuditDetails>(isDetails, "must be an object of plain values"),
   leaf_index: z.int().min(0),
   personal: z
@@ -47,8 +47,8 @@ export type ExportedEvent = z.infer<typeof exportedEvent>;
 
 export interface ExportLine {
   readonly event: ExportedEvent;
-  /** Hash of the leaf that the event makes as it is shown. */
-  readonly made: Uint8Array;
+  /** Computed from the event as the export shows it. */
+  readonly leafHash: Uint8Array;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -57,14 +57,14 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
   try {
     const text = decoder.decode(bytes);
     const value: unknown = JSON.parse(text);
-    // A name written twice, or a number in another way, may mean something else to another reader.
+    // Parsers disagree about duplicate names and unusual numbers, so only the canonical text is accepted.
     if (JSON.stringify(value) !== text) return "is not written as the service writes it";
     const event = exportedEvent.parse(value);
     const { id, at, actor, action, outcome, reason, request_id, details } = event;
     const target = { type: event.target.type, id: event.target.id };
     const { personal_digest } = event;
     const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };
-    return { event, made: hashLeaf(encodeLeaf({ ...leaf, personal_digest })) };
+    return { event, leafHash: hashLeaf(encodeLeaf({ ...leaf, personal_digest })) };
   } catch (error) {
     if (!(error instanceof z.ZodError)) return "is not JSON, or is cut off";
     const issues = error.issues.map(({ path, message }) => `${path.join(".")} ${message}`.trim());
@@ -72,14 +72,14 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
   }
 }
 
-function concatenated(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
+function concatenate(one: Uint8Array, other: Uint8Array): Uint8Array<ArrayBuffer> {
   const both = new Uint8Array(one.length + other.length);
   both.set(one);
   both.set(other, one.length);
   return both;
 }
 
-/** The lines, each parsed; a string says what is wrong with one. */
+/** Parses the lines; a string states the problem of a malformed one. */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ExportLine | string> {
@@ -87,12 +87,12 @@ export async function* readLines(
   for await (const chunk of chunks) {
     let start = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      yield parseLine(concatenated(rest, chunk.subarray(start, end)));
+      yield parseLine(concatenate(rest, chunk.subarray(start, end)));
       rest = new Uint8Array();
       start = end + 1;
     }
-    rest = concatenated(rest, chunk.subarray(start));
-    if (rest.length > longestLine) break;
+    rest = concatenate(rest, chunk.subarray(start));
+    if (rest.length > maxLineBytes) break;
   }
   if (rest.length > 0) yield parseLine(rest);
 }

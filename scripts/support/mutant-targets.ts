@@ -1,7 +1,7 @@
 /**
- * Which files are mutated, and the tests that should notice. Tests that import nothing of the platform
- * run in Node, in a fraction of a second; only mutants that live through those are shown to the tests
- * that run in workerd, which take some ten seconds to start.
+ * The files that are mutated, and the tests that should notice. Tests that do not import the platform run in
+ * Node in a fraction of a second. Only mutants that survive those run in workerd, which takes about ten
+ * seconds to start.
  */
 export interface Target {
   readonly file: string;
@@ -19,7 +19,7 @@ const pureGuard = [
   "test/guard/decisions/model.test.ts",
 ];
 
-function target(
+function createTarget(
   file: string,
   inNode: readonly string[],
   inWorkerd: readonly string[] = [],
@@ -28,26 +28,26 @@ function target(
 }
 
 export const targets: readonly Target[] = [
-  target("src/crypto/constant-time.ts", ["test/crypto/constant-time.test.ts"]),
-  target("src/crypto/digest.ts", ["test/crypto/digest.test.ts"]),
-  target("src/crypto/id.ts", ["test/crypto/id.test.ts"]),
-  target("src/crypto/keyring.ts", ["test/crypto/keyring.test.ts"]),
-  target("src/crypto/sealed-box.ts", ["test/crypto/sealed-box.test.ts"]),
-  target("src/otp/hotp.ts", ["test/otp/hotp.test.ts", "test/otp/totp.test.ts"]),
-  target("src/otp/totp.ts", ["test/otp/totp.test.ts", "test/otp/secret.test.ts"]),
-  target("src/otp/backup-codes.ts", ["test/otp/backup-codes.test.ts"]),
-  target("src/tenancy/api-token.ts", ["test/tenancy/api-token.test.ts"]),
-  target("src/tenancy/permission.ts", ["test/tenancy/permission.test.ts"]),
-  target("src/guard/decisions/lockout.ts", pureGuard),
-  target("src/guard/decisions/credentials.ts", pureGuard),
-  target("src/guard/decisions/lifecycle.ts", pureGuard),
-  target("src/guard/decisions/verify.ts", pureGuard, ["test/journeys/login.test.ts"]),
-  target("src/guard/decisions/refusals.ts", pureGuard, [
+  createTarget("src/crypto/constant-time.ts", ["test/crypto/constant-time.test.ts"]),
+  createTarget("src/crypto/digest.ts", ["test/crypto/digest.test.ts"]),
+  createTarget("src/crypto/id.ts", ["test/crypto/id.test.ts"]),
+  createTarget("src/crypto/keyring.ts", ["test/crypto/keyring.test.ts"]),
+  createTarget("src/crypto/sealed-box.ts", ["test/crypto/sealed-box.test.ts"]),
+  createTarget("src/otp/hotp.ts", ["test/otp/hotp.test.ts", "test/otp/totp.test.ts"]),
+  createTarget("src/otp/totp.ts", ["test/otp/totp.test.ts", "test/otp/secret.test.ts"]),
+  createTarget("src/otp/backup-codes.ts", ["test/otp/backup-codes.test.ts"]),
+  createTarget("src/tenancy/api-token.ts", ["test/tenancy/api-token.test.ts"]),
+  createTarget("src/tenancy/permission.ts", ["test/tenancy/permission.test.ts"]),
+  createTarget("src/guard/decisions/lockout.ts", pureGuard),
+  createTarget("src/guard/decisions/credentials.ts", pureGuard),
+  createTarget("src/guard/decisions/lifecycle.ts", pureGuard),
+  createTarget("src/guard/decisions/verify.ts", pureGuard, ["test/journeys/login.test.ts"]),
+  createTarget("src/guard/decisions/refusals.ts", pureGuard, [
     "test/guard/refusal-log/refusal-log.test.ts",
     "test/guard/completeness.test.ts",
   ]),
-  target("src/guard/decisions/state.ts", pureGuard, ["test/faults/d1.test.ts"]),
-  target(
+  createTarget("src/guard/decisions/state.ts", pureGuard, ["test/faults/d1.test.ts"]),
+  createTarget(
     "src/http/access.ts",
     [],
     [
@@ -59,7 +59,7 @@ export const targets: readonly Target[] = [
       "test/audit/completeness.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/tenancy/change-tokens.ts",
     [],
     [
@@ -68,12 +68,12 @@ export const targets: readonly Target[] = [
       "test/audit/completeness.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/tenancy/resolve-token.ts",
     [],
     ["test/tenancy/resolve-token.test.ts", "test/api/tokens.test.ts"],
   ),
-  target(
+  createTarget(
     "src/guard/client.ts",
     [],
     [
@@ -83,7 +83,7 @@ export const targets: readonly Target[] = [
       "test/faults/d1.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/guard/storage.ts",
     [],
     [
@@ -97,7 +97,7 @@ export const targets: readonly Target[] = [
       "test/privacy/erasure.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/guard/ledger.ts",
     [],
     [
@@ -114,17 +114,17 @@ export const targets: readonly Target[] = [
       "test/guard/delivery/queue.test.ts",
     ],
   ),
-  target("src/guard/decisions/rate-limit.ts", ["test/guard/decisions/rate-limit.test.ts"]),
-  target("src/guard/decisions/transition.ts", [
+  createTarget("src/guard/decisions/rate-limit.ts", ["test/guard/decisions/rate-limit.test.ts"]),
+  createTarget("src/guard/decisions/transition.ts", [
     "test/guard/decisions/transition.test.ts",
     ...pureGuard,
   ]),
-  target(
+  createTarget(
     "src/guard/decisions/feedback.ts",
     ["test/guard/decisions/feedback.test.ts"],
     ["test/sentinel/learning.test.ts"],
   ),
-  target(
+  createTarget(
     "src/guard/identity-guard.ts",
     [],
     [
@@ -144,7 +144,7 @@ export const targets: readonly Target[] = [
       "test/privacy/logs.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/guard/replay.ts",
     [],
     [
@@ -153,7 +153,7 @@ export const targets: readonly Target[] = [
       "test/idempotency/secrets.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/idempotency/receipt.ts",
     [],
     [
@@ -162,13 +162,13 @@ export const targets: readonly Target[] = [
       "test/idempotency/secrets.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/idempotency/run-once.ts",
     [],
     ["test/idempotency/every-post.test.ts", "test/idempotency/secrets.test.ts"],
   ),
-  target("src/guard/reseal.ts", [], ["test/keys/re-encryption.test.ts"]),
-  target(
+  createTarget("src/guard/reseal.ts", [], ["test/keys/re-encryption.test.ts"]),
+  createTarget(
     "src/guard/totp-keys.ts",
     [],
     [
@@ -177,7 +177,7 @@ export const targets: readonly Target[] = [
       "test/attacks/sealed-rows.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/guard/delivery/delivery.ts",
     [],
     [
@@ -186,23 +186,28 @@ export const targets: readonly Target[] = [
       "test/faults/d1.test.ts",
     ],
   ),
-  target(
+  createTarget(
     "src/guard/delivery/retry-alarm.ts",
     [],
     ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
   ),
-  target(
+  createTarget(
     "src/guard/delivery/batcher.ts",
     [],
     ["test/faults/queue.test.ts", "test/guard/delivery/queue.test.ts"],
   ),
-  target("src/guard/delivery/queue.ts", [], ["test/guard/delivery/queue.test.ts"]),
-  target(
+  createTarget(
+    "src/guard/delivery/producer.ts",
+    [],
+    ["test/guard/delivery/queue.test.ts", "test/faults/queue.test.ts"],
+  ),
+  createTarget("src/guard/delivery/consumer.ts", [], ["test/guard/delivery/queue.test.ts"]),
+  createTarget(
     "src/tenancy/token-register.ts",
     [],
     ["test/restore/older-d1.test.ts", "test/attacks/tokens.test.ts"],
   ),
-  target(
+  createTarget(
     "src/keys/key-check.ts",
     [],
     ["test/keys/re-encryption.test.ts", "test/attacks/configuration.test.ts"],

@@ -1,4 +1,4 @@
-/** A copy of the repository in which one mutant after the other is judged, by a child that may hang. */
+/** Evaluates mutants one after the other, in a copy of the repository and a child process that may hang. */
 import { type ChildProcess, fork } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
@@ -7,14 +7,14 @@ import type { Target } from "./mutant-targets.ts";
 
 export type Verdict = "killed" | "timed out" | "survived";
 
-export interface Judged {
+export interface Evaluation {
   readonly verdict: Verdict;
   /** The test file that failed; empty where none did. */
   readonly by: string;
 }
 
-/** What tests read. Packages are found where they are, in the folders above. */
-const copied = [
+/** The files that tests read. Packages resolve from the folders above. */
+const copiedPaths = [
   "src",
   "test",
   "scripts",
@@ -28,8 +28,8 @@ const copied = [
   "README.md",
   "SECURITY.md",
 ];
-/** Generous: only a mutant that runs for ever comes near. */
-const takesAtMostMs = { inNode: 60_000, inWorkerd: 240_000 };
+/** Only a mutant that loops forever takes as long. */
+const timeLimitMs = { inNode: 60_000, inWorkerd: 240_000 };
 
 export class MutantWorkplace {
   readonly #folder: string;
@@ -37,21 +37,21 @@ export class MutantWorkplace {
 
   constructor(folder: string) {
     this.#folder = resolve(folder);
-    // Also when the run is stopped: no test process stays behind.
+    // No test process may outlive this one.
     process.once("exit", () => this.close());
     rmSync(this.#folder, { recursive: true, force: true });
-    for (const name of copied) {
+    for (const name of copiedPaths) {
       cpSync(name, `${this.#folder}/${name}`, { recursive: true });
     }
   }
 
-  /** Whether the target's tests notice this text in place of its own. */
-  async judge({ file, inNode, inWorkerd }: Target, text: string): Promise<Judged> {
+  /** Runs the target's tests with this text in place of its source. */
+  async evaluate({ file, inNode, inWorkerd }: Target, text: string): Promise<Evaluation> {
     this.#child ??= this.#start();
     const child = this.#child;
     const order: Order = { file, text, inNode: [...inNode], inWorkerd: [...inWorkerd] };
-    const limit = inWorkerd.length > 0 ? takesAtMostMs.inWorkerd : takesAtMostMs.inNode;
-    const { promise, resolve: settle } = Promise.withResolvers<Judged>();
+    const limit = inWorkerd.length > 0 ? timeLimitMs.inWorkerd : timeLimitMs.inNode;
+    const { promise, resolve: settle } = Promise.withResolvers<Evaluation>();
     const timer = setTimeout(() => settle({ verdict: "timed out", by: "" }), limit);
     child.once("message", (message) => {
       const { isKilled, by } = reportSchema.parse(message);
@@ -59,15 +59,15 @@ export class MutantWorkplace {
     });
     child.once("exit", () => settle({ verdict: "killed", by: "the end of the test process" }));
     child.send(order);
-    const judged = await promise;
+    const evaluation = await promise;
     clearTimeout(timer);
     child.removeAllListeners("message").removeAllListeners("exit");
-    if (judged.verdict === "timed out" || child.exitCode !== null) {
+    if (evaluation.verdict === "timed out" || child.exitCode !== null) {
       this.#end();
-      // The child had no time to put it back.
+      // The child could not restore the source.
       cpSync(file, `${this.#folder}/${file}`);
     }
-    return judged;
+    return evaluation;
   }
 
   close(): void {
@@ -78,7 +78,7 @@ export class MutantWorkplace {
   #start(): ChildProcess {
     const child = fork("scripts/support/mutant-runner.ts", {
       cwd: this.#folder,
-      // A group of its own: what it started ends with it.
+      // A process group of its own, so that its children end with it.
       detached: true,
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
@@ -92,7 +92,7 @@ export class MutantWorkplace {
     try {
       process.kill(-pid, "SIGKILL");
     } catch {
-      // It has ended already.
+      // The process has ended.
     }
   }
 }

@@ -1,13 +1,13 @@
-/** What a mutant is: one small change of a source file that some test should notice. */
+/** Finds the mutants of a source file: small changes that a test should notice. */
 import { parseAst } from "vitest/node";
 
 export interface Mutant {
-  /** File, line of code and change: stays the same when lines above it come or go. */
+  /** File, line of code and change, so that changes elsewhere in the file keep it. */
   readonly id: string;
   readonly file: string;
   /** From 1. */
   readonly line: number;
-  /** The whole file, changed. */
+  /** The text of the whole mutated file. */
   readonly text: string;
 }
 
@@ -17,14 +17,14 @@ interface Node {
   readonly end: number;
 }
 
-/** Text to put in place of a range of the source. */
+/** Replaces a range of the source by a text. */
 interface Change {
   readonly start: number;
   readonly end: number;
   readonly by: string;
 }
 
-const longestShown = 60;
+const maxShownCharacters = 60;
 
 const otherOperators: Readonly<Record<string, readonly string[]>> = {
   "<": ["<=", ">="],
@@ -62,8 +62,8 @@ function childOf(node: Node, name: string): Node | undefined {
   return isNode(child) ? child : undefined;
 }
 
-/** Types are erased before anything runs; imports name what must be there. */
-function isErased({ type }: Node): boolean {
+/** Types are erased before a run, and a changed import would only fail to load. */
+function isSkipped({ type }: Node): boolean {
   const wrapsCode = ["TSAsExpression", "TSSatisfiesExpression", "TSNonNullExpression"];
   return (type.startsWith("TS") && !wrapsCode.includes(type)) || type === "ImportDeclaration";
 }
@@ -74,13 +74,13 @@ function* childrenOf(node: Node): Generator<Node> {
   }
 }
 
-function* codeWithin(node: Node): Generator<Node> {
+function* walkCode(node: Node): Generator<Node> {
   yield node;
-  for (const child of childrenOf(node)) if (!isErased(child)) yield* codeWithin(child);
+  for (const child of childrenOf(node)) if (!isSkipped(child)) yield* walkCode(child);
 }
 
-/** The operator between two operands, and what it may become. */
-function operatorChanges(node: Node, source: string): Change[] {
+/** Replaces an operator, and `??` by each of its operands. */
+function findOperatorChanges(node: Node, source: string): Change[] {
   const [left, right] = [childOf(node, "left"), childOf(node, "right")];
   const operator = fieldOf(node, "operator");
   if (left === undefined || right === undefined || typeof operator !== "string") return [];
@@ -93,7 +93,7 @@ function operatorChanges(node: Node, source: string): Change[] {
   return (otherOperators[operator] ?? []).map((by) => ({ start, end, by }));
 }
 
-function literalChanges(node: Node): Change[] {
+function findLiteralChanges(node: Node): Change[] {
   const { start, end } = node;
   const value = fieldOf(node, "value");
   if (typeof value === "boolean") return [{ start, end, by: String(!value) }];
@@ -102,23 +102,23 @@ function literalChanges(node: Node): Change[] {
   return others.map((other) => ({ start, end, by: String(other) }));
 }
 
-function negated(test: Node | undefined, source: string): Change[] {
+function negate(test: Node | undefined, source: string): Change[] {
   if (test === undefined) return [];
   const { start, end } = test;
   return [{ start, end, by: `!(${source.slice(start, end)})` }];
 }
 
-function changesOf(node: Node, source: string): Change[] {
+function findChanges(node: Node, source: string): Change[] {
   const { type, start, end } = node;
   const argument = childOf(node, "argument");
   switch (type) {
     case "BinaryExpression":
     case "LogicalExpression":
-      return operatorChanges(node, source);
+      return findOperatorChanges(node, source);
     case "IfStatement":
     case "ConditionalExpression":
     case "WhileStatement":
-      return negated(childOf(node, "test"), source);
+      return negate(childOf(node, "test"), source);
     case "UnaryExpression": {
       const operator = fieldOf(node, "operator");
       if (argument === undefined || (operator !== "!" && operator !== "-")) return [];
@@ -136,12 +136,12 @@ function changesOf(node: Node, source: string): Change[] {
     case "ArrowFunctionExpression": {
       const body = childOf(node, "body");
       if (body === undefined || body.type === "BlockStatement") return [];
-      // Up to the end of the arrow function, for the parentheses around an object.
+      // The whole body, with the parentheses around an object.
       const from = source.lastIndexOf("=>", body.start) + 2;
       return [{ start: from, end, by: " undefined" }];
     }
     case "Literal":
-      return literalChanges(node);
+      return findLiteralChanges(node);
     case "ArrayExpression": {
       const elements = fieldOf(node, "elements");
       return Array.isArray(elements) && elements.length > 0 ? [{ start, end, by: "[]" }] : [];
@@ -159,17 +159,17 @@ function changesOf(node: Node, source: string): Change[] {
   }
 }
 
-function clipped(text: string): string {
+function clip(text: string): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
-  return line.length > longestShown ? `${line.slice(0, longestShown)}…` : line;
+  return line.length > maxShownCharacters ? `${line.slice(0, maxShownCharacters)}…` : line;
 }
 
-/** All mutants of a TypeScript file, in the order of the source. */
-export function mutantsOf(file: string, source: string): Mutant[] {
+/** All mutants of a TypeScript file, in source order. */
+export function findMutants(file: string, source: string): Mutant[] {
   const program: unknown = parseAst(source, { lang: "ts" });
-  if (!isNode(program)) throw new Error(`${file} was not understood`);
-  const changes = [...codeWithin(program)]
-    .flatMap((node) => changesOf(node, source))
+  if (!isNode(program)) throw new Error(`${file} cannot be parsed`);
+  const changes = [...walkCode(program)]
+    .flatMap((node) => findChanges(node, source))
     .toSorted((a, b) => a.start - b.start || a.end - b.end);
   const seen = new Map<string, number>();
   const known = new Set<string>();
@@ -180,8 +180,8 @@ export function mutantsOf(file: string, source: string): Mutant[] {
     const before = source.slice(0, start);
     const lineStart = before.lastIndexOf("\n") + 1;
     const lineEnd = source.indexOf("\n", start);
-    const code = clipped(source.slice(lineStart, lineEnd));
-    const what = `${file} | ${code} | ${clipped(source.slice(start, end))} => ${clipped(by)}`;
+    const code = clip(source.slice(lineStart, lineEnd));
+    const what = `${file} | ${code} | ${clip(source.slice(start, end))} => ${clip(by)}`;
     const times = (seen.get(what) ?? 0) + 1;
     seen.set(what, times);
     const id = times === 1 ? what : `${what} (${times})`;

@@ -1,6 +1,12 @@
-/** The operator's part of the API, as the scripts need it. */
+/** The operator's routes of the API that scripts use. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { z } from "zod";
 import { Failure } from "./failure.ts";
+
+const demoFile = join(import.meta.dirname, "..", "..", ".dev", "demo.env");
+const defaultUrl = "http://127.0.0.1:8787";
 
 const requestTimeoutMs = 60_000;
 
@@ -38,6 +44,12 @@ const keys = z.object({
   re_encryption: progress.nullable(),
 });
 
+/** The URL of the service that `npm run dev` started last. */
+export function findDemoUrl(): string {
+  const { IDP_URL } = existsSync(demoFile) ? parseEnv(readFileSync(demoFile, "utf8")) : {};
+  return IDP_URL ?? defaultUrl;
+}
+
 export class OperatorApi {
   readonly #url: string;
   readonly #token: string;
@@ -48,25 +60,25 @@ export class OperatorApi {
   }
 
   async keys() {
-    return keys.parse(await this.#ask("GET", "/v1/keys"));
+    return keys.parse(await this.#send("GET", "/v1/keys"));
   }
 
-  /** Does the next slice. */
+  /** Re-encrypts the next identities, at most `limit`. */
   async reEncrypt(limit: number): Promise<ReEncryption> {
     const body = { re_encryption: { limit } };
-    const answer = await this.#ask("POST", "/v1/keys/re-encryption", body);
+    const answer = await this.#send("POST", "/v1/keys/re-encryption", body);
     return z.object({ re_encryption: progress }).parse(answer).re_encryption;
   }
 
-  /** Does the next slice of a tenant's move. */
+  /** Runs the next part of a relocation, at most `limit` pages. */
   async relocate(tenantId: string, shard: number, limit: number) {
     const body = { relocation: { shard, limit } };
-    const answer = await this.#ask("POST", `/v1/tenants/${tenantId}/relocation`, body);
+    const answer = await this.#send("POST", `/v1/tenants/${tenantId}/relocation`, body);
     return z.object({ relocation }).parse(answer).relocation;
   }
 
-  /** @throws Failure when there is no good answer */
-  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+  /** @throws Failure if the service does not answer, or answers with an error */
+  async #send(method: string, path: string, body?: object): Promise<unknown> {
     let answer: Response;
     try {
       answer = await fetch(`${this.#url}${path}`, {

@@ -1,8 +1,8 @@
-/** Notices that the process which started this one has gone, however it went. */
+/** Notices the end of the parent process, whatever ended it. */
 
 const checkMs = 500;
 
-/** Calls back once when the parent process is gone. Does not keep this process alive. */
+/** Calls back once the parent process has ended. Does not keep this process alive. */
 export function whenParentEnds(callback: () => void): void {
   const parent = process.ppid;
   const timer = setInterval(() => {
@@ -14,10 +14,9 @@ export function whenParentEnds(callback: () => void): void {
 }
 
 /**
- * The same for a script that npm runs, and never otherwise: npm, told to end, ends only the shell
- * between itself and the script.
+ * Does the same if npm runs this script: a signal to npm ends npm and its shell, but not the script below them.
+ * Does nothing without npm.
  */
 export function whenNpmEnds(callback: () => void): void {
-  const { npm_lifecycle_event: script } = process.env;
-  if (script !== undefined) whenParentEnds(callback);
+  if (process.env.npm_lifecycle_event !== undefined) whenParentEnds(callback);
 }

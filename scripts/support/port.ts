@@ -1,7 +1,7 @@
 /** TCP ports of this machine. */
 import { createServer } from "node:net";
 
-/** Listens for a moment. The port that was free, or undefined when it was not. */
+/** Listens for a moment. Returns the port, or undefined if it is in use. */
 function tryPort(port: number, host: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -16,13 +16,13 @@ function tryPort(port: number, host: string): Promise<number | undefined> {
   });
 }
 
-/** @throws NodeJS.ErrnoException when the port may not be opened at all */
+/** @throws NodeJS.ErrnoException if this process may not open the port */
 export async function isPortFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   return (await tryPort(port, host)) !== undefined;
 }
 
-/** A port nobody listens on now. */
-export async function freePort(): Promise<number> {
+/** Finds a port that no process listens on now. */
+export async function findFreePort(): Promise<number> {
   const port = await tryPort(0, "127.0.0.1");
   if (port === undefined) throw new Error("The system gave no free port");
   return port;

@@ -1,17 +1,17 @@
-/** A file of secrets, `NAME=value` a line: one value changed, everything else left as it is. */
+/** Reads and changes single values in a file of secrets with lines `NAME=value`. */
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { Failure } from "./failure.ts";
 
-/** @throws Failure when there is no such file or value */
+/** @throws Failure if the file or the value does not exist */
 export function readSecret(file: string, name: string): string {
-  if (!existsSync(file)) throw new Failure(`${file} is not there; name yours with --file.`);
+  if (!existsSync(file)) throw new Failure(`${file} does not exist; name yours with --file.`);
   const value = parseEnv(readFileSync(file, "utf8"))[name];
   if (!value) throw new Failure(`${file} has no ${name}.`);
   return value;
 }
 
-/** Replaces the value. An interrupted write leaves the old file whole. */
+/** Replaces the value and nothing else. An interrupted write leaves the old file intact. */
 export function writeSecret(file: string, name: string, value: string): void {
   const text = readFileSync(file, "utf8");
   const line = new RegExp(`^([ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=).*$`, "m");
@@ -21,7 +21,7 @@ export function writeSecret(file: string, name: string, value: string): void {
     text.replace(line, (_all, before: string) => `${before}${value}`),
     { mode: 0o600 },
   );
-  // The mode above counts only for a new file.
+  // The mode above applies only to a new file.
   chmodSync(beside, 0o600);
   renameSync(beside, file);
 }

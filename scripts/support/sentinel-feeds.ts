@@ -1,4 +1,4 @@
-/** Feeds as an import is told of them: what they are called, what they list, where they come from. */
+/** The feeds of an import: their names, kinds and sources. */
 import { createHash } from "node:crypto";
 import { catalogue } from "../../src/sentinel/feeds/catalogue.ts";
 import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
@@ -18,13 +18,13 @@ import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/fe
 import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { Failure } from "./failure.ts";
-import { publicName, type Read, readText, sayWhatWasRead } from "./sentinel-source.ts";
+import { publicName, type Read, readText, printCounts } from "./sentinel-source.ts";
 
-/** A feed of one or more files or addresses: one for each family, as a rule. */
+/** A feed of one or more files or URLs, usually one for each address family. */
 export interface FeedPlan {
   readonly name: string;
   readonly kind: NetworkKind;
-  readonly places: readonly string[];
+  readonly sources: readonly string[];
 }
 
 export interface ReadFeed {
@@ -33,10 +33,10 @@ export interface ReadFeed {
   readonly value: FeedValue;
 }
 
-/** Part of a key in KV, and of configurations. */
+/** A feed name is part of a KV key and of configurations. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** What the words of a feed's name say of its addresses; the first that fits counts. */
+/** The kind that a feed's name suggests; the first match counts. */
 const kindHints: readonly (readonly [RegExp, NetworkKind])[] = [
   [/\btor|onion/, "tor"],
   [/relay|icloud|apple/, "relay"],
@@ -48,8 +48,8 @@ const kindHints: readonly (readonly [RegExp, NetworkKind])[] = [
   [/cloud|amazon|aws|azure|gcp|google|microsoft|oracle|linode|vultr|digital.?ocean/, "cloud"],
 ];
 
-/** The kind the catalogue or a feed's name tells of; a name that tells nothing is a threat list's. */
-function kindNamed(name: string): NetworkKind {
+/** Takes the kind from the catalogue or from the name; a threat list otherwise. */
+function guessKind(name: string): NetworkKind {
   const listed = catalogue.find((feed) => feed.name === name);
   if (listed !== undefined) return listed.kind;
   const words = name.toLowerCase().replaceAll(/[_-]/g, " ");
@@ -57,47 +57,47 @@ function kindNamed(name: string): NetworkKind {
   return kindHints.find(([pattern]) => pattern.test(words))?.[1] ?? "threat";
 }
 
-function parseArgument(argument: string): { name: string; kind: NetworkKind; place: string } {
-  const [, name, kind, place] = /^([^:=]+)(?::([^:=]*))?=(.+)$/.exec(argument) ?? [];
-  if (name === undefined || place === undefined) {
+function parseArgument(argument: string): { name: string; kind: NetworkKind; source: string } {
+  const [, name, kind, source] = /^([^:=]+)(?::([^:=]*))?=(.+)$/.exec(argument) ?? [];
+  if (name === undefined || source === undefined) {
     throw new Failure(`--feed ${argument}: expected NAME=FILE or NAME:KIND=FILE.`);
   }
   if (!namePattern.test(name)) {
     throw new Failure(`--feed ${argument}: NAME may have letters, digits, ".", "_" and "-".`);
   }
-  if (kind === undefined) return { name, kind: kindNamed(name), place };
+  if (kind === undefined) return { name, kind: guessKind(name), source };
   if (!isNetworkKind(kind)) {
     throw new Failure(`--feed ${argument}: KIND must be one of ${networkKinds.join(", ")}.`);
   }
-  return { name, kind, place };
+  return { name, kind, source };
 }
 
 /**
- * The feeds of `--feed` arguments; files of one name are one feed.
- * @throws Failure for what cannot be understood
+ * Parses `--feed` arguments; files with one name form one feed.
+ * @throws Failure for an invalid argument
  */
 export function planFeeds(args: readonly string[]): FeedPlan[] {
   const plans = new Map<string, FeedPlan>();
   for (const argument of args) {
-    const { name, kind, place } = parseArgument(argument);
+    const { name, kind, source } = parseArgument(argument);
     const known = plans.get(name);
     if (known !== undefined && known.kind !== kind) {
       throw new Failure(`--feed ${argument}: ${name} is of kind ${known.kind} already.`);
     }
-    plans.set(name, { name, kind, places: [...(known?.places ?? []), place] });
+    plans.set(name, { name, kind, sources: [...(known?.sources ?? []), source] });
   }
   return [...plans.values()];
 }
 
-/** Every feed of the catalogue but those that are given. */
+/** Every feed of the catalogue except those given by an argument. */
 export function planCatalogue(given: readonly FeedPlan[]): FeedPlan[] {
   return catalogue
     .filter(({ name }) => given.every((feed) => feed.name !== name))
-    .map(({ name, kind, address }) => ({ name, kind, places: [address] }));
+    .map(({ name, kind, address }) => ({ name, kind, sources: [address] }));
 }
 
-/** A list of networks by number as the addresses that the table gives them. */
-function createNetworksParser(place: string, { asn }: Geography) {
+/** Parses a list of network numbers into the address ranges that the table gives them. */
+function createNetworksParser(source: string, { asn }: Geography) {
   const reader = createAsnListParser();
   return {
     push: reader.push,
@@ -105,7 +105,7 @@ function createNetworksParser(place: string, { asn }: Geography) {
       const { asns, ...counts } = reader.finish();
       if (asn[4].length + asn[6].length === 0) {
         throw new Failure(
-          `${publicName(place)}: lists networks by number; add --geography or --asn.`,
+          `${publicName(source)}: lists networks by number; add --geography or --asn.`,
         );
       }
       return { ranges: findRangesOfNetworks(asns, asn), ...counts };
@@ -113,7 +113,7 @@ function createNetworksParser(place: string, { asn }: Geography) {
   };
 }
 
-function append(into: FeedRanges, from: FeedRanges): void {
+function appendRanges(into: FeedRanges, from: FeedRanges): void {
   for (const family of [4, 6] as const) {
     const { firstHigh, firstLow, lastHigh, lastLow, count, length } = from.byFamily[family];
     for (let row = 0; row < length; row += 1) {
@@ -133,48 +133,48 @@ interface Texts {
   readonly isByNumber: boolean;
 }
 
-async function readTexts({ name, kind, places }: FeedPlan, geography: Geography): Promise<Texts> {
+async function readTexts({ name, kind, sources }: FeedPlan, geography: Geography): Promise<Texts> {
   const ranges = new FeedRanges();
   const hash = createHash("sha256");
   let rows = 0;
   let skippedLines = 0;
   let isByNumber = false;
   let etag: string | null = null;
-  for (const place of places) {
-    const read: Read<ParsedFeed> = await readText(name, place, hash, (beginning) => {
+  for (const source of sources) {
+    const read: Read<ParsedFeed> = await readText(name, source, hash, (beginning) => {
       isByNumber = isAsnList(beginning);
-      return isByNumber ? createNetworksParser(place, geography) : createFeedParser();
+      return isByNumber ? createNetworksParser(source, geography) : createFeedParser();
     });
-    sayWhatWasRead(`${name} (${kind})`, place, read.parsed);
-    if (read.parsed.rows === 0) throw new Failure(`${publicName(place)}: not one good line.`);
-    append(ranges, read.parsed.ranges);
+    printCounts(`${name} (${kind})`, source, read.parsed);
+    if (read.parsed.rows === 0) throw new Failure(`${publicName(source)}: not one good line.`);
+    appendRanges(ranges, read.parsed.ranges);
     rows += read.parsed.rows;
     skippedLines += read.parsed.skipped;
     etag = read.etag;
   }
-  // One mark cannot stand for several texts.
-  if (places.length > 1) etag = null;
+  // One ETag cannot identify several texts.
+  if (sources.length > 1) etag = null;
   return { ranges, rows, skippedLines, sha256: hash.digest("hex"), etag, isByNumber };
 }
 
 /**
- * Reads a feed whole.
- * @param geography for lists of networks by number
- * @throws Failure where it cannot be had, or has not one good line
+ * Reads all sources of a feed.
+ * @param geography maps network numbers to addresses
+ * @throws Failure if a source cannot be read, or has no valid line
  */
 export async function readFeed(
   plan: FeedPlan,
   geography: Geography,
   now: number,
 ): Promise<ReadFeed> {
-  const { name, kind, places } = plan;
+  const { name, kind, sources } = plan;
   const { ranges, isByNumber, ...counts } = await readTexts(plan, geography);
   const listed = catalogue.find((feed) => feed.name === name);
   const value = encodeFeedValue(ranges);
   const record: FeedRecord = {
     name,
     kind,
-    source: places.map(publicName).join(", "),
+    source: sources.map(publicName).join(", "),
     licence: listed?.licence ?? null,
     format: isByNumber ? "numbers of networks" : (listed?.format ?? null),
     ...counts,

@@ -1,11 +1,11 @@
-/** The figures of an import: how much there is, how large, how long it took. */
+/** The figures of an import: counts, sizes and times. */
 import type { DataSet, Published } from "../../src/sentinel/feeds/data-set.ts";
 import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
 import type { BuiltShard } from "../../src/sentinel/network/build.ts";
 
 export interface ImportFigures {
   readonly feeds: number;
-  /** Lines with an entry, in lists and tables. */
+  /** Lines with an entry, over all lists and tables. */
   readonly rows: number;
   readonly skippedLines: number;
   readonly records: { readonly v4: number; readonly v6: number };
@@ -14,11 +14,11 @@ export interface ImportFigures {
   readonly largestShard: { readonly v4: number; readonly v6: number };
   readonly largestFeed: number;
   readonly currentBytes: number;
-  /** Null: nothing was to be written. */
+  /** Null for a dry run. */
   readonly published: Published | null;
   readonly preparedMs: number;
   readonly storedMs: number;
-  /** Most memory this process had, bytes. */
+  /** The peak memory of this process in bytes. */
   readonly memoryBytes: number;
 }
 
@@ -39,11 +39,11 @@ function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }
 
-function largest(items: readonly { readonly bytes: Uint8Array }[]): number {
+function largestSize(items: readonly { readonly bytes: Uint8Array }[]): number {
   return items.reduce((most, { bytes }) => Math.max(most, bytes.length), 0);
 }
 
-/** @param published undefined: nothing was to be written */
+/** @param published undefined for a dry run */
 export function figuresOf(
   { dataSet, shards, records }: Imported,
   published: Published | undefined,
@@ -61,8 +61,8 @@ export function figuresOf(
     },
     shards: { v4: v4.length, v6: v6.length },
     shardBytes: sum(shards, ({ bytes }) => bytes.length),
-    largestShard: { v4: largest(v4), v6: largest(v6) },
-    largestFeed: largest(dataSet.feedValues),
+    largestShard: { v4: largestSize(v4), v6: largestSize(v6) },
+    largestFeed: largestSize(dataSet.feedValues),
     currentBytes: dataSet.current.length,
     published: published ?? null,
     ...times,
@@ -70,26 +70,26 @@ export function figuresOf(
   };
 }
 
-function count(value: number): string {
+function formatCount(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-function outcomeOf(published: Published | null): string {
+function formatOutcome(published: Published | null): string {
   if (published === null) return "none written (dry run)";
   const { written, unchanged, removed } = published;
-  return `${count(written)} written, ${count(unchanged)} unchanged; ${count(removed)} old keys removed`;
+  return `${formatCount(written)} written, ${formatCount(unchanged)} unchanged; ${formatCount(removed)} old keys removed`;
 }
 
-/** For people. */
-export function asText(figures: ImportFigures): string {
+/** Formats the figures as lines of text. */
+export function formatFigures(figures: ImportFigures): string {
   const { records, shards, largestShard, published } = figures;
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   return [
-    `Feeds:    ${figures.feeds}, ${count(figures.rows)} entries, ${count(figures.skippedLines)} lines skipped`,
-    `Records:  ${count(records.v4)} IPv4, ${count(records.v6)} IPv6`,
-    `Shards:   ${count(shards.v4)} IPv4, ${count(shards.v6)} IPv6, ${count(figures.shardBytes)} bytes: ${outcomeOf(published)}`,
-    `Largest:  shard ${count(largestShard.v4)} bytes (IPv4), ${count(largestShard.v6)} (IPv6); feed ${count(figures.largestFeed)}; current ${count(figures.currentBytes)}`,
-    `Took:     ${seconds(figures.preparedMs)} to read and build, ${seconds(figures.storedMs)} to write; ${count(Math.round(figures.memoryBytes / 2 ** 20))} MiB`,
+    `Feeds:    ${figures.feeds}, ${formatCount(figures.rows)} entries, ${formatCount(figures.skippedLines)} lines skipped`,
+    `Records:  ${formatCount(records.v4)} IPv4, ${formatCount(records.v6)} IPv6`,
+    `Shards:   ${formatCount(shards.v4)} IPv4, ${formatCount(shards.v6)} IPv6, ${formatCount(figures.shardBytes)} bytes: ${formatOutcome(published)}`,
+    `Largest:  shard ${formatCount(largestShard.v4)} bytes (IPv4), ${formatCount(largestShard.v6)} (IPv6); feed ${formatCount(figures.largestFeed)}; current ${formatCount(figures.currentBytes)}`,
+    `Took:     ${seconds(figures.preparedMs)} to read and build, ${seconds(figures.storedMs)} to write; ${formatCount(Math.round(figures.memoryBytes / 2 ** 20))} MiB`,
     "",
   ].join("\n");
 }

@@ -1,4 +1,4 @@
-/** Tables of geography: from files, or from npm, which has them by version. */
+/** Reads the tables of geography from files or from npm packages. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,23 +10,23 @@ import { type Geography, noGeography } from "../../src/sentinel/network/build.ts
 import { createTableParser, type TableKind } from "../../src/sentinel/network/geography.ts";
 import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";
 import { Failure } from "./failure.ts";
-import { publicName, readText, sayWhatWasRead } from "./sentinel-source.ts";
-import { progress } from "./sentinel-terminal.ts";
+import { publicName, readText, printCounts } from "./sentinel-source.ts";
+import { showProgress } from "./sentinel-terminal.ts";
 
-/** Of the packages of @ip-location-db, which are published together. */
+/** The version of all @ip-location-db packages, which are published together. */
 export const geographyVersion = "2.3.2026061719";
 export const countryTables = ["asn-country", "geo-whois-asn-country"] as const;
 export type CountryTable = (typeof countryTables)[number];
 type PackageName = "asn" | CountryTable;
 
-/** As the packages say; asn-country and geo-whois are CC0 themselves, of data of the registries. */
+/** The licences that the packages name. The country tables are CC0, built from data of the registries. */
 const licences: Readonly<Record<PackageName, string>> = {
   asn: "CC-BY-4.0 (Route Views, DB-IP.com, NRO)",
   "asn-country": "CC0-1.0, of data of the NRO (CC-BY-4.0)",
   "geo-whois-asn-country": "CC0-1.0, of data of the NRO (CC-BY-4.0)",
 };
 
-/** Which tables are wanted. Files replace the table of a package. */
+/** The tables to read. Files replace the table of a package. */
 export interface GeographyPlan {
   readonly asn: readonly string[];
   readonly country: readonly string[];
@@ -48,8 +48,8 @@ export interface ReadTables {
 
 const packedSchema = z.array(z.object({ filename: z.string() })).length(1);
 
-/** npm as npm itself says it is started, or the one on the path. */
-function npm(args: readonly string[]): string {
+/** Runs the npm that runs this script, or the npm on the path. */
+function runNpm(args: readonly string[]): string {
   const { npm_execpath: script } = process.env;
   const [command, first] = script === undefined ? ["npm", []] : [process.execPath, [script]];
   const result = spawnSync(command, [...first, ...args], {
@@ -62,12 +62,12 @@ function npm(args: readonly string[]): string {
   throw new Failure(`npm ${args[0]} ${args[1]} failed:\n${output}`);
 }
 
-/** Fetches a package into a folder of its own in the given one. @returns its tables, IPv4 and IPv6 */
+/** Fetches a package into a new folder below `parent`. @returns the files of its tables, IPv4 and IPv6 */
 export function fetchTable(name: PackageName, version: string, parent: string): string[] {
   const folder = mkdtempSync(join(parent, "package-"));
   const specifier = `@ip-location-db/${name}@${version}`;
-  progress(`${specifier}: being fetched`);
-  const output = npm([
+  showProgress(`${specifier}: fetching`);
+  const output = runNpm([
     "pack",
     specifier,
     "--json",
@@ -77,20 +77,20 @@ export function fetchTable(name: PackageName, version: string, parent: string): 
   ]);
   const [packed] = packedSchema.parse(JSON.parse(output));
   const archive = packed?.filename ?? "";
-  // The folder is the working directory: tar on Windows takes "C:" for the name of a machine.
+  // tar on Windows takes "C:" for a host name, so it gets no absolute path.
   const unpacked = spawnSync("tar", ["-xzf", archive], { cwd: folder, encoding: "utf8" });
   if (unpacked.status !== 0) {
     throw new Failure(`tar could not unpack ${archive}: ${unpacked.stderr ?? unpacked.error}`);
   }
-  progress("");
+  showProgress("");
   return [4, 6].map((family) => join(folder, "package", `${name}-ipv${family}.csv`));
 }
 
-function fromFiles(kind: TableKind, files: readonly string[]): TableSource {
+function sourceFromFiles(kind: TableKind, files: readonly string[]): TableSource {
   return { kind, source: files.map(publicName).join(", "), files, licence: null };
 }
 
-function fromPackage(
+function fetchPackageSource(
   kind: TableKind,
   name: PackageName,
   version: string,
@@ -101,16 +101,16 @@ function fromPackage(
   return { kind, source, files, licence: licences[name] };
 }
 
-/** The tables of a plan; those given as files before those of packages. */
-function sourcesOf({ asn, country, packages }: GeographyPlan, folder: string): TableSource[] {
+/** Finds the tables of a plan, and fetches packages where it names no files. */
+function fetchSources({ asn, country, packages }: GeographyPlan, folder: string): TableSource[] {
   const sources: TableSource[] = [];
-  if (asn.length > 0) sources.push(fromFiles("asn", asn));
+  if (asn.length > 0) sources.push(sourceFromFiles("asn", asn));
   else if (packages !== undefined) {
-    sources.push(fromPackage("asn", "asn", packages.version, folder));
+    sources.push(fetchPackageSource("asn", "asn", packages.version, folder));
   }
-  if (country.length > 0) sources.push(fromFiles("country", country));
+  if (country.length > 0) sources.push(sourceFromFiles("country", country));
   else if (packages !== undefined) {
-    sources.push(fromPackage("country", packages.countryTable, packages.version, folder));
+    sources.push(fetchPackageSource("country", packages.countryTable, packages.version, folder));
   }
   return sources;
 }
@@ -123,7 +123,7 @@ async function readTable({ kind, source, files, licence }: TableSource, now: num
   for (const file of files) {
     const name = `${kind} (${publicName(file)})`;
     const { parsed } = await readText(name, file, hash, () => createTableParser(kind));
-    sayWhatWasRead(name, file, parsed);
+    printCounts(name, file, parsed);
     if (parsed.rows === 0) throw new Failure(`${publicName(file)}: not one good line.`);
     for (const family of [4, 6] as const) {
       ranges[family] = ranges[family].concat(parsed.ranges[family]);
@@ -133,21 +133,21 @@ async function readTable({ kind, source, files, licence }: TableSource, now: num
   }
   const sha256 = hash.digest("hex");
   const times = { fetchedAt: now, changedAt: now, lastError: null };
-  const kept = { value: null, etag: null, ...times };
+  const storage = { value: null, etag: null, ...times };
   const record: FeedRecord = {
     ...{ name: kind, kind, source, licence, format: "CSV", rows, skippedLines, sha256 },
-    ...kept,
+    ...storage,
   };
   return { ranges, record };
 }
 
-/** @throws Failure where a table cannot be had */
+/** Reads all tables of the plan. @throws Failure if a table cannot be read */
 export async function readGeography(plan: GeographyPlan, now: number): Promise<ReadTables> {
   const folder = mkdtempSync(join(tmpdir(), "sentinel-geography-"));
   try {
     const tables = { ...noGeography };
     const records: FeedRecord[] = [];
-    for (const source of sourcesOf(plan, folder)) {
+    for (const source of fetchSources(plan, folder)) {
       const { ranges, record } = await readTable(source, now);
       tables[source.kind] = ranges;
       records.push(record);

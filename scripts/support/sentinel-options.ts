@@ -1,4 +1,4 @@
-/** What `npm run sentinel:import` is told. */
+/** The options of `npm run sentinel:import`. */
 import { parseArgs } from "node:util";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { Failure } from "./failure.ts";
@@ -15,35 +15,34 @@ export const helpText = `Import IP lists and geography into KV (binding IP_REPUT
   npm run sentinel:import -- --feed NAME=FILE [--feed …] [--geography] [options]
 
 Lists
-  --feed NAME=FILE       a file or https address; may be given many times, files of one name are one
-                         feed. What its addresses are follows from the name (vpn=…, x4b_datacenter=…,
-                         ipsum=…); the import says what it took.
-  --feed NAME:KIND=FILE  the same, told outright. KIND is one of
+  --feed NAME=FILE       a file or https URL; repeat it for more, files with one name form one feed. The
+                         name gives the kind of its addresses (vpn=…, x4b_datacenter=…, ipsum=…), and
+                         the import prints it.
+  --feed NAME:KIND=FILE  the same with an explicit kind. KIND is one of
                          ${networkKinds.join(", ")}.
-  --catalogue            every list of the catalogue from its address (src/sentinel/feeds/catalogue.ts)
+  --catalogue            every list of the catalogue from its URL (src/sentinel/feeds/catalogue.ts)
 
 Geography
   --geography            networks and countries from npm: @ip-location-db/asn and …/asn-country
   --country-table NAME   another table of countries: ${countryTables.join(" or ")}
   --geography-version V  another version than ${geographyVersion}
-  --asn FILE             networks from a file: "first,last,number,…"; may be given many times
-  --country FILE         countries from a file: "first,last,country"; may be given many times
+  --asn FILE             networks from a file: "first,last,number,…"; repeatable
+  --country FILE         countries from a file: "first,last,country"; repeatable
 
-Where to
+Target
   --local                the local KV of "wrangler dev" (default)
   --remote               the KV namespace in your Cloudflare account
   --namespace-id ID      with --remote: this namespace instead of that of the deployed Worker
-  --persist-to DIR       with --local: as with "wrangler dev --persist-to"
+  --persist-to DIR       with --local: the same as "wrangler dev --persist-to"
   --dry-run              read and build, write nothing
   --json                 the figures at the end as JSON
   --help
 
-Lines of a list: address, CIDR network, address<TAB>count of blacklists, CSV "first,last,…", or numbers
-of networks ("AS64500 # name"), which need a table of networks; IPv4 and IPv6; # and ; begin a comment.
-Lines that cannot be read are reported and skipped; a file without one good line is an error and
-nothing is written.
+A line of a list is an address, a CIDR network, address<TAB>count of blacklists, CSV "first,last,…", or a
+network number ("AS64500 # name"), which needs a table of networks. IPv4 and IPv6; # and ; start a comment.
+The import reports and skips invalid lines. A file without a valid line is an error, and nothing is written.
 
-Each import replaces the previous data set whole: name every feed and the geography every time.
+Each import replaces the whole data set: name every feed and the geography every time.
 docs/sentinel-data.md says more.
 `;
 
@@ -91,7 +90,7 @@ function parseCountryTable(name: string | undefined): CountryTable {
   throw new Failure(`--country-table ${name}: expected ${countryTables.join(" or ")}.`);
 }
 
-function geographyOf(values: Values): GeographyPlan {
+function planGeography(values: Values): GeographyPlan {
   const version = values["geography-version"] ?? geographyVersion;
   if (!/^\d+(\.\d+){2}$/.test(version)) {
     throw new Failure(
@@ -105,31 +104,31 @@ function geographyOf(values: Values): GeographyPlan {
   return { asn: values.asn, country: values.country, packages };
 }
 
-function targetOf(values: Values): ImportOptions["target"] {
-  if (values.local && values.remote) throw new Failure("--local or --remote, not both.");
+function parseTarget(values: Values): ImportOptions["target"] {
+  if (values.local && values.remote) throw new Failure("--local and --remote exclude each other.");
   if (values.remote) {
-    if (values["persist-to"] !== undefined) throw new Failure("--persist-to is for --local.");
+    if (values["persist-to"] !== undefined) throw new Failure("--persist-to needs --local.");
     return { to: "remote", namespaceId: values["namespace-id"] };
   }
-  if (values["namespace-id"] !== undefined) throw new Failure("--namespace-id is for --remote.");
+  if (values["namespace-id"] !== undefined) throw new Failure("--namespace-id needs --remote.");
   return { to: "local", persistTo: values["persist-to"] };
 }
 
-/** @returns undefined where help is wanted. @throws Failure for what cannot be understood */
+/** Parses the arguments. @returns undefined for --help. @throws Failure for an invalid argument */
 export function parseOptions(args: readonly string[]): ImportOptions | undefined {
   const values = parse(args);
   if (values.help) return undefined;
   const given = planFeeds(values.feed);
   const feeds = values.catalogue ? [...given, ...planCatalogue(given)] : given;
-  const geography = geographyOf(values);
+  const geography = planGeography(values);
   const tables = geography.asn.length + geography.country.length;
   if (feeds.length + tables === 0 && geography.packages === undefined) {
-    throw new Failure("Nothing to import: give --feed, --catalogue or --geography; see --help.");
+    throw new Failure("Nothing to import: add --feed, --catalogue or --geography; see --help.");
   }
   return {
     feeds,
     geography,
-    target: targetOf(values),
+    target: parseTarget(values),
     dryRun: values["dry-run"],
     json: values.json,
   };

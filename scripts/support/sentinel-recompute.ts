@@ -1,4 +1,4 @@
-/** An assessment as the API answers it, computed again from its inputs. */
+/** Recomputes an assessment of the API from its inputs. */
 import { z } from "zod";
 import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
@@ -35,13 +35,13 @@ export const assessmentsSchema = z.union([
 ]);
 
 export interface Recomputed {
-  /** How the score comes about, line by line. */
+  /** The prior, each contribution and the score, one a line. */
   readonly lines: readonly string[];
-  /** What is not as it was stored. */
+  /** What differs from the stored assessment. */
   readonly differences: readonly string[];
 }
 
-function signed(value: number): string {
+function formatSigned(value: number): string {
   return `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(4)}`;
 }
 
@@ -58,12 +58,12 @@ function areEqual(
   );
 }
 
-/** @throws Failure where this build cannot compute it */
+/** @throws Failure if this build does not have the model or the inputs are deleted */
 export function recompute(stored: StoredAssessment): Recomputed {
   const { assessment_id: id, inputs, policy } = stored;
   if (stored.model !== model || inputs === null || policy === null) {
     throw new Failure(
-      `${id}: of the model ${stored.model}; this build computes ${model}. Use the build that has it.`,
+      `${id}: the model is ${stored.model}, but this build computes ${model}. Use the build that has it.`,
     );
   }
   const reasons = findReasons(inputs, policy.signals_off);
@@ -76,11 +76,11 @@ export function recompute(stored: StoredAssessment): Recomputed {
   const sum = reasons.reduce((total, { contribution }) => total + contribution, prior);
   const lines = [
     `${id}  ${stored.at}  ${stored.model}`,
-    `  ${signed(prior)}  prior: ${priorProbability} of all sessions`,
+    `  ${formatSigned(prior)}  prior: ${priorProbability} of all sessions`,
     ...reasons.map(
-      ({ signal, contribution, detail }) => `  ${signed(contribution)}  ${signal}: ${detail}`,
+      ({ signal, contribution, detail }) => `  ${formatSigned(contribution)}  ${signal}: ${detail}`,
     ),
-    `  ${signed(sum)}  log-odds: score ${score}, ${recommendation}`,
+    `  ${formatSigned(sum)}  log-odds: score ${score}, ${recommendation}`,
   ];
   const differences = [
     ...(score === stored.risk_score ? [] : [`the score was ${stored.risk_score}`]),

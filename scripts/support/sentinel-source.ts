@@ -1,81 +1,81 @@
-/** The text of a feed or table, from a file or an address, in pieces. */
+/** Reads the text of a feed or table in chunks, from a file or a URL. */
 import type { Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import type { LineCounts } from "../../src/sentinel/network/lines.ts";
 import { Failure } from "./failure.ts";
-import { progress, say } from "./sentinel-terminal.ts";
+import { showProgress, printLine } from "./sentinel-terminal.ts";
 
-/** A list that takes longer than this to arrive is not coming. */
 const fetchTimeoutMs = 120_000;
-/** Several times the largest table there is. */
+/** Several times the largest known table. */
 const maxBytes = 512 * 1024 * 1024;
 const progressEveryBytes = 1_000_000;
-/** Enough to see past comments what a text lists. */
+/** Enough to reach past the comments at the start. */
 const beginningCharacters = 16_384;
 
 export interface Read<T> {
   readonly parsed: T;
-  /** As the server named this version of it; null for a file. */
+  /** The server's ETag of this version; null for a file. */
   readonly etag: string | null;
 }
 
-/** Of a failed fetch only the cause says what failed. */
+/** Includes the cause, which alone explains a failed fetch. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
 }
 
-/** What reads the text: `push` takes it cut anywhere. */
+/** Parses a text that is pushed in arbitrary pieces. */
 interface Parser<T> {
   push(text: string): void;
   finish(): T;
 }
 
-function isAddress(place: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(place);
+function isUrl(source: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(source);
 }
 
 /**
- * What may be told of a place: a file without its folders, an address without credentials and query,
- * in which publishers put the keys of their customers.
+ * The public part of a source: a file without its folders, a URL without credentials and query, because
+ * publishers put their customers' keys there.
  */
-export function publicName(place: string): string {
-  if (!isAddress(place)) return basename(place);
-  const { origin, pathname } = new URL(place);
+export function publicName(source: string): string {
+  if (!isUrl(source)) return basename(source);
+  const { origin, pathname } = new URL(source);
   return `${origin}${pathname}`;
 }
 
-async function openAddress(
-  place: string,
+async function openUrl(
+  source: string,
 ): Promise<{ chunks: AsyncIterable<Uint8Array>; etag: string | null }> {
-  if (!URL.canParse(place) || new URL(place).protocol !== "https:") {
-    throw new Failure(`${publicName(place)}: only addresses with https are fetched.`);
+  if (!URL.canParse(source) || new URL(source).protocol !== "https:") {
+    throw new Failure(`${publicName(source)}: only https URLs are fetched.`);
   }
-  const response = await fetch(place, { signal: AbortSignal.timeout(fetchTimeoutMs) });
+  const response = await fetch(source, { signal: AbortSignal.timeout(fetchTimeoutMs) });
   if (!response.ok || response.body === null) {
-    throw new Failure(`${publicName(place)}: the server answered ${response.status}.`);
+    throw new Failure(`${publicName(source)}: the server answered ${response.status}.`);
   }
   if (!response.url.startsWith("https:")) {
-    throw new Failure(`${publicName(place)}: led to an address without https.`);
+    throw new Failure(`${publicName(source)}: redirected to a URL without https.`);
   }
   return { chunks: response.body, etag: response.headers.get("etag") };
 }
 
-async function open(
-  place: string,
+async function openSource(
+  source: string,
 ): Promise<{ chunks: AsyncIterable<Uint8Array>; etag: string | null }> {
-  if (isAddress(place)) return await openAddress(place);
-  return { chunks: createReadStream(place), etag: null };
+  if (isUrl(source)) return await openUrl(source);
+  return { chunks: createReadStream(source), etag: null };
 }
 
 /**
- * Reads a text, and adds it to the hash. The parser is chosen by how it begins.
- * @throws Failure where it cannot be had
+ * Reads and parses a text, and adds it to the hash.
+ * @param parserFor chooses the parser by the start of the text
+ * @throws Failure if the source cannot be read
  */
 export async function readText<T>(
   name: string,
-  place: string,
+  source: string,
   hash: Hash,
   parserFor: (beginning: string) => Parser<T>,
 ): Promise<Read<T>> {
@@ -85,7 +85,7 @@ export async function readText<T>(
   let bytes = 0;
   let shown = 0;
 
-  function take(text: string, isLast: boolean): Parser<T> | undefined {
+  function push(text: string, isLast: boolean): Parser<T> | undefined {
     if (parser !== undefined) parser.push(text);
     else beginning += text;
     if (parser === undefined && (isLast || beginning.length >= beginningCharacters)) {
@@ -96,34 +96,34 @@ export async function readText<T>(
   }
 
   try {
-    const { chunks, etag } = await open(place);
+    const { chunks, etag } = await openSource(source);
     for await (const chunk of chunks) {
       hash.update(chunk);
-      take(decoder.decode(chunk, { stream: true }), false);
+      push(decoder.decode(chunk, { stream: true }), false);
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new Failure(`${publicName(place)}: larger than 512 MiB.`);
+      if (bytes > maxBytes) throw new Failure(`${publicName(source)}: larger than 512 MiB.`);
       if (bytes - shown < progressEveryBytes) continue;
-      progress(`${name}: ${(bytes / 1e6).toFixed(0)} MB read`);
+      showProgress(`${name}: ${(bytes / 1e6).toFixed(0)} MB read`);
       shown = bytes;
     }
-    const filled = take(decoder.decode(), true) ?? parserFor("");
-    return { parsed: filled.finish(), etag };
+    const last = push(decoder.decode(), true) ?? parserFor("");
+    return { parsed: last.finish(), etag };
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure(`${publicName(place)}: ${messageOf(error)}`);
+    throw new Failure(`${publicName(source)}: ${messageOf(error)}`);
   } finally {
-    progress("");
+    showProgress("");
   }
 }
 
-/** Tells what was in a text, with the lines that could not be read by their numbers. */
-export function sayWhatWasRead(
+/** Prints the numbers of entries and skipped lines, and the first skipped lines with their reasons. */
+export function printCounts(
   name: string,
-  place: string,
+  source: string,
   { rows, skipped, badLines }: LineCounts,
 ): void {
-  say(`${name}: ${rows} entries, ${skipped} lines skipped`);
-  for (const { line, reason } of badLines) say(`  ${publicName(place)}:${line}: ${reason}`);
+  printLine(`${name}: ${rows} entries, ${skipped} lines skipped`);
+  for (const { line, reason } of badLines) printLine(`  ${publicName(source)}:${line}: ${reason}`);
   const more = skipped - badLines.length;
-  if (more > 0) say(`  … and ${more} more`);
+  if (more > 0) printLine(`  … and ${more} more`);
 }

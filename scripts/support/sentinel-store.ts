@@ -1,9 +1,8 @@
 /**
- * KV as an importer on a person's machine reaches it, through the project's own wrangler.
+ * Reads and writes KV for the import, local or remote.
  *
- * Remote goes through the wrangler command. Local goes through wrangler's programmatic interface
- * instead: `wrangler kv bulk put --local` (4.124) decodes base64 values as text and so destroys
- * every byte above 0x7f, and one process for all keys is faster anyway.
+ * Remote KV uses the wrangler command. Local KV uses wrangler's programmatic interface, because
+ * `wrangler kv bulk put --local` (4.124) decodes base64 values as text and so destroys every byte above 0x7f.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +20,7 @@ export interface ImportStore extends DataStore {
 }
 
 export interface LocalStore extends ImportStore {
-  /** As a Worker has it. */
+  /** The binding as a Worker has it. */
   readonly namespace: KVNamespace;
 }
 
@@ -29,19 +28,19 @@ const keyListSchema = z.array(z.object({ name: z.string() }));
 
 const bindingName = "IP_REPUTATION";
 const wranglerConfig = join(import.meta.dirname, "..", "..", "wrangler.toml");
-/** Keys on their way to local KV at the same time; more does not make it faster. */
+/** Concurrent writes to local KV; more are not faster. */
 const localKeysAtOnce = 32;
-/** Limits of one bulk request of KV: 10,000 keys, 100 MB; kept clear of the latter. */
+/** One bulk request takes 10,000 keys and 100 MB; this leaves a margin for the latter. */
 const bulkMaxKeys = 10_000;
 const bulkMaxCharacters = 90_000_000;
 const commandOutputMaxBytes = 256 * 1024 * 1024;
 
-/** The KV namespace of `wrangler dev`; `persistTo` as wrangler's option of that name. */
+/** Opens the KV namespace of `wrangler dev`. @param persistTo as wrangler's option of that name */
 export async function openLocalStore(persistTo: string | undefined): Promise<LocalStore> {
   const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
   const state = join(persistTo ?? join(dirname(wranglerConfig), ".wrangler", "state"), "v3");
   const configPath = join(folder, "wrangler.json");
-  // A configuration with nothing but the namespace: no Durable Object or secret is asked for.
+  // A configuration with only the namespace needs no Durable Objects and no secrets.
   const namespace = unstable_readConfig({ config: wranglerConfig }).kv_namespaces.find(
     (candidate: { binding: string; id?: string }) => candidate.binding === bindingName,
   );
@@ -67,7 +66,7 @@ export async function openLocalStore(persistTo: string | undefined): Promise<Loc
   };
 }
 
-/** The KV namespace in the account; wrangler must be logged in or have CLOUDFLARE_API_TOKEN. */
+/** Opens the KV namespace of the account. Wrangler must be logged in or have CLOUDFLARE_API_TOKEN. */
 export async function openRemoteStore(namespaceId: string | undefined): Promise<ImportStore> {
   const folder = mkdtempSync(join(tmpdir(), "sentinel-import-"));
   const file = join(folder, "bulk.json");
@@ -102,7 +101,7 @@ export async function openRemoteStore(namespaceId: string | undefined): Promise<
       return list(prefix);
     },
     async read(key) {
-      // Of a key that is not there wrangler says no more than of any other failure.
+      // Wrangler reports a missing key like any other failure.
       return list(key).has(key) ? wrangler("key", "get", key) : undefined;
     },
     async write(values, onProgress) {
@@ -137,7 +136,7 @@ function* bulkBatches(values: readonly KeyValue[]): Generator<BulkValue[]> {
   let characters = 0;
   for (const { key, bytes } of values) {
     const value = Buffer.from(bytes).toString("base64");
-    // Around the value: names of the fields, quotes, commas.
+    // 50 characters for field names, quotes and commas.
     const size = key.length + value.length + 50;
     if (batch.length === bulkMaxKeys || characters + size > bulkMaxCharacters) {
       yield batch;

@@ -1,11 +1,11 @@
-/** What an import says while it works: on standard error, so that figures alone are the output. */
+/** Prints progress to standard error, so that standard output holds only the figures. */
 
-export function say(text: string): void {
-  progress("");
+export function printLine(text: string): void {
+  showProgress("");
   process.stderr.write(`${text}\n`);
 }
 
-/** Rewrites one line on a terminal; silent elsewhere, where it would fill a log. */
-export function progress(text: string): void {
+/** Rewrites one line of a terminal; prints nothing elsewhere. */
+export function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }

@@ -1,14 +1,14 @@
-/** The service as a client sees it: is it ready, and does the demo tenant's token still work. */
+/** Requests of `npm run dev` to the service: readiness, and the demo tenant. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { Failure } from "./failure.ts";
 
 const pollMs = 100;
 const requestTimeoutMs = 5_000;
-/** The first start bundles the Worker; a slow machine needs its time. */
-const startWithinMs = 90_000;
-/** A service that answers, but that it is not ready, rarely gets well by waiting. */
-const unreadyForMs = 10_000;
+/** The first start bundles the Worker, which takes long on a slow machine. */
+const maxStartMs = 90_000;
+/** A service that answers "not ready" for longer rarely recovers. */
+const maxUnreadyMs = 10_000;
 
 const created = z.object({ token: z.object({ secret: z.string() }) });
 
@@ -16,7 +16,7 @@ function send(url: string, init: RequestInit = {}): Promise<Response> {
   return fetch(url, { ...init, signal: AbortSignal.timeout(requestTimeoutMs) });
 }
 
-/** Waits until `GET /readyz` answers 200. @throws Failure when it does not in time */
+/** Waits until `GET /readyz` answers 200. @throws Failure after 90 s, or after 10 s of other answers */
 export async function waitUntilReady(url: string, signal: AbortSignal): Promise<void> {
   const startedAt = Date.now();
   let refusedSince: number | undefined;
@@ -28,19 +28,19 @@ export async function waitUntilReady(url: string, signal: AbortSignal): Promise<
       lastRefusal = await answer.text();
       refusedSince ??= Date.now();
     } catch {
-      // Nobody listens yet.
+      // The service does not listen yet.
     }
-    if (refusedSince !== undefined && Date.now() - refusedSince > unreadyForMs) {
+    if (refusedSince !== undefined && Date.now() - refusedSince > maxUnreadyMs) {
       throw new Failure(`The service runs but is not ready: ${lastRefusal}`);
     }
-    if (Date.now() - startedAt > startWithinMs) {
-      throw new Failure(`The service did not answer at ${url} within ${startWithinMs / 1000} s.`);
+    if (Date.now() - startedAt > maxStartMs) {
+      throw new Failure(`The service did not answer at ${url} within ${maxStartMs / 1000} s.`);
     }
     await sleep(pollMs, undefined, { signal }).catch(() => {});
   }
 }
 
-/** Whether the service accepts this token. @throws Failure when it answers neither yes nor no */
+/** Whether the service accepts this token. @throws Failure for an answer other than 200 and 401 */
 export async function isTokenAccepted(url: string, token: string): Promise<boolean> {
   const answer = await send(`${url}/v1/idp/users?limit=1`, {
     headers: { Authorization: `Bearer ${token}` },

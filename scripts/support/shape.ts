@@ -1,19 +1,19 @@
 /** The shape of a source tree: its folders as a graph. */
-import { folderOf, type Import } from "./layers.ts";
+import { folderOf, type Import } from "./imports.ts";
 
 export interface Shape {
   readonly folders: number;
-  /** Folders on the longest chain of imports; folders in one circle count as one. */
-  readonly floors: number;
-  /** Pairs of folders of which the first imports the second. */
+  /** Length of the longest chain of imports; folders in one circle count as one. */
+  readonly depth: number;
+  /** Pairs of folders in which the first imports the second. */
   readonly arrows: number;
-  /** The arrows that are part of a circle. */
+  /** The arrows that are part of a circle, as "a -> b". */
   readonly circular: readonly string[];
 }
 
 type Graph = ReadonlyMap<string, ReadonlySet<string>>;
 
-function graphOf(imports: readonly Import[]): Graph {
+function buildGraph(imports: readonly Import[]): Graph {
   const graph = new Map<string, Set<string>>();
   for (const { from, to } of imports) {
     const [above, below] = [folderOf(from), folderOf(to)];
@@ -23,7 +23,7 @@ function graphOf(imports: readonly Import[]): Graph {
   return graph;
 }
 
-function reachableFrom(graph: Graph, start: string): Set<string> {
+function findReachable(graph: Graph, start: string): Set<string> {
   const reached = new Set<string>();
   const waiting = [...(graph.get(start) ?? [])];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -34,9 +34,10 @@ function reachableFrom(graph: Graph, start: string): Set<string> {
   return reached;
 }
 
+/** Computes the shape from every import of the tree. */
 export function shapeOf(imports: readonly Import[]): Shape {
-  const graph = graphOf(imports);
-  const reach = new Map([...graph.keys()].map((folder) => [folder, reachableFrom(graph, folder)]));
+  const graph = buildGraph(imports);
+  const reach = new Map([...graph.keys()].map((folder) => [folder, findReachable(graph, folder)]));
   const isCircular = (a: string, b: string) => reach.get(b)?.has(a) ?? false;
   const arrows = [...graph].flatMap(([from, targets]) => [...targets].map((to) => ({ from, to })));
   const heights = new Map<string, number>();
@@ -55,7 +56,7 @@ export function shapeOf(imports: readonly Import[]): Shape {
   };
   return {
     folders: graph.size,
-    floors: Math.max(0, ...[...graph.keys()].map(heightOf)),
+    depth: Math.max(0, ...[...graph.keys()].map(heightOf)),
     arrows: arrows.length,
     circular: arrows
       .filter(({ from, to }) => isCircular(from, to))

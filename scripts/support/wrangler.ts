@@ -1,34 +1,34 @@
-/** Wrangler as a child process, made quiet: nothing sent home, nothing asked, no network needed. */
+/** Runs wrangler as a child process without metrics, prompts and network. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "./failure.ts";
 
-const stopWithinMs = 5_000;
+const maxStopMs = 5_000;
 
-function environment(): NodeJS.ProcessEnv {
+function buildEnvironment(): NodeJS.ProcessEnv {
   return {
-    // Its output goes through a pipe; colours are for the terminal behind it.
+    // Its output goes through a pipe, but ends on this terminal.
     ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}),
     ...process.env,
     WRANGLER_SEND_METRICS: "false",
     WRANGLER_SEND_ERROR_REPORTS: "false",
     WRANGLER_NO_SKILLS_UPDATE_PROMPTS: "true",
-    // The banner asks the registry for a newer version.
+    // The banner queries the registry for a newer version.
     WRANGLER_HIDE_BANNER: "true",
-    // Otherwise asked of a server at every start, with a warning and a stack when offline.
+    // Otherwise each start fetches it, and prints a warning and a stack when offline.
     CLOUDFLARE_CF_FETCH_ENABLED: "false",
   };
 }
 
 export interface Running {
-  /** Settles once the process has ended; null when a signal ended it. */
+  /** The exit code, once the process has ended; null if a signal ended it. */
   readonly ended: Promise<number | null>;
-  /** What it printed so far; empties itself at `showOutput`. */
+  /** The output so far; empty after `showOutput`. */
   readonly heldOutput: () => string;
-  /** From now on its output is shown; what was held so far is dropped. */
+  /** Drops the held output, and prints further output. */
   readonly showOutput: () => void;
-  /** Ends it and all it started. */
+  /** Ends the process and all its children. */
   readonly stop: () => Promise<void>;
 }
 
@@ -37,11 +37,11 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(process.platform === "win32" ? child.pid : -child.pid, signal);
   } catch {
-    // Nobody is left.
+    // The process has ended.
   }
 }
 
-/** Starts wrangler with its output held back, so that a failure can show it and success need not. */
+/** Starts wrangler and holds its output, so that only a failure prints it. */
 export function startWrangler(root: string, args: readonly string[]): Running {
   const child = spawn(
     process.execPath,
@@ -53,9 +53,9 @@ export function startWrangler(root: string, args: readonly string[]): Running {
     ],
     {
       cwd: root,
-      env: environment(),
+      env: buildEnvironment(),
       stdio: ["ignore", "pipe", "pipe"],
-      // A group of its own: Ctrl-C reaches this script alone, which then ends wrangler in order.
+      // A process group of its own: Ctrl-C reaches only this script, which then stops wrangler.
       detached: process.platform !== "win32",
     },
   );
@@ -79,16 +79,16 @@ export function startWrangler(root: string, args: readonly string[]): Running {
     },
     stop: async () => {
       child.kill("SIGTERM");
-      const timer = setTimeout(() => signalGroup(child, "SIGKILL"), stopWithinMs);
+      const timer = setTimeout(() => signalGroup(child, "SIGKILL"), maxStopMs);
       await ended;
       clearTimeout(timer);
-      // Whatever outlived it.
+      // Children may outlive wrangler.
       signalGroup(child, "SIGKILL");
     },
   };
 }
 
-/** Waits for a wrangler command that ends by itself. @throws Failure with what it printed */
+/** Waits for a wrangler command to finish. @throws Failure with its output */
 export async function finishWrangler(running: Running, purpose: string): Promise<string> {
   const code = await running.ended;
   if (code === 0) return running.heldOutput();

@@ -1,6 +1,6 @@
 /** What `npm run check:supply` finds in a lockfile and in the documents. */
 import { describe, expect, it } from "vitest";
-import { isAllowed, lookedAt, unexplained } from "../../scripts/support/dependencies.ts";
+import { checkLockfile, findUnexplained, isAllowed } from "../../scripts/support/dependencies.ts";
 
 const sound = { version: "1.0.0", license: "MIT", integrity: "sha512-x" };
 
@@ -10,7 +10,7 @@ function lockfile(one: object, name = "thing"): string {
 
 describe("A locked package", () => {
   it("is sound with a SHA-512, a licence that may be shipped, and no script", () => {
-    expect(lookedAt(lockfile({}), false)).toEqual({ packages: 1, shipped: 1, problems: [] });
+    expect(checkLockfile(lockfile({}), false)).toEqual({ packages: 1, shipped: 1, problems: [] });
   });
 
   it.each([
@@ -20,15 +20,31 @@ describe("A locked package", () => {
     ["that may not be shipped", { license: "MPL-2.0" }, "has the licence MPL-2.0"],
     ["that wants to run a script", { hasInstallScript: true }, "wants to run a script"],
   ])("%s is told of", (_title, one, problem) => {
-    expect(lookedAt(lockfile(one), false).problems).toEqual([`thing@1.0.0 ${problem}`]);
+    expect(checkLockfile(lockfile(one), false).problems).toEqual([`thing@1.0.0 ${problem}`]);
   });
 
   it("may have more licences as a tool, and a script only where that is known", () => {
     const tool = { dev: true, license: "MPL-2.0", hasInstallScript: true };
-    expect(lookedAt(lockfile(tool, "workerd"), false).problems).toEqual([]);
-    expect(lookedAt(lockfile({ ...tool, dev: false }), true).problems).toHaveLength(1);
-    expect(lookedAt(lockfile({ ...tool, dev: false }, "workerd"), false).problems).toHaveLength(2);
-    expect(lookedAt(lockfile({ dev: true, license: "AGPL-3.0" }), false).problems).toHaveLength(1);
+    expect(checkLockfile(lockfile(tool, "workerd"), false).problems).toEqual([]);
+    expect(checkLockfile(lockfile({ ...tool, dev: false }), true).problems).toHaveLength(1);
+    expect(
+      checkLockfile(lockfile({ ...tool, dev: false }, "workerd"), false).problems,
+    ).toHaveLength(2);
+    expect(
+      checkLockfile(lockfile({ dev: true, license: "AGPL-3.0" }), false).problems,
+    ).toHaveLength(1);
+  });
+});
+
+it("A workspace and its link are not checked, but the packages installed in it are", () => {
+  const workspace = { bench: { name: "@a/bench", version: "1.0.0" } };
+  const link = { "node_modules/@a/bench": { resolved: "bench", link: true } };
+  const own = { "bench/node_modules/thing": { ...sound, dev: true } };
+  const packages = { "": {}, ...workspace, ...link, ...own };
+  expect(checkLockfile(JSON.stringify({ packages }), false)).toEqual({
+    packages: 1,
+    shipped: 0,
+    problems: [],
   });
 });
 
@@ -48,7 +64,7 @@ it("Each dependency has its reason and its use, and each reason its dependency",
   const tools = JSON.stringify({ devDependencies: { tool: "1", "no-reason": "1" } });
   const document =
     "# A\n\n## Tools, and why\n\n| dependency | for |\n| --- | --- |\n| `used` (`tool`), `unused` | `this` |\n| `gone` | that |\n";
-  expect(unexplained([manifest, tools], document, ['import "used/part";'])).toEqual([
+  expect(findUnexplained([manifest, tools], document, ['import "used/part";'])).toEqual([
     "no-reason has no reason in docs/architecture.md",
     "docs/architecture.md has a reason for gone, which is not there",
     "unused is shipped and not used",

@@ -1,4 +1,4 @@
-/** Starts the floor: the same way as the service, on the same kind of stores. */
+/** Starts the floor like the service, on the same kinds of stores. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { unstable_readConfig } from "wrangler";
@@ -9,29 +9,29 @@ import { alarmRestMs, type Prepare, type Subject } from "../subject.ts";
 const script = join(import.meta.dirname, "worker.js");
 const configPath = join(import.meta.dirname, "..", "..", "..", "wrangler.toml");
 const json = { "Content-Type": "application/json" };
-/** Of those that are read to warm connections and no cell. */
+/** Cells of warm-up requests that warm only connections. */
 const doorkeepers = Array.from({ length: 8 }, (_, n) => `door-${n}`);
 
-/** What the floor can be asked; `-tell` means that D1 hears of it. */
+/** The routes of the floor; `-deliver` also writes to D1. */
 export type FloorRoute =
   | "hello"
   | "kv"
   | "read"
   | "write"
-  | "write-tell"
+  | "write-deliver"
   | "beside"
   | "discover"
-  | "discover-tell"
+  | "discover-deliver"
   | "provision"
-  | "provision-tell";
+  | "provision-deliver";
 
-/** How many there are of each kind. */
+/** The number of cells of each kind. */
 export interface Cells {
   readonly warm: number;
   readonly cold: number;
 }
 
-function shot(route: FloorRoute, id: string): Shot {
+function createShot(route: FloorRoute, id: string): Shot {
   const isRead = route === "read" || route === "kv" || route === "hello";
   const head = { path: `/${route}/${id}`, status: 200 };
   return isRead
@@ -46,7 +46,7 @@ export class Floor implements Subject {
   readonly pid: number;
   readonly close: () => Promise<void>;
   #next = 0;
-  #made = 0;
+  #created = 0;
 
   constructor(origin: string, pid: number, close: () => Promise<void>) {
     this.origin = origin;
@@ -54,37 +54,37 @@ export class Floor implements Subject {
     this.close = close;
   }
 
-  /** Requests that make the cells the others need. */
+  /** Requests that create the cells for the others. */
   cells({ warm, cold }: Cells): readonly Shot[] {
     const rested = Array.from({ length: cold }, (_, n) => `cold-${n}`);
     const others = Array.from({ length: warm }, (_, n) => `many-${n}`);
-    return [...doorkeepers, ...others, ...rested].map((id) => shot("write", id));
+    return [...doorkeepers, ...others, ...rested].map((id) => createShot("write", id));
   }
 
-  ask(route: FloorRoute, whose: "many" | "cold", { warm, cold }: Cells): Prepare {
+  requests(route: FloorRoute, whose: "many" | "cold", { warm, cold }: Cells): Prepare {
     const cells = whose === "cold" ? cold : warm;
     return (requests) => {
       const ids = Array.from({ length: requests }, () => `${whose}-${this.#next++ % cells}`);
       const warmed = whose === "cold" ? doorkeepers : [...new Set(ids), ...doorkeepers];
       return {
         before: [],
-        warmUp: warmed.map((id) => shot("read", id)),
-        shots: ids.map((id) => shot(route, id)),
+        warmUp: warmed.map((id) => createShot("read", id)),
+        shots: ids.map((id) => createShot(route, id)),
       };
     };
   }
 
-  /** Requests for cells that are not there yet. */
-  make(route: FloorRoute): Prepare {
+  /** Requests for new cells. */
+  creations(route: FloorRoute): Prepare {
     return (requests) => ({
       before: [],
-      warmUp: doorkeepers.map((id) => shot("read", id)),
-      shots: Array.from({ length: requests }, () => shot(route, `new-${this.#made++}`)),
+      warmUp: doorkeepers.map((id) => createShot("read", id)),
+      shots: Array.from({ length: requests }, () => createShot(route, `new-${this.#created++}`)),
     });
   }
 }
 
-/** @param shardBytes of the value in KV: as many as the service reads */
+/** @param shardBytes the size of the value in KV that the service reads */
 export async function startFloor(folder: string, shardBytes: number): Promise<Floor> {
   const { compatibility_date } = unstable_readConfig({ config: configPath });
   const { miniflare, pid } = await startWorker({
@@ -99,7 +99,7 @@ export async function startFloor(folder: string, shardBytes: number): Promise<Fl
       WATCH: { className: "Watch", useSQLite: true },
     },
   });
-  if (pid === undefined) throw new Error("The process of the floor cannot be told");
+  if (pid === undefined) throw new Error("The process of the floor is unknown");
   const { DB, KV } = await miniflare.getBindings<{ DB: D1Database; KV: KVNamespace }>();
   await DB.batch([
     DB.prepare("CREATE TABLE records (id TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID"),

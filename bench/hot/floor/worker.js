@@ -1,10 +1,10 @@
 /**
- * The floor: a bare Worker that does the input and output of each hot route and nothing else. It
- * knows nobody, checks nothing, and parses what it needs.
+ * The floor: a bare Worker with the input and output of each hot route and nothing else. It has no tokens, checks
+ * nothing, and parses only what it needs.
  */
 import { DurableObject } from "cloudflare:workers";
 
-/** About as long as the state of an identity, and as an audit event in D1. */
+/** About the sizes of an identity's state and of an audit event in D1. */
 const state = "s".repeat(600);
 const event = "e".repeat(700);
 const deliveryDelayMs = 200;
@@ -34,8 +34,8 @@ export class Cell extends DurableObject {
     return { state: this.#sql.exec("SELECT state FROM live").toArray()[0].state };
   }
 
-  /** As `write`, and D1 hears of it from an alarm. */
-  async writeAndTell({ code }, id, assessed) {
+  /** Writes, and sets an alarm that delivers to D1. */
+  async writeAndDeliver({ code }, id, assessed) {
     this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, id TEXT, event TEXT, assessed INTEGER)",
     );
@@ -75,7 +75,7 @@ export class Cell extends DurableObject {
     this.#sql.exec("DELETE FROM outbox WHERE seq <= ?", rows.at(-1).seq);
   }
 
-  /** As `write`, and D1 has it before the answer. */
+  /** Writes to the cell and to D1 before the answer. */
   async provision({ code }, id) {
     this.#write(code);
     await this.env.DB.prepare("INSERT INTO records (id, state) VALUES (?, ?)")
@@ -84,8 +84,8 @@ export class Cell extends DurableObject {
     return { status: "success" };
   }
 
-  /** The same with the event beside it. */
-  async provisionAndTell({ code }, id) {
+  /** The same with an event. */
+  async provisionAndDeliver({ code }, id) {
     this.#write(code);
     const { DB } = this.env;
     await DB.batch([
@@ -115,8 +115,8 @@ export default {
       case "write":
         answer = await cell.write(body);
         break;
-      case "write-tell":
-        answer = await cell.writeAndTell(body, id, false);
+      case "write-deliver":
+        answer = await cell.writeAndDeliver(body, id, false);
         break;
       case "beside":
         [answer] = await Promise.all([
@@ -125,10 +125,10 @@ export default {
         ]);
         break;
       case "discover":
-      case "discover-tell": {
+      case "discover-deliver": {
         const watch = env.WATCH.get(env.WATCH.idFromName(id));
         [answer] = await Promise.all([
-          route === "discover" ? cell.write(body) : cell.writeAndTell(body, id, true),
+          route === "discover" ? cell.write(body) : cell.writeAndDeliver(body, id, true),
           watch.write(body),
           env.KV.get("shard", { type: "arrayBuffer", cacheTtl: 86_400 }),
         ]);
@@ -137,13 +137,13 @@ export default {
       case "provision":
         answer = await cell.provision(body, id);
         break;
-      case "provision-tell":
-        answer = await cell.provisionAndTell(body, id);
+      case "provision-deliver":
+        answer = await cell.provisionAndDeliver(body, id);
         break;
     }
     return new Response(JSON.stringify(answer), { headers: json });
   },
 };
 
-/** The watch over an address block is a cell like the others. */
+/** The floor of a prefix watch is a cell like the others. */
 export class Watch extends Cell {}

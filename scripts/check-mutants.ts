@@ -1,7 +1,7 @@
 /**
- * `npm run check:mutants`: changes the source in small ways, one at a time, and sees that some test
- * fails each time. A change that no test notices is a test that is missing, or a change that changes
- * nothing: the latter are explained in scripts/mutants-explained.json, and not tried.
+ * `npm run check:mutants`: changes the source in small ways, one at a time, and expects a test to fail each time.
+ * A mutant that survives shows a missing test, or behaves like the original. scripts/mutants-explained.json
+ * explains the latter, and they are not run.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -9,19 +9,19 @@ import { z } from "zod";
 import { Failure, runScript } from "./support/failure.ts";
 import { type Target, targets } from "./support/mutant-targets.ts";
 import { MutantWorkplace, type Verdict } from "./support/mutant-workplace.ts";
-import { type Mutant, mutantsOf } from "./support/mutations.ts";
+import { type Mutant, findMutants } from "./support/mutations.ts";
 
-const helpText = `Change the source in small ways, and see that tests notice.
+const helpText = `Change the source in small ways, and check that tests notice.
 
   npm run check:mutants -- [--file PART] [--only PART] [--workers N] [--fresh] [--list]
 
 --file PART   only source files whose path contains PART
 --only PART   only mutants whose id contains PART
---workers N   so many at once, each in a copy of its own under .mutants/ (2)
---fresh       forget what earlier runs found; otherwise what was killed is not tried again
+--workers N   workers, each in its own copy under .mutants/ (default 2)
+--fresh       delete earlier results; otherwise mutants that were killed before do not run again
 --list        print the mutants, and run nothing
 
-Ends with 0 when every survivor is explained in scripts/mutants-explained.json, otherwise with 1.
+Exits with 0 if scripts/mutants-explained.json explains every survivor and no other mutant, otherwise with 1.
 `;
 
 const folder = ".mutants";
@@ -29,7 +29,7 @@ const resultsFile = `${folder}/results.jsonl`;
 const survivorsFile = `${folder}/survivors.json`;
 const explainedFile = "scripts/mutants-explained.json";
 
-/** Why a survivor is none: by id. */
+/** Why a mutant behaves like the original, by its id. */
 const explainedSchema = z.record(z.string(), z.string().min(1));
 const resultSchema = z.object({
   id: z.string(),
@@ -43,25 +43,34 @@ interface Task {
   readonly target: Target;
 }
 
-function resultsBefore(): Map<string, Result> {
+function readResults(): Map<string, Result> {
   if (!existsSync(resultsFile)) return new Map();
   const lines = readFileSync(resultsFile, "utf8").split("\n");
   const results = lines.filter((line) => line !== "").map((line) => JSON.parse(line));
   return new Map(results.map((result) => [result.id, resultSchema.parse(result)]));
 }
 
-function tasksFor(filePart: string, idPart: string): Task[] {
+function findTasks(filePart: string, idPart: string): Task[] {
   return targets
     .filter(({ file }) => file.includes(filePart))
     .flatMap((target) =>
-      mutantsOf(target.file, readFileSync(target.file, "utf8"))
+      findMutants(target.file, readFileSync(target.file, "utf8"))
         .filter(({ id }) => id.includes(idPart))
         .map((mutant) => ({ mutant, target })),
     );
 }
 
-/** Each worker takes the next task there is. Unchanged source must pass first, or nothing is proven. */
-async function work(
+/** Reads the explanations. @throws Failure if one names a mutant that does not exist */
+function readExplained(): z.output<typeof explainedSchema> {
+  const explained = explainedSchema.parse(JSON.parse(readFileSync(explainedFile, "utf8")));
+  const ids = new Set(findTasks("", "").map(({ mutant }) => mutant.id));
+  const stale = Object.keys(explained).filter((id) => !ids.has(id));
+  if (stale.length === 0) return explained;
+  throw new Failure(`${explainedFile} explains mutants that do not exist:\n${stale.join("\n")}`);
+}
+
+/** Takes tasks until none is left. The unchanged source must pass first, or a failure proves nothing. */
+async function runTasks(
   workplace: MutantWorkplace,
   tasks: Task[],
   report: (task: Task, verdict: Verdict, by: string) => void,
@@ -72,11 +81,11 @@ async function work(
       const { mutant, target } = task;
       if (!passed.has(target)) {
         const text = readFileSync(target.file, "utf8");
-        const { verdict, by } = await workplace.judge(target, text);
+        const { verdict, by } = await workplace.evaluate(target, text);
         if (verdict !== "survived") throw new Failure(`Unchanged ${target.file}: ${verdict} ${by}`);
         passed.add(target);
       }
-      const { verdict, by } = await workplace.judge(target, mutant.text);
+      const { verdict, by } = await workplace.evaluate(target, mutant.text);
       report(task, verdict, by);
     }
   } finally {
@@ -84,7 +93,9 @@ async function work(
   }
 }
 
-function table(results: readonly { readonly file: string; readonly column: string }[]): string {
+function formatTable(
+  results: readonly { readonly file: string; readonly column: string }[],
+): string {
   const columns = ["killed", "timed out", "explained", "survived"];
   const files = [...new Set(results.map(({ file }) => file))];
   const row = (name: string, of: typeof results) => {
@@ -118,21 +129,21 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const tasks = tasksFor(values.file, values.only);
-  if (tasks.length === 0) throw new Failure("There is no such mutant; see --list.");
+  const explained = readExplained();
+  const tasks = findTasks(values.file, values.only);
+  if (tasks.length === 0) throw new Failure("No mutant matches; see --list.");
   if (values.list) {
     process.stdout.write(tasks.map(({ mutant }) => `${mutant.line}\t${mutant.id}\n`).join(""));
     return 0;
   }
   mkdirSync(folder, { recursive: true });
   if (values.fresh) writeFileSync(resultsFile, "");
-  const results = resultsBefore();
-  const explained = explainedSchema.parse(JSON.parse(readFileSync(explainedFile, "utf8")));
+  const results = readResults();
   const open = tasks.filter(
     ({ mutant: { id } }) =>
       explained[id] === undefined && (results.get(id)?.verdict ?? "survived") === "survived",
   );
-  process.stdout.write(`${tasks.length} mutants, ${open.length} of them to try.\n`);
+  process.stdout.write(`${tasks.length} mutants, ${open.length} of them to run.\n`);
   let done = 0;
   const all = open.length;
   const report = ({ mutant }: Task, verdict: Verdict, by: string) => {
@@ -145,7 +156,7 @@ async function main(): Promise<number> {
   const workers = Math.min(Number(values.workers) || 1, Math.max(open.length, 1));
   await Promise.all(
     Array.from({ length: workers }, (_, n) =>
-      work(new MutantWorkplace(`${folder}/copy-${process.pid}-${n + 1}`), open, report),
+      runTasks(new MutantWorkplace(`${folder}/copy-${process.pid}-${n + 1}`), open, report),
     ),
   );
   const columnOf = (id: string) =>
@@ -155,15 +166,12 @@ async function main(): Promise<number> {
     .map(({ mutant: { id, file, line } }) => ({ id, file, line, reason: explained[id] ?? null }));
   writeFileSync(survivorsFile, `${JSON.stringify(survivors, null, 2)}\n`);
   const rows = tasks.map(({ mutant: { file, id } }) => ({ file, column: columnOf(id) }));
-  process.stdout.write(`\n${table(rows)}\n\n`);
+  process.stdout.write(`\n${formatTable(rows)}\n\n`);
   const unexplained = survivors.filter(({ reason }) => reason === null);
   for (const { file, line, id } of unexplained) {
     process.stdout.write(`survived ${file}:${line}${id.slice(file.length)}\n`);
   }
-  const every = new Set(tasksFor("", "").map(({ mutant }) => mutant.id));
-  const stale = Object.keys(explained).filter((id) => !every.has(id));
-  for (const id of stale) process.stdout.write(`explained, but there is no such mutant: ${id}\n`);
-  return unexplained.length + stale.length === 0 ? 0 : 1;
+  return unexplained.length === 0 ? 0 : 1;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));

@@ -1,23 +1,25 @@
 /**
- * `npm run check:supply`: what the project is made of. The lockfiles name every file by its hash; every
- * licence is one we may ship or use; nothing that runs in the Worker needs an install script; each dependency
- * has its reason in docs/architecture.md; and what `npm audit` finds is explained below or fails.
+ * `npm run check:supply`: checks every dependency. Each locked package needs a SHA-512, a licence that permits its
+ * use, and no install script if the Worker ships it. Each dependency needs a reason in docs/architecture.md,
+ * and each finding of `npm audit` an explanation below.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { lookedAt, unexplained } from "./support/dependencies.ts";
+import { checkLockfile, findUnexplained } from "./support/dependencies.ts";
 import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
-/** The product, and what its speed is compared with. */
-const folders = [
+/** Folders with a lockfile: the product with its workspace, and the services that the bench compares it with. */
+const lockedFolders = [
   { folder: "", areAllTools: false },
   { folder: "bench/peers", areAllTools: true },
 ];
+/** The product comes first. */
+const manifestFolders = ["", "bench", "bench/peers"];
 
-/** Advisories that do not concern us, by id, each with the reason. */
+/** Advisories that do not affect the product, by id, each with the reason. */
 const explained: Readonly<Record<string, string>> = {};
 
 const auditSchema = z.object({
@@ -38,14 +40,14 @@ function read(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
 
-function sourcesOfTheWorker(): string[] {
+function readWorkerSources(): string[] {
   return readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts"))
     .map((path) => read(join("src", path)));
 }
 
-/** What the registry knows against those of a folder; undefined where it does not say. */
-function audit(folder: string): string[] | undefined {
+/** Unexplained advisories for a folder's packages; undefined if the registry offers no audit. */
+function auditPackages(folder: string): string[] | undefined {
   const cwd = join(root, folder);
   const { stdout } = spawnSync("npm", ["audit", "--json"], { cwd, encoding: "utf8" });
   let answer: unknown;
@@ -69,19 +71,20 @@ function audit(folder: string): string[] | undefined {
 }
 
 async function main(): Promise<number> {
-  const manifests = folders.map(({ folder }) => read(join(folder, "package.json")));
-  const problems = unexplained(manifests, read("docs/architecture.md"), sourcesOfTheWorker());
-  for (const { folder, areAllTools } of folders) {
-    const looked = lookedAt(read(join(folder, "package-lock.json")), areAllTools);
-    const findings = audit(folder);
-    problems.push(...looked.problems, ...(findings ?? []));
+  const manifests = manifestFolders.map((folder) => read(join(folder, "package.json")));
+  const problems = findUnexplained(manifests, read("docs/architecture.md"), readWorkerSources());
+  for (const { folder, areAllTools } of lockedFolders) {
+    const lockfile = join(folder, "package-lock.json");
+    const checked = checkLockfile(read(lockfile), areAllTools);
+    const advisories = auditPackages(folder);
+    problems.push(...checked.problems, ...(advisories ?? []));
     process.stdout.write(
-      `${join(folder, "package-lock.json")}: ${looked.packages} packages, ${looked.shipped} of them not for tools alone; licences, hashes and scripts looked at\n`,
+      `${lockfile}: checked licences, hashes and scripts of ${checked.packages} packages; ${checked.shipped} of them are shipped\n`,
     );
     process.stdout.write(
-      findings === undefined
-        ? "npm audit: NOT CHECKED, the registry in use gives no audit\n"
-        : `npm audit: ${findings.length} findings that are not explained\n`,
+      advisories === undefined
+        ? "npm audit: NOT CHECKED, the registry in use offers no audit\n"
+        : `npm audit: ${advisories.length} findings without an explanation\n`,
     );
   }
   if (problems.length > 0) throw new Failure(problems.join("\n"));

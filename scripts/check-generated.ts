@@ -1,6 +1,6 @@
 /**
- * `npm run generate:check`: fails unless every generated file is what its source makes today.
- * Works on copies; leaves nothing behind in the tree.
+ * `npm run generate:check`: fails unless every generated file matches its source. Works on copies, and leaves the
+ * tree unchanged.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a script of an installed package, or of our own, with this Node. */
+/** Runs a script of this repository or of an installed package with this Node. */
 function runNode(...args: readonly string[]): Outcome {
   const { status, error, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: root,
@@ -27,12 +27,12 @@ function runNode(...args: readonly string[]): Outcome {
   return { ok: status === 0, output: `${stdout}${stderr}${error ?? ""}`.trim() };
 }
 
-function workerTypes(): Outcome {
+function checkWorkerTypes(): Outcome {
   return runNode(join("node_modules", "wrangler", "bin", "wrangler.js"), "types", "--check");
 }
 
-/** Every file below a directory, with its content, in one text. */
-function contentOf(directory: string): string {
+/** Reads every file below a directory, names and contents, into one text. */
+function readFolder(directory: string): string {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
@@ -41,8 +41,8 @@ function contentOf(directory: string): string {
     .join("\n");
 }
 
-/** Compares the schema with the last snapshot: migrations may hold more than drizzle-kit writes. */
-function migrations(): Outcome {
+/** Compares the schema with the last snapshot, because migrations may hold more than drizzle-kit writes. */
+function checkMigrations(): Outcome {
   const { dialect, schema, out } = drizzleConfig;
   if (typeof schema !== "string" || out === undefined) {
     return { ok: false, output: "drizzle.config.ts names no schema or no out directory" };
@@ -52,29 +52,29 @@ function migrations(): Outcome {
   try {
     const copy = join(scratch, "migrations");
     cpSync(original, copy, { recursive: true });
-    const before = contentOf(copy);
+    const before = readFolder(copy);
     const { ok, output } = runNode(
       join("node_modules", "drizzle-kit", "bin.cjs"),
       "generate",
       `--dialect=${dialect}`,
       `--schema=${schema}`,
-      // drizzle-kit takes it as relative, whatever it is.
+      // drizzle-kit reads every path as relative.
       `--out=${relative(root, copy).replaceAll(sep, "/")}`,
     );
-    return { ok: ok && contentOf(copy) === before, output };
+    return { ok: ok && readFolder(copy) === before, output };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-function openApi(): Outcome {
+function checkOpenApi(): Outcome {
   return runNode(join("scripts", "openapi.ts"), "--check");
 }
 
 const checks = [
-  ["worker-configuration.d.ts", workerTypes],
-  ["migrations", migrations],
-  ["docs/openapi.json", openApi],
+  ["worker-configuration.d.ts", checkWorkerTypes],
+  ["migrations", checkMigrations],
+  ["docs/openapi.json", checkOpenApi],
 ] as const;
 
 await runScript(async () => {
@@ -84,7 +84,7 @@ await runScript(async () => {
     if (ok) {
       process.stdout.write(`${name} is up to date\n`);
     } else {
-      process.stderr.write(`${output}\n${name} is behind its source; run: npm run generate\n`);
+      process.stderr.write(`${output}\n${name} is out of date; run: npm run generate\n`);
       code = 1;
     }
   }

@@ -1,0 +1,72 @@
+/** The rule that `npm run check:imports` enforces. */
+import { describe, expect, it } from "vitest";
+import { findImports } from "../../scripts/support/imports.ts";
+import { findLayerProblems } from "../../scripts/support/layers.ts";
+import { shapeOf } from "../../scripts/support/shape.ts";
+
+function importsOf(files: Readonly<Record<string, string>>) {
+  return Object.entries(files).flatMap(([file, text]) => findImports(file, text));
+}
+
+describe("Imports between layers", () => {
+  it("pass when they point downwards or stay within a folder", () => {
+    const imports = importsOf({
+      "api/users.ts": 'import { lookUp } from "../guard/client.ts";\nimport "./helper.ts";\n',
+      "guard/client.ts": 'import {\n  newId,\n  parseId,\n} from "../crypto/id.ts";\n',
+    });
+    expect(imports).toHaveLength(3);
+    expect(findLayerProblems(imports)).toEqual([]);
+  });
+
+  it.each([
+    ["an import", 'import { app } from "../app.ts";'],
+    ["a type import", 'import type { App } from "../app.ts";'],
+    ["a re-export", 'export { app } from "../app.ts";'],
+    ["a dynamic import", 'const app = await import("../app.ts");'],
+    ["a type from an import expression", 'type App = import("../app.ts").App;'],
+    ["an import over several lines", 'import {\n  type App,\n  app,\n} from "../app.ts";'],
+  ])("refuse %s of a file above", (_title, text) => {
+    expect(findLayerProblems(importsOf({ "guard/client.ts": text }))).toEqual([
+      "guard/client.ts imports app.ts, which is above it",
+    ]);
+  });
+
+  it("refuse a circle of type imports, and show it in the shape", () => {
+    const imports = importsOf({
+      "guard/client.ts": 'import type { Key } from "../crypto/key.ts";\n',
+      "crypto/key.ts": 'import type { Guard } from "../guard/client.ts";\n',
+    });
+    expect(findLayerProblems(imports)).toEqual([
+      "crypto/key.ts imports guard/client.ts, which is above it",
+    ]);
+    expect(shapeOf(imports)).toEqual({
+      folders: 2,
+      depth: 1,
+      arrows: 2,
+      circular: ["crypto -> guard", "guard -> crypto"],
+    });
+  });
+
+  it("refuse another folder of the same layer", () => {
+    const text = 'import { insert } from "../identity/store.ts";';
+    expect(findLayerProblems(importsOf({ "idempotency/receipt.ts": text }))).toEqual([
+      "idempotency/receipt.ts imports identity/store.ts, which is in another folder of its layer",
+    ]);
+  });
+
+  it("refuse a folder without a layer, on either side", () => {
+    const imports = importsOf({
+      "newcomer/a.ts": 'import { newId } from "../crypto/id.ts";',
+      "api/users.ts": 'import { b } from "../newcomer/b.ts";',
+    });
+    expect(findLayerProblems(imports)).toEqual([
+      "newcomer/a.ts: its folder is in no layer",
+      "newcomer/b.ts: its folder is in no layer",
+    ]);
+  });
+
+  it("ignore packages and files outside the tree", () => {
+    const text = 'import { z } from "zod";\nimport manifest from "../../package.json";\n';
+    expect(importsOf({ "api/users.ts": text })).toEqual([]);
+  });
+});
