@@ -104,6 +104,7 @@ export const targets: readonly Target[] = [
       "test/guard/storage.test.ts",
       "test/guard/completeness.test.ts",
       "test/guard/delivery/queue.test.ts",
+      "test/faults/queue.test.ts",
       "test/faults/d1.test.ts",
     ],
   ),
