@@ -62,6 +62,7 @@ const alone = [
   "attacks/{cost,forged-tokens,tenants}.test.ts",
   "audit/tree/witness.test.ts",
   "keys/many-records.test.ts",
+  "location.test.ts",
   "performance/**",
   "sentinel/round-trips.test.ts",
   // They search all that is stored, and whatever others leave there.

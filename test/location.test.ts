@@ -1,7 +1,13 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "./support/client.ts";
 import { namespaceClass, noteObjects, provideJurisdictions } from "./support/jurisdictions.ts";
+import { queueHolds } from "./support/queue.ts";
+
+/** What the queue brings is told to its guard, whom the consumer asks for without a hint. */
+beforeEach(() => {
+  queueHolds();
+});
 
 afterEach(() => {
   vi.restoreAllMocks();
