@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
 import { makeBusy } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
-import { neverAnswers, withQuickDeadlines } from "./support/deadlines.ts";
-import { withD1Fault } from "./support/faults.ts";
+import { withD1Fault } from "./support/d1-faults.ts";
+import { hangForever, withQuickDeadlines } from "./support/deadlines.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -148,7 +148,7 @@ describe("The rate limit of a token", () => {
 
   it.each([
     ["cannot be asked", "Error", () => Promise.reject(new Error("injected"))],
-    ["does not answer", "DeadlineError", neverAnswers],
+    ["does not answer", "DeadlineError", hangForever],
   ])("that %s keeps nobody out", async (_title, cause, limit) => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();

@@ -1,12 +1,16 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "./support/client.ts";
-import { namespaceClass, noteObjects, provideJurisdictions } from "./support/jurisdictions.ts";
-import { queueHolds } from "./support/queue.ts";
+import {
+  namespaceClass,
+  provideJurisdictions,
+  recordRequestedObjects,
+} from "./support/jurisdictions.ts";
+import { holdMessages } from "./support/queue.ts";
 
-/** What the queue brings is told to its guard, whom the consumer asks for without a hint. */
+/** The consumer confirms to each guard without a location hint, so nothing is consumed here. */
 beforeEach(() => {
-  queueHolds();
+  holdMessages();
 });
 
 afterEach(() => {
@@ -28,7 +32,7 @@ async function tenantsInD1(): Promise<number> {
 /** Has an object of each kind asked for: guard, prefix watch, refusal log. */
 async function useObjects(tenant: Tenant): Promise<void> {
   const user = await User.provision(tenant);
-  await user.assessed();
+  await user.assess();
   const narrow = await tenant.tokenWith(["idp:read"]);
   expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
 }
@@ -99,7 +103,7 @@ describe("A tenant that is made", () => {
 
 describe("A tenant bound to nothing", () => {
   it("has its objects made without a hint, and never asks for a jurisdiction", async () => {
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     const restricted = vi.spyOn(namespaceClass, "jurisdiction");
     await useObjects(await Tenant.create());
     expect(new Set(asked.map(({ namespace }) => namespace))).toEqual(
@@ -114,7 +118,7 @@ describe("The setting location.hint", () => {
   it("is passed for every object of the tenant but the token register", async () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ location: { hint: "apac-ne" } });
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     await useObjects(tenant);
     expect(new Set(asked.map(({ namespace, hint }) => `${namespace} ${hint}`))).toEqual(
       new Set(["GUARD apac-ne", "PREFIXES apac-ne", "REFUSALS apac-ne", "REGISTER undefined"]),
@@ -124,7 +128,7 @@ describe("The setting location.hint", () => {
   it("is another tenant's no business, and ends with null", async () => {
     const [tenant, other] = [await Tenant.create(), await Tenant.create()];
     await tenant.setSettings({ location: { hint: "me" } });
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     await useObjects(other);
     await tenant.setSettings({ location: { hint: null } });
     await useObjects(tenant);

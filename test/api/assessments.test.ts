@@ -70,11 +70,11 @@ describe("The list of assessments", () => {
     const [alice, bob] = [await User.provision(tenant), await User.provision(tenant)];
     const first = "2026-03-02T09:00:00Z";
     tenant.clock = first;
-    const { assessment_id: calm } = await alice.assessed();
+    const { assessment_id: calm } = await alice.assess();
     tenant.clock = "2026-03-03T09:00:00Z";
-    const { assessment_id: odd } = await alice.assessed({ ua: "", user_id: "x" });
-    const { assessment_id: bobs } = await bob.assessed();
-    await alice.judge(odd, "fraud");
+    const { assessment_id: odd } = await alice.assess({ ua: "", user_id: "x" });
+    const { assessment_id: bobs } = await bob.assess();
+    await alice.sendFeedback(odd, "fraud");
     await bob.events();
     const found = async (query: string) => idsOf(await list(tenant, `?${query}`)).toSorted();
     expect(await found(`externalUserId=${bob.externalId}`)).toEqual([bobs]);

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { evict, traces } from "../support/guard.ts";
+import { evict, inspectGuard } from "../support/guard.ts";
 
 describe("The audit trail", () => {
   it("names time, actor, action, target, outcome, reason and request", async () => {
@@ -106,15 +106,15 @@ describe("The audit trail", () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < 8; n += 1) await user.verify(wrong);
-    await vi.waitFor(async () => expect((await traces(user)).alarm).toBeNull(), 10_000);
+    await vi.waitFor(async () => expect((await inspectGuard(user)).alarm).toBeNull(), 10_000);
     await user.verify(wrong);
-    const due = (await traces(user)).alarm;
+    const due = (await inspectGuard(user)).alarm;
     expect(due).toBeGreaterThan(Date.now() + 2_000);
     for (let n = 0; n < 2; n += 1) {
       await scheduler.wait(20);
       await evict(user);
       await user.verify(wrong);
-      expect((await traces(user)).alarm).toBe(due);
+      expect((await inspectGuard(user)).alarm).toBe(due);
     }
   });
 

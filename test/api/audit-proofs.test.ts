@@ -3,10 +3,10 @@ import { env, exports } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
 import { describe, expect, it } from "vitest";
 import {
-  renewAuditKey,
   createAuditKey,
   openAuditKey,
   openParts,
+  renewAuditKey,
   sealParts,
 } from "../../src/audit/personal.ts";
 import { exportTrail } from "../../src/audit/tree/export.ts";
@@ -14,7 +14,7 @@ import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-
 import { requireConfig } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
-import { checkpointOf, eventOf, exportOf, fileEvents, sql } from "../support/trail.ts";
+import { eventOf, fetchCheckpoint, fetchExport, fileEvents, sql } from "../support/trail.ts";
 
 async function tenantWith(count: number): Promise<Tenant> {
   const tenant = await Tenant.create();
@@ -29,9 +29,9 @@ async function tenantWith(count: number): Promise<Tenant> {
 describe("A checkpoint", () => {
   it("covers what was done just before it was asked for", async () => {
     const tenant = await Tenant.create();
-    expect((await checkpointOf(tenant)).tree_size).toBe(2);
+    expect((await fetchCheckpoint(tenant)).tree_size).toBe(2);
     await User.provision(tenant);
-    expect((await checkpointOf(tenant)).tree_size).toBe(3);
+    expect((await fetchCheckpoint(tenant)).tree_size).toBe(3);
     const { body } = await tenant.send("GET", "/v1/audit/checkpoint");
     expect(body.sealed_within_seconds).toBe(60);
   });
@@ -39,7 +39,7 @@ describe("A checkpoint", () => {
   it("is signed by a key that is published, over a text anybody can make", async () => {
     const tenant = await Tenant.create();
     const { note, public_key, origin, tree_size, root_hash, sealed_at } =
-      await checkpointOf(tenant);
+      await fetchCheckpoint(tenant);
     const published = await (
       await exports.default.fetch(new Request("https://idp.test/v1/audit/keys"))
     ).json<{ keys: object[] }>();
@@ -63,10 +63,10 @@ describe("A checkpoint", () => {
 
   it("is the one that there is while new events cannot be sealed", async () => {
     const tenant = await Tenant.create();
-    const before = await checkpointOf(tenant);
+    const before = await fetchCheckpoint(tenant);
     const user = await User.provision(tenant);
     await sql("UPDATE audit_events SET at = 1 WHERE target_id = ?", user.id);
-    expect(await checkpointOf(tenant)).toEqual(before);
+    expect(await fetchCheckpoint(tenant)).toEqual(before);
     const [event] = await user.events();
     const proof = await tenant.send("GET", `/v1/audit/events/${event.id}/proof`);
     expect(proof.status).toBe(503);
@@ -93,7 +93,7 @@ describe("A checkpoint", () => {
 describe("A proof", () => {
   it("leads from every event to the signed root", async () => {
     const tenant = await tenantWith(300);
-    const lines = await exportOf(tenant);
+    const lines = await fetchExport(tenant);
     for (const { id, leaf_index, leaf_hash } of [...lines.slice(0, 5), ...lines.slice(250, 262)]) {
       const { body } = await tenant.send("GET", `/v1/audit/events/${id}/proof`);
       const { proof, checkpoint } = body;
@@ -111,14 +111,14 @@ describe("A proof", () => {
 
   it("shows that an older head is a beginning of a newer one", async () => {
     const tenant = await tenantWith(255);
-    const heads = [await checkpointOf(tenant)];
+    const heads = [await fetchCheckpoint(tenant)];
     for (const more of [1, 30, 400]) {
       const at = Date.now();
       await fileEvents(
         tenant.id,
         Array.from({ length: more }, (_, n) => eventOf(tenant.id, at + n)),
       );
-      heads.push(await checkpointOf(tenant));
+      heads.push(await fetchCheckpoint(tenant));
     }
     for (const [index, older] of heads.entries()) {
       for (const newer of heads.slice(index)) {
@@ -149,7 +149,7 @@ describe("A proof", () => {
 
   it("of an event that is not there, or another tenant's, is not found", async () => {
     const [tenant, other] = [await Tenant.create(), await Tenant.create()];
-    const [line] = await exportOf(other);
+    const [line] = await fetchExport(other);
     for (const path of [`${line.id}/proof`, `${line.id}/proof?leaf_index=0`, "x/proof"]) {
       expect((await tenant.send("GET", `/v1/audit/events/${path}`)).status).toBe(404);
     }
@@ -161,32 +161,32 @@ describe("A proof", () => {
     ["nothing", "''"],
   ])("is none from a tile of %s", async (_, hashes) => {
     const tenant = await tenantWith(10);
-    const [line] = await exportOf(tenant);
+    const [line] = await fetchExport(tenant);
     await sql(`UPDATE audit_tiles SET hashes = ${hashes} WHERE tenant_id = ?`, tenant.id);
     expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
-    expect((await exportOf(tenant))[0].leaf_hash).toBeNull();
+    expect((await fetchExport(tenant))[0].leaf_hash).toBeNull();
   });
 
   it("is none from a damaged tree", async () => {
     const tenant = await tenantWith(10);
-    const [line] = await exportOf(tenant);
+    const [line] = await fetchExport(tenant);
     await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
     expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
     expect((await tenant.send("GET", "/v1/audit/consistency?from=3")).status).toBe(503);
-    expect((await exportOf(tenant))[0].leaf_hash).toBeNull();
+    expect((await fetchExport(tenant))[0].leaf_hash).toBeNull();
   });
 });
 
 describe("An export", () => {
   it("is streamed in the order of the log, and goes on from any leaf", async () => {
     const tenant = await tenantWith(4_500);
-    const whole = await exportOf(tenant);
+    const whole = await fetchExport(tenant);
     expect(whole.map(({ leaf_index }) => leaf_index)).toEqual(
       Array.from({ length: 4_502 }, (_, index) => index),
     );
-    expect(await exportOf(tenant, "?from=4000")).toEqual(whole.slice(4_000));
-    expect(await exportOf(tenant, "?from=10&to=12")).toEqual(whole.slice(10, 12));
-    expect(await exportOf(tenant, "?from=4502")).toEqual([]);
+    expect(await fetchExport(tenant, "?from=4000")).toEqual(whole.slice(4_000));
+    expect(await fetchExport(tenant, "?from=10&to=12")).toEqual(whole.slice(10, 12));
+    expect(await fetchExport(tenant, "?from=4502")).toEqual([]);
     for (const query of ["?from=-1", "?from=1.5", "?to=x", "?limit=1"]) {
       expect((await tenant.send("GET", `/v1/audit/export${query}`)).status).toBe(400);
     }
@@ -199,14 +199,14 @@ describe("An export", () => {
       sentinel: { id: user.id, context: { ip: "203.0.113.7", ua: "Peculiar Agent/9" } },
     });
     const listed = await user.events();
-    const exported = (await exportOf(tenant)).map(({ leaf_hash: _, ...event }) => event);
+    const exported = (await fetchExport(tenant)).map(({ leaf_hash: _, ...event }) => event);
     expect(exported.slice(2).toReversed()).toEqual(listed);
     expect(listed[0].personal).toMatchObject({ address: "203.0.113.7", agent: "Peculiar Agent/9" });
   });
 
   it("reads a chunk when its reader takes one, and nothing for who takes none", async () => {
     const tenant = await tenantWith(2_500);
-    const { tree_size: below } = await checkpointOf(tenant);
+    const { tree_size: below } = await fetchCheckpoint(tenant);
     let asked = 0;
     const DB = new Proxy(env.DB, {
       get(database, name) {
@@ -235,7 +235,7 @@ describe("An export", () => {
 
   it("that meets a fault breaks off instead of passing for whole", async () => {
     const tenant = await tenantWith(4_500);
-    await checkpointOf(tenant);
+    await fetchCheckpoint(tenant);
     const response = await exports.default.fetch(
       new Request("https://idp.test/v1/audit/export", {
         headers: { Authorization: `Bearer ${tenant.token}` },
@@ -310,7 +310,7 @@ describe("Personal parts", () => {
       {},
       {},
     ]);
-    expect(await exportOf(tenant)).toHaveLength(4);
+    expect(await fetchExport(tenant)).toHaveLength(4);
   });
 
   it("are not readable, and said to be so, while the key that sealed theirs is missing", async () => {
@@ -345,7 +345,7 @@ describe("Personal parts", () => {
       id: user.id,
       external_id: user.externalId,
     });
-    expect(await exportOf(tenant)).toHaveLength(4);
+    expect(await fetchExport(tenant)).toHaveLength(4);
   });
 
   it("stay readable when the service's sealing key rotates, and need the old one no more", async () => {

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { fireAlarm, loseStorage, traces } from "../support/guard.ts";
+import { fireAlarm, inspectGuard, loseStorage } from "../support/guard.ts";
 
 describe("Provisioning", () => {
   it("answers as the document says, and says so the second time too", async () => {
@@ -221,7 +221,7 @@ describe("Erasure", () => {
       nonce: expect.any(String),
     });
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
-    expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     const whole = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
     for (const personal of ["someone@example.com", "203.0.113.7", "Peculiar"]) {
       expect(JSON.stringify(whole)).not.toContain(personal);

@@ -1,7 +1,7 @@
 /** Requests really sent at once, and what came of them. */
 import type { Answer } from "../support/client.ts";
 
-export async function atOnce(
+export async function sendAtOnce(
   n: number,
   request: (index: number) => Promise<Answer>,
 ): Promise<Answer[]> {

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, type Call, send, Tenant } from "../support/client.ts";
-import { nobody, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 import { guarded } from "./operations.ts";
 
 let tenant: Tenant;
@@ -25,7 +25,7 @@ function expectChallenge(answer: Answer, status: number, code: string, challenge
 }
 
 describe.each(guarded)("$method $template", ({ name, method, isOperators }) => {
-  const { path, body } = requestTo(name, nobody);
+  const { path, body } = requestTo(name, unknownUser);
   const ask = async (call: Call, to = path) => await send(method, to, { body, ...call });
   const withQuery = (query: string) => `${path}${path.includes("?") ? "&" : "?"}${query}`;
 

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { Tenant } from "../support/client.ts";
-import { openApiDocument } from "../support/conformity.ts";
+import { openApiDocument } from "../support/openapi-conformity.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -5,9 +5,9 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { queueHolds } from "../support/queue.ts";
-import { type Copy, copyOfStores, readable, spellings } from "../support/stores.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
+import { holdMessages } from "../support/queue.ts";
+import { copyStores, decodeText, type StoresCopy, spellingsOf } from "../support/stores.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -28,13 +28,13 @@ interface Loot {
   readonly secrets: readonly Uint8Array[];
   readonly backupCodes: readonly string[];
   readonly tokens: readonly string[];
-  readonly copy: Copy & { readonly queue: readonly string[] };
+  readonly copy: StoresCopy & { readonly queue: readonly string[] };
   readonly tenant: Tenant;
 }
 
 /** Everything in use, some of it still in an outbox and in the queue, then copied. */
 async function loot(): Promise<Loot> {
-  const queue = queueHolds();
+  const queue = holdMessages();
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant, "somebody");
   const secrets = [user.secret];
@@ -50,7 +50,7 @@ async function loot(): Promise<Loot> {
   const { tokens: listed } = (await tenant.send("GET", "/v1/tokens")).body;
   const rotated = await tenant.send("POST", `/v1/tokens/${listed[1].id}/rotate`, { token: {} });
   tokens.push(rotated.body.token.secret);
-  await user.assessed();
+  await user.assess();
   // Refused, so that the refusal log has something as well.
   await user.verify("123456", tokens[1]);
   await user.events();
@@ -62,7 +62,7 @@ async function loot(): Promise<Loot> {
   });
   await vi.waitFor(() => expect(JSON.stringify(queue)).toContain("sealed"), 20_000);
   const copy = {
-    ...(await copyOfStores()),
+    ...(await copyStores()),
     queue: queue.map((message) => JSON.stringify(message)),
   };
   for (const [store, values] of Object.entries(copy))
@@ -81,15 +81,15 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
   it("no TOTP secret is in it, live, replaced or pending, in any encoding", async () => {
     const { copy, secrets } = await loot();
     for (const [store, values] of Object.entries(copy)) {
-      const text = readable(values);
-      const found = secrets.flatMap(spellings).filter((spelling) => text.includes(spelling));
+      const text = decodeText(values);
+      const found = secrets.flatMap(spellingsOf).filter((spelling) => text.includes(spelling));
       expect({ store, found }).toEqual({ store, found: [] });
     }
   });
 
   it("no backup code is in it, spent or not, nor a digest without a key", async () => {
     const { copy, backupCodes } = await loot();
-    const texts = Object.values(copy).map(readable);
+    const texts = Object.values(copy).map(decodeText);
     for (const code of backupCodes) {
       const spelt = [code, code.replace("-", "")];
       const encoded = spelt.flatMap((text) => [
@@ -112,10 +112,10 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
       const random = token.slice("idp_test_".length + 16);
       const forms = [token, random].flatMap((text) => [
         text.toUpperCase(),
-        ...spellings(bytes(text)),
+        ...spellingsOf(bytes(text)),
       ]);
       for (const values of Object.values(copy)) {
-        const text = readable(values);
+        const text = decodeText(values);
         expect(forms.filter((form) => text.includes(form))).toEqual([]);
       }
       const digest = hex.encode(
@@ -130,11 +130,11 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     const rings = [env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS];
     const keys = [env.ADDRESS_HASH_KEY, ...rings.map((ring) => ring.slice(2))];
     const needles = [
-      ...keys.flatMap((key) => spellings(base64.decode(key))),
-      ...spellings(bytes(env.OPERATOR_TOKEN)),
+      ...keys.flatMap((key) => spellingsOf(base64.decode(key))),
+      ...spellingsOf(bytes(env.OPERATOR_TOKEN)),
     ];
     for (const values of Object.values(copy)) {
-      const text = readable(values);
+      const text = decodeText(values);
       expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
     }
   });
@@ -160,8 +160,8 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     ];
     for (const [index, value] of planted.entries()) {
       await env.AUDIT_WITNESS.put(`planted-${index}`, value);
-      const text = readable((await copyOfStores()).kv);
-      expect(spellings(secret).some((spelling) => text.includes(spelling))).toBe(true);
+      const text = decodeText((await copyStores()).kv);
+      expect(spellingsOf(secret).some((spelling) => text.includes(spelling))).toBe(true);
       await env.AUDIT_WITNESS.delete(`planted-${index}`);
     }
   });

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { counted } from "../support/counting.ts";
+import { countCalls } from "../support/count-calls.ts";
 import { sql } from "../support/trail.ts";
 
 const many = 45_000;
@@ -34,7 +34,7 @@ describe("The directory, looked through for the one in 45,000 who is", () => {
       let pages = 0;
       for (let after = ""; ; pages += 1) {
         const path = `/v1/idp/users?status=${status}&limit=5${after}`;
-        const { answer, counts } = await counted<Answer>(() => tenant.send("GET", path));
+        const { answer, counts } = await countCalls<Answer>(() => tenant.send("GET", path));
         expect(counts.d1RowsRead).toBeLessThan(maxRowsRead);
         const { users, has_more, next_after } = answer.body;
         found.push(...users.map(({ external_id }: { external_id: string }) => external_id));
@@ -51,7 +51,7 @@ describe("A simulation that changes hundreds of recommendations", () => {
   it("leaves no answer of its size behind: its key stands for it, and it is computed again", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
-    await user.assessed({ ua: "" });
+    await user.assess({ ua: "" });
     await user.events();
     await sql(
       `WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < 400)

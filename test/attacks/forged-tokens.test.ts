@@ -4,17 +4,17 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { nobody, requestTo } from "../support/requests.ts";
-import { drained } from "../support/settled.ts";
-import { copyOfStores } from "../support/stores.ts";
-import { atOnce, tally } from "./at-once.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
+import { copyStores } from "../support/stores.ts";
+import { sendAtOnce, tally } from "./at-once.ts";
 import { guarded } from "./operations.ts";
 
 it("A forged token leaves a trace in no store, whatever the route and whoever the token claims to be of", async () => {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
-  await drained(user);
-  const about = { ...nobody, tenantId: tenant.id, externalId: user.externalId };
+  await drainOutbox(user);
+  const about = { ...unknownUser, tenantId: tenant.id, externalId: user.externalId };
   const random = () => crypto.getRandomValues(new Uint8Array(20));
   const tokens = [
     undefined,
@@ -23,16 +23,16 @@ it("A forged token leaves a trace in no store, whatever the route and whoever th
     formatApiToken("test", "0123456789abcdef01234567", random()),
     formatApiToken("test", "0123456789abcdef01234567", random()).slice(0, -1),
   ];
-  const before = await copyOfStores();
+  const before = await copyStores();
   for (const { name, method } of guarded) {
     const { path, body } = requestTo(name, about);
-    const answers = await atOnce(tokens.length, async (index) => {
+    const answers = await sendAtOnce(tokens.length, async (index) => {
       const headers = { "Idempotency-Key": crypto.randomUUID() };
       return await send(method, path, { token: tokens[index], headers, body });
     });
     expect(tally(answers)).toEqual({ "401 missing_token": 1, "401 invalid_token": 4 });
   }
-  expect(await copyOfStores()).toEqual(before);
+  expect(await copyStores()).toEqual(before);
   for (const id of await listDurableObjectIds(env.REGISTER)) {
     const alarm = await runInDurableObject(env.REGISTER.get(id), (_, { storage }) =>
       storage.getAlarm(),

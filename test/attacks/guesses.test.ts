@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { evict } from "../support/guard.ts";
-import { atOnce, tally } from "./at-once.ts";
-import { homes } from "./homes.ts";
+import { sendAtOnce, tally } from "./at-once.ts";
+import { tenantLocations } from "./tenant-locations.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -31,12 +31,12 @@ async function guess(user: User, code: string, token: string, index: number): Pr
 }
 
 describe.each(
-  homes.flatMap((home) => [
-    { ...home, guard: "that stays", moves: false },
-    { ...home, guard: "that is evicted just before and in between", moves: true },
+  tenantLocations.flatMap((location) => [
+    { ...location, guard: "that stays", moves: false },
+    { ...location, guard: "that is evicted just before and in between", moves: true },
   ]),
 )(
-  "Promise 1, of a tenant $home, on a guard $guard",
+  "Promise 1, of a tenant $location, on a guard $guard",
   ({ tenant: create, begin, meanwhile, moves }) => {
     it("100 guesses at once, of both factors, with five tokens from 100 addresses, are five", async () => {
       const tenant = await create();
@@ -48,7 +48,7 @@ describe.each(
       await begin(tenant);
       const wrong = user.wrongCode(Date.now());
       const some = async (from: number, n: number) =>
-        await atOnce(n, (index) =>
+        await sendAtOnce(n, (index) =>
           guess(
             user,
             index % 2 === 0 ? wrong : wrongBackupCode,
@@ -75,7 +75,7 @@ describe.each(
       const [right, wrong] = [user.code(now), user.wrongCode(now)];
       if (moves) await evict(user);
       const [answers] = await Promise.all([
-        atOnce(40, (index) => user.verify(index === 3 ? right : wrong)),
+        sendAtOnce(40, (index) => user.verify(index === 3 ? right : wrong)),
         meanwhile(tenant),
       ]);
       const counts = tally(answers);
@@ -99,7 +99,7 @@ describe("Promise 1, over time", () => {
     for (let round = 0; round < 20; round += 1) {
       at(tenant, now);
       const wrong = user.wrongCode(now);
-      const counts = tally(await atOnce(7, () => user.verify(wrong)));
+      const counts = tally(await sendAtOnce(7, () => user.verify(wrong)));
       evaluated += counts["422 invalid_code"] ?? 0;
       const refused = (counts["423 user_locked"] ?? 0) + (counts["423 otp_disabled"] ?? 0);
       expect(refused).toBe(2);
@@ -128,7 +128,7 @@ describe("Promise 1, over time", () => {
     for (const [round, seconds] of [900, 1_800, 3_600, 7_200].entries()) {
       at(tenant, now);
       const wrong = user.wrongCode(now);
-      const answers = await atOnce(12, () => user.verify(wrong));
+      const answers = await sendAtOnce(12, () => user.verify(wrong));
       expect(tally(answers)).toEqual({ "422 invalid_code": 5, "423 user_locked": 7 });
       const { failed_attempts, locked_until } = await user.profile();
       expect(failed_attempts).toBe(5 * (round + 1));
@@ -142,7 +142,7 @@ describe("Promise 1, over time", () => {
     await tenant.setSettings({ lockout: { max_failed_attempts: 3 } });
     const user = await User.withTotp(tenant);
     const wrong = user.wrongCode(Date.now());
-    const answers = await atOnce(30, () => user.verify(wrong));
+    const answers = await sendAtOnce(30, () => user.verify(wrong));
     expect(tally(answers)).toEqual({ "422 invalid_code": 3, "423 user_locked": 27 });
   });
 });

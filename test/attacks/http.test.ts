@@ -1,7 +1,7 @@
 /** HTTP: addresses, methods, headers of every answer, and encoded paths. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { nobody, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 import { operations } from "./operations.ts";
 
 let tenant: Tenant;
@@ -20,7 +20,7 @@ const paths = Map.groupBy(operations, ({ template }) => template);
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 
 describe.each([...paths.keys()])("%s", (template) => {
-  const path = template.replaceAll(/\{\w+\}/g, nobody.id);
+  const path = template.replaceAll(/\{\w+\}/g, unknownUser.id);
   const known = (paths.get(template) ?? []).map(({ method }) => method);
 
   it("answers every other method with 405 and what it allows", async () => {
@@ -40,7 +40,9 @@ describe.each([...paths.keys()])("%s", (template) => {
 
 describe.each(operations)("$method $template", ({ name, method, isPublic, template }) => {
   it("opens itself to no other origin, is cached by nobody and has a request id", async () => {
-    const { path, body } = isPublic ? { path: template, body: undefined } : requestTo(name, nobody);
+    const { path, body } = isPublic
+      ? { path: template, body: undefined }
+      : requestTo(name, unknownUser);
     const { headers } = await send(method, path, {
       token: tenant.token,
       body,

@@ -2,7 +2,7 @@
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { send, Tenant, User } from "../support/client.ts";
-import { nobody, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 import { operations } from "./operations.ts";
 
 let tenant: Tenant;
@@ -48,7 +48,7 @@ function withField(value: unknown, [next, ...rest]: readonly string[], field: st
 }
 
 describe.each(withBody)("$method $template", ({ name, method, isOperators }) => {
-  const { path, body = {} } = requestTo(name, { ...nobody, externalId: "somebody" });
+  const { path, body = {} } = requestTo(name, { ...unknownUser, externalId: "somebody" });
   const good = JSON.stringify(body);
   const [group = ""] = Object.keys(body);
   const ask = async (sent: string | Uint8Array, headers: Record<string, string> = json) => {

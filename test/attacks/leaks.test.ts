@@ -6,10 +6,10 @@ import { env } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { damage, evict } from "../support/guard.ts";
-import { copyOfStores, readable, spellings } from "../support/stores.ts";
-import { toldOf } from "../support/told.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
+import { evict, replaceState } from "../support/guard.ts";
+import { readRequestEvents } from "../support/request-events.ts";
+import { copyStores, decodeText, spellingsOf } from "../support/stores.ts";
 
 const log: string[] = [];
 
@@ -62,7 +62,7 @@ class Canary {
   /** The answer that shows the secret is not kept: it is there to show it. */
   async configure(): Promise<void> {
     await this.user.configure();
-    this.secrets.push(...spellings(base32nopad.decode(this.user.secret)));
+    this.secrets.push(...spellingsOf(base32nopad.decode(this.user.secret)));
     const now = Date.now();
     for (const steps of [-1, 0, 1]) this.codes.add(this.user.code(now + steps * 30_000));
   }
@@ -83,17 +83,17 @@ class Canary {
   /** Where a secret of this canary shows; nowhere, one hopes. */
   async found(): Promise<string[]> {
     const { tenant, user } = this;
-    await toldOf({ tenant, user }, null);
+    await readRequestEvents({ tenant, user }, null);
     const events = await user.events();
     const exported = (await tenant.send("GET", "/v1/audit/export")).body;
     const places = {
       answers: this.answers,
       log,
       trail: [JSON.stringify(events), String(exported)],
-      ...(await copyOfStores()),
+      ...(await copyStores()),
     };
     return Object.entries(places).flatMap(([place, texts]) => {
-      const text = readable(texts);
+      const text = decodeText(texts);
       const whole = this.secrets.filter((secret) => text.includes(secret.toUpperCase()));
       const words = [...this.codes].filter((code) =>
         texts.some((one) => new RegExp(`(?<![0-9a-z])${code}(?![0-9a-z])`, "i").test(one)),
@@ -219,10 +219,10 @@ describe("No code, secret or token shows in an answer, the log or the trail", ()
     await canary.configure();
     const { tenant, user } = canary;
     const code = user.code(Date.now());
-    await damage(user, "json_set(state, '$.totp.sealed', '1.AAAAAAAAAAAAAAAA.AAAA')");
+    await replaceState(user, "json_set(state, '$.totp.sealed', '1.AAAAAAAAAAAAAAAA.AAAA')");
     await evict(user);
     expect((await canary.verify(code)).status).toBe(503);
-    await damage(user, `json_set(state, '$.totp', 1)`);
+    await replaceState(user, `json_set(state, '$.totp', 1)`);
     await evict(user);
     expect((await canary.verify(code)).status).toBe(503);
     expect(log.join("\n")).toContain("guard_failed");

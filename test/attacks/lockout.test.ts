@@ -1,11 +1,11 @@
 /** Lockout: what locks, what a lock refuses, and what alone resets the counter. */
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, loseStorage } from "../support/guard.ts";
-import { moved } from "../support/relocation.ts";
-import { drained } from "../support/settled.ts";
-import { expectTold } from "../support/told.ts";
-import { atOnce, tally } from "./at-once.ts";
+import { relocateFully } from "../support/relocation.ts";
+import { expectRequestEvents } from "../support/request-events.ts";
+import { sendAtOnce, tally } from "./at-once.ts";
 
 const start = Date.parse("2026-03-01T12:00:00Z");
 const wrongBackupCode = "ZZZZ-9999";
@@ -51,7 +51,7 @@ describe("Lockout", () => {
     const end = start + 900_000;
     at(tenant, end - 1);
     const tried = [user.code(end), user.wrongCode(end), codes[0], wrongBackupCode];
-    const answers = await atOnce(20, (index) => user.verify(tried[index % tried.length]));
+    const answers = await sendAtOnce(20, (index) => user.verify(tried[index % tried.length]));
     expect(tally(answers)).toEqual({ "423 user_locked": 20 });
     expect(await user.profile()).toMatchObject({
       failed_attempts: 5,
@@ -97,13 +97,14 @@ describe("Lockout", () => {
 const doesNotReset: Record<string, (user: User) => Promise<void>> = {
   "an eviction": evict,
   "a lost guard": async (user) => {
-    await drained(user);
+    await drainOutbox(user);
     await loseStorage(user);
   },
-  "a move of the tenant to another database": async ({ tenant }) => void (await moved(tenant, 1)),
+  "a move of the tenant to another database": async ({ tenant }) =>
+    void (await relocateFully(tenant, 1)),
   "a lost guard of a tenant that has moved": async (user) => {
-    await drained(user);
-    await moved(user.tenant, 1);
+    await drainOutbox(user);
+    await relocateFully(user.tenant, 1);
     await loseStorage(user);
   },
   "new backup codes": async (user) => void (await user.backupCodes()),
@@ -125,8 +126,8 @@ const doesNotReset: Record<string, (user: User) => Promise<void>> = {
   "a change of the tenant's policy": async ({ tenant }) =>
     await tenant.setSettings({ lockout: { lock_seconds: 60 } }),
   "a session that was judged legitimate": async (user) => {
-    const { assessment_id } = await user.assessed();
-    expect((await user.judge(assessment_id, "legitimate")).status).toBe(204);
+    const { assessment_id } = await user.assess();
+    expect((await user.sendFeedback(assessment_id, "legitimate")).status).toBe(204);
   },
   time: async ({ tenant }) => at(tenant, Date.now() + 30 * 86_400_000),
 };
@@ -162,6 +163,6 @@ describe("The counter of failures", () => {
     expect(unlocked.body).toMatchObject({ failed_attempts: 0, is_locked: false });
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
     const requestId = unlocked.headers.get("X-Request-Id");
-    await expectTold({ tenant, user }, requestId, ["user.unlocked success"]);
+    await expectRequestEvents({ tenant, user }, requestId, ["user.unlocked success"]);
   });
 });

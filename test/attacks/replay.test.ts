@@ -1,11 +1,11 @@
 /** Promise 2: no code is accepted twice, whatever happens between the two times. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, loseStorage } from "../support/guard.ts";
-import { moved, movedUpTo } from "../support/relocation.ts";
-import { drained } from "../support/settled.ts";
-import { atOnce, tally } from "./at-once.ts";
-import { homes } from "./homes.ts";
+import { relocateFully, relocateUpTo } from "../support/relocation.ts";
+import { sendAtOnce, tally } from "./at-once.ts";
+import { tenantLocations } from "./tenant-locations.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -21,7 +21,7 @@ function at(tenant: Tenant, time: number): void {
 
 /** D1 has everything, as when some time has passed; then the guard's storage is lost. */
 async function restore(user: User): Promise<void> {
-  await drained(user);
+  await drainOutbox(user);
   await loseStorage(user);
 }
 
@@ -30,20 +30,20 @@ const losses: [string, (user: User) => Promise<unknown>][] = [
   ["at once", async () => {}],
   ["after an eviction", evict],
   ["after the guard lost its storage", restore],
-  ["after the tenant moved to another database", ({ tenant }) => moved(tenant, 1)],
+  ["after the tenant moved to another database", ({ tenant }) => relocateFully(tenant, 1)],
   [
     "after the tenant moved and the guard lost its storage",
     async (user) => {
-      await drained(user);
-      await moved(user.tenant, 1);
+      await drainOutbox(user);
+      await relocateFully(user.tenant, 1);
       await loseStorage(user);
     },
   ],
   [
     "while the tenant moves and the guard has lost its storage",
     async (user) => {
-      await drained(user);
-      await movedUpTo(user.tenant, 1, "copying");
+      await drainOutbox(user);
+      await relocateUpTo(user.tenant, 1, "copying");
       await loseStorage(user);
     },
   ],
@@ -57,19 +57,22 @@ const interruptions: typeof losses = [
 
 describe("Promise 2, for TOTP codes", () => {
   it.each(
-    homes.flatMap((home) => [
-      { ...home, guard: "that stays", moves: false },
-      { ...home, guard: "that was evicted just before", moves: true },
+    tenantLocations.flatMap((location) => [
+      { ...location, guard: "that stays", moves: false },
+      { ...location, guard: "that was evicted just before", moves: true },
     ]),
   )(
-    "50 identical right codes at once are accepted once, of a tenant $home, on a guard $guard",
+    "50 identical right codes at once are accepted once, of a tenant $location, on a guard $guard",
     async ({ tenant: create, begin, meanwhile, moves }) => {
       const tenant = await create();
       const user = await User.withTotp(tenant);
       await begin(tenant);
       const code = user.code(Date.now());
       if (moves) await evict(user);
-      const [answers] = await Promise.all([atOnce(50, () => user.verify(code)), meanwhile(tenant)]);
+      const [answers] = await Promise.all([
+        sendAtOnce(50, () => user.verify(code)),
+        meanwhile(tenant),
+      ]);
       const counts = tally(answers);
       expect(counts["200"]).toBe(1);
       // The replays are failures like any other: five of them lock.
@@ -132,7 +135,7 @@ describe("Promise 2, for TOTP codes", () => {
     const old = user.code(start);
     expect((await user.configure()).body.user.is_setup_complete).toBe(false);
     const confirming = user.code(start);
-    const counts = tally(await atOnce(30, () => user.verify(confirming)));
+    const counts = tally(await sendAtOnce(30, () => user.verify(confirming)));
     expect(counts["200"]).toBe(1);
     expect((await tenant.send("POST", user.path("/unlock"))).status).toBe(200);
     expect((await user.verify(old)).status).toBe(422);

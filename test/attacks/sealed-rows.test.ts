@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { damage, evict, guardOf, loseStorage, outboxLength } from "../support/guard.ts";
+import { countOutboxRows, evict, guardOf, loseStorage, replaceState } from "../support/guard.ts";
 
 const logged: string[] = [];
 
@@ -27,7 +27,7 @@ async function stored(user: User, path: string): Promise<string> {
 }
 
 async function replaceSecret(user: User, sealed: string): Promise<void> {
-  await damage(user, `json_set(state, '$.totp.sealed', '${sealed}')`);
+  await replaceState(user, `json_set(state, '$.totp.sealed', '${sealed}')`);
   await evict(user);
 }
 
@@ -87,7 +87,7 @@ describe("A record in D1", () => {
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
     for (const user of [victim, attacker]) {
-      await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+      await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     }
     await env.DB.prepare(
       `UPDATE identities SET state = (
@@ -111,7 +111,7 @@ describe("The hashes of backup codes", () => {
     await victim.backupCodes();
     const codes = await attacker.backupCodes();
     const hashes = await stored(attacker, "$.backupCodes");
-    await damage(victim, `json_set(state, '$.backupCodes', json('${hashes}'))`);
+    await replaceState(victim, `json_set(state, '$.backupCodes', json('${hashes}'))`);
     await evict(victim);
     expect((await victim.verify(codes[0])).body.code).toBe("invalid_code");
     expect((await attacker.verify(codes[0])).status).toBe(200);

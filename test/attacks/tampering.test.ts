@@ -1,9 +1,9 @@
 /** Promise 6: what somebody who can write to D1 does to the trail, and what an officer sees of it. */
 import { describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { traces } from "../support/guard.ts";
-import { judge, save, saveKeys } from "../support/saved-trail.ts";
-import { copyOfStores, readable } from "../support/stores.ts";
+import { inspectGuard } from "../support/guard.ts";
+import { saveKeys, saveTrail, verifySavedTrail } from "../support/saved-trail.ts";
+import { copyStores, decodeText } from "../support/stores.ts";
 import { sql } from "../support/trail.ts";
 
 /** Nine events, sealed: 2 is the user, 3 the secret, 4 to 7 codes, 8 another user. */
@@ -15,8 +15,8 @@ async function sealedTrail(externalId = "somebody") {
   await user.verify(user.code(Date.now()));
   await user.events();
   await (await User.provision(tenant)).events();
-  const saved = await save(tenant, { keys: await saveKeys(tenant) });
-  expect(await judge(saved)).toMatchObject({ ok: true, problems: [], leaves: 9 });
+  const saved = await saveTrail(tenant, { keys: await saveKeys(tenant) });
+  expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, problems: [], leaves: 9 });
   return { tenant, user, saved };
 }
 
@@ -69,7 +69,7 @@ describe("Promise 6: a trail that was", () => {
   it.each(attacks)("%s (%s) is shown to be", async (_, _what, statements, kinds) => {
     const { tenant, saved } = await sealedTrail();
     for (const statement of statements) await sql(statement, tenant.id);
-    const verdict = await judge(await save(tenant, { keys: saved.keys }));
+    const verdict = await verifySavedTrail(await saveTrail(tenant, { keys: saved.keys }));
     expect(verdict.ok).toBe(false);
     expect(verdict.problems.map(({ kind }) => kind)).toEqual(kinds);
   });
@@ -80,7 +80,9 @@ describe("Promise 6: a trail that was", () => {
     for (const table of ["audit_trees", "audit_tiles"]) {
       await sql(`DELETE FROM ${table} WHERE tenant_id = ?1`, tenant.id);
     }
-    const { ok, problems } = await judge(await save(tenant, { older: saved.checkpoint }));
+    const { ok, problems } = await verifySavedTrail(
+      await saveTrail(tenant, { older: saved.checkpoint }),
+    );
     expect(ok).toBe(false);
     expect(problems.map(({ kind }) => kind)).toEqual(["checkpoint"]);
   });
@@ -94,7 +96,7 @@ describe("Promise 6: a trail that was", () => {
     await user.verify(user.wrongCode(Date.now()));
     await user.events();
     await sql(`UPDATE audit_events SET outcome = 'success' ${at(9)}`, tenant.id);
-    const { checkpoint } = await save(tenant);
+    const { checkpoint } = await saveTrail(tenant);
     spy.mockRestore();
     expect(checkpoint).toBe(saved.checkpoint);
     expect(lines.join("\n")).toContain("audit_event_forged");
@@ -107,7 +109,7 @@ describe("Promise 6: a trail that was", () => {
     );
     expect(keys).not.toBe(saved.keys);
     await expect(
-      judge({ ...saved, keys })
+      verifySavedTrail({ ...saved, keys })
         .then(({ ok }) => ok)
         .catch(() => false),
     ).resolves.toBe(false);
@@ -118,17 +120,17 @@ describe("After an erasure", () => {
   it("the person is in no store and in no answer, and the chain verifies, old and new", async () => {
     const { tenant, user, saved } = await sealedTrail("the person that is to be forgotten");
     await user.backupCodes();
-    await user.assessed({ ip: "198.51.100.77", ua: "Somebody's own browser/1.0" });
+    await user.assess({ ip: "198.51.100.77", ua: "Somebody's own browser/1.0" });
     await user.events();
-    const before = await copyOfStores();
-    expect(partsIn(readable(Object.values(before).flat()), [user.externalId])).toHaveLength(1);
+    const before = await copyStores();
+    expect(partsIn(decodeText(Object.values(before).flat()), [user.externalId])).toHaveLength(1);
     const erased = await tenant.send("DELETE", user.path());
     expect(erased.status).toBe(204);
     await expectGone(tenant, user);
-    const after = await save(tenant, { older: saved.checkpoint, keys: saved.keys });
-    expect(await judge(after)).toMatchObject({ ok: true, problems: [] });
-    expect(await judge(saved)).toMatchObject({ ok: true, problems: [] });
-    const text = readable([String(after.exported)]);
+    const after = await saveTrail(tenant, { older: saved.checkpoint, keys: saved.keys });
+    expect(await verifySavedTrail(after)).toMatchObject({ ok: true, problems: [] });
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, problems: [] });
+    const text = decodeText([String(after.exported)]);
     expect(partsIn(text, [user.externalId, "198.51.100.77", "Somebody's own"])).toEqual([]);
     expect(text).toContain("USER.ERASED");
   });
@@ -136,8 +138,8 @@ describe("After an erasure", () => {
   async function expectGone(tenant: Tenant, user: User): Promise<void> {
     expect((await tenant.send("GET", user.path())).status).toBe(404);
     expect((await user.verify(user.code(Date.now()))).status).toBe(404);
-    expect(await traces(user)).toEqual({ tables: [], alarm: null });
-    const text = readable(Object.values(await copyOfStores()).flat());
+    expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
+    const text = decodeText(Object.values(await copyStores()).flat());
     const parts = [user.externalId, user.secret, "198.51.100.77", "Somebody's own"];
     expect(partsIn(text, parts)).toEqual([]);
   }

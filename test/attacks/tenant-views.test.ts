@@ -1,15 +1,15 @@
 /** Promise 7: what a tenant is shown in lists, and by detours, of what another one has. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { send, type Tenant, User } from "../support/client.ts";
-import { type About, nobody, requestTo } from "../support/requests.ts";
+import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { guarded } from "./operations.ts";
-import { comparable, TwoTenants } from "./two-tenants.ts";
+import { comparablePartOf, TwoTenants } from "./two-tenants.ts";
 
 let world: TwoTenants;
 let victim: Tenant;
 let stranger: Tenant;
 let user: User;
-let theirs: About;
+let theirs: RequestTarget;
 
 beforeEach(async () => {
   world = await TwoTenants.create();
@@ -48,7 +48,7 @@ describe("Promise 7, by detours", () => {
     ["the assessments' filter by user", "/v1/sentinel/assessments?externalUserId=", "externalId"],
   ] as const)("%s does not tell a foreign id from an unknown one", async (_, path, field) => {
     const foreign = await stranger.send("GET", path + encodeURIComponent(theirs[field]));
-    const unknown = await stranger.send("GET", path + encodeURIComponent(nobody[field]));
+    const unknown = await stranger.send("GET", path + encodeURIComponent(unknownUser[field]));
     // The cursor of nobody may come before what the stranger has, so only the kind is compared.
     expect(foreign.status).toBe(unknown.status);
     expect(JSON.stringify(foreign.body)).not.toContain(user.id);
@@ -68,19 +68,19 @@ describe("Promise 7, by detours", () => {
     const mine = await User.withTotp(stranger, user.externalId);
     const code = mine.wrongCode(Date.now());
     const foreign = await mine.verify(code, undefined, theirs.assessmentId);
-    const unknown = await mine.verify(code, undefined, nobody.assessmentId);
+    const unknown = await mine.verify(code, undefined, unknownUser.assessmentId);
     expect(foreign.status).toBe(400);
-    expect(comparable(foreign)).toEqual(comparable(unknown));
+    expect(comparablePartOf(foreign)).toEqual(comparablePartOf(unknown));
     expect((await mine.profile()).failed_attempts).toBe(0);
   });
 
   it("40 guesses at once for a namesake neither lock nor touch the other tenant's user", async () => {
     const namesake = await User.withTotp(stranger, user.externalId);
-    const before = await world.seenByOwner();
+    const before = await world.readAsOwner();
     const wrong = namesake.wrongCode(Date.now());
     await Promise.all(Array.from({ length: 40 }, () => namesake.verify(wrong)));
     expect((await namesake.profile()).is_locked).toBe(true);
-    expect(await world.seenByOwner()).toBe(before);
+    expect(await world.readAsOwner()).toBe(before);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
   });
 

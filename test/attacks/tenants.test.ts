@@ -1,18 +1,18 @@
 /** Promise 7: to one tenant, what another has looks on every route as what nobody has. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { counted } from "../support/counting.ts";
+import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries, sendCouriers } from "../support/held-deliveries.ts";
-import { queueHolds } from "../support/queue.ts";
-import { type About, nobody, requestTo } from "../support/requests.ts";
-import { homes } from "./homes.ts";
+import { holdMessages } from "../support/queue.ts";
+import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { guarded } from "./operations.ts";
-import { comparable, TwoTenants } from "./two-tenants.ts";
+import { tenantLocations } from "./tenant-locations.ts";
+import { comparablePartOf, TwoTenants } from "./two-tenants.ts";
 
 let freeDeliveries: () => void;
 
 /** Nothing runs beside a request whose calls are counted. */
 beforeEach(async () => {
-  queueHolds();
+  holdMessages();
   freeDeliveries = await holdDeliveries();
 });
 
@@ -22,38 +22,36 @@ afterEach(async () => {
   vi.restoreAllMocks();
 });
 
-const aboutSomebody = guarded.filter(
-  ({ name }) => requestTo(name, nobody).isAboutSomebody === true,
-);
+const aboutSomebody = guarded.filter(({ name }) => requestTo(name, unknownUser).hasTarget === true);
 
 it("Promise 7 is tried on every route that names somebody or something", () => {
   expect(aboutSomebody.length).toBeGreaterThanOrEqual(13);
 });
 
-describe.each(homes)("Promise 7, of tenants $home", (home) => {
+describe.each(tenantLocations)("Promise 7, of tenants $location", (location) => {
   it.each(aboutSomebody)(
     "$method $template answers another tenant's id as one that nobody has, with as many calls, and changes nothing of it",
     async ({ name, method }) => {
-      const world = await TwoTenants.create(home);
+      const world = await TwoTenants.create(location);
       const { victim, stranger, theirs, user } = world;
-      await home.begin(victim);
-      await home.begin(stranger);
-      const ask = async (about: About) => {
+      await location.begin(victim);
+      await location.begin(stranger);
+      const ask = async (about: RequestTarget) => {
         const { path, body } = requestTo(name, about);
         return await stranger.send(method, path, body);
       };
-      const before = await world.seenByOwner();
-      const unknown = await ask(nobody);
-      const [foreign] = await Promise.all([ask(theirs), home.meanwhile(victim)]);
+      const before = await world.readAsOwner();
+      const unknown = await ask(unknownUser);
+      const [foreign] = await Promise.all([ask(theirs), location.meanwhile(victim)]);
       expect(foreign.status).toBe(404);
-      expect(comparable(foreign)).toEqual(comparable(unknown));
+      expect(comparablePartOf(foreign)).toEqual(comparablePartOf(unknown));
       expect(JSON.stringify(foreign.body)).not.toContain(user.id);
-      expect(await world.seenByOwner()).toBe(before);
-      const calls = async (about: About) => {
-        const { d1RowsRead: _, ...counts } = (await counted(() => ask(about))).counts;
+      expect(await world.readAsOwner()).toBe(before);
+      const calls = async (about: RequestTarget) => {
+        const { d1RowsRead: _, ...counts } = (await countCalls(() => ask(about))).counts;
         return counts;
       };
-      expect(await calls(theirs)).toEqual(await calls(nobody));
+      expect(await calls(theirs)).toEqual(await calls(unknownUser));
     },
   );
 });

@@ -3,9 +3,9 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { atOnce, tally } from "./at-once.ts";
-import { homes } from "./homes.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
+import { sendAtOnce, tally } from "./at-once.ts";
+import { tenantLocations } from "./tenant-locations.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -31,40 +31,43 @@ async function statusOf(tenant: Tenant, token: string): Promise<number> {
   return (await tenant.send("GET", "/v1/idp/users", undefined, token)).status;
 }
 
-describe.each(homes)("Promise 4, for a tenant $home", ({ tenant: create, begin, meanwhile }) => {
-  it("a token that is revoked elsewhere just after it was read is refused within 30 s, though it is in use all the time", async () => {
-    const tenant = await create();
-    const { id, secret } = await made(tenant);
-    await begin(tenant);
-    vi.useFakeTimers({ toFake: ["Date"], now: start });
-    expect(await statusOf(tenant, secret)).toBe(200);
-    await revokeElsewhere(id);
-    await meanwhile(tenant);
-    for (let second = 5; second <= 25; second += 5) {
-      vi.setSystemTime(start + second * 1_000);
-      await statusOf(tenant, secret);
-    }
-    vi.setSystemTime(start + 30_000);
-    const answer = await tenant.send("GET", "/v1/idp/users", undefined, secret);
-    expect(answer.status).toBe(401);
-    expect(answer.body.code).toBe("invalid_token");
-    expect(answer.headers.get("WWW-Authenticate")).toBe('Bearer error="invalid_token"');
-  });
+describe.each(tenantLocations)(
+  "Promise 4, for a tenant $location",
+  ({ tenant: create, begin, meanwhile }) => {
+    it("a token that is revoked elsewhere just after it was read is refused within 30 s, though it is in use all the time", async () => {
+      const tenant = await create();
+      const { id, secret } = await made(tenant);
+      await begin(tenant);
+      vi.useFakeTimers({ toFake: ["Date"], now: start });
+      expect(await statusOf(tenant, secret)).toBe(200);
+      await revokeElsewhere(id);
+      await meanwhile(tenant);
+      for (let second = 5; second <= 25; second += 5) {
+        vi.setSystemTime(start + second * 1_000);
+        await statusOf(tenant, secret);
+      }
+      vi.setSystemTime(start + 30_000);
+      const answer = await tenant.send("GET", "/v1/idp/users", undefined, secret);
+      expect(answer.status).toBe(401);
+      expect(answer.body.code).toBe("invalid_token");
+      expect(answer.headers.get("WWW-Authenticate")).toBe('Bearer error="invalid_token"');
+    });
 
-  it("a token that is revoked here is refused at once, by 20 requests at once too", async () => {
-    const tenant = await create();
-    const { id, secret } = await made(tenant);
-    await begin(tenant);
-    expect(await statusOf(tenant, secret)).toBe(200);
-    expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(204);
-    const [answers] = await Promise.all([
-      atOnce(20, () => tenant.send("GET", "/v1/settings", undefined, secret)),
-      meanwhile(tenant),
-    ]);
-    expect(tally(answers)).toEqual({ "401 invalid_token": 20 });
-    expect(await statusOf(tenant, secret)).toBe(401);
-  });
-});
+    it("a token that is revoked here is refused at once, by 20 requests at once too", async () => {
+      const tenant = await create();
+      const { id, secret } = await made(tenant);
+      await begin(tenant);
+      expect(await statusOf(tenant, secret)).toBe(200);
+      expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(204);
+      const [answers] = await Promise.all([
+        sendAtOnce(20, () => tenant.send("GET", "/v1/settings", undefined, secret)),
+        meanwhile(tenant),
+      ]);
+      expect(tally(answers)).toEqual({ "401 invalid_token": 20 });
+      expect(await statusOf(tenant, secret)).toBe(401);
+    });
+  },
+);
 
 describe("Promise 4", () => {
   it.each([
@@ -116,7 +119,7 @@ describe("Promise 4", () => {
     async (_, overlaps) => {
       const tenant = await Tenant.create();
       const { id, secret } = await made(tenant);
-      const answers = await atOnce(2, async (index) => {
+      const answers = await sendAtOnce(2, async (index) => {
         const token = { overlap_seconds: overlaps[index] };
         return await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token });
       });
@@ -234,7 +237,7 @@ describe("Nobody without a good token", () => {
     const token = (await makes[kind]?.()) ?? "";
     if (kind === "expired") tenant.clock = new Date(Date.now() + 7_200_000).toISOString();
     const code = user.wrongCode(Date.now());
-    const answers = await atOnce(20, () => user.verify(code, token));
+    const answers = await sendAtOnce(20, () => user.verify(code, token));
     const expected =
       kind === "without the permission" ? "403 insufficient_scope" : "401 invalid_token";
     expect(tally(answers)).toEqual({ [expected]: 20 });

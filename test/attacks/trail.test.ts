@@ -1,9 +1,9 @@
 /** Promise 6 and Audit: one event for each attempt and act, and floods that say how many. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { expectTold, toldOf } from "../support/told.ts";
-import { atOnce, tally } from "./at-once.ts";
-import { homesAtRest } from "./homes.ts";
+import { expectRequestEvents, readRequestEvents } from "../support/request-events.ts";
+import { sendAtOnce, tally } from "./at-once.ts";
+import { fixedLocations } from "./tenant-locations.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -98,8 +98,8 @@ const acts: Record<string, Act> = {
   },
 };
 
-describe.each(homesAtRest)(
-  "Promise 6, of a tenant $home: exactly the events of its own are left by",
+describe.each(fixedLocations)(
+  "Promise 6, of a tenant $location: exactly the events of its own are left by",
   ({ tenant: create }) => {
     it.each(Object.entries(acts))("%s", async (_, { given, act, told }) => {
       const tenant = await create();
@@ -109,7 +109,7 @@ describe.each(homesAtRest)(
       const answer = await act({ tenant, user });
       const requestId = answer.headers.get("X-Request-Id");
       const [{ id: tokenId }] = (await tenant.send("GET", "/v1/tokens")).body.tokens;
-      await expectTold({ tenant, user }, requestId, told);
+      await expectRequestEvents({ tenant, user }, requestId, told);
       const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
       const own = events.filter(
         ({ request_id }: { request_id: string }) => request_id === requestId,
@@ -147,7 +147,7 @@ describe.each(homesAtRest)(
         ],
       ];
       for (const [{ headers }, told] of answers) {
-        expect(await toldOf({ tenant }, headers.get("X-Request-Id"))).toEqual([told]);
+        expect(await readRequestEvents({ tenant }, headers.get("X-Request-Id"))).toEqual([told]);
       }
     });
 
@@ -157,12 +157,12 @@ describe.each(homesAtRest)(
       const narrow = await tenant.tokenWith(["idp:read"]);
       const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
       const refused = await user.verify("123456", narrow);
-      await expectTold({ tenant }, refused.headers.get("X-Request-Id"), [
+      await expectRequestEvents({ tenant }, refused.headers.get("X-Request-Id"), [
         "request.refused refused insufficient_scope",
       ]);
       await tenant.send("DELETE", `/v1/tokens/${tokens[1].id}`);
       const revoked = await user.verify("123456", narrow);
-      await expectTold({ tenant }, revoked.headers.get("X-Request-Id"), [
+      await expectRequestEvents({ tenant }, revoked.headers.get("X-Request-Id"), [
         "request.refused refused invalid_token",
       ]);
     });
@@ -174,7 +174,7 @@ describe("A flood", () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const code = user.wrongCode(Date.now());
-    const counts = tally(await atOnce(120, () => user.verify(code)));
+    const counts = tally(await sendAtOnce(120, () => user.verify(code)));
     expect(counts).toEqual({ "422 invalid_code": 5, "423 user_locked": 115 });
     const events = await user.events();
     const of = (action: string, outcome: string) =>
@@ -195,11 +195,11 @@ describe("A flood", () => {
     const tenant = await Tenant.create();
     const narrow = await tenant.tokenWith(["audit:read"]);
     const before = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
-    await atOnce(60, () => tenant.send("GET", "/v1/idp/users", undefined, narrow));
+    await sendAtOnce(60, () => tenant.send("GET", "/v1/idp/users", undefined, narrow));
     await expect
       .poll(
         async () => {
-          await toldOf({ tenant }, null);
+          await readRequestEvents({ tenant }, null);
           const { events } = (
             await tenant.send("GET", "/v1/audit/events?action=request.refused&limit=100")
           ).body;
@@ -218,8 +218,8 @@ describe("A flood", () => {
     const tenant = await Tenant.create();
     const before = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
     const forged = tenant.token.slice(0, -1) + (tenant.token.endsWith("0") ? "1" : "0");
-    await atOnce(40, (n) => send("GET", "/v1/idp/users", n % 2 === 0 ? {} : { token: forged }));
-    await toldOf({ tenant }, null);
+    await sendAtOnce(40, (n) => send("GET", "/v1/idp/users", n % 2 === 0 ? {} : { token: forged }));
+    await readRequestEvents({ tenant }, null);
     const after = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
     expect(after).toEqual(before);
   });

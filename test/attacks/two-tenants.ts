@@ -1,31 +1,31 @@
 /** Two tenants, and somebody whom only one of them knows. */
 import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import type { About } from "../support/requests.ts";
-import type { Home } from "./homes.ts";
+import type { RequestTarget } from "../support/requests.ts";
+import type { TenantLocation } from "./tenant-locations.ts";
 
 export class TwoTenants {
   readonly victim: Tenant;
   readonly stranger: Tenant;
   readonly user: User;
   /** What the victim has: its user, a token, an event and an assessment. */
-  readonly theirs: About;
+  readonly theirs: RequestTarget;
 
-  private constructor(victim: Tenant, stranger: Tenant, user: User, theirs: About) {
+  private constructor(victim: Tenant, stranger: Tenant, user: User, theirs: RequestTarget) {
     this.victim = victim;
     this.stranger = stranger;
     this.user = user;
     this.theirs = theirs;
   }
 
-  /** @param home of both */
-  static async create(home?: Home): Promise<TwoTenants> {
-    const create = home?.tenant ?? (() => Tenant.create());
+  /** @param location of both */
+  static async create(location?: TenantLocation): Promise<TwoTenants> {
+    const create = location?.tenant ?? (() => Tenant.create());
     const victim = await create();
     const stranger = await create();
     const user = await User.withTotp(victim, "known only to its tenant");
     await user.backupCodes();
-    const { assessment_id: assessmentId } = await user.assessed();
+    const { assessment_id: assessmentId } = await user.assess();
     const [{ id: eventId }] = await user.events();
     const [{ id: tokenId }] = (await victim.send("GET", "/v1/tokens")).body.tokens;
     const { externalId, id } = user;
@@ -40,7 +40,7 @@ export class TwoTenants {
   }
 
   /** Everything the owner can see, but when its token was last used. */
-  async seenByOwner(): Promise<string> {
+  async readAsOwner(): Promise<string> {
     const { user, victim } = this;
     const { tokens } = (await victim.send("GET", "/v1/tokens")).body;
     return JSON.stringify([
@@ -55,7 +55,7 @@ export class TwoTenants {
 }
 
 /** All of an answer but what every request has for itself. */
-export function comparable({ status, body, headers }: Answer): object {
+export function comparablePartOf({ status, body, headers }: Answer): object {
   const { request_id, ...rest } = body;
   expect(request_id).toBe(headers.get("X-Request-Id"));
   const others = [...headers].filter(([name]) => name !== "x-request-id");

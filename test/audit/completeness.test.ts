@@ -11,8 +11,8 @@ import type { ErrorCode } from "../../src/errors.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { makeBusy } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
-import { type About, nobody, requestTo } from "../support/requests.ts";
-import { expectTold } from "../support/told.ts";
+import { expectRequestEvents } from "../support/request-events.ts";
+import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
 
 const hour = 60 * 60 * 1000;
@@ -179,11 +179,11 @@ async function newWorld(): Promise<World> {
 }
 
 /** The user, another token than the tenant's own, and an event. */
-async function somebody({ tenant, user }: World): Promise<About> {
+async function somebody({ tenant, user }: World): Promise<RequestTarget> {
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const [{ id: eventId }] = await user.events();
-  const { assessment_id: assessmentId } = await user.assessed();
+  const { assessment_id: assessmentId } = await user.assess();
   const { externalId, id } = user;
   return { tenantId: tenant.id, externalId, id, tokenId: tokens[1].id, eventId, assessmentId };
 }
@@ -221,7 +221,7 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
   const isOperators = access.kind === "operator";
   const { success, errors: ownErrors = {} } = expectationOf(name);
 
-  const ask = async ({ tenant }: World, about: About, call: Call = {}) => {
+  const ask = async ({ tenant }: World, about: RequestTarget, call: Call = {}) => {
     const { path, body } = requestTo(name, about);
     const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
     return await send(method.toUpperCase(), path, { token, body, ...call });
@@ -239,7 +239,7 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
       isOperators && tenant !== undefined
         ? { tenant: { id: tenant.id, token: token.secret } }
         : world;
-    await expectTold(whose, requestIdOf(answer), success.told);
+    await expectRequestEvents(whose, requestIdOf(answer), success.told);
   });
 
   const ofEveryRoute: Partial<Record<ErrorCode, Case>> = {
@@ -254,20 +254,20 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
       if (ending === undefined) throw new Error(`What is told of ${code} by the route ${name}?`);
       const world = await newWorld();
       const isAboutNobody = ending === ofEveryRoute[code] || ending.isAboutNobody === true;
-      const about = isAboutNobody ? nobody : await somebody(world);
+      const about = isAboutNobody ? unknownUser : await somebody(world);
       await ending.given?.(world);
       const answer = await ask(world, about, ending.body && { body: ending.body(world) });
       expect(answer.body.code).toBe(code);
-      await expectTold(world, requestIdOf(answer), ending.told);
+      await expectRequestEvents(world, requestIdOf(answer), ending.told);
     });
   }
 
   if (isOperators) {
     it("tells nothing of a wrong operator token, which is nobody's", async () => {
       const world = await newWorld();
-      const answer = await ask(world, nobody, { token: world.tenant.token });
+      const answer = await ask(world, unknownUser, { token: world.tenant.token });
       expect(answer.body.code).toBe("invalid_token");
-      await expectTold(world, requestIdOf(answer), []);
+      await expectRequestEvents(world, requestIdOf(answer), []);
     });
     return;
   }
@@ -291,7 +291,9 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
     const codes = answers.map(({ body }) => body.code);
     expect(codes).toEqual(["insufficient_scope", "invalid_token", "invalid_token", "rate_limited"]);
     for (const answer of answers) {
-      await expectTold(world, requestIdOf(answer), [`request.refused refused ${answer.body.code}`]);
+      await expectRequestEvents(world, requestIdOf(answer), [
+        `request.refused refused ${answer.body.code}`,
+      ]);
     }
   });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { Tenant } from "../support/client.ts";
-import { fireLogAlarm, refusalsToldOf } from "../support/refusal-log.ts";
+import { fireLogAlarm, readRefusalEvents } from "../support/refusal-log.ts";
 
 it("A refused request is dated by the test clock that it was sent with", async () => {
   const tenant = await Tenant.create();
@@ -8,7 +8,7 @@ it("A refused request is dated by the test clock that it was sent with", async (
   tenant.clock = "2031-02-03T04:05:06.000Z";
   expect((await tenant.send("GET", "/v1/settings", undefined, token)).status).toBe(403);
   await fireLogAlarm(tenant.id);
-  expect(await refusalsToldOf(tenant.id)).toMatchObject([
+  expect(await readRefusalEvents(tenant.id)).toMatchObject([
     { at: Date.parse(tenant.clock), reason: "insufficient_scope" },
   ]);
 });

@@ -15,17 +15,17 @@ import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { codeFor } from "../support/authenticator.ts";
 import { type Answer, type Call, send } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
-import { type About, nobody, requestTo } from "../support/requests.ts";
-import { type Copy, copyOfStores } from "../support/stores.ts";
+import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { copyStores, type StoresCopy } from "../support/stores.ts";
 
 const address = "198.51.100.7";
 const agent = "Canary/1.0 (a browser of somebody)";
 const ghost = "nobody-is-called-this";
 
 /** Everything there is to search, by where it was found. */
-type Places = Readonly<Record<keyof Copy | "answers" | "logs", string>>;
+type Places = Readonly<Record<keyof StoresCopy | "answers" | "logs", string>>;
 
 interface Known {
   /** Found nowhere as part of anything. */
@@ -65,7 +65,12 @@ async function journey(answers: string[]): Promise<Known> {
   const secrets = environmentSecrets();
   const codes: string[] = [];
 
-  const ask = async (name: string, about: About, call: Call, path?: string): Promise<Answer> => {
+  const ask = async (
+    name: string,
+    about: RequestTarget,
+    call: Call,
+    path?: string,
+  ): Promise<Answer> => {
     const found = apiRoutes.find(({ definition }) => definition.name === name);
     if (found === undefined) throw new Error(`There is no route ${name}`);
     const usual = name in openPaths ? { path: openPaths[name] ?? "" } : requestTo(name, about);
@@ -84,22 +89,22 @@ async function journey(answers: string[]): Promise<Known> {
     return answer;
   };
 
-  const made = (await ask("createTenant", nobody, { token: env.OPERATOR_TOKEN })).body;
+  const made = (await ask("createTenant", unknownUser, { token: env.OPERATOR_TOKEN })).body;
   const tenantId: string = made.tenant.id;
   const token: string = made.token.secret;
   const inMind = (issued: string) => void secrets.push(issued, issued.slice("idp_test_".length));
   inMind(token);
   const mine = { token };
-  await ask("createTenant", nobody, mine);
+  await ask("createTenant", unknownUser, mine);
 
-  const spare = (await ask("createToken", nobody, mine)).body.token;
-  const narrow = (await ask("createToken", nobody, mine)).body.token;
+  const spare = (await ask("createToken", unknownUser, mine)).body.token;
+  const narrow = (await ask("createToken", unknownUser, mine)).body.token;
   inMind(spare.secret);
   inMind(narrow.secret);
   const externalId = "somebody@example.com";
   const provision = { user: { external_id: externalId } };
-  const { user } = (await ask("provisionUser", nobody, { ...mine, body: provision })).body;
-  const about: About = {
+  const { user } = (await ask("provisionUser", unknownUser, { ...mine, body: provision })).body;
+  const about: RequestTarget = {
     tenantId,
     externalId,
     id: user.id,
@@ -107,7 +112,7 @@ async function journey(answers: string[]): Promise<Known> {
     eventId: "",
     assessmentId: "",
   };
-  await ask("provisionUser", nobody, { ...mine, body: provision });
+  await ask("provisionUser", unknownUser, { ...mine, body: provision });
 
   const configure = async () => {
     const path = `${requestTo("configureOtp", about).path}&qr=svg`;
@@ -136,7 +141,10 @@ async function journey(answers: string[]): Promise<Known> {
   await withD1Fault("throws", async () => {
     await verify(right, mine);
     await verify(right, { token: spare.secret });
-    await ask("provisionUser", nobody, { ...mine, body: { user: { external_id: "in vain" } } });
+    await ask("provisionUser", unknownUser, {
+      ...mine,
+      body: { user: { external_id: "in vain" } },
+    });
   });
   await send("GET", `/v1/idp/users?access_token=${token}`).then(({ body }) =>
     answers.push(JSON.stringify(body)),
@@ -162,7 +170,7 @@ async function journey(answers: string[]): Promise<Known> {
   await ask("removeOtp", about, mine);
   const another = { ...about, externalId: "another@example.com" };
   const leaver = { user: { external_id: another.externalId } };
-  await ask("provisionUser", nobody, { ...mine, body: leaver });
+  await ask("provisionUser", unknownUser, { ...mine, body: leaver });
   await ask("eraseUser", another, mine);
   inMind((await ask("rotateToken", about, mine)).body.token.secret);
   await ask("revokeToken", about, mine);
@@ -177,17 +185,17 @@ async function journey(answers: string[]): Promise<Known> {
   await ask("listTokens", about, mine);
 
   // Each route once more: for nobody, with a token that was revoked, and with one that lacks most.
-  const gone = { ...nobody, externalId: ghost };
+  const gone = { ...unknownUser, externalId: ghost };
   for (const { definition } of apiRoutes) {
     const { name, access } = definition;
     if (access.kind === "public") continue;
-    if (requestTo(name, gone).isAboutSomebody) await ask(name, gone, mine);
+    if (requestTo(name, gone).hasTarget) await ask(name, gone, mine);
     await ask(name, gone, { token: spare.secret });
     await ask(name, gone, { token: `${narrow.secret.slice(0, -1)}_` });
   }
   await ask("createToken", about, { token: narrow.secret });
 
-  for (const name of Object.keys(openPaths)) await ask(name, nobody, {});
+  for (const name of Object.keys(openPaths)) await ask(name, unknownUser, {});
   await settled(tenantId);
   await ask("getCheckpoint", about, mine);
   const listed = (await ask("listAuditEvents", about, mine, "/v1/audit/events?limit=100")).body;
@@ -240,9 +248,9 @@ beforeAll(async () => {
     vi.spyOn(console, level).mockImplementation((...line) => void lines.push(JSON.stringify(line))),
   );
   known = await journey(answers);
-  const live = await copyOfStores();
+  const live = await copyStores();
   await archiveLogs(env, Date.now() + 401 * 24 * 60 * 60 * 1000, findRetentionDays);
-  const { archive } = await copyOfStores();
+  const { archive } = await copyStores();
   for (const spy of spies) spy.mockRestore();
   const joined = (values: readonly string[]) => values.join("\n");
   places = {

@@ -14,7 +14,13 @@ import { appendLeaves, type Tile } from "../../src/audit/tree/tiles.ts";
 import { formatPublicKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
-import { judge, problemsOf, save, saveCheckpoint, saveKeys } from "../support/saved-trail.ts";
+import {
+  problemsOf,
+  saveCheckpoint,
+  saveKeys,
+  saveTrail,
+  verifySavedTrail,
+} from "../support/saved-trail.ts";
 
 /** One statement as somebody with write access types it. */
 async function sql(query: string, ...values: unknown[]): Promise<void> {
@@ -33,8 +39,8 @@ async function sealedTrail() {
   await user.events();
   const other = await User.provision(tenant);
   await other.events();
-  const saved = await save(tenant);
-  expect(await judge(saved)).toMatchObject({ ok: true, problems: [], leaves: 9 });
+  const saved = await saveTrail(tenant);
+  expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, problems: [], leaves: 9 });
   return { tenant, user, other, older: saved.checkpoint, leaves: 9 };
 }
 
@@ -78,7 +84,7 @@ describe("An altered event", () => {
         `UPDATE audit_events SET ${change} WHERE tenant_id = ? AND leaf_index = 5`,
         tenant.id,
       );
-      expect(await problemsOf(await save(tenant))).toEqual(["changed 5: leaf 5 was changed"]);
+      expect(await problemsOf(await saveTrail(tenant))).toEqual(["changed 5: leaf 5 was changed"]);
     });
   }
 
@@ -92,7 +98,7 @@ describe("An altered event", () => {
     );
     await sql(`UPDATE audit_events SET personal = 'noise' ${which} = 6`, tenant.id);
     const told = "its personal parts were changed and open no more";
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       `personal 5: leaf 5: ${told}`,
       `personal 6: leaf 6: ${told}`,
     ]);
@@ -111,7 +117,7 @@ describe("An altered event", () => {
     );
     const told =
       "its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       `personal 4: leaf 4: ${told}`,
       `personal 8: leaf 8: ${told}`,
     ]);
@@ -126,11 +132,11 @@ describe("An altered event", () => {
     hashes[5 * 32] = (hashes[5 * 32] ?? 0) ^ 1;
     const set = "UPDATE audit_tiles SET hashes = ? WHERE tenant_id = ?";
     await sql(set, base64.encode(hashes), tenant.id);
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "tree 5: leaf 5 is as it was signed, but the tree has another hash for it",
     ]);
     await sql(set, base64.encode(hashes.subarray(0, 8 * 32)), tenant.id);
-    expect((await problemsOf(await save(tenant))).at(-1)).toBe(
+    expect((await problemsOf(await saveTrail(tenant))).at(-1)).toBe(
       "tree 8: leaf 8: the tree has no hash for it",
     );
   });
@@ -140,13 +146,15 @@ describe("A deleted event", () => {
   it("is found in the middle", async () => {
     const { tenant } = await sealedTrail();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index IN (4, 5)", tenant.id);
-    expect(await problemsOf(await save(tenant))).toEqual(["missing 4: leaves 4 to 5 are missing"]);
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
+      "missing 4: leaves 4 to 5 are missing",
+    ]);
   });
 
   it("is found at the beginning", async () => {
     const { tenant } = await sealedTrail();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 0", tenant.id);
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "missing 0: leaf 0 is missing; only an export from leaf 0 on can be verified",
     ]);
   });
@@ -155,7 +163,7 @@ describe("A deleted event", () => {
     const { tenant } = await sealedTrail();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 5", tenant.id);
     await shift(tenant, 6, -1);
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "moved 5: leaf 5 was moved: it holds what belongs to leaf 6",
       "moved 6: leaf 6 was moved: it holds what belongs to leaf 7",
       // What belongs to leaf 8 is no longer in the export to be compared with.
@@ -167,11 +175,13 @@ describe("A deleted event", () => {
   it("is found at the end, also after further events", async () => {
     const { tenant } = await sealedTrail();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 7", tenant.id);
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "missing 7: leaves 7 to 8 are missing (or the export was taken before the checkpoint)",
     ]);
     await (await User.provision(tenant)).events();
-    expect(await problemsOf(await save(tenant))).toEqual(["missing 7: leaves 7 to 8 are missing"]);
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
+      "missing 7: leaves 7 to 8 are missing",
+    ]);
   });
 });
 
@@ -186,7 +196,7 @@ describe("A moved event", () => {
       `UPDATE audit_events SET leaf_index = 1009 - leaf_index WHERE tenant_id = ? AND leaf_index > 1000`,
       tenant.id,
     );
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "moved 3: leaf 3 was moved: it holds what belongs to leaf 6",
       "moved 6: leaf 6 was moved: it holds what belongs to leaf 3",
     ]);
@@ -214,7 +224,7 @@ describe("An inserted event", () => {
     const { tenant } = await sealedTrail();
     await shift(tenant, 6, 1);
     await copy(tenant, 3, tenant, 6);
-    expect(await problemsOf(await save(tenant))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "changed 6: leaf 6 was changed",
       "moved 7: leaf 7 was moved: it holds what belongs to leaf 6",
       "moved 8: leaf 8 was moved: it holds what belongs to leaf 7",
@@ -227,18 +237,18 @@ describe("An inserted event", () => {
     await copy(tenant, 5, tenant, leaves);
     const before = await saveCheckpoint(tenant);
     await (await User.provision(tenant)).events();
-    const saved = await save(tenant);
+    const saved = await saveTrail(tenant);
     expect(errors.mock.calls.join("\n")).toContain("audit_event_forged");
     errors.mockRestore();
     expect(saved.checkpoint).toBe(before);
-    expect(await judge(saved)).toMatchObject({ ok: true, leaves });
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, leaves });
     expect((await tenant.send("GET", "/v1/audit/events?limit=100")).body.events).toHaveLength(
       leaves + 2,
     );
     // With the forgery taken out and the gap closed all goes on.
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = ?", tenant.id, leaves);
     await shift(tenant, leaves + 1, -1);
-    expect(await judge(await save(tenant, { older: before }))).toMatchObject({
+    expect(await verifySavedTrail(await saveTrail(tenant, { older: before }))).toMatchObject({
       ok: true,
       leaves: leaves + 1,
     });
@@ -259,7 +269,7 @@ describe("An inserted event", () => {
     const { tenant: another } = await sealedTrail();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 6", tenant.id);
     await copy(another, 6, tenant, 6);
-    expect(await problemsOf(await save(tenant))).toEqual(["changed 6: leaf 6 was changed"]);
+    expect(await problemsOf(await saveTrail(tenant))).toEqual(["changed 6: leaf 6 was changed"]);
   });
 });
 
@@ -301,7 +311,7 @@ describe("A history rewritten with fresh hashes", () => {
   it("is found by the signature that nobody can renew", async () => {
     const { tenant, older } = await sealedTrail();
     await rewrite(tenant, 5);
-    const saved = await save(tenant);
+    const saved = await saveTrail(tenant);
     expect(await problemsOf(saved)).toEqual([`rewritten -: ${rewritten}`]);
     expect(await problemsOf({ ...saved, older })).toEqual([
       `rewritten -: ${rewritten}; already the first 9 leaves are not those of the older checkpoint`,
@@ -313,7 +323,7 @@ describe("A history rewritten with fresh hashes", () => {
     for (let n = 0; n < 3; n += 1) await (await User.provision(tenant)).events();
     await saveCheckpoint(tenant);
     await rewrite(tenant, 10);
-    expect(await problemsOf(await save(tenant, { older }))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([
       `rewritten -: ${rewritten}; the first 9 leaves are still those of the older checkpoint`,
     ]);
   });
@@ -333,7 +343,7 @@ describe("A history rewritten with fresh hashes", () => {
     const { tenant, older } = await sealedTrail();
     const keys = await saveKeys(tenant);
     const { root, size } = await rewrite(tenant, 5);
-    const honest = await save(tenant);
+    const honest = await saveTrail(tenant);
     const { publicKey, sign } = await signingKeyOf(crypto.getRandomValues(new Uint8Array(32)));
     const head = { origin: originOf(tenant.id), size, root, signedAt: Date.now() };
     const note = formatNote(head, publicKey, await sign(formatBody(head)));
@@ -346,7 +356,7 @@ describe("A history rewritten with fresh hashes", () => {
     const shown = { root_hash: hex.encode(root), sealed_at: new Date(head.signedAt).toISOString() };
     const saved = { ...honest, checkpoint: named(text) };
     // Without anything kept from earlier only the key tells: the verifier shows it to compare.
-    expect(await judge(saved)).toMatchObject({ ok: true, newest: { publicKey: text } });
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, newest: { publicKey: text } });
     expect(await problemsOf({ ...saved, keys })).toEqual([
       `key -: the checkpoint is signed by a key that is not among --keys: ${text}`,
     ]);
@@ -372,13 +382,13 @@ describe("A log that was made to begin anew", () => {
     const { tenant, older } = await sealedTrail();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 6", tenant.id);
     await forget(tenant);
-    const saved = await save(tenant);
-    expect(await judge(saved)).toMatchObject({ ok: true, leaves: 6 });
+    const saved = await saveTrail(tenant);
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, leaves: 6 });
     expect(await problemsOf({ ...saved, older })).toEqual([
       "checkpoint -: the older checkpoint covers 9 leaves and the newer one 6: the log was cut, or the two files are the wrong way round",
     ]);
     for (let n = 0; n < 4; n += 1) await (await User.provision(tenant)).events();
-    expect(await problemsOf(await save(tenant, { older }))).toEqual([
+    expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([
       "rewritten -: the first 9 leaves are not those of the older checkpoint: history was rewritten and signed anew",
     ]);
   });
@@ -389,8 +399,8 @@ describe("A log that was made to begin anew", () => {
     await shift(tenant, 6, -1);
     await forget(tenant);
     await (await User.provision(tenant)).events();
-    const saved = await save(tenant);
-    expect(await judge(saved)).toMatchObject({ ok: true, leaves: 9 });
+    const saved = await saveTrail(tenant);
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, leaves: 9 });
     expect(await problemsOf({ ...saved, older })).toEqual([
       "rewritten -: the first 9 leaves are not those of the older checkpoint: history was rewritten and signed anew",
     ]);
@@ -410,8 +420,8 @@ describe("A log that was put back to an earlier head", () => {
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 10", tenant.id);
     await shift(tenant, 11, -1);
     await (await User.provision(tenant)).events();
-    const saved = await save(tenant);
-    expect(await judge(saved)).toMatchObject({ ok: true, leaves: leaves + 3 });
+    const saved = await saveTrail(tenant);
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, leaves: leaves + 3 });
     expect(await problemsOf({ ...saved, older: between })).toEqual([
       "rewritten -: the first 12 leaves are not those of the older checkpoint: history was rewritten and signed anew",
     ]);
@@ -421,15 +431,17 @@ describe("A log that was put back to an earlier head", () => {
 describe("An erasure", () => {
   it("leaves everything verifiable, before and after, and again with the person back", async () => {
     const { tenant, user, older } = await sealedTrail();
-    const before = await save(tenant);
+    const before = await saveTrail(tenant);
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
-    const after = await save(tenant, { older, keys: await saveKeys(tenant) });
-    expect(await judge(after)).toMatchObject({ ok: true, leaves: 10 });
+    const after = await saveTrail(tenant, { older, keys: await saveKeys(tenant) });
+    expect(await verifySavedTrail(after)).toMatchObject({ ok: true, leaves: 10 });
     expect(after.exported).not.toContain(user.externalId);
-    expect(await judge({ ...before, checkpoint: older })).toMatchObject({ ok: true });
+    expect(await verifySavedTrail({ ...before, checkpoint: older })).toMatchObject({ ok: true });
     const again = await User.withTotp(tenant, user.externalId);
     await again.events();
-    expect(await judge(await save(tenant, { older: after.checkpoint }))).toMatchObject({
+    expect(
+      await verifySavedTrail(await saveTrail(tenant, { older: after.checkpoint })),
+    ).toMatchObject({
       ok: true,
     });
   });
@@ -442,7 +454,7 @@ describe("An erasure", () => {
       "UPDATE audit_events SET personal_key = 'another' WHERE tenant_id = ? AND leaf_index = 10",
       tenant.id,
     );
-    expect((await judge(await save(tenant))).problems).toMatchObject([
+    expect((await verifySavedTrail(await saveTrail(tenant))).problems).toMatchObject([
       { kind: "personal", leaf: 10 },
     ]);
   });

@@ -3,7 +3,7 @@ import { hex } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { verifyTrail } from "../../scripts/support/audit-files.ts";
-import { encodeLeaf, type NoncedParts, digestPersonalParts } from "../../src/audit/leaf.ts";
+import { digestPersonalParts, encodeLeaf, type NoncedParts } from "../../src/audit/leaf.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { hashLeaf, TreeHasher } from "../../src/audit/tree/merkle.ts";
@@ -15,7 +15,13 @@ import { runBatch } from "../../src/db/client.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { requireConfig } from "../../src/env.ts";
 import { Tenant } from "../support/client.ts";
-import { judge, problemsOf, type Saved, save, saveCheckpoint } from "../support/saved-trail.ts";
+import {
+  problemsOf,
+  type SavedTrail,
+  saveCheckpoint,
+  saveTrail,
+  verifySavedTrail,
+} from "../support/saved-trail.ts";
 
 const tenantId = "6908bffd1c2e4a5b9d7f0a31";
 const startedAt = Date.parse("2026-03-01T12:00:00Z");
@@ -119,33 +125,40 @@ async function savedTrail(count = 12, size = count) {
   return { events, checkpoint, saved: asSaved(events, checkpoint) };
 }
 
-function asSaved(events: readonly object[], checkpoint: object, kept: Partial<Saved> = {}): Saved {
+function asSaved(
+  events: readonly object[],
+  checkpoint: object,
+  kept: Partial<SavedTrail> = {},
+): SavedTrail {
   return { exported: exportOf(events), checkpoint: JSON.stringify({ checkpoint }), ...kept };
 }
 
 describe("The verifier", () => {
   it("accepts a whole export, with the checkpoint as answered or as the bare object", async () => {
     const { saved, checkpoint } = await savedTrail();
-    expect(await judge(saved)).toMatchObject({ ok: true, problems: [], leaves: 12 });
+    expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, problems: [], leaves: 12 });
     const bare = { ...saved, checkpoint: JSON.stringify(checkpoint, null, 2) };
-    expect(await judge(bare)).toMatchObject({ ok: true });
+    expect(await verifySavedTrail(bare)).toMatchObject({ ok: true });
     // A newline at the very end is no part of the last line.
     expect(
-      await judge({ ...saved, exported: exportOf((await savedTrail()).events).trimEnd() }),
+      await verifySavedTrail({
+        ...saved,
+        exported: exportOf((await savedTrail()).events).trimEnd(),
+      }),
     ).toMatchObject({ ok: true });
   });
 
   it("accepts any order of names within a line", async () => {
     const { events, checkpoint } = await savedTrail();
     const turned = events.map((event) => Object.fromEntries(Object.entries(event).toReversed()));
-    expect(await judge(asSaved(turned, checkpoint))).toMatchObject({ ok: true });
+    expect(await verifySavedTrail(asSaved(turned, checkpoint))).toMatchObject({ ok: true });
   });
 
   it("accepts leaves beyond the checkpoint, and any older checkpoint of the log", async () => {
     const { events, checkpoint } = await savedTrail(12, 9);
     for (let size = 0; size <= 9; size += 1) {
       const older = JSON.stringify(await checkpointOver(events, size));
-      expect(await judge(asSaved(events, checkpoint, { older }))).toMatchObject({
+      expect(await verifySavedTrail(asSaved(events, checkpoint, { older }))).toMatchObject({
         ok: true,
         leaves: 12,
         newest: { head: { size: 9 } },
@@ -178,9 +191,12 @@ describe("The verifier", () => {
       await runBatch(db, [insertEvents(db, tenant.id, events)]);
       older.push(await saveCheckpoint(tenant));
     }
-    const saved = await save(tenant);
+    const saved = await saveTrail(tenant);
     for (const kept of older) {
-      expect(await judge({ ...saved, older: kept })).toMatchObject({ ok: true, leaves: 612 });
+      expect(await verifySavedTrail({ ...saved, older: kept })).toMatchObject({
+        ok: true,
+        leaves: 612,
+      });
     }
   });
 
@@ -216,7 +232,9 @@ describe("Any single changed byte", () => {
     const bytes = utf8(String(saved.exported));
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
-        expect((await judge({ ...saved, exported: mutated(bytes, change) })).ok).toBe(false);
+        expect((await verifySavedTrail({ ...saved, exported: mutated(bytes, change) })).ok).toBe(
+          false,
+        );
       }),
       { numRuns: 1_500 },
     );
@@ -229,7 +247,9 @@ describe("Any single changed byte", () => {
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
         const text = decoder.decode(mutated(bytes, change));
-        const verdict = await judge({ ...saved, checkpoint: text }).catch(({ name }) => name);
+        const verdict = await verifySavedTrail({ ...saved, checkpoint: text }).catch(
+          ({ name }) => name,
+        );
         if (verdict !== "Failure") expect(verdict).toMatchObject({ ok: false });
       }),
       { numRuns: 600 },
@@ -329,7 +349,7 @@ describe("A line of the export", () => {
     const exact = [shownEvent(0, null, { request_id: "\ufffd" }), shownEvent(1, null)];
     const { exported, ...files } = asSaved(exact, await checkpointOver(exact));
     const bytes = utf8(String(exported));
-    expect(await judge({ ...files, exported: bytes })).toMatchObject({ ok: true });
+    expect(await verifySavedTrail({ ...files, exported: bytes })).toMatchObject({ ok: true });
     const at = bytes.indexOf(0xef);
     const broken = new Uint8Array([...bytes.subarray(0, at), 0xff, ...bytes.subarray(at + 3)]);
     expect(await problemsOf({ ...files, exported: broken })).toEqual([
@@ -480,9 +500,9 @@ describe("A checkpoint", () => {
     const { saved } = await savedTrail();
     const told = "The checkpoint given is not a saved answer of GET /v1/audit/checkpoint.";
     for (const text of ["", "x", "{}", "null", '{"checkpoint":{"note":""}}']) {
-      await expect(judge({ ...saved, checkpoint: text })).rejects.toThrow(told);
+      await expect(verifySavedTrail({ ...saved, checkpoint: text })).rejects.toThrow(told);
     }
-    await expect(judge({ ...saved, keys: '{"keys":[]}' })).rejects.toThrow(
+    await expect(verifySavedTrail({ ...saved, keys: '{"keys":[]}' })).rejects.toThrow(
       "The list of keys given is not a saved answer of GET /v1/audit/keys.",
     );
   });
@@ -520,7 +540,7 @@ describe("A checkpoint", () => {
     expect(await problemsOf({ ...saved, older, keys: keysOf(current) })).toEqual([
       `key -: the older checkpoint is signed by a key that is not among --keys: ${text}`,
     ]);
-    expect((await judge({ ...saved, keys: keysOf(alien) })).problems).toMatchObject([
+    expect((await verifySavedTrail({ ...saved, keys: keysOf(alien) })).problems).toMatchObject([
       { kind: "key", leaf: null },
     ]);
   });

@@ -1,10 +1,16 @@
 /** The alarm by which a guard delivers, while D1 fails for longer than the platform would try. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
-import { alarmOf, evict, fireAlarm, outboxLength } from "../support/guard.ts";
-import { evictLog, fireLogAlarm, refusalsToldOf, storedIn, sumOf } from "../support/refusal-log.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { countOutboxRows, evict, fireAlarm, readAlarm } from "../support/guard.ts";
+import {
+  evictLog,
+  fireLogAlarm,
+  readRefusalEvents,
+  readRefusalLog,
+  sumOf,
+} from "../support/refusal-log.ts";
 
 /** The platform itself tries a failed alarm six times and no more. */
 const failures = 10;
@@ -25,12 +31,12 @@ afterEach(() => {
 async function withFourWaiting() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
-  await drained(user);
+  await drainOutbox(user);
   stopClock();
-  const told = await trailOf(tenant);
+  const told = await readTrail(tenant);
   const wrong = user.wrongCode(Date.now());
   for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(wrong);
-  expect(await outboxLength(user)).toBe(4);
+  expect(await countOutboxRows(user)).toBe(4);
   return { tenant, user, told };
 }
 
@@ -43,14 +49,14 @@ describe("A guard whose delivery fails", () => {
     await withD1Fault("throws", async () => {
       for (let n = 0; n < failures; n += 1) {
         expect(await fireAlarm(user)).toBe(true);
-        waits.push(((await alarmOf(user)) ?? 0) - Date.now());
-        expect(await outboxLength(user)).toBe(4);
+        waits.push(((await readAlarm(user)) ?? 0) - Date.now());
+        expect(await countOutboxRows(user)).toBe(4);
       }
     });
     expect(waits.map((wait) => wait / 1000)).toEqual(everMoreRarely);
     expect(await fireAlarm(user)).toBe(true);
-    expect(await outboxLength(user)).toBe(0);
-    expect(await trailOf(tenant)).toEqual([...told, ...fourFailures]);
+    expect(await countOutboxRows(user)).toBe(0);
+    expect(await readTrail(tenant)).toEqual([...told, ...fourFailures]);
   });
 
   it("is not called back sooner by what is recorded meanwhile", async () => {
@@ -58,9 +64,9 @@ describe("A guard whose delivery fails", () => {
     await withD1Fault("throws", async () => {
       for (let n = 0; n < 6; n += 1) await fireAlarm(user);
     });
-    const due = await alarmOf(user);
+    const due = await readAlarm(user);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
-    expect(await alarmOf(user)).toBe(due);
+    expect(await readAlarm(user)).toBe(due);
   });
 
   it("begins anew with short waits after one delivery that succeeds", async () => {
@@ -72,7 +78,7 @@ describe("A guard whose delivery fails", () => {
     await withD1Fault("throws", async () => {
       await user.verify(user.code(Date.now()));
       await fireAlarm(user);
-      expect(await alarmOf(user)).toBe(Date.now() + 400);
+      expect(await readAlarm(user)).toBe(Date.now() + 400);
     });
   });
 
@@ -84,29 +90,29 @@ describe("A guard whose delivery fails", () => {
         for (let n = 0; n < failures; n += 1) {
           expect(await fireAlarm(user)).toBe(true);
           await evict(user);
-          expect(await outboxLength(user)).toBe(4);
-          expect(await alarmOf(user)).toBeGreaterThan(Date.now());
+          expect(await countOutboxRows(user)).toBe(4);
+          expect(await readAlarm(user)).toBeGreaterThan(Date.now());
         }
       });
       expect(await fireAlarm(user)).toBe(true);
-      expect(await outboxLength(user)).toBe(0);
+      expect(await countOutboxRows(user)).toBe(0);
       expect(await fireAlarm(user)).toBe(false);
-      expect(await trailOf(tenant)).toEqual([...told, ...fourFailures]);
+      expect(await readTrail(tenant)).toEqual([...told, ...fourFailures]);
     },
   );
 
   it("delivers more than one batch holds, once each", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
-    await drained(user);
+    await drainOutbox(user);
     stopClock();
-    const told = await trailOf(tenant);
+    const told = await readTrail(tenant);
     const statuses = Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? "suspended" : "active"));
     await withD1Fault("throws", async () => {
       for (const status of statuses) {
         expect((await tenant.send("PATCH", user.path(), { user: { status } })).status).toBe(200);
       }
-      expect(await outboxLength(user)).toBe(60);
+      expect(await countOutboxRows(user)).toBe(60);
       for (let n = 0; n < failures; n += 1) await fireAlarm(user);
     });
     await withD1Fault("loses the reply", async () => {
@@ -116,7 +122,7 @@ describe("A guard whose delivery fails", () => {
     const events = statuses.map((status) =>
       status === "suspended" ? "user.suspended success" : "user.reactivated success",
     );
-    expect(await trailOf(tenant)).toEqual([...told, ...events]);
+    expect(await readTrail(tenant)).toEqual([...told, ...events]);
   });
 });
 
@@ -130,7 +136,7 @@ describe("A refusal log whose delivery fails", () => {
       const refused = await tenant.send("GET", "/v1/settings", undefined, narrow);
       expect(refused.body.code).toBe("insufficient_scope");
     }
-    expect(await storedIn(tenant.id)).toMatchObject({ undelivered: 1 });
+    expect(await readRefusalLog(tenant.id)).toMatchObject({ undelivered: 1 });
     return tenant;
   }
 
@@ -140,14 +146,14 @@ describe("A refusal log whose delivery fails", () => {
     await withD1Fault("throws", async () => {
       for (let n = 0; n < failures; n += 1) {
         expect(await fireLogAlarm(tenant.id)).toBe(true);
-        const { alarm } = await storedIn(tenant.id);
+        const { alarm } = await readRefusalLog(tenant.id);
         waits.push((alarm ?? 0) - Date.now());
       }
     });
     expect(waits.map((wait) => wait / 1000)).toEqual(everMoreRarely);
     expect(await fireLogAlarm(tenant.id)).toBe(true);
-    expect(await storedIn(tenant.id)).toMatchObject({ undelivered: 0 });
-    expect(await refusalsToldOf(tenant.id)).toHaveLength(1);
+    expect(await readRefusalLog(tenant.id)).toMatchObject({ undelivered: 0 });
+    expect(await readRefusalEvents(tenant.id)).toHaveLength(1);
   });
 
   it.each<D1Fault>(["throws", "loses the reply"])(
@@ -163,10 +169,10 @@ describe("A refusal log whose delivery fails", () => {
       await fireLogAlarm(tenant.id);
       vi.setSystemTime(Date.now() + hour);
       await fireLogAlarm(tenant.id);
-      const told = await refusalsToldOf(tenant.id);
+      const told = await readRefusalEvents(tenant.id);
       expect(sumOf(told)).toBe(3);
       expect(new Set(told.map(({ id }) => id)).size).toBe(told.length);
-      expect((await storedIn(tenant.id)).undelivered).toBe(0);
+      expect((await readRefusalLog(tenant.id)).undelivered).toBe(0);
     },
   );
 });

@@ -1,13 +1,13 @@
 /** The guard, or the Worker's call to D1, is lost between any two steps of an administrative act. */
 import { describe, expect, it } from "vitest";
-import { expectToSurviveCuts, longestRun } from "../support/cut.ts";
-import { operationsNamed } from "../support/operations.ts";
+import { findOperations } from "../support/operations.ts";
+import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 import { tenantOperations } from "../support/tenant-operations.ts";
 
 describe("A guard that is lost between any two steps", () => {
-  it.each(operationsNamed("suspend", "unlock", "feedback"))(
+  it.each(findOperations("suspend", "unlock", "feedback"))(
     "does $name once or not at all",
-    { timeout: longestRun },
+    { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toEqual(
         expect.arrayContaining(["after setAlarm", "before batch", "after batch"]),
@@ -19,7 +19,7 @@ describe("A guard that is lost between any two steps", () => {
 describe("D1 that is not heard of any more between any two steps", () => {
   it.each(tenantOperations)(
     "makes $name happen once or not at all",
-    { timeout: longestRun },
+    { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toEqual(
         expect.arrayContaining(["before batch", "after batch"]),

@@ -1,11 +1,11 @@
 /** The guard is lost between any two steps of what makes a person's credentials. */
 import { expect, it } from "vitest";
-import { expectToSurviveCuts, longestRun } from "../support/cut.ts";
-import { operationsNamed } from "../support/operations.ts";
+import { findOperations } from "../support/operations.ts";
+import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 
-it.each(operationsNamed("provision", "configure", "confirm", "regenerate", "remove"))(
+it.each(findOperations("provision", "configure", "confirm", "regenerate", "remove"))(
   "A guard that is lost between any two steps does $name once or not at all",
-  { timeout: longestRun },
+  { timeout: maxRunMs },
   async (operation) => {
     const places = await expectToSurviveCuts(operation);
     expect(places).toContain("after setAlarm");

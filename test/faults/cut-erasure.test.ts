@@ -1,17 +1,17 @@
 /** The guard is lost between any two steps of an erasure: nothing of the person comes back. */
 import { expect, it } from "vitest";
-import { expectToSurviveCuts, longestRun } from "../support/cut.ts";
-import { traces } from "../support/guard.ts";
-import { erasure, type Ready } from "../support/operations.ts";
+import { inspectGuard } from "../support/guard.ts";
+import { erasure, type PreparedOperation } from "../support/operations.ts";
+import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 
 it("A guard that is lost between any two steps of an erasure leaves no trace", {
-  timeout: longestRun,
+  timeout: maxRunMs,
 }, async () => {
-  const erased: Ready[] = [];
+  const erased: PreparedOperation[] = [];
   const places = await expectToSurviveCuts({
     ...erasure,
-    ready: async (tenant) => {
-      const ready = await erasure.ready(tenant);
+    prepare: async (tenant) => {
+      const ready = await erasure.prepare(tenant);
       erased.push(ready);
       return ready;
     },
@@ -27,6 +27,6 @@ it("A guard that is lost between any two steps of an erasure leaves no trace", {
   ]);
   for (const { user } of erased) {
     if (user === undefined) throw new Error("Nobody was erased");
-    expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
   }
 });

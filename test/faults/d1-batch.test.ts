@@ -5,12 +5,12 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { send } from "../support/client.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
-import { traces } from "../support/guard.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
+import { readTrail } from "../support/delivered-trail.ts";
+import { inspectGuard } from "../support/guard.ts";
 import { erasure, guardOperations } from "../support/operations.ts";
-import { trailOf } from "../support/settled.ts";
 import { tenantOperations } from "../support/tenant-operations.ts";
-import { expectDone, expectNothing, trialOf } from "../support/under-fault.ts";
+import { expectApplied, expectNotApplied, prepareTrial } from "../support/under-fault.ts";
 
 const faults: readonly D1Fault[] = ["fails on batches only", "hangs on batches only"];
 
@@ -24,11 +24,11 @@ const rowsOfTenancy = async () =>
 
 describe.each(faults)("D1 that %s", (fault) => {
   it.each(guardOperations)("lets $name happen, and hears of it once", async (operation) => {
-    await expectDone(operation, fault);
+    await expectApplied(operation, fault);
   });
 
   it.each(tenantOperations)("makes it a 503 to $name, and nothing happens", async (operation) => {
-    await expectNothing(operation, fault);
+    await expectNotApplied(operation, fault);
   });
 
   it("makes it a 503 to create a tenant, and nothing is left of it", async () => {
@@ -43,24 +43,24 @@ describe.each(faults)("D1 that %s", (fault) => {
     expect(await rowsOfTenancy()).toEqual(before);
     const { status, body } = await create();
     expect(status).toBe(201);
-    const told = await trailOf({ id: body.tenant.id, token: body.token.secret });
+    const told = await readTrail({ id: body.tenant.id, token: body.token.secret });
     expect(told).toEqual(["tenant.created success", "token.created success"]);
   });
 
   it("makes it a 503 to erase, which happens all the same, once", async () => {
-    const { tenant, ready, told } = await trialOf(erasure);
+    const { tenant, prepared: ready, eventsBefore: told } = await prepareTrial(erasure);
     const during = await withD1Fault(fault, async () => {
       const answer = await ready.act();
-      expect(await ready.shown()).toEqual(erasure.before);
+      expect(await ready.readShown()).toEqual(erasure.before);
       return answer;
     });
     expect([during.status, during.body.code]).toEqual([503, "unavailable"]);
     // Its alarm may have been there before us.
     expect((await ready.act()).status).toBeOneOf([204, 404]);
-    expect(await ready.shown()).toEqual(erasure.after);
-    const acts = (await trailOf(tenant)).filter((event) => !event.startsWith("request.refused"));
+    expect(await ready.readShown()).toEqual(erasure.after);
+    const acts = (await readTrail(tenant)).filter((event) => !event.startsWith("request.refused"));
     expect(acts).toEqual([...told, ...erasure.done.events]);
     if (ready.user === undefined) throw new Error("Nobody was erased");
-    expect((await traces(ready.user)).tables).toEqual([]);
+    expect((await inspectGuard(ready.user)).tables).toEqual([]);
   });
 });

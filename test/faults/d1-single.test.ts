@@ -1,10 +1,14 @@
 /** D1 that fails only on statements that come alone: all reads, and the few writes without an event. */
 import { describe, expect, it } from "vitest";
 import { Tenant } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { erasure, guardOperations } from "../support/operations.ts";
 import { tenantOperations } from "../support/tenant-operations.ts";
-import { expectDone, expectDoneUntold, expectNothing } from "../support/under-fault.ts";
+import {
+  expectApplied,
+  expectAppliedDespite503,
+  expectNotApplied,
+} from "../support/under-fault.ts";
 
 /** What must be read in D1 before it can be decided. */
 const reading = [
@@ -18,25 +22,25 @@ describe("D1 that fails on single reads only", () => {
   it.each(unerasing.filter(({ name }) => !reading.includes(name)))(
     "is not asked to $name",
     async (operation) => {
-      await expectDone(operation, "fails on single reads only");
+      await expectApplied(operation, "fails on single reads only");
     },
   );
 
   it.each(unerasing.filter(({ name }) => reading.includes(name)))(
     "makes it a 503 to $name, and nothing happens",
     async (operation) => {
-      await expectNothing(operation, "fails on single reads only");
+      await expectNotApplied(operation, "fails on single reads only");
     },
   );
 
   it("makes it a 503 to erase, which happens once: it is not known whether another database has rows", async () => {
-    await expectDoneUntold(erasure, (act) => withD1Fault("fails on single reads only", act));
+    await expectAppliedDespite503(erasure, (act) => withD1Fault("fails on single reads only", act));
   });
 });
 
 describe("D1 that fails on single writes only", () => {
   it.each(operations)("does not stand in the way of who wants to $name", async (operation) => {
-    await expectDone(operation, "fails on single writes only");
+    await expectApplied(operation, "fails on single writes only");
   });
 
   it("costs a token nothing but the time of its last use", async () => {

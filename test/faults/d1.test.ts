@@ -2,15 +2,15 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
 import {
-  alarmOf,
-  damage,
+  countOutboxRows,
   evict,
   fireAlarm,
+  inspectGuard,
   loseStorage,
-  outboxLength,
-  traces,
+  readAlarm,
+  replaceState,
 } from "../support/guard.ts";
 
 const faults: readonly D1Fault[] = ["throws", "hangs", "fails on write", "loses the reply"];
@@ -29,9 +29,9 @@ describe.each(faults)("D1 that %s", (fault) => {
       expect((await user.verify(code)).status).toBe(200);
       expect((await user.verify(code)).status).toBe(422);
       await fireAlarm(user);
-      expect(await outboxLength(user)).toBeGreaterThan(0);
+      expect(await countOutboxRows(user)).toBeGreaterThan(0);
     });
-    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     expect(await actionsOf(user)).toEqual([
       "otp.verified failure",
       "otp.verified success",
@@ -83,7 +83,7 @@ describe.each(faults)("D1 that %s", (fault) => {
       expect((await user.verify(user.code(Date.now()))).body.code).toBe("user_not_found");
     });
     expect((await user.tenant.send("DELETE", user.path())).status).toBeOneOf([204, 404]);
-    await vi.waitFor(async () => expect((await traces(user)).tables).toEqual([]), 20_000);
+    await vi.waitFor(async () => expect((await inspectGuard(user)).tables).toEqual([]), 20_000);
     expect((await user.tenant.send("GET", user.path())).status).toBe(404);
     expect((await user.tenant.send("GET", "/v1/idp/users")).body.users).toEqual([]);
   });
@@ -110,7 +110,7 @@ describe("An empty guard", () => {
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
     expect((await user.verify(backupCode)).status).toBe(200);
-    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     await loseStorage(user);
     expect((await user.verify(code)).status).toBe(422);
     expect((await user.verify(backupCode)).status).toBe(422);
@@ -119,7 +119,7 @@ describe("An empty guard", () => {
 
   it("answers 503 and not 'unknown' when D1 cannot be asked", async () => {
     const user = await User.withTotp(await Tenant.create());
-    await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+    await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     await loseStorage(user);
     const code = user.code(Date.now());
     await withD1Fault("throws", async () => {
@@ -135,7 +135,7 @@ describe("A damaged record", () => {
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
     for (const user of [victim, attacker]) {
-      await vi.waitFor(async () => expect(await outboxLength(user)).toBe(0), 20_000);
+      await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     }
     await env.DB.prepare(
       "UPDATE identities SET state = (SELECT state FROM identities WHERE id = ?1) WHERE id = ?2",
@@ -151,13 +151,13 @@ describe("A damaged record", () => {
     const user = await User.withTotp(await Tenant.create());
     await withD1Fault("throws", async () => {
       await user.verify(user.wrongCode(Date.now()));
-      await damage(user, "json_set(state, '$.status', 'unheard of')");
+      await replaceState(user, "json_set(state, '$.status', 'unheard of')");
       await evict(user);
       await fireAlarm(user);
     });
     expect((await user.verify(user.code(Date.now()))).status).toBe(503);
-    expect((await alarmOf(user)) ?? 0).toBeGreaterThan(0);
-    await damage(user, "json_set(state, '$.status', 'active')");
+    expect((await readAlarm(user)) ?? 0).toBeGreaterThan(0);
+    await replaceState(user, "json_set(state, '$.status', 'active')");
     await evict(user);
     await vi.waitFor(async () => {
       expect((await user.events())[0]).toMatchObject({ outcome: "failure" });
@@ -205,7 +205,7 @@ describe("An unknown identity", () => {
       sentinel: { id: ghost.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
     });
     expect(discovered.status).toBe(404);
-    expect(await traces(ghost)).toEqual({ tables: [], alarm: null });
+    expect(await inspectGuard(ghost)).toEqual({ tables: [], alarm: null });
   });
 });
 

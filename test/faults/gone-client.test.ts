@@ -5,7 +5,7 @@
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Call, send, Tenant, User } from "../support/client.ts";
-import { neverAnswers } from "../support/deadlines.ts";
+import { hangForever } from "../support/deadlines.ts";
 
 const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
 const database = Object.getPrototypeOf(env.DB);
@@ -24,7 +24,7 @@ async function abandoned(path: string, call: Call, on: object, ...names: readonl
   const spies = names.map((name) =>
     vi.spyOn(on as Record<string, () => Promise<never>>, name).mockImplementation(() => {
       reached = true;
-      return neverAnswers();
+      return hangForever();
     }),
   );
   const client = new AbortController();

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { populationKey } from "../../src/sentinel/population/read.ts";
 import { feed, imported } from "../sentinel/network/support.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { kvFaults, withKvFault } from "../support/kv.ts";
+import { kvFaults, withKvFault } from "../support/kv-faults.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const listed = { ip: "185.220.101.7", ua: "curl/8.9" };

@@ -6,8 +6,8 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { feed, imported } from "../sentinel/network/support.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { type KvFault, kvFaults, withKvFault } from "../support/kv.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { type KvFault, kvFaults, withKvFault } from "../support/kv-faults.ts";
 
 const day = 24 * 60 * 60 * 1000;
 /** On a list of the shard and on one of `current`. */
@@ -41,18 +41,18 @@ async function someone(): Promise<User> {
 /** A login under the fault: assessed, verified, judged, and told in the trail. */
 async function expectLogin(user: User, prefix: string, fault: KvFault) {
   const { tenant } = user;
-  await drained(user);
-  const told = await trailOf(tenant);
+  await drainOutbox(user);
+  const told = await readTrail(tenant);
   const assessed = await withKvFault(prefix, fault, async () => {
     const answer = await user.discover(listed);
     const { assessment_id } = answer.body;
     expect((await user.verify(user.code(now), undefined, assessment_id)).status).toBe(200);
-    expect((await user.judge(assessment_id, "legitimate")).status).toBe(204);
+    expect((await user.sendFeedback(assessment_id, "legitimate")).status).toBe(204);
     return answer;
   });
   expect(assessed.status).toBeOneOf([200, 403]);
-  await drained(user);
-  expect(await trailOf(tenant)).toEqual([
+  await drainOutbox(user);
+  expect(await readTrail(tenant)).toEqual([
     ...told,
     `session.assessed success ${assessed.body.recommendation}`,
     "otp.verified success",

@@ -1,16 +1,16 @@
 /** The guard has done what it was asked, and its answer is lost: a 503, and never done twice unawares. */
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { withLostReplies } from "../support/lost-reply.ts";
 import { erasure, guardOperations } from "../support/operations.ts";
-import { drained, trailOf } from "../support/settled.ts";
-import { expectDoneUntold } from "../support/under-fault.ts";
+import { expectAppliedDespite503 } from "../support/under-fault.ts";
 
 describe("A lost reply", () => {
   it.each([...guardOperations, erasure])(
     "makes it a 503 to $name, which is done and told",
     async (operation) => {
-      await expectDoneUntold(operation, withLostReplies);
+      await expectAppliedDespite503(operation, withLostReplies);
     },
   );
 
@@ -43,8 +43,8 @@ describe("A lost reply", () => {
     );
     expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(503));
     expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
-    await drained(user);
-    const told = await trailOf(tenant);
+    await drainOutbox(user);
+    const told = await readTrail(tenant);
     expect(told.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
     expect(told.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
   });

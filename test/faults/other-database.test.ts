@@ -4,21 +4,21 @@
  */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { expectToSurviveCuts, longestRun } from "../support/cut.ts";
-import { neverAnswers, withQuickDeadlines } from "../support/deadlines.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
+import { hangForever, withQuickDeadlines } from "../support/deadlines.ts";
 import {
   erasure,
+  findOperations,
   guardOperations,
   inOtherDatabase,
-  operationsNamed,
 } from "../support/operations.ts";
+import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 import { tenantOperations } from "../support/tenant-operations.ts";
 import {
-  expectDone,
-  expectDoneUntold,
-  expectNothing,
-  expectUnfelt,
+  expectApplied,
+  expectAppliedDespite503,
+  expectNotApplied,
+  expectUnaffected,
 } from "../support/under-fault.ts";
 
 type Batch = (this: unknown, ...args: unknown[]) => Promise<unknown>;
@@ -30,7 +30,7 @@ const faults: Record<string, (batch: () => Promise<unknown>) => Promise<unknown>
   throws: async () => {
     throw new Error("D1_ERROR: injected");
   },
-  hangs: neverAnswers,
+  hangs: hangForever,
   "loses the reply": async (batch) => {
     await batch();
     throw new Error("D1_ERROR: injected after commit");
@@ -67,41 +67,43 @@ async function withOtherBroken<T>(
 
 describe.each(Object.entries(faults))("Another database that %s", (_how, become) => {
   it.each(acts)("lets $name happen, and hears of it once", async (operation) => {
-    await expectUnfelt(operation, (act) => withOtherBroken(become, act));
+    await expectUnaffected(operation, (act) => withOtherBroken(become, act));
   });
 });
 
 describe("All of D1", () => {
   it.each(acts)("that fails on batches makes it a 503 to $name, and nothing happens", (operation) =>
-    expectNothing(operation, "fails on batches only"),
+    expectNotApplied(operation, "fails on batches only"),
   );
 
   it.each(acts)("that loses replies makes it a 503 to $name, which is done and told", (operation) =>
-    expectDoneUntold(operation, (act) => withD1Fault("loses the reply to batches only", act)),
+    expectAppliedDespite503(operation, (act) =>
+      withD1Fault("loses the reply to batches only", act),
+    ),
   );
 
   const inGuards = inOtherDatabase(guardOperations);
   it.each<D1Fault>(["fails on batches only", "loses the reply to batches only"])(
     "that %s lets guards do what they do, and hears of it once",
-    { timeout: longestRun },
+    { timeout: maxRunMs },
     async (fault) => {
-      for (const operation of inGuards) await expectDone(operation, fault);
+      for (const operation of inGuards) await expectApplied(operation, fault);
     },
   );
 });
 
 describe("Between any two steps", () => {
   const some = acts.filter(({ name }) => /^(rotate a token|change the settings),/.test(name));
-  it.each(some)("$name is done once or not at all", { timeout: longestRun }, async (operation) => {
+  it.each(some)("$name is done once or not at all", { timeout: maxRunMs }, async (operation) => {
     const places = await expectToSurviveCuts(operation);
     // In `DB`, and in the other one.
     const batches = places.filter((place) => place === "after batch");
     expect(batches.length).toBeGreaterThanOrEqual(2);
   });
 
-  it.each(inOtherDatabase([...operationsNamed("provision", "confirm"), erasure]))(
+  it.each(inOtherDatabase([...findOperations("provision", "confirm"), erasure]))(
     "$name is done once or not at all",
-    { timeout: longestRun },
+    { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toContain("after setAlarm");
     },

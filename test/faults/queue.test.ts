@@ -7,19 +7,19 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { cacheShard } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { fireAlarm, loseStorage, outboxLength } from "../support/guard.ts";
-import { guardOperations, operationsNamed } from "../support/operations.ts";
-import { brought, queueFails, queueFaults } from "../support/queue.ts";
-import { moved, movedUpTo, relocate } from "../support/relocation.ts";
-import { drained, trailOf } from "../support/settled.ts";
-import { expectAgain, expectState, trialOf } from "../support/under-fault.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { countOutboxRows, fireAlarm, loseStorage } from "../support/guard.ts";
+import { findOperations, guardOperations } from "../support/operations.ts";
+import { breakQueue, deliverMessages, queueFaults } from "../support/queue.ts";
+import { relocate, relocateFully, relocateUpTo } from "../support/relocation.ts";
+import { expectRepeat, expectState, prepareTrial } from "../support/under-fault.ts";
 
 const wait = { timeout: 20_000, interval: 20 };
 const failure = "otp.verified failure invalid_code";
 const faults = Object.keys(queueFaults) as (keyof typeof queueFaults)[];
 /** They answer before D1 has heard of it. */
-const undelivered = operationsNamed(
+const undelivered = findOperations(
   "confirm",
   "verify a TOTP code",
   "verify a backup code",
@@ -39,19 +39,21 @@ async function sentOf(sent: readonly unknown[], count: number): Promise<readonly
 /** Two consumers have each of them at once, the newest first. */
 async function broughtLate(sent: readonly unknown[]): Promise<void> {
   for (const message of sent.toReversed()) {
-    expect(await Promise.all([brought([message]), brought([message])])).toEqual([0, 0]);
+    expect(await Promise.all([deliverMessages([message]), deliverMessages([message])])).toEqual([
+      0, 0,
+    ]);
   }
 }
 
 describe.each(faults)("A queue that %s", (fault) => {
   it.each(undelivered)("has D1 hear of $name once, whenever it comes", async (operation) => {
-    const trial = await trialOf(operation);
+    const trial = await prepareTrial(operation);
     const { done, after, again, afterAgain } = operation;
-    const sent = queueFails(fault);
-    expect((await trial.ready.act()).status).toBe(done.status);
+    const sent = breakQueue(fault);
+    expect((await trial.prepared.act()).status).toBe(done.status);
     await sentOf(sent, 1);
     await expectState(trial, after, done.events);
-    await expectAgain(trial, done.events);
+    await expectRepeat(trial, done.events);
     await broughtLate(sent);
     await expectState(trial, afterAgain ?? after, [...done.events, ...again.events]);
   });
@@ -61,21 +63,21 @@ describe("What D1 did not take before the answer", () => {
   const flushed = guardOperations.filter((operation) => !undelivered.includes(operation));
 
   it.each(flushed)("the queue brings to it: $name, once", async (operation) => {
-    const trial = await trialOf(operation);
-    const { user } = trial.ready;
+    const trial = await prepareTrial(operation);
+    const { user } = trial.prepared;
     if (user === undefined) throw new Error("No guard has a part in this operation");
-    const sent = queueFails("loses");
+    const sent = breakQueue("loses");
     const answer = await withD1Fault("fails on batches only", async () => {
-      const given = await trial.ready.act();
+      const given = await trial.prepared.act();
       await sentOf(sent, 1);
-      expect(await Promise.all([brought(sent), brought(sent)])).toEqual([1, 1]);
+      expect(await Promise.all([deliverMessages(sent), deliverMessages(sent)])).toEqual([1, 1]);
       return given;
     });
     expect(answer.status).toBe(operation.done.status);
-    expect(await Promise.all([brought(sent), brought(sent)])).toEqual([0, 0]);
-    expect(await outboxLength(user)).toBe(0);
+    expect(await Promise.all([deliverMessages(sent), deliverMessages(sent)])).toEqual([0, 0]);
+    expect(await countOutboxRows(user)).toBe(0);
     await expectState(trial, operation.after, operation.done.events);
-    await expectAgain(trial, operation.done.events);
+    await expectRepeat(trial, operation.done.events);
   });
 });
 
@@ -83,9 +85,9 @@ describe("What D1 did not take before the answer", () => {
 async function withOneSent() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
-  await drained(user);
-  const told = await trailOf(tenant);
-  const sent = queueFails("loses");
+  await drainOutbox(user);
+  const told = await readTrail(tenant);
+  const sent = breakQueue("loses");
   await user.verify(user.wrongCode(Date.now()));
   const [message] = await sentOf(sent, 1);
   return { tenant, user, told, sent, message };
@@ -95,38 +97,38 @@ describe("A message", () => {
   it("that comes while the guard delivers the same by itself is filed once", async () => {
     const { tenant, user, told, message } = await withOneSent();
     await user.verify(user.wrongCode(Date.now()));
-    await Promise.all([fireAlarm(user), brought([message]), brought([message])]);
-    expect(await outboxLength(user)).toBe(0);
-    expect(await trailOf(tenant)).toEqual([...told, failure, failure]);
+    await Promise.all([fireAlarm(user), deliverMessages([message]), deliverMessages([message])]);
+    expect(await countOutboxRows(user)).toBe(0);
+    expect(await readTrail(tenant)).toEqual([...told, failure, failure]);
   });
 
   it("of a tenant that is moving waits, and is filed where the tenant is then", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const { tenant, user, told, message } = await withOneSent();
     for (const phase of ["clearing", "copying", "comparing", "switching"]) {
-      await movedUpTo(tenant, 1, phase);
-      expect(await brought([message]), phase).toBe(1);
-      expect(await outboxLength(user)).toBe(1);
+      await relocateUpTo(tenant, 1, phase);
+      expect(await deliverMessages([message]), phase).toBe(1);
+      expect(await countOutboxRows(user)).toBe(1);
     }
     await relocate(tenant, 1);
     cacheShard(env, tenant.id, 0, Date.now());
-    expect(await brought([message])).toBe(0);
-    expect(await outboxLength(user)).toBe(0);
+    expect(await deliverMessages([message])).toBe(0);
+    expect(await countOutboxRows(user)).toBe(0);
     const events = [...told, failure, "tenant.relocated success"];
-    expect(await trailOf(tenant)).toEqual(events);
-    await moved(tenant, 1);
-    expect(await brought([message])).toBe(0);
-    expect(await trailOf(tenant)).toEqual(events);
+    expect(await readTrail(tenant)).toEqual(events);
+    await relocateFully(tenant, 1);
+    expect(await deliverMessages([message])).toBe(0);
+    expect(await readTrail(tenant)).toEqual(events);
   });
 
   it("of a guard that has lost its storage takes nothing from what it has now", async () => {
     const { tenant, user, told, message } = await withOneSent();
     await loseStorage(user);
     await user.verify(user.wrongCode(Date.now()));
-    expect(await brought([message])).toBe(0);
-    expect(await outboxLength(user)).toBe(1);
-    await drained(user);
-    expect(await trailOf(tenant)).toEqual([...told, failure, failure]);
+    expect(await deliverMessages([message])).toBe(0);
+    expect(await countOutboxRows(user)).toBe(1);
+    await drainOutbox(user);
+    expect(await readTrail(tenant)).toEqual([...told, failure, failure]);
   });
 
   it("of an earlier life of a name takes nothing from the next one", async () => {
@@ -135,10 +137,10 @@ describe("A message", () => {
     await withD1Fault("fails on batches only", async () => {
       await User.provision(tenant, user.externalId);
     });
-    expect(await brought([message])).toBe(0);
-    expect(await outboxLength(user)).toBe(1);
-    await drained(user);
-    expect(await trailOf(tenant)).toEqual([
+    expect(await deliverMessages([message])).toBe(0);
+    expect(await countOutboxRows(user)).toBe(1);
+    await drainOutbox(user);
+    expect(await readTrail(tenant)).toEqual([
       ...[...told, failure],
       ...["user.erased success", "user.provisioned success"],
     ]);

@@ -2,7 +2,7 @@
 import { abortAllDurableObjects, evictAllDurableObjects } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const flood = 60;
 const sentBetween = 5;
@@ -36,8 +36,8 @@ describe.each([
     expect(count(answers, 422)).toBeLessThanOrEqual(5);
     expect((await user.verify(wrong)).status).toBe(423);
     expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
-    await drained(user);
-    const told = await trailOf(tenant);
+    await drainOutbox(user);
+    const told = await readTrail(tenant);
     expect(told.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
     expect(told.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
   });
@@ -48,8 +48,8 @@ describe.each([
     const code = user.code(Date.now());
     const answers = await floodOf(() => user.verify(code), disturb);
     await user.verify(code);
-    await drained(user);
-    const told = await trailOf(tenant);
+    await drainOutbox(user);
+    const told = await readTrail(tenant);
     expect(told.filter((event) => event === "otp.verified success")).toHaveLength(1);
     expect(count(answers, 200)).toBeLessThanOrEqual(1);
   });

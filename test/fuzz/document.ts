@@ -1,7 +1,7 @@
 /** What the OpenAPI document says of requests: the fuzzer's only knowledge of the routes. */
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { z } from "zod";
-import { openApiDocument } from "../support/conformity.ts";
+import { openApiDocument } from "../support/openapi-conformity.ts";
 
 export interface JsonSchema {
   readonly type?: string | undefined;

@@ -46,7 +46,7 @@ class Realm {
       const user = await User.withTotp(realm.tenant);
       const { externalId, id, secret } = user;
       const backupCodes = await user.backupCodes();
-      const { assessment_id } = await user.assessed();
+      const { assessment_id } = await user.assess();
       realm.#users.push({ externalId, id, secret, backupCodes, assessmentIds: [assessment_id] });
     }
     realm.#movableTenantId = (await Tenant.create(mode)).id;

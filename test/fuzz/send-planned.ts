@@ -1,6 +1,6 @@
 /** From a planned request to its answer: placeholders filled, bytes damaged, sent and looked at. */
-import { type Answer, answerTo } from "../support/client.ts";
-import { contradiction } from "../support/conformity.ts";
+import { type Answer, fetchAnswer } from "../support/client.ts";
+import { findContradiction } from "../support/openapi-conformity.ts";
 import { forbidden, type Operation, operationAt, type Sent } from "./document.ts";
 import type { Known } from "./known.ts";
 import type { Damage, Planned } from "./request-arbitrary.ts";
@@ -134,12 +134,12 @@ export async function sendPlanned(
     headers,
     ...(bytes === undefined ? {} : { body: bytes }),
   });
-  const answer = await answerTo(request);
+  const answer = await fetchAnswer(request);
   const complaints = [...complaintsOfAny(answer), ...complaintsOfError(method, answer)];
   const operation = operationAt(operations, request.method, address);
   if (operation !== undefined) {
     const sent: Sent = { url: address, headers, bytes };
-    const wrong = await contradiction(method, address.pathname, answer);
+    const wrong = await findContradiction(method, address.pathname, answer);
     if (wrong !== undefined) complaints.push(wrong);
     const because = bearer.isEntitled(operation.access)
       ? forbidden(operation, sent)

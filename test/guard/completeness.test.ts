@@ -14,7 +14,7 @@ import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import { calm, home } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
-import { expectTold } from "../support/told.ts";
+import { expectRequestEvents } from "../support/request-events.ts";
 
 interface Scene {
   readonly user: User;
@@ -303,7 +303,11 @@ describe("The guard", () => {
     await before?.(scene);
     const { ok } = await act({ ...scene, call: { ...scene.call, now: Date.now() } });
     expect(ok).toBe(told.some((event) => / success/.test(event)) && !told[0]?.includes("failure"));
-    await expectTold({ tenant: scene.user.tenant, user: scene.user }, scene.call.requestId, told);
+    await expectRequestEvents(
+      { tenant: scene.user.tenant, user: scene.user },
+      scene.call.requestId,
+      told,
+    );
   });
 
   it("has no method that is not among these", () => {

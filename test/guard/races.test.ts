@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { whileNothingComes } from "../support/deadlines.ts";
+import { withSilentSender } from "../support/deadlines.ts";
 import { evict } from "../support/guard.ts";
 
 function count(answers: readonly Answer[], status: number): number {
@@ -176,9 +176,7 @@ describe("A body that is held back", () => {
 
   it("is not waited for longer than a few seconds", async () => {
     const tenant = await Tenant.create("live");
-    const answer = await whileNothingComes(
-      () => heldBack("/v1/idp/users", tenant.token, {}).answer,
-    );
+    const answer = await withSilentSender(() => heldBack("/v1/idp/users", tenant.token, {}).answer);
     expect(answer.status).toBe(400);
     expect(await answer.json()).toMatchObject({ code: "invalid_request" });
   });

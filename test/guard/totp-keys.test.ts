@@ -2,7 +2,7 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { evict, fireAlarm } from "../support/guard.ts";
-import { queueRefuses } from "../support/queue.ts";
+import { refuseMessages } from "../support/queue.ts";
 
 const stepMs = 30_000;
 
@@ -24,7 +24,7 @@ async function importedFor(user: User, step: number): Promise<number> {
 }
 
 it("imports the key of a secret with its first code, and anew after an eviction or a new secret", async () => {
-  queueRefuses();
+  refuseMessages();
   const user = await User.withTotp(await Tenant.create());
   expect(await importedFor(user, 1)).toBe(1);
   expect(await importedFor(user, 2)).toBe(0);

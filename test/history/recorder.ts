@@ -2,8 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { codeFor } from "../support/authenticator.ts";
 import { type Tenant, User } from "../support/client.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
-import { drained } from "../support/settled.ts";
 import type { History, Recorded } from "./checker.ts";
 import { first, type Operation } from "./model.ts";
 import type { Act, Schedule, Wave } from "./schedule.ts";
@@ -56,7 +56,7 @@ class Recorder {
     if (wave.guard === "emptied") {
       // What D1 has not heard of would be lost with it.
       await Promise.all(this.#abandoned);
-      await drained(this.#user);
+      await drainOutbox(this.#user);
       await loseStorage(this.#user);
     }
     await Promise.all(
@@ -75,7 +75,7 @@ class Recorder {
   /** Waits for all that is under way, reads the profile and the trail, and tells the history. */
   async end(): Promise<History> {
     await Promise.all(this.#abandoned);
-    await drained(this.#user);
+    await drainOutbox(this.#user);
     await this.#call("the end", { kind: "read" }, false);
     const query = `externalUserId=${encodeURIComponent(this.#user.externalId)}&limit=100`;
     const made = ++this.#tick;

@@ -2,7 +2,7 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Tenant } from "../support/client.ts";
-import { whileNothingComes } from "../support/deadlines.ts";
+import { withSilentSender } from "../support/deadlines.ts";
 
 let tenant: Tenant;
 
@@ -41,7 +41,7 @@ describe("A body that does not end", () => {
   const user = '{"user":{"external_id":"slowly"}}';
 
   it("is waited for 5 s, and nothing is done", async () => {
-    const { status, text } = await whileNothingComes(() => answerTo(unending([user])));
+    const { status, text } = await withSilentSender(() => answerTo(unending([user])));
     expect(status).toBe(400);
     expect(text).toContain("did not arrive within 5 s");
     const { body } = await tenant.send("GET", "/v1/idp/users");
@@ -54,7 +54,7 @@ describe("A body that does not end", () => {
   });
 
   it("is waited for no longer where none is taken, or where nobody is known", async () => {
-    const [unlocked, unknown] = await whileNothingComes(() =>
+    const [unlocked, unknown] = await withSilentSender(() =>
       Promise.all([
         answerTo(unending(["{"]), { path: "/v1/idp/user/unlock?externalUserId=nobody" }),
         answerTo(unending([user]), { token: "no token" }),

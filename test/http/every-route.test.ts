@@ -9,7 +9,7 @@ import { none } from "../../src/http/route.ts";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { nobody, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 
 let tenant: Tenant;
 let stranger: Tenant;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   const { body } = await stranger.send("GET", "/v1/tokens");
   strangersTokenId = body.tokens[0].id;
   usersEventId = (await user.events())[0].id;
-  usersAssessmentId = (await user.assessed()).assessment_id;
+  usersAssessmentId = (await user.assess()).assessment_id;
 });
 
 function withoutRequestId({ body, status }: Answer): unknown {
@@ -50,7 +50,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   const { method, name, access } = definition;
   const verb = method.toUpperCase();
   const isOperators = access.kind === "operator";
-  const ask = async (token: string | undefined, about = nobody) => {
+  const ask = async (token: string | undefined, about = unknownUser) => {
     const { path, body } = requestTo(name, about);
     return await send(verb, path, { token, body });
   };
@@ -74,13 +74,13 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   });
 
   it("refuses credentials that are not a bearer token", async () => {
-    const { path, body } = requestTo(name, nobody);
+    const { path, body } = requestTo(name, unknownUser);
     const headers = { Authorization: `Basic ${btoa("user:password")}` };
     expectError(await send(verb, path, { headers, body }), 401, "invalid_token");
   });
 
   it("takes no token from the address", async () => {
-    const { path, body } = requestTo(name, nobody);
+    const { path, body } = requestTo(name, unknownUser);
     const separator = path.includes("?") ? "&" : "?";
     const answer = await send(verb, `${path}${separator}access_token=${tenant.token}`, { body });
     expect(answer.status).toBe(400);
@@ -106,7 +106,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
     });
   }
 
-  const isAboutSomebody = requestTo(name, nobody).isAboutSomebody === true;
+  const isAboutSomebody = requestTo(name, unknownUser).hasTarget === true;
 
   if (isAboutSomebody) {
     it("cannot tell another tenant's identity or token from none", async () => {
@@ -133,7 +133,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   const token = () => (isOperators ? env.OPERATOR_TOKEN : tenant.token);
 
   it("refuses what it does not know in the query", async () => {
-    const { path, body } = requestTo(name, nobody);
+    const { path, body } = requestTo(name, unknownUser);
     const separator = path.includes("?") ? "&" : "?";
     const answer = await send(verb, `${path}${separator}tenant_id=1`, { token: token(), body });
     expectError(answer, 400, "invalid_request");
@@ -147,7 +147,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
 
   if (takesBody) {
     it("refuses bodies that are malformed, unknown, too large or no JSON", async () => {
-      const { path, body = {} } = requestTo(name, nobody);
+      const { path, body = {} } = requestTo(name, unknownUser);
       const asked = async (sent: string | Uint8Array, type = "application/json") =>
         await send(verb, path, { token: token(), body: sent, headers: { "Content-Type": type } });
       const good = JSON.stringify(body);
@@ -187,14 +187,14 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
 
   if (!takesBody && method !== "get") {
     it("refuses a body where it takes none", async () => {
-      const { path } = requestTo(name, nobody);
+      const { path } = requestTo(name, unknownUser);
       const answer = await send(verb, path, { token: token(), body: { user: { locked: false } } });
       expectError(answer, 400, "invalid_request");
     });
   }
 
   it("answers other methods with 405 and what it allows", async () => {
-    const path = requestTo(name, nobody).path.split("?")[0] ?? "";
+    const path = requestTo(name, unknownUser).path.split("?")[0] ?? "";
     for (const other of ["PUT", "OPTIONS", "PROPFIND"]) {
       const headers = { "X-HTTP-Method-Override": verb };
       const answer = await send(other, path, { token: token(), headers });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { contradiction, openApiDocument } from "../support/conformity.ts";
+import { findContradiction, openApiDocument } from "../support/openapi-conformity.ts";
 
 describe("The OpenAPI document", () => {
   it("is OpenAPI 3.1 and has every route there is", async () => {
@@ -72,7 +72,7 @@ describe("The OpenAPI document", () => {
     const user = await User.provision(await Tenant.create());
     const answer = await user.tenant.send("GET", user.path());
     const held = async (changed: object) =>
-      await contradiction("GET", user.path(), { ...answer, ...changed });
+      await findContradiction("GET", user.path(), { ...answer, ...changed });
     const { status, ...less } = answer.body;
     expect(status).toBe("active");
     expect(await held({})).toBeUndefined();

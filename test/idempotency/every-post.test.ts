@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
-import { moved } from "../support/relocation.ts";
-import { type About, requestTo } from "../support/requests.ts";
+import { relocateFully } from "../support/relocation.ts";
+import { type RequestTarget, requestTo } from "../support/requests.ts";
 
 const posts = apiRoutes
   .map(({ definition }) => definition)
@@ -49,13 +49,13 @@ interface Scene {
   /** New for each scene: what the operator does is shared by all tests. */
   readonly key: string;
   readonly user: User;
-  readonly about: About;
+  readonly about: RequestTarget;
 }
 
 async function newScene(): Promise<Scene> {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
-  const { assessment_id: assessmentId } = await user.assessed();
+  const { assessment_id: assessmentId } = await user.assess();
   // One to be replaced; the other goes on for as long as somebody asks with it.
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
@@ -133,7 +133,7 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
     const scene = await newScene();
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
-    await moved(scene.user.tenant, 1);
+    await relocateFully(scene.user.tenant, 1);
     await evict(scene.user);
     const again = await post(scene, scene.key, body);
     expect([again.status, again.body]).toEqual([first.status, first.body]);

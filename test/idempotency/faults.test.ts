@@ -3,15 +3,15 @@
  * as the first would have been, and all of it has happened once.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { selectByKind } from "../support/campaign.ts";
 import type { Answer } from "../support/client.ts";
-import { tried } from "../support/campaign.ts";
-import { longestRun } from "../support/cut.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
 import { withLostReplies } from "../support/lost-reply.ts";
 import { guardOperations, inOtherDatabase, type Operation } from "../support/operations.ts";
-import { cutOff, cutsOf, placeOf } from "../support/steps.ts";
+import { cutOff, cutPointOf, listCuts } from "../support/steps.ts";
+import { maxRunMs } from "../support/survive-cuts.ts";
 import { tenantOperations } from "../support/tenant-operations.ts";
-import { expectState, type Trial, trialOf } from "../support/under-fault.ts";
+import { expectState, prepareTrial, type Trial } from "../support/under-fault.ts";
 
 /** Others are no POST. */
 const notPosted = ["remove", "suspend", "revoke a token", "change the settings"];
@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 /** The request, with a key. */
-async function keyed({ tenant, ready }: Trial): Promise<Answer> {
+async function keyed({ tenant, prepared: ready }: Trial): Promise<Answer> {
   tenant.requestKey = "k";
   try {
     return await ready.act();
@@ -52,7 +52,7 @@ async function expectRetriedUnder(
   operation: Operation,
   under: (act: () => Promise<Answer>) => Promise<Answer>,
 ): Promise<void> {
-  const trial = await trialOf(operation);
+  const trial = await prepareTrial(operation);
   await expectRetried(trial, await under(() => keyed(trial)));
 }
 
@@ -77,7 +77,7 @@ describe.each(posts)("$name with an Idempotency-Key", (operation) => {
 describe("What D1 keeps with the act itself", () => {
   const kept = posts.filter((operation) => tenantOperations.includes(operation));
   it.each(kept)("is answered though only the reply was lost: $name", async (operation) => {
-    const trial = await trialOf(operation);
+    const trial = await prepareTrial(operation);
     const first = await withD1Fault("loses the reply to batches only", () => keyed(trial));
     expect(first.status).toBe(operation.done.status);
     await expectRetried(trial, first);
@@ -95,13 +95,13 @@ describe("A request with an Idempotency-Key that is cut off between any two step
   // What the Worker computes for itself is left out: nothing is stored between that.
   const computations = ["encrypt", "decrypt", "importKey", "sign", "verify", "digest"];
 
-  it.each(posts)("is carried out once: $name", { timeout: longestRun }, async (operation) => {
-    const undisturbed = await trialOf(operation);
-    const cuts = await cutsOf(() => keyed(undisturbed));
+  it.each(posts)("is carried out once: $name", { timeout: maxRunMs }, async (operation) => {
+    const undisturbed = await prepareTrial(operation);
+    const cuts = await listCuts(() => keyed(undisturbed));
     let cutOffs = 0;
     const stored = cuts.filter(({ name }) => !computations.includes(name));
-    for (const cut of tried(stored, placeOf)) {
-      const trial = await trialOf(operation);
+    for (const cut of selectByKind(stored, cutPointOf)) {
+      const trial = await prepareTrial(operation);
       const { answer, reached } = await cutOff(cut, () => keyed(trial));
       if (reached) cutOffs += 1;
       try {

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
 import { guardOf } from "../support/guard.ts";
 
 function post(tenant: Tenant, path: string, key: string, body?: object): Promise<Answer> {

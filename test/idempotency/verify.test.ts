@@ -3,9 +3,9 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { evict, fireAlarm, guardOf, loseStorage, traces } from "../support/guard.ts";
-import { expectTold } from "../support/told.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
+import { evict, fireAlarm, guardOf, inspectGuard, loseStorage } from "../support/guard.ts";
+import { expectRequestEvents } from "../support/request-events.ts";
 
 function verify(user: User, code: string, key: string): Promise<Answer> {
   return send("POST", "/v1/idp/otp/verify", {
@@ -134,7 +134,7 @@ describe("An Idempotency-Key of a verification", () => {
     expect(await keptOf(user)).toHaveLength(1);
     await fireAlarm(user);
     // The alarm that delivers is not the last one: one comes for the answer.
-    const { alarm } = await traces(user);
+    const { alarm } = await inspectGuard(user);
     expect(alarm).toBeGreaterThan(Date.now() + 23 * 3_600_000);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * 3_600_000 + 1_000 });
     try {
@@ -145,7 +145,7 @@ describe("An Idempotency-Key of a verification", () => {
     expect(await keptOf(user)).toHaveLength(0);
     await verify(user, user.wrongCode(Date.now()), "login-2");
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
-    expect((await traces(user)).tables).toEqual([]);
+    expect((await inspectGuard(user)).tables).toEqual([]);
   });
 
   it("is gone from the guard with the erasure, though D1 cannot be told yet", async () => {
@@ -183,7 +183,7 @@ describe("An Idempotency-Key of a verification", () => {
     for (let n = 0; n < rateQuotas.attempts.requests; n += 1) await user.verify(wrong);
     const limited = await verify(user, wrong, "login-1");
     expect(limited.status).toBe(429);
-    await expectTold({ tenant: user.tenant, user }, limited.headers.get("X-Request-Id"), [
+    await expectRequestEvents({ tenant: user.tenant, user }, limited.headers.get("X-Request-Id"), [
       "otp.verified refused rate_limited",
     ]);
   });

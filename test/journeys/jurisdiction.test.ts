@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { nameIn, noteObjects, provideJurisdictions } from "../support/jurisdictions.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
+import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support/jurisdictions.ts";
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
-import { queueHolds } from "../support/queue.ts";
-import { refusalsToldOf } from "../support/refusal-log.ts";
+import { holdMessages } from "../support/queue.ts";
+import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
-import { drained } from "../support/settled.ts";
 
 beforeEach(() => {
   provideJurisdictions();
@@ -38,7 +38,7 @@ function guardNames({ tenant, id }: User) {
 /** Asks every route of a tenant; what ends the user or the token comes last. */
 async function statusesOf(tenant: Tenant): Promise<string[]> {
   const user = await User.withTotp(tenant, "alexander");
-  const { assessment_id: assessmentId } = await user.assessed();
+  const { assessment_id: assessmentId } = await user.assess();
   await user.verify(user.code(Date.now()), undefined, assessmentId);
   await tenant.send("GET", "/v1/audit/checkpoint");
   const [event] = await user.events();
@@ -61,10 +61,10 @@ async function statusesOf(tenant: Tenant): Promise<string[]> {
 describe("A tenant in the EU", () => {
   it("has every route answer as anywhere, and all its objects there", async () => {
     // What it brings of the others is no part of this.
-    queueHolds();
+    holdMessages();
     const anywhere = await statusesOf(await Tenant.create());
     const tenant = await Tenant.create("test", { jurisdiction: "eu" });
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     expect(await statusesOf(tenant)).toEqual(anywhere);
     expect(anywhere.length).toBeGreaterThan(20);
     expect(anywhere.filter((told) => / 5\d\d$/.test(told))).toEqual([]);
@@ -75,7 +75,7 @@ describe("A tenant in the EU", () => {
   });
 
   it("has nothing of its users go through the queue, which is in no jurisdiction", async () => {
-    const held = queueHolds();
+    const held = holdMessages();
     const inEu = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }), "in-eu");
     const other = await User.withTotp(await Tenant.create(), "elsewhere");
     for (const user of [inEu, other]) await user.verify(user.code(Date.now()));
@@ -88,7 +88,7 @@ describe("A tenant in the EU", () => {
     expect(JSON.stringify(held)).not.toContain("in-eu");
     // The later tests find a directory that nothing is delivered to any more.
     vi.restoreAllMocks();
-    await drained(other);
+    await drainOutbox(other);
   });
 
   it("has its users' state there, and nothing in the object of the same name elsewhere", async () => {
@@ -105,7 +105,7 @@ describe("A tenant in the EU", () => {
   it("has what is refused to its tokens counted there, and told to its trail", async () => {
     const tenant = await Tenant.create("test", { jurisdiction: "eu" });
     const narrow = await tenant.tokenWith(["idp:read"]);
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
     const { id } = (
       await tenant.send("POST", "/v1/tokens", {
@@ -115,7 +115,7 @@ describe("A tenant in the EU", () => {
     await tenant.send("DELETE", `/v1/tokens/${id}`);
     const logs = asked.filter(({ namespace }) => namespace === "REFUSALS");
     expect(logs.map(({ name }) => name)).toEqual([nameIn("eu", tenant.id)]);
-    await vi.waitFor(async () => expect(await refusalsToldOf(tenant.id)).toHaveLength(1), {
+    await vi.waitFor(async () => expect(await readRefusalEvents(tenant.id)).toHaveLength(1), {
       timeout: 10_000,
       interval: 100,
     });
@@ -161,7 +161,7 @@ describe("A new sealing key", () => {
     const user = await sealedBefore();
     const other = await User.withTotp(await Tenant.create());
     await other.tenant.setSettings({ location: { hint: "oc" } });
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     expect(await reEncrypt()).toEqual({ done: true, leftOver: 0 });
     const { inEu, elsewhere } = guardNames(user);
     expect(await stored(inEu)).toContain('"sealed":"2.');
@@ -196,7 +196,7 @@ describe("On a runtime without jurisdictions a tenant of the EU", () => {
   it("is out of reach, never elsewhere; what D1 has of it can be read", async () => {
     const user = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }));
     vi.restoreAllMocks();
-    const asked = noteObjects();
+    const asked = recordRequestedObjects();
     const lost = await user.verify(user.code(Date.now()));
     expect([lost.status, lost.body.code]).toEqual([503, "unavailable"]);
     expect((await user.tenant.send("GET", user.path())).status).toBe(503);

@@ -2,9 +2,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict } from "../support/guard.ts";
 import { deployAddressKey } from "../support/keys.ts";
-import { drained } from "../support/settled.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const start = Date.parse("2026-03-02T09:00:00Z");
@@ -25,14 +25,14 @@ function on(user: User, dayNumber: number): number {
 
 async function login(user: User, dayNumber: number): Promise<string> {
   const time = on(user, dayNumber);
-  const { assessment_id: id } = await user.assessed(desk);
+  const { assessment_id: id } = await user.assess(desk);
   expect((await user.verify(user.code(time), undefined, id)).status).toBe(200);
   return id;
 }
 
 async function assessedOn(user: User, dayNumber: number) {
   on(user, dayNumber);
-  const { risk_score: score, degraded } = await user.assessed(desk);
+  const { risk_score: score, degraded } = await user.assess(desk);
   return { score, degraded };
 }
 
@@ -53,7 +53,7 @@ describe("Another ADDRESS_HASH_KEY", () => {
     const first = await login(user, 0);
     for (let n = 1; n < 6; n += 1) await login(user, n);
     const known = await assessedOn(user, 6);
-    await drained(user);
+    await drainOutbox(user);
 
     back = await deployAddressKey(btoa("another key of addresses, 32 byt"));
     await evict(user);
@@ -64,8 +64,8 @@ describe("Another ADDRESS_HASH_KEY", () => {
     expect((await assessedOn(user, 14)).score).toBe(known.score);
 
     // What was assessed before is shown and judged as ever; nothing of it is found under the new key.
-    expect((await user.judge(first, "legitimate")).status).toBe(204);
-    await drained(user);
+    expect((await user.sendFeedback(first, "legitimate")).status).toBe(204);
+    await drainOutbox(user);
     const contexts = await contextsOf(user);
     const before = new Set(contexts.slice(0, 7).flatMap(({ address, agent }) => [address, agent]));
     const after = contexts.slice(7).flatMap(({ address, agent }) => [address, agent]);

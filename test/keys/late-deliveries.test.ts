@@ -3,26 +3,26 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import {
+  findVersionsInRecords,
   firstRequestWith,
-  reEncrypted,
-  slice,
-  versionsInRecords,
-  versionsInUse,
+  listVersionsInUse,
+  reEncryptAll,
+  reEncryptSlice,
 } from "../support/key-rotation.ts";
 import {
+  clearKeyedData,
   deployKeys,
   firstCodeKey,
   firstSealingKey,
-  newInstallation,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
-import { brought, queueHolds, queueRefuses } from "../support/queue.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { deliverMessages, holdMessages, refuseMessages } from "../support/queue.ts";
 
 const both = `${firstSealingKey},${secondSealingKey}`;
 const bothCodeKeys = `${firstCodeKey},${secondCodeKey}`;
@@ -36,7 +36,7 @@ async function deploy(name: KeyringName, text: string): Promise<void> {
 
 async function newUser(shard = 0): Promise<User> {
   const user = await User.withTotp(await Tenant.create("test", { shard }));
-  await drained(user);
+  await drainOutbox(user);
   made.push(user);
   return user;
 }
@@ -66,15 +66,15 @@ function beforeRetirement(keyring: KeyringName, happens: () => Promise<unknown>)
 
 beforeEach(async () => {
   // Nothing of one test arrives in the next.
-  queueRefuses();
-  await newInstallation();
+  refuseMessages();
+  await clearKeyedData();
   await deploy("sealing", firstSealingKey);
   await deploy("backup_codes", firstCodeKey);
   await firstRequestWith(firstSealingKey);
 });
 
 afterEach(async () => {
-  for (const user of made.splice(0)) await drained(user);
+  for (const user of made.splice(0)) await drainOutbox(user);
   vi.useRealTimers();
   vi.restoreAllMocks();
   for (const back of undo.splice(0).toReversed()) back();
@@ -88,7 +88,7 @@ describe("A delivery under an old key", () => {
       stopAlarms();
       await deploy("sealing", both);
       await firstRequestWith(both);
-      while ((await versionsInRecords()).has(1)) await slice(1);
+      while ((await findVersionsInRecords()).has(1)) await reEncryptSlice(1);
       // A guard of a build before, while D1 is out.
       await deploy("sealing", firstSealingKey);
       await withD1Fault("fails on batches only", () => user.configure());
@@ -98,12 +98,12 @@ describe("A delivery under an old key", () => {
         await guardOf(user).deliver();
         arrived = true;
       });
-      while (!arrived) expect((await slice()).done).toBe(false);
-      expect(await versionsInRecords()).toContain(1);
-      expect(await versionsInUse("sealing")).toEqual([1, 2]);
-      await reEncrypted();
-      expect(await versionsInRecords()).toEqual(new Set([2]));
-      expect(await versionsInUse("sealing")).toEqual([2]);
+      while (!arrived) expect((await reEncryptSlice()).done).toBe(false);
+      expect(await findVersionsInRecords()).toContain(1);
+      expect(await listVersionsInUse("sealing")).toEqual([1, 2]);
+      await reEncryptAll();
+      expect(await findVersionsInRecords()).toEqual(new Set([2]));
+      expect(await listVersionsInUse("sealing")).toEqual([2]);
       await deploy("sealing", secondSealingKey);
       expect((await user.verify(user.code(Date.now()))).status).toBe(200);
     },
@@ -112,30 +112,30 @@ describe("A delivery under an old key", () => {
   it("of backup codes between count and retirement keeps their key in use", async () => {
     const user = await newUser();
     stopAlarms();
-    await reEncrypted();
+    await reEncryptAll();
     const codes = await withD1Fault("fails on batches only", () => user.backupCodes());
     await deploy("backup_codes", bothCodeKeys);
     beforeRetirement("backup_codes", () => guardOf(user).deliver());
-    await reEncrypted();
-    expect(await versionsInUse("backup_codes")).toEqual([1]);
+    await reEncryptAll();
+    expect(await listVersionsInUse("backup_codes")).toEqual([1]);
     expect((await user.verify(codes[0] ?? "")).status).toBe(200);
   });
 
   it("that the queue brings after the re-encryption is not needed, and brings no key back", async () => {
     const user = await newUser();
     stopAlarms();
-    const held = queueHolds();
+    const held = holdMessages();
     expect((await user.verify(user.wrongCode(Date.now()))).status).toBe(422);
     await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 20_000, interval: 20 });
     await deploy("sealing", both);
     await firstRequestWith(both);
-    await reEncrypted();
-    expect(await versionsInUse("sealing")).toEqual([2]);
-    expect(await brought(held)).toBe(0);
-    expect(await versionsInRecords()).toEqual(new Set([2]));
-    expect(await versionsInUse("sealing")).toEqual([2]);
+    await reEncryptAll();
+    expect(await listVersionsInUse("sealing")).toEqual([2]);
+    expect(await deliverMessages(held)).toBe(0);
+    expect(await findVersionsInRecords()).toEqual(new Set([2]));
+    expect(await listVersionsInUse("sealing")).toEqual([2]);
     expect((await firstRequestWith(secondSealingKey)).status).toBe(200);
-    const told = await trailOf(user.tenant);
+    const told = await readTrail(user.tenant);
     expect(told.filter((event) => event.startsWith("otp.verified"))).toHaveLength(1);
   });
 });
@@ -146,7 +146,7 @@ describe("A guard put back to before a rotation", () => {
     const restore = await snapshotOfGuard(user);
     await deploy("sealing", both);
     await firstRequestWith(both);
-    await reEncrypted();
+    await reEncryptAll();
     await deploy("sealing", secondSealingKey);
     await restore();
     const lines = vi.spyOn(console, "error").mockImplementation(() => {});
@@ -154,8 +154,8 @@ describe("A guard put back to before a rotation", () => {
     expect(lines.mock.calls.join()).toContain("MissingKeyError");
     await deploy("sealing", both);
     await user.configure();
-    expect(await versionsInRecords()).toEqual(new Set([2]));
-    expect(await versionsInUse("sealing")).toEqual([2]);
+    expect(await findVersionsInRecords()).toEqual(new Set([2]));
+    expect(await listVersionsInUse("sealing")).toEqual([2]);
     await deploy("sealing", secondSealingKey);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
   });

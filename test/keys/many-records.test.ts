@@ -4,13 +4,13 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { controlDb } from "../../src/db/shards.ts";
 import { findOrBeginReEncryption } from "../../src/keys/re-encryption-store.ts";
 import { countBackupCodeSets, countRecordsToReseal } from "../../src/keys/sealed-data-store.ts";
-import { counted } from "../support/counting.ts";
-import { newInstallation } from "../support/keys.ts";
+import { countCalls } from "../support/count-calls.ts";
+import { clearKeyedData } from "../support/keys.ts";
 
 const stretch = 10_000;
 const db = controlDb(env);
 
-beforeEach(newInstallation);
+beforeEach(clearKeyedData);
 
 /** So many records, numbered from 1, sealed under the second key, those of a list under the first. */
 async function fill(count: number, old: readonly number[]): Promise<void> {
@@ -40,14 +40,14 @@ describe.each([
 
   it("each is counted once, and no statement reads more than a stretch", async () => {
     await fill(count, old);
-    const sealed = await counted(() => countRecordsToReseal(db, 2));
+    const sealed = await countCalls(() => countRecordsToReseal(db, 2));
     expect(sealed.answer).toBe(there.length);
     // One to find where a stretch ends, one to count in it.
     expect(sealed.counts.d1Calls).toBe(2 * stretches);
     // Twice each, and a look at the fence of its tenant.
     expect(sealed.counts.d1RowsRead).toBeLessThanOrEqual(3 * count + 10 * stretches);
     expect(await countRecordsToReseal(db, 1)).toBe(count - there.length);
-    const sets = await counted(() => countBackupCodeSets(db));
+    const sets = await countCalls(() => countBackupCodeSets(db));
     expect(Object.fromEntries(sets.answer)).toEqual(
       count === there.length ? { 1: count } : { 1: there.length, 2: count - there.length },
     );

@@ -7,20 +7,25 @@ import worker from "../../src/index.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
 import { causeOf } from "../../src/log.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { evict, guardOf, loseStorage, outboxLength } from "../support/guard.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
+import { countOutboxRows, evict, guardOf, loseStorage } from "../support/guard.ts";
 import {
+  clearKeyedData,
   deployKeys,
   firstCodeKey,
   firstSealingKey,
-  newInstallation,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
-import { queueRefuses } from "../support/queue.ts";
-import { fireLogAlarm, refusalLogOf, refusalsToldOf, storedIn } from "../support/refusal-log.ts";
-import { drained } from "../support/settled.ts";
+import { refuseMessages } from "../support/queue.ts";
+import {
+  fireLogAlarm,
+  readRefusalEvents,
+  readRefusalLog,
+  refusalLogOf,
+} from "../support/refusal-log.ts";
 
 const token = env.OPERATOR_TOKEN;
 const both = `${firstSealingKey},${secondSealingKey}`;
@@ -101,13 +106,13 @@ async function newUsers(count: number): Promise<User[]> {
 beforeEach(async () => {
   secrets = {};
   // Nothing of one test arrives in the next.
-  queueRefuses();
-  await newInstallation();
+  refuseMessages();
+  await clearKeyedData();
   await deploy("sealing", firstSealingKey);
 });
 
 afterEach(async () => {
-  for (const user of made.splice(0)) await drained(user);
+  for (const user of made.splice(0)) await drainOutbox(user);
   vi.restoreAllMocks();
   for (const back of undo.splice(0).toReversed()) back();
 });
@@ -304,9 +309,9 @@ describe("The service with keys that do not fit its data", () => {
       return await buildDelivery({ ...env, ...other }, pending, Date.now()).catch(causeOf);
     });
     expect(tried).toBe("MismatchedKeysError");
-    expect(await outboxLength(user)).toBe(1);
+    expect(await countOutboxRows(user)).toBe(1);
     await guardOf(user).deliver();
-    expect(await outboxLength(user)).toBe(0);
+    expect(await countOutboxRows(user)).toBe(0);
     expect((await user.events())[0]).toMatchObject({ action: "otp.verified" });
     expect((await user.tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
   });
@@ -332,12 +337,12 @@ describe("The service with keys that do not fit its data", () => {
     expect(await log.count(id, refusal)).toBe(true);
     await fireLogAlarm(id);
     expect(lines.join()).toContain("AUDIT_SIGNING_KEYS has another key as version 1");
-    expect((await storedIn(id)).undelivered).toBe(1);
-    expect(await refusalsToldOf(id)).toEqual([]);
+    expect((await readRefusalLog(id)).undelivered).toBe(1);
+    expect(await readRefusalEvents(id)).toEqual([]);
     await withEnv(right);
     await fireLogAlarm(id);
-    expect((await storedIn(id)).undelivered).toBe(0);
-    expect(await refusalsToldOf(id)).toHaveLength(1);
+    expect((await readRefusalLog(id)).undelivered).toBe(0);
+    expect(await readRefusalEvents(id)).toHaveLength(1);
   });
 
   it("works without a key that nothing needs any more", async () => {

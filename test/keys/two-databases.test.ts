@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { deployKeys, firstSealingKey, newInstallation, secondSealingKey } from "../support/keys.ts";
-import { moved, movedUpTo } from "../support/relocation.ts";
+import { clearKeyedData, deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
+import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 
 const token = env.OPERATOR_TOKEN;
 const both = `${firstSealingKey},${secondSealingKey}`;
@@ -56,7 +56,7 @@ async function versionsIn(shard: 0 | 1, { tenant }: User): Promise<Set<string>> 
 }
 
 beforeEach(async () => {
-  await newInstallation();
+  await clearKeyedData();
   await deploy(firstSealingKey);
 });
 
@@ -93,11 +93,11 @@ describe("A re-encryption with identities in two databases", () => {
     await deploy(both);
     // In DB all is done already, and its old key free.
     await slice();
-    await movedUpTo(user.tenant, 0, "comparing");
+    await relocateUpTo(user.tenant, 0, "comparing");
     // What is moving cannot be sealed anew, and keeps its key in use.
     for (let n = 0; n < 6; n += 1) expect((await slice()).done).toBe(false);
     expect(await sealingInUse()).toEqual([1, 2]);
-    await moved(user.tenant, 0);
+    await relocateFully(user.tenant, 0);
     await finish();
     expect(await versionsIn(0, user)).toEqual(new Set(["2"]));
     expect(await sealingInUse()).toEqual([2]);

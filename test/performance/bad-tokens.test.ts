@@ -4,13 +4,13 @@
  * out.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hashApiToken, formatApiToken } from "../../src/tenancy/api-token.ts";
+import { formatApiToken, hashApiToken } from "../../src/tenancy/api-token.ts";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
-import { atOnce, tally } from "../attacks/at-once.ts";
+import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { counted } from "../support/counting.ts";
+import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
-import { nobody, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
 
 const changes = [
@@ -51,7 +51,7 @@ afterAll(() => freeDeliveries());
 
 /** Everything that was asked of an object but when the token ended, and that it was refused. */
 async function askedBy(act: () => Promise<readonly Answer[]>) {
-  const { answer, calls } = await counted(act);
+  const { answer, calls } = await countCalls(act);
   expect(tally(answer)).toEqual({ "401 invalid_token": answer.length });
   const asked = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
   expect(asked).toContain("TokenRegister.endOf");
@@ -66,15 +66,15 @@ describe.each(badTokens)(
       const token = await make(user.tenant);
       const code = user.wrongCode(Date.now());
       invalidateTenant(user.tenant.id);
-      expect(await askedBy(() => atOnce(20, () => user.verify(code, token)))).toEqual([]);
+      expect(await askedBy(() => sendAtOnce(20, () => user.verify(code, token)))).toEqual([]);
       expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
     });
 
     it("nothing that changes an identity calls its guard", async () => {
       const user = await User.withTotp(await Tenant.create());
-      const { assessment_id } = await user.assessed();
+      const { assessment_id } = await user.assess();
       const token = await make(user.tenant);
-      const about = { ...nobody, ...user, assessmentId: assessment_id };
+      const about = { ...unknownUser, ...user, assessmentId: assessment_id };
       const before = await user.profile();
       for (const [method, name] of changes) {
         const { path, body } = requestTo(name, about);

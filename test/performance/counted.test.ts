@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import document from "../../docs/performance.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import { type Counts, countAlarmCalls, countCalls } from "../support/count-calls.ts";
 import type { Call } from "../support/counted-run.ts";
-import { type Counts, counted, countedAlarm } from "../support/counting.ts";
 import { holdDeliveries, sendCouriers } from "../support/held-deliveries.ts";
-import { brought, queueHolds } from "../support/queue.ts";
+import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { scenariosWithout } from "./other-scenarios.ts";
@@ -51,7 +51,7 @@ async function messageOf(guard: DurableObjectStub): Promise<readonly unknown[]> 
 
 async function measure({ operation, state, status, ready }: Scenario): Promise<Measured> {
   const { act, delivers, beside } = await ready();
-  const { answer, counts, calls } = await counted(act, beside);
+  const { answer, counts, calls } = await countCalls(act, beside);
   expect({ operation, state, status: answer.status }).toEqual({ operation, state, status });
   const rows = [{ operation, state, counts }];
   if (delivers === undefined) return { rows, counts, calls };
@@ -59,9 +59,9 @@ async function measure({ operation, state, status, ready }: Scenario): Promise<M
     rows.push({ operation: "", state: what, counts: cost });
   const message = await messageOf(delivers);
   if (message.length > 0) {
-    later("brought to D1 by the queue", (await counted(() => brought(message))).counts);
+    later("brought to D1 by the queue", (await countCalls(() => deliverMessages(message))).counts);
   }
-  later("the alarm, later", (await countedAlarm(delivers)).counts);
+  later("the alarm, later", (await countAlarmCalls(delivers)).counts);
   return { rows, counts, calls };
 }
 
@@ -78,7 +78,7 @@ let messages: unknown[] = [];
 beforeAll(async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   freeDeliveries = await holdDeliveries();
-  messages = queueHolds();
+  messages = holdMessages();
   const isFirst = ({ operation }: Scenario) => comeFirst.includes(operation);
   for (const scenario of [...scenarios].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)))) {
     // Its tenant sorts after the others: what a scan reads beyond its end must not hang on chance.

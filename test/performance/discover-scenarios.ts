@@ -15,7 +15,7 @@ const listed = "185.220.100.7";
 async function assessedBefore(): Promise<User> {
   const user = await someone();
   // The first reads the lists, the second the population; both are remembered.
-  for (let n = 0; n < 2; n += 1) await user.assessed({ ip: listed });
+  for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });
   await toRest(user);
   return user;
 }
@@ -81,12 +81,12 @@ export const discoverScenarios: readonly Scenario[] = [
   discovering("full lists, nothing of them in memory", fullLists),
   discovering("full lists, the population is read", async (user) => {
     await fullLists(user);
-    await user.assessed({ ip: listed });
+    await user.assess({ ip: listed });
     await toRest(user);
   }),
   discovering("full lists, all in memory", async (user) => {
     await fullLists(user);
-    for (let n = 0; n < 2; n += 1) await user.assessed({ ip: listed });
+    for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });
     await toRest(user);
   }),
 ];

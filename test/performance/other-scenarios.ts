@@ -9,7 +9,7 @@ import { type Ready, type Scenario, someone, toRest } from "./scenario.ts";
 async function ready({ method, name, path, access }: Route): Promise<Ready> {
   const user = await someone();
   const { tenant } = user;
-  const { assessment_id } = await user.assessed();
+  const { assessment_id } = await user.assess();
   await tenant.tokenWith(["idp:read"]);
   await toRest(user);
   const tokens = await tenant.send("GET", "/v1/tokens");

@@ -1,5 +1,5 @@
 /** The table of counts as docs/performance.md has it. */
-import type { Counts } from "../support/counting.ts";
+import type { Counts } from "../support/count-calls.ts";
 
 export interface Row {
   readonly operation: string;

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
-import { answerTo, type User } from "../support/client.ts";
+import { fetchAnswer, type User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { fireLogAlarm, refusalLogOf } from "../support/refusal-log.ts";
 import {
@@ -84,7 +84,7 @@ const rightCodes: readonly Scenario[] = [
     status: 200,
     ready: async () => {
       const user = await someone();
-      const { assessment_id } = await user.assessed();
+      const { assessment_id } = await user.assess();
       await toRest(user);
       const code = nextCode(user);
       return { act: () => user.verify(code, undefined, assessment_id), delivers: guardOf(user) };
@@ -204,7 +204,7 @@ const cold: readonly Scenario[] = [
         }),
       });
       // An environment that this isolate has not seen: its keys are compared with the data's.
-      return { act: () => answerTo(request, { ...env }) };
+      return { act: () => fetchAnswer(request, { ...env }) };
     },
   },
 ];

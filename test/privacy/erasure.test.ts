@@ -7,8 +7,8 @@ import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { evict, guardOf, traces } from "../support/guard.ts";
-import { type Copy, copyOfStores, readable } from "../support/stores.ts";
+import { evict, guardOf, inspectGuard } from "../support/guard.ts";
+import { copyStores, decodeText, type StoresCopy } from "../support/stores.ts";
 
 const session = { ip: "198.51.100.7", ua: "Leaver/1.0 (a browser of theirs)" };
 
@@ -33,7 +33,7 @@ async function livedThrough(user: User): Promise<string[]> {
   expect((await keyed("/v1/idp/otp/verify", { otp })).status).toBe(200);
   expect((await user.verify(codes[0])).status).toBe(200);
   await user.verify(user.wrongCode(Date.now()));
-  await user.judge(assessment, "legitimate");
+  await user.sendFeedback(assessment, "legitimate");
   await tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
   await user.verify(codes[1]);
   await tenant.send("PATCH", user.path(), { user: { status: "active" } });
@@ -58,7 +58,7 @@ async function rowsOf(query: string): Promise<string[]> {
   return results.flatMap((row) => Object.values(row)).map(String);
 }
 
-function allOf(copy: Copy): string[] {
+function allOf(copy: StoresCopy): string[] {
   return Object.values(copy).flat();
 }
 
@@ -66,16 +66,16 @@ describe("An erasure", () => {
   it("leaves in no store anything that was stored of the person, but that there was an identity", async () => {
     const tenant = await Tenant.create();
     const stays = await User.withTotp(tenant, "somebody-who-stays");
-    await stays.assessed({ ip: "203.0.113.9", ua: "Stays/1.0 (another browser)" });
+    await stays.assess({ ip: "203.0.113.9", ua: "Stays/1.0 (another browser)" });
     await guardOf(stays).deliver();
-    const before = wordsIn(allOf(await copyOfStores()));
+    const before = wordsIn(allOf(await copyStores()));
 
     const user = await User.provision(tenant, "leaver-external-id");
     const told = await livedThrough(user);
     await integrateLogs(env, Date.now());
     await witnessHeads(env, Date.now());
     await publishPopulations(env, Date.now());
-    const during = await copyOfStores();
+    const during = await copyStores();
     const records = await rowsOf("SELECT * FROM identities");
     const sessions = await rowsOf("SELECT * FROM assessments");
     const found = wordsIn([...during.guards, ...during.watches, ...records, ...sessions]);
@@ -98,10 +98,10 @@ describe("An erasure", () => {
     // Hashes of the tenant's own request keys, which go within 24 hours; what is with them is sealed.
     for (const key of await rowsOf("SELECT key FROM request_keys")) trail.add(key);
     await archiveLogs(env, Date.now() + 401 * 24 * 60 * 60 * 1000, findRetentionDays);
-    expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
 
-    const { watches: _tenMinutes, ...after } = await copyOfStores();
-    const text = readable(Object.values(after).flat());
+    const { watches: _tenMinutes, ...after } = await copyStores();
+    const text = decodeText(Object.values(after).flat());
     for (const word of ["leaver-external-id", ...told]) {
       expect(text).not.toContain(word.toUpperCase());
     }

@@ -3,13 +3,13 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { databases } from "../support/databases.ts";
-import { withD1Fault } from "../support/faults.ts";
-import { fireAlarm, traces } from "../support/guard.ts";
-import { brought, queueHolds } from "../support/queue.ts";
-import { moved, movedUpTo } from "../support/relocation.ts";
-import { drained, trailOf } from "../support/settled.ts";
-import { foundInStores } from "../support/stores.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { fireAlarm, inspectGuard } from "../support/guard.ts";
+import { deliverMessages, holdMessages } from "../support/queue.ts";
+import { relocateFully, relocateUpTo } from "../support/relocation.ts";
+import { findInStores } from "../support/stores.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const wait = { timeout: 20_000, interval: 20 };
@@ -41,47 +41,47 @@ async function rowsOf(user: User): Promise<number[]> {
 describe("What the queue still holds of a person who is erased", () => {
   it("brings nothing back, neither at once nor when the tombstone has gone", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-in-the-queue");
-    await drained(user);
+    await drainOutbox(user);
     // Alarms set by this clock are far ahead: none fires by itself.
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
-    const held = queueHolds();
-    await user.assessed({ ip: "9.9.9.9", ua: "LeaverInTheQueue/1.0" });
+    const held = holdMessages();
+    await user.assess({ ip: "9.9.9.9", ua: "LeaverInTheQueue/1.0" });
     await vi.waitFor(() => expect(held).toHaveLength(1), wait);
     expect(JSON.stringify(held)).toContain("leaver-in-the-queue");
 
     expect(await erase(user)).toBe(204);
-    expect(await brought(held)).toBe(0);
-    expect(await foundInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
+    expect(await deliverMessages(held)).toBe(0);
+    expect(await findInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
     expect(await rowsOf(user)).toEqual([1, 0, 0]);
 
     const later = Date.now() + dayMs + 1;
     vi.setSystemTime(later);
     await deleteExpired(env, later);
     expect(await rowsOf(user)).toEqual([0, 0, 0]);
-    expect(await brought(held)).toBe(0);
+    expect(await deliverMessages(held)).toBe(0);
     expect(await rowsOf(user)).toEqual([0, 0, 0]);
-    expect(await foundInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
-    expect(await traces(user)).toEqual({ tables: [], alarm: null });
+    expect(await findInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
+    expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
   });
 });
 
 describe("A guard that cannot deliver an erasure", () => {
   it("has forgotten the person at once, also in what waits to be told", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-while-d1-fails");
-    await drained(user);
+    await drainOutbox(user);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
-    queueHolds();
-    await user.assessed({ ip: "9.9.9.9", ua: "LeaverWhileD1Fails/1.0" });
+    holdMessages();
+    await user.assess({ ip: "9.9.9.9", ua: "LeaverWhileD1Fails/1.0" });
     const words = ["leaver-while-d1-fails", "LeaverWhileD1Fails/1.0", "9.9.9.9", user.secret];
     expect(await withD1Fault("throws", () => erase(user))).toBe(503);
-    const { tables } = await traces(user);
+    const { tables } = await inspectGuard(user);
     expect(tables).toContain("outbox");
-    const found = await foundInStores(words);
+    const found = await findInStores(words);
     expect(found.filter((place) => place.startsWith("guards: "))).toEqual([]);
 
     expect(await erase(user)).toBe(204);
-    expect(await foundInStores(words)).toEqual([]);
-    expect(await trailOf(user.tenant)).toEqual(
+    expect(await findInStores(words)).toEqual([]);
+    expect(await readTrail(user.tenant)).toEqual(
       expect.arrayContaining(["session.assessed success allow", "user.erased success"]),
     );
   });
@@ -90,8 +90,8 @@ describe("A guard that cannot deliver an erasure", () => {
 describe("Of a person who is erased while the tenant moves", () => {
   async function settled(name: string): Promise<User> {
     const user = await User.withTotp(await Tenant.create("test", { shard: 1 }), name);
-    await user.assessed({ ip: "9.9.9.9", ua: `${name}/1.0` });
-    await drained(user);
+    await user.assess({ ip: "9.9.9.9", ua: `${name}/1.0` });
+    await drainOutbox(user);
     return user;
   }
 
@@ -100,30 +100,30 @@ describe("Of a person who is erased while the tenant moves", () => {
     async (phase) => {
       const name = `leaver-while-${phase}`;
       const user = await settled(name);
-      await movedUpTo(user.tenant, 2, phase);
+      await relocateUpTo(user.tenant, 2, phase);
       expect(await erase(user)).toBe(503);
-      await moved(user.tenant, 2);
+      await relocateFully(user.tenant, 2);
       await fireAlarm(user);
-      expect(await foundInStores([name])).toEqual([]);
+      expect(await findInStores([name])).toEqual([]);
       expect(await rowsOf(user)).toEqual([0, 0, 1]);
-      expect(await traces(user)).toEqual({ tables: [], alarm: null });
+      expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     },
   );
 
   it("nothing is left in the database that it has just left", async () => {
     const user = await settled("leaver-after-the-switch");
-    await movedUpTo(user.tenant, 2, "cleaning");
+    await relocateUpTo(user.tenant, 2, "cleaning");
     expect(await erase(user)).toBe(204);
-    expect(await foundInStores(["leaver-after-the-switch"])).toEqual([]);
+    expect(await findInStores(["leaver-after-the-switch"])).toEqual([]);
     expect(await rowsOf(user)).toEqual([0, 0, 1]);
   });
 
   it("nothing is left of what was copied before the move was called off", async () => {
     const user = await settled("leaver-called-off");
-    await movedUpTo(user.tenant, 2, "comparing");
-    await movedUpTo(user.tenant, 1, "cleaning");
+    await relocateUpTo(user.tenant, 2, "comparing");
+    await relocateUpTo(user.tenant, 1, "cleaning");
     expect(await erase(user)).toBe(204);
-    expect(await foundInStores(["leaver-called-off"])).toEqual([]);
+    expect(await findInStores(["leaver-called-off"])).toEqual([]);
     expect(await rowsOf(user)).toEqual([0, 1, 0]);
   });
 });

@@ -7,9 +7,9 @@ import { requireConfig } from "../../src/env.ts";
 import { AppError } from "../../src/errors.ts";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { type D1Fault, withD1Fault } from "../support/faults.ts";
-import { damage, evict, fireAlarm, guardOf } from "../support/guard.ts";
-import { brought, queueHolds } from "../support/queue.ts";
+import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
+import { evict, fireAlarm, guardOf, replaceState } from "../support/guard.ts";
+import { deliverMessages, holdMessages } from "../support/queue.ts";
 
 const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];
 const fields = new Set([
@@ -73,7 +73,7 @@ async function everything(user: User, held: readonly unknown[]): Promise<void> {
     }
   }
   await fireAlarm(user);
-  await brought(held);
+  await deliverMessages(held);
   for (const cron of crons) {
     await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date() }), env);
   }
@@ -95,8 +95,8 @@ function wrongLines(): string[] {
 
 async function userWithHeld() {
   const user = await User.withTotp(await Tenant.create(), person.name);
-  const held = queueHolds();
-  await user.assessed({ ip: person.ip, ua: person.ua });
+  const held = holdMessages();
+  await user.assess({ ip: person.ip, ua: person.ua });
   await vi.waitFor(() => expect(held.length).toBeGreaterThan(0), { timeout: 20_000 });
   // The second pass of the minute is not waited for.
   vi.spyOn(scheduler, "wait").mockImplementation(async () => {});
@@ -117,7 +117,7 @@ it.each<D1Fault>(["throws", "fails on write", "fails on batches only", "loses th
 it("Nothing of a person is in the log where a row of theirs cannot be read", async () => {
   const { user, held } = await userWithHeld();
   // What a parser complains of is a part of the text.
-  await damage(user, `'${JSON.stringify(person)} and more'`);
+  await replaceState(user, `'${JSON.stringify(person)} and more'`);
   await evict(user);
   await everything(user, held);
   await runInDurableObject(guardOf(user), (guard) => guard.alarm?.());

@@ -12,9 +12,15 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
-import { dataIn, minuteAfterSwitch, moved, movedUpTo, relocate } from "../support/relocation.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import {
+  passMinuteAfterSwitch,
+  readTenantData,
+  relocate,
+  relocateFully,
+  relocateUpTo,
+} from "../support/relocation.ts";
 import { saveCheckpoint } from "../support/saved-trail.ts";
-import { drained, trailOf } from "../support/settled.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const sealingCron = "* * * * *";
@@ -26,11 +32,11 @@ let lines: string[];
 beforeEach(async () => {
   tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
-  const { assessment_id } = await user.assessed();
-  await user.judge(assessment_id, "legitimate");
+  const { assessment_id } = await user.assess();
+  await user.sendFeedback(assessment_id, "legitimate");
   const leaver = await User.provision(tenant);
   await tenant.send("DELETE", leaver.path());
-  await drained(user);
+  await drainOutbox(user);
   await saveCheckpoint(tenant);
   await tenant.setSettings({ audit: { retention_days: 1 } });
   lines = [];
@@ -46,8 +52,8 @@ afterEach(() => {
 
 describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s", (phase) => {
   it("it leaves the tenant as it is, in both databases", async () => {
-    await movedUpTo(tenant, 1, phase);
-    const before = [await dataIn(0, tenant), await dataIn(1, tenant)];
+    await relocateUpTo(tenant, 1, phase);
+    const before = [await readTenantData(0, tenant), await readTenantData(1, tenant)];
     const now = Date.now();
     await integrateLogs(env, now);
     await witnessHeads(env, now);
@@ -56,7 +62,7 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
     await publishPopulations(env, now);
     await deleteEventsBelow(databaseAt(env, 0), tenant.id, 1_000);
     await deleteEventsBelow(databaseAt(env, 1), tenant.id, 1_000);
-    expect([await dataIn(0, tenant), await dataIn(1, tenant)]).toEqual(before);
+    expect([await readTenantData(0, tenant), await readTenantData(1, tenant)]).toEqual(before);
     expect(lines.filter((line) => line.includes(tenant.id))).toEqual([]);
     expect(lines.filter((line) => line.includes("failed"))).toEqual([]);
   });
@@ -65,25 +71,25 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
 describe("Every minute", () => {
   it("delivers what waited for a move, and finishes what has switched", async () => {
     vi.spyOn(scheduler, "wait").mockResolvedValue();
-    const told = await trailOf(tenant);
-    await movedUpTo(tenant, 1, "copying");
+    const told = await readTrail(tenant);
+    await relocateUpTo(tenant, 1, "copying");
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
-    await movedUpTo(tenant, 1, "opening");
-    await minuteAfterSwitch(tenant);
+    await relocateUpTo(tenant, 1, "opening");
+    await passMinuteAfterSwitch(tenant);
     await onSchedule(env, sealingCron, Date.now());
-    expect((await trailOf(tenant)).slice(told.length)).toEqual([
+    expect((await readTrail(tenant)).slice(told.length)).toEqual([
       "settings.changed success",
       "tenant.relocated success",
     ]);
-    expect(await dataIn(0, tenant)).toEqual({});
+    expect(await readTenantData(0, tenant)).toEqual({});
   });
 
   it("switches nothing that the operator has not switched", async () => {
     vi.spyOn(scheduler, "wait").mockResolvedValue();
-    await movedUpTo(tenant, 1, "switching");
+    await relocateUpTo(tenant, 1, "switching");
     await onSchedule(env, sealingCron, Date.now());
     expect((await relocate(tenant, 1, 1)).body.relocation.phase).toBe("opening");
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);
   });
 });

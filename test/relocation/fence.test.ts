@@ -4,11 +4,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { cacheShard } from "../../src/db/shards.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
-import { dataIn, moved, movedUpTo, relocate, tenantTables } from "../support/relocation.ts";
-import { problemsOf, save } from "../support/saved-trail.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import {
+  readTenantData,
+  relocate,
+  relocateFully,
+  relocateUpTo,
+  tenantTables,
+} from "../support/relocation.ts";
+import { problemsOf, saveTrail } from "../support/saved-trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -27,24 +33,24 @@ function staleMemory(): void {
 beforeEach(async () => {
   tenant = await Tenant.create();
   user = await User.withTotp(tenant);
-  await drained(user);
+  await drainOutbox(user);
   const { phase } = (await relocate(tenant, 1)).body.relocation;
   expect(phase).toBe("cleaning");
-  told = await trailOf(tenant);
+  told = await readTrail(tenant);
 });
 
 async function expectToldOnce(...events: readonly string[]): Promise<void> {
-  expect(await trailOf(tenant)).toEqual([...told, ...events]);
+  expect(await readTrail(tenant)).toEqual([...told, ...events]);
 }
 
 describe("Who takes a tenant to be where it was", () => {
   it("delivers a guard's events to where it is", async () => {
-    const old = await dataIn(0, tenant);
+    const old = await readTenantData(0, tenant);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
     staleMemory();
     await guardOf(user).deliver();
     await expectToldOnce("otp.verified success");
-    expect(await dataIn(0, tenant)).toEqual(old);
+    expect(await readTenantData(0, tenant)).toEqual(old);
   });
 
   it("delivers refused requests to where it is", async () => {
@@ -69,32 +75,32 @@ describe("Who takes a tenant to be where it was", () => {
   it("rehydrates an empty guard from where it is", async () => {
     const code = user.code(Date.now());
     await user.verify(code);
-    await drained(user);
+    await drainOutbox(user);
     await loseStorage(user);
     staleMemory();
     expect((await user.verify(code)).body.code).toBe("invalid_code");
   });
 
   it("knows a session by what it became where it is", async () => {
-    const { assessment_id } = await user.assessed();
-    await user.judge(assessment_id, "fraud");
-    await drained(user);
+    const { assessment_id } = await user.assess();
+    await user.sendFeedback(assessment_id, "fraud");
+    await drainOutbox(user);
     await loseStorage(user);
     staleMemory();
-    expect((await user.judge(assessment_id, "legitimate")).status).toBe(204);
+    expect((await user.sendFeedback(assessment_id, "legitimate")).status).toBe(204);
   });
 
   it("seals and proves what is there", async () => {
     await user.verify(user.code(Date.now()));
-    await drained(user);
+    await drainOutbox(user);
     staleMemory();
-    const saved = await save(tenant);
+    const saved = await saveTrail(tenant);
     expect(await problemsOf(saved)).toEqual([]);
   });
 
   it("sees lists as they were at most, until it asks anew", async () => {
     await user.verify(user.code(Date.now()));
-    await drained(user);
+    await drainOutbox(user);
     staleMemory();
     const { body } = await tenant.send("GET", "/v1/audit/events?limit=100");
     expect(body.events.length).toBeLessThanOrEqual(told.length);
@@ -104,8 +110,8 @@ describe("Who takes a tenant to be where it was", () => {
   });
 
   it("asks elsewhere while the tenant is on its way back, and not all here", async () => {
-    await moved(tenant, 1);
-    await movedUpTo(tenant, 0, "copying");
+    await relocateFully(tenant, 1);
+    await relocateUpTo(tenant, 0, "copying");
     await loseStorage(user);
     staleMemory();
     expect((await user.profile()).has_otp).toBe(true);
@@ -138,7 +144,7 @@ describe("A database that a tenant has left", () => {
   it("goes on serving others", async () => {
     const other = await Tenant.create();
     expect((await User.withTotp(other)).secret).not.toBe("");
-    expect(Object.keys(await dataIn(0, other))).toContain("identities");
+    expect(Object.keys(await readTenantData(0, other))).toContain("identities");
     const list = await send("GET", "/v1/idp/users", { token: other.token });
     expect(list.body.users).toHaveLength(1);
   });

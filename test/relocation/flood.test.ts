@@ -4,9 +4,9 @@
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { dataIn, minuteAfterSwitch, relocate } from "../support/relocation.ts";
-import { problemsOf, save, saveCheckpoint } from "../support/saved-trail.ts";
-import { drained } from "../support/settled.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
+import { passMinuteAfterSwitch, readTenantData, relocate } from "../support/relocation.ts";
+import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
 const clients = 4;
 
@@ -61,7 +61,7 @@ async function move(tenant: Tenant, shard: number): Promise<void> {
     const { status, body } = await relocate(tenant, shard, 2);
     expect(status).toBe(200);
     if (body.relocation.done) return;
-    if (body.relocation.phase === "cleaning") await minuteAfterSwitch(tenant);
+    if (body.relocation.phase === "cleaning") await passMinuteAfterSwitch(tenant);
     await scheduler.wait(20);
   }
 }
@@ -95,7 +95,7 @@ it("A tenant moved there and back under load loses nothing and tells nothing twi
     await Promise.all(all);
     record.tell("tenant.relocated success");
   }
-  for (const user of record.users) await drained(user);
+  for (const user of record.users) await drainOutbox(user);
   const events = await wholeTrail(tenant);
   const told: { [event: string]: number } = {};
   for (const { action, outcome, reason } of events) {
@@ -106,12 +106,12 @@ it("A tenant moved there and back under load loses nothing and tells nothing twi
   expect(record.users.length).toBeGreaterThan(2 * clients);
   const leaves = events.map(({ leaf_index }) => leaf_index).toSorted((a, b) => a - b);
   expect(leaves).toEqual(leaves.map((_, index) => index));
-  const { identities = [] } = await dataIn(0, tenant);
+  const { identities = [] } = await readTenantData(0, tenant);
   expect(identities.map((row) => Reflect.get(row, "id")).toSorted()).toEqual(
     record.users.map(({ id }) => id).toSorted(),
   );
-  expect(await dataIn(1, tenant)).toEqual({});
-  expect(await problemsOf(await save(tenant, { older }))).toEqual([]);
+  expect(await readTenantData(1, tenant)).toEqual({});
+  expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
   for (const { user, code } of record.accepted.slice(0, 10)) {
     expect((await user.verify(code)).body.code).toBe("invalid_code");
   }

@@ -2,9 +2,15 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { strideOf } from "../support/campaign.ts";
 import { Tenant, User } from "../support/client.ts";
-import { killedAfter } from "../support/killed.ts";
-import { dataIn, fencesOf, minuteAfterSwitch, moved, relocate } from "../support/relocation.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { killWorkerAfter } from "../support/killed-worker.ts";
+import {
+  passMinuteAfterSwitch,
+  readFences,
+  readTenantData,
+  relocate,
+  relocateFully,
+} from "../support/relocation.ts";
 
 /** Some sixty moves, ms. */
 const longestRun = 240_000;
@@ -22,10 +28,10 @@ afterEach(() => {
 async function populated() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
-  await user.assessed();
-  await drained(user);
-  const told = await trailOf(tenant);
-  return { tenant, user, told, before: await dataIn(0, tenant) };
+  await user.assess();
+  await drainOutbox(user);
+  const told = await readTrail(tenant);
+  return { tenant, user, told, before: await readTenantData(0, tenant) };
 }
 
 async function expectArrived({
@@ -34,13 +40,13 @@ async function expectArrived({
   told,
   before,
 }: Awaited<ReturnType<typeof populated>>) {
-  const { audit_events: events = [], ...rest } = await dataIn(1, tenant);
+  const { audit_events: events = [], ...rest } = await readTenantData(1, tenant);
   const { audit_events: earlier = [], ...others } = before;
   expect(rest).toEqual(others);
   expect(events.slice(0, earlier.length)).toEqual(earlier);
-  expect(await trailOf(tenant)).toEqual([...told, "tenant.relocated success"]);
-  expect(await dataIn(0, tenant)).toEqual({});
-  expect(await fencesOf(tenant)).toEqual(["left", "here", null]);
+  expect(await readTrail(tenant)).toEqual([...told, "tenant.relocated success"]);
+  expect(await readTenantData(0, tenant)).toEqual({});
+  expect(await readFences(tenant)).toEqual(["left", "here", null]);
   expect((await user.configure()).status).toBe(200);
 }
 
@@ -57,14 +63,14 @@ it.each([
     for (; statements < maxStatements; statements += strideOf(4)) {
       const world = await populated();
       const { tenant } = world;
-      const { reached } = await killedAfter(statements, isDone, async () => {
+      const { reached } = await killWorkerAfter(statements, isDone, async () => {
         await relocate(tenant, 1);
         // Of what has switched the last part comes a minute later.
-        await minuteAfterSwitch(tenant);
+        await passMinuteAfterSwitch(tenant);
         return await relocate(tenant, 1);
       }).catch(() => ({ reached: true }));
       try {
-        await moved(tenant, 1);
+        await relocateFully(tenant, 1);
         await expectArrived(world);
       } catch (error) {
         throw new Error(`Killed after ${statements} statements`, { cause: error });

@@ -16,14 +16,14 @@ import { causeOf } from "../../src/log.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { withD1Fault } from "../support/faults.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
-import { dataIn } from "../support/relocation.ts";
-import { type About, requestTo } from "../support/requests.ts";
-import { problemsOf, save } from "../support/saved-trail.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { readTenantData } from "../support/relocation.ts";
+import { type RequestTarget, requestTo } from "../support/requests.ts";
+import { problemsOf, saveTrail } from "../support/saved-trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -59,17 +59,17 @@ describe("A tenant made in another database", () => {
 
   it("has its events there from the first on, and nothing of it in DB", async () => {
     const { tenant, user } = await onOther();
-    await user.assessed();
-    await drained(user);
-    expect(await trailOf(tenant)).toEqual([
+    await user.assess();
+    await drainOutbox(user);
+    expect(await readTrail(tenant)).toEqual([
       "tenant.created success",
       "token.created success",
       "user.provisioned success",
       "otp.configured success",
       "session.assessed success allow",
     ]);
-    expect(await dataIn(0, tenant)).toEqual({});
-    expect(Object.keys(await dataIn(1, tenant))).toEqual([
+    expect(await readTenantData(0, tenant)).toEqual({});
+    expect(Object.keys(await readTenantData(1, tenant))).toEqual([
       ...["identities", "audit_events", "assessments"],
     ]);
     expect(await rowsIn(1, "api_tokens", tenant.id)).toEqual([]);
@@ -80,8 +80,8 @@ describe("A tenant made in another database", () => {
     await tenant.tokenWith(["idp:read"]);
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
     const [{ id: eventId }] = await user.events();
-    const { assessment_id: assessmentId } = await user.assessed();
-    const about: About = {
+    const { assessment_id: assessmentId } = await user.assess();
+    const about: RequestTarget = {
       ...{ tenantId: tenant.id, externalId: user.externalId, id: user.id },
       ...{ tokenId: tokens[1].id, eventId, assessmentId },
     };
@@ -103,29 +103,29 @@ describe("A tenant made in another database", () => {
     }
     const refused = Object.entries(answered).filter(([, status]) => status >= 300);
     expect(refused).toEqual([]);
-    expect(await dataIn(0, tenant)).toEqual({});
-    expect(await problemsOf(await save(tenant))).toEqual([]);
+    expect(await readTenantData(0, tenant)).toEqual({});
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([]);
   });
 
   it("keeps codes spent when its guard loses everything, and when its database is put back", async () => {
     const { tenant, user } = await onOther();
-    await drained(user);
+    await drainOutbox(user);
     const restore = await snapshotOfD1(databases()[1]);
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
-    await drained(user);
+    await drainOutbox(user);
     await loseStorage(user);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
-    await drained(user);
+    await drainOutbox(user);
     await restore();
     expect((await user.verify(code)).body.code).toBe("invalid_code");
-    await drained(user);
+    await drainOutbox(user);
     expect((await tenant.send("GET", "/v1/idp/users")).body.users).toHaveLength(1);
   });
 
   it("forgets whom it erases", async () => {
     const { tenant, user } = await onOther();
-    await user.assessed();
+    await user.assess();
     await user.verify(user.code(Date.now()));
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     expect(await rowsIn(1, "assessments", tenant.id)).toEqual([]);
@@ -136,7 +136,7 @@ describe("A tenant made in another database", () => {
 
   it("is told later of what could not be told at once", async () => {
     const { tenant } = await onOther();
-    const told = await trailOf(tenant);
+    const told = await readTrail(tenant);
     vi.spyOn(console, "error").mockImplementation(() => {});
     const [, other] = databases();
     // The database is away: its tables are.
@@ -146,7 +146,7 @@ describe("A tenant made in another database", () => {
     expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
     await deliverControlEvents(env);
     await deliverControlEvents(env);
-    expect(await trailOf(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await readTrail(tenant)).toEqual([...told, "settings.changed success"]);
     expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
   });
 
@@ -158,7 +158,7 @@ describe("A tenant made in another database", () => {
     // The stuck one comes first, as those come that are older.
     const [stuck, tenant] = made.toSorted((one, other) => (one.id < other.id ? -1 : 1));
     if (stuck === undefined || tenant === undefined) throw new Error("There are no two");
-    const told = await trailOf(tenant);
+    const told = await readTrail(tenant);
     vi.spyOn(console, "error").mockImplementation(() => {});
     const [control, other] = databases();
     await other.prepare("ALTER TABLE audit_events RENAME TO elsewhere").run();
@@ -174,14 +174,14 @@ describe("A tenant made in another database", () => {
       .bind(stuck.id)
       .run();
     await deliverControlEvents(env);
-    expect(await trailOf(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await readTrail(tenant)).toEqual([...told, "settings.changed success"]);
     expect(await rowsIn(0, "control_outbox", stuck.id)).toHaveLength(2_500);
     await control.prepare("DELETE FROM control_outbox").run();
   });
 
   it("is told once of what was delivered and could not be taken out of the outbox", async () => {
     const { tenant } = await onOther();
-    const told = await trailOf(tenant);
+    const told = await readTrail(tenant);
     await env.DB.prepare(
       "CREATE TRIGGER stuck BEFORE DELETE ON control_outbox BEGIN SELECT RAISE(ABORT, 'stuck'); END",
     ).run();
@@ -190,14 +190,14 @@ describe("A tenant made in another database", () => {
     await env.DB.prepare("DROP TRIGGER stuck").run();
     expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
     await deliverControlEvents(env);
-    expect(await trailOf(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await readTrail(tenant)).toEqual([...told, "settings.changed success"]);
   });
 });
 
 describe("What runs by the clock", () => {
   it("seals and witnesses its trail", async () => {
     const { tenant, user } = await onOther();
-    await drained(user);
+    await drainOutbox(user);
     await integrateLogs(env, Date.now());
     await witnessHeads(env, Date.now());
     expect(await rowsIn(1, "audit_trees", tenant.id)).toMatchObject([
@@ -215,24 +215,24 @@ describe("What runs by the clock", () => {
     await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
     expect(await rowsIn(1, "audit_events", tenant.id)).toEqual([]);
     expect(await rowsIn(1, "audit_events", patient.id)).toHaveLength(2);
-    expect(await problemsOf(await save(tenant))).toEqual([]);
+    expect(await problemsOf(await saveTrail(tenant))).toEqual([]);
   });
 
   it("counts its population", async () => {
     const { tenant, user } = await onOther();
-    const { assessment_id } = await user.assessed();
-    await user.judge(assessment_id, "legitimate");
-    await drained(user);
+    const { assessment_id } = await user.assess();
+    await user.sendFeedback(assessment_id, "legitimate");
+    await drainOutbox(user);
     await publishPopulations(env, Date.now());
     expect(await rowsIn(1, "populations", tenant.id)).toMatchObject([{ logins: 1 }]);
   });
 
   it("removes its old assessments and tombstones", async () => {
     const { tenant, user } = await onOther();
-    await user.assessed();
+    await user.assess();
     const leaver = await User.provision(tenant);
     await tenant.send("DELETE", leaver.path());
-    await drained(user);
+    await drainOutbox(user);
     await deleteExpired(env, Date.now() + 200 * dayMs);
     expect(await rowsIn(1, "assessments", tenant.id)).toEqual([]);
     expect(await rowsIn(1, "identities", tenant.id)).toHaveLength(1);
@@ -266,6 +266,6 @@ describe("With one database", () => {
     const request = new Request("https://idp.test/v1/idp/users", { headers });
     const answer = await worker.fetch(request, one, createExecutionContext());
     expect(answer.status).toBe(503);
-    expect(await dataIn(0, tenant)).toEqual({});
+    expect(await readTenantData(0, tenant)).toEqual({});
   });
 });

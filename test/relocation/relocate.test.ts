@@ -6,18 +6,18 @@ import { deleteRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
-import { killedAfter } from "../support/killed.ts";
+import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
-  dataIn,
-  fencesOf,
-  minuteAfterSwitch,
-  moved,
-  movedUpTo,
+  passMinuteAfterSwitch,
+  readFences,
+  readTenantData,
   relocate,
+  relocateFully,
+  relocateUpTo,
 } from "../support/relocation.ts";
-import { problemsOf, save, saveCheckpoint } from "../support/saved-trail.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -28,14 +28,14 @@ async function busyTenant() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   const [backup = ""] = await user.backupCodes();
-  const { assessment_id } = await user.assessed();
-  await user.judge(assessment_id, "legitimate");
+  const { assessment_id } = await user.assess();
+  await user.sendFeedback(assessment_id, "legitimate");
   const code = user.code(Date.now());
   await user.verify(code);
   await user.verify(backup);
   const erased = await User.withTotp(tenant);
   await tenant.send("DELETE", erased.path());
-  await drained(user);
+  await drainOutbox(user);
   await env.DB.prepare("INSERT INTO populations VALUES (?, 5, 1)").bind(tenant.id).run();
   const older = await saveCheckpoint(tenant);
   return { tenant, user, code, backup, older };
@@ -49,36 +49,36 @@ function expectRefused({ status, body }: Answer, message: string): void {
 describe("A tenant that is moved", () => {
   it("takes all of its rows along, as they are, and leaves none", async () => {
     const { tenant } = await busyTenant();
-    const before = await dataIn(0, tenant);
+    const before = await readTenantData(0, tenant);
     expect(Object.keys(before)).toHaveLength(6);
     const { body } = await relocate(tenant, 1);
     expect(body.relocation).toMatchObject({ from: 0, to: 1, phase: "cleaning", done: false });
-    const after = await dataIn(1, tenant);
+    const after = await readTenantData(1, tenant);
     expect(after.audit_events).toHaveLength((before.audit_events?.length ?? 0) + 1);
     const { audit_events: _told, ...rest } = after;
     expect({ ...rest, audit_events: after.audit_events?.slice(0, -1) }).toEqual(before);
-    expect(await dataIn(0, tenant)).toEqual(before);
-    await moved(tenant, 1);
-    expect(await dataIn(0, tenant)).toEqual({});
-    expect(await fencesOf(tenant)).toEqual(["left", "here", null]);
+    expect(await readTenantData(0, tenant)).toEqual(before);
+    await relocateFully(tenant, 1);
+    expect(await readTenantData(0, tenant)).toEqual({});
+    expect(await readFences(tenant)).toEqual(["left", "here", null]);
   });
 
   it("finds its users, codes and proofs as they were, and goes on from there", async () => {
     const { tenant, user, code, backup, older } = await busyTenant();
     const profile = await user.profile();
-    const told = await trailOf(tenant);
-    await moved(tenant, 1, 1);
+    const told = await readTrail(tenant);
+    await relocateFully(tenant, 1, 1);
     expect(await user.profile()).toEqual(profile);
-    expect(await trailOf(tenant)).toEqual([...told, "tenant.relocated success"]);
+    expect(await readTrail(tenant)).toEqual([...told, "tenant.relocated success"]);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
     expect((await user.verify(backup)).body.code).toBe("invalid_code");
-    await drained(user);
+    await drainOutbox(user);
     await loseStorage(user);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
     expect((await user.verify(user.code(Date.now() + 30_000))).status).toBe(200);
     await guardOf(user).deliver();
-    expect(await trailOf(tenant)).toHaveLength(told.length + 5);
-    expect(await problemsOf(await save(tenant, { older }))).toEqual([]);
+    expect(await readTrail(tenant)).toHaveLength(told.length + 5);
+    expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
     const { body } = await tenant.send("GET", "/v1/idp/users");
     expect(body.users).toMatchObject([{ external_id: user.externalId }]);
   });
@@ -86,14 +86,16 @@ describe("A tenant that is moved", () => {
   it("can be moved on, and back to where it was", async () => {
     const { tenant, user, older } = await busyTenant();
     for (const shard of [1, 2, 0] as const) {
-      await moved(tenant, shard);
+      await relocateFully(tenant, shard);
       for (const other of [0, 1, 2] as const) {
-        expect(Object.keys(await dataIn(other, tenant))).toHaveLength(other === shard ? 6 : 0);
+        expect(Object.keys(await readTenantData(other, tenant))).toHaveLength(
+          other === shard ? 6 : 0,
+        );
       }
       expect((await user.configure()).status).toBe(200);
     }
-    expect(await fencesOf(tenant)).toEqual(["here", "left", "left"]);
-    expect(await problemsOf(await save(tenant, { older }))).toEqual([]);
+    expect(await readFences(tenant)).toEqual(["here", "left", "left"]);
+    expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
   });
 
   it("loses what an earlier life of it left in the new database", async () => {
@@ -105,19 +107,19 @@ describe("A tenant that is moved", () => {
       .bind(tenant.id, user.id, tenant.id)
       .run();
     const before = await rowsIn(0, "identities", tenant.id);
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     expect(await rowsIn(1, "identities", tenant.id)).toEqual(before);
   });
 
   it("is copied anew where a row is found missing afterwards", async () => {
     const { tenant } = await busyTenant();
-    await movedUpTo(tenant, 1, "comparing");
+    await relocateUpTo(tenant, 1, "comparing");
     await databases()[1]
       .prepare("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 1")
       .bind(tenant.id)
       .run();
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     expect(logged.mock.calls.join()).toContain("relocation_differs");
     const leaves = (await rowsIn(1, "audit_events", tenant.id)).map((row) => row.leaf_index);
     expect(leaves).toEqual(leaves.map((_, index) => index));
@@ -127,10 +129,10 @@ describe("A tenant that is moved", () => {
     const { tenant } = await busyTenant();
     await relocate(tenant, 1);
     await finishRelocations(env, Date.now());
-    expect(Object.keys(await dataIn(0, tenant))).toHaveLength(6);
-    await minuteAfterSwitch(tenant);
+    expect(Object.keys(await readTenantData(0, tenant))).toHaveLength(6);
+    await passMinuteAfterSwitch(tenant);
     await finishRelocations(env, Date.now());
-    expect(await dataIn(0, tenant)).toEqual({});
+    expect(await readTenantData(0, tenant)).toEqual({});
     const { body } = await relocate(tenant, 1);
     expect(body.relocation).toMatchObject({ phase: "done", done: true });
   });
@@ -139,14 +141,14 @@ describe("A tenant that is moved", () => {
 describe("A tenant that is moving", () => {
   it("goes on verifying; what its guards have to tell waits, and comes once", async () => {
     const { tenant, user } = await busyTenant();
-    const told = await trailOf(tenant);
-    await movedUpTo(tenant, 1, "copying");
+    const told = await readTrail(tenant);
+    await relocateUpTo(tenant, 1, "copying");
     expect((await user.verify(user.code(Date.now() + 30_000))).status).toBe(200);
     await guardOf(user).deliver();
-    expect(await trailOf(tenant)).toEqual(told);
-    await moved(tenant, 1);
-    await drained(user);
-    expect((await trailOf(tenant)).slice(told.length).toSorted()).toEqual([
+    expect(await readTrail(tenant)).toEqual(told);
+    await relocateFully(tenant, 1);
+    await drainOutbox(user);
+    expect((await readTrail(tenant)).slice(told.length).toSorted()).toEqual([
       "otp.verified success",
       "tenant.relocated success",
     ]);
@@ -154,27 +156,27 @@ describe("A tenant that is moving", () => {
 
   it("can be provisioned to, and rehydrates the guards it has", async () => {
     const { tenant, user } = await busyTenant();
-    await movedUpTo(tenant, 1, "copying");
+    await relocateUpTo(tenant, 1, "copying");
     const newcomer = await User.withTotp(tenant);
     await loseStorage(user);
     expect((await user.profile()).has_otp).toBe(true);
-    await moved(tenant, 1);
-    await drained(newcomer);
+    await relocateFully(tenant, 1);
+    await drainOutbox(newcomer);
     const { body } = await tenant.send("GET", "/v1/idp/users");
     expect(body.users).toHaveLength(2);
   });
 
   it("changes tokens and settings at once, and is told of it after", async () => {
     const { tenant } = await busyTenant();
-    const told = await trailOf(tenant);
-    await movedUpTo(tenant, 1, "copying");
+    const told = await readTrail(tenant);
+    await relocateUpTo(tenant, 1, "copying");
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
     expect((await tenant.send("GET", "/v1/settings")).body.settings.lockout.lock_seconds).toBe(61);
     const token = await tenant.tokenWith(["idp:read"]);
     expect((await tenant.send("GET", "/v1/idp/users", undefined, token)).status).toBe(200);
-    expect(await trailOf(tenant)).toEqual(told);
-    await moved(tenant, 1);
-    expect((await trailOf(tenant)).slice(told.length)).toEqual([
+    expect(await readTrail(tenant)).toEqual(told);
+    await relocateFully(tenant, 1);
+    expect((await readTrail(tenant)).slice(told.length)).toEqual([
       "settings.changed success",
       "token.created success",
       "tenant.relocated success",
@@ -184,12 +186,12 @@ describe("A tenant that is moving", () => {
 
   it("erases nobody until it has arrived, and says so", async () => {
     const { tenant, user } = await busyTenant();
-    await movedUpTo(tenant, 1, "copying");
+    await relocateUpTo(tenant, 1, "copying");
     const during = await tenant.send("DELETE", user.path());
     expect([during.status, during.body.code]).toEqual([503, "unavailable"]);
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     expect((await tenant.send("DELETE", user.path())).status).toBeOneOf([204, 404]);
-    await drained(user);
+    await drainOutbox(user);
     expect(await rowsIn(1, "assessments", tenant.id)).toEqual([]);
     const rows = await rowsIn(1, "identities", tenant.id);
     expect(rows.filter(({ status }) => status !== "erased")).toEqual([]);
@@ -199,12 +201,12 @@ describe("A tenant that is moving", () => {
     "stays where it is when asked to, in the phase %s, and keeps everything",
     async (phase) => {
       const { tenant, user } = await busyTenant();
-      const before = await dataIn(0, tenant);
-      await movedUpTo(tenant, 1, phase);
-      const { body } = await moved(tenant, 0);
+      const before = await readTenantData(0, tenant);
+      await relocateUpTo(tenant, 1, phase);
+      const { body } = await relocateFully(tenant, 0);
       expect(body.relocation).toMatchObject({ from: 1, to: 0, done: true });
-      expect(await dataIn(0, tenant)).toEqual(before);
-      expect(await dataIn(1, tenant)).toEqual({});
+      expect(await readTenantData(0, tenant)).toEqual(before);
+      expect(await readTenantData(1, tenant)).toEqual({});
       expect((await user.configure()).status).toBe(200);
       expect((await rowsIn(0, "audit_events", tenant.id)).length).toBe(
         (before.audit_events?.length ?? 0) + 1,
@@ -214,43 +216,43 @@ describe("A tenant that is moving", () => {
 
   it("stays where it is, though the old database was closed already when the move died", async () => {
     const { tenant, user } = await busyTenant();
-    const before = await dataIn(0, tenant);
-    await movedUpTo(tenant, 1, "switching");
+    const before = await readTenantData(0, tenant);
+    await relocateUpTo(tenant, 1, "switching");
     await databases()[0]
       .prepare("UPDATE tenant_fences SET state = 'left' WHERE tenant_id = ?")
       .bind(tenant.id)
       .run();
-    await moved(tenant, 0);
-    expect(await dataIn(0, tenant)).toEqual(before);
+    await relocateFully(tenant, 0);
+    expect(await readTenantData(0, tenant)).toEqual(before);
     expect((await user.configure()).status).toBe(200);
   });
 
   it("is not turned round twice, to a copy that may not be whole", async () => {
     const { tenant } = await busyTenant();
-    const before = await dataIn(0, tenant);
-    await movedUpTo(tenant, 1, "copying");
+    const before = await readTenantData(0, tenant);
+    await relocateUpTo(tenant, 1, "copying");
     // Dies when the turn is recorded, and nothing more.
-    const { result } = await killedAfter(3, false, () => relocate(tenant, 0));
+    const { result } = await killWorkerAfter(3, false, () => relocate(tenant, 0));
     expect(result.status).toBe(503);
     const again = await relocate(tenant, 1);
     expectRefused(again, "conflicts with the relocation in progress, which goes to 0");
-    await moved(tenant, 0);
-    expect(await dataIn(0, tenant)).toEqual(before);
+    await relocateFully(tenant, 0);
+    expect(await readTenantData(0, tenant)).toEqual(before);
   });
 
   it("is moved by three at once as if by one", async () => {
     const { tenant } = await busyTenant();
-    const told = await trailOf(tenant);
-    const before = await dataIn(0, tenant);
+    const told = await readTrail(tenant);
+    const before = await readTenantData(0, tenant);
     for (let n = 0; n < 12; n += 1) {
       const all = await Promise.all([2, 3, 5].map((limit) => relocate(tenant, 1, limit)));
       expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
     }
-    await moved(tenant, 1);
-    const after = await dataIn(1, tenant);
+    await relocateFully(tenant, 1);
+    const after = await readTenantData(1, tenant);
     expect(after.identities).toEqual(before.identities);
     expect(after.assessments).toEqual(before.assessments);
-    expect(await trailOf(tenant)).toEqual([...told, "tenant.relocated success"]);
+    expect(await readTrail(tenant)).toEqual([...told, "tenant.relocated success"]);
   });
 });
 
@@ -261,13 +263,13 @@ describe("A move", () => {
     expectRefused(await relocate(tenant, 3), "is not a database of the service");
     const nobody = await relocate(Object.assign(Object.create(tenant), { id: "0".repeat(24) }), 1);
     expect([nobody.status, nobody.body.code]).toEqual([404, "not_found"]);
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     expectRefused(await relocate(tenant, 3), "is not a database of the service");
   });
 
   it("goes to one place at a time", async () => {
     const tenant = await Tenant.create();
-    await movedUpTo(tenant, 1, "copying");
+    await relocateUpTo(tenant, 1, "copying");
     expectRefused(
       await relocate(tenant, 2),
       "conflicts with the relocation in progress, which goes to 1",
@@ -282,23 +284,29 @@ describe("A move", () => {
   it("changes nothing by a step that comes late", async () => {
     const { tenant } = await busyTenant();
     const old = await rowsIn(0, "identities", tenant.id);
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     const move = await findRelocation(controlDb(env), tenant.id);
     if (move === undefined) throw new Error("There was no move");
-    const before = [await dataIn(0, tenant), await dataIn(1, tenant), await fencesOf(tenant)];
+    const before = [
+      await readTenantData(0, tenant),
+      await readTenantData(1, tenant),
+      await readFences(tenant),
+    ];
     const late = { ...old[0], id: "f".repeat(24) };
     await writeRows(databaseAt(env, 1), 0, move, [late], []);
     await deleteRows(databaseAt(env, 1), move, "arriving", 10);
     await setFence(databaseAt(env, 1), move, "arriving");
     await setFence(databaseAt(env, 0), move, "leaving");
-    expect([await dataIn(0, tenant), await dataIn(1, tenant), await fencesOf(tenant)]).toEqual(
-      before,
-    );
-    await moved(tenant, 0);
-    const back = await dataIn(0, tenant);
+    expect([
+      await readTenantData(0, tenant),
+      await readTenantData(1, tenant),
+      await readFences(tenant),
+    ]).toEqual(before);
+    await relocateFully(tenant, 0);
+    const back = await readTenantData(0, tenant);
     await deleteRows(databaseAt(env, 0), move, "left", 10);
     await setFence(databaseAt(env, 0), move, "left");
-    expect(await dataIn(0, tenant)).toEqual(back);
-    expect(await fencesOf(tenant)).toEqual(["here", "left", null]);
+    expect(await readTenantData(0, tenant)).toEqual(back);
+    expect(await readFences(tenant)).toEqual(["here", "left", null]);
   });
 });

@@ -7,12 +7,12 @@ import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
 import { evict, guardOf, loseStorage } from "../support/guard.ts";
-import { queueHolds } from "../support/queue.ts";
-import { moved } from "../support/relocation.ts";
+import { holdMessages } from "../support/queue.ts";
+import { relocateFully } from "../support/relocation.ts";
 
 /** What the queue was given before a restore would come after it, and tell once more what is undone. */
 beforeEach(() => {
-  queueHolds();
+  holdMessages();
 });
 
 afterEach(() => {
@@ -178,7 +178,7 @@ describe("DB put back to before a tenant moved away from it", () => {
     const user = await User.withTotp(await Tenant.create());
     const { tenant } = user;
     const restore = await snapshotOfD1();
-    await moved(tenant, 1);
+    await relocateFully(tenant, 1);
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
     await guardOf(user).deliver();
@@ -209,7 +209,7 @@ describe("DB put back to before a tenant moved away from it", () => {
     expect(await rowsIn(0, "identities", tenant.id)).toHaveLength(1);
     await finishRelocations(env, Date.now());
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);
-    await moved(tenant, 0);
+    await relocateFully(tenant, 0);
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([record]);
   });
 });

@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
-import { loseStorage, outboxLength } from "../support/guard.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { countOutboxRows, loseStorage } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
-import { brought, queueHolds } from "../support/queue.ts";
-import { drained, trailOf } from "../support/settled.ts";
+import { deliverMessages, holdMessages } from "../support/queue.ts";
 
 const wait = { timeout: 20_000, interval: 20 };
 const failure = "otp.verified failure invalid_code";
@@ -17,7 +17,7 @@ afterEach(() => {
 
 async function newUser(shard = 0): Promise<User> {
   const user = await User.withTotp(await Tenant.create("test", { shard }));
-  await drained(user);
+  await drainOutbox(user);
   return user;
 }
 
@@ -28,7 +28,7 @@ async function fail(user: User, times = 1): Promise<void> {
 }
 
 async function failuresTold(user: User): Promise<number> {
-  const told = await trailOf(user.tenant);
+  const told = await readTrail(user.tenant);
   return told.filter((event) => event === failure).length;
 }
 
@@ -37,10 +37,10 @@ describe("A guard put back to an earlier time", () => {
     const user = await newUser();
     const restore = await snapshotOfGuard(user);
     await fail(user, 3);
-    await drained(user);
+    await drainOutbox(user);
     await restore();
     await fail(user, 3);
-    await drained(user);
+    await drainOutbox(user);
     expect(await failuresTold(user)).toBe(6);
     expect((await user.tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
   });
@@ -49,7 +49,7 @@ describe("A guard put back to an earlier time", () => {
     const user = await newUser();
     // No alarm fires by itself.
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
-    const held = queueHolds();
+    const held = holdMessages();
     const restore = await snapshotOfGuard(user);
     await fail(user);
     await vi.waitFor(() => expect(held).toHaveLength(1), wait);
@@ -57,10 +57,10 @@ describe("A guard put back to an earlier time", () => {
     await fail(user);
     await vi.waitFor(() => expect(held).toHaveLength(2), wait);
     const [forgotten, present] = held;
-    expect(await brought([forgotten])).toBe(0);
-    expect(await outboxLength(user)).toBe(1);
-    expect(await brought([present])).toBe(0);
-    expect(await outboxLength(user)).toBe(0);
+    expect(await deliverMessages([forgotten])).toBe(0);
+    expect(await countOutboxRows(user)).toBe(1);
+    expect(await deliverMessages([present])).toBe(0);
+    expect(await countOutboxRows(user)).toBe(0);
     expect(await failuresTold(user)).toBe(2);
   });
 
@@ -68,7 +68,7 @@ describe("A guard put back to an earlier time", () => {
     const user = await newUser(shard);
     const restore = await snapshotOfGuard(user);
     await fail(user, 3);
-    await drained(user);
+    await drainOutbox(user);
     await restore();
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     expect(await rowsIn(shard, "identities", user.tenant.id)).toMatchObject([
@@ -99,7 +99,7 @@ describe("A guard put back to an earlier time", () => {
     const restore = await snapshotOfGuard(user);
     expect((await user.verify(spent)).status).toBe(200);
     await fail(user, 5);
-    await drained(user);
+    await drainOutbox(user);
     await restore();
     // What the guard has forgotten; docs/operations.md says what to do, and this is that.
     expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
@@ -119,34 +119,34 @@ describe("A guard put back to an earlier time", () => {
   it("loses no assessment to the newer record that D1 has, whoever brings it", async () => {
     const user = await newUser();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
-    const held = queueHolds();
+    const held = holdMessages();
     const restore = await snapshotOfGuard(user);
     await fail(user, 3);
-    await drained(user);
+    await drainOutbox(user);
     await restore();
     held.splice(0);
-    const { assessment_id } = await user.assessed({ ip: "9.9.9.9" });
+    const { assessment_id } = await user.assess({ ip: "9.9.9.9" });
     await vi.waitFor(() => expect(held).toHaveLength(1), wait);
-    expect(await brought(held)).toBe(0);
-    expect(await outboxLength(user)).toBe(1);
-    await drained(user);
+    expect(await deliverMessages(held)).toBe(0);
+    expect(await countOutboxRows(user)).toBe(1);
+    await drainOutbox(user);
     expect(await rowsIn(0, "assessments", user.tenant.id)).toMatchObject([{ id: assessment_id }]);
   });
 
   it("is not put aside by what the queue brings late of the life that is forgotten", async () => {
     const user = await newUser();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
-    const held = queueHolds();
+    const held = holdMessages();
     const restore = await snapshotOfGuard(user);
     await fail(user, 2);
-    await drained(user);
+    await drainOutbox(user);
     held.splice(0);
     await fail(user);
     await vi.waitFor(() => expect(held).toHaveLength(1), wait);
-    await drained(user);
+    await drainOutbox(user);
     await restore();
     await user.configure();
-    expect(await brought(held)).toBe(0);
+    expect(await deliverMessages(held)).toBe(0);
     await loseStorage(user);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
     expect(await failuresTold(user)).toBe(3);

@@ -33,8 +33,8 @@ describe("Discover", () => {
 
   it("denies a script behind a Tor exit on an identity with history", async () => {
     for (let n = 0; n < 3; n += 1) {
-      const { assessment_id: id } = await user.assessed({ ip: "84.208.20.110" });
-      await user.judge(id, "legitimate");
+      const { assessment_id: id } = await user.assess({ ip: "84.208.20.110" });
+      await user.sendFeedback(id, "legitimate");
     }
     const { status, body } = await user.discover({ ip: torExit, ua: script });
     expect(status).toBe(403);

@@ -12,7 +12,7 @@ let stored: StoredAssessment;
 beforeAll(async () => {
   const tenant = await Tenant.create();
   const user = await User.provision(tenant);
-  await user.judge((await user.assessed()).assessment_id, "legitimate");
+  await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
   await user.discover({ ip: "9.9.9.9", ua: "curl/8.9", user_id: "somebody else" });
   await user.events();
   const { body } = await tenant.send("GET", "/v1/sentinel/assessments?limit=1");

@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { fireAlarm, guardOf, loseStorage, traces } from "../support/guard.ts";
+import { fireAlarm, guardOf, inspectGuard, loseStorage } from "../support/guard.ts";
 
 const hour = 60 * 60 * 1000;
 const day = 24 * hour;
@@ -39,7 +39,7 @@ class Person {
 
   /** Assesses the session and verifies a code with it. */
   async login(time: number, context: object = desk): Promise<string> {
-    const { assessment_id: id } = await this.at(time).user.assessed(context);
+    const { assessment_id: id } = await this.at(time).user.assess(context);
     const { status } = await this.user.verify(this.user.code(time), undefined, id);
     expect(status).toBe(200);
     return id;
@@ -87,7 +87,7 @@ describe("Sentinel", () => {
   it("learns nothing from a wrong code, or from a code without its session", async () => {
     const person = await Person.create();
     const { user } = person;
-    const { assessment_id: id } = await person.at(start).user.assessed(thief);
+    const { assessment_id: id } = await person.at(start).user.assess(thief);
     expect((await user.verify(user.wrongCode(start), undefined, id)).status).toBe(422);
     expect((await user.verify(user.code(start))).status).toBe(200);
     await user.events();
@@ -101,7 +101,7 @@ describe("Sentinel", () => {
     const unknown = `${"0".repeat(24)}${user.id}`;
     expect((await user.verify(user.code(start), undefined, unknown)).status).toBe(200);
     const other = await Person.create(user.tenant);
-    const { assessment_id: theirs } = await other.at(start + hour).user.assessed(desk);
+    const { assessment_id: theirs } = await other.at(start + hour).user.assess(desk);
     const answer = await user.verify(user.code(start + hour), undefined, theirs);
     expect(answer.status).toBe(400);
     expect(answer.body.issues).toMatchObject([{ path: "otp.assessment_id" }]);
@@ -112,10 +112,10 @@ describe("Sentinel", () => {
   it("believes the tenant: a legitimate session is learned, a fraud is unlearned", async () => {
     const person = await Person.create();
     const { user } = person;
-    const { assessment_id: id } = await person.at(start).user.assessed(desk);
-    expect((await user.judge(id, "legitimate")).status).toBe(204);
+    const { assessment_id: id } = await person.at(start).user.assess(desk);
+    expect((await user.sendFeedback(id, "legitimate")).status).toBe(204);
     expect(await person.scoreAt(start + day, desk)).toBeLessThan(0.05);
-    expect((await user.judge(id, "fraud")).status).toBe(204);
+    expect((await user.sendFeedback(id, "fraud")).status).toBe(204);
     const again = (await person.at(start + day + hour).user.discover(desk)).body;
     expect(again.risk_score).toBeGreaterThan(0.5);
     expect(again.reasons[0].signal).toBe("reported_fraud");
@@ -130,8 +130,8 @@ describe("Sentinel", () => {
   it("does not let a stolen code overrule a report of fraud", async () => {
     const person = await Person.create();
     const { user } = person;
-    const { assessment_id: id } = await person.at(start).user.assessed(thief);
-    await user.judge(id, "fraud");
+    const { assessment_id: id } = await person.at(start).user.assess(thief);
+    await user.sendFeedback(id, "fraud");
     expect((await user.verify(user.code(start), undefined, id)).status).toBe(200);
     expect(await person.scoreAt(start + hour, thief)).toBeGreaterThan(0.5);
   });
@@ -139,10 +139,10 @@ describe("Sentinel", () => {
   it("remembers a session whose answer came weeks later, from D1", async () => {
     const person = await Person.create();
     const { user } = person;
-    const { assessment_id: id } = await person.at(start).user.assessed(desk);
+    const { assessment_id: id } = await person.at(start).user.assess(desk);
     await user.events();
     await person.scoreAt(start + 14 * day, thief);
-    expect((await user.judge(id, "legitimate")).status).toBe(204);
+    expect((await user.sendFeedback(id, "legitimate")).status).toBe(204);
     const { body } = await person.at(start + 15 * day).user.discover(desk);
     expect(body.reasons.map(({ signal }: { signal: string }) => signal)).toContain(
       "network_history",
@@ -170,12 +170,12 @@ describe("Sentinel", () => {
     expect(JSON.stringify(rows)).not.toMatch(/84\.208|Chrome\/|Mozilla/);
     await user.tenant.send("DELETE", user.path());
     expect(await storedVerdicts(user)).toEqual([]);
-    expect((await traces(user)).tables).toEqual([]);
+    expect((await inspectGuard(user)).tables).toEqual([]);
   });
 
   it("tells nobody of another tenant's assessments, nor takes their word", async () => {
     const person = await Person.create();
-    const { assessment_id: id } = await person.at(start).user.assessed(desk);
+    const { assessment_id: id } = await person.at(start).user.assess(desk);
     await person.user.events();
     const stranger = await Tenant.create();
     const answer = await stranger.send("POST", "/v1/sentinel/feedback", {
@@ -189,9 +189,9 @@ describe("Sentinel", () => {
 
   it("finds no assessment that was never made, and teaches nothing", async () => {
     const { user } = await Person.create();
-    const { assessment_id: id } = await user.assessed(desk);
+    const { assessment_id: id } = await user.assess(desk);
     const other = `${id.startsWith("0") ? "1" : "0"}${id.slice(1)}`;
-    const answer = await user.judge(other, "fraud");
+    const answer = await user.sendFeedback(other, "fraud");
     expect([answer.status, answer.body.code]).toEqual([404, "assessment_not_found"]);
     await fireAlarm(user);
     expect(await storedVerdicts(user)).toMatchObject([{ verdict: null }]);
@@ -199,7 +199,7 @@ describe("Sentinel", () => {
 
   it("refuses feedback that is none", async () => {
     const { user } = await Person.create();
-    const { assessment_id: id } = await user.assessed(desk);
+    const { assessment_id: id } = await user.assess(desk);
     for (const feedback of [
       { assessment_id: id, outcome: "maybe" },
       { assessment_id: id.slice(1), outcome: "fraud" },

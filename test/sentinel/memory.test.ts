@@ -80,8 +80,8 @@ afterEach(() => {
 describe("A restored guard", () => {
   it("has the reported sessions beside the confirmed ones, each up to its bound", async () => {
     const user = await newUser();
-    const { assessment_id: id } = await user.assessed();
-    await user.judge(id, "fraud");
+    const { assessment_id: id } = await user.assess();
+    await user.sendFeedback(id, "fraud");
     await copies(150, id, "legitimate");
     const sessions = await findSessions(
       await findTenantDb(env, user.tenant.id),
@@ -96,7 +96,7 @@ describe("A restored guard", () => {
 
   it("does not keep its user out for a session it cannot read", async () => {
     const user = await newUser();
-    await user.judge((await user.assessed()).assessment_id, "legitimate");
+    await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
     await env.DB.prepare(`UPDATE assessments SET evidence = '{"context":{}}' WHERE identity_id = ?`)
       .bind(user.id)
       .run();
@@ -106,7 +106,7 @@ describe("A restored guard", () => {
 
   it("reads what is about its identity, and not all of the tenant", async () => {
     const user = await newUser();
-    const { assessment_id: id } = await user.assessed();
+    const { assessment_id: id } = await user.assess();
     await user.events();
     await copies(20_000, id, null);
     const read: number[] = [];
@@ -135,11 +135,11 @@ describe("A restored guard", () => {
 describe("A delivery that D1 carries out late", () => {
   it("does not turn a newer verdict back", async () => {
     const user = await newUser();
-    const { assessment_id: id } = await user.assessed();
+    const { assessment_id: id } = await user.assess();
     await user.events();
     const { happenLate } = holdNextBatch();
-    await user.judge(id, "legitimate");
-    await user.judge(id, "fraud");
+    await user.sendFeedback(id, "legitimate");
+    await user.sendFeedback(id, "fraud");
     await user.events();
     expect(await verdictOf(id)).toBe("fraud");
     await happenLate();
@@ -150,7 +150,7 @@ describe("A delivery that D1 carries out late", () => {
     const user = await newUser();
     await user.events();
     const { held, happenLate } = holdNextBatch();
-    await user.assessed();
+    await user.assess();
     await held;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     await User.provision(user.tenant, user.externalId);
@@ -165,7 +165,7 @@ describe("A delivery that D1 carries out late", () => {
 describe("Feedback while its user is erased", () => {
   it("finds nothing any more where its answer was being sealed", async () => {
     const user = await newUser();
-    const { assessment_id: id } = await user.assessed();
+    const { assessment_id: id } = await user.assess();
     const erase = () => user.tenant.send("DELETE", user.path());
     const prototype = Object.getPrototypeOf(crypto.subtle);
     const real = prototype.encrypt;
@@ -186,11 +186,11 @@ describe("Feedback while its user is erased", () => {
 
   it("finds nothing any more, and teaches nobody who comes after", async () => {
     const user = await newUser();
-    const { assessment_id: id } = await user.assessed();
+    const { assessment_id: id } = await user.assess();
     await user.events();
     await forgetSessions(user);
     const read = holdNextRead();
-    const judging = user.judge(id, "legitimate");
+    const judging = user.sendFeedback(id, "legitimate");
     await read.reached;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     const successor = await User.provision(user.tenant, user.externalId);
@@ -206,7 +206,7 @@ describe("Feedback while its user is erased", () => {
 describe("A flood of sessions", () => {
   it("does not push out the one that a code confirms", async () => {
     const user = await newUser();
-    const { assessment_id: id } = await user.assessed();
+    const { assessment_id: id } = await user.assess();
     for (let n = 0; n < 51; n += 1) await user.discover({ ip: "9.9.9.9", ua: "curl/8.9" });
     await user.events();
     expect((await user.verify(user.code(Date.now()), undefined, id)).status).toBe(200);

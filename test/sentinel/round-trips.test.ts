@@ -9,7 +9,7 @@ import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { Tenant, User } from "../support/client.ts";
-import { counted } from "../support/counting.ts";
+import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
 import { feed, imported, storeNetwork } from "./network/support.ts";
 
@@ -70,7 +70,7 @@ afterAll(() => freeDeliveries());
 
 /** Keys that an assessment reads from KV, their digests left out. */
 async function keysRead(): Promise<string[]> {
-  const { calls } = await counted(() => user.assessed({ ip: listed }), /update "api_tokens"/);
+  const { calls } = await countCalls(() => user.assess({ ip: listed }), /update "api_tokens"/);
   return calls
     .filter(({ kind }) => kind === "KV read")
     .map(({ what }) => what.replace("get ", "").split("/").slice(0, 3).join("/"))
@@ -81,8 +81,8 @@ describe.each(states)("With lists that are %s", (_state, values) => {
   it("an assessment asks guard and prefix once, KV twice at most, and D1 for the token only", async () => {
     await storeNetwork(values());
     for (let n = 0; n < 4; n += 1) {
-      const { calls, counts } = await counted(
-        () => user.assessed({ ip: listed }),
+      const { calls, counts } = await countCalls(
+        () => user.assess({ ip: listed }),
         /update "api_tokens"/,
       );
       const objects = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
@@ -115,8 +115,8 @@ describe("With everything imported and a population", () => {
   });
 
   it("all that an assessment asks is under way before any of it has answered", async () => {
-    await user.assessed({ ip: listed });
-    await user.assessed({ ip: listed });
+    await user.assess({ ip: listed });
+    await user.assess({ ip: listed });
     const asked = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
     onGet(env.GUARD, asked.guard.resolve);
     onGet(env.PREFIXES, asked.prefix.resolve);
@@ -127,7 +127,7 @@ describe("With everything imported and a population", () => {
       await Promise.all([asked.guard.promise, asked.prefix.promise]);
       return await get.apply(this, args);
     });
-    const { degraded, reasons } = await user.assessed({ ip: listed });
+    const { degraded, reasons } = await user.assess({ ip: listed });
     expect(degraded).toEqual([]);
     expect(reasons.map(({ signal }: { signal: string }) => signal)).toContain("vpn");
     vi.restoreAllMocks();

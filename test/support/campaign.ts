@@ -19,7 +19,7 @@ export function shareOf<T>(all: readonly T[], part: number, parts: number): read
 }
 
 /** All that a campaign tries, or the first of each kind. */
-export function tried<T>(all: readonly T[], kindOf: (one: T) => string): readonly T[] {
+export function selectByKind<T>(all: readonly T[], kindOf: (one: T) => string): readonly T[] {
   if (inject("isFull")) return all;
   const firsts = new Map(all.toReversed().map((one) => [kindOf(one), one]));
   return all.filter((one) => firsts.get(kindOf(one)) === one);

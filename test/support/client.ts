@@ -6,7 +6,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
 import { codeFor } from "./authenticator.ts";
-import { contradiction } from "./conformity.ts";
+import { findContradiction } from "./openapi-conformity.ts";
 
 export interface Answer {
   readonly status: number;
@@ -24,7 +24,7 @@ export interface Call {
 const origin = "https://idp.test";
 
 /** Asks the Worker itself: `exports.default.fetch` gets slower with every call of a test file. */
-export async function answerTo(request: Request, bindings: Env = env): Promise<Answer> {
+export async function fetchAnswer(request: Request, bindings: Env = env): Promise<Answer> {
   const response = await worker.fetch(request, bindings, createExecutionContext());
   const text = new TextDecoder().decode(await response.arrayBuffer());
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
@@ -50,8 +50,8 @@ export async function send(method: string, path: string, call: Call = {}): Promi
     headers,
     ...(body === undefined ? {} : { body }),
   });
-  const answer = await answerTo(request);
-  const wrong = await contradiction(method, path, answer);
+  const answer = await fetchAnswer(request);
+  const wrong = await findContradiction(method, path, answer);
   if (wrong !== undefined) throw new Error(wrong);
   return answer;
 }
@@ -167,13 +167,13 @@ export class User {
   }
 
   /** What is answered of a session that is not denied. */
-  async assessed(context: object = {}): Promise<Answer["body"]> {
+  async assess(context: object = {}): Promise<Answer["body"]> {
     const { status, body } = await this.discover(context);
     if (status !== 200) throw new Error(`Not assessed: ${status} ${JSON.stringify(body)}`);
     return body;
   }
 
-  async judge(assessmentId: string, outcome: string): Promise<Answer> {
+  async sendFeedback(assessmentId: string, outcome: string): Promise<Answer> {
     return await this.tenant.send("POST", "/v1/sentinel/feedback", {
       feedback: { assessment_id: assessmentId, outcome },
     });

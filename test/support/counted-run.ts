@@ -25,7 +25,7 @@ interface Rows {
 }
 
 /** A cursor, whose count of rows is final once its object has done with it. */
-export type Written = Pick<SqlStorageCursor<Record<string, SqlStorageValue>>, "rowsWritten">;
+export type WriteCursor = Pick<SqlStorageCursor<Record<string, SqlStorageValue>>, "rowsWritten">;
 
 export class CountedRun {
   readonly calls: Call[] = [];
@@ -78,20 +78,20 @@ export class CountedRun {
 }
 
 /** Where code runs that is being counted. */
-export interface Place {
+export interface CallContext {
   readonly run: CountedRun;
   /** Depth of the call to the object it runs in; 0 at the edge. */
   readonly depth: number;
   /** What the object has written. */
-  readonly cursors: Written[];
+  readonly cursors: WriteCursor[];
 }
 
-const places = new AsyncLocalStorage<Place>();
+const places = new AsyncLocalStorage<CallContext>();
 
-export function here(): Place | undefined {
+export function currentContext(): CallContext | undefined {
   return places.getStore();
 }
 
-export async function at<T>(place: Place, work: () => Promise<T>): Promise<T> {
+export async function runInContext<T>(place: CallContext, work: () => Promise<T>): Promise<T> {
   return await places.run(place, work);
 }

@@ -17,13 +17,13 @@ const wait = globalThis.setTimeout.bind(globalThis);
 let hanging = false;
 
 /** The promise of an answer that never comes. */
-export function neverAnswers(): Promise<never> {
+export function hangForever(): Promise<never> {
   hanging = true;
   return new Promise<never>(() => {});
 }
 
 /** The same for what waits for somebody who sends nothing. */
-export async function whileNothingComes<T>(work: () => Promise<T>): Promise<T> {
+export async function withSilentSender<T>(work: () => Promise<T>): Promise<T> {
   return await withQuickDeadlines(async () => {
     hanging = true;
     return await work();

@@ -2,8 +2,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { User } from "./client.ts";
-import { fired } from "./fired.ts";
 import { nameIn } from "./jurisdictions.ts";
+import { fireObjectAlarm } from "./object-alarm.ts";
 
 /** An identity that there is, or one that there is not. */
 interface Guarded {
@@ -32,11 +32,11 @@ export async function loseStorage(user: User): Promise<void> {
 }
 
 export async function fireAlarm(user: User): Promise<boolean> {
-  return await fired(guardOf(user));
+  return await fireObjectAlarm(guardOf(user));
 }
 
 /** Names of the tables the guard keeps, and whether an alarm is set. */
-export async function traces(identity: Guarded) {
+export async function inspectGuard(identity: Guarded) {
   return await runInDurableObject(guardOf(identity), async (_guard, { storage }) => ({
     tables: storage.sql
       .exec<{ name: string }>(
@@ -49,7 +49,7 @@ export async function traces(identity: Guarded) {
 }
 
 /** What still waits in the guard's outbox. */
-export async function outboxLength(user: User): Promise<number> {
+export async function countOutboxRows(user: User): Promise<number> {
   return await runInDurableObject(
     guardOf(user),
     (_guard, { storage }) =>
@@ -58,12 +58,12 @@ export async function outboxLength(user: User): Promise<number> {
 }
 
 /** Replaces the stored state by an SQL expression over it, behind the guard's back. */
-export async function damage(user: User, expression: string): Promise<void> {
+export async function replaceState(user: User, expression: string): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec(`UPDATE live SET state = ${expression}`);
   });
 }
 
-export async function alarmOf(user: User): Promise<number | null> {
-  return (await traces(user)).alarm;
+export async function readAlarm(user: User): Promise<number | null> {
+  return (await inspectGuard(user)).alarm;
 }

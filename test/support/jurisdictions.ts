@@ -34,7 +34,7 @@ export function provideJurisdictions(): void {
 }
 
 /** An object that was asked for. */
-export interface Asked {
+export interface RequestedObject {
   readonly namespace: string;
   readonly name: string | undefined;
   /** Of what was passed beside the id; undefined where nothing was. */
@@ -42,8 +42,8 @@ export interface Asked {
 }
 
 /** Notes every object that is asked for, until the mocks are restored. */
-export function noteObjects(): Asked[] {
-  const asked: Asked[] = [];
+export function recordRequestedObjects(): RequestedObject[] {
+  const asked: RequestedObject[] = [];
   const real = namespaceClass.get;
   vi.spyOn(namespaceClass, "get").mockImplementation(function (this: unknown, ...given: unknown[]) {
     const [id, options]: { name?: string; locationHint?: string }[] = given.map((value) =>

@@ -16,7 +16,7 @@ export async function firstRequestWith(sealingKeys: string): Promise<Response> {
 }
 
 /** The next identities. */
-export async function slice(limit = 2): Promise<Answer["body"]> {
+export async function reEncryptSlice(limit = 2): Promise<Answer["body"]> {
   const body = { re_encryption: { limit } };
   const answer = await send("POST", "/v1/keys/re-encryption", { token, body });
   if (answer.status !== 200) throw new Error(`No slice: ${answer.status}`);
@@ -24,19 +24,19 @@ export async function slice(limit = 2): Promise<Answer["body"]> {
 }
 
 /** Sends slices until it is done. */
-export async function reEncrypted(): Promise<void> {
-  for (let n = 0; n < 50; n += 1) if ((await slice()).done) return;
+export async function reEncryptAll(): Promise<void> {
+  for (let n = 0; n < 50; n += 1) if ((await reEncryptSlice()).done) return;
   throw new Error("It does not end");
 }
 
-export async function versionsInUse(keyring: KeyringName): Promise<number[]> {
+export async function listVersionsInUse(keyring: KeyringName): Promise<number[]> {
   const { body } = await send("GET", "/v1/keys", { token });
   const keys: { keyring: string; version: number; in_use: boolean }[] = body.keys;
   return keys.filter((key) => key.keyring === keyring && key.in_use).map(({ version }) => version);
 }
 
 /** Versions that the records in D1 are sealed under. */
-export async function versionsInRecords(): Promise<Set<number>> {
+export async function findVersionsInRecords(): Promise<Set<number>> {
   const versions = new Set<number>();
   for (const database of databases()) {
     const { results } = await database

@@ -53,7 +53,7 @@ export const firstCodeKey = `1:${btoa("backup codes key, 32 bytes long!")}`;
 export const secondCodeKey = `2:${btoa("second backup code key, 32 bytes")}`;
 
 /** Has nothing in D1 that needs a key: the directory is the whole of it, and so is the list of keys. */
-export async function newInstallation(): Promise<void> {
+export async function clearKeyedData(): Promise<void> {
   for (const database of databases()) {
     await database.batch(
       ["identities", "request_keys", "key_versions", "re_encryptions"].map((table) =>

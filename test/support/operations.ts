@@ -5,14 +5,14 @@
 import { type Answer, type Tenant, User } from "./client.ts";
 
 /** An operation that may be carried out now. */
-export interface Ready {
+export interface PreparedOperation {
   /** Whose guard it goes to, where it does. */
   readonly user?: User;
   /** What must come last before it, when nothing else is asked any more. */
   readonly justBefore?: () => Promise<void>;
   readonly act: () => Promise<Answer>;
   /** What the API shows of what the operation changes. */
-  readonly shown: () => Promise<unknown>;
+  readonly readShown: () => Promise<unknown>;
 }
 
 /** What is answered and told. */
@@ -25,7 +25,7 @@ export interface Operation {
   readonly name: string;
   /** Of the database the tenant lives in; `DB` unless told. */
   readonly shard?: number;
-  readonly ready: (tenant: Tenant) => Promise<Ready>;
+  readonly prepare: (tenant: Tenant) => Promise<PreparedOperation>;
   readonly before: unknown;
   readonly after: unknown;
   readonly done: Outcome;
@@ -41,14 +41,14 @@ const shownOf = (user: User, fields: readonly string[]) => async () => {
 };
 
 /** Of a name that was erased before: the guard must ask D1 first. */
-async function provision(tenant: Tenant): Promise<Ready> {
+async function provision(tenant: Tenant): Promise<PreparedOperation> {
   const known = await User.provision(tenant, "known");
   await tenant.send("DELETE", known.path());
   const request = { user: { external_id: known.externalId } };
   return {
     user: known,
     act: () => tenant.send("POST", "/v1/idp/users", request),
-    shown: async () => (await tenant.send("GET", "/v1/idp/users")).body.users.length,
+    readShown: async () => (await tenant.send("GET", "/v1/idp/users")).body.users.length,
   };
 }
 
@@ -59,12 +59,12 @@ async function pendingSecret(tenant: Tenant): Promise<User> {
 
 async function assessed(tenant: Tenant) {
   const user = await User.provision(tenant);
-  const { assessment_id } = await user.assessed();
-  const shown = async () => {
+  const { assessment_id } = await user.assess();
+  const readShown = async () => {
     const { body } = await tenant.send("GET", "/v1/sentinel/assessments");
     return body.assessments.map(({ outcome }: { outcome: string | null }) => outcome);
   };
-  return { user, assessmentId: String(assessment_id), shown };
+  return { user, assessmentId: String(assessment_id), readShown };
 }
 
 async function locked(tenant: Tenant): Promise<User> {
@@ -78,7 +78,7 @@ async function locked(tenant: Tenant): Promise<User> {
 export const guardOperations: readonly Operation[] = [
   {
     name: "provision",
-    ready: provision,
+    prepare: provision,
     before: 0,
     after: 1,
     done: { status: 201, events: ["user.provisioned success"] },
@@ -86,9 +86,9 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "configure",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await User.provision(tenant);
-      return { user, act: () => user.configure(), shown: shownOf(user, ["has_otp"]) };
+      return { user, act: () => user.configure(), readShown: shownOf(user, ["has_otp"]) };
     },
     before: [false],
     after: [true],
@@ -97,11 +97,11 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "confirm",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await pendingSecret(tenant);
       const code = user.code(Date.now());
-      const shown = shownOf(user, ["has_otp", "failed_attempts"]);
-      return { user, act: () => user.verify(code), shown };
+      const readShown = shownOf(user, ["has_otp", "failed_attempts"]);
+      return { user, act: () => user.verify(code), readShown };
     },
     before: [false, 0],
     after: [true, 0],
@@ -111,10 +111,10 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "regenerate",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const act = () => tenant.send("POST", user.path("/backup-codes"));
-      return { user, act, shown: shownOf(user, ["backup_codes_remaining"]) };
+      return { user, act, readShown: shownOf(user, ["backup_codes_remaining"]) };
     },
     before: [0],
     after: [10],
@@ -123,11 +123,11 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "remove",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       await user.backupCodes();
       const act = () => tenant.send("DELETE", user.path("/otp"));
-      return { user, act, shown: shownOf(user, ["has_otp", "backup_codes_remaining"]) };
+      return { user, act, readShown: shownOf(user, ["has_otp", "backup_codes_remaining"]) };
     },
     before: [true, 10],
     after: [false, 0],
@@ -136,10 +136,10 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "suspend",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await User.provision(tenant);
       const act = () => tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
-      return { user, act, shown: shownOf(user, ["status"]) };
+      return { user, act, readShown: shownOf(user, ["status"]) };
     },
     before: ["active"],
     after: ["suspended"],
@@ -148,10 +148,10 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "unlock",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await locked(tenant);
       const act = () => tenant.send("POST", user.path("/unlock"));
-      return { user, act, shown: shownOf(user, ["is_locked", "failed_attempts"]) };
+      return { user, act, readShown: shownOf(user, ["is_locked", "failed_attempts"]) };
     },
     before: [true, 5],
     after: [false, 0],
@@ -160,11 +160,11 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "verify a TOTP code",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const code = user.code(Date.now());
       await user.verify(user.wrongCode(Date.now()));
-      return { user, act: () => user.verify(code), shown: shownOf(user, ["failed_attempts"]) };
+      return { user, act: () => user.verify(code), readShown: shownOf(user, ["failed_attempts"]) };
     },
     before: [1],
     after: [0],
@@ -174,11 +174,11 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "verify a backup code",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const [code] = await user.backupCodes();
-      const shown = shownOf(user, ["backup_codes_remaining", "failed_attempts"]);
-      return { user, act: () => user.verify(code), shown };
+      const readShown = shownOf(user, ["backup_codes_remaining", "failed_attempts"]);
+      return { user, act: () => user.verify(code), readShown };
     },
     before: [10, 0],
     after: [9, 0],
@@ -188,9 +188,9 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "discover",
-    ready: async (tenant) => {
-      const { user, shown } = await assessed(tenant);
-      return { user, act: () => user.discover(), shown };
+    prepare: async (tenant) => {
+      const { user, readShown } = await assessed(tenant);
+      return { user, act: () => user.discover(), readShown };
     },
     before: [null],
     after: [null, null],
@@ -200,9 +200,9 @@ export const guardOperations: readonly Operation[] = [
   },
   {
     name: "feedback",
-    ready: async (tenant) => {
-      const { user, assessmentId, shown } = await assessed(tenant);
-      return { user, act: () => user.judge(assessmentId, "fraud"), shown };
+    prepare: async (tenant) => {
+      const { user, assessmentId, readShown } = await assessed(tenant);
+      return { user, act: () => user.sendFeedback(assessmentId, "fraud"), readShown };
     },
     before: [null],
     after: ["fraud"],
@@ -214,15 +214,15 @@ export const guardOperations: readonly Operation[] = [
 /** Promises that D1 has forgotten too, and so waits for it. */
 export const erasure: Operation = {
   name: "erase",
-  ready: async (tenant) => {
+  prepare: async (tenant) => {
     const user = await User.withTotp(tenant);
     await user.discover();
-    const shown = async () => {
+    const readShown = async () => {
       const list = await tenant.send("GET", "/v1/sentinel/assessments");
       const directory = await tenant.send("GET", "/v1/idp/users");
       return [list.body.assessments.length, directory.body.users.length];
     };
-    return { user, act: () => tenant.send("DELETE", user.path()), shown };
+    return { user, act: () => tenant.send("DELETE", user.path()), readShown };
   },
   before: [1, 1],
   after: [0, 0],
@@ -230,7 +230,7 @@ export const erasure: Operation = {
   again: { status: 404, events: ["request.refused refused user_not_found"] },
 };
 
-export function operationsNamed(...names: readonly string[]): readonly Operation[] {
+export function findOperations(...names: readonly string[]): readonly Operation[] {
   const found = guardOperations.filter(({ name }) => names.includes(name));
   if (found.length !== names.length) throw new Error(`Not all there: ${names.join(", ")}`);
   return found;

@@ -3,7 +3,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import worker from "../../src/index.ts";
-import { neverAnswers } from "./deadlines.ts";
+import { hangForever } from "./deadlines.ts";
 
 type Send = (this: unknown, message: unknown) => Promise<unknown>;
 
@@ -14,12 +14,12 @@ function onSend(send: Send) {
 }
 
 /** Whatever is sent is refused, until the mocks are restored. */
-export function queueRefuses() {
+export function refuseMessages() {
   return onSend(queueFaults.refuses);
 }
 
 /** What is sent stays in the returned list, until the mocks are restored. */
-export function queueHolds(): unknown[] {
+export function holdMessages(): unknown[] {
   const held: unknown[] = [];
   onSend(async (message) => {
     // As the queue would have it: a copy.
@@ -33,7 +33,7 @@ export const queueFaults = {
   refuses: async () => {
     throw new Error("the queue is closed");
   },
-  hangs: neverAnswers,
+  hangs: hangForever,
   loses: async () => {},
   "loses the reply": async (send: () => Promise<unknown>) => {
     await send();
@@ -45,7 +45,7 @@ export const queueFaults = {
 } as const satisfies Record<string, (send: () => Promise<unknown>) => Promise<unknown>>;
 
 /** Until the mocks are restored. @returns copies of all that is sent meanwhile */
-export function queueFails(fault: keyof typeof queueFaults): unknown[] {
+export function breakQueue(fault: keyof typeof queueFaults): unknown[] {
   const { send } = queue;
   const sent: unknown[] = [];
   onSend(async function (message) {
@@ -56,7 +56,7 @@ export function queueFails(fault: keyof typeof queueFaults): unknown[] {
 }
 
 /** Brings messages, as the queue does, all at once. @returns how many are to be brought again */
-export async function brought(messages: readonly unknown[]): Promise<number> {
+export async function deliverMessages(messages: readonly unknown[]): Promise<number> {
   const batch = createMessageBatch<unknown>(
     "edge-idp-deliveries",
     messages.map((body, index) => ({

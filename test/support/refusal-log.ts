@@ -2,7 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { RefusalRun } from "../../src/guard/decisions/state.ts";
-import { fired } from "./fired.ts";
+import { fireObjectAlarm } from "./object-alarm.ts";
 
 export function refusalLogOf(tenantId: string) {
   return env.REFUSALS.get(env.REFUSALS.idFromName(tenantId));
@@ -13,11 +13,11 @@ export async function evictLog(tenantId: string): Promise<void> {
 }
 
 export async function fireLogAlarm(tenantId: string): Promise<boolean> {
-  return await fired(refusalLogOf(tenantId));
+  return await fireObjectAlarm(refusalLogOf(tenantId));
 }
 
 /** What the log has stored: its runs, the events not delivered yet, and when its alarm is due. */
-export async function storedIn(tenantId: string) {
+export async function readRefusalLog(tenantId: string) {
   return await runInDurableObject(refusalLogOf(tenantId), async (_log, { storage }) => {
     const { state } = storage.sql.exec<{ state: string }>("SELECT state FROM live").one();
     const { n } = storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one();
@@ -26,7 +26,7 @@ export async function storedIn(tenantId: string) {
   });
 }
 
-export interface ToldRefusal {
+export interface RefusalEvent {
   readonly id: string;
   readonly at: number;
   readonly actorId: string;
@@ -38,14 +38,14 @@ export interface ToldRefusal {
 }
 
 /** The events of refused requests that have arrived in D1, in the order of arrival. */
-export async function refusalsToldOf(tenantId: string): Promise<readonly ToldRefusal[]> {
+export async function readRefusalEvents(tenantId: string): Promise<readonly RefusalEvent[]> {
   const { results } = await env.DB.prepare(
     `SELECT id, at, actor_id AS actorId, target_id AS targetId, reason, request_id AS requestId,
        details ->> 'route' AS route, details ->> 'count' AS count
      FROM audit_events WHERE tenant_id = ? AND action = 'request.refused' ORDER BY leaf_index`,
   )
     .bind(tenantId)
-    .all<Record<keyof ToldRefusal, string>>();
+    .all<Record<keyof RefusalEvent, string>>();
   return results.map((row) => ({ ...row, at: Number(row.at), count: Number(row.count) }));
 }
 

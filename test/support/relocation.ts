@@ -23,7 +23,7 @@ export async function relocate(tenant: Tenant, shard: number, limit = 100): Prom
 }
 
 /** A minute passes, after which no isolate remembers where the tenant lived. */
-export async function minuteAfterSwitch(tenant: Tenant): Promise<void> {
+export async function passMinuteAfterSwitch(tenant: Tenant): Promise<void> {
   await env.DB.prepare(
     "UPDATE relocations SET switched_at = switched_at - 61000 WHERE tenant_id = ?",
   )
@@ -32,19 +32,23 @@ export async function minuteAfterSwitch(tenant: Tenant): Promise<void> {
 }
 
 /** Sends slices until the move is over. @returns the answer to the last */
-export async function moved(tenant: Tenant, shard: number, limit?: number): Promise<Answer> {
+export async function relocateFully(
+  tenant: Tenant,
+  shard: number,
+  limit?: number,
+): Promise<Answer> {
   for (let n = 0; n < maxSlices; n += 1) {
     const answer = await relocate(tenant, shard, limit);
     if (answer.status !== 200) throw new Error(`Not moved: ${JSON.stringify(answer.body)}`);
     const { phase, done } = answer.body.relocation;
     if (done) return answer;
-    if (phase === "cleaning") await minuteAfterSwitch(tenant);
+    if (phase === "cleaning") await passMinuteAfterSwitch(tenant);
   }
   throw new Error("The move does not end");
 }
 
 /** Sends slices of one page until the move is in that phase. */
-export async function movedUpTo(tenant: Tenant, shard: number, phase: string): Promise<void> {
+export async function relocateUpTo(tenant: Tenant, shard: number, phase: string): Promise<void> {
   for (let n = 0; n < maxSlices; n += 1) {
     const { body } = await relocate(tenant, shard, 1);
     if (body.relocation.phase === phase) return;
@@ -53,7 +57,7 @@ export async function movedUpTo(tenant: Tenant, shard: number, phase: string): P
 }
 
 /** All rows of the tenant in a database, by table; tables without any are left out. */
-export async function dataIn(shard: 0 | 1 | 2, tenant: Pick<Tenant, "id">) {
+export async function readTenantData(shard: 0 | 1 | 2, tenant: Pick<Tenant, "id">) {
   const found: Record<string, object[]> = {};
   for (const table of tenantTables) {
     const rows = await rowsIn(shard, table, tenant.id);
@@ -63,7 +67,7 @@ export async function dataIn(shard: 0 | 1 | 2, tenant: Pick<Tenant, "id">) {
 }
 
 /** The state of the tenant's fence in each database. */
-export async function fencesOf(tenant: Tenant): Promise<(string | null)[]> {
+export async function readFences(tenant: Tenant): Promise<(string | null)[]> {
   return await Promise.all(
     databases().map((database) =>
       database

@@ -1,7 +1,7 @@
 /** What a good request to each route looks like: a route that is added must say so here. */
 
 /** Whom and what a request is about. */
-export interface About {
+export interface RequestTarget {
   readonly tenantId: string;
   readonly externalId: string;
   readonly id: string;
@@ -13,40 +13,40 @@ export interface About {
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
 
 /** A good request to each route, about the given user and token. */
-export function requestTo(name: string, about: About) {
+export function requestTo(name: string, about: RequestTarget) {
   const query = `?externalUserId=${encodeURIComponent(about.externalId)}`;
-  const requests: Record<string, { path: string; body?: object; isAboutSomebody?: boolean }> = {
+  const requests: Record<string, { path: string; body?: object; hasTarget?: boolean }> = {
     provisionUser: { path: "/v1/idp/users", body: { user: { external_id: "new" } } },
     listUsers: { path: "/v1/idp/users" },
-    getUser: { path: `/v1/idp/user${query}`, isAboutSomebody: true },
+    getUser: { path: `/v1/idp/user${query}`, hasTarget: true },
     setUserStatus: {
       path: `/v1/idp/user${query}`,
       body: { user: { status: "suspended" } },
-      isAboutSomebody: true,
+      hasTarget: true,
     },
-    unlockUser: { path: `/v1/idp/user/unlock${query}`, isAboutSomebody: true },
-    eraseUser: { path: `/v1/idp/user${query}`, isAboutSomebody: true },
+    unlockUser: { path: `/v1/idp/user/unlock${query}`, hasTarget: true },
+    eraseUser: { path: `/v1/idp/user${query}`, hasTarget: true },
     configureOtp: {
       path: `/v1/idp/user/otp${query}`,
       body: { otp: { issuer_name: "Acme", account_name: "alexander" } },
-      isAboutSomebody: true,
+      hasTarget: true,
     },
-    removeOtp: { path: `/v1/idp/user/otp${query}`, isAboutSomebody: true },
+    removeOtp: { path: `/v1/idp/user/otp${query}`, hasTarget: true },
     verifyOtp: {
       path: "/v1/idp/otp/verify",
       body: { otp: { id: about.externalId, code: "123456" } },
-      isAboutSomebody: true,
+      hasTarget: true,
     },
-    regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, isAboutSomebody: true },
+    regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, hasTarget: true },
     discover: {
       path: "/v1/sentinel/discover",
       body: { sentinel: { id: about.id, context: session } },
-      isAboutSomebody: true,
+      hasTarget: true,
     },
     judgeSession: {
       path: "/v1/sentinel/feedback",
       body: { feedback: { assessment_id: about.assessmentId, outcome: "legitimate" } },
-      isAboutSomebody: true,
+      hasTarget: true,
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
     simulatePolicy: { path: "/v1/sentinel/simulate", body: { simulation: { sentinel: {} } } },
@@ -55,7 +55,7 @@ export function requestTo(name: string, about: About) {
     exportAudit: { path: "/v1/audit/export" },
     getCheckpoint: { path: "/v1/audit/checkpoint" },
     listCheckpoints: { path: "/v1/audit/checkpoints" },
-    proveAuditEvent: { path: `/v1/audit/events/${about.eventId}/proof`, isAboutSomebody: true },
+    proveAuditEvent: { path: `/v1/audit/events/${about.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
     relocateTenant: {
@@ -67,9 +67,9 @@ export function requestTo(name: string, about: About) {
     rotateToken: {
       path: `/v1/tokens/${about.tokenId}/rotate`,
       body: { token: { overlap_seconds: 60 } },
-      isAboutSomebody: true,
+      hasTarget: true,
     },
-    revokeToken: { path: `/v1/tokens/${about.tokenId}`, isAboutSomebody: true },
+    revokeToken: { path: `/v1/tokens/${about.tokenId}`, hasTarget: true },
     listKeys: { path: "/v1/keys" },
     reEncrypt: { path: "/v1/keys/re-encryption", body: { re_encryption: { limit: 5 } } },
     getSettings: { path: "/v1/settings" },
@@ -83,7 +83,7 @@ export function requestTo(name: string, about: About) {
   return request;
 }
 
-export const nobody = {
+export const unknownUser = {
   tenantId: "0".repeat(24),
   externalId: "nobody",
   id: "0".repeat(24),

@@ -3,7 +3,7 @@ import { type Verdict, verifyTrail } from "../../scripts/support/audit-files.ts"
 import { utf8 } from "../../src/crypto/bytes.ts";
 import type { Tenant } from "./client.ts";
 
-export interface Saved {
+export interface SavedTrail {
   readonly exported: string | Uint8Array;
   readonly checkpoint: string;
   readonly older?: string | undefined;
@@ -21,7 +21,10 @@ export async function saveKeys(tenant: Tenant): Promise<string> {
 }
 
 /** In the order of docs/audit-verification.md: the checkpoint first. */
-export async function save(tenant: Tenant, kept: Partial<Saved> = {}): Promise<Saved> {
+export async function saveTrail(
+  tenant: Tenant,
+  kept: Partial<SavedTrail> = {},
+): Promise<SavedTrail> {
   const checkpoint = await saveCheckpoint(tenant);
   const { status, body } = await tenant.send("GET", "/v1/audit/export");
   if (status !== 200) throw new Error(`No export: ${status} ${JSON.stringify(body)}`);
@@ -35,14 +38,14 @@ async function* chunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8A
   }
 }
 
-export async function judge({ exported, ...files }: Saved): Promise<Verdict> {
+export async function verifySavedTrail({ exported, ...files }: SavedTrail): Promise<Verdict> {
   const bytes = typeof exported === "string" ? utf8(exported) : exported;
   return await verifyTrail({ ...files, read: () => chunks(bytes) });
 }
 
 /** Its problems as one line each: kind, leaf, message. */
-export async function problemsOf(saved: Saved): Promise<string[]> {
-  return (await judge(saved)).problems.map(
+export async function problemsOf(saved: SavedTrail): Promise<string[]> {
+  return (await verifySavedTrail(saved)).problems.map(
     ({ kind, leaf, message }) => `${kind} ${leaf ?? "-"}: ${message}`,
   );
 }

@@ -6,7 +6,7 @@ import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
-import { neverAnswers, withQuickDeadlines } from "./deadlines.ts";
+import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 
 type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Side = "before" | "after";
@@ -66,12 +66,12 @@ async function withSteps<T>(
   }
 }
 
-export function placeOf({ side, name }: Cut): string {
+export function cutPointOf({ side, name }: Cut): string {
   return `${side} ${name}`;
 }
 
 /** Every place at which that run, which is not disturbed, could have been cut off. */
-export async function cutsOf(act: () => Promise<unknown>): Promise<Cut[]> {
+export async function listCuts(act: () => Promise<unknown>): Promise<Cut[]> {
   const names: string[] = [];
   await withSteps((name, go) => {
     names.push(name);
@@ -101,11 +101,11 @@ export async function cutOff<T>(
   const step = async (name: string, go: () => unknown) => {
     const isHere = name === cut.name && taken++ === cut.nth;
     // Nothing of a guard that is about to be lost comes any further, but what is stored already.
-    if (reached && !lost && name !== "setAlarm") return await neverAnswers();
+    if (reached && !lost && name !== "setAlarm") return await hangForever();
     if (!isHere) return await go();
     if (cut.side === "after") await go();
     reached = true;
-    return await neverAnswers();
+    return await hangForever();
   };
   const answer = await withSteps(step, () =>
     withQuickDeadlines(async () => {

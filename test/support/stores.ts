@@ -76,7 +76,7 @@ async function archiveValues(): Promise<string[]> {
 }
 
 /** Every value in each store, as text. */
-export interface Copy {
+export interface StoresCopy {
   readonly database: readonly string[];
   readonly kv: readonly string[];
   readonly archive: readonly string[];
@@ -86,7 +86,7 @@ export interface Copy {
   readonly registers: readonly string[];
 }
 
-export async function copyOfStores(): Promise<Copy> {
+export async function copyStores(): Promise<StoresCopy> {
   return {
     database: await databaseValues(),
     kv: await kvValues(),
@@ -116,15 +116,15 @@ function decodings(word: string): string[] {
 }
 
 /** All that can be read in it, upper case: as it stands, and each word of it decoded. */
-export function readable(values: readonly string[]): string {
+export function decodeText(values: readonly string[]): string {
   const words = new Set(values.flatMap((value) => value.match(/[\w+/=-]{12,}/g) ?? []));
   return [...values, ...[...words].flatMap(decodings)].join("\n").toUpperCase();
 }
 
 /** Which of the words can be read in which stores. */
-export async function foundInStores(words: readonly string[]): Promise<string[]> {
-  return Object.entries(await copyOfStores()).flatMap(([store, values]) => {
-    const text = readable(values);
+export async function findInStores(words: readonly string[]): Promise<string[]> {
+  return Object.entries(await copyStores()).flatMap(([store, values]) => {
+    const text = decodeText(values);
     return words
       .filter((word) => text.includes(word.toUpperCase()))
       .map((word) => `${store}: ${word}`);
@@ -132,7 +132,7 @@ export async function foundInStores(words: readonly string[]): Promise<string[]>
 }
 
 /** Spellings under which something may lie in a store. */
-export function spellings(secret: Uint8Array): string[] {
+export function spellingsOf(secret: Uint8Array): string[] {
   return [
     latin1(secret),
     base32nopad.encode(secret),

@@ -13,17 +13,17 @@ async function ofToken(tenant: Tenant, method: string, suffix: string, body?: ob
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const act = () => tenant.send(method, `/v1/tokens/${tokens[1].id}${suffix}`, body);
-  return { act, shown: () => tokenNames(tenant) };
+  return { act, readShown: () => tokenNames(tenant) };
 }
 
 /** What the Worker does in D1, with the event in the same batch. */
 export const tenantOperations: readonly Operation[] = [
   {
     name: "create a token",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const token = { name: "second", permissions: ["idp:read"] };
       const act = () => tenant.send("POST", "/v1/tokens", { token });
-      return { act, shown: () => tokenNames(tenant) };
+      return { act, readShown: () => tokenNames(tenant) };
     },
     before: ["initial"],
     after: ["initial", "second"],
@@ -33,7 +33,7 @@ export const tenantOperations: readonly Operation[] = [
   },
   {
     name: "rotate a token",
-    ready: (tenant) => ofToken(tenant, "POST", "/rotate", { token: { overlap_seconds: 60 } }),
+    prepare: (tenant) => ofToken(tenant, "POST", "/rotate", { token: { overlap_seconds: 60 } }),
     before: ["initial", "narrow"],
     after: ["initial", "narrow, ends", "narrow"],
     done: { status: 201, events: ["token.rotated success"] },
@@ -42,7 +42,7 @@ export const tenantOperations: readonly Operation[] = [
   },
   {
     name: "revoke a token",
-    ready: (tenant) => ofToken(tenant, "DELETE", ""),
+    prepare: (tenant) => ofToken(tenant, "DELETE", ""),
     before: ["initial", "narrow"],
     after: ["initial"],
     done: { status: 204, events: ["token.revoked success"] },
@@ -50,11 +50,11 @@ export const tenantOperations: readonly Operation[] = [
   },
   {
     name: "change the settings",
-    ready: async (tenant) => {
+    prepare: async (tenant) => {
       const settings = { lockout: { lock_seconds: 60 } };
       return {
         act: () => tenant.send("PATCH", "/v1/settings", { settings }),
-        shown: async () =>
+        readShown: async () =>
           (await tenant.send("GET", "/v1/settings")).body.settings.lockout.lock_seconds,
       };
     },

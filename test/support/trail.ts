@@ -39,14 +39,14 @@ export async function fileEvents(tenantId: string, events: readonly AuditEvent[]
 }
 
 /** The newest signed head, over all that has arrived. */
-export async function checkpointOf(tenant: Tenant): Promise<Answer["body"]> {
+export async function fetchCheckpoint(tenant: Tenant): Promise<Answer["body"]> {
   const { status, body } = await tenant.send("GET", "/v1/audit/checkpoint");
   if (status !== 200) throw new Error(`No checkpoint: ${status} ${JSON.stringify(body)}`);
   return body.checkpoint;
 }
 
 /** The lines of the export, as objects. */
-export async function exportOf(tenant: Tenant, query = ""): Promise<Answer["body"][]> {
+export async function fetchExport(tenant: Tenant, query = ""): Promise<Answer["body"][]> {
   const { status, body } = await tenant.send("GET", `/v1/audit/export${query}`);
   if (status !== 200) throw new Error(`No export: ${status} ${JSON.stringify(body)}`);
   const lines: string[] = String(body).split("\n");

@@ -5,7 +5,13 @@ import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
 import { TokenRegister } from "../../src/tenancy/token-register.ts";
-import { at, type CountedRun, here, type Kind, type Written } from "./counted-run.ts";
+import {
+  type CountedRun,
+  currentContext,
+  type Kind,
+  runInContext,
+  type WriteCursor,
+} from "./counted-run.ts";
 
 type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Watch = (on: unknown, args: unknown[], go: () => unknown) => unknown;
@@ -80,7 +86,7 @@ class Watching {
 
   /** A call that its caller waits for. */
   async call(kind: Kind, what: string, go: (depth: number) => unknown): Promise<unknown> {
-    const place = here();
+    const place = currentContext();
     if (place === undefined) {
       this.#run.strays.push(`${kind} ${what}`);
       return await go(0);
@@ -138,7 +144,7 @@ function watchStubs(watching: Watching): void {
         if (typeof name !== "string" || !methods.includes(name)) return method;
         return (...args: unknown[]) =>
           watching.call("object", `${className}.${name}`, (depth) => {
-            const place = here();
+            const place = currentContext();
             const id = String(Reflect.get(target, "id"));
             if (place !== undefined) announce(id, name, place.run, depth);
             return Reflect.apply(method, target, args);
@@ -148,7 +154,7 @@ function watchStubs(watching: Watching): void {
   const namespaces = prototypeOf(env.GUARD);
   watching.watch(namespaces, ["get", "getByName"], (namespace, _args, go) => {
     const stub = go();
-    if (here() === undefined) return stub;
+    if (currentContext() === undefined) return stub;
     const known = classOf.get(Object(namespace));
     if (known === undefined) throw new Error("An object of a class that is not watched");
     return wrapped(Object(stub), known.name, methodsOf(known.prototype));
@@ -169,8 +175,8 @@ function watchObjects(watching: Watching): void {
         const id = String(Reflect.get(Object(object), "ctx").id);
         const caller = onTheirWay.get(`${id} ${method}`)?.shift();
         if (caller === undefined) return go();
-        const cursors: Written[] = [];
-        return at({ ...caller, cursors }, async () => {
+        const cursors: WriteCursor[] = [];
+        return runInContext({ ...caller, cursors }, async () => {
           try {
             return await go();
           } finally {
@@ -192,13 +198,13 @@ async function watchStorage(watching: Watching): Promise<void> {
   watching.watch(sql, ["exec"], (_on, _args, go) => {
     const cursor = go();
     const isCursor = typeof cursor === "object" && cursor !== null && "rowsWritten" in cursor;
-    if (isCursor) here()?.cursors.push(Object(cursor));
+    if (isCursor) currentContext()?.cursors.push(Object(cursor));
     return cursor;
   });
   for (const method of ["setAlarm", "deleteAlarm"]) {
     watching.watch(storage, [method], (_on, _args, go) => {
       // The tool that fires an alarm deletes it first, where the platform forgets it by itself.
-      const run = here()?.run;
+      const run = currentContext()?.run;
       if (run !== undefined) {
         run.rowsInObjects += 1;
         run.alarmsSet += method === "setAlarm" ? 1 : 0;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { hashApiToken } from "../../src/tenancy/api-token.ts";
 import { invalidateTenant, resolveToken } from "../../src/tenancy/resolve-token.ts";
 import { Tenant } from "../support/client.ts";
-import { withD1Fault } from "../support/faults.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { sql } from "../support/trail.ts";
 
 /** Far from the present, so that nothing that was noted of a use comes near. */

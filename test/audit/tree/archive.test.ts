@@ -5,8 +5,15 @@ import { archiveLogs } from "../../../src/audit/tree/archive.ts";
 import { verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
-import { withD1Fault } from "../../support/faults.ts";
-import { checkpointOf, eventOf, exportOf, fileEvents, rowsOf, sql } from "../../support/trail.ts";
+import { withD1Fault } from "../../support/d1-faults.ts";
+import {
+  eventOf,
+  fetchCheckpoint,
+  fetchExport,
+  fileEvents,
+  rowsOf,
+  sql,
+} from "../../support/trail.ts";
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -32,29 +39,29 @@ const muchLater = () => Date.now() + 401 * day;
 describe("Retention", () => {
   it("moves sealed events to the archive when they are older than the tenant keeps them", async () => {
     const tenant = await tenantWithEventsOf(0, 20);
-    const before = await exportOf(tenant);
+    const before = await fetchExport(tenant);
     await archiveLogs(env, Date.now() + 399 * day, findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(22);
     await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
     expect(await objectsOf(tenant)).toHaveLength(1);
     // The export reads the archive as it read D1, and what comes after goes on from there.
-    expect(await exportOf(tenant)).toEqual(before);
+    expect(await fetchExport(tenant)).toEqual(before);
     await User.provision(tenant);
-    const { tree_size } = await checkpointOf(tenant);
+    const { tree_size } = await fetchCheckpoint(tenant);
     expect(tree_size).toBe(23);
-    const after = await exportOf(tenant);
+    const after = await fetchExport(tenant);
     expect(after.slice(0, 22)).toEqual(before);
     expect(after.map(({ leaf_index }) => leaf_index)).toEqual(
       Array.from({ length: 23 }, (_, n) => n),
     );
-    expect(await exportOf(tenant, "?from=20")).toEqual(after.slice(20));
+    expect(await fetchExport(tenant, "?from=20")).toEqual(after.slice(20));
   });
 
   it("follows the tenant's setting", async () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ audit: { retention_days: 30 } });
-    await checkpointOf(tenant);
+    await fetchCheckpoint(tenant);
     await archiveLogs(env, Date.now() + 29 * day, findRetentionDays);
     expect(await objectsOf(tenant)).toEqual([]);
     await archiveLogs(env, Date.now() + 31 * day, findRetentionDays);
@@ -74,11 +81,11 @@ describe("Retention", () => {
 
   it("leaves all events in D1 where there is no archive", async () => {
     const tenant = await tenantWithEventsOf(0, 5);
-    await checkpointOf(tenant);
+    await fetchCheckpoint(tenant);
     const { AUDIT_ARCHIVE: _, ...without } = env;
     await archiveLogs(without, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(7);
-    expect(await exportOf(tenant)).toHaveLength(7);
+    expect(await fetchExport(tenant)).toHaveLength(7);
   });
 
   it("moves a long past in several objects, and reads across them", async () => {
@@ -87,31 +94,31 @@ describe("Retention", () => {
       tenant.id,
       Array.from({ length: 2_500 }, (_, n) => eventOf(tenant.id, Date.now() + n)),
     );
-    await checkpointOf(tenant);
-    const before = await exportOf(tenant);
+    await fetchCheckpoint(tenant);
+    const before = await fetchExport(tenant);
     await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await objectsOf(tenant)).toHaveLength(3);
-    expect(await exportOf(tenant)).toEqual(before);
-    expect(await exportOf(tenant, "?from=1999&to=4001")).toEqual(before.slice(1_999, 4_001));
+    expect(await fetchExport(tenant)).toEqual(before);
+    expect(await fetchExport(tenant, "?from=1999&to=4001")).toEqual(before.slice(1_999, 4_001));
   });
 
   it.each(["throws", "loses the reply", "fails on write"] as const)(
     "cut short by a D1 that %s loses nothing and doubles nothing",
     async (fault) => {
       const tenant = await tenantWithEventsOf(0, 30);
-      await checkpointOf(tenant);
-      const before = await exportOf(tenant);
+      await fetchCheckpoint(tenant);
+      const before = await fetchExport(tenant);
       await withD1Fault(fault, async () => await archiveLogs(env, muchLater(), findRetentionDays));
-      expect(await exportOf(tenant)).toEqual(before);
+      expect(await fetchExport(tenant)).toEqual(before);
       await archiveLogs(env, muchLater(), findRetentionDays);
-      expect(await exportOf(tenant)).toEqual(before);
+      expect(await fetchExport(tenant)).toEqual(before);
     },
   );
 
   it("killed between writing and removing writes the same again", async () => {
     const tenant = await tenantWithEventsOf(0, 30);
-    await checkpointOf(tenant);
-    const before = await exportOf(tenant);
+    await fetchCheckpoint(tenant);
+    const before = await fetchExport(tenant);
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
     const killed = vi.spyOn(statement, "run").mockRejectedValue(new Error("killed"));
     await archiveLogs(env, muchLater(), findRetentionDays);
@@ -120,13 +127,13 @@ describe("Retention", () => {
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(32);
     await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await objectsOf(tenant)).toHaveLength(1);
-    expect(await exportOf(tenant)).toEqual(before);
+    expect(await fetchExport(tenant)).toEqual(before);
   });
 
   it("beside an export makes no hole in it", async () => {
     const tenant = await tenantWithEventsOf(0, 30);
-    await checkpointOf(tenant);
-    const before = await exportOf(tenant);
+    await fetchCheckpoint(tenant);
+    const before = await fetchExport(tenant);
     const database = Object.getPrototypeOf(env.DB);
     const { prepare } = database;
     let isMoved = false;
@@ -151,16 +158,16 @@ describe("Retention", () => {
       };
       return statement;
     });
-    const during = await exportOf(tenant);
+    const during = await fetchExport(tenant);
     spy.mockRestore();
     expect(isMoved).toBe(true);
     expect(during).toEqual(before);
-    expect(await exportOf(tenant)).toEqual(before);
+    expect(await fetchExport(tenant)).toEqual(before);
   });
 
   it("that fails for one log goes on with the others", async () => {
     const [one, two] = [await tenantWithEventsOf(0, 3), await tenantWithEventsOf(0, 3)];
-    await Promise.all([checkpointOf(one), checkpointOf(two)]);
+    await Promise.all([fetchCheckpoint(one), fetchCheckpoint(two)]);
     const bucket = Object.getPrototypeOf(env.AUDIT_ARCHIVE);
     const { put } = bucket;
     const spy = vi.spyOn(bucket, "put").mockImplementation(function (this: unknown, ...args) {
@@ -180,16 +187,16 @@ describe("Retention", () => {
   ])("lets nobody replace what is archived: %s", async (_, leafIndex, change) => {
     const tenant = await Tenant.create();
     await User.provision(tenant, "someone@example.com");
-    await checkpointOf(tenant);
+    await fetchCheckpoint(tenant);
     const copies = await rowsOf("audit_events", tenant.id);
     await archiveLogs(env, muchLater(), findRetentionDays);
     await fileEvents(
       tenant.id,
       Array.from({ length: 30 }, () => eventOf(tenant.id, Date.now())),
     );
-    await checkpointOf(tenant);
+    await fetchCheckpoint(tenant);
     await archiveLogs(env, muchLater(), findRetentionDays);
-    const before = await exportOf(tenant);
+    const before = await fetchExport(tenant);
     const names = await objectsOf(tenant);
     expect(before).toHaveLength(33);
     // A copy of the row, stamp and all, put back where it was.
@@ -207,12 +214,12 @@ describe("Retention", () => {
     errors.mockRestore();
     expect(await objectsOf(tenant)).toEqual(names);
     await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
-    expect(await exportOf(tenant)).toEqual(before);
+    expect(await fetchExport(tenant)).toEqual(before);
   });
 
   it("leaves the tree whole: it proves an archived event, found by its place", async () => {
     const tenant = await tenantWithEventsOf(0, 30);
-    const before = await exportOf(tenant);
+    const before = await fetchExport(tenant);
     await archiveLogs(env, muchLater(), findRetentionDays);
     const { id, leaf_index, leaf_hash } = before[7];
     const path = `/v1/audit/events/${id}/proof`;
@@ -233,16 +240,16 @@ describe("Retention", () => {
   it("takes personal parts along sealed, so that an erasure reaches them in the archive", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant, "someone@example.com");
-    const before = await checkpointOf(tenant);
+    const before = await fetchCheckpoint(tenant);
     await archiveLogs(env, muchLater(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
     for (const key of await objectsOf(tenant)) {
       const text = await (await env.AUDIT_ARCHIVE?.get(key))?.text();
       expect(text).not.toContain("someone@example.com");
     }
-    expect(JSON.stringify(await exportOf(tenant))).toContain("someone@example.com");
+    expect(JSON.stringify(await fetchExport(tenant))).toContain("someone@example.com");
     await tenant.send("DELETE", user.path());
-    const lines = await exportOf(tenant);
+    const lines = await fetchExport(tenant);
     expect(JSON.stringify(lines)).not.toContain("someone@example.com");
     expect(lines.slice(0, before.tree_size)).toMatchObject([
       { erased: false },

@@ -1,13 +1,20 @@
 import { env } from "cloudflare:workers";
 import { hex } from "@scure/base";
 import { describe, expect, it, vi } from "vitest";
+import { integrateLogs } from "../../../src/audit/tree/integrate.ts";
 import { TreeHasher } from "../../../src/audit/tree/merkle.ts";
 import { parseNote } from "../../../src/audit/tree/note.ts";
-import { integrateLogs } from "../../../src/audit/tree/integrate.ts";
 import { onSchedule } from "../../../src/scheduled.ts";
 import { Tenant, User } from "../../support/client.ts";
-import { type D1Fault, withD1Fault } from "../../support/faults.ts";
-import { checkpointOf, eventOf, exportOf, fileEvents, rowsOf, sql } from "../../support/trail.ts";
+import { type D1Fault, withD1Fault } from "../../support/d1-faults.ts";
+import {
+  eventOf,
+  fetchCheckpoint,
+  fetchExport,
+  fileEvents,
+  rowsOf,
+  sql,
+} from "../../support/trail.ts";
 
 const everyMinute = "* * * * *";
 
@@ -18,8 +25,8 @@ async function treeOf(tenant: Tenant) {
 
 /** The export is the whole log, each leaf once and in its place, under the root that is signed. */
 async function expectWhole(tenant: Tenant, size: number): Promise<void> {
-  const { tree_size, root_hash } = await checkpointOf(tenant);
-  const lines = await exportOf(tenant);
+  const { tree_size, root_hash } = await fetchCheckpoint(tenant);
+  const lines = await fetchExport(tenant);
   const hasher = new TreeHasher();
   for (const [index, line] of lines.entries()) {
     expect(line.leaf_index).toBe(index);
@@ -66,7 +73,7 @@ describe("The sealer", () => {
     for (let n = 0; n < 5; n += 1) await manyEvents(tenant, 1_000);
     await Promise.all([
       ...Array.from({ length: 4 }, () => integrateLogs(env, Date.now())),
-      checkpointOf(tenant),
+      fetchCheckpoint(tenant),
       manyEvents(tenant, 300),
     ]);
     await integrateLogs(env, Date.now());

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { integrateLogs } from "../../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../../support/client.ts";
-import { checkpointOf, rowsOf, sql } from "../../support/trail.ts";
+import { fetchCheckpoint, rowsOf, sql } from "../../support/trail.ts";
 
 const hour = 60 * 60 * 1000;
 const webhook = "https://witness.example/heads";
@@ -45,7 +45,7 @@ describe("The outside witness", () => {
 
   it("keeps the very note that was signed, in KV and in the bucket", async () => {
     const tenant = await Tenant.create();
-    const checkpoint = await checkpointOf(tenant);
+    const checkpoint = await fetchCheckpoint(tenant);
     await witnessHeads(env, Date.now());
     const { body } = await tenant.send("GET", "/v1/audit/checkpoints");
     expect(body.checkpoints).toEqual([checkpoint]);
@@ -85,7 +85,7 @@ describe("The outside witness", () => {
     });
     await witnessHeads(env, Date.now());
     const tenant = await Tenant.create();
-    const { note } = await checkpointOf(tenant);
+    const { note } = await fetchCheckpoint(tenant);
     const configured = { ...env, AUDIT_WITNESS_URL: webhook };
     const lines = logged();
     await witnessHeads(configured, Date.now());

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createId } from "../../../src/crypto/id.ts";
 import type { Refusal } from "../../../src/guard/decisions/refusals.ts";
-import { type D1Fault, withD1Fault } from "../../support/faults.ts";
+import { type D1Fault, withD1Fault } from "../../support/d1-faults.ts";
 import {
   evictLog,
   fireLogAlarm,
+  readRefusalEvents,
+  readRefusalLog,
   refusalLogOf,
-  refusalsToldOf,
-  storedIn,
   sumOf,
 } from "../../support/refusal-log.ts";
 
@@ -49,8 +49,8 @@ describe("The refusal log", () => {
     const tenantId = createId(Date.now());
     const first = refusal({ reason: "user_not_found" });
     await count(tenantId, first);
-    await vi.waitFor(async () => expect(await refusalsToldOf(tenantId)).toHaveLength(1), 5_000);
-    expect(await refusalsToldOf(tenantId)).toEqual([
+    await vi.waitFor(async () => expect(await readRefusalEvents(tenantId)).toHaveLength(1), 5_000);
+    expect(await readRefusalEvents(tenantId)).toEqual([
       {
         id: expect.stringMatching(/^[0-9a-f]{24}$/),
         at,
@@ -75,18 +75,18 @@ describe("The refusal log", () => {
       await count(tenantId, other);
     }
     await fireLogAlarm(tenantId);
-    expect((await refusalsToldOf(tenantId)).map((event) => event.count)).toEqual([1, 1, 1, 1]);
+    expect((await readRefusalEvents(tenantId)).map((event) => event.count)).toEqual([1, 1, 1, 1]);
   });
 
   it("counts a hundred at once exactly, in a few events, by itself", async () => {
     const tenantId = createId(Date.now());
     await Promise.all(Array.from({ length: 100 }, () => count(tenantId, refusal())));
-    await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenantId))).toBe(100), {
+    await vi.waitFor(async () => expect(sumOf(await readRefusalEvents(tenantId))).toBe(100), {
       timeout: 20_000,
       interval: 200,
     });
-    expect(await refusalsToldOf(tenantId)).toHaveLength(2);
-    expect(await storedIn(tenantId)).toMatchObject({ undelivered: 0, alarm: null });
+    expect(await readRefusalEvents(tenantId)).toHaveLength(2);
+    expect(await readRefusalLog(tenantId)).toMatchObject({ undelivered: 0, alarm: null });
   });
 
   it("loses no count and no report where it is evicted again and again", async () => {
@@ -95,12 +95,12 @@ describe("The refusal log", () => {
       await Promise.all(Array.from({ length: 4 }, () => count(tenantId, refusal())));
       await evictLog(tenantId);
     }
-    const { alarm } = await storedIn(tenantId);
+    const { alarm } = await readRefusalLog(tenantId);
     expect(alarm).not.toBeNull();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6 * second });
     await fireLogAlarm(tenantId);
-    expect(sumOf(await refusalsToldOf(tenantId))).toBe(20);
-    expect(await refusalsToldOf(tenantId)).toHaveLength(2);
+    expect(sumOf(await readRefusalEvents(tenantId))).toBe(20);
+    expect(await readRefusalEvents(tenantId)).toHaveLength(2);
   });
 
   it("adds some dozen events in six hours of flood, and holds none of it back for over an hour", async () => {
@@ -112,16 +112,16 @@ describe("The refusal log", () => {
       vi.setSystemTime(start + minute * 60 * second);
       await count(tenantId, refusal({ count: 1_000 }));
       await fireLogAlarm(tenantId);
-      const { runs } = await storedIn(tenantId);
+      const { runs } = await readRefusalLog(tenantId);
       expect(sumOf(runs.map(({ unreported }) => ({ count: unreported })))).toBeLessThanOrEqual(
         61_000,
       );
     }
-    const told = await refusalsToldOf(tenantId);
+    const told = await readRefusalEvents(tenantId);
     expect(told.length).toBeLessThan(20);
     vi.setSystemTime(start + 7 * hour);
     await fireLogAlarm(tenantId);
-    expect(sumOf(await refusalsToldOf(tenantId))).toBe(minutes * 1_000);
+    expect(sumOf(await readRefusalEvents(tenantId))).toBe(minutes * 1_000);
   });
 
   it("forgets a run after two quiet hours and tells the next one at once", async () => {
@@ -131,10 +131,10 @@ describe("The refusal log", () => {
     await count(tenantId, refusal());
     vi.setSystemTime(start + 2 * hour - second);
     await count(tenantId, refusal({ reason: "not_found" }));
-    expect((await storedIn(tenantId)).runs).toHaveLength(2);
+    expect((await readRefusalLog(tenantId)).runs).toHaveLength(2);
     vi.setSystemTime(start + 2 * hour);
     await count(tenantId, refusal());
-    const { runs, undelivered } = await storedIn(tenantId);
+    const { runs, undelivered } = await readRefusalLog(tenantId);
     expect(runs).toHaveLength(2);
     expect(undelivered).toBe(3);
   });
@@ -147,12 +147,14 @@ describe("The refusal log", () => {
       await Promise.all(kinds.map((reason) => count(tenantId, ofToken(token, { reason }))));
     }
     await fireLogAlarm(tenantId);
-    const { runs, size } = await storedIn(tenantId);
+    const { runs, size } = await readRefusalLog(tenantId);
     expect(runs.length).toBeLessThanOrEqual(64 + kinds.length);
     expect(size).toBeLessThan(64 * 1024);
     const unreported = runs.map((run) => ({ count: run.unreported }));
-    expect(sumOf(await refusalsToldOf(tenantId)) + sumOf(unreported)).toBe(tokens * kinds.length);
-    expect((await refusalsToldOf(tenantId)).length).toBeLessThanOrEqual(64 + kinds.length);
+    expect(sumOf(await readRefusalEvents(tenantId)) + sumOf(unreported)).toBe(
+      tokens * kinds.length,
+    );
+    expect((await readRefusalEvents(tenantId)).length).toBeLessThanOrEqual(64 + kinds.length);
   });
 });
 
@@ -168,20 +170,20 @@ describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])
         await count(tenantId, refusal({ reason: "not_found" }));
         await evictLog(tenantId);
         await fireLogAlarm(tenantId);
-        const { undelivered, alarm } = await storedIn(tenantId);
+        const { undelivered, alarm } = await readRefusalLog(tenantId);
         expect(undelivered).toBeGreaterThan(0);
         expect(alarm).not.toBeNull();
       });
       vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6 * second });
       await fireLogAlarm(tenantId);
       await fireLogAlarm(tenantId);
-      const told = await refusalsToldOf(tenantId);
+      const told = await readRefusalEvents(tenantId);
       expect(told.map(({ reason, count: n }) => `${reason} ${n}`).toSorted()).toEqual([
         "insufficient_scope 1",
         "insufficient_scope 2",
         "not_found 1",
       ]);
-      expect((await storedIn(tenantId)).undelivered).toBe(0);
+      expect((await readRefusalLog(tenantId)).undelivered).toBe(0);
     });
   },
 );
@@ -194,12 +196,12 @@ it("A log whose D1 fails goes on trying, ever more rarely but within a minute", 
     const waits: number[] = [];
     for (let failure = 0; failure < 12; failure += 1) {
       await fireLogAlarm(tenantId);
-      waits.push(((await storedIn(tenantId)).alarm ?? 0) - Date.now());
+      waits.push(((await readRefusalLog(tenantId)).alarm ?? 0) - Date.now());
     }
     expect(waits[0]).toBeLessThanOrEqual(400);
     expect(waits.at(-1)).toBeGreaterThan(50_000);
     expect(waits.at(-1)).toBeLessThanOrEqual(60_000);
   });
   await fireLogAlarm(tenantId);
-  expect(await refusalsToldOf(tenantId)).toHaveLength(1);
+  expect(await readRefusalEvents(tenantId)).toHaveLength(1);
 });

@@ -4,9 +4,14 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { RefusalLog } from "../../../src/guard/refusal-log/refusal-log.ts";
 import { makeBusy } from "../../support/busy-tokens.ts";
 import { Tenant, User } from "../../support/client.ts";
-import { whileNothingComes } from "../../support/deadlines.ts";
+import { withSilentSender } from "../../support/deadlines.ts";
 import { holdLongWaits } from "../../support/held-waits.ts";
-import { fireLogAlarm, refusalsToldOf, storedIn, sumOf } from "../../support/refusal-log.ts";
+import {
+  fireLogAlarm,
+  readRefusalEvents,
+  readRefusalLog,
+  sumOf,
+} from "../../support/refusal-log.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -47,11 +52,11 @@ describe("A rate-limited client", () => {
     endWindow();
     await vi.waitFor(() => expect(calls).toHaveBeenCalledTimes(2), 15_000);
     expect(calls.mock.calls.map(([, { count }]) => count)).toEqual([1, 149]);
-    await vi.waitFor(async () => expect(sumOf(await refusalsToldOf(tenant.id))).toBe(150), {
+    await vi.waitFor(async () => expect(sumOf(await readRefusalEvents(tenant.id))).toBe(150), {
       timeout: 10_000,
       interval: 200,
     });
-    const told = await refusalsToldOf(tenant.id);
+    const told = await readRefusalEvents(tenant.id);
     expect(told.map(({ reason, route }) => `${reason} ${route}`)).toEqual(
       told.map(() => "rate_limited listUsers"),
     );
@@ -106,7 +111,7 @@ describe("A refusal that cannot be recorded", () => {
     ];
     for (const inject of faults) {
       const fault = inject();
-      const { status, body } = await whileNothingComes(() =>
+      const { status, body } = await withSilentSender(() =>
         user.tenant.send("GET", "/v1/idp/user?externalUserId=somebody-else"),
       );
       expect(status).toBe(404);
@@ -126,7 +131,7 @@ describe("A refused request", () => {
     tenant.clock = "2031-05-05T05:05:05Z";
     await tenant.send("GET", "/v1/idp/user?externalUserId=nobody");
     await fireLogAlarm(tenant.id);
-    expect(await refusalsToldOf(tenant.id)).toMatchObject([{ at: Date.parse(tenant.clock) }]);
+    expect(await readRefusalEvents(tenant.id)).toMatchObject([{ at: Date.parse(tenant.clock) }]);
   });
 
   it("that is malformed, forged or without a token tells nothing, and wakes no log", async () => {
@@ -155,10 +160,10 @@ describe("A revoked token", () => {
     expect({ ...revoked.body, request_id: "" }).toEqual({ ...unknown.body, request_id: "" });
     expect(revoked.headers.get("WWW-Authenticate")).toBe(unknown.headers.get("WWW-Authenticate"));
     await fireLogAlarm(tenant.id);
-    expect(await refusalsToldOf(tenant.id)).toMatchObject([
+    expect(await readRefusalEvents(tenant.id)).toMatchObject([
       { actorId: id, targetId: id, reason: "invalid_token", requestId: revoked.body.request_id },
     ]);
-    expect((await storedIn(tenant.id)).runs).toHaveLength(1);
+    expect((await readRefusalLog(tenant.id)).runs).toHaveLength(1);
     const row = await env.DB.prepare("SELECT last_used_at AS used FROM api_tokens WHERE id = ?")
       .bind(id)
       .first();

@@ -169,13 +169,13 @@ describe("Asking it", () => {
       const user = await User.provision(tenant);
       const { body } = await user.discover(context);
       scores.push(body.risk_score);
-      await user.judge(body.assessment_id, "legitimate");
+      await user.sendFeedback(body.assessment_id, "legitimate");
     }
     expect(scores.slice(0, 4)).toEqual([0.05, 0.05, 0.05, 0.05]);
     expect(scores.at(-1)).toBeGreaterThan(0.15);
     const colleague = await User.provision(tenant);
     const { assessment_id: known } = (await colleague.discover(context)).body;
-    await colleague.judge(known, "legitimate");
+    await colleague.sendFeedback(known, "legitimate");
     expect((await colleague.discover(context)).body.risk_score).toBeLessThan(0.05);
   });
 });

@@ -9,7 +9,7 @@ import {
   recallPopulation,
 } from "../../../src/sentinel/population/read.ts";
 import { Tenant, User } from "../../support/client.ts";
-import { withD1Fault } from "../../support/faults.ts";
+import { withD1Fault } from "../../support/d1-faults.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -25,8 +25,8 @@ async function tenantWithLogins(count: number): Promise<Tenant> {
 }
 
 async function login(user: User): Promise<void> {
-  const { assessment_id: id } = await user.assessed({ ua: windows });
-  await user.judge(id, "legitimate");
+  const { assessment_id: id } = await user.assess({ ua: windows });
+  await user.sendFeedback(id, "legitimate");
 }
 
 async function published(tenant: Tenant) {
@@ -39,8 +39,8 @@ describe("Publishing", () => {
     const tenant = await tenantWithLogins(3);
     const other = await tenantWithLogins(1);
     const user = await User.provision(tenant);
-    await user.judge((await user.assessed()).assessment_id, "fraud");
-    await user.assessed();
+    await user.sendFeedback((await user.assess()).assessment_id, "fraud");
+    await user.assess();
     await user.events();
     await publishPopulations(env, Date.now());
     const population = await published(tenant);
@@ -58,7 +58,7 @@ describe("Publishing", () => {
     const tenant = await tenantWithLogins(1);
     await publishPopulations(env, Date.now());
     const user = await User.provision(tenant);
-    await user.judge((await user.assessed()).assessment_id, "legitimate");
+    await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
     await publishPopulations(env, Date.now() + 59 * minute);
     expect((await published(tenant))?.logins).toBe(1);
     await publishPopulations(env, Date.now() + 61 * minute);

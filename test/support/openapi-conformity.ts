@@ -52,7 +52,7 @@ function operationFor(document: Document, method: string, path: string): Operati
 }
 
 /** What the document has against this answer; undefined when it agrees or does not know the route. */
-export async function contradiction(
+export async function findContradiction(
   method: string,
   path: string,
   answer: { readonly status: number; readonly headers: Headers; readonly body: unknown },

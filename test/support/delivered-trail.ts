@@ -1,17 +1,17 @@
 /** The trail and the tables once nothing is under way any more. */
 import { vi } from "vitest";
 import { send, type User } from "./client.ts";
-import { fireAlarm, outboxLength, traces } from "./guard.ts";
+import { countOutboxRows, fireAlarm, inspectGuard } from "./guard.ts";
 import { fireLogAlarm } from "./refusal-log.ts";
 
 const longestWait = { timeout: 20_000, interval: 50 };
 
 /** Waits until the identity's guard holds nothing back that D1 should have. */
-export async function drained(user: User): Promise<void> {
+export async function drainOutbox(user: User): Promise<void> {
   await vi.waitFor(async () => {
     await fireAlarm(user);
-    const { tables, alarm } = await traces(user);
-    const waiting = tables.includes("outbox") ? await outboxLength(user) : 0;
+    const { tables, alarm } = await inspectGuard(user);
+    const waiting = tables.includes("outbox") ? await countOutboxRows(user) : 0;
     if (waiting > 0) throw new Error(`${waiting} dispatches wait; the alarm: ${alarm}`);
   }, longestWait);
 }
@@ -23,7 +23,7 @@ interface ShownEvent {
 }
 
 /** Action, outcome and reason of every event of the trail, the oldest first. */
-export async function trailOf(tenant: {
+export async function readTrail(tenant: {
   readonly id: string;
   readonly token: string;
 }): Promise<string[]> {

@@ -1,6 +1,6 @@
 /** Counts what an operation asks of the platform's stores, at the bindings. */
 import { runDurableObjectAlarm } from "cloudflare:test";
-import { at, type Call, CountedRun, type Kind } from "./counted-run.ts";
+import { type Call, CountedRun, type Kind, runInContext } from "./counted-run.ts";
 import { announceAlarm, watchBindings } from "./watched-bindings.ts";
 
 export interface Counts {
@@ -38,7 +38,7 @@ async function countedRun<T>(
   const run = new CountedRun(beside);
   const stop = await watchBindings(run);
   try {
-    const answer = await at({ run, depth: 0, cursors: [] }, () => work(run));
+    const answer = await runInContext({ run, depth: 0, cursors: [] }, () => work(run));
     await run.end();
     if (run.strays.length > 0) throw new Error(`Nobody counted ${run.strays.join(", ")}`);
     const { calls, rowsInD1, rowsInObjects, alarmsSet, limiterCalls } = run;
@@ -66,12 +66,12 @@ async function countedRun<T>(
  * @param beside SQL that is left to the platform to finish (`waitUntil`): it is held until the answer is
  *   there, so that it is part of no round trip on any machine
  */
-export async function counted<T>(work: () => Promise<T>, beside?: RegExp): Promise<Counted<T>> {
+export async function countCalls<T>(work: () => Promise<T>, beside?: RegExp): Promise<Counted<T>> {
   return await countedRun(work, beside);
 }
 
 /** What the alarm of an object costs, fired now. The stub must be of before: not one that is counted. */
-export async function countedAlarm(stub: DurableObjectStub): Promise<Counted<boolean>> {
+export async function countAlarmCalls(stub: DurableObjectStub): Promise<Counted<boolean>> {
   return await countedRun(async (run) => {
     announceAlarm(run, stub.id);
     return await runDurableObjectAlarm(stub);

@@ -18,7 +18,7 @@ function waysToD1(): readonly (readonly [Record<string, Run>, string])[] {
  * carried out, and only its answer is lost.
  * @returns what the work gave, and whether it came that far
  */
-export async function killedAfter<T>(
+export async function killWorkerAfter<T>(
   statements: number,
   isDone: boolean,
   work: () => Promise<T>,

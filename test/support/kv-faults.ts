@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { utf8 } from "../../src/crypto/bytes.ts";
-import { neverAnswers, withQuickDeadlines } from "./deadlines.ts";
+import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 
 /** What a read gives: bytes or text, as it asks; null where there is nothing. */
 type Value = ArrayBuffer | string | null;
@@ -60,7 +60,7 @@ export const kvFaults: readonly { readonly how: string; readonly fault: KvFault 
       throw new Error("KV injected");
     },
   },
-  { how: "hangs", fault: neverAnswers },
+  { how: "hangs", fault: hangForever },
 ];
 
 /** Runs `work` while reads of the keys that begin so are broken. */

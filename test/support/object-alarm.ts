@@ -20,7 +20,7 @@ async function isFiring(stub: DurableObjectStub): Promise<boolean> {
  * Fires the alarm. Where it is firing by itself already there is none left to fire: then what that
  * delivers is waited for. @returns whether there was one
  */
-export async function fired(stub: DurableObjectStub): Promise<boolean> {
+export async function fireObjectAlarm(stub: DurableObjectStub): Promise<boolean> {
   if (await runDurableObjectAlarm(stub)) return true;
   const start = Date.now();
   while ((await isFiring(stub)) && Date.now() - start < longestMs) await scheduler.wait(pollMs);

@@ -1,10 +1,10 @@
 /** Where a tenant may live: what is promised of one holds in every home, and on the way to another. */
 import { Tenant } from "../support/client.ts";
 import { provideJurisdictions } from "../support/jurisdictions.ts";
-import { moved, movedUpTo } from "../support/relocation.ts";
+import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 
-export interface Home {
-  readonly home: string;
+export interface TenantLocation {
+  readonly location: string;
   /** The platform's jurisdictions are there until the mocks are restored. */
   readonly tenant: () => Promise<Tenant>;
   /** Comes before the attack, once all is set up. */
@@ -17,11 +17,11 @@ async function nothing(): Promise<void> {}
 
 const still = { begin: nothing, meanwhile: nothing };
 
-export const homesAtRest: readonly Home[] = [
-  { home: "in DB", tenant: () => Tenant.create(), ...still },
-  { home: "in another database", tenant: () => Tenant.create("test", { shard: 1 }), ...still },
+export const fixedLocations: readonly TenantLocation[] = [
+  { location: "in DB", tenant: () => Tenant.create(), ...still },
+  { location: "in another database", tenant: () => Tenant.create("test", { shard: 1 }), ...still },
   {
-    home: "in a jurisdiction",
+    location: "in a jurisdiction",
     tenant: async () => {
       provideJurisdictions();
       return await Tenant.create("test", { jurisdiction: "eu" });
@@ -30,18 +30,18 @@ export const homesAtRest: readonly Home[] = [
   },
 ];
 
-export const homes: readonly Home[] = [
-  ...homesAtRest,
+export const tenantLocations: readonly TenantLocation[] = [
+  ...fixedLocations,
   {
-    home: "on the way to another database",
+    location: "on the way to another database",
     tenant: () => Tenant.create(),
-    begin: (tenant) => movedUpTo(tenant, 1, "copying"),
+    begin: (tenant) => relocateUpTo(tenant, 1, "copying"),
     meanwhile: nothing,
   },
   {
-    home: "moved to another database meanwhile",
+    location: "moved to another database meanwhile",
     tenant: () => Tenant.create(),
     begin: nothing,
-    meanwhile: (tenant) => moved(tenant, 1),
+    meanwhile: (tenant) => relocateFully(tenant, 1),
   },
 ];

@@ -1,7 +1,7 @@
 /** Faults of D1, injected under everything that talks to it: the platform's classes themselves. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { neverAnswers, withQuickDeadlines } from "./deadlines.ts";
+import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 
 export type D1Fault =
   | "throws"
@@ -56,7 +56,7 @@ function broken(effect: Effect, real: Run, words: string): Run {
       case "throws":
         throw new Error(`D1_ERROR: ${words}`);
       case "hangs":
-        return await neverAnswers();
+        return await hangForever();
       case "loses the reply":
         await real.apply(this, args);
         throw new Error(`D1_ERROR: ${words} after commit`);

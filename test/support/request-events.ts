@@ -26,7 +26,10 @@ interface Whose {
 const settledAfterMs = 400;
 
 /** Action, outcome and reason of each event of the request, in the order of the log. */
-export async function toldOf({ tenant, user }: Whose, requestId: string | null): Promise<string[]> {
+export async function readRequestEvents(
+  { tenant, user }: Whose,
+  requestId: string | null,
+): Promise<string[]> {
   const { id, jurisdiction } = tenant;
   await fireLogAlarm(jurisdiction === undefined ? id : nameIn(jurisdiction, id));
   if (user !== undefined) await fireAlarm(user);
@@ -39,7 +42,7 @@ export async function toldOf({ tenant, user }: Whose, requestId: string | null):
 }
 
 /** Waits for these events of the request, and sees that there are no others. */
-export async function expectTold(
+export async function expectRequestEvents(
   whose: Whose,
   requestId: string | null,
   expected: readonly string[],
@@ -47,7 +50,7 @@ export async function expectTold(
   if (expected.length === 0) await scheduler.wait(settledAfterMs);
   await vi.waitFor(
     async () => {
-      const told = await toldOf(whose, requestId);
+      const told = await readRequestEvents(whose, requestId);
       if (told.join("; ") !== expected.join("; ")) {
         throw new Error(`Told: ${told.join("; ") || "nothing"}; expected: ${expected.join("; ")}`);
       }
