@@ -2,32 +2,32 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { timingSafeEqual } from "../../src/crypto/constant-time.ts";
 
-function sameContent(left: Uint8Array, right: Uint8Array): boolean {
+function hasSameContent(left: Uint8Array, right: Uint8Array): boolean {
   return [...left].join() === [...right].join();
 }
 
-test("says of any two byte strings what a plain comparison says", () => {
-  // Few lengths and few values, so that equal pairs come up.
+test("agrees with a plain comparison for any two byte strings", () => {
+  // With few lengths and few values, equal pairs are likely.
   const few = fc.uint8Array({ maxLength: 3, max: 2 });
   fc.assert(
     fc.property(few, few, (left, right) => {
-      expect(timingSafeEqual(left, right)).toBe(sameContent(left, right));
+      expect(timingSafeEqual(left, right)).toBe(hasSameContent(left, right));
     }),
     { numRuns: 1_000 },
   );
 });
 
-test("finds a copy equal, and any one changed bit unequal", () => {
+test("accepts a copy and rejects a copy with one changed bit", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 1, maxLength: 64 }),
       fc.nat(),
       fc.nat(7),
-      (bytes, place, bit) => {
+      (bytes, offset, bit) => {
         const copy = new Uint8Array(bytes);
         expect(timingSafeEqual(bytes, copy)).toBe(true);
-        const at = place % copy.length;
-        copy[at] = (copy[at] ?? 0) ^ (1 << bit);
+        const index = offset % copy.length;
+        copy[index] = (copy[index] ?? 0) ^ (1 << bit);
         expect(timingSafeEqual(bytes, copy)).toBe(false);
         expect(timingSafeEqual(copy, bytes)).toBe(false);
       },
@@ -35,7 +35,7 @@ test("finds a copy equal, and any one changed bit unequal", () => {
   );
 });
 
-test("finds a string unequal to what it begins with, even when the rest is zero", () => {
+test("rejects a string and its prefix, even when the remaining bytes are zero", () => {
   const short = new Uint8Array([1, 2]);
   const long = new Uint8Array([1, 2, 0]);
   expect(timingSafeEqual(short, long)).toBe(false);
@@ -43,6 +43,6 @@ test("finds a string unequal to what it begins with, even when the rest is zero"
   expect(timingSafeEqual(new Uint8Array(0), new Uint8Array(1))).toBe(false);
 });
 
-test("finds two empty strings equal", () => {
+test("accepts two empty strings", () => {
   expect(timingSafeEqual(new Uint8Array(0), new Uint8Array(0))).toBe(true);
 });

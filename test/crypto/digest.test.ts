@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { joinParts, toHex, utf8 } from "../../src/crypto/bytes.ts";
 import { hmacSha256, sha256Hex, sha256Of } from "../../src/crypto/digest.ts";
 
-function repeated(byte: number, times: number): Uint8Array {
+function repeatByte(byte: number, times: number): Uint8Array {
   return new Uint8Array(times).fill(byte);
 }
 
-describe("SHA-256, examples of FIPS 180", () => {
+describe("SHA-256 (examples from FIPS 180)", () => {
   test.each([
     ["", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     ["abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
@@ -15,13 +15,13 @@ describe("SHA-256, examples of FIPS 180", () => {
       "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
       "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
     ],
-  ])("of %j", (text, digest) => {
+  ])("hashes %j", (text, digest) => {
     expect(sha256Hex(text)).toBe(digest);
     expect(toHex(sha256Of(utf8(text)))).toBe(digest);
   });
 });
 
-describe("HMAC-SHA-256, RFC 4231", () => {
+describe("HMAC-SHA-256 (RFC 4231)", () => {
   const large = "Test Using Larger Than Block-Size Key - Hash Key First";
   const larger =
     "This is a test using a larger than block-size key and a larger than block-size data. " +
@@ -29,7 +29,7 @@ describe("HMAC-SHA-256, RFC 4231", () => {
   test.each([
     {
       section: "4.2",
-      key: repeated(0x0b, 20),
+      key: repeatByte(0x0b, 20),
       data: utf8("Hi There"),
       mac: "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
     },
@@ -41,34 +41,34 @@ describe("HMAC-SHA-256, RFC 4231", () => {
     },
     {
       section: "4.4",
-      key: repeated(0xaa, 20),
-      data: repeated(0xdd, 50),
+      key: repeatByte(0xaa, 20),
+      data: repeatByte(0xdd, 50),
       mac: "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
     },
     {
       section: "4.5",
       key: Uint8Array.from({ length: 25 }, (_, index) => index + 1),
-      data: repeated(0xcd, 50),
+      data: repeatByte(0xcd, 50),
       mac: "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
     },
     {
       section: "4.7",
-      key: repeated(0xaa, 131),
+      key: repeatByte(0xaa, 131),
       data: utf8(large),
       mac: "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
     },
     {
       section: "4.8",
-      key: repeated(0xaa, 131),
+      key: repeatByte(0xaa, 131),
       data: utf8(larger),
       mac: "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
     },
-  ])("§$section", ({ key, data, mac }) => {
+  ])("matches the test case in section $section", ({ key, data, mac }) => {
     expect(toHex(hmacSha256(key, data))).toBe(mac);
   });
 });
 
-test("equals WebCrypto for any key and data", async () => {
+test("agrees with WebCrypto for any key and data", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ minLength: 1, maxLength: 200 }),
@@ -90,17 +90,17 @@ test("equals WebCrypto for any key and data", async () => {
   );
 });
 
-test("reads text as UTF-8", () => {
+test("encodes text as UTF-8", () => {
   expect(toHex(utf8("aé€😀"))).toBe("61c3a9e282acf09f9880");
   expect(sha256Hex("é")).toBe(sha256Hex(new Uint8Array([0xc3, 0xa9])));
 });
 
-test("joins parts by one NUL", () => {
+test("joins parts with one NUL byte", () => {
   expect(toHex(joinParts("a", "", "b"))).toBe("61000062");
   expect(toHex(joinParts("a"))).toBe("61");
 });
 
-test("joins different parts without NUL to different bytes", () => {
+test("joins different lists of NUL-free parts to different bytes", () => {
   const parts = fc.array(fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 2 }), {
     minLength: 1,
     maxLength: 3,

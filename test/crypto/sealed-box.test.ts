@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
 import { BrokenSealError, reseal, seal, unseal, versionOf } from "../../src/crypto/sealed-box.ts";
 
-function randomKey(): Uint8Array<ArrayBuffer> {
+function generateKey(): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(32));
 }
 
@@ -12,15 +12,15 @@ function keyringOf(...entries: readonly (readonly [number, Uint8Array<ArrayBuffe
   return { newest: Math.max(...entries.map(([version]) => version)), keys: new Map(entries) };
 }
 
-function base64url(bytes: Uint8Array): string {
+function encodeBase64url(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))
     .replaceAll("+", "-")
     .replaceAll("/", "_")
     .replaceAll("=", "");
 }
 
-const first = randomKey();
-const second = randomKey();
+const first = generateKey();
+const second = generateKey();
 const keyring = keyringOf([1, first]);
 const context: SealContext = {
   tenantId: "0123456789abcdef01234567",
@@ -29,8 +29,8 @@ const context: SealContext = {
 };
 const secret = Uint8Array.from({ length: 20 }, (_, index) => index * 7);
 
-/** A box as any holder of the key could make it, so that each part can be wrong by itself. */
-async function sealedOutside(
+/** Seals without the code under test, so that a test can vary each part of the associated data. */
+async function sealIndependently(
   key: Uint8Array<ArrayBuffer>,
   parts: readonly string[],
   version = "1",
@@ -42,10 +42,10 @@ async function sealedOutside(
     imported,
     secret,
   );
-  return `${version}.${base64url(iv)}.${base64url(new Uint8Array(ciphertext))}`;
+  return `${version}.${encodeBase64url(iv)}.${encodeBase64url(new Uint8Array(ciphertext))}`;
 }
 
-test("gives back what was sealed, whatever it is", async () => {
+test("unseals any bytes that were sealed", async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), async (bytes) => {
       const plaintext = new Uint8Array(bytes);
@@ -55,14 +55,14 @@ test("gives back what was sealed, whatever it is", async () => {
   );
 });
 
-test("tells the version of its key, and of nothing else", async () => {
+test("versionOf reads the key version of a box and returns undefined for other text", async () => {
   const both = keyringOf([1, first], [12, second]);
   expect(versionOf(await seal(both, context, secret))).toBe(12);
   expect(versionOf(await seal(keyring, context, secret))).toBe(1);
   expect(versionOf("not a box")).toBeUndefined();
 });
 
-test("is sealed anew under a newer key, and stays as it is under the newest", async () => {
+test("reseal moves a box to the newest key and does not change a box that has it already", async () => {
   const both = keyringOf([1, first], [2, second]);
   const renewed = await reseal(both, context, await seal(keyring, context, secret));
   expect(versionOf(renewed)).toBe(2);
@@ -70,19 +70,19 @@ test("is sealed anew under a newer key, and stays as it is under the newest", as
   expect(await reseal(both, context, renewed)).toBe(renewed);
 });
 
-test("is AES-256-GCM with tenant, identity, purpose and key version as associated data", async () => {
+test("a box is AES-256-GCM with tenant, identity, purpose and key version as associated data", async () => {
   const { tenantId, identityId, purpose } = context;
-  const box = await sealedOutside(first, [tenantId, identityId, purpose, "1"]);
+  const box = await sealIndependently(first, [tenantId, identityId, purpose, "1"]);
   expect(await unseal(keyring, context, box)).toEqual(secret);
 });
 
-test("does not show what was sealed", async () => {
+test("a box does not contain the plaintext", async () => {
   const box = await seal(keyring, context, secret);
   expect(box).toMatch(/^1\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{48}$/);
-  expect(box).not.toContain(base64url(secret));
+  expect(box).not.toContain(encodeBase64url(secret));
 });
 
-test("takes a new IV each time, so equal secrets make different boxes", async () => {
+test("seal draws a new IV each time, so that equal secrets give different boxes", async () => {
   const boxes = await Promise.all(
     Array.from({ length: 200 }, () => seal(keyring, context, secret)),
   );
@@ -90,12 +90,12 @@ test("takes a new IV each time, so equal secrets make different boxes", async ()
   expect(new Set(boxes.map((box) => box.split(".")[2])).size).toBe(200);
 });
 
-describe("a box does not open", () => {
+describe("a box cannot be unsealed", () => {
   test.each([
     ["another tenant", { ...context, tenantId: "0123456789abcdef01234568" }],
     ["another identity", { ...context, identityId: "89abcdef0123456789abcdee" }],
     [
-      "tenant and identity exchanged",
+      "a swapped tenant and identity",
       { ...context, tenantId: context.identityId, identityId: context.tenantId },
     ],
   ])("for %s", async (_, other) => {
@@ -109,26 +109,26 @@ describe("a box does not open", () => {
     ["key version", ["totp_secret", "2"]],
   ])("when it was sealed for another %s", async (_, [purpose = "", version = ""]) => {
     const { tenantId, identityId } = context;
-    const box = await sealedOutside(first, [tenantId, identityId, purpose, version]);
+    const box = await sealIndependently(first, [tenantId, identityId, purpose, version]);
     await expect(unseal(keyring, context, box)).rejects.toThrow(BrokenSealError);
   });
 
   test("under another key of the same version", async () => {
     const box = await seal(keyring, context, secret);
     await expect(unseal(keyringOf([1, second]), context, box)).rejects.toThrow(BrokenSealError);
-    // The kind is all that the log tells of a failure.
+    // The log shows only the name of the error.
     await expect(unseal(keyringOf([1, second]), context, box)).rejects.toMatchObject({
       name: "BrokenSealError",
     });
   });
 
-  test("when it claims another version that the keyring holds, even one with the same key", async () => {
+  test("when it claims another version in the keyring, even one with the same key", async () => {
     const box = await seal(keyring, context, secret);
     const both = keyringOf([1, first], [2, new Uint8Array(first)]);
     await expect(unseal(both, context, box.replace(/^1/, "2"))).rejects.toThrow(BrokenSealError);
   });
 
-  test("with any one bit of IV, ciphertext or tag flipped", async () => {
+  test("when any one bit of IV, ciphertext or tag is flipped", async () => {
     const box = await seal(keyring, context, secret);
     const [version, ...encoded] = box.split(".");
     const parts = encoded.map((part) =>
@@ -142,21 +142,21 @@ describe("a box does not open", () => {
         const flipped = parts.map((bytes) => new Uint8Array(bytes));
         const target = flipped[index] ?? part;
         target[bit >> 3] = (target[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-        const altered = [version, ...flipped.map(base64url)].join(".");
+        const altered = [version, ...flipped.map(encodeBase64url)].join(".");
         await expect(unseal(keyring, context, altered)).rejects.toThrow(BrokenSealError);
       }
     }
   });
 
-  test("with any one character replaced", async () => {
+  test("when any one character is replaced", async () => {
     const box = await seal(keyring, context, secret);
     await fc.assert(
       fc.asyncProperty(
         fc.nat(box.length - 1),
         fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
-        async (place, character) => {
-          fc.pre(box[place] !== character);
-          const altered = box.slice(0, place) + character + box.slice(place + 1);
+        async (index, character) => {
+          fc.pre(box[index] !== character);
+          const altered = box.slice(0, index) + character + box.slice(index + 1);
           await expect(unseal(keyring, context, altered)).rejects.toThrow();
         },
       ),
@@ -165,54 +165,54 @@ describe("a box does not open", () => {
   });
 
   test.each([
-    ["nothing", () => ""],
+    ["no text", () => ""],
     ["only a version", () => "1"],
     ["no ciphertext", (box: string) => box.split(".").slice(0, 2).join(".")],
     ["an empty IV", (box: string) => box.replace(/\.[^.]+\./, "..")],
     ["an empty ciphertext", (box: string) => box.replace(/[^.]+$/, "")],
-    ["a tag cut short", (box: string) => box.slice(0, -4)],
-    ["an IV cut short", (box: string) => box.replace(/\.[^.]{4}/, ".")],
+    ["a truncated tag", (box: string) => box.slice(0, -4)],
+    ["a truncated IV", (box: string) => box.replace(/\.[^.]{4}/, ".")],
     ["padding", (box: string) => `${box}=`],
-    ["IV and ciphertext exchanged", (box: string) => box.replace(/\.(.+)\.(.+)/, ".$2.$1")],
-  ])("when it holds %s", async (_, altered) => {
+    ["IV and ciphertext swapped", (box: string) => box.replace(/\.(.+)\.(.+)/, ".$2.$1")],
+  ])("when it has %s", async (_, altered) => {
     const box = await seal(keyring, context, secret);
     await expect(unseal(keyring, context, altered(box))).rejects.toThrow(BrokenSealError);
   });
 
-  test("with a fourth part appended", async () => {
+  test("when it has a fourth part", async () => {
     const box = await seal(keyring, context, secret);
     await expect(unseal(keyring, context, `${box}.AAAA`)).rejects.toThrow(BrokenSealError);
   });
 
-  test("with its version spelled another way", async () => {
+  test("when its version is spelled in another way", async () => {
     const box = await seal(keyring, context, secret);
-    for (const spelled of ["01", " 1", "1 ", "+1", "1e0", "0x1", "0b1"]) {
-      await expect(unseal(keyring, context, box.replace(/^1/, spelled))).rejects.toThrow();
+    for (const spelling of ["01", " 1", "1 ", "+1", "1e0", "0x1", "0b1"]) {
+      await expect(unseal(keyring, context, box.replace(/^1/, spelling))).rejects.toThrow();
     }
   });
 });
 
-describe("after a new key came into the keyring", () => {
+describe("after a new key was added to the keyring", () => {
   const both = keyringOf([1, first], [2, second]);
 
-  test("old boxes still open", async () => {
+  test("old boxes can still be unsealed", async () => {
     const box = await seal(keyring, context, secret);
     expect(await unseal(both, context, box)).toEqual(secret);
   });
 
-  test("new boxes are sealed under the newest", async () => {
+  test("new boxes are sealed under the newest key", async () => {
     const box = await seal(both, context, secret);
     expect(box).toMatch(/^2\./);
     expect(await unseal(both, context, box)).toEqual(secret);
     expect(await unseal(keyringOf([2, second]), context, box)).toEqual(secret);
   });
 
-  test("a key removed too early fails loudly, and is not taken for a broken seal", async () => {
+  test("a key that was removed too early causes a MissingKeyError, not a BrokenSealError", async () => {
     const box = await seal(keyring, context, secret);
     await expect(unseal(keyringOf([2, second]), context, box)).rejects.toThrow(MissingKeyError);
   });
 
-  test("the newest key missing from the keyring fails loudly when sealing", async () => {
+  test("seal throws a MissingKeyError when the keyring lacks its newest key", async () => {
     const broken: Keyring = { newest: 2, keys: new Map([[1, first]]) };
     await expect(seal(broken, context, secret)).rejects.toThrow(MissingKeyError);
   });

@@ -1,6 +1,6 @@
 /**
- * Every change of security state has its event: held against every method of the guard. A method
- * that is added must say here what it tells of, for a success and for each way to fail.
+ * Every change of security state has its audit event. This file lists the events of every method of
+ * the guard, for a success and for each failure. A new method must be added here.
  */
 import { describe, expect, it } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
@@ -19,52 +19,55 @@ import { expectRequestEvents } from "../support/request-events.ts";
 interface Scene {
   readonly user: User;
   readonly guard: ReturnType<typeof guardOf>;
-  /** The call whose events are looked for. */
+  /** The call whose events are checked. */
   readonly call: GuardCall;
 }
 
-interface Way {
+interface Case {
   readonly title: string;
   readonly before?: ((scene: Scene) => Promise<unknown>) | undefined;
   readonly act: (scene: Scene) => Promise<GuardResult<unknown>>;
-  readonly told: readonly string[];
+  readonly expectedEvents: readonly string[];
 }
 
-/** Of a method that changes no security state, and so has no event. */
-const none: readonly Way[] = [];
+/** The cases of a method that changes no security state and so has no event. */
+const noCases: readonly Case[] = [];
 
-const configured = async ({ user }: Scene) => await user.configure();
-const erased = async ({ user }: Scene) => await user.tenant.send("DELETE", user.path());
-const suspended = async ({ user }: Scene) => {
+const configureUser = async ({ user }: Scene) => await user.configure();
+const eraseUser = async ({ user }: Scene) => await user.tenant.send("DELETE", user.path());
+const suspendUser = async ({ user }: Scene) => {
   await user.configure();
   await user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
 };
-const withSettings = (settings: object) => async (scene: Scene) => {
+const configureWith = (settings: object) => async (scene: Scene) => {
   await scene.user.tenant.setSettings(settings);
-  await configured(scene);
+  await configureUser(scene);
 };
-const unlocked = async ({ user }: Scene) => await user.tenant.send("POST", user.path("/unlock"));
+const unlockUser = async ({ user }: Scene) => await user.tenant.send("POST", user.path("/unlock"));
 
-/** The same act in several states: what is told of each, and of nobody. */
-function ways(
-  act: Way["act"],
-  told: Readonly<Record<string, readonly string[]>>,
-  before: Readonly<Record<string, Way["before"]>> = {},
-): readonly Way[] {
-  const inStates = Object.entries(told).map(([title, events]) => ({
+/** Cases of one act: one per state with its expected events, and one with an unknown user. */
+function buildCases(
+  act: Case["act"],
+  expectedEvents: Readonly<Record<string, readonly string[]>>,
+  before: Readonly<Record<string, Case["before"]>> = {},
+): readonly Case[] {
+  const inStates = Object.entries(expectedEvents).map(([title, events]) => ({
     title,
     before: before[title],
     act,
-    told: events,
+    expectedEvents: events,
   }));
-  // The edge, which is answered user_not_found, tells of that: an unknown identity has no trail.
-  return [...inStates, { title: "of an unknown user", before: erased, act, told: [] }];
+  // The guard answers user_not_found, and the edge reports it: an unknown identity has no trail.
+  return [
+    ...inStates,
+    { title: "for an unknown user", before: eraseUser, act, expectedEvents: [] },
+  ];
 }
 
-function verifying(
+function verifyCode(
   codeOf: (user: User) => string | Promise<string>,
   lockout: Partial<typeof defaultPolicy.lockout> = {},
-): Way["act"] {
+): Case["act"] {
   return async ({ user, guard, call }) => {
     const code = await codeOf(user);
     const method = /^\d{6}$/.test(code) ? "totp" : "backup_code";
@@ -73,18 +76,18 @@ function verifying(
   };
 }
 
-const right = (user: User) => user.code(Date.now());
-const wrong = (user: User) => user.wrongCode(Date.now());
-const backupCode = async (user: User) =>
+const rightCodeOf = (user: User) => user.code(Date.now());
+const wrongCodeOf = (user: User) => user.wrongCode(Date.now());
+const createBackupCode = async (user: User) =>
   normaliseBackupCode((await user.backupCodes())[0] ?? "") ?? "";
-const spentCode = async (user: User) => {
-  const code = await backupCode(user);
+const spendBackupCode = async (user: User) => {
+  const code = await createBackupCode(user);
   await user.verify(code);
   return code;
 };
-const failed = async (scene: Scene) => {
-  await configured(scene);
-  await scene.user.verify(wrong(scene.user));
+const failOnce = async (scene: Scene) => {
+  await configureUser(scene);
+  await scene.user.verify(wrongCodeOf(scene.user));
 };
 
 async function assess({ user, guard, call }: Scene): Promise<GuardResult<AssessmentRecord>> {
@@ -109,177 +112,187 @@ async function assess({ user, guard, call }: Scene): Promise<GuardResult<Assessm
   return await guard.assess(call, session, body, { challengeAt, denyAt, signalsOff });
 }
 
-const verifyWays: readonly Way[] = (
+const verifyCases: readonly Case[] = (
   [
-    ["of the right code", configured, verifying(right), ["otp.verified success"]],
-    ["of a backup code", configured, verifying(backupCode), ["otp.verified success"]],
+    ["with the right code", configureUser, verifyCode(rightCodeOf), ["otp.verified success"]],
+    ["with a backup code", configureUser, verifyCode(createBackupCode), ["otp.verified success"]],
     [
-      "of the first code of a pending secret",
-      withSettings({ otp: { enrolment: "confirm" } }),
-      verifying(right),
+      "with the first code of a pending secret",
+      configureWith({ otp: { enrolment: "confirm" } }),
+      verifyCode(rightCodeOf),
       ["otp.verified success", "otp.confirmed success"],
     ],
-    ["of a wrong code", configured, verifying(wrong), ["otp.verified failure invalid_code"]],
     [
-      "of a code that was used",
+      "with a wrong code",
+      configureUser,
+      verifyCode(wrongCodeOf),
+      ["otp.verified failure invalid_code"],
+    ],
+    [
+      "with a used code",
       async (scene: Scene) => {
-        await configured(scene);
-        await scene.user.verify(right(scene.user));
+        await configureUser(scene);
+        await scene.user.verify(rightCodeOf(scene.user));
       },
-      verifying(right),
+      verifyCode(rightCodeOf),
       ["otp.verified failure replayed_code"],
     ],
     [
-      "of a backup code that was used",
-      configured,
-      verifying(spentCode),
+      "with a spent backup code",
+      configureUser,
+      verifyCode(spendBackupCode),
       ["otp.verified failure spent_code"],
     ],
     [
-      "of a wrong code that locks",
-      configured,
-      verifying(wrong, { maxFailedAttempts: 1 }),
+      "with a wrong code that locks",
+      configureUser,
+      verifyCode(wrongCodeOf, { maxFailedAttempts: 1 }),
       ["otp.verified failure invalid_code", "user.locked success too_many_failures"],
     ],
     [
-      "of a wrong code that disables",
-      configured,
-      verifying(wrong, { disableAfter: 1 }),
+      "with a wrong code that disables TOTP",
+      configureUser,
+      verifyCode(wrongCodeOf, { disableAfter: 1 }),
       ["otp.verified failure invalid_code", "otp.disabled success too_many_failures"],
     ],
     [
       "during a lock",
       async (scene: Scene) => {
-        await withSettings({ lockout: { max_failed_attempts: 1 } })(scene);
-        await scene.user.verify(wrong(scene.user));
+        await configureWith({ lockout: { max_failed_attempts: 1 } })(scene);
+        await scene.user.verify(wrongCodeOf(scene.user));
       },
-      verifying(right),
+      verifyCode(rightCodeOf),
       ["otp.verified refused user_locked"],
     ],
     [
-      "of a disabled TOTP",
+      "with TOTP disabled",
       async (scene: Scene) => {
-        await withSettings({ lockout: { max_failed_attempts: 1, disable_after: 1 } })(scene);
-        await scene.user.verify(wrong(scene.user));
-        await unlocked(scene);
+        await configureWith({ lockout: { max_failed_attempts: 1, disable_after: 1 } })(scene);
+        await scene.user.verify(wrongCodeOf(scene.user));
+        await unlockUser(scene);
       },
-      verifying(right),
+      verifyCode(rightCodeOf),
       ["otp.verified refused otp_disabled"],
     ],
     [
       "without a TOTP secret",
       undefined,
-      verifying(() => "123456"),
+      verifyCode(() => "123456"),
       ["otp.verified refused otp_not_configured"],
     ],
-    ["of a suspended user", suspended, verifying(right), ["otp.verified refused user_suspended"]],
-    ["of an unknown user", erased, verifying(() => "123456"), []],
-  ] satisfies readonly (readonly [string, Way["before"], Way["act"], readonly string[]])[]
-).map(([title, before, act, told]) => ({ title, before, act, told }));
+    [
+      "for a suspended user",
+      suspendUser,
+      verifyCode(rightCodeOf),
+      ["otp.verified refused user_suspended"],
+    ],
+    ["for an unknown user", eraseUser, verifyCode(() => "123456"), []],
+  ] satisfies readonly (readonly [string, Case["before"], Case["act"], readonly string[]])[]
+).map(([title, before, act, expectedEvents]) => ({ title, before, act, expectedEvents }));
 
-const methods: Readonly<Record<string, readonly Way[]>> = {
-  ping: none,
-  getProfile: none,
-  deliver: none,
-  confirmDelivery: none,
-  alarm: none,
-  // The same under another key: no security state changes.
-  reseal: none,
+const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
+  ping: noCases,
+  getProfile: noCases,
+  deliver: noCases,
+  confirmDelivery: noCases,
+  alarm: noCases,
+  // `reseal` encrypts the same data under another key. It changes no security state.
+  reseal: noCases,
   provision: [
     {
-      title: "of a new user",
-      before: erased,
+      title: "for a new user",
+      before: eraseUser,
       act: async ({ guard, call, user }) =>
         await guard.provision(
           call,
           user.externalId,
           streamArgument(Promise.resolve({ record: null })),
         ),
-      told: ["user.provisioned success"],
+      expectedEvents: ["user.provisioned success"],
     },
     {
-      title: "of one that exists",
+      title: "for an existing user",
       act: async ({ guard, call, user }) =>
         await guard.provision(
           call,
           user.externalId,
           streamArgument(Promise.resolve({ record: null })),
         ),
-      told: ["user.provisioned refused user_exists"],
+      expectedEvents: ["user.provisioned refused user_exists"],
     },
   ],
-  configureTotp: ways(
+  configureTotp: buildCases(
     async ({ guard, call }) => await guard.configureTotp(call, "immediate"),
     {
-      "of a user": ["otp.configured success"],
-      "of a suspended user": ["otp.configured refused user_suspended"],
+      "for a user": ["otp.configured success"],
+      "for a suspended user": ["otp.configured refused user_suspended"],
     },
-    { "of a suspended user": suspended },
+    { "for a suspended user": suspendUser },
   ),
-  removeTotp: ways(
+  removeTotp: buildCases(
     async ({ guard, call }) => await guard.removeTotp(call),
     {
-      "of a user with TOTP": ["otp.removed success"],
-      "of a user without": ["otp.removed refused otp_not_configured"],
+      "for a user with TOTP": ["otp.removed success"],
+      "for a user without TOTP": ["otp.removed refused otp_not_configured"],
     },
-    { "of a user with TOTP": configured },
+    { "for a user with TOTP": configureUser },
   ),
-  regenerateBackupCodes: ways(
+  regenerateBackupCodes: buildCases(
     async ({ guard, call }) => await guard.regenerateBackupCodes(call),
     {
-      "of a user": ["backup_codes.generated success"],
-      "of a suspended user": ["backup_codes.generated refused user_suspended"],
+      "for a user": ["backup_codes.generated success"],
+      "for a suspended user": ["backup_codes.generated refused user_suspended"],
     },
-    { "of a suspended user": suspended },
+    { "for a suspended user": suspendUser },
   ),
-  verify: verifyWays,
+  verify: verifyCases,
   setStatus: [
-    ...ways(async ({ guard, call }) => await guard.setStatus(call, "suspended"), {
+    ...buildCases(async ({ guard, call }) => await guard.setStatus(call, "suspended"), {
       "to suspended": ["user.suspended success"],
     }),
-    ...ways(
+    ...buildCases(
       async ({ guard, call }) => await guard.setStatus(call, "active"),
       { "to active": ["user.reactivated success"] },
-      { "to active": suspended },
+      { "to active": suspendUser },
     ),
   ],
-  unlock: ways(
+  unlock: buildCases(
     async ({ guard, call }) => await guard.unlock(call),
-    { "of a user": ["user.unlocked success"] },
-    { "of a user": failed },
+    { "for a user": ["user.unlocked success"] },
+    { "for a user": failOnce },
   ),
-  erase: ways(async ({ guard, call }) => await guard.erase(call), {
-    "of a user": ["user.erased success"],
+  erase: buildCases(async ({ guard, call }) => await guard.erase(call), {
+    "for a user": ["user.erased success"],
   }),
-  assess: ways(
+  assess: buildCases(
     assess,
     {
-      "of a session": ["session.assessed success allow"],
-      "of a session of a suspended user": ["session.assessed refused user_suspended"],
+      "for a session": ["session.assessed success allow"],
+      "for a session of a suspended user": ["session.assessed refused user_suspended"],
     },
-    { "of a session of a suspended user": suspended },
+    { "for a session of a suspended user": suspendUser },
   ),
   recordFeedback: [
     {
-      title: "of a session",
+      title: "for a session",
       act: async (scene) => {
         const assessed = await assess({ ...scene, call: { ...scene.call, requestId: "earlier" } });
         if (!assessed.ok) return assessed;
         return await scene.guard.recordFeedback(scene.call, assessed.value.id, "fraud");
       },
-      told: ["session.judged success fraud"],
+      expectedEvents: ["session.judged success fraud"],
     },
     {
-      // The edge tells of it.
-      title: "of a session nobody knows",
+      // The edge reports this one.
+      title: "for an unknown session",
       act: async ({ guard, call, user }) =>
         await guard.recordFeedback(call, assessmentIdOf(createId(call.now), user.id), "fraud"),
-      told: [],
+      expectedEvents: [],
     },
   ],
 };
 
-async function newScene(): Promise<Scene> {
+async function createScene(): Promise<Scene> {
   const user = await User.provision(await Tenant.create());
   const call: GuardCall = {
     tenantId: user.tenant.id,
@@ -293,27 +306,30 @@ async function newScene(): Promise<Scene> {
   return { user, guard: guardOf(user), call };
 }
 
-const everyWay = Object.entries(methods).flatMap(([method, all]) =>
-  all.map((way) => ({ method, ...way, events: way.told.join(" and ") || "nothing" })),
+const allCases = Object.entries(casesByMethod).flatMap(([method, all]) =>
+  all.map((way) => ({ method, ...way, events: way.expectedEvents.join(" and ") || "nothing" })),
 );
 
 describe("The guard", () => {
-  it.each(everyWay)("$method $title tells $events", async ({ before, act, told }) => {
-    const scene = await newScene();
+  it.each(allCases)("$method $title reports $events", async ({ before, act, expectedEvents }) => {
+    const scene = await createScene();
     await before?.(scene);
     const { ok } = await act({ ...scene, call: { ...scene.call, now: Date.now() } });
-    expect(ok).toBe(told.some((event) => / success/.test(event)) && !told[0]?.includes("failure"));
+    expect(ok).toBe(
+      expectedEvents.some((event) => / success/.test(event)) &&
+        !expectedEvents[0]?.includes("failure"),
+    );
     await expectRequestEvents(
       { tenant: scene.user.tenant, user: scene.user },
       scene.call.requestId,
-      told,
+      expectedEvents,
     );
   });
 
-  it("has no method that is not among these", () => {
+  it("has no method that is missing here", () => {
     const names = Object.getOwnPropertyNames(IdentityGuard.prototype);
     expect(names.filter((name) => name !== "constructor").toSorted()).toEqual(
-      Object.keys(methods).toSorted(),
+      Object.keys(casesByMethod).toSorted(),
     );
   });
 });

@@ -1,4 +1,4 @@
-/** A secret that is replaced while a code is being compared with it. */
+/** A secret is replaced while the guard compares a code with it. */
 import { afterEach, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 
@@ -6,19 +6,19 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** As often, a new secret comes between the moment the guard takes up a secret and its decision. */
-async function withNewSecrets(times: number): Promise<User> {
+/** Replaces the secret that many times, each time between the guard's reading of it and its decision. */
+async function replaceSecrets(times: number): Promise<User> {
   const user = await User.withTotp(await Tenant.create());
   const prototype = Object.getPrototypeOf(crypto.subtle);
   const real: SubtleCrypto["importKey"] = prototype.importKey;
-  let left = times;
+  let remaining = times;
   vi.spyOn(prototype, "importKey").mockImplementation(async function (
     this: unknown,
     ...args: unknown[]
   ) {
     const key: CryptoKey = await Reflect.apply(real, this, args);
-    if (JSON.stringify(args[2]).includes("HMAC") && left > 0) {
-      left -= 1;
+    if (JSON.stringify(args[2]).includes("HMAC") && remaining > 0) {
+      remaining -= 1;
       expect((await user.configure()).status).toBe(200);
     }
     return key;
@@ -26,21 +26,21 @@ async function withNewSecrets(times: number): Promise<User> {
   return user;
 }
 
-it("is not accepted by its old code, which is compared with the new secret and counts once", async () => {
-  const user = await withNewSecrets(1);
+it("compares a code of the old secret with the new secret, and counts it once", async () => {
+  const user = await replaceSecrets(1);
   const { status, body } = await user.verify(user.code(Date.now()));
   expect([status, body.code, body.attempts_remaining]).toEqual([422, "invalid_code", 4]);
   expect(await user.profile()).toMatchObject({ failed_attempts: 1 });
 });
 
-it("is followed up to four times", async () => {
-  const user = await withNewSecrets(4);
+it("follows up to four replacements", async () => {
+  const user = await replaceSecrets(4);
   expect((await user.verify(user.code(Date.now()))).status).toBe(422);
   expect(await user.profile()).toMatchObject({ failed_attempts: 1 });
 });
 
-it("is given up the fifth time, with a 503 that counts nothing", async () => {
-  const user = await withNewSecrets(5);
+it("answers 503 at the fifth replacement and counts no failure", async () => {
+  const user = await replaceSecrets(5);
   expect((await user.verify(user.code(Date.now()))).status).toBe(503);
   expect(await user.profile()).toMatchObject({ failed_attempts: 0 });
   expect((await user.verify(user.code(Date.now()))).status).toBe(200);

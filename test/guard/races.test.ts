@@ -4,50 +4,53 @@ import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withSilentSender } from "../support/deadlines.ts";
 import { evict } from "../support/guard.ts";
 
-function count(answers: readonly Answer[], status: number): number {
+function countStatus(answers: readonly Answer[], status: number): number {
   return answers.filter((answer) => answer.status === status).length;
 }
 
-async function atOnce(n: number, request: (index: number) => Promise<Answer>): Promise<Answer[]> {
+async function sendAtOnce(
+  n: number,
+  request: (index: number) => Promise<Answer>,
+): Promise<Answer[]> {
   return await Promise.all(Array.from({ length: n }, (_, index) => request(index)));
 }
 
 describe.each([
-  { name: "on a guard that stays", moved: false },
-  { name: "on a guard evicted just before", moved: true },
+  { name: "on a guard that stays in memory", moved: false },
+  { name: "on a guard that was evicted just before", moved: true },
 ])("Races $name", ({ moved }) => {
   const settle = async (user: User) => {
     if (moved) await evict(user);
   };
 
-  it("60 wrong codes at once are five evaluated guesses and a lock", async () => {
+  it("60 concurrent wrong codes are five evaluated attempts and a lock", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     await settle(user);
-    const answers = await atOnce(60, () => user.verify(wrong));
-    expect(count(answers, 422)).toBe(5);
-    expect(count(answers, 423)).toBe(55);
+    const answers = await sendAtOnce(60, () => user.verify(wrong));
+    expect(countStatus(answers, 422)).toBe(5);
+    expect(countStatus(answers, 423)).toBe(55);
     expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
   });
 
-  it("60 wrong codes at once with an eviction in between are still five guesses", async () => {
+  it("60 wrong codes with an eviction in between are still five evaluated attempts", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     await settle(user);
-    const first = await atOnce(3, () => user.verify(wrong));
+    const first = await sendAtOnce(3, () => user.verify(wrong));
     await evict(user);
-    const rest = await atOnce(57, () => user.verify(wrong));
-    expect(count([...first, ...rest], 422)).toBe(5);
-    expect(count([...first, ...rest], 423)).toBe(55);
+    const rest = await sendAtOnce(57, () => user.verify(wrong));
+    expect(countStatus([...first, ...rest], 422)).toBe(5);
+    expect(countStatus([...first, ...rest], 423)).toBe(55);
   });
 
-  it("40 identical right codes at once are accepted once", async () => {
+  it("40 concurrent requests with the same right code are accepted once", async () => {
     const user = await User.withTotp(await Tenant.create());
     const code = user.code(Date.now());
     await settle(user);
-    const answers = await atOnce(40, () => user.verify(code));
-    expect(count(answers, 200)).toBe(1);
-    expect(count(answers, 422) + count(answers, 423)).toBe(39);
+    const answers = await sendAtOnce(40, () => user.verify(code));
+    expect(countStatus(answers, 200)).toBe(1);
+    expect(countStatus(answers, 422) + countStatus(answers, 423)).toBe(39);
   });
 
   it("a right code is not accepted again after an eviction", async () => {
@@ -58,14 +61,14 @@ describe.each([
     expect((await user.verify(code)).body.code).toBe("invalid_code");
   });
 
-  it("a backup code in two spellings at once is accepted once", async () => {
+  it("a backup code that is sent in two spellings at once is accepted once", async () => {
     const user = await User.withTotp(await Tenant.create());
     const [code = ""] = await user.backupCodes();
     await settle(user);
     const spellings = [code, code.toLowerCase().replace("-", "")];
     const answers = await Promise.all(spellings.map((spelling) => user.verify(spelling)));
-    expect(count(answers, 200)).toBe(1);
-    expect(count(answers, 422)).toBe(1);
+    expect(countStatus(answers, 200)).toBe(1);
+    expect(countStatus(answers, 422)).toBe(1);
     expect((await user.profile()).backup_codes_remaining).toBe(9);
   });
 
@@ -77,7 +80,7 @@ describe.each([
     expect((await user.verify(code)).status).toBe(422);
   });
 
-  it("a backup code used while the set is replaced was used before, or is dead", async () => {
+  it("a backup code that is sent during a replacement of the set is spent before it or rejected after it", async () => {
     const user = await User.withTotp(await Tenant.create());
     const old = await user.backupCodes();
     await settle(user);
@@ -87,16 +90,16 @@ describe.each([
     expect((await user.verify(fresh[0])).status).toBe(200);
   });
 
-  it("20 provisions of one external_id at once make one identity", async () => {
+  it("20 concurrent provisions of one external_id create one identity", async () => {
     const tenant = await Tenant.create();
-    const answers = await atOnce(20, () =>
+    const answers = await sendAtOnce(20, () =>
       tenant.send("POST", "/v1/idp/users", { user: { external_id: "one" } }),
     );
-    expect(count(answers, 201)).toBe(1);
-    expect(count(answers, 409)).toBe(19);
+    expect(countStatus(answers, 201)).toBe(1);
+    expect(countStatus(answers, 409)).toBe(19);
   });
 
-  it("codes of the old and of the new secret race with configure: at most one secret lives", async () => {
+  it("a code that is sent during configure leaves only one live secret", async () => {
     const user = await User.withTotp(await Tenant.create());
     const now = Date.now();
     const oldCode = user.code(now);
@@ -108,8 +111,8 @@ describe.each([
   });
 });
 
-describe("Provisioning that races with erasure", () => {
-  it("answers 201 or 409, and what it says is true", async () => {
+describe("Provisioning during erasure", () => {
+  it("answers 201 or 409, and the answer is true", async () => {
     const tenant = await Tenant.create();
     for (let round = 0; round < 10; round += 1) {
       const user = await User.provision(tenant, `racer ${round}`);
@@ -127,9 +130,9 @@ describe("Provisioning that races with erasure", () => {
   });
 });
 
-describe("A body that is held back", () => {
-  /** Sends the head of a request at once, and the body when told to. */
-  function heldBack(path: string, token: string, body: object) {
+describe("A request body that is held back", () => {
+  /** Sends the head of a request at once, and the body when `release` is called. */
+  function holdBody(path: string, token: string, body: object) {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const writer = writable.getWriter();
     const answer = exports.default.fetch(
@@ -151,7 +154,7 @@ describe("A body that is held back", () => {
     await tenant.setSettings({ lockout: { lock_seconds: 3, max_lock_seconds: 3 } });
     const user = await User.withTotp(tenant);
     const code = user.wrongCode(Date.now());
-    const fifth = heldBack("/v1/idp/otp/verify", tenant.token, {
+    const fifth = holdBody("/v1/idp/otp/verify", tenant.token, {
       otp: { id: user.externalId, code },
     });
     await scheduler.wait(2_500);
@@ -167,22 +170,22 @@ describe("A body that is held back", () => {
     const token = await tenant.tokenWith(["idp:write"]);
     const user = await User.withTotp(tenant);
     const body = { otp: { id: user.externalId, code: user.code(Date.now()) } };
-    const late = heldBack("/v1/idp/otp/verify", token, body);
+    const late = holdBody("/v1/idp/otp/verify", token, body);
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
     expect((await tenant.send("DELETE", `/v1/tokens/${tokens[1].id}`)).status).toBe(204);
     await late.release();
     expect((await late.answer).status).toBe(401);
   });
 
-  it("is not waited for longer than a few seconds", async () => {
+  it("ends the request after a few seconds", async () => {
     const tenant = await Tenant.create("live");
-    const answer = await withSilentSender(() => heldBack("/v1/idp/users", tenant.token, {}).answer);
+    const answer = await withSilentSender(() => holdBody("/v1/idp/users", tenant.token, {}).answer);
     expect(answer.status).toBe(400);
     expect(await answer.json()).toMatchObject({ code: "invalid_request" });
   });
 });
 
-describe("Five tokens and forged addresses", () => {
+describe("Requests with five tokens and forged addresses", () => {
   it("share one counter", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
@@ -190,13 +193,13 @@ describe("Five tokens and forged addresses", () => {
       Array.from({ length: 5 }, () => tenant.tokenWith(["idp:write"])),
     );
     const code = user.wrongCode(Date.now());
-    const answers = await atOnce(30, (index) =>
+    const answers = await sendAtOnce(30, (index) =>
       send("POST", "/v1/idp/otp/verify", {
         token: tokens[index % 5],
         headers: { "X-Forwarded-For": `203.0.113.${index}`, "CF-Connecting-IP": `9.9.9.${index}` },
         body: { otp: { id: user.externalId, code } },
       }),
     );
-    expect(count(answers, 422)).toBe(5);
+    expect(countStatus(answers, 422)).toBe(5);
   });
 });

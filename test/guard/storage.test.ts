@@ -1,11 +1,11 @@
-/** What a guard writes, read back by another that has nothing in memory. */
+/** Checks that a guard with empty memory reads what another instance wrote. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { GuardStorage, type KeptAnswer } from "../../src/guard/storage.ts";
 import { day, hour, session } from "../sentinel/example.ts";
-import { call, identity, now } from "./decisions/example.ts";
+import { call, buildIdentity, now } from "./decisions/example.ts";
 
 const event: AuditEvent = {
   id: "cccccccccccccccccccccccc",
@@ -14,47 +14,51 @@ const event: AuditEvent = {
   actor: call.actor,
   action: "user.unlocked",
   target: { type: "identity", id: call.identityId },
-  personal: { external_id: identity().externalId },
+  personal: { external_id: buildIdentity().externalId },
   outcome: "success",
   reason: null,
   requestId: call.requestId,
   details: {},
 };
 
-/** Rows that were written, by the runtime's own count. */
-type Written = (work: () => void) => number;
+/** Returns the number of rows that the work wrote, as SQLite counts them. */
+type CountWrites = (work: () => void) => number;
 
-/** Works with the storage of a guard that nobody has asked anything. */
-async function inGuard(
-  work: (fresh: () => GuardStorage, storage: DurableObjectStorage, written: Written) => unknown,
+/** Runs the work with the storage of a new guard. */
+async function runInGuard(
+  work: (
+    open: () => GuardStorage,
+    storage: DurableObjectStorage,
+    countWrites: CountWrites,
+  ) => unknown,
 ): Promise<void> {
   const stub = env.GUARD.get(env.GUARD.newUniqueId());
   await runInDurableObject(stub, async (_guard, { storage }) => {
-    const written: Written = (workOf) => {
+    const countWrites: CountWrites = (write) => {
       const changes = () => storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n;
       const before = changes();
-      workOf();
+      write();
       return changes() - before;
     };
-    await work(() => new GuardStorage(storage), storage, written);
+    await work(() => new GuardStorage(storage), storage, countWrites);
   });
 }
 
-function answer(key: string, forgetAt = now + day): KeptAnswer {
+function buildAnswer(key: string, expiresAt = now + day): KeptAnswer {
   return {
     key,
     at: now,
     requestId: `request-of-${key}`,
     receipt: `v1:${key}`,
     result: "{}",
-    expiresAt: forgetAt,
+    expiresAt,
   };
 }
 
 describe("An empty guard", () => {
-  it("reads as nothing, and reading or forgetting makes no table", async () => {
-    await inGuard((fresh, { sql }) => {
-      const storage = fresh();
+  it("is read as empty, and reads and deletions create no table", async () => {
+    await runInGuard((open, { sql }) => {
+      const storage = open();
       expect(storage.readState()).toBeNull();
       expect(storage.readHistory()).toEqual([]);
       expect(storage.readPending()).toBeUndefined();
@@ -71,13 +75,13 @@ describe("An empty guard", () => {
 });
 
 describe("State and outbox", () => {
-  it("are written together, and the newest state stands", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      const second = identity({ status: "suspended" });
-      storage.write(identity(), 1, { entry: { events: [event] } });
+  it("are written together, and the newest state is read", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      const second = buildIdentity({ status: "suspended" });
+      storage.write(buildIdentity(), 1, { entry: { events: [event] } });
       storage.write(second, 2);
-      for (const seen of [storage, fresh()]) {
+      for (const seen of [storage, open()]) {
         expect(seen.readState()).toEqual({ state: second, version: 2 });
         const entries = [{ events: [event] }];
         expect(seen.readPending()).toEqual({ state: second, version: 2, entries, lastSeq: 1 });
@@ -85,12 +89,12 @@ describe("State and outbox", () => {
     });
   });
 
-  it("deliver fifty changes at a time, the oldest first, and forget only what has arrived", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
+  it("deliver fifty changes at a time, the oldest first, and delete only delivered ones", async () => {
+    await runInGuard((open) => {
+      const storage = open();
       for (let version = 1; version <= 51; version += 1) {
         const dispatch = { events: [{ ...event, requestId: `request-${version}` }] };
-        storage.write(identity(), version, { entry: dispatch });
+        storage.write(buildIdentity(), version, { entry: dispatch });
       }
       const first = storage.readPending();
       expect(first?.entries).toHaveLength(50);
@@ -98,21 +102,21 @@ describe("State and outbox", () => {
       expect(first?.lastSeq).toBe(50);
       storage.removeDelivered(50);
       expect(storage.readPending()?.entries[0]?.events[0]?.requestId).toBe("request-51");
-      expect(fresh().readPending()?.entries).toHaveLength(1);
+      expect(open().readPending()?.entries).toHaveLength(1);
       storage.removeDelivered(51);
       expect(storage.readPending()).toBeUndefined();
     });
   });
 
-  it("stay as they were where anything of a change cannot be written", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { entry: { events: [] } });
-      const unwritable = answer("a", Number.NaN);
+  it("do not change when any part of a change cannot be written", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { entry: { events: [] } });
+      const unwritable = buildAnswer("a", Number.NaN);
       const next = { dispatch: { events: [event] }, history: [session()], answer: unwritable };
-      expect(() => storage.write(identity({ status: "suspended" }), 2, next)).toThrow();
-      for (const seen of [storage, fresh()]) {
-        expect(seen.readState()).toEqual({ state: identity(), version: 1 });
+      expect(() => storage.write(buildIdentity({ status: "suspended" }), 2, next)).toThrow();
+      for (const seen of [storage, open()]) {
+        expect(seen.readState()).toEqual({ state: buildIdentity(), version: 1 });
         expect(seen.readPending()?.entries).toEqual([{ events: [] }]);
         expect(seen.readHistory()).toEqual([]);
         expect(seen.readAnswers()).toEqual([]);
@@ -121,21 +125,21 @@ describe("State and outbox", () => {
   });
 });
 
-describe("What waits to be told of an erased person", () => {
-  it("is only that it happened", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, {
+describe("The outbox of an erased user", () => {
+  it("keeps the events without their personal parts", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, {
         entry: {
           events: [event],
           verdict: { assessmentId: "a", verdict: "fraud", source: "feedback", at: now },
         },
       });
-      storage.write(identity({ status: "suspended" }), 2, { entry: { events: [event] } });
-      expect(fresh().readPending()?.entries[1]?.events).toEqual([event]);
-      storage.write(identity({ status: "erased" }), 3);
-      const untold = { events: [{ ...event, personal: null }] };
-      expect(fresh().readPending()?.entries).toEqual([untold, untold]);
+      storage.write(buildIdentity({ status: "suspended" }), 2, { entry: { events: [event] } });
+      expect(open().readPending()?.entries[1]?.events).toEqual([event]);
+      storage.write(buildIdentity({ status: "erased" }), 3);
+      const impersonal = { events: [{ ...event, personal: null }] };
+      expect(open().readPending()?.entries).toEqual([impersonal, impersonal]);
     });
   });
 });
@@ -146,83 +150,87 @@ describe("Sessions", () => {
   );
   if (early === undefined || middle === undefined || late === undefined) throw new Error("three");
 
-  it("are read in the order of time, and replaced as a whole", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { history: [early, middle] });
+  it("are read in the order of time and replaced as a whole", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { history: [early, middle] });
       expect(storage.readHistory()).toEqual([early, middle]);
-      expect(fresh().readHistory()).toEqual([early, middle]);
-      const judged = { ...middle, verdict: "legitimate" } as const;
-      storage.write(identity(), 2, { history: [judged, late] });
-      for (const seen of [storage, fresh()]) expect(seen.readHistory()).toEqual([judged, late]);
-      storage.write(identity(), 3);
-      expect(fresh().readHistory()).toEqual([judged, late]);
-      storage.write(identity(), 4, { history: [] });
-      for (const seen of [storage, fresh()]) expect(seen.readHistory()).toEqual([]);
+      expect(open().readHistory()).toEqual([early, middle]);
+      const confirmed = { ...middle, verdict: "legitimate" } as const;
+      storage.write(buildIdentity(), 2, { history: [confirmed, late] });
+      for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual([confirmed, late]);
+      storage.write(buildIdentity(), 3);
+      expect(open().readHistory()).toEqual([confirmed, late]);
+      storage.write(buildIdentity(), 4, { history: [] });
+      for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual([]);
     });
   });
 
-  it("cost rows only where they changed, and no table where there is none", async () => {
-    await inGuard((fresh, { sql }, written) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { history: [] });
+  it("write only changed rows, and create no table without sessions", async () => {
+    await runInGuard((open, { sql }, countWrites) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { history: [] });
       expect(sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray()).toEqual([]);
-      storage.write(identity(), 2, { history: [early, middle] });
-      const state = written(() => storage.write(identity(), 3));
-      const same = written(() => storage.write(identity(), 4, { history: [early, middle] }));
+      storage.write(buildIdentity(), 2, { history: [early, middle] });
+      const state = countWrites(() => storage.write(buildIdentity(), 3));
+      const same = countWrites(() =>
+        storage.write(buildIdentity(), 4, { history: [early, middle] }),
+      );
       expect(same).toBe(state);
-      const oneMore = written(() =>
-        storage.write(identity(), 5, { history: [early, middle, late] }),
+      const oneMore = countWrites(() =>
+        storage.write(buildIdentity(), 5, { history: [early, middle, late] }),
       );
       expect(oneMore).toBe(state + 1);
-      const oneLess = written(() => storage.write(identity(), 6, { history: [middle, late] }));
+      const oneLess = countWrites(() =>
+        storage.write(buildIdentity(), 6, { history: [middle, late] }),
+      );
       expect(oneLess).toBe(state + 1);
     });
   });
 
-  it("that cannot be read are forgotten, and the others are not", async () => {
-    await inGuard((fresh, { sql }) => {
-      fresh().write(identity(), 1, { history: [early, middle] });
+  it("are skipped if they cannot be read, and the others are returned", async () => {
+    await runInGuard((open, { sql }) => {
+      open().write(buildIdentity(), 1, { history: [early, middle] });
       sql.exec("UPDATE sessions SET verdict = 'unheard of' WHERE id = ?", early.id);
-      expect(fresh().readHistory()).toEqual([middle]);
+      expect(open().readHistory()).toEqual([middle]);
     });
   });
 });
 
-describe("Kept answers", () => {
-  it("are found under their keys, and a later one replaces an earlier", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { answer: answer("a") });
-      storage.write(identity(), 2, { answer: answer("b") });
-      storage.write(identity(), 3, { answer: { ...answer("a"), result: '{"ok":true}' } });
-      expect(fresh().findAnswer("a")).toEqual({ ...answer("a"), result: '{"ok":true}' });
-      expect(fresh().findAnswer("b")).toEqual(answer("b"));
-      expect(fresh().findAnswer("c")).toBeUndefined();
+describe("Stored answers", () => {
+  it("are found by their keys, and a later answer replaces an earlier one", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { answer: buildAnswer("a") });
+      storage.write(buildIdentity(), 2, { answer: buildAnswer("b") });
+      storage.write(buildIdentity(), 3, { answer: { ...buildAnswer("a"), result: '{"ok":true}' } });
+      expect(open().findAnswer("a")).toEqual({ ...buildAnswer("a"), result: '{"ok":true}' });
+      expect(open().findAnswer("b")).toEqual(buildAnswer("b"));
+      expect(open().findAnswer("c")).toBeUndefined();
       expect(
-        fresh()
+        open()
           .readAnswers()
           .map(({ key }) => key),
       ).toEqual(["a", "b"]);
     });
   });
 
-  it("take another receipt under the same key", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { answer: answer("a") });
-      storage.write(identity(), 2, { answer: answer("b") });
+  it("get another receipt under the same key", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { answer: buildAnswer("a") });
+      storage.write(buildIdentity(), 2, { answer: buildAnswer("b") });
       storage.replaceReceipt("a", "v2:a");
-      expect(storage.findAnswer("a")).toEqual({ ...answer("a"), receipt: "v2:a" });
-      expect(storage.findAnswer("b")).toEqual(answer("b"));
+      expect(storage.findAnswer("a")).toEqual({ ...buildAnswer("a"), receipt: "v2:a" });
+      expect(storage.findAnswer("b")).toEqual(buildAnswer("b"));
     });
   });
 
-  it("go when their time has come, which is told beforehand", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { answer: answer("late", now + 2) });
-      storage.write(identity(), 2, { answer: answer("early", now + 1) });
+  it("are deleted when they expire, and the next expiry is returned", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { answer: buildAnswer("late", now + 2) });
+      storage.write(buildIdentity(), 2, { answer: buildAnswer("early", now + 1) });
       expect(storage.removeExpiredAnswers(now)).toBe(now + 1);
       expect(storage.readAnswers()).toHaveLength(2);
       expect(storage.removeExpiredAnswers(now + 1)).toBe(now + 2);
@@ -232,13 +240,13 @@ describe("Kept answers", () => {
     });
   });
 
-  it("are a thousand at most: the oldest goes", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
+  it("number a thousand at most, and the oldest is deleted first", async () => {
+    await runInGuard((open) => {
+      const storage = open();
       for (let n = 0; n < 1_000; n += 1)
-        storage.write(identity(), n, { answer: answer(`${n}`, now + n) });
+        storage.write(buildIdentity(), n, { answer: buildAnswer(`${n}`, now + n) });
       expect(storage.readAnswers()).toHaveLength(1_000);
-      storage.write(identity(), 1_000, { answer: answer("1000", now + 1_000) });
+      storage.write(buildIdentity(), 1_000, { answer: buildAnswer("1000", now + 1_000) });
       expect(storage.readAnswers()).toHaveLength(1_000);
       expect(storage.findAnswer("0")).toBeUndefined();
       expect(storage.findAnswer("1")).toBeDefined();
@@ -246,27 +254,27 @@ describe("Kept answers", () => {
     });
   });
 
-  it("go with the identity", async () => {
-    await inGuard((fresh) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { answer: answer("a") });
-      storage.write(identity({ status: "erased" }), 2);
+  it("are deleted when the identity is erased", async () => {
+    await runInGuard((open) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { answer: buildAnswer("a") });
+      storage.write(buildIdentity({ status: "erased" }), 2);
       expect(storage.readAnswers()).toEqual([]);
     });
   });
 });
 
 describe("A cleared guard", () => {
-  it("is empty at once and after waking, and has no alarm", async () => {
-    await inGuard(async (fresh, raw) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { entry: { events: [event] }, history: [session()] });
+  it("is empty at once and after a restart, and has no alarm", async () => {
+    await runInGuard(async (open, raw) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { entry: { events: [event] }, history: [session()] });
       await raw.setAlarm(Date.now() + day);
       const cleared = storage.clear();
       expect(storage.readState()).toBeNull();
       expect(storage.readHistory()).toEqual([]);
       await cleared;
-      for (const seen of [storage, fresh()]) {
+      for (const seen of [storage, open()]) {
         expect(seen.readState()).toBeNull();
         expect(seen.readHistory()).toEqual([]);
       }
@@ -274,14 +282,14 @@ describe("A cleared guard", () => {
     });
   });
 
-  it("that could not be cleared tells so, and is what it was", async () => {
-    await inGuard(async (fresh, raw) => {
-      const storage = fresh();
-      storage.write(identity(), 1, { history: [session()] });
+  it("keeps its data and throws if the deletion fails", async () => {
+    await runInGuard(async (open, raw) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1, { history: [session()] });
       const refusal = vi.spyOn(raw, "deleteAll").mockRejectedValue(new Error("no space"));
       await expect(storage.clear()).rejects.toThrow("no space");
       refusal.mockRestore();
-      expect(storage.readState()).toEqual({ state: identity(), version: 1 });
+      expect(storage.readState()).toEqual({ state: buildIdentity(), version: 1 });
       expect(storage.readHistory()).toEqual([session()]);
     });
   });

@@ -1,4 +1,4 @@
-/** A waking guard opens the box of a secret once, and never goes on with the key of a secret that has gone. */
+/** A guard in memory unseals a secret once, and never uses the key of a replaced secret. */
 import { afterEach, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { evict, fireAlarm } from "../support/guard.ts";
@@ -10,8 +10,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** HMAC keys that are imported while the code of a later step is verified. */
-async function importedFor(user: User, step: number): Promise<number> {
+/** Counts the HMAC keys that are imported while a code of a later time step is verified. */
+async function countImports(user: User, step: number): Promise<number> {
   const at = Date.now() + step * stepMs;
   user.tenant.clock = new Date(at).toISOString();
   const imports = vi.spyOn(crypto.subtle, "importKey");
@@ -23,16 +23,16 @@ async function importedFor(user: User, step: number): Promise<number> {
   return hmacs.length;
 }
 
-it("imports the key of a secret with its first code, and anew after an eviction or a new secret", async () => {
+it("imports the key of a secret with its first code, and again after an eviction or a new secret", async () => {
   refuseMessages();
   const user = await User.withTotp(await Tenant.create());
-  expect(await importedFor(user, 1)).toBe(1);
-  expect(await importedFor(user, 2)).toBe(0);
+  expect(await countImports(user, 1)).toBe(1);
+  expect(await countImports(user, 2)).toBe(0);
   await fireAlarm(user);
   await evict(user);
-  expect(await importedFor(user, 3)).toBe(1);
+  expect(await countImports(user, 3)).toBe(1);
   const old = user.code(Date.now() + 4 * stepMs);
   await user.configure();
-  expect(await importedFor(user, 5)).toBe(1);
+  expect(await countImports(user, 5)).toBe(1);
   expect((await user.verify(old)).status).toBe(422);
 });

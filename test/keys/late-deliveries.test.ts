@@ -1,71 +1,71 @@
-/** Deliveries that are late while keys change: they wait in a guard, or in the queue. */
+/** Deliveries that wait in a guard or in the queue while keys change. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import {
-  findVersionsInRecords,
   firstRequestWith,
-  listVersionsInUse,
   reEncryptAll,
   reEncryptSlice,
+  findVersionsInRecords,
+  listVersionsInUse,
 } from "../support/key-rotation.ts";
 import {
-  clearKeyedData,
   deployKeys,
   firstCodeKey,
   firstSealingKey,
+  clearKeyedData,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
 import { deliverMessages, holdMessages, refuseMessages } from "../support/queue.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
-const both = `${firstSealingKey},${secondSealingKey}`;
+const bothSealingKeys = `${firstSealingKey},${secondSealingKey}`;
 const bothCodeKeys = `${firstCodeKey},${secondCodeKey}`;
 const undo: (() => void)[] = [];
-/** Users of the present test. */
-const made: User[] = [];
+/** The users that the current test created. */
+const createdUsers: User[] = [];
 
 async function deploy(name: KeyringName, text: string): Promise<void> {
   undo.push(await deployKeys(name, text));
 }
 
-async function newUser(shard = 0): Promise<User> {
+async function createUser(shard = 0): Promise<User> {
   const user = await User.withTotp(await Tenant.create("test", { shard }));
   await drainOutbox(user);
-  made.push(user);
+  createdUsers.push(user);
   return user;
 }
 
-/** Alarms set by this clock are far ahead: none fires by itself. */
+/** Moves the clock ahead, so that alarms set from now on do not fire by themselves. */
 function stopAlarms(): void {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
 }
 
-/** Has something happen right before the statement by which versions of a keyring are retired. */
-function beforeRetirement(keyring: KeyringName, happens: () => Promise<unknown>): void {
+/** Runs `action` right before the statement that retires versions of the keyring. */
+function runBeforeRetirement(keyring: KeyringName, action: () => Promise<unknown>): void {
   const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
   const run: (...args: unknown[]) => Promise<unknown> = statement.run;
-  let isOver = false;
+  let hasRun = false;
   vi.spyOn(statement, "run").mockImplementation(async function (this: object, ...args) {
     const text = String(Reflect.get(this, "statement"));
     const isRetirement =
       text.startsWith('update "key_versions" set "retired_at" = ?') &&
       Object(Reflect.get(this, "params")).includes(keyring);
-    if (isRetirement && !isOver) {
-      isOver = true;
-      await happens();
+    if (isRetirement && !hasRun) {
+      hasRun = true;
+      await action();
     }
     return await run.apply(this, args);
   });
 }
 
 beforeEach(async () => {
-  // Nothing of one test arrives in the next.
+  // No delivery of one test arrives in the next.
   refuseMessages();
   await clearKeyedData();
   await deploy("sealing", firstSealingKey);
@@ -74,7 +74,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const user of made.splice(0)) await drainOutbox(user);
+  for (const user of createdUsers.splice(0)) await drainOutbox(user);
   vi.useRealTimers();
   vi.restoreAllMocks();
   for (const back of undo.splice(0).toReversed()) back();
@@ -82,19 +82,19 @@ afterEach(async () => {
 
 describe("A delivery under an old key", () => {
   it.each([0, 1])(
-    "to database %i between the last count and the retirement keeps the key in use, and is seen",
+    "keeps the key in use and is re-encrypted if it reaches database %i between the last count and the retirement",
     async (shard) => {
-      const user = await newUser(shard);
+      const user = await createUser(shard);
       stopAlarms();
-      await deploy("sealing", both);
-      await firstRequestWith(both);
+      await deploy("sealing", bothSealingKeys);
+      await firstRequestWith(bothSealingKeys);
       while ((await findVersionsInRecords()).has(1)) await reEncryptSlice(1);
-      // A guard of a build before, while D1 is out.
+      // A guard with the old keys records a change while D1 fails.
       await deploy("sealing", firstSealingKey);
       await withD1Fault("fails on batches only", () => user.configure());
-      await deploy("sealing", both);
+      await deploy("sealing", bothSealingKeys);
       let arrived = false;
-      beforeRetirement("sealing", async () => {
+      runBeforeRetirement("sealing", async () => {
         await guardOf(user).deliver();
         arrived = true;
       });
@@ -109,50 +109,50 @@ describe("A delivery under an old key", () => {
     },
   );
 
-  it("of backup codes between count and retirement keeps their key in use", async () => {
-    const user = await newUser();
+  it("keeps the key of backup codes in use if it arrives between count and retirement", async () => {
+    const user = await createUser();
     stopAlarms();
     await reEncryptAll();
     const codes = await withD1Fault("fails on batches only", () => user.backupCodes());
     await deploy("backup_codes", bothCodeKeys);
-    beforeRetirement("backup_codes", () => guardOf(user).deliver());
+    runBeforeRetirement("backup_codes", () => guardOf(user).deliver());
     await reEncryptAll();
     expect(await listVersionsInUse("backup_codes")).toEqual([1]);
     expect((await user.verify(codes[0] ?? "")).status).toBe(200);
   });
 
-  it("that the queue brings after the re-encryption is not needed, and brings no key back", async () => {
-    const user = await newUser();
+  it("does not bring an old key back into use when it arrives through the queue after the re-encryption", async () => {
+    const user = await createUser();
     stopAlarms();
     const held = holdMessages();
     expect((await user.verify(user.wrongCode(Date.now()))).status).toBe(422);
     await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 20_000, interval: 20 });
-    await deploy("sealing", both);
-    await firstRequestWith(both);
+    await deploy("sealing", bothSealingKeys);
+    await firstRequestWith(bothSealingKeys);
     await reEncryptAll();
     expect(await listVersionsInUse("sealing")).toEqual([2]);
     expect(await deliverMessages(held)).toBe(0);
     expect(await findVersionsInRecords()).toEqual(new Set([2]));
     expect(await listVersionsInUse("sealing")).toEqual([2]);
     expect((await firstRequestWith(secondSealingKey)).status).toBe(200);
-    const told = await readTrail(user.tenant);
-    expect(told.filter((event) => event.startsWith("otp.verified"))).toHaveLength(1);
+    const events = await readTrail(user.tenant);
+    expect(events.filter((event) => event.startsWith("otp.verified"))).toHaveLength(1);
   });
 });
 
-describe("A guard put back to before a rotation", () => {
-  it("is a 503 without the key of then, and needs it no more once the user has enrolled anew", async () => {
-    const user = await newUser();
+describe("A guard that was restored to a time before a rotation", () => {
+  it("answers 503 without the old key, and does not need it after a new enrolment", async () => {
+    const user = await createUser();
     const restore = await snapshotOfGuard(user);
-    await deploy("sealing", both);
-    await firstRequestWith(both);
+    await deploy("sealing", bothSealingKeys);
+    await firstRequestWith(bothSealingKeys);
     await reEncryptAll();
     await deploy("sealing", secondSealingKey);
     await restore();
     const lines = vi.spyOn(console, "error").mockImplementation(() => {});
     expect((await user.verify(user.code(Date.now()))).status).toBe(503);
     expect(lines.mock.calls.join()).toContain("MissingKeyError");
-    await deploy("sealing", both);
+    await deploy("sealing", bothSealingKeys);
     await user.configure();
     expect(await findVersionsInRecords()).toEqual(new Set([2]));
     expect(await listVersionsInUse("sealing")).toEqual([2]);

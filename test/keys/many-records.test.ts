@@ -1,4 +1,4 @@
-/** Counting in a directory that is too large for one statement. */
+/** Counts records of a database that is too large for one statement. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { controlDb } from "../../src/db/shards.ts";
@@ -7,13 +7,13 @@ import { countBackupCodeSets, countRecordsToReseal } from "../../src/keys/sealed
 import { countCalls } from "../support/count-calls.ts";
 import { clearKeyedData } from "../support/keys.ts";
 
-const stretch = 10_000;
+const rangeSize = 10_000;
 const db = controlDb(env);
 
 beforeEach(clearKeyedData);
 
-/** So many records, numbered from 1, sealed under the second key, those of a list under the first. */
-async function fill(count: number, old: readonly number[]): Promise<void> {
+/** Inserts records numbered from 1. The records in `old` are sealed under key 1, all others under key 2. */
+async function insertRecords(count: number, old: readonly number[]): Promise<void> {
   await env.DB.prepare(
     `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
      INSERT INTO identities (tenant_id, id, external_id, status, created_at, updated_at, version, state)
@@ -28,30 +28,32 @@ async function fill(count: number, old: readonly number[]): Promise<void> {
 }
 
 describe.each([
-  { count: 1, stretches: 1 },
-  { count: stretch - 1, stretches: 1 },
-  { count: stretch, stretches: 2 },
-  { count: stretch + 1, stretches: 2 },
-  { count: 2 * stretch + 5_000, stretches: 3 },
-])("Of $count records", ({ count, stretches }) => {
-  // Around every border, and at both ends.
+  { count: 1, ranges: 1 },
+  { count: rangeSize - 1, ranges: 1 },
+  { count: rangeSize, ranges: 2 },
+  { count: rangeSize + 1, ranges: 2 },
+  { count: 2 * rangeSize + 5_000, ranges: 3 },
+])("With $count records", ({ count, ranges }) => {
+  // Records around every range border and at both ends.
   const old = [1, 2, 9_999, 10_000, 10_001, 15_000, 19_999, 20_000, 20_001, 25_000];
-  const there = old.filter((n) => n <= count);
+  const oldRecords = old.filter((n) => n <= count);
 
-  it("each is counted once, and no statement reads more than a stretch", async () => {
-    await fill(count, old);
+  it("each record is countCalls once, and no statement reads more than one range", async () => {
+    await insertRecords(count, old);
     const sealed = await countCalls(() => countRecordsToReseal(db, 2));
-    expect(sealed.answer).toBe(there.length);
-    // One to find where a stretch ends, one to count in it.
-    expect(sealed.counts.d1Calls).toBe(2 * stretches);
-    // Twice each, and a look at the fence of its tenant.
-    expect(sealed.counts.d1RowsRead).toBeLessThanOrEqual(3 * count + 10 * stretches);
-    expect(await countRecordsToReseal(db, 1)).toBe(count - there.length);
+    expect(sealed.answer).toBe(oldRecords.length);
+    // One statement finds the end of a range, and one counts in it.
+    expect(sealed.counts.d1Calls).toBe(2 * ranges);
+    // Each record is read twice, and the fence of its tenant once.
+    expect(sealed.counts.d1RowsRead).toBeLessThanOrEqual(3 * count + 10 * ranges);
+    expect(await countRecordsToReseal(db, 1)).toBe(count - oldRecords.length);
     const sets = await countCalls(() => countBackupCodeSets(db));
     expect(Object.fromEntries(sets.answer)).toEqual(
-      count === there.length ? { 1: count } : { 1: there.length, 2: count - there.length },
+      count === oldRecords.length
+        ? { 1: count }
+        : { 1: oldRecords.length, 2: count - oldRecords.length },
     );
-    expect(sets.counts.d1Calls).toBe(2 * stretches);
+    expect(sets.counts.d1Calls).toBe(2 * ranges);
     expect((await findOrBeginReEncryption(db, 2, 0)).total).toBe(count);
   });
 });

@@ -1,25 +1,25 @@
-/** Keys of the service while identities are in two databases. */
+/** The service's keys while identities are in two databases. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { clearKeyedData, deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
+import { deployKeys, firstSealingKey, clearKeyedData, secondSealingKey } from "../support/keys.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 
 const token = env.OPERATOR_TOKEN;
-const both = `${firstSealingKey},${secondSealingKey}`;
+const bothKeys = `${firstSealingKey},${secondSealingKey}`;
 const undo: (() => void)[] = [];
 
-/** Puts the keys in force, and has a first request reach a new isolate that has them. */
+/** Deploys the keys and sends a first request to a new isolate that has them. */
 async function deploy(text: string): Promise<void> {
   undo.push(await deployKeys("sealing", text));
   const changed = { ...env, SEALING_KEYS: text };
   await worker.fetch(new Request("https://idp.test/docs"), changed, createExecutionContext());
 }
 
-async function slice(limit = 2) {
+async function runSlice(limit = 2) {
   const answer = await send("POST", "/v1/keys/re-encryption", {
     token,
     body: { re_encryption: { limit } },
@@ -28,12 +28,12 @@ async function slice(limit = 2) {
   return answer.body.re_encryption;
 }
 
-async function finish(): Promise<void> {
-  for (let n = 0; n < 50; n += 1) if ((await slice()).done) return;
-  throw new Error("It does not end");
+async function runToEnd(): Promise<void> {
+  for (let n = 0; n < 50; n += 1) if ((await runSlice()).done) return;
+  throw new Error("The re-encryption does not end");
 }
 
-async function sealingInUse(): Promise<number[]> {
+async function findVersionsInUse(): Promise<number[]> {
   const { body } = await send("GET", "/v1/keys", { token });
   const keys: { keyring: string; version: number; in_use: boolean }[] = body.keys;
   return keys
@@ -41,15 +41,15 @@ async function sealingInUse(): Promise<number[]> {
     .map(({ version }) => version);
 }
 
-async function newUsers(shard: number, count: number): Promise<User[]> {
+async function createUsers(shard: number, count: number): Promise<User[]> {
   const tenant = await Tenant.create("test", { shard });
   const users: User[] = [];
   for (let n = 0; n < count; n += 1) users.push(await User.withTotp(tenant));
   return users;
 }
 
-/** Versions that the tenants' records are sealed under. */
-async function versionsIn(shard: 0 | 1, { tenant }: User): Promise<Set<string>> {
+/** The key versions that seal the tenant's records in a database. */
+async function findVersionsIn(shard: 0 | 1, { tenant }: User): Promise<Set<string>> {
   const rows = await rowsIn(shard, "identities", tenant.id);
   const boxes = rows.flatMap(({ state }) => [...String(state).matchAll(/"sealed":"(\d+)\./g)]);
   return new Set(boxes.map(([, version]) => String(version)));
@@ -67,65 +67,65 @@ afterEach(() => {
 });
 
 describe("A re-encryption with identities in two databases", () => {
-  it("reaches all of them, tells of them together, and only then frees the old key", async () => {
-    const [near] = await newUsers(0, 3);
-    const [far] = await newUsers(1, 3);
-    if (near === undefined || far === undefined) throw new Error("no users");
-    await deploy(both);
-    const first = await slice(10);
+  it("seals all of them again, reports them together, and only then retires the old key", async () => {
+    const [firstUser] = await createUsers(0, 3);
+    const [secondUser] = await createUsers(1, 3);
+    if (firstUser === undefined || secondUser === undefined) throw new Error("no users");
+    await deploy(bothKeys);
+    const first = await runSlice(10);
     expect(first).toMatchObject({ total: 6, seen: 3, done: false });
-    await slice();
-    expect(await versionsIn(0, near)).toEqual(new Set(["2"]));
-    expect(await versionsIn(1, far)).toEqual(new Set(["1"]));
-    expect(await sealingInUse()).toEqual([1, 2]);
-    await finish();
-    expect(await versionsIn(1, far)).toEqual(new Set(["2"]));
-    expect(await sealingInUse()).toEqual([2]);
+    await runSlice();
+    expect(await findVersionsIn(0, firstUser)).toEqual(new Set(["2"]));
+    expect(await findVersionsIn(1, secondUser)).toEqual(new Set(["1"]));
+    expect(await findVersionsInUse()).toEqual([1, 2]);
+    await runToEnd();
+    expect(await findVersionsIn(1, secondUser)).toEqual(new Set(["2"]));
+    expect(await findVersionsInUse()).toEqual([2]);
     await deploy(secondSealingKey);
-    for (const user of [near, far]) {
+    for (const user of [firstUser, secondUser]) {
       expect((await user.verify(user.code(Date.now()))).status).toBe(200);
     }
   });
 
-  it("is reopened by a tenant that arrives with records under the old key", async () => {
-    const [user] = await newUsers(1, 2);
+  it("starts again when a tenant arrives with records under the old key", async () => {
+    const [user] = await createUsers(1, 2);
     if (user === undefined) throw new Error("no user");
-    await deploy(both);
-    // In DB all is done already, and its old key free.
-    await slice();
+    await deploy(bothKeys);
+    // The re-encryption in DB is done already, and its old key is retired.
+    await runSlice();
     await relocateUpTo(user.tenant, 0, "comparing");
-    // What is moving cannot be sealed anew, and keeps its key in use.
-    for (let n = 0; n < 6; n += 1) expect((await slice()).done).toBe(false);
-    expect(await sealingInUse()).toEqual([1, 2]);
+    // Records that are moving cannot be sealed again, and keep their key in use.
+    for (let n = 0; n < 6; n += 1) expect((await runSlice()).done).toBe(false);
+    expect(await findVersionsInUse()).toEqual([1, 2]);
     await relocateFully(user.tenant, 0);
-    await finish();
-    expect(await versionsIn(0, user)).toEqual(new Set(["2"]));
-    expect(await sealingInUse()).toEqual([2]);
+    await runToEnd();
+    expect(await findVersionsIn(0, user)).toEqual(new Set(["2"]));
+    expect(await findVersionsInUse()).toEqual([2]);
   });
 });
 
-describe("A database besides DB that does not answer", () => {
-  it("keeps no request waiting for its keys but the first, and is asked again", async () => {
-    const [, away] = databases();
+describe("An unreachable database other than DB", () => {
+  it("delays only the first request, and is queried again later", async () => {
+    const [, otherDatabase] = databases();
     vi.spyOn(console, "error").mockImplementation(() => {});
-    await away.prepare("ALTER TABLE key_versions RENAME TO elsewhere").run();
+    await otherDatabase.prepare("ALTER TABLE key_versions RENAME TO elsewhere").run();
     const changed = { ...env, SEALING_KEYS: firstSealingKey };
-    const ask = async () =>
+    const sendRequest = async () =>
       await worker.fetch(
         new Request("https://idp.test/openapi.json"),
         changed,
         createExecutionContext(),
       );
-    expect((await ask()).status).toBe(200);
+    expect((await sendRequest()).status).toBe(200);
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
-    const asked = vi.spyOn(statement, "raw");
-    expect((await ask()).status).toBe(200);
-    expect(asked).not.toHaveBeenCalled();
-    await away.prepare("ALTER TABLE elsewhere RENAME TO key_versions").run();
-    await away
+    const queries = vi.spyOn(statement, "raw");
+    expect((await sendRequest()).status).toBe(200);
+    expect(queries).not.toHaveBeenCalled();
+    await otherDatabase.prepare("ALTER TABLE elsewhere RENAME TO key_versions").run();
+    await otherDatabase
       .prepare("INSERT OR REPLACE INTO key_versions VALUES ('sealing', 1, 'another', 1, NULL)")
       .run();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 11_000 });
-    expect((await ask()).status).toBe(503);
+    expect((await sendRequest()).status).toBe(503);
   });
 });

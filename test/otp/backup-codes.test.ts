@@ -12,7 +12,7 @@ const digits = "0123456789";
 const form = /^[ABCDEFGHJKLMNPRSTUVWXYZ]{4}-[0-9]{4}$/;
 
 describe("a new set", () => {
-  test("holds ten distinct codes of four letters, a dash and four digits", () => {
+  test("has ten distinct codes of four letters, a dash and four digits", () => {
     expect(codesPerSet).toBe(10);
     for (let set = 0; set < 500; set += 1) {
       const codes = createBackupCodes();
@@ -25,8 +25,8 @@ describe("a new set", () => {
     }
   });
 
-  test("draws anew from the first byte on that would favour a letter or a digit", () => {
-    // 253 is 11 times 23, 250 is 25 times 10: from there on the alphabet would begin once more.
+  test("discards each random byte that would favour a letter or a digit", () => {
+    // 253 is 11 times 23 and 250 is 25 times 10. From there on only a part of the alphabet remains.
     const letterBytes = [253, 252, 255, 1, 2, 3];
     const digitBytes = [250, 249, 255, 1, 2, 3];
     const bytes = [...letterBytes, ...digitBytes];
@@ -45,20 +45,20 @@ describe("a new set", () => {
     }
   });
 
-  test("draws every letter, and every digit, as often as any other", () => {
+  test("contains every letter and every digit equally often", () => {
     const codes = Array.from({ length: 6_000 }, createBackupCodes).flat();
     const parts = [
-      // Bounds of chi-square for 22 and 9 degrees of freedom, passed less than once in 10^9 runs. A
-      // byte taken modulo 23 or 10 without drawing anew would give about 240 and 100.
-      { alphabet: letters, places: [0, 1, 2, 3], most: 95 },
-      { alphabet: digits, places: [5, 6, 7, 8], most: 66 },
+      // A fair draw exceeds these bounds of chi-square (22 and 9 degrees of freedom) less than once in
+      // 10^9 runs. Bytes modulo 23 or 10, without the discards, would give about 240 and 100.
+      { alphabet: letters, positions: [0, 1, 2, 3], maxChiSquare: 95 },
+      { alphabet: digits, positions: [5, 6, 7, 8], maxChiSquare: 66 },
     ];
-    for (const { alphabet, places, most } of parts) {
-      for (const chosen of [places, ...places.map((place) => [place])]) {
+    for (const { alphabet, positions, maxChiSquare } of parts) {
+      for (const chosen of [positions, ...positions.map((position) => [position])]) {
         const counts = new Map([...alphabet].map((character) => [character, 0]));
         for (const code of codes) {
-          for (const place of chosen) {
-            const drawn = code.charAt(place);
+          for (const position of chosen) {
+            const drawn = code.charAt(position);
             counts.set(drawn, (counts.get(drawn) ?? 0) + 1);
           }
         }
@@ -68,29 +68,29 @@ describe("a new set", () => {
           (sum, count) => sum + (count - expected) ** 2 / expected,
           0,
         );
-        expect(chiSquare).toBeLessThan(most);
+        expect(chiSquare).toBeLessThan(maxChiSquare);
       }
     }
   });
 
-  test("shares no code with another set more often than chance allows", () => {
-    // 23⁴ · 10⁴ codes: among 100 the chance of a pair is about 2 in a million.
+  test("shares codes with other sets no more often than chance allows", () => {
+    // There are 23⁴ · 10⁴ codes: the chance of a pair among 100 is about 2 in a million.
     const codes = Array.from({ length: 10 }, createBackupCodes).flat();
     expect(new Set(codes).size).toBeGreaterThanOrEqual(99);
   });
 });
 
-describe("the one spelling of a code", () => {
-  const spelled = fc.tuple(
+describe("the normal form of a code", () => {
+  const spelledCodes = fc.tuple(
     fc.string({ unit: fc.constantFrom(...letters), minLength: 4, maxLength: 4 }),
     fc.string({ unit: fc.constantFrom(...digits), minLength: 4, maxLength: 4 }),
     fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
     fc.constantFrom("-", ""),
   );
 
-  test("is found from any case, with or without the dash", () => {
+  test("does not depend on case or on the dash", () => {
     fc.assert(
-      fc.property(spelled, ([first, last, isLower, dash]) => {
+      fc.property(spelledCodes, ([first, last, isLower, dash]) => {
         const mixed = [...first].map((letter, index) =>
           isLower[index] ? letter.toLowerCase() : letter,
         );
@@ -99,7 +99,7 @@ describe("the one spelling of a code", () => {
     );
   });
 
-  test("is its own spelling", () => {
+  test("is its own normal form", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 12 }), (text) => {
         const once = normaliseBackupCode(text);
@@ -112,7 +112,7 @@ describe("the one spelling of a code", () => {
   });
 
   test.each([
-    ["nothing", ""],
+    ["empty text", ""],
     ["three letters", "ABC-1234"],
     ["five letters", "ABCDE-1234"],
     ["three digits", "ABCD-123"],
@@ -120,14 +120,14 @@ describe("the one spelling of a code", () => {
     ["digits first", "1234-ABCD"],
     ["six digits", "123456"],
     ["two dashes", "ABCD--1234"],
-    ["a dash elsewhere", "ABC-D1234"],
+    ["a dash in another position", "ABC-D1234"],
     ["an en dash", "ABCD–1234"],
     ["a minus sign", "ABCD−1234"],
     ["a non-breaking hyphen", "ABCD‑1234"],
-    ["a space before", " ABCD-1234"],
-    ["a space after", "ABCD-1234 "],
-    ["a space for the dash", "ABCD 1234"],
-    ["a line end after", "ABCD-1234\n"],
+    ["a leading space", " ABCD-1234"],
+    ["a trailing space", "ABCD-1234 "],
+    ["a space instead of the dash", "ABCD 1234"],
+    ["a trailing line feed", "ABCD-1234\n"],
     ["a second line", "ABCD-1234\nEFGH-5678"],
     ["the letter I", "ABCI-1234"],
     ["the letter i", "abci-1234"],
@@ -156,7 +156,7 @@ describe("the hash of a code", () => {
   const tenant = "0123456789abcdef01234567";
   const identity = "89abcdef0123456789abcdef";
   const code = "ABCD-1234";
-  const usual = hashBackupCode(key, tenant, identity, code);
+  const referenceHash = hashBackupCode(key, tenant, identity, code);
 
   test("is HMAC-SHA-256 over tenant, identity, purpose and code, in hex", async () => {
     const imported = await crypto.subtle.importKey(
@@ -169,11 +169,11 @@ describe("the hash of a code", () => {
     const message = new TextEncoder().encode(`${tenant}\0${identity}\0backup_code\0${code}`);
     const mac = new Uint8Array(await crypto.subtle.sign("HMAC", imported, message));
     const hex = [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    expect(usual).toBe(hex);
+    expect(referenceHash).toBe(hex);
   });
 
   test("is the same for the same code", () => {
-    expect(hashBackupCode(new Uint8Array(key), tenant, identity, code)).toBe(usual);
+    expect(hashBackupCode(new Uint8Array(key), tenant, identity, code)).toBe(referenceHash);
   });
 
   test.each([
@@ -182,8 +182,8 @@ describe("the hash of a code", () => {
     ["identity", () => hashBackupCode(key, tenant, tenant, code)],
     ["code", () => hashBackupCode(key, tenant, identity, "ABCD-1235")],
     ["order of tenant and identity", () => hashBackupCode(key, identity, tenant, code)],
-  ])("is another for another %s", (_, hash) => {
+  ])("is different for another %s", (_, hash) => {
     expect(hash()).toMatch(/^[0-9a-f]{64}$/);
-    expect(hash()).not.toBe(usual);
+    expect(hash()).not.toBe(referenceHash);
   });
 });

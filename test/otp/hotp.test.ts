@@ -6,30 +6,30 @@ import vectors from "../vectors/otp.json";
 
 const algorithms = ["SHA-1", "SHA-256", "SHA-512"] as const;
 
-function ascii(text: string): Uint8Array<ArrayBuffer> {
+function encodeAscii(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array([...text].map((character) => character.charCodeAt(0)));
 }
 
 describe("RFC 4226 appendix D", () => {
-  test("holds ten codes", () => {
+  test("has ten codes", () => {
     expect(vectors.hotp.codes).toHaveLength(10);
   });
 
   test.each(vectors.hotp.codes.map((code, counter) => ({ counter, code })))(
-    "counter $counter gives $code",
+    "gives $code for counter $counter",
     async ({ counter, code }) => {
-      const key = await importSecret(ascii(vectors.hotp.secret_ascii));
+      const key = await importSecret(encodeAscii(vectors.hotp.secret_ascii));
       expect(await computeHotp(key, counter)).toBe(code);
     },
   );
 });
 
-test("a secret that was imported cannot be read back", async () => {
+test("an imported secret cannot be exported", async () => {
   expect((await importSecret(new Uint8Array(20))).extractable).toBe(false);
 });
 
 describe("RFC 6238 appendix B, with the longer seeds of erratum 2866", () => {
-  test("holds six times for three hashes", () => {
+  test("has six times for three hashes", () => {
     expect(vectors.totp.codes).toHaveLength(6);
   });
 
@@ -37,8 +37,8 @@ describe("RFC 6238 appendix B, with the longer seeds of erratum 2866", () => {
     algorithms.flatMap((algorithm) =>
       vectors.totp.codes.map((row) => ({ algorithm, time: row.time, code: row[algorithm] })),
     ),
-  )("$algorithm at $time s gives $code", async ({ algorithm, time, code }) => {
-    const key = await importSecret(ascii(vectors.totp.secrets_ascii[algorithm]), algorithm);
+  )("$algorithm gives $code at $time s", async ({ algorithm, time, code }) => {
+    const key = await importSecret(encodeAscii(vectors.totp.secrets_ascii[algorithm]), algorithm);
     const step = Math.floor(time / vectors.totp.period_seconds);
     expect(await computeHotp(key, step, vectors.totp.digits)).toBe(code);
   });
@@ -47,17 +47,17 @@ describe("RFC 6238 appendix B, with the longer seeds of erratum 2866", () => {
 test.each([-1, -0.5, 0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER + 1])(
   "refuses %s as a counter",
   async (counter) => {
-    const key = await importSecret(ascii(vectors.hotp.secret_ascii));
+    const key = await importSecret(encodeAscii(vectors.hotp.secret_ascii));
     await expect(computeHotp(key, counter)).rejects.toThrow(new RangeError("counter out of range"));
   },
 );
 
 test.each([5, 9, 6.5, 0, -6, Number.NaN])("refuses %s digits", async (digits) => {
-  const key = await importSecret(ascii(vectors.hotp.secret_ascii));
+  const key = await importSecret(encodeAscii(vectors.hotp.secret_ascii));
   await expect(computeHotp(key, 0, digits)).rejects.toThrow(new RangeError("digits out of range"));
 });
 
-test("equals an independent implementation for any secret, counter, hash and length", async () => {
+test("agrees with an independent implementation for any secret, counter, hash and length", async () => {
   const otherNames = { "SHA-1": "SHA1", "SHA-256": "SHA256", "SHA-512": "SHA512" };
   await fc.assert(
     fc.asyncProperty(
@@ -87,7 +87,7 @@ test("equals an independent implementation for any secret, counter, hash and len
 });
 
 test("keeps the leading zeros of a code", async () => {
-  const key = await importSecret(ascii(vectors.hotp.secret_ascii));
+  const key = await importSecret(encodeAscii(vectors.hotp.secret_ascii));
   const codes = await Promise.all(
     Array.from({ length: 200 }, (_, counter) => computeHotp(key, counter)),
   );

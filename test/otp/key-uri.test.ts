@@ -10,12 +10,12 @@ const secrets = fc.string({
   minLength: 32,
   maxLength: 32,
 });
-/** What the routes let through: well-formed, without colon; here also without control characters. */
+/** Names that the routes accept: well-formed, without colon; here also without control characters. */
 const names = fc
   .string({ unit: "binary", minLength: 1, maxLength: 64 })
   .filter((text) => !/[:\p{Cc}]/u.test(text));
 
-test("writes spaces as %20 in label and parameters", () => {
+test("encodes spaces as %20 in label and parameters", () => {
   expect(
     buildKeyUri({ issuer: "Acme Enterprise", account: "alexander@enterprise.com", secret }),
   ).toBe(
@@ -23,13 +23,13 @@ test("writes spaces as %20 in label and parameters", () => {
   );
 });
 
-test("encodes what would end the label or a parameter", () => {
+test("encodes characters that would end the label or a parameter", () => {
   expect(buildKeyUri({ issuer: "A&B/C?D#E", account: "x=y+z%20", secret })).toBe(
     `otpauth://totp/A%26B%2FC%3FD%23E:x%3Dy%2Bz%2520?secret=${secret}&issuer=A%26B%2FC%3FD%23E`,
   );
 });
 
-test("parses as a URL back to the same parts, whatever the names hold", () => {
+test("is a URL from which the same parts can be parsed, for any names", () => {
   fc.assert(
     fc.property(names, names, secrets, (issuer, account, drawn) => {
       const text = buildKeyUri({ issuer, account, secret: drawn });
@@ -47,7 +47,7 @@ test("parses as a URL back to the same parts, whatever the names hold", () => {
   );
 });
 
-test("parses in an independent implementation back to the same parts", () => {
+test("is parsed into the same parts by an independent implementation", () => {
   fc.assert(
     fc.property(names, names, secrets, (issuer, account, drawn) => {
       const parsed = URI.parse(buildKeyUri({ issuer, account, secret: drawn }));

@@ -5,13 +5,13 @@ import { expect, test } from "vitest";
 import { secretBytes } from "../../src/otp/totp.ts";
 import vectors from "../vectors/otp.json";
 
-test("spells the secret of RFC 4226 as its base32", () => {
+test("encodes the secret of RFC 4226 as the published base32", () => {
   const bytes = new TextEncoder().encode(vectors.hotp.secret_ascii);
   expect(bytes).toHaveLength(secretBytes);
   expect(base32nopad.encode(bytes)).toBe(vectors.hotp.secret_base32);
 });
 
-test("spells any secret as 32 characters that an independent implementation reads back", () => {
+test("encodes any secret as 32 characters that an independent implementation decodes", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: secretBytes, maxLength: secretBytes }), (bytes) => {
       const text = base32nopad.encode(bytes);

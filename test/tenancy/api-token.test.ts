@@ -18,8 +18,8 @@ const tenants = fc
   .map((bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
 const randoms = fc.uint8Array({ minLength: 20, maxLength: 20 });
 
-/** CRC-32 (ISO-HDLC) bit by bit, as its definition has it. */
-function crc32(text: string): number {
+/** CRC-32 (ISO-HDLC) bit by bit, as it is defined. */
+function computeCrc32(text: string): number {
   let register = 0xffff_ffff;
   for (const byte of new TextEncoder().encode(text)) {
     register ^= byte;
@@ -30,21 +30,21 @@ function crc32(text: string): number {
   return ~register >>> 0;
 }
 
-function base62(value: bigint, width: number): string {
+function encodeBase62(value: bigint, width: number): string {
   let digits = "";
   for (let rest = value; rest > 0n; rest /= 62n)
     digits = alphabet.charAt(Number(rest % 62n)) + digits;
   return digits.padStart(width, "0");
 }
 
-/** A token around any 43 digits, with the checksum that belongs to it. */
-function tokenAround(payload: string, prefix = "idp_live_"): string {
+/** Builds a token from any 43 digits, with the matching checksum. */
+function buildToken(payload: string, prefix = "idp_live_"): string {
   const text = prefix + payload;
-  return text + base62(BigInt(crc32(text)), 6);
+  return text + encodeBase62(BigInt(computeCrc32(text)), 6);
 }
 
 describe("a token", () => {
-  test("is its prefix and 49 base62 digits", () => {
+  test("consists of its prefix and 49 base62 digits", () => {
     fc.assert(
       fc.property(modes, tenants, randoms, (mode, tenant, random) => {
         const token = formatApiToken(mode, tenant, random);
@@ -54,16 +54,16 @@ describe("a token", () => {
     );
   });
 
-  test("is as wide for the least payload as for the greatest", () => {
-    const least = formatApiToken("live", "0".repeat(24), new Uint8Array(20));
-    const greatest = formatApiToken("live", "f".repeat(24), new Uint8Array(20).fill(0xff));
-    expect(least.slice(0, 52)).toBe(`idp_live_${"0".repeat(43)}`);
-    expect(greatest).toHaveLength(least.length);
-    expect(parseApiToken(least)).toEqual({ mode: "live", tenantId: "0".repeat(24) });
-    expect(parseApiToken(greatest)).toEqual({ mode: "live", tenantId: "f".repeat(24) });
+  test("has the same length for the smallest and the largest payload", () => {
+    const smallest = formatApiToken("live", "0".repeat(24), new Uint8Array(20));
+    const largest = formatApiToken("live", "f".repeat(24), new Uint8Array(20).fill(0xff));
+    expect(smallest.slice(0, 52)).toBe(`idp_live_${"0".repeat(43)}`);
+    expect(largest).toHaveLength(smallest.length);
+    expect(parseApiToken(smallest)).toEqual({ mode: "live", tenantId: "0".repeat(24) });
+    expect(parseApiToken(largest)).toEqual({ mode: "live", tenantId: "f".repeat(24) });
   });
 
-  test("gives back its mode and tenant, whatever they are", () => {
+  test("is parsed into its mode and tenant, for any mode and tenant", () => {
     fc.assert(
       fc.property(modes, tenants, randoms, (mode, tenant, random) => {
         expect(parseApiToken(formatApiToken(mode, tenant, random))).toEqual({
@@ -75,27 +75,27 @@ describe("a token", () => {
     );
   });
 
-  test("is the number made of tenant and random bytes, in base62, with its CRC-32", () => {
-    expect(crc32("123456789")).toBe(0xcbf4_3926);
+  test("encodes tenant and random bytes in base62 and ends with their CRC-32", () => {
+    expect(computeCrc32("123456789")).toBe(0xcbf4_3926);
     fc.assert(
       fc.property(modes, tenants, randoms, (mode, tenant, random) => {
         const hex = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-        const payload = base62(BigInt(`0x${tenant}${hex}`), 43);
-        expect(formatApiToken(mode, tenant, random)).toBe(tokenAround(payload, `idp_${mode}_`));
+        const payload = encodeBase62(BigInt(`0x${tenant}${hex}`), 43);
+        expect(formatApiToken(mode, tenant, random)).toBe(buildToken(payload, `idp_${mode}_`));
       }),
       { numRuns: 300 },
     );
   });
 
-  test("is another one each time it is made", () => {
+  test("is different each time it is created", () => {
     const tokens = Array.from({ length: 500 }, () => createApiToken("live", tenantId));
     expect(new Set(tokens).size).toBe(500);
     for (const token of tokens) expect(parseApiToken(token)).toEqual({ mode: "live", tenantId });
   });
 });
 
-describe("a token is refused", () => {
-  test("with any one character changed", () => {
+describe("a token is rejected", () => {
+  test("when any one character is changed", () => {
     fc.assert(
       fc.property(
         modes,
@@ -103,10 +103,10 @@ describe("a token is refused", () => {
         randoms,
         fc.nat(57),
         fc.oneof(fc.constantFrom(...alphabet), fc.string({ minLength: 1, maxLength: 1 })),
-        (mode, tenant, random, place, character) => {
+        (mode, tenant, random, index, character) => {
           const token = formatApiToken(mode, tenant, random);
-          fc.pre(token[place] !== character);
-          const changed = token.slice(0, place) + character + token.slice(place + 1);
+          fc.pre(token[index] !== character);
+          const changed = token.slice(0, index) + character + token.slice(index + 1);
           expect(parseApiToken(changed)).toBeUndefined();
         },
       ),
@@ -114,12 +114,12 @@ describe("a token is refused", () => {
     );
   });
 
-  test("with two neighbours exchanged", () => {
+  test("when two neighbouring characters are swapped", () => {
     const token = createApiToken("live", tenantId);
-    for (let place = 0; place + 1 < token.length; place += 1) {
-      const [left = "", right = ""] = token.slice(place, place + 2);
+    for (let index = 0; index + 1 < token.length; index += 1) {
+      const [left = "", right = ""] = token.slice(index, index + 2);
       if (left !== right) {
-        const changed = token.slice(0, place) + right + left + token.slice(place + 2);
+        const changed = token.slice(0, index) + right + left + token.slice(index + 2);
         expect(parseApiToken(changed)).toBeUndefined();
       }
     }
@@ -128,45 +128,48 @@ describe("a token is refused", () => {
   test.each([
     ["live", "test"],
     ["test", "live"],
-  ] as const)("when a %s token says that it is %s", (mode, claimed) => {
+  ] as const)("when a %s token claims to be a %s token", (mode, claimed) => {
     const token = createApiToken(mode, tenantId);
     expect(parseApiToken(token)).toBeDefined();
     expect(parseApiToken(token.replace(mode, claimed))).toBeUndefined();
   });
 
   test.each([
-    ["nothing", () => ""],
-    ["another mode, with the right checksum", () => tokenAround("0".repeat(43), "idp_prod_")],
-    ["a prefix in capitals", () => tokenAround("0".repeat(43), "IDP_LIVE_")],
-    ["another prefix", () => tokenAround("0".repeat(43), "sk_live_")],
-    ["42 digits", () => tokenAround("0".repeat(42))],
-    ["44 digits", () => tokenAround("0".repeat(44))],
-    ["a digit outside the alphabet", () => tokenAround(`-${"0".repeat(42)}`)],
+    ["no text", () => ""],
+    ["an unknown mode and the right checksum", () => buildToken("0".repeat(43), "idp_prod_")],
+    ["a prefix in capitals", () => buildToken("0".repeat(43), "IDP_LIVE_")],
+    ["another prefix", () => buildToken("0".repeat(43), "sk_live_")],
+    ["42 digits", () => buildToken("0".repeat(42))],
+    ["44 digits", () => buildToken("0".repeat(44))],
+    ["a digit outside the alphabet", () => buildToken(`-${"0".repeat(42)}`)],
     ["no checksum", () => createApiToken("live", tenantId).slice(0, 52)],
-    ["a space before", () => ` ${createApiToken("live", tenantId)}`],
-    ["a line end after", () => `${createApiToken("live", tenantId)}\n`],
-    ["something after", () => `${createApiToken("live", tenantId)}0`],
+    ["a leading space", () => ` ${createApiToken("live", tenantId)}`],
+    ["a trailing line feed", () => `${createApiToken("live", tenantId)}\n`],
+    ["one more character", () => `${createApiToken("live", tenantId)}0`],
     ["base64url instead of base62", () => `idp_live_${base64urlnopad.encode(new Uint8Array(32))}`],
-  ])("with %s", (_, token) => {
+  ])("when it has %s", (_, token) => {
     expect(parseApiToken(token())).toBeUndefined();
   });
 
-  test("when its digits say more than 256 bits, though the checksum is right", () => {
-    const most = base62(2n ** 256n - 1n, 43);
-    expect(parseApiToken(tokenAround(most))).toEqual({ mode: "live", tenantId: "f".repeat(24) });
-    expect(parseApiToken(tokenAround(base62(2n ** 256n, 43)))).toBeUndefined();
-    expect(parseApiToken(tokenAround("z".repeat(43)))).toBeUndefined();
+  test("when its digits encode more than 256 bits, even with the right checksum", () => {
+    const maxPayload = encodeBase62(2n ** 256n - 1n, 43);
+    expect(parseApiToken(buildToken(maxPayload))).toEqual({
+      mode: "live",
+      tenantId: "f".repeat(24),
+    });
+    expect(parseApiToken(buildToken(encodeBase62(2n ** 256n, 43)))).toBeUndefined();
+    expect(parseApiToken(buildToken("z".repeat(43)))).toBeUndefined();
   });
 
-  test("when its checksum says more than 32 bits", () => {
+  test("when its checksum encodes more than 32 bits", () => {
     const token = createApiToken("live", tenantId);
     const text = token.slice(0, -6);
-    const tooGreat = base62(BigInt(crc32(text)) + 2n ** 32n, 6);
-    expect(tooGreat).toHaveLength(6);
-    expect(parseApiToken(text + tooGreat)).toBeUndefined();
+    const tooLarge = encodeBase62(BigInt(computeCrc32(text)) + 2n ** 32n, 6);
+    expect(tooLarge).toHaveLength(6);
+    expect(parseApiToken(text + tooLarge)).toBeUndefined();
   });
 
-  test("whatever text it is, unless it has the form of one", () => {
+  test("when it is any other text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 70 }), (text) => {
         expect(parseApiToken(text)).toBeUndefined();

@@ -20,7 +20,7 @@ describe("Settings", () => {
     expect((await tenant.send("GET", "/v1/settings")).body.settings).toEqual(defaults);
   });
 
-  it("change field by field, and take effect at once", async () => {
+  it("change field by field and take effect at once", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const { status, body } = await tenant.send("PATCH", "/v1/settings", {
@@ -41,7 +41,7 @@ describe("Settings", () => {
     expect((await user.verify(wrong)).body.retry_after_seconds).toBeLessThanOrEqual(60);
   });
 
-  it("refuse values out of range and contradictions, and keep what was", async () => {
+  it("do not change when a patch has values out of range or contradictions", async () => {
     const tenant = await Tenant.create();
     for (const settings of [
       { lockout: { max_failed_attempts: 0 } },
@@ -66,7 +66,7 @@ describe("Settings", () => {
     expect((await tenant.send("GET", "/v1/settings")).body.settings).toEqual(defaults);
   });
 
-  it("changed twice at once, both changes hold", async () => {
+  it("keep both of two concurrent changes", async () => {
     const tenant = await Tenant.create();
     await Promise.all([
       tenant.setSettings({ lockout: { lock_seconds: 60 } }),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { documentPermissions, permissionOf, permissions } from "../../src/tenancy/permission.ts";
 
-/** The table of the API contract, spelled out. */
+/** The table of permissions in the API contract. */
 const table = [
   ["idp:read", "IDP_READ"],
   ["idp:write", "IDP_WRITE"],
@@ -16,13 +16,16 @@ test("there are seven permissions", () => {
   expect([...permissions].sort()).toEqual(table.map(([permission]) => permission).sort());
 });
 
-test.each(table)("%s is also spelled %s and ApiAccessPermission::%s", (permission, spelled) => {
-  expect(permissionOf(permission)).toBe(permission);
-  expect(permissionOf(spelled)).toBe(permission);
-  expect(permissionOf(`ApiAccessPermission::${spelled}`)).toBe(permission);
-});
+test.each(table)(
+  "%s can also be spelled %s, with or without ApiAccessPermission::",
+  (permission, spelling) => {
+    expect(permissionOf(permission)).toBe(permission);
+    expect(permissionOf(spelling)).toBe(permission);
+    expect(permissionOf(`ApiAccessPermission::${spelling}`)).toBe(permission);
+  },
+);
 
-test("each of the document's spellings is a permission, two for each", () => {
+test("each permission has two spellings in the source document", () => {
   expect(documentPermissions).toHaveLength(2 * permissions.length);
   expect(new Set(documentPermissions).size).toBe(documentPermissions.length);
   for (const permission of permissions) {
@@ -48,6 +51,6 @@ test.each([
   "ApiAccessPermission.IDP_READ",
   "constructor",
   "__proto__",
-])("%j is no permission", (text) => {
+])("%j is not a permission", (text) => {
   expect(permissionOf(text)).toBeUndefined();
 });

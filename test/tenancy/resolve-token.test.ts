@@ -1,4 +1,4 @@
-/** How long an isolate goes by what it read of a token, and when its last use is noted. */
+/** How long an isolate caches a token, and when it records the last use. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { hashApiToken } from "../../src/tenancy/api-token.ts";
@@ -7,7 +7,7 @@ import { Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { sql } from "../support/trail.ts";
 
-/** Far from the present, so that nothing that was noted of a use comes near. */
+/** Far from the present, so that no recorded use is near. */
 const start = Date.UTC(2040, 0, 1);
 
 let tenant: Tenant;
@@ -23,68 +23,68 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Resolves, and waits for what the platform was asked to wait for. */
-async function resolvedAt(now: number, presented = token) {
-  const asked: Promise<unknown>[] = [];
-  const resolved = await resolveToken(env, presented, now, false, (work) => asked.push(work));
-  await Promise.all(asked);
-  return { revoked: resolved?.revoked, notes: asked.length };
+/** Resolves the token and waits for the work that was passed to waitUntil. */
+async function resolveAt(now: number, presented = token) {
+  const pending: Promise<unknown>[] = [];
+  const resolved = await resolveToken(env, presented, now, false, (work) => pending.push(work));
+  await Promise.all(pending);
+  return { revoked: resolved?.revoked, writes: pending.length };
 }
 
-/** Behind the service's back: as another isolate would do it. */
+/** Revokes the token in D1 alone, as another isolate would. */
 async function revokeElsewhere(): Promise<void> {
   await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", hashApiToken(token));
 }
 
-describe("What was read of a token", () => {
-  it("holds for 25 s, and not a millisecond longer", async () => {
-    expect(await resolvedAt(start)).toMatchObject({ revoked: false });
+describe("A cached token", () => {
+  it("is used for exactly 25 s", async () => {
+    expect(await resolveAt(start)).toMatchObject({ revoked: false });
     await revokeElsewhere();
-    expect(await resolvedAt(start + 24_999)).toMatchObject({ revoked: false });
-    expect(await resolvedAt(start + 25_000)).toMatchObject({ revoked: true });
+    expect(await resolveAt(start + 24_999)).toMatchObject({ revoked: false });
+    expect(await resolveAt(start + 25_000)).toMatchObject({ revoked: true });
   });
 
-  it("does not hold for a time before it was read", async () => {
-    await resolvedAt(start);
+  it("is not used for a time before it was read", async () => {
+    await resolveAt(start);
     await revokeElsewhere();
-    expect(await resolvedAt(start - 1)).toMatchObject({ revoked: true });
+    expect(await resolveAt(start - 1)).toMatchObject({ revoked: true });
   });
 
-  it("holds though other tokens are read after it", async () => {
+  it("stays in the cache while other tokens are read", async () => {
     const other = await tenant.tokenWith(["idp:read"]);
     invalidateTenant(tenant.id);
-    await resolvedAt(start);
-    await resolvedAt(start, other);
+    await resolveAt(start);
+    await resolveAt(start, other);
     await revokeElsewhere();
-    expect(await resolvedAt(start + 1)).toMatchObject({ revoked: false });
+    expect(await resolveAt(start + 1)).toMatchObject({ revoked: false });
   });
 
-  it("makes room where the lists of its tenants are long, the oldest first", async () => {
-    const list = (third: number) =>
+  it("is evicted, the oldest first, when the tenant's network lists are long", async () => {
+    const buildList = (third: number) =>
       Array.from({ length: 500 }, (_, n) => `10.${third + (n >> 8)}.${n & 255}.0/24`);
-    await tenant.setSettings({ sentinel: { allow: list(0) } });
-    await tenant.setSettings({ sentinel: { deny: list(2) } });
-    // Fifty times a thousand entries are remembered.
+    await tenant.setSettings({ sentinel: { allow: buildList(0) } });
+    await tenant.setSettings({ sentinel: { deny: buildList(2) } });
+    // The cache has room for fifty tokens with a thousand list entries each.
     const others: string[] = [];
     while (others.length < 50) others.push(await tenant.tokenWith(["idp:read"]));
     invalidateTenant(tenant.id);
-    await resolvedAt(start);
+    await resolveAt(start);
     await revokeElsewhere();
-    for (const other of others.slice(1)) await resolvedAt(start, other);
-    expect(await resolvedAt(start + 1)).toMatchObject({ revoked: false });
-    await resolvedAt(start, others[0]);
-    expect(await resolvedAt(start + 1)).toMatchObject({ revoked: true });
+    for (const other of others.slice(1)) await resolveAt(start, other);
+    expect(await resolveAt(start + 1)).toMatchObject({ revoked: false });
+    await resolveAt(start, others[0]);
+    expect(await resolveAt(start + 1)).toMatchObject({ revoked: true });
   });
 
-  it("is not kept when something changed here while it was read", async () => {
-    const reading = resolvedAt(start);
+  it("is not cached when the tenant was invalidated during the read", async () => {
+    const reading = resolveAt(start);
     invalidateTenant(tenant.id);
     expect(await reading).toMatchObject({ revoked: false });
     await revokeElsewhere();
-    expect(await resolvedAt(start + 1)).toMatchObject({ revoked: true });
+    expect(await resolveAt(start + 1)).toMatchObject({ revoked: true });
   });
 
-  it("does not hold where the token was rotated, not even for the shortest overlap", async () => {
+  it("is not used after a rotation, even with the shortest overlap", async () => {
     const use = async () => (await tenant.send("GET", "/v1/idp/users", undefined, token)).status;
     expect(await use()).toBe(200);
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
@@ -95,10 +95,10 @@ describe("What was read of a token", () => {
     expect(await use()).toBe(401);
   });
 
-  it("is a fault that is told of, and no verdict, while it cannot be read", async () => {
+  it("is needed while D1 fails: without it, the lookup throws and is logged", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     await withD1Fault("throws", async () => {
-      await expect(resolvedAt(start)).rejects.toMatchObject({ code: "unavailable" });
+      await expect(resolveAt(start)).rejects.toMatchObject({ code: "unavailable" });
     });
     expect(logged).toHaveBeenCalledExactlyOnceWith(
       expect.stringContaining('"event":"token_lookup_failed","source":"d1"'),
@@ -107,15 +107,15 @@ describe("What was read of a token", () => {
 });
 
 describe("The last use of a token", () => {
-  it("is noted once a minute", async () => {
-    expect((await resolvedAt(start)).notes).toBe(1);
-    expect((await resolvedAt(start + 59_999)).notes).toBe(0);
+  it("is recorded once a minute", async () => {
+    expect((await resolveAt(start)).writes).toBe(1);
+    expect((await resolveAt(start + 59_999)).writes).toBe(0);
     invalidateTenant(tenant.id);
-    expect((await resolvedAt(start + 60_000)).notes).toBe(1);
+    expect((await resolveAt(start + 60_000)).writes).toBe(1);
   });
 
-  it("is not noted of one that is revoked", async () => {
+  it("is not recorded for a revoked token", async () => {
     await revokeElsewhere();
-    expect(await resolvedAt(start)).toEqual({ revoked: true, notes: 0 });
+    expect(await resolveAt(start)).toEqual({ revoked: true, writes: 0 });
   });
 });

@@ -9,7 +9,7 @@ import {
   settingsPatchSchema,
 } from "../../src/tenancy/settings.ts";
 
-/** The defaults as the API contract writes them. */
+/** The defaults, spelled as in the API contract. */
 const defaults = {
   lockout: {
     max_failed_attempts: 5,
@@ -23,13 +23,13 @@ const defaults = {
   location: { hint: null },
 } as const;
 
-/** Where the patch is wrong, in dots; empty where it is right. */
-function refusedAt(patch: unknown): string[] {
+/** The dotted paths of the invalid fields; empty if the patch is valid. */
+function invalidPathsOf(patch: unknown): string[] {
   const { error } = settingsPatchSchema.safeParse(patch);
   return error?.issues.map(({ path }) => path.join(".")) ?? [];
 }
 
-describe("a tenant that has set nothing", () => {
+describe("a tenant without settings", () => {
   test("has the defaults of the contract", () => {
     expect(applyDefaults({})).toEqual(defaults);
     expect(findContradictions(applyDefaults({}))).toEqual([]);
@@ -47,7 +47,7 @@ describe("a tenant that has set nothing", () => {
 });
 
 describe("a patch", () => {
-  test("changes what it names and nothing else", () => {
+  test("changes only the fields that it contains", () => {
     expect(applyDefaults({ lockout: { lock_seconds: 60 } })).toEqual({
       ...defaults,
       lockout: { ...defaults.lockout, lock_seconds: 60 },
@@ -59,7 +59,7 @@ describe("a patch", () => {
     });
   });
 
-  test("reaches the policy", () => {
+  test("changes the policy", () => {
     const policy = policyOf({
       lockout: { max_failed_attempts: 3, lock_seconds: 10, max_lock_seconds: 20, disable_after: 9 },
       otp: { enrolment: "confirm" },
@@ -88,7 +88,7 @@ describe("a patch", () => {
     });
   });
 
-  test("goes over an earlier one field by field, a list as a whole", () => {
+  test("overrides an earlier patch field by field, and each list as a whole", () => {
     const earlier = {
       lockout: { lock_seconds: 60, disable_after: 50 },
       sentinel: { allow: ["192.0.2.1/32"], deny_at: 0.9 },
@@ -111,13 +111,13 @@ describe("a patch", () => {
     });
   });
 
-  test("of nothing changes nothing", () => {
-    const set = { lockout: { lock_seconds: 60 }, sentinel: { challenge_at: 0.4 } };
-    expect(applyDefaults(mergePatch(set, {}))).toEqual(applyDefaults(set));
-    expect(applyDefaults(mergePatch({}, set))).toEqual(applyDefaults(set));
+  test("changes nothing when it is empty", () => {
+    const stored = { lockout: { lock_seconds: 60 }, sentinel: { challenge_at: 0.4 } };
+    expect(applyDefaults(mergePatch(stored, {}))).toEqual(applyDefaults(stored));
+    expect(applyDefaults(mergePatch({}, stored))).toEqual(applyDefaults(stored));
   });
 
-  test("set twice is as set once", () => {
+  test("has no further effect when it is applied twice", () => {
     const patches = fc.record(
       {
         lockout: fc.record(
@@ -143,7 +143,7 @@ describe("a patch", () => {
   });
 });
 
-describe("a patch is read", () => {
+describe("the patch schema", () => {
   test.each([
     { lockout: { max_failed_attempts: 1 } },
     { lockout: { max_failed_attempts: 100 } },
@@ -161,7 +161,7 @@ describe("a patch is read", () => {
     { location: { hint: null } },
     {},
     { lockout: {} },
-  ])("within the ranges: %j", (patch) => {
+  ])("accepts values within the ranges: %j", (patch) => {
     expect(settingsPatchSchema.parse(patch)).toEqual(patch);
   });
 
@@ -194,8 +194,8 @@ describe("a patch is read", () => {
     ["location.hint", { location: { hint: "WEUR" } }],
     ["location.hint", { location: { hint: ["weur"] } }],
     ["sentinel.allow", { sentinel: { allow: Array(501).fill("192.0.2.1") } }],
-  ])("or refused at %s: %j", (path, patch) => {
-    expect(refusedAt(patch)).toEqual([path]);
+  ])("reports %s as invalid: %j", (path, patch) => {
+    expect(invalidPathsOf(patch)).toEqual([path]);
   });
 
   test.each([
@@ -205,11 +205,11 @@ describe("a patch is read", () => {
     ["sentinel", { sentinel: { model: "mine" } }],
     ["location", { location: { jurisdiction: "eu" } }],
     ["", JSON.parse('{"__proto__":{"lockout":{}}}')],
-  ])("never with a field that nobody knows, here in %j: %j", (path, patch) => {
-    expect(refusedAt(patch)).toEqual([path]);
+  ])("rejects an unknown field in %j: %j", (path, patch) => {
+    expect(invalidPathsOf(patch)).toEqual([path]);
   });
 
-  test("with networks in their one spelling", () => {
+  test("normalises networks", () => {
     const patch = {
       sentinel: {
         allow: ["192.0.2.17/24", "192.0.2.1", "::ffff:198.51.100.7", "2001:DB8:0:0:0:0:0:1"],
@@ -238,12 +238,14 @@ describe("a patch is read", () => {
     "2001:db8::/129",
     "fe80::1%eth0",
     "0x7f.0.0.1",
-  ])("never with %j for a network", (text) => {
-    expect(refusedAt({ sentinel: { allow: ["192.0.2.1", text] } })).toEqual(["sentinel.allow.1"]);
-    expect(refusedAt({ sentinel: { deny: [text] } })).toEqual(["sentinel.deny.0"]);
+  ])("rejects %j as a network", (text) => {
+    expect(invalidPathsOf({ sentinel: { allow: ["192.0.2.1", text] } })).toEqual([
+      "sentinel.allow.1",
+    ]);
+    expect(invalidPathsOf({ sentinel: { deny: [text] } })).toEqual(["sentinel.deny.0"]);
   });
 
-  test("and read again, as the store does, says the same", () => {
+  test("does not change its own output, which the store parses again", () => {
     const once = settingsPatchSchema.parse({
       sentinel: { allow: ["192.0.2.17/24", "2001:DB8::1"], signals_off: ["proxy"] },
     });
@@ -252,22 +254,30 @@ describe("a patch is read", () => {
   });
 });
 
-describe("settings contradict themselves", () => {
+describe("findContradictions", () => {
   test.each([
     [
-      "the longest lock below the first",
+      "a longest lock that is shorter than the first lock",
       { lockout: { max_lock_seconds: 899 } },
       "max_lock_seconds",
     ],
-    ["the first lock above the longest", { lockout: { lock_seconds: 86_401 } }, "max_lock_seconds"],
-    ["disabled before locked", { lockout: { disable_after: 4 } }, "disable_after"],
-  ])("with %s", (_, patch, field) => {
+    [
+      "a first lock that is longer than the longest lock",
+      { lockout: { lock_seconds: 86_401 } },
+      "max_lock_seconds",
+    ],
+    [
+      "TOTP that is disabled before the user is locked",
+      { lockout: { disable_after: 4 } },
+      "disable_after",
+    ],
+  ])("reports %s", (_, patch, field) => {
     const found = findContradictions(applyDefaults(patch));
     expect(found.map(({ path }) => path)).toEqual([`lockout.${field}`]);
   });
 
   test.each([{ sentinel: { deny_at: 0.4999 } }, { sentinel: { challenge_at: 0.8001 } }])(
-    "with denial below challenge: %j",
+    "reports a deny threshold below the challenge threshold: %j",
     (patch) => {
       const found = findContradictions(applyDefaults(patch));
       expect(found).toEqual([
@@ -276,7 +286,7 @@ describe("settings contradict themselves", () => {
     },
   );
 
-  test("in all the places where they do", () => {
+  test("reports all contradictions together", () => {
     const found = findContradictions(
       applyDefaults({
         lockout: { lock_seconds: 2, max_lock_seconds: 1, max_failed_attempts: 2, disable_after: 1 },
@@ -290,7 +300,7 @@ describe("settings contradict themselves", () => {
     ]);
   });
 
-  test("nowhere when the two are equal", () => {
+  test("reports nothing when the two values are equal", () => {
     const equal = applyDefaults({
       lockout: { lock_seconds: 60, max_lock_seconds: 60, max_failed_attempts: 7, disable_after: 7 },
       sentinel: { challenge_at: 0.7, deny_at: 0.7 },

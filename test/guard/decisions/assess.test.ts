@@ -16,7 +16,15 @@ import {
   logins,
   stranger,
 } from "../../sentinel/example.ts";
-import { call, callAt, identity, lockoutWith, minute, now, told } from "./example.ts";
+import {
+  call,
+  callAt,
+  buildIdentity,
+  buildLockout,
+  minute,
+  now,
+  describeEntries,
+} from "./example.ts";
 
 const policy: RiskPolicy = { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] };
 const session: Session = {
@@ -35,7 +43,7 @@ const surroundings: Surroundings = {
   degraded: [],
 };
 
-function assessed(
+function assessWith(
   state: IdentityState,
   changes: {
     readonly session?: Partial<Session>;
@@ -57,16 +65,16 @@ function assessed(
   return { ...transition, record: transition.result.value };
 }
 
-function signalsOf(...of: Parameters<typeof assessed>): string[] {
-  return assessed(...of).record.reasons.map(({ signal }) => signal);
+function signalsOf(...args: Parameters<typeof assessWith>): string[] {
+  return assessWith(...args).record.reasons.map(({ signal }) => signal);
 }
 
-function recent(times: number, ago: number, kind: RecentAttempt["kind"] = "assessed") {
+function repeatAttempt(times: number, ago: number, kind: RecentAttempt["kind"] = "assessed") {
   return Array.from({ length: times }, () => ({ at: now - ago, kind }));
 }
 
 test("a session without evidence scores 0.05 and is allowed", () => {
-  const { record, entries } = assessed(identity());
+  const { record, entries } = assessWith(buildIdentity());
   expect(record).toEqual({
     tenantId: call.tenantId,
     identityId: call.identityId,
@@ -82,13 +90,13 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     policy,
     contextDigest: "cc",
   });
-  expect(told(entries)).toEqual(["session.assessed success allow"]);
+  expect(describeEntries(entries)).toEqual(["session.assessed success allow"]);
   expect(entries[0]?.details).toEqual({ assessment_id: record.id, risk_score: 0.05 });
 });
 
-test("an assessment changes no security state, and is remembered", () => {
-  const state = identity({
-    ...lockoutWith({ failedAttempts: 6, failuresThisRound: 1, locks: 1, lockedUntil: now + 1 }),
+test("an assessment changes no security state and is added to the recent attempts", () => {
+  const state = buildIdentity({
+    ...buildLockout({ failedAttempts: 6, failuresThisRound: 1, locks: 1, lockedUntil: now + 1 }),
     refusals: [
       {
         action: "otp.verified",
@@ -101,20 +109,20 @@ test("an assessment changes no security state, and is remembered", () => {
       },
     ],
   });
-  expect(assessed(state).state).toEqual({ ...state, recent: [{ at: now, kind: "assessed" }] });
+  expect(assessWith(state).state).toEqual({ ...state, recent: [{ at: now, kind: "assessed" }] });
 });
 
 test("a suspended user's session is refused", () => {
-  const suspended = identity({ status: "suspended" });
+  const suspended = buildIdentity({ status: "suspended" });
   const { state, entries, result } = assess(suspended, call, session, surroundings, policy, []);
   expect(result).toEqual({ ok: false, error: { code: "user_suspended" } });
-  expect(told(entries)).toEqual(["session.assessed refused user_suspended"]);
+  expect(describeEntries(entries)).toEqual(["session.assessed refused user_suspended"]);
   expect({ ...state, refusals: [] }).toEqual(suspended);
 });
 
 describe("the session's user id", () => {
-  test("is a signal when it is not this identity's external_id, to the letter", () => {
-    const state = identity({ externalId: "Alice" });
+  test("is a signal unless it is exactly the identity's external_id", () => {
+    const state = buildIdentity({ externalId: "Alice" });
     expect(signalsOf(state, { session: { userId: "Alice" } })).toEqual([]);
     expect(signalsOf(state, { session: { userId: null } })).toEqual([]);
     for (const userId of ["alice", "Alice ", "", "Bob"]) {
@@ -123,81 +131,87 @@ describe("the session's user id", () => {
   });
 });
 
-describe("the guard's own facts", () => {
-  test("are the failures in a row and a lock that holds", () => {
-    const state = identity(lockoutWith({ failedAttempts: 2, locks: 1, lockedUntil: now + 1 }));
+describe("the guard's own evidence", () => {
+  test("includes the consecutive failures and a current lock", () => {
+    const state = buildIdentity(
+      buildLockout({ failedAttempts: 2, locks: 1, lockedUntil: now + 1 }),
+    );
     expect(signalsOf(state)).toEqual(["locked", "recent_failures"]);
     expect(signalsOf(state, { at: now + 1 })).toEqual(["recent_failures"]);
   });
 
-  test.each(velocityLimits)("are more than $attempts attempts in one $name", (limit) => {
+  test.each(velocityLimits)("includes more than $attempts attempts in one $name", (limit) => {
     const ago = limit.windowSeconds * 1_000 - 1;
-    // This assessment is one attempt more.
-    const enough = identity({ recent: recent(limit.attempts - 1, ago) });
+    // This assessment itself adds one attempt.
+    const enough = buildIdentity({ recent: repeatAttempt(limit.attempts - 1, ago) });
     expect(signalsOf(enough)).toEqual([]);
-    const oneMore = identity({ recent: recent(limit.attempts, ago) });
-    expect(assessed(oneMore).record.reasons).toMatchObject([
+    const oneMore = buildIdentity({ recent: repeatAttempt(limit.attempts, ago) });
+    expect(assessWith(oneMore).record.reasons).toMatchObject([
       { signal: "velocity", contribution: weights.velocity },
     ]);
-    const justOlder = identity({ recent: recent(limit.attempts, ago + 1) });
+    const justOlder = buildIdentity({ recent: repeatAttempt(limit.attempts, ago + 1) });
     expect(signalsOf(justOlder)).toEqual([]);
   });
 
-  test("count codes of every outcome like assessments", () => {
+  test("counts codes of every outcome like assessments", () => {
     const [{ attempts }] = velocityLimits;
     for (const kind of ["success", "failure", "refused", "assessed"] as const) {
-      expect(signalsOf(identity({ recent: recent(attempts, 1_000, kind) }))).toEqual(["velocity"]);
+      expect(signalsOf(buildIdentity({ recent: repeatAttempt(attempts, 1_000, kind) }))).toEqual([
+        "velocity",
+      ]);
     }
   });
 
-  test("leave out what is of a later clock", () => {
-    const later = assessed(identity({ recent: recent(100, -1) }));
+  test("ignores attempts in the future", () => {
+    const later = assessWith(buildIdentity({ recent: repeatAttempt(100, -1) }));
     expect(later.record.reasons).toEqual([]);
     expect(later.state.recent).toEqual([{ at: now, kind: "assessed" }]);
   });
 
-  test("grow with each window that is passed", () => {
-    const most = Math.max(...velocityLimits.map(({ attempts }) => attempts));
-    const { record } = assessed(identity({ recent: recent(most, 1_000) }));
+  test("weighs more with each window that is exceeded", () => {
+    const maxAttempts = Math.max(...velocityLimits.map(({ attempts }) => attempts));
+    const { record } = assessWith(buildIdentity({ recent: repeatAttempt(maxAttempts, 1_000) }));
     expect(record.reasons).toMatchObject([
       { signal: "velocity", contribution: weights.velocity * velocityLimits.length },
     ]);
   });
 });
 
-test("at most a hundred attempts of the last hour are remembered, the newest", () => {
-  const state = identity({ recent: [...recent(50, 61 * minute), ...recent(100, 1_000)] });
-  const after = assessed(state).state;
+test("the state keeps the newest hundred attempts of the last hour", () => {
+  const state = buildIdentity({
+    recent: [...repeatAttempt(50, 61 * minute), ...repeatAttempt(100, 1_000)],
+  });
+  const after = assessWith(state).state;
   expect(after.recent).toHaveLength(100);
   expect(after.recent.at(-1)).toEqual({ at: now, kind: "assessed" });
   expect(after.recent.every(({ at }) => at >= now - 1_000)).toBe(true);
 });
 
-test("lists that could not be asked are named, and are no evidence", () => {
-  const nothing = { degraded: ["ip_reputation", "address_activity"] as const, crowd: null };
-  const { record } = assessed(identity(), { surroundings: nothing });
-  expect(record).toMatchObject({ degraded: nothing.degraded, riskScore: 0.05, reasons: [] });
+test("data that could not be read is named and does not count as evidence", () => {
+  const unread = { degraded: ["ip_reputation", "address_activity"] as const, crowd: null };
+  const { record } = assessWith(buildIdentity(), { surroundings: unread });
+  expect(record).toMatchObject({ degraded: unread.degraded, riskScore: 0.05, reasons: [] });
 });
 
-test("the tenant's policy decides what is recommended and what is asked", () => {
+test("the tenant's policy decides the recommendation and which signals are used", () => {
   const scripted = { session: { agent: "scripted" as const } };
-  const { record } = assessed(identity(), scripted);
+  const { record } = assessWith(buildIdentity(), scripted);
   expect(record.recommendation).toBe("allow");
   const { riskScore } = record;
   const strict = { ...scripted, policy: { challengeAt: 0.1, denyAt: riskScore } };
-  expect(assessed(identity(), strict).record.recommendation).toBe("deny");
+  expect(assessWith(buildIdentity(), strict).record.recommendation).toBe("deny");
   const medium = { ...scripted, policy: { challengeAt: riskScore, denyAt: 0.9 } };
-  expect(assessed(identity(), medium).record.recommendation).toBe("challenge");
+  expect(assessWith(buildIdentity(), medium).record.recommendation).toBe("challenge");
   const off = { ...scripted, policy: { signalsOff: ["agent_scripted"] } };
-  expect(assessed(identity(), off).record).toMatchObject({ riskScore: 0.05, reasons: [] });
+  expect(assessWith(buildIdentity(), off).record).toMatchObject({ riskScore: 0.05, reasons: [] });
 });
 
-describe("what the identity is known by", () => {
+describe("the history of the identity", () => {
   const known = logins(10, day);
 
-  test("speaks for the usual session and against a stranger's", () => {
-    const usual = assessed(identity(), { history: known }).record;
-    const strange = assessed(identity(), {
+  test("lowers the risk of a familiar session and raises the risk of a strange one", () => {
+    const usual = assessWith(buildIdentity(), { history: known }).record;
+    const strange = assessWith(buildIdentity(), {
       history: known,
       surroundings: { context: stranger },
     }).record;
@@ -208,61 +222,65 @@ describe("what the identity is known by", () => {
     );
   });
 
-  test("is only what was confirmed, and not of a later clock", () => {
+  test("counts only confirmed sessions of the past", () => {
     const unconfirmed = known.map((one) => ({ ...one, verdict: null }));
-    expect(assessed(identity(), { history: unconfirmed }).record.evidence.behaviour).toBeNull();
+    expect(
+      assessWith(buildIdentity(), { history: unconfirmed }).record.evidence.behaviour,
+    ).toBeNull();
     const later = known.map((one) => ({ ...one, at: one.at + 30 * day }));
-    expect(assessed(identity(), { history: later }).record.evidence.behaviour).toBeNull();
+    expect(assessWith(buildIdentity(), { history: later }).record.evidence.behaviour).toBeNull();
   });
 
-  test("gains the session, unconfirmed", () => {
-    const { history, record } = assessed(identity(), { history: known });
+  test("gets the session as an unconfirmed one", () => {
+    const { history, record } = assessWith(buildIdentity(), { history: known });
     expect(history).toEqual([
       ...known,
       { id: record.id, at: now, verdict: null, context: surroundings.context },
     ]);
   });
 
-  test("shows a session that shares an address with a reported fraud", () => {
+  test("reveals a session that shares an address with a reported fraud", () => {
     const fraud = knownSession({ id: "f", verdict: "fraud", context: stranger });
     const context = { ...home, address: stranger.address };
-    expect(signalsOf(identity(), { history: [fraud], surroundings: { context } })).toEqual([
+    expect(signalsOf(buildIdentity(), { history: [fraud], surroundings: { context } })).toEqual([
       "reported_fraud",
     ]);
   });
 
-  test("shows another system at the address minutes ago, confirmed or not, but not hours ago", () => {
+  test("reveals another operating system at the address within minutes, confirmed or not, but not within hours", () => {
     const minutesAgo = (ago: number) => [
       knownSession({ id: "b", verdict: null, at: now - ago, context: { ...home, os: "Linux" } }),
     ];
-    expect(signalsOf(identity(), { history: minutesAgo(5 * minute) })).toEqual(["agent_switch"]);
-    expect(signalsOf(identity(), { history: minutesAgo(hour) })).toEqual([]);
+    expect(signalsOf(buildIdentity(), { history: minutesAgo(5 * minute) })).toEqual([
+      "agent_switch",
+    ]);
+    expect(signalsOf(buildIdentity(), { history: minutesAgo(hour) })).toEqual([]);
     const elsewhere = { ...home, address: "address-2" };
     const moved = { history: minutesAgo(5 * minute), surroundings: { context: elsewhere } };
-    expect(signalsOf(identity(), moved)).toEqual([]);
+    expect(signalsOf(buildIdentity(), moved)).toEqual([]);
   });
 
-  test("shows a journey nobody can make, except behind an exit that hides the place", () => {
+  test("reveals impossible travel, except behind an exit that hides the coordinates", () => {
     const history = logins(3, hour);
     const far = { context: stranger };
-    const { evidence } = assessed(identity(), { history, surroundings: far }).record;
+    const { evidence } = assessWith(buildIdentity(), { history, surroundings: far }).record;
     expect(evidence.travel?.kilometres).toBeGreaterThan(5_000);
     const hidden = { context: { ...stranger, placeHidden: true } };
-    const behind = assessed(identity(), { history, surroundings: hidden }).record;
+    const behind = assessWith(buildIdentity(), { history, surroundings: hidden }).record;
     expect(behind.evidence.travel).toBeNull();
-    // Nor from one: the last session with a place counts, and home again is no journey.
+    // A session behind such an exit is skipped: only the last session with coordinates counts.
     const exit = knownSession({
       id: "exit",
       at: now - 60_000,
       context: { ...stranger, placeHidden: true },
     });
-    const back = assessed(identity(), { history: [...history, exit] }).record;
+    const back = assessWith(buildIdentity(), { history: [...history, exit] }).record;
     expect(back.evidence.travel).toBeNull();
   });
 });
 
-test("an assessment holds all that its score is made from", () => {
-  const { record } = assessed(identity(), {
+test("an assessment contains everything from which its score is computed", () => {
+  const { record } = assessWith(buildIdentity(), {
     history: logins(4, 3 * hour),
     surroundings: { context: stranger },
   });
@@ -271,9 +289,9 @@ test("an assessment holds all that its score is made from", () => {
   expect(digestCanonicalJson(stored)).toBe(record.evidenceDigest);
 });
 
-test("a population nobody read is missed only by who has a history", () => {
+test("an unread population degrades an assessment only if the identity has a history", () => {
   const unread = { populationUnread: true };
-  expect(assessed(identity(), { surroundings: unread }).record.degraded).toEqual([]);
-  const known = assessed(identity(), { surroundings: unread, history: logins(2, day) });
+  expect(assessWith(buildIdentity(), { surroundings: unread }).record.degraded).toEqual([]);
+  const known = assessWith(buildIdentity(), { surroundings: unread, history: logins(2, day) });
   expect(known.record.degraded).toEqual(["population"]);
 });

@@ -9,26 +9,26 @@ import { verify } from "../../../src/guard/decisions/verify.ts";
 import {
   call,
   callAt,
-  decided,
-  identity,
+  expectDecision,
+  buildIdentity,
   lockoutPolicy,
-  lockoutWith,
+  buildLockout,
   minute,
   now,
   step,
-  told,
-  totpEvidence,
+  describeEntries,
+  buildTotpEvidence,
 } from "./example.ts";
 
-const used = identity({
+const used = buildIdentity({
   totp: { sealed: "sealed-1", lastTimeStep: step },
   pendingTotp: { sealed: "sealed-0", expiresAt: now + minute },
   backupCodes: { keyVersion: 1, unspent: ["aa"], spent: ["bb"] },
-  ...lockoutWith({ failedAttempts: 7, failuresThisRound: 2, locks: 1, lockedUntil: now - 1 }),
+  ...buildLockout({ failedAttempts: 7, failuresThisRound: 2, locks: 1, lockedUntil: now - 1 }),
 });
 
-describe("configuring TOTP at once", () => {
-  test("makes the new secret live, unused, and drops a pending one", () => {
+describe("configuring TOTP with immediate enrolment", () => {
+  test("activates the new, unused secret and deletes a pending one", () => {
     const { state, entries, result } = configureTotp(used, call, "sealed-2", "immediate");
     expect(result).toEqual({ ok: true, value: { isSetupComplete: true } });
     expect(state).toEqual({
@@ -37,31 +37,31 @@ describe("configuring TOTP at once", () => {
       pendingTotp: null,
       updatedAt: now,
     });
-    expect(told(entries)).toEqual(["otp.configured success"]);
+    expect(describeEntries(entries)).toEqual(["otp.configured success"]);
     expect(entries[0]?.details).toEqual({ enrolment: "immediate", replaced: true });
   });
 
   test("keeps the failures and the lock", () => {
-    const locked = identity(
-      lockoutWith({ failedAttempts: 5, locks: 1, lockedUntil: now + minute }),
+    const locked = buildIdentity(
+      buildLockout({ failedAttempts: 5, locks: 1, lockedUntil: now + minute }),
     );
     const { state } = configureTotp(locked, call, "sealed-2", "immediate");
     expect(state.lockout).toEqual(locked.lockout);
-    const evidence = totpEvidence({ sealed: "sealed-2", step });
-    expect(decided(verify(state, call, evidence, lockoutPolicy)).result).toMatchObject({
+    const evidence = buildTotpEvidence({ sealed: "sealed-2", step });
+    expect(expectDecision(verify(state, call, evidence, lockoutPolicy)).result).toMatchObject({
       ok: false,
       error: { code: "user_locked" },
     });
   });
 
-  test("tells when it is the first secret", () => {
-    const { entries } = configureTotp(identity({ totp: null }), call, "sealed-1", "immediate");
+  test("reports whether a secret was replaced", () => {
+    const { entries } = configureTotp(buildIdentity({ totp: null }), call, "sealed-1", "immediate");
     expect(entries[0]?.details).toEqual({ enrolment: "immediate", replaced: false });
   });
 });
 
-describe("configuring TOTP to be confirmed", () => {
-  test("keeps the old secret live and its step spent; the new one waits ten minutes", () => {
+describe("configuring TOTP with confirmed enrolment", () => {
+  test("keeps the old secret and its spent step; the new secret is pending for ten minutes", () => {
     const { state, result } = configureTotp(used, call, "sealed-2", "confirm");
     expect(result).toEqual({ ok: true, value: { isSetupComplete: false } });
     expect(state).toEqual({
@@ -72,11 +72,15 @@ describe("configuring TOTP to be confirmed", () => {
   });
 
   test("leaves a disabled TOTP disabled until a code of the new secret is accepted", () => {
-    const disabled = identity({ otpDisabled: true, ...lockoutWith({ failedAttempts: 100 }) });
+    const disabled = buildIdentity({ otpDisabled: true, ...buildLockout({ failedAttempts: 100 }) });
     const { state } = configureTotp(disabled, call, "sealed-2", "confirm");
     expect(state.otpDisabled).toBe(true);
-    const evidence = totpEvidence({ sealed: null, pendingSealed: "sealed-2", pendingStep: step });
-    const confirmed = decided(verify(state, call, evidence, lockoutPolicy));
+    const evidence = buildTotpEvidence({
+      sealed: null,
+      pendingSealed: "sealed-2",
+      pendingStep: step,
+    });
+    const confirmed = expectDecision(verify(state, call, evidence, lockoutPolicy));
     expect(confirmed.state).toMatchObject({
       otpDisabled: false,
       totp: { sealed: "sealed-2" },
@@ -85,55 +89,62 @@ describe("configuring TOTP to be confirmed", () => {
   });
 });
 
-describe("configuring a disabled TOTP anew", () => {
-  const disabled = identity({
+describe("configuring TOTP again after it was disabled", () => {
+  const disabled = buildIdentity({
     otpDisabled: true,
-    ...lockoutWith({ failedAttempts: 100, locks: 20, lockedUntil: now - 1 }),
+    ...buildLockout({ failedAttempts: 100, locks: 20, lockedUntil: now - 1 }),
   });
 
-  test.each(["immediate", "confirm"] as const)("starts a new hundred (%s)", (enrolment) => {
-    let { state } = configureTotp(disabled, call, "sealed-2", enrolment);
-    expect(state.lockout).toEqual({ ...disabled.lockout, failedBeforeEnrolment: 100 });
-    const sealed = enrolment === "immediate" ? "sealed-2" : null;
-    const pendingSealed = enrolment === "immediate" ? null : "sealed-2";
-    // Locks of a second, so that a hundred failures fit into ten minutes.
-    const quick = { ...lockoutPolicy, lockSeconds: 1, maxLockSeconds: 1 };
-    let at = now;
-    for (let count = 1; count <= 100; count += 1) {
-      at = Math.max(at, state.lockout.lockedUntil ?? 0);
-      const evidence = totpEvidence({ sealed, pendingSealed });
-      const failure = decided(verify(state, callAt(at), evidence, quick));
-      expect(failure.result).toMatchObject({ error: { code: "invalid_code" } });
-      state = failure.state;
-      expect(told(failure.entries).includes("otp.disabled success too_many_failures")).toBe(
-        count === 100,
-      );
-    }
-    expect(state).toMatchObject({ otpDisabled: true, pendingTotp: null });
-    expect(state.lockout.failedAttempts).toBe(200);
-    const later = callAt(at + minute);
-    expect(
-      decided(verify(state, later, totpEvidence({ step }), lockoutPolicy)).result,
-    ).toMatchObject({ error: { code: "otp_disabled" } });
-  });
+  test.each(["immediate", "confirm"] as const)(
+    "allows a hundred more failures (%s)",
+    (enrolment) => {
+      let { state } = configureTotp(disabled, call, "sealed-2", enrolment);
+      expect(state.lockout).toEqual({ ...disabled.lockout, failedBeforeEnrolment: 100 });
+      const sealed = enrolment === "immediate" ? "sealed-2" : null;
+      const pendingSealed = enrolment === "immediate" ? null : "sealed-2";
+      // With locks of one second, a hundred failures fit into ten minutes.
+      const quick = { ...lockoutPolicy, lockSeconds: 1, maxLockSeconds: 1 };
+      let at = now;
+      for (let count = 1; count <= 100; count += 1) {
+        at = Math.max(at, state.lockout.lockedUntil ?? 0);
+        const evidence = buildTotpEvidence({ sealed, pendingSealed });
+        const failure = expectDecision(verify(state, callAt(at), evidence, quick));
+        expect(failure.result).toMatchObject({ error: { code: "invalid_code" } });
+        state = failure.state;
+        expect(
+          describeEntries(failure.entries).includes("otp.disabled success too_many_failures"),
+        ).toBe(count === 100);
+      }
+      expect(state).toMatchObject({ otpDisabled: true, pendingTotp: null });
+      expect(state.lockout.failedAttempts).toBe(200);
+      const later = callAt(at + minute);
+      expect(
+        expectDecision(verify(state, later, buildTotpEvidence({ step }), lockoutPolicy)).result,
+      ).toMatchObject({ error: { code: "otp_disabled" } });
+    },
+  );
 
-  test("makes it live again", () => {
+  test("enables TOTP again", () => {
     const { state } = configureTotp(disabled, call, "sealed-2", "immediate");
     expect(state.otpDisabled).toBe(false);
-    const evidence = totpEvidence({ sealed: "sealed-2", step });
-    expect(decided(verify(state, call, evidence, lockoutPolicy)).result.ok).toBe(true);
+    const evidence = buildTotpEvidence({ sealed: "sealed-2", step });
+    expect(expectDecision(verify(state, call, evidence, lockoutPolicy)).result.ok).toBe(true);
   });
 
-  test("is no way to more than a hundred guesses at a secret that is not disabled", () => {
-    const nearly = identity(lockoutWith({ failedAttempts: 99, failuresThisRound: 4, locks: 19 }));
-    const { state } = configureTotp(nearly, call, "sealed-2", "immediate");
-    const evidence = totpEvidence({ sealed: "sealed-2" });
-    expect(decided(verify(state, call, evidence, lockoutPolicy)).state.otpDisabled).toBe(true);
+  test("does not allow more than a hundred failures while TOTP is not disabled", () => {
+    const almostDisabled = buildIdentity(
+      buildLockout({ failedAttempts: 99, failuresThisRound: 4, locks: 19 }),
+    );
+    const { state } = configureTotp(almostDisabled, call, "sealed-2", "immediate");
+    const evidence = buildTotpEvidence({ sealed: "sealed-2" });
+    expect(expectDecision(verify(state, call, evidence, lockoutPolicy)).state.otpDisabled).toBe(
+      true,
+    );
   });
 });
 
 describe("removing TOTP", () => {
-  test("removes the secret, the pending one and the backup codes, and keeps the failures", () => {
+  test("deletes the secret, the pending secret and the backup codes, and keeps the failures", () => {
     const { state, entries, result } = removeTotp(used, call);
     expect(result).toEqual({ ok: true, value: undefined });
     expect(state).toEqual({
@@ -143,24 +154,24 @@ describe("removing TOTP", () => {
       backupCodes: null,
       updatedAt: now,
     });
-    expect(told(entries)).toEqual(["otp.removed success"]);
+    expect(describeEntries(entries)).toEqual(["otp.removed success"]);
   });
 
-  test("removes a pending secret that is the only one", () => {
+  test("deletes a pending secret if it is the only secret", () => {
     const { state, result } = removeTotp({ ...used, totp: null }, call);
     expect(result.ok).toBe(true);
     expect(state).toMatchObject({ pendingTotp: null, backupCodes: null });
   });
 
-  test("is refused when there is none", () => {
-    const none = identity({ totp: null });
+  test("is refused when no secret exists", () => {
+    const none = buildIdentity({ totp: null });
     const { state, entries, result } = removeTotp(none, call);
     expect(result).toEqual({ ok: false, error: { code: "otp_not_configured" } });
-    expect(told(entries)).toEqual(["otp.removed refused otp_not_configured"]);
+    expect(describeEntries(entries)).toEqual(["otp.removed refused otp_not_configured"]);
     expect({ ...state, refusals: [] }).toEqual(none);
   });
 
-  test("and configuring it again does not bring back codes, nor undo the disabling by itself", () => {
+  test("keeps TOTP disabled, and a new secret does not restore the backup codes", () => {
     const disabled: IdentityState = { ...used, otpDisabled: true };
     const removed = removeTotp(disabled, call).state;
     expect(removed.otpDisabled).toBe(true);
@@ -170,7 +181,7 @@ describe("removing TOTP", () => {
 });
 
 describe("new backup codes", () => {
-  test("replace the old set whole, spent ones too, in the same step", () => {
+  test("replace the whole old set, including its spent codes, in one transition", () => {
     const { state, entries, result } = replaceBackupCodes(used, call, 2, ["x", "y"]);
     expect(result).toEqual({ ok: true, value: undefined });
     expect(state).toEqual({
@@ -178,11 +189,11 @@ describe("new backup codes", () => {
       backupCodes: { keyVersion: 2, unspent: ["x", "y"], spent: [] },
       updatedAt: now,
     });
-    expect(told(entries)).toEqual(["backup_codes.generated success"]);
+    expect(describeEntries(entries)).toEqual(["backup_codes.generated success"]);
     expect(entries[0]?.details).toEqual({ count: 2, replaced: true });
   });
 
-  test("keep failures and lock, and a disabled TOTP disabled", () => {
+  test("keep the failures and the lock, and keep a disabled TOTP disabled", () => {
     const disabled: IdentityState = { ...used, otpDisabled: true };
     const { state } = replaceBackupCodes(disabled, call, 1, ["x"]);
     expect(state.lockout).toEqual(used.lockout);
@@ -194,9 +205,9 @@ describe("for a suspended user", () => {
   const suspended: IdentityState = { ...used, status: "suspended" };
 
   test.each([
-    ["no secret is made", configureTotp(suspended, call, "sealed-2", "immediate")],
-    ["no secret is made to be confirmed", configureTotp(suspended, call, "sealed-2", "confirm")],
-    ["no backup codes are made", replaceBackupCodes(suspended, call, 1, ["x"])],
+    ["no secret is created", configureTotp(suspended, call, "sealed-2", "immediate")],
+    ["no pending secret is created", configureTotp(suspended, call, "sealed-2", "confirm")],
+    ["no backup codes are created", replaceBackupCodes(suspended, call, 1, ["x"])],
   ])("%s", (_, { state, entries, result }) => {
     expect(result).toEqual({ ok: false, error: { code: "user_suspended" } });
     expect({ ...state, refusals: [] }).toEqual(suspended);

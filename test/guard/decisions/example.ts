@@ -1,4 +1,4 @@
-/** An identity and calls on it, as the tests of the guard's pure parts need them. */
+/** An example identity, and calls and evidence for the tests of the guard's decisions. */
 
 import type { AuditEntry } from "../../../src/audit/event.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
@@ -34,8 +34,8 @@ export function callAt(at: number, requestId = `request-${at}`): GuardCall {
 
 export const call = callAt(now);
 
-/** An active identity with a secret, never used. */
-export function identity(changes: Partial<IdentityState> = {}): IdentityState {
+/** An active identity with an unused secret. */
+export function buildIdentity(changes: Partial<IdentityState> = {}): IdentityState {
   return {
     tenantId: call.tenantId,
     identityId: call.identityId,
@@ -63,14 +63,14 @@ export function identity(changes: Partial<IdentityState> = {}): IdentityState {
   };
 }
 
-export function lockoutWith(
+export function buildLockout(
   changes: Partial<IdentityState["lockout"]>,
 ): Pick<IdentityState, "lockout"> {
-  return { lockout: { ...identity().lockout, ...changes } };
+  return { lockout: { ...buildIdentity().lockout, ...changes } };
 }
 
-/** What a code was found to be, against the example's secret unless said otherwise. */
-export function totpEvidence(
+/** Evidence of a wrong code for the example's secret; `changes` can make it right. */
+export function buildTotpEvidence(
   changes: Partial<Extract<Evidence, { readonly sealed: unknown }>> = {},
 ): Evidence {
   return {
@@ -83,18 +83,18 @@ export function totpEvidence(
   };
 }
 
-export function backupEvidence(hash: string | null, keyVersion: number | null = 1): Evidence {
+export function buildBackupEvidence(hash: string | null, keyVersion: number | null = 1): Evidence {
   return { method: "backup_code", keyVersion, hash };
 }
 
-/** The transition; fails where the evidence was found stale. */
-export function decided<T>(transition: Transition<T> | symbol): Transition<T> {
-  if (typeof transition === "symbol") throw new Error("The evidence was found stale");
+/** Returns the transition. @throws if the evidence was stale */
+export function expectDecision<T>(transition: Transition<T> | symbol): Transition<T> {
+  if (typeof transition === "symbol") throw new Error("The evidence was stale");
   return transition;
 }
 
-/** Action, outcome and reason of what is filed. */
-export function told(entries: readonly AuditEntry[]) {
+/** Action, outcome and reason of each entry. */
+export function describeEntries(entries: readonly AuditEntry[]) {
   return entries.map(({ action, outcome, reason }) =>
     [action, outcome, reason ?? ""].join(" ").trim(),
   );

@@ -2,49 +2,57 @@ import { describe, expect, test } from "vitest";
 import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
 import { fail, succeed, type Transition } from "../../../src/guard/decisions/transition.ts";
 import { session } from "../../sentinel/example.ts";
-import { call, identity, now, told } from "./example.ts";
+import { call, buildIdentity, now, describeEntries } from "./example.ts";
 
-const waiting = session({ id: "a", at: now - 60_000, verdict: null });
+const unconfirmed = session({ id: "a", at: now - 60_000, verdict: null });
 const other = session({ id: "b", at: now - 120_000, verdict: null });
 
-describe("The tenant's word on a session", () => {
-  test.each(["legitimate", "fraud"] as const)("makes it %s, and is told", (verdict) => {
-    const state = identity();
-    const judged = recordFeedback(state, call, [other, waiting], waiting, verdict);
-    expect(judged.history).toEqual([other, { ...waiting, verdict }]);
-    expect(judged.verdict).toEqual({ assessmentId: "a", verdict, source: "feedback", at: now });
-    expect(told(judged.entries)).toEqual([`session.judged success ${verdict}`]);
-    expect(judged.state).toEqual(state);
-    expect(judged.result.ok).toBe(true);
-  });
+describe("Feedback on a session", () => {
+  test.each(["legitimate", "fraud"] as const)(
+    "sets its verdict to %s and is reported",
+    (verdict) => {
+      const state = buildIdentity();
+      const transition = recordFeedback(state, call, [other, unconfirmed], unconfirmed, verdict);
+      expect(transition.history).toEqual([other, { ...unconfirmed, verdict }]);
+      expect(transition.verdict).toEqual({
+        assessmentId: "a",
+        verdict,
+        source: "feedback",
+        at: now,
+      });
+      expect(describeEntries(transition.entries)).toEqual([`session.judged success ${verdict}`]);
+      expect(transition.state).toEqual(state);
+      expect(transition.result.ok).toBe(true);
+    },
+  );
 
-  test("may change, and reaches a session the guard no longer had", () => {
-    const { history = [] } = recordFeedback(identity(), call, [], waiting, "legitimate");
-    expect(history).toEqual([{ ...waiting, verdict: "legitimate" }]);
-    const changed = recordFeedback(identity(), call, history, waiting, "fraud");
-    expect(changed.history).toEqual([{ ...waiting, verdict: "fraud" }]);
+  test("can change, and restores a session that the guard no longer has", () => {
+    const { history = [] } = recordFeedback(buildIdentity(), call, [], unconfirmed, "legitimate");
+    expect(history).toEqual([{ ...unconfirmed, verdict: "legitimate" }]);
+    const changed = recordFeedback(buildIdentity(), call, history, unconfirmed, "fraud");
+    expect(changed.history).toEqual([{ ...unconfirmed, verdict: "fraud" }]);
   });
 });
 
 describe("A verified code", () => {
   const verified: Transition<{ method: "totp" }> = {
-    state: identity({ lastVerifiedAt: now }),
+    state: buildIdentity({ lastVerifiedAt: now }),
     entries: [{ action: "otp.verified", outcome: "success", details: { method: "totp" } }],
     result: succeed({ method: "totp" }),
   };
 
-  test("names the session in its own event, and in no other", () => {
+  test("names the session in its own event only", () => {
     const configured = { action: "otp.configured", outcome: "success", details: {} } as const;
     const both = { ...verified, entries: [configured, ...verified.entries] };
-    const { entries } = confirmSession(both, call, [waiting], waiting);
+    const { entries } = confirmSession(both, call, [unconfirmed], unconfirmed);
     expect(entries).toEqual([
       configured,
       { ...verified.entries[0], details: { method: "totp", assessment_id: "a" } },
     ]);
   });
 
-  test("confirms the session it was asked for", () => {
-    const confirmed = confirmSession(verified, call, [waiting, other], waiting);
+  test("confirms the session that the request names", () => {
+    const confirmed = confirmSession(verified, call, [unconfirmed, other], unconfirmed);
     expect(confirmed.history?.find(({ id }) => id === "a")?.verdict).toBe("legitimate");
     expect(confirmed.history?.find(({ id }) => id === "b")?.verdict).toBeNull();
     expect(confirmed.verdict).toMatchObject({ verdict: "legitimate", source: "verification" });
@@ -52,20 +60,20 @@ describe("A verified code", () => {
     expect(confirmed.state).toEqual(verified.state);
   });
 
-  test("confirms one that the guard no longer had", () => {
-    const confirmed = confirmSession(verified, call, [other], waiting);
-    expect(confirmed.history).toEqual([other, { ...waiting, verdict: "legitimate" }]);
+  test("confirms a session that the guard no longer has", () => {
+    const confirmed = confirmSession(verified, call, [other], unconfirmed);
+    expect(confirmed.history).toEqual([other, { ...unconfirmed, verdict: "legitimate" }]);
   });
 
-  test("confirms none that is a day old or was reported as fraud", () => {
-    const fraud = { ...waiting, verdict: "fraud" as const };
-    expect(confirmSession(verified, call, [fraud], waiting)).toEqual(verified);
-    const old = { ...waiting, at: now - 24 * 60 * 60 * 1000 };
+  test("does not confirm a session that is a day old or was reported as fraud", () => {
+    const fraud = { ...unconfirmed, verdict: "fraud" as const };
+    expect(confirmSession(verified, call, [fraud], unconfirmed)).toEqual(verified);
+    const old = { ...unconfirmed, at: now - 24 * 60 * 60 * 1000 };
     expect(confirmSession(verified, call, [], old)).toEqual(verified);
   });
 
-  test("confirms nothing when it is wrong", () => {
+  test("does not confirm a session if the code is wrong", () => {
     const wrong: typeof verified = { ...verified, result: fail({ code: "invalid_code" }) };
-    expect(confirmSession(wrong, call, [waiting], waiting)).toEqual(wrong);
+    expect(confirmSession(wrong, call, [unconfirmed], unconfirmed)).toEqual(wrong);
   });
 });

@@ -7,37 +7,37 @@ import { verify } from "../../../src/guard/decisions/verify.ts";
 import {
   call,
   callAt,
-  decided,
-  identity,
+  expectDecision,
+  buildIdentity,
   lockoutPolicy,
-  lockoutWith,
+  buildLockout,
   minute,
   now,
   step,
-  told,
-  totpEvidence,
+  describeEntries,
+  buildTotpEvidence,
 } from "./example.ts";
 
-const rich = identity({
+const fullIdentity = buildIdentity({
   externalId: "alexander@enterprise.com",
   lastVerifiedAt: now - 7,
   totp: { sealed: "sealed-secret", lastTimeStep: step },
   pendingTotp: { sealed: "sealed-pending", expiresAt: now + minute },
   otpDisabled: true,
   backupCodes: { keyVersion: 3, unspent: ["hash-unspent"], spent: ["hash-spent"] },
-  ...lockoutWith({ failedAttempts: 55, locks: 11, lockedUntil: now + minute }),
+  ...buildLockout({ failedAttempts: 55, locks: 11, lockedUntil: now + minute }),
   recent: [{ at: now - 5, kind: "failure" }],
 });
 
-test("an identity begins active, with nothing configured and nothing counted", () => {
+test("a new identity is active, without factors and without failures", () => {
   const { state, entries, result } = create(call, "Alice");
   expect(state).toEqual({
-    ...identity({ totp: null, auditKey: null }),
+    ...buildIdentity({ totp: null, auditKey: null }),
     externalId: "Alice",
     createdAt: now,
     updatedAt: now,
   });
-  expect(told(entries)).toEqual(["user.provisioned success"]);
+  expect(describeEntries(entries)).toEqual(["user.provisioned success"]);
   expect(result).toEqual({
     ok: true,
     value: {
@@ -58,34 +58,34 @@ test("an identity begins active, with nothing configured and nothing counted", (
 });
 
 describe("suspending and reactivating", () => {
-  test("change the status and nothing else", () => {
-    const suspended = setStatus(rich, call, "suspended");
-    expect(suspended.state).toEqual({ ...rich, status: "suspended", updatedAt: now });
-    expect(told(suspended.entries)).toEqual(["user.suspended success"]);
+  test("change only the status", () => {
+    const suspended = setStatus(fullIdentity, call, "suspended");
+    expect(suspended.state).toEqual({ ...fullIdentity, status: "suspended", updatedAt: now });
+    expect(describeEntries(suspended.entries)).toEqual(["user.suspended success"]);
     expect(suspended.result).toMatchObject({ value: { status: "suspended", updatedAt: now } });
     const back = setStatus(suspended.state, callAt(now + 1), "active");
-    expect(back.state).toEqual({ ...rich, updatedAt: now + 1 });
-    expect(told(back.entries)).toEqual(["user.reactivated success"]);
+    expect(back.state).toEqual({ ...fullIdentity, updatedAt: now + 1 });
+    expect(describeEntries(back.entries)).toEqual(["user.reactivated success"]);
     expect(back.result).toMatchObject({ value: { status: "locked" } });
   });
 
   test.each([
     ["active", "user.reactivated success"],
     ["suspended", "user.suspended success"],
-  ] as const)("are told in the trail also when it is %s already", (status, entry) => {
-    const state = identity({ status });
+  ] as const)("are reported even if the user is already %s", (status, entry) => {
+    const state = buildIdentity({ status });
     const transition = setStatus(state, call, status);
     expect(transition.state).toEqual({ ...state, updatedAt: now });
-    expect(told(transition.entries)).toEqual([entry]);
+    expect(describeEntries(transition.entries)).toEqual([entry]);
     expect(transition.result).toMatchObject({ ok: true, value: { status } });
   });
 });
 
 describe("unlocking", () => {
-  test("ends the lock and forgets the failures", () => {
-    const { state, entries, result } = unlock(rich, call);
-    expect(state).toEqual({ ...rich, lockout: identity().lockout, updatedAt: now });
-    expect(told(entries)).toEqual(["user.unlocked success"]);
+  test("ends the lock and resets the failures", () => {
+    const { state, entries, result } = unlock(fullIdentity, call);
+    expect(state).toEqual({ ...fullIdentity, lockout: buildIdentity().lockout, updatedAt: now });
+    expect(describeEntries(entries)).toEqual(["user.unlocked success"]);
     expect(result).toMatchObject({
       ok: true,
       value: { status: "active", isLocked: false, failedAttempts: 0, lockedUntil: null },
@@ -93,55 +93,58 @@ describe("unlocking", () => {
   });
 
   test("keeps a disabled TOTP disabled", () => {
-    const { state } = unlock({ ...rich, pendingTotp: null }, call);
+    const { state } = unlock({ ...fullIdentity, pendingTotp: null }, call);
     expect(state.otpDisabled).toBe(true);
-    const attempt = verify(state, call, totpEvidence({ step: step + 1 }), lockoutPolicy);
-    expect(decided(attempt).result).toMatchObject({ error: { code: "otp_disabled" } });
+    const attempt = verify(state, call, buildTotpEvidence({ step: step + 1 }), lockoutPolicy);
+    expect(expectDecision(attempt).result).toMatchObject({ error: { code: "otp_disabled" } });
   });
 
-  test("keeps spent steps spent, and a suspended user suspended", () => {
-    const { state } = unlock({ ...rich, status: "suspended" }, call);
+  test("keeps a spent step spent and a suspended user suspended", () => {
+    const { state } = unlock({ ...fullIdentity, status: "suspended" }, call);
     expect(state.totp?.lastTimeStep).toBe(step);
     expect(state.status).toBe("suspended");
   });
 
-  test("gives the whole five attempts and the first lock's length again", () => {
-    const { state } = unlock({ ...rich, otpDisabled: false, pendingTotp: null }, call);
+  test("restores the five attempts and the length of the first lock", () => {
+    const { state } = unlock({ ...fullIdentity, otpDisabled: false, pendingTotp: null }, call);
     let after = state;
     for (let count = 0; count < 5; count += 1) {
-      const wrong = totpEvidence({ sealed: "sealed-secret" });
-      after = decided(verify(after, call, wrong, lockoutPolicy)).state;
+      const wrong = buildTotpEvidence({ sealed: "sealed-secret" });
+      after = expectDecision(verify(after, call, wrong, lockoutPolicy)).state;
     }
     expect(after.lockout).toMatchObject({ failedAttempts: 5, lockedUntil: now + 900_000 });
   });
 
-  test("tells what was refused before it", () => {
+  test("reports the refusals before it", () => {
     const error = { code: "user_locked", lockedUntil: now + minute } as const;
-    let state = rich;
+    let state = fullIdentity;
     for (let count = 0; count < 4; count += 1) {
       state = refuse(state, call, "otp.verified", error).state;
     }
     const { entries } = unlock(state, call);
-    expect(told(entries)).toEqual(["otp.verified refused user_locked", "user.unlocked success"]);
+    expect(describeEntries(entries)).toEqual([
+      "otp.verified refused user_locked",
+      "user.unlocked success",
+    ]);
     expect(entries[0]?.details).toEqual({ count: 3 });
   });
 });
 
 describe("erasing", () => {
-  const flooded = refuse(
-    refuse(rich, call, "otp.verified", { code: "user_locked" }).state,
+  const withRefusals = refuse(
+    refuse(fullIdentity, call, "otp.verified", { code: "user_locked" }).state,
     call,
     "otp.verified",
     { code: "user_locked" },
   ).state;
-  const { state, entries, result } = erase(flooded, callAt(now + 1));
+  const { state, entries, result } = erase(withRefusals, callAt(now + 1));
 
-  test("leaves a tombstone and nothing of the person", () => {
+  test("leaves a tombstone without personal data", () => {
     expect(result).toEqual({ ok: true, value: undefined });
     expect(state).toEqual({
-      tenantId: rich.tenantId,
-      identityId: rich.identityId,
-      createdAt: rich.createdAt,
+      tenantId: fullIdentity.tenantId,
+      identityId: fullIdentity.identityId,
+      createdAt: fullIdentity.createdAt,
       updatedAt: now + 1,
       externalId: "",
       status: "erased",
@@ -150,7 +153,7 @@ describe("erasing", () => {
       pendingTotp: null,
       otpDisabled: false,
       backupCodes: null,
-      lockout: identity().lockout,
+      lockout: buildIdentity().lockout,
       auditKey: null,
       refusals: [],
       recent: [],
@@ -160,36 +163,42 @@ describe("erasing", () => {
     for (const personal of ["alexander", "sealed", "hash-"]) expect(stored).not.toContain(personal);
   });
 
-  test("tells what was refused before, then the erasure, without naming the person", () => {
-    expect(told(entries)).toEqual(["otp.verified refused user_locked", "user.erased success"]);
+  test("reports the earlier refusals and then the erasure, without naming the person", () => {
+    expect(describeEntries(entries)).toEqual([
+      "otp.verified refused user_locked",
+      "user.erased success",
+    ]);
     expect(entries[1]?.details).toEqual({ was_locked: true });
     expect(JSON.stringify(entries)).not.toContain("alexander");
   });
 });
 
 describe("a profile", () => {
-  test("says what is and keeps every secret", () => {
-    const profile = profileOf(rich, now);
+  test("describes the identity and contains no secret", () => {
+    const profile = profileOf(fullIdentity, now);
     expect(profile).toEqual({
-      id: rich.identityId,
+      id: fullIdentity.identityId,
       externalId: "alexander@enterprise.com",
-      tenantId: rich.tenantId,
+      tenantId: fullIdentity.tenantId,
       status: "locked",
       hasOtp: true,
       isLocked: true,
       failedAttempts: 55,
       lockedUntil: now + minute,
       backupCodesRemaining: 1,
-      createdAt: rich.createdAt,
-      updatedAt: rich.updatedAt,
+      createdAt: fullIdentity.createdAt,
+      updatedAt: fullIdentity.updatedAt,
       lastVerifiedAt: now - 7,
     });
     for (const secret of ["sealed", "hash-"]) expect(JSON.stringify(profile)).not.toContain(secret);
   });
 
-  test("knows no lock from the millisecond on in which it runs out", () => {
-    expect(profileOf(rich, now + minute - 1)).toMatchObject({ status: "locked", isLocked: true });
-    expect(profileOf(rich, now + minute)).toMatchObject({
+  test("shows a lock until the millisecond in which it ends", () => {
+    expect(profileOf(fullIdentity, now + minute - 1)).toMatchObject({
+      status: "locked",
+      isLocked: true,
+    });
+    expect(profileOf(fullIdentity, now + minute)).toMatchObject({
       status: "active",
       isLocked: false,
       lockedUntil: null,
@@ -197,8 +206,8 @@ describe("a profile", () => {
     });
   });
 
-  test("puts a suspension over a lock", () => {
-    expect(profileOf({ ...rich, status: "suspended" }, now)).toMatchObject({
+  test("shows a suspension rather than a lock", () => {
+    expect(profileOf({ ...fullIdentity, status: "suspended" }, now)).toMatchObject({
       status: "suspended",
       isLocked: true,
     });
@@ -208,29 +217,34 @@ describe("a profile", () => {
     expect(statusOf("active", null, now)).toBe("active");
   });
 
-  test("does not take a pending secret for a configured one", () => {
-    expect(profileOf({ ...rich, totp: null }, now).hasOtp).toBe(false);
+  test("does not show a pending secret as configured", () => {
+    expect(profileOf({ ...fullIdentity, totp: null }, now).hasOtp).toBe(false);
   });
 });
 
 describe("a stored state", () => {
-  test("is read back as it was written", () => {
-    const full = refuse(rich, call, "session.assessed", { code: "user_suspended" }).state;
-    for (const state of [full, identity(), erase(full, call).state, create(call, "😀").state]) {
+  test("is parsed as it was written", () => {
+    const full = refuse(fullIdentity, call, "session.assessed", { code: "user_suspended" }).state;
+    for (const state of [
+      full,
+      buildIdentity(),
+      erase(full, call).state,
+      create(call, "😀").state,
+    ]) {
       expect(parseState(JSON.stringify(state))).toEqual(state);
     }
   });
 
   test.each([
-    ["cut short", (text: string) => text.slice(0, -1)],
+    ["truncated", (text: string) => text.slice(0, -1)],
     ["empty", () => ""],
     ["null", () => "null"],
     ["without its counter", (text: string) => text.replace('"failedAttempts"', '"failed"')],
     ["with a counter that is text", (text: string) => text.replace('ttempts":55', 'ttempts":"55"')],
     ["with an unknown status", (text: string) => text.replace('"active"', '"maybe"')],
     ["without its lock", (text: string) => text.replace('"lockedUntil"', '"until"')],
-  ])("is never taken for another when it is damaged: %s", (_, damage) => {
-    const text = JSON.stringify(rich);
+  ])("is rejected when it is damaged: %s", (_, damage) => {
+    const text = JSON.stringify(fullIdentity);
     expect(damage(text)).not.toBe(text);
     expect(() => parseState(damage(text))).toThrow();
   });

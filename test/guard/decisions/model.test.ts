@@ -1,6 +1,6 @@
 /**
- * Any sequence of calls on one identity: the pure transitions, driven as the guard drives them, and
- * what must hold whatever comes.
+ * Runs random sequences of decisions on one identity, as the guard does, and checks the rules that
+ * must hold after each of them.
  */
 
 import fc from "fast-check";
@@ -22,16 +22,16 @@ import {
   liveTotpOf,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
-import { callAt, decided, identity, now } from "./example.ts";
+import { callAt, expectDecision, buildIdentity, now } from "./example.ts";
 
-/** Strict, so that short sequences reach every rule. */
+/** A strict policy, so that short sequences reach every rule. */
 const policy = { maxFailedAttempts: 2, lockSeconds: 5, maxLockSeconds: 15, disableAfter: 5 };
 
-const away = fc.constantFrom(-1, 0, 1);
+const stepsAway = fc.constantFrom(-1, 0, 1);
 const commands = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant("live code"), away }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("pending code"), away }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("live code"), stepsAway }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("pending code"), stepsAway }) },
     { weight: 10, arbitrary: fc.record({ kind: fc.constant("wrong code") }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("backup code"), pick: fc.nat(5) }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("old backup code"), pick: fc.nat(9) }) },
@@ -58,28 +58,28 @@ const commands = fc.array(
 );
 type Command = {
   readonly kind: string;
-  readonly away?: number;
+  readonly stepsAway?: number;
   readonly pick?: number;
   readonly ms?: number;
 };
 
-/** One identity and everything that was ever made for it, accepted or told of it. */
+/** One identity, and everything that was created, accepted or reported for it. */
 class World {
-  state: IdentityState = identity();
+  state: IdentityState = buildIdentity();
   at = now;
-  #made = 1;
+  #created = 1;
   #requests = 0;
   /** Secret and time step of every accepted TOTP code. */
   readonly accepted: string[] = [];
-  /** Every backup code ever made, and those accepted. */
+  /** Every backup code that was created, and every one that was accepted. */
   readonly codes: string[] = [];
   readonly spent: string[] = [];
-  /** Evaluated and wrong: since the last success or unlock, since the last lock or new hundred. */
-  inARow = 0;
+  /** Wrong codes since the last success or unlock, since the last lock, and since TOTP was last enabled. */
+  consecutive = 0;
   inRound = 0;
-  inHundred = 0;
+  sinceEnabled = 0;
   refused = 0;
-  toldRefused = 0;
+  reportedRefusals = 0;
 
   run(command: Command): void {
     const { state } = this;
@@ -91,9 +91,9 @@ class World {
       case "configure":
       case "configure to confirm": {
         const enrolment = command.kind === "configure" ? "immediate" : "confirm";
-        const sealed = `sealed-${++this.#made}`;
+        const sealed = `sealed-${++this.#created}`;
         const transition = configureTotp(state, call, sealed, enrolment);
-        if (transition.result.ok && state.otpDisabled) this.inHundred = 0;
+        if (transition.result.ok && state.otpDisabled) this.sinceEnabled = 0;
         this.#apply(transition);
         return;
       }
@@ -101,7 +101,7 @@ class World {
         this.#apply(removeTotp(state, call));
         return;
       case "regenerate": {
-        const codes = Array.from({ length: 3 }, (_, index) => `code-${++this.#made}-${index}`);
+        const codes = Array.from({ length: 3 }, (_, index) => `code-${++this.#created}-${index}`);
         const transition = replaceBackupCodes(state, call, 1, codes);
         if (transition.result.ok) this.codes.push(...codes);
         this.#apply(transition);
@@ -115,7 +115,7 @@ class World {
         return;
       case "unlock":
         this.#apply(unlock(state, call));
-        this.#forgetFailures();
+        this.#resetFailures();
         return;
       case "report":
         this.#apply(reportRefusals(state));
@@ -125,27 +125,27 @@ class World {
     }
   }
 
-  /** Refused ones that nobody has told of yet. */
-  get waiting(): number {
+  /** Refusals that no event has reported yet. */
+  get unreportedRefusals(): number {
     return this.state.refusals.reduce((sum, { unreported }) => sum + unreported, 0);
   }
 
-  #forgetFailures(): void {
-    this.inARow = 0;
+  #resetFailures(): void {
+    this.consecutive = 0;
     this.inRound = 0;
-    this.inHundred = 0;
+    this.sinceEnabled = 0;
   }
 
   #apply<T>({ state, entries, result }: Transition<T>): void {
     this.state = state;
     if (!result.ok && result.error.code !== "invalid_code") this.refused += 1;
-    this.toldRefused += entries.reduce((sum, entry) => sum + countOf(entry), 0);
+    this.reportedRefusals += entries.reduce((sum, entry) => sum + countOf(entry), 0);
   }
 
-  /** What the guard would compute for the code before it decides. */
-  #evidenceFor({ kind, away: steps = 0, pick = 0 }: Command): Evidence {
+  /** The evidence that the guard would gather for the code. */
+  #evidenceFor({ kind, stepsAway = 0, pick = 0 }: Command): Evidence {
     const { state, at } = this;
-    const shown = Math.floor(at / 30_000) + steps;
+    const shown = Math.floor(at / 30_000) + stepsAway;
     if (kind.endsWith("backup code")) {
       const method = "backup_code";
       if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
@@ -170,15 +170,15 @@ class World {
   #attempt(command: Command): void {
     const before = this.state;
     const evidence = this.#evidenceFor(command);
-    const barred = findRefusal(before, evidence.method, this.at);
+    const refusal = findRefusal(before, evidence.method, this.at);
     const call = callAt(this.at, `request-${++this.#requests}`);
-    const transition = decided(verify(before, call, evidence, policy));
+    const transition = expectDecision(verify(before, call, evidence, policy));
     const { result, state: after } = transition;
     this.#apply(transition);
 
-    if (barred !== undefined) {
-      // Locked, suspended, disabled, not configured: nothing evaluated, counted or extended.
-      expect(result).toEqual({ ok: false, error: barred });
+    if (refusal !== undefined) {
+      // The attempt is not evaluated or counted, and it extends no lock.
+      expect(result).toEqual({ ok: false, error: refusal });
       expect({ ...after, refusals: [], recent: [] }).toEqual({
         ...before,
         refusals: [],
@@ -187,9 +187,9 @@ class World {
       return;
     }
     if (result.ok) {
-      this.#forgetFailures();
+      this.#resetFailures();
       if (result.value.method === "totp") {
-        const shown = Math.floor(this.at / 30_000) + (command.away ?? 0);
+        const shown = Math.floor(this.at / 30_000) + (command.stepsAway ?? 0);
         this.accepted.push(`${after.totp?.sealed} ${shown}`);
         expect(after.totp?.lastTimeStep).toBe(shown);
       } else {
@@ -202,18 +202,18 @@ class World {
       return;
     }
     expect(result.error.code).toBe("invalid_code");
-    this.inARow += 1;
+    this.consecutive += 1;
     this.inRound += 1;
-    this.inHundred += 1;
+    this.sinceEnabled += 1;
     expect(after.lockout.failedAttempts).toBe(before.lockout.failedAttempts + 1);
     expect(after.totp).toEqual(before.totp);
     expect(after.backupCodes).toEqual(before.backupCodes);
     expect(this.inRound).toBeLessThanOrEqual(policy.maxFailedAttempts);
-    expect(this.inHundred).toBeLessThanOrEqual(policy.disableAfter);
+    expect(this.sinceEnabled).toBeLessThanOrEqual(policy.disableAfter);
     expect(after.lockout.locks > before.lockout.locks).toBe(
       this.inRound === policy.maxFailedAttempts,
     );
-    expect(after.otpDisabled).toBe(before.otpDisabled || this.inHundred === policy.disableAfter);
+    expect(after.otpDisabled).toBe(before.otpDisabled || this.sinceEnabled === policy.disableAfter);
     if (after.lockout.locks > before.lockout.locks) this.inRound = 0;
   }
 }
@@ -223,15 +223,15 @@ function countOf({ outcome, details }: AuditEntry): number {
   return outcome === "refused" && typeof count === "number" ? count : 0;
 }
 
-function check(before: IdentityState, world: World): void {
+function checkRules(before: IdentityState, world: World): void {
   const { state } = world;
-  // No code twice: neither a time step of a secret, nor a backup code.
+  // No code is accepted twice: neither a time step of a secret nor a backup code.
   expect(new Set(world.accepted).size).toBe(world.accepted.length);
   expect(new Set(world.spent).size).toBe(world.spent.length);
   if (before.totp !== null && state.totp?.sealed === before.totp.sealed) {
     expect(state.totp.lastTimeStep ?? -1).toBeGreaterThanOrEqual(before.totp.lastTimeStep ?? -1);
   }
-  // A spent backup code stays spent, and a set only shrinks unless it is a new one.
+  // A spent backup code stays spent, and no code disappears from a set that is not replaced.
   const set = state.backupCodes;
   for (const code of world.spent) expect(set?.unspent ?? []).not.toContain(code);
   const isSameSet = before.backupCodes?.unspent[0] !== undefined && set !== null;
@@ -239,37 +239,37 @@ function check(before: IdentityState, world: World): void {
   if (isSameSet && all.some((code) => [...set.unspent, ...set.spent].includes(code))) {
     expect([...set.unspent, ...set.spent].toSorted()).toEqual(all.toSorted());
   }
-  // The counter is the failures since the last success or unlock, whatever else happened.
-  expect(state.lockout.failedAttempts).toBe(world.inARow);
+  // The counter is the number of failures since the last success or unlock.
+  expect(state.lockout.failedAttempts).toBe(world.consecutive);
   expect(state.lockout.failuresThisRound).toBe(world.inRound);
-  // Every refusal is told, or waits to be.
-  expect(world.toldRefused + world.waiting).toBe(world.refused);
-  // What is stored can be read back.
+  // Every refusal is reported or counted as unreported.
+  expect(world.reportedRefusals + world.unreportedRefusals).toBe(world.refused);
+  // The stored state can be parsed.
   expect(parseState(JSON.stringify(state))).toEqual(state);
 }
 
-test("whatever is asked in whatever order, no rule of an identity is broken", () => {
-  const seen = { accepted: 0, spent: 0, refused: 0, locked: 0, disabled: 0, confirmed: 0 };
+test("no sequence of requests breaks a rule of an identity", () => {
+  const reached = { accepted: 0, spent: 0, refused: 0, locked: 0, disabled: 0, confirmed: 0 };
   fc.assert(
     fc.property(commands, (sequence) => {
       const world = new World();
       for (const command of sequence) {
         const before = world.state;
         world.run(command);
-        check(before, world);
-        if (world.state.otpDisabled && !before.otpDisabled) seen.disabled += 1;
-        if (world.state.lockout.locks > before.lockout.locks) seen.locked += 1;
+        checkRules(before, world);
+        if (world.state.otpDisabled && !before.otpDisabled) reached.disabled += 1;
+        if (world.state.lockout.locks > before.lockout.locks) reached.locked += 1;
         if (command.kind === "pending code" && world.state.totp !== before.totp)
-          seen.confirmed += 1;
+          reached.confirmed += 1;
       }
-      seen.accepted += world.accepted.length;
-      seen.spent += world.spent.length;
-      seen.refused += world.refused;
+      reached.accepted += world.accepted.length;
+      reached.spent += world.spent.length;
+      reached.refused += world.refused;
     }),
     { numRuns: 500 },
   );
-  // The sequences reach what the rules are about.
-  for (const [what, times] of Object.entries(seen)) {
+  // The sequences reach every rule.
+  for (const [what, times] of Object.entries(reached)) {
     expect(times, `${what} never happened`).toBeGreaterThan(0);
   }
 });

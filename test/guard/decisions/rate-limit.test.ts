@@ -11,7 +11,7 @@ import {
   succeed,
   type Transition,
 } from "../../../src/guard/decisions/transition.ts";
-import { callAt, identity, now } from "./example.ts";
+import { callAt, buildIdentity, now } from "./example.ts";
 
 const { requests, windowSeconds } = rateQuotas.attempts;
 
@@ -26,15 +26,15 @@ function attempt(state: IdentityState, call: GuardCall): Transition<"decided"> {
   return countRequest(decided, limit);
 }
 
-/** The state after so many attempts at that time. */
-function stateAfter(count: number, at: number, state = identity()): IdentityState {
+/** Returns the state after this many attempts at one time. */
+function attemptRepeatedly(count: number, at: number, state = buildIdentity()): IdentityState {
   let present = state;
   for (let n = 0; n < count; n += 1) present = attempt(present, callAt(at)).state;
   return present;
 }
 
 describe("A rate limit of an identity", () => {
-  test("is what the README says, a minute", () => {
+  test("has the quotas per minute that the README states", () => {
     expect(rateQuotas).toEqual({
       attempts: { requests: 300, windowSeconds: 60 },
       assessments: { requests: 300, windowSeconds: 60 },
@@ -42,22 +42,22 @@ describe("A rate limit of an identity", () => {
     });
   });
 
-  test("tells whole seconds until its window ends", () => {
-    const state = stateAfter(1, now);
+  test("reports whole seconds until the end of its window", () => {
+    const state = attemptRepeatedly(1, now);
     const resetAt = (ms: number) => attempt(state, callAt(now + ms)).result.rate?.resetSeconds;
     expect([0, 999, 1_000, 1_999, 59_999].map(resetAt)).toEqual([60, 60, 59, 59, 1]);
   });
 
-  test("lets the quota pass and tells what remains", () => {
-    const { result } = attempt(stateAfter(requests - 1, now), callAt(now + 10_000));
+  test("allows the whole quota and reports what remains", () => {
+    const { result } = attempt(attemptRepeatedly(requests - 1, now), callAt(now + 10_000));
     expect(result).toMatchObject({
       ok: true,
       rate: { name: "attempts", requests, windowSeconds, remaining: 0, resetSeconds: 50 },
     });
   });
 
-  test("refuses the one after it undecided, with the seconds to wait, and tells of it", () => {
-    const state = stateAfter(requests, now);
+  test("refuses the next request before the decision, with the seconds to wait, and reports it", () => {
+    const state = attemptRepeatedly(requests, now);
     const { result, state: next, entries } = attempt(state, callAt(now + 10_001));
     expect(result).toMatchObject({
       ok: false,
@@ -69,8 +69,8 @@ describe("A rate limit of an identity", () => {
     expect(entries).toMatchObject([{ action: "otp.verified", reason: "rate_limited" }]);
   });
 
-  test("begins anew when its window is over, and not before", () => {
-    const state = stateAfter(requests, now);
+  test("starts again at the end of its window, not earlier", () => {
+    const state = attemptRepeatedly(requests, now);
     const end = now + windowSeconds * 1000;
     expect(attempt(state, callAt(end - 1)).result.ok).toBe(false);
     expect(attempt(state, callAt(end)).result).toMatchObject({
@@ -79,8 +79,8 @@ describe("A rate limit of an identity", () => {
     });
   });
 
-  test("counts each kind for itself", () => {
-    const state = stateAfter(requests, now);
+  test("counts each kind separately", () => {
+    const state = attemptRepeatedly(requests, now);
     const limit = checkRateLimit("assessments", state, now);
     expect(limit.isWithin).toBe(true);
     const assess = countRequest({ state, entries: [], result: succeed("decided") }, limit);
@@ -88,8 +88,8 @@ describe("A rate limit of an identity", () => {
     expect(assess.state.rates.attempts?.count).toBe(requests);
   });
 
-  test("counts a request that was overtaken, and does not outlast a clock that is set back", () => {
-    const state = stateAfter(requests, now);
+  test("counts a request that was overtaken, and starts again when the clock is set back", () => {
+    const state = attemptRepeatedly(requests, now);
     expect(attempt(state, callAt(now - 1)).result.ok).toBe(false);
     expect(attempt(state, callAt(now - windowSeconds * 1000)).result.ok).toBe(true);
   });

@@ -8,7 +8,7 @@ import {
 } from "../../../src/guard/decisions/refusals.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import { type EventEntry, succeed } from "../../../src/guard/decisions/transition.ts";
-import { call, callAt, identity, minute, now, told } from "./example.ts";
+import { call, callAt, buildIdentity, minute, now, describeEntries } from "./example.ts";
 
 const suspended = { code: "user_suspended" } as const;
 const locked = { code: "user_locked", lockedUntil: now + minute } as const;
@@ -18,9 +18,9 @@ function countOf({ details }: EventEntry): number {
   return typeof count === "number" ? count : 0;
 }
 
-/** The state after so many refused codes, one each second. */
-function afterRefusals(times: number): IdentityState {
-  let state = identity();
+/** Returns the state after this many refused codes, one per second. */
+function refuseRepeatedly(times: number): IdentityState {
+  let state = buildIdentity();
   for (let second = 0; second < times; second += 1) {
     state = refuse(state, callAt(now + second * 1_000), "otp.verified", locked).state;
   }
@@ -28,62 +28,64 @@ function afterRefusals(times: number): IdentityState {
 }
 
 describe("a refusal", () => {
-  test("answers with its error and changes nothing but the count", () => {
-    const before = identity();
+  test("answers with its error and changes only the count", () => {
+    const before = buildIdentity();
     const { state, result } = refuse(before, call, "otp.configured", suspended);
     expect(result).toEqual({ ok: false, error: suspended });
     expect({ ...state, refusals: [] }).toEqual(before);
   });
 
-  test("of a code is remembered among the recent attempts, of anything else it is not", () => {
-    const code = refuse(identity(), call, "otp.verified", locked).state;
+  test("is added to the recent attempts only if it refuses a code", () => {
+    const code = refuse(buildIdentity(), call, "otp.verified", locked).state;
     expect(code.recent).toEqual([{ at: now, kind: "refused" }]);
-    const other = refuse(identity(), call, "otp.removed", { code: "otp_not_configured" }).state;
+    const other = refuse(buildIdentity(), call, "otp.removed", {
+      code: "otp_not_configured",
+    }).state;
     expect(other.recent).toEqual([]);
   });
 
-  test("is told at once when it is the first of its kind", () => {
-    const { state, entries } = refuse(identity(), call, "otp.verified", locked);
-    expect(told(entries)).toEqual(["otp.verified refused user_locked"]);
+  test("is reported at once if it is the first of its kind", () => {
+    const { state, entries } = refuse(buildIdentity(), call, "otp.verified", locked);
+    expect(describeEntries(entries)).toEqual(["otp.verified refused user_locked"]);
     expect(entries.map(countOf)).toEqual([1]);
     expect(refusalReportDelayOf(state)).toBeUndefined();
   });
 
-  test("is counted and not told when another of its kind was before", () => {
-    const first = afterRefusals(1);
+  test("is counted and not reported if it follows another of its kind", () => {
+    const first = refuseRepeatedly(1);
     const { state, entries } = refuse(first, callAt(now + 1), "otp.verified", locked);
     expect(entries).toEqual([]);
     expect(refusalReportDelayOf(state)).toBe(5_000);
   });
 
-  test("is told at once again when action or reason is another", () => {
-    const first = afterRefusals(3);
+  test("is reported at once if its action or reason differs", () => {
+    const first = refuseRepeatedly(3);
     const otherReason = refuse(first, call, "otp.verified", suspended);
-    expect(told(otherReason.entries)).toEqual(["otp.verified refused user_suspended"]);
+    expect(describeEntries(otherReason.entries)).toEqual(["otp.verified refused user_suspended"]);
     const otherAction = refuse(otherReason.state, call, "otp.configured", suspended);
-    expect(told(otherAction.entries)).toEqual(["otp.configured refused user_suspended"]);
+    expect(describeEntries(otherAction.entries)).toEqual(["otp.configured refused user_suspended"]);
   });
 });
 
 describe("refusals of many actors", () => {
-  const by = (actor: number) => ({
+  const callBy = (actor: number) => ({
     ...callAt(now + actor),
     actor: { type: "api_token", id: `actor ${actor}` } as const,
   });
-  const afterActors = (actors: number): IdentityState =>
-    Array.from({ length: actors }, (_, actor) => by(actor)).reduce(
+  const refuseFor = (actors: number): IdentityState =>
+    Array.from({ length: actors }, (_, actor) => callBy(actor)).reduce(
       (state, refused) => refuse(state, refused, "otp.verified", locked).state,
-      identity(),
+      buildIdentity(),
     );
 
-  test("are told at once for each of the first sixteen", () => {
-    const { state, entries } = refuse(afterActors(15), by(15), "otp.verified", locked);
-    expect(told(entries)).toEqual(["otp.verified refused user_locked"]);
+  test("are reported at once for each of the first sixteen", () => {
+    const { state, entries } = refuse(refuseFor(15), callBy(15), "otp.verified", locked);
+    expect(describeEntries(entries)).toEqual(["otp.verified refused user_locked"]);
     expect(state.refusals).toHaveLength(16);
   });
 
-  test("go on with the oldest run of their kind from the seventeenth on", () => {
-    const { state, entries } = refuse(afterActors(16), by(16), "otp.verified", locked);
+  test("extend the oldest run of their kind from the seventeenth on", () => {
+    const { state, entries } = refuse(refuseFor(16), callBy(16), "otp.verified", locked);
     expect(entries).toEqual([]);
     expect(state.refusals.map(({ lastActor }) => lastActor.id)).toEqual(
       Array.from({ length: 16 }, (_, index) => `actor ${index + 1}`),
@@ -91,17 +93,17 @@ describe("refusals of many actors", () => {
     expect(state.refusals.at(-1)?.unreported).toBe(1);
   });
 
-  test("begin a run of their own where there is none of their kind, however many there are", () => {
-    const { state, entries } = refuse(afterActors(16), by(16), "otp.configured", suspended);
-    expect(told(entries)).toEqual(["otp.configured refused user_suspended"]);
+  test("start a new run if none of their kind exists, even past sixteen runs", () => {
+    const { state, entries } = refuse(refuseFor(16), callBy(16), "otp.configured", suspended);
+    expect(describeEntries(entries)).toEqual(["otp.configured refused user_suspended"]);
     expect(state.refusals).toHaveLength(17);
   });
 });
 
 describe("a report", () => {
-  test("tells how many were counted, and the last of them", () => {
-    const flooded = afterRefusals(8);
-    const { state, entries, result } = reportRefusals(flooded);
+  test("contains the number of counted refusals and the last one", () => {
+    const refused = refuseRepeatedly(8);
+    const { state, entries, result } = reportRefusals(refused);
     expect(result).toEqual({ ok: true, value: undefined });
     expect(entries).toEqual([
       {
@@ -115,17 +117,17 @@ describe("a report", () => {
       },
     ]);
     expect(refusalReportDelayOf(state)).toBeUndefined();
-    expect({ ...state, refusals: [] }).toEqual({ ...flooded, refusals: [] });
+    expect({ ...state, refusals: [] }).toEqual({ ...refused, refusals: [] });
   });
 
-  test("tells nothing when nothing waits", () => {
-    expect(reportRefusals(identity()).entries).toEqual([]);
-    const once = afterRefusals(1);
+  test("contains no event when no refusal is unreported", () => {
+    expect(reportRefusals(buildIdentity()).entries).toEqual([]);
+    const once = refuseRepeatedly(1);
     expect(reportRefusals(once)).toMatchObject({ entries: [], state: once });
   });
 
-  test("waits twice as long each time, up to an hour", () => {
-    let state = afterRefusals(1);
+  test("is due after twice the delay each time, up to an hour", () => {
+    let state = refuseRepeatedly(1);
     const delays = [];
     for (let report = 0; report < 13; report += 1) {
       state = refuse(state, call, "otp.verified", locked).state;
@@ -135,8 +137,8 @@ describe("a report", () => {
     expect(delays).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600, 3_600]);
   });
 
-  test("never waits longer than an hour, however long the flood goes on", () => {
-    let state = afterRefusals(1);
+  test("is never due later than an hour, however many reports precede it", () => {
+    let state = refuseRepeatedly(1);
     for (let report = 0; report < 1_200; report += 1) {
       state = refuse(state, call, "otp.verified", locked).state;
       expect(refusalReportDelayOf(state)).toBeLessThanOrEqual(60 * minute);
@@ -144,8 +146,8 @@ describe("a report", () => {
     }
   });
 
-  test("waits as long as the shortest of the runs that wait", () => {
-    let state = afterRefusals(2);
+  test("is due with the shortest delay among the runs with unreported refusals", () => {
+    let state = refuseRepeatedly(2);
     state = reportRefusals(state).state;
     state = refuse(state, call, "otp.verified", locked).state;
     expect(refusalReportDelayOf(state)).toBe(10_000);
@@ -156,9 +158,9 @@ describe("a report", () => {
   });
 });
 
-describe("a change that is carried out", () => {
-  test("tells first what was counted before it, and ends all runs", () => {
-    const before = afterRefusals(4);
+describe("an applied change", () => {
+  test("first reports the refusals counted before it, and ends all runs", () => {
+    const before = refuseRepeatedly(4);
     const { state, entries } = applyChange(
       before,
       { externalId: "other" },
@@ -166,7 +168,10 @@ describe("a change that is carried out", () => {
       succeed("done"),
       now + minute,
     );
-    expect(told(entries)).toEqual(["otp.verified refused user_locked", "user.unlocked success"]);
+    expect(describeEntries(entries)).toEqual([
+      "otp.verified refused user_locked",
+      "user.unlocked success",
+    ]);
     expect(entries.map(countOf)).toEqual([3, 0]);
     expect(state).toMatchObject({ externalId: "other", refusals: [], updatedAt: now + minute });
     const next = refuse(state, call, "otp.verified", locked);
@@ -174,7 +179,7 @@ describe("a change that is carried out", () => {
   });
 });
 
-test("no refusal is lost and none is told twice, whatever comes between", () => {
+test("every refusal is reported exactly once, in any sequence", () => {
   const action = fc.constantFrom("otp.verified", "otp.configured", "session.assessed");
   const error = fc.constantFrom(suspended, locked, { code: "otp_disabled" } as const);
   const steps = fc.array(
@@ -187,7 +192,7 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
   );
   fc.assert(
     fc.property(steps, (sequence) => {
-      let state = identity();
+      let state = buildIdentity();
       const refused = new Map<string, number>();
       const reported = new Map<string, number>();
       const add = (counts: Map<string, number>, key: string, count: number) =>
@@ -199,14 +204,14 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
           add(reported, `${entry.action} ${entry.reason}`, countOf(entry));
         }
       };
-      for (const [index, todo] of sequence.entries()) {
+      for (const [index, next] of sequence.entries()) {
         const at = callAt(now + index);
-        if (todo.kind === "refuse") {
-          add(refused, `${todo.action} ${todo.error.code}`, 1);
-          const transition = refuse(state, at, todo.action, todo.error);
+        if (next.kind === "refuse") {
+          add(refused, `${next.action} ${next.error.code}`, 1);
+          const transition = refuse(state, at, next.action, next.error);
           state = transition.state;
           record(transition.entries);
-        } else if (todo.kind === "report") {
+        } else if (next.kind === "report") {
           const transition = reportRefusals(state);
           state = transition.state;
           record(transition.entries);
@@ -215,8 +220,8 @@ test("no refusal is lost and none is told twice, whatever comes between", () => 
           state = transition.state;
           record(transition.entries);
         }
-        const isWaiting = state.refusals.some(({ unreported }) => unreported > 0);
-        expect(refusalReportDelayOf(state) !== undefined).toBe(isWaiting);
+        const hasUnreported = state.refusals.some(({ unreported }) => unreported > 0);
+        expect(refusalReportDelayOf(state) !== undefined).toBe(hasUnreported);
       }
       record(reportRefusals(state).entries);
       expect(new Map([...reported].toSorted())).toEqual(new Map([...refused].toSorted()));

@@ -1,94 +1,100 @@
-/** Deliveries by way of the queue, which may lose, delay and double what it is given. */
+/** Deliveries through the queue, which may lose, delay and repeat messages. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
-import { drainOutbox, readTrail } from "../../support/delivered-trail.ts";
-import { countOutboxRows, evict, fireAlarm, guardOf, readAlarm } from "../../support/guard.ts";
+import { readAlarm, evict, fireAlarm, guardOf, countOutboxRows } from "../../support/guard.ts";
 import { deliverMessages, holdMessages, refuseMessages } from "../../support/queue.ts";
+import { drainOutbox, readTrail } from "../../support/delivered-trail.ts";
 
-const wait = { timeout: 20_000, interval: 20 };
-const failure = "otp.verified failure invalid_code";
-const begun = ["user.provisioned success", "otp.configured success"];
+const waitOptions = { timeout: 20_000, interval: 20 };
+const failedAttempt = "otp.verified failure invalid_code";
+const initialEvents = ["user.provisioned success", "otp.configured success"];
 
 afterEach(() => {
   vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
-/** Alarms set by this clock are far ahead: none fires by itself. */
+/** Moves the clock ahead, so that alarms set from now on do not fire by themselves. */
 function stopAlarms(): void {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
 }
 
-async function newUser(tenant?: Tenant): Promise<User> {
+async function createUser(tenant?: Tenant): Promise<User> {
   const user = await User.withTotp(tenant ?? (await Tenant.create()));
   await drainOutbox(user);
   return user;
 }
 
-async function fail(user: User): Promise<void> {
+async function failOnce(user: User): Promise<void> {
   expect((await user.verify(user.wrongCode(Date.now()))).status).toBe(422);
 }
 
-/** What the tenant's trail has of its identities. */
-async function toldOf({ tenant }: User): Promise<string[]> {
-  const told = await readTrail(tenant);
-  return told.filter((event) => event.startsWith("user.") || event.startsWith("otp."));
+/** The events about identities in the tenant's trail. */
+async function identityEventsOf({ tenant }: User): Promise<string[]> {
+  const events = await readTrail(tenant);
+  return events.filter((event) => event.startsWith("user.") || event.startsWith("otp."));
 }
 
-/** The messages that the queue was given, once they are as many. */
-async function heldOf(held: readonly unknown[], count: number): Promise<readonly unknown[]> {
-  await vi.waitFor(() => expect(held.length).toBeGreaterThanOrEqual(count), wait);
+/** Waits until the queue holds this many messages, and returns them. */
+async function waitForHeld(held: readonly unknown[], count: number): Promise<readonly unknown[]> {
+  await vi.waitFor(() => expect(held.length).toBeGreaterThanOrEqual(count), waitOptions);
   return held;
 }
 
-/** A user of whom one failure was given to the queue, which has not brought it yet. No alarm fires by itself. */
-async function withOneHeld() {
-  const user = await newUser();
+/** Creates a user with one failed attempt that the queue holds back. No alarm fires by itself. */
+async function holdOneFailure() {
+  const user = await createUser();
   stopAlarms();
   const held = holdMessages();
-  await fail(user);
-  const [message] = await heldOf(held, 1);
+  await failOnce(user);
+  const [message] = await waitForHeld(held, 1);
   return { user, held, message };
 }
 
-/** Waits until the alarm has been set to an earlier time than it was. */
-async function soonerThan(due: number | null, user: User): Promise<void> {
-  await vi.waitFor(async () => expect(await readAlarm(user)).toBeLessThan(due ?? 0), wait);
+/** Waits until the alarm is set to an earlier time. */
+async function waitForAlarmBefore(due: number | null, user: User): Promise<void> {
+  await vi.waitFor(async () => expect(await readAlarm(user)).toBeLessThan(due ?? 0), waitOptions);
 }
 
-/** The alarm is due within some seconds, and delivers all there is. */
-async function expectSoonByAlarm(user: User): Promise<void> {
+/** Checks that the alarm is due within seconds and delivers the whole outbox. */
+async function expectDeliveryByAlarm(user: User): Promise<void> {
   expect(await readAlarm(user)).toBeLessThan(Date.now() + 10_001);
   expect(await fireAlarm(user)).toBe(true);
   expect(await countOutboxRows(user)).toBe(0);
 }
 
 describe("The queue", () => {
-  it("brings what a guard recorded to D1, and the guard forgets it, without an alarm", async () => {
-    const user = await newUser();
+  it("delivers a guard's outbox to D1 and empties it, without an alarm", async () => {
+    const user = await createUser();
     stopAlarms();
-    await fail(user);
-    await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), wait);
+    await failOnce(user);
+    await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), waitOptions);
     expect(await readAlarm(user)).toBeGreaterThan(Date.now());
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("is given nothing more before the first has arrived, and then all of the rest together", async () => {
-    const { user, held, message: first } = await withOneHeld();
-    for (let n = 0; n < 3; n += 1) await fail(user);
+  it("gets no second message before the first is confirmed, and then gets all the rest together", async () => {
+    const { user, held, message: first } = await holdOneFailure();
+    for (let n = 0; n < 3; n += 1) await failOnce(user);
     expect(held).toHaveLength(1);
     expect(await deliverMessages([first])).toBe(0);
     expect(await countOutboxRows(user)).toBe(3);
-    const [, rest] = await heldOf(held, 2);
+    const [, rest] = await waitForHeld(held, 2);
     expect(await deliverMessages([rest])).toBe(0);
     expect(await countOutboxRows(user)).toBe(0);
-    expect(await toldOf(user)).toEqual([...begun, failure, failure, failure, failure]);
+    expect(await identityEventsOf(user)).toEqual([
+      ...initialEvents,
+      failedAttempt,
+      failedAttempt,
+      failedAttempt,
+      failedAttempt,
+    ]);
   });
 
-  it("has D1 take a hundred deliveries of many tenants in one batch", async () => {
+  it("files a hundred deliveries of many tenants in one D1 batch", async () => {
     stopAlarms();
     const first = await Tenant.create();
     const others = await Promise.all([1, 2, 3].map(() => Tenant.create()));
@@ -97,39 +103,39 @@ describe("The queue", () => {
       Array.from({ length: 100 }, (_, n) => User.withTotp(tenants[n % 4] ?? first, `user ${n}`)),
     );
     const held = holdMessages();
-    await Promise.all(users.map(fail));
-    await heldOf(held, users.length);
+    await Promise.all(users.map(failOnce));
+    await waitForHeld(held, users.length);
     const batches = vi.spyOn(Object.getPrototypeOf(env.DB), "batch");
     expect(await deliverMessages(held)).toBe(0);
     expect(batches).toHaveBeenCalledTimes(1);
     for (const user of users) expect(await countOutboxRows(user)).toBe(0);
     for (const tenant of tenants) {
-      const told = await tenant.send("GET", "/v1/audit/events?action=otp.verified&limit=100");
-      expect(told.body.events).toHaveLength(25);
+      const listed = await tenant.send("GET", "/v1/audit/events?action=otp.verified&limit=100");
+      expect(listed.body.events).toHaveLength(25);
     }
   });
 
-  it("may bring a message twice, at once and again later", async () => {
-    const { user, message } = await withOneHeld();
+  it("may deliver a message more than once, together or later", async () => {
+    const { user, message } = await holdOneFailure();
     expect(await deliverMessages([message, message])).toBe(0);
     expect(await deliverMessages([message])).toBe(0);
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("that brings something late takes nothing away that was recorded since", async () => {
-    const { user, message } = await withOneHeld();
+  it("does not delete later entries from the outbox when a message arrives late", async () => {
+    const { user, message } = await holdOneFailure();
     await fireAlarm(user);
     expect(await countOutboxRows(user)).toBe(0);
-    await withD1Fault("throws", () => fail(user));
+    await withD1Fault("throws", () => failOnce(user));
     expect(await deliverMessages([message])).toBe(0);
     expect(await countOutboxRows(user)).toBe(1);
     await fireAlarm(user);
-    expect(await toldOf(user)).toEqual([...begun, failure, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt, failedAttempt]);
   });
 
-  it("that brings an older delivery after a newer one leaves the record as the newer has it", async () => {
-    const { user, message: older } = await withOneHeld();
-    await fail(user);
+  it("does not overwrite the record of a newer delivery with an older one", async () => {
+    const { user, message: older } = await holdOneFailure();
+    await failOnce(user);
     await fireAlarm(user);
     expect(await deliverMessages([older])).toBe(0);
     const record = await env.DB.prepare("SELECT state FROM identities WHERE id = ?")
@@ -138,44 +144,49 @@ describe("The queue", () => {
     expect(JSON.parse(record?.state ?? "{}")).toMatchObject({ lockout: { failedAttempts: 2 } });
   });
 
-  it("that loses a message costs time: the alarm delivers what was in it", async () => {
-    const user = await newUser();
+  it("may lose a message: the alarm delivers its content later", async () => {
+    const user = await createUser();
     stopAlarms();
     const held = holdMessages();
-    await fail(user);
-    await heldOf(held, 1);
+    await failOnce(user);
+    await waitForHeld(held, 1);
     expect(await countOutboxRows(user)).toBe(1);
-    await expectSoonByAlarm(user);
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    await expectDeliveryByAlarm(user);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("that loses a message is given it again, with what came since, after the alarm has delivered", async () => {
-    const user = await newUser();
+  it("gets messages again after it lost one and the alarm delivered the outbox", async () => {
+    const user = await createUser();
     stopAlarms();
     const held = holdMessages();
-    await fail(user);
-    await heldOf(held, 1);
-    await fail(user);
+    await failOnce(user);
+    await waitForHeld(held, 1);
+    await failOnce(user);
     await fireAlarm(user);
-    await fail(user);
-    const [, next] = await heldOf(held, 2);
+    await failOnce(user);
+    const [, next] = await waitForHeld(held, 2);
     expect(await deliverMessages([next])).toBe(0);
     expect(await countOutboxRows(user)).toBe(0);
-    expect(await toldOf(user)).toEqual([...begun, failure, failure, failure]);
+    expect(await identityEventsOf(user)).toEqual([
+      ...initialEvents,
+      failedAttempt,
+      failedAttempt,
+      failedAttempt,
+    ]);
   });
 
-  it("that is closed is passed by, at once", async () => {
-    const user = await newUser();
+  it("is bypassed at once when it refuses messages", async () => {
+    const user = await createUser();
     stopAlarms();
     refuseMessages();
-    await fail(user);
-    await soonerThan(await readAlarm(user), user);
+    await failOnce(user);
+    await waitForAlarmBefore(await readAlarm(user), user);
     await fireAlarm(user);
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("that is not there is not missed: the alarm comes soon", async () => {
-    const user = await newUser();
+  it("may be missing: the alarm then delivers soon", async () => {
+    const user = await createUser();
     stopAlarms();
     const guards: unknown = await runInDurableObject(guardOf(user), (guard) =>
       Reflect.get(guard, "env"),
@@ -183,60 +194,60 @@ describe("The queue", () => {
     const queue = Reflect.get(Object(guards), "DELIVERIES");
     Reflect.deleteProperty(Object(guards), "DELIVERIES");
     try {
-      await fail(user);
+      await failOnce(user);
       expect(await readAlarm(user)).toBeLessThan(Date.now() + 5_000);
       await fireAlarm(user);
     } finally {
       Reflect.set(Object(guards), "DELIVERIES", queue);
     }
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("is not given what is larger than its messages may be", async () => {
-    const { user, held, message } = await withOneHeld();
+  it("does not get a delivery that is larger than its messages may be", async () => {
+    const { user, held, message } = await holdOneFailure();
     const agent = "x".repeat(1_000);
     await Promise.all(
       Array.from({ length: 49 }, (_, n) => user.assess({ ip: `9.9.9.${n}`, ua: `${agent} ${n}` })),
     );
     const due = await readAlarm(user);
     expect(await deliverMessages([message])).toBe(0);
-    await soonerThan(due, user);
+    await waitForAlarmBefore(due, user);
     expect(held).toHaveLength(1);
     await fireAlarm(user);
     expect(await countOutboxRows(user)).toBe(0);
   });
 
-  it("loses nothing with a guard that is evicted before it sends, or before it is told", async () => {
-    const user = await newUser();
+  it("loses nothing when the guard is evicted before it sends or before the delivery is confirmed", async () => {
+    const user = await createUser();
     stopAlarms();
     const held = holdMessages();
-    await fail(user);
+    await failOnce(user);
     await evict(user);
-    await fail(user);
-    await heldOf(held, 1);
+    await failOnce(user);
+    await waitForHeld(held, 1);
     await evict(user);
-    await expectSoonByAlarm(user);
-    expect(await toldOf(user)).toEqual([...begun, failure, failure]);
+    await expectDeliveryByAlarm(user);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt, failedAttempt]);
   });
 });
 
-describe("What the queue brings", () => {
-  it("is to be brought again while D1 fails, and waits in the guard", async () => {
-    const { user, message } = await withOneHeld();
+describe("A delivery from the queue", () => {
+  it("is retried while D1 fails, and stays in the outbox", async () => {
+    const { user, message } = await holdOneFailure();
     expect(await withD1Fault("throws", () => deliverMessages([message]))).toBe(1);
     expect(await countOutboxRows(user)).toBe(1);
     expect(await withD1Fault("loses the reply", () => deliverMessages([message]))).toBe(1);
     expect(await deliverMessages([message])).toBe(0);
     expect(await countOutboxRows(user)).toBe(0);
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("of one tenant does not hold up another's", async () => {
-    const [user, other] = await Promise.all([newUser(), newUser()]);
+  it("does not block another tenant's delivery when it fails", async () => {
+    const [user, other] = await Promise.all([createUser(), createUser()]);
     stopAlarms();
     const held = holdMessages();
-    await Promise.all([fail(user), fail(other)]);
-    await heldOf(held, 2);
+    await Promise.all([failOnce(user), failOnce(other)]);
+    await waitForHeld(held, 2);
     await env.DB.prepare(
       `CREATE TRIGGER refused BEFORE INSERT ON audit_events WHEN NEW.tenant_id = '${user.tenant.id}'
         BEGIN SELECT RAISE(ABORT, 'refused'); END`,
@@ -245,65 +256,68 @@ describe("What the queue brings", () => {
     expect([await countOutboxRows(user), await countOutboxRows(other)]).toEqual([1, 0]);
     await env.DB.prepare("DROP TRIGGER refused").run();
     await fireAlarm(user);
-    for (const each of [user, other]) expect(await toldOf(each)).toEqual([...begun, failure]);
+    for (const each of [user, other])
+      expect(await identityEventsOf(each)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("is not tried tenant by tenant at a D1 that does not answer", async () => {
-    const users = await Promise.all([newUser(), newUser(), newUser()]);
+  it("is not retried tenant by tenant when D1 does not answer", async () => {
+    const users = await Promise.all([createUser(), createUser(), createUser()]);
     stopAlarms();
     const held = holdMessages();
-    await Promise.all(users.map(fail));
-    await heldOf(held, users.length);
-    const tried = await withD1Fault("hangs on batches only", async () => {
+    await Promise.all(users.map(failOnce));
+    await waitForHeld(held, users.length);
+    const failures = await withD1Fault("hangs on batches only", async () => {
       const lines = vi.spyOn(console, "error").mockImplementation(() => {});
       expect(await deliverMessages(held)).toBe(users.length);
       return lines.mock.calls.filter(([line]) => String(line).includes("deliveries_not_filed"));
     });
-    expect(tried).toHaveLength(1);
+    expect(failures).toHaveLength(1);
     expect(await deliverMessages(held)).toBe(0);
-    for (const user of users) expect(await toldOf(user)).toEqual([...begun, failure]);
+    for (const user of users)
+      expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("is filed in the databases of its tenants, one batch each", async () => {
+  it("is filed in its tenant's database, with one batch per database", async () => {
     const tenants = await Promise.all(
       [0, 1, 1, 2].map((shard) => Tenant.create("test", { shard })),
     );
-    const users = await Promise.all(tenants.map((tenant) => newUser(tenant)));
+    const users = await Promise.all(tenants.map((tenant) => createUser(tenant)));
     stopAlarms();
     const held = holdMessages();
-    await Promise.all(users.map(fail));
-    await heldOf(held, users.length);
+    await Promise.all(users.map(failOnce));
+    await waitForHeld(held, users.length);
     const batches = vi.spyOn(Object.getPrototypeOf(env.DB), "batch");
     expect(await deliverMessages(held)).toBe(0);
     expect(batches).toHaveBeenCalledTimes(3);
-    for (const user of users) expect(await toldOf(user)).toEqual([...begun, failure]);
+    for (const user of users)
+      expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("too late, or from another build, is left to the guard", async () => {
-    const { user, message } = await withOneHeld();
+  it("is left to the guard when it is too late or comes from another build", async () => {
+    const { user, message } = await holdOneFailure();
     vi.setSystemTime(Date.now() + 60_000);
     const others = [message, { ...Object(message), format: 1 }, {}, null, "text"];
     expect(await deliverMessages(others)).toBe(0);
     expect(await countOutboxRows(user)).toBe(1);
-    expect(await toldOf(user)).toEqual(begun);
+    expect(await identityEventsOf(user)).toEqual(initialEvents);
     await fireAlarm(user);
-    expect(await toldOf(user)).toEqual([...begun, failure]);
+    expect(await identityEventsOf(user)).toEqual([...initialEvents, failedAttempt]);
   });
 
-  it("of somebody who was erased meanwhile brings nobody back", async () => {
-    const user = await newUser();
+  it("does not restore a user who was erased meanwhile", async () => {
+    const user = await createUser();
     stopAlarms();
     const held = holdMessages();
     await user.assess({ ip: "9.9.9.9" });
-    const [message] = await heldOf(held, 1);
+    const [message] = await waitForHeld(held, 1);
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     expect(await deliverMessages([message])).toBe(0);
     expect((await user.tenant.send("GET", user.path())).status).toBe(404);
-    const left = await env.DB.prepare(
+    const stored = await env.DB.prepare(
       "SELECT (SELECT count(*) FROM assessments WHERE tenant_id = ?1) AS sessions, (SELECT external_id FROM identities WHERE id = ?2) AS name",
     )
       .bind(user.tenant.id, user.id)
       .first();
-    expect(left).toEqual({ sessions: 0, name: null });
+    expect(stored).toEqual({ sessions: 0, name: null });
   });
 });

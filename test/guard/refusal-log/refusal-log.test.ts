@@ -5,9 +5,9 @@ import { type D1Fault, withD1Fault } from "../../support/d1-faults.ts";
 import {
   evictLog,
   fireLogAlarm,
+  refusalLogOf,
   readRefusalEvents,
   readRefusalLog,
-  refusalLogOf,
   sumOf,
 } from "../../support/refusal-log.ts";
 
@@ -16,7 +16,7 @@ const hour = 3_600_000;
 const at = Date.parse("2026-03-01T12:00:00Z");
 let requests = 0;
 
-function refusal(changes: Partial<Refusal> = {}): Refusal {
+function buildRefusal(changes: Partial<Refusal> = {}): Refusal {
   requests += 1;
   return {
     action: "request.refused",
@@ -30,13 +30,13 @@ function refusal(changes: Partial<Refusal> = {}): Refusal {
   };
 }
 
-function ofToken(n: number, changes: Partial<Refusal> = {}): Refusal {
+function buildRefusalOfToken(n: number, changes: Partial<Refusal> = {}): Refusal {
   const id = n.toString(16).padStart(24, "0");
-  return refusal({ actor: { type: "api_token", id }, ...changes });
+  return buildRefusal({ actor: { type: "api_token", id }, ...changes });
 }
 
-async function count(tenantId: string, told: Refusal): Promise<void> {
-  expect(await refusalLogOf(tenantId).count(tenantId, told)).toBe(true);
+async function countRefusal(tenantId: string, refusal: Refusal): Promise<void> {
+  expect(await refusalLogOf(tenantId).count(tenantId, refusal)).toBe(true);
 }
 
 afterEach(() => {
@@ -45,10 +45,10 @@ afterEach(() => {
 });
 
 describe("The refusal log", () => {
-  it("tells the first of a kind at once, as that of its token", async () => {
+  it("reports the first refusal of a kind at once, for its token", async () => {
     const tenantId = createId(Date.now());
-    const first = refusal({ reason: "user_not_found" });
-    await count(tenantId, first);
+    const first = buildRefusal({ reason: "user_not_found" });
+    await countRefusal(tenantId, first);
     await vi.waitFor(async () => expect(await readRefusalEvents(tenantId)).toHaveLength(1), 5_000);
     expect(await readRefusalEvents(tenantId)).toEqual([
       {
@@ -64,23 +64,23 @@ describe("The refusal log", () => {
     ]);
   });
 
-  it("tells again at once what differs in reason, route or token", async () => {
+  it("reports a refusal at once if its reason, route or token differs", async () => {
     const tenantId = createId(Date.now());
     for (const other of [
-      refusal(),
-      refusal({ reason: "not_found" }),
-      refusal({ route: "getUser" }),
-      ofToken(1),
+      buildRefusal(),
+      buildRefusal({ reason: "not_found" }),
+      buildRefusal({ route: "getUser" }),
+      buildRefusalOfToken(1),
     ]) {
-      await count(tenantId, other);
+      await countRefusal(tenantId, other);
     }
     await fireLogAlarm(tenantId);
     expect((await readRefusalEvents(tenantId)).map((event) => event.count)).toEqual([1, 1, 1, 1]);
   });
 
-  it("counts a hundred at once exactly, in a few events, by itself", async () => {
+  it("counts a hundred concurrent refusals exactly, in a few events, without help", async () => {
     const tenantId = createId(Date.now());
-    await Promise.all(Array.from({ length: 100 }, () => count(tenantId, refusal())));
+    await Promise.all(Array.from({ length: 100 }, () => countRefusal(tenantId, buildRefusal())));
     await vi.waitFor(async () => expect(sumOf(await readRefusalEvents(tenantId))).toBe(100), {
       timeout: 20_000,
       interval: 200,
@@ -89,10 +89,10 @@ describe("The refusal log", () => {
     expect(await readRefusalLog(tenantId)).toMatchObject({ undelivered: 0, alarm: null });
   });
 
-  it("loses no count and no report where it is evicted again and again", async () => {
+  it("loses no count and no report when it is evicted repeatedly", async () => {
     const tenantId = createId(Date.now());
     for (let round = 0; round < 5; round += 1) {
-      await Promise.all(Array.from({ length: 4 }, () => count(tenantId, refusal())));
+      await Promise.all(Array.from({ length: 4 }, () => countRefusal(tenantId, buildRefusal())));
       await evictLog(tenantId);
     }
     const { alarm } = await readRefusalLog(tenantId);
@@ -103,48 +103,50 @@ describe("The refusal log", () => {
     expect(await readRefusalEvents(tenantId)).toHaveLength(2);
   });
 
-  it("adds some dozen events in six hours of flood, and holds none of it back for over an hour", async () => {
+  it("adds fewer than twenty events in six hours of flood, and reports each refusal within about an hour", async () => {
     const tenantId = createId(Date.now());
     const start = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: start });
     const minutes = 6 * 60;
     for (let minute = 0; minute < minutes; minute += 1) {
       vi.setSystemTime(start + minute * 60 * second);
-      await count(tenantId, refusal({ count: 1_000 }));
+      await countRefusal(tenantId, buildRefusal({ count: 1_000 }));
       await fireLogAlarm(tenantId);
       const { runs } = await readRefusalLog(tenantId);
       expect(sumOf(runs.map(({ unreported }) => ({ count: unreported })))).toBeLessThanOrEqual(
         61_000,
       );
     }
-    const told = await readRefusalEvents(tenantId);
-    expect(told.length).toBeLessThan(20);
+    const events = await readRefusalEvents(tenantId);
+    expect(events.length).toBeLessThan(20);
     vi.setSystemTime(start + 7 * hour);
     await fireLogAlarm(tenantId);
     expect(sumOf(await readRefusalEvents(tenantId))).toBe(minutes * 1_000);
   });
 
-  it("forgets a run after two quiet hours and tells the next one at once", async () => {
+  it("deletes a run after two quiet hours and reports the next refusal at once", async () => {
     const tenantId = createId(Date.now());
     const start = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: start });
-    await count(tenantId, refusal());
+    await countRefusal(tenantId, buildRefusal());
     vi.setSystemTime(start + 2 * hour - second);
-    await count(tenantId, refusal({ reason: "not_found" }));
+    await countRefusal(tenantId, buildRefusal({ reason: "not_found" }));
     expect((await readRefusalLog(tenantId)).runs).toHaveLength(2);
     vi.setSystemTime(start + 2 * hour);
-    await count(tenantId, refusal());
+    await countRefusal(tenantId, buildRefusal());
     const { runs, undelivered } = await readRefusalLog(tenantId);
     expect(runs).toHaveLength(2);
     expect(undelivered).toBe(3);
   });
 
-  it("keeps a bounded number of runs for any number of tokens, and counts them all", async () => {
+  it("keeps a bounded number of runs for any number of tokens, and counts every refusal", async () => {
     const tenantId = createId(Date.now());
     const kinds = ["insufficient_scope", "rate_limited", "not_found"];
     const tokens = 200;
     for (let token = 0; token < tokens; token += 1) {
-      await Promise.all(kinds.map((reason) => count(tenantId, ofToken(token, { reason }))));
+      await Promise.all(
+        kinds.map((reason) => countRefusal(tenantId, buildRefusalOfToken(token, { reason }))),
+      );
     }
     await fireLogAlarm(tenantId);
     const { runs, size } = await readRefusalLog(tenantId);
@@ -161,13 +163,13 @@ describe("The refusal log", () => {
 describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])(
   "D1 that %s",
   (fault) => {
-    it("loses no refusal and doubles none", async () => {
+    it("does not lose or duplicate a refusal", async () => {
       vi.spyOn(console, "error").mockImplementation(() => {});
       const tenantId = createId(Date.now());
       await withD1Fault(fault, async () => {
-        for (let n = 0; n < 3; n += 1) await count(tenantId, refusal());
+        for (let n = 0; n < 3; n += 1) await countRefusal(tenantId, buildRefusal());
         await fireLogAlarm(tenantId);
-        await count(tenantId, refusal({ reason: "not_found" }));
+        await countRefusal(tenantId, buildRefusal({ reason: "not_found" }));
         await evictLog(tenantId);
         await fireLogAlarm(tenantId);
         const { undelivered, alarm } = await readRefusalLog(tenantId);
@@ -177,8 +179,8 @@ describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])
       vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6 * second });
       await fireLogAlarm(tenantId);
       await fireLogAlarm(tenantId);
-      const told = await readRefusalEvents(tenantId);
-      expect(told.map(({ reason, count: n }) => `${reason} ${n}`).toSorted()).toEqual([
+      const events = await readRefusalEvents(tenantId);
+      expect(events.map(({ reason, count: n }) => `${reason} ${n}`).toSorted()).toEqual([
         "insufficient_scope 1",
         "insufficient_scope 2",
         "not_found 1",
@@ -188,19 +190,19 @@ describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])
   },
 );
 
-it("A log whose D1 fails goes on trying, ever more rarely but within a minute", async () => {
+it("A refusal log retries while D1 fails, with growing delays of at most a minute", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   const tenantId = createId(Date.now());
   await withD1Fault("throws", async () => {
-    await count(tenantId, refusal());
-    const waits: number[] = [];
+    await countRefusal(tenantId, buildRefusal());
+    const delays: number[] = [];
     for (let failure = 0; failure < 12; failure += 1) {
       await fireLogAlarm(tenantId);
-      waits.push(((await readRefusalLog(tenantId)).alarm ?? 0) - Date.now());
+      delays.push(((await readRefusalLog(tenantId)).alarm ?? 0) - Date.now());
     }
-    expect(waits[0]).toBeLessThanOrEqual(400);
-    expect(waits.at(-1)).toBeGreaterThan(50_000);
-    expect(waits.at(-1)).toBeLessThanOrEqual(60_000);
+    expect(delays[0]).toBeLessThanOrEqual(400);
+    expect(delays.at(-1)).toBeGreaterThan(50_000);
+    expect(delays.at(-1)).toBeLessThanOrEqual(60_000);
   });
   await fireLogAlarm(tenantId);
   expect(await readRefusalEvents(tenantId)).toHaveLength(1);

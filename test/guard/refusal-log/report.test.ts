@@ -1,4 +1,4 @@
-/** Refused requests over HTTP: what a flood of them costs, and that it changes no answer. */
+/** Refused requests over HTTP: a flood of them costs little and changes no answer. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { RefusalLog } from "../../../src/guard/refusal-log/refusal-log.ts";
@@ -25,7 +25,7 @@ async function limitEveryRequest({ id }: Tenant): Promise<void> {
   });
 }
 
-/** All that follows falls into one window, however long it takes. */
+/** Freezes the time, so that all later requests fall into one window. */
 function stopClock(): void {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
 }
@@ -34,18 +34,18 @@ function spyOnLog() {
   return vi.spyOn(RefusalLog.prototype, "count");
 }
 
-async function times(n: number, work: () => Promise<unknown>): Promise<void> {
+async function repeat(n: number, work: () => Promise<unknown>): Promise<void> {
   for (let done = 0; done < n; done += 1) await work();
 }
 
 describe("A rate-limited client", () => {
-  it("costs one call at its first request and one when the window is over, and is counted whole", async () => {
+  it("causes one call at its first request and one at the end of the window, and every request is counted", async () => {
     stopClock();
     const tenant = await Tenant.create();
     await limitEveryRequest(tenant);
     const calls = spyOnLog();
     const endWindow = holdLongWaits();
-    await times(150, async () => {
+    await repeat(150, async () => {
       expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(429);
     });
     expect(calls).toHaveBeenCalledTimes(1);
@@ -56,21 +56,21 @@ describe("A rate-limited client", () => {
       timeout: 10_000,
       interval: 200,
     });
-    const told = await readRefusalEvents(tenant.id);
-    expect(told.map(({ reason, route }) => `${reason} ${route}`)).toEqual(
-      told.map(() => "rate_limited listUsers"),
+    const events = await readRefusalEvents(tenant.id);
+    expect(events.map(({ reason, route }) => `${reason} ${route}`)).toEqual(
+      events.map(() => "rate_limited listUsers"),
     );
   });
 });
 
 describe("Any other flood", () => {
-  it("is told one by one up to a hundred in ten seconds, then together", async () => {
+  it("is reported one by one up to a hundred refusals in ten seconds, then together", async () => {
     stopClock();
     const tenant = await Tenant.create();
     const narrow = await tenant.tokenWith(["idp:read"]);
     const calls = spyOnLog();
     const endWindow = holdLongWaits();
-    await times(130, async () => {
+    await repeat(130, async () => {
       expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
     });
     expect(calls).toHaveBeenCalledTimes(100);
@@ -79,7 +79,7 @@ describe("Any other flood", () => {
     expect(calls.mock.lastCall?.[1].count).toBe(30);
   });
 
-  it("is told anew in the next window", async () => {
+  it("is reported again in the next window", async () => {
     const tenant = await Tenant.create();
     await limitEveryRequest(tenant);
     const calls = spyOnLog();
@@ -93,7 +93,7 @@ describe("Any other flood", () => {
 });
 
 describe("A refusal that cannot be recorded", () => {
-  it("is logged, and the answer is what it would have been", async () => {
+  it("is logged and does not change the answer", async () => {
     const user = await User.provision(await Tenant.create());
     const lines: string[] = [];
     vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
@@ -102,7 +102,7 @@ describe("A refusal that cannot be recorded", () => {
     const faults = [
       () =>
         vi.spyOn(namespace, "idFromName").mockImplementation(function (this: unknown, name) {
-          // Guards, whose names have a colon, are of the same class of the platform.
+          // The guards share this prototype. Their names contain a colon.
           if (name === user.tenant.id) throw new Error("injected");
           return idFromName.call(this, name);
         }),
@@ -116,17 +116,17 @@ describe("A refusal that cannot be recorded", () => {
       );
       expect(status).toBe(404);
       expect(body.code).toBe("user_not_found");
-      const told = lines.splice(0).filter((line) => line.includes("refusal_not_recorded"));
-      expect(told).toHaveLength(1);
-      expect(told[0]).toContain(body.request_id);
-      expect(told[0]).not.toContain("somebody-else");
+      const logged = lines.splice(0).filter((line) => line.includes("refusal_not_recorded"));
+      expect(logged).toHaveLength(1);
+      expect(logged[0]).toContain(body.request_id);
+      expect(logged[0]).not.toContain("somebody-else");
       fault.mockRestore();
     }
   });
 });
 
 describe("A refused request", () => {
-  it("is told at the time of a test tenant's clock", async () => {
+  it("is reported with the time of a test tenant's clock", async () => {
     const tenant = await Tenant.create("test");
     tenant.clock = "2031-05-05T05:05:05Z";
     await tenant.send("GET", "/v1/idp/user?externalUserId=nobody");
@@ -134,7 +134,7 @@ describe("A refused request", () => {
     expect(await readRefusalEvents(tenant.id)).toMatchObject([{ at: Date.parse(tenant.clock) }]);
   });
 
-  it("that is malformed, forged or without a token tells nothing, and wakes no log", async () => {
+  it("is not reported and wakes no refusal log if it is malformed or its token is forged", async () => {
     const tenant = await Tenant.create();
     const calls = spyOnLog();
     await tenant.send("GET", "/v1/idp/users?limit=x");
@@ -147,7 +147,7 @@ describe("A refused request", () => {
 });
 
 describe("A revoked token", () => {
-  it("is told of where it was revoked and everywhere else, and answered as an unknown one", async () => {
+  it("is reported, and gets the same answer as an unknown token", async () => {
     const tenant = await Tenant.create();
     const { body } = await tenant.send("POST", "/v1/tokens", {
       token: { name: "n", permissions: ["idp:read"] },
@@ -170,7 +170,7 @@ describe("A revoked token", () => {
     expect(row).toEqual({ used: null });
   });
 
-  it("is answered 401 whatever clock it sends", async () => {
+  it("gets a 401 even with a test clock", async () => {
     const tenant = await Tenant.create("live");
     const { body } = await tenant.send("POST", "/v1/tokens", {
       token: { name: "n", permissions: ["idp:read"] },
