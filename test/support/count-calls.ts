@@ -29,7 +29,7 @@ export interface Counted<T> {
 let isCounting = false;
 
 /** @param work is given the run, and its outcome is the answer */
-async function countedRun<T>(
+async function runCounted<T>(
   work: (run: CountedRun) => Promise<T>,
   beside: RegExp | undefined,
 ): Promise<Counted<T>> {
@@ -67,12 +67,12 @@ async function countedRun<T>(
  *   there, so that it is part of no round trip on any machine
  */
 export async function countCalls<T>(work: () => Promise<T>, beside?: RegExp): Promise<Counted<T>> {
-  return await countedRun(work, beside);
+  return await runCounted(work, beside);
 }
 
 /** What the alarm of an object costs, fired now. The stub must be of before: not one that is counted. */
 export async function countAlarmCalls(stub: DurableObjectStub): Promise<Counted<boolean>> {
-  return await countedRun(async (run) => {
+  return await runCounted(async (run) => {
     announceAlarm(run, stub.id);
     return await runDurableObjectAlarm(stub);
   }, undefined);

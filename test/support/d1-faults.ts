@@ -27,7 +27,7 @@ interface Call {
   readonly real: Run;
 }
 
-function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
+function effectOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
   switch (fault) {
     case "throws":
     case "hangs":
@@ -50,7 +50,7 @@ function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
   }
 }
 
-function broken(effect: Effect, real: Run, words: string): Run {
+function breakCall(effect: Effect, real: Run, words: string): Run {
   return async function (...args) {
     switch (effect) {
       case "throws":
@@ -65,7 +65,7 @@ function broken(effect: Effect, real: Run, words: string): Run {
 }
 
 /** Every way to D1 there is. Drizzle runs what gives no rows with `run`, and reads with the others. */
-function waysToD1(): readonly Call[] {
+function listD1Calls(): readonly Call[] {
   const database = Object.getPrototypeOf(env.DB);
   const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
   const call = (on: Record<string, Run>, kind: Kind) => (name: string) => {
@@ -89,11 +89,11 @@ export async function withD1Fault<T>(
   work: () => Promise<T>,
   words = "injected",
 ): Promise<T> {
-  const [effect, kinds] = faultOf(fault);
-  const spies = waysToD1()
+  const [effect, kinds] = effectOf(fault);
+  const spies = listD1Calls()
     .filter(({ kind }) => kinds.includes(kind))
     .map(({ on, name, real }) =>
-      vi.spyOn(on, name).mockImplementation(broken(effect, real, words)),
+      vi.spyOn(on, name).mockImplementation(breakCall(effect, real, words)),
     );
   try {
     return effect === "hangs" ? await withQuickDeadlines(work) : await work();

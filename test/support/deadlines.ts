@@ -5,7 +5,7 @@
 import { vi } from "vitest";
 
 /** What the service waits for as long, it waits for with a deadline. */
-const shortestDeadlineMs = 1_000;
+const minDeadlineMs = 1_000;
 /**
  * A deadline comes after so many turns of the event loop, and not by the clock: on a slow machine what
  * does answer has as many turns to do so. They are many, as an object that begins takes some.
@@ -34,7 +34,7 @@ export async function withSilentSender<T>(work: () => Promise<T>): Promise<T> {
 export async function withQuickDeadlines<T>(work: () => Promise<T>): Promise<T> {
   hanging = false;
   const quick = (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): unknown => {
-    if (ms < shortestDeadlineMs) return wait(callback, ms, ...args);
+    if (ms < minDeadlineMs) return wait(callback, ms, ...args);
     const due = Date.now() + ms;
     let turns = (ms / 1_000) * turnsPerSecond;
     // A timer of whoever waits: the platform lets nobody else end its waiting.

@@ -4,7 +4,7 @@ import { send, type User } from "./client.ts";
 import { countOutboxRows, fireAlarm, inspectGuard } from "./guard.ts";
 import { fireLogAlarm } from "./refusal-log.ts";
 
-const longestWait = { timeout: 20_000, interval: 50 };
+const waitOptions = { timeout: 20_000, interval: 50 };
 
 /** Waits until the identity's guard holds nothing back that D1 should have. */
 export async function drainOutbox(user: User): Promise<void> {
@@ -13,7 +13,7 @@ export async function drainOutbox(user: User): Promise<void> {
     const { tables, alarm } = await inspectGuard(user);
     const waiting = tables.includes("outbox") ? await countOutboxRows(user) : 0;
     if (waiting > 0) throw new Error(`${waiting} dispatches wait; the alarm: ${alarm}`);
-  }, longestWait);
+  }, waitOptions);
 }
 
 interface ShownEvent {

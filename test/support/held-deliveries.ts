@@ -9,17 +9,17 @@ const heldForMs = 24 * 60 * 60 * 1000;
 
 const pollMs = 5;
 
-interface Waiting {
+interface HeldCourier {
   state: "held" | "let go";
 }
 
-const waiting = new Set<Waiting>();
+const heldCouriers = new Set<HeldCourier>();
 let realWait = scheduler.wait.bind(scheduler);
 
 /** Couriers of guards that wait set out now. Resolves when they have. */
 export async function sendCouriers(): Promise<void> {
-  for (const one of waiting) one.state = "let go";
-  while (waiting.size > 0) await realWait(pollMs);
+  for (const one of heldCouriers) one.state = "let go";
+  while (heldCouriers.size > 0) await realWait(pollMs);
 }
 
 /**
@@ -54,14 +54,14 @@ export async function holdDeliveries(): Promise<() => void> {
     vi.spyOn(scheduler, "wait").mockImplementation(async (ms, ...options) => {
       if (ms !== deliveryDelayMs) return await wait(ms, ...options);
       // Looked at again and again: an object does not wait for a promise that somebody else keeps.
-      const itself: Waiting = { state: "held" };
-      waiting.add(itself);
+      const itself: HeldCourier = { state: "held" };
+      heldCouriers.add(itself);
       while (itself.state === "held") await wait(pollMs);
-      waiting.delete(itself);
+      heldCouriers.delete(itself);
     }),
   ];
   return () => {
-    for (const one of waiting) one.state = "let go";
+    for (const one of heldCouriers) one.state = "let go";
     for (const spy of spies) spy.mockRestore();
   };
 }

@@ -9,7 +9,7 @@ import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";
 
 /** The configuration of the Worker and of the guards; the runtime may give them an object each. */
-async function configs(): Promise<Config[]> {
+async function findConfigs(): Promise<Config[]> {
   const guard = env.GUARD.get(env.GUARD.idFromName("keys of the test"));
   const ofGuards = await runInDurableObject(guard, (instance) =>
     requireConfig(Reflect.get(instance, "env")),
@@ -17,7 +17,7 @@ async function configs(): Promise<Config[]> {
   return [...new Set([requireConfig(env), ofGuards])];
 }
 
-function parsed(text: string): Keyring {
+function parseRing(text: string): Keyring {
   const ring = parseKeyring(text);
   if (typeof ring === "string") throw new Error(ring);
   return ring;
@@ -25,9 +25,9 @@ function parsed(text: string): Keyring {
 
 /** Puts a ring in force here. @returns the way back */
 export async function deployKeys(name: KeyringName, text: string): Promise<() => void> {
-  const all = await configs();
+  const all = await findConfigs();
   const before = all.map((config) => ({ config, ring: { ...keyringOf(config, name) } }));
-  for (const config of all) Object.assign(keyringOf(config, name), parsed(text));
+  for (const config of all) Object.assign(keyringOf(config, name), parseRing(text));
   return () => {
     for (const { config, ring } of before) Object.assign(keyringOf(config, name), ring);
   };
@@ -37,7 +37,7 @@ export async function deployKeys(name: KeyringName, text: string): Promise<() =>
 export async function deployAddressKey(text: string): Promise<() => void> {
   const key = parseKey(text);
   if (typeof key === "string") throw new Error(key);
-  const before = (await configs()).map((config) => ({
+  const before = (await findConfigs()).map((config) => ({
     config,
     addressHashKey: config.addressHashKey,
   }));

@@ -4,7 +4,7 @@ import { vi } from "vitest";
 
 type Run = (this: unknown, ...args: unknown[]) => Promise<unknown>;
 
-function waysToD1(): readonly (readonly [Record<string, Run>, string])[] {
+function listD1Calls(): readonly (readonly [Record<string, Run>, string])[] {
   const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
   const database = Object.getPrototypeOf(env.DB);
   return [
@@ -24,7 +24,7 @@ export async function killWorkerAfter<T>(
   work: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly reached: boolean }> {
   let asked = 0;
-  const spies = waysToD1().map(([on, name]) => {
+  const spies = listD1Calls().map(([on, name]) => {
     const real = on[name];
     if (real === undefined) throw new Error(`D1 has no ${name}`);
     return vi.spyOn(on, name).mockImplementation(async function (this: unknown, ...args) {

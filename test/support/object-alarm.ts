@@ -3,7 +3,7 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 
 const pollMs = 5;
 /** Longer than any delivery takes, ms. */
-const longestMs = 20_000;
+const maxDeliveryMs = 20_000;
 
 /** It holds something and has no alarm that is still to come: the platform has fired it, just now. */
 async function isFiring(stub: DurableObjectStub): Promise<boolean> {
@@ -23,6 +23,6 @@ async function isFiring(stub: DurableObjectStub): Promise<boolean> {
 export async function fireObjectAlarm(stub: DurableObjectStub): Promise<boolean> {
   if (await runDurableObjectAlarm(stub)) return true;
   const start = Date.now();
-  while ((await isFiring(stub)) && Date.now() - start < longestMs) await scheduler.wait(pollMs);
+  while ((await isFiring(stub)) && Date.now() - start < maxDeliveryMs) await scheduler.wait(pollMs);
   return false;
 }

@@ -35,7 +35,7 @@ export interface Operation {
   readonly afterAgain?: unknown;
 }
 
-const shownOf = (user: User, fields: readonly string[]) => async () => {
+const profileReader = (user: User, fields: readonly string[]) => async () => {
   const profile = await user.profile();
   return fields.map((field) => profile[field]);
 };
@@ -52,12 +52,12 @@ async function provision(tenant: Tenant): Promise<PreparedOperation> {
   };
 }
 
-async function pendingSecret(tenant: Tenant): Promise<User> {
+async function provisionPending(tenant: Tenant): Promise<User> {
   await tenant.setSettings({ otp: { enrolment: "confirm" } });
   return await User.withTotp(tenant);
 }
 
-async function assessed(tenant: Tenant) {
+async function provisionAssessed(tenant: Tenant) {
   const user = await User.provision(tenant);
   const { assessment_id } = await user.assess();
   const readShown = async () => {
@@ -67,7 +67,7 @@ async function assessed(tenant: Tenant) {
   return { user, assessmentId: String(assessment_id), readShown };
 }
 
-async function locked(tenant: Tenant): Promise<User> {
+async function provisionLocked(tenant: Tenant): Promise<User> {
   const user = await User.withTotp(tenant);
   const wrong = user.wrongCode(Date.now());
   for (let attempt = 0; attempt < 5; attempt += 1) await user.verify(wrong);
@@ -88,7 +88,7 @@ export const guardOperations: readonly Operation[] = [
     name: "configure",
     prepare: async (tenant) => {
       const user = await User.provision(tenant);
-      return { user, act: () => user.configure(), readShown: shownOf(user, ["has_otp"]) };
+      return { user, act: () => user.configure(), readShown: profileReader(user, ["has_otp"]) };
     },
     before: [false],
     after: [true],
@@ -98,9 +98,9 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "confirm",
     prepare: async (tenant) => {
-      const user = await pendingSecret(tenant);
+      const user = await provisionPending(tenant);
       const code = user.code(Date.now());
-      const readShown = shownOf(user, ["has_otp", "failed_attempts"]);
+      const readShown = profileReader(user, ["has_otp", "failed_attempts"]);
       return { user, act: () => user.verify(code), readShown };
     },
     before: [false, 0],
@@ -114,7 +114,7 @@ export const guardOperations: readonly Operation[] = [
     prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const act = () => tenant.send("POST", user.path("/backup-codes"));
-      return { user, act, readShown: shownOf(user, ["backup_codes_remaining"]) };
+      return { user, act, readShown: profileReader(user, ["backup_codes_remaining"]) };
     },
     before: [0],
     after: [10],
@@ -127,7 +127,7 @@ export const guardOperations: readonly Operation[] = [
       const user = await User.withTotp(tenant);
       await user.backupCodes();
       const act = () => tenant.send("DELETE", user.path("/otp"));
-      return { user, act, readShown: shownOf(user, ["has_otp", "backup_codes_remaining"]) };
+      return { user, act, readShown: profileReader(user, ["has_otp", "backup_codes_remaining"]) };
     },
     before: [true, 10],
     after: [false, 0],
@@ -139,7 +139,7 @@ export const guardOperations: readonly Operation[] = [
     prepare: async (tenant) => {
       const user = await User.provision(tenant);
       const act = () => tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
-      return { user, act, readShown: shownOf(user, ["status"]) };
+      return { user, act, readShown: profileReader(user, ["status"]) };
     },
     before: ["active"],
     after: ["suspended"],
@@ -149,9 +149,9 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "unlock",
     prepare: async (tenant) => {
-      const user = await locked(tenant);
+      const user = await provisionLocked(tenant);
       const act = () => tenant.send("POST", user.path("/unlock"));
-      return { user, act, readShown: shownOf(user, ["is_locked", "failed_attempts"]) };
+      return { user, act, readShown: profileReader(user, ["is_locked", "failed_attempts"]) };
     },
     before: [true, 5],
     after: [false, 0],
@@ -164,7 +164,11 @@ export const guardOperations: readonly Operation[] = [
       const user = await User.withTotp(tenant);
       const code = user.code(Date.now());
       await user.verify(user.wrongCode(Date.now()));
-      return { user, act: () => user.verify(code), readShown: shownOf(user, ["failed_attempts"]) };
+      return {
+        user,
+        act: () => user.verify(code),
+        readShown: profileReader(user, ["failed_attempts"]),
+      };
     },
     before: [1],
     after: [0],
@@ -177,7 +181,7 @@ export const guardOperations: readonly Operation[] = [
     prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const [code] = await user.backupCodes();
-      const readShown = shownOf(user, ["backup_codes_remaining", "failed_attempts"]);
+      const readShown = profileReader(user, ["backup_codes_remaining", "failed_attempts"]);
       return { user, act: () => user.verify(code), readShown };
     },
     before: [10, 0],
@@ -189,7 +193,7 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "discover",
     prepare: async (tenant) => {
-      const { user, readShown } = await assessed(tenant);
+      const { user, readShown } = await provisionAssessed(tenant);
       return { user, act: () => user.discover(), readShown };
     },
     before: [null],
@@ -201,7 +205,7 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "feedback",
     prepare: async (tenant) => {
-      const { user, assessmentId, readShown } = await assessed(tenant);
+      const { user, assessmentId, readShown } = await provisionAssessed(tenant);
       return { user, act: () => user.sendFeedback(assessmentId, "fraud"), readShown };
     },
     before: [null],

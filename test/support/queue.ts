@@ -9,19 +9,19 @@ type Send = (this: unknown, message: unknown) => Promise<unknown>;
 
 const queue: { send: Send } = Object.getPrototypeOf(env.DELIVERIES);
 
-function onSend(send: Send) {
+function replaceSend(send: Send) {
   return vi.spyOn(queue, "send").mockImplementation(send);
 }
 
 /** Whatever is sent is refused, until the mocks are restored. */
 export function refuseMessages() {
-  return onSend(queueFaults.refuses);
+  return replaceSend(queueFaults.refuses);
 }
 
 /** What is sent stays in the returned list, until the mocks are restored. */
 export function holdMessages(): unknown[] {
   const held: unknown[] = [];
-  onSend(async (message) => {
+  replaceSend(async (message) => {
     // As the queue would have it: a copy.
     held.push(structuredClone(message));
   });
@@ -48,7 +48,7 @@ export const queueFaults = {
 export function breakQueue(fault: keyof typeof queueFaults): unknown[] {
   const { send } = queue;
   const sent: unknown[] = [];
-  onSend(async function (message) {
+  replaceSend(async function (message) {
     sent.push(structuredClone(message));
     await queueFaults[fault](() => send.call(this, message));
   });

@@ -13,7 +13,7 @@ interface ShownEvent {
 }
 
 /** Whose trail is read, and whose guard may hold what is not in it yet. */
-interface Whose {
+interface TrailOwner {
   readonly tenant: {
     readonly id: string;
     readonly token: string;
@@ -23,11 +23,11 @@ interface Whose {
 }
 
 /** Longer than an event at rest takes to D1. */
-const settledAfterMs = 400;
+const maxDeliveryMs = 400;
 
 /** Action, outcome and reason of each event of the request, in the order of the log. */
 export async function readRequestEvents(
-  { tenant, user }: Whose,
+  { tenant, user }: TrailOwner,
   requestId: string | null,
 ): Promise<string[]> {
   const { id, jurisdiction } = tenant;
@@ -43,11 +43,11 @@ export async function readRequestEvents(
 
 /** Waits for these events of the request, and sees that there are no others. */
 export async function expectRequestEvents(
-  whose: Whose,
+  whose: TrailOwner,
   requestId: string | null,
   expected: readonly string[],
 ): Promise<void> {
-  if (expected.length === 0) await scheduler.wait(settledAfterMs);
+  if (expected.length === 0) await scheduler.wait(maxDeliveryMs);
   await vi.waitFor(
     async () => {
       const told = await readRequestEvents(whose, requestId);

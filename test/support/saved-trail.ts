@@ -32,7 +32,7 @@ export async function saveTrail(
 }
 
 /** Bytes in small pieces, so that lines and characters are cut anywhere. */
-async function* chunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8Array> {
+async function* readChunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += length) {
     yield bytes.subarray(start, start + length);
   }
@@ -40,7 +40,7 @@ async function* chunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8A
 
 export async function verifySavedTrail({ exported, ...files }: SavedTrail): Promise<Verdict> {
   const bytes = typeof exported === "string" ? utf8(exported) : exported;
-  return await verifyTrail({ ...files, read: () => chunks(bytes) });
+  return await verifyTrail({ ...files, read: () => readChunks(bytes) });
 }
 
 /** Its problems as one line each: kind, leaf, message. */

@@ -27,10 +27,10 @@ const effects = ["run", "batch", "send", "confirmDelivery", "setAlarm", "deleteA
  * An alarm is set, and the alarm is deleted with all the rest, in the same breath as what precedes
  * it: the platform stores both or neither, so nothing can be lost between them.
  */
-const joinedToWhatPrecedes = ["setAlarm", "deleteAlarm"];
+const joinedToPrevious = ["setAlarm", "deleteAlarm"];
 
 /** The platform's classes themselves, under everything that uses them; and what a guard is told of its deliveries. */
-async function placesOf(): Promise<readonly (readonly [Record<string, Run>, string])[]> {
+async function listStepMethods(): Promise<readonly (readonly [Record<string, Run>, string])[]> {
   const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
   const storage = await runInDurableObject(nobody, (_guard, ctx) =>
     Object.getPrototypeOf(ctx.storage),
@@ -52,7 +52,7 @@ async function withSteps<T>(
   step: (name: string, go: () => unknown) => unknown,
   work: () => Promise<T>,
 ): Promise<T> {
-  const spies = (await placesOf()).map(([on, name]) => {
+  const spies = (await listStepMethods()).map(([on, name]) => {
     const real = on[name];
     if (real === undefined) throw new Error(`The platform has no ${name}`);
     return vi.spyOn(on, name).mockImplementation(function (this: unknown, ...args) {
@@ -80,7 +80,7 @@ export async function listCuts(act: () => Promise<unknown>): Promise<Cut[]> {
   return names.flatMap((name, index): Cut[] => {
     const nth = names.slice(0, index).filter((earlier) => earlier === name).length;
     return [
-      ...(joinedToWhatPrecedes.includes(name) ? [] : [{ name, nth, side: "before" as const }]),
+      ...(joinedToPrevious.includes(name) ? [] : [{ name, nth, side: "before" as const }]),
       ...(effects.includes(name) ? [{ name, nth, side: "after" as const }] : []),
     ];
   });

@@ -24,7 +24,7 @@ export function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
-async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
+async function readObjects<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
   namespace: DurableObjectNamespace<T>,
 ): Promise<string[]> {
   const values: string[] = [];
@@ -42,7 +42,7 @@ async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | To
   return values;
 }
 
-async function databaseValues(): Promise<string[]> {
+async function readDatabases(): Promise<string[]> {
   const values: string[] = [];
   for (const database of databases()) {
     const { results } = await database.prepare(tablesQuery).all<{ name: string }>();
@@ -54,7 +54,7 @@ async function databaseValues(): Promise<string[]> {
   return values;
 }
 
-async function kvValues(): Promise<string[]> {
+async function readKv(): Promise<string[]> {
   const values: string[] = [];
   for (const namespace of [env.IP_REPUTATION, env.AUDIT_WITNESS]) {
     for (const { name } of (await namespace.list()).keys) {
@@ -65,7 +65,7 @@ async function kvValues(): Promise<string[]> {
   return values;
 }
 
-async function archiveValues(): Promise<string[]> {
+async function readArchive(): Promise<string[]> {
   const bucket = env.AUDIT_ARCHIVE;
   const { objects } = (await bucket?.list()) ?? { objects: [] };
   const texts = objects.map(async ({ key }) => [
@@ -88,18 +88,18 @@ export interface StoresCopy {
 
 export async function copyStores(): Promise<StoresCopy> {
   return {
-    database: await databaseValues(),
-    kv: await kvValues(),
-    archive: await archiveValues(),
-    guards: await objectsOf(env.GUARD),
-    refusalLogs: await objectsOf(env.REFUSALS),
-    watches: await objectsOf(env.PREFIXES),
-    registers: await objectsOf(env.REGISTER),
+    database: await readDatabases(),
+    kv: await readKv(),
+    archive: await readArchive(),
+    guards: await readObjects(env.GUARD),
+    refusalLogs: await readObjects(env.REFUSALS),
+    watches: await readObjects(env.PREFIXES),
+    registers: await readObjects(env.REGISTER),
   };
 }
 
 /** The readings of a word that may be an encoding of something. */
-function decodings(word: string): string[] {
+function decodingsOf(word: string): string[] {
   const readings = [
     () => hex.decode(word.toLowerCase()),
     () => base64.decode(word.padEnd(Math.ceil(word.length / 4) * 4, "=")),
@@ -118,7 +118,7 @@ function decodings(word: string): string[] {
 /** All that can be read in it, upper case: as it stands, and each word of it decoded. */
 export function decodeText(values: readonly string[]): string {
   const words = new Set(values.flatMap((value) => value.match(/[\w+/=-]{12,}/g) ?? []));
-  return [...values, ...[...words].flatMap(decodings)].join("\n").toUpperCase();
+  return [...values, ...[...words].flatMap(decodingsOf)].join("\n").toUpperCase();
 }
 
 /** Which of the words can be read in which stores. */

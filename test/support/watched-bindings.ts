@@ -27,11 +27,11 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
  * Calls to objects on their way there, by object and method: the context of the caller does not come
  * along.
  */
-const onTheirWay = new Map<string, { readonly run: CountedRun; readonly depth: number }[]>();
+const announcedCalls = new Map<string, { readonly run: CountedRun; readonly depth: number }[]>();
 
 function announce(id: string, method: string, run: CountedRun, depth: number): void {
   const key = `${id} ${method}`;
-  onTheirWay.set(key, [...(onTheirWay.get(key) ?? []), { run, depth }]);
+  announcedCalls.set(key, [...(announcedCalls.get(key) ?? []), { run, depth }]);
 }
 
 /** The alarm of an object that is about to be fired belongs to the run, and is no call of it. */
@@ -64,7 +64,7 @@ class Watching {
 
   stop(): void {
     for (const undo of this.#undo.toReversed()) undo();
-    onTheirWay.clear();
+    announcedCalls.clear();
   }
 
   /** Not by a spy: vitest has one of a method at most, and a test may have its own. */
@@ -85,7 +85,7 @@ class Watching {
   }
 
   /** A call that its caller waits for. */
-  async call(kind: Kind, what: string, go: (depth: number) => unknown): Promise<unknown> {
+  async countCall(kind: Kind, what: string, go: (depth: number) => unknown): Promise<unknown> {
     const place = currentContext();
     if (place === undefined) {
       this.#run.strays.push(`${kind} ${what}`);
@@ -94,10 +94,10 @@ class Watching {
     return await place.run.call(kind, what, place.depth, async (depth) => await go(depth));
   }
 
-  calls(prototype: Record<string, Run>, names: readonly string[], kind: Kind): void {
+  countMethods(prototype: Record<string, Run>, names: readonly string[], kind: Kind): void {
     for (const name of names) {
       this.watch(prototype, [name], (_on, [key], go) =>
-        this.call(kind, `${name} ${typeof key === "string" ? key : ""}`.trim(), go),
+        this.countCall(kind, `${name} ${typeof key === "string" ? key : ""}`.trim(), go),
       );
     }
   }
@@ -113,7 +113,7 @@ function watchD1(watching: Watching, run: CountedRun): void {
   let session = prototypeOf(Reflect.get(env.DB, "alwaysPrimarySession"));
   while (!Object.hasOwn(session, "_send")) session = prototypeOf(session);
   watching.watch(session, ["_send"], (_on, [, statements], go) =>
-    watching.call("D1", [statements].flat().join("; "), async () => {
+    watching.countCall("D1", [statements].flat().join("; "), async () => {
       const sent = await go();
       const results: readonly Sent[] = Array.isArray(sent) ? sent : [sent];
       const sum = (field: "rows_read" | "rows_written") =>
@@ -130,7 +130,7 @@ function watchQueues(watching: Watching): void {
   if (queue === undefined) return;
   for (const method of ["send", "sendBatch"]) {
     watching.watch(prototypeOf(queue), [method], (_on, _args, go) =>
-      watching.call("queue", method, go),
+      watching.countCall("queue", method, go),
     );
   }
 }
@@ -143,7 +143,7 @@ function watchStubs(watching: Watching): void {
         const method = Reflect.get(target, name);
         if (typeof name !== "string" || !methods.includes(name)) return method;
         return (...args: unknown[]) =>
-          watching.call("object", `${className}.${name}`, (depth) => {
+          watching.countCall("object", `${className}.${name}`, (depth) => {
             const place = currentContext();
             const id = String(Reflect.get(target, "id"));
             if (place !== undefined) announce(id, name, place.run, depth);
@@ -173,7 +173,7 @@ function watchObjects(watching: Watching): void {
     for (const method of methodsOf(prototype)) {
       watching.watch(Object(prototype), [method], (object, _args, go) => {
         const id = String(Reflect.get(Object(object), "ctx").id);
-        const caller = onTheirWay.get(`${id} ${method}`)?.shift();
+        const caller = announcedCalls.get(`${id} ${method}`)?.shift();
         if (caller === undefined) return go();
         const cursors: WriteCursor[] = [];
         return runInContext({ ...caller, cursors }, async () => {
@@ -223,11 +223,11 @@ export async function watchBindings(run: CountedRun): Promise<() => void> {
   watchStubs(watching);
   watchObjects(watching);
   const kv = prototypeOf(env.IP_REPUTATION);
-  watching.calls(kv, ["get", "getWithMetadata", "list"], "KV read");
-  watching.calls(kv, ["put", "delete"], "KV write");
+  watching.countMethods(kv, ["get", "getWithMetadata", "list"], "KV read");
+  watching.countMethods(kv, ["put", "delete"], "KV write");
   const [bucket] = bindingsWith("createMultipartUpload");
   if (bucket !== undefined) {
-    watching.calls(prototypeOf(bucket), ["head", "get", "list", "put", "delete"], "R2");
+    watching.countMethods(prototypeOf(bucket), ["head", "get", "list", "put", "delete"], "R2");
   }
   watching.watch(prototypeOf(env.TOKEN_RATE_LIMIT), ["limit"], (_on, _args, go) => {
     run.limiterCalls += 1;
