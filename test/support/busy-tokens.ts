@@ -1,11 +1,11 @@
-/** Tokens that are asked with so often that the isolate asks the limiter about each request. */
+/** Tokens with so many requests that the isolate asks the rate limiter about each one. */
 import { env } from "cloudflare:workers";
 import { countRequest } from "../../src/http/rate-limit.ts";
 
-/** More than an isolate lets pass by its own count. */
+/** More requests than an isolate admits without the limiter. */
 const requestsPerToken = 101;
 
-/** Has all tokens of the tenant be busy, from now on and through the next window. */
+/** Counts many requests for every token of the tenant. They last through the next window. */
 export async function sendManyRequests(tenantId: string): Promise<void> {
   const { results } = await env.DB.prepare("SELECT id FROM api_tokens WHERE tenant_id = ?")
     .bind(tenantId)

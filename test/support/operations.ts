@@ -1,21 +1,21 @@
 /**
- * The operations on an identity that change something, each with what it needs beforehand and what
- * must be true after it: for tests that run all of them under the same fault.
+ * The operations that change an identity, each with its preparation and its expected result. Tests run
+ * all of them under the same fault.
  */
 import { type Answer, type Tenant, User } from "./client.ts";
 
-/** An operation that may be carried out now. */
+/** An operation that can run now. */
 export interface PreparedOperation {
-  /** Whose guard it goes to, where it does. */
+  /** The user whose guard the operation calls, if it calls one. */
   readonly user?: User;
-  /** What must come last before it, when nothing else is asked any more. */
+  /** The last step before the operation, after all other requests. */
   readonly justBefore?: () => Promise<void>;
   readonly act: () => Promise<Answer>;
-  /** What the API shows of what the operation changes. */
+  /** Reads the values in the API that the operation changes. */
   readonly readShown: () => Promise<unknown>;
 }
 
-/** What is answered and told. */
+/** The status and the events that a request must produce. */
 export interface Outcome {
   readonly status: number;
   readonly events: readonly string[];
@@ -23,15 +23,15 @@ export interface Outcome {
 
 export interface Operation {
   readonly name: string;
-  /** Of the database the tenant lives in; `DB` unless told. */
+  /** The shard of the tenant; `DB` by default. */
   readonly shard?: number;
   readonly prepare: (tenant: Tenant) => Promise<PreparedOperation>;
   readonly before: unknown;
   readonly after: unknown;
   readonly done: Outcome;
-  /** The same request once more. */
+  /** The outcome of the same request a second time. */
   readonly again: Outcome;
-  /** What is shown after that, where it is not what was shown before it. */
+  /** The shown values after the second request, if they differ from `after`. */
   readonly afterAgain?: unknown;
 }
 
@@ -40,7 +40,7 @@ const profileReader = (user: User, fields: readonly string[]) => async () => {
   return fields.map((field) => profile[field]);
 };
 
-/** Of a name that was erased before: the guard must ask D1 first. */
+/** Provisions a name that was erased before, so that the guard must read D1 first. */
 async function provision(tenant: Tenant): Promise<PreparedOperation> {
   const known = await User.provision(tenant, "known");
   await tenant.send("DELETE", known.path());
@@ -74,7 +74,7 @@ async function provisionLocked(tenant: Tenant): Promise<User> {
   return user;
 }
 
-/** What an identity's guard decides. D1 hears of it sooner or later. */
+/** Operations that an identity's guard decides. D1 gets their events later. */
 export const guardOperations: readonly Operation[] = [
   {
     name: "provision",
@@ -215,7 +215,7 @@ export const guardOperations: readonly Operation[] = [
   },
 ];
 
-/** Promises that D1 has forgotten too, and so waits for it. */
+/** An erasure. It waits for D1, because it promises that D1 has deleted the data too. */
 export const erasure: Operation = {
   name: "erase",
   prepare: async (tenant) => {
@@ -236,11 +236,12 @@ export const erasure: Operation = {
 
 export function findOperations(...names: readonly string[]): readonly Operation[] {
   const found = guardOperations.filter(({ name }) => names.includes(name));
-  if (found.length !== names.length) throw new Error(`Not all there: ${names.join(", ")}`);
+  if (found.length !== names.length)
+    throw new Error(`Some operations do not exist: ${names.join(", ")}`);
   return found;
 }
 
-/** The same of a tenant that lives in another database. */
+/** The same operations for a tenant in another database. */
 export function inOtherDatabase(operations: readonly Operation[]): readonly Operation[] {
   return operations.map((operation) => ({
     ...operation,

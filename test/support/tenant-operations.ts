@@ -1,4 +1,4 @@
-/** The operations on tokens and settings that change something, for tests as in operations.ts. */
+/** The operations that change tokens and settings, in the same form as operations.ts. */
 import type { Tenant } from "./client.ts";
 import type { Operation } from "./operations.ts";
 
@@ -21,7 +21,7 @@ async function prepareTokenOperation(
   return { act, readShown: () => readTokenNames(tenant) };
 }
 
-/** What the Worker does in D1, with the event in the same batch. */
+/** Operations that the Worker applies in D1, in one batch with their event. */
 export const tenantOperations: readonly Operation[] = [
   {
     name: "create a token",
