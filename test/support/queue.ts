@@ -1,4 +1,4 @@
-/** Faults of the delivery queue. They are injected into the platform's class, so that every guard meets them. */
+/** Faults of the delivery queue, injected into the platform's class, so that every guard meets them. */
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";

@@ -48,7 +48,7 @@ export async function relocateFully(
   throw new Error("The relocation does not end");
 }
 
-/** Requests slices of one row until the relocation reaches the phase. */
+/** Requests slices of one page until the relocation reaches the phase. */
 export async function relocateUpTo(tenant: Tenant, shard: number, phase: string): Promise<void> {
   for (let n = 0; n < maxSlices; n += 1) {
     const { body } = await relocate(tenant, shard, 1);
