@@ -9,7 +9,7 @@ import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
-import { makeBusy } from "../support/busy-tokens.ts";
+import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
@@ -283,7 +283,7 @@ describe.each(guarded)("$method $path ($name)", ({ name, method, access, errors 
       await ask(world, about, { token: revoked }),
       await ask(world, about, { token: expired, headers: { "Test-Clock": later } }),
     ];
-    await makeBusy(tenant.id);
+    await sendManyRequests(tenant.id);
     const limiter = Object.getPrototypeOf(env.TOKEN_RATE_LIMIT);
     const limit = vi.spyOn(limiter, "limit").mockResolvedValue({ success: false });
     answers.push(await ask(world, about));
