@@ -38,7 +38,7 @@ describe.each([
   const old = [1, 2, 9_999, 10_000, 10_001, 15_000, 19_999, 20_000, 20_001, 25_000];
   const oldRecords = old.filter((n) => n <= count);
 
-  it("each record is countCalls once, and no statement reads more than one range", async () => {
+  it("each record is counted once, and no statement reads more than one range", async () => {
     await insertRecords(count, old);
     const sealed = await countCalls(() => countRecordsToReseal(db, 2));
     expect(sealed.answer).toBe(oldRecords.length);
