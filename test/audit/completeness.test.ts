@@ -262,7 +262,7 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
 
   for (const code of errors) {
     const ending = ownErrors[code] ?? commonErrors[code];
-    it(`reports ${code}: ${ending?.expectedEvents.join(" and ")}`, async () => {
+    it(`reports ${code}: ${ending?.expectedEvents.join(" and ") || "no event"}`, async () => {
       if (ending === undefined)
         throw new Error(`The table has no expectation for ${code} of the route ${name}`);
       const world = await createWorld();

@@ -6,7 +6,7 @@ import { tenantOperations } from "../support/tenant-operations.ts";
 
 describe("A guard that is lost between any two steps", () => {
   it.each(findOperations("suspend", "unlock", "feedback"))(
-    'applies "$name" once or not at all',
+    "applies $name once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toEqual(
@@ -18,7 +18,7 @@ describe("A guard that is lost between any two steps", () => {
 
 describe("D1 that stops responding between any two steps", () => {
   it.each(tenantOperations)(
-    'applies "$name" once or not at all',
+    "applies $name once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toEqual(

@@ -58,7 +58,7 @@ function selectCuts(operation: Operation, cuts: readonly Cut[]): readonly Cut[] 
 const deliveredOperations = findOperations("confirm", "verify a backup code", "discover");
 
 it.each(deliveredOperations)(
-  'A guard that is lost while it delivers "$name" restarts, and its events are filed once',
+  "A guard that is lost while it delivers $name restarts, and its events are filed once",
   { timeout: maxRunMs },
   async (operation) => {
     refuseMessages();

@@ -4,7 +4,7 @@ import { findOperations } from "../support/operations.ts";
 import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 
 it.each(findOperations("provision", "configure", "confirm", "regenerate", "remove"))(
-  'A guard that is lost between any two steps applies "$name" once or not at all',
+  "A guard that is lost between any two steps applies $name once or not at all",
   { timeout: maxRunMs },
   async (operation) => {
     const steps = await expectToSurviveCuts(operation);

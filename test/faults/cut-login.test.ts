@@ -21,7 +21,7 @@ const onEmptyGuards = verifications.map(
 );
 
 it.each([...verifications, ...findOperations("discover")])(
-  'A guard that is lost between any two steps applies "$name" once or not at all',
+  "A guard that is lost between any two steps applies $name once or not at all",
   { timeout: maxRunMs },
   async (operation) => {
     expect(await expectToSurviveCuts(operation)).toContain("after setAlarm");
@@ -29,7 +29,7 @@ it.each([...verifications, ...findOperations("discover")])(
 );
 
 it.each(onEmptyGuards)(
-  'A guard that is lost between any two steps applies "$name" once or not at all',
+  "A guard that is lost between any two steps applies $name once or not at all",
   { timeout: maxRunMs },
   async (operation) => {
     expect(await expectToSurviveCuts(operation)).toEqual(

@@ -24,13 +24,13 @@ const countTenancyRows = async () =>
 
 describe.each(faults)("D1 that %s", (fault) => {
   it.each(guardOperations)(
-    'does not prevent "$name", and gets its events once',
+    "does not prevent $name, and gets its events once",
     async (operation) => {
       await expectApplied(operation, fault);
     },
   );
 
-  it.each(tenantOperations)('causes a 503 for "$name", which has no effect', async (operation) => {
+  it.each(tenantOperations)("causes a 503 for $name, which has no effect", async (operation) => {
     await expectNotApplied(operation, fault);
   });
 

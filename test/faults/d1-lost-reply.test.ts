@@ -11,14 +11,14 @@ const fault = "loses the reply to batches only";
 
 describe(`D1 that ${fault}`, () => {
   it.each(guardOperations)(
-    'gets the events of "$name" again, and stores them once',
+    "gets the events of $name again, and stores them once",
     async (operation) => {
       await expectApplied(operation, fault);
     },
   );
 
   it.each(tenantOperations)(
-    'causes a 503 for "$name", which is applied and reported once',
+    "causes a 503 for $name, which is applied and reported once",
     async (operation) => {
       await expectAppliedDespite503(operation, (act) => withD1Fault(fault, act));
     },

@@ -20,14 +20,14 @@ const operations = [...operationsButErasure, erasure];
 
 describe("D1 that fails on single reads only", () => {
   it.each(operationsButErasure.filter(({ name }) => !readingOperations.includes(name)))(
-    'is not needed for "$name"',
+    "is not needed for $name",
     async (operation) => {
       await expectApplied(operation, "fails on single reads only");
     },
   );
 
   it.each(operationsButErasure.filter(({ name }) => readingOperations.includes(name)))(
-    'causes a 503 for "$name", which has no effect',
+    "causes a 503 for $name, which has no effect",
     async (operation) => {
       await expectNotApplied(operation, "fails on single reads only");
     },
@@ -39,7 +39,7 @@ describe("D1 that fails on single reads only", () => {
 });
 
 describe("D1 that fails on single writes only", () => {
-  it.each(operations)('does not prevent "$name"', async (operation) => {
+  it.each(operations)("does not prevent $name", async (operation) => {
     await expectApplied(operation, "fails on single writes only");
   });
 

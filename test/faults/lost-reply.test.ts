@@ -8,7 +8,7 @@ import { expectAppliedDespite503 } from "../support/under-fault.ts";
 
 describe("A lost reply", () => {
   it.each([...guardOperations, erasure])(
-    'causes a 503 for "$name", which is applied and reported once',
+    "causes a 503 for $name, which is applied and reported once",
     async (operation) => {
       await expectAppliedDespite503(operation, withLostReplies);
     },

@@ -66,19 +66,19 @@ async function withOtherDatabaseFault<T>(
 }
 
 describe.each(Object.entries(faults))("Another database that %s", (_how, fault) => {
-  it.each(operations)('does not prevent "$name", and gets its events once', async (operation) => {
+  it.each(operations)("does not prevent $name, and gets its events once", async (operation) => {
     await expectUnaffected(operation, (act) => withOtherDatabaseFault(fault, act));
   });
 });
 
 describe("All of D1", () => {
   it.each(operations)(
-    'that fails on batches causes a 503 for "$name", which has no effect',
+    "that fails on batches causes a 503 for $name, which has no effect",
     (operation) => expectNotApplied(operation, "fails on batches only"),
   );
 
   it.each(operations)(
-    'that loses replies causes a 503 for "$name", which is applied and reported once',
+    "that loses replies causes a 503 for $name, which is applied and reported once",
     (operation) =>
       expectAppliedDespite503(operation, (act) =>
         withD1Fault("loses the reply to batches only", act),
@@ -100,7 +100,7 @@ describe("A loss between any two steps", () => {
     /^(rotate a token|change the settings),/.test(name),
   );
   it.each(controlOperations)(
-    'leaves "$name" applied once or not at all',
+    "leaves $name applied once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       const steps = await expectToSurviveCuts(operation);
@@ -111,7 +111,7 @@ describe("A loss between any two steps", () => {
   );
 
   it.each(inOtherDatabase([...findOperations("provision", "confirm"), erasure]))(
-    'leaves "$name" applied once or not at all',
+    "leaves $name applied once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toContain("after setAlarm");

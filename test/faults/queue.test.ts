@@ -47,7 +47,7 @@ async function deliverLate(sent: readonly unknown[]): Promise<void> {
 
 describe.each(faults)("A queue that %s", (fault) => {
   it.each(undeliveredOperations)(
-    'leaves the events of "$name" in D1 once, however late the message comes',
+    "leaves the events of $name in D1 once, however late the message comes",
     async (operation) => {
       const trial = await prepareTrial(operation);
       const { done, after, again, afterAgain } = operation;
@@ -67,7 +67,7 @@ describe("An event that D1 did not store before the answer", () => {
     (operation) => !undeliveredOperations.includes(operation),
   );
 
-  it.each(deliveredOperations)('is delivered once by the queue: "$name"', async (operation) => {
+  it.each(deliveredOperations)("is delivered once by the queue: $name", async (operation) => {
     const trial = await prepareTrial(operation);
     const { user } = trial.prepared;
     if (user === undefined) throw new Error("This operation uses no guard");

@@ -76,7 +76,7 @@ describe.each(posts)("$name with an Idempotency-Key", (operation) => {
 
 describe("An answer that D1 stores together with the change", () => {
   const tenantPosts = posts.filter((operation) => tenantOperations.includes(operation));
-  it.each(tenantPosts)('is given although the reply of D1 is lost: "$name"', async (operation) => {
+  it.each(tenantPosts)("is given although the reply of D1 is lost: $name", async (operation) => {
     const trial = await prepareTrial(operation);
     const first = await withD1Fault("loses the reply to batches only", () => sendWithKey(trial));
     expect(first.status).toBe(operation.done.status);
@@ -95,7 +95,7 @@ describe("A request with an Idempotency-Key that is cut off between any two step
   // Computations in the Worker are left out, because they store nothing.
   const computations = ["encrypt", "decrypt", "importKey", "sign", "verify", "digest"];
 
-  it.each(posts)('is applied once: "$name"', { timeout: maxRunMs }, async (operation) => {
+  it.each(posts)("is applied once: $name", { timeout: maxRunMs }, async (operation) => {
     const undisturbed = await prepareTrial(operation);
     const cuts = await listCuts(() => sendWithKey(undisturbed));
     let cutOffs = 0;
