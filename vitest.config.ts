@@ -62,8 +62,13 @@ const alone = [
   "attacks/{cost,forged-tokens,tenants}.test.ts",
   "audit/tree/witness.test.ts",
   "keys/many-records.test.ts",
+  "location.test.ts",
   "performance/**",
   "sentinel/round-trips.test.ts",
+  // They search all that is stored, and whatever others leave there.
+  "attacks/{copied-stores,leaks,tampering}.test.ts",
+  "audit/secrets.test.ts",
+  "privacy/erasure.test.ts",
   // They cut off the n-th call of a kind, whoever makes it.
   "faults/{cut-*,other-database}.test.ts",
   "idempotency/faults.test.ts",
@@ -96,7 +101,8 @@ const areas: Record<string, string[]> = {
   guard: filesOf("guard/**/*.test.ts"),
   http: filesOf("{http,journeys,tenancy}/**/*.test.ts"),
   idempotency: filesOf("idempotency/**/*.test.ts"),
-  keys: filesOf("{keys,privacy}/**/*.test.ts"),
+  keys: filesOf("keys/**/*.test.ts"),
+  privacy: filesOf("privacy/**/*.test.ts"),
   relocation: filesOf("relocation/**/*.test.ts"),
   restore: filesOf("restore/**/*.test.ts"),
   "sentinel-1": filesOf("sentinel/*.test.ts"),
@@ -128,6 +134,8 @@ export default defineConfig({
     // One more than there are cores: some files wait more than they compute.
     maxWorkers: 3,
     silent: "passed-only",
+    // A line for each file, and none for each test that takes a while.
+    slowTestThreshold: 60_000,
     provide: { histories, fuzz, isFull, areas },
   },
 });

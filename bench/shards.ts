@@ -83,6 +83,8 @@ async function moveUnderLoad(service: Service, tenants: readonly string[], to: D
     return { logins, failures };
   };
   const loading = load();
+  // If the move fails, its error counts, and the load fails after it.
+  loading.catch(() => {});
   await setTimeout(headStartMs);
   const { copied, ms } = await moveTenant(service, moving, 1).finally(() => {
     isOver = true;

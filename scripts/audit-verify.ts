@@ -76,7 +76,7 @@ function formatText(verdict: Verdict, pinned: boolean): string {
   const { ok, problems, leaves, newest, older } = verdict;
   const lines: string[] = [];
   const covers = (checkpoint: Checkpoint) =>
-    `${checkpoint.head.size} leaves, sealed at ${formatTime(checkpoint)}`;
+    `${checkpoint.head.size} leaves, signed at ${formatTime(checkpoint)}`;
   if (newest !== undefined) {
     const known = pinned
       ? "one of --keys"
@@ -91,7 +91,7 @@ function formatText(verdict: Verdict, pinned: boolean): string {
   }
   lines.push(
     ok
-      ? "VERIFIED: every event under the checkpoint is as it was sealed, none is missing or added."
+      ? "VERIFIED: every event under the checkpoint is as it was recorded, and none is missing or added."
       : "NOT VERIFIED",
   );
   for (const { message } of problems) lines.push(`  ${message}`);

@@ -90,7 +90,7 @@ function parse(env: Env): ConfigResult {
 }
 
 /** Thrown where work needs a valid configuration and the secrets do not form one. */
-export class ConfigError extends Error {
+class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(problems.join("; "));
     this.name = "ConfigError";

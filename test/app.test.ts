@@ -3,7 +3,7 @@ import { createExecutionContext, createScheduledController } from "cloudflare:te
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
-import { makeBusy } from "./support/busy-tokens.ts";
+import { sendManyRequests } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
 import { withD1Fault } from "./support/d1-faults.ts";
 import { hangForever, withQuickDeadlines } from "./support/deadlines.ts";
@@ -131,7 +131,7 @@ describe("A fault that nobody foresaw", () => {
 describe("The rate limit of a token", () => {
   it("is a 429 that says how long to wait", async () => {
     const tenant = await Tenant.create();
-    await makeBusy(tenant.id);
+    await sendManyRequests(tenant.id);
     const response = await worker.fetch(
       new Request("https://idp.test/v1/idp/users", {
         headers: { Authorization: `Bearer ${tenant.token}` },
@@ -152,7 +152,7 @@ describe("The rate limit of a token", () => {
   ])("that %s keeps nobody out", async (_title, cause, limit) => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
-    await makeBusy(tenant.id);
+    await sendManyRequests(tenant.id);
     const response = await withQuickDeadlines(async () =>
       worker.fetch(
         new Request("https://idp.test/v1/idp/users", {

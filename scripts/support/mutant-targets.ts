@@ -98,6 +98,36 @@ export const targets: readonly Target[] = [
     ],
   ),
   createTarget(
+    "src/guard/outbox.ts",
+    [],
+    [
+      "test/guard/storage.test.ts",
+      "test/guard/completeness.test.ts",
+      "test/guard/delivery/queue.test.ts",
+      "test/faults/queue.test.ts",
+      "test/faults/d1.test.ts",
+    ],
+  ),
+  createTarget(
+    "src/guard/rehydration.ts",
+    [],
+    [
+      "test/restore/older-guard.test.ts",
+      "test/faults/d1.test.ts",
+      "test/privacy/erasure.test.ts",
+      "test/guard/races.test.ts",
+    ],
+  ),
+  createTarget(
+    "src/guard/delivery/outbox-entry.ts",
+    [],
+    [
+      "test/guard/completeness.test.ts",
+      "test/sentinel/memory.test.ts",
+      "test/guard/delivery/queue.test.ts",
+    ],
+  ),
+  createTarget(
     "src/guard/ledger.ts",
     [],
     [

@@ -42,7 +42,7 @@ function selectNewest(
 }
 
 /** The history without the sessions that exceed a bound at that time. */
-export function pruneHistory(history: History, now: number): History {
+function pruneHistory(history: History, now: number): History {
   return [
     ...selectNewest(history, "legitimate", now - maxSessionAgeMs, maxSessions.legitimate),
     ...selectNewest(history, "fraud", now - maxSessionAgeMs, maxSessions.fraud),

@@ -1,4 +1,4 @@
-/** Requests really sent at once, and what came of them. */
+/** Concurrent requests, and a count of their answers. */
 import type { Answer } from "../support/client.ts";
 
 export async function sendAtOnce(
@@ -8,7 +8,7 @@ export async function sendAtOnce(
   return await Promise.all(Array.from({ length: n }, (_, index) => request(index)));
 }
 
-/** How many answers each pair of status and code has; a success has no code. */
+/** Counts the answers for each pair of status and code. A success has no code. */
 export function tally(answers: readonly Answer[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { status, body } of answers) {

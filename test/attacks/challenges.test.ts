@@ -1,14 +1,14 @@
-/** Tokens: the challenges of RFC 6750, and tokens in the address, on every route there is. */
+/** Tokens: the challenges of RFC 6750, and tokens in the query string, on every route. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
-import { guarded } from "./operations.ts";
+import { protectedOperations } from "./operations.ts";
 
 let tenant: Tenant;
-/** One token for each permission, which lacks all others. */
+/** For each permission, a token that has only this permission. */
 const narrow = new Map<string, string>();
 
 beforeAll(async () => {
@@ -24,24 +24,24 @@ function expectChallenge(answer: Answer, status: number, code: string, challenge
   expect(Object.keys(body).toSorted()).toEqual(["code", "error", "request_id"]);
 }
 
-describe.each(guarded)("$method $template", ({ name, method, isOperators }) => {
+describe.each(protectedOperations)("$method $template", ({ name, method, isForOperator }) => {
   const { path, body } = requestTo(name, unknownUser);
   const ask = async (call: Call, to = path) => await send(method, to, { body, ...call });
   const withQuery = (query: string) => `${path}${path.includes("?") ? "&" : "?"}${query}`;
 
-  it("has a bare challenge for who sends no credentials", async () => {
+  it("answers a request without credentials with a bare challenge", async () => {
     expectChallenge(await ask({}), 401, "missing_token", "Bearer");
   });
 
-  it("says invalid_token of an unknown, a foreign kind of, and a malformed one", async () => {
+  it("answers an unknown token, a token of the wrong kind and a malformed token with invalid_token", async () => {
     const unknown = formatApiToken("test", tenant.id, new Uint8Array(20).fill(9));
-    for (const token of [unknown, isOperators ? tenant.token : env.OPERATOR_TOKEN, "x"]) {
+    for (const token of [unknown, isForOperator ? tenant.token : env.OPERATOR_TOKEN, "x"]) {
       expectChallenge(await ask({ token }), 401, "invalid_token", 'Bearer error="invalid_token"');
     }
   });
 
-  it("takes none from the address, not even beside a good one", async () => {
-    const good = isOperators ? env.OPERATOR_TOKEN : tenant.token;
+  it("refuses a token in the query string, even beside a valid header", async () => {
+    const good = isForOperator ? env.OPERATOR_TOKEN : tenant.token;
     for (const parameter of ["access_token", "api_key"]) {
       const bare = await ask({}, withQuery(`${parameter}=${good}`));
       expect([400, 401]).toContain(bare.status);
@@ -52,9 +52,9 @@ describe.each(guarded)("$method $template", ({ name, method, isOperators }) => {
     }
   });
 
-  if (isOperators) return;
+  if (isForOperator) return;
 
-  it("names the one permission it needs to all six tokens that lack it", async () => {
+  it("names the required permission to all six tokens that lack it", async () => {
     const answers = await Promise.all([...narrow.values()].map((token) => ask({ token })));
     const refused = answers.filter(({ status }) => status === 403);
     expect(refused).toHaveLength(permissions.length - 1);

@@ -1,37 +1,37 @@
-/** Codes: the window, and the one spelling in which a code counts. */
+/** Codes: the time window, and the exact spelling that a code must have. */
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 
 const step = 30_000;
 const start = Math.floor(Date.parse("2026-03-01T12:00:00Z") / step) * step;
 
-function at(tenant: Tenant, time: number): void {
+function setClock(tenant: Tenant, time: number): void {
   tenant.clock = new Date(time).toISOString();
 }
 
 describe("The code of a time step", () => {
   it.each([
     [-step - 1, 422, "T+2, in its last millisecond"],
-    [-step, 200, "T+1, in its first"],
-    [-1, 200, "T+1, in its last"],
-    [0, 200, "T, in its first"],
-    [step - 1, 200, "T, in its last"],
-    [step, 200, "T-1, in its first"],
-    [2 * step - 1, 200, "T-1, in its last"],
-    [2 * step, 422, "T-2, in its first"],
-  ])("%i ms from the step's beginning is a %i (%s)", async (after, status) => {
+    [-step, 200, "T+1, in its first millisecond"],
+    [-1, 200, "T+1, in its last millisecond"],
+    [0, 200, "T, in its first millisecond"],
+    [step - 1, 200, "T, in its last millisecond"],
+    [step, 200, "T-1, in its first millisecond"],
+    [2 * step - 1, 200, "T-1, in its last millisecond"],
+    [2 * step, 422, "T-2, in its first millisecond"],
+  ])("that is sent %i ms after the step's start gets a %i (%s)", async (after, status) => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
-    at(tenant, start + after);
+    setClock(tenant, start + after);
     expect((await user.verify(user.code(start))).status).toBe(status);
   });
 
-  it("works with its leading zeros, and only with them", async () => {
+  it("is accepted only with its leading zeros", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     let time = start;
     while (!user.code(time).startsWith("0")) time += step;
-    at(tenant, time);
+    setClock(tenant, time);
     const code = user.code(time);
     expect((await user.verify(Number(code))).status).toBe(400);
     expect((await user.verify(String(Number(code)))).status).toBe(400);
@@ -39,12 +39,12 @@ describe("The code of a time step", () => {
   });
 });
 
-/** Digits of the code moved to another block of ten digits, from its zero on. */
+/** Writes the code with the ten digits that start at the code point `zero`. */
 function digitsFrom(zero: number, code: string): string {
   return [...code].map((digit) => String.fromCodePoint(zero + Number(digit))).join("");
 }
 
-const notACode: [string, (code: string) => unknown][] = [
+const malformedCodes: [string, (code: string) => unknown][] = [
   ["a space before", (code) => ` ${code}`],
   ["a space after", (code) => `${code} `],
   ["a space within", (code) => `${code.slice(0, 3)} ${code.slice(3)}`],
@@ -69,15 +69,15 @@ const notACode: [string, (code: string) => unknown][] = [
   ["two codes", (code) => `${code},${code}`],
   ["nothing", () => ""],
   ["a number", (code) => Number(code)],
-  ["a list of it", (code) => [code]],
+  ["the code in a list", (code) => [code]],
   ["a list of digits", (code) => [...code]],
   ["an object", (code) => ({ code })],
   ["an operator of a document store", () => ({ $ne: null })],
   ["null", () => null],
   ["true", () => true],
   ["ten thousand digits", (code) => code.repeat(2_000).slice(0, 10_000)],
-  ["a letter that upper-cases into the alphabet", () => "\u017fABC-1234"],
-  ["a letter that looks like one of the alphabet", () => "\u0410BCD-1234"],
+  ["a letter whose upper case is in the alphabet", () => "\u017fABC-1234"],
+  ["a look-alike of a letter in the alphabet", () => "\u0410BCD-1234"],
   ["a letter that the alphabet leaves out", () => "ABCI-1234"],
   ["a backup code with two dashes", () => "ABCD--1234"],
   ["a backup code with another dash", () => "ABCD\u20131234"],
@@ -87,15 +87,15 @@ const notACode: [string, (code: string) => unknown][] = [
   ["a backup code with full-width digits", () => "ABCD-\uff11\uff12\uff13\uff14"],
 ];
 
-describe("What is no code", () => {
-  it("is a 400 and no attempt, and takes nothing from the code it was made of", async () => {
+describe("A malformed code", () => {
+  it("gets a 400, is not an attempt, and leaves the right code usable", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await user.backupCodes();
-    at(tenant, start);
+    setClock(tenant, start);
     const code = user.code(start);
-    for (const [what, spelt] of notACode) {
-      const { status, body } = await user.verify(spelt(code));
+    for (const [what, spell] of malformedCodes) {
+      const { status, body } = await user.verify(spell(code));
       expect({ what, status, code: body.code }).toEqual({
         what,
         status: 400,
@@ -112,7 +112,7 @@ describe("What is no code", () => {
     expect((await user.verify(code)).status).toBe(200);
   });
 
-  it("is told from a code before the user is looked for", async () => {
+  it("is refused before the user is looked up", async () => {
     const tenant = await Tenant.create();
     const body = (code: string) => ({ otp: { id: "nobody", code } });
     const ask = async (code: string) =>
@@ -123,15 +123,15 @@ describe("What is no code", () => {
 });
 
 describe("Wrong, replayed and spent codes", () => {
-  it("have one answer, which tells them not apart", async () => {
+  it("get identical answers", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const [backup = ""] = await user.backupCodes();
-    at(tenant, start);
+    setClock(tenant, start);
     const right = user.code(start);
     const shapes = [];
     for (const code of [user.wrongCode(start), right, backup, "ZZZZ-9999"]) {
-      // The third and fourth were right once; the success also sets the counter back to 0.
+      // These two are accepted once first. That success also resets the counter.
       if (code === right || code === backup) expect((await user.verify(code)).status).toBe(200);
       else expect((await tenant.send("POST", user.path("/unlock"))).status).toBe(200);
       const { status, body, headers } = await user.verify(code);

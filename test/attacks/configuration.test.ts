@@ -1,4 +1,4 @@
-/** Keys: with a broken configuration every route but /healthz is a 503, and the log says why. */
+/** Keys: with a broken configuration every route but /healthz answers 503, and the log names the cause. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -17,11 +17,15 @@ const broken: [string, string, string | undefined][] = [
   ["OPERATOR_TOKEN", "empty", ""],
   ["OPERATOR_TOKEN", "short", "0123456789abcdef"],
   ["OPERATOR_TOKEN", "a placeholder", "change-me-change-me-change-me-0123456789"],
-  ["OPERATOR_TOKEN", "one character over and over", "x".repeat(64)],
+  ["OPERATOR_TOKEN", "one repeated character", "x".repeat(64)],
   ["SEALING_KEYS", "missing", undefined],
   ["SEALING_KEYS", "short", `1:${btoa("sixteen bytes...")}`],
   ["SEALING_KEYS", "a placeholder", `1:${zeros}`],
-  ["SEALING_KEYS", "good and short", `${env.SEALING_KEYS},2:${btoa("sixteen bytes...")}`],
+  [
+    "SEALING_KEYS",
+    "one valid and one short key",
+    `${env.SEALING_KEYS},2:${btoa("sixteen bytes...")}`,
+  ],
   ["BACKUP_CODE_KEYS", "missing", undefined],
   ["BACKUP_CODE_KEYS", "short", `1:${btoa("sixteen bytes...")}`],
   ["BACKUP_CODE_KEYS", "a placeholder", `1:${zeros}`],
@@ -34,7 +38,7 @@ const broken: [string, string, string | undefined][] = [
   ["ADDRESS_HASH_KEY", "a placeholder", zeros],
 ];
 
-async function everyRoute(): Promise<[string, string][]> {
+async function listRoutes(): Promise<[string, string][]> {
   const { paths } = await openApiDocument();
   const documented = Object.entries(paths).flatMap(([path, item]) =>
     Object.keys(item).map((method): [string, string] => [
@@ -54,39 +58,42 @@ async function everyRoute(): Promise<[string, string][]> {
 }
 
 describe("A configuration in which", () => {
-  it.each(broken)("%s is %s opens no route, and the log names it", async (name, _, value) => {
-    const lines: string[] = [];
-    vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
-    const tenant = await Tenant.create();
-    const changed: Env = { ...env, [name]: value };
-    const ask = async (method: string, path: string, token: string) =>
-      await worker.fetch(
-        new Request(`https://idp.test${path}`, {
-          method,
-          headers: { Authorization: `Bearer ${token}` },
-        }),
-        changed,
-        createExecutionContext(),
-      );
-    const routes = await everyRoute();
-    expect(routes.length).toBeGreaterThan(30);
-    for (const [method, path] of routes) {
-      if (path === "/healthz") continue;
-      lines.length = 0;
-      const response = await ask(method, path, tenant.token);
-      const body = await response.json<{ readonly code?: string }>();
-      expect({ path, status: response.status, code: body.code }).toEqual({
-        path,
-        status: 503,
-        code: "unavailable",
-      });
-      expect(JSON.stringify(body)).not.toContain(name);
-      const told = lines.find((line) => line.includes("configuration_invalid")) ?? "";
-      expect(told).toContain(name);
-      if (value !== undefined && value !== "") expect(told).not.toContain(value);
-    }
-    expect((await ask("GET", "/healthz", tenant.token)).status).toBe(200);
-    const asOperator = await ask("POST", "/v1/tenants", value ?? "undefined");
-    expect(asOperator.status).toBe(503);
-  });
+  it.each(broken)(
+    "%s is %s opens no route, and the log names the setting",
+    async (name, _, value) => {
+      const lines: string[] = [];
+      vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+      const tenant = await Tenant.create();
+      const changed: Env = { ...env, [name]: value };
+      const ask = async (method: string, path: string, token: string) =>
+        await worker.fetch(
+          new Request(`https://idp.test${path}`, {
+            method,
+            headers: { Authorization: `Bearer ${token}` },
+          }),
+          changed,
+          createExecutionContext(),
+        );
+      const routes = await listRoutes();
+      expect(routes.length).toBeGreaterThan(30);
+      for (const [method, path] of routes) {
+        if (path === "/healthz") continue;
+        lines.length = 0;
+        const response = await ask(method, path, tenant.token);
+        const body = await response.json<{ readonly code?: string }>();
+        expect({ path, status: response.status, code: body.code }).toEqual({
+          path,
+          status: 503,
+          code: "unavailable",
+        });
+        expect(JSON.stringify(body)).not.toContain(name);
+        const logLine = lines.find((line) => line.includes("configuration_invalid")) ?? "";
+        expect(logLine).toContain(name);
+        if (value !== undefined && value !== "") expect(logLine).not.toContain(value);
+      }
+      expect((await ask("GET", "/healthz", tenant.token)).status).toBe(200);
+      const asOperator = await ask("POST", "/v1/tenants", value ?? "undefined");
+      expect(asOperator.status).toBe(503);
+    },
+  );
 });

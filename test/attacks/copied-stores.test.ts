@@ -1,4 +1,4 @@
-/** Promise 5: what a copy of all stores is worth without the Worker's secrets. */
+/** Promise 5: a copy of all stores is useless without the Worker's secrets. */
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, hex } from "@scure/base";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -15,8 +15,8 @@ afterEach(() => {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Digests without a key: a thief tries all codes against one in minutes. */
-async function plainDigests(text: string): Promise<string[]> {
+/** Digests without a key. A thief can try all codes against such a digest in minutes. */
+async function computePlainDigests(text: string): Promise<string[]> {
   const digests = ["SHA-1", "SHA-256", "SHA-512"].map(async (name) => {
     const digest = new Uint8Array(await crypto.subtle.digest(name, bytes(text)));
     return [hex.encode(digest), base64.encode(digest)];
@@ -32,8 +32,8 @@ interface Loot {
   readonly tenant: Tenant;
 }
 
-/** Everything in use, some of it still in an outbox and in the queue, then copied. */
-async function loot(): Promise<Loot> {
+/** Uses every feature, leaves some data in an outbox and in the queue, and copies all stores. */
+async function takeLoot(): Promise<Loot> {
   const queue = holdMessages();
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant, "somebody");
@@ -51,7 +51,7 @@ async function loot(): Promise<Loot> {
   const rotated = await tenant.send("POST", `/v1/tokens/${listed[1].id}/rotate`, { token: {} });
   tokens.push(rotated.body.token.secret);
   await user.assess();
-  // Refused, so that the refusal log has something as well.
+  // This request is refused, so that the refusal log has data too.
   await user.verify("123456", tokens[1]);
   await user.events();
   await integrateLogs(env, Date.now());
@@ -77,9 +77,9 @@ async function loot(): Promise<Loot> {
   };
 }
 
-describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => {
-  it("no TOTP secret is in it, live, replaced or pending, in any encoding", async () => {
-    const { copy, secrets } = await loot();
+describe("Promise 5: a copy of D1, KV, the guards and the queue", () => {
+  it("contains no live, replaced or pending TOTP secret in any encoding", async () => {
+    const { copy, secrets } = await takeLoot();
     for (const [store, values] of Object.entries(copy)) {
       const text = decodeText(values);
       const found = secrets.flatMap(spellingsOf).filter((spelling) => text.includes(spelling));
@@ -87,8 +87,8 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     }
   });
 
-  it("no backup code is in it, spent or not, nor a digest without a key", async () => {
-    const { copy, backupCodes } = await loot();
+  it("contains no spent or unspent backup code, and no digest of one without a key", async () => {
+    const { copy, backupCodes } = await takeLoot();
     const texts = Object.values(copy).map(decodeText);
     for (const code of backupCodes) {
       const spelt = [code, code.replace("-", "")];
@@ -98,7 +98,7 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
         base64.encode(bytes(text)),
       ]);
       const inAnyCase = spelt.flatMap((text) => [text, text.toLowerCase()]);
-      const digests = (await Promise.all(inAnyCase.map(plainDigests))).flat();
+      const digests = (await Promise.all(inAnyCase.map(computePlainDigests))).flat();
       const needles = [...encoded.map((text) => text.toUpperCase()), ...digests];
       for (const text of texts) {
         expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
@@ -106,8 +106,8 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     }
   });
 
-  it("no API token is in it, nor the random part of one; only its digest is", async () => {
-    const { copy, tokens } = await loot();
+  it("contains the digest of an API token, but no token and no random part of one", async () => {
+    const { copy, tokens } = await takeLoot();
     for (const token of tokens) {
       const random = token.slice("idp_test_".length + 16);
       const forms = [token, random].flatMap((text) => [
@@ -125,8 +125,8 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     }
   });
 
-  it("none of the Worker's own secrets is in it", async () => {
-    const { copy } = await loot();
+  it("contains none of the Worker's own secrets", async () => {
+    const { copy } = await takeLoot();
     const rings = [env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS];
     const keys = [env.ADDRESS_HASH_KEY, ...rings.map((ring) => ring.slice(2))];
     const needles = [
@@ -139,8 +139,8 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     }
   });
 
-  it("a digest from the copy is no token", async () => {
-    const { copy, tenant } = await loot();
+  it("contains no digest that works as a token", async () => {
+    const { copy, tenant } = await takeLoot();
     const digests = copy.database.filter((value) => /^[0-9a-f]{64}$/.test(value));
     expect(digests.length).toBeGreaterThan(0);
     for (const digest of digests.slice(0, 10)) {
@@ -149,7 +149,7 @@ describe("Promise 5, against a copy of D1, KV, the guards and the queue", () => 
     }
   });
 
-  it("the search would find a secret that lay there, plain or encoded", async () => {
+  it("is searched well enough to find a planted secret, plain or encoded", async () => {
     const secret = crypto.getRandomValues(new Uint8Array(20));
     const planted = [
       base32nopad.encode(secret).toLowerCase(),

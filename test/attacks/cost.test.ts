@@ -1,35 +1,35 @@
-/** Input: what one request may cost, however much a tenant has. Others share its database. */
+/** Input: one request has a bounded cost for any tenant size, because tenants share databases. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { countCalls } from "../support/count-calls.ts";
 import { sql } from "../support/trail.ts";
 
-const many = 45_000;
+const userCount = 45_000;
 const maxRowsRead = 41_000;
 
-/** All of them, and the one before the last in another status. */
-async function crowd(tenant: Tenant, status: string, lockedUntil: string): Promise<void> {
+/** Inserts `userCount` users, all active except the last but one. */
+async function insertUsers(tenant: Tenant, status: string, lockedUntil: string): Promise<void> {
   await sql(
     `INSERT INTO identities
        (tenant_id, id, external_id, status, locked_until, created_at, updated_at, version)
-     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})
-     SELECT ?1, printf('%024x', i), 'user-' || i, CASE i WHEN ${many - 1} THEN ?2 ELSE 'active' END,
-       CASE i WHEN ${many - 1} THEN ${lockedUntil} END, 0, 0, 1 FROM n`,
+     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${userCount})
+     SELECT ?1, printf('%024x', i), 'user-' || i, CASE i WHEN ${userCount - 1} THEN ?2 ELSE 'active' END,
+       CASE i WHEN ${userCount - 1} THEN ${lockedUntil} END, 0, 0, 1 FROM n`,
     tenant.id,
     status,
   );
 }
 
-describe("The directory, looked through for the one in 45,000 who is", () => {
+describe("A directory search for the one user of 45,000 that is", () => {
   it.each([
     ["suspended", "suspended", "NULL"],
     ["locked", "active", "9999999999999"],
   ])(
-    "%s, costs a bounded number of rows a page, and finds the one",
+    "%s reads a bounded number of rows per page and finds the user",
     async (status, stored, until) => {
       const tenant = await Tenant.create();
-      await crowd(tenant, stored, until);
+      await insertUsers(tenant, stored, until);
       const found: string[] = [];
       let pages = 0;
       for (let after = ""; ; pages += 1) {
@@ -41,14 +41,14 @@ describe("The directory, looked through for the one in 45,000 who is", () => {
         if (!has_more) break;
         after = `&after=${next_after}`;
       }
-      expect(found).toEqual([`user-${many - 1}`]);
+      expect(found).toEqual([`user-${userCount - 1}`]);
       expect(pages).toBeLessThan(4);
     },
   );
 });
 
 describe("A simulation that changes hundreds of recommendations", () => {
-  it("leaves no answer of its size behind: its key stands for it, and it is computed again", async () => {
+  it("stores only its idempotency key, and a repeated request computes the answer again", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     await user.assess({ ua: "" });
@@ -70,15 +70,15 @@ describe("A simulation that changes hundreds of recommendations", () => {
       });
     const { simulation } = (await simulate(0.001)).body;
     expect(simulation.changed).toHaveLength(401);
-    const kept = await env.DB.prepare(
+    const storedBytes = await env.DB.prepare(
       "SELECT coalesce(sum(length(box)), 0) AS size FROM request_keys WHERE tenant_id = ?",
     )
       .bind(tenant.id)
       .first<number>("size");
-    expect(kept).toBeLessThan(32 * 1024);
+    expect(storedBytes).toBeLessThan(32 * 1024);
     expect((await simulate(0.001)).body.simulation).toEqual(simulation);
     expect((await simulate(0.0015)).body.code).toBe("idempotency_mismatch");
-    // With few enough left its answer would be kept, but the key has its row already.
+    // The smaller answer would fit now, but the key already has its row.
     await sql("DELETE FROM assessments WHERE tenant_id = ? AND id LIKE '%1%'", tenant.id);
     expect((await simulate(0.001)).status).toBe(200);
   });

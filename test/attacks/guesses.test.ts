@@ -1,4 +1,4 @@
-/** Promise 1: how many guesses are evaluated, however they are sent. */
+/** Promise 1: the number of evaluated guesses is bounded, however they are sent. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { evict } from "../support/guard.ts";
@@ -12,7 +12,7 @@ afterEach(() => {
 const start = Date.parse("2026-03-01T12:00:00Z");
 const wrongBackupCode = "ZZZZ-9999";
 
-function at(tenant: Tenant, time: number): void {
+function setClock(tenant: Tenant, time: number): void {
   tenant.clock = new Date(time).toISOString();
 }
 
@@ -32,13 +32,13 @@ async function guess(user: User, code: string, token: string, index: number): Pr
 
 describe.each(
   tenantLocations.flatMap((location) => [
-    { ...location, guard: "that stays", moves: false },
-    { ...location, guard: "that is evicted just before and in between", moves: true },
+    { ...location, guard: "that stays in memory", moves: false },
+    { ...location, guard: "that is evicted before and between the requests", moves: true },
   ]),
 )(
-  "Promise 1, of a tenant $location, on a guard $guard",
+  "Promise 1, for a tenant $location and a guard $guard",
   ({ tenant: create, begin, meanwhile, moves }) => {
-    it("100 guesses at once, of both factors, with five tokens from 100 addresses, are five", async () => {
+    it("evaluates five of 100 concurrent guesses of both factors, with five tokens and from 100 addresses", async () => {
       const tenant = await create();
       const user = await User.withTotp(tenant);
       await user.backupCodes();
@@ -47,7 +47,7 @@ describe.each(
       );
       await begin(tenant);
       const wrong = user.wrongCode(Date.now());
-      const some = async (from: number, n: number) =>
+      const sendGuesses = async (from: number, n: number) =>
         await sendAtOnce(n, (index) =>
           guess(
             user,
@@ -57,9 +57,9 @@ describe.each(
           ),
         );
       if (moves) await evict(user);
-      const first = await some(0, 3);
+      const first = await sendGuesses(0, 3);
       if (moves) await evict(user);
-      const [others] = await Promise.all([some(3, 97), meanwhile(tenant)]);
+      const [others] = await Promise.all([sendGuesses(3, 97), meanwhile(tenant)]);
       expect(tally([...first, ...others])).toEqual({
         "422 invalid_code": 5,
         "423 user_locked": 95,
@@ -67,7 +67,7 @@ describe.each(
       expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
     });
 
-    it("a right code among wrong ones at once buys one new round at most", async () => {
+    it("allows at most one more round when a right code is among concurrent wrong ones", async () => {
       const tenant = await create();
       const user = await User.withTotp(tenant);
       await begin(tenant);
@@ -81,7 +81,7 @@ describe.each(
       const counts = tally(answers);
       const wasAccepted = counts["200"] ?? 0;
       expect(wasAccepted).toBeLessThanOrEqual(1);
-      // Four failures may come before a success; five after it lock.
+      // Up to four failures can precede a success, and five after it lock the user.
       expect(counts["422 invalid_code"]).toBeGreaterThanOrEqual(5);
       expect(counts["422 invalid_code"]).toBeLessThanOrEqual(5 + 4 * wasAccepted);
       expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
@@ -90,14 +90,14 @@ describe.each(
 );
 
 describe("Promise 1, over time", () => {
-  it("100 guesses in a row disable TOTP, and neither waiting nor unlocking brings it back", async () => {
+  it("disables TOTP after 100 guesses in a row, and neither time nor an unlock enables it again", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const [backup] = await user.backupCodes();
     let now = start;
     let evaluated = 0;
     for (let round = 0; round < 20; round += 1) {
-      at(tenant, now);
+      setClock(tenant, now);
       const wrong = user.wrongCode(now);
       const counts = tally(await sendAtOnce(7, () => user.verify(wrong)));
       evaluated += counts["422 invalid_code"] ?? 0;
@@ -106,7 +106,7 @@ describe("Promise 1, over time", () => {
       now += 86_400_000;
     }
     expect(evaluated).toBe(100);
-    at(tenant, now);
+    setClock(tenant, now);
     expect((await user.profile()).failed_attempts).toBe(100);
     expect((await user.verify(user.code(now))).body.code).toBe("otp_disabled");
     expect((await user.verify(backup)).body.code).toBe("otp_disabled");
@@ -121,12 +121,12 @@ describe("Promise 1, over time", () => {
     expect((await user.verify(user.code(now))).status).toBe(200);
   });
 
-  it("one lock after another gives five guesses each, for twice as long each time", async () => {
+  it("allows five guesses per lock, and each lock lasts twice as long as the one before", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     let now = start;
     for (const [round, seconds] of [900, 1_800, 3_600, 7_200].entries()) {
-      at(tenant, now);
+      setClock(tenant, now);
       const wrong = user.wrongCode(now);
       const answers = await sendAtOnce(12, () => user.verify(wrong));
       expect(tally(answers)).toEqual({ "422 invalid_code": 5, "423 user_locked": 7 });
@@ -137,7 +137,7 @@ describe("Promise 1, over time", () => {
     }
   });
 
-  it("a stricter policy of the tenant holds for guesses at once as well", async () => {
+  it("applies a tenant's stricter policy to concurrent guesses too", async () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ lockout: { max_failed_attempts: 3 } });
     const user = await User.withTotp(tenant);

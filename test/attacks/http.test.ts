@@ -1,4 +1,4 @@
-/** HTTP: addresses, methods, headers of every answer, and encoded paths. */
+/** HTTP: paths, methods, response headers and percent-encoding. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
@@ -23,7 +23,7 @@ describe.each([...paths.keys()])("%s", (template) => {
   const path = template.replaceAll(/\{\w+\}/g, unknownUser.id);
   const known = (paths.get(template) ?? []).map(({ method }) => method);
 
-  it("answers every other method with 405 and what it allows", async () => {
+  it("answers every other method with 405 and the allowed methods", async () => {
     const allowed = [...known, ...(known.includes("GET") ? ["HEAD"] : [])].toSorted();
     for (const method of methods.filter((one) => !known.includes(one))) {
       const answer = await send(method, path, {
@@ -39,7 +39,7 @@ describe.each([...paths.keys()])("%s", (template) => {
 });
 
 describe.each(operations)("$method $template", ({ name, method, isPublic, template }) => {
-  it("opens itself to no other origin, is cached by nobody and has a request id", async () => {
+  it("allows no other origin, forbids caching and has a request id", async () => {
     const { path, body } = isPublic
       ? { path: template, body: undefined }
       : requestTo(name, unknownUser);
@@ -57,7 +57,7 @@ describe.each(operations)("$method $template", ({ name, method, isPublic, templa
   });
 });
 
-describe("An override of the method", () => {
+describe("A method override", () => {
   it.each([["X-HTTP-Method-Override"], ["X-HTTP-Method"], ["X-Method-Override"]])(
     "in %s is ignored",
     async (header) => {
@@ -71,7 +71,7 @@ describe("An override of the method", () => {
     },
   );
 
-  it("in the address is refused", async () => {
+  it("in the query string is refused", async () => {
     const user = await User.provision(tenant);
     const answer = await tenant.send("POST", `${user.path("/unlock")}&_method=DELETE`);
     expectError(answer, 400, "invalid_request");
@@ -79,7 +79,7 @@ describe("An override of the method", () => {
   });
 });
 
-describe("An address that is none", () => {
+describe("An unknown path", () => {
   it.each([
     "/",
     "/v1",
@@ -100,7 +100,7 @@ describe("An address that is none", () => {
     "/%ff",
     "/%",
     `/${"a".repeat(4_000)}`,
-  ])("%s is a 404 in the same shape", async (path) => {
+  ])("%s gets a 404 in the common error shape", async (path) => {
     expectError(await send("GET", path, { token: tenant.token }), 404, "not_found");
   });
 });
@@ -111,7 +111,7 @@ describe("A percent-encoded", () => {
       .map((byte) => `%${byte.toString(16).padStart(2, "0")}`)
       .join("");
 
-  it("path gets the same authorisation", async () => {
+  it("path needs the same authorisation", async () => {
     const narrow = await tenant.tokenWith(["audit:read"]);
     for (const path of ["/v1/idp/us%65rs", "/%76%31/idp/users", "/v1/idp/%75sers?limit=1"]) {
       expectError(await send("GET", path), 401, "missing_token");
@@ -120,7 +120,7 @@ describe("A percent-encoded", () => {
     }
   });
 
-  it("id in the query is the same user, to the owner alone", async () => {
+  it("id in the query names the same user, to the owning tenant alone", async () => {
     const stranger = await Tenant.create();
     const user = await User.provision(tenant, "some body/with?odd&signs=%41+1");
     const path = `/v1/idp/user?externalUserId=${encoded(user.externalId)}`;
@@ -131,7 +131,7 @@ describe("A percent-encoded", () => {
     expectError(await tenant.send("GET", twice), 404, "user_not_found");
   });
 
-  it("id in the path is the same token, to the owner alone", async () => {
+  it("id in the path names the same token, to the owning tenant alone", async () => {
     const stranger = await Tenant.create();
     const { body } = await tenant.send("POST", "/v1/tokens", {
       token: { name: "n", permissions: ["idp:read"] },
@@ -142,7 +142,7 @@ describe("A percent-encoded", () => {
     expect((await tenant.send("DELETE", path)).status).toBe(204);
   });
 
-  it("query that is malformed is a 4xx", async () => {
+  it("query that is malformed gets a 400 or a 404", async () => {
     for (const value of ["%", "%E0%A4%A", "%ff", "%c0%80", "%ED%A0%80", "%00", "a%0d%0aX: y", ""]) {
       const { status } = await tenant.send("GET", `/v1/idp/user?externalUserId=${value}`);
       expect([400, 404]).toContain(status);

@@ -1,4 +1,4 @@
-/** Input: bodies that are too large, too deep, malformed or of another kind, and unknown fields. */
+/** Input: bodies that are too large, too deep, malformed or of the wrong type, and unknown fields. */
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { send, Tenant, User } from "../support/client.ts";
@@ -17,8 +17,8 @@ const withBody = operations.filter(({ takesBody }) => takesBody);
 const json = { "Content-Type": "application/json" };
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Text around bytes that are no UTF-8. */
-function around(...wrong: number[]): Uint8Array {
+/** A JSON body around bytes that are not UTF-8. */
+function wrapBytes(...wrong: number[]): Uint8Array {
   return new Uint8Array([...bytes('{"user":{"external_id":"'), ...wrong, ...bytes('"}}')]);
 }
 
@@ -28,36 +28,36 @@ function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The objects within a body, each by the names that lead to it. */
-function placesIn(value: unknown): string[][] {
+/** The path of each object within a body, as field names. */
+function findObjectPaths(value: unknown): string[][] {
   if (!isObject(value)) return [];
   const within = Object.entries(value).flatMap(([name, part]) =>
-    placesIn(part).map((rest) => [name, ...rest]),
+    findObjectPaths(part).map((rest) => [name, ...rest]),
   );
   return [[], ...within];
 }
 
-/** The body as text, with one more field at that place. */
-function withField(value: unknown, [next, ...rest]: readonly string[], field: string): string {
+/** The body as JSON text, with one more field in the object at that path. */
+function addField(value: unknown, [next, ...rest]: readonly string[], field: string): string {
   const fields = isObject(value) ? Object.entries(value) : [];
   const written = fields.map(
     ([name, part]) =>
-      `${JSON.stringify(name)}:${name === next ? withField(part, rest, field) : JSON.stringify(part)}`,
+      `${JSON.stringify(name)}:${name === next ? addField(part, rest, field) : JSON.stringify(part)}`,
   );
   return `{${[...written, ...(next === undefined ? [`"${field}":{"locked":false}`] : [])].join()}}`;
 }
 
-describe.each(withBody)("$method $template", ({ name, method, isOperators }) => {
+describe.each(withBody)("$method $template", ({ name, method, isForOperator }) => {
   const { path, body = {} } = requestTo(name, { ...unknownUser, externalId: "somebody" });
   const good = JSON.stringify(body);
   const [group = ""] = Object.keys(body);
   const ask = async (sent: string | Uint8Array, headers: Record<string, string> = json) => {
-    const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
+    const token = isForOperator ? env.OPERATOR_TOKEN : tenant.token;
     const answer = await send(method, path, { token, body: sent, headers });
     return `${answer.status} ${answer.body.code}`;
   };
 
-  it("refuses what is too large, of another type, or malformed", async () => {
+  it("refuses a body that is too large, of another type or malformed", async () => {
     expect(await ask(good + " ".repeat(16 * 1024))).toBe("413 body_too_large");
     expect(await ask(" ".repeat(1_000_000))).toBe("413 body_too_large");
     expect(await ask("[".repeat(50_000))).toBe("413 body_too_large");
@@ -82,7 +82,7 @@ describe.each(withBody)("$method $template", ({ name, method, isOperators }) => 
       expect(await ask(text)).toBe("400 invalid_json");
     }
     for (const wrong of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf0, 0x9f]]) {
-      expect(await ask(around(...wrong))).toBe("400 invalid_json");
+      expect(await ask(wrapBytes(...wrong))).toBe("400 invalid_json");
     }
     const nested = 4_000;
     for (const text of [
@@ -102,15 +102,15 @@ describe.each(withBody)("$method $template", ({ name, method, isOperators }) => 
     }
   });
 
-  it("refuses fields it does not know, wherever they stand, and names them", async () => {
-    const token = isOperators ? env.OPERATOR_TOKEN : tenant.token;
-    for (const place of placesIn(body)) {
+  it("refuses an unknown field at any depth and names it", async () => {
+    const token = isForOperator ? env.OPERATOR_TOKEN : tenant.token;
+    for (const objectPath of findObjectPaths(body)) {
       for (const field of ["tenant_id", "locked", "failed_attempts", "__proto__", "constructor"]) {
-        const sent = withField(body, place, field);
+        const sent = addField(body, objectPath, field);
         const answer = await send(method, path, { token, body: sent, headers: json });
         expect(answer.body.code).toBe("invalid_request");
         expect(answer.body.issues).toContainEqual({
-          path: [...place, field].join("."),
+          path: [...objectPath, field].join("."),
           message: "is not a field of this request",
         });
       }
@@ -119,7 +119,7 @@ describe.each(withBody)("$method $template", ({ name, method, isOperators }) => 
   });
 });
 
-it("None of it changed the user, or counted as an attempt", async () => {
+it("The refused bodies leave the user unchanged and count as no attempt", async () => {
   expect(await user.profile()).toMatchObject({
     status: "active",
     has_otp: true,
@@ -135,7 +135,7 @@ describe("A body with hundreds of wrong parts", () => {
       `{"settings":{"sentinel":{"deny":[${Array.from({ length: 500 }, () => '"x"')}]}}}`,
     ],
     ["fields", `{${Array.from({ length: 1_500 }, (_, n) => `"f${n}":1`)}}`],
-  ])("(%s) has the first of them named, and no more than twenty", async (_, body) => {
+  ])("(%s) gets an issue for each of the first twenty only", async (_, body) => {
     const answer = await send("PATCH", "/v1/settings", {
       token: tenant.token,
       body,
@@ -149,7 +149,7 @@ describe("A body with hundreds of wrong parts", () => {
 describe("A body", () => {
   const request = (external_id: string) => JSON.stringify({ user: { external_id } });
 
-  it("of 16 KiB to the byte passes, and one byte more does not", async () => {
+  it("of exactly 16 KiB passes, and one byte more is refused", async () => {
     const text = request("to the byte");
     const full = text + " ".repeat(16 * 1024 - text.length);
     const sent = async (body: string) =>
@@ -158,7 +158,7 @@ describe("A body", () => {
     expect(await sent(full)).toBe(201);
   });
 
-  it("in pieces without a length is held to the same limit", async () => {
+  it("that arrives in chunks without a length has the same limit", async () => {
     const post = async (piece: string, pieces: number) => {
       const body = new ReadableStream({
         start(controller) {
@@ -179,7 +179,7 @@ describe("A body", () => {
     expect(await post(request("in pieces"), 1)).toBe(201);
   });
 
-  it("of JSON under another name of it passes", async () => {
+  it("with another media type for JSON passes", async () => {
     const types = [
       "application/json; charset=utf-8",
       "APPLICATION/JSON",
@@ -195,7 +195,7 @@ describe("A body", () => {
     }
   });
 
-  it("where none is taken is refused and does nothing", async () => {
+  it("is refused and changes nothing on a route that takes none", async () => {
     for (const suffix of ["/unlock", "/backup-codes"]) {
       const answer = await tenant.send("POST", user.path(suffix), { user: { locked: false } });
       expect(answer.body.code).toBe("invalid_request");

@@ -1,6 +1,6 @@
 /**
- * Codes: the canary. Codes, secrets and tokens are sent where they belong and where they do not, in
- * successes, failures and faults; then answers, log and trail are searched for them.
+ * Codes: the canary. The tests send codes, secrets and tokens in right and wrong fields, with successes,
+ * failures and faults. Then they search the answers, the log and all stores for them.
  */
 import { env } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
@@ -29,7 +29,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A tenant's user, and a note of everything that is secret about them. */
+/** A tenant's user, and a list of everything secret about them. */
 class Canary {
   readonly secrets: string[] = [env.OPERATOR_TOKEN];
   readonly codes = new Set<string>();
@@ -49,17 +49,17 @@ class Canary {
     return new Canary(tenant, await User.provision(tenant, "somebody"));
   }
 
-  keep({ body, headers }: Answer): void {
+  addAnswer({ body, headers }: Answer): void {
     this.answers.push(JSON.stringify([body, [...headers]]));
   }
 
   async ask(method: string, path: string, call: Call = {}): Promise<Answer> {
     const answer = await send(method, path, { token: this.tenant.token, ...call });
-    this.keep(answer);
+    this.addAnswer(answer);
     return answer;
   }
 
-  /** The answer that shows the secret is not kept: it is there to show it. */
+  /** Does not record the answer, because its purpose is to show the secret. */
   async configure(): Promise<void> {
     await this.user.configure();
     this.secrets.push(...spellingsOf(base32nopad.decode(this.user.secret)));
@@ -80,30 +80,30 @@ class Canary {
     });
   }
 
-  /** Where a secret of this canary shows; nowhere, one hopes. */
-  async found(): Promise<string[]> {
+  /** Every store and secret of this canary where the secret shows. The expected result is empty. */
+  async findSecrets(): Promise<string[]> {
     const { tenant, user } = this;
     await readRequestEvents({ tenant, user }, null);
     const events = await user.events();
     const exported = (await tenant.send("GET", "/v1/audit/export")).body;
-    const places = {
+    const texts = {
       answers: this.answers,
       log,
       trail: [JSON.stringify(events), String(exported)],
       ...(await copyStores()),
     };
-    return Object.entries(places).flatMap(([place, texts]) => {
-      const text = decodeText(texts);
-      const whole = this.secrets.filter((secret) => text.includes(secret.toUpperCase()));
-      const words = [...this.codes].filter((code) =>
-        texts.some((one) => new RegExp(`(?<![0-9a-z])${code}(?![0-9a-z])`, "i").test(one)),
+    return Object.entries(texts).flatMap(([source, values]) => {
+      const text = decodeText(values);
+      const foundSecrets = this.secrets.filter((secret) => text.includes(secret.toUpperCase()));
+      const foundCodes = [...this.codes].filter((code) =>
+        values.some((value) => new RegExp(`(?<![0-9a-z])${code}(?![0-9a-z])`, "i").test(value)),
       );
-      return [...whole, ...words].map((secret) => `${place}: ${secret}`);
+      return [...foundSecrets, ...foundCodes].map((secret) => `${source}: ${secret}`);
     });
   }
 }
 
-describe("No code, secret or token shows in an answer, the log or the trail", () => {
+describe("No answer, log line or store shows a code, secret or token", () => {
   it("when codes are right, wrong, replayed, spent, refused or malformed", async () => {
     const canary = await Canary.create();
     await canary.configure();
@@ -127,10 +127,10 @@ describe("No code, secret or token shows in an answer, the log or the trail", ()
     }
     for (let n = 0; n < 6; n += 1) await canary.verify(wrong);
     expect((await canary.verify(right)).status).toBe(423);
-    expect(await canary.found()).toEqual([]);
+    expect(await canary.findSecrets()).toEqual([]);
   });
 
-  it("when a body is broken, or holds a secret in the wrong field", async () => {
+  it("when a body is broken or has a secret in the wrong field", async () => {
     const canary = await Canary.create();
     await canary.configure();
     const { user, tenant } = canary;
@@ -158,10 +158,10 @@ describe("No code, secret or token shows in an answer, the log or the trail", ()
       ),
     ];
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
-    expect(await canary.found()).toEqual([]);
+    expect(await canary.findSecrets()).toEqual([]);
   });
 
-  it("when credentials come in another way than they should", async () => {
+  it("when credentials arrive in the wrong way", async () => {
     const canary = await Canary.create();
     await canary.configure();
     const { tenant, user } = canary;
@@ -186,7 +186,7 @@ describe("No code, secret or token shows in an answer, the log or the trail", ()
     expect(
       (await canary.ask("DELETE", `/v1/tokens/${tenant.token}`)).status,
     ).toBeGreaterThanOrEqual(400);
-    expect(await canary.found()).toEqual([]);
+    expect(await canary.findSecrets()).toEqual([]);
   });
 
   it.each(["throws", "fails on write", "loses the reply"] as const)("when D1 %s", async (fault) => {
@@ -203,18 +203,18 @@ describe("No code, secret or token shows in an answer, the log or the trail", ()
       await canary.verify(canary.user.code(Date.now()));
       await canary.backupCodes();
       await canary.ask("POST", "/v1/idp/users", { body: { user: { external_id: "in vain" } } });
-      const made = await send("POST", "/v1/tokens", {
+      const created = await send("POST", "/v1/tokens", {
         token: canary.tenant.token,
         body: { token: { name: "n", permissions: ["idp:read"] } },
       });
-      if (made.status === 201) canary.secrets.push(made.body.token.secret);
-      else canary.keep(made);
+      if (created.status === 201) canary.secrets.push(created.body.token.secret);
+      else canary.addAnswer(created);
     });
     expect(log.length).toBeGreaterThan(0);
-    expect(await canary.found()).toEqual([]);
+    expect(await canary.findSecrets()).toEqual([]);
   });
 
-  it("when a guard's row is damaged, or a tenant's settings are", async () => {
+  it("when a guard's row or a tenant's settings are damaged", async () => {
     const canary = await Canary.create();
     await canary.configure();
     const { tenant, user } = canary;
@@ -235,15 +235,15 @@ describe("No code, secret or token shows in an answer, the log or the trail", ()
     expect(fresh.status).toBe(500);
     expect(canary.answers.join()).not.toMatch(/SQL|zod|stack|\.ts:|at .*\(/i);
     await env.DB.prepare("UPDATE tenants SET settings = '{}' WHERE id = ?").bind(tenant.id).run();
-    expect(await canary.found()).toEqual([]);
+    expect(await canary.findSecrets()).toEqual([]);
   });
 
-  it("but the search would find one", async () => {
+  it("but the search finds a planted code and token", async () => {
     const canary = await Canary.create();
     await canary.configure();
     const code = canary.user.code(Date.now());
     log.push(`verify ${code}`, JSON.stringify({ token: canary.tenant.token }));
-    expect((await canary.found()).toSorted()).toEqual(
+    expect((await canary.findSecrets()).toSorted()).toEqual(
       [`log: ${canary.tenant.token}`, `log: ${code}`].toSorted(),
     );
   });

@@ -1,4 +1,4 @@
-/** Lockout: what locks, what a lock refuses, and what alone resets the counter. */
+/** Lockout: when a user is locked, what a lock refuses, and what resets the failure counter. */
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
@@ -10,7 +10,7 @@ import { sendAtOnce, tally } from "./at-once.ts";
 const start = Date.parse("2026-03-01T12:00:00Z");
 const wrongBackupCode = "ZZZZ-9999";
 
-function at(tenant: Tenant, time: number): void {
+function setClock(tenant: Tenant, time: number): void {
   tenant.clock = new Date(time).toISOString();
 }
 
@@ -21,11 +21,11 @@ async function failTimes(user: User, n: number, now: number): Promise<void> {
 }
 
 describe("Lockout", () => {
-  it("comes of four wrong TOTP codes and one wrong backup code, and says how it stands", async () => {
+  it("follows four wrong TOTP codes and one wrong backup code, and reports when it ends", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await user.backupCodes();
-    at(tenant, start);
+    setClock(tenant, start);
     const wrong = user.wrongCode(start);
     for (const [index, code] of [wrong, wrong, wrong, wrong, wrongBackupCode].entries()) {
       const { status, body } = await user.verify(code);
@@ -46,10 +46,10 @@ describe("Lockout", () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const codes = await user.backupCodes();
-    at(tenant, start);
+    setClock(tenant, start);
     await failTimes(user, 5, start);
     const end = start + 900_000;
-    at(tenant, end - 1);
+    setClock(tenant, end - 1);
     const tried = [user.code(end), user.wrongCode(end), codes[0], wrongBackupCode];
     const answers = await sendAtOnce(20, (index) => user.verify(tried[index % tried.length]));
     expect(tally(answers)).toEqual({ "423 user_locked": 20 });
@@ -59,7 +59,7 @@ describe("Lockout", () => {
       locked_until: new Date(end).toISOString(),
       backup_codes_remaining: 10,
     });
-    at(tenant, end);
+    setClock(tenant, end);
     expect((await user.verify(user.wrongCode(end))).body.attempts_remaining).toBe(4);
     expect((await user.verify(user.code(end))).status).toBe(200);
     expect((await user.verify(codes[0])).status).toBe(200);
@@ -70,7 +70,7 @@ describe("Lockout", () => {
     ["Unicode form", "caf\u00e9", ["cafe\u0301", "cafe"]],
     ["compatibility form", "user\ufb01", ["userfi", "\uff55serfi"]],
     ["a look-alike or an invisible character", "admin", ["\u0430dmin", "admin\u200b", "admin "]],
-    ["what case folding changes", "stra\u00dfe", ["strasse", "STRASSE"]],
+    ["letters that case folding changes", "stra\u00dfe", ["strasse", "STRASSE"]],
     ["the dotless i", "I\u0307d", ["\u0130d", "id", "\u0131d"]],
   ])("is not shared by external_ids that differ in %s", async (_, locked, others) => {
     const tenant = await Tenant.create();
@@ -96,13 +96,12 @@ describe("Lockout", () => {
 
 const doesNotReset: Record<string, (user: User) => Promise<void>> = {
   "an eviction": evict,
-  "a lost guard": async (user) => {
+  "a guard that loses its storage": async (user) => {
     await drainOutbox(user);
     await loseStorage(user);
   },
-  "a move of the tenant to another database": async ({ tenant }) =>
-    void (await relocateFully(tenant, 1)),
-  "a lost guard of a tenant that has moved": async (user) => {
+  "a relocation of the tenant": async ({ tenant }) => void (await relocateFully(tenant, 1)),
+  "a guard that loses its storage after a relocation": async (user) => {
     await drainOutbox(user);
     await relocateFully(user.tenant, 1);
     await loseStorage(user);
@@ -125,14 +124,14 @@ const doesNotReset: Record<string, (user: User) => Promise<void>> = {
   },
   "a change of the tenant's policy": async ({ tenant }) =>
     await tenant.setSettings({ lockout: { lock_seconds: 60 } }),
-  "a session that was judged legitimate": async (user) => {
+  "a legitimate verdict on a session": async (user) => {
     const { assessment_id } = await user.assess();
     expect((await user.sendFeedback(assessment_id, "legitimate")).status).toBe(204);
   },
-  time: async ({ tenant }) => at(tenant, Date.now() + 30 * 86_400_000),
+  "30 days": async ({ tenant }) => setClock(tenant, Date.now() + 30 * 86_400_000),
 };
 
-describe("The counter of failures", () => {
+describe("The failure counter", () => {
   it.each(Object.entries(doesNotReset))("is not reset by %s", async (_, act) => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
@@ -155,7 +154,7 @@ describe("The counter of failures", () => {
     expect((await user.profile()).failed_attempts).toBe(0);
   });
 
-  it("is reset by an unlock, which is in the trail", async () => {
+  it("is reset by an unlock, which the trail records", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await failTimes(user, 5, Date.now());

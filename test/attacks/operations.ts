@@ -1,4 +1,4 @@
-/** Every operation of the service, as its own OpenAPI document lists them. */
+/** Every operation of the service, from its own OpenAPI document. */
 import { exports } from "cloudflare:workers";
 
 interface Described {
@@ -15,10 +15,10 @@ interface Document {
 export interface Operation {
   readonly name: string;
   readonly method: string;
-  /** With parameters as `{name}`. */
+  /** The path, with parameters as `{name}`. */
   readonly template: string;
   readonly isPublic: boolean;
-  readonly isOperators: boolean;
+  readonly isForOperator: boolean;
   readonly takesBody: boolean;
 }
 
@@ -33,10 +33,10 @@ export const operations: readonly Operation[] = Object.entries(paths).flatMap(
         method: method.toUpperCase(),
         template,
         isPublic: security.length === 0,
-        isOperators: description === "Permission: `operator`.",
+        isForOperator: description === "Permission: `operator`.",
         takesBody: requestBody !== undefined,
       }),
     ),
 );
 
-export const guarded = operations.filter(({ isPublic }) => !isPublic);
+export const protectedOperations = operations.filter(({ isPublic }) => !isPublic);

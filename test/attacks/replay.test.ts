@@ -1,4 +1,4 @@
-/** Promise 2: no code is accepted twice, whatever happens between the two times. */
+/** Promise 2: no code is accepted twice, whatever happens in between. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
@@ -15,24 +15,24 @@ const step = 30_000;
 /** The first instant of a time step. */
 const start = Math.floor(Date.parse("2026-03-01T12:00:00Z") / step) * step;
 
-function at(tenant: Tenant, time: number): void {
+function setClock(tenant: Tenant, time: number): void {
   tenant.clock = new Date(time).toISOString();
 }
 
-/** D1 has everything, as when some time has passed; then the guard's storage is lost. */
-async function restore(user: User): Promise<void> {
+/** Delivers everything to D1 and then deletes the guard's storage. */
+async function loseDeliveredGuard(user: User): Promise<void> {
   await drainOutbox(user);
   await loseStorage(user);
 }
 
-/** What takes nothing from anybody, and gives nothing back. */
+/** Events that must not make a spent code valid again. None of them changes the user. */
 const losses: [string, (user: User) => Promise<unknown>][] = [
-  ["at once", async () => {}],
+  ["directly afterwards", async () => {}],
   ["after an eviction", evict],
-  ["after the guard lost its storage", restore],
-  ["after the tenant moved to another database", ({ tenant }) => relocateFully(tenant, 1)],
+  ["after the loss of the guard's storage", loseDeliveredGuard],
+  ["after a relocation of the tenant", ({ tenant }) => relocateFully(tenant, 1)],
   [
-    "after the tenant moved and the guard lost its storage",
+    "after a relocation and the loss of the guard's storage",
     async (user) => {
       await drainOutbox(user);
       await relocateFully(user.tenant, 1);
@@ -40,7 +40,7 @@ const losses: [string, (user: User) => Promise<unknown>][] = [
     },
   ],
   [
-    "while the tenant moves and the guard has lost its storage",
+    "during a relocation, after the loss of the guard's storage",
     async (user) => {
       await drainOutbox(user);
       await relocateUpTo(user.tenant, 1, "copying");
@@ -58,11 +58,11 @@ const interruptions: typeof losses = [
 describe("Promise 2, for TOTP codes", () => {
   it.each(
     tenantLocations.flatMap((location) => [
-      { ...location, guard: "that stays", moves: false },
+      { ...location, guard: "that stays in memory", moves: false },
       { ...location, guard: "that was evicted just before", moves: true },
     ]),
   )(
-    "50 identical right codes at once are accepted once, of a tenant $location, on a guard $guard",
+    "accepts one of 50 identical concurrent codes, for a tenant $location and a guard $guard",
     async ({ tenant: create, begin, meanwhile, moves }) => {
       const tenant = await create();
       const user = await User.withTotp(tenant);
@@ -75,14 +75,14 @@ describe("Promise 2, for TOTP codes", () => {
       ]);
       const counts = tally(answers);
       expect(counts["200"]).toBe(1);
-      // The replays are failures like any other: five of them lock.
+      // A replay counts as a failure, and five failures lock the user.
       expect(counts).toEqual({ 200: 1, "422 invalid_code": 5, "423 user_locked": 44 });
     },
   );
 
-  it.each(interruptions)("an accepted code is refused %s", async (_, interrupt) => {
+  it.each(interruptions)("refuses an accepted code %s", async (_, interrupt) => {
     const user = await User.withTotp(await Tenant.create());
-    at(user.tenant, start);
+    setClock(user.tenant, start);
     const code = user.code(start);
     expect((await user.verify(code)).status).toBe(200);
     await interrupt(user);
@@ -92,29 +92,29 @@ describe("Promise 2, for TOTP codes", () => {
   });
 
   it.each(interruptions)(
-    "no earlier step passes %s, and the next one does",
+    "refuses the codes of earlier time steps %s, and accepts the next one",
     async (_, interrupt) => {
       const tenant = await Tenant.create();
       const user = await User.withTotp(tenant);
-      at(tenant, start);
-      // The newest step of the window: the phone is fast.
+      setClock(tenant, start);
+      // The newest time step of the window, from a phone whose clock is fast.
       expect((await user.verify(user.code(start + step))).status).toBe(200);
       await interrupt(user);
       for (const earlier of [1, 0, -1]) {
         expect((await user.verify(user.code(start + earlier * step))).status).toBe(422);
       }
-      // An hour back, as a server whose clock is set back would have it.
-      at(tenant, start - 120 * step);
+      // One hour earlier, as after the server's clock was set back.
+      setClock(tenant, start - 120 * step);
       expect((await user.verify(user.code(start - 120 * step))).status).toBe(422);
-      at(tenant, start + step);
+      setClock(tenant, start + step);
       expect((await user.verify(user.code(start + 2 * step))).status).toBe(200);
     },
   );
 
-  it("all codes of a window at once are accepted once each at most, and then never again", async () => {
+  it("accepts each code of a window at most once, even when all are sent together", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
-    at(tenant, start);
+    setClock(tenant, start);
     const steps = [1, 1, 0, 0, -1, -1];
     const answers = await Promise.all(steps.map((n) => user.verify(user.code(start + n * step))));
     const accepted = steps.filter((_, index) => answers[index]?.status === 200);
@@ -127,11 +127,11 @@ describe("Promise 2, for TOTP codes", () => {
     }
   });
 
-  it("the code that confirms a new secret is accepted once of 30 at once, the old secret's never", async () => {
+  it("accepts the code that confirms a new secret once in 30 concurrent requests, and no code of the old secret", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await tenant.setSettings({ otp: { enrolment: "confirm" } });
-    at(tenant, start);
+    setClock(tenant, start);
     const old = user.code(start);
     expect((await user.configure()).body.user.is_setup_complete).toBe(false);
     const confirming = user.code(start);
@@ -144,25 +144,25 @@ describe("Promise 2, for TOTP codes", () => {
 });
 
 describe("Promise 2, for backup codes", () => {
-  const spellings = (code: string): string[] => {
+  const spellingsOf = (code: string): string[] => {
     const mixed = `${code.slice(0, 2).toLowerCase()}${code.slice(2)}`;
     const all = [code, code.toLowerCase(), mixed, code.charAt(0) + code.slice(1).toLowerCase()];
     return all.flatMap((spelling) => [spelling, spelling.replace("-", "")]);
   };
 
   it.each([
-    ["stays", false],
+    ["stays in memory", false],
     ["was evicted just before", true],
-  ])("one code in 8 spellings at once is accepted once, on a guard that %s", async (_, moves) => {
+  ])("accepts one of 8 concurrent spellings of a code, on a guard that %s", async (_, moves) => {
     const user = await User.withTotp(await Tenant.create());
     const [code = ""] = await user.backupCodes();
     if (moves) await evict(user);
-    const counts = tally(await Promise.all(spellings(code).map((text) => user.verify(text))));
+    const counts = tally(await Promise.all(spellingsOf(code).map((text) => user.verify(text))));
     expect(counts).toEqual({ 200: 1, "422 invalid_code": 5, "423 user_locked": 2 });
     expect((await user.profile()).backup_codes_remaining).toBe(9);
   });
 
-  it.each(losses)("a spent code stays spent in every spelling %s", async (_, interrupt) => {
+  it.each(losses)("refuses a spent code in every spelling %s", async (_, interrupt) => {
     const user = await User.withTotp(await Tenant.create());
     const [code = ""] = await user.backupCodes();
     expect((await user.verify(code)).body).toMatchObject({
@@ -172,7 +172,7 @@ describe("Promise 2, for backup codes", () => {
     await interrupt(user);
     const counts = tally(
       await Promise.all(
-        spellings(code)
+        spellingsOf(code)
           .slice(0, 4)
           .map((text) => user.verify(text)),
       ),
@@ -180,7 +180,7 @@ describe("Promise 2, for backup codes", () => {
     expect(counts).toEqual({ "422 invalid_code": 4 });
   });
 
-  it("ten different codes at once are all accepted, and none of them again", async () => {
+  it("accepts ten different codes at once, and none of them again", async () => {
     const user = await User.withTotp(await Tenant.create());
     const codes = await user.backupCodes();
     expect(tally(await Promise.all(codes.map((code) => user.verify(code))))).toEqual({ 200: 10 });
@@ -189,7 +189,7 @@ describe("Promise 2, for backup codes", () => {
     expect(again).toEqual({ "422 invalid_code": 5, "423 user_locked": 5 });
   });
 
-  it("a set that is used while it is replaced is dead once the new one has been answered", async () => {
+  it("refuses every code of a replaced set once the new set is answered, even if some were used meanwhile", async () => {
     const user = await User.withTotp(await Tenant.create());
     const old = await user.backupCodes();
     const used = old.slice(0, 4);
@@ -204,7 +204,7 @@ describe("Promise 2, for backup codes", () => {
     expect((await user.verify(fresh[0])).status).toBe(200);
   });
 
-  it("of three sets made at once, with a code of the old one beside them, one lives", async () => {
+  it("leaves one valid set when three are generated at once beside a code of the old set", async () => {
     const user = await User.withTotp(await Tenant.create());
     const old = await user.backupCodes();
     const sets = await Promise.all([
@@ -221,7 +221,7 @@ describe("Promise 2, for backup codes", () => {
     expect(dead).toEqual([422, 422]);
   });
 
-  it("another user's code fails, and stays unspent for its owner", async () => {
+  it("refuses another user's code, which stays unspent for its owner", async () => {
     const tenant = await Tenant.create();
     const [one, two] = [await User.withTotp(tenant, "a"), await User.withTotp(tenant, "b")];
     await one.backupCodes();

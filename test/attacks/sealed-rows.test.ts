@@ -1,4 +1,4 @@
-/** Keys: a sealed row opens for its own identity, purpose and key version, and for nothing else. */
+/** Keys: a sealed box opens only for its own identity, purpose and key version. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -16,8 +16,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A field of the state that the guard has stored, as text. */
-async function stored(user: User, path: string): Promise<string> {
+/** Reads one field of the guard's stored state as text. */
+async function readStoredField(user: User, path: string): Promise<string> {
   return await runInDurableObject(
     guardOf(user),
     (_, { storage }) =>
@@ -31,35 +31,36 @@ async function replaceSecret(user: User, sealed: string): Promise<void> {
   await evict(user);
 }
 
-/** The bytes of a box changed in its last character. */
-function flipped(sealed: string): string {
+/** The box with one changed character near its end. */
+function flipBit(sealed: string): string {
   return sealed.slice(0, -2) + (sealed.at(-2) === "A" ? "B" : "A") + sealed.slice(-1);
 }
 
 type Swap = (tenant: Tenant, victim: User, attacker: User) => Promise<string>;
 
 const swaps: Record<string, Swap> = {
-  "another identity's": async (_tenant, _victim, attacker) =>
-    await stored(attacker, "$.totp.sealed"),
-  "that of another tenant's identity of the same name": async (_tenant, victim, attacker) => {
+  "the box of another identity": async (_tenant, _victim, attacker) =>
+    await readStoredField(attacker, "$.totp.sealed"),
+  "the box of another tenant's user with the same name": async (_tenant, victim, attacker) => {
     const namesake = await User.withTotp(await Tenant.create(), victim.externalId);
     attacker.secret = namesake.secret;
-    return await stored(namesake, "$.totp.sealed");
+    return await readStoredField(namesake, "$.totp.sealed");
   },
-  "its own audit key's": async (_tenant, victim) => await stored(victim, "$.auditKey.sealed"),
-  "its own with a bit changed": async (_tenant, victim) =>
-    flipped(await stored(victim, "$.totp.sealed")),
-  "its own under a key version that is gone": async (_tenant, victim) =>
-    (await stored(victim, "$.totp.sealed")).replace(/^1\./, "9."),
+  "the box of its own audit key": async (_tenant, victim) =>
+    await readStoredField(victim, "$.auditKey.sealed"),
+  "its own box with a changed bit": async (_tenant, victim) =>
+    flipBit(await readStoredField(victim, "$.totp.sealed")),
+  "its own box under an unknown key version": async (_tenant, victim) =>
+    (await readStoredField(victim, "$.totp.sealed")).replace(/^1\./, "9."),
 };
 
-describe("A box in the place of a user's TOTP secret", () => {
-  it.each(Object.entries(swaps))("is a 503 and no attempt where it is %s", async (_, swap) => {
+describe("A guard whose sealed TOTP secret was replaced", () => {
+  it.each(Object.entries(swaps))("by %s answers 503 and counts no attempt", async (_, swap) => {
     const tenant = await Tenant.create();
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
     await victim.events();
-    const own = await stored(victim, "$.totp.sealed");
+    const own = await readStoredField(victim, "$.totp.sealed");
     await replaceSecret(victim, await swap(tenant, victim, attacker));
     const now = Date.now();
     for (const code of [attacker.code(now), victim.code(now), "000000"]) {
@@ -72,9 +73,9 @@ describe("A box in the place of a user's TOTP secret", () => {
     expect((await victim.verify(victim.code(Date.now()))).status).toBe(200);
   });
 
-  it("names in the log that its key is missing", async () => {
+  it("by a box of an unknown key version logs that the key is missing", async () => {
     const user = await User.withTotp(await Tenant.create());
-    const gone = (await stored(user, "$.totp.sealed")).replace(/^1\./, "9.");
+    const gone = (await readStoredField(user, "$.totp.sealed")).replace(/^1\./, "9.");
     await replaceSecret(user, gone);
     expect((await user.verify("000000")).status).toBe(503);
     expect(logged.join("\n")).toContain("MissingKeyError");
@@ -82,7 +83,7 @@ describe("A box in the place of a user's TOTP secret", () => {
 });
 
 describe("A record in D1", () => {
-  it("that was copied to another identity, and made to look like its own, does not open", async () => {
+  it("that was copied from another identity and relabelled does not open", async () => {
     const tenant = await Tenant.create();
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
@@ -104,13 +105,13 @@ describe("A record in D1", () => {
 });
 
 describe("The hashes of backup codes", () => {
-  it("copied to another identity accept nothing there", async () => {
+  it("that were copied to another identity accept no code there", async () => {
     const tenant = await Tenant.create();
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
     await victim.backupCodes();
     const codes = await attacker.backupCodes();
-    const hashes = await stored(attacker, "$.backupCodes");
+    const hashes = await readStoredField(attacker, "$.backupCodes");
     await replaceState(victim, `json_set(state, '$.backupCodes', json('${hashes}'))`);
     await evict(victim);
     expect((await victim.verify(codes[0])).body.code).toBe("invalid_code");
@@ -118,13 +119,13 @@ describe("The hashes of backup codes", () => {
   });
 });
 
-describe("Boxes of one secret's kind", () => {
-  it("name their key's version, and no two have the same IV", async () => {
+describe("Sealed boxes of TOTP secrets", () => {
+  it("name their key version, and no two share an IV", async () => {
     const user = await User.provision(await Tenant.create());
     const ivs = new Set<string>();
     for (let n = 0; n < 10; n += 1) {
       await user.configure();
-      const [version, iv = ""] = (await stored(user, "$.totp.sealed")).split(".");
+      const [version, iv = ""] = (await readStoredField(user, "$.totp.sealed")).split(".");
       expect(version).toBe("1");
       expect(iv).toMatch(/^[\w-]{16}$/);
       ivs.add(iv);

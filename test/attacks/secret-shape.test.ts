@@ -1,4 +1,4 @@
-/** The secret and its key URI, and the backup codes: what is handed out. */
+/** The shape of the values that the service shows once: secret, key URI and backup codes. */
 import { base32nopad } from "@scure/base";
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
@@ -8,7 +8,7 @@ async function configureAs(user: User, issuer_name: string, account_name: string
 }
 
 describe("The secret", () => {
-  it("is 20 bytes in base32 without padding, and another one each time", async () => {
+  it("is 20 bytes in base32 without padding, and differs each time", async () => {
     const user = await User.provision(await Tenant.create());
     const secrets = new Set<string>();
     for (let n = 0; n < 8; n += 1) {
@@ -21,7 +21,7 @@ describe("The secret", () => {
     expect(secrets.size).toBe(8);
   });
 
-  it("is shown once: no later answer has it, nor the one it replaced", async () => {
+  it("is shown once: no later answer contains it or the secret that it replaced", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const first = user.secret;
@@ -38,7 +38,7 @@ describe("The secret", () => {
     for (const secret of [first, user.secret]) expect(text).not.toContain(secret);
   });
 
-  it("comes in an answer that nobody keeps", async () => {
+  it("comes in an answer that no cache may store", async () => {
     const user = await User.provision(await Tenant.create());
     for (const answer of [
       await user.configure(),
@@ -60,7 +60,7 @@ describe("The key URI", () => {
   ];
 
   it.each(names)(
-    "of %j and %j has both in the label and the issuer as parameter",
+    "of %j and %j has both in the label and the issuer as a parameter",
     async (issuer, account) => {
       const user = await User.provision(await Tenant.create());
       const { status, body } = await configureAs(user, issuer, account);
@@ -73,7 +73,7 @@ describe("The key URI", () => {
       expect(parameters.filter(([name]) => name === "secret")).toEqual([
         ["secret", body.user.new_otp_secret],
       ]);
-      // Several apps show a plus sign as it stands: spaces are %20.
+      // Several apps show a plus sign literally, so spaces are encoded as %20.
       expect(uri).not.toContain("+");
       expect(uri).toMatch(/^[\x21-\x7e]+$/);
     },
@@ -84,16 +84,19 @@ describe("The key URI", () => {
     ["Acme", "alexander:evil"],
     [":", "a"],
     ["Acme", ":"],
-  ])("of %j and %j is refused for its colon, and no secret is made", async (issuer, account) => {
-    const user = await User.provision(await Tenant.create());
-    const { status, body } = await configureAs(user, issuer, account);
-    expect({ status, code: body.code }).toEqual({ status: 400, code: "invalid_request" });
-    expect((await user.profile()).has_otp).toBe(false);
-  });
+  ])(
+    "of %j and %j is refused because of the colon, and no secret is created",
+    async (issuer, account) => {
+      const user = await User.provision(await Tenant.create());
+      const { status, body } = await configureAs(user, issuer, account);
+      expect({ status, code: body.code }).toEqual({ status: 400, code: "invalid_request" });
+      expect((await user.profile()).has_otp).toBe(false);
+    },
+  );
 });
 
 describe("Backup codes", () => {
-  it("are ten distinct ones of four letters and four digits, without I, O and Q", async () => {
+  it("are ten distinct codes of four letters and four digits, without I, O and Q", async () => {
     const user = await User.withTotp(await Tenant.create());
     const all = new Set<string>();
     for (let n = 0; n < 5; n += 1) {

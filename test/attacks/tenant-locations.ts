@@ -1,47 +1,51 @@
-/** Where a tenant may live: what is promised of one holds in every home, and on the way to another. */
+/** The databases and jurisdictions of tenants. The promises hold in each, and during a relocation. */
 import { Tenant } from "../support/client.ts";
 import { provideJurisdictions } from "../support/jurisdictions.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 
 export interface TenantLocation {
   readonly location: string;
-  /** The platform's jurisdictions are there until the mocks are restored. */
+  /** Creates the tenant. Jurisdictions are provided until the mocks are restored. */
   readonly tenant: () => Promise<Tenant>;
-  /** Comes before the attack, once all is set up. */
+  /** Runs after the set-up, before the attack. */
   readonly begin: (tenant: Tenant) => Promise<unknown>;
-  /** Goes on beside the attack. */
+  /** Runs concurrently with the attack. */
   readonly meanwhile: (tenant: Tenant) => Promise<unknown>;
 }
 
-async function nothing(): Promise<void> {}
+async function doNothing(): Promise<void> {}
 
-const still = { begin: nothing, meanwhile: nothing };
+const noRelocation = { begin: doNothing, meanwhile: doNothing };
 
 export const fixedLocations: readonly TenantLocation[] = [
-  { location: "in DB", tenant: () => Tenant.create(), ...still },
-  { location: "in another database", tenant: () => Tenant.create("test", { shard: 1 }), ...still },
+  { location: "in DB", tenant: () => Tenant.create(), ...noRelocation },
+  {
+    location: "in another database",
+    tenant: () => Tenant.create("test", { shard: 1 }),
+    ...noRelocation,
+  },
   {
     location: "in a jurisdiction",
     tenant: async () => {
       provideJurisdictions();
       return await Tenant.create("test", { jurisdiction: "eu" });
     },
-    ...still,
+    ...noRelocation,
   },
 ];
 
 export const tenantLocations: readonly TenantLocation[] = [
   ...fixedLocations,
   {
-    location: "on the way to another database",
+    location: "in the middle of a relocation",
     tenant: () => Tenant.create(),
     begin: (tenant) => relocateUpTo(tenant, 1, "copying"),
-    meanwhile: nothing,
+    meanwhile: doNothing,
   },
   {
-    location: "moved to another database meanwhile",
+    location: "relocated meanwhile",
     tenant: () => Tenant.create(),
-    begin: nothing,
+    begin: doNothing,
     meanwhile: (tenant) => relocateFully(tenant, 1),
   },
 ];

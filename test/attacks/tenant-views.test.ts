@@ -1,8 +1,8 @@
-/** Promise 7: what a tenant is shown in lists, and by detours, of what another one has. */
+/** Promise 7: lists, cursors and filters show a tenant nothing of another tenant. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { send, type Tenant, User } from "../support/client.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
-import { guarded } from "./operations.ts";
+import { protectedOperations } from "./operations.ts";
 import { comparablePartOf, TwoTenants } from "./two-tenants.ts";
 
 let world: TwoTenants;
@@ -16,29 +16,28 @@ beforeEach(async () => {
   ({ victim, stranger, user, theirs } = world);
 });
 
-describe.each(guarded.filter(({ method, isOperators }) => method === "GET" && !isOperators))(
-  "Promise 7: $method $template",
-  ({ name }) => {
-    it("shows a stranger nothing of another tenant", async () => {
-      const mine = await User.provision(stranger, "a stranger's own");
-      await mine.events();
-      const { path } = requestTo(name, { ...theirs, externalId: mine.externalId });
-      const { body } = await stranger.send("GET", path);
-      const text = JSON.stringify(body);
-      for (const secret of [
-        victim.id,
-        user.id,
-        user.externalId,
-        theirs.eventId,
-        theirs.assessmentId,
-      ]) {
-        expect(text).not.toContain(secret);
-      }
-    });
-  },
-);
+describe.each(
+  protectedOperations.filter(({ method, isForOperator }) => method === "GET" && !isForOperator),
+)("Promise 7: $method $template", ({ name }) => {
+  it("shows a stranger nothing of another tenant", async () => {
+    const mine = await User.provision(stranger, "a stranger's own");
+    await mine.events();
+    const { path } = requestTo(name, { ...theirs, externalId: mine.externalId });
+    const { body } = await stranger.send("GET", path);
+    const text = JSON.stringify(body);
+    for (const secret of [
+      victim.id,
+      user.id,
+      user.externalId,
+      theirs.eventId,
+      theirs.assessmentId,
+    ]) {
+      expect(text).not.toContain(secret);
+    }
+  });
+});
 
-describe("Promise 7, by detours", () => {
+describe("Promise 7, on indirect paths", () => {
   it.each([
     ["the directory's cursor", "/v1/idp/users?after=", "id"],
     ["the tokens' cursor", "/v1/tokens?after=", "tokenId"],
@@ -46,17 +45,17 @@ describe("Promise 7, by detours", () => {
     ["the trail's filter by user", "/v1/audit/events?externalUserId=", "externalId"],
     ["the assessments' cursor", "/v1/sentinel/assessments?after=", "assessmentId"],
     ["the assessments' filter by user", "/v1/sentinel/assessments?externalUserId=", "externalId"],
-  ] as const)("%s does not tell a foreign id from an unknown one", async (_, path, field) => {
+  ] as const)("%s treats a foreign id like an unknown one", async (_, path, field) => {
     const foreign = await stranger.send("GET", path + encodeURIComponent(theirs[field]));
     const unknown = await stranger.send("GET", path + encodeURIComponent(unknownUser[field]));
-    // The cursor of nobody may come before what the stranger has, so only the kind is compared.
+    // The unknown cursor may precede the stranger's own data, so only the status is compared.
     expect(foreign.status).toBe(unknown.status);
     expect(JSON.stringify(foreign.body)).not.toContain(user.id);
   });
 
-  it("provisioning an external_id that another tenant has succeeds as for a new one", async () => {
+  it("provisioning another tenant's external_id succeeds like provisioning a new one", async () => {
     const answers = [];
-    for (const external_id of [user.externalId, "never heard of"]) {
+    for (const external_id of [user.externalId, "unknown to all tenants"]) {
       answers.push(await stranger.send("POST", "/v1/idp/users", { user: { external_id } }));
     }
     expect(answers.map(({ status }) => status)).toEqual([201, 201]);
@@ -64,7 +63,7 @@ describe("Promise 7, by detours", () => {
     expect(await user.profile()).toMatchObject({ has_otp: true, backup_codes_remaining: 10 });
   });
 
-  it("a code may name no assessment of another tenant, nor learn whether there is one", async () => {
+  it("a code that names another tenant's assessment gets the same answer as one that names none", async () => {
     const mine = await User.withTotp(stranger, user.externalId);
     const code = mine.wrongCode(Date.now());
     const foreign = await mine.verify(code, undefined, theirs.assessmentId);
@@ -74,7 +73,7 @@ describe("Promise 7, by detours", () => {
     expect((await mine.profile()).failed_attempts).toBe(0);
   });
 
-  it("40 guesses at once for a namesake neither lock nor touch the other tenant's user", async () => {
+  it("40 concurrent guesses for a namesake neither lock nor change the other tenant's user", async () => {
     const namesake = await User.withTotp(stranger, user.externalId);
     const before = await world.readAsOwner();
     const wrong = namesake.wrongCode(Date.now());
@@ -84,7 +83,7 @@ describe("Promise 7, by detours", () => {
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
   });
 
-  it("no header or field names another tenant to act in", async () => {
+  it("no header and no query field switches to another tenant", async () => {
     for (const header of [
       "X-Tenant-Id",
       "Tenant",

@@ -1,4 +1,4 @@
-/** Promise 4, and what an API token is worth when it is revoked, forged or mistyped. */
+/** Promise 4: a revoked token is refused. The same holds for forged and mistyped tokens. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
@@ -15,14 +15,14 @@ afterEach(() => {
 const start = Date.parse("2026-03-01T12:00:00Z");
 const everything = ["idp:read", "idp:write", "audit:read", "tokens:write", "settings:write"];
 
-async function made(tenant: Tenant, fields: object = {}) {
+async function createToken(tenant: Tenant, fields: object = {}) {
   const token = { name: "n", permissions: everything, ...fields };
   const { status, body } = await tenant.send("POST", "/v1/tokens", { token });
   expect(status).toBe(201);
   return body.token;
 }
 
-/** In another isolate: D1 changes, and this isolate hears nothing of it. */
+/** Revokes the token as another isolate does: D1 changes, and this isolate gets no notice. */
 async function revokeElsewhere(id: string): Promise<void> {
   await env.DB.prepare("UPDATE api_tokens SET revoked_at = 1 WHERE id = ?").bind(id).run();
 }
@@ -34,9 +34,9 @@ async function statusOf(tenant: Tenant, token: string): Promise<number> {
 describe.each(tenantLocations)(
   "Promise 4, for a tenant $location",
   ({ tenant: create, begin, meanwhile }) => {
-    it("a token that is revoked elsewhere just after it was read is refused within 30 s, though it is in use all the time", async () => {
+    it("refuses a token within 30 s after another isolate revoked it, even while the token is in constant use", async () => {
       const tenant = await create();
-      const { id, secret } = await made(tenant);
+      const { id, secret } = await createToken(tenant);
       await begin(tenant);
       vi.useFakeTimers({ toFake: ["Date"], now: start });
       expect(await statusOf(tenant, secret)).toBe(200);
@@ -53,9 +53,9 @@ describe.each(tenantLocations)(
       expect(answer.headers.get("WWW-Authenticate")).toBe('Bearer error="invalid_token"');
     });
 
-    it("a token that is revoked here is refused at once, by 20 requests at once too", async () => {
+    it("refuses a token at once after this isolate revoked it, also in 20 concurrent requests", async () => {
       const tenant = await create();
-      const { id, secret } = await made(tenant);
+      const { id, secret } = await createToken(tenant);
       await begin(tenant);
       expect(await statusOf(tenant, secret)).toBe(200);
       expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(204);
@@ -71,15 +71,20 @@ describe.each(tenantLocations)(
 
 describe("Promise 4", () => {
   it.each([
-    ["makes no other", "POST", "", { token: { name: "heir", permissions: everything } }],
-    ["replaces none", "POST", "/:id/rotate", { token: {} }],
-    ["revokes none", "DELETE", "/:id", undefined],
+    [
+      "creates no other token",
+      "POST",
+      "",
+      { token: { name: "successor", permissions: everything } },
+    ],
+    ["rotates no token", "POST", "/:id/rotate", { token: {} }],
+    ["revokes no token", "DELETE", "/:id", undefined],
   ])(
-    "a token that is revoked elsewhere %s from then on, though it is remembered",
+    "a token that another isolate revoked %s, even while this isolate caches it",
     async (_, method, suffix, body) => {
       const tenant = await Tenant.create();
-      const { id, secret } = await made(tenant);
-      const other = await made(tenant);
+      const { id, secret } = await createToken(tenant);
+      const other = await createToken(tenant);
       expect(await statusOf(tenant, secret)).toBe(200);
       await revokeElsewhere(id);
       expect(await statusOf(tenant, secret)).toBe(200);
@@ -90,9 +95,9 @@ describe("Promise 4", () => {
     },
   );
 
-  it("a revoked token does not come back when D1 fails or the clock is set back", async () => {
+  it("a revoked token stays refused when D1 fails or the clock is set back", async () => {
     const tenant = await Tenant.create();
-    const { id, secret } = await made(tenant);
+    const { id, secret } = await createToken(tenant);
     expect(await statusOf(tenant, secret)).toBe(200);
     await tenant.send("DELETE", `/v1/tokens/${id}`);
     vi.spyOn(console, "error").mockImplementation(() => {});
@@ -102,9 +107,9 @@ describe("Promise 4", () => {
     expect(await statusOf(tenant, secret)).toBe(401);
   });
 
-  it("a token can revoke itself, and cannot make its successor afterwards", async () => {
+  it("a token can revoke itself, and cannot create its successor afterwards", async () => {
     const tenant = await Tenant.create();
-    const { id, secret } = await made(tenant);
+    const { id, secret } = await createToken(tenant);
     expect((await tenant.send("DELETE", `/v1/tokens/${id}`, undefined, secret)).status).toBe(204);
     const rotated = await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} }, secret);
     expect(rotated.status).toBe(401);
@@ -112,13 +117,13 @@ describe("Promise 4", () => {
   });
 
   it.each([
-    ["first", [0, 86_400]],
-    ["last", [86_400, 0]],
+    ["no overlap first", [0, 86_400]],
+    ["no overlap last", [86_400, 0]],
   ])(
-    "a token that is replaced without overlap is refused, though another replacement at once gives it a day: %s",
+    "a token that is rotated without overlap is refused, even if a concurrent rotation gives it a day: %s",
     async (_, overlaps) => {
       const tenant = await Tenant.create();
-      const { id, secret } = await made(tenant);
+      const { id, secret } = await createToken(tenant);
       const answers = await sendAtOnce(2, async (index) => {
         const token = { overlap_seconds: overlaps[index] };
         return await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token });
@@ -130,12 +135,12 @@ describe("Promise 4", () => {
 });
 
 describe("A token", () => {
-  it("holds its tenant and 160 bits that differ each time", async () => {
+  it("contains its tenant id and 160 bits that differ each time", async () => {
     const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const tenant = await Tenant.create();
     const randomParts = new Set<string>();
     for (let n = 0; n < 5; n += 1) {
-      const { secret } = await made(tenant);
+      const { secret } = await createToken(tenant);
       expect(secret).toMatch(/^idp_test_[0-9A-Za-z]{49}$/);
       const digits: string = secret.slice(9, 52);
       const value = [...digits].reduce(
@@ -149,9 +154,9 @@ describe("A token", () => {
     expect(randomParts.size).toBe(5);
   });
 
-  it("is shown once: neither list nor trail nor a rotation has it again", async () => {
+  it("is shown once: no list, event or rotation shows it again", async () => {
     const tenant = await Tenant.create();
-    const { id, secret } = await made(tenant);
+    const { id, secret } = await createToken(tenant);
     const { body: rotated } = await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} });
     const seen = JSON.stringify([
       (await tenant.send("GET", "/v1/tokens")).body,
@@ -165,7 +170,7 @@ describe("A token", () => {
     }
   });
 
-  it("with a character changed anywhere is refused without a look at the store", async () => {
+  it("with any changed character is refused without a read of D1", async () => {
     const tenant = await Tenant.create();
     const other = (character: string | undefined) => (character === "a" ? "b" : "a");
     const mistyped = [...tenant.token].map(
@@ -183,7 +188,7 @@ describe("A token", () => {
     });
   });
 
-  it("of another scheme, empty, doubled or padded with more is refused", async () => {
+  it("of another scheme, empty, doubled or with extra text is refused", async () => {
     const { token } = await Tenant.create();
     for (const [header, code] of [
       [`Basic ${btoa(`${token}:`)}`, "invalid_token"],
@@ -207,31 +212,31 @@ describe("A token", () => {
   });
 });
 
-describe("Nobody without a good token", () => {
+describe("A client whose token is", () => {
   it.each([
-    "of the right form",
-    "with a wrong checksum",
+    "forged with a valid checksum",
+    "forged with a wrong checksum",
     "revoked",
-    "without the permission",
+    "lacking the permission",
     "expired",
-  ])("can lock anybody or count a failure: with one that is %s", async (kind) => {
+  ])("%s can neither lock a user nor count a failure", async (kind) => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const forged = formatApiToken("test", tenant.id, crypto.getRandomValues(new Uint8Array(20)));
     const last = forged.endsWith("0") ? "1" : "0";
     const makes: Record<string, () => Promise<string>> = {
-      "of the right form": async () => forged,
-      "with a wrong checksum": async () => forged.slice(0, -1) + last,
+      "forged with a valid checksum": async () => forged,
+      "forged with a wrong checksum": async () => forged.slice(0, -1) + last,
       revoked: async () => {
-        const { id, secret } = await made(tenant);
+        const { id, secret } = await createToken(tenant);
         await tenant.send("DELETE", `/v1/tokens/${id}`);
         return secret;
       },
-      "without the permission": async () =>
+      "lacking the permission": async () =>
         await tenant.tokenWith(everything.filter((permission) => permission !== "idp:write")),
       expired: async () => {
         const soon = { expires_at: new Date(Date.now() + 3_600_000).toISOString() };
-        return (await made(tenant, soon)).secret;
+        return (await createToken(tenant, soon)).secret;
       },
     };
     const token = (await makes[kind]?.()) ?? "";
@@ -239,7 +244,7 @@ describe("Nobody without a good token", () => {
     const code = user.wrongCode(Date.now());
     const answers = await sendAtOnce(20, () => user.verify(code, token));
     const expected =
-      kind === "without the permission" ? "403 insufficient_scope" : "401 invalid_token";
+      kind === "lacking the permission" ? "403 insufficient_scope" : "401 invalid_token";
     expect(tally(answers)).toEqual({ [expected]: 20 });
     expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
     expect((await user.events()).map(({ action }) => action)).not.toContain("otp.verified");

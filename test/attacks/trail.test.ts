@@ -1,4 +1,4 @@
-/** Promise 6 and Audit: one event for each attempt and act, and floods that say how many. */
+/** Promise 6: each attempt and each act gets its event, and a flood gets a few events that count it. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { expectRequestEvents, readRequestEvents } from "../support/request-events.ts";
@@ -19,7 +19,7 @@ interface World {
 interface Act {
   readonly act: (world: World) => Promise<Answer>;
   readonly given?: (world: World) => Promise<unknown>;
-  readonly told: readonly string[];
+  readonly expectedEvents: readonly string[];
 }
 
 const setStatus =
@@ -33,33 +33,37 @@ const fail = (times: number) => async (world: World) => {
 };
 
 const acts: Record<string, Act> = {
-  "a right code": { act: right, told: ["otp.verified success"] },
-  "a wrong code": { act: wrong, told: ["otp.verified failure invalid_code"] },
-  "a replayed code": { given: right, act: right, told: ["otp.verified failure replayed_code"] },
+  "a right code": { act: right, expectedEvents: ["otp.verified success"] },
+  "a wrong code": { act: wrong, expectedEvents: ["otp.verified failure invalid_code"] },
+  "a replayed code": {
+    given: right,
+    act: right,
+    expectedEvents: ["otp.verified failure replayed_code"],
+  },
   "a wrong backup code": {
     act: async ({ user }) => await user.verify("ZZZZ-9999"),
-    told: ["otp.verified failure invalid_code"],
+    expectedEvents: ["otp.verified failure invalid_code"],
   },
   "the fifth wrong code": {
     given: fail(4),
     act: wrong,
-    told: ["otp.verified failure invalid_code", "user.locked success too_many_failures"],
+    expectedEvents: ["otp.verified failure invalid_code", "user.locked success too_many_failures"],
   },
   "a code during a lock": {
     given: fail(5),
     act: right,
-    told: ["otp.verified refused user_locked"],
+    expectedEvents: ["otp.verified refused user_locked"],
   },
   "a code of a suspended user": {
     given: setStatus("suspended"),
     act: right,
-    told: ["otp.verified refused user_suspended"],
+    expectedEvents: ["otp.verified refused user_suspended"],
   },
   "the last failure allowed": {
     given: async ({ tenant }) =>
       await tenant.setSettings({ lockout: { max_failed_attempts: 1, disable_after: 1 } }),
     act: wrong,
-    told: [
+    expectedEvents: [
       "otp.verified failure invalid_code",
       "user.locked success too_many_failures",
       "otp.disabled success too_many_failures",
@@ -67,41 +71,41 @@ const acts: Record<string, Act> = {
   },
   "an unlock": {
     act: async ({ tenant, user }) => await tenant.send("POST", user.path("/unlock")),
-    told: ["user.unlocked success"],
+    expectedEvents: ["user.unlocked success"],
   },
   "a new secret": {
     act: async ({ user }) => await user.configure(),
-    told: ["otp.configured success"],
+    expectedEvents: ["otp.configured success"],
   },
   "new backup codes": {
     act: async ({ tenant, user }) => await tenant.send("POST", user.path("/backup-codes")),
-    told: ["backup_codes.generated success"],
+    expectedEvents: ["backup_codes.generated success"],
   },
-  "removing TOTP": {
+  "a removal of TOTP": {
     act: async ({ tenant, user }) => await tenant.send("DELETE", user.path("/otp")),
-    told: ["otp.removed success"],
+    expectedEvents: ["otp.removed success"],
   },
-  "a suspension": { act: setStatus("suspended"), told: ["user.suspended success"] },
+  "a suspension": { act: setStatus("suspended"), expectedEvents: ["user.suspended success"] },
   "a reactivation": {
     given: setStatus("suspended"),
     act: setStatus("active"),
-    told: ["user.reactivated success"],
+    expectedEvents: ["user.reactivated success"],
   },
-  "provisioning somebody twice": {
+  "a repeated provisioning": {
     act: async ({ tenant, user }) =>
       await tenant.send("POST", "/v1/idp/users", { user: { external_id: user.externalId } }),
-    told: ["user.provisioned refused user_exists"],
+    expectedEvents: ["user.provisioned refused user_exists"],
   },
   "an erasure": {
     act: async ({ tenant, user }) => await tenant.send("DELETE", user.path()),
-    told: ["user.erased success"],
+    expectedEvents: ["user.erased success"],
   },
 };
 
 describe.each(fixedLocations)(
-  "Promise 6, of a tenant $location: exactly the events of its own are left by",
+  "Promise 6, for a tenant $location: exactly the expected events follow",
   ({ tenant: create }) => {
-    it.each(Object.entries(acts))("%s", async (_, { given, act, told }) => {
+    it.each(Object.entries(acts))("%s", async (_, { given, act, expectedEvents }) => {
       const tenant = await create();
       const user = await User.withTotp(tenant, "somebody");
       tenant.clock = new Date(start).toISOString();
@@ -109,7 +113,7 @@ describe.each(fixedLocations)(
       const answer = await act({ tenant, user });
       const requestId = answer.headers.get("X-Request-Id");
       const [{ id: tokenId }] = (await tenant.send("GET", "/v1/tokens")).body.tokens;
-      await expectRequestEvents({ tenant, user }, requestId, told);
+      await expectRequestEvents({ tenant, user }, requestId, expectedEvents);
       const { events } = (await tenant.send("GET", "/v1/audit/events?limit=100")).body;
       const own = events.filter(
         ({ request_id }: { request_id: string }) => request_id === requestId,
@@ -124,7 +128,7 @@ describe.each(fixedLocations)(
       }
     });
 
-    it("an act of the operator, and acts on tokens and settings", async () => {
+    it("acts of the operator, and acts on tokens and settings", async () => {
       const tenant = await create();
       const first = (await tenant.send("GET", "/v1/audit/events")).body.events;
       expect(first.map(({ action }: { action: string }) => action).toSorted()).toEqual([
@@ -133,10 +137,10 @@ describe.each(fixedLocations)(
       ]);
       for (const { actor } of first) expect(actor).toEqual({ type: "operator", id: null });
       const token = { name: "n", permissions: ["idp:read"] };
-      const made = await tenant.send("POST", "/v1/tokens", { token });
-      const path = `/v1/tokens/${made.body.token.id}`;
+      const created = await tenant.send("POST", "/v1/tokens", { token });
+      const path = `/v1/tokens/${created.body.token.id}`;
       const answers: [Answer, string][] = [
-        [made, "token.created success"],
+        [created, "token.created success"],
         [await tenant.send("POST", `${path}/rotate`, { token: {} }), "token.rotated success"],
         [await tenant.send("DELETE", path), "token.revoked success"],
         [
@@ -146,12 +150,14 @@ describe.each(fixedLocations)(
           "settings.changed success",
         ],
       ];
-      for (const [{ headers }, told] of answers) {
-        expect(await readRequestEvents({ tenant }, headers.get("X-Request-Id"))).toEqual([told]);
+      for (const [{ headers }, expectedEvent] of answers) {
+        expect(await readRequestEvents({ tenant }, headers.get("X-Request-Id"))).toEqual([
+          expectedEvent,
+        ]);
       }
     });
 
-    it("a request that a token was not allowed to make, and one with a revoked token", async () => {
+    it("a request without the permission, and a request with a revoked token", async () => {
       const tenant = await create();
       const user = await User.withTotp(tenant);
       const narrow = await tenant.tokenWith(["idp:read"]);
@@ -170,7 +176,7 @@ describe.each(fixedLocations)(
 );
 
 describe("A flood", () => {
-  it("of 120 codes at once leaves five failures, one lock, and a few events that count the rest", async () => {
+  it("of 120 concurrent codes leaves five failures, one lock and a few events that count the rest", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const code = user.wrongCode(Date.now());
@@ -184,14 +190,14 @@ describe("A flood", () => {
     const refused = of("otp.verified", "refused");
     expect(refused.length).toBeLessThanOrEqual(5);
     expect(refused.reduce((sum, { details }) => sum + details.count, 0)).toBe(115);
-    // What came before is still there.
+    // The earlier events remain.
     expect(events.slice(-2).map(({ action }) => action)).toEqual([
       "otp.configured",
       "user.provisioned",
     ]);
   });
 
-  it("of 60 requests without permission is counted whole in a few events", async () => {
+  it("of 60 requests without permission is fully counted in a few events", async () => {
     const tenant = await Tenant.create();
     const narrow = await tenant.tokenWith(["audit:read"]);
     const before = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
@@ -214,7 +220,7 @@ describe("A flood", () => {
     expect(events.slice(-before.length)).toEqual(before);
   });
 
-  it("without a token of the tenant grows no trail at all", async () => {
+  it("without a token of the tenant adds no event to the trail", async () => {
     const tenant = await Tenant.create();
     const before = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
     const forged = tenant.token.slice(0, -1) + (tenant.token.endsWith("0") ? "1" : "0");

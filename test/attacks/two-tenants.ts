@@ -1,4 +1,4 @@
-/** Two tenants, and somebody whom only one of them knows. */
+/** Two tenants, and a user that only one of them knows. */
 import { expect } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import type { RequestTarget } from "../support/requests.ts";
@@ -8,7 +8,7 @@ export class TwoTenants {
   readonly victim: Tenant;
   readonly stranger: Tenant;
   readonly user: User;
-  /** What the victim has: its user, a token, an event and an assessment. */
+  /** The ids of the victim's user, token, event and assessment. */
   readonly theirs: RequestTarget;
 
   private constructor(victim: Tenant, stranger: Tenant, user: User, theirs: RequestTarget) {
@@ -18,7 +18,7 @@ export class TwoTenants {
     this.theirs = theirs;
   }
 
-  /** @param location of both */
+  /** @param location the location of both tenants */
   static async create(location?: TenantLocation): Promise<TwoTenants> {
     const create = location?.tenant ?? (() => Tenant.create());
     const victim = await create();
@@ -39,7 +39,7 @@ export class TwoTenants {
     });
   }
 
-  /** Everything the owner can see, but when its token was last used. */
+  /** Everything that the owner can see, except when its token was last used. */
   async readAsOwner(): Promise<string> {
     const { user, victim } = this;
     const { tokens } = (await victim.send("GET", "/v1/tokens")).body;
@@ -54,7 +54,7 @@ export class TwoTenants {
   }
 }
 
-/** All of an answer but what every request has for itself. */
+/** The answer without the parts that differ between any two requests. */
 export function comparablePartOf({ status, body, headers }: Answer): object {
   const { request_id, ...rest } = body;
   expect(request_id).toBe(headers.get("X-Request-Id"));

@@ -1,4 +1,4 @@
-/** Input: values that look like code, and ones that no text can hold. */
+/** Input: text that looks like code, and values that are not valid text. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { send, Tenant, User } from "../support/client.ts";
@@ -13,28 +13,28 @@ beforeAll(async () => {
 
 const literal: [string, string][] = [
   ["an injection into SQL", "' OR 1=1--"],
-  ["another", "x'; DROP TABLE identities;--"],
-  ["one with double quotes", '" OR ""="'],
+  ["another injection into SQL", "x'; DROP TABLE identities;--"],
+  ["an injection with double quotes", '" OR ""="'],
   ["wildcards of LIKE", "%_%"],
   ["255 emoji", "\u{1f600}".repeat(255)],
   ["a family of emoji", "\u{1f469}\u200d\u{1f469}\u200d\u{1f466}"],
   ["an encoded NUL", "a%00b"],
-  ["signs of a query", "a+b&externalUserId=c#d?e=f;g"],
+  ["characters of a query string", "a+b&externalUserId=c#d?e=f;g"],
   ["a path", "../../../etc/passwd"],
   ["markup", "<script>alert(1)</script>"],
   ["a template", "{{7*7}}<%=7*7%>"],
   ["a property of every object", "__proto__"],
-  ["another one", "constructor"],
+  ["another property of every object", "constructor"],
   ["JSON", '{"$ne":null}'],
   ["the separator of a guard's name", "a:b"],
-  ["spaces around", "  a  "],
+  ["text between spaces", "  a  "],
   ["a right-to-left override", "a\u202eb"],
   ["a number", "007"],
-  ["a word of JSON", "null"],
+  ["a JSON literal", "null"],
 ];
 
 describe("An external_id that is", () => {
-  it.each(literal)("%s is stored as it is, and found again by it alone", async (_, name) => {
+  it.each(literal)("%s is stored unchanged and found only by itself", async (_, name) => {
     const own = await Tenant.create();
     await User.provision(own, "bystander");
     const missing = await own.send(
@@ -62,12 +62,12 @@ describe("An external_id that is", () => {
 
   it.each([
     ["empty", ""],
-    ["of 256 characters", "a".repeat(256)],
-    ["of 256 emoji", "\u{1f600}".repeat(256)],
-    ["a line feed", "a\nb"],
-    ["a delete character", "a\u007fb"],
-    ["a C1 control character", "a\u0085b"],
-  ])("%s is a 400", async (_, external_id) => {
+    ["256 characters long", "a".repeat(256)],
+    ["256 emoji long", "\u{1f600}".repeat(256)],
+    ["text with a line feed", "a\nb"],
+    ["text with a delete character", "a\u007fb"],
+    ["text with a C1 control character", "a\u0085b"],
+  ])("%s gets a 400", async (_, external_id) => {
     const { status, body } = await tenant.send("POST", "/v1/idp/users", { user: { external_id } });
     expect(status).toBe(400);
     expect(body.issues[0].path).toBe("user.external_id");
@@ -109,8 +109,8 @@ function session(id: string, context: object): object {
   return { sentinel: { id, context: { ip: "1.1.1.1", ua: "x", ...context } } };
 }
 
-describe.each(fields)("A text in %s", (at, method, path, bodyWith) => {
-  it("that holds a lone surrogate or a NUL is a 400", async () => {
+describe.each(fields)("A value of %s", (at, method, path, bodyWith) => {
+  it("that contains a lone surrogate or a NUL gets a 400", async () => {
     const token = at.startsWith("tenant.") ? env.OPERATOR_TOKEN : tenant.token;
     for (const value of ["a\ud800b", "\udfff", "\udc00\ud800", "a\0b", "\0"]) {
       const answer = await send(method, path, { token, body: bodyWith(value) });
@@ -119,13 +119,13 @@ describe.each(fields)("A text in %s", (at, method, path, bodyWith) => {
     }
   });
 
-  it("that is no text is a 400", async () => {
+  it("that is not a string gets a 400", async () => {
     const token = at.startsWith("tenant.") ? env.OPERATOR_TOKEN : tenant.token;
     const marked = JSON.stringify(bodyWith("marked"));
     for (const value of ["1", "true", "null", "[]", "{}", '["a"]', '{"toString":"a"}', "1e400"]) {
       const body = marked.replace('"marked"', value);
       const answer = await send(method, path, { token, body });
-      // Only the user id of a session may be left out, and null is not leaving out.
+      // Only the user id of a session is optional, and null does not count as omitted.
       expect(answer.status).toBe(400);
       expect(answer.body.code).toBe("invalid_request");
       expect(answer.body.issues[0].path).toMatch(new RegExp(`^${at}`));

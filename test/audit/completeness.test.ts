@@ -9,7 +9,7 @@ import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
-import { makeBusy } from "../support/busy-tokens.ts";
+import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
@@ -297,7 +297,7 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
       await ask(world, target, { token: revoked }),
       await ask(world, target, { token: expired, headers: { "Test-Clock": later } }),
     ];
-    await makeBusy(tenant.id);
+    await sendManyRequests(tenant.id);
     const limiter = Object.getPrototypeOf(env.TOKEN_RATE_LIMIT);
     const limit = vi.spyOn(limiter, "limit").mockResolvedValue({ success: false });
     answers.push(await ask(world, target));

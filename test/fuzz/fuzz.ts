@@ -9,6 +9,8 @@ import { sendPlanned } from "./send-planned.ts";
 
 const maxTold = 10;
 const takesAtMostMs = 600_000;
+/** With as many requests each route is accepted at least once, and refused at least once. */
+const reachesAll = 1_000;
 
 /** Statuses seen, by route. */
 class Tally {
@@ -72,6 +74,8 @@ export function fuzzEveryRoute(file: number): void {
       // biome-ignore lint/suspicious/noConsole: the figures are what a run is read for.
       console.info(`seed ${seed}\n${tally}`);
       expect(complaints.slice(0, maxTold)).toEqual([]);
+      // A few hundred need not reach everything.
+      if (requests < reachesAll) return;
       for (const { name } of operations) {
         expect(
           tally.has(name, (status) => status < 300),

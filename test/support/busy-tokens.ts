@@ -1,16 +1,16 @@
-/** Tokens that are asked with so often that the isolate asks the limiter about each request. */
+/** Tokens with so many requests that the isolate asks the rate limiter about each one. */
 import { env } from "cloudflare:workers";
 import { countRequest } from "../../src/http/rate-limit.ts";
 
-/** More than an isolate lets pass by its own count. */
-const often = 101;
+/** More requests than an isolate admits without the limiter. */
+const requestsPerToken = 101;
 
-/** Has all tokens of the tenant be busy, from now on and through the next window. */
-export async function makeBusy(tenantId: string): Promise<void> {
+/** Counts many requests for every token of the tenant. They last through the next window. */
+export async function sendManyRequests(tenantId: string): Promise<void> {
   const { results } = await env.DB.prepare("SELECT id FROM api_tokens WHERE tenant_id = ?")
     .bind(tenantId)
     .all<{ id: string }>();
   for (const { id } of results) {
-    for (let n = 0; n < often; n += 1) await countRequest(env, id, Date.now());
+    for (let n = 0; n < requestsPerToken; n += 1) await countRequest(env, id, Date.now());
   }
 }

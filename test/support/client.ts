@@ -1,6 +1,6 @@
 /**
- * A client of the service as a backend developer would write one: HTTP in, JSON out. Every answer to
- * every test is held against the OpenAPI document.
+ * A client of the service as a backend developer would write it. It checks every answer against the
+ * OpenAPI document.
  */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -11,7 +11,7 @@ import { findContradiction } from "./openapi-conformity.ts";
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects, and fails otherwise.
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads the fields that it expects, and fails otherwise.
   readonly body: any;
 }
 
@@ -23,7 +23,7 @@ export interface Call {
 
 const origin = "https://idp.test";
 
-/** Asks the Worker itself: `exports.default.fetch` gets slower with every call of a test file. */
+/** Calls the Worker directly, because `exports.default.fetch` gets slower with every call in a file. */
 export async function fetchAnswer(request: Request, bindings: Env = env): Promise<Answer> {
   const response = await worker.fetch(request, bindings, createExecutionContext());
   const text = new TextDecoder().decode(await response.arrayBuffer());
@@ -56,14 +56,14 @@ export async function send(method: string, path: string, call: Call = {}): Promi
   return answer;
 }
 
-/** A tenant of its own, so that tests never meet. */
+/** A tenant. Each test creates its own, so that tests do not affect each other. */
 export class Tenant {
   readonly id: string;
   readonly token: string;
   readonly jurisdiction: "eu" | undefined;
-  /** RFC 3339; when set, every request of the tenant runs at that time. */
+  /** The test clock in RFC 3339 format. If it is set, every request of the tenant runs at that time. */
   clock: string | undefined;
-  /** `Idempotency-Key`; when set, every POST of the tenant carries it. */
+  /** The `Idempotency-Key`. If it is set, every POST of the tenant carries it. */
   requestKey: string | undefined;
 
   private constructor(id: string, token: string, jurisdiction: "eu" | undefined) {
@@ -72,7 +72,7 @@ export class Tenant {
     this.jurisdiction = jurisdiction;
   }
 
-  /** @param where the database it lives in, and its jurisdiction */
+  /** @param where the tenant's jurisdiction and shard */
   static async create(
     mode: "live" | "test" = "test",
     where: { readonly jurisdiction?: "eu"; readonly shard?: number } = {},
@@ -95,7 +95,7 @@ export class Tenant {
     return await send(method, path, { token, headers, ...(body === undefined ? {} : { body }) });
   }
 
-  /** A further token with these permissions only. */
+  /** Creates another token with these permissions only. */
   async tokenWith(permissions: readonly string[]): Promise<string> {
     const { body } = await this.send("POST", "/v1/tokens", {
       token: { name: "narrow", permissions },
@@ -111,7 +111,7 @@ export class Tenant {
 
 let users = 0;
 
-/** One user of a tenant, with what a login needs. */
+/** One user of a tenant, and the authenticator of that user. */
 export class User {
   readonly tenant: Tenant;
   readonly externalId: string;
@@ -132,7 +132,7 @@ export class User {
     return new User(tenant, externalId, body.user.id);
   }
 
-  /** Provisioned and with TOTP configured. */
+  /** Provisions a user and configures TOTP. */
   static async withTotp(tenant: Tenant, externalId?: string): Promise<User> {
     const user = await User.provision(tenant, externalId);
     await user.configure();
@@ -152,8 +152,8 @@ export class User {
   }
 
   async verify(code: unknown, token?: string, assessmentId?: string): Promise<Answer> {
-    const of = assessmentId === undefined ? {} : { assessment_id: assessmentId };
-    const body = { otp: { id: this.externalId, code, ...of } };
+    const reference = assessmentId === undefined ? {} : { assessment_id: assessmentId };
+    const body = { otp: { id: this.externalId, code, ...reference } };
     return await this.tenant.send("POST", "/v1/idp/otp/verify", body, token);
   }
 
@@ -166,7 +166,7 @@ export class User {
     });
   }
 
-  /** What is answered of a session that is not denied. */
+  /** The assessment of a session that is not denied. @throws if the status is not 200 */
   async assess(context: object = {}): Promise<Answer["body"]> {
     const { status, body } = await this.discover(context);
     if (status !== 200) throw new Error(`Not assessed: ${status} ${JSON.stringify(body)}`);
@@ -193,12 +193,12 @@ export class User {
     return (await this.tenant.send("GET", `/v1/audit/events?${query}`)).body.events;
   }
 
-  /** The code for a time (Unix ms), from an implementation that is not ours. */
+  /** The code for a time (Unix ms), from an independent implementation. */
   code(at: number): string {
     return codeFor(this.secret, at);
   }
 
-  /** A code that is none of those around that time. */
+  /** A code that differs from every code within two time steps of that time. */
   wrongCode(at: number): string {
     const right = [-2, -1, 0, 1, 2].map((steps) => this.code(at + steps * 30_000));
     return (

@@ -1,20 +1,20 @@
 /**
- * One run that is being counted: what it asked of the outside, and how much of that one after the
- * other. Where a piece of code runs (at the edge, or inside which object) is its async context: the
- * platform does not carry that across a call to an object, so each side has its own.
+ * One counted run: its calls to stores and objects, and how many of them follow one another. The async
+ * context records where code runs, at the edge or inside an object. The platform does not carry the
+ * context across a call to an object, so each side has its own.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 
 export type Kind = "D1" | "KV read" | "KV write" | "R2" | "object" | "queue";
 
-/** A call of the run to something outside the isolate or the object it was made in. */
+/** A call of the run that leaves its isolate or its object. */
 export interface Call {
   readonly kind: Kind;
-  /** SQL, key, or class and method. */
+  /** The SQL, the key, or the class and method. */
   readonly what: string;
   /**
-   * Round trips until this call is answered, if each takes as long as the others: one more than the
-   * call it was made inside of, and than those of the same run that were answered when it began.
+   * Round trips until this call is answered, if all take equally long. It is one more than the depth of
+   * the enclosing call and of every call of the run that was answered before this one began.
    */
   readonly depth: number;
 }
@@ -24,39 +24,39 @@ interface Rows {
   readonly written: number;
 }
 
-/** A cursor, whose count of rows is final once its object has done with it. */
+/** A cursor. Its row count is final after its object has finished the call. */
 export type WriteCursor = Pick<SqlStorageCursor<Record<string, SqlStorageValue>>, "rowsWritten">;
 
 export class CountedRun {
   readonly calls: Call[] = [];
-  /** What was called where nobody counts it: a run that has any is not to be believed. */
+  /** Calls that were made outside the counted run. A run with strays has no valid counts. */
   readonly strays: string[] = [];
   rowsInD1: Rows = { read: 0, written: 0 };
   rowsInObjects = 0;
   alarmsSet = 0;
   limiterCalls = 0;
-  readonly #beside: RegExp | undefined;
+  readonly #background: RegExp | undefined;
   readonly #answered = Promise.withResolvers<void>();
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #pending = new Set<Promise<unknown>>();
   #deepestAnswered = 0;
 
-  /** @param beside SQL that goes on beside the answer: it is held until the answer is there */
-  constructor(beside: RegExp | undefined) {
-    this.#beside = beside;
+  /** @param background SQL that does not delay the answer. It is held until the answer exists */
+  constructor(background: RegExp | undefined) {
+    this.#background = background;
   }
 
-  /** Counts a call made at a depth of others. @param go begins it, and is told its own depth */
+  /** Counts a call that an enclosing call of depth `inside` makes. @param go starts it and gets its depth */
   async call<T>(
     kind: Kind,
     what: string,
     inside: number,
     go: (depth: number) => Promise<T>,
   ): Promise<T> {
-    const isBeside = this.#beside?.test(what) ?? false;
-    const depth = isBeside ? 0 : 1 + Math.max(inside, this.#deepestAnswered);
+    const isBackground = this.#background?.test(what) ?? false;
+    const depth = isBackground ? 0 : 1 + Math.max(inside, this.#deepestAnswered);
     this.calls.push({ kind, what, depth });
     const work = async () => {
-      if (isBeside) await this.#answered.promise;
+      if (isBackground) await this.#answered.promise;
       try {
         return await go(depth);
       } finally {
@@ -64,34 +64,34 @@ export class CountedRun {
       }
     };
     const answer = work();
-    this.#underWay.add(answer);
-    const forget = () => this.#underWay.delete(answer);
-    answer.then(forget, forget);
+    this.#pending.add(answer);
+    const remove = () => this.#pending.delete(answer);
+    answer.then(remove, remove);
     return await answer;
   }
 
-  /** The answer is there. Waits for what goes on after it. */
+  /** Marks the answer as complete and waits for the calls that are still pending. */
   async end(): Promise<void> {
     this.#answered.resolve();
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
   }
 }
 
-/** Where code runs that is being counted. */
+/** The point of a counted run where code executes. */
 export interface CallContext {
   readonly run: CountedRun;
-  /** Depth of the call to the object it runs in; 0 at the edge. */
+  /** Depth of the call to the object that the code runs in; 0 at the edge. */
   readonly depth: number;
-  /** What the object has written. */
+  /** The cursors of the object's statements, for their count of written rows. */
   readonly cursors: WriteCursor[];
 }
 
-const places = new AsyncLocalStorage<CallContext>();
+const contexts = new AsyncLocalStorage<CallContext>();
 
 export function currentContext(): CallContext | undefined {
-  return places.getStore();
+  return contexts.getStore();
 }
 
-export async function runInContext<T>(place: CallContext, work: () => Promise<T>): Promise<T> {
-  return await places.run(place, work);
+export async function runInContext<T>(context: CallContext, work: () => Promise<T>): Promise<T> {
+  return await contexts.run(context, work);
 }

@@ -1,4 +1,4 @@
-/** Faults of D1, injected under everything that talks to it: the platform's classes themselves. */
+/** Faults of D1. They are injected into the platform's classes, so that all callers meet them. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { hangForever, withQuickDeadlines } from "./deadlines.ts";
@@ -16,7 +16,7 @@ export type D1Fault =
   | "fails on single reads only";
 
 type Run = (this: unknown, ...args: unknown[]) => Promise<unknown>;
-/** How a statement reaches D1: alone, to read or to write, or with others. */
+/** The way a statement reaches D1: in a batch, or alone as a write or a read. */
 type Kind = "batch" | "single write" | "single read";
 type Effect = "throws" | "hangs" | "loses the reply";
 
@@ -27,7 +27,7 @@ interface Call {
   readonly real: Run;
 }
 
-function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
+function effectOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
   switch (fault) {
     case "throws":
     case "hangs":
@@ -50,22 +50,22 @@ function faultOf(fault: D1Fault): readonly [Effect, readonly Kind[]] {
   }
 }
 
-function broken(effect: Effect, real: Run, words: string): Run {
+function breakCall(effect: Effect, real: Run, message: string): Run {
   return async function (...args) {
     switch (effect) {
       case "throws":
-        throw new Error(`D1_ERROR: ${words}`);
+        throw new Error(`D1_ERROR: ${message}`);
       case "hangs":
         return await hangForever();
       case "loses the reply":
         await real.apply(this, args);
-        throw new Error(`D1_ERROR: ${words} after commit`);
+        throw new Error(`D1_ERROR: ${message} after commit`);
     }
   };
 }
 
-/** Every way to D1 there is. Drizzle runs what gives no rows with `run`, and reads with the others. */
-function waysToD1(): readonly Call[] {
+/** Every method that calls D1. Drizzle uses `run` for statements without rows, and the others to read. */
+function listD1Calls(): readonly Call[] {
   const database = Object.getPrototypeOf(env.DB);
   const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
   const call = (on: Record<string, Run>, kind: Kind) => (name: string) => {
@@ -82,18 +82,18 @@ function waysToD1(): readonly Call[] {
 
 /**
  * Runs `work` while every D1 of this isolate is broken in the given way.
- * @param words what D1's errors say
+ * @param message the text in D1's errors
  */
 export async function withD1Fault<T>(
   fault: D1Fault,
   work: () => Promise<T>,
-  words = "injected",
+  message = "injected",
 ): Promise<T> {
-  const [effect, kinds] = faultOf(fault);
-  const spies = waysToD1()
+  const [effect, kinds] = effectOf(fault);
+  const spies = listD1Calls()
     .filter(({ kind }) => kinds.includes(kind))
     .map(({ on, name, real }) =>
-      vi.spyOn(on, name).mockImplementation(broken(effect, real, words)),
+      vi.spyOn(on, name).mockImplementation(breakCall(effect, real, message)),
     );
   try {
     return effect === "hangs" ? await withQuickDeadlines(work) : await work();

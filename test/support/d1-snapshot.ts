@@ -1,9 +1,9 @@
-/** D1 as it was, put back: what a restore by Time Travel does. */
+/** Snapshots of D1. Restoring one does the same as D1 Time Travel. */
 import { env } from "cloudflare:workers";
 
 type Row = Record<string, string | number | null>;
 
-/** Parents before children, so that references hold. */
+/** Parents come before children, so that foreign keys hold. */
 const tables = [
   "tenants",
   "api_tokens",
@@ -21,7 +21,7 @@ const tables = [
   "tenant_fences",
 ];
 
-/** Takes a copy of all tables of a database. @returns what puts it back */
+/** Copies all tables of a database. @returns a function that restores the copy */
 export async function snapshotOfD1(database = env.DB): Promise<() => Promise<void>> {
   const { results } = await database.prepare("PRAGMA table_list").all<{ name: string }>();
   const unknown = results
@@ -39,10 +39,10 @@ export async function snapshotOfD1(database = env.DB): Promise<() => Promise<voi
       ...tables.toReversed().map((table) => database.prepare(`DELETE FROM ${table}`)),
       ...copies.flatMap(({ table, rows }) =>
         rows.map((row) => {
-          const places = Object.keys(row).map(() => "?");
+          const placeholders = Object.keys(row).map(() => "?");
           return database
             .prepare(
-              `INSERT INTO ${table} ("${Object.keys(row).join('", "')}") VALUES (${places.join(", ")})`,
+              `INSERT INTO ${table} ("${Object.keys(row).join('", "')}") VALUES (${placeholders.join(", ")})`,
             )
             .bind(...Object.values(row));
         }),

@@ -1,4 +1,4 @@
-/** The databases of the tests, by shard: `DB` and two more. */
+/** The databases of the tests, by shard: `DB` and two others. */
 import { env } from "cloudflare:workers";
 
 export function databases(): readonly [D1Database, D1Database, D1Database] {

@@ -1,14 +1,14 @@
 /**
- * Deadlines in virtual time: once something hangs that never answers, there is nothing to wait for, and
- * the deadlines of the service come within a fraction of their time.
+ * Deadlines in virtual time. As soon as a call hangs, the service's deadlines pass within a fraction of
+ * their real time.
  */
 import { vi } from "vitest";
 
-/** What the service waits for as long, it waits for with a deadline. */
-const shortestDeadlineMs = 1_000;
+/** A timer of at least this length is a deadline of the service. */
+const minDeadlineMs = 1_000;
 /**
- * A deadline comes after so many turns of the event loop, and not by the clock: on a slow machine what
- * does answer has as many turns to do so. They are many, as an object that begins takes some.
+ * A deadline passes after a number of event loop turns and not by the clock, so that calls that do answer
+ * have the same chance on a slow machine. The number is large, because an object needs turns to start.
  */
 const turnsPerSecond = 100;
 const turnMs = 2;
@@ -16,13 +16,13 @@ const turnMs = 2;
 const wait = globalThis.setTimeout.bind(globalThis);
 let hanging = false;
 
-/** The promise of an answer that never comes. */
+/** Returns a promise that never settles, and lets the deadlines pass. */
 export function hangForever(): Promise<never> {
   hanging = true;
   return new Promise<never>(() => {});
 }
 
-/** The same for what waits for somebody who sends nothing. */
+/** Runs `work` with quick deadlines while its request body never arrives. */
 export async function withSilentSender<T>(work: () => Promise<T>): Promise<T> {
   return await withQuickDeadlines(async () => {
     hanging = true;
@@ -30,14 +30,14 @@ export async function withSilentSender<T>(work: () => Promise<T>): Promise<T> {
   });
 }
 
-/** Runs `work`; what it waits for with a deadline, once something hangs, is given up soon. */
+/** Runs `work`. After a call hangs, every wait with a deadline ends soon. */
 export async function withQuickDeadlines<T>(work: () => Promise<T>): Promise<T> {
   hanging = false;
   const quick = (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): unknown => {
-    if (ms < shortestDeadlineMs) return wait(callback, ms, ...args);
+    if (ms < minDeadlineMs) return wait(callback, ms, ...args);
     const due = Date.now() + ms;
     let turns = (ms / 1_000) * turnsPerSecond;
-    // A timer of whoever waits: the platform lets nobody else end its waiting.
+    // The timer belongs to the waiting request, because no other request can end its wait.
     const timer = setInterval(() => {
       if (hanging) turns -= 1;
       if (turns > 0 && Date.now() < due) return;

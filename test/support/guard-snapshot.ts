@@ -1,11 +1,11 @@
-/** A guard as it was, put back: what point-in-time recovery does. */
+/** Snapshots of a guard. Restoring one does the same as point-in-time recovery. */
 import { runInDurableObject } from "cloudflare:test";
 import type { User } from "./client.ts";
 import { evict, guardOf } from "./guard.ts";
 
 type Row = Record<string, SqlStorageValue>;
 
-/** Takes a copy of all the guard has stored. @returns what puts it back; the guard then wakes with it */
+/** Copies the guard's storage. @returns a function that restores the copy and evicts the guard */
 export async function snapshotOfGuard(user: User): Promise<() => Promise<void>> {
   const copies = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
     storage.sql
@@ -25,9 +25,9 @@ export async function snapshotOfGuard(user: User): Promise<() => Promise<void>> 
       for (const { name, sql, rows } of copies) {
         storage.sql.exec(sql);
         for (const row of rows) {
-          const places = Object.keys(row).map(() => "?");
+          const placeholders = Object.keys(row).map(() => "?");
           storage.sql.exec(
-            `INSERT INTO ${name} VALUES (${places.join(", ")})`,
+            `INSERT INTO ${name} VALUES (${placeholders.join(", ")})`,
             ...Object.values(row),
           );
         }

@@ -1,11 +1,11 @@
-/** Reaching behind the API, to an identity's guard: only to move, empty or inspect it. */
+/** Access to an identity's guard behind the API, only to evict, empty or inspect it. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { User } from "./client.ts";
 import { nameIn } from "./jurisdictions.ts";
 import { fireObjectAlarm } from "./object-alarm.ts";
 
-/** An identity that there is, or one that there is not. */
+/** An identity, which need not exist. */
 interface Guarded {
   readonly tenant: { readonly id: string; readonly jurisdiction?: "eu" | undefined };
   readonly id: string;
@@ -13,16 +13,16 @@ interface Guarded {
 
 export function guardOf({ tenant: { id: tenantId, jurisdiction }, id }: Guarded) {
   const name = `${tenantId}:${id}`;
-  const there = jurisdiction === undefined ? name : nameIn(jurisdiction, name);
-  return env.GUARD.get(env.GUARD.idFromName(there));
+  const objectName = jurisdiction === undefined ? name : nameIn(jurisdiction, name);
+  return env.GUARD.get(env.GUARD.idFromName(objectName));
 }
 
-/** The guard loses its memory and keeps its storage, as when the platform evicts it. */
+/** Evicts the guard: it loses its memory and keeps its storage. */
 export async function evict(user: User): Promise<void> {
   await evictDurableObject(guardOf(user));
 }
 
-/** The guard loses its storage too, as when a namespace is moved. */
+/** Deletes the guard's storage and evicts it, as after a namespace change. */
 export async function loseStorage(user: User): Promise<void> {
   await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
     await storage.deleteAlarm();
@@ -35,7 +35,7 @@ export async function fireAlarm(user: User): Promise<boolean> {
   return await fireObjectAlarm(guardOf(user));
 }
 
-/** Names of the tables the guard keeps, and whether an alarm is set. */
+/** The names of the guard's tables, and the time of its alarm or null. */
 export async function inspectGuard(identity: Guarded) {
   return await runInDurableObject(guardOf(identity), async (_guard, { storage }) => ({
     tables: storage.sql
@@ -48,7 +48,7 @@ export async function inspectGuard(identity: Guarded) {
   }));
 }
 
-/** What still waits in the guard's outbox. */
+/** The number of rows in the guard's outbox. */
 export async function countOutboxRows(user: User): Promise<number> {
   return await runInDurableObject(
     guardOf(user),
@@ -57,7 +57,7 @@ export async function countOutboxRows(user: User): Promise<number> {
   );
 }
 
-/** Replaces the stored state by an SQL expression over it, behind the guard's back. */
+/** Replaces the stored state by an SQL expression over it. The guard gets no notice. */
 export async function replaceState(user: User, expression: string): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec(`UPDATE live SET state = ${expression}`);

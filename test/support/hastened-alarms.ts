@@ -1,15 +1,18 @@
-/** Alarms that the platform is asked for sooner than the service asks: what is far ahead comes soon. */
+/** Makes distant alarms fire soon. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
-/** Longer than what comes without an alarm takes, also on a slow machine. */
+/** Longer than a delivery without an alarm takes, even on a slow machine. */
 const soonMs = 3_000;
 
-/** Not by a spy: vitest has one of a method at most, and a test may have its own. @returns the way back */
+/**
+ * Sets every alarm at most `soonMs` ahead. It uses no spy, because vitest allows one spy per method and a
+ * test may need it. @returns a function that undoes this
+ */
 export async function hastenAlarms(): Promise<() => void> {
-  const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
+  const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
   const storage = await runInDurableObject(
-    nobody,
+    unusedGuard,
     (_guard, ctx): DurableObjectStorage => Object.getPrototypeOf(ctx.storage),
   );
   const { setAlarm } = storage;

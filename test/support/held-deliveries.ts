@@ -1,36 +1,36 @@
-/** Deliveries of objects happen when a test says so, and never by themselves in the middle of a measurement. */
+/** Holds the deliveries of objects until a test releases them, so that none disturbs a measurement. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { deliveryDelayMs } from "../../src/guard/delivery/retry-alarm.ts";
 
-/** Longer than any run of tests. */
+/** Longer than any test run. */
 const heldForMs = 24 * 60 * 60 * 1000;
 
 const pollMs = 5;
 
-interface Waiting {
-  state: "held" | "let go";
+interface HeldCourier {
+  state: "held" | "released";
 }
 
-const waiting = new Set<Waiting>();
+const heldCouriers = new Set<HeldCourier>();
 let realWait = scheduler.wait.bind(scheduler);
 
-/** Couriers of guards that wait set out now. Resolves when they have. */
+/** Releases the held deliveries of guards. Resolves when all of them have started. */
 export async function sendCouriers(): Promise<void> {
-  for (const one of waiting) one.state = "let go";
-  while (waiting.size > 0) await realWait(pollMs);
+  for (const one of heldCouriers) one.state = "released";
+  while (heldCouriers.size > 0) await realWait(pollMs);
 }
 
 /**
- * From here on the platform is asked for every alarm a day later, and objects are told the time they
- * asked for: `fireAlarm` runs them. Who waits as long as a courier does waits for `sendCouriers`.
- * @returns the way back
+ * Sets every alarm one day later than requested. Objects still read the requested time, and `fireAlarm`
+ * runs the alarm. A wait of the delivery delay lasts until `sendCouriers`.
+ * @returns a function that undoes this
  */
 export async function holdDeliveries(): Promise<() => void> {
-  const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
+  const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
   const storage = await runInDurableObject(
-    nobody,
+    unusedGuard,
     (_guard, ctx): DurableObjectStorage => Object.getPrototypeOf(ctx.storage),
   );
   const { getAlarm, setAlarm } = storage;
@@ -53,15 +53,15 @@ export async function holdDeliveries(): Promise<() => void> {
     }),
     vi.spyOn(scheduler, "wait").mockImplementation(async (ms, ...options) => {
       if (ms !== deliveryDelayMs) return await wait(ms, ...options);
-      // Looked at again and again: an object does not wait for a promise that somebody else keeps.
-      const itself: Waiting = { state: "held" };
-      waiting.add(itself);
+      // This polls, because an object cannot wait for a promise of another request.
+      const itself: HeldCourier = { state: "held" };
+      heldCouriers.add(itself);
       while (itself.state === "held") await wait(pollMs);
-      waiting.delete(itself);
+      heldCouriers.delete(itself);
     }),
   ];
   return () => {
-    for (const one of waiting) one.state = "let go";
+    for (const one of heldCouriers) one.state = "released";
     for (const spy of spies) spy.mockRestore();
   };
 }

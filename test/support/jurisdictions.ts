@@ -1,6 +1,6 @@
 /**
- * The local runtime has no jurisdictions. This gives it what the platform documents of them: under
- * `namespace.jurisdiction(…)` a name stands for another object than without.
+ * Jurisdictions for the local runtime, which has none. As the platform documents, a name under
+ * `namespace.jurisdiction(…)` names another object than the same name without it.
  */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
@@ -12,15 +12,15 @@ export const namespaces = {
   REGISTER: env.REGISTER,
 };
 
-/** The class of all namespaces, as it stands in the runtime. */
+/** The runtime's class of all namespaces. */
 export const namespaceClass = Object.getPrototypeOf(env.GUARD);
 
-/** The name under which an object in a jurisdiction is kept here. */
+/** The local name of an object in a jurisdiction. */
 export function nameIn(jurisdiction: string, name: string): string {
   return `${jurisdiction} ${name}`;
 }
 
-/** Until the mocks are restored. */
+/** Provides jurisdictions until the mocks are restored. */
 export function provideJurisdictions(): void {
   vi.spyOn(namespaceClass, "jurisdiction").mockImplementation(function (
     this: DurableObjectNamespace,
@@ -33,17 +33,17 @@ export function provideJurisdictions(): void {
   });
 }
 
-/** An object that was asked for. */
+/** A stub that the service requested. */
 export interface RequestedObject {
   readonly namespace: string;
   readonly name: string | undefined;
-  /** Of what was passed beside the id; undefined where nothing was. */
+  /** The location hint, or undefined if there was none. */
   readonly hint: string | undefined;
 }
 
-/** Notes every object that is asked for, until the mocks are restored. */
+/** Records every requested stub until the mocks are restored. */
 export function recordRequestedObjects(): RequestedObject[] {
-  const asked: RequestedObject[] = [];
+  const requested: RequestedObject[] = [];
   const real = namespaceClass.get;
   vi.spyOn(namespaceClass, "get").mockImplementation(function (this: unknown, ...given: unknown[]) {
     const [id, options]: { name?: string; locationHint?: string }[] = given.map((value) =>
@@ -51,8 +51,8 @@ export function recordRequestedObjects(): RequestedObject[] {
     );
     const [namespace = ""] =
       Object.entries(namespaces).find(([, candidate]) => candidate === this) ?? [];
-    asked.push({ namespace, name: id?.name, hint: options?.locationHint });
+    requested.push({ namespace, name: id?.name, hint: options?.locationHint });
     return real.apply(this, given);
   });
-  return asked;
+  return requested;
 }

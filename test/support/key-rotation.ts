@@ -1,4 +1,4 @@
-/** A rotation of the sealing key, as the operator goes through it. */
+/** A rotation of the sealing key with the operator's requests. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import worker from "../../src/index.ts";
@@ -8,14 +8,14 @@ import { databases } from "./databases.ts";
 
 const token = env.OPERATOR_TOKEN;
 
-/** The first request to a new isolate that has these sealing keys. */
+/** Sends the first request to a new isolate with these sealing keys. */
 export async function firstRequestWith(sealingKeys: string): Promise<Response> {
   const changed = { ...env, SEALING_KEYS: sealingKeys };
   const request = new Request("https://idp.test/openapi.json");
   return await worker.fetch(request, changed, createExecutionContext());
 }
 
-/** The next identities. */
+/** Re-encrypts the next identities. */
 export async function reEncryptSlice(limit = 2): Promise<Answer["body"]> {
   const body = { re_encryption: { limit } };
   const answer = await send("POST", "/v1/keys/re-encryption", { token, body });
@@ -23,10 +23,10 @@ export async function reEncryptSlice(limit = 2): Promise<Answer["body"]> {
   return answer.body.re_encryption;
 }
 
-/** Sends slices until it is done. */
+/** Re-encrypts slice by slice until all identities are done. */
 export async function reEncryptAll(): Promise<void> {
   for (let n = 0; n < 50; n += 1) if ((await reEncryptSlice()).done) return;
-  throw new Error("It does not end");
+  throw new Error("The re-encryption does not end");
 }
 
 export async function listVersionsInUse(keyring: KeyringName): Promise<number[]> {
@@ -35,7 +35,7 @@ export async function listVersionsInUse(keyring: KeyringName): Promise<number[]>
   return keys.filter((key) => key.keyring === keyring && key.in_use).map(({ version }) => version);
 }
 
-/** Versions that the records in D1 are sealed under. */
+/** The key versions that the records in D1 are sealed with. */
 export async function findVersionsInRecords(): Promise<Set<number>> {
   const versions = new Set<number>();
   for (const database of databases()) {

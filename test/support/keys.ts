@@ -1,4 +1,4 @@
-/** Other keys in the rings of this isolate, as after a deployment with other secrets. */
+/** Replaces the keys of this isolate, as a deployment with other secrets does. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Keyring } from "../../src/crypto/keyring.ts";
@@ -8,36 +8,36 @@ import { keyringOf } from "../../src/keys/key-check.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { databases } from "./databases.ts";
 
-/** The configuration of the Worker and of the guards; the runtime may give them an object each. */
-async function configs(): Promise<Config[]> {
+/** The configurations of the Worker and of the guards, which may be separate objects. */
+async function findConfigs(): Promise<Config[]> {
   const guard = env.GUARD.get(env.GUARD.idFromName("keys of the test"));
-  const ofGuards = await runInDurableObject(guard, (instance) =>
+  const guardConfig = await runInDurableObject(guard, (instance) =>
     requireConfig(Reflect.get(instance, "env")),
   );
-  return [...new Set([requireConfig(env), ofGuards])];
+  return [...new Set([requireConfig(env), guardConfig])];
 }
 
-function parsed(text: string): Keyring {
+function parseRing(text: string): Keyring {
   const ring = parseKeyring(text);
   if (typeof ring === "string") throw new Error(ring);
   return ring;
 }
 
-/** Puts a ring in force here. @returns the way back */
+/** Replaces a keyring. @returns a function that restores it */
 export async function deployKeys(name: KeyringName, text: string): Promise<() => void> {
-  const all = await configs();
+  const all = await findConfigs();
   const before = all.map((config) => ({ config, ring: { ...keyringOf(config, name) } }));
-  for (const config of all) Object.assign(keyringOf(config, name), parsed(text));
+  for (const config of all) Object.assign(keyringOf(config, name), parseRing(text));
   return () => {
     for (const { config, ring } of before) Object.assign(keyringOf(config, name), ring);
   };
 }
 
-/** Puts another `ADDRESS_HASH_KEY` in force here. @returns the way back */
+/** Replaces `ADDRESS_HASH_KEY`. @returns a function that restores it */
 export async function deployAddressKey(text: string): Promise<() => void> {
   const key = parseKey(text);
   if (typeof key === "string") throw new Error(key);
-  const before = (await configs()).map((config) => ({
+  const before = (await findConfigs()).map((config) => ({
     config,
     addressHashKey: config.addressHashKey,
   }));
@@ -52,7 +52,7 @@ export const secondSealingKey = `2:${btoa("sealing key two, thirty-two byte")}`;
 export const firstCodeKey = `1:${btoa("backup codes key, 32 bytes long!")}`;
 export const secondCodeKey = `2:${btoa("second backup code key, 32 bytes")}`;
 
-/** Has nothing in D1 that needs a key: the directory is the whole of it, and so is the list of keys. */
+/** Deletes all rows in D1 that need a key, and the list of key versions. */
 export async function clearKeyedData(): Promise<void> {
   for (const database of databases()) {
     await database.batch(

@@ -1,17 +1,17 @@
-/** Faults of KV, injected under everything that reads it: the platform's class itself. */
+/** Faults of KV. They are injected into the platform's class, so that all readers meet them. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { utf8 } from "../../src/crypto/bytes.ts";
 import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 
-/** What a read gives: bytes or text, as it asks; null where there is nothing. */
+/** The result of a read: bytes or text as requested, or null for a missing key. */
 type Value = ArrayBuffer | string | null;
 type Read = () => Promise<Value>;
-/** What becomes of a read. */
+/** Replaces a read. */
 export type KvFault = (read: Read) => Promise<Value>;
 
-/** The stored bytes, changed, as bytes or as text, like the read asked for them. */
-function changed(change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>): KvFault {
+/** Changes the stored bytes and returns them in the requested form. */
+function changeValue(change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>): KvFault {
   return async (read) => {
     const value = await read();
     if (value === null) return null;
@@ -22,8 +22,8 @@ function changed(change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuf
   };
 }
 
-/** Bytes without meaning, the same in each run. */
-function noise(length: number): Uint8Array<ArrayBuffer> {
+/** Pseudo-random bytes that are the same in each run. */
+function createNoise(length: number): Uint8Array<ArrayBuffer> {
   let seed = 2_463_534_242;
   return new Uint8Array(length).map(() => {
     seed ^= seed << 13;
@@ -33,26 +33,27 @@ function noise(length: number): Uint8Array<ArrayBuffer> {
   });
 }
 
-const cutTo = (part: number) => changed((bytes) => bytes.slice(0, Math.floor(bytes.length * part)));
+const truncateTo = (part: number) =>
+  changeValue((bytes) => bytes.slice(0, Math.floor(bytes.length * part)));
 
-const flippedAt = (part: number) =>
-  changed((bytes) => {
+const flipBitAt = (part: number) =>
+  changeValue((bytes) => {
     const at = Math.floor((bytes.length - 1) * part);
     return bytes.map((byte, index) => (index === at ? byte ^ 1 : byte));
   });
 
 export const kvFaults: readonly { readonly how: string; readonly fault: KvFault }[] = [
   { how: "gives nothing", fault: () => Promise.resolve(null) },
-  { how: "gives an empty value", fault: changed(() => new Uint8Array()) },
-  { how: "gives random bytes", fault: changed(({ length }) => noise(length)) },
-  { how: "gives a lot of random bytes", fault: changed(() => noise(1_000_000)) },
-  { how: "gives the first half", fault: cutTo(0.5) },
-  { how: "gives all but the end", fault: changed((bytes) => bytes.slice(0, -1)) },
-  { how: "gives more than there is", fault: changed((bytes) => new Uint8Array([...bytes, 0])) },
-  { how: "gives zeroes", fault: changed(({ length }) => new Uint8Array(length)) },
-  { how: "gives a wrong first bit", fault: flippedAt(0) },
-  { how: "gives a wrong bit in the middle", fault: flippedAt(0.5) },
-  { how: "gives a wrong last bit", fault: flippedAt(1) },
+  { how: "gives an empty value", fault: changeValue(() => new Uint8Array()) },
+  { how: "gives random bytes", fault: changeValue(({ length }) => createNoise(length)) },
+  { how: "gives a lot of random bytes", fault: changeValue(() => createNoise(1_000_000)) },
+  { how: "gives the first half", fault: truncateTo(0.5) },
+  { how: "gives all but the last byte", fault: changeValue((bytes) => bytes.slice(0, -1)) },
+  { how: "gives one byte too many", fault: changeValue((bytes) => new Uint8Array([...bytes, 0])) },
+  { how: "gives zeroes", fault: changeValue(({ length }) => new Uint8Array(length)) },
+  { how: "gives a wrong first bit", fault: flipBitAt(0) },
+  { how: "gives a wrong bit in the middle", fault: flipBitAt(0.5) },
+  { how: "gives a wrong last bit", fault: flipBitAt(1) },
   { how: "rejects", fault: () => Promise.reject(new Error("KV injected")) },
   {
     how: "throws",
@@ -63,7 +64,7 @@ export const kvFaults: readonly { readonly how: string; readonly fault: KvFault 
   { how: "hangs", fault: hangForever },
 ];
 
-/** Runs `work` while reads of the keys that begin so are broken. */
+/** Runs `work` while reads of keys with this prefix are broken. */
 export async function withKvFault<T>(
   prefix: string,
   fault: KvFault,

@@ -1,8 +1,8 @@
-/** A guard that does what it is asked, and whose answer is lost on the way. */
+/** A guard that handles each call, and whose answers are lost. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 
-/** Runs `work` while every answer of a guard to the Worker is lost; what was asked is done. */
+/** Runs `work` while every answer of a guard is lost. The guard still handles each call. */
 export async function withLostReplies<T>(work: () => Promise<T>): Promise<T> {
   const get = env.GUARD.get.bind(env.GUARD);
   const spy = vi.spyOn(env.GUARD, "get").mockImplementation((...given) => {

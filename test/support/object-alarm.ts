@@ -1,11 +1,11 @@
-/** The alarm of an object that delivers what it holds, fired by a test. */
+/** Fires the alarm of an object that delivers its outbox. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 
 const pollMs = 5;
-/** Longer than any delivery takes, ms. */
-const longestMs = 20_000;
+/** Longer than any delivery takes. */
+const maxDeliveryMs = 20_000;
 
-/** It holds something and has no alarm that is still to come: the platform has fired it, just now. */
+/** Whether the outbox has rows and no alarm is set: the platform has just fired the alarm. */
 async function isFiring(stub: DurableObjectStub): Promise<boolean> {
   return await runInDurableObject(stub, async (_object, { storage }) => {
     if ((await storage.getAlarm()) !== null) return false;
@@ -17,12 +17,12 @@ async function isFiring(stub: DurableObjectStub): Promise<boolean> {
 }
 
 /**
- * Fires the alarm. Where it is firing by itself already there is none left to fire: then what that
- * delivers is waited for. @returns whether there was one
+ * Fires the alarm. If the platform is firing it already, this waits until that delivery ends.
+ * @returns whether this call fired an alarm
  */
 export async function fireObjectAlarm(stub: DurableObjectStub): Promise<boolean> {
   if (await runDurableObjectAlarm(stub)) return true;
   const start = Date.now();
-  while ((await isFiring(stub)) && Date.now() - start < longestMs) await scheduler.wait(pollMs);
+  while ((await isFiring(stub)) && Date.now() - start < maxDeliveryMs) await scheduler.wait(pollMs);
   return false;
 }

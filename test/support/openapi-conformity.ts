@@ -1,4 +1,4 @@
-/** Holds answers against the OpenAPI document that the service itself gives out. */
+/** Checks answers against the service's own OpenAPI document. */
 import { exports } from "cloudflare:workers";
 import { type Schema, Validator } from "@cfworker/json-schema";
 
@@ -14,7 +14,7 @@ interface Document {
 
 let fetched: Promise<Document> | undefined;
 
-/** Asked for over HTTP, as a client would. */
+/** The document, fetched over HTTP as a client does it. */
 export async function openApiDocument(): Promise<Document> {
   fetched ??= exports.default
     .fetch(new Request("https://idp.test/openapi.json"))
@@ -24,7 +24,7 @@ export async function openApiDocument(): Promise<Document> {
 
 const patterns = new Map<string, RegExp>();
 
-/** Made once for each path of the document, as thousands of answers are held against it. */
+/** Compiles each path once, because thousands of answers are matched against it. */
 function patternOf(template: string): RegExp {
   const known = patterns.get(template);
   if (known !== undefined) return known;
@@ -35,7 +35,7 @@ function patternOf(template: string): RegExp {
 
 const validators = new WeakMap<object, Validator>();
 
-/** Made once for each schema: it reads all components of the document. */
+/** Creates each validator once, because it reads all components of the document. */
 function validatorOf(schema: object, { components }: Document): Validator {
   const known = validators.get(schema);
   if (known !== undefined) return known;
@@ -51,7 +51,7 @@ function operationFor(document: Document, method: string, path: string): Operati
   return item?.[method.toLowerCase()];
 }
 
-/** What the document has against this answer; undefined when it agrees or does not know the route. */
+/** How the answer contradicts the document. Undefined if it agrees or the route is not documented. */
 export async function findContradiction(
   method: string,
   path: string,
@@ -60,16 +60,16 @@ export async function findContradiction(
   const document = await openApiDocument();
   const operation = operationFor(document, method, path);
   if (operation === undefined) return undefined;
-  const told = `${method} ${path} → ${answer.status}`;
+  const summary = `${method} ${path} → ${answer.status}`;
   const response = operation.responses[String(answer.status)];
-  if (response === undefined) return `${told} is not documented`;
+  if (response === undefined) return `${summary} is not documented`;
   if (response.content === undefined) {
-    return answer.body === "" ? undefined : `${told} has a body, but none is documented`;
+    return answer.body === "" ? undefined : `${summary} has a body, but none is documented`;
   }
   const type = answer.headers.get("Content-Type")?.split(";")[0] ?? "";
   const schema = response.content[type]?.schema;
-  if (schema === undefined) return `${told} is ${type}, which is not documented`;
+  if (schema === undefined) return `${summary} is ${type}, which is not documented`;
   const { valid, errors } = validatorOf(schema, document).validate(answer.body);
   if (valid) return undefined;
-  return `${told}: ${errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join("; ")}`;
+  return `${summary}: ${errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join("; ")}`;
 }

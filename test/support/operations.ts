@@ -1,21 +1,21 @@
 /**
- * The operations on an identity that change something, each with what it needs beforehand and what
- * must be true after it: for tests that run all of them under the same fault.
+ * The operations that change an identity, each with its preparation and its expected result. Tests run
+ * all of them under the same fault.
  */
 import { type Answer, type Tenant, User } from "./client.ts";
 
-/** An operation that may be carried out now. */
+/** An operation that can run now. */
 export interface PreparedOperation {
-  /** Whose guard it goes to, where it does. */
+  /** The user whose guard the operation calls, if it calls one. */
   readonly user?: User;
-  /** What must come last before it, when nothing else is asked any more. */
+  /** The last step before the operation, after all other requests. */
   readonly justBefore?: () => Promise<void>;
   readonly act: () => Promise<Answer>;
-  /** What the API shows of what the operation changes. */
+  /** Reads the values in the API that the operation changes. */
   readonly readShown: () => Promise<unknown>;
 }
 
-/** What is answered and told. */
+/** The status and the events that a request must produce. */
 export interface Outcome {
   readonly status: number;
   readonly events: readonly string[];
@@ -23,24 +23,24 @@ export interface Outcome {
 
 export interface Operation {
   readonly name: string;
-  /** Of the database the tenant lives in; `DB` unless told. */
+  /** The shard of the tenant; `DB` by default. */
   readonly shard?: number;
   readonly prepare: (tenant: Tenant) => Promise<PreparedOperation>;
   readonly before: unknown;
   readonly after: unknown;
   readonly done: Outcome;
-  /** The same request once more. */
+  /** The outcome of the same request a second time. */
   readonly again: Outcome;
-  /** What is shown after that, where it is not what was shown before it. */
+  /** The shown values after the second request, if they differ from `after`. */
   readonly afterAgain?: unknown;
 }
 
-const shownOf = (user: User, fields: readonly string[]) => async () => {
+const profileReader = (user: User, fields: readonly string[]) => async () => {
   const profile = await user.profile();
   return fields.map((field) => profile[field]);
 };
 
-/** Of a name that was erased before: the guard must ask D1 first. */
+/** Provisions a name that was erased before, so that the guard must read D1 first. */
 async function provision(tenant: Tenant): Promise<PreparedOperation> {
   const known = await User.provision(tenant, "known");
   await tenant.send("DELETE", known.path());
@@ -52,12 +52,12 @@ async function provision(tenant: Tenant): Promise<PreparedOperation> {
   };
 }
 
-async function pendingSecret(tenant: Tenant): Promise<User> {
+async function provisionPending(tenant: Tenant): Promise<User> {
   await tenant.setSettings({ otp: { enrolment: "confirm" } });
   return await User.withTotp(tenant);
 }
 
-async function assessed(tenant: Tenant) {
+async function provisionAssessed(tenant: Tenant) {
   const user = await User.provision(tenant);
   const { assessment_id } = await user.assess();
   const readShown = async () => {
@@ -67,14 +67,14 @@ async function assessed(tenant: Tenant) {
   return { user, assessmentId: String(assessment_id), readShown };
 }
 
-async function locked(tenant: Tenant): Promise<User> {
+async function provisionLocked(tenant: Tenant): Promise<User> {
   const user = await User.withTotp(tenant);
   const wrong = user.wrongCode(Date.now());
   for (let attempt = 0; attempt < 5; attempt += 1) await user.verify(wrong);
   return user;
 }
 
-/** What an identity's guard decides. D1 hears of it sooner or later. */
+/** Operations that an identity's guard decides. D1 gets their events later. */
 export const guardOperations: readonly Operation[] = [
   {
     name: "provision",
@@ -88,7 +88,7 @@ export const guardOperations: readonly Operation[] = [
     name: "configure",
     prepare: async (tenant) => {
       const user = await User.provision(tenant);
-      return { user, act: () => user.configure(), readShown: shownOf(user, ["has_otp"]) };
+      return { user, act: () => user.configure(), readShown: profileReader(user, ["has_otp"]) };
     },
     before: [false],
     after: [true],
@@ -98,9 +98,9 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "confirm",
     prepare: async (tenant) => {
-      const user = await pendingSecret(tenant);
+      const user = await provisionPending(tenant);
       const code = user.code(Date.now());
-      const readShown = shownOf(user, ["has_otp", "failed_attempts"]);
+      const readShown = profileReader(user, ["has_otp", "failed_attempts"]);
       return { user, act: () => user.verify(code), readShown };
     },
     before: [false, 0],
@@ -114,7 +114,7 @@ export const guardOperations: readonly Operation[] = [
     prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const act = () => tenant.send("POST", user.path("/backup-codes"));
-      return { user, act, readShown: shownOf(user, ["backup_codes_remaining"]) };
+      return { user, act, readShown: profileReader(user, ["backup_codes_remaining"]) };
     },
     before: [0],
     after: [10],
@@ -127,7 +127,7 @@ export const guardOperations: readonly Operation[] = [
       const user = await User.withTotp(tenant);
       await user.backupCodes();
       const act = () => tenant.send("DELETE", user.path("/otp"));
-      return { user, act, readShown: shownOf(user, ["has_otp", "backup_codes_remaining"]) };
+      return { user, act, readShown: profileReader(user, ["has_otp", "backup_codes_remaining"]) };
     },
     before: [true, 10],
     after: [false, 0],
@@ -139,7 +139,7 @@ export const guardOperations: readonly Operation[] = [
     prepare: async (tenant) => {
       const user = await User.provision(tenant);
       const act = () => tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
-      return { user, act, readShown: shownOf(user, ["status"]) };
+      return { user, act, readShown: profileReader(user, ["status"]) };
     },
     before: ["active"],
     after: ["suspended"],
@@ -149,9 +149,9 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "unlock",
     prepare: async (tenant) => {
-      const user = await locked(tenant);
+      const user = await provisionLocked(tenant);
       const act = () => tenant.send("POST", user.path("/unlock"));
-      return { user, act, readShown: shownOf(user, ["is_locked", "failed_attempts"]) };
+      return { user, act, readShown: profileReader(user, ["is_locked", "failed_attempts"]) };
     },
     before: [true, 5],
     after: [false, 0],
@@ -164,7 +164,11 @@ export const guardOperations: readonly Operation[] = [
       const user = await User.withTotp(tenant);
       const code = user.code(Date.now());
       await user.verify(user.wrongCode(Date.now()));
-      return { user, act: () => user.verify(code), readShown: shownOf(user, ["failed_attempts"]) };
+      return {
+        user,
+        act: () => user.verify(code),
+        readShown: profileReader(user, ["failed_attempts"]),
+      };
     },
     before: [1],
     after: [0],
@@ -177,7 +181,7 @@ export const guardOperations: readonly Operation[] = [
     prepare: async (tenant) => {
       const user = await User.withTotp(tenant);
       const [code] = await user.backupCodes();
-      const readShown = shownOf(user, ["backup_codes_remaining", "failed_attempts"]);
+      const readShown = profileReader(user, ["backup_codes_remaining", "failed_attempts"]);
       return { user, act: () => user.verify(code), readShown };
     },
     before: [10, 0],
@@ -189,7 +193,7 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "discover",
     prepare: async (tenant) => {
-      const { user, readShown } = await assessed(tenant);
+      const { user, readShown } = await provisionAssessed(tenant);
       return { user, act: () => user.discover(), readShown };
     },
     before: [null],
@@ -201,7 +205,7 @@ export const guardOperations: readonly Operation[] = [
   {
     name: "feedback",
     prepare: async (tenant) => {
-      const { user, assessmentId, readShown } = await assessed(tenant);
+      const { user, assessmentId, readShown } = await provisionAssessed(tenant);
       return { user, act: () => user.sendFeedback(assessmentId, "fraud"), readShown };
     },
     before: [null],
@@ -211,7 +215,7 @@ export const guardOperations: readonly Operation[] = [
   },
 ];
 
-/** Promises that D1 has forgotten too, and so waits for it. */
+/** An erasure. It waits for D1, because it promises that D1 has deleted the data too. */
 export const erasure: Operation = {
   name: "erase",
   prepare: async (tenant) => {
@@ -232,11 +236,12 @@ export const erasure: Operation = {
 
 export function findOperations(...names: readonly string[]): readonly Operation[] {
   const found = guardOperations.filter(({ name }) => names.includes(name));
-  if (found.length !== names.length) throw new Error(`Not all there: ${names.join(", ")}`);
+  if (found.length !== names.length)
+    throw new Error(`Some operations do not exist: ${names.join(", ")}`);
   return found;
 }
 
-/** The same of a tenant that lives in another database. */
+/** The same operations for a tenant in another database. */
 export function inOtherDatabase(operations: readonly Operation[]): readonly Operation[] {
   return operations.map((operation) => ({
     ...operation,

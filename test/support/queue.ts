@@ -1,4 +1,4 @@
-/** The queue of deliveries, closed or held: the platform's class itself, under whatever guard sends. */
+/** Faults of the delivery queue. They are injected into the platform's class, so that every guard meets them. */
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
@@ -9,26 +9,26 @@ type Send = (this: unknown, message: unknown) => Promise<unknown>;
 
 const queue: { send: Send } = Object.getPrototypeOf(env.DELIVERIES);
 
-function onSend(send: Send) {
+function replaceSend(send: Send) {
   return vi.spyOn(queue, "send").mockImplementation(send);
 }
 
-/** Whatever is sent is refused, until the mocks are restored. */
+/** Refuses every message until the mocks are restored. */
 export function refuseMessages() {
-  return onSend(queueFaults.refuses);
+  return replaceSend(queueFaults.refuses);
 }
 
-/** What is sent stays in the returned list, until the mocks are restored. */
+/** Holds every message in the returned list until the mocks are restored. */
 export function holdMessages(): unknown[] {
   const held: unknown[] = [];
-  onSend(async (message) => {
-    // As the queue would have it: a copy.
+  replaceSend(async (message) => {
+    // The queue stores a copy too.
     held.push(structuredClone(message));
   });
   return held;
 }
 
-/** How the queue treats what it is given. It may bring it all the same. */
+/** Faults of a send. With some of them the queue still delivers the message. */
 export const queueFaults = {
   refuses: async () => {
     throw new Error("the queue is closed");
@@ -44,18 +44,18 @@ export const queueFaults = {
   },
 } as const satisfies Record<string, (send: () => Promise<unknown>) => Promise<unknown>>;
 
-/** Until the mocks are restored. @returns copies of all that is sent meanwhile */
+/** Injects a fault until the mocks are restored. @returns copies of all messages sent meanwhile */
 export function breakQueue(fault: keyof typeof queueFaults): unknown[] {
   const { send } = queue;
   const sent: unknown[] = [];
-  onSend(async function (message) {
+  replaceSend(async function (message) {
     sent.push(structuredClone(message));
     await queueFaults[fault](() => send.call(this, message));
   });
   return sent;
 }
 
-/** Brings messages, as the queue does, all at once. @returns how many are to be brought again */
+/** Delivers the messages in one batch, as the queue does. @returns the number of messages to retry */
 export async function deliverMessages(messages: readonly unknown[]): Promise<number> {
   const batch = createMessageBatch<unknown>(
     "edge-idp-deliveries",

@@ -1,4 +1,4 @@
-/** A file as text, for tests that hold documentation against code. */
+/** A file as text, for tests that compare documentation with code. */
 declare module "*.md?raw" {
   const text: string;
   export default text;

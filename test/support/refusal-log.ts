@@ -1,4 +1,4 @@
-/** Reaching behind the API, to a tenant's refusal log: only to move or inspect it. */
+/** Access to a tenant's refusal log behind the API, only to evict or inspect it. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { RefusalRun } from "../../src/guard/decisions/state.ts";
@@ -16,7 +16,7 @@ export async function fireLogAlarm(tenantId: string): Promise<boolean> {
   return await fireObjectAlarm(refusalLogOf(tenantId));
 }
 
-/** What the log has stored: its runs, the events not delivered yet, and when its alarm is due. */
+/** The stored state of the log: runs, undelivered events and the time of the alarm. */
 export async function readRefusalLog(tenantId: string) {
   return await runInDurableObject(refusalLogOf(tenantId), async (_log, { storage }) => {
     const { state } = storage.sql.exec<{ state: string }>("SELECT state FROM live").one();
@@ -37,7 +37,7 @@ export interface RefusalEvent {
   readonly count: number;
 }
 
-/** The events of refused requests that have arrived in D1, in the order of arrival. */
+/** The events of refused requests in D1, in order of their leaf index. */
 export async function readRefusalEvents(tenantId: string): Promise<readonly RefusalEvent[]> {
   const { results } = await env.DB.prepare(
     `SELECT id, at, actor_id AS actorId, target_id AS targetId, reason, request_id AS requestId,

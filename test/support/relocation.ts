@@ -1,9 +1,9 @@
-/** Moves of tenants between databases, as the operator makes them, and what lies where. */
+/** Relocations of tenants with the operator's requests, and reads of the data in each database. */
 import { env } from "cloudflare:workers";
 import { type Answer, send, type Tenant } from "./client.ts";
 import { databases, rowsIn } from "./databases.ts";
 
-/** What is a tenant's, and moves with it. */
+/** The tables with a tenant's data, which a relocation moves. */
 export const tenantTables = [
   "identities",
   "audit_events",
@@ -22,7 +22,7 @@ export async function relocate(tenant: Tenant, shard: number, limit = 100): Prom
   });
 }
 
-/** A minute passes, after which no isolate remembers where the tenant lived. */
+/** Simulates the minute after which no isolate caches the old database of the tenant. */
 export async function passMinuteAfterSwitch(tenant: Tenant): Promise<void> {
   await env.DB.prepare(
     "UPDATE relocations SET switched_at = switched_at - 61000 WHERE tenant_id = ?",
@@ -31,7 +31,7 @@ export async function passMinuteAfterSwitch(tenant: Tenant): Promise<void> {
     .run();
 }
 
-/** Sends slices until the move is over. @returns the answer to the last */
+/** Requests slices until the relocation is done. @returns the last answer */
 export async function relocateFully(
   tenant: Tenant,
   shard: number,
@@ -39,24 +39,25 @@ export async function relocateFully(
 ): Promise<Answer> {
   for (let n = 0; n < maxSlices; n += 1) {
     const answer = await relocate(tenant, shard, limit);
-    if (answer.status !== 200) throw new Error(`Not moved: ${JSON.stringify(answer.body)}`);
+    if (answer.status !== 200)
+      throw new Error(`The relocation failed: ${JSON.stringify(answer.body)}`);
     const { phase, done } = answer.body.relocation;
     if (done) return answer;
     if (phase === "cleaning") await passMinuteAfterSwitch(tenant);
   }
-  throw new Error("The move does not end");
+  throw new Error("The relocation does not end");
 }
 
-/** Sends slices of one page until the move is in that phase. */
+/** Requests slices of one row until the relocation reaches the phase. */
 export async function relocateUpTo(tenant: Tenant, shard: number, phase: string): Promise<void> {
   for (let n = 0; n < maxSlices; n += 1) {
     const { body } = await relocate(tenant, shard, 1);
     if (body.relocation.phase === phase) return;
   }
-  throw new Error(`The move never is in ${phase}`);
+  throw new Error(`The relocation never reaches ${phase}`);
 }
 
-/** All rows of the tenant in a database, by table; tables without any are left out. */
+/** All rows of the tenant in a database, by table. Empty tables are omitted. */
 export async function readTenantData(shard: 0 | 1 | 2, tenant: Pick<Tenant, "id">) {
   const found: Record<string, object[]> = {};
   for (const table of tenantTables) {

@@ -1,4 +1,4 @@
-/** What the trail tells of one request, read over HTTP once nothing waits any more. */
+/** The events of one request, read over HTTP after the outboxes are delivered. */
 import { vi } from "vitest";
 import { send, type User } from "./client.ts";
 import { fireAlarm } from "./guard.ts";
@@ -12,8 +12,8 @@ interface ShownEvent {
   readonly request_id: string;
 }
 
-/** Whose trail is read, and whose guard may hold what is not in it yet. */
-interface Whose {
+/** The tenant of the trail, and a user whose guard may have undelivered events. */
+interface TrailOwner {
   readonly tenant: {
     readonly id: string;
     readonly token: string;
@@ -22,12 +22,12 @@ interface Whose {
   readonly user?: User;
 }
 
-/** Longer than an event at rest takes to D1. */
-const settledAfterMs = 400;
+/** Longer than an event takes to reach D1. */
+const maxDeliveryMs = 400;
 
-/** Action, outcome and reason of each event of the request, in the order of the log. */
+/** Action, outcome and reason of each event of the request, in log order. */
 export async function readRequestEvents(
-  { tenant, user }: Whose,
+  { tenant, user }: TrailOwner,
   requestId: string | null,
 ): Promise<string[]> {
   const { id, jurisdiction } = tenant;
@@ -41,18 +41,20 @@ export async function readRequestEvents(
     .toReversed();
 }
 
-/** Waits for these events of the request, and sees that there are no others. */
+/** Waits until the request has exactly these events. */
 export async function expectRequestEvents(
-  whose: Whose,
+  owner: TrailOwner,
   requestId: string | null,
   expected: readonly string[],
 ): Promise<void> {
-  if (expected.length === 0) await scheduler.wait(settledAfterMs);
+  if (expected.length === 0) await scheduler.wait(maxDeliveryMs);
   await vi.waitFor(
     async () => {
-      const told = await readRequestEvents(whose, requestId);
-      if (told.join("; ") !== expected.join("; ")) {
-        throw new Error(`Told: ${told.join("; ") || "nothing"}; expected: ${expected.join("; ")}`);
+      const events = await readRequestEvents(owner, requestId);
+      if (events.join("; ") !== expected.join("; ")) {
+        throw new Error(
+          `Events: ${events.join("; ") || "nothing"}; expected: ${expected.join("; ")}`,
+        );
       }
     },
     { timeout: 5_000, interval: 100 },

@@ -1,6 +1,6 @@
-/** What a good request to each route looks like: a route that is added must say so here. */
+/** A valid request to each route. A new route needs an entry here. */
 
-/** Whom and what a request is about. */
+/** The ids of the resources that a request names. */
 export interface RequestTarget {
   readonly tenantId: string;
   readonly externalId: string;
@@ -12,9 +12,9 @@ export interface RequestTarget {
 
 const session = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
 
-/** A good request to each route, about the given user and token. */
-export function requestTo(name: string, about: RequestTarget) {
-  const query = `?externalUserId=${encodeURIComponent(about.externalId)}`;
+/** A valid request to the named route that names the given resources. */
+export function requestTo(name: string, target: RequestTarget) {
+  const query = `?externalUserId=${encodeURIComponent(target.externalId)}`;
   const requests: Record<string, { path: string; body?: object; hasTarget?: boolean }> = {
     provisionUser: { path: "/v1/idp/users", body: { user: { external_id: "new" } } },
     listUsers: { path: "/v1/idp/users" },
@@ -34,18 +34,18 @@ export function requestTo(name: string, about: RequestTarget) {
     removeOtp: { path: `/v1/idp/user/otp${query}`, hasTarget: true },
     verifyOtp: {
       path: "/v1/idp/otp/verify",
-      body: { otp: { id: about.externalId, code: "123456" } },
+      body: { otp: { id: target.externalId, code: "123456" } },
       hasTarget: true,
     },
     regenerateBackupCodes: { path: `/v1/idp/user/backup-codes${query}`, hasTarget: true },
     discover: {
       path: "/v1/sentinel/discover",
-      body: { sentinel: { id: about.id, context: session } },
+      body: { sentinel: { id: target.id, context: session } },
       hasTarget: true,
     },
     judgeSession: {
       path: "/v1/sentinel/feedback",
-      body: { feedback: { assessment_id: about.assessmentId, outcome: "legitimate" } },
+      body: { feedback: { assessment_id: target.assessmentId, outcome: "legitimate" } },
       hasTarget: true,
     },
     listAssessments: { path: "/v1/sentinel/assessments" },
@@ -55,21 +55,21 @@ export function requestTo(name: string, about: RequestTarget) {
     exportAudit: { path: "/v1/audit/export" },
     getCheckpoint: { path: "/v1/audit/checkpoint" },
     listCheckpoints: { path: "/v1/audit/checkpoints" },
-    proveAuditEvent: { path: `/v1/audit/events/${about.eventId}/proof`, hasTarget: true },
+    proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
     relocateTenant: {
-      path: `/v1/tenants/${about.tenantId}/relocation`,
+      path: `/v1/tenants/${target.tenantId}/relocation`,
       body: { relocation: { shard: 1, limit: 100 } },
     },
     createToken: { path: "/v1/tokens", body: { token: { name: "t", permissions: ["idp:read"] } } },
     listTokens: { path: "/v1/tokens" },
     rotateToken: {
-      path: `/v1/tokens/${about.tokenId}/rotate`,
+      path: `/v1/tokens/${target.tokenId}/rotate`,
       body: { token: { overlap_seconds: 60 } },
       hasTarget: true,
     },
-    revokeToken: { path: `/v1/tokens/${about.tokenId}`, hasTarget: true },
+    revokeToken: { path: `/v1/tokens/${target.tokenId}`, hasTarget: true },
     listKeys: { path: "/v1/keys" },
     reEncrypt: { path: "/v1/keys/re-encryption", body: { re_encryption: { limit: 5 } } },
     getSettings: { path: "/v1/settings" },
@@ -79,10 +79,11 @@ export function requestTo(name: string, about: RequestTarget) {
     },
   };
   const request = requests[name];
-  if (request === undefined) throw new Error(`The suite has no request for the route ${name}`);
+  if (request === undefined) throw new Error(`requests.ts has no request for the route ${name}`);
   return request;
 }
 
+/** Ids that no tenant has. */
 export const unknownUser = {
   tenantId: "0".repeat(24),
   externalId: "nobody",

@@ -1,4 +1,4 @@
-/** What a security officer saves of a tenant's trail, and how the verifier judges it. */
+/** The files that a security officer saves of a tenant's trail, and their verification. */
 import { type Verdict, verifyTrail } from "../../scripts/support/audit-files.ts";
 import { utf8 } from "../../src/crypto/bytes.ts";
 import type { Tenant } from "./client.ts";
@@ -20,19 +20,19 @@ export async function saveKeys(tenant: Tenant): Promise<string> {
   return JSON.stringify((await tenant.send("GET", "/v1/audit/keys")).body);
 }
 
-/** In the order of docs/audit-verification.md: the checkpoint first. */
+/** Saves the checkpoint first, in the order of docs/audit-verification.md. */
 export async function saveTrail(
   tenant: Tenant,
-  kept: Partial<SavedTrail> = {},
+  overrides: Partial<SavedTrail> = {},
 ): Promise<SavedTrail> {
   const checkpoint = await saveCheckpoint(tenant);
   const { status, body } = await tenant.send("GET", "/v1/audit/export");
   if (status !== 200) throw new Error(`No export: ${status} ${JSON.stringify(body)}`);
-  return { checkpoint, exported: body, ...kept };
+  return { checkpoint, exported: body, ...overrides };
 }
 
-/** Bytes in small pieces, so that lines and characters are cut anywhere. */
-async function* chunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8Array> {
+/** Yields the bytes in small chunks, which split lines and characters anywhere. */
+async function* readChunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += length) {
     yield bytes.subarray(start, start + length);
   }
@@ -40,10 +40,10 @@ async function* chunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Uint8A
 
 export async function verifySavedTrail({ exported, ...files }: SavedTrail): Promise<Verdict> {
   const bytes = typeof exported === "string" ? utf8(exported) : exported;
-  return await verifyTrail({ ...files, read: () => chunks(bytes) });
+  return await verifyTrail({ ...files, read: () => readChunks(bytes) });
 }
 
-/** Its problems as one line each: kind, leaf, message. */
+/** Each problem as one line: kind, leaf, message. */
 export async function problemsOf(saved: SavedTrail): Promise<string[]> {
   return (await verifySavedTrail(saved)).problems.map(
     ({ kind, leaf, message }) => `${kind} ${leaf ?? "-"}: ${message}`,

@@ -1,8 +1,8 @@
-/** Every test file starts with empty stores and the schema in place. */
+/** Applies the migrations, so that every test file starts with an empty schema. */
 import { env } from "cloudflare:workers";
 import { databases } from "./databases.ts";
 
-// One batch for each database: a statement by itself costs a trip of its own, in every file.
+// One batch per database saves a round trip per statement in every file.
 await Promise.all(
   databases().map((database) =>
     database.batch(

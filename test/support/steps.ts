@@ -1,6 +1,6 @@
 /**
- * The steps of an operation: each call by which a guard leaves its own memory, and during which it
- * may be lost. A run can be cut off at any of them, as when the machine under it dies.
+ * The steps of an operation: each call that leaves a guard's memory and during which the guard can be
+ * lost. A run can be cut off at any step, as when its machine dies.
  */
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -11,10 +11,10 @@ import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Side = "before" | "after";
 
-/** One place at which a run is cut off. */
+/** One point at which a run is cut off. */
 export interface Cut {
   readonly name: string;
-  /** Which call of that name, counted from 0: others may come in another order. */
+  /** Which call of that name, counted from 0. Calls of other names may come in another order. */
   readonly nth: number;
   readonly side: Side;
 }
@@ -24,15 +24,15 @@ const computations = ["encrypt", "decrypt", "importKey", "sign", "verify", "dige
 const effects = ["run", "batch", "send", "confirmDelivery", "setAlarm", "deleteAlarm", "deleteAll"];
 
 /**
- * An alarm is set, and the alarm is deleted with all the rest, in the same breath as what precedes
- * it: the platform stores both or neither, so nothing can be lost between them.
+ * Calls that the platform stores together with the preceding call, or not at all. A run cannot be lost
+ * between the two.
  */
-const joinedToWhatPrecedes = ["setAlarm", "deleteAlarm"];
+const joinedToPrevious = ["setAlarm", "deleteAlarm"];
 
-/** The platform's classes themselves, under everything that uses them; and what a guard is told of its deliveries. */
-async function placesOf(): Promise<readonly (readonly [Record<string, Run>, string])[]> {
-  const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
-  const storage = await runInDurableObject(nobody, (_guard, ctx) =>
+/** The methods that are steps: methods of the platform's classes, and the guard's delivery confirmation. */
+async function listStepMethods(): Promise<readonly (readonly [Record<string, Run>, string])[]> {
+  const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
+  const storage = await runInDurableObject(unusedGuard, (_guard, ctx) =>
     Object.getPrototypeOf(ctx.storage),
   );
   const all: readonly (readonly [Record<string, Run>, readonly string[]])[] = [
@@ -47,12 +47,12 @@ async function placesOf(): Promise<readonly (readonly [Record<string, Run>, stri
   return all.flatMap(([on, names]) => names.map((name) => [on, name] as const));
 }
 
-/** Runs `work` with `step` in place of each call that is a step. */
+/** Runs `work` and calls `step` instead of each method that is a step. */
 async function withSteps<T>(
   step: (name: string, go: () => unknown) => unknown,
   work: () => Promise<T>,
 ): Promise<T> {
-  const spies = (await placesOf()).map(([on, name]) => {
+  const spies = (await listStepMethods()).map(([on, name]) => {
     const real = on[name];
     if (real === undefined) throw new Error(`The platform has no ${name}`);
     return vi.spyOn(on, name).mockImplementation(function (this: unknown, ...args) {
@@ -70,7 +70,7 @@ export function cutPointOf({ side, name }: Cut): string {
   return `${side} ${name}`;
 }
 
-/** Every place at which that run, which is not disturbed, could have been cut off. */
+/** Runs `act` undisturbed and lists every point at which it could have been cut off. */
 export async function listCuts(act: () => Promise<unknown>): Promise<Cut[]> {
   const names: string[] = [];
   await withSteps((name, go) => {
@@ -80,15 +80,15 @@ export async function listCuts(act: () => Promise<unknown>): Promise<Cut[]> {
   return names.flatMap((name, index): Cut[] => {
     const nth = names.slice(0, index).filter((earlier) => earlier === name).length;
     return [
-      ...(joinedToWhatPrecedes.includes(name) ? [] : [{ name, nth, side: "before" as const }]),
+      ...(joinedToPrevious.includes(name) ? [] : [{ name, nth, side: "before" as const }]),
       ...(effects.includes(name) ? [{ name, nth, side: "after" as const }] : []),
     ];
   });
 }
 
 /**
- * Runs `act` and loses every guard at the cut, with what it had in memory and under way.
- * @returns what `act` gives, and whether it came as far as the cut
+ * Runs `act` and loses every guard at the cut, with its memory and its pending calls.
+ * @returns the answer of `act`, and whether the run reached the cut
  */
 export async function cutOff<T>(
   cut: Cut,
@@ -100,7 +100,7 @@ export async function cutOff<T>(
   let answered = false;
   const step = async (name: string, go: () => unknown) => {
     const isHere = name === cut.name && taken++ === cut.nth;
-    // Nothing of a guard that is about to be lost comes any further, but what is stored already.
+    // A guard that is about to be lost makes no further calls. Stored data stays stored.
     if (reached && !lost && name !== "setAlarm") return await hangForever();
     if (!isHere) return await go();
     if (cut.side === "after") await go();

@@ -1,4 +1,4 @@
-/** A thief's copy of all stores, and the search of it: in the clear, and under common encodings. */
+/** A thief's copy of all stores, and a search of it for plain and encoded values. */
 import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
@@ -10,11 +10,11 @@ import { databases } from "./databases.ts";
 
 const tablesQuery = "SELECT name FROM sqlite_master WHERE type = 'table'";
 
-function isOurs(name: string): boolean {
+function isOwnTable(name: string): boolean {
   return !name.startsWith("_cf") && !name.startsWith("sqlite_");
 }
 
-/** Every value as text; bytes as one character each. */
+/** The value as text. Each byte becomes one character. */
 function textOf(value: unknown): string {
   if (value instanceof ArrayBuffer) return latin1(new Uint8Array(value));
   return typeof value === "string" ? value : JSON.stringify(value);
@@ -24,7 +24,7 @@ export function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
-async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
+async function readObjects<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
   namespace: DurableObjectNamespace<T>,
 ): Promise<string[]> {
   const values: string[] = [];
@@ -33,7 +33,7 @@ async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | To
       sql
         .exec<{ name: string }>(tablesQuery)
         .toArray()
-        .filter(({ name }) => isOurs(name))
+        .filter(({ name }) => isOwnTable(name))
         .flatMap(({ name }) => sql.exec(`SELECT * FROM ${name}`).toArray().flatMap(Object.values))
         .map(textOf),
     );
@@ -42,11 +42,11 @@ async function objectsOf<T extends IdentityGuard | PrefixWatch | RefusalLog | To
   return values;
 }
 
-async function databaseValues(): Promise<string[]> {
+async function readDatabases(): Promise<string[]> {
   const values: string[] = [];
   for (const database of databases()) {
     const { results } = await database.prepare(tablesQuery).all<{ name: string }>();
-    for (const { name } of results.filter((table) => isOurs(table.name))) {
+    for (const { name } of results.filter((table) => isOwnTable(table.name))) {
       const rows = await database.prepare(`SELECT * FROM ${name}`).all();
       values.push(...rows.results.flatMap(Object.values).map(textOf));
     }
@@ -54,7 +54,7 @@ async function databaseValues(): Promise<string[]> {
   return values;
 }
 
-async function kvValues(): Promise<string[]> {
+async function readKv(): Promise<string[]> {
   const values: string[] = [];
   for (const namespace of [env.IP_REPUTATION, env.AUDIT_WITNESS]) {
     for (const { name } of (await namespace.list()).keys) {
@@ -65,7 +65,7 @@ async function kvValues(): Promise<string[]> {
   return values;
 }
 
-async function archiveValues(): Promise<string[]> {
+async function readArchive(): Promise<string[]> {
   const bucket = env.AUDIT_ARCHIVE;
   const { objects } = (await bucket?.list()) ?? { objects: [] };
   const texts = objects.map(async ({ key }) => [
@@ -88,23 +88,23 @@ export interface StoresCopy {
 
 export async function copyStores(): Promise<StoresCopy> {
   return {
-    database: await databaseValues(),
-    kv: await kvValues(),
-    archive: await archiveValues(),
-    guards: await objectsOf(env.GUARD),
-    refusalLogs: await objectsOf(env.REFUSALS),
-    watches: await objectsOf(env.PREFIXES),
-    registers: await objectsOf(env.REGISTER),
+    database: await readDatabases(),
+    kv: await readKv(),
+    archive: await readArchive(),
+    guards: await readObjects(env.GUARD),
+    refusalLogs: await readObjects(env.REFUSALS),
+    watches: await readObjects(env.PREFIXES),
+    registers: await readObjects(env.REGISTER),
   };
 }
 
-/** The readings of a word that may be an encoding of something. */
-function decodings(word: string): string[] {
+/** The decodings of a string in hex, base64, base64url and base32, where valid. */
+function decodingsOf(encoded: string): string[] {
   const readings = [
-    () => hex.decode(word.toLowerCase()),
-    () => base64.decode(word.padEnd(Math.ceil(word.length / 4) * 4, "=")),
-    () => base64urlnopad.decode(word.replaceAll("=", "")),
-    () => base32nopad.decode(word.toUpperCase()),
+    () => hex.decode(encoded.toLowerCase()),
+    () => base64.decode(encoded.padEnd(Math.ceil(encoded.length / 4) * 4, "=")),
+    () => base64urlnopad.decode(encoded.replaceAll("=", "")),
+    () => base32nopad.decode(encoded.toUpperCase()),
   ];
   return readings.flatMap((read) => {
     try {
@@ -115,23 +115,23 @@ function decodings(word: string): string[] {
   });
 }
 
-/** All that can be read in it, upper case: as it stands, and each word of it decoded. */
+/** The values and the decodings of everything in them that looks encoded, in upper case. */
 export function decodeText(values: readonly string[]): string {
-  const words = new Set(values.flatMap((value) => value.match(/[\w+/=-]{12,}/g) ?? []));
-  return [...values, ...[...words].flatMap(decodings)].join("\n").toUpperCase();
+  const encoded = new Set(values.flatMap((value) => value.match(/[\w+/=-]{12,}/g) ?? []));
+  return [...values, ...[...encoded].flatMap(decodingsOf)].join("\n").toUpperCase();
 }
 
-/** Which of the words can be read in which stores. */
-export async function findInStores(words: readonly string[]): Promise<string[]> {
+/** Which of the texts can be found in which stores, plain or encoded. */
+export async function findInStores(needles: readonly string[]): Promise<string[]> {
   return Object.entries(await copyStores()).flatMap(([store, values]) => {
     const text = decodeText(values);
-    return words
-      .filter((word) => text.includes(word.toUpperCase()))
-      .map((word) => `${store}: ${word}`);
+    return needles
+      .filter((needle) => text.includes(needle.toUpperCase()))
+      .map((needle) => `${store}: ${needle}`);
   });
 }
 
-/** Spellings under which something may lie in a store. */
+/** The spellings that a store may use for a secret, in upper case. */
 export function spellingsOf(secret: Uint8Array): string[] {
   return [
     latin1(secret),

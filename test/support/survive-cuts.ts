@@ -1,13 +1,13 @@
-/** Cuts an operation off at each of its steps, and sees that it then happened once or not at all. */
+/** Cuts an operation off at each of its steps and expects it to be applied once or not at all. */
 import { expect } from "vitest";
 import type { Operation } from "./operations.ts";
 import { type Cut, cutOff, listCuts } from "./steps.ts";
 import { expectRepeat, expectState, prepareTrial, readState } from "./under-fault.ts";
 
-/** Such a test is a dozen runs, ms. */
+/** The timeout of a test that cuts a dozen runs. */
 export const maxRunMs = 120_000;
 
-/** Whether the run came as far as the cut. */
+/** Cuts one run off. @returns whether the run reached the cut */
 async function expectOnceOrNever(operation: Operation, cut: Cut): Promise<boolean> {
   const { before, after, done } = operation;
   const trial = await prepareTrial(operation);
@@ -15,12 +15,12 @@ async function expectOnceOrNever(operation: Operation, cut: Cut): Promise<boolea
   const { answer, reached } = await cutOff(cut, trial.prepared.act);
   expect(answer.status).toBeOneOf([done.status, 503]);
   const state = await readState(trial);
-  const happened = state.events.length > 0;
+  const isApplied = state.events.length > 0;
   expect(state).toEqual(
-    happened ? { shown: after, events: done.events } : { shown: before, events: [] },
+    isApplied ? { shown: after, events: done.events } : { shown: before, events: [] },
   );
-  if (answer.status === done.status) expect(happened).toBe(true);
-  if (happened) {
+  if (answer.status === done.status) expect(isApplied).toBe(true);
+  if (isApplied) {
     await expectRepeat(trial, done.events);
   } else {
     expect((await trial.prepared.act()).status).toBe(done.status);
@@ -30,21 +30,21 @@ async function expectOnceOrNever(operation: Operation, cut: Cut): Promise<boolea
 }
 
 /**
- * Runs the operation once for each place at which it can be cut off.
- * @returns the places, for the test to say which there must be
+ * Runs the operation once for each point at which it can be cut off.
+ * @returns the points that were reached, so that a test can require some of them
  */
 export async function expectToSurviveCuts(operation: Operation): Promise<readonly string[]> {
   const undisturbed = await prepareTrial(operation);
   await undisturbed.prepared.justBefore?.();
   const cuts = await listCuts(undisturbed.prepared.act);
-  const places: string[] = [];
+  const points: string[] = [];
   for (const cut of cuts) {
-    const place = `${cut.side} ${cut.name}`;
+    const point = `${cut.side} ${cut.name}`;
     try {
-      if (await expectOnceOrNever(operation, cut)) places.push(place);
+      if (await expectOnceOrNever(operation, cut)) points.push(point);
     } catch (error) {
-      throw new Error(`Cut off ${place} (${cut.nth}) of ${operation.name}`, { cause: error });
+      throw new Error(`Cut off ${point} (${cut.nth}) of ${operation.name}`, { cause: error });
     }
   }
-  return places;
+  return points;
 }

@@ -1,29 +1,34 @@
-/** The operations on tokens and settings that change something, for tests as in operations.ts. */
+/** The operations that change tokens and settings, in the same form as operations.ts. */
 import type { Tenant } from "./client.ts";
 import type { Operation } from "./operations.ts";
 
-async function tokenNames(tenant: Tenant): Promise<unknown> {
+async function readTokenNames(tenant: Tenant): Promise<unknown> {
   const { body } = await tenant.send("GET", "/v1/tokens");
   return body.tokens.map(({ name, expires_at }: { name: string; expires_at: string | null }) =>
     expires_at === null ? name : `${name}, ends`,
   );
 }
 
-async function ofToken(tenant: Tenant, method: string, suffix: string, body?: object) {
+async function prepareTokenOperation(
+  tenant: Tenant,
+  method: string,
+  suffix: string,
+  body?: object,
+) {
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
   const act = () => tenant.send(method, `/v1/tokens/${tokens[1].id}${suffix}`, body);
-  return { act, readShown: () => tokenNames(tenant) };
+  return { act, readShown: () => readTokenNames(tenant) };
 }
 
-/** What the Worker does in D1, with the event in the same batch. */
+/** Operations that the Worker applies in D1, in one batch with their event. */
 export const tenantOperations: readonly Operation[] = [
   {
     name: "create a token",
     prepare: async (tenant) => {
       const token = { name: "second", permissions: ["idp:read"] };
       const act = () => tenant.send("POST", "/v1/tokens", { token });
-      return { act, readShown: () => tokenNames(tenant) };
+      return { act, readShown: () => readTokenNames(tenant) };
     },
     before: ["initial"],
     after: ["initial", "second"],
@@ -33,7 +38,8 @@ export const tenantOperations: readonly Operation[] = [
   },
   {
     name: "rotate a token",
-    prepare: (tenant) => ofToken(tenant, "POST", "/rotate", { token: { overlap_seconds: 60 } }),
+    prepare: (tenant) =>
+      prepareTokenOperation(tenant, "POST", "/rotate", { token: { overlap_seconds: 60 } }),
     before: ["initial", "narrow"],
     after: ["initial", "narrow, ends", "narrow"],
     done: { status: 201, events: ["token.rotated success"] },
@@ -42,7 +48,7 @@ export const tenantOperations: readonly Operation[] = [
   },
   {
     name: "revoke a token",
-    prepare: (tenant) => ofToken(tenant, "DELETE", ""),
+    prepare: (tenant) => prepareTokenOperation(tenant, "DELETE", ""),
     before: ["initial", "narrow"],
     after: ["initial"],
     done: { status: 204, events: ["token.revoked success"] },

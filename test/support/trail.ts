@@ -1,4 +1,4 @@
-/** A tenant's trail: filed without a guard, read over HTTP and from the tables. */
+/** Files events without a guard, and reads a tenant's trail over HTTP and from the tables. */
 import { env } from "cloudflare:workers";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
@@ -11,7 +11,7 @@ import type { Answer, Tenant } from "./client.ts";
 
 const eventsPerStatement = 500;
 
-/** An event of the tenant at that time (Unix ms), about the tenant itself. */
+/** An event of the tenant at that time (Unix ms). Its target is the tenant. */
 export function eventOf(tenantId: string, at: number): AuditEvent {
   return {
     id: createId(at),
@@ -33,12 +33,12 @@ export async function fileEvents(tenantId: string, events: readonly AuditEvent[]
   const db = await findTenantDb(env, tenantId);
   const stamped = await stampEvents(requireConfig(env).auditSigningKeys, events);
   for (let start = 0; start < stamped.length; start += eventsPerStatement) {
-    const some = stamped.slice(start, start + eventsPerStatement);
-    await runBatch(db, [insertEvents(db, tenantId, some)]);
+    const chunk = stamped.slice(start, start + eventsPerStatement);
+    await runBatch(db, [insertEvents(db, tenantId, chunk)]);
   }
 }
 
-/** The newest signed head, over all that has arrived. */
+/** The newest checkpoint, which covers all filed events. */
 export async function fetchCheckpoint(tenant: Tenant): Promise<Answer["body"]> {
   const { status, body } = await tenant.send("GET", "/v1/audit/checkpoint");
   if (status !== 200) throw new Error(`No checkpoint: ${status} ${JSON.stringify(body)}`);
@@ -53,7 +53,7 @@ export async function fetchExport(tenant: Tenant, query = ""): Promise<Answer["b
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
 }
 
-/** Runs a statement on D1, behind the service's back. */
+/** Runs a statement on D1 directly. The service gets no notice. */
 export async function sql(statement: string, ...bindings: readonly string[]): Promise<void> {
   await env.DB.prepare(statement)
     .bind(...bindings)

@@ -1,4 +1,4 @@
-/** Runs an operation under a fault of D1 and sees that answer, state and trail agree. */
+/** Runs an operation under a fault and expects answer, state and trail to agree. */
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
@@ -17,7 +17,7 @@ export interface Trial {
   readonly eventsBefore: readonly string[];
 }
 
-/** The operation about to be carried out, with nothing under way. */
+/** Prepares the operation and waits until nothing is pending. */
 export async function prepareTrial(operation: Operation): Promise<Trial> {
   const { shard } = operation;
   const tenant = await Tenant.create("test", shard === undefined ? {} : { shard });
@@ -28,10 +28,10 @@ export async function prepareTrial(operation: Operation): Promise<Trial> {
   return { operation, tenant, prepared, eventsBefore };
 }
 
-/** Once nothing is under way any more: what is shown, and what was told since the trial began. */
+/** Waits until nothing is pending. @returns the shown values and the events since the trial began */
 export async function readState({ tenant, prepared, eventsBefore }: Trial) {
   if (prepared.user !== undefined) await drainOutbox(prepared.user);
-  // As the clock does.
+  // The scheduled job does the same.
   await deliverControlEvents(env, tenant.id);
   expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
   const trail = await readTrail(tenant);
@@ -47,7 +47,7 @@ export async function expectState(
   expect(await readState(trial)).toEqual({ shown, events });
 }
 
-/** Once more, and what that answers and tells. */
+/** Repeats the request and expects its outcome. */
 export async function expectRepeat(trial: Trial, before: Outcome["events"]): Promise<void> {
   const { operation, prepared } = trial;
   const { again, after, afterAgain } = operation;
@@ -55,12 +55,12 @@ export async function expectRepeat(trial: Trial, before: Outcome["events"]): Pro
   await expectState(trial, afterAgain ?? after, [...before, ...again.events]);
 }
 
-/** The fault is not felt: the operation happens, once. */
+/** Expects the operation to be applied once in spite of the fault. */
 export async function expectApplied(operation: Operation, fault: D1Fault): Promise<void> {
   await expectUnaffected(operation, (act) => withD1Fault(fault, act));
 }
 
-/** The same under any fault. */
+/** Expects the operation to be applied once in spite of any fault that `under` injects. */
 export async function expectUnaffected(
   operation: Operation,
   under: (act: () => Promise<Answer>) => Promise<Answer>,
@@ -69,10 +69,10 @@ export async function expectUnaffected(
   const { done, after } = operation;
   const { act, user } = trial.prepared;
   const answer = await under(async () => {
-    const given = await act();
-    // What is not delivered before the answer meets the fault too.
+    const response = await act();
+    // A delivery after the answer must meet the fault too.
     if (user !== undefined) await fireAlarm(user);
-    return given;
+    return response;
   });
   expect(answer.status).toBe(done.status);
   await expectState(trial, after, done.events);
@@ -83,7 +83,7 @@ function expectUnavailable({ status, body }: Answer): void {
   expect([status, body.code]).toEqual([503, "unavailable"]);
 }
 
-/** The operation is a 503 and does not happen; asking again makes it happen. */
+/** Expects a 503 and no change. A repeated request then applies the operation. */
 export async function expectNotApplied(operation: Operation, fault: D1Fault): Promise<void> {
   const trial = await prepareTrial(operation);
   const { before, done, after } = operation;
@@ -93,7 +93,7 @@ export async function expectNotApplied(operation: Operation, fault: D1Fault): Pr
   await expectState(trial, after, done.events);
 }
 
-/** The operation is a 503 though it happens, once; asking again is asking twice. */
+/** Expects a 503 although the operation is applied once. A repeated request counts as a second one. */
 export async function expectAppliedDespite503(
   operation: Operation,
   under: (act: () => Promise<Answer>) => Promise<Answer>,

@@ -1,4 +1,4 @@
-/** Watches every way out of an isolate or an object, for a run that is being counted. */
+/** Watches every call that leaves an isolate or an object during a counted run. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
@@ -23,18 +23,15 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
   [env.REGISTER, TokenRegister],
 ]);
 
-/**
- * Calls to objects on their way there, by object and method: the context of the caller does not come
- * along.
- */
-const onTheirWay = new Map<string, { readonly run: CountedRun; readonly depth: number }[]>();
+/** Calls that have not reached their object yet, by object and method. The context does not travel along. */
+const announcedCalls = new Map<string, { readonly run: CountedRun; readonly depth: number }[]>();
 
 function announce(id: string, method: string, run: CountedRun, depth: number): void {
   const key = `${id} ${method}`;
-  onTheirWay.set(key, [...(onTheirWay.get(key) ?? []), { run, depth }]);
+  announcedCalls.set(key, [...(announcedCalls.get(key) ?? []), { run, depth }]);
 }
 
-/** The alarm of an object that is about to be fired belongs to the run, and is no call of it. */
+/** Assigns an alarm that is about to fire to the run. The alarm itself does not count as a call. */
 export function announceAlarm(run: CountedRun, id: DurableObjectId): void {
   announce(String(id), "alarm", run, 0);
 }
@@ -47,7 +44,7 @@ function methodsOf(prototype: object): string[] {
   return Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
 }
 
-/** Every binding of a class with this method. A service has any method one asks it for. */
+/** Every binding whose class has this method. A service binding appears to have any method. */
 function bindingsWith(method: string): object[] {
   return Object.values(env).filter(
     (binding) => typeof binding === "object" && Object.hasOwn(prototypeOf(binding), method),
@@ -64,10 +61,10 @@ class Watching {
 
   stop(): void {
     for (const undo of this.#undo.toReversed()) undo();
-    onTheirWay.clear();
+    announcedCalls.clear();
   }
 
-  /** Not by a spy: vitest has one of a method at most, and a test may have its own. */
+  /** Replaces methods without a spy, because vitest allows one spy per method and a test may need it. */
   watch(prototype: Record<string, Run>, names: readonly string[], watch: Watch): void {
     for (const name of names) {
       const real = prototype[name];
@@ -84,20 +81,20 @@ class Watching {
     }
   }
 
-  /** A call that its caller waits for. */
-  async call(kind: Kind, what: string, go: (depth: number) => unknown): Promise<unknown> {
-    const place = currentContext();
-    if (place === undefined) {
+  /** Counts a call that its caller waits for. */
+  async countCall(kind: Kind, what: string, go: (depth: number) => unknown): Promise<unknown> {
+    const context = currentContext();
+    if (context === undefined) {
       this.#run.strays.push(`${kind} ${what}`);
       return await go(0);
     }
-    return await place.run.call(kind, what, place.depth, async (depth) => await go(depth));
+    return await context.run.call(kind, what, context.depth, async (depth) => await go(depth));
   }
 
-  calls(prototype: Record<string, Run>, names: readonly string[], kind: Kind): void {
+  countMethods(prototype: Record<string, Run>, names: readonly string[], kind: Kind): void {
     for (const name of names) {
       this.watch(prototype, [name], (_on, [key], go) =>
-        this.call(kind, `${name} ${typeof key === "string" ? key : ""}`.trim(), go),
+        this.countCall(kind, `${name} ${typeof key === "string" ? key : ""}`.trim(), go),
       );
     }
   }
@@ -107,13 +104,13 @@ interface Sent {
   readonly meta?: { readonly rows_read?: number; readonly rows_written?: number };
 }
 
-/** Where statements, batches and scripts come together: one call is one request to D1. */
+/** Watches the method that all statements, batches and scripts use. One call is one request to D1. */
 function watchD1(watching: Watching, run: CountedRun): void {
-  // Of the class that all sessions extend.
+  // `_send` belongs to the class that all sessions extend.
   let session = prototypeOf(Reflect.get(env.DB, "alwaysPrimarySession"));
   while (!Object.hasOwn(session, "_send")) session = prototypeOf(session);
   watching.watch(session, ["_send"], (_on, [, statements], go) =>
-    watching.call("D1", [statements].flat().join("; "), async () => {
+    watching.countCall("D1", [statements].flat().join("; "), async () => {
       const sent = await go();
       const results: readonly Sent[] = Array.isArray(sent) ? sent : [sent];
       const sum = (field: "rows_read" | "rows_written") =>
@@ -130,12 +127,12 @@ function watchQueues(watching: Watching): void {
   if (queue === undefined) return;
   for (const method of ["send", "sendBatch"]) {
     watching.watch(prototypeOf(queue), [method], (_on, _args, go) =>
-      watching.call("queue", method, go),
+      watching.countCall("queue", method, go),
     );
   }
 }
 
-/** Calls to objects, as their callers make them. */
+/** Watches calls to objects at their callers. */
 function watchStubs(watching: Watching): void {
   const wrapped = (stub: object, className: string, methods: readonly string[]) =>
     new Proxy(stub, {
@@ -143,10 +140,10 @@ function watchStubs(watching: Watching): void {
         const method = Reflect.get(target, name);
         if (typeof name !== "string" || !methods.includes(name)) return method;
         return (...args: unknown[]) =>
-          watching.call("object", `${className}.${name}`, (depth) => {
-            const place = currentContext();
+          watching.countCall("object", `${className}.${name}`, (depth) => {
+            const context = currentContext();
             const id = String(Reflect.get(target, "id"));
-            if (place !== undefined) announce(id, name, place.run, depth);
+            if (context !== undefined) announce(id, name, context.run, depth);
             return Reflect.apply(method, target, args);
           });
       },
@@ -156,7 +153,7 @@ function watchStubs(watching: Watching): void {
     const stub = go();
     if (currentContext() === undefined) return stub;
     const known = classOf.get(Object(namespace));
-    if (known === undefined) throw new Error("An object of a class that is not watched");
+    if (known === undefined) throw new Error("The class of this object is not watched");
     return wrapped(Object(stub), known.name, methodsOf(known.prototype));
   });
   watching.watch(namespaces, ["jurisdiction"], (namespace, _args, go) => {
@@ -167,13 +164,13 @@ function watchStubs(watching: Watching): void {
   });
 }
 
-/** What objects do with a call, or with an alarm. */
+/** Watches calls and alarms inside objects. */
 function watchObjects(watching: Watching): void {
   for (const { prototype } of classOf.values()) {
     for (const method of methodsOf(prototype)) {
       watching.watch(Object(prototype), [method], (object, _args, go) => {
         const id = String(Reflect.get(Object(object), "ctx").id);
-        const caller = onTheirWay.get(`${id} ${method}`)?.shift();
+        const caller = announcedCalls.get(`${id} ${method}`)?.shift();
         if (caller === undefined) return go();
         const cursors: WriteCursor[] = [];
         return runInContext({ ...caller, cursors }, async () => {
@@ -188,10 +185,10 @@ function watchObjects(watching: Watching): void {
   }
 }
 
-/** What objects write. The platform bills an alarm that is set or deleted as a row. */
+/** Watches the writes of objects. The platform bills an alarm that is set or deleted as a row. */
 async function watchStorage(watching: Watching): Promise<void> {
-  const nobody = env.GUARD.get(env.GUARD.idFromName("nobody"));
-  const { storage, sql } = await runInDurableObject(nobody, (_guard, ctx) => ({
+  const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
+  const { storage, sql } = await runInDurableObject(unusedGuard, (_guard, ctx) => ({
     storage: prototypeOf(ctx.storage),
     sql: prototypeOf(ctx.storage.sql),
   }));
@@ -203,7 +200,7 @@ async function watchStorage(watching: Watching): Promise<void> {
   });
   for (const method of ["setAlarm", "deleteAlarm"]) {
     watching.watch(storage, [method], (_on, _args, go) => {
-      // The tool that fires an alarm deletes it first, where the platform forgets it by itself.
+      // The test tool deletes an alarm before it fires it. The platform deletes it without a call.
       const run = currentContext()?.run;
       if (run !== undefined) {
         run.rowsInObjects += 1;
@@ -214,7 +211,7 @@ async function watchStorage(watching: Watching): Promise<void> {
   }
 }
 
-/** Watches until it is told to stop. @returns how */
+/** Watches the bindings. @returns a function that stops it */
 export async function watchBindings(run: CountedRun): Promise<() => void> {
   const watching = new Watching(run);
   await watchStorage(watching);
@@ -223,11 +220,11 @@ export async function watchBindings(run: CountedRun): Promise<() => void> {
   watchStubs(watching);
   watchObjects(watching);
   const kv = prototypeOf(env.IP_REPUTATION);
-  watching.calls(kv, ["get", "getWithMetadata", "list"], "KV read");
-  watching.calls(kv, ["put", "delete"], "KV write");
+  watching.countMethods(kv, ["get", "getWithMetadata", "list"], "KV read");
+  watching.countMethods(kv, ["put", "delete"], "KV write");
   const [bucket] = bindingsWith("createMultipartUpload");
   if (bucket !== undefined) {
-    watching.calls(prototypeOf(bucket), ["head", "get", "list", "put", "delete"], "R2");
+    watching.countMethods(prototypeOf(bucket), ["head", "get", "list", "put", "delete"], "R2");
   }
   watching.watch(prototypeOf(env.TOKEN_RATE_LIMIT), ["limit"], (_on, _args, go) => {
     run.limiterCalls += 1;

@@ -47,7 +47,7 @@ workplaces, trips and browsers that update, on real networks and with real agent
 published counts. The figures compare models on the same logins; they do not predict what a model would do
 at a certain service.
 
-\`${command}\` wrote this document on ${at}: ${model}, seeds ${seeds}, ${whole(users)} users each. ${machine}.
+Written by \`${command}\` on ${at}: ${model}, seeds ${seeds}, ${whole(users)} users each. ${machine}.
 ${versions}. Data: ${sources.join("; ")}. [bench/README.md](../bench/README.md#sentinel) describes how to run it.`;
 }
 
@@ -117,7 +117,7 @@ user had new addresses there.`;
 
 function renderLimits({ years }: Evaluation): string {
   const reuse = years[0]?.summary.newAddress ?? Number.NaN;
-  return `## Limits of this evaluation
+  return `## What to keep in mind
 
 - The matched comparison is our own. It leaves out logins after weeks, with their new networks and browsers, so
   for models without time it is easier than the comparison as in operation.
@@ -183,7 +183,7 @@ export function renderDocument(evaluation: Evaluation): string {
     "ROC AUC by the number of earlier logins. Without a history there is nothing to compare with, so a model cannot exceed 0.5, except for the campaign behind a stuffing attempt.",
     renderColdStartTable(columns),
     "### The gain of each part",
-    "Sentinel with parts switched off, in the matched comparison: AUC, and attacks caught at 1 % challenged.",
+    "Sentinel with parts switched off (matched): AUC, and attacks caught at 1 % challenged.",
     renderAblationTable(columns),
     "## The data",
     renderGeneratorTable(years, false),

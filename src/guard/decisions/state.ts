@@ -18,7 +18,7 @@ export interface RateWindow {
   readonly count: number;
 }
 
-export const rateKinds = ["attempts", "assessments", "provisioning"] as const;
+const rateKinds = ["attempts", "assessments", "provisioning"] as const;
 export type RateKind = (typeof rateKinds)[number];
 
 /** Actions that can be refused. Their refusals are counted and reported together. */

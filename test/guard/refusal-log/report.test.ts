@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { RefusalLog } from "../../../src/guard/refusal-log/refusal-log.ts";
-import { makeBusy } from "../../support/busy-tokens.ts";
+import { sendManyRequests } from "../../support/busy-tokens.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withSilentSender } from "../../support/deadlines.ts";
 import { holdLongWaits } from "../../support/held-waits.ts";
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 async function limitEveryRequest({ id }: Tenant): Promise<void> {
-  await makeBusy(id);
+  await sendManyRequests(id);
   vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit").mockResolvedValue({
     success: false,
   });
