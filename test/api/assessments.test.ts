@@ -6,7 +6,7 @@ import { scoreOf } from "../../src/sentinel/score.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 
-async function list(tenant: Tenant, query = ""): Promise<Answer["body"]> {
+async function listAssessments(tenant: Tenant, query = ""): Promise<Answer["body"]> {
   return (await tenant.send("GET", `/v1/sentinel/assessments${query}`)).body;
 }
 
@@ -18,8 +18,8 @@ function idsOf({ assessments }: Answer["body"]): string[] {
   return assessments.map(({ assessment_id: id }: { assessment_id: string }) => id);
 }
 
-/** A tenant with one user who was assessed in these ways; all of it is in D1. */
-async function assessedIn(...contexts: readonly object[]) {
+/** Creates a tenant with one user and one assessment for each context, all filed in D1. */
+async function createAssessments(...contexts: readonly object[]) {
   const tenant = await Tenant.create();
   const user = await User.provision(tenant);
   const ids: string[] = [];
@@ -31,9 +31,9 @@ async function assessedIn(...contexts: readonly object[]) {
 }
 
 describe("The list of assessments", () => {
-  it("has everything a score was made from, and what was answered", async () => {
-    const { tenant, user, ids } = await assessedIn({ ua: "", user_id: "somebody else" });
-    const { assessments, has_more: hasMore } = await list(tenant);
+  it("contains everything that a score was computed from, and the answer", async () => {
+    const { tenant, user, ids } = await createAssessments({ ua: "", user_id: "somebody else" });
+    const { assessments, has_more: hasMore } = await listAssessments(tenant);
     expect(hasMore).toBe(false);
     const [stored] = assessments;
     expect(stored).toMatchObject({
@@ -52,12 +52,12 @@ describe("The list of assessments", () => {
     expect(digestCanonicalJson(inputs)).toBe(stored.inputs_digest);
   });
 
-  it("comes in pages, the newest first, without gap or double", async () => {
-    const { tenant, ids } = await assessedIn({}, {}, {}, {}, {});
+  it("comes in pages, newest first, without gaps or duplicates", async () => {
+    const { tenant, ids } = await createAssessments({}, {}, {}, {}, {});
     const seen: string[] = [];
     let after = "";
     for (let page = 0; page < 5; page += 1) {
-      const body = await list(tenant, `?limit=2${after}`);
+      const body = await listAssessments(tenant, `?limit=2${after}`);
       seen.push(...idsOf(body));
       if (!body.has_more) break;
       after = `&after=${body.next_after}`;
@@ -76,18 +76,19 @@ describe("The list of assessments", () => {
     const { assessment_id: bobs } = await bob.assess();
     await alice.sendFeedback(odd, "fraud");
     await bob.events();
-    const found = async (query: string) => idsOf(await list(tenant, `?${query}`)).toSorted();
-    expect(await found(`externalUserId=${bob.externalId}`)).toEqual([bobs]);
-    expect(await found("recommendation=challenge")).toEqual([odd]);
-    expect(await found("outcome=fraud")).toEqual([odd]);
-    expect(await found("outcome=none")).toEqual([calm, bobs].toSorted());
-    expect(await found("min_score=0.5")).toEqual([odd]);
-    expect(await found("to=2026-03-03T00:00:00Z")).toEqual([calm]);
-    expect(await found("from=2026-03-03T00:00:00Z")).toEqual([odd, bobs].toSorted());
-    expect(await found("outcome=legitimate")).toEqual([]);
+    const findIds = async (query: string) =>
+      idsOf(await listAssessments(tenant, `?${query}`)).toSorted();
+    expect(await findIds(`externalUserId=${bob.externalId}`)).toEqual([bobs]);
+    expect(await findIds("recommendation=challenge")).toEqual([odd]);
+    expect(await findIds("outcome=fraud")).toEqual([odd]);
+    expect(await findIds("outcome=none")).toEqual([calm, bobs].toSorted());
+    expect(await findIds("min_score=0.5")).toEqual([odd]);
+    expect(await findIds("to=2026-03-03T00:00:00Z")).toEqual([calm]);
+    expect(await findIds("from=2026-03-03T00:00:00Z")).toEqual([odd, bobs].toSorted());
+    expect(await findIds("outcome=legitimate")).toEqual([]);
   });
 
-  it("refuses a filter that is none", async () => {
+  it("rejects an invalid filter", async () => {
     const tenant = await Tenant.create();
     for (const query of [
       "recommendation=maybe",
@@ -104,14 +105,14 @@ describe("The list of assessments", () => {
     }
   });
 
-  it("shows an assessment of an older model, without inputs it cannot read", async () => {
-    const { tenant, ids } = await assessedIn({});
+  it("shows an assessment of an older model without the inputs that it cannot read", async () => {
+    const { tenant, ids } = await createAssessments({});
     await env.DB.prepare(
       "UPDATE assessments SET model = 'sentinel-1', evidence = '{}', evidence_digest = NULL, policy = NULL WHERE id = ?",
     )
       .bind(ids[0])
       .run();
-    const { assessments } = await list(tenant);
+    const { assessments } = await listAssessments(tenant);
     expect(assessments).toMatchObject([{ model: "sentinel-1", inputs: null, policy: null }]);
     const { simulation } = (await simulate(tenant, { sentinel: {} })).body;
     expect(simulation).toMatchObject({ replayed: 0, other_model: 1, changed: [] });
@@ -121,8 +122,8 @@ describe("The list of assessments", () => {
 describe("A simulation", () => {
   const odd = { ua: "", user_id: "somebody else" };
 
-  it("changes nothing under the policy that is in force", async () => {
-    const { tenant } = await assessedIn({}, odd, { ua: "curl/8.9" });
+  it("finds no change under the current policy", async () => {
+    const { tenant } = await createAssessments({}, odd, { ua: "curl/8.9" });
     const { status, body } = await simulate(tenant, { sentinel: {} });
     expect(status).toBe(200);
     expect(body.simulation).toMatchObject({
@@ -137,8 +138,8 @@ describe("A simulation", () => {
     });
   });
 
-  it("tells whose recommendation other thresholds would change", async () => {
-    const { tenant, user, ids } = await assessedIn({}, odd);
+  it("reports which recommendations other thresholds would change", async () => {
+    const { tenant, user, ids } = await createAssessments({}, odd);
     const { simulation } = (
       await simulate(tenant, { sentinel: { challenge_at: 0.3, deny_at: 0.5 } })
     ).body;
@@ -151,24 +152,24 @@ describe("A simulation", () => {
       },
     ]);
     expect(simulation.changed[0].after.risk_score).toBe(simulation.changed[0].before.risk_score);
-    // It was a question, not a change.
+    // The simulation has not changed the policy.
     expect((await user.discover(odd)).body.recommendation).toBe("challenge");
   });
 
-  it("computes scores anew where signals are switched off", async () => {
-    const { tenant } = await assessedIn(odd);
+  it("recomputes scores when signals are switched off", async () => {
+    const { tenant } = await createAssessments(odd);
     const off = { sentinel: { signals_off: ["agent_empty", "user_mismatch"] } };
     const { changed } = (await simulate(tenant, off)).body.simulation;
     expect(changed).toMatchObject([{ after: { risk_score: 0.05, recommendation: "allow" } }]);
   });
 
-  it("finds addresses and blocks of draft lists by their hashes", async () => {
-    const { tenant, ids } = await assessedIn(
+  it("finds addresses and blocks in draft lists by their hashes", async () => {
+    const { tenant, ids } = await createAssessments(
       { ip: "8.8.8.8" },
       { ip: "8.8.4.4" },
       { ip: "2001:4860:4860::8888" },
     );
-    const changedBy = async (deny: readonly string[]) => {
+    const simulateDenyList = async (deny: readonly string[]) => {
       const { simulation } = (await simulate(tenant, { sentinel: { deny } })).body;
       const changed: { assessment_id: string }[] = simulation.changed;
       return [
@@ -176,26 +177,28 @@ describe("A simulation", () => {
         simulation.not_replayable,
       ];
     };
-    expect(await changedBy(["8.8.8.8"])).toEqual([[0], []]);
-    expect(await changedBy(["8.8.4.0/24"])).toEqual([[1], []]);
-    expect(await changedBy(["2001:4860:4860::/48"])).toEqual([[2], []]);
-    expect(await changedBy(["8.0.0.0/8"])).toEqual([[], ["8.0.0.0/8"]]);
+    expect(await simulateDenyList(["8.8.8.8"])).toEqual([[0], []]);
+    expect(await simulateDenyList(["8.8.4.0/24"])).toEqual([[1], []]);
+    expect(await simulateDenyList(["2001:4860:4860::/48"])).toEqual([[2], []]);
+    expect(await simulateDenyList(["8.0.0.0/8"])).toEqual([[], ["8.0.0.0/8"]]);
   });
 
-  it("knows what was found under an entry before, wherever the draft has it", async () => {
+  it("reuses an earlier match with a list entry, whichever list of the draft contains the entry", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     await tenant.setSettings({ sentinel: { deny: ["8.8.0.0/16"] } });
     expect((await user.discover({ ip: "8.8.8.8" })).status).toBe(403);
     await user.events();
-    const recommended = async (sentinel: object) =>
+    const simulateRecommendations = async (sentinel: object) =>
       (await simulate(tenant, { sentinel })).body.simulation.recommendations.after;
-    expect(await recommended({ deny: ["8.0.0.0/8"] })).toMatchObject({ deny: 1 });
-    expect(await recommended({ deny: [] })).toMatchObject({ allow: 1 });
-    expect(await recommended({ deny: [], allow: ["8.8.0.0/16"] })).toMatchObject({ allow: 1 });
+    expect(await simulateRecommendations({ deny: ["8.0.0.0/8"] })).toMatchObject({ deny: 1 });
+    expect(await simulateRecommendations({ deny: [] })).toMatchObject({ allow: 1 });
+    expect(await simulateRecommendations({ deny: [], allow: ["8.8.0.0/16"] })).toMatchObject({
+      allow: 1,
+    });
   });
 
-  it("keeps a single denied address out of what is stored, and finds it all the same", async () => {
+  it("finds a single denied address, although the address is not stored", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     // A private address is neither compared nor hashed with the session.
@@ -204,13 +207,13 @@ describe("A simulation", () => {
     await tenant.setSettings({ sentinel: { deny: ["10.1.2.3"] } });
     expect((await user.discover({ ip: "10.1.2.3" })).status).toBe(403);
     await user.events();
-    expect(JSON.stringify(await list(tenant))).not.toContain("10.1.2.3");
+    expect(JSON.stringify(await listAssessments(tenant))).not.toContain("10.1.2.3");
     expect((await simulate(tenant, { sentinel: {} })).body.simulation.changed).toEqual([]);
     const without = (await simulate(tenant, { sentinel: { deny: [] } })).body.simulation;
     expect(without.changed).toHaveLength(1);
   });
 
-  it("refuses a draft that contradicts itself or what is set", async () => {
+  it("rejects a draft that contradicts itself or the settings", async () => {
     const tenant = await Tenant.create();
     const answer = await simulate(tenant, { sentinel: { deny_at: 0.4 } });
     expect(answer.status).toBe(400);

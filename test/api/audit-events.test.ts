@@ -4,7 +4,7 @@ import { Tenant, User } from "../support/client.ts";
 import { evict, inspectGuard } from "../support/guard.ts";
 
 describe("The audit trail", () => {
-  it("names time, actor, action, target, outcome, reason and request", async () => {
+  it("shows time, actor, action, target, outcome, reason and request of an event", async () => {
     const user = await User.withTotp(await Tenant.create(), "ORG_USR_1");
     const answer = await user.verify(user.wrongCode(Date.now()));
     const [event] = await user.events();
@@ -25,7 +25,7 @@ describe("The audit trail", () => {
     });
   });
 
-  it("has an event for every administrative act", async () => {
+  it("has an event for every administrative operation", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await user.backupCodes();
@@ -59,7 +59,7 @@ describe("The audit trail", () => {
     ]);
   });
 
-  it("stays in sequence within one instant", async () => {
+  it("keeps events of the same instant in order", async () => {
     const tenant = await Tenant.create("test");
     tenant.clock = "2026-03-01T12:00:00Z";
     const user = await User.withTotp(tenant);
@@ -73,7 +73,7 @@ describe("The audit trail", () => {
     ]);
   });
 
-  it("counts what is refused during a lock instead of listing it", async () => {
+  it("counts attempts that are refused during a lockout instead of listing each", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < 5; n += 1) await user.verify(wrong);
@@ -87,7 +87,7 @@ describe("The audit trail", () => {
     expect(counted).toBe(refused);
   });
 
-  it("asked about one user holds every refusal, each under its own token", async () => {
+  it("of one user contains every refusal, under the token that caused it", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const other = await tenant.tokenWith(["idp:write"]);
@@ -102,7 +102,7 @@ describe("The audit trail", () => {
     expect([...counts.values()].toSorted()).toEqual([10, 20]);
   });
 
-  it("keeps a report of refusals due, though the guard is evicted again and again", async () => {
+  it("does not postpone a report of refusals when the guard is evicted repeatedly", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < 8; n += 1) await user.verify(wrong);
@@ -118,7 +118,7 @@ describe("The audit trail", () => {
     }
   });
 
-  it("loses no event where an identity is made twice at one instant", async () => {
+  it("loses no event when an identity is provisioned twice at the same instant", async () => {
     const tenant = await Tenant.create("test");
     tenant.clock = "2020-01-01T00:00:00Z";
     const user = await User.provision(tenant, "same");
@@ -129,7 +129,7 @@ describe("The audit trail", () => {
     expect(events).toHaveLength(2);
   });
 
-  it("tells of refused attempts by itself, without a further request", async () => {
+  it("reports refused attempts without a further request", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < 8; n += 1) await user.verify(wrong);
@@ -147,30 +147,30 @@ describe("The audit trail", () => {
     const tenant = await Tenant.create("test");
     const hours = [0, 1, 2, 3, 4];
     const base = Date.parse("2026-03-01T00:00:00Z");
-    const time = (hour: number) => new Date(base + hour * 3_600_000).toISOString();
+    const timeAt = (hour: number) => new Date(base + hour * 3_600_000).toISOString();
     const users = [];
     for (const hour of hours) {
-      tenant.clock = time(hour);
+      tenant.clock = timeAt(hour);
       users.push(await User.provision(tenant));
     }
     tenant.clock = undefined;
     const ask = async (query: string) =>
       (await tenant.send("GET", `/v1/audit/events?${query}`)).body;
-    const targets = (body: { events: { target: { id: string } }[] }) =>
+    const targetsOf = (body: { events: { target: { id: string } }[] }) =>
       body.events.map(({ target }) => target.id);
     const newestFirst = users.map(({ id }) => id).toReversed();
 
-    expect(targets(await ask("action=user.provisioned&limit=100"))).toEqual(newestFirst);
-    expect(targets(await ask(`action=user.provisioned&from=${time(1)}&to=${time(3)}`))).toEqual(
-      newestFirst.slice(2, 4),
-    );
+    expect(targetsOf(await ask("action=user.provisioned&limit=100"))).toEqual(newestFirst);
+    expect(
+      targetsOf(await ask(`action=user.provisioned&from=${timeAt(1)}&to=${timeAt(3)}`)),
+    ).toEqual(newestFirst.slice(2, 4));
     expect((await ask("outcome=failure")).events).toEqual([]);
 
     const seen: string[] = [];
     let after = "";
     do {
       const page = await ask(`action=user.provisioned&limit=2${after}`);
-      seen.push(...targets(page));
+      seen.push(...targetsOf(page));
       // A new event while paging must not shift the pages.
       await User.provision(tenant);
       after = page.has_more ? `&after=${page.next_after}` : "";
@@ -182,7 +182,7 @@ describe("The audit trail", () => {
     }
   });
 
-  it("is each tenant's own", async () => {
+  it("contains no events of other tenants", async () => {
     const one = await Tenant.create();
     const user = await User.provision(one, "shared");
     const two = await Tenant.create();

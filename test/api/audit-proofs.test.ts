@@ -16,7 +16,7 @@ import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { eventOf, fetchCheckpoint, fetchExport, fileEvents, sql } from "../support/trail.ts";
 
-async function tenantWith(count: number): Promise<Tenant> {
+async function createTenantWithEvents(count: number): Promise<Tenant> {
   const tenant = await Tenant.create();
   const at = Date.now();
   await fileEvents(
@@ -27,7 +27,7 @@ async function tenantWith(count: number): Promise<Tenant> {
 }
 
 describe("A checkpoint", () => {
-  it("covers what was done just before it was asked for", async () => {
+  it("covers events from just before the request", async () => {
     const tenant = await Tenant.create();
     expect((await fetchCheckpoint(tenant)).tree_size).toBe(2);
     await User.provision(tenant);
@@ -36,7 +36,7 @@ describe("A checkpoint", () => {
     expect(body.sealed_within_seconds).toBe(60);
   });
 
-  it("is signed by a key that is published, over a text anybody can make", async () => {
+  it("is signed with a published key over a text that anyone can reconstruct", async () => {
     const tenant = await Tenant.create();
     const { note, public_key, origin, tree_size, root_hash, sealed_at } =
       await fetchCheckpoint(tenant);
@@ -61,7 +61,7 @@ describe("A checkpoint", () => {
     expect(await crypto.subtle.verify("Ed25519", key, signature, message)).toBe(true);
   });
 
-  it("is the one that there is while new events cannot be sealed", async () => {
+  it("stays the last signed one while new events cannot be integrated", async () => {
     const tenant = await Tenant.create();
     const before = await fetchCheckpoint(tenant);
     const user = await User.provision(tenant);
@@ -73,7 +73,7 @@ describe("A checkpoint", () => {
     expect(proof.body.code).toBe("unavailable");
   });
 
-  it("is not found where nothing was ever filed", async () => {
+  it("is not found if no event was ever filed", async () => {
     const tenant = await Tenant.create();
     await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
     for (const path of ["checkpoint", "export", "consistency?from=1"]) {
@@ -81,7 +81,7 @@ describe("A checkpoint", () => {
     }
   });
 
-  it("is unavailable, not wrong, before there is any", async () => {
+  it("is unavailable, not wrong, before the first one is signed", async () => {
     const tenant = await Tenant.create();
     await sql("UPDATE audit_events SET at = 1 WHERE tenant_id = ?", tenant.id);
     for (const path of ["checkpoint", "export", "consistency?from=1"]) {
@@ -92,7 +92,7 @@ describe("A checkpoint", () => {
 
 describe("A proof", () => {
   it("leads from every event to the signed root", async () => {
-    const tenant = await tenantWith(300);
+    const tenant = await createTenantWithEvents(300);
     const lines = await fetchExport(tenant);
     for (const { id, leaf_index, leaf_hash } of [...lines.slice(0, 5), ...lines.slice(250, 262)]) {
       const { body } = await tenant.send("GET", `/v1/audit/events/${id}/proof`);
@@ -109,8 +109,8 @@ describe("A proof", () => {
     }
   });
 
-  it("shows that an older head is a beginning of a newer one", async () => {
-    const tenant = await tenantWith(255);
+  it("shows that a newer tree extends an older one", async () => {
+    const tenant = await createTenantWithEvents(255);
     const heads = [await fetchCheckpoint(tenant)];
     for (const more of [1, 30, 400]) {
       const at = Date.now();
@@ -138,7 +138,7 @@ describe("A proof", () => {
     expect(newest.body.proof).toMatchObject({ from: 3, to: 688 });
   });
 
-  it("is refused for sizes that are none", async () => {
+  it("is rejected for an invalid tree size", async () => {
     const tenant = await Tenant.create();
     for (const query of ["", "from=0", "from=3", "from=2&to=1", "from=1&to=3", "from=1&to=x"]) {
       const answer = await tenant.send("GET", `/v1/audit/consistency?${query}`);
@@ -147,7 +147,7 @@ describe("A proof", () => {
     }
   });
 
-  it("of an event that is not there, or another tenant's, is not found", async () => {
+  it("of an event that does not exist or belongs to another tenant is not found", async () => {
     const [tenant, other] = [await Tenant.create(), await Tenant.create()];
     const [line] = await fetchExport(other);
     for (const path of [`${line.id}/proof`, `${line.id}/proof?leaf_index=0`, "x/proof"]) {
@@ -156,19 +156,19 @@ describe("A proof", () => {
   });
 
   it.each([
-    ["no base64", "'%'"],
+    ["invalid base64", "'%'"],
     ["half a hash", "'AAAA'"],
     ["nothing", "''"],
-  ])("is none from a tile of %s", async (_, hashes) => {
-    const tenant = await tenantWith(10);
+  ])("is unavailable from a tile that contains %s", async (_, hashes) => {
+    const tenant = await createTenantWithEvents(10);
     const [line] = await fetchExport(tenant);
     await sql(`UPDATE audit_tiles SET hashes = ${hashes} WHERE tenant_id = ?`, tenant.id);
     expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
     expect((await fetchExport(tenant))[0].leaf_hash).toBeNull();
   });
 
-  it("is none from a damaged tree", async () => {
-    const tenant = await tenantWith(10);
+  it("is unavailable from a damaged tree", async () => {
+    const tenant = await createTenantWithEvents(10);
     const [line] = await fetchExport(tenant);
     await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
     expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
@@ -178,8 +178,8 @@ describe("A proof", () => {
 });
 
 describe("An export", () => {
-  it("is streamed in the order of the log, and goes on from any leaf", async () => {
-    const tenant = await tenantWith(4_500);
+  it("is streamed in the order of the log, and can start at any leaf", async () => {
+    const tenant = await createTenantWithEvents(4_500);
     const whole = await fetchExport(tenant);
     expect(whole.map(({ leaf_index }) => leaf_index)).toEqual(
       Array.from({ length: 4_502 }, (_, index) => index),
@@ -192,7 +192,7 @@ describe("An export", () => {
     }
   });
 
-  it("shows the same events as the list does", async () => {
+  it("contains the same events as the list", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await tenant.send("POST", "/v1/sentinel/discover", {
@@ -204,13 +204,13 @@ describe("An export", () => {
     expect(listed[0].personal).toMatchObject({ address: "203.0.113.7", agent: "Peculiar Agent/9" });
   });
 
-  it("reads a chunk when its reader takes one, and nothing for who takes none", async () => {
-    const tenant = await tenantWith(2_500);
+  it("reads a chunk only when its reader requests one", async () => {
+    const tenant = await createTenantWithEvents(2_500);
     const { tree_size: below } = await fetchCheckpoint(tenant);
-    let asked = 0;
+    let statements = 0;
     const DB = new Proxy(env.DB, {
       get(database, name) {
-        if (name === "prepare") asked += 1;
+        if (name === "prepare") statements += 1;
         const value: unknown = Reflect.get(database, name);
         return typeof value === "function" ? value.bind(database) : value;
       },
@@ -218,23 +218,23 @@ describe("An export", () => {
     const caller = { tenantId: tenant.id };
     const call = { env: { ...env, DB }, config: requireConfig(env), caller, requestId: "r" };
     const reader = exportTrail(call, { from: 0, below }, (event) => event).getReader();
-    const readsAfter = async (work: Promise<unknown>) => {
+    const countReadsAfter = async (work: Promise<unknown>) => {
       await work;
-      // Room for whatever would be read ahead.
+      // This leaves time for a read ahead, which must not happen.
       await scheduler.wait(50);
-      const reads = asked;
-      asked = 0;
+      const reads = statements;
+      statements = 0;
       return reads;
     };
-    expect(await readsAfter(Promise.resolve())).toBe(0);
-    const ofOne = await readsAfter(reader.read());
-    expect(ofOne).toBeGreaterThan(0);
-    expect(await readsAfter(reader.read())).toBe(ofOne);
-    expect(await readsAfter(reader.cancel())).toBe(0);
+    expect(await countReadsAfter(Promise.resolve())).toBe(0);
+    const perChunk = await countReadsAfter(reader.read());
+    expect(perChunk).toBeGreaterThan(0);
+    expect(await countReadsAfter(reader.read())).toBe(perChunk);
+    expect(await countReadsAfter(reader.cancel())).toBe(0);
   });
 
-  it("that meets a fault breaks off instead of passing for whole", async () => {
-    const tenant = await tenantWith(4_500);
+  it("that meets a fault breaks off instead of looking complete", async () => {
+    const tenant = await createTenantWithEvents(4_500);
     await fetchCheckpoint(tenant);
     const response = await exports.default.fetch(
       new Request("https://idp.test/v1/audit/export", {
@@ -248,7 +248,7 @@ describe("An export", () => {
 });
 
 describe("A filter that no index serves", () => {
-  it("looks at a bounded number of events a page, and goes on from there", async () => {
+  it("reads a bounded number of events per page, and the next page continues from there", async () => {
     const tenant = await Tenant.create();
     for (let n = 0; n < 11; n += 1) {
       const at = Date.now();
@@ -268,7 +268,7 @@ describe("A filter that no index serves", () => {
 });
 
 describe("The filter by name", () => {
-  it("is bounded too: what an erased namesake left costs no more than a page may", async () => {
+  it("is bounded too, so that an erased user of that name costs no more than a page", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     const target = { type: "identity", id: user.id } as const;
@@ -291,20 +291,20 @@ describe("The filter by name", () => {
 });
 
 describe("Personal parts", () => {
-  async function logOf(tenant: Tenant) {
+  async function listEvents(tenant: Tenant) {
     const { status, body } = await tenant.send("GET", "/v1/audit/events?limit=100");
     expect(status).toBe(200);
     return body.events;
   }
 
-  it("that somebody altered are gone, and cost no other event anything", async () => {
+  it("that were altered become unreadable, and other events are not affected", async () => {
     const tenant = await Tenant.create();
     const [one, two] = [await User.provision(tenant), await User.provision(tenant)];
     await sql(
       "UPDATE identities SET state = json_set(state, '$.auditKey.sealed', '1.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAA') WHERE id = ?",
       one.id,
     );
-    expect(await logOf(tenant)).toMatchObject([
+    expect(await listEvents(tenant)).toMatchObject([
       { target: { id: two.id, external_id: two.externalId }, erased: false },
       { target: { id: one.id, external_id: null }, personal: null, erased: false },
       {},
@@ -313,7 +313,7 @@ describe("Personal parts", () => {
     expect(await fetchExport(tenant)).toHaveLength(4);
   });
 
-  it("are not readable, and said to be so, while the key that sealed theirs is missing", async () => {
+  it("are reported as unavailable while the key that sealed their audit key is missing", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     await sql(
@@ -325,7 +325,7 @@ describe("Personal parts", () => {
     expect(answer.body.code).toBe("unavailable");
   });
 
-  it("of an event that an earlier build left in an outbox are sealed like any", async () => {
+  it("of an event that an earlier build left in an outbox are sealed like others", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     const { personal: _, ...event } = eventOf(tenant.id, Date.now());
@@ -348,7 +348,7 @@ describe("Personal parts", () => {
     expect(await fetchExport(tenant)).toHaveLength(4);
   });
 
-  it("stay readable when the service's sealing key rotates, and need the old one no more", async () => {
+  it("stay readable when the sealing key rotates, and no longer need the old key", async () => {
     const owner = { tenantId: "0".repeat(24), identityId: "1".repeat(24) };
     const { sealingKeys: before } = requireConfig(env);
     const after = requireConfig({

@@ -11,13 +11,13 @@ async function discover(user: User, context: object): Promise<Answer> {
   });
 }
 
-function recomputed({ reasons }: { reasons: { contribution: number }[] }): number {
+function recomputeScore({ reasons }: { reasons: { contribution: number }[] }): number {
   const sum = reasons.reduce((total, { contribution }) => total + contribution, 0);
   return 1 / (1 + Math.exp(-(Math.log(0.05 / 0.95) + sum)));
 }
 
 describe("Discover", () => {
-  it("scores the document's sample exactly 0.05 and allows it", async () => {
+  it("scores the sample of the source document exactly 0.05 and allows it", async () => {
     const user = await User.provision(await Tenant.create());
     const { status, body } = await discover(user, {});
     expect(status).toBe(200);
@@ -29,7 +29,7 @@ describe("Discover", () => {
     });
   });
 
-  it("challenges in the middle and denies at the top, with reasons that make the score", async () => {
+  it("challenges a medium score and denies a high one, with reasons that add up to the score", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const challenged = await discover(user, { ua: "", user_id: "somebody else" });
@@ -48,7 +48,7 @@ describe("Discover", () => {
       recommendation: "deny",
     });
     for (const { body } of [challenged, denied]) {
-      expect(body.risk_score).toBeCloseTo(recomputed(body), 4);
+      expect(body.risk_score).toBeCloseTo(recomputeScore(body), 4);
       const strengths = body.reasons.map((reason: { contribution: number }) =>
         Math.abs(reason.contribution),
       );
@@ -59,7 +59,7 @@ describe("Discover", () => {
     );
   });
 
-  it("follows the tenant's thresholds, lists and switches", async () => {
+  it("applies the tenant's thresholds, lists and disabled signals", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     await tenant.setSettings({ sentinel: { challenge_at: 0.04, deny_at: 0.05 } });
@@ -81,7 +81,7 @@ describe("Discover", () => {
     expect((await discover(user, { ip: "1.1.1.7" })).body.risk_score).toBe(0.05);
   });
 
-  it("accepts reserved addresses and says so", async () => {
+  it("accepts reserved addresses and reports them", async () => {
     const user = await User.provision(await Tenant.create());
     for (const ip of ["10.0.0.1", "127.0.0.1", "::1", "192.0.2.1", "2001:db8::1", "fe80::1"]) {
       const { status, body } = await discover(user, { ip });
@@ -92,7 +92,7 @@ describe("Discover", () => {
     }
   });
 
-  it("refuses what is no address, agent or id, and keeps nothing of it", async () => {
+  it("rejects an invalid address, agent or id, and stores nothing", async () => {
     const user = await User.provision(await Tenant.create());
     for (const context of [
       { ip: "1.1.1" },
@@ -112,7 +112,7 @@ describe("Discover", () => {
     expect((await user.events()).map(({ action }) => action)).toEqual(["user.provisioned"]);
   });
 
-  it("notices more attempts than a person makes", async () => {
+  it("reports more attempts than a person makes", async () => {
     const user = await User.provision(await Tenant.create());
     let last: Answer | undefined;
     for (let n = 0; n < 21; n += 1) last = await discover(user, {});
@@ -121,7 +121,7 @@ describe("Discover", () => {
     ]);
   });
 
-  it("counts an attempt it denies, too, and a user_id that matches is no signal", async () => {
+  it("reports a user_id only if it does not match", async () => {
     const user = await User.provision(await Tenant.create(), "ORG_1");
     expect((await discover(user, { user_id: "ORG_1" })).body.risk_score).toBe(0.05);
     expect((await discover(user, { user_id: "org_1" })).body.reasons[0].signal).toBe(
@@ -148,7 +148,7 @@ describe("Discover", () => {
     expect(JSON.stringify(row)).not.toMatch(/9\.9\.9\.9|Mozilla/);
   });
 
-  it("says which source it could not ask", async () => {
+  it("reports which source it could not read", async () => {
     const user = await User.provision(await Tenant.create());
     expect((await discover(user, {})).body.degraded).toEqual(["ip_reputation"]);
     const broken = vi

@@ -22,14 +22,14 @@ beforeEach(async () => {
 });
 
 describe("GET /v1/sentinel/feeds", () => {
-  it("is empty before anything was imported", async () => {
+  it("is empty before the first import", async () => {
     const tenant = await Tenant.create("live");
     const { status, body } = await tenant.send("GET", path);
     expect(status).toBe(200);
     expect(body).toEqual({ feeds: [], built_at: null, version: null });
   });
 
-  it("shows where each feed comes from, its licence, its dates, its rows and its last error", async () => {
+  it("shows the source, licence, dates, rows and last error of each feed", async () => {
     await importFeeds([{ name: "own", kind: "vpn", lines: ["9.9.0.0/16"] }], now - hour);
     const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\nnonsense\n9.9.9.8\t1\n");
     await publisher.refresh("ipsum,tor-exits", now);
@@ -81,7 +81,7 @@ describe("GET /v1/sentinel/feeds", () => {
     });
   });
 
-  it("asks for the permission to read", async () => {
+  it("requires the permission to read", async () => {
     const tenant = await Tenant.create("live");
     const token = await tenant.tokenWith(["idp:read", "sentinel:write"]);
     const { status, body } = await tenant.send("GET", path, undefined, token);

@@ -6,47 +6,47 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const hour = 3_600_000;
+const hourMs = 3_600_000;
 const start = Date.parse("2026-03-01T12:00:00Z");
 
-async function works(tenant: Tenant, token: string): Promise<boolean> {
+async function isAccepted(tenant: Tenant, token: string): Promise<boolean> {
   const { status } = await tenant.send("GET", "/v1/idp/users", undefined, token);
   expect([200, 401]).toContain(status);
   return status === 200;
 }
 
-async function create(tenant: Tenant, token: object) {
+async function createToken(tenant: Tenant, token: object) {
   const { status, body } = await tenant.send("POST", "/v1/tokens", { token });
   expect(status).toBe(201);
   return body.token;
 }
 
 describe("API tokens", () => {
-  it("carry the mode, and are shown once", async () => {
+  it("contain the mode of their tenant, and are shown once", async () => {
     for (const mode of ["live", "test"] as const) {
       const tenant = await Tenant.create(mode);
       expect(tenant.token).toMatch(new RegExp(`^idp_${mode}_[0-9A-Za-z]{49}$`));
-      const made = await create(tenant, { name: "backend", permissions: ["idp:read"] });
-      expect(made.secret).toMatch(new RegExp(`^idp_${mode}_`));
+      const created = await createToken(tenant, { name: "backend", permissions: ["idp:read"] });
+      expect(created.secret).toMatch(new RegExp(`^idp_${mode}_`));
       const { body } = await tenant.send("GET", "/v1/tokens");
       expect(body.has_more).toBe(false);
       expect(body.tokens).toHaveLength(2);
-      const { secret, ...shown } = made;
+      const { secret, ...shown } = created;
       expect(body.tokens[1]).toEqual(shown);
       expect(JSON.stringify(body)).not.toContain(secret);
     }
   });
 
-  it("take permissions in both spellings of the document, once each", async () => {
+  it("accept permissions in both spellings of the source document, and have each once", async () => {
     const tenant = await Tenant.create();
-    const made = await create(tenant, {
+    const created = await createToken(tenant, {
       name: "n",
       permissions: ["ApiAccessPermission::IDP_READ", "idp:read", "SENTINEL_READ"],
     });
-    expect(made.permissions).toEqual(["idp:read", "sentinel:read"]);
+    expect(created.permissions).toEqual(["idp:read", "sentinel:read"]);
   });
 
-  it("refuse unknown permissions, none at all, and an expiry in the past", async () => {
+  it("cannot have unknown permissions, no permissions or an expiry in the past", async () => {
     const tenant = await Tenant.create();
     for (const token of [
       { name: "n", permissions: ["idp:admin"] },
@@ -62,55 +62,55 @@ describe("API tokens", () => {
     }
   });
 
-  it("expire at their time", async () => {
+  it("expire at the given time", async () => {
     const tenant = await Tenant.create();
     tenant.clock = new Date(start).toISOString();
-    const { secret } = await create(tenant, {
+    const { secret } = await createToken(tenant, {
       name: "n",
       permissions: ["idp:read"],
-      expires_at: new Date(start + hour).toISOString(),
+      expires_at: new Date(start + hourMs).toISOString(),
     });
-    tenant.clock = new Date(start + hour - 1).toISOString();
-    expect(await works(tenant, secret)).toBe(true);
-    tenant.clock = new Date(start + hour).toISOString();
-    expect(await works(tenant, secret)).toBe(false);
+    tenant.clock = new Date(start + hourMs - 1).toISOString();
+    expect(await isAccepted(tenant, secret)).toBe(true);
+    tenant.clock = new Date(start + hourMs).toISOString();
+    expect(await isAccepted(tenant, secret)).toBe(false);
   });
 
-  it("are replaced with an overlap", async () => {
+  it("overlap with their successor after a rotation", async () => {
     const tenant = await Tenant.create();
     tenant.clock = new Date(start).toISOString();
-    const old = await create(tenant, { name: "backend", permissions: ["idp:read"] });
+    const old = await createToken(tenant, { name: "backend", permissions: ["idp:read"] });
     const { status, body } = await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, {
       token: { overlap_seconds: 3600 },
     });
     expect(status).toBe(201);
     expect(body.token).toMatchObject({ name: "backend", permissions: ["idp:read"] });
-    tenant.clock = new Date(start + hour - 1).toISOString();
-    expect(await works(tenant, old.secret)).toBe(true);
-    expect(await works(tenant, body.token.secret)).toBe(true);
-    tenant.clock = new Date(start + hour).toISOString();
-    expect(await works(tenant, old.secret)).toBe(false);
-    expect(await works(tenant, body.token.secret)).toBe(true);
+    tenant.clock = new Date(start + hourMs - 1).toISOString();
+    expect(await isAccepted(tenant, old.secret)).toBe(true);
+    expect(await isAccepted(tenant, body.token.secret)).toBe(true);
+    tenant.clock = new Date(start + hourMs).toISOString();
+    expect(await isAccepted(tenant, old.secret)).toBe(false);
+    expect(await isAccepted(tenant, body.token.secret)).toBe(true);
   });
 
-  it("rotated again after a lost reply are replaced as well as the first time", async () => {
+  it("can be rotated again after a lost reply", async () => {
     const tenant = await Tenant.create();
     for (const overlap_seconds of [60, 0]) {
-      const old = await create(tenant, { name: "n", permissions: ["idp:read"] });
+      const old = await createToken(tenant, { name: "n", permissions: ["idp:read"] });
       const rotate = async () =>
         (await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds } }))
           .body.token;
       await rotate();
       const again = await rotate();
       expect(again.expires_at).toBeNull();
-      expect(await works(tenant, again.secret)).toBe(true);
+      expect(await isAccepted(tenant, again.secret)).toBe(true);
     }
   });
 
   it("never get an expiry that RFC 3339 cannot write", async () => {
     const tenant = await Tenant.create();
     tenant.clock = "1970-01-01T00:00:01Z";
-    const old = await create(tenant, {
+    const old = await createToken(tenant, {
       name: "n",
       permissions: ["idp:read"],
       expires_at: "9999-12-31T23:59:59Z",
@@ -121,10 +121,10 @@ describe("API tokens", () => {
     expect(body.token.expires_at).toBe("9999-12-31T23:59:59.999Z");
   });
 
-  it("never live longer through a rotation", async () => {
+  it("do not outlive their expiry through a rotation", async () => {
     const tenant = await Tenant.create();
     tenant.clock = new Date(start).toISOString();
-    const old = await create(tenant, {
+    const old = await createToken(tenant, {
       name: "n",
       permissions: ["idp:read"],
       expires_at: new Date(start + 60_000).toISOString(),
@@ -134,42 +134,42 @@ describe("API tokens", () => {
     });
     expect(body.token.expires_at).toBe(new Date(start + 60_000).toISOString());
     tenant.clock = new Date(start + 60_000).toISOString();
-    expect(await works(tenant, old.secret)).toBe(false);
+    expect(await isAccepted(tenant, old.secret)).toBe(false);
   });
 
-  it("are refused at once where they were revoked, and revoking twice is a 404", async () => {
+  it("are refused at once in the isolate that revoked them, and a second revocation is a 404", async () => {
     const tenant = await Tenant.create();
-    const { id, secret } = await create(tenant, { name: "n", permissions: ["idp:read"] });
-    expect(await works(tenant, secret)).toBe(true);
+    const { id, secret } = await createToken(tenant, { name: "n", permissions: ["idp:read"] });
+    expect(await isAccepted(tenant, secret)).toBe(true);
     expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(204);
-    expect(await works(tenant, secret)).toBe(false);
+    expect(await isAccepted(tenant, secret)).toBe(false);
     expect((await tenant.send("DELETE", `/v1/tokens/${id}`)).status).toBe(404);
     expect((await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token: {} })).status).toBe(404);
   });
 
-  it("revoked elsewhere are refused within 30 s", async () => {
+  it("are refused within 30 s of a revocation elsewhere", async () => {
     const tenant = await Tenant.create();
-    const { id, secret } = await create(tenant, { name: "n", permissions: ["idp:read"] });
+    const { id, secret } = await createToken(tenant, { name: "n", permissions: ["idp:read"] });
     vi.useFakeTimers({ toFake: ["Date"], now: start });
-    expect(await works(tenant, secret)).toBe(true);
-    // Another isolate: D1 changes, and this isolate hears nothing of it.
+    expect(await isAccepted(tenant, secret)).toBe(true);
+    // As if another isolate revoked it: D1 changes, and this isolate gets no notice.
     await env.DB.prepare("UPDATE api_tokens SET revoked_at = 1 WHERE id = ?").bind(id).run();
-    expect(await works(tenant, secret)).toBe(true);
+    expect(await isAccepted(tenant, secret)).toBe(true);
     vi.setSystemTime(start + 30_000 - 2_000);
-    expect(await works(tenant, secret)).toBe(false);
+    expect(await isAccepted(tenant, secret)).toBe(false);
   });
 
   it("show when they were last used", async () => {
     const tenant = await Tenant.create();
-    const { secret } = await create(tenant, { name: "n", permissions: ["idp:read"] });
-    await works(tenant, secret);
+    const { secret } = await createToken(tenant, { name: "n", permissions: ["idp:read"] });
+    await isAccepted(tenant, secret);
     await vi.waitFor(async () => {
       const { body } = await tenant.send("GET", "/v1/tokens");
       expect(body.tokens[1].last_used_at).not.toBeNull();
     }, 5_000);
   });
 
-  it("are stored as a hash alone", async () => {
+  it("are stored only as a hash", async () => {
     const tenant = await Tenant.create();
     const { results } = await env.DB.prepare("SELECT * FROM api_tokens WHERE tenant_id = ?")
       .bind(tenant.id)
@@ -179,9 +179,10 @@ describe("API tokens", () => {
     expect(JSON.stringify(results)).not.toContain(tenant.token.slice(9));
   });
 
-  it("come in pages", async () => {
+  it("are listed in pages", async () => {
     const tenant = await Tenant.create();
-    for (const name of ["b", "c", "d"]) await create(tenant, { name, permissions: ["idp:read"] });
+    for (const name of ["b", "c", "d"])
+      await createToken(tenant, { name, permissions: ["idp:read"] });
     const first = await tenant.send("GET", "/v1/tokens?limit=3");
     expect(first.body.tokens.map(({ name }: { name: string }) => name)).toEqual([
       "initial",
@@ -196,7 +197,7 @@ describe("API tokens", () => {
 });
 
 describe("Tenants", () => {
-  it("are made by the operator, with a first token that may do everything", async () => {
+  it("are created by the operator, with a first token that has every permission", async () => {
     const { status, body } = await send("POST", "/v1/tenants", {
       token: env.OPERATOR_TOKEN,
       body: { tenant: { name: "Acme", mode: "live" } },
@@ -207,7 +208,7 @@ describe("Tenants", () => {
     expect(body.token.permissions).toHaveLength(7);
   });
 
-  it("may hold the same external_id each, and share nothing", async () => {
+  it("may use the same external_id, and share nothing", async () => {
     const [one, two] = [await Tenant.create(), await Tenant.create()];
     const [first, second] = [
       await User.withTotp(one, "shared"),
@@ -224,7 +225,7 @@ describe("Tenants", () => {
 });
 
 describe("Test-Clock", () => {
-  it("moves a request of a test tenant", async () => {
+  it("sets the time of a test tenant's request", async () => {
     const user = await User.withTotp(await Tenant.create("test"));
     user.tenant.clock = "2031-05-05T05:05:05+02:00";
     const at = Date.parse("2031-05-05T05:05:05+02:00");
@@ -232,7 +233,7 @@ describe("Test-Clock", () => {
     expect((await user.profile()).last_verified_at).toBe(new Date(at).toISOString());
   });
 
-  it("is a 400 on a live token and for the operator, and changes nothing", async () => {
+  it("is rejected with 400 for a live token and for the operator", async () => {
     const tenant = await Tenant.create("live");
     const headers = { "Test-Clock": "2031-05-05T05:05:05Z" };
     const answers = [

@@ -4,7 +4,7 @@ import { type Answer, Tenant, User } from "../support/client.ts";
 import { fireAlarm, inspectGuard, loseStorage } from "../support/guard.ts";
 
 describe("Provisioning", () => {
-  it("answers as the document says, and says so the second time too", async () => {
+  it("answers as the source document says, also when it is repeated", async () => {
     const tenant = await Tenant.create();
     const request = { user: { external_id: "ORG_USR_9921_AFG" } };
     const { status, body } = await tenant.send("POST", "/v1/idp/users", request);
@@ -24,9 +24,9 @@ describe("Provisioning", () => {
     });
   });
 
-  it("keeps strange external_ids literally and finds them again", async () => {
+  it("stores unusual external_ids unchanged and finds them again", async () => {
     const tenant = await Tenant.create();
-    const strange = [
+    const unusual = [
       "' OR 1=1--",
       "😀".repeat(255),
       "a b+c%20&d=e#f",
@@ -38,16 +38,16 @@ describe("Provisioning", () => {
       "\u202e\ufeffx",
       "__proto__",
     ];
-    for (const externalId of strange) {
+    for (const externalId of unusual) {
       const user = await User.provision(tenant, externalId);
       expect((await user.profile()).external_id).toBe(externalId);
     }
     const { body } = await tenant.send("GET", "/v1/idp/users?limit=100");
     const listed = body.users.map(({ external_id }: { external_id: string }) => external_id);
-    expect(listed.toSorted()).toEqual(strange.toSorted());
+    expect(listed.toSorted()).toEqual(unusual.toSorted());
   });
 
-  it("refuses what is no external_id", async () => {
+  it("rejects an invalid external_id", async () => {
     const tenant = await Tenant.create();
     for (const externalId of [
       "",
@@ -74,7 +74,7 @@ describe("Provisioning", () => {
 });
 
 describe("The profile", () => {
-  it("is flat, and has the document's fields and ours", async () => {
+  it("is flat, and has the fields of the source document and the additional ones", async () => {
     const user = await User.provision(await Tenant.create());
     expect(await user.profile()).toEqual({
       id: user.id,
@@ -121,13 +121,16 @@ describe("The list", () => {
     } while (after !== "");
     expect(seen).toEqual(users.map(({ id }) => id).toSorted());
 
-    const withStatus = async (status: string) =>
+    const listIdsWithStatus = async (status: string) =>
       (await tenant.send("GET", `/v1/idp/users?status=${status}`)).body.users.map(
         ({ id }: { id: string }) => id,
       );
-    expect(await withStatus("suspended")).toEqual([suspended.id]);
-    await vi.waitFor(async () => expect(await withStatus("locked")).toEqual([locked.id]), 10_000);
-    expect(await withStatus("active")).toHaveLength(5);
+    expect(await listIdsWithStatus("suspended")).toEqual([suspended.id]);
+    await vi.waitFor(
+      async () => expect(await listIdsWithStatus("locked")).toEqual([locked.id]),
+      10_000,
+    );
+    expect(await listIdsWithStatus("active")).toHaveLength(5);
     expect((await tenant.send("GET", "/v1/idp/users?limit=101")).status).toBe(400);
     expect((await tenant.send("GET", "/v1/idp/users?limit=0")).status).toBe(400);
     expect((await tenant.send("GET", "/v1/idp/users?status=gone")).status).toBe(400);
@@ -136,7 +139,7 @@ describe("The list", () => {
 });
 
 describe("Suspension", () => {
-  it("refuses codes and new credentials until reactivated, and loses nothing", async () => {
+  it("refuses codes and new credentials until the user is reactivated, and loses nothing", async () => {
     const user = await User.withTotp(await Tenant.create());
     const suspended = await user.tenant.send("PATCH", user.path(), {
       user: { status: "suspended" },
@@ -164,9 +167,9 @@ describe("Suspension", () => {
 
 describe("A guard that has lost its storage", () => {
   const changes: readonly (readonly [string, (user: User) => Promise<Answer>, object])[] = [
-    ["configuring", (user) => user.configure(), { has_otp: true }],
+    ["a new secret", (user) => user.configure(), { has_otp: true }],
     [
-      "removing the secret",
+      "the removal of the secret",
       (user) => user.tenant.send("DELETE", user.path("/otp")),
       { has_otp: false },
     ],
@@ -176,29 +179,29 @@ describe("A guard that has lost its storage", () => {
       { backup_codes_remaining: 10 },
     ],
     [
-      "suspension",
+      "a suspension",
       (user) => user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } }),
       { status: "suspended" },
     ],
     [
-      "unlocking",
+      "an unlock",
       (user) => user.tenant.send("POST", user.path("/unlock")),
       { failed_attempts: 0, status: "active" },
     ],
   ];
 
-  it.each(changes)("takes the identity from D1 for %s", async (_name, change, seen) => {
+  it.each(changes)("loads the identity from D1 for %s", async (_name, change, expected) => {
     const user = await User.withTotp(await Tenant.create());
     await user.verify(user.wrongCode(Date.now()));
     await fireAlarm(user);
     await loseStorage(user);
     expect([200, 204]).toContain((await change(user)).status);
-    expect(await user.profile()).toMatchObject(seen);
+    expect(await user.profile()).toMatchObject(expected);
   });
 });
 
 describe("Erasure", () => {
-  it("reaches D1 also where the guard has lost its storage", async () => {
+  it("deletes the identity from D1 even if the guard has lost its storage", async () => {
     const user = await User.withTotp(await Tenant.create());
     await loseStorage(user);
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
@@ -206,7 +209,7 @@ describe("Erasure", () => {
     expect((await user.tenant.send("GET", "/v1/idp/users")).body.users).toEqual([]);
   });
 
-  it("leaves no trace of the person in any store, and the identity can be made anew", async () => {
+  it("leaves no trace of the person in any store, and the identity can be provisioned again", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant, "someone@example.com");
     await user.backupCodes();
@@ -222,9 +225,9 @@ describe("Erasure", () => {
     });
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
-    const whole = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
+    const trail = (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events;
     for (const personal of ["someone@example.com", "203.0.113.7", "Peculiar"]) {
-      expect(JSON.stringify(whole)).not.toContain(personal);
+      expect(JSON.stringify(trail)).not.toContain(personal);
     }
     for (const table of ["identities", "audit_events", "assessments"]) {
       const { results } = await env.DB.prepare(`SELECT * FROM ${table}`).all();
@@ -242,7 +245,7 @@ describe("Erasure", () => {
       failed_attempts: 0,
       backup_codes_remaining: 0,
     });
-    // Asked by name, the trail begins anew; the tenant's whole trail still tells what was done.
+    // A search by name finds only the new identity. The tenant's whole trail still reports the erasure.
     expect((await again.events()).map(({ action }) => action)).toEqual(["user.provisioned"]);
     const { events } = (await tenant.send("GET", "/v1/audit/events?action=user.erased")).body;
     expect(events[0].target).toEqual({ type: "identity", id: user.id, external_id: null });

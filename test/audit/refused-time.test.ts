@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { Tenant } from "../support/client.ts";
 import { fireLogAlarm, readRefusalEvents } from "../support/refusal-log.ts";
 
-it("A refused request is dated by the test clock that it was sent with", async () => {
+it("The event of a refused request has the time of the request's test clock", async () => {
   const tenant = await Tenant.create();
   const token = await tenant.tokenWith(["audit:read"]);
   tenant.clock = "2031-02-03T04:05:06.000Z";

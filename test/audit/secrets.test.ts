@@ -1,6 +1,6 @@
 /**
- * The canary: over a journey that touches every route, failures and faults among them, no secret
- * shows anywhere but in the one answer that is there to show it.
+ * One journey touches every route, and includes failures and faults. Each secret may appear only in the
+ * one answer that shows it.
  */
 import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -22,19 +22,19 @@ import { copyStores, type StoresCopy } from "../support/stores.ts";
 
 const address = "198.51.100.7";
 const agent = "Canary/1.0 (a browser of somebody)";
-const ghost = "nobody-is-called-this";
+const unknownName = "nobody-is-called-this";
 
-/** Everything there is to search, by where it was found. */
-type Places = Readonly<Record<keyof StoresCopy | "answers" | "logs", string>>;
+/** All text to search, by the store or output that contains it. */
+type Texts = Readonly<Record<keyof StoresCopy | "answers" | "logs", string>>;
 
-interface Known {
-  /** Found nowhere as part of anything. */
+interface Secrets {
+  /** They must appear nowhere, not even as a part. */
   readonly secrets: readonly string[];
-  /** Six digits each: found nowhere as words of their own. */
+  /** Six digits each. They must not appear outside a longer run of letters and digits. */
   readonly codes: readonly string[];
 }
 
-/** What one answer shows once, by route: the field, and nothing else of the answer, is exempt. */
+/** The fields that an answer shows once, by route. Only these fields are exempt. */
 const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createTenant: ["secret"],
   createToken: ["secret"],
@@ -43,16 +43,16 @@ const shownOnce: Readonly<Record<string, readonly string[]>> = {
   regenerateBackupCodes: ["backupCodes"],
 };
 
-let places: Places;
-let known: Known;
+let texts: Texts;
+let known: Secrets;
 const trail = { listed: "", exported: "" };
 const succeeded = new Set<string>();
 const failedRoutes = new Set<string>();
 
-type Kept = IdentityGuard | RefusalLog;
+type ObjectWithOutbox = IdentityGuard | RefusalLog;
 
-/** The forms in which the service's own secrets might show: whole, each key, and its bytes. */
-function environmentSecrets(): string[] {
+/** Lists the service's own secrets in each form that might appear: whole, as single keys, and as bytes. */
+function listEnvironmentSecrets(): string[] {
   const { OPERATOR_TOKEN, ADDRESS_HASH_KEY } = env;
   const rings = [env.SEALING_KEYS, env.BACKUP_CODE_KEYS, env.AUDIT_SIGNING_KEYS];
   const keys = [ADDRESS_HASH_KEY, ...rings.map((ring) => ring.slice(ring.indexOf(":") + 1))];
@@ -60,22 +60,23 @@ function environmentSecrets(): string[] {
   return [OPERATOR_TOKEN, ...rings, ...spelled];
 }
 
-/** Does everything once, right and wrong, and remembers all that is secret. */
-async function journey(answers: string[]): Promise<Known> {
-  const secrets = environmentSecrets();
+/** Sends every request once, valid and invalid, and collects all secrets. */
+async function runJourney(answers: string[]): Promise<Secrets> {
+  const secrets = listEnvironmentSecrets();
   const codes: string[] = [];
 
   const ask = async (
     name: string,
-    about: RequestTarget,
+    target: RequestTarget,
     call: Call,
     path?: string,
   ): Promise<Answer> => {
     const found = apiRoutes.find(({ definition }) => definition.name === name);
-    if (found === undefined) throw new Error(`There is no route ${name}`);
-    const usual = name in openPaths ? { path: openPaths[name] ?? "" } : requestTo(name, about);
-    const answer = await send(found.definition.method.toUpperCase(), path ?? usual.path, {
-      ...("body" in usual ? { body: usual.body } : {}),
+    if (found === undefined) throw new Error(`No route is named ${name}`);
+    const request =
+      name in publicPaths ? { path: publicPaths[name] ?? "" } : requestTo(name, target);
+    const answer = await send(found.definition.method.toUpperCase(), path ?? request.path, {
+      ...("body" in request ? { body: request.body } : {}),
       ...call,
     });
     const isSuccess = answer.status < 300;
@@ -89,22 +90,23 @@ async function journey(answers: string[]): Promise<Known> {
     return answer;
   };
 
-  const made = (await ask("createTenant", unknownUser, { token: env.OPERATOR_TOKEN })).body;
-  const tenantId: string = made.tenant.id;
-  const token: string = made.token.secret;
-  const inMind = (issued: string) => void secrets.push(issued, issued.slice("idp_test_".length));
-  inMind(token);
-  const mine = { token };
-  await ask("createTenant", unknownUser, mine);
+  const created = (await ask("createTenant", unknownUser, { token: env.OPERATOR_TOKEN })).body;
+  const tenantId: string = created.tenant.id;
+  const token: string = created.token.secret;
+  const collectToken = (issued: string) =>
+    void secrets.push(issued, issued.slice("idp_test_".length));
+  collectToken(token);
+  const asTenant = { token };
+  await ask("createTenant", unknownUser, asTenant);
 
-  const spare = (await ask("createToken", unknownUser, mine)).body.token;
-  const narrow = (await ask("createToken", unknownUser, mine)).body.token;
-  inMind(spare.secret);
-  inMind(narrow.secret);
+  const spare = (await ask("createToken", unknownUser, asTenant)).body.token;
+  const narrow = (await ask("createToken", unknownUser, asTenant)).body.token;
+  collectToken(spare.secret);
+  collectToken(narrow.secret);
   const externalId = "somebody@example.com";
   const provision = { user: { external_id: externalId } };
-  const { user } = (await ask("provisionUser", unknownUser, { ...mine, body: provision })).body;
-  const about: RequestTarget = {
+  const { user } = (await ask("provisionUser", unknownUser, { ...asTenant, body: provision })).body;
+  const target: RequestTarget = {
     tenantId,
     externalId,
     id: user.id,
@@ -112,17 +114,18 @@ async function journey(answers: string[]): Promise<Known> {
     eventId: "",
     assessmentId: "",
   };
-  await ask("provisionUser", unknownUser, { ...mine, body: provision });
+  await ask("provisionUser", unknownUser, { ...asTenant, body: provision });
 
   const configure = async () => {
-    const path = `${requestTo("configureOtp", about).path}&qr=svg`;
-    const secret: string = (await ask("configureOtp", about, mine, path)).body.user.new_otp_secret;
+    const path = `${requestTo("configureOtp", target).path}&qr=svg`;
+    const secret: string = (await ask("configureOtp", target, asTenant, path)).body.user
+      .new_otp_secret;
     const bytes = base32nopad.decode(secret);
     secrets.push(secret, hex.encode(bytes), base64.encode(bytes));
     return secret;
   };
-  const verify = async (code: string, call: Call = mine) =>
-    await ask("verifyOtp", about, { ...call, body: { otp: { id: externalId, code } } });
+  const verify = async (code: string, call: Call = asTenant) =>
+    await ask("verifyOtp", target, { ...call, body: { otp: { id: externalId, code } } });
   const replaced = await configure();
   codes.push(codeFor(replaced, Date.now()));
   await verify(codeFor(replaced, Date.now()));
@@ -132,104 +135,108 @@ async function journey(answers: string[]): Promise<Known> {
   await verify(right);
   await verify(right);
   await verify(codeFor(secret, Date.now() + 600_000));
-  const backup = (await ask("regenerateBackupCodes", about, mine)).body.user.backupCodes;
+  const backup = (await ask("regenerateBackupCodes", target, asTenant)).body.user.backupCodes;
   for (const code of backup) secrets.push(code, code.replace("-", ""));
-  await verify(backup[0], { ...mine, headers: { "Idempotency-Key": "login" } });
+  await verify(backup[0], { ...asTenant, headers: { "Idempotency-Key": "login" } });
   await verify(backup[0]);
   await verify(`${right}7`);
   await verify(` ${right}`);
   await withD1Fault("throws", async () => {
-    await verify(right, mine);
+    await verify(right, asTenant);
     await verify(right, { token: spare.secret });
     await ask("provisionUser", unknownUser, {
-      ...mine,
+      ...asTenant,
       body: { user: { external_id: "in vain" } },
     });
   });
   await send("GET", `/v1/idp/users?access_token=${token}`).then(({ body }) =>
     answers.push(JSON.stringify(body)),
   );
-  await ask("getUser", about, { headers: { Authorization: `Basic ${token}` } });
-  await ask("verifyOtp", about, { ...mine, body: `{"otp":{"code":"${right}"` });
+  await ask("getUser", target, { headers: { Authorization: `Basic ${token}` } });
+  await ask("verifyOtp", target, { ...asTenant, body: `{"otp":{"code":"${right}"` });
 
   const session = { sentinel: { id: user.id, context: { ip: address, ua: agent } } };
-  const { assessment_id: assessmentId } = (await ask("discover", about, { ...mine, body: session }))
-    .body;
-  await ask("judgeSession", { ...about, assessmentId }, mine);
-  await ask("listAssessments", about, mine);
-  await ask("simulatePolicy", about, mine);
-  await ask("listFeeds", about, mine);
-  await ask("setUserStatus", about, mine);
-  await ask("discover", about, { ...mine, body: session });
+  const { assessment_id: assessmentId } = (
+    await ask("discover", target, { ...asTenant, body: session })
+  ).body;
+  await ask("judgeSession", { ...target, assessmentId }, asTenant);
+  await ask("listAssessments", target, asTenant);
+  await ask("simulatePolicy", target, asTenant);
+  await ask("listFeeds", target, asTenant);
+  await ask("setUserStatus", target, asTenant);
+  await ask("discover", target, { ...asTenant, body: session });
   await verify(right);
-  await ask("setUserStatus", about, { ...mine, body: { user: { status: "active" } } });
-  await ask("unlockUser", about, mine);
-  await ask("getUser", about, mine);
-  await ask("listUsers", about, mine);
-  await ask("removeOtp", about, mine);
-  await ask("removeOtp", about, mine);
-  const another = { ...about, externalId: "another@example.com" };
+  await ask("setUserStatus", target, { ...asTenant, body: { user: { status: "active" } } });
+  await ask("unlockUser", target, asTenant);
+  await ask("getUser", target, asTenant);
+  await ask("listUsers", target, asTenant);
+  await ask("removeOtp", target, asTenant);
+  await ask("removeOtp", target, asTenant);
+  const another = { ...target, externalId: "another@example.com" };
   const leaver = { user: { external_id: another.externalId } };
-  await ask("provisionUser", unknownUser, { ...mine, body: leaver });
-  await ask("eraseUser", another, mine);
-  inMind((await ask("rotateToken", about, mine)).body.token.secret);
-  await ask("revokeToken", about, mine);
-  await ask("listUsers", about, { token: spare.secret });
-  const operators = { token: env.OPERATOR_TOKEN };
+  await ask("provisionUser", unknownUser, { ...asTenant, body: leaver });
+  await ask("eraseUser", another, asTenant);
+  collectToken((await ask("rotateToken", target, asTenant)).body.token.secret);
+  await ask("revokeToken", target, asTenant);
+  await ask("listUsers", target, { token: spare.secret });
+  const asOperator = { token: env.OPERATOR_TOKEN };
   for (const name of ["listKeys", "reEncrypt", "relocateTenant"]) {
-    await ask(name, about, operators);
-    await ask(name, about, mine);
+    await ask(name, target, asOperator);
+    await ask(name, target, asTenant);
   }
-  await ask("changeSettings", about, mine);
-  await ask("getSettings", about, mine);
-  await ask("listTokens", about, mine);
+  await ask("changeSettings", target, asTenant);
+  await ask("getSettings", target, asTenant);
+  await ask("listTokens", target, asTenant);
 
-  // Each route once more: for nobody, with a token that was revoked, and with one that lacks most.
-  const gone = { ...unknownUser, externalId: ghost };
+  // Each route once more: for an unknown user, with a revoked token, and with a damaged one.
+  const unknown = { ...unknownUser, externalId: unknownName };
   for (const { definition } of apiRoutes) {
     const { name, access } = definition;
     if (access.kind === "public") continue;
-    if (requestTo(name, gone).hasTarget) await ask(name, gone, mine);
-    await ask(name, gone, { token: spare.secret });
-    await ask(name, gone, { token: `${narrow.secret.slice(0, -1)}_` });
+    if (requestTo(name, unknown).hasTarget) await ask(name, unknown, asTenant);
+    await ask(name, unknown, { token: spare.secret });
+    await ask(name, unknown, { token: `${narrow.secret.slice(0, -1)}_` });
   }
-  await ask("createToken", about, { token: narrow.secret });
+  await ask("createToken", target, { token: narrow.secret });
 
-  for (const name of Object.keys(openPaths)) await ask(name, unknownUser, {});
-  await settled(tenantId);
-  await ask("getCheckpoint", about, mine);
-  const listed = (await ask("listAuditEvents", about, mine, "/v1/audit/events?limit=100")).body;
-  const { body: exported } = await ask("exportAudit", about, mine);
+  for (const name of Object.keys(publicPaths)) await ask(name, unknownUser, {});
+  await waitForOutboxes(tenantId);
+  await ask("getCheckpoint", target, asTenant);
+  const listed = (await ask("listAuditEvents", target, asTenant, "/v1/audit/events?limit=100"))
+    .body;
+  const { body: exported } = await ask("exportAudit", target, asTenant);
   trail.listed = JSON.stringify(listed);
   trail.exported = exported;
-  await ask("proveAuditEvent", { ...about, eventId: listed.events.at(-1).id }, mine);
-  await ask("proveAuditConsistency", about, mine);
+  await ask("proveAuditEvent", { ...target, eventId: listed.events.at(-1).id }, asTenant);
+  await ask("proveAuditConsistency", target, asTenant);
   await integrateLogs(env, Date.now());
   await witnessHeads(env, Date.now());
-  await ask("listCheckpoints", about, mine);
+  await ask("listCheckpoints", target, asTenant);
   return { secrets, codes };
 }
 
-/** What anybody may ask for. */
-const openPaths: Readonly<Record<string, string>> = {
+/** The paths of the public routes. */
+const publicPaths: Readonly<Record<string, string>> = {
   listAuditKeys: "/v1/audit/keys",
   liveness: "/healthz",
   readiness: "/readyz",
 };
 
-/** Until guards and logs hold nothing that D1 has not. */
-async function settled(tenantId: string): Promise<void> {
+/** Waits until the outboxes of all guards and refusal logs are empty. */
+async function waitForOutboxes(tenantId: string): Promise<void> {
   await fireLogAlarm(tenantId);
   await vi.waitFor(
     async () => {
-      const texts = await Promise.all([waitingIn(env.GUARD), waitingIn(env.REFUSALS)]);
-      if (texts[0] + texts[1] > 0) throw new Error("Something waits");
+      const texts = await Promise.all([countWaiting(env.GUARD), countWaiting(env.REFUSALS)]);
+      if (texts[0] + texts[1] > 0) throw new Error("An outbox is not empty");
     },
     { timeout: 20_000, interval: 200 },
   );
 }
 
-async function waitingIn<T extends Kept>(namespace: DurableObjectNamespace<T>): Promise<number> {
+async function countWaiting<T extends ObjectWithOutbox>(
+  namespace: DurableObjectNamespace<T>,
+): Promise<number> {
   let waiting = 0;
   for (const id of await listDurableObjectIds(namespace)) {
     waiting += await runInDurableObject(namespace.get(id), (_, { storage: { sql } }) =>
@@ -247,22 +254,22 @@ beforeAll(async () => {
   const spies = (["log", "info", "warn", "error", "debug"] as const).map((level) =>
     vi.spyOn(console, level).mockImplementation((...line) => void lines.push(JSON.stringify(line))),
   );
-  known = await journey(answers);
+  known = await runJourney(answers);
   const live = await copyStores();
   await archiveLogs(env, Date.now() + 401 * 24 * 60 * 60 * 1000, findRetentionDays);
   const { archive } = await copyStores();
   for (const spy of spies) spy.mockRestore();
-  const joined = (values: readonly string[]) => values.join("\n");
-  places = {
-    answers: joined(answers),
-    logs: joined(lines),
-    database: joined(live.database),
-    kv: joined(live.kv),
-    archive: joined(archive),
-    guards: joined(live.guards),
-    refusalLogs: joined(live.refusalLogs),
-    watches: joined(live.watches),
-    registers: joined(live.registers),
+  const joinLines = (values: readonly string[]) => values.join("\n");
+  texts = {
+    answers: joinLines(answers),
+    logs: joinLines(lines),
+    database: joinLines(live.database),
+    kv: joinLines(live.kv),
+    archive: joinLines(archive),
+    guards: joinLines(live.guards),
+    refusalLogs: joinLines(live.refusalLogs),
+    watches: joinLines(live.watches),
+    registers: joinLines(live.registers),
   };
 });
 
@@ -279,49 +286,51 @@ const names = [
 ] as const;
 
 describe("The journey", () => {
-  it("touches every route, and every one that can fail fails as well", () => {
+  it("touches every route, and makes each protected route fail as well", () => {
     const all = apiRoutes.map(({ definition }) => definition);
     expect([...succeeded].toSorted()).toEqual(all.map(({ name }) => name).toSorted());
-    const guarded = all.filter(({ access }) => access.kind !== "public");
-    expect([...failedRoutes].toSorted()).toEqual(guarded.map(({ name }) => name).toSorted());
+    const protectedRoutes = all.filter(({ access }) => access.kind !== "public");
+    expect([...failedRoutes].toSorted()).toEqual(
+      protectedRoutes.map(({ name }) => name).toSorted(),
+    );
   });
 
-  it("leaves something to search in every place", () => {
-    for (const name of names) expect(places[name].length, name).toBeGreaterThan(50);
-    expect(places.logs).toContain("guard_failed");
-    expect(places.database).toContain("request.refused");
+  it("leaves text to search in every store and output", () => {
+    for (const name of names) expect(texts[name].length, name).toBeGreaterThan(50);
+    expect(texts.logs).toContain("guard_failed");
+    expect(texts.database).toContain("request.refused");
     expect(known.codes.every((code) => /^\d{6}$/.test(code))).toBe(true);
     expect(known.secrets.length).toBeGreaterThan(40);
   });
 });
 
 describe.each(names)("In the %s", (name) => {
-  it("no secret of the service, of a tenant or of a user shows", () => {
-    // A message with the text would print it.
-    const found = known.secrets.filter((secret) => places[name].includes(secret));
+  it("no secret of the service, a tenant or a user appears", () => {
+    // A comparison of the whole text would print it on failure.
+    const found = known.secrets.filter((secret) => texts[name].includes(secret));
     expect(found).toEqual([]);
   });
 
-  it("no code shows as a word of its own", () => {
+  it("no code appears on its own", () => {
     const found = known.codes.filter((code) =>
-      new RegExp(`(?<![0-9a-z])${code}(?![0-9a-z])`, "i").test(places[name]),
+      new RegExp(`(?<![0-9a-z])${code}(?![0-9a-z])`, "i").test(texts[name]),
     );
     expect(found).toEqual([]);
   });
 
   if (name !== "answers") {
-    it("address and agent of a session do not show in the clear", () => {
-      expect(places[name]).not.toContain(address);
-      expect(places[name]).not.toContain("Canary/1.0");
+    it("the address and agent of a session do not appear in plaintext", () => {
+      expect(texts[name]).not.toContain(address);
+      expect(texts[name]).not.toContain("Canary/1.0");
     });
   }
 
-  it("a name that was asked for and is nobody's does not show", () => {
-    expect(places[name]).not.toContain(ghost);
+  it("the requested name of an unknown user does not appear", () => {
+    expect(texts[name]).not.toContain(unknownName);
   });
 });
 
-it("Address and agent of a session are in the trail for who may read it", () => {
+it("The trail shows the address and agent of a session to its readers", () => {
   for (const text of [trail.listed, trail.exported]) {
     expect(text).toContain(`"address":"${address}"`);
     expect(text).toContain(`"agent":"${agent}"`);

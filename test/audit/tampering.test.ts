@@ -1,6 +1,6 @@
 /**
- * What somebody can do to the trail who can write to D1, and has no key: each attack is carried out in
- * SQL, and found by `npm run audit:verify` in what the API gives out afterwards.
+ * An attacker can write to D1, but has no key. Each test attacks the trail in SQL, and `npm run audit:verify`
+ * finds the attack in the API's answers.
  */
 import { env } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
@@ -22,15 +22,15 @@ import {
   verifySavedTrail,
 } from "../support/saved-trail.ts";
 
-/** One statement as somebody with write access types it. */
-async function sql(query: string, ...values: unknown[]): Promise<void> {
+/** Runs one statement, as an attacker with write access does. */
+async function runSql(query: string, ...values: unknown[]): Promise<void> {
   await env.DB.prepare(query)
     .bind(...values)
     .run();
 }
 
-/** A tenant with a sealed trail: 0 tenant, 1 token, 2 user, 3 TOTP, 4 to 7 codes, 8 another user. */
-async function sealedTrail() {
+/** Creates an integrated trail: 0 tenant, 1 token, 2 user, 3 TOTP, 4 to 7 codes, 8 another user. */
+async function createTrail() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   const wrong = user.wrongCode(Date.now());
@@ -44,17 +44,17 @@ async function sealedTrail() {
   return { tenant, user, other, older: saved.checkpoint, leaves: 9 };
 }
 
-/** Moves leaves from one on by so many places, past each other. */
+/** Adds `by` to all leaf indexes from `from` on, by way of indexes that are free. */
 async function shift(tenant: Tenant, from: number, by: number): Promise<void> {
   const far = 1_000_000;
   const where = "WHERE tenant_id = ? AND leaf_index";
-  await sql(
+  await runSql(
     `UPDATE audit_events SET leaf_index = leaf_index + ? ${where} >= ?`,
     far,
     tenant.id,
     from,
   );
-  await sql(
+  await runSql(
     `UPDATE audit_events SET leaf_index = leaf_index - ? ${where} >= ?`,
     far - by,
     tenant.id,
@@ -70,17 +70,20 @@ describe("An altered event", () => {
     ["its time", "at = at + 1"],
     ["its actor", "actor_id = '000000000000000000000000'"],
     ["its target", "target_id = '000000000000000000000000'"],
-    ["the kind of its target", "target_type = 'tenant'"],
+    ["the type of its target", "target_type = 'tenant'"],
     ["its request", "request_id = 'another'"],
     ["its details", "details = json_set(details, '$.failed_attempts', 0)"],
     ["its id", "id = '000000000000000000000000'"],
     ["the digest of its personal parts", `personal_digest = '${"0".repeat(64)}'`],
-    ["that it has personal parts", "personal = NULL, personal_digest = NULL, personal_key = NULL"],
+    [
+      "the presence of its personal parts",
+      "personal = NULL, personal_digest = NULL, personal_key = NULL",
+    ],
   ] as const;
   for (const [what, change] of edits) {
-    it(`is found: ${what}`, async () => {
-      const { tenant } = await sealedTrail();
-      await sql(
+    it(`is found after a change of ${what}`, async () => {
+      const { tenant } = await createTrail();
+      await runSql(
         `UPDATE audit_events SET ${change} WHERE tenant_id = ? AND leaf_index = 5`,
         tenant.id,
       );
@@ -88,54 +91,54 @@ describe("An altered event", () => {
     });
   }
 
-  it("is found where its personal parts were made unreadable", async () => {
-    const { tenant } = await sealedTrail();
+  it("is found when its personal parts were made unreadable", async () => {
+    const { tenant } = await createTrail();
     const which = "WHERE tenant_id = ? AND leaf_index";
-    await sql(
+    await runSql(
       `UPDATE audit_events SET personal = (SELECT personal FROM audit_events ${which} = 2) ${which} = 5`,
       tenant.id,
       tenant.id,
     );
-    await sql(`UPDATE audit_events SET personal = 'noise' ${which} = 6`, tenant.id);
-    const told = "its personal parts were changed and open no more";
+    await runSql(`UPDATE audit_events SET personal = 'noise' ${which} = 6`, tenant.id);
+    const problem = "its personal parts were changed and open no more";
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
-      `personal 5: leaf 5: ${told}`,
-      `personal 6: leaf 6: ${told}`,
+      `personal 5: leaf 5: ${problem}`,
+      `personal 6: leaf 6: ${problem}`,
     ]);
   });
 
-  it("is found where the personal parts look erased, and nobody was", async () => {
-    const { tenant, other } = await sealedTrail();
-    await sql(
+  it("is found when its personal parts look erased, but no user was erased", async () => {
+    const { tenant, other } = await createTrail();
+    await runSql(
       "UPDATE audit_events SET personal_key = 'another' WHERE tenant_id = ? AND leaf_index = 4",
       tenant.id,
     );
-    await sql(
+    await runSql(
       "UPDATE identities SET state = json_remove(state, '$.auditKey') WHERE tenant_id = ? AND id = ?",
       tenant.id,
       other.id,
     );
-    const told =
+    const problem =
       "its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
-      `personal 4: leaf 4: ${told}`,
-      `personal 8: leaf 8: ${told}`,
+      `personal 4: leaf 4: ${problem}`,
+      `personal 8: leaf 8: ${problem}`,
     ]);
   });
 
-  it("is told from a damaged tree", async () => {
-    const { tenant } = await sealedTrail();
+  it("is distinguished from a damaged tree", async () => {
+    const { tenant } = await createTrail();
     const row = await env.DB.prepare("SELECT hashes FROM audit_tiles WHERE tenant_id = ?")
       .bind(tenant.id)
       .first<{ hashes: string }>();
     const hashes = base64.decode(row?.hashes ?? "");
     hashes[5 * 32] = (hashes[5 * 32] ?? 0) ^ 1;
     const set = "UPDATE audit_tiles SET hashes = ? WHERE tenant_id = ?";
-    await sql(set, base64.encode(hashes), tenant.id);
+    await runSql(set, base64.encode(hashes), tenant.id);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "tree 5: leaf 5 is as it was signed, but the tree has another hash for it",
     ]);
-    await sql(set, base64.encode(hashes.subarray(0, 8 * 32)), tenant.id);
+    await runSql(set, base64.encode(hashes.subarray(0, 8 * 32)), tenant.id);
     expect((await problemsOf(await saveTrail(tenant))).at(-1)).toBe(
       "tree 8: leaf 8: the tree has no hash for it",
     );
@@ -144,37 +147,40 @@ describe("An altered event", () => {
 
 describe("A deleted event", () => {
   it("is found in the middle", async () => {
-    const { tenant } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index IN (4, 5)", tenant.id);
+    const { tenant } = await createTrail();
+    await runSql(
+      "DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index IN (4, 5)",
+      tenant.id,
+    );
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "missing 4: leaves 4 to 5 are missing",
     ]);
   });
 
   it("is found at the beginning", async () => {
-    const { tenant } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 0", tenant.id);
+    const { tenant } = await createTrail();
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 0", tenant.id);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "missing 0: leaf 0 is missing; only an export from leaf 0 on can be verified",
     ]);
   });
 
-  it("is found where the gap was closed", async () => {
-    const { tenant } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 5", tenant.id);
+  it("is found when the gap was closed", async () => {
+    const { tenant } = await createTrail();
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 5", tenant.id);
     await shift(tenant, 6, -1);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "moved 5: leaf 5 was moved: it holds what belongs to leaf 6",
       "moved 6: leaf 6 was moved: it holds what belongs to leaf 7",
-      // What belongs to leaf 8 is no longer in the export to be compared with.
+      // The export has no leaf 8, so its hash cannot be recognized in leaf 7.
       "changed 7: leaf 7 was changed",
       "missing 8: leaf 8 is missing (or the export was taken before the checkpoint)",
     ]);
   });
 
   it("is found at the end, also after further events", async () => {
-    const { tenant } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 7", tenant.id);
+    const { tenant } = await createTrail();
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 7", tenant.id);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "missing 7: leaves 7 to 8 are missing (or the export was taken before the checkpoint)",
     ]);
@@ -186,13 +192,13 @@ describe("A deleted event", () => {
 });
 
 describe("A moved event", () => {
-  it("is found where two were swapped", async () => {
-    const { tenant } = await sealedTrail();
-    await sql(
+  it("is found when two events were swapped", async () => {
+    const { tenant } = await createTrail();
+    await runSql(
       `UPDATE audit_events SET leaf_index = leaf_index + 1000 WHERE tenant_id = ? AND leaf_index IN (3, 6)`,
       tenant.id,
     );
-    await sql(
+    await runSql(
       `UPDATE audit_events SET leaf_index = 1009 - leaf_index WHERE tenant_id = ? AND leaf_index > 1000`,
       tenant.id,
     );
@@ -207,13 +213,19 @@ describe("An inserted event", () => {
   const columns = `id, at, actor_type, actor_id, action, target_type, target_id, personal_key,
     personal, personal_digest, outcome, reason, request_id, details, stamp`;
 
-  /** A copy of a leaf, with another id, at a free place of the same or another log. */
-  async function copy(from: Tenant, leaf: number, to: Tenant, place: number, id = "f".repeat(24)) {
-    await sql(
+  /** Copies an event, with another id, to a free leaf index of the same or another log. */
+  async function copyEvent(
+    from: Tenant,
+    leaf: number,
+    to: Tenant,
+    leafIndex: number,
+    id = "f".repeat(24),
+  ) {
+    await runSql(
       `INSERT INTO audit_events (tenant_id, leaf_index, ${columns})
         SELECT ?, ?, ${columns.replace("id", "?")} FROM audit_events WHERE tenant_id = ? AND leaf_index = ?`,
       to.id,
-      place,
+      leafIndex,
       id,
       from.id,
       leaf,
@@ -221,9 +233,9 @@ describe("An inserted event", () => {
   }
 
   it("is found in the middle", async () => {
-    const { tenant } = await sealedTrail();
+    const { tenant } = await createTrail();
     await shift(tenant, 6, 1);
-    await copy(tenant, 3, tenant, 6);
+    await copyEvent(tenant, 3, tenant, 6);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "changed 6: leaf 6 was changed",
       "moved 7: leaf 7 was moved: it holds what belongs to leaf 6",
@@ -231,10 +243,10 @@ describe("An inserted event", () => {
     ]);
   });
 
-  it("is never sealed at the end, nor is anything after it, and the service says so", async () => {
-    const { tenant, leaves } = await sealedTrail();
+  it("at the end of the log stops the integration there, and the service reports it", async () => {
+    const { tenant, leaves } = await createTrail();
     const errors = vi.spyOn(console, "error").mockImplementation(() => {});
-    await copy(tenant, 5, tenant, leaves);
+    await copyEvent(tenant, 5, tenant, leaves);
     const before = await saveCheckpoint(tenant);
     await (await User.provision(tenant)).events();
     const saved = await saveTrail(tenant);
@@ -245,8 +257,12 @@ describe("An inserted event", () => {
     expect((await tenant.send("GET", "/v1/audit/events?limit=100")).body.events).toHaveLength(
       leaves + 2,
     );
-    // With the forgery taken out and the gap closed all goes on.
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = ?", tenant.id, leaves);
+    // The integration continues after the forgery is removed and the gap is closed.
+    await runSql(
+      "DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = ?",
+      tenant.id,
+      leaves,
+    );
     await shift(tenant, leaves + 1, -1);
     expect(await verifySavedTrail(await saveTrail(tenant, { older: before }))).toMatchObject({
       ok: true,
@@ -254,29 +270,29 @@ describe("An inserted event", () => {
     });
   });
 
-  it("is not sealed where it comes from another tenant, stamp and all", async () => {
-    const { tenant, leaves } = await sealedTrail();
-    const { tenant: another } = await sealedTrail();
+  it("that comes with its stamp from another tenant is not integrated", async () => {
+    const { tenant, leaves } = await createTrail();
+    const { tenant: another } = await createTrail();
     const id = (await another.send("GET", "/v1/audit/events?limit=1")).body.events[0].id;
     vi.spyOn(console, "error").mockImplementation(() => {});
-    await copy(another, 8, tenant, leaves, id);
+    await copyEvent(another, 8, tenant, leaves, id);
     expect(parseNote(JSON.parse(await saveCheckpoint(tenant)).checkpoint.note)?.size).toBe(leaves);
     vi.restoreAllMocks();
   });
 
-  it("is found where one of another tenant takes a sealed one's place", async () => {
-    const { tenant } = await sealedTrail();
-    const { tenant: another } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 6", tenant.id);
-    await copy(another, 6, tenant, 6);
+  it("from another tenant is found when it replaces an integrated event", async () => {
+    const { tenant } = await createTrail();
+    const { tenant: another } = await createTrail();
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 6", tenant.id);
+    await copyEvent(another, 6, tenant, 6);
     expect(await problemsOf(await saveTrail(tenant))).toEqual(["changed 6: leaf 6 was changed"]);
   });
 });
 
 describe("A history rewritten with fresh hashes", () => {
-  /** Edits a leaf, then makes all tiles anew; gives the root. */
+  /** Changes an event and recomputes all tiles. @returns the new root and size */
   async function rewrite(tenant: Tenant, leaf: number) {
-    await sql(
+    await runSql(
       "UPDATE audit_events SET request_id = 'another' WHERE tenant_id = ? AND leaf_index = ?",
       tenant.id,
       leaf,
@@ -295,10 +311,10 @@ describe("A history rewritten with fresh hashes", () => {
   }
 
   async function replaceTiles(tenant: Tenant, tiles: readonly Tile[]): Promise<void> {
-    await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
+    await runSql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
     for (const { level, index, hashes } of tiles) {
       const row = [tenant.id, level, index, base64.encode(hashes)];
-      await sql(
+      await runSql(
         'INSERT INTO audit_tiles (tenant_id, level, "index", hashes) VALUES (?, ?, ?, ?)',
         ...row,
       );
@@ -308,8 +324,8 @@ describe("A history rewritten with fresh hashes", () => {
   const rewritten =
     "the tree under this export is not the signed one: history was rewritten with fresh hashes";
 
-  it("is found by the signature that nobody can renew", async () => {
-    const { tenant, older } = await sealedTrail();
+  it("is found by the signature, which the attacker cannot renew", async () => {
+    const { tenant, older } = await createTrail();
     await rewrite(tenant, 5);
     const saved = await saveTrail(tenant);
     expect(await problemsOf(saved)).toEqual([`rewritten -: ${rewritten}`]);
@@ -318,8 +334,8 @@ describe("A history rewritten with fresh hashes", () => {
     ]);
   });
 
-  it("is told whether it began before or after the older checkpoint", async () => {
-    const { tenant, older } = await sealedTrail();
+  it("is reported as later than an older checkpoint that still matches", async () => {
+    const { tenant, older } = await createTrail();
     for (let n = 0; n < 3; n += 1) await (await User.provision(tenant)).events();
     await saveCheckpoint(tenant);
     await rewrite(tenant, 10);
@@ -328,8 +344,8 @@ describe("A history rewritten with fresh hashes", () => {
     ]);
   });
 
-  it("is not sealed on by the service", async () => {
-    const { tenant, leaves } = await sealedTrail();
+  it("stops the integration of further events", async () => {
+    const { tenant, leaves } = await createTrail();
     await rewrite(tenant, 5);
     const errors = vi.spyOn(console, "error").mockImplementation(() => {});
     await (await User.provision(tenant)).events();
@@ -339,8 +355,8 @@ describe("A history rewritten with fresh hashes", () => {
     errors.mockRestore();
   });
 
-  it("is found under the attacker's own key, by kept keys or an older checkpoint", async () => {
-    const { tenant, older } = await sealedTrail();
+  it("is found under the attacker's own key, by saved keys or an older checkpoint", async () => {
+    const { tenant, older } = await createTrail();
     const keys = await saveKeys(tenant);
     const { root, size } = await rewrite(tenant, 5);
     const honest = await saveTrail(tenant);
@@ -348,14 +364,14 @@ describe("A history rewritten with fresh hashes", () => {
     const head = { origin: originOf(tenant.id), size, root, signedAt: Date.now() };
     const note = formatNote(head, publicKey, await sign(formatBody(head)));
     const text = formatPublicKey(publicKey);
-    // The service gives out no head that it did not sign, so the attacker must hand the file over.
-    await sql("UPDATE audit_trees SET note = ? WHERE tenant_id = ?", note, tenant.id);
+    // The service returns no head that it did not sign, so the attacker must provide the file.
+    await runSql("UPDATE audit_trees SET note = ? WHERE tenant_id = ?", note, tenant.id);
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(503);
-    const named = (public_key: string) =>
+    const checkpointWith = (public_key: string) =>
       JSON.stringify({ ...JSON.parse(honest.checkpoint).checkpoint, ...shown, note, public_key });
     const shown = { root_hash: hex.encode(root), sealed_at: new Date(head.signedAt).toISOString() };
-    const saved = { ...honest, checkpoint: named(text) };
-    // Without anything kept from earlier only the key tells: the verifier shows it to compare.
+    const saved = { ...honest, checkpoint: checkpointWith(text) };
+    // Without an earlier file only the key differs. The verifier prints it for comparison.
     expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, newest: { publicKey: text } });
     expect(await problemsOf({ ...saved, keys })).toEqual([
       `key -: the checkpoint is signed by a key that is not among --keys: ${text}`,
@@ -364,24 +380,24 @@ describe("A history rewritten with fresh hashes", () => {
       "rewritten -: the first 9 leaves are not those of the older checkpoint: history was rewritten and signed anew",
       "key -: the older checkpoint is signed by another key; if the service has changed its key, say with --keys which ones are its own",
     ]);
-    // Under the public key of the service the attacker's signature is none.
-    const service = named(JSON.parse(older).checkpoint.public_key);
+    // Under the public key of the service the attacker's signature is invalid.
+    const service = checkpointWith(JSON.parse(older).checkpoint.public_key);
     expect(await problemsOf({ ...honest, checkpoint: service })).toEqual([
       "checkpoint -: the checkpoint is not signed by the key that it names",
     ]);
   });
 });
 
-describe("A log that was made to begin anew", () => {
-  async function forget(tenant: Tenant): Promise<void> {
-    await sql("DELETE FROM audit_trees WHERE tenant_id = ?", tenant.id);
-    await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
+describe("A log that was restarted", () => {
+  async function deleteTree(tenant: Tenant): Promise<void> {
+    await runSql("DELETE FROM audit_trees WHERE tenant_id = ?", tenant.id);
+    await runSql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
   }
 
-  it("is found by an older checkpoint where its end was cut off", async () => {
-    const { tenant, older } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 6", tenant.id);
-    await forget(tenant);
+  it("is found by an older checkpoint when its end was cut off", async () => {
+    const { tenant, older } = await createTrail();
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 6", tenant.id);
+    await deleteTree(tenant);
     const saved = await saveTrail(tenant);
     expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, leaves: 6 });
     expect(await problemsOf({ ...saved, older })).toEqual([
@@ -393,11 +409,11 @@ describe("A log that was made to begin anew", () => {
     ]);
   });
 
-  it("is found by an older checkpoint where an event was taken out and the gap closed", async () => {
-    const { tenant, older } = await sealedTrail();
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 5", tenant.id);
+  it("is found by an older checkpoint when an event was removed and the gap closed", async () => {
+    const { tenant, older } = await createTrail();
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 5", tenant.id);
     await shift(tenant, 6, -1);
-    await forget(tenant);
+    await deleteTree(tenant);
     await (await User.provision(tenant)).events();
     const saved = await saveTrail(tenant);
     expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, leaves: 9 });
@@ -407,17 +423,17 @@ describe("A log that was made to begin anew", () => {
   });
 });
 
-describe("A log that was put back to an earlier head", () => {
-  it("is found by a checkpoint from between", async () => {
-    const { tenant, leaves } = await sealedTrail();
+describe("A log that was reset to an earlier head", () => {
+  it("is found by a checkpoint that was saved in between", async () => {
+    const { tenant, leaves } = await createTrail();
     const row = await env.DB.prepare("SELECT * FROM audit_trees WHERE tenant_id = ?")
       .bind(tenant.id)
       .first<{ size: number; note: string }>();
     for (let n = 0; n < 3; n += 1) await (await User.provision(tenant)).events();
     const between = await saveCheckpoint(tenant);
     const back = "UPDATE audit_trees SET size = ?, note = ? WHERE tenant_id = ?";
-    await sql(back, row?.size, row?.note, tenant.id);
-    await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 10", tenant.id);
+    await runSql(back, row?.size, row?.note, tenant.id);
+    await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 10", tenant.id);
     await shift(tenant, 11, -1);
     await (await User.provision(tenant)).events();
     const saved = await saveTrail(tenant);
@@ -429,8 +445,8 @@ describe("A log that was put back to an earlier head", () => {
 });
 
 describe("An erasure", () => {
-  it("leaves everything verifiable, before and after, and again with the person back", async () => {
-    const { tenant, user, older } = await sealedTrail();
+  it("leaves the trail verifiable, also after the user is provisioned again", async () => {
+    const { tenant, user, older } = await createTrail();
     const before = await saveTrail(tenant);
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     const after = await saveTrail(tenant, { older, keys: await saveKeys(tenant) });
@@ -446,11 +462,11 @@ describe("An erasure", () => {
     });
   });
 
-  it("excuses nothing that came after it", async () => {
-    const { tenant, user } = await sealedTrail();
+  it("does not excuse later events", async () => {
+    const { tenant, user } = await createTrail();
     await tenant.send("DELETE", user.path());
     await (await User.provision(tenant, user.externalId)).events();
-    await sql(
+    await runSql(
       "UPDATE audit_events SET personal_key = 'another' WHERE tenant_id = ? AND leaf_index = 10",
       tenant.id,
     );

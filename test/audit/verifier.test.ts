@@ -26,8 +26,8 @@ import {
 const tenantId = "6908bffd1c2e4a5b9d7f0a31";
 const startedAt = Date.parse("2026-03-01T12:00:00Z");
 
-/** An event as the export shows it, but for its hash in the tree. */
-interface Unhashed {
+/** An event as the export shows it, without its hash in the tree. */
+interface EventWithoutHash {
   readonly id: string;
   readonly at: string;
   readonly actor: { readonly type: string; readonly id: string | null };
@@ -47,25 +47,29 @@ interface Unhashed {
   readonly erased: boolean;
 }
 
-interface Shown extends Unhashed {
+interface ExportedEvent extends EventWithoutHash {
   readonly leaf_hash: string;
 }
 
-function seed(fill: number): Uint8Array<ArrayBuffer> {
+function seedOf(fill: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(32).fill(fill);
 }
 
-/** As the tree has it; made of the fields one by one, not as the verifier does it. */
-function hashed(event: Unhashed): Shown {
+/** Adds the hash of the tree. It lists the fields one by one, unlike the verifier. */
+function addHash(event: EventWithoutHash): ExportedEvent {
   const { id, at, actor, action, outcome, reason, request_id, details, personal_digest } = event;
   const target = { type: event.target.type, id: event.target.id };
   const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };
   return { ...event, leaf_hash: toHex(hashLeaf(encodeLeaf({ ...leaf, personal_digest }))) };
 }
 
-/** An event made without the service. */
-function shownEvent(n: number, parts: NoncedParts | null, changes: Partial<Unhashed> = {}): Shown {
-  return hashed({
+/** Creates an exported event without the service. */
+function createEvent(
+  n: number,
+  parts: NoncedParts | null,
+  changes: Partial<EventWithoutHash> = {},
+): ExportedEvent {
+  return addHash({
     id: deriveId(startedAt + n, n, "test"),
     at: new Date(startedAt + n).toISOString(),
     actor: { type: "api_token", id: tenantId },
@@ -83,11 +87,11 @@ function shownEvent(n: number, parts: NoncedParts | null, changes: Partial<Unhas
   });
 }
 
-function shownEvents(count: number): Shown[] {
+function createEvents(count: number): ExportedEvent[] {
   return Array.from({ length: count }, (_, n) => {
-    // U+2028 ends a line for some readers of lines; é and the emoji are cut by small chunks.
+    // Some parsers end a line at U+2028. Small chunks cut é and the emoji.
     const parts = { external_id: `é\u2028👤 ${n % 5}`, nonce: "0f".repeat(16) };
-    return shownEvent(n, n % 3 === 0 ? null : parts);
+    return createEvent(n, n % 3 === 0 ? null : parts);
   });
 }
 
@@ -95,14 +99,14 @@ function exportOf(events: readonly object[]): string {
   return events.map((event) => `${JSON.stringify(event)}\n`).join("");
 }
 
-/** The checkpoint over the first leaves, signed by a key of ours. */
-async function checkpointOver(
-  events: readonly Shown[],
+/** Signs a checkpoint over the first `size` leaves, with a key of this test by default. */
+async function signCheckpoint(
+  events: readonly ExportedEvent[],
   size = events.length,
   key?: SigningKey,
   tenant = tenantId,
 ) {
-  const { publicKey, sign } = key ?? (await signingKeyOf(seed(1)));
+  const { publicKey, sign } = key ?? (await signingKeyOf(seedOf(1)));
   const tree = new TreeHasher();
   for (const event of events.slice(0, size)) {
     tree.append(hex.decode(event.leaf_hash));
@@ -118,47 +122,47 @@ async function checkpointOver(
   };
 }
 
-/** A good trail, saved. */
-async function savedTrail(count = 12, size = count) {
-  const events = shownEvents(count);
-  const checkpoint = await checkpointOver(events, size);
-  return { events, checkpoint, saved: asSaved(events, checkpoint) };
+/** Creates a valid trail and its saved files. */
+async function createTrail(count = 12, size = count) {
+  const events = createEvents(count);
+  const checkpoint = await signCheckpoint(events, size);
+  return { events, checkpoint, saved: toSaved(events, checkpoint) };
 }
 
-function asSaved(
+function toSaved(
   events: readonly object[],
   checkpoint: object,
-  kept: Partial<SavedTrail> = {},
+  extra: Partial<SavedTrail> = {},
 ): SavedTrail {
-  return { exported: exportOf(events), checkpoint: JSON.stringify({ checkpoint }), ...kept };
+  return { exported: exportOf(events), checkpoint: JSON.stringify({ checkpoint }), ...extra };
 }
 
 describe("The verifier", () => {
-  it("accepts a whole export, with the checkpoint as answered or as the bare object", async () => {
-    const { saved, checkpoint } = await savedTrail();
+  it("accepts a complete export, with the checkpoint as answered or as a bare object", async () => {
+    const { saved, checkpoint } = await createTrail();
     expect(await verifySavedTrail(saved)).toMatchObject({ ok: true, problems: [], leaves: 12 });
     const bare = { ...saved, checkpoint: JSON.stringify(checkpoint, null, 2) };
     expect(await verifySavedTrail(bare)).toMatchObject({ ok: true });
-    // A newline at the very end is no part of the last line.
+    // The final newline is optional.
     expect(
       await verifySavedTrail({
         ...saved,
-        exported: exportOf((await savedTrail()).events).trimEnd(),
+        exported: exportOf((await createTrail()).events).trimEnd(),
       }),
     ).toMatchObject({ ok: true });
   });
 
-  it("accepts any order of names within a line", async () => {
-    const { events, checkpoint } = await savedTrail();
-    const turned = events.map((event) => Object.fromEntries(Object.entries(event).toReversed()));
-    expect(await verifySavedTrail(asSaved(turned, checkpoint))).toMatchObject({ ok: true });
+  it("accepts the fields of a line in any order", async () => {
+    const { events, checkpoint } = await createTrail();
+    const reversed = events.map((event) => Object.fromEntries(Object.entries(event).toReversed()));
+    expect(await verifySavedTrail(toSaved(reversed, checkpoint))).toMatchObject({ ok: true });
   });
 
   it("accepts leaves beyond the checkpoint, and any older checkpoint of the log", async () => {
-    const { events, checkpoint } = await savedTrail(12, 9);
+    const { events, checkpoint } = await createTrail(12, 9);
     for (let size = 0; size <= 9; size += 1) {
-      const older = JSON.stringify(await checkpointOver(events, size));
-      expect(await verifySavedTrail(asSaved(events, checkpoint, { older }))).toMatchObject({
+      const older = JSON.stringify(await signCheckpoint(events, size));
+      expect(await verifySavedTrail(toSaved(events, checkpoint, { older }))).toMatchObject({
         ok: true,
         leaves: 12,
         newest: { head: { size: 9 } },
@@ -192,16 +196,16 @@ describe("The verifier", () => {
       older.push(await saveCheckpoint(tenant));
     }
     const saved = await saveTrail(tenant);
-    for (const kept of older) {
-      expect(await verifySavedTrail({ ...saved, older: kept })).toMatchObject({
+    for (const text of older) {
+      expect(await verifySavedTrail({ ...saved, older: text })).toMatchObject({
         ok: true,
         leaves: 612,
       });
     }
   });
 
-  it("reads the export once where all is well", async () => {
-    const { saved } = await savedTrail();
+  it("reads the export only once if it finds no problem", async () => {
+    const { saved } = await createTrail();
     const bytes = utf8(String(saved.exported));
     let reads = 0;
     const read = async function* () {
@@ -214,25 +218,25 @@ describe("The verifier", () => {
 });
 
 describe("Any single changed byte", () => {
-  /** A byte of a text replaced by another. */
+  /** Which byte of a text is changed, and with which mask. */
   const mutation = fc.record({
     at: fc.nat(),
     by: fc.integer({ min: 1, max: 255 }),
   });
 
-  function mutated(bytes: Uint8Array, { at, by }: { at: number; by: number }): Uint8Array {
+  function mutate(bytes: Uint8Array, { at, by }: { at: number; by: number }): Uint8Array {
     const changed = Uint8Array.from(bytes);
-    const place = at % changed.length;
-    changed[place] = (changed[place] ?? 0) ^ by;
+    const index = at % changed.length;
+    changed[index] = (changed[index] ?? 0) ^ by;
     return changed;
   }
 
   it("of the export is found", async () => {
-    const { saved } = await savedTrail(5);
+    const { saved } = await createTrail(5);
     const bytes = utf8(String(saved.exported));
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
-        expect((await verifySavedTrail({ ...saved, exported: mutated(bytes, change) })).ok).toBe(
+        expect((await verifySavedTrail({ ...saved, exported: mutate(bytes, change) })).ok).toBe(
           false,
         );
       }),
@@ -241,12 +245,12 @@ describe("Any single changed byte", () => {
   });
 
   it("of the checkpoint is found", async () => {
-    const { saved, checkpoint } = await savedTrail(5);
+    const { saved, checkpoint } = await createTrail(5);
     const bytes = utf8(JSON.stringify(checkpoint));
     const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
-        const text = decoder.decode(mutated(bytes, change));
+        const text = decoder.decode(mutate(bytes, change));
         const verdict = await verifySavedTrail({ ...saved, checkpoint: text }).catch(
           ({ name }) => name,
         );
@@ -256,11 +260,11 @@ describe("Any single changed byte", () => {
     );
   });
 
-  it("of the note is found, whatever stands beside it", async () => {
-    const { saved, checkpoint } = await savedTrail(5);
+  it("of the note is found, although the fields beside it are unchanged", async () => {
+    const { saved, checkpoint } = await createTrail(5);
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
-        const note = new TextDecoder().decode(mutated(utf8(checkpoint.note), change));
+        const note = new TextDecoder().decode(mutate(utf8(checkpoint.note), change));
         const text = JSON.stringify({ ...checkpoint, note });
         expect(await problemsOf({ ...saved, checkpoint: text })).toHaveLength(1);
       }),
@@ -270,17 +274,17 @@ describe("Any single changed byte", () => {
 });
 
 describe("A line of the export", () => {
-  /** The export with its third line replaced. */
-  async function withLine(change: (line: string) => string): Promise<string[]> {
-    const { saved } = await savedTrail(4);
+  /** Verifies the export with its third line replaced. @returns the problems */
+  async function verifyWithLine(change: (line: string) => string): Promise<string[]> {
+    const { saved } = await createTrail(4);
     const lines = String(saved.exported).split("\n");
     lines[2] = change(lines[2] ?? "");
     return await problemsOf({ ...saved, exported: lines.join("\n") });
   }
 
-  it("that is no JSON is told by its number, not by a stack", async () => {
+  it("that is not JSON is reported by its number, without a stack trace", async () => {
     for (const line of ["", "x", "{", '{"a":', "\ufeff{}", "[".repeat(100_000)]) {
-      expect(await withLine(() => line)).toEqual([
+      expect(await verifyWithLine(() => line)).toEqual([
         "malformed 2: line 3 is not JSON, or is cut off",
       ]);
     }
@@ -297,13 +301,13 @@ describe("A line of the export", () => {
       (line: string) => line.replace('"method":', '"method":"backup","method":'),
       (line: string) => line.replace('"failed_attempts":2', '"failed_attempts":1e999'),
     ]) {
-      expect(await withLine(change)).toEqual([
+      expect(await verifyWithLine(change)).toEqual([
         "malformed 2: line 3 is not written as the service writes it",
       ]);
     }
   });
 
-  it("must have the shape of an event, without a field too many", async () => {
+  it("must have exactly the fields of an event", async () => {
     for (const change of [
       (line: string) => line.replace("{", '{"more":1,'),
       (line: string) => line.replace("{", '{"__proto__":1,'),
@@ -317,37 +321,37 @@ describe("A line of the export", () => {
       () => "[]",
       () => '{"error":{"code":"invalid_token"}}',
     ]) {
-      expect(await withLine(change)).toEqual([
+      expect(await verifyWithLine(change)).toEqual([
         expect.stringMatching(/^malformed 2: line 3 is not an exported event: ./),
       ]);
     }
   });
 
-  it("may hide nothing under a name that readers pass over", async () => {
+  it("cannot hide anything under a name that parsers skip", async () => {
     const hidden = '"failed_attempts":2,"__proto__":"x"';
-    expect(await withLine((line) => line.replace('"failed_attempts":2', hidden))).toEqual([
+    expect(await verifyWithLine((line) => line.replace('"failed_attempts":2', hidden))).toEqual([
       "changed 2: leaf 2 was changed",
     ]);
   });
 
-  it("is given up where it does not end", async () => {
-    const { saved } = await savedTrail(4);
+  it("is rejected when it does not end", async () => {
+    const { saved } = await createTrail(4);
     const exported = `${saved.exported}${"x".repeat(1_100_000)}`;
     expect(await problemsOf({ ...saved, exported })).toEqual([
       "malformed 4: line 5 is not JSON, or is cut off",
     ]);
   });
 
-  it("that is cut off is told", async () => {
-    const { saved } = await savedTrail(4);
+  it("that is cut off is reported", async () => {
+    const { saved } = await createTrail(4);
     expect(await problemsOf({ ...saved, exported: String(saved.exported).slice(0, -20) })).toEqual([
       "malformed 3: line 4 is not JSON, or is cut off",
     ]);
   });
 
-  it("must be valid UTF-8, also where the text would read the same", async () => {
-    const exact = [shownEvent(0, null, { request_id: "\ufffd" }), shownEvent(1, null)];
-    const { exported, ...files } = asSaved(exact, await checkpointOver(exact));
+  it("must be valid UTF-8, even if the decoded text would be the same", async () => {
+    const exact = [createEvent(0, null, { request_id: "\ufffd" }), createEvent(1, null)];
+    const { exported, ...files } = toSaved(exact, await signCheckpoint(exact));
     const bytes = utf8(String(exported));
     expect(await verifySavedTrail({ ...files, exported: bytes })).toMatchObject({ ok: true });
     const at = bytes.indexOf(0xef);
@@ -359,45 +363,45 @@ describe("A line of the export", () => {
 });
 
 describe("Leaves", () => {
-  it("that are missing, doubled or out of order are named", async () => {
-    const { events, checkpoint } = await savedTrail(8);
-    const told = async (changed: readonly Shown[]) =>
-      await problemsOf(asSaved(changed, checkpoint));
-    expect(await told([])).toEqual([
+  it("that are missing, duplicated or out of order are named", async () => {
+    const { events, checkpoint } = await createTrail(8);
+    const findProblems = async (changed: readonly ExportedEvent[]) =>
+      await problemsOf(toSaved(changed, checkpoint));
+    expect(await findProblems([])).toEqual([
       "missing 0: leaves 0 to 7 are missing (or the export was taken before the checkpoint)",
     ]);
-    expect(await told(events.slice(0, 7))).toEqual([
+    expect(await findProblems(events.slice(0, 7))).toEqual([
       "missing 7: leaf 7 is missing (or the export was taken before the checkpoint)",
     ]);
-    expect(await told(events.slice(3))).toEqual([
+    expect(await findProblems(events.slice(3))).toEqual([
       "missing 0: leaves 0 to 2 are missing; only an export from leaf 0 on can be verified",
     ]);
-    expect(await told(events.toSpliced(4, 1))).toEqual(["missing 4: leaf 4 is missing"]);
-    expect(await told(events.toSpliced(3, 0, ...events.slice(2, 3)))).toEqual([
+    expect(await findProblems(events.toSpliced(4, 1))).toEqual(["missing 4: leaf 4 is missing"]);
+    expect(await findProblems(events.toSpliced(3, 0, ...events.slice(2, 3)))).toEqual([
       "order 2: leaf 2 appears twice or out of order, where leaf 3 belongs",
     ]);
-    expect(await told([...events.slice(0, 1), ...events.slice(1, 3).toReversed()])).toEqual([
-      "missing 1: leaf 1 is missing",
-    ]);
+    expect(await findProblems([...events.slice(0, 1), ...events.slice(1, 3).toReversed()])).toEqual(
+      ["missing 1: leaf 1 is missing"],
+    );
   });
 
-  it("that were changed are named before what is missing, ten at most", async () => {
-    const { events, checkpoint } = await savedTrail(30);
+  it("that were changed are named before missing ones, ten at most", async () => {
+    const { events, checkpoint } = await createTrail(30);
     const changed = events.map((event) => ({ ...event, reason: null })).toSpliced(20, 1);
-    const problems = await problemsOf(asSaved(changed, checkpoint));
+    const problems = await problemsOf(toSaved(changed, checkpoint));
     expect(problems).toEqual([
       ...Array.from({ length: 10 }, (_, n) => `changed ${n}: leaf ${n} was changed`),
       "missing 20: leaf 20 is missing",
     ]);
   });
 
-  it("without a hash in the tree are named, and judged by the root all the same", async () => {
-    const { events, checkpoint } = await savedTrail(3);
+  it("without a hash in the tree are named, and still verified by the root", async () => {
+    const { events, checkpoint } = await createTrail(3);
     const bare = events.map((event) => ({ ...event, leaf_hash: null }));
     const none = [0, 1, 2].map((n) => `tree ${n}: leaf ${n}: the tree has no hash for it`);
-    expect(await problemsOf(asSaved(bare, checkpoint))).toEqual(none);
+    expect(await problemsOf(toSaved(bare, checkpoint))).toEqual(none);
     const changed = bare.map((event) => ({ ...event, outcome: "success" }));
-    expect(await problemsOf(asSaved(changed, checkpoint))).toEqual([
+    expect(await problemsOf(toSaved(changed, checkpoint))).toEqual([
       ...none,
       expect.stringMatching(/^rewritten -: /),
     ]);
@@ -405,69 +409,75 @@ describe("Leaves", () => {
 });
 
 describe("Personal parts", () => {
-  async function withEvent(change: (event: Shown) => object): Promise<string[]> {
-    const { events, checkpoint } = await savedTrail(4);
+  async function verifyWithEvent(change: (event: ExportedEvent) => object): Promise<string[]> {
+    const { events, checkpoint } = await createTrail(4);
     return await problemsOf(
-      asSaved(
+      toSaved(
         events.map((event, n) => (n === 2 ? change(event) : event)),
         checkpoint,
       ),
     );
   }
 
-  it("must be those of the digest", async () => {
-    const told = ["personal 2: leaf 2: its personal parts are not those that were sealed"];
-    const swap = (parts: object) => (event: Shown) => ({
+  it("must match their digest", async () => {
+    const expected = ["personal 2: leaf 2: its personal parts are not those that were sealed"];
+    const swap = (parts: object) => (event: ExportedEvent) => ({
       ...event,
       personal: { ...event.personal, ...parts },
     });
-    expect(await withEvent(swap({ nonce: "00" }))).toEqual(told);
-    expect(await withEvent(swap({ address: "198.51.100.7" }))).toEqual(told);
+    expect(await verifyWithEvent(swap({ nonce: "00" }))).toEqual(expected);
+    expect(await verifyWithEvent(swap({ address: "198.51.100.7" }))).toEqual(expected);
     expect(
-      await withEvent((event) => ({
+      await verifyWithEvent((event) => ({
         ...swap({ external_id: "another" })(event),
         target: { ...event.target, external_id: "another" },
       })),
-    ).toEqual(told);
+    ).toEqual(expected);
   });
 
   it("must agree with the external_id of the target and with `erased`", async () => {
     expect(
-      await withEvent((event) => ({ ...event, target: { ...event.target, external_id: "x" } })),
+      await verifyWithEvent((event) => ({
+        ...event,
+        target: { ...event.target, external_id: "x" },
+      })),
     ).toEqual(["personal 2: leaf 2: external_id is not its own"]);
-    expect(await withEvent((event) => ({ ...event, erased: true }))).toEqual([
+    expect(await verifyWithEvent((event) => ({ ...event, erased: true }))).toEqual([
       "personal 2: leaf 2: `erased` says the contrary of the rest",
     ]);
     const target = { type: "identity", id: "a".repeat(24), external_id: null };
-    expect(await withEvent((event) => ({ ...event, personal: null, target }))).toEqual([
+    expect(await verifyWithEvent((event) => ({ ...event, personal: null, target }))).toEqual([
       "personal 2: leaf 2: its personal parts were changed and open no more",
     ]);
   });
 
-  it("may be gone where an erasure of the same target follows under the checkpoint", async () => {
-    const gone = shownEvents(4).map((event) => ({
+  it("may be missing if the checkpoint covers a later erasure of the same target", async () => {
+    const erasedEvents = createEvents(4).map((event) => ({
       ...event,
       personal: null,
       erased: true,
       target: { ...event.target, external_id: null },
     }));
-    const told =
+    const problem =
       "personal 1: leaf 1: its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
-    const followedBy = async (outcome: string, id: string, size: number) => {
+    const verifyFollowedBy = async (outcome: string, id: string, size: number) => {
       const target = { type: "identity", id, external_id: null };
-      const events = [...gone, shownEvent(4, null, { action: "user.erased", outcome, target })];
-      return await problemsOf(asSaved(events, await checkpointOver(events, size)));
+      const events = [
+        ...erasedEvents,
+        createEvent(4, null, { action: "user.erased", outcome, target }),
+      ];
+      return await problemsOf(toSaved(events, await signCheckpoint(events, size)));
     };
-    expect(await followedBy("success", "a".repeat(24), 5)).toEqual([]);
-    expect(await followedBy("success", "a".repeat(24), 4)).toEqual([told]);
-    expect(await followedBy("refused", "a".repeat(24), 5)).toEqual([told]);
-    expect(await followedBy("success", "b".repeat(24), 5)).toEqual([told]);
+    expect(await verifyFollowedBy("success", "a".repeat(24), 5)).toEqual([]);
+    expect(await verifyFollowedBy("success", "a".repeat(24), 4)).toEqual([problem]);
+    expect(await verifyFollowedBy("refused", "a".repeat(24), 5)).toEqual([problem]);
+    expect(await verifyFollowedBy("success", "b".repeat(24), 5)).toEqual([problem]);
   });
 });
 
 describe("A checkpoint", () => {
-  it("counts only by its note: what stands beside it must say the same", async () => {
-    const { saved, checkpoint } = await savedTrail();
+  it("must say the same in its fields as in its signed note", async () => {
+    const { saved, checkpoint } = await createTrail();
     for (const other of [
       { origin: originOf("0".repeat(24)) },
       { tree_size: 13 },
@@ -482,8 +492,8 @@ describe("A checkpoint", () => {
   });
 
   it("must be signed by the key that it names", async () => {
-    const { saved, checkpoint } = await savedTrail();
-    const { publicKey } = await signingKeyOf(seed(2));
+    const { saved, checkpoint } = await createTrail();
+    const { publicKey } = await signingKeyOf(seedOf(2));
     for (const key of [formatPublicKey(publicKey), "", "AAAA", "no base64"]) {
       const text = JSON.stringify({ ...checkpoint, public_key: key });
       expect(await problemsOf({ ...saved, checkpoint: text })).toEqual([
@@ -496,33 +506,33 @@ describe("A checkpoint", () => {
     ]);
   });
 
-  it("that is no saved answer cannot be used at all", async () => {
-    const { saved } = await savedTrail();
-    const told = "The checkpoint given is not a saved answer of GET /v1/audit/checkpoint.";
+  it("that is not a saved answer cannot be used", async () => {
+    const { saved } = await createTrail();
+    const error = "The checkpoint given is not a saved answer of GET /v1/audit/checkpoint.";
     for (const text of ["", "x", "{}", "null", '{"checkpoint":{"note":""}}']) {
-      await expect(verifySavedTrail({ ...saved, checkpoint: text })).rejects.toThrow(told);
+      await expect(verifySavedTrail({ ...saved, checkpoint: text })).rejects.toThrow(error);
     }
     await expect(verifySavedTrail({ ...saved, keys: '{"keys":[]}' })).rejects.toThrow(
       "The list of keys given is not a saved answer of GET /v1/audit/keys.",
     );
   });
 
-  it("from earlier must be of the same log, and not cover more", async () => {
-    const { saved, events } = await savedTrail(12, 9);
-    const foreign = await checkpointOver(events, 9, undefined, "f".repeat(24));
+  it("that is given as the older one must be of the same log, and not cover more", async () => {
+    const { saved, events } = await createTrail(12, 9);
+    const foreign = await signCheckpoint(events, 9, undefined, "f".repeat(24));
     expect(await problemsOf({ ...saved, older: JSON.stringify(foreign) })).toEqual([
       `checkpoint -: the older checkpoint is of another log: edge-idp/audit/${"f".repeat(24)}, not edge-idp/audit/${tenantId}`,
     ]);
-    const larger = await checkpointOver(events, 12);
+    const larger = await signCheckpoint(events, 12);
     expect(await problemsOf({ ...saved, older: JSON.stringify(larger) })).toEqual([
       "checkpoint -: the older checkpoint covers 12 leaves and the newer one 9: the log was cut, or the two files are the wrong way round",
     ]);
   });
 
-  it("from earlier under another key needs the service's keys", async () => {
-    const [old, current, alien] = await Promise.all([2, 1, 3].map((n) => signingKeyOf(seed(n))));
-    const { saved, events } = await savedTrail(12, 12);
-    const older = JSON.stringify(await checkpointOver(events, 7, old));
+  it("that is given as the older one under another key needs the service's keys", async () => {
+    const [old, current, alien] = await Promise.all([2, 1, 3].map((n) => signingKeyOf(seedOf(n))));
+    const { saved, events } = await createTrail(12, 12);
+    const older = JSON.stringify(await signCheckpoint(events, 7, old));
     const keysOf = (...list: (SigningKey | undefined)[]) =>
       JSON.stringify({
         keys: list.map((key, n) => ({

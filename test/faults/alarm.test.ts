@@ -1,4 +1,4 @@
-/** The alarm by which a guard delivers, while D1 fails for longer than the platform would try. */
+/** The retry alarm of a guard, while D1 fails for longer than the platform retries an alarm. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
@@ -12,39 +12,39 @@ import {
   sumOf,
 } from "../support/refusal-log.ts";
 
-/** The platform itself tries a failed alarm six times and no more. */
+/** The platform itself retries a failed alarm six times at most. */
 const failures = 10;
-/** What is waited after each of them, in seconds. */
-const everMoreRarely = [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60, 60];
-const hour = 60 * 60 * 1000;
+/** The wait after each failure. */
+const retryWaitsSeconds = [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60, 60];
+const hourMs = 60 * 60 * 1000;
 
-/** A clock far ahead: no alarm fires by itself, each is fired by the test. */
+/** Stops the clock an hour ahead, so that an alarm fires only when the test fires it. */
 function stopClock(): void {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hour });
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hourMs });
 }
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A user of whom four failures, and nothing else, wait for delivery. */
-async function withFourWaiting() {
+/** Creates a user with four failures, and nothing else, that wait for delivery. */
+async function createUserWithFourFailures() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   await drainOutbox(user);
   stopClock();
-  const told = await readTrail(tenant);
+  const earlier = await readTrail(tenant);
   const wrong = user.wrongCode(Date.now());
   for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(wrong);
   expect(await countOutboxRows(user)).toBe(4);
-  return { tenant, user, told };
+  return { tenant, user, earlier };
 }
 
 const fourFailures = Array(4).fill("otp.verified failure invalid_code");
 
 describe("A guard whose delivery fails", () => {
-  it("comes back ever more rarely, once a minute at the end, and never gives up", async () => {
-    const { tenant, user, told } = await withFourWaiting();
+  it("retries after growing waits of up to a minute, and never gives up", async () => {
+    const { tenant, user, earlier } = await createUserWithFourFailures();
     const waits: number[] = [];
     await withD1Fault("throws", async () => {
       for (let n = 0; n < failures; n += 1) {
@@ -53,14 +53,14 @@ describe("A guard whose delivery fails", () => {
         expect(await countOutboxRows(user)).toBe(4);
       }
     });
-    expect(waits.map((wait) => wait / 1000)).toEqual(everMoreRarely);
+    expect(waits.map((wait) => wait / 1000)).toEqual(retryWaitsSeconds);
     expect(await fireAlarm(user)).toBe(true);
     expect(await countOutboxRows(user)).toBe(0);
-    expect(await readTrail(tenant)).toEqual([...told, ...fourFailures]);
+    expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
   });
 
-  it("is not called back sooner by what is recorded meanwhile", async () => {
-    const { user } = await withFourWaiting();
+  it("does not retry sooner because of a new event", async () => {
+    const { user } = await createUserWithFourFailures();
     await withD1Fault("throws", async () => {
       for (let n = 0; n < 6; n += 1) await fireAlarm(user);
     });
@@ -69,8 +69,8 @@ describe("A guard whose delivery fails", () => {
     expect(await readAlarm(user)).toBe(due);
   });
 
-  it("begins anew with short waits after one delivery that succeeds", async () => {
-    const { user } = await withFourWaiting();
+  it("starts again with short waits after a delivery that succeeds", async () => {
+    const { user } = await createUserWithFourFailures();
     await withD1Fault("throws", async () => {
       for (let n = 0; n < 6; n += 1) await fireAlarm(user);
     });
@@ -83,9 +83,9 @@ describe("A guard whose delivery fails", () => {
   });
 
   it.each<D1Fault>(["throws", "loses the reply"])(
-    "and is evicted each time delivers all of it once, when D1 no longer %s",
+    "delivers every event once, although it was evicted after each attempt while D1 %s",
     async (fault) => {
-      const { tenant, user, told } = await withFourWaiting();
+      const { tenant, user, earlier } = await createUserWithFourFailures();
       await withD1Fault(fault, async () => {
         for (let n = 0; n < failures; n += 1) {
           expect(await fireAlarm(user)).toBe(true);
@@ -97,16 +97,16 @@ describe("A guard whose delivery fails", () => {
       expect(await fireAlarm(user)).toBe(true);
       expect(await countOutboxRows(user)).toBe(0);
       expect(await fireAlarm(user)).toBe(false);
-      expect(await readTrail(tenant)).toEqual([...told, ...fourFailures]);
+      expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
     },
   );
 
-  it("delivers more than one batch holds, once each", async () => {
+  it("delivers more events than one batch can hold, each once", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     await drainOutbox(user);
     stopClock();
-    const told = await readTrail(tenant);
+    const earlier = await readTrail(tenant);
     const statuses = Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? "suspended" : "active"));
     await withD1Fault("throws", async () => {
       for (const status of statuses) {
@@ -122,13 +122,13 @@ describe("A guard whose delivery fails", () => {
     const events = statuses.map((status) =>
       status === "suspended" ? "user.suspended success" : "user.reactivated success",
     );
-    expect(await readTrail(tenant)).toEqual([...told, ...events]);
+    expect(await readTrail(tenant)).toEqual([...earlier, ...events]);
   });
 });
 
 describe("A refusal log whose delivery fails", () => {
-  /** Three refusals, of which the first is told at once and the others are counted. */
-  async function withRefusals() {
+  /** Causes three refusals: the log reports the first at once and counts the others. */
+  async function createTenantWithRefusals() {
     const tenant = await Tenant.create();
     const narrow = await tenant.tokenWith(["idp:read"]);
     stopClock();
@@ -140,8 +140,8 @@ describe("A refusal log whose delivery fails", () => {
     return tenant;
   }
 
-  it("comes back ever more rarely, once a minute at the end, and never gives up", async () => {
-    const tenant = await withRefusals();
+  it("retries after growing waits of up to a minute, and never gives up", async () => {
+    const tenant = await createTenantWithRefusals();
     const waits: number[] = [];
     await withD1Fault("throws", async () => {
       for (let n = 0; n < failures; n += 1) {
@@ -150,16 +150,16 @@ describe("A refusal log whose delivery fails", () => {
         waits.push((alarm ?? 0) - Date.now());
       }
     });
-    expect(waits.map((wait) => wait / 1000)).toEqual(everMoreRarely);
+    expect(waits.map((wait) => wait / 1000)).toEqual(retryWaitsSeconds);
     expect(await fireLogAlarm(tenant.id)).toBe(true);
     expect(await readRefusalLog(tenant.id)).toMatchObject({ undelivered: 0 });
     expect(await readRefusalEvents(tenant.id)).toHaveLength(1);
   });
 
   it.each<D1Fault>(["throws", "loses the reply"])(
-    "and is evicted each time tells every refusal once, when D1 no longer %s",
+    "reports every refusal once, although it was evicted after each attempt while D1 %s",
     async (fault) => {
-      const tenant = await withRefusals();
+      const tenant = await createTenantWithRefusals();
       await withD1Fault(fault, async () => {
         for (let n = 0; n < failures; n += 1) {
           expect(await fireLogAlarm(tenant.id)).toBe(true);
@@ -167,11 +167,11 @@ describe("A refusal log whose delivery fails", () => {
         }
       });
       await fireLogAlarm(tenant.id);
-      vi.setSystemTime(Date.now() + hour);
+      vi.setSystemTime(Date.now() + hourMs);
       await fireLogAlarm(tenant.id);
-      const told = await readRefusalEvents(tenant.id);
-      expect(sumOf(told)).toBe(3);
-      expect(new Set(told.map(({ id }) => id)).size).toBe(told.length);
+      const reported = await readRefusalEvents(tenant.id);
+      expect(sumOf(reported)).toBe(3);
+      expect(new Set(reported.map(({ id }) => id)).size).toBe(reported.length);
       expect((await readRefusalLog(tenant.id)).undelivered).toBe(0);
     },
   );

@@ -1,4 +1,4 @@
-/** The guard, or the Worker's call to D1, is lost between any two steps of an administrative act. */
+/** The guard, or the Worker's call to D1, is lost between any two steps of an administrative operation. */
 import { describe, expect, it } from "vitest";
 import { findOperations } from "../support/operations.ts";
 import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
@@ -6,7 +6,7 @@ import { tenantOperations } from "../support/tenant-operations.ts";
 
 describe("A guard that is lost between any two steps", () => {
   it.each(findOperations("suspend", "unlock", "feedback"))(
-    "does $name once or not at all",
+    "applies $name once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toEqual(
@@ -16,9 +16,9 @@ describe("A guard that is lost between any two steps", () => {
   );
 });
 
-describe("D1 that is not heard of any more between any two steps", () => {
+describe("D1 that stops responding between any two steps", () => {
   it.each(tenantOperations)(
-    "makes $name happen once or not at all",
+    "applies $name once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toEqual(

@@ -1,6 +1,6 @@
 /**
- * The guard is lost between any two steps of a delivery. Nobody asks it anything afterwards and the
- * test fires no alarm: the platform alone must bring it back.
+ * The guard is lost between any two steps of a delivery. No request reaches it afterwards and the test
+ * fires no alarm, so the platform alone must restart it.
  */
 import { afterEach, expect, it, vi } from "vitest";
 import { selectByKind, shareOf } from "../support/campaign.ts";
@@ -13,11 +13,11 @@ import { type Cut, cutOff, cutPointOf, listCuts } from "../support/steps.ts";
 import { maxRunMs } from "../support/survive-cuts.ts";
 import { prepareTrial } from "../support/under-fault.ts";
 
-/** The operation with its delivery, which the platform tries again some seconds after each loss. */
-async function deliveredOf(operation: Operation) {
+/** Prepares the operation together with its delivery, which the platform retries seconds after a loss. */
+async function prepareDelivery(operation: Operation) {
   const trial = await prepareTrial(operation);
   const { act, user } = trial.prepared;
-  if (user === undefined) throw new Error("No guard has a part in this operation");
+  if (user === undefined) throw new Error("This operation uses no guard");
   const run = async () => {
     const { status } = await act();
     await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 25_000);
@@ -26,62 +26,62 @@ async function deliveredOf(operation: Operation) {
   return { ...trial, run };
 }
 
-let asBefore = () => {};
+let restoreAlarms = () => {};
 
 afterEach(() => {
   vi.restoreAllMocks();
-  asBefore();
+  restoreAlarms();
 });
 
-/** Cuts the operation off at those places, each time anew. @returns where that happened */
+/** Cuts the operation off at each of the steps, in a new run each. @returns the steps that were reached */
 async function expectDelivered(operation: Operation, cuts: readonly Cut[]): Promise<string[]> {
-  const places: string[] = [];
+  const reachedSteps: string[] = [];
   for (const cut of cuts) {
-    const place = cutPointOf(cut);
-    const { tenant, eventsBefore: told, run } = await deliveredOf(operation);
+    const step = cutPointOf(cut);
+    const { tenant, eventsBefore, run } = await prepareDelivery(operation);
     const { answer, reached } = await cutOff(cut, run);
-    if (reached) places.push(place);
-    expect(answer, place).toBe(operation.done.status);
-    expect(await readTrail(tenant), place).toEqual([...told, ...operation.done.events]);
+    if (reached) reachedSteps.push(step);
+    expect(answer, step).toBe(operation.done.status);
+    expect(await readTrail(tenant), step).toEqual([...eventsBefore, ...operation.done.events]);
   }
-  return places;
+  return reachedSteps;
 }
 
-/** The batch itself for each operation; of the other steps each for one of them, or all. */
-function ofDelivery(operation: Operation, cuts: readonly Cut[]): readonly Cut[] {
+/** Selects the cuts for one operation: every cut at the batch, and its share of the other steps. */
+function selectCuts(operation: Operation, cuts: readonly Cut[]): readonly Cut[] {
   const steps = selectByKind(cuts, cutPointOf);
   const others = steps.filter(({ name }) => name !== "batch");
-  const own = shareOf(others, delivered.indexOf(operation), delivered.length);
+  const own = shareOf(others, deliveredOperations.indexOf(operation), deliveredOperations.length);
   return steps.filter((cut) => cut.name === "batch" || own.includes(cut));
 }
 
-const delivered = findOperations("confirm", "verify a backup code", "discover");
+const deliveredOperations = findOperations("confirm", "verify a backup code", "discover");
 
-it.each(delivered)(
-  "A guard that is lost while it delivers $name comes back, and files it once",
+it.each(deliveredOperations)(
+  "A guard that is lost while it delivers $name restarts, and its events are filed once",
   { timeout: maxRunMs },
   async (operation) => {
     refuseMessages();
-    const cuts = await listCuts((await deliveredOf(operation)).run);
-    // What comes before is the operation's own, and the courier's, which finds the queue closed.
+    const cuts = await listCuts((await prepareDelivery(operation)).run);
+    // The earlier steps belong to the operation and to the batcher, whose message the queue refuses.
     const start = cuts.findLastIndex(({ name }) => name === "setAlarm");
-    const places = await expectDelivered(operation, ofDelivery(operation, cuts.slice(start + 1)));
-    expect(places).toEqual(expect.arrayContaining(["before batch", "after batch"]));
+    const reached = await expectDelivered(operation, selectCuts(operation, cuts.slice(start + 1)));
+    expect(reached).toEqual(expect.arrayContaining(["before batch", "after batch"]));
   },
 );
 
-it("A guard and a consumer that are lost while the queue delivers come back, and file it once", {
+it("A guard and a consumer that are lost while the queue delivers restart, and the event is filed once", {
   timeout: maxRunMs,
 }, async () => {
-  // What the queue has not brought by then, the alarm does: that is waited for after each cut.
-  asBefore = await hastenAlarms();
+  // The retry alarm delivers what the queue did not. Each run waits for it, so it comes sooner here.
+  restoreAlarms = await hastenAlarms();
   const [confirm] = findOperations("confirm");
-  if (confirm === undefined) throw new Error("Nothing is delivered");
+  if (confirm === undefined) throw new Error("No operation is named confirm");
   const steps = ["send", "batch", "confirmDelivery"];
-  const cuts = await listCuts((await deliveredOf(confirm)).run);
-  const places = await expectDelivered(
+  const cuts = await listCuts((await prepareDelivery(confirm)).run);
+  const reached = await expectDelivered(
     confirm,
     cuts.filter(({ name }) => steps.includes(name)),
   );
-  expect(places).toEqual(steps.flatMap((step) => [`before ${step}`, `after ${step}`]));
+  expect(reached).toEqual(steps.flatMap((step) => [`before ${step}`, `after ${step}`]));
 });

@@ -1,17 +1,17 @@
-/** The guard is lost between any two steps of what makes a person's credentials. */
+/** The guard is lost between any two steps of an operation on a user's credentials. */
 import { expect, it } from "vitest";
 import { findOperations } from "../support/operations.ts";
 import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 
 it.each(findOperations("provision", "configure", "confirm", "regenerate", "remove"))(
-  "A guard that is lost between any two steps does $name once or not at all",
+  "A guard that is lost between any two steps applies $name once or not at all",
   { timeout: maxRunMs },
   async (operation) => {
-    const places = await expectToSurviveCuts(operation);
-    expect(places).toContain("after setAlarm");
-    // The others deliver before they answer; what is confirmed is delivered by the alarm.
+    const steps = await expectToSurviveCuts(operation);
+    expect(steps).toContain("after setAlarm");
+    // All operations deliver before they answer, except `confirm`, which the alarm delivers.
     const delivery = ["before batch", "after batch"];
-    expect(places.filter((place) => delivery.includes(place))).toEqual(
+    expect(steps.filter((step) => delivery.includes(step))).toEqual(
       operation.name === "confirm" ? [] : delivery,
     );
   },

@@ -1,4 +1,4 @@
-/** The guard is lost between any two steps of an erasure: nothing of the person comes back. */
+/** The guard is lost between any two steps of an erasure. No personal data may return. */
 import { expect, it } from "vitest";
 import { inspectGuard } from "../support/guard.ts";
 import { erasure, type PreparedOperation } from "../support/operations.ts";
@@ -8,15 +8,15 @@ it("A guard that is lost between any two steps of an erasure leaves no trace", {
   timeout: maxRunMs,
 }, async () => {
   const erased: PreparedOperation[] = [];
-  const places = await expectToSurviveCuts({
+  const steps = await expectToSurviveCuts({
     ...erasure,
     prepare: async (tenant) => {
-      const ready = await erasure.prepare(tenant);
-      erased.push(ready);
-      return ready;
+      const prepared = await erasure.prepare(tenant);
+      erased.push(prepared);
+      return prepared;
     },
   });
-  expect(places).toEqual([
+  expect(steps).toEqual([
     "after setAlarm",
     "before batch",
     "after batch",
@@ -26,7 +26,7 @@ it("A guard that is lost between any two steps of an erasure leaves no trace", {
     "after deleteAlarm",
   ]);
   for (const { user } of erased) {
-    if (user === undefined) throw new Error("Nobody was erased");
+    if (user === undefined) throw new Error("No user was erased");
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
   }
 });

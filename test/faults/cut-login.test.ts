@@ -6,22 +6,22 @@ import { expectToSurviveCuts, maxRunMs } from "../support/survive-cuts.ts";
 
 const verifications = findOperations("verify a TOTP code", "verify a backup code");
 
-/** The guard has lost its storage before, and asks D1 who the identity is. */
+/** The guard has lost its storage before, so that it must load the record from D1. */
 const onEmptyGuards = verifications.map(
   (operation): Operation => ({
     ...operation,
     name: `${operation.name} on an empty guard`,
     prepare: async (tenant) => {
-      const ready = await operation.prepare(tenant);
-      const { user } = ready;
-      if (user === undefined) throw new Error("Nobody verifies");
-      return { ...ready, justBefore: () => loseStorage(user) };
+      const prepared = await operation.prepare(tenant);
+      const { user } = prepared;
+      if (user === undefined) throw new Error("This operation has no user");
+      return { ...prepared, justBefore: () => loseStorage(user) };
     },
   }),
 );
 
 it.each([...verifications, ...findOperations("discover")])(
-  "A guard that is lost between any two steps does $name once or not at all",
+  "A guard that is lost between any two steps applies $name once or not at all",
   { timeout: maxRunMs },
   async (operation) => {
     expect(await expectToSurviveCuts(operation)).toContain("after setAlarm");
@@ -29,7 +29,7 @@ it.each([...verifications, ...findOperations("discover")])(
 );
 
 it.each(onEmptyGuards)(
-  "A guard that is lost between any two steps does $name once or not at all",
+  "A guard that is lost between any two steps applies $name once or not at all",
   { timeout: maxRunMs },
   async (operation) => {
     expect(await expectToSurviveCuts(operation)).toEqual(

@@ -1,4 +1,4 @@
-/** D1 that fails only on statements that come alone: all reads, and the few writes without an event. */
+/** D1 fails only on statements outside a batch: all reads, and the few writes that have no event. */
 import { describe, expect, it } from "vitest";
 import { Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
@@ -10,40 +10,40 @@ import {
   expectNotApplied,
 } from "../support/under-fault.ts";
 
-/** What must be read in D1 before it can be decided. */
-const reading = [
+/** The operations whose decision needs a read from D1. */
+const readingOperations = [
   ...["provision", "change the settings"],
   ...["create a token", "rotate a token", "revoke a token"],
 ];
-const unerasing = [...guardOperations, ...tenantOperations];
-const operations = [...unerasing, erasure];
+const operationsButErasure = [...guardOperations, ...tenantOperations];
+const operations = [...operationsButErasure, erasure];
 
 describe("D1 that fails on single reads only", () => {
-  it.each(unerasing.filter(({ name }) => !reading.includes(name)))(
-    "is not asked to $name",
+  it.each(operationsButErasure.filter(({ name }) => !readingOperations.includes(name)))(
+    "is not needed for $name",
     async (operation) => {
       await expectApplied(operation, "fails on single reads only");
     },
   );
 
-  it.each(unerasing.filter(({ name }) => reading.includes(name)))(
-    "makes it a 503 to $name, and nothing happens",
+  it.each(operationsButErasure.filter(({ name }) => readingOperations.includes(name)))(
+    "causes a 503 for $name, which has no effect",
     async (operation) => {
       await expectNotApplied(operation, "fails on single reads only");
     },
   );
 
-  it("makes it a 503 to erase, which happens once: it is not known whether another database has rows", async () => {
+  it("causes a 503 for an erasure, which is applied once, because another database may have rows", async () => {
     await expectAppliedDespite503(erasure, (act) => withD1Fault("fails on single reads only", act));
   });
 });
 
 describe("D1 that fails on single writes only", () => {
-  it.each(operations)("does not stand in the way of who wants to $name", async (operation) => {
+  it.each(operations)("does not prevent $name", async (operation) => {
     await expectApplied(operation, "fails on single writes only");
   });
 
-  it("costs a token nothing but the time of its last use", async () => {
+  it("loses only the time at which a token was last used", async () => {
     const tenant = await Tenant.create();
     const token = await tenant.tokenWith(["idp:read"]);
     const used = await withD1Fault(

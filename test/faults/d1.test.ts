@@ -15,12 +15,12 @@ import {
 
 const faults: readonly D1Fault[] = ["throws", "hangs", "fails on write", "loses the reply"];
 
-async function actionsOf(user: User): Promise<string[]> {
+async function listActions(user: User): Promise<string[]> {
   return (await user.events()).map(({ action, outcome }) => `${action} ${outcome}`);
 }
 
 describe.each(faults)("D1 that %s", (fault) => {
-  it("does not change a verdict, and the event arrives later, once", async () => {
+  it("does not change the result of a verification, and gets each event once, later", async () => {
     const user = await User.withTotp(await Tenant.create());
     const code = user.code(Date.now());
     const wrong = user.wrongCode(Date.now());
@@ -32,7 +32,7 @@ describe.each(faults)("D1 that %s", (fault) => {
       expect(await countOutboxRows(user)).toBeGreaterThan(0);
     });
     await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
-    expect(await actionsOf(user)).toEqual([
+    expect(await listActions(user)).toEqual([
       "otp.verified failure",
       "otp.verified success",
       "otp.verified failure",
@@ -41,7 +41,7 @@ describe.each(faults)("D1 that %s", (fault) => {
     ]);
   });
 
-  it("loses no attempt, though the guard is evicted meanwhile", async () => {
+  it("does not lose an attempt when the guard is evicted meanwhile", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     await withD1Fault(fault, async () => {
@@ -53,7 +53,7 @@ describe.each(faults)("D1 that %s", (fault) => {
     });
   });
 
-  it("does not take a new secret away from its user", async () => {
+  it("does not make a new secret unusable", async () => {
     const user = await User.provision(await Tenant.create());
     await withD1Fault(fault, async () => {
       expect((await user.configure()).status).toBe(200);
@@ -61,7 +61,7 @@ describe.each(faults)("D1 that %s", (fault) => {
     });
   });
 
-  it("makes provisioning of an unknown user a 503 or a whole identity, never half of one", async () => {
+  it("leaves a complete identity or a 503 after provisioning, never a partial identity", async () => {
     const tenant = await Tenant.create();
     const request = { user: { external_id: "new" } };
     const during = await withD1Fault(
@@ -75,7 +75,7 @@ describe.each(faults)("D1 that %s", (fault) => {
     expect((await tenant.send("GET", "/v1/idp/user?externalUserId=new")).status).toBe(200);
   });
 
-  it("answers an erasure with 503 until D1 has forgotten too, and then for good", async () => {
+  it("causes a 503 for an erasure until D1 has deleted the user as well", async () => {
     const user = await User.withTotp(await Tenant.create());
     await withD1Fault(fault, async () => {
       const refused = await user.tenant.send("DELETE", user.path());
@@ -90,7 +90,7 @@ describe.each(faults)("D1 that %s", (fault) => {
 });
 
 describe("An evicted guard", () => {
-  it("is woken by its alarm and delivers what it still held", async () => {
+  it("is started by its alarm and delivers its outbox", async () => {
     const user = await User.withTotp(await Tenant.create());
     const { body } = await user.verify(user.wrongCode(Date.now()));
     await evict(user);
@@ -104,7 +104,7 @@ describe("An evicted guard", () => {
 });
 
 describe("An empty guard", () => {
-  it("rehydrates lock, last step and spent codes from the record", async () => {
+  it("rehydrates failures, last time step and spent codes from the record", async () => {
     const user = await User.withTotp(await Tenant.create());
     const [backupCode] = await user.backupCodes();
     const code = user.code(Date.now());
@@ -117,7 +117,7 @@ describe("An empty guard", () => {
     expect(await user.profile()).toMatchObject({ failed_attempts: 2, backup_codes_remaining: 9 });
   });
 
-  it("answers 503 and not 'unknown' when D1 cannot be asked", async () => {
+  it("answers 503 instead of user_not_found when D1 is unreachable", async () => {
     const user = await User.withTotp(await Tenant.create());
     await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     await loseStorage(user);
@@ -130,7 +130,7 @@ describe("An empty guard", () => {
 });
 
 describe("A damaged record", () => {
-  it("of another identity is not taken over", async () => {
+  it("that belongs to another identity is not loaded", async () => {
     const tenant = await Tenant.create();
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
@@ -147,7 +147,7 @@ describe("A damaged record", () => {
     expect((await tenant.send("GET", victim.path())).status).toBe(503);
   });
 
-  it("in the guard is a 503, and its alarm goes on trying", async () => {
+  it("in the guard causes a 503, and the alarm keeps retrying", async () => {
     const user = await User.withTotp(await Tenant.create());
     await withD1Fault("throws", async () => {
       await user.verify(user.wrongCode(Date.now()));
@@ -166,7 +166,7 @@ describe("A damaged record", () => {
 });
 
 describe("A delivery that lands after the erasure", () => {
-  it("brings nobody back, and what it leaves is swept up", async () => {
+  it("does not restore the identity, and its leftover rows are deleted", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const database = Object.getPrototypeOf(env.DB);
@@ -197,20 +197,20 @@ describe("A delivery that lands after the erasure", () => {
 });
 
 describe("An unknown identity", () => {
-  it("leaves no storage behind, whatever is asked of it", async () => {
+  it("leaves no storage behind after a request to assess it", async () => {
     const tenant = await Tenant.create();
     const known = await User.provision(tenant, "known");
-    const ghost = { tenant, id: known.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")) };
+    const unknown = { tenant, id: known.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")) };
     const discovered = await tenant.send("POST", "/v1/sentinel/discover", {
-      sentinel: { id: ghost.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
+      sentinel: { id: unknown.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
     });
     expect(discovered.status).toBe(404);
-    expect(await inspectGuard(ghost)).toEqual({ tables: [], alarm: null });
+    expect(await inspectGuard(unknown)).toEqual({ tables: [], alarm: null });
   });
 });
 
 describe("Tokens while D1 fails", () => {
-  it("that are not known yet get 503, never 401", async () => {
+  it("get 503, never 401, if they are not cached yet", async () => {
     const tenant = await Tenant.create();
     const token = await tenant.tokenWith(["idp:read"]);
     await withD1Fault("throws", async () => {

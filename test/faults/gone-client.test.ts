@@ -1,6 +1,6 @@
 /**
- * A client that goes away while its request is under way: the platform then ends the request in the middle,
- * and nothing that comes after, not even a `finally`, runs. Others must not wait for what is never done.
+ * A client disconnects while its request is under way. The platform then ends the request, and no later code
+ * runs, not even a `finally`. Other requests must not wait for it.
  */
 import { env, exports } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -18,8 +18,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Sends a POST whose client goes away as soon as one of the calls was made, none of which is answered. */
-async function abandoned(path: string, call: Call, on: object, ...names: readonly string[]) {
+/** Sends a POST whose client disconnects at the first of the named calls. These calls never answer. */
+async function abandonRequest(path: string, call: Call, on: object, ...names: readonly string[]) {
   let reached = false;
   const spies = names.map((name) =>
     vi.spyOn(on as Record<string, () => Promise<never>>, name).mockImplementation(() => {
@@ -46,16 +46,23 @@ async function abandoned(path: string, call: Call, on: object, ...names: readonl
   for (const spy of spies) spy.mockRestore();
 }
 
-describe("A client that goes away", () => {
-  // Must come first: the keys are checked once in an isolate.
-  it("while the keys are checked keeps nobody waiting", async () => {
-    await abandoned("/v1/tenants", { ...asOperator, body: acme }, statement, "all", "raw", "first");
+describe("A client that disconnects", () => {
+  // This test must come first, because an isolate checks its keys only once.
+  it("while the keys are checked does not block other clients", async () => {
+    await abandonRequest(
+      "/v1/tenants",
+      { ...asOperator, body: acme },
+      statement,
+      "all",
+      "raw",
+      "first",
+    );
     expect((await send("POST", "/v1/tenants", { ...asOperator, body: acme })).status).toBe(201);
   });
 
-  it("in the middle of an act in D1 does not keep its Idempotency-Key for ever", async () => {
+  it("in the middle of a write to D1 does not block its Idempotency-Key for ever", async () => {
     const call = { ...asOperator, body: acme, headers: { "Idempotency-Key": "gone-1" } };
-    await abandoned("/v1/tenants", call, database, "batch");
+    await abandonRequest("/v1/tenants", call, database, "batch");
     const soon = await send("POST", "/v1/tenants", call);
     expect([soon.status, soon.body.code]).toEqual([409, "idempotency_in_progress"]);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
@@ -64,30 +71,30 @@ describe("A client that goes away", () => {
     expect((await send("POST", "/v1/tenants", call)).body).toEqual(retry.body);
   });
 
-  it("in the middle of an assessment does not keep its Idempotency-Key for ever", async () => {
+  it("in the middle of an assessment does not block its Idempotency-Key for ever", async () => {
     const user = await User.provision(await Tenant.create());
     const call = {
       token: user.tenant.token,
       headers: { "Idempotency-Key": "gone-2" },
       body: { sentinel: { id: user.id, context: { ip: "9.9.9.9", ua: "EnterpriseAgent/1.0" } } },
     };
-    await abandoned("/v1/sentinel/discover", call, kv, "get");
+    await abandonRequest("/v1/sentinel/discover", call, kv, "get");
     await vi.waitFor(
       async () => expect((await send("POST", "/v1/sentinel/discover", call)).status).toBe(200),
       10_000,
     );
   });
 
-  it("in the middle of a provisioning does not keep its Idempotency-Key for ever", async () => {
+  it("in the middle of a provisioning does not block its Idempotency-Key for ever", async () => {
     const tenant = await Tenant.create();
-    // A token that is known: the first thing to be read is the user.
+    // This caches the token, so that the next request reads the user first.
     await tenant.send("GET", "/v1/idp/users");
     const call = {
       token: tenant.token,
       headers: { "Idempotency-Key": "gone-3" },
       body: { user: { external_id: "new" } },
     };
-    await abandoned("/v1/idp/users", call, statement, "all", "raw", "first");
+    await abandonRequest("/v1/idp/users", call, statement, "all", "raw", "first");
     await vi.waitFor(
       async () => expect((await send("POST", "/v1/idp/users", call)).status).toBe(201),
       10_000,

@@ -1,6 +1,6 @@
 /**
- * KV that is empty, stale, damaged, failing or hanging, as a client sees it: a session is assessed
- * without what is missing, and everything else goes on.
+ * KV is empty, stale, damaged, failing or hanging. A client sees that a session is assessed without the
+ * missing data, and that everything else works.
  */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -9,21 +9,21 @@ import { type Answer, Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { type KvFault, kvFaults, withKvFault } from "../support/kv-faults.ts";
 
-const day = 24 * 60 * 60 * 1000;
-/** On a list of the shard and on one of `current`. */
+const dayMs = 24 * 60 * 60 * 1000;
+/** Its address is on a list of the shard and on a list of `current`. */
 const listed = { ip: "185.220.101.7", ua: "curl/8.9" };
 const feeds = [feed("vpn", "185.220.101.0/24"), feed("tor", "185.220.101.7")];
 let now = Date.now();
 
-async function store(builtAt: number): Promise<void> {
+async function storeFeeds(builtAt: number): Promise<void> {
   for (const [key, value] of imported(feeds, builtAt)) await env.IP_REPUTATION.put(key, value);
 }
 
-// Days apart, so that the isolate remembers nothing of the test before.
+// The tests run days apart, so that no cache entry of one is valid in the next.
 beforeEach(async () => {
-  now += 2 * day;
+  now += 2 * dayMs;
   vi.useFakeTimers({ toFake: ["Date"], now });
-  await store(now);
+  await storeFeeds(now);
 });
 
 afterEach(() => {
@@ -34,15 +34,15 @@ function signalsOf(body: Answer["body"]): string[] {
   return body.reasons.map(({ signal }: { signal: string }) => signal).toSorted();
 }
 
-async function someone(): Promise<User> {
+async function createUser(): Promise<User> {
   return await User.withTotp(await Tenant.create());
 }
 
-/** A login under the fault: assessed, verified, judged, and told in the trail. */
+/** Expects a login under the fault to be assessed, verified, given feedback, and reported in the trail. */
 async function expectLogin(user: User, prefix: string, fault: KvFault) {
   const { tenant } = user;
   await drainOutbox(user);
-  const told = await readTrail(tenant);
+  const earlier = await readTrail(tenant);
   const assessed = await withKvFault(prefix, fault, async () => {
     const answer = await user.discover(listed);
     const { assessment_id } = answer.body;
@@ -53,7 +53,7 @@ async function expectLogin(user: User, prefix: string, fault: KvFault) {
   expect(assessed.status).toBeOneOf([200, 403]);
   await drainOutbox(user);
   expect(await readTrail(tenant)).toEqual([
-    ...told,
+    ...earlier,
     `session.assessed success ${assessed.body.recommendation}`,
     "otp.verified success",
     "session.judged success legitimate",
@@ -66,49 +66,49 @@ async function expectLogin(user: User, prefix: string, fault: KvFault) {
 }
 
 describe.each(kvFaults)("KV that $how", ({ fault }) => {
-  it("for the list of shards is said to be missing, and a login goes on", async () => {
-    const body = await expectLogin(await someone(), "net/v2/current", fault);
+  it("for the list of shards is reported as missing, and a login still works", async () => {
+    const body = await expectLogin(await createUser(), "net/v2/current", fault);
     expect(body.degraded).toEqual(["ip_reputation"]);
     expect(signalsOf(body)).toEqual(["agent_scripted"]);
   });
 
-  it("for the shard is said to be missing, and a login goes on with the lists", async () => {
-    const body = await expectLogin(await someone(), "net/v2/4/", fault);
+  it("for the shard is reported as missing, and a login uses the other lists", async () => {
+    const body = await expectLogin(await createUser(), "net/v2/4/", fault);
     expect(body.degraded).toEqual(["ip_reputation"]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "tor_exit"]);
   });
 
-  it("for everything is said to be missing, and a login goes on", async () => {
-    const body = await expectLogin(await someone(), "", fault);
+  it("for every key is reported as missing, and a login still works", async () => {
+    const body = await expectLogin(await createUser(), "", fault);
     expect(body.degraded).toEqual(["ip_reputation"]);
     expect(signalsOf(body)).toEqual(["agent_scripted"]);
   });
 });
 
-describe("KV that is not amiss", () => {
-  it("is not said to be missing", async () => {
-    const body = await expectLogin(await someone(), "", (read) => read());
+describe("KV that works", () => {
+  it("is not reported as missing", async () => {
+    const body = await expectLogin(await createUser(), "", (read) => read());
     expect(body.degraded).toEqual([]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "tor_exit", "vpn"]);
   });
 
-  it("is believed again with the first read that succeeds", async () => {
-    const user = await someone();
-    const hurt = await withKvFault(
+  it("is used again from the first read that succeeds", async () => {
+    const user = await createUser();
+    const during = await withKvFault(
       "net/v2/",
       () => Promise.reject(new Error("KV injected")),
       async () => await user.discover(listed),
     );
-    expect(hurt.body.degraded).toEqual(["ip_reputation"]);
+    expect(during.body.degraded).toEqual(["ip_reputation"]);
     vi.setSystemTime(now + 61_000);
-    const healed = await user.discover(listed);
-    expect(healed.body.degraded).toEqual([]);
-    expect(signalsOf(healed.body)).toEqual(["agent_scripted", "tor_exit", "vpn"]);
+    const after = await user.discover(listed);
+    expect(after.body.degraded).toEqual([]);
+    expect(signalsOf(after.body)).toEqual(["agent_scripted", "tor_exit", "vpn"]);
   });
 
-  it("and is older than lists are believed is said to be missing", async () => {
-    await store(now - 91 * day);
-    const body = await expectLogin(await someone(), "", (read) => read());
+  it("is reported as missing when its lists are too old", async () => {
+    await storeFeeds(now - 91 * dayMs);
+    const body = await expectLogin(await createUser(), "", (read) => read());
     expect(body.degraded).toEqual(["ip_reputation"]);
     expect(signalsOf(body)).toEqual(["agent_scripted"]);
   });

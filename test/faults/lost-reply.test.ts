@@ -1,4 +1,4 @@
-/** The guard has done what it was asked, and its answer is lost: a 503, and never done twice unawares. */
+/** The guard applies a request and its reply is lost. The answer is a 503, and no change happens twice. */
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
@@ -8,13 +8,13 @@ import { expectAppliedDespite503 } from "../support/under-fault.ts";
 
 describe("A lost reply", () => {
   it.each([...guardOperations, erasure])(
-    "makes it a 503 to $name, which is done and told",
+    "causes a 503 for $name, which is applied and reported once",
     async (operation) => {
       await expectAppliedDespite503(operation, withLostReplies);
     },
   );
 
-  it("is not told as if nothing had been decided", async () => {
+  it("is not answered with the claim that nothing was decided", async () => {
     const user = await User.withTotp(await Tenant.create());
     const { body } = await withLostReplies(() => user.verify(user.code(Date.now())));
     expect(body).toMatchObject({ code: "unavailable" });
@@ -22,7 +22,7 @@ describe("A lost reply", () => {
     expect(body.error).not.toContain("nothing was decided");
   });
 
-  it("to the fifth failure locks, and a retry counts nothing and extends nothing", async () => {
+  it("to the fifth failure locks the user, and a retry neither counts nor extends the lockout", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(wrong);
@@ -34,7 +34,7 @@ describe("A lost reply", () => {
     expect((await user.profile()).failed_attempts).toBe(5);
   });
 
-  it("to each of 60 wrong codes at once leaves five failures and one lock", async () => {
+  it("to each of 60 simultaneous wrong codes leaves five failures and one lockout", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const wrong = user.wrongCode(Date.now());
@@ -44,12 +44,12 @@ describe("A lost reply", () => {
     expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(503));
     expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
     await drainOutbox(user);
-    const told = await readTrail(tenant);
-    expect(told.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
-    expect(told.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
+    const events = await readTrail(tenant);
+    expect(events.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
+    expect(events.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
   });
 
-  it("to a new set of backup codes kills the old set, and the next one is whole", async () => {
+  it("to a new set of backup codes invalidates the old set, and the next set is complete", async () => {
     const user = await User.withTotp(await Tenant.create());
     const [old] = await user.backupCodes();
     const act = () => user.tenant.send("POST", user.path("/backup-codes"));
@@ -60,7 +60,7 @@ describe("A lost reply", () => {
     expect((await user.verify(codes[9])).body.backup_codes_remaining).toBe(9);
   });
 
-  it("to a new secret ends the old one, and the secret of the next request works", async () => {
+  it("to a new secret invalidates the old secret, and the next secret works", async () => {
     const user = await User.withTotp(await Tenant.create());
     const old = user.code(Date.now());
     expect((await withLostReplies(() => user.configure())).status).toBe(503);
@@ -69,7 +69,7 @@ describe("A lost reply", () => {
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
   });
 
-  it("to a secret that must be confirmed leaves the old one alive", async () => {
+  it("to a secret that must be confirmed leaves the old secret valid", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     await tenant.setSettings({ otp: { enrolment: "confirm" } });

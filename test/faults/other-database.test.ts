@@ -1,6 +1,6 @@
 /**
- * A tenant that lives in another database than `DB`: all of D1 fails, or the other database alone, or the
- * Worker is lost between an act in `DB` and its event in the other.
+ * A tenant's data is in another database than `DB`. All of D1 fails, or only the other database, or the
+ * Worker is lost between a change in `DB` and its event in the other database.
  */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -23,9 +23,9 @@ import {
 
 type Batch = (this: unknown, ...args: unknown[]) => Promise<unknown>;
 
-const acts = inOtherDatabase(tenantOperations);
+const operations = inOtherDatabase(tenantOperations);
 
-/** What becomes of a batch that only the other database is given. */
+/** How a batch for the other database fails. */
 const faults: Record<string, (batch: () => Promise<unknown>) => Promise<unknown>> = {
   throws: async () => {
     throw new Error("D1_ERROR: injected");
@@ -45,8 +45,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function withOtherBroken<T>(
-  become: (batch: () => Promise<unknown>) => Promise<unknown>,
+async function withOtherDatabaseFault<T>(
+  fault: (batch: () => Promise<unknown>) => Promise<unknown>,
   work: () => Promise<T>,
 ): Promise<T> {
   const database: { batch: Batch } = Object.getPrototypeOf(env.DB);
@@ -56,7 +56,7 @@ async function withOtherBroken<T>(
     ...args
   ) {
     const real = () => batch.apply(this, args);
-    return await (this === env.DB ? real() : become(real));
+    return await (this === env.DB ? real() : fault(real));
   });
   try {
     return await withQuickDeadlines(work);
@@ -65,44 +65,53 @@ async function withOtherBroken<T>(
   }
 }
 
-describe.each(Object.entries(faults))("Another database that %s", (_how, become) => {
-  it.each(acts)("lets $name happen, and hears of it once", async (operation) => {
-    await expectUnaffected(operation, (act) => withOtherBroken(become, act));
+describe.each(Object.entries(faults))("Another database that %s", (_how, fault) => {
+  it.each(operations)("does not prevent $name, and gets its events once", async (operation) => {
+    await expectUnaffected(operation, (act) => withOtherDatabaseFault(fault, act));
   });
 });
 
 describe("All of D1", () => {
-  it.each(acts)("that fails on batches makes it a 503 to $name, and nothing happens", (operation) =>
-    expectNotApplied(operation, "fails on batches only"),
+  it.each(operations)(
+    "that fails on batches causes a 503 for $name, which has no effect",
+    (operation) => expectNotApplied(operation, "fails on batches only"),
   );
 
-  it.each(acts)("that loses replies makes it a 503 to $name, which is done and told", (operation) =>
-    expectAppliedDespite503(operation, (act) =>
-      withD1Fault("loses the reply to batches only", act),
-    ),
+  it.each(operations)(
+    "that loses replies causes a 503 for $name, which is applied and reported once",
+    (operation) =>
+      expectAppliedDespite503(operation, (act) =>
+        withD1Fault("loses the reply to batches only", act),
+      ),
   );
 
-  const inGuards = inOtherDatabase(guardOperations);
+  const guardOperationsElsewhere = inOtherDatabase(guardOperations);
   it.each<D1Fault>(["fails on batches only", "loses the reply to batches only"])(
-    "that %s lets guards do what they do, and hears of it once",
+    "that %s does not stop the guards, and gets their events once",
     { timeout: maxRunMs },
     async (fault) => {
-      for (const operation of inGuards) await expectApplied(operation, fault);
+      for (const operation of guardOperationsElsewhere) await expectApplied(operation, fault);
     },
   );
 });
 
-describe("Between any two steps", () => {
-  const some = acts.filter(({ name }) => /^(rotate a token|change the settings),/.test(name));
-  it.each(some)("$name is done once or not at all", { timeout: maxRunMs }, async (operation) => {
-    const places = await expectToSurviveCuts(operation);
-    // In `DB`, and in the other one.
-    const batches = places.filter((place) => place === "after batch");
-    expect(batches.length).toBeGreaterThanOrEqual(2);
-  });
+describe("A loss between any two steps", () => {
+  const controlOperations = operations.filter(({ name }) =>
+    /^(rotate a token|change the settings),/.test(name),
+  );
+  it.each(controlOperations)(
+    "leaves $name applied once or not at all",
+    { timeout: maxRunMs },
+    async (operation) => {
+      const steps = await expectToSurviveCuts(operation);
+      // One batch goes to `DB`, and one to the other database.
+      const batches = steps.filter((step) => step === "after batch");
+      expect(batches.length).toBeGreaterThanOrEqual(2);
+    },
+  );
 
   it.each(inOtherDatabase([...findOperations("provision", "confirm"), erasure]))(
-    "$name is done once or not at all",
+    "leaves $name applied once or not at all",
     { timeout: maxRunMs },
     async (operation) => {
       expect(await expectToSurviveCuts(operation)).toContain("after setAlarm");

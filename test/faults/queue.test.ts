@@ -1,6 +1,6 @@
 /**
- * The queue refuses, hangs, loses, doubles, delays and turns round what it is given, two consumers have the
- * same message, and D1 fails meanwhile. Whatever it does, each event is told once, in its order.
+ * The queue refuses, hangs, loses, duplicates, delays and reorders messages, two consumers get the same
+ * message, and D1 fails meanwhile. In each case every event is reported once, in order.
  */
 
 import { env } from "cloudflare:workers";
@@ -18,8 +18,8 @@ import { expectRepeat, expectState, prepareTrial } from "../support/under-fault.
 const wait = { timeout: 20_000, interval: 20 };
 const failure = "otp.verified failure invalid_code";
 const faults = Object.keys(queueFaults) as (keyof typeof queueFaults)[];
-/** They answer before D1 has heard of it. */
-const undelivered = findOperations(
+/** These operations answer before their events are in D1. */
+const undeliveredOperations = findOperations(
   "confirm",
   "verify a TOTP code",
   "verify a backup code",
@@ -30,14 +30,14 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The messages, once there are as many. */
-async function sentOf(sent: readonly unknown[], count: number): Promise<readonly unknown[]> {
+/** Waits for at least `count` messages. @returns the messages */
+async function waitForSent(sent: readonly unknown[], count: number): Promise<readonly unknown[]> {
   await vi.waitFor(() => expect(sent.length).toBeGreaterThanOrEqual(count), wait);
   return sent;
 }
 
-/** Two consumers have each of them at once, the newest first. */
-async function broughtLate(sent: readonly unknown[]): Promise<void> {
+/** Delivers each message to two consumers at once, the newest message first. */
+async function deliverLate(sent: readonly unknown[]): Promise<void> {
   for (const message of sent.toReversed()) {
     expect(await Promise.all([deliverMessages([message]), deliverMessages([message])])).toEqual([
       0, 0,
@@ -46,32 +46,37 @@ async function broughtLate(sent: readonly unknown[]): Promise<void> {
 }
 
 describe.each(faults)("A queue that %s", (fault) => {
-  it.each(undelivered)("has D1 hear of $name once, whenever it comes", async (operation) => {
-    const trial = await prepareTrial(operation);
-    const { done, after, again, afterAgain } = operation;
-    const sent = breakQueue(fault);
-    expect((await trial.prepared.act()).status).toBe(done.status);
-    await sentOf(sent, 1);
-    await expectState(trial, after, done.events);
-    await expectRepeat(trial, done.events);
-    await broughtLate(sent);
-    await expectState(trial, afterAgain ?? after, [...done.events, ...again.events]);
-  });
+  it.each(undeliveredOperations)(
+    "leaves the events of $name in D1 once, however late the message comes",
+    async (operation) => {
+      const trial = await prepareTrial(operation);
+      const { done, after, again, afterAgain } = operation;
+      const sent = breakQueue(fault);
+      expect((await trial.prepared.act()).status).toBe(done.status);
+      await waitForSent(sent, 1);
+      await expectState(trial, after, done.events);
+      await expectRepeat(trial, done.events);
+      await deliverLate(sent);
+      await expectState(trial, afterAgain ?? after, [...done.events, ...again.events]);
+    },
+  );
 });
 
-describe("What D1 did not take before the answer", () => {
-  const flushed = guardOperations.filter((operation) => !undelivered.includes(operation));
+describe("An event that D1 did not store before the answer", () => {
+  const deliveredOperations = guardOperations.filter(
+    (operation) => !undeliveredOperations.includes(operation),
+  );
 
-  it.each(flushed)("the queue brings to it: $name, once", async (operation) => {
+  it.each(deliveredOperations)("is delivered once by the queue: $name", async (operation) => {
     const trial = await prepareTrial(operation);
     const { user } = trial.prepared;
-    if (user === undefined) throw new Error("No guard has a part in this operation");
+    if (user === undefined) throw new Error("This operation uses no guard");
     const sent = breakQueue("loses");
     const answer = await withD1Fault("fails on batches only", async () => {
-      const given = await trial.prepared.act();
-      await sentOf(sent, 1);
+      const early = await trial.prepared.act();
+      await waitForSent(sent, 1);
       expect(await Promise.all([deliverMessages(sent), deliverMessages(sent)])).toEqual([1, 1]);
-      return given;
+      return early;
     });
     expect(answer.status).toBe(operation.done.status);
     expect(await Promise.all([deliverMessages(sent), deliverMessages(sent)])).toEqual([0, 0]);
@@ -81,30 +86,30 @@ describe("What D1 did not take before the answer", () => {
   });
 });
 
-/** A user of a tenant in `DB` of whom one failure lies in the queue. */
-async function withOneSent() {
+/** Creates a user of a tenant in `DB` with one failure in the queue. */
+async function createUserWithSentFailure() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   await drainOutbox(user);
-  const told = await readTrail(tenant);
+  const earlier = await readTrail(tenant);
   const sent = breakQueue("loses");
   await user.verify(user.wrongCode(Date.now()));
-  const [message] = await sentOf(sent, 1);
-  return { tenant, user, told, sent, message };
+  const [message] = await waitForSent(sent, 1);
+  return { tenant, user, earlier, sent, message };
 }
 
 describe("A message", () => {
-  it("that comes while the guard delivers the same by itself is filed once", async () => {
-    const { tenant, user, told, message } = await withOneSent();
+  it("that arrives while the guard delivers the same event itself is filed once", async () => {
+    const { tenant, user, earlier, message } = await createUserWithSentFailure();
     await user.verify(user.wrongCode(Date.now()));
     await Promise.all([fireAlarm(user), deliverMessages([message]), deliverMessages([message])]);
     expect(await countOutboxRows(user)).toBe(0);
-    expect(await readTrail(tenant)).toEqual([...told, failure, failure]);
+    expect(await readTrail(tenant)).toEqual([...earlier, failure, failure]);
   });
 
-  it("of a tenant that is moving waits, and is filed where the tenant is then", async () => {
+  it("of a tenant under relocation waits, and is filed in the new database", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
-    const { tenant, user, told, message } = await withOneSent();
+    const { tenant, user, earlier, message } = await createUserWithSentFailure();
     for (const phase of ["clearing", "copying", "comparing", "switching"]) {
       await relocateUpTo(tenant, 1, phase);
       expect(await deliverMessages([message]), phase).toBe(1);
@@ -114,25 +119,25 @@ describe("A message", () => {
     cacheShard(env, tenant.id, 0, Date.now());
     expect(await deliverMessages([message])).toBe(0);
     expect(await countOutboxRows(user)).toBe(0);
-    const events = [...told, failure, "tenant.relocated success"];
+    const events = [...earlier, failure, "tenant.relocated success"];
     expect(await readTrail(tenant)).toEqual(events);
     await relocateFully(tenant, 1);
     expect(await deliverMessages([message])).toBe(0);
     expect(await readTrail(tenant)).toEqual(events);
   });
 
-  it("of a guard that has lost its storage takes nothing from what it has now", async () => {
-    const { tenant, user, told, message } = await withOneSent();
+  it("from before a guard lost its storage removes nothing from its new outbox", async () => {
+    const { tenant, user, earlier, message } = await createUserWithSentFailure();
     await loseStorage(user);
     await user.verify(user.wrongCode(Date.now()));
     expect(await deliverMessages([message])).toBe(0);
     expect(await countOutboxRows(user)).toBe(1);
     await drainOutbox(user);
-    expect(await readTrail(tenant)).toEqual([...told, failure, failure]);
+    expect(await readTrail(tenant)).toEqual([...earlier, failure, failure]);
   });
 
-  it("of an earlier life of a name takes nothing from the next one", async () => {
-    const { tenant, user, told, message } = await withOneSent();
+  it("from before an erasure removes nothing from the outbox of the new identity", async () => {
+    const { tenant, user, earlier, message } = await createUserWithSentFailure();
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     await withD1Fault("fails on batches only", async () => {
       await User.provision(tenant, user.externalId);
@@ -141,7 +146,7 @@ describe("A message", () => {
     expect(await countOutboxRows(user)).toBe(1);
     await drainOutbox(user);
     expect(await readTrail(tenant)).toEqual([
-      ...[...told, failure],
+      ...[...earlier, failure],
       ...["user.erased success", "user.provisioned success"],
     ]);
     expect(await user.profile()).toMatchObject({ failed_attempts: 0, has_otp: false });

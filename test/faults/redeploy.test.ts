@@ -1,22 +1,22 @@
-/** Guards begin anew with the storage they had, as a deployment makes them, amid a flood of logins. */
+/** Guards restart with their storage during a flood of logins, as they do in a deployment. */
 import { abortAllDurableObjects, evictAllDurableObjects } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const flood = 60;
-const sentBetween = 5;
+const requestsBetween = 5;
 
 function count(answers: readonly Answer[], status: number): number {
   return answers.filter((answer) => answer.status === status).length;
 }
 
-/** All of them sent, and the guards disturbed after every few: each time some are under way. */
-async function floodOf(request: () => Promise<Answer>, disturb: () => Promise<void>) {
+/** Sends the flood and disturbs the guards after every few requests, while some are under way. */
+async function sendFlood(request: () => Promise<Answer>, disturb: () => Promise<void>) {
   const answers: Promise<Answer>[] = [];
   for (let sent = 1; sent <= flood; sent += 1) {
     answers.push(request());
-    if (sent % sentBetween === 0) await disturb();
+    if (sent % requestsBetween === 0) await disturb();
   }
   return await Promise.all(answers);
 }
@@ -24,33 +24,33 @@ async function floodOf(request: () => Promise<Answer>, disturb: () => Promise<vo
 describe.each([
   { how: "are evicted", disturb: () => evictAllDurableObjects() },
   { how: "are cut off", disturb: () => abortAllDurableObjects() },
-])("Guards that $how again and again", ({ disturb }) => {
-  it("amid 60 wrong codes count five failures and lock once", async () => {
+])("Guards that $how repeatedly", ({ disturb }) => {
+  it("during 60 wrong codes count five failures and lock the user once", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const wrong = user.wrongCode(Date.now());
-    const answers = await floodOf(() => user.verify(wrong), disturb);
+    const answers = await sendFlood(() => user.verify(wrong), disturb);
     expect(count(answers, 422) + count(answers, 423) + count(answers, 503)).toBe(flood);
-    // Codes that were given no answer may or may not have been looked at; these then fill the five.
+    // A code without an answer may or may not have been evaluated. These codes complete the five.
     for (let more = 0; more < 5; more += 1) answers.push(await user.verify(wrong));
     expect(count(answers, 422)).toBeLessThanOrEqual(5);
     expect((await user.verify(wrong)).status).toBe(423);
     expect(await user.profile()).toMatchObject({ failed_attempts: 5, is_locked: true });
     await drainOutbox(user);
-    const told = await readTrail(tenant);
-    expect(told.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
-    expect(told.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
+    const events = await readTrail(tenant);
+    expect(events.filter((event) => event.startsWith("otp.verified failure"))).toHaveLength(5);
+    expect(events.filter((event) => event.startsWith("user.locked"))).toHaveLength(1);
   });
 
-  it("amid 60 times the same right code accept it once at most", async () => {
+  it("during 60 requests with the same right code accept it at most once", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const code = user.code(Date.now());
-    const answers = await floodOf(() => user.verify(code), disturb);
+    const answers = await sendFlood(() => user.verify(code), disturb);
     await user.verify(code);
     await drainOutbox(user);
-    const told = await readTrail(tenant);
-    expect(told.filter((event) => event === "otp.verified success")).toHaveLength(1);
+    const events = await readTrail(tenant);
+    expect(events.filter((event) => event === "otp.verified success")).toHaveLength(1);
     expect(count(answers, 200)).toBeLessThanOrEqual(1);
   });
 });

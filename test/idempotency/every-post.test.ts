@@ -11,8 +11,8 @@ const posts = apiRoutes
   .filter(({ method }) => method === "post")
   .map(({ name, access }) => ({ name, isOperators: access.kind === "operator" }));
 
-/** The same operation asked for something else. */
-const others: Record<string, object | undefined> = {
+/** Another body for each operation, so that the request differs. */
+const otherBodies: Record<string, object | undefined> = {
   provisionUser: { user: { external_id: "another" } },
   configureOtp: { otp: { issuer_name: "Acme", account_name: "somebody else" } },
   verifyOtp: undefined,
@@ -32,34 +32,34 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The same JSON in another spelling: members the other way round, and spaces between. */
-function respelled(body: object | undefined): string | undefined {
-  const turned = (value: unknown): unknown =>
+/** Writes the same JSON in another spelling: its members in reverse order, with spaces. */
+function respell(body: object | undefined): string | undefined {
+  const reverseMembers = (value: unknown): unknown =>
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.fromEntries(
           Object.entries(value)
-            .map(([name, member]) => [name, turned(member)])
+            .map(([name, member]) => [name, reverseMembers(member)])
             .toReversed(),
         )
       : value;
-  return body === undefined ? undefined : JSON.stringify(turned(body), null, 2);
+  return body === undefined ? undefined : JSON.stringify(reverseMembers(body), null, 2);
 }
 
 interface Scene {
-  /** New for each scene: what the operator does is shared by all tests. */
+  /** Unique for each scene, because all tests share the operator's keys. */
   readonly key: string;
   readonly user: User;
-  readonly about: RequestTarget;
+  readonly target: RequestTarget;
 }
 
-async function newScene(): Promise<Scene> {
+async function createScene(): Promise<Scene> {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   const { assessment_id: assessmentId } = await user.assess();
-  // One to be replaced; the other goes on for as long as somebody asks with it.
+  // The tests rotate this token, so that the tenant's own token stays valid.
   await tenant.tokenWith(["idp:read"]);
   const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
-  const about = {
+  const target = {
     tenantId: tenant.id,
     externalId: user.externalId,
     id: user.id,
@@ -68,47 +68,47 @@ async function newScene(): Promise<Scene> {
     assessmentId,
   };
   keys += 1;
-  return { key: `key-${keys}`, user, about };
+  return { key: `key-${keys}`, user, target };
 }
 
-function bodyOf(name: string, { user, about }: Scene): object | undefined {
-  // The suite's code is a wrong one; here it is right, so that a second use would show.
+function bodyOf(name: string, { user, target }: Scene): object | undefined {
+  // The default code is wrong. This one is right, so that a second use would fail.
   if (name === "verifyOtp") return { otp: { id: user.externalId, code: user.code(Date.now()) } };
-  return requestTo(name, about).body;
+  return requestTo(name, target).body;
 }
 
-function otherBodyOf(name: string, { user, about }: Scene): object {
+function otherBodyOf(name: string, { user, target }: Scene): object {
   if (name === "verifyOtp") return { otp: { id: user.externalId, code: "000000" } };
   if (name === "judgeSession") {
-    return { feedback: { assessment_id: about.assessmentId, outcome: "fraud" } };
+    return { feedback: { assessment_id: target.assessmentId, outcome: "fraud" } };
   }
   if (name === "discover") {
-    return { sentinel: { id: about.id, context: { ip: "9.9.9.9", ua: "other" } } };
+    return { sentinel: { id: target.id, context: { ip: "9.9.9.9", ua: "other" } } };
   }
-  return others[name] ?? {};
+  return otherBodies[name] ?? {};
 }
 
 describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) => {
   function post(scene: Scene, key: string, body: object | string | undefined, path?: string) {
-    return send("POST", path ?? requestTo(name, scene.about).path, {
+    return send("POST", path ?? requestTo(name, scene.target).path, {
       token: isOperators ? env.OPERATOR_TOKEN : scene.user.tenant.token,
       headers: { "Idempotency-Key": key },
       ...(body === undefined ? {} : { body }),
     });
   }
 
-  async function eventsOf({ user: { tenant } }: Scene): Promise<number> {
+  async function countEvents({ user: { tenant } }: Scene): Promise<number> {
     return (await tenant.send("GET", "/v1/audit/events?limit=100")).body.events.length;
   }
 
-  it("is carried out once and answered alike, request id and all", async () => {
-    const scene = await newScene();
+  it("is applied once and replayed with the same answer and request id", async () => {
+    const scene = await createScene();
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     expect(first.status).toBeLessThan(300);
     expect(first.headers.get("Idempotent-Replayed")).toBeNull();
     await guardOf(scene.user).deliver();
-    const events = await eventsOf(scene);
+    const events = await countEvents(scene);
     const again = await post(scene, scene.key, body);
     expect({ status: again.status, body: again.body }).toEqual({
       status: first.status,
@@ -117,20 +117,20 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
     expect(again.headers.get("X-Request-Id")).toBe(first.headers.get("X-Request-Id"));
     await guardOf(scene.user).deliver();
-    expect(await eventsOf(scene)).toBe(events);
+    expect(await countEvents(scene)).toBe(events);
   });
 
-  it("is the same request however its body is spelled", async () => {
-    const scene = await newScene();
+  it("is the same request when its body is spelled differently", async () => {
+    const scene = await createScene();
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
-    const again = await post(scene, scene.key, respelled(body));
+    const again = await post(scene, scene.key, respell(body));
     expect([again.status, again.body]).toEqual([first.status, first.body]);
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
   });
 
-  it("is answered alike when its tenant has moved, and its guard is another instance", async () => {
-    const scene = await newScene();
+  it("is replayed after a relocation of the tenant and an eviction of the guard", async () => {
+    const scene = await createScene();
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     await relocateFully(scene.user.tenant, 1);
@@ -140,24 +140,24 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
   });
 
-  it("is known for 24 hours, and not a second longer", async () => {
-    const scene = await newScene();
+  it("is replayed for 24 hours, and not a second longer", async () => {
+    const scene = await createScene();
     const body = bodyOf(name, scene);
     const before = Date.now();
     await post(scene, scene.key, body);
     const after = Date.now();
-    const replayedAt = async (now: number) => {
+    const replayAt = async (now: number) => {
       vi.useFakeTimers({ toFake: ["Date"], now });
       const { status, headers } = await post(scene, scene.key, body);
       expect(status).toBeLessThan(500);
       return headers.get("Idempotent-Replayed");
     };
-    expect(await replayedAt(before + dayMs - 1_000)).toBe("true");
-    expect(await replayedAt(after + dayMs + 1_000)).toBeNull();
+    expect(await replayAt(before + dayMs - 1_000)).toBe("true");
+    expect(await replayAt(after + dayMs + 1_000)).toBeNull();
   });
 
-  it("sent many times at once is carried out once", async () => {
-    const scene = await newScene();
+  it("is applied once when it is sent many times at once", async () => {
+    const scene = await createScene();
     const body = bodyOf(name, scene);
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => post(scene, scene.key, body)),
@@ -171,20 +171,20 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
     expect((await post(scene, scene.key, body)).body).toEqual(done?.body);
   });
 
-  it("is refused with another request, and that one is not carried out", async () => {
-    const scene = await newScene();
+  it("is refused for another request, which is not applied", async () => {
+    const scene = await createScene();
     const body = bodyOf(name, scene);
     const first = await post(scene, scene.key, body);
     await guardOf(scene.user).deliver();
-    const events = await eventsOf(scene);
-    const otherUser = `${requestTo(name, scene.about).path}&qr=svg`;
+    const events = await countEvents(scene);
+    const otherUser = `${requestTo(name, scene.target).path}&qr=svg`;
     const refused =
       name === "unlockUser" || name === "regenerateBackupCodes"
         ? await post(
             scene,
             scene.key,
             body,
-            requestTo(name, { ...scene.about, externalId: "b" }).path,
+            requestTo(name, { ...scene.target, externalId: "b" }).path,
           )
         : await post(scene, scene.key, otherBodyOf(name, scene));
     expect([refused.status, refused.body.code]).toEqual([422, "idempotency_mismatch"]);
@@ -192,18 +192,18 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
       expect((await post(scene, scene.key, body, otherUser)).status).toBe(422);
     }
     await guardOf(scene.user).deliver();
-    expect(await eventsOf(scene)).toBe(events);
+    expect(await countEvents(scene)).toBe(events);
     expect((await post(scene, scene.key, body)).body).toEqual(first.body);
   });
 
-  it("is a request of its own with another key, in another operation and for another tenant", async () => {
-    const scene = await newScene();
+  it("is a separate request with another key, in another operation or for another tenant", async () => {
+    const scene = await createScene();
     const first = await post(scene, scene.key, bodyOf(name, scene));
-    const other = await newScene();
+    const other = await createScene();
     const elsewhere = await post(other, isOperators ? other.key : scene.key, bodyOf(name, other));
     expect(elsewhere.status).toBe(first.status);
     expect(elsewhere.headers.get("Idempotent-Replayed")).toBeNull();
-    const { body } = requestTo("createToken", scene.about);
+    const { body } = requestTo("createToken", scene.target);
     const operation: Answer = await send("POST", "/v1/tokens", {
       token: scene.user.tenant.token,
       headers: { "Idempotency-Key": name === "createToken" ? other.key : scene.key },

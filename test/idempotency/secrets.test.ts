@@ -17,8 +17,8 @@ function post(tenant: Tenant, path: string, key: string, body?: object): Promise
 const token = { token: { name: "t", permissions: ["idp:read"] } };
 const names = { otp: { issuer_name: "Acme", account_name: "alexander" } };
 
-/** All that is stored under request keys, in the guard and in D1, as text. */
-async function storedFor(user: User): Promise<string> {
+/** Reads everything that is stored under request keys, in the guard and in D1, as text. */
+async function readStored(user: User): Promise<string> {
   const rows = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
     storage.sql.exec("SELECT * FROM answers").toArray(),
   );
@@ -30,8 +30,8 @@ async function storedFor(user: User): Promise<string> {
   return JSON.stringify([rows, results]);
 }
 
-describe("What is kept under an Idempotency-Key", () => {
-  it("holds no secret, no code and no token in the clear", async () => {
+describe("Data under an Idempotency-Key", () => {
+  it("contains no secret, no code and no token in plaintext", async () => {
     const user = await User.provision(await Tenant.create());
     const configured = await post(user.tenant, user.path("/otp"), "k1", names);
     const codes = await post(user.tenant, user.path("/backup-codes"), "k2");
@@ -39,7 +39,7 @@ describe("What is kept under an Idempotency-Key", () => {
     user.secret = configured.body.user.new_otp_secret;
     const code = user.code(Date.now());
     await post(user.tenant, "/v1/idp/otp/verify", "k4", { otp: { id: user.externalId, code } });
-    const stored = await storedFor(user);
+    const stored = await readStored(user);
     const secrets = [
       user.secret,
       issued.body.token.secret,
@@ -49,48 +49,48 @@ describe("What is kept under an Idempotency-Key", () => {
     for (const secret of secrets) expect(stored).not.toContain(secret);
   });
 
-  it("goes from D1 when its 24 hours are over, not before", async () => {
+  it("is deleted from D1 after 24 hours, not before", async () => {
     const tenant = await Tenant.create();
-    const kept = async () => {
+    const countRows = async () => {
       const rows = env.DB.prepare("SELECT 1 FROM request_keys WHERE tenant_id = ?").bind(tenant.id);
       return (await rows.all()).results.length;
     };
     await post(tenant, "/v1/tokens", "k", token);
     await deleteExpired(env, Date.now() + 23 * 3_600_000);
-    expect(await kept()).toBe(1);
+    expect(await countRows()).toBe(1);
     await deleteExpired(env, Date.now() + 24 * 3_600_000 + 1_000);
-    expect(await kept()).toBe(0);
+    expect(await countRows()).toBe(0);
   });
 
-  it("opens neither under another key nor for another user", async () => {
+  it("cannot be opened under another key or for another user", async () => {
     const tenant = await Tenant.create();
     const [user, other] = await Promise.all([User.provision(tenant), User.provision(tenant)]);
     await post(tenant, user.path("/otp"), "k1", names);
     await post(tenant, user.path("/backup-codes"), "k2");
     await post(tenant, other.path("/otp"), "k3", names);
-    const answers = (of: User) =>
-      runInDurableObject(guardOf(of), (_guard, { storage }) =>
+    const readAnswers = (owner: User) =>
+      runInDurableObject(guardOf(owner), (_guard, { storage }) =>
         storage.sql
           .exec<{ key: string; receipt: string }>("SELECT key, receipt FROM answers ORDER BY at")
           .toArray(),
       );
-    const [of, own] = [await answers(user), await answers(other)];
-    const put = (receipt = "") =>
+    const [foreign, own] = [await readAnswers(user), await readAnswers(other)];
+    const replaceReceipt = (receipt = "") =>
       runInDurableObject(guardOf(other), (_guard, { storage }) => {
         storage.sql.exec("UPDATE answers SET receipt = ? WHERE key = ?", receipt, own[0]?.key);
       });
-    for (const { receipt } of of) {
-      await put(receipt);
+    for (const { receipt } of foreign) {
+      await replaceReceipt(receipt);
       expect((await post(tenant, other.path("/otp"), "k3", names)).status).toBe(503);
     }
-    await put(own[0]?.receipt);
+    await replaceReceipt(own[0]?.receipt);
     expect((await post(tenant, other.path("/otp"), "k3", names)).status).toBe(200);
   });
 });
 
 describe("A row of D1 under an Idempotency-Key", () => {
   it.each(["/v1/tokens", "/v1/idp/users"])(
-    "that was put in the place of another is a 503 to %s, and never the other's answer",
+    "that replaces another row causes a 503 for %s, and never returns the other row's answer",
     async (path) => {
       const tenant = await Tenant.create();
       const body = path === "/v1/tokens" ? token : { user: { external_id: "new" } };
@@ -112,7 +112,7 @@ describe("A row of D1 under an Idempotency-Key", () => {
 describe.each<D1Fault>(["loses the reply", "loses the reply to a write", "throws", "hangs"])(
   "D1 that %s during a request with an Idempotency-Key",
   (fault) => {
-    it("leaves one token at most, and a retry has it", async () => {
+    it("leaves at most one token, and a retry returns it", async () => {
       const tenant = await Tenant.create();
       const first = await withD1Fault(fault, () => post(tenant, "/v1/tokens", "k", token));
       const retry = await post(tenant, "/v1/tokens", "k", token);
@@ -123,7 +123,7 @@ describe.each<D1Fault>(["loses the reply", "loses the reply to a write", "throws
       expect(used.status).toBe(200);
     });
 
-    it("leaves one identity, and a retry is told that it was made", async () => {
+    it("leaves one identity, and a retry gets the answer to its creation", async () => {
       const tenant = await Tenant.create();
       const body = { user: { external_id: "new" } };
       const first = await withD1Fault(fault, () => post(tenant, "/v1/idp/users", "k", body));

@@ -18,19 +18,19 @@ function verify(user: User, code: string, key: string): Promise<Answer> {
   });
 }
 
-async function newUser(): Promise<User> {
+async function createUser(): Promise<User> {
   return await User.withTotp(await Tenant.create());
 }
 
-/** Answers in the guard's storage. */
-async function keptOf(user: User): Promise<{ key: string }[]> {
+/** Reads the keys of the answers in the guard's storage. */
+async function readAnswers(user: User): Promise<{ key: string }[]> {
   return await runInDurableObject(guardOf(user), (_guard, { storage }) =>
     storage.sql.exec<{ key: string }>("SELECT key FROM answers").toArray(),
   );
 }
 
-/** Has the guard do its work and the reply to it get lost on the way. */
-async function losingReplies<T>(user: User, work: () => Promise<T>): Promise<T> {
+/** Runs `work` so that the guard verifies once, but its reply is lost on the way. */
+async function loseReplies<T>(user: User, work: () => Promise<T>): Promise<T> {
   const lost = vi.spyOn(Object.getPrototypeOf(env.GUARD), "get").mockImplementation(() => ({
     verify: async (...call: Parameters<ReturnType<typeof guardOf>["verify"]>) => {
       lost.mockRestore();
@@ -46,10 +46,10 @@ async function losingReplies<T>(user: User, work: () => Promise<T>): Promise<T> 
 }
 
 describe("A retry after a lost reply", () => {
-  it("of a right code is answered 200, and no code is spent twice", async () => {
-    const user = await newUser();
+  it("of a right code is answered with 200, and no code is spent twice", async () => {
+    const user = await createUser();
     const code = user.code(Date.now());
-    const first = await losingReplies(user, () => verify(user, code, "login-1"));
+    const first = await loseReplies(user, () => verify(user, code, "login-1"));
     expect([first.status, first.body.code]).toEqual([503, "unavailable"]);
     const retry = await verify(user, code, "login-1");
     expect([retry.status, retry.body.method]).toEqual([200, "totp"]);
@@ -58,9 +58,9 @@ describe("A retry after a lost reply", () => {
   });
 
   it("of a wrong code counts one failure", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const code = user.wrongCode(Date.now());
-    await losingReplies(user, () => verify(user, code, "login-1"));
+    await loseReplies(user, () => verify(user, code, "login-1"));
     for (let n = 0; n < 7; n += 1) {
       const retry = await verify(user, code, "login-1");
       expect([retry.status, retry.body.attempts_remaining]).toEqual([422, 4]);
@@ -68,19 +68,19 @@ describe("A retry after a lost reply", () => {
     expect((await user.profile()).failed_attempts).toBe(1);
   });
 
-  it("of a backup code spends one", async () => {
-    const user = await newUser();
+  it("of a backup code spends one code", async () => {
+    const user = await createUser();
     const [code = ""] = await user.backupCodes();
-    await losingReplies(user, () => verify(user, code, "login-1"));
+    await loseReplies(user, () => verify(user, code, "login-1"));
     const retry = await verify(user, code, "login-1");
     expect([retry.status, retry.body.backup_codes_remaining]).toEqual([200, 9]);
     expect((await user.profile()).backup_codes_remaining).toBe(9);
   });
 
-  it("holds over an eviction, and without D1", async () => {
-    const user = await newUser();
+  it("succeeds after an eviction and without D1", async () => {
+    const user = await createUser();
     const code = user.code(Date.now());
-    await losingReplies(user, () => verify(user, code, "login-1"));
+    await loseReplies(user, () => verify(user, code, "login-1"));
     await evict(user);
     const retry = await withD1Fault("throws", () => verify(user, code, "login-1"));
     expect(retry.status).toBe(200);
@@ -88,8 +88,8 @@ describe("A retry after a lost reply", () => {
 });
 
 describe("An Idempotency-Key of a verification", () => {
-  it("keeps a refusal too: the same seconds, and nothing counted", async () => {
-    const user = await newUser();
+  it("replays a refusal with the same seconds, and counts nothing", async () => {
+    const user = await createUser();
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < 5; n += 1) await user.verify(wrong);
     user.tenant.clock = new Date(Date.now() + 10_000).toISOString();
@@ -104,8 +104,8 @@ describe("An Idempotency-Key of a verification", () => {
     expect(again.headers.get("Retry-After")).toBe(first.headers.get("Retry-After"));
   });
 
-  it("does not keep a 429: who waits as told is heard", async () => {
-    const user = await newUser();
+  it("does not replay a 429, so that a retry after the wait is processed", async () => {
+    const user = await createUser();
     const begin = Date.now();
     const wrong = user.wrongCode(begin);
     user.tenant.clock = new Date(begin).toISOString();
@@ -115,8 +115,8 @@ describe("An Idempotency-Key of a verification", () => {
     expect((await verify(user, wrong, "login-1")).status).toBe(423);
   });
 
-  it("is forgotten after 24 hours, not before", async () => {
-    const user = await newUser();
+  it("expires after 24 hours, not before", async () => {
+    const user = await createUser();
     const begin = Date.now();
     const wrong = user.wrongCode(begin);
     await verify(user, wrong, "login-1");
@@ -128,12 +128,12 @@ describe("An Idempotency-Key of a verification", () => {
     expect([later.status, later.body.attempts_remaining]).toEqual([422, 3]);
   });
 
-  it("leaves nothing behind when its time is over, nor after an erasure", async () => {
-    const user = await newUser();
+  it("leaves nothing behind after its expiry or an erasure", async () => {
+    const user = await createUser();
     await verify(user, user.wrongCode(Date.now()), "login-1");
-    expect(await keptOf(user)).toHaveLength(1);
+    expect(await readAnswers(user)).toHaveLength(1);
     await fireAlarm(user);
-    // The alarm that delivers is not the last one: one comes for the answer.
+    // The alarm that delivers is not the last one: another one deletes the answer.
     const { alarm } = await inspectGuard(user);
     expect(alarm).toBeGreaterThan(Date.now() + 23 * 3_600_000);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * 3_600_000 + 1_000 });
@@ -142,23 +142,23 @@ describe("An Idempotency-Key of a verification", () => {
     } finally {
       vi.useRealTimers();
     }
-    expect(await keptOf(user)).toHaveLength(0);
+    expect(await readAnswers(user)).toHaveLength(0);
     await verify(user, user.wrongCode(Date.now()), "login-2");
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     expect((await inspectGuard(user)).tables).toEqual([]);
   });
 
-  it("is gone from the guard with the erasure, though D1 cannot be told yet", async () => {
-    const user = await newUser();
+  it("is deleted from the guard by an erasure, even while D1 is unreachable", async () => {
+    const user = await createUser();
     await verify(user, user.wrongCode(Date.now()), "login-1");
     await withD1Fault("throws", async () => {
       expect((await user.tenant.send("DELETE", user.path())).status).toBe(503);
-      expect(await keptOf(user)).toEqual([]);
+      expect(await readAnswers(user)).toEqual([]);
     });
   });
 
-  it("keeps no more than the newest thousand of one user", async () => {
-    const user = await newUser();
+  it("is kept only among the newest thousand of one user", async () => {
+    const user = await createUser();
     await verify(user, user.wrongCode(Date.now()), "login-1");
     await runInDurableObject(guardOf(user), (_guard, { storage }) => {
       storage.sql.exec(
@@ -168,7 +168,7 @@ describe("An Idempotency-Key of a verification", () => {
       );
     });
     await verify(user, user.wrongCode(Date.now()), "login-2");
-    const keys = (await keptOf(user)).map(({ key }) => key);
+    const keys = (await readAnswers(user)).map(({ key }) => key);
     expect(keys).toHaveLength(1000);
     expect(keys).not.toContain("older-1000");
     expect(keys).toContain("older-998");
@@ -176,8 +176,8 @@ describe("An Idempotency-Key of a verification", () => {
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
   });
 
-  it("that was limited is told of once", async () => {
-    const user = await newUser();
+  it("that was rate limited is reported once", async () => {
+    const user = await createUser();
     user.tenant.clock = new Date().toISOString();
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < rateQuotas.attempts.requests; n += 1) await user.verify(wrong);
@@ -188,20 +188,20 @@ describe("An Idempotency-Key of a verification", () => {
     ]);
   });
 
-  it("does not make an unknown user known, and its answer is not kept", async () => {
+  it("does not store the answer for an unknown user", async () => {
     const tenant = await Tenant.create();
-    const nobody = {
+    const request = {
       token: tenant.token,
       headers: { "Idempotency-Key": "login-1" },
       body: { otp: { id: "later", code: "123456" } },
     };
-    expect((await send("POST", "/v1/idp/otp/verify", nobody)).status).toBe(404);
+    expect((await send("POST", "/v1/idp/otp/verify", request)).status).toBe(404);
     await User.withTotp(tenant, "later");
-    expect((await send("POST", "/v1/idp/otp/verify", nobody)).status).toBe(422);
+    expect((await send("POST", "/v1/idp/otp/verify", request)).status).toBe(422);
   });
 
-  it("lost with the guard's storage makes the code a spent one, never a second success", async () => {
-    const user = await newUser();
+  it("that is lost with the guard's storage leaves the code spent, never accepted again", async () => {
+    const user = await createUser();
     const code = user.code(Date.now());
     expect((await verify(user, code, "login-1")).status).toBe(200);
     await guardOf(user).deliver();
@@ -210,7 +210,7 @@ describe("An Idempotency-Key of a verification", () => {
   });
 
   it.each(["", " ", "two words", "tab\tbed", "k".repeat(256)])(
-    "that is %j is a 400",
+    "that is %j is rejected with 400",
     async (key) => {
       const tenant = await Tenant.create();
       const answer = await send("POST", "/v1/tokens", {

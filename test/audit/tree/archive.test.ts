@@ -15,12 +15,12 @@ import {
   sql,
 } from "../../support/trail.ts";
 
-const day = 24 * 60 * 60 * 1000;
+const dayMs = 24 * 60 * 60 * 1000;
 
-/** A tenant with events of that many days ago in its log, after the two of its creation. */
-async function tenantWithEventsOf(daysAgo: number, count: number): Promise<Tenant> {
+/** Creates a tenant with `count` events of `daysAgo` days ago, after the two events of its creation. */
+async function createTenantWithEvents(daysAgo: number, count: number): Promise<Tenant> {
   const tenant = await Tenant.create();
-  const at = Date.now() - daysAgo * day;
+  const at = Date.now() - daysAgo * dayMs;
   await fileEvents(
     tenant.id,
     Array.from({ length: count }, (_, n) => eventOf(tenant.id, at + n)),
@@ -28,24 +28,24 @@ async function tenantWithEventsOf(daysAgo: number, count: number): Promise<Tenan
   return tenant;
 }
 
-async function objectsOf(tenant: Tenant): Promise<string[]> {
+async function listObjects(tenant: Tenant): Promise<string[]> {
   const listed = await env.AUDIT_ARCHIVE?.list({ prefix: `events/${tenant.id}/` });
   return listed?.objects.map(({ key }) => key) ?? [];
 }
 
-/** All that the tenant has of now is old by then. */
-const muchLater = () => Date.now() + 401 * day;
+/** A time at which all events of now are past their retention. */
+const computeTimeAfterRetention = () => Date.now() + 401 * dayMs;
 
 describe("Retention", () => {
-  it("moves sealed events to the archive when they are older than the tenant keeps them", async () => {
-    const tenant = await tenantWithEventsOf(0, 20);
+  it("moves integrated events to the archive when they are past the tenant's retention", async () => {
+    const tenant = await createTenantWithEvents(0, 20);
     const before = await fetchExport(tenant);
-    await archiveLogs(env, Date.now() + 399 * day, findRetentionDays);
+    await archiveLogs(env, Date.now() + 399 * dayMs, findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(22);
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
-    expect(await objectsOf(tenant)).toHaveLength(1);
-    // The export reads the archive as it read D1, and what comes after goes on from there.
+    expect(await listObjects(tenant)).toHaveLength(1);
+    // The export reads the archive as it read D1, and later events continue the log.
     expect(await fetchExport(tenant)).toEqual(before);
     await User.provision(tenant);
     const { tree_size } = await fetchCheckpoint(tenant);
@@ -62,76 +62,79 @@ describe("Retention", () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ audit: { retention_days: 30 } });
     await fetchCheckpoint(tenant);
-    await archiveLogs(env, Date.now() + 29 * day, findRetentionDays);
-    expect(await objectsOf(tenant)).toEqual([]);
-    await archiveLogs(env, Date.now() + 31 * day, findRetentionDays);
-    expect(await objectsOf(tenant)).toHaveLength(1);
+    await archiveLogs(env, Date.now() + 29 * dayMs, findRetentionDays);
+    expect(await listObjects(tenant)).toEqual([]);
+    await archiveLogs(env, Date.now() + 31 * dayMs, findRetentionDays);
+    expect(await listObjects(tenant)).toHaveLength(1);
     for (const days of [0, -1, 3_651, 1.5, "30"]) {
       const settings = { audit: { retention_days: days } };
       expect((await tenant.send("PATCH", "/v1/settings", { settings })).status).toBe(400);
     }
   });
 
-  it("never moves what is not sealed", async () => {
-    const tenant = await tenantWithEventsOf(0, 5);
-    await archiveLogs(env, muchLater(), findRetentionDays);
+  it("never moves events that are not integrated yet", async () => {
+    const tenant = await createTenantWithEvents(0, 5);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(7);
-    expect(await objectsOf(tenant)).toEqual([]);
+    expect(await listObjects(tenant)).toEqual([]);
   });
 
-  it("leaves all events in D1 where there is no archive", async () => {
-    const tenant = await tenantWithEventsOf(0, 5);
+  it("leaves all events in D1 if there is no archive", async () => {
+    const tenant = await createTenantWithEvents(0, 5);
     await fetchCheckpoint(tenant);
     const { AUDIT_ARCHIVE: _, ...without } = env;
-    await archiveLogs(without, muchLater(), findRetentionDays);
+    await archiveLogs(without, computeTimeAfterRetention(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(7);
     expect(await fetchExport(tenant)).toHaveLength(7);
   });
 
-  it("moves a long past in several objects, and reads across them", async () => {
-    const tenant = await tenantWithEventsOf(0, 2_500);
+  it("moves many events into several objects, and the export reads across them", async () => {
+    const tenant = await createTenantWithEvents(0, 2_500);
     await fileEvents(
       tenant.id,
       Array.from({ length: 2_500 }, (_, n) => eventOf(tenant.id, Date.now() + n)),
     );
     await fetchCheckpoint(tenant);
     const before = await fetchExport(tenant);
-    await archiveLogs(env, muchLater(), findRetentionDays);
-    expect(await objectsOf(tenant)).toHaveLength(3);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
+    expect(await listObjects(tenant)).toHaveLength(3);
     expect(await fetchExport(tenant)).toEqual(before);
     expect(await fetchExport(tenant, "?from=1999&to=4001")).toEqual(before.slice(1_999, 4_001));
   });
 
   it.each(["throws", "loses the reply", "fails on write"] as const)(
-    "cut short by a D1 that %s loses nothing and doubles nothing",
+    "loses and duplicates nothing when D1 %s",
     async (fault) => {
-      const tenant = await tenantWithEventsOf(0, 30);
+      const tenant = await createTenantWithEvents(0, 30);
       await fetchCheckpoint(tenant);
       const before = await fetchExport(tenant);
-      await withD1Fault(fault, async () => await archiveLogs(env, muchLater(), findRetentionDays));
+      await withD1Fault(
+        fault,
+        async () => await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays),
+      );
       expect(await fetchExport(tenant)).toEqual(before);
-      await archiveLogs(env, muchLater(), findRetentionDays);
+      await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
       expect(await fetchExport(tenant)).toEqual(before);
     },
   );
 
-  it("killed between writing and removing writes the same again", async () => {
-    const tenant = await tenantWithEventsOf(0, 30);
+  it("writes the same object again after it was killed between writing and removing", async () => {
+    const tenant = await createTenantWithEvents(0, 30);
     await fetchCheckpoint(tenant);
     const before = await fetchExport(tenant);
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
     const killed = vi.spyOn(statement, "run").mockRejectedValue(new Error("killed"));
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     killed.mockRestore();
-    expect(await objectsOf(tenant)).toHaveLength(1);
+    expect(await listObjects(tenant)).toHaveLength(1);
     expect(await rowsOf("audit_events", tenant.id)).toHaveLength(32);
-    await archiveLogs(env, muchLater(), findRetentionDays);
-    expect(await objectsOf(tenant)).toHaveLength(1);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
+    expect(await listObjects(tenant)).toHaveLength(1);
     expect(await fetchExport(tenant)).toEqual(before);
   });
 
-  it("beside an export makes no hole in it", async () => {
-    const tenant = await tenantWithEventsOf(0, 30);
+  it("leaves no gap in an export that runs at the same time", async () => {
+    const tenant = await createTenantWithEvents(0, 30);
     await fetchCheckpoint(tenant);
     const before = await fetchExport(tenant);
     const database = Object.getPrototypeOf(env.DB);
@@ -146,11 +149,11 @@ describe("Retention", () => {
       statement.bind = (...values: unknown[]) => {
         const bound = bind(...values);
         const raw = bound.raw.bind(bound);
-        // Everything moves in the instant before the log is read.
+        // All events move just before the log is read.
         bound.raw = async () => {
           if (!isMoved) {
             isMoved = true;
-            await archiveLogs(env, muchLater(), findRetentionDays);
+            await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
           }
           return await raw();
         };
@@ -165,8 +168,8 @@ describe("Retention", () => {
     expect(await fetchExport(tenant)).toEqual(before);
   });
 
-  it("that fails for one log goes on with the others", async () => {
-    const [one, two] = [await tenantWithEventsOf(0, 3), await tenantWithEventsOf(0, 3)];
+  it("continues with the other logs when it fails for one", async () => {
+    const [one, two] = [await createTenantWithEvents(0, 3), await createTenantWithEvents(0, 3)];
     await Promise.all([fetchCheckpoint(one), fetchCheckpoint(two)]);
     const bucket = Object.getPrototypeOf(env.AUDIT_ARCHIVE);
     const { put } = bucket;
@@ -174,32 +177,32 @@ describe("Retention", () => {
       if (String(args[0]).includes(one.id)) return Promise.reject(new Error("no"));
       return put.apply(this, args);
     });
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     spy.mockRestore();
     expect(await rowsOf("audit_events", one.id)).toHaveLength(5);
     expect(await rowsOf("audit_events", two.id)).toEqual([]);
   });
 
   it.each([
-    ["the first of an object, altered", 0, "reason = 'forged'"],
-    ["another of an object, altered", 1, "reason = 'forged'"],
-    ["another, its personal parts made unreadable", 2, "personal = '1.x'"],
-  ])("lets nobody replace what is archived: %s", async (_, leafIndex, change) => {
+    ["the first event of an object, altered", 0, "reason = 'forged'"],
+    ["another event of an object, altered", 1, "reason = 'forged'"],
+    ["another event, with unreadable personal parts", 2, "personal = '1.x'"],
+  ])("does not replace an archived event: %s", async (_, leafIndex, change) => {
     const tenant = await Tenant.create();
     await User.provision(tenant, "someone@example.com");
     await fetchCheckpoint(tenant);
     const copies = await rowsOf("audit_events", tenant.id);
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     await fileEvents(
       tenant.id,
       Array.from({ length: 30 }, () => eventOf(tenant.id, Date.now())),
     );
     await fetchCheckpoint(tenant);
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     const before = await fetchExport(tenant);
-    const names = await objectsOf(tenant);
+    const names = await listObjects(tenant);
     expect(before).toHaveLength(33);
-    // A copy of the row, stamp and all, put back where it was.
+    // This puts a copy of the row, with its stamp, back where it was.
     const row = copies[leafIndex] ?? {};
     await sql(
       `INSERT INTO audit_events (${Object.keys(row).join(", ")}) SELECT ${Object.keys(row)
@@ -209,18 +212,18 @@ describe("Retention", () => {
     );
     await sql(`UPDATE audit_events SET ${change} WHERE tenant_id = ?`, tenant.id);
     const errors = vi.spyOn(console, "error").mockImplementation(() => {});
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     expect(errors.mock.calls.join("\n")).toContain("audit_archive_failed");
     errors.mockRestore();
-    expect(await objectsOf(tenant)).toEqual(names);
+    expect(await listObjects(tenant)).toEqual(names);
     await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
     expect(await fetchExport(tenant)).toEqual(before);
   });
 
-  it("leaves the tree whole: it proves an archived event, found by its place", async () => {
-    const tenant = await tenantWithEventsOf(0, 30);
+  it("leaves the tree complete, so that it proves an archived event by its leaf index", async () => {
+    const tenant = await createTenantWithEvents(0, 30);
     const before = await fetchExport(tenant);
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     const { id, leaf_index, leaf_hash } = before[7];
     const path = `/v1/audit/events/${id}/proof`;
     expect((await tenant.send("GET", path)).status).toBe(404);
@@ -237,13 +240,13 @@ describe("Retention", () => {
     expect(isProven).toBe(true);
   });
 
-  it("takes personal parts along sealed, so that an erasure reaches them in the archive", async () => {
+  it("archives personal parts sealed, so that an erasure reaches them in the archive", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant, "someone@example.com");
     const before = await fetchCheckpoint(tenant);
-    await archiveLogs(env, muchLater(), findRetentionDays);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
-    for (const key of await objectsOf(tenant)) {
+    for (const key of await listObjects(tenant)) {
       const text = await (await env.AUDIT_ARCHIVE?.get(key))?.text();
       expect(text).not.toContain("someone@example.com");
     }

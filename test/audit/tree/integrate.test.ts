@@ -18,12 +18,12 @@ import {
 
 const everyMinute = "* * * * *";
 
-async function treeOf(tenant: Tenant) {
+async function findTree(tenant: Tenant) {
   const [tree] = await rowsOf("audit_trees", tenant.id);
   return tree;
 }
 
-/** The export is the whole log, each leaf once and in its place, under the root that is signed. */
+/** Expects the export to be the whole log, each leaf once and in order, under the signed root. */
 async function expectWhole(tenant: Tenant, size: number): Promise<void> {
   const { tree_size, root_hash } = await fetchCheckpoint(tenant);
   const lines = await fetchExport(tenant);
@@ -37,7 +37,7 @@ async function expectWhole(tenant: Tenant, size: number): Promise<void> {
   expect(hex.encode(hasher.root())).toBe(root_hash);
 }
 
-async function manyEvents(tenant: Tenant, count: number): Promise<void> {
+async function fileManyEvents(tenant: Tenant, count: number): Promise<void> {
   const at = Date.now();
   await fileEvents(
     tenant.id,
@@ -45,7 +45,7 @@ async function manyEvents(tenant: Tenant, count: number): Promise<void> {
   );
 }
 
-async function logged(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
+async function captureLog(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
   const lines: Record<string, unknown>[] = [];
   const spies = (["info", "error"] as const).map((level) =>
     vi.spyOn(console, level).mockImplementation((line) => void lines.push(JSON.parse(line))),
@@ -55,161 +55,161 @@ async function logged(work: () => Promise<unknown>): Promise<Record<string, unkn
   return lines;
 }
 
-describe("The sealer", () => {
-  it("seals what has arrived, and signs it, by itself every half minute", async () => {
+describe("The integration", () => {
+  it("adds new events and signs a new head every half minute", async () => {
     const tenant = await Tenant.create();
     const wait = vi.spyOn(scheduler, "wait").mockImplementation(async (ms) => {
       expect(ms).toBeLessThanOrEqual(30_000);
-      expect((await treeOf(tenant))?.size).toBe(2);
+      expect((await findTree(tenant))?.size).toBe(2);
       await User.provision(tenant);
     });
     await onSchedule(env, everyMinute, Date.now());
     wait.mockRestore();
-    expect((await treeOf(tenant))?.size).toBe(3);
+    expect((await findTree(tenant))?.size).toBe(3);
   });
 
-  it("neither skips nor doubles a leaf when several run at once, in many rounds", async () => {
+  it("neither skips nor duplicates a leaf when several runs overlap in many rounds", async () => {
     const tenant = await Tenant.create();
-    for (let n = 0; n < 5; n += 1) await manyEvents(tenant, 1_000);
+    for (let n = 0; n < 5; n += 1) await fileManyEvents(tenant, 1_000);
     await Promise.all([
       ...Array.from({ length: 4 }, () => integrateLogs(env, Date.now())),
       fetchCheckpoint(tenant),
-      manyEvents(tenant, 300),
+      fileManyEvents(tenant, 300),
     ]);
     await integrateLogs(env, Date.now());
     await expectWhole(tenant, 5_302);
   });
 
-  it("goes through more logs than fit into one round", async () => {
+  it("processes more logs than fit into one round", async () => {
     const tenants: Tenant[] = [];
     for (let n = 0; n < 90; n += 1) tenants.push(await Tenant.create());
     await integrateLogs(env, Date.now());
-    for (const tenant of tenants) expect((await treeOf(tenant))?.size).toBe(2);
+    for (const tenant of tenants) expect((await findTree(tenant))?.size).toBe(2);
   });
 
   it.each(["throws", "hangs", "fails on write", "loses the reply to a write"] as const)(
-    "cut short by a D1 that %s leaves a whole tree, and the next pass goes on",
+    "leaves a complete tree when D1 %s, and the next run continues",
     async (fault: D1Fault) => {
       const tenant = await Tenant.create();
       await integrateLogs(env, Date.now());
-      await manyEvents(tenant, 300);
+      await fileManyEvents(tenant, 300);
       await withD1Fault(fault, async () => await integrateLogs(env, Date.now()));
-      expect((await treeOf(tenant))?.size).toBe(fault === "loses the reply to a write" ? 302 : 2);
-      await manyEvents(tenant, 10);
+      expect((await findTree(tenant))?.size).toBe(fault === "loses the reply to a write" ? 302 : 2);
+      await fileManyEvents(tenant, 10);
       await integrateLogs(env, Date.now());
       await expectWhole(tenant, 312);
     },
   );
 
-  it("writes one row of tiles and one of the head, however many events it seals", async () => {
+  it("writes one row of tiles and one row of the head for many events", async () => {
     const tenant = await Tenant.create();
-    await manyEvents(tenant, 200);
+    await fileManyEvents(tenant, 200);
     await integrateLogs(env, Date.now());
     expect(await rowsOf("audit_tiles", tenant.id)).toHaveLength(1);
     expect(await rowsOf("audit_trees", tenant.id)).toHaveLength(1);
   });
 });
 
-describe("What somebody wrote into D1 by hand", () => {
+describe("A manual change in D1", () => {
   it.each([
-    ["an event of their own", "stamp = '1.' || hex(randomblob(32))"],
+    ["a forged stamp", "stamp = '1.' || hex(randomblob(32))"],
     ["another reason", "reason = 'forged'"],
     ["another time", "at = at - 1"],
-  ])("%s is not sealed, and is told of; other logs are", async (_, change) => {
+  ])("with %s is reported and not integrated, and other logs are integrated", async (_, change) => {
     const tenant = await Tenant.create();
     const other = await Tenant.create();
     await sql(
       `UPDATE audit_events SET ${change} WHERE tenant_id = ? AND leaf_index = 1`,
       tenant.id,
     );
-    const lines = await logged(() => integrateLogs(env, Date.now()));
+    const lines = await captureLog(() => integrateLogs(env, Date.now()));
     expect(lines).toContainEqual({
       level: "error",
       event: "audit_event_forged",
       tenant_id: tenant.id,
     });
-    // Up to there the log is sealed.
-    expect((await treeOf(tenant))?.size).toBe(1);
-    expect((await treeOf(other))?.size).toBe(2);
+    // The log is integrated up to that event.
+    expect((await findTree(tenant))?.size).toBe(1);
+    expect((await findTree(other))?.size).toBe(2);
   });
 
-  it("that is not even JSON stops no other log", async () => {
+  it("that is not JSON does not stop other logs", async () => {
     const tenant = await Tenant.create();
     const other = await Tenant.create();
     await sql("UPDATE audit_events SET details = '{' WHERE tenant_id = ?", tenant.id);
     await integrateLogs(env, Date.now());
-    expect(await treeOf(tenant)).toBeUndefined();
-    expect((await treeOf(other))?.size).toBe(2);
+    expect(await findTree(tenant)).toBeUndefined();
+    expect((await findTree(other))?.size).toBe(2);
     await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
   });
 
-  it("leaves a gap that is told of and not sealed over", async () => {
+  it("that leaves a gap is reported and stops the integration", async () => {
     const tenant = await Tenant.create();
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 0", tenant.id);
-    const lines = await logged(() => integrateLogs(env, Date.now()));
+    const lines = await captureLog(() => integrateLogs(env, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_log_gap");
-    expect(await treeOf(tenant)).toBeUndefined();
+    expect(await findTree(tenant)).toBeUndefined();
   });
 
   it.each([
     ["a tile", "audit_tiles", "hashes = replace(hashes, substr(hashes, 1, 4), 'AAAA')"],
-    ["no tile any more", "audit_tiles", "level = 7"],
-    ["a size", "audit_trees", "size = 1"],
-    ["a note", "audit_trees", "note = replace(note, substr(note, 60, 3), 'AAA')"],
-  ])("%s under the head stops sealing on top of it", async (_, table, change) => {
+    ["the level of a tile", "audit_tiles", "level = 7"],
+    ["the size", "audit_trees", "size = 1"],
+    ["the note", "audit_trees", "note = replace(note, substr(note, 60, 3), 'AAA')"],
+  ])("of %s stops the integration of further events", async (_, table, change) => {
     const tenant = await Tenant.create();
     await integrateLogs(env, Date.now());
     await User.provision(tenant);
     await sql(`UPDATE ${table} SET ${change} WHERE tenant_id = ?`, tenant.id);
-    const lines = await logged(() => integrateLogs(env, Date.now()));
+    const lines = await captureLog(() => integrateLogs(env, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_tree_damaged");
-    expect((await treeOf(tenant))?.size).toBeLessThanOrEqual(2);
+    expect((await findTree(tenant))?.size).toBeLessThanOrEqual(2);
   });
 });
 
 describe("Signing keys", () => {
-  it("rotate: the newest signs, on top of what an older one signed, and all are published", async () => {
+  it("rotate: the newest key signs the next head of a tree that an older key signed", async () => {
     const tenant = await Tenant.create();
     await integrateLogs(env, Date.now());
-    const before = parseNote(String((await treeOf(tenant))?.note));
-    await manyEvents(tenant, 1);
+    const before = parseNote(String((await findTree(tenant))?.note));
+    await fileManyEvents(tenant, 1);
     const rotated = {
       ...env,
       AUDIT_SIGNING_KEYS: `${env.AUDIT_SIGNING_KEYS},2:${btoa("audit signing seed, the second..")}`,
     };
     await integrateLogs(rotated, Date.now());
-    const after = await treeOf(tenant);
+    const after = await findTree(tenant);
     expect(after?.size).toBe(3);
     expect(parseNote(String(after?.note))?.keyHash).not.toEqual(before?.keyHash);
   });
 
   it.each([
-    ["a stamp", "audit_events", "stamp = '9' || substr(stamp, 2)"],
-    ["a stamp that is none", "audit_events", "stamp = ''"],
-  ])("that %s names and nobody has seal nothing", async (_, table, change) => {
+    ["a stamp names a missing key", "audit_events", "stamp = '9' || substr(stamp, 2)"],
+    ["a stamp is empty", "audit_events", "stamp = ''"],
+  ])("stop the integration when %s", async (_, table, change) => {
     const tenant = await Tenant.create();
     await sql(`UPDATE ${table} SET ${change} WHERE tenant_id = ?`, tenant.id);
-    const lines = await logged(() => integrateLogs(env, Date.now()));
-    const told = lines.filter(({ tenant_id }) => tenant_id === tenant.id);
-    expect(told.map(({ event }) => event)).toEqual([
+    const lines = await captureLog(() => integrateLogs(env, Date.now()));
+    const own = lines.filter(({ tenant_id }) => tenant_id === tenant.id);
+    expect(own.map(({ event }) => event)).toEqual([
       change.includes("9") ? "audit_key_missing" : "audit_event_forged",
     ]);
-    expect(await treeOf(tenant)).toBeUndefined();
+    expect(await findTree(tenant)).toBeUndefined();
   });
 
-  it("removed too early stop the sealing of what they signed", async () => {
+  it("that are removed too early stop the integration of logs that they signed", async () => {
     const tenant = await Tenant.create();
     await integrateLogs(env, Date.now());
-    await manyEvents(tenant, 1);
+    await fileManyEvents(tenant, 1);
     const other = { ...env, AUDIT_SIGNING_KEYS: `2:${btoa("audit signing seed, the second..")}` };
-    const lines = await logged(() => integrateLogs(other, Date.now()));
+    const lines = await captureLog(() => integrateLogs(other, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_key_missing");
-    expect((await treeOf(tenant))?.size).toBe(2);
+    expect((await findTree(tenant))?.size).toBe(2);
   });
 });
 
-describe("A store that is slow", () => {
-  it("for one log keeps no other log from being sealed", async () => {
+describe("A slow store", () => {
+  it("for one log does not delay the integration of other logs", async () => {
     await integrateLogs(env, Date.now());
     const [slow, quick] = [await Tenant.create(), await Tenant.create()];
     const database = Object.getPrototypeOf(env.DB);
@@ -227,32 +227,32 @@ describe("A store that is slow", () => {
     });
     await integrateLogs(env, Date.now());
     spy.mockRestore();
-    expect((await treeOf(quick))?.size).toBe(2);
-    expect(await treeOf(slow)).toBeUndefined();
+    expect((await findTree(quick))?.size).toBe(2);
+    expect(await findTree(slow)).toBeUndefined();
     await integrateLogs(env, Date.now());
-    expect((await treeOf(slow))?.size).toBe(2);
+    expect((await findTree(slow))?.size).toBe(2);
   });
 
-  it("as the witness is, keeps only logs waiting that it has to be asked about", async () => {
+  it("that is the witness delays only the logs that need it", async () => {
     const known = await Tenant.create();
     await integrateLogs(env, Date.now());
-    await manyEvents(known, 3);
+    await fileManyEvents(known, 3);
     const fresh = await Tenant.create();
     const namespace = Object.getPrototypeOf(env.AUDIT_WITNESS);
     const spy = vi.spyOn(namespace, "list").mockImplementation(() => new Promise(() => {}));
-    const lines = await logged(() => integrateLogs(env, Date.now()));
+    const lines = await captureLog(() => integrateLogs(env, Date.now()));
     spy.mockRestore();
     expect(lines.map(({ event }) => event)).toContain("audit_seal_put_off");
-    expect((await treeOf(known))?.size).toBe(5);
-    expect(await treeOf(fresh)).toBeUndefined();
+    expect((await findTree(known))?.size).toBe(5);
+    expect(await findTree(fresh)).toBeUndefined();
     await integrateLogs(env, Date.now());
-    expect((await treeOf(fresh))?.size).toBe(2);
+    expect((await findTree(fresh))?.size).toBe(2);
   });
 });
 
-describe("A trigger that nobody knows", () => {
-  it("is told of", async () => {
-    const lines = await logged(() => onSchedule(env, "*/5 * * * *", Date.now()));
+describe("An unknown cron trigger", () => {
+  it("is logged", async () => {
+    const lines = await captureLog(() => onSchedule(env, "*/5 * * * *", Date.now()));
     expect(lines.map(({ event }) => event)).toEqual(["unknown_cron"]);
   });
 });

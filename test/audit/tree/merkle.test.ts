@@ -55,12 +55,12 @@ function hashesOf(ranges: readonly LeafRange[]): Uint8Array[] {
   return ranges.map(({ start, end }) => mth(data.slice(start, end)));
 }
 
-function flipped(hash: Uint8Array, bit: number): Uint8Array {
+function flipBit(hash: Uint8Array, bit: number): Uint8Array {
   return hash.map((byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
 }
 
-/** The proof with one element changed in a bit, dropped, doubled, added or exchanged. */
-function spoilt(proof: readonly Uint8Array[], bit: number): Uint8Array[][] {
+/** Returns variants of the proof with one element changed in a bit, dropped, duplicated, added or swapped. */
+function spoilProof(proof: readonly Uint8Array[], bit: number): Uint8Array[][] {
   const extra = hashLeaf(utf8("extra"));
   const altered = [
     [extra, ...proof],
@@ -69,7 +69,7 @@ function spoilt(proof: readonly Uint8Array[], bit: number): Uint8Array[][] {
   for (const [at, hash] of proof.entries()) {
     const next = proof[at + 1];
     altered.push(proof.toSpliced(at, 1), proof.toSpliced(at, 0, hash));
-    altered.push(proof.with(at, flipped(hash, bit)), proof.with(at, hash.subarray(1)));
+    altered.push(proof.with(at, flipBit(hash, bit)), proof.with(at, hash.subarray(1)));
     altered.push(proof.with(at, Uint8Array.of(...hash, 0)));
     if (next !== undefined) altered.push(proof.toSpliced(at, 2, next, hash));
   }
@@ -86,7 +86,7 @@ describe("the published test data of Certificate Transparency", () => {
   const roots = [vectors.empty_root, ...vectors.roots].map((root) => hex.decode(root));
   const rootAt = (size: number) => roots[size] ?? hashEmptyTree();
 
-  test("holds eight leaves and nine roots", () => {
+  test("has eight leaves and nine roots", () => {
     expect(leaves).toHaveLength(8);
     expect(roots).toHaveLength(9);
   });
@@ -124,14 +124,14 @@ describe("the published test data of Certificate Transparency", () => {
     expect(verifyInclusion({ ...claim, proof })).toBe(true);
     for (const [at, hash] of proof.entries()) {
       for (let bit = 0; bit < 256; bit += 1) {
-        const changed = proof.with(at, flipped(hash, bit));
+        const changed = proof.with(at, flipBit(hash, bit));
         expect(verifyInclusion({ ...claim, proof: changed })).toBe(false);
       }
     }
   });
 });
 
-test("a streamed tree has the root that the definition gives, at every size", () => {
+test("a streamed tree has the root of the definition at every size", () => {
   const tree = new TreeHasher();
   for (const [index, leaf] of data.slice(0, 130).entries()) {
     expect(tree.root()).toEqual(rootOf(index));
@@ -141,7 +141,7 @@ test("a streamed tree has the root that the definition gives, at every size", ()
   expect(tree.root()).toEqual(rootOf(data.length));
 });
 
-test("an inclusion proof is the RFC's, and only it verifies", () => {
+test("an inclusion proof equals that of the RFC, and no other proof verifies", () => {
   fc.assert(
     fc.property(leafAndSize, bits, sizes, ([index, size], bit, other) => {
       const proof = hashesOf(listInclusionRanges(index, size));
@@ -149,38 +149,39 @@ test("an inclusion proof is the RFC's, and only it verifies", () => {
       const leaf = hashLeaf(data[index] ?? utf8("none"));
       const claim = { leaf, index, size, proof, root: rootOf(size) };
       expect(verifyInclusion(claim)).toBe(true);
-      for (const altered of spoilt(proof, bit)) {
+      for (const altered of spoilProof(proof, bit)) {
         expect(verifyInclusion({ ...claim, proof: altered })).toBe(false);
       }
-      expect(verifyInclusion({ ...claim, leaf: flipped(leaf, bit) })).toBe(false);
-      expect(verifyInclusion({ ...claim, root: flipped(claim.root, bit) })).toBe(false);
+      expect(verifyInclusion({ ...claim, leaf: flipBit(leaf, bit) })).toBe(false);
+      expect(verifyInclusion({ ...claim, root: flipBit(claim.root, bit) })).toBe(false);
       if (other !== index) expect(verifyInclusion({ ...claim, index: other })).toBe(false);
-      // Another size fits only where the leaf has its siblings on the same sides.
-      const sides = (n: number) => listInclusionRanges(index, n).map(({ start }) => start > index);
-      const fits = other > index && String(sides(other)) === String(sides(size));
+      // Another size fits only if the leaf has its siblings on the same sides.
+      const sidesOf = (n: number) =>
+        listInclusionRanges(index, n).map(({ start }) => start > index);
+      const fits = other > index && String(sidesOf(other)) === String(sidesOf(size));
       expect(verifyInclusion({ ...claim, size: other })).toBe(fits);
     }),
     { numRuns: 25 },
   );
 });
 
-test("a consistency proof is the RFC's, and only it verifies", () => {
+test("a consistency proof equals that of the RFC, and no other proof verifies", () => {
   fc.assert(
     fc.property(oldAndNew, bits, sizes, ([from, to], bit, other) => {
       const proof = hashesOf(listConsistencyRanges(from, to));
       expect(proof).toEqual(from === 0 ? [] : subproof(from, data.slice(0, to), true));
       const claim = { from, to, fromRoot: rootOf(from), toRoot: rootOf(to), proof };
       expect(verifyConsistency(claim)).toBe(true);
-      for (const altered of spoilt(proof, bit)) {
+      for (const altered of spoilProof(proof, bit)) {
         expect(verifyConsistency({ ...claim, proof: altered })).toBe(false);
       }
-      expect(verifyConsistency({ ...claim, fromRoot: flipped(claim.fromRoot, bit) })).toBe(false);
-      // Nothing has to be known of a tree to know that it extends the empty one.
-      const changed = { ...claim, toRoot: flipped(claim.toRoot, bit) };
+      expect(verifyConsistency({ ...claim, fromRoot: flipBit(claim.fromRoot, bit) })).toBe(false);
+      // Every tree extends the empty tree, whatever its root is.
+      const changed = { ...claim, toRoot: flipBit(claim.toRoot, bit) };
       expect(verifyConsistency(changed)).toBe(from === 0);
       if (other !== from) expect(verifyConsistency({ ...claim, from: other })).toBe(false);
-      const sides = (n: number) => listConsistencyRanges(from, n).map(({ end }) => end > from);
-      const sameSides = other > from && to > from && String(sides(other)) === String(sides(to));
+      const sidesOf = (n: number) => listConsistencyRanges(from, n).map(({ end }) => end > from);
+      const sameSides = other > from && to > from && String(sidesOf(other)) === String(sidesOf(to));
       expect(verifyConsistency({ ...claim, to: other })).toBe(other === to || sameSides);
     }),
     { numRuns: 25 },
@@ -188,28 +189,34 @@ test("a consistency proof is the RFC's, and only it verifies", () => {
 });
 
 describe("trees beyond 32 bits", () => {
-  // All leaves are alike, so a subtree's hash depends on its width alone.
-  const memory = new Map([[1, hashLeaf(utf8("same"))]]);
-  function alike(width: number): Uint8Array {
+  // All leaves are equal, so the hash of a subtree depends only on its width.
+  const cache = new Map([[1, hashLeaf(utf8("same"))]]);
+  function hashOfWidth(width: number): Uint8Array {
     const left = 2 ** (Math.ceil(Math.log2(width)) - 1);
-    const hash = memory.get(width) ?? hashNode(alike(left), alike(width - left));
-    memory.set(width, hash);
+    const hash = cache.get(width) ?? hashNode(hashOfWidth(left), hashOfWidth(width - left));
+    cache.set(width, hash);
     return hash;
   }
-  const proofOf = (ranges: LeafRange[]) => ranges.map(({ start, end }) => alike(end - start));
+  const proofOf = (ranges: LeafRange[]) => ranges.map(({ start, end }) => hashOfWidth(end - start));
 
   test.each([2 ** 31 + 1, 2 ** 32, 2 ** 40 + 3, 2 ** 47 + 2 ** 31 + 5, 2 ** 48])(
     "prove leaves and older sizes at %d",
     (size) => {
       for (const index of [0, 7, 2 ** 31 - 1, 2 ** 31, size - 2, size - 1]) {
         const proof = proofOf(listInclusionRanges(index, size));
-        const claim = { leaf: alike(1), index, size, proof, root: alike(size) };
+        const claim = { leaf: hashOfWidth(1), index, size, proof, root: hashOfWidth(size) };
         expect(verifyInclusion(claim)).toBe(true);
         expect(verifyInclusion({ ...claim, proof: proof.slice(1) })).toBe(false);
       }
       for (const from of [1, 1000, 2 ** 31 - 1, 2 ** 31, size - 1]) {
         const proof = proofOf(listConsistencyRanges(from, size));
-        const claim = { from, to: size, fromRoot: alike(from), toRoot: alike(size), proof };
+        const claim = {
+          from,
+          to: size,
+          fromRoot: hashOfWidth(from),
+          toRoot: hashOfWidth(size),
+          proof,
+        };
         expect(verifyConsistency(claim)).toBe(true);
         expect(verifyConsistency({ ...claim, proof: proof.slice(1) })).toBe(false);
       }
@@ -217,21 +224,24 @@ describe("trees beyond 32 bits", () => {
   );
 });
 
-test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])("refuses %d", (wrong) => {
-  const root = hashEmptyTree();
-  expect(() => listInclusionRanges(0, wrong)).toThrow(new RangeError("size out of range"));
-  expect(() => listInclusionRanges(wrong, 9)).toThrow(new RangeError("index out of range"));
-  expect(() => listConsistencyRanges(0, wrong)).toThrow(new RangeError("size out of range"));
-  expect(() => listConsistencyRanges(wrong, 9)).toThrow(new RangeError("old size out of range"));
-  const inclusion = { leaf: root, proof: [], root };
-  expect(verifyInclusion({ ...inclusion, index: wrong, size: 1 })).toBe(false);
-  expect(verifyInclusion({ ...inclusion, index: 0, size: wrong })).toBe(false);
-  const consistency = { fromRoot: root, toRoot: root, proof: [] };
-  expect(verifyConsistency({ ...consistency, from: wrong, to: 1 })).toBe(false);
-  expect(verifyConsistency({ ...consistency, from: 0, to: wrong })).toBe(false);
-});
+test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])(
+  "the size or index %d is rejected",
+  (wrong) => {
+    const root = hashEmptyTree();
+    expect(() => listInclusionRanges(0, wrong)).toThrow(new RangeError("size out of range"));
+    expect(() => listInclusionRanges(wrong, 9)).toThrow(new RangeError("index out of range"));
+    expect(() => listConsistencyRanges(0, wrong)).toThrow(new RangeError("size out of range"));
+    expect(() => listConsistencyRanges(wrong, 9)).toThrow(new RangeError("old size out of range"));
+    const inclusion = { leaf: root, proof: [], root };
+    expect(verifyInclusion({ ...inclusion, index: wrong, size: 1 })).toBe(false);
+    expect(verifyInclusion({ ...inclusion, index: 0, size: wrong })).toBe(false);
+    const consistency = { fromRoot: root, toRoot: root, proof: [] };
+    expect(verifyConsistency({ ...consistency, from: wrong, to: 1 })).toBe(false);
+    expect(verifyConsistency({ ...consistency, from: 0, to: wrong })).toBe(false);
+  },
+);
 
-test("refuses an index or an old size beyond the tree, and hashes of another length", () => {
+test("an index or an old size beyond the tree and hashes of another length are rejected", () => {
   const short = new Uint8Array(31);
   const root = hashEmptyTree();
   expect(() => listInclusionRanges(9, 9)).toThrow(RangeError);
@@ -248,7 +258,7 @@ test("refuses an index or an old size beyond the tree, and hashes of another len
   expect(verifyConsistency({ ...consistency, fromRoot: short, toRoot: short })).toBe(false);
 });
 
-test("a proof does not pass for one of a smaller tree, nor for a tree that shrinks", () => {
+test("a proof verifies neither for a smaller tree nor for a tree that shrank", () => {
   const path = hashesOf(listInclusionRanges(3, 4));
   const inclusion = { leaf: hashLeaf(utf8("leaf 3")), proof: path, root: rootOf(4) };
   expect(verifyInclusion({ ...inclusion, index: 3, size: 4 })).toBe(true);
@@ -262,7 +272,7 @@ test("a proof does not pass for one of a smaller tree, nor for a tree that shrin
   expect(verifyConsistency(shrunk)).toBe(false);
 });
 
-test("only the root of nothing is a root of the empty tree", () => {
+test("the empty tree has no root but its own", () => {
   const other = hashLeaf(utf8("other"));
   const claim = { from: 0, to: 5, fromRoot: hashEmptyTree(), toRoot: other, proof: [] };
   expect(verifyConsistency(claim)).toBe(true);

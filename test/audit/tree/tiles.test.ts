@@ -21,7 +21,7 @@ import {
 } from "../../../src/audit/tree/tiles.ts";
 import { toHex } from "../../../src/crypto/bytes.ts";
 
-// Leaf hashes are only numbers here: what they are hashes of does not matter to the tree.
+// Leaf hashes are plain numbers here, because the tree does not depend on their content.
 const leaves = Array.from({ length: 65_540 }, (_, index) => {
   const hash = new Uint8Array(32);
   new DataView(hash.buffer).setUint32(28, index);
@@ -32,20 +32,21 @@ function leafAt(index: number): Uint8Array {
   return leaves[index] ?? hashEmptyTree();
 }
 
-const memory = new Map<string, Uint8Array>();
+const cache = new Map<string, Uint8Array>();
 
-/** The hash of a subtree as RFC 9162 §2.1.1 defines it. */
-function naive({ start, end }: LeafRange): Uint8Array {
+/** Computes the hash of a subtree as RFC 9162 §2.1.1 defines it. */
+function hashRange({ start, end }: LeafRange): Uint8Array {
   if (start === end) return hashEmptyTree();
   if (end - start === 1) return leafAt(start);
   const middle = start + 2 ** (Math.ceil(Math.log2(end - start)) - 1);
-  const known = memory.get(`${start}-${end}`);
-  const hash = known ?? hashNode(naive({ start, end: middle }), naive({ start: middle, end }));
-  memory.set(`${start}-${end}`, hash);
+  const known = cache.get(`${start}-${end}`);
+  const hash =
+    known ?? hashNode(hashRange({ start, end: middle }), hashRange({ start: middle, end }));
+  cache.set(`${start}-${end}`, hash);
   return hash;
 }
 
-/** Rows as a database keeps them: a tile is found by its place and written over. */
+/** Stores tiles as a database does: by level and index, where a new tile replaces the old one. */
 class Rows {
   readonly #tiles = new Map<string, Tile>();
   size = 0;
@@ -62,49 +63,49 @@ class Rows {
     return result;
   }
 
-  /** Hashes from no other tiles than `listTiles` names. */
+  /** Computes the hashes from only the tiles that `listTiles` names. */
   hashesOf(ranges: readonly LeafRange[]): Uint8Array[] {
     const tiles = new TileSet(this.read(listTiles(ranges, this.size)));
     return ranges.map((range) => tiles.hashOf(range));
   }
 }
 
-function rowsOf(...batches: number[]): Rows {
+function createRows(...batches: number[]): Rows {
   const rows = new Rows();
   for (const batch of batches) rows.append(batch);
   return rows;
 }
 
-function places(tiles: readonly Tile[]): string[] {
+function describeTiles(tiles: readonly Tile[]): string[] {
   return tiles.map(({ level, index, hashes }) => `${level}/${index}: ${hashes.length / 32}`);
 }
 
 const batches = fc.array(fc.nat(700), { minLength: 1, maxLength: 4 });
 
-test("appending in any batches gives the root and the proofs that the definition gives", () => {
+test("appending in batches gives the root and the proofs of the definition", () => {
   fc.assert(
     fc.property(batches, fc.maxSafeNat(), fc.maxSafeNat(), (counts, one, other) => {
       const rows = new Rows();
       for (const count of counts) {
         const { size, root } = rows.append(count);
-        expect(root).toEqual(naive({ start: 0, end: size }));
+        expect(root).toEqual(hashRange({ start: 0, end: size }));
         expect(new TileSet(rows.read(listEdgeTiles(size))).rootOf(size)).toEqual(root);
       }
-      // Proofs at an older size too, from tiles that have grown since.
+      // Proofs for an older size come from tiles that have grown since.
       const size = one % (rows.size + 1);
       for (const ranges of [
         listInclusionRanges(other % Math.max(size, 1), Math.max(size, 1)),
         listConsistencyRanges(other % (size + 1), size),
         size === 0 ? [] : [{ start: 0, end: size }],
       ]) {
-        if (rows.size > 0) expect(rows.hashesOf(ranges)).toEqual(ranges.map(naive));
+        if (rows.size > 0) expect(rows.hashesOf(ranges)).toEqual(ranges.map(hashRange));
       }
     }),
     { numRuns: 40 },
   );
 });
 
-test("every size up to 300 has its root, also read back from the newest tiles", () => {
+test("every size up to 300 has the right root, also when it is read from the newest tiles", () => {
   const rows = new Rows();
   const hasher = new TreeHasher();
   const roots = [hasher.root()];
@@ -113,11 +114,11 @@ test("every size up to 300 has its root, also read back from the newest tiles", 
     roots.push(hasher.root());
     expect(rows.append(1).root).toEqual(hasher.root());
   }
-  const all = rows.read([...leafTiles(300), { level: 1, index: 0 }]);
+  const all = rows.read([...listLeafTiles(300), { level: 1, index: 0 }]);
   for (const [size, root] of roots.entries()) expect(new TileSet(all).rootOf(size)).toEqual(root);
 });
 
-function leafTiles(size: number): TileId[] {
+function listLeafTiles(size: number): TileId[] {
   return Array.from({ length: Math.ceil(size / tileWidth) }, (_, index) => ({ level: 0, index }));
 }
 
@@ -128,38 +129,43 @@ describe("at the edges of tiles", () => {
     [255, ["0/0: 255"]],
     [256, ["1/0: 1"]],
     [257, ["1/0: 1", "0/1: 1"]],
-  ])("%d leaves have just the partial tiles that make the root", (size, partial) => {
-    const rows = rowsOf(size);
+  ])("%d leaves need only their partial tiles for the root", (size, partial) => {
+    const rows = createRows(size);
     const edge = rows.read(listEdgeTiles(size));
     expect(listEdgeTiles(size)).toHaveLength(partial.length);
-    expect(places(edge)).toEqual(partial);
-    expect(new TileSet(edge).rootOf(size)).toEqual(naive({ start: 0, end: size }));
+    expect(describeTiles(edge)).toEqual(partial);
+    expect(new TileSet(edge).rootOf(size)).toEqual(hashRange({ start: 0, end: size }));
   });
 
-  test("an append names each tile that changed once, with all its hashes", () => {
-    const rows = rowsOf(250);
-    expect(places(rows.append(5).changed)).toEqual(["0/0: 255"]);
-    expect(places(rows.append(1).changed)).toEqual(["0/0: 256", "1/0: 1"]);
-    expect(places(rows.append(1).changed)).toEqual(["0/1: 1"]);
+  test("an append returns each changed tile once, with all its hashes", () => {
+    const rows = createRows(250);
+    expect(describeTiles(rows.append(5).changed)).toEqual(["0/0: 255"]);
+    expect(describeTiles(rows.append(1).changed)).toEqual(["0/0: 256", "1/0: 1"]);
+    expect(describeTiles(rows.append(1).changed)).toEqual(["0/1: 1"]);
     expect(rows.append(0).changed).toEqual([]);
-    expect(places(rows.append(600).changed)).toEqual(["0/1: 256", "0/2: 256", "0/3: 89", "1/0: 3"]);
+    expect(describeTiles(rows.append(600).changed)).toEqual([
+      "0/1: 256",
+      "0/2: 256",
+      "0/3: 89",
+      "1/0: 3",
+    ]);
   });
 
   test("the third level begins with leaf 65,536, and older sizes stay provable", () => {
-    const rows = rowsOf(65_535);
-    expect(places(rows.read(listEdgeTiles(65_535)))).toEqual(["1/0: 255", "0/255: 255"]);
-    expect(places(rows.append(1).changed)).toEqual(["0/255: 256", "1/0: 256", "2/0: 1"]);
-    expect(places(rows.read(listEdgeTiles(65_536)))).toEqual(["2/0: 1"]);
-    expect(places(rows.append(1).changed)).toEqual(["0/256: 1"]);
-    expect(places(rows.read(listEdgeTiles(65_537)))).toEqual(["2/0: 1", "0/256: 1"]);
+    const rows = createRows(65_535);
+    expect(describeTiles(rows.read(listEdgeTiles(65_535)))).toEqual(["1/0: 255", "0/255: 255"]);
+    expect(describeTiles(rows.append(1).changed)).toEqual(["0/255: 256", "1/0: 256", "2/0: 1"]);
+    expect(describeTiles(rows.read(listEdgeTiles(65_536)))).toEqual(["2/0: 1"]);
+    expect(describeTiles(rows.append(1).changed)).toEqual(["0/256: 1"]);
+    expect(describeTiles(rows.read(listEdgeTiles(65_537)))).toEqual(["2/0: 1", "0/256: 1"]);
     const to = 65_537;
     for (const from of [1, 255, 256, 257, 40_000, 65_535, 65_536, to]) {
       const [fromRoot = hashEmptyTree(), toRoot = hashEmptyTree()] = rows.hashesOf([
         { start: 0, end: from },
         { start: 0, end: to },
       ]);
-      expect(fromRoot).toEqual(naive({ start: 0, end: from }));
-      expect(toRoot).toEqual(naive({ start: 0, end: to }));
+      expect(fromRoot).toEqual(hashRange({ start: 0, end: from }));
+      expect(toRoot).toEqual(hashRange({ start: 0, end: to }));
       const proof = rows.hashesOf(listConsistencyRanges(from, to));
       expect(verifyConsistency({ from, to, fromRoot, toRoot, proof })).toBe(true);
       const claim = { leaf: leafAt(from - 1), index: from - 1 };
@@ -170,7 +176,7 @@ describe("at the edges of tiles", () => {
     }
   });
 
-  test("a proof reads few tiles of a large tree, each once", () => {
+  test("a proof reads few tiles of a large tree, and each only once", () => {
     const size = 2 ** 48 - 1;
     const ranges = [...listInclusionRanges(2 ** 40 + 12_345, size), { start: 0, end: size }];
     const ids = listTiles(ranges, size);
@@ -179,8 +185,8 @@ describe("at the edges of tiles", () => {
   });
 });
 
-test("proves leaves of a tree beyond 32 bits", () => {
-  // All leaves are alike, so every tile of a level is, and 256 hashes serve all of them.
+test("leaves of a tree beyond 32 bits can be proved", () => {
+  // All leaves are equal, so all tiles of a level are, and each level needs only one row.
   const rows: Uint8Array[] = [];
   let node = leafAt(1);
   for (let level = 0; level <= 6; level += 1) {
@@ -203,9 +209,9 @@ test("proves leaves of a tree beyond 32 bits", () => {
   }
 });
 
-test("tells which tile is missing or too short", () => {
-  const rows = rowsOf(600);
-  const tiles = rows.read([...leafTiles(600), { level: 1, index: 0 }]);
+test("an error names the tile that is missing or too short", () => {
+  const rows = createRows(600);
+  const tiles = rows.read([...listLeafTiles(600), { level: 1, index: 0 }]);
   for (const { level, index } of listEdgeTiles(600)) {
     const rest = tiles.filter((tile) => tile.level !== level || tile.index !== index);
     const missing = new MissingTileError({ level, index });
@@ -222,18 +228,18 @@ test("tells which tile is missing or too short", () => {
   expect(new TileSet([]).rootOf(0)).toEqual(hashEmptyTree());
 });
 
-test("an append leaves what it was given alone and forgets hashes beyond the size", () => {
-  const before = rowsOf(300).read(listEdgeTiles(300));
+test("an append does not change its input, and ignores hashes beyond the size", () => {
+  const before = createRows(300).read(listEdgeTiles(300));
   const copy = structuredClone(before);
   const whole = appendLeaves(before, 300, leaves.slice(300, 310));
   expect(before).toEqual(copy);
-  // Written by an append whose new size was never recorded.
+  // An append whose new size was never recorded has written these tiles.
   const longer = [...before, ...appendLeaves(before, 300, leaves.slice(900, 990)).changed];
   expect(appendLeaves(longer, 300, leaves.slice(300, 310))).toEqual(whole);
-  expect(toHex(whole.root)).toBe(toHex(naive({ start: 0, end: 310 })));
+  expect(toHex(whole.root)).toBe(toHex(hashRange({ start: 0, end: 310 })));
 });
 
-test("refuses ranges that are no subtree, sizes out of range and hashes of another length", () => {
+test("ranges that are not subtrees, sizes out of range and hashes of another length are rejected", () => {
   const tile = { level: 0, index: 0, hashes: new Uint8Array(32) };
   for (const [start, end] of [
     [3, 3],

@@ -5,45 +5,45 @@ import { witnessHeads } from "../../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { fetchCheckpoint, rowsOf, sql } from "../../support/trail.ts";
 
-const hour = 60 * 60 * 1000;
+const hourMs = 60 * 60 * 1000;
 const webhook = "https://witness.example/heads";
 
 afterEach(() => vi.restoreAllMocks());
 
-async function witnessed(tenant: Tenant) {
+async function listWitnessedSizes(tenant: Tenant) {
   const { body } = await tenant.send("GET", "/v1/audit/checkpoints?limit=100");
   return body.checkpoints.map(({ tree_size }: { tree_size: number }) => tree_size);
 }
 
-async function grow(tenant: Tenant): Promise<void> {
+async function growLog(tenant: Tenant): Promise<void> {
   await User.provision(tenant);
   await integrateLogs(env, Date.now());
 }
 
-function logged(): Record<string, unknown>[] {
+function captureErrors(): Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];
   vi.spyOn(console, "error").mockImplementation((line) => void lines.push(JSON.parse(line)));
   return lines;
 }
 
-describe("The outside witness", () => {
-  it("has every log's first head at once, and from then on the newest every hour", async () => {
+describe("The witness", () => {
+  it("gets the first head of every log at once, and then the newest head every hour", async () => {
     const tenant = await Tenant.create();
     const now = Date.now();
     await integrateLogs(env, now);
     await witnessHeads(env, now);
-    expect(await witnessed(tenant)).toEqual([2]);
-    await grow(tenant);
-    await witnessHeads(env, now + hour / 2);
-    expect(await witnessed(tenant)).toEqual([2]);
-    await grow(tenant);
-    await witnessHeads(env, now + hour);
-    expect(await witnessed(tenant)).toEqual([4, 2]);
-    await witnessHeads(env, now + 3 * hour);
-    expect(await witnessed(tenant)).toEqual([4, 2]);
+    expect(await listWitnessedSizes(tenant)).toEqual([2]);
+    await growLog(tenant);
+    await witnessHeads(env, now + hourMs / 2);
+    expect(await listWitnessedSizes(tenant)).toEqual([2]);
+    await growLog(tenant);
+    await witnessHeads(env, now + hourMs);
+    expect(await listWitnessedSizes(tenant)).toEqual([4, 2]);
+    await witnessHeads(env, now + 3 * hourMs);
+    expect(await listWitnessedSizes(tenant)).toEqual([4, 2]);
   });
 
-  it("keeps the very note that was signed, in KV and in the bucket", async () => {
+  it("stores exactly the note that was signed, in KV and in the bucket", async () => {
     const tenant = await Tenant.create();
     const checkpoint = await fetchCheckpoint(tenant);
     await witnessHeads(env, Date.now());
@@ -56,11 +56,11 @@ describe("The outside witness", () => {
     expect(await (await env.AUDIT_ARCHIVE?.get(key))?.text()).toBe(checkpoint.note);
   });
 
-  it("lists heads in pages, the newest first, and nobody else's", async () => {
+  it("lists only the tenant's own heads, in pages, newest first", async () => {
     const [tenant, other] = [await Tenant.create(), await Tenant.create()];
     for (let n = 0; n < 4; n += 1) {
-      await grow(tenant);
-      await witnessHeads(env, Date.now() + n * hour);
+      await growLog(tenant);
+      await witnessHeads(env, Date.now() + n * hourMs);
     }
     const first = (await tenant.send("GET", "/v1/audit/checkpoints?limit=3")).body;
     expect(first.checkpoints.map(({ tree_size }: { tree_size: number }) => tree_size)).toEqual([
@@ -72,33 +72,33 @@ describe("The outside witness", () => {
     ).body;
     expect(second.checkpoints).toHaveLength(1);
     expect(second).toMatchObject({ has_more: false, next_after: null });
-    expect(await witnessed(other)).not.toContain(6);
+    expect(await listWitnessedSizes(other)).not.toContain(6);
   });
 
-  it("is told at the configured address too, and once more where that failed", async () => {
-    const told: string[] = [];
+  it("also sends heads to the configured address, and retries after a failure", async () => {
+    const sent: string[] = [];
     let answers = 500;
     vi.spyOn(globalThis, "fetch").mockImplementation(async (address, init) => {
       expect(address).toBe(webhook);
-      told.push(String(init?.body));
+      sent.push(String(init?.body));
       return new Response(null, { status: answers });
     });
     await witnessHeads(env, Date.now());
     const tenant = await Tenant.create();
     const { note } = await fetchCheckpoint(tenant);
     const configured = { ...env, AUDIT_WITNESS_URL: webhook };
-    const lines = logged();
+    const lines = captureErrors();
     await witnessHeads(configured, Date.now());
     expect(lines.map(({ event }) => event)).toContain("audit_witness_failed");
-    // KV has it all the same, and only it, however often the address fails and the log grows.
-    await grow(tenant);
+    // KV has this head and no other, even if the address fails again and the log grows.
+    await growLog(tenant);
     await witnessHeads(configured, Date.now());
-    expect(await witnessed(tenant)).toEqual([2]);
+    expect(await listWitnessedSizes(tenant)).toEqual([2]);
     answers = 204;
     await witnessHeads(configured, Date.now());
-    expect(told.filter((body) => body === note)).toHaveLength(3);
+    expect(sent.filter((body) => body === note)).toHaveLength(3);
     await witnessHeads(configured, Date.now());
-    expect(told.filter((body) => body === note)).toHaveLength(3);
+    expect(sent.filter((body) => body === note)).toHaveLength(3);
     expect((await rowsOf("audit_trees", tenant.id))[0]).toMatchObject({
       witnessed_size: 2,
       forwarded_size: 2,
@@ -111,16 +111,16 @@ describe("The outside witness", () => {
       "UPDATE audit_tiles SET hashes = replace(hashes, substr(hashes, 1, 8), 'AAAAAAAA') WHERE tenant_id = ?",
     ],
     ["lost", "DELETE FROM audit_tiles WHERE tenant_id = ?"],
-  ])("takes no head over a history that was %s, and tells of it every time", async (_, change) => {
+  ])("accepts no head over a history that was %s, and reports it every time", async (_, change) => {
     const tenant = await Tenant.create();
     const now = Date.now();
     await integrateLogs(env, now);
     await witnessHeads(env, now);
-    await grow(tenant);
+    await growLog(tenant);
     await sql(change, tenant.id);
     for (const later of [1, 2]) {
-      const lines = logged();
-      await witnessHeads(env, now + later * hour);
+      const lines = captureErrors();
+      await witnessHeads(env, now + later * hourMs);
       expect(lines).toContainEqual({
         level: "error",
         event: "audit_tree_rewritten",
@@ -128,18 +128,18 @@ describe("The outside witness", () => {
       });
       vi.restoreAllMocks();
     }
-    expect(await witnessed(tenant)).toEqual([2]);
+    expect(await listWitnessedSizes(tenant)).toEqual([2]);
   });
 
-  it("keeps a log that was cut from beginning anew: the sealer asks it first", async () => {
+  it("prevents the restart of a truncated log, because the integration reads it first", async () => {
     const tenant = await Tenant.create();
     const now = Date.now();
-    await grow(tenant);
+    await growLog(tenant);
     await witnessHeads(env, now);
     await sql("DELETE FROM audit_trees WHERE tenant_id = ?", tenant.id);
     await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index > 1", tenant.id);
-    const lines = logged();
+    const lines = captureErrors();
     await integrateLogs(env, now);
     expect(lines).toContainEqual({
       level: "error",
@@ -149,13 +149,13 @@ describe("The outside witness", () => {
     expect(await rowsOf("audit_trees", tenant.id)).toEqual([]);
   });
 
-  it("notices a log that was put back and grew otherwise, though every signature is right", async () => {
+  it("detects a log that was reset and grew differently, although every signature is valid", async () => {
     const tenant = await Tenant.create();
     const now = Date.now();
     await integrateLogs(env, now);
     const [old] = await rowsOf("audit_trees", tenant.id);
-    await grow(tenant);
-    await grow(tenant);
+    await growLog(tenant);
+    await growLog(tenant);
     await witnessHeads(env, now);
     await sql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index > 1", tenant.id);
     await sql(
@@ -163,29 +163,29 @@ describe("The outside witness", () => {
       String(old?.note),
       tenant.id,
     );
-    await grow(tenant);
-    const lines = logged();
-    await witnessHeads(env, now + hour);
+    await growLog(tenant);
+    const lines = captureErrors();
+    await witnessHeads(env, now + hourMs);
     expect(lines.map(({ event }) => event)).toContain("audit_tree_rewritten");
     vi.restoreAllMocks();
-    // Also once it has grown past what the witness knows.
-    for (let n = 0; n < 4; n += 1) await grow(tenant);
-    const later = logged();
-    await witnessHeads(env, now + 2 * hour);
+    // The log is also detected after it has grown beyond the newest head of the witness.
+    for (let n = 0; n < 4; n += 1) await growLog(tenant);
+    const later = captureErrors();
+    await witnessHeads(env, now + 2 * hourMs);
     expect(later.map(({ event }) => event)).toContain("audit_tree_rewritten");
     vi.restoreAllMocks();
-    expect(await witnessed(tenant)).toEqual([4]);
+    expect(await listWitnessedSizes(tenant)).toEqual([4]);
   });
 
-  it("takes no head that the service did not sign", async () => {
+  it("accepts no head that the service did not sign", async () => {
     const tenant = await Tenant.create();
     await integrateLogs(env, Date.now());
     await sql("UPDATE audit_trees SET note = replace(note, 'sealed_at 2', 'sealed_at 3')");
-    const lines = logged();
+    const lines = captureErrors();
     await witnessHeads(env, Date.now());
     expect(lines.map(({ event }) => event)).toContain("audit_tree_damaged");
     vi.restoreAllMocks();
-    expect(await witnessed(tenant)).toEqual([]);
+    expect(await listWitnessedSizes(tenant)).toEqual([]);
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(503);
   });
 });
