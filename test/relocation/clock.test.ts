@@ -1,4 +1,4 @@
-/** What runs by the clock while a tenant is moving. */
+/** Tests the scheduled jobs while a tenant moves. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deleteEventsBelow } from "../../src/audit/store.ts";
@@ -17,12 +17,12 @@ import { saveCheckpoint } from "../support/saved-trail.ts";
 import { drained, trailOf } from "../support/settled.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-const sealingCron = "* * * * *";
+const everyMinute = "* * * * *";
 
 let tenant: Tenant;
 let lines: string[];
 
-/** Something of everything that the clock deals with, some of it sealed and not told to the witness. */
+/** Creates data for every job. Some events are integrated in a tree head that the witness does not have yet. */
 beforeEach(async () => {
   tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
@@ -45,7 +45,7 @@ afterEach(() => {
 });
 
 describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s", (phase) => {
-  it("it leaves the tenant as it is, in both databases", async () => {
+  it("no job changes the tenant's data in either database", async () => {
     await movedUpTo(tenant, 1, phase);
     const before = [await dataIn(0, tenant), await dataIn(1, tenant)];
     const now = Date.now();
@@ -62,26 +62,26 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
   });
 });
 
-describe("Every minute", () => {
-  it("delivers what waited for a move, and finishes what has switched", async () => {
+describe("The job of every minute", () => {
+  it("delivers events that waited for a relocation, and finishes a relocation that has switched", async () => {
     vi.spyOn(scheduler, "wait").mockResolvedValue();
-    const told = await trailOf(tenant);
+    const eventsBefore = await trailOf(tenant);
     await movedUpTo(tenant, 1, "copying");
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
     await movedUpTo(tenant, 1, "opening");
     await minuteAfterSwitch(tenant);
-    await onSchedule(env, sealingCron, Date.now());
-    expect((await trailOf(tenant)).slice(told.length)).toEqual([
+    await onSchedule(env, everyMinute, Date.now());
+    expect((await trailOf(tenant)).slice(eventsBefore.length)).toEqual([
       "settings.changed success",
       "tenant.relocated success",
     ]);
     expect(await dataIn(0, tenant)).toEqual({});
   });
 
-  it("switches nothing that the operator has not switched", async () => {
+  it("does not switch a relocation that the operator has not switched", async () => {
     vi.spyOn(scheduler, "wait").mockResolvedValue();
     await movedUpTo(tenant, 1, "switching");
-    await onSchedule(env, sealingCron, Date.now());
+    await onSchedule(env, everyMinute, Date.now());
     expect((await relocate(tenant, 1, 1)).body.relocation.phase).toBe("opening");
     await moved(tenant, 1);
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);
