@@ -155,7 +155,7 @@ describe("A tenant that was created in another database", () => {
       await Tenant.create("test", { shard: 1 }),
       await Tenant.create("test", { shard: 1 }),
     ];
-    // The control outbox delivers in order of tenant id, so the stuck tenant comes first.
+    // The stuck tenant has the smaller id, so that its events come first.
     const [stuck, tenant] = pair.toSorted((one, other) => (one.id < other.id ? -1 : 1));
     if (stuck === undefined || tenant === undefined) throw new Error("Two tenants are missing");
     const eventsBefore = await trailOf(tenant);
