@@ -145,7 +145,13 @@ const wrongTypes = fc.constantFrom<unknown>(
   ...oddNumbers,
 );
 
-function listBoundaryValues({ type, minimum, maximum, minLength, maxLength }: JsonSchema): unknown[] {
+function listBoundaryValues({
+  type,
+  minimum,
+  maximum,
+  minLength,
+  maxLength,
+}: JsonSchema): unknown[] {
   const numbers = [minimum, maximum].flatMap((bound) =>
     bound === undefined ? [] : [bound, bound - 1, bound + 1, bound + 0.5, bound * 1e9],
   );

@@ -10,7 +10,7 @@ export interface Policy {
   readonly disableAfter: number;
 }
 
-/** What a client requests. A secret or set has the id of the call that created it. */
+/** A request of a client. A secret or set has the id of the call that created it. */
 export type Operation =
   /** Six digits. `steps`: for each secret for which they are valid, the newest step in the window. */
   | { readonly kind: "totp"; readonly steps: Readonly<Record<number, number>> }

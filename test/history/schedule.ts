@@ -22,7 +22,7 @@ export interface Step {
 export interface Wave {
   /** Time since the previous wave, ms. */
   readonly delayMs: number;
-  /** What the guard still has: memory and storage, storage only, or nothing, so that it rehydrates from D1. */
+  /** The data that the guard still has: memory and storage, storage only, or none, so that it rehydrates from D1. */
   readonly guard: "awake" | "evicted" | "emptied";
   /** The steps of each client, in sequence. The clients run in parallel. */
   readonly clients: readonly (readonly Step[])[];

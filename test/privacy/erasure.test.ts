@@ -48,7 +48,7 @@ async function useEveryOperation(user: User): Promise<string[]> {
   return [user.secret, ...codes, "leaver@mail.example", session.ip, session.ua, "their-own-id"];
 }
 
-/** The words of the values that are too long to occur elsewhere by chance. */
+/** The words in the values that are long enough not to occur elsewhere by chance. */
 function findLongWords(values: readonly string[]): Set<string> {
   return new Set(values.flatMap((value) => value.match(/[\w.@+/=-]{12,}/g) ?? []));
 }
