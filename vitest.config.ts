@@ -2,7 +2,7 @@ import { globSync } from "node:fs";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 
-// Secrets of the test run only: fixed, so that a failing test can be repeated.
+// These secrets are for test runs only. They are fixed, so that a failure can be repeated.
 const secrets = {
   OPERATOR_TOKEN: "operator-token-of-the-test-run-0123456789",
   SEALING_KEYS: `1:${btoa("sealing key one, thirty-two byte")}`,
@@ -11,24 +11,24 @@ const secrets = {
   ADDRESS_HASH_KEY: btoa("address hashing key, 32 bytes :)"),
 };
 
-/** Long campaigns run whole with `npm run test:full`, and in part with `npm test` (test/support/campaign.ts). */
+/** `npm run test:full` runs the long campaigns completely, `npm test` in part (test/support/campaign.ts). */
 const isFull = process.env.TEST_SIZE === "full";
 
-// Histories of concurrent calls (test/history/): how many, and the seed to repeat a run with.
+// The number of histories of concurrent calls (test/history/), and the seed, which repeats a run.
 const histories = {
   count: Number(process.env.HISTORIES ?? (isFull ? 200 : 32)),
   seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30)),
 };
 
-// Random requests (test/fuzz/), in each of five files; `FUZZ_SEED` repeats a run, or makes another.
+// The number of random requests in each of the five files of test/fuzz/. `FUZZ_SEED` selects the run.
 const fuzz = {
   requests: Number(process.env.FUZZ_REQUESTS ?? (isFull ? 2_000 : 400)),
   seed: Number(process.env.FUZZ_SEED ?? 0),
 };
 
-// Where wrangler looks for them, so that it does not warn of missing ones.
+// wrangler looks for the secrets here, and warns if they are missing.
 Object.assign(process.env, secrets);
-// A warning is worth a line of a green run, what wrangler tells besides is not.
+// Show only warnings of wrangler.
 process.env.WRANGLER_LOG ??= "warn";
 
 const migrations = await readD1Migrations("migrations");
@@ -36,13 +36,13 @@ const migrations = await readD1Migrations("migrations");
 function workers() {
   return cloudflareTest({
     wrangler: { configPath: "./wrangler.toml" },
-    // The runtime else tells of each guard that is broken off on purpose.
+    // Otherwise the runtime reports each guard that a test aborts.
     verbose: false,
     miniflare: {
       r2Buckets: ["AUDIT_ARCHIVE"],
-      // Besides that of wrangler.toml: tenants can be moved, and live in `DB` unless a test moves them.
+      // These databases are in addition to wrangler.toml. Tenants are in `DB` unless a test relocates them.
       d1Databases: ["DB_1", "DB_2"],
-      // As wrangler.toml has it, but that the queue waits for no further message.
+      // As in wrangler.toml, but the queue does not wait for further messages.
       queueConsumers: {
         "edge-idp-deliveries": {
           maxBatchSize: 100,
@@ -56,38 +56,38 @@ function workers() {
   });
 }
 
-/** Files below test/ that need a Worker of their own, or are so long that they should have one. */
+/** Files below test/ that need their own Worker, or take so long that they should have one. */
 const alone = [
-  // What they count, or compare, is all that happens in the Worker.
+  // They count or compare all calls in the Worker.
   "attacks/{cost,forged-tokens,tenants}.test.ts",
   "audit/tree/witness.test.ts",
   "keys/many-records.test.ts",
   "location.test.ts",
   "performance/**",
   "sentinel/round-trips.test.ts",
-  // They search all that is stored, and whatever others leave there.
+  // They search all stored data, including data that other files leave.
   "attacks/{copied-stores,leaks,tampering}.test.ts",
   "audit/secrets.test.ts",
   "privacy/erasure.test.ts",
-  // They cut off the n-th call of a kind, whoever makes it.
+  // They interrupt the n-th call of a kind, from any caller.
   "faults/{cut-*,other-database}.test.ts",
   "idempotency/faults.test.ts",
   "relocation/killed.test.ts",
-  // They begin with a Worker that remembers nothing.
+  // They need a Worker with empty caches.
   "faults/{gone-client,redeploy}.test.ts",
   "sentinel/listed-addresses.test.ts",
-  // Long.
+  // They take long.
   "faults/d1-batch.test.ts",
   "fuzz/**",
   "history/history-*.test.ts",
 ];
 
-/** The files below test/ that match, without those of `alone`. */
+/** The matching files below test/, except those in `alone`. */
 function filesOf(...patterns: readonly string[]): string[] {
   return globSync(patterns, { cwd: "test", exclude: alone }).toSorted();
 }
 
-/** Files that run in one Worker, which loads the service once, by the file of test/areas/ that holds them. */
+/** Files that share a Worker, which loads the service once, by their file in test/areas/. */
 const areas: Record<string, string[]> = {
   api: filesOf("api/**/*.test.ts"),
   "attacks-1": filesOf("attacks/[a-i]*.test.ts"),
@@ -116,7 +116,7 @@ if (held.toSorted().join() !== Object.keys(areas).toSorted().join()) {
   throw new Error("Each area needs a file in test/areas/, or its tests do not run");
 }
 
-/** Of `npm test` and `npm run test:full`. Whoever names files has each in a Worker of its own. */
+/** True for `npm test` and `npm run test:full`. Files that are named run in a Worker each. */
 const isWhole =
   process.env.TEST_SIZE !== undefined &&
   !process.argv.slice(2).some((argument) => /(^|\/)test\/(?!areas)/.test(argument));
@@ -131,10 +131,10 @@ export default defineConfig({
     setupFiles: ["./test/support/setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // One more than there are cores: some files wait more than they compute.
+    // One more than the number of cores, because some files wait more than they compute.
     maxWorkers: 3,
     silent: "passed-only",
-    // A line for each file, and none for each test that takes a while.
+    // Print a line for each file, and none for a slow test.
     slowTestThreshold: 60_000,
     provide: { histories, fuzz, isFull, areas },
   },

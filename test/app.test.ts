@@ -1,12 +1,12 @@
-/** The Worker as a whole: configuration, faults that nobody foresaw, housekeeping. */
+/** Tests the Worker as a whole: configuration, unexpected faults, housekeeping. */
 import { createExecutionContext, createScheduledController } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
 import { sendManyRequests } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
-import { withD1Fault } from "./support/d1-faults.ts";
 import { hangForever, withQuickDeadlines } from "./support/deadlines.ts";
+import { withD1Fault } from "./support/d1-faults.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -28,7 +28,7 @@ describe("A broken configuration", () => {
     ["BACKUP_CODE_KEYS", "no version"],
     ["ADDRESS_HASH_KEY", "*"],
   ])(
-    "in %s (%s) makes every route but /healthz answer 503 and the log say which",
+    "in %s (%s) causes a 503 from every route but /healthz, and the log names it",
     async (name, value) => {
       const lines: string[] = [];
       vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
@@ -39,13 +39,13 @@ describe("A broken configuration", () => {
         expect(await response.json()).toMatchObject({ code: "unavailable" });
       }
       expect((await ask(changed, "/healthz")).status).toBe(200);
-      const told = lines.find((line) => line.includes("configuration_invalid"));
-      expect(told).toContain(name);
-      if (value) expect(told).not.toContain(value);
+      const logLine = lines.find((line) => line.includes("configuration_invalid"));
+      expect(logLine).toContain(name);
+      if (value) expect(logLine).not.toContain(value);
     },
   );
 
-  it("of two secrets that share a key is told as well", async () => {
+  it("with two secrets that share a key is reported too", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const response = await ask({ BACKUP_CODE_KEYS: env.SEALING_KEYS }, "/readyz");
     expect(response.status).toBe(503);
@@ -53,7 +53,7 @@ describe("A broken configuration", () => {
 });
 
 describe("Readiness", () => {
-  it("is 503 and says what is out of reach while D1 fails", async () => {
+  it("answers 503 and names the unavailable store while D1 fails", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const answer = await withD1Fault("throws", async () => await send("GET", "/readyz"));
     expect(answer.status).toBe(503);
@@ -64,7 +64,7 @@ describe("Readiness", () => {
 });
 
 describe("Housekeeping", () => {
-  async function tidyUpAt(time: number): Promise<void> {
+  async function runHousekeepingAt(time: number): Promise<void> {
     const controller = createScheduledController({
       cron: "17 * * * *",
       scheduledTime: new Date(time),
@@ -72,24 +72,24 @@ describe("Housekeeping", () => {
     await worker.scheduled(controller, env);
   }
 
-  it("removes old assessments and tombstones, and nothing else", async () => {
+  it("deletes old assessments and tombstones, and no other data", async () => {
     const day = 86_400_000;
     const now = Date.now();
     const tenant = await Tenant.create("test");
-    const kept = await User.provision(tenant, "kept");
+    const remaining = await User.provision(tenant, "kept");
     const erased = await User.provision(tenant, "erased");
     const context = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
     const assessAt = async (time: number) => {
       tenant.clock = new Date(time).toISOString();
       const { body } = await tenant.send("POST", "/v1/sentinel/discover", {
-        sentinel: { id: kept.id, context },
+        sentinel: { id: remaining.id, context },
       });
       return body.assessment_id;
     };
     await assessAt(now - 200 * day);
     const recent = await assessAt(now - 100 * day);
     tenant.clock = undefined;
-    await kept.events();
+    await remaining.events();
     expect((await tenant.send("DELETE", erased.path())).status).toBe(204);
 
     const ids = async (table: string) =>
@@ -99,22 +99,22 @@ describe("Housekeeping", () => {
           .all<{ id: string }>()
       ).results.map(({ id }) => id);
     expect(await ids("identities")).toHaveLength(2);
-    await tidyUpAt(now);
+    await runHousekeepingAt(now);
     expect(await ids("assessments")).toEqual([recent]);
     expect(await ids("identities")).toHaveLength(2);
-    await tidyUpAt(now + 2 * day);
-    expect(await ids("identities")).toEqual([kept.id]);
+    await runHousekeepingAt(now + 2 * day);
+    expect(await ids("identities")).toEqual([remaining.id]);
   });
 
-  it("never throws, and logs what failed", async () => {
+  it("never throws, and logs a failed job", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
-    await withD1Fault("throws", async () => await tidyUpAt(Date.now()));
+    await withD1Fault("throws", async () => await runHousekeepingAt(Date.now()));
     expect(logged.mock.calls.flat().join()).toContain("tidy_up_failed");
   });
 });
 
-describe("A fault that nobody foresaw", () => {
-  it("is a 500 in our shape that says nothing of its inside", async () => {
+describe("An unexpected fault", () => {
+  it("is a 500 in the shape of every error, without internal details", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
     const damaged = JSON.stringify({ lockout: { lock_seconds: -4711 } });
@@ -129,7 +129,7 @@ describe("A fault that nobody foresaw", () => {
 });
 
 describe("The rate limit of a token", () => {
-  it("is a 429 that says how long to wait", async () => {
+  it("answers 429 with the time to wait", async () => {
     const tenant = await Tenant.create();
     await sendManyRequests(tenant.id);
     const response = await worker.fetch(
@@ -147,9 +147,9 @@ describe("The rate limit of a token", () => {
   });
 
   it.each([
-    ["cannot be asked", "Error", () => Promise.reject(new Error("injected"))],
+    ["fails", "Error", () => Promise.reject(new Error("injected"))],
     ["does not answer", "DeadlineError", hangForever],
-  ])("that %s keeps nobody out", async (_title, cause, limit) => {
+  ])("admits requests when the limiter %s", async (_title, cause, limit) => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
     await sendManyRequests(tenant.id);

@@ -44,7 +44,7 @@ describe("A bounded map", () => {
     expect(keysOf(map)).toEqual(["b", "c"]);
   });
 
-  it("evicts as many of the oldest entries as the weight of a new one needs", () => {
+  it("evicts as many of the oldest entries as the weight of a new entry requires", () => {
     const map = new BoundedMap<string, Item>({
       maxEntries: 10,
       maxWeight: 5,
@@ -57,7 +57,7 @@ describe("A bounded map", () => {
     expect(keysOf(map)).toEqual([]);
   });
 
-  it("frees the weight of what is deleted, replaced or cleared", () => {
+  it("frees the weight of entries that are deleted, replaced or cleared", () => {
     const map = new BoundedMap<string, Item>({
       maxEntries: 10,
       maxWeight: 5,
@@ -83,7 +83,7 @@ describe("A bounded map", () => {
     expect(keysOf(map)).toEqual(["b"]);
   });
 
-  it("keeps the newest entries that fit, whatever is set and deleted", () => {
+  it("keeps the newest entries that fit, for any sequence of changes", () => {
     const step = fc.record({
       key: fc.constantFrom("a", "b", "c", "d", "e", "f"),
       weight: fc.option(fc.integer({ min: 0, max: 4 })),

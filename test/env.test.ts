@@ -16,8 +16,8 @@ function randomKey(): string {
   return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
 }
 
-/** Good secrets, all drawn at random. */
-function goodSecrets() {
+/** Draws valid secrets at random. */
+function drawValidSecrets() {
   return {
     OPERATOR_TOKEN: [...crypto.getRandomValues(new Uint8Array(32))]
       .map((byte) => byte.toString(16).padStart(2, "0"))
@@ -30,7 +30,7 @@ function goodSecrets() {
 }
 
 function envWith(changes: Partial<Record<Secret, string>>): Env {
-  return { ...env, ...goodSecrets(), ...changes };
+  return { ...env, ...drawValidSecrets(), ...changes };
 }
 
 function problemsOf(broken: Env): readonly string[] {
@@ -38,15 +38,15 @@ function problemsOf(broken: Env): readonly string[] {
   return result.ok ? [] : result.problems;
 }
 
-describe("a good configuration", () => {
-  test("is that of this test run", () => {
+describe("a valid configuration", () => {
+  test("is the one of this test run", () => {
     expect(configOf(env).ok).toBe(true);
   });
 
   test("gives keyrings, a key, and the digest of the operator's token", async () => {
     const [old, current, backup] = [randomKey(), randomKey(), randomKey()];
     const [signing, address] = [randomKey(), randomKey()];
-    const token = goodSecrets().OPERATOR_TOKEN;
+    const token = drawValidSecrets().OPERATOR_TOKEN;
     const result = configOf(
       envWith({
         OPERATOR_TOKEN: token,
@@ -72,11 +72,11 @@ describe("a good configuration", () => {
     expect(text(addressHashKey)).toBe(address);
   });
 
-  test("is any that is drawn at random", () => {
+  test("can have any secrets that are drawn at random", () => {
     for (let draw = 0; draw < 100; draw += 1) expect(problemsOf(envWith({}))).toEqual([]);
   });
 
-  test("is parsed once for an environment, and apart for another", () => {
+  test("is parsed once for an environment, and separately for another", () => {
     const one = envWith({});
     expect(configOf(one)).toBe(configOf(one));
     expect(configOf({ ...one })).not.toBe(configOf(one));
@@ -113,7 +113,7 @@ describe("a secret that is", () => {
     ["OPERATOR_TOKEN", "example-token-0123456789-abcdefghijk"],
     ["OPERATOR_TOKEN", "a".repeat(64)],
     ["OPERATOR_TOKEN", "abcdefabcdefabcdefabcdefabcdefabcdef"],
-  ])("a placeholder is named: %s of %j", (name, value) => {
+  ])("a placeholder is named: %s with the value %j", (name, value) => {
     expect(problemsOf(envWith({ [name]: value }))).toEqual([
       `${name} is a placeholder, not random`,
     ]);
@@ -128,11 +128,11 @@ describe("a secret that is", () => {
     ["SEALING_KEYS", "1:not-base64", "version 1 is not base64"],
     ["BACKUP_CODE_KEYS", "1:not-base64", "version 1 is not base64"],
     ["ADDRESS_HASH_KEY", "not-base64", "is not base64"],
-  ])("no key is named: %s of %j", (name, value, message) => {
+  ])("not a key is named: %s with the value %j", (name, value, message) => {
     expect(problemsOf(envWith({ [name]: value }))).toEqual([`${name} ${message}`]);
   });
 
-  test("wrong is named beside every other that is wrong", () => {
+  test("invalid is named together with every other invalid one", () => {
     const broken = envWith({ OPERATOR_TOKEN: "short", ADDRESS_HASH_KEY: "not-base64" });
     Reflect.deleteProperty(broken, "SEALING_KEYS");
     expect(problemsOf(broken).toSorted()).toEqual([
@@ -143,7 +143,7 @@ describe("a secret that is", () => {
   });
 });
 
-describe("a key that serves twice", () => {
+describe("a key that is used twice", () => {
   const key = randomKey();
 
   test.each([
@@ -173,7 +173,7 @@ describe("a key that serves twice", () => {
       { BACKUP_CODE_KEYS: `1:${key}`, ADDRESS_HASH_KEY: key },
       /BACKUP_CODE_KEYS|ADDRESS_HASH_KEY/,
     ],
-  ])("is refused under the name of a secret that holds it: %s", (_, changes, holder) => {
+  ])("is refused under the name of a secret that contains it: %s", (_, changes, holder) => {
     const problems = problemsOf(envWith(changes));
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain("shares a key");
@@ -181,7 +181,7 @@ describe("a key that serves twice", () => {
   });
 });
 
-test("what is wrong never repeats the value", () => {
+test("a problem never repeats the value", () => {
   const key = randomKey();
   const wrong: readonly (readonly [Secret, string])[] = [
     ["OPERATOR_TOKEN", "hunter2"],

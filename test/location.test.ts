@@ -1,35 +1,29 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "./support/client.ts";
 import {
   namespaceClass,
-  provideJurisdictions,
   recordRequestedObjects,
+  provideJurisdictions,
 } from "./support/jurisdictions.ts";
-import { holdMessages } from "./support/queue.ts";
-
-/** The consumer confirms to each guard without a location hint, so nothing is consumed here. */
-beforeEach(() => {
-  holdMessages();
-});
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function make(tenant: object): Promise<Answer> {
+function createTenant(tenant: object): Promise<Answer> {
   return send("POST", "/v1/tenants", {
     token: env.OPERATOR_TOKEN,
     body: { tenant: { name: "Acme", mode: "test", ...tenant } },
   });
 }
 
-async function tenantsInD1(): Promise<number> {
+async function countTenants(): Promise<number> {
   const row = await env.DB.prepare("SELECT count(*) AS n FROM tenants").first<{ n: number }>();
   return row?.n ?? 0;
 }
 
-/** Has an object of each kind asked for: guard, prefix watch, refusal log. */
+/** Uses an object of each kind: guard, prefix watch, refusal log. */
 async function useObjects(tenant: Tenant): Promise<void> {
   const user = await User.provision(tenant);
   await user.assess();
@@ -37,9 +31,9 @@ async function useObjects(tenant: Tenant): Promise<void> {
   expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
 }
 
-describe("A tenant that is made", () => {
-  it.each([{}, { jurisdiction: null }])("with %j is bound to no jurisdiction", async (where) => {
-    const { status, body } = await make(where);
+describe("A new tenant", () => {
+  it.each([{}, { jurisdiction: null }])("with %j is in no jurisdiction", async (where) => {
+    const { status, body } = await createTenant(where);
     expect(status).toBe(201);
     expect(body.tenant).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{24}$/),
@@ -55,9 +49,9 @@ describe("A tenant that is made", () => {
     expect(events[0].details).toEqual({ mode: "test" });
   });
 
-  it("in a jurisdiction says so, and so does its trail", async () => {
+  it("in a jurisdiction reports it in its answer and in its trail", async () => {
     provideJurisdictions();
-    const { status, body } = await make({ jurisdiction: "eu" });
+    const { status, body } = await createTenant({ jurisdiction: "eu" });
     expect(status).toBe(201);
     expect(body.tenant.jurisdiction).toBe("eu");
     const { events } = (
@@ -66,19 +60,22 @@ describe("A tenant that is made", () => {
     expect(events[0].details).toEqual({ mode: "test", jurisdiction: "eu" });
   });
 
-  it.each(["EU", "mars", "", 1, ["eu"], {}])("is refused with %j for one", async (jurisdiction) => {
-    provideJurisdictions();
-    const before = await tenantsInD1();
-    const { status, body } = await make({ jurisdiction });
-    expect([status, body.code]).toEqual([400, "invalid_request"]);
-    expect(body.issues[0].path).toBe("tenant.jurisdiction");
-    expect(await tenantsInD1()).toBe(before);
-  });
+  it.each(["EU", "mars", "", 1, ["eu"], {}])(
+    "is refused with the jurisdiction %j",
+    async (jurisdiction) => {
+      provideJurisdictions();
+      const before = await countTenants();
+      const { status, body } = await createTenant({ jurisdiction });
+      expect([status, body.code]).toEqual([400, "invalid_request"]);
+      expect(body.issues[0].path).toBe("tenant.jurisdiction");
+      expect(await countTenants()).toBe(before);
+    },
+  );
 
   const runtimes: readonly (readonly [string, () => void])[] = [
-    ["says that it has none", () => {}],
+    ["has no jurisdictions", () => {}],
     [
-      "has them in name only",
+      "accepts a jurisdiction without effect",
       () => {
         vi.spyOn(namespaceClass, "jurisdiction").mockImplementation(function (this: unknown) {
           return this;
@@ -86,10 +83,10 @@ describe("A tenant that is made", () => {
       },
     ],
   ];
-  it.each(runtimes)("in a jurisdiction is refused where the runtime %s", async (_, deploy) => {
+  it.each(runtimes)("in a jurisdiction is refused if the runtime %s", async (_, deploy) => {
     deploy();
-    const before = await tenantsInD1();
-    const { status, body } = await make({ jurisdiction: "eu" });
+    const before = await countTenants();
+    const { status, body } = await createTenant({ jurisdiction: "eu" });
     expect([status, body.code]).toEqual([400, "invalid_request"]);
     expect(body.issues).toEqual([
       {
@@ -97,19 +94,19 @@ describe("A tenant that is made", () => {
         message: expect.stringContaining("is not supported by this runtime"),
       },
     ]);
-    expect(await tenantsInD1()).toBe(before);
+    expect(await countTenants()).toBe(before);
   });
 });
 
-describe("A tenant bound to nothing", () => {
-  it("has its objects made without a hint, and never asks for a jurisdiction", async () => {
-    const asked = recordRequestedObjects();
+describe("A tenant without a location", () => {
+  it("has its objects created without a hint, and never uses a jurisdiction", async () => {
+    const objects = recordRequestedObjects();
     const restricted = vi.spyOn(namespaceClass, "jurisdiction");
     await useObjects(await Tenant.create());
-    expect(new Set(asked.map(({ namespace }) => namespace))).toEqual(
+    expect(new Set(objects.map(({ namespace }) => namespace))).toEqual(
       new Set(["GUARD", "PREFIXES", "REFUSALS", "REGISTER"]),
     );
-    expect(asked.filter(({ hint }) => hint !== undefined)).toEqual([]);
+    expect(objects.filter(({ hint }) => hint !== undefined)).toEqual([]);
     expect(restricted).not.toHaveBeenCalled();
   });
 });
@@ -118,24 +115,24 @@ describe("The setting location.hint", () => {
   it("is passed for every object of the tenant but the token register", async () => {
     const tenant = await Tenant.create();
     await tenant.setSettings({ location: { hint: "apac-ne" } });
-    const asked = recordRequestedObjects();
+    const objects = recordRequestedObjects();
     await useObjects(tenant);
-    expect(new Set(asked.map(({ namespace, hint }) => `${namespace} ${hint}`))).toEqual(
+    expect(new Set(objects.map(({ namespace, hint }) => `${namespace} ${hint}`))).toEqual(
       new Set(["GUARD apac-ne", "PREFIXES apac-ne", "REFUSALS apac-ne", "REGISTER undefined"]),
     );
   });
 
-  it("is another tenant's no business, and ends with null", async () => {
+  it("does not affect other tenants, and ends with null", async () => {
     const [tenant, other] = [await Tenant.create(), await Tenant.create()];
     await tenant.setSettings({ location: { hint: "me" } });
-    const asked = recordRequestedObjects();
+    const objects = recordRequestedObjects();
     await useObjects(other);
     await tenant.setSettings({ location: { hint: null } });
     await useObjects(tenant);
-    expect(asked.filter(({ hint }) => hint !== undefined)).toEqual([]);
+    expect(objects.filter(({ hint }) => hint !== undefined)).toEqual([]);
   });
 
-  it("is answered, kept and told to the trail", async () => {
+  it("is returned, stored and reported in the trail", async () => {
     const tenant = await Tenant.create();
     const { status, body } = await tenant.send("PATCH", "/v1/settings", {
       settings: { location: { hint: "weur" } },

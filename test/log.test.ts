@@ -5,7 +5,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("A log line is one JSON object with the fields of the list, and drops any other", () => {
+it("A log line is one JSON object with the listed fields, and omits any other", () => {
   const lines: string[] = [];
   vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
   const fields = { request_id: "r", count: 2, secret: "leaked", toString: "leaked" };
@@ -15,7 +15,7 @@ it("A log line is one JSON object with the fields of the list, and drops any oth
   ]);
 });
 
-it("What is logged of a failure are kinds, never messages", () => {
+it("A logged failure has the kinds of its errors, never their messages", () => {
   const failure = new TypeError("code 123456", { cause: new RangeError("secret") });
   expect(causeOf(failure)).toBe("TypeError: RangeError");
   expect(causeOf("a thrown secret")).toBe("string");

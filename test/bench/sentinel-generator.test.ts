@@ -36,7 +36,7 @@ const agents: AgentTable = {
 };
 const from = agents.at - yearDays * day;
 
-function world(users: number): World {
+function createWorld(users: number): World {
   return new World(
     createSyntheticNetworks(),
     new AgentPool(agents, asDefined),
@@ -46,7 +46,7 @@ function world(users: number): World {
   );
 }
 
-test("a seed gives the same numbers again, another one others", () => {
+test("a seed always gives the same numbers, and another seed gives other numbers", () => {
   const numbers = (label: string) => {
     const random = new Random(label);
     return Array.from({ length: 20 }, () => random.next());
@@ -56,7 +56,7 @@ test("a seed gives the same numbers again, another one others", () => {
   expect(numbers("a").every((number) => number >= 0 && number < 1)).toBe(true);
 });
 
-test("things are drawn as often as their weights say, and never with none", () => {
+test("items are drawn in proportion to their weights, and never with weight 0", () => {
   const random = new Random("weights");
   const pool = new Weighted([0, 1, 3], (weight) => weight);
   const drawn = Array.from({ length: 4000 }, () => pool.draw(random));
@@ -70,7 +70,7 @@ describe("providers", () => {
     { start: 10_000, end: 99_999, country: "SE" },
   ];
 
-  test("are split where a range crosses a border, and small ones are left out", () => {
+  test("are split where a range crosses a border, and small ones are omitted", () => {
     const asns = [
       { start: 0, end: 19_999, asn: 1, name: "Wide Telecom" },
       { start: 20_000, end: 20_100, asn: 2, name: "Small Telecom" },
@@ -81,7 +81,7 @@ describe("providers", () => {
     ]);
   });
 
-  test("are none where nobody lives: data centres and ministries", () => {
+  test("do not include data centres and ministries, where no people live", () => {
     const names = ["Big Hosting GmbH", "Some Cloud Services", "DoD Network Information Center"];
     const asns = names.map((name, index) => {
       return { start: index * 20_000, end: index * 20_000 + 9_999, asn: index, name };
@@ -89,7 +89,7 @@ describe("providers", () => {
     expect(collectProviders(asns, countries)).toEqual([]);
   });
 
-  test("give only addresses of their own", () => {
+  test("give only their own addresses", () => {
     const { providers } = createSyntheticNetworks();
     fc.assert(
       fc.property(fc.constantFrom(...providers), fc.string(), (provider, label) => {
@@ -104,7 +104,7 @@ describe("providers", () => {
   });
 });
 
-test("a browser was never newer than it is, and grows no younger", () => {
+test("a browser version never decreases over time and never exceeds the current one", () => {
   const pool = new AgentPool(agents, asDefined);
   const random = new Random("browsers");
   const majorOf = (text: string) => Number(/(Chrome|Firefox)\/(\d+)/.exec(text)?.[2]);
@@ -120,14 +120,14 @@ test("a browser was never newer than it is, and grows no younger", () => {
 
 describe("a year", () => {
   const users = 1200;
-  const visits = createVisitsOfYear(world(users), 7, 0, users);
-  const strangers = new Strangers(createVisitsOfYear(world(users), 7, users, users / 2));
+  const visits = createVisitsOfYear(createWorld(users), 7, 0, users);
+  const strangers = new Strangers(createVisitsOfYear(createWorld(users), 7, users, users / 2));
   const trials = createTrials(visits, from, strangers, new Random("attackers"));
   const matched = trials.filter(({ protocol }) => protocol === "matched");
-  const kindsAt = (trial: Trial) => trial.attack?.kind ?? "real";
+  const kindOf = (trial: Trial) => trial.attack?.kind ?? "real";
 
-  test("is the same for the same seed, in the order of time", () => {
-    expect(createVisitsOfYear(world(users), 7, 0, users)).toEqual(visits);
+  test("is the same for the same seed, in order of time", () => {
+    expect(createVisitsOfYear(createWorld(users), 7, 0, users)).toEqual(visits);
     expect(visits.map(({ at }) => at)).toEqual(
       visits.map(({ at }) => at).toSorted((left, right) => left - right),
     );
@@ -141,10 +141,10 @@ describe("a year", () => {
   });
 
   test("matches attacks and real logins in history and delay", () => {
-    const real = matched.filter((trial) => kindsAt(trial) === "real");
+    const real = matched.filter((trial) => kindOf(trial) === "real");
     const logins = (kind: string) =>
       matched
-        .filter((trial) => kindsAt(trial) === kind)
+        .filter((trial) => kindOf(trial) === kind)
         .map((trial) => trial.logins)
         .toSorted((left, right) => left - right);
     for (const kind of ["naive", "targeted", "stuffing"]) {
@@ -157,10 +157,10 @@ describe("a year", () => {
     }
   });
 
-  test("gives each attacker what it knows of the victim, and never an address of the victim's", () => {
-    for (const { attack, position: place, visit } of matched) {
+  test("gives each attacker its knowledge about the victim, and never an address of the victim", () => {
+    for (const { attack, position, visit } of matched) {
       if (attack === null) continue;
-      const known = visits.slice(0, place).filter(({ user }) => user === visit.user);
+      const known = visits.slice(0, position).filter(({ user }) => user === visit.user);
       const last = known.at(-1);
       if (attack.kind === "vpn") {
         expect(known.map(({ provider }) => provider.country)).toContain(visit.provider.country);
@@ -171,9 +171,9 @@ describe("a year", () => {
       expect(known.map(({ address }) => address)).not.toContain(visit.address);
     }
     const close = matched.filter(({ attack }) => attack?.kind === "veryTargeted");
-    const inOwn = close.filter(({ visit, position: place }) =>
+    const inOwn = close.filter(({ visit, position }) =>
       visits
-        .slice(0, place)
+        .slice(0, position)
         .some(
           ({ user, address }) =>
             user === visit.user && prefixOf(address) === prefixOf(visit.address),
@@ -182,13 +182,13 @@ describe("a year", () => {
     expect(inOwn.length / close.length).toBeGreaterThan(0.4);
   });
 
-  test("has attacks of every kind in both periods, and only ignorant ones on those without history", () => {
-    const found = new Set(trials.map((trial) => `${trial.period}/${kindsAt(trial)}`));
+  test("has attacks of every kind in both periods, and only uninformed ones on users without history", () => {
+    const found = new Set(trials.map((trial) => `${trial.period}/${kindOf(trial)}`));
     for (const kind of ["real", ...attackerKinds]) {
       expect(found).toContain(`validation/${kind}`);
       expect(found).toContain(`test/${kind}`);
     }
     const first = trials.filter(({ protocol }) => protocol === "first");
-    expect(new Set(first.map(kindsAt))).toEqual(new Set(["real", "naive", "stuffing"]));
+    expect(new Set(first.map(kindOf))).toEqual(new Set(["real", "naive", "stuffing"]));
   });
 });

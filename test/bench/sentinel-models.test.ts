@@ -8,7 +8,7 @@ import { createSimple } from "../../bench/sentinel/models/simple.ts";
 const hour = 60 * 60 * 1000;
 const start = Date.UTC(2026, 0, 5, 9);
 
-const atHome: Login = {
+const familiar: Login = {
   at: start,
   user: 1,
   country: "NO",
@@ -20,14 +20,14 @@ const atHome: Login = {
   crowd: { fromAddress: 1, fromPrefix: 1 },
 };
 const neighbour: Login = {
-  ...atHome,
+  ...familiar,
   user: 2,
   address: "20.0.0.2",
   agent: "agent-y",
-  facts: { ...atHome.facts, browser: "Chrome 141" },
+  facts: { ...familiar.facts, browser: "Chrome 141" },
 };
-const elsewhere: Login = {
-  ...atHome,
+const unfamiliar: Login = {
+  ...familiar,
   country: "BR",
   asn: 64600,
   prefix: "21.0.0.0/24",
@@ -36,8 +36,8 @@ const elsewhere: Login = {
   facts: { kind: "browser", device: "mobile", os: "Android", browser: "Firefox 140" },
 };
 
-/** Two logins of each of two users. */
-const past = [atHome, neighbour, atHome, neighbour].map((login, index) => {
+/** Two logins for each of two users. */
+const past = [familiar, neighbour, familiar, neighbour].map((login, index) => {
   return { ...login, at: start + index * hour };
 });
 const later = start + 30 * hour;
@@ -46,7 +46,7 @@ describe("EXTEND", () => {
   const model = createExtend();
   for (const login of past) model.observe(login);
 
-  test("is the formula, worked by hand", () => {
+  test("equals the formula, computed by hand", () => {
     // A new address: 1/(n+M) with M = 1 + one network + one country; the user never had it.
     const network = (0.6 / (4 + 3) + 0.3 + 0.1) / (0.3 + 0.1);
     // The agent: two of four, smoothed by M = 1 + two browsers + one system + one device.
@@ -54,31 +54,31 @@ describe("EXTEND", () => {
     const agent =
       (0.53867 * seen + 0.26805 * 0.5 + 0.18818 + 0.00511) /
       (0.53867 + 0.26805 + 0.18818 + 0.00511);
-    // Two users, two of four logins are this one's.
+    // There are two users, and two of four logins are this user's.
     const rarity = 1 / 2 / (2 / 4);
-    const score = model.score({ ...atHome, at: later, address: "20.0.0.77" });
+    const score = model.score({ ...familiar, at: later, address: "20.0.0.77" });
     expect(score).toBeCloseTo(network * agent * rarity, 12);
   });
 
-  test("counts a feature of which the user had nothing four times", () => {
-    expect(model.score({ ...elsewhere, at: later })).toBeCloseTo(16, 12);
+  test("scores a login with no known feature as 16", () => {
+    expect(model.score({ ...unfamiliar, at: later })).toBeCloseTo(16, 12);
   });
 });
 
 test("SIMPLE is the share of seven features that are new", () => {
   const model = createSimple();
   for (const login of past) model.observe(login);
-  expect(model.score(atHome)).toBe(0);
-  expect(model.score({ ...atHome, address: "20.0.0.3", agent: "agent-y" })).toBeCloseTo(2 / 7);
-  expect(model.score(elsewhere)).toBe(1);
+  expect(model.score(familiar)).toBe(0);
+  expect(model.score({ ...familiar, address: "20.0.0.3", agent: "agent-y" })).toBeCloseTo(2 / 7);
+  expect(model.score(unfamiliar)).toBe(1);
 });
 
-test("the Freeman sum of a user without a history is 0, for nothing can be compared", () => {
+test("the Freeman sum of a user without history is 0, because no login can be compared", () => {
   const model = createFreeman();
   for (const login of past) model.observe(login);
-  expect(model.score({ ...atHome, user: 3 })).toBeCloseTo(0, 12);
-  expect(model.score({ ...atHome, user: 1 })).toBeLessThan(0);
-  expect(model.score({ ...elsewhere, user: 1 })).toBeGreaterThan(0);
+  expect(model.score({ ...familiar, user: 3 })).toBeCloseTo(0, 12);
+  expect(model.score({ ...familiar, user: 1 })).toBeLessThan(0);
+  expect(model.score({ ...unfamiliar, user: 1 })).toBeGreaterThan(0);
 });
 
 describe("Sentinel's models", () => {
@@ -86,20 +86,20 @@ describe("Sentinel's models", () => {
   const [full] = models;
   for (const login of past) for (const model of models) model.observe(login);
 
-  test("are not moved by being asked", () => {
-    const ask = () => models.map((model) => model.score({ ...elsewhere, at: later }));
-    expect(ask()).toEqual(ask());
+  test("do not change when they score a session", () => {
+    const scoreAll = () => models.map((model) => model.score({ ...unfamiliar, at: later }));
+    expect(scoreAll()).toEqual(scoreAll());
   });
 
-  test("score a stranger's session above the user's own, and learn the user's", () => {
-    const own = full?.score({ ...atHome, at: later }) ?? Number.NaN;
-    const strange = full?.score({ ...elsewhere, at: later }) ?? Number.NaN;
+  test("score an unfamiliar session above a familiar one, and learn from the user's sessions", () => {
+    const own = full?.score({ ...familiar, at: later }) ?? Number.NaN;
+    const strange = full?.score({ ...unfamiliar, at: later }) ?? Number.NaN;
     expect(strange).toBeGreaterThan(own);
-    for (const model of models) model.observe({ ...elsewhere, at: later });
-    expect(full?.score({ ...elsewhere, at: later + hour })).toBeLessThan(strange);
+    for (const model of models) model.observe({ ...unfamiliar, at: later });
+    expect(full?.score({ ...unfamiliar, at: later + hour })).toBeLessThan(strange);
   });
 
-  test("know nothing of a user without logins", () => {
-    expect(full?.score({ ...elsewhere, user: 99, at: later })).toBe(0);
+  test("score 0 for a user without logins", () => {
+    expect(full?.score({ ...unfamiliar, user: 99, at: later })).toBe(0);
   });
 });

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 
 describe("The migrations", () => {
-  it("keep the wide tables WITHOUT ROWID, so that a row is written once", async () => {
+  it("create the wide tables WITHOUT ROWID, so that a row is written once", async () => {
     const { results } = await env.DB.prepare("PRAGMA table_list").all<{
       name: string;
       wr: number;

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 const endWithinMs = 15_000;
 
 export class ProcessGroup {
-  /** What the processes have printed so far. */
+  /** The output of all processes so far. */
   output = "";
   errors = "";
   /** The exit code, after the last process has closed its output; null after a signal. */

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
-/** What belongs to this machine, not to the project. */
+/** Files that belong to this machine, not to the project. */
 const excluded = new Set(["node_modules", ".git", ".wrangler", ".dev", ".dev.vars", "dist"]);
 
 export interface ProjectCopy {

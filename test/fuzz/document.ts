@@ -1,4 +1,4 @@
-/** What the OpenAPI document says of requests: the fuzzer's only knowledge of the routes. */
+/** Reads the requests of the OpenAPI document, which is all that the fuzzer knows about the routes. */
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { z } from "zod";
 import { openApiDocument } from "../support/openapi-conformity.ts";
@@ -62,7 +62,7 @@ const operationSchema = z.object({
 export interface Operation {
   readonly name: string;
   readonly method: string;
-  /** With parameters as `{name}`. */
+  /** The path, with parameters as `{name}`. */
   readonly template: string;
   /** A permission, `operator`, or `public`. */
   readonly access: string;
@@ -70,7 +70,7 @@ export interface Operation {
   readonly body: JsonSchema | undefined;
 }
 
-export async function documentedOperations(): Promise<readonly Operation[]> {
+export async function readOperations(): Promise<readonly Operation[]> {
   const { paths } = await openApiDocument();
   return Object.entries(paths).flatMap(([template, item]) =>
     Object.entries(item).map(([method, documented]) => {
@@ -89,7 +89,7 @@ export async function documentedOperations(): Promise<readonly Operation[]> {
   );
 }
 
-/** Which of the operations a request is for. */
+/** The operation that a request addresses. */
 export function operationAt(
   operations: readonly Operation[],
   method: string,
@@ -109,26 +109,26 @@ export interface Sent {
 
 const validators = new WeakMap<JsonSchema, Validator>();
 
-function fits(schema: JsonSchema, value: unknown): boolean {
+function matchesSchema(schema: JsonSchema, value: unknown): boolean {
   const known = validators.get(schema);
   if (known !== undefined) return known.validate(value).valid;
-  // The document's own schema, whole: what JsonSchema does not name is still in it.
-  const whole: Schema = JSON.parse(JSON.stringify(schema));
-  const validator = new Validator(whole, "2020-12");
+  // This is the complete schema of the document, with the keywords that JsonSchema does not list.
+  const complete: Schema = JSON.parse(JSON.stringify(schema));
+  const validator = new Validator(complete, "2020-12");
   validators.set(schema, validator);
   return validator.validate(value).valid;
 }
 
-/** A parameter as the schema's type reads it: text that is a number is one where one is expected. */
-function typed({ type }: JsonSchema, text: string): unknown {
+/** Converts numeric text to a number when the schema expects a number. */
+function convertToType({ type }: JsonSchema, text: string): unknown {
   const isNumber = type === "integer" || type === "number";
   return isNumber && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }
 
-function forbiddenInAddress({ parameters, template }: Operation, url: URL): string | undefined {
+function findAddressObjection({ parameters, template }: Operation, url: URL): string | undefined {
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
   for (const name of url.searchParams.keys()) {
-    // `&=x`: a parameter without a name is none.
+    // A parameter without a name, as in `&=x`, does not count.
     if (name !== "" && inQuery.every((parameter) => parameter.name !== name))
       return `unknown parameter ${name}`;
   }
@@ -136,19 +136,20 @@ function forbiddenInAddress({ parameters, template }: Operation, url: URL): stri
     const values = url.searchParams.getAll(name);
     if (values.length === 0 && required) return `${name} is missing`;
     if (values.length > 1) return `${name} is repeated`;
-    if (values.some((value) => !fits(schema, typed(schema, value)))) return `${name} does not fit`;
+    if (values.some((value) => !matchesSchema(schema, convertToType(schema, value))))
+      return `${name} does not match its schema`;
   }
   const segments = url.pathname.split("/");
-  for (const [place, segment] of template.split("/").entries()) {
+  for (const [position, segment] of template.split("/").entries()) {
     const parameter = parameters.find(({ name }) => segment === `{${name}}`);
-    if (parameter !== undefined && !fits(parameter.schema, segments[place])) {
-      return `${parameter.name} of the path does not fit`;
+    if (parameter !== undefined && !matchesSchema(parameter.schema, segments[position])) {
+      return `${parameter.name} of the path does not match its schema`;
     }
   }
   return undefined;
 }
 
-function parsed(bytes: Uint8Array): { readonly value: unknown } | undefined {
+function parseJson(bytes: Uint8Array): { readonly value: unknown } | undefined {
   try {
     return {
       value: JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes)),
@@ -158,19 +159,21 @@ function parsed(bytes: Uint8Array): { readonly value: unknown } | undefined {
   }
 }
 
-function forbiddenInBody({ body }: Operation, { headers, bytes }: Sent): string | undefined {
-  const read = bytes === undefined || bytes.length === 0 ? undefined : parsed(bytes);
+function findBodyObjection({ body }: Operation, { headers, bytes }: Sent): string | undefined {
+  const read = bytes === undefined || bytes.length === 0 ? undefined : parseJson(bytes);
   if (body === undefined) {
     const isEmpty = bytes === undefined || bytes.length === 0;
-    return isEmpty || JSON.stringify(read?.value) === "{}" ? undefined : "there must be no body";
+    return isEmpty || JSON.stringify(read?.value) === "{}"
+      ? undefined
+      : "the operation takes no body";
   }
   const type = headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (!/^application\/(.+\+)?json$/.test(type)) return "the body is not declared as JSON";
   if (read === undefined) return "the body is not JSON";
-  return fits(body, read.value) ? undefined : "the body does not fit";
+  return matchesSchema(body, read.value) ? undefined : "the body does not match its schema";
 }
 
-/** What the document has against this request; undefined when it allows it. */
-export function forbidden(operation: Operation, sent: Sent): string | undefined {
-  return forbiddenInAddress(operation, sent.url) ?? forbiddenInBody(operation, sent);
+/** The reason why the document forbids the request; undefined when it allows the request. */
+export function findObjection(operation: Operation, sent: Sent): string | undefined {
+  return findAddressObjection(operation, sent.url) ?? findBodyObjection(operation, sent);
 }

@@ -1,18 +1,18 @@
-/** The body of every fuzz file: so many requests from one seed, one after the other. */
+/** The body of every fuzz file: a number of requests from one seed, in sequence. */
 import fc from "fast-check";
 import { describe, expect, inject, it } from "vitest";
 import { provideJurisdictions } from "../support/jurisdictions.ts";
-import { documentedOperations } from "./document.ts";
+import { readOperations } from "./document.ts";
 import { Known } from "./known.ts";
-import { requestBeside, requestTo } from "./request-arbitrary.ts";
+import { requestToUnknown, requestTo } from "./request-arbitrary.ts";
 import { sendPlanned } from "./send-planned.ts";
 
-const maxTold = 10;
-const takesAtMostMs = 600_000;
-/** With as many requests each route is accepted at least once, and refused at least once. */
-const reachesAll = 1_000;
+const maxShown = 10;
+const timeoutMs = 600_000;
+/** From this number of requests on, each route must be accepted at least once and refused at least once. */
+const minRequestsForCoverage = 1_000;
 
-/** Statuses seen, by route. */
+/** Counts the statuses of each route. */
 class Tally {
   readonly #counts = new Map<string, Map<number, number>>();
 
@@ -22,8 +22,8 @@ class Tally {
     this.#counts.set(route, counts);
   }
 
-  has(route: string, isMeant: (status: number) => boolean): boolean {
-    return [...(this.#counts.get(route)?.keys() ?? [])].some(isMeant);
+  has(route: string, isExpected: (status: number) => boolean): boolean {
+    return [...(this.#counts.get(route)?.keys() ?? [])].some(isExpected);
   }
 
   toString(): string {
@@ -38,44 +38,44 @@ class Tally {
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Requests per file, and what is added to the seed of each; see vitest.config.ts. */
+    /** The number of requests per file, and the base of the seeds. See vitest.config.ts. */
     fuzz: { readonly requests: number; readonly seed: number };
   }
 }
 
-/** @param file of all that run, each with a seed of its own */
+/** @param file the number of the file; each file has its own seed */
 export function fuzzEveryRoute(file: number): void {
   const { requests, seed: firstSeed } = inject("fuzz");
   const seed = firstSeed + file;
 
   describe(`${requests} requests from the OpenAPI document, seed ${seed}`, () => {
-    it("are answered as documented, never with a fault, and accepted only where it allows", {
-      timeout: takesAtMostMs,
+    it("get documented answers, never a 5xx status, and success only if the document allows the request", {
+      timeout: timeoutMs,
     }, async () => {
-      // Else the document allows what only the platform can do.
+      // The document allows jurisdictions, which only the platform supports.
       provideJurisdictions();
-      const operations = await documentedOperations();
+      const operations = await readOperations();
       const known = await Known.create();
       const toAnyRoute = fc.constantFrom(...operations).chain(requestTo);
       const planned = fc.sample(
         fc.oneof(
           { weight: 19, arbitrary: toAnyRoute },
-          { weight: 1, arbitrary: requestBeside(operations) },
+          { weight: 1, arbitrary: requestToUnknown(operations) },
         ),
         { seed, numRuns: requests },
       );
       const tally = new Tally();
       const complaints: string[] = [];
-      for (const [place, request] of planned.entries()) {
+      for (const [position, request] of planned.entries()) {
         const outcome = await sendPlanned(request, operations, known);
-        tally.add(request.route ?? "(no such route)", outcome.status);
-        complaints.push(...outcome.complaints.map((what) => `request ${place}: ${what}`));
+        tally.add(request.route ?? "(unknown route)", outcome.status);
+        complaints.push(...outcome.complaints.map((what) => `request ${position}: ${what}`));
       }
-      // biome-ignore lint/suspicious/noConsole: the figures are what a run is read for.
+      // biome-ignore lint/suspicious/noConsole: the counts are the result of a run.
       console.info(`seed ${seed}\n${tally}`);
-      expect(complaints.slice(0, maxTold)).toEqual([]);
-      // A few hundred need not reach everything.
-      if (requests < reachesAll) return;
+      expect(complaints.slice(0, maxShown)).toEqual([]);
+      // A few hundred requests need not cover everything.
+      if (requests < minRequestsForCoverage) return;
       for (const { name } of operations) {
         expect(
           tally.has(name, (status) => status < 300),

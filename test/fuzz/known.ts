@@ -1,4 +1,4 @@
-/** What a run knows of the tenants it asks about: made at the start, and learnt from the answers. */
+/** The tenants of a run with their ids, tokens and codes: created at the start, then updated from the answers. */
 import { env } from "cloudflare:workers";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { codeFor } from "../support/authenticator.ts";
@@ -6,10 +6,10 @@ import { type Answer, Tenant, User } from "../support/client.ts";
 import type { Credential } from "./request-arbitrary.ts";
 import type { KnownName } from "./texts.ts";
 
-/** Each token may make 1,000 requests in ten seconds; with several none of them gets there. */
-const tokensEach = 3;
-const usersAtFirst = 12;
-const maxRemembered = 200;
+/** A token is limited to 1,000 requests in ten seconds. With several tokens no token reaches the limit. */
+const tokensPerTenant = 3;
+const initialUsers = 12;
+const maxKnownIds = 200;
 
 interface KnownUser {
   readonly externalId: string;
@@ -23,39 +23,39 @@ function pick<T>(from: readonly T[], subject: number): T | undefined {
   return from[subject % Math.max(from.length, 1)];
 }
 
-/** One tenant, as far as the answers told. */
-class Realm {
+/** One tenant, as known from the answers. */
+class KnownTenant {
   readonly tenant: Tenant;
   readonly tokens: string[] = [];
   readonly #users: KnownUser[] = [];
   readonly #tokenIds: string[] = [];
   readonly #eventIds: string[] = [];
-  /** Of a tenant that nothing else is asked about: erasures wait where one is moving. */
+  /** A tenant that receives no other requests, because erasures fail while a tenant moves. */
   #movableTenantId = "";
 
   private constructor(tenant: Tenant) {
     this.tenant = tenant;
   }
 
-  static async create(...[mode, where]: Parameters<typeof Tenant.create>): Promise<Realm> {
-    const realm = new Realm(await Tenant.create(mode, where));
-    for (let n = 0; n < tokensEach; n += 1) {
-      realm.tokens.push(await realm.tenant.tokenWith(permissions));
+  static async create(...[mode, where]: Parameters<typeof Tenant.create>): Promise<KnownTenant> {
+    const known = new KnownTenant(await Tenant.create(mode, where));
+    for (let n = 0; n < tokensPerTenant; n += 1) {
+      known.tokens.push(await known.tenant.tokenWith(permissions));
     }
-    for (let n = 0; n < usersAtFirst; n += 1) {
-      const user = await User.withTotp(realm.tenant);
+    for (let n = 0; n < initialUsers; n += 1) {
+      const user = await User.withTotp(known.tenant);
       const { externalId, id, secret } = user;
       const backupCodes = await user.backupCodes();
       const { assessment_id } = await user.assess();
-      realm.#users.push({ externalId, id, secret, backupCodes, assessmentIds: [assessment_id] });
+      known.#users.push({ externalId, id, secret, backupCodes, assessmentIds: [assessment_id] });
     }
-    realm.#movableTenantId = (await Tenant.create(mode)).id;
-    const { events } = (await realm.tenant.send("GET", "/v1/audit/events?limit=100")).body;
-    for (const { id } of events) realm.#eventIds.push(id);
-    return realm;
+    known.#movableTenantId = (await Tenant.create(mode)).id;
+    const { events } = (await known.tenant.send("GET", "/v1/audit/events?limit=100")).body;
+    for (const { id } of events) known.#eventIds.push(id);
+    return known;
   }
 
-  /** @param at Unix ms, for codes */
+  /** @param at time of the codes, Unix ms */
   valueOf(name: KnownName, subject: number, at: number): string {
     const user = pick(this.#users, subject);
     switch (name) {
@@ -78,8 +78,8 @@ class Realm {
     }
   }
 
-  /** Remembers what a success of that route gave. */
-  learn(route: string, body: Answer["body"], url: URL, sent: Uint8Array | undefined): void {
+  /** Stores the ids and secrets that a successful answer of the route contains. */
+  updateFrom(route: string, body: Answer["body"], url: URL, sent: Uint8Array | undefined): void {
     const externalId = url.searchParams.get("externalUserId");
     const user = this.#users.find((one) => one.externalId === externalId);
     switch (route) {
@@ -116,32 +116,32 @@ class Realm {
         break;
     }
     for (const ids of [this.#eventIds, this.#tokenIds]) {
-      if (ids.length > maxRemembered) ids.splice(0, ids.length - maxRemembered);
+      if (ids.length > maxKnownIds) ids.splice(0, ids.length - maxKnownIds);
     }
   }
 }
 
 export interface Bearer {
-  /** Whose ids and codes are sent. */
-  readonly realm: Realm;
-  /** Whose token it is. */
-  readonly owner: Realm;
-  /** The whole header; undefined where none is sent. */
+  /** The tenant whose ids and codes are sent. */
+  readonly target: KnownTenant;
+  /** The tenant that owns the token. */
+  readonly owner: KnownTenant;
+  /** The whole header; undefined when the request has none. */
   readonly authorization: string | undefined;
   readonly isEntitled: (access: string) => boolean;
   readonly mode: "live" | "test";
 }
 
 export class Known {
-  readonly #tests: readonly Realm[];
-  readonly #live: Realm;
+  readonly #tests: readonly KnownTenant[];
+  readonly #live: KnownTenant;
   readonly #narrow: readonly { readonly permission: string; readonly token: string }[];
   readonly #expired: string;
   readonly #revoked: string;
 
   private constructor(
-    tests: readonly Realm[],
-    live: Realm,
+    tests: readonly KnownTenant[],
+    live: KnownTenant,
     narrow: readonly { readonly permission: string; readonly token: string }[],
     [expired, revoked]: readonly [string, string],
   ) {
@@ -153,67 +153,70 @@ export class Known {
   }
 
   static async create(): Promise<Known> {
-    const tests = [await Realm.create("test"), await Realm.create("test", { shard: 1 })];
-    const live = await Realm.create("live", { jurisdiction: "eu" });
+    const tests = [
+      await KnownTenant.create("test"),
+      await KnownTenant.create("test", { shard: 1 }),
+    ];
+    const live = await KnownTenant.create("live", { jurisdiction: "eu" });
     const { tenant } = live;
     const narrow = [];
     for (const permission of permissions) {
       narrow.push({ permission, token: await tenant.tokenWith([permission]) });
     }
-    const make = async (): Promise<{ id: string; secret: string }> => {
-      const token = { name: "dead", permissions };
+    const createToken = async (): Promise<{ id: string; secret: string }> => {
+      const token = { name: "ended", permissions };
       return (await tenant.send("POST", "/v1/tokens", { token })).body.token;
     };
-    const rotated = await make();
+    const rotated = await createToken();
     const overlap = { token: { overlap_seconds: 0 } };
     await tenant.send("POST", `/v1/tokens/${rotated.id}/rotate`, overlap);
-    const revoked = await make();
+    const revoked = await createToken();
     await tenant.send("DELETE", `/v1/tokens/${revoked.id}`);
     return new Known(tests, live, narrow, [rotated.secret, revoked.secret]);
   }
 
-  bearer(credential: Credential, subject: number): Bearer {
+  bearerFor(credential: Credential, subject: number): Bearer {
     const test = pick(this.#tests, subject) ?? this.#live;
-    const token = (realm: Realm) => pick(realm.tokens, subject >> 4) ?? "";
-    const whole = (access: string) => access !== "operator";
-    const nobody = (access: string) => access === "public";
-    const mine = { realm: test, owner: test, mode: "test", isEntitled: nobody } as const;
-    const theirs = { realm: this.#live, owner: this.#live, mode: "live" } as const;
+    const tokenOf = (known: KnownTenant) => pick(known.tokens, subject >> 4) ?? "";
+    const isForTenants = (access: string) => access !== "operator";
+    const isPublic = (access: string) => access === "public";
+    const ofTest = { target: test, owner: test, mode: "test", isEntitled: isPublic } as const;
+    const ofLive = { target: this.#live, owner: this.#live, mode: "live" } as const;
     switch (credential) {
       case "right":
-        return { ...mine, authorization: `Bearer ${token(test)}`, isEntitled: whole };
+        return { ...ofTest, authorization: `Bearer ${tokenOf(test)}`, isEntitled: isForTenants };
       case "live": {
-        const authorization = `bearer  ${token(this.#live)}`;
-        return { ...theirs, authorization, isEntitled: whole };
+        const authorization = `bearer  ${tokenOf(this.#live)}`;
+        return { ...ofLive, authorization, isEntitled: isForTenants };
       }
       case "stranger": {
-        // A good token of one tenant, with the ids of another.
-        const authorization = `Bearer ${token(this.#live)}`;
-        return { ...theirs, realm: test, authorization, isEntitled: whole };
+        // A valid token of one tenant, with the ids of another.
+        const authorization = `Bearer ${tokenOf(this.#live)}`;
+        return { ...ofLive, target: test, authorization, isEntitled: isForTenants };
       }
       case "narrow": {
         const { permission, token: secret } = pick(this.#narrow, subject) ?? {};
-        const isEntitled = (access: string) => access === permission || nobody(access);
+        const isEntitled = (access: string) => access === permission || isPublic(access);
         const authorization = `Bearer ${secret}`;
-        return { ...theirs, authorization, isEntitled };
+        return { ...ofLive, authorization, isEntitled };
       }
       case "operator": {
-        const isEntitled = (access: string) => access === "operator" || nobody(access);
+        const isEntitled = (access: string) => access === "operator" || isPublic(access);
         const authorization = `Bearer ${env.OPERATOR_TOKEN}`;
-        return { ...mine, mode: "live", authorization, isEntitled };
+        return { ...ofTest, mode: "live", authorization, isEntitled };
       }
       case "expired":
-        return { ...mine, authorization: `Bearer ${this.#expired}` };
+        return { ...ofTest, authorization: `Bearer ${this.#expired}` };
       case "revoked":
-        return { ...mine, authorization: `Bearer ${this.#revoked}` };
+        return { ...ofTest, authorization: `Bearer ${this.#revoked}` };
       case "mistyped":
-        return { ...mine, authorization: `Bearer ${token(test).slice(0, -1)}` };
+        return { ...ofTest, authorization: `Bearer ${tokenOf(test).slice(0, -1)}` };
       case "garbage": {
         const texts = ["", "Bearer", "Bearer \t", "Basic dTpw", "Bearer a b", "x".repeat(9_000)];
-        return { ...mine, authorization: pick(texts, subject) };
+        return { ...ofTest, authorization: pick(texts, subject) };
       }
       case "none":
-        return { ...mine, authorization: undefined };
+        return { ...ofTest, authorization: undefined };
     }
   }
 }

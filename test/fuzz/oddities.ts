@@ -1,4 +1,4 @@
-/** Parts of requests that no schema speaks of: media types, headers, ends of addresses, broken JSON. */
+/** Parts of requests that a schema does not describe: media types, headers, address suffixes, broken JSON. */
 import fc from "fast-check";
 import { anyText } from "./texts.ts";
 

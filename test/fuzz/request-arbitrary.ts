@@ -1,4 +1,4 @@
-/** Requests to the documented routes, good and bad, and to addresses and methods there are none of. */
+/** Generates valid and invalid requests to the documented routes, and requests to unknown addresses and methods. */
 import fc, { type Arbitrary } from "fast-check";
 import type { Operation } from "./document.ts";
 import {
@@ -27,9 +27,9 @@ export const credentials = [
 ] as const;
 export type Credential = (typeof credentials)[number];
 
-/** What happens to the bytes of a body on their way. */
+/** The ways to damage the bytes of a body. */
 const damages = [
-  "cut",
+  "truncated",
   "not UTF-8",
   "marked as UTF-8",
   "UTF-16",
@@ -41,29 +41,29 @@ const damages = [
 export type Damage = (typeof damages)[number];
 
 export interface Planned {
-  /** `operationId`; undefined where there is no such route. */
+  /** The `operationId`; undefined for an unknown route. */
   readonly route: string | undefined;
   readonly method: string;
-  /** As it is sent, but for placeholders. */
+  /** The path as it is sent, with placeholders. */
   readonly path: string;
   readonly query: readonly (readonly [string, string])[];
-  /** Sent behind the query as it stands. */
+  /** Appended to the query without encoding. */
   readonly suffix: string;
   readonly body: string | undefined;
   readonly damage: Damage | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly credential: Credential;
-  /** Which of the known users, tokens, events it is about. */
+  /** Selects the known user, token or event of the request. */
   readonly subject: number;
-  /** Nothing of it was broken on purpose. */
+  /** True when no part was broken on purpose. */
   readonly isSound: boolean;
 }
 
-function asText(value: unknown): string {
+function toJsonText(value: unknown): string {
   return JSON.stringify(value).replaceAll(rawNumber, "$1");
 }
 
-/** Whose id it is, by a part of the path before it. */
+/** The name of the id in a path, by the part of the path before it. */
 const idNames = [
   ["/tokens/", "token_id"],
   ["/tenants/", "tenant_id"],
@@ -74,7 +74,7 @@ function pathOf({ template, parameters }: Operation, id: string): string {
   return names.reduce((path, name) => path.replace(`{${name}}`, id), template);
 }
 
-function rightCredential({ access }: Operation): Credential {
+function credentialFor({ access }: Operation): Credential {
   return access === "operator" ? "operator" : "right";
 }
 
@@ -92,7 +92,7 @@ function soundRequest(operation: Operation): Arbitrary<Planned> {
         return required ? some : fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, some);
       }),
   );
-  const tenants: Credential[] = [rightCredential(operation)];
+  const tenants: Credential[] = [credentialFor(operation)];
   if (tenants[0] === "right") tenants.push("right", "right", "live");
   return fc.record({
     route: fc.constant(name),
@@ -103,7 +103,7 @@ function soundRequest(operation: Operation): Arbitrary<Planned> {
     ).map((id) => pathOf(operation, String(id))),
     query: query.map((pairs) => pairs.flat()),
     suffix: fc.constant(""),
-    body: body === undefined ? fc.constant(undefined) : soundValue(body).map(asText),
+    body: body === undefined ? fc.constant(undefined) : soundValue(body).map(toJsonText),
     damage: fc.constant(undefined),
     headers: fc
       .tuple(body === undefined ? fc.constant(undefined) : jsonTypes, requestKey(operation))
@@ -114,7 +114,7 @@ function soundRequest(operation: Operation): Arbitrary<Planned> {
   });
 }
 
-/** None mostly; else one that is new, or one that others have too. */
+/** Mostly no key; otherwise a new key, or one that other requests also use. */
 function requestKey({ parameters }: Operation): Arbitrary<Record<string, string>> {
   const header = parameters.find((parameter) => parameter.in === "header")?.name;
   const none = fc.constant({});
@@ -127,7 +127,7 @@ function typeHeader([type]: [string | undefined]): Record<string, string> {
   return type === undefined ? {} : { "Content-Type": type };
 }
 
-/** One part of a sound request, in the ways in which it can be wrong. */
+/** One part of a sound request, wrong in one of many ways. */
 function wrongPart(operation: Operation): Arbitrary<Partial<Planned>> {
   const { parameters, body } = operation;
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
@@ -155,7 +155,7 @@ function wrongPart(operation: Operation): Arbitrary<Partial<Planned>> {
     );
   }
   if (body !== undefined) {
-    const broken = brokenValue(body).map((value) => ({ body: asText(value) }));
+    const broken = brokenValue(body).map((value) => ({ body: toJsonText(value) }));
     parts.push(broken, broken, broken, broken, broken);
   }
   if (parameters.some((parameter) => parameter.in === "path")) {
@@ -164,7 +164,7 @@ function wrongPart(operation: Operation): Arbitrary<Partial<Planned>> {
   return fc.oneof(...parts);
 }
 
-/** A request to the route: sound, with one part wrong, or with several. */
+/** A request to the route: sound, with one wrong part, or with several. */
 export function requestTo(operation: Operation): Arbitrary<Planned> {
   const sound = soundRequest(operation);
   const wrong = wrongPart(operation);
@@ -183,8 +183,8 @@ export function requestTo(operation: Operation): Arbitrary<Planned> {
 
 const otherMethods = fc.constantFrom("PUT", "HEAD", "OPTIONS", "PROPFIND", "Patch", "GET");
 
-/** A request to an address or with a method that the document does not know. */
-export function requestBeside(operations: readonly Operation[]): Arbitrary<Planned> {
+/** A request with an address or a method that the document does not contain. */
+export function requestToUnknown(operations: readonly Operation[]): Arbitrary<Planned> {
   return fc
     .tuple(
       fc.constantFrom(...operations).chain(soundRequest),

@@ -1,9 +1,9 @@
-/** Texts that the generators use: stand-ins for what only the running test knows, and hostile ones. */
+/** Texts for the generators: placeholders for values that only the running test knows, and hostile texts. */
 import fc from "fast-check";
 
 /**
- * What only the running test knows, by name: put in place of the text `«name»` when a request is
- * sent, so that what is generated depends on nothing but its seed.
+ * The names of values that only the running test knows. They replace the text `«name»` when a request
+ * is sent, so that generated requests depend only on their seed.
  */
 export const knownNames = [
   "externalId",
@@ -23,7 +23,7 @@ export function placeholder(name: KnownName): string {
 
 export const known = (...names: readonly KnownName[]) => fc.constantFrom(...names.map(placeholder));
 
-/** In JSON text, where the number is not one that JavaScript would write. */
+/** Marks a number in JSON text that JavaScript would not write in that form. */
 export const rawNumber = /"«raw ([^»]+)»"/g;
 export const oddNumbers = [
   "1e400",

@@ -1,21 +1,21 @@
-/** Values for a schema of the document: such as it allows, and such as it does not. */
+/** Values for a schema of the document, both allowed and forbidden. */
 import fc, { type Arbitrary } from "fast-check";
 import type { JsonSchema } from "./document.ts";
 import { anyText, type KnownName, known, oddNumbers } from "./texts.ts";
 
 const plain = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
-  // Control characters are refused, which a schema cannot say; a label takes no colon.
+  // The service refuses control characters, which a schema cannot express, and colons in labels.
   .map((text) => text.replaceAll(/[\p{Cc}:]/gu, "-"));
 
-const moment = (from: string, to: string) =>
+const timeBetween = (from: string, to: string) =>
   fc
     .date({ min: new Date(from), max: new Date(to), noInvalidDate: true })
     .chain((date) =>
       fc.constantFrom(date.toISOString(), date.toISOString().replace(/\.\d+Z$/, "+02:00")),
     );
 
-/** Where the document says no more than "a string". */
+/** Values for fields that the document describes only as strings. */
 const byName: Readonly<Record<string, Arbitrary<string>>> = {
   ip: fc.oneof(
     fc.ipV4(),
@@ -27,14 +27,14 @@ const byName: Readonly<Record<string, Arbitrary<string>>> = {
     { weight: 9, arbitrary: known("totpCode", "backupCode") },
     { weight: 1, arbitrary: fc.constantFrom("000000", "ABCD-1234", "abcd1234") },
   ),
-  // A token that is made for the past is refused.
-  expires_at: moment("2090-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
-  from: moment("2000-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
-  to: moment("2027-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+  // The service refuses a token that expires in the past.
+  expires_at: timeBetween("2090-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+  from: timeBetween("2000-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+  to: timeBetween("2027-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
 };
 
-/** Whose id it is, by the name of the field or parameter. */
-const meantByName: Readonly<Record<string, readonly KnownName[]>> = {
+/** The known ids that a field or parameter can have, by its name. */
+const knownIdsByName: Readonly<Record<string, readonly KnownName[]>> = {
   id: ["identityId"],
   token_id: ["tokenId"],
   event_id: ["eventId"],
@@ -45,17 +45,17 @@ function soundString(schema: JsonSchema, name: string): Arbitrary<string> {
   const { pattern, format, minLength, maxLength } = schema;
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   if (pattern?.includes("{24}")) {
-    const meant = known(...(meantByName[name] ?? ["identityId", "tokenId", "eventId"]));
-    return fc.oneof({ weight: 6, arbitrary: meant }, hex(24));
+    const knownId = known(...(knownIdsByName[name] ?? ["identityId", "tokenId", "eventId"]));
+    return fc.oneof({ weight: 6, arbitrary: knownId }, hex(24));
   }
   if (pattern?.includes("{48}")) {
     return fc.oneof({ weight: 6, arbitrary: known("assessmentId") }, hex(48));
   }
   const named = byName[name];
   if (named !== undefined) return named;
-  if (format === "date-time") return moment("2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
+  if (format === "date-time") return timeBetween("2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
   if (minLength === undefined || maxLength === undefined) return plain;
-  // A name that is new, mostly where one is given, and otherwise one that is known. A label need not be one.
+  // A field that creates a name gets a new one; other fields mostly get a known external id.
   const isNew = maxLength !== 255 || name === "external_id" || pattern !== undefined;
   return fc.oneof(
     { weight: isNew ? 0 : 12, arbitrary: known("externalId") },
@@ -72,13 +72,13 @@ function hex(length: number): Arbitrary<string> {
   });
 }
 
-/** Ranges that agree with each other, which a schema cannot ask for. */
+/** Ranges that are consistent with each other, which a schema cannot express. */
 const rangeByName: Readonly<Record<string, readonly [number, number]>> = {
   max_failed_attempts: [2, 9],
   lock_seconds: [1, 60],
   max_lock_seconds: [60, 3_600],
   disable_after: [10, 100],
-  // Databases of the tests; any other is refused.
+  // The tests have these databases; the service refuses any other.
   shard: [0, 2],
 };
 
@@ -125,7 +125,7 @@ export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
     case "number":
       return soundNumber(schema, name);
     default:
-      throw new Error(`The generator knows no values of ${JSON.stringify(schema)}`);
+      throw new Error(`The generator has no values for ${JSON.stringify(schema)}`);
   }
 }
 
@@ -145,7 +145,13 @@ const wrongTypes = fc.constantFrom<unknown>(
   ...oddNumbers,
 );
 
-function beyond({ type, minimum, maximum, minLength, maxLength }: JsonSchema): unknown[] {
+function listBoundaryValues({
+  type,
+  minimum,
+  maximum,
+  minLength,
+  maxLength,
+}: JsonSchema): unknown[] {
   const numbers = [minimum, maximum].flatMap((bound) =>
     bound === undefined ? [] : [bound, bound - 1, bound + 1, bound + 0.5, bound * 1e9],
   );
@@ -155,9 +161,9 @@ function beyond({ type, minimum, maximum, minLength, maxLength }: JsonSchema): u
   return [...numbers, ...lengths, ...(type === "number" ? [0, 1, 2, -0.1] : [])];
 }
 
-/** A leaf that is probably, but not certainly, one that is not allowed. */
+/** A leaf that is probably, but not certainly, forbidden. */
 function brokenLeaf(schema: JsonSchema): Arbitrary<unknown> {
-  const bounds = beyond(schema);
+  const bounds = listBoundaryValues(schema);
   return fc.oneof(
     { weight: 2, arbitrary: wrongTypes },
     { weight: 2, arbitrary: anyText },
@@ -165,7 +171,7 @@ function brokenLeaf(schema: JsonSchema): Arbitrary<unknown> {
   );
 }
 
-function nested(depth: number): unknown {
+function nest(depth: number): unknown {
   let value: unknown = "x";
   for (let level = 0; level < depth; level += 1) value = level % 2 === 0 ? { a: value } : [value];
   return value;
@@ -182,7 +188,7 @@ const unknownFields = fc.constantFrom(
   "a".repeat(3_000),
 );
 
-/** A value with something wrong somewhere in it. */
+/** A value with an error at a random position. */
 export function brokenValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
   const { properties, items } = schema;
   if (items !== undefined) {
@@ -190,9 +196,7 @@ export function brokenValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
       { weight: 2, arbitrary: brokenLeaf(items).map((item) => [item]) },
       {
         weight: 3,
-        arbitrary: soundValue(items, name).map((item) =>
-          repeated(item, (schema.maxItems ?? 3) + 1),
-        ),
+        arbitrary: soundValue(items, name).map((item) => repeat(item, (schema.maxItems ?? 3) + 1)),
       },
       { weight: 1, arbitrary: brokenLeaf(schema) },
     );
@@ -220,10 +224,10 @@ export function brokenValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
     { weight: 2, arbitrary: without },
     { weight: 2, arbitrary: withMore },
     { weight: 1, arbitrary: wrongTypes },
-    { weight: 1, arbitrary: fc.constantFrom(5, 60, 1_500).map(nested) },
+    { weight: 1, arbitrary: fc.constantFrom(5, 60, 1_500).map(nest) },
   );
 }
 
-function repeated(item: unknown, times: number): unknown[] {
+function repeat(item: unknown, times: number): unknown[] {
   return Array.from({ length: times }, () => item);
 }

@@ -1,14 +1,14 @@
-/** The checker on whatever the model answers, and on what it would never answer. */
+/** Tests the checker with random answers of the model, and with answers that the model never gives. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isLinearizable, shortestBad } from "./checker.ts";
+import { isLinearizable, findShortestContradiction } from "./checker.ts";
 import { now, runs, strict } from "./example.ts";
 import { answers } from "./model.ts";
 
-/** Answers that a mistaken service could give to many calls. */
+/** Answers that a faulty service could give to many calls. */
 const others = [
   answers.accepted("totp", undefined),
-  answers.made,
+  answers.created,
   answers.suspended,
   answers.disabled,
   answers.wrong(0, now + 30_000),
@@ -16,24 +16,24 @@ const others = [
   answers.locked(now + 30_000, 30),
 ];
 
-describe("The checker, whatever the calls", () => {
+describe("The checker, with any calls", () => {
   const offsets = fc.array(fc.tuple(fc.nat(260), fc.nat(260)), { minLength: 14, maxLength: 14 });
 
-  it("explains what the model answers, one call after the other", () => {
+  it("explains the answers of the model to a sequence of calls", () => {
     fc.assert(fc.property(runs, ({ calls }) => isLinearizable(strict, calls)));
   });
 
-  it("explains calls that overlap around the instant in which each happened", () => {
+  it("explains calls that overlap around the instant at which each took effect", () => {
     const overlapping = fc.tuple(runs, offsets).map(([{ calls }, around]) =>
       calls.map((call, index) => {
         const [before, after] = around[index] ?? [0, 0];
-        return { ...call, made: call.made - before, answered: (call.answered ?? 0) + after };
+        return { ...call, sent: call.sent - before, answered: (call.answered ?? 0) + after };
       }),
     );
     fc.assert(fc.property(overlapping, (calls) => isLinearizable(strict, calls)));
   });
 
-  it("explains a history of which some answers were lost", () => {
+  it("explains a history that lacks some answers", () => {
     const lossy = fc
       .tuple(runs, fc.array(fc.boolean(), { minLength: 14, maxLength: 14 }))
       .map(([{ calls }, lost]) =>
@@ -44,27 +44,28 @@ describe("The checker, whatever the calls", () => {
     fc.assert(fc.property(lossy, (calls) => isLinearizable(strict, calls)));
   });
 
-  it("explains no history with an answer that was another one's, and finds that answer", () => {
-    const mutated = fc.record({ run: runs, which: fc.nat(13), other: fc.nat(others.length) });
+  it("rejects a history with the answer of another call, and finds that answer", () => {
+    const mutated = fc.record({ run: runs, pick: fc.nat(13), other: fc.nat(others.length) });
     fc.assert(
-      fc.property(mutated, ({ run: { calls }, which, other }) => {
-        const index = which % calls.length;
-        const answer = others[other] ?? calls[(index + 1) % calls.length]?.answer ?? answers.made;
-        // One call after the other has one order, so any other answer is a wrong one.
+      fc.property(mutated, ({ run: { calls }, pick, other }) => {
+        const index = pick % calls.length;
+        const answer =
+          others[other] ?? calls[(index + 1) % calls.length]?.answer ?? answers.created;
+        // Calls that do not overlap have one order, so any other answer is wrong.
         fc.pre(answer !== calls[index]?.answer);
-        const wrongly = calls.map((call, n) => (n === index ? { ...call, answer } : call));
-        expect(isLinearizable(strict, wrongly)).toBe(false);
-        const { last, possible } = shortestBad(strict, wrongly);
+        const mutatedCalls = calls.map((call, n) => (n === index ? { ...call, answer } : call));
+        expect(isLinearizable(strict, mutatedCalls)).toBe(false);
+        const { last, possible } = findShortestContradiction(strict, mutatedCalls);
         expect(last.id).toBe(index + 1);
         expect(possible).toEqual([calls[index]?.answer]);
       }),
     );
   });
 
-  it("explains no two calls in a row whose answers were swapped, where they differ", () => {
+  it("rejects two consecutive calls with swapped answers, unless the answers are equal", () => {
     fc.assert(
-      fc.property(runs, fc.nat(12), ({ calls }, which) => {
-        const [one, two] = [calls[which % calls.length], calls[(which + 1) % calls.length]];
+      fc.property(runs, fc.nat(12), ({ calls }, pick) => {
+        const [one, two] = [calls[pick % calls.length], calls[(pick + 1) % calls.length]];
         fc.pre(one !== undefined && two !== undefined && one.answer !== two.answer);
         const swapped = calls.map((call) =>
           call === one

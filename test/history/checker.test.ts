@@ -1,11 +1,11 @@
-/** The checker on histories that are known to be possible, and on ones known not to be. */
+/** Tests the checker with histories that are known to be possible or impossible. */
 import { describe, expect, it } from "vitest";
-import { contradictionIn, type History, shortestBad } from "./checker.ts";
-import { backupCode, history, now, oneByOne, policy, read, totp, wrong } from "./example.ts";
+import { findContradiction, type History, findShortestContradiction } from "./checker.ts";
+import { backupCode, history, now, sequence, policy, read, totp, wrong } from "./example.ts";
 import { answers, first } from "./model.ts";
 
 const accepted = answers.accepted("totp", undefined);
-const { made, suspended } = answers;
+const { created, suspended } = answers;
 const rejected = (remaining: number) => answers.wrong(remaining, null);
 const lockedUntil = now + 900_000;
 const locking = answers.wrong(0, lockedUntil);
@@ -16,10 +16,10 @@ function profile(change: Partial<Parameters<typeof answers.profile>[0]> = {}): s
   return answers.profile({ ...fresh, ...change });
 }
 
-/** Wrong codes all at once, with these answers. */
-function guesses(...told: readonly string[]): History {
+/** Wrong codes sent at the same time, with these answers. */
+function historyOfGuesses(...answered: readonly string[]): History {
   return history(
-    ...told.map((answer, index) => ({
+    ...answered.map((answer, index) => ({
       ticks: [index, 100 + index] as const,
       operation: wrong,
       answer,
@@ -28,20 +28,20 @@ function guesses(...told: readonly string[]): History {
 }
 
 const possible: Readonly<Record<string, History>> = {
-  "no call at all": [],
-  "a code accepted, then replayed": oneByOne(
+  "a history without calls": [],
+  "a code that is accepted and then rejected as replayed": sequence(
     { operation: totp(), answer: accepted },
     { operation: totp(), answer: rejected(4) },
   ),
-  "a code sent twice at once, accepted the second time": history(
+  "a code that is sent twice at once, when the second is accepted": history(
     { ticks: [1, 3], operation: totp(), answer: rejected(4) },
     { ticks: [2, 4], operation: totp(), answer: accepted },
   ),
-  "an earlier step accepted before a later one, answered after it": history(
+  "an earlier step that is accepted before a later one and answered after it": history(
     { ticks: [1, 4], operation: totp(first, -1), answer: accepted },
     { ticks: [2, 3], operation: totp(first, 0), answer: accepted },
   ),
-  "five guesses and a lock, answered in another order": guesses(
+  "five guesses and a lock that are answered in another order": historyOfGuesses(
     locked,
     locking,
     rejected(1),
@@ -49,43 +49,43 @@ const possible: Readonly<Record<string, History>> = {
     rejected(3),
     rejected(4),
   ),
-  "an old code accepted while the set was replaced": history(
-    { ticks: [1, 4], operation: { kind: "regenerate" }, answer: made },
+  "an old code that is accepted while the set is replaced": history(
+    { ticks: [1, 4], operation: { kind: "regenerate" }, answer: created },
     { ticks: [2, 3], operation: backupCode(0), answer: answers.accepted("backup_code", 9) },
   ),
-  "a failure without an answer that happened": history(
+  "a failure without an answer that took effect": history(
     { ticks: [1, null], operation: wrong },
     { ticks: [2, 3], operation: read, answer: profile({ failed: 1 }) },
   ),
-  "a failure without an answer that did not happen": history(
+  "a failure without an answer that took no effect": history(
     { ticks: [1, null], operation: wrong },
     { ticks: [2, 3], operation: read, answer: profile() },
   ),
-  "a failure without an answer that happened late": history(
+  "a failure without an answer that took effect late": history(
     { ticks: [1, null], operation: wrong },
     { ticks: [2, 3], operation: read, answer: profile() },
     { ticks: [4, 5], operation: read, answer: profile({ failed: 1 }) },
   ),
-  "a code of a secret made by a call without an answer": history(
+  "a rejected code after a new secret whose call got no answer": history(
     { ticks: [1, null], operation: { kind: "configure" } },
     { ticks: [2, 3], operation: totp(first), answer: rejected(4) },
   ),
 };
 
 const impossible: Readonly<Record<string, History>> = {
-  "one code accepted twice at once": history(
+  "a code that is accepted twice at once": history(
     { ticks: [1, 3], operation: totp(), answer: accepted },
     { ticks: [2, 4], operation: totp(), answer: accepted },
   ),
-  "an earlier step accepted after a later one was answered": oneByOne(
+  "an earlier step that is accepted after a later one was answered": sequence(
     { operation: totp(first, 0), answer: accepted },
     { operation: totp(first, -1), answer: accepted },
   ),
-  "one backup code accepted twice at once": history(
+  "a backup code that is accepted twice at once": history(
     { ticks: [1, 3], operation: backupCode(3), answer: answers.accepted("backup_code", 9) },
     { ticks: [2, 4], operation: backupCode(3), answer: answers.accepted("backup_code", 8) },
   ),
-  "six guesses evaluated before the lock": guesses(
+  "six guesses that are evaluated before the lock": historyOfGuesses(
     locking,
     rejected(0),
     rejected(1),
@@ -93,64 +93,68 @@ const impossible: Readonly<Record<string, History>> = {
     rejected(3),
     rejected(4),
   ),
-  "two guesses counted as one": guesses(rejected(4), rejected(4)),
-  "a locked answer before there was a lock": guesses(locked, rejected(4), rejected(3)),
-  "an old backup code accepted after the new set was answered": oneByOne(
-    { operation: { kind: "regenerate" }, answer: made },
+  "two guesses that are counted as one": historyOfGuesses(rejected(4), rejected(4)),
+  "an answer that reports a lock before the lock": historyOfGuesses(
+    locked,
+    rejected(4),
+    rejected(3),
+  ),
+  "an old backup code that is accepted after the new set was answered": sequence(
+    { operation: { kind: "regenerate" }, answer: created },
     { operation: backupCode(0), answer: answers.accepted("backup_code", 9) },
   ),
-  "a code of the old secret accepted after the new one was answered": oneByOne(
-    { operation: { kind: "configure" }, answer: made },
+  "a code of the old secret that is accepted after the new one was answered": sequence(
+    { operation: { kind: "configure" }, answer: created },
     { operation: totp(first), answer: accepted },
   ),
-  "a counter that lost a failure": oneByOne(
+  "a counter that loses a failure": sequence(
     { operation: wrong, answer: rejected(4) },
     { operation: wrong, answer: rejected(3) },
     { operation: read, answer: profile({ failed: 1 }) },
   ),
-  "a new secret that set the counter back": oneByOne(
+  "a new secret that resets the counter": sequence(
     { operation: wrong, answer: rejected(4) },
-    { operation: { kind: "configure" }, answer: made },
+    { operation: { kind: "configure" }, answer: created },
     { operation: wrong, answer: rejected(4) },
   ),
-  "a code accepted while suspended": oneByOne(
+  "a code that is accepted while the user is suspended": sequence(
     { operation: { kind: "suspend" }, answer: profile({ status: "suspended" }) },
     { operation: totp(), answer: accepted },
   ),
-  "a suspension that did not last": oneByOne(
+  "a suspension that ends by itself": sequence(
     { operation: { kind: "suspend" }, answer: profile({ status: "suspended" }) },
     { operation: wrong, answer: suspended },
     { operation: read, answer: profile() },
   ),
-  "an unlock that did not reset": oneByOne(
+  "an unlock that does not reset the counter": sequence(
     { operation: wrong, answer: rejected(4) },
     { operation: { kind: "unlock" }, answer: profile() },
     { operation: wrong, answer: rejected(3) },
   ),
-  "a read older than one that ended before it": history(
+  "a read with an older state than an earlier read": history(
     { ticks: [1, 10], operation: wrong, answer: rejected(4) },
     { ticks: [2, 3], operation: read, answer: profile({ failed: 1 }) },
     { ticks: [4, 5], operation: read, answer: profile() },
   ),
-  "a lock that a refused attempt made longer": oneByOne(
+  "a lock that a refused attempt extends": sequence(
     ...[4, 3, 2, 1].map((remaining) => ({ operation: wrong, answer: rejected(remaining) })),
     { operation: wrong, answer: locking },
     { operation: wrong, at: now + 60_000, answer: answers.locked(lockedUntil + 60_000, 900) },
   ),
-  "a failure without an answer that happened twice": history(
+  "a failure without an answer that took effect twice": history(
     { ticks: [1, null], operation: wrong },
     { ticks: [2, 3], operation: read, answer: profile({ failed: 2 }) },
   ),
-  "a failure without an answer that happened and then had not": history(
+  "a failure without an answer that took effect and was then undone": history(
     { ticks: [1, null], operation: wrong },
     { ticks: [2, 3], operation: read, answer: profile({ failed: 1 }) },
     { ticks: [4, 5], operation: read, answer: profile() },
   ),
-  "a failure without an answer that happened before it was made": history(
+  "a failure without an answer that took effect before it was sent": history(
     { ticks: [1, 2], operation: read, answer: profile({ failed: 1 }) },
     { ticks: [3, null], operation: wrong },
   ),
-  "a trail that misses an event": oneByOne(
+  "a trail that lacks an event": sequence(
     { operation: wrong, answer: rejected(4) },
     {
       operation: { kind: "trail" },
@@ -162,27 +166,27 @@ const impossible: Readonly<Record<string, History>> = {
 
 describe("The checker", () => {
   it.each(Object.keys(possible))("explains %s", (what) => {
-    expect(contradictionIn(policy, possible[what] ?? [])).toBeUndefined();
+    expect(findContradiction(policy, possible[what] ?? [])).toBeUndefined();
   });
 
   it.each(Object.keys(impossible))("does not explain %s", (what) => {
-    expect(contradictionIn(policy, impossible[what] ?? [])).toContain("No order");
+    expect(findContradiction(policy, impossible[what] ?? [])).toContain("No order");
   });
 
-  it("shows of a long history only what contradicts itself", () => {
-    const long = oneByOne(
+  it("shows only the contradicting calls of a long history", () => {
+    const long = sequence(
       { operation: wrong, answer: rejected(4) },
       { operation: read, answer: profile({ failed: 1 }) },
       { operation: backupCode(0), answer: answers.accepted("backup_code", 9) },
       { operation: totp(), answer: accepted },
-      { operation: { kind: "regenerate" }, answer: made },
+      { operation: { kind: "regenerate" }, answer: created },
       { operation: totp(), answer: accepted },
       { operation: wrong, answer: rejected(4) },
     );
-    expect(shortestBad(policy, long).bad.map(({ id }) => id)).toEqual([4, 6]);
-    const shown = contradictionIn(policy, long) ?? "";
+    expect(findShortestContradiction(policy, long).bad.map(({ id }) => id)).toEqual([4, 6]);
+    const shown = findContradiction(policy, long) ?? "";
     expect(shown).toContain("#4 totp at 2030-01-01T00:00:00.000Z → 200 totp");
-    expect(shown).toContain("#6 could be answered: 422 invalid_code, 4 attempts left");
+    expect(shown).toContain("#6 could have been answered: 422 invalid_code, 4 attempts left");
     expect(shown).not.toContain("#5");
   });
 });

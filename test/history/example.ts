@@ -1,4 +1,4 @@
-/** Histories made by hand and at random, to try the checker on. */
+/** Hand-written and random histories that test the checker. */
 import fc from "fast-check";
 import type { History, Recorded } from "./checker.ts";
 import { apply, first, initial, type Operation, type Policy, type State } from "./model.ts";
@@ -13,23 +13,23 @@ export const policy: Policy = {
 export const now = Date.UTC(2030, 0, 1);
 export const step = now / 30_000;
 
-/** A call made at the first tick and answered at the second; null: nobody knows what came of it. */
-export interface Told {
-  readonly ticks: readonly [made: number, answered: number | null];
+/** A call that was sent at the first tick and answered at the second; null when no answer arrived. */
+export interface ExampleCall {
+  readonly ticks: readonly [sent: number, answered: number | null];
   readonly operation: Operation;
   readonly answer?: string;
   readonly at?: number;
 }
 
-/** Calls are numbered from 1 in the order in which they stand here. */
-export function history(...told: readonly Told[]): History {
-  return told.map(
-    ({ ticks: [made, answered], operation, answer, at = now }, index): Recorded => ({
+/** Numbers the calls from 1, in the order of the arguments. */
+export function history(...examples: readonly ExampleCall[]): History {
+  return examples.map(
+    ({ ticks: [sent, answered], operation, answer, at = now }, index): Recorded => ({
       id: index + 1,
       client: `client ${index + 1}`,
       about: operation.kind,
       at,
-      made,
+      sent,
       answered,
       answer: answer ?? null,
       operation,
@@ -37,10 +37,10 @@ export function history(...told: readonly Told[]): History {
   );
 }
 
-/** One call after the other, each answered before the next is made. */
-export function oneByOne(...told: readonly Omit<Told, "ticks">[]): History {
+/** Each call is answered before the next is sent. */
+export function sequence(...examples: readonly Omit<ExampleCall, "ticks">[]): History {
   return history(
-    ...told.map((call, index) => ({ ...call, ticks: [2 * index, 2 * index + 1] as const })),
+    ...examples.map((call, index) => ({ ...call, ticks: [2 * index, 2 * index + 1] as const })),
   );
 }
 
@@ -58,7 +58,7 @@ export const read: Operation = { kind: "read" };
 interface Move {
   readonly kind: Exclude<Operation["kind"], "trail"> | "wrong";
   readonly pick: number;
-  readonly later: number;
+  readonly delayMs: number;
 }
 
 const kinds = fc.oneof(
@@ -70,20 +70,27 @@ const kinds = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<Move["kind"]>("suspend", "reactivate", "reactivate") },
 );
 const moves: fc.Arbitrary<readonly Move[]> = fc.array(
-  fc.record({ kind: kinds, pick: fc.nat(11), later: fc.constantFrom(0, 0, 0, 30_000, 600_000) }),
+  fc.record({ kind: kinds, pick: fc.nat(11), delayMs: fc.constantFrom(0, 0, 0, 30_000, 600_000) }),
   { minLength: 1, maxLength: 14, size: "max" },
 );
 
-function operationOf({ kind, pick }: Move, at: number, made: Record<string, number[]>): Operation {
-  const of = (what: string) => {
-    const all = [first, ...(made[what] ?? [])];
+function operationOf(
+  { kind, pick }: Move,
+  at: number,
+  created: Record<string, number[]>,
+): Operation {
+  const pickCreated = (kindOfCall: string) => {
+    const all = [first, ...(created[kindOfCall] ?? [])];
     return all[all.length - 1 - (pick % 5 === 0 ? pick % all.length : 0)] ?? first;
   };
   switch (kind) {
     case "totp":
-      return { kind, steps: { [of("configure")]: Math.floor(at / 30_000) + (pick % 3) - 1 } };
+      return {
+        kind,
+        steps: { [pickCreated("configure")]: Math.floor(at / 30_000) + (pick % 3) - 1 },
+      };
     case "backup code":
-      return backupCode(pick % 3, of("regenerate"));
+      return backupCode(pick % 3, pickCreated("regenerate"));
     case "wrong":
       return pick % 2 === 0 ? wrong : { kind: "backup code", set: null, index: 0 };
     default:
@@ -91,7 +98,7 @@ function operationOf({ kind, pick }: Move, at: number, made: Record<string, numb
   }
 }
 
-/** Strict, so that short histories lock and disable. */
+/** A strict policy, so that short histories lock and disable. */
 export const strict: Policy = {
   maxFailedAttempts: 2,
   lockSeconds: 30,
@@ -99,20 +106,20 @@ export const strict: Policy = {
   disableAfter: 3,
 };
 
-/** What the model answers to calls one after the other, with what is so before each. */
+/** Random sequential calls with the answers of the model, and the state before each call. */
 export const runs: fc.Arbitrary<{ readonly calls: History; readonly states: readonly State[] }> =
-  moves.map((sequence) => {
-    const made: Record<string, number[]> = {};
+  moves.map((sequenceOfMoves) => {
+    const created: Record<string, number[]> = {};
     const states: State[] = [initial];
     let at = now;
-    const calls = sequence.map((move, index): Recorded => {
+    const calls = sequenceOfMoves.map((move, index): Recorded => {
       const id = index + 1;
-      at += move.later;
-      const operation = operationOf(move, at, made);
+      at += move.delayMs;
+      const operation = operationOf(move, at, created);
       const { answer, state } = apply(strict, states.at(-1) ?? initial, { id, at, operation });
       states.push(state);
-      made[move.kind] = [...(made[move.kind] ?? []), id];
-      const ticks = { made: 100 * index, answered: 100 * index + 50 };
+      created[move.kind] = [...(created[move.kind] ?? []), id];
+      const ticks = { sent: 100 * index, answered: 100 * index + 50 };
       return { id, at, operation, answer, ...ticks, client: "client", about: operation.kind };
     });
     return { calls, states };

@@ -1,7 +1,6 @@
 /**
- * One identity as the contract describes it, with one call after the other: what each is answered,
- * and what the trail tells of it. Written without the service's own code, so that a mistake there is
- * not made here again.
+ * One identity as the contract describes it, with sequential calls: the answer to each call, and its
+ * events in the trail. It does not use the service's code, so that it does not share its mistakes.
  */
 
 export interface Policy {
@@ -11,15 +10,15 @@ export interface Policy {
   readonly disableAfter: number;
 }
 
-/** What a client asks. Secrets and sets are named by the call that made them. */
+/** A request of a client. A secret or set has the id of the call that created it. */
 export type Operation =
-  /** Six digits: for each secret whose code they are, the newest step in the window of the call. */
+  /** Six digits. `steps`: for each secret for which they are valid, the newest step in the window. */
   | { readonly kind: "totp"; readonly steps: Readonly<Record<number, number>> }
-  /** A backup code, and of which set it is; null: of none. */
+  /** A backup code and its set; null when it belongs to no set. */
   | { readonly kind: "backup code"; readonly set: number | null; readonly index: number }
   | { readonly kind: "configure" | "regenerate" | "unlock" | "suspend" | "reactivate" }
   | { readonly kind: "read" }
-  /** What the trail has told, once nothing waits any more. */
+  /** A read of the trail after all events have been delivered. */
   | { readonly kind: "trail" };
 
 export interface Call {
@@ -32,21 +31,21 @@ export interface Call {
 export interface State {
   readonly suspended: boolean;
   readonly secret: number;
-  /** The newest step accepted of the secret. */
+  /** The newest accepted step of the secret. */
   readonly lastStep: number | null;
   readonly disabled: boolean;
   readonly set: number;
   readonly spent: readonly number[];
-  /** In a row, since the last success or unlock. */
+  /** Consecutive failures since the last success or unlock. */
   readonly failures: number;
   readonly failuresThisRound: number;
-  /** `failures` when a disabled TOTP was configured anew. */
+  /** The value of `failures` when disabled TOTP was last configured again. */
   readonly failuresBefore: number;
   readonly locks: number;
   readonly lockedUntil: number | null;
   readonly lastVerifiedAt: number | null;
-  /** Events so far, by what they say; refused attempts by their sum. */
-  readonly told: Readonly<Record<string, number>>;
+  /** Number of events so far, by action, outcome and reason. Refused attempts add their `count`. */
+  readonly events: Readonly<Record<string, number>>;
 }
 
 export interface Outcome {
@@ -54,12 +53,12 @@ export interface Outcome {
   readonly state: State;
 }
 
-/** The name of the secret and of the set that an identity has when a history begins. */
+/** The id of the secret and the set that an identity has when a history begins. */
 export const first = 0;
 
 export const codesPerSet = 10;
 
-const forgotten = {
+const noFailures = {
   failures: 0,
   failuresThisRound: 0,
   failuresBefore: 0,
@@ -67,9 +66,9 @@ const forgotten = {
   lockedUntil: null,
 };
 
-/** Provisioned, configured, with ten backup codes. */
+/** A provisioned and configured identity with ten backup codes. */
 export const initial: State = {
-  ...forgotten,
+  ...noFailures,
   suspended: false,
   secret: first,
   lastStep: null,
@@ -77,7 +76,7 @@ export const initial: State = {
   set: first,
   spent: [],
   lastVerifiedAt: null,
-  told: {
+  events: {
     "user.provisioned success": 1,
     "otp.configured success": 1,
     "backup_codes.generated success": 1,
@@ -88,7 +87,7 @@ export function time(at: number | null): string {
   return at === null ? "-" : new Date(at).toISOString();
 }
 
-/** The answers as one line each: what the model says of a call is compared with what was received. */
+/** One line for each answer. The checker compares the model's line with the one received. */
 export const answers = {
   accepted: (method: string, remaining: number | undefined) =>
     remaining === undefined ? `200 ${method}` : `200 ${method}, ${remaining} left`,
@@ -97,7 +96,7 @@ export const answers = {
   locked: (until: number, seconds: number) => `423 user_locked until ${time(until)}, ${seconds} s`,
   disabled: "423 otp_disabled",
   suspended: "403 user_suspended",
-  made: "200 made",
+  created: "200 created",
   profile: (of: {
     readonly status: string;
     readonly failed: number;
@@ -106,24 +105,24 @@ export const answers = {
     readonly lastVerifiedAt: number | null;
   }) =>
     `200 ${of.status}, ${of.failed} failed, locked until ${time(of.lockedUntil)}, ${of.codes} codes, last verified ${time(of.lastVerifiedAt)}`,
-  trail: (told: Readonly<Record<string, number>>) =>
-    Object.keys(told)
+  trail: (events: Readonly<Record<string, number>>) =>
+    Object.keys(events)
       .sort()
-      .map((event) => `${told[event]} × ${event}`)
+      .map((event) => `${events[event]} × ${event}`)
       .join("; "),
 };
 
-function telling(state: State, ...events: readonly string[]): State {
-  const told = { ...state.told };
-  for (const event of events) told[event] = (told[event] ?? 0) + 1;
-  return { ...state, told };
+function addEvents(state: State, ...added: readonly string[]): State {
+  const events = { ...state.events };
+  for (const event of added) events[event] = (events[event] ?? 0) + 1;
+  return { ...state, events };
 }
 
 function isLocked({ lockedUntil }: State, at: number): boolean {
   return lockedUntil !== null && at < lockedUntil;
 }
 
-function profile(state: State, at: number): string {
+function profileLineOf(state: State, at: number): string {
   const locked = isLocked(state, at);
   return answers.profile({
     status: state.suspended ? "suspended" : locked ? "locked" : "active",
@@ -134,13 +133,13 @@ function profile(state: State, at: number): string {
   });
 }
 
-function changed(state: State, change: Partial<State>, event: string, at: number): Outcome {
-  const after = telling({ ...state, ...change }, event);
-  return { answer: profile(after, at), state: after };
+function applyChange(state: State, change: Partial<State>, event: string, at: number): Outcome {
+  const after = addEvents({ ...state, ...change }, event);
+  return { answer: profileLineOf(after, at), state: after };
 }
 
-/** Why no code is looked at now. */
-function bar(state: State, at: number): { answer: string; code: string } | undefined {
+/** The answer and the reason when codes are refused now; undefined when they are evaluated. */
+function findRefusal(state: State, at: number): { answer: string; code: string } | undefined {
   if (state.suspended) return { answer: answers.suspended, code: "user_suspended" };
   if (state.lockedUntil !== null && at < state.lockedUntil) {
     const seconds = Math.ceil((state.lockedUntil - at) / 1000);
@@ -152,7 +151,7 @@ function bar(state: State, at: number): { answer: string; code: string } | undef
 function accept(state: State, method: string, remaining: number | undefined, at: number): Outcome {
   return {
     answer: answers.accepted(method, remaining),
-    state: telling({ ...state, ...forgotten, lastVerifiedAt: at }, "otp.verified success"),
+    state: addEvents({ ...state, ...noFailures, lastVerifiedAt: at }, "otp.verified success"),
   };
 }
 
@@ -173,7 +172,7 @@ function reject(state: State, policy: Policy, reason: string, at: number): Outco
       Math.min(policy.maxFailedAttempts - round, untilDisabled),
       locks ? lockedUntil : null,
     ),
-    state: telling(
+    state: addEvents(
       {
         ...state,
         failures,
@@ -188,15 +187,15 @@ function reject(state: State, policy: Policy, reason: string, at: number): Outco
 }
 
 function refuse(state: State, answer: string, event: string): Outcome {
-  return { answer, state: telling(state, event) };
+  return { answer, state: addEvents(state, event) };
 }
 
-/** What the call is answered, and what is so from then on. */
+/** Applies a call: returns its answer and the next state. */
 export function apply(policy: Policy, state: State, { id, at, operation }: Call): Outcome {
   switch (operation.kind) {
     case "totp": {
-      const barred = bar(state, at);
-      if (barred) return refuse(state, barred.answer, `otp.verified refused ${barred.code}`);
+      const refusal = findRefusal(state, at);
+      if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
       const step = operation.steps[state.secret];
       if (step === undefined) return reject(state, policy, "invalid_code", at);
       if (state.lastStep !== null && step <= state.lastStep) {
@@ -205,8 +204,8 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       return accept({ ...state, lastStep: step }, "totp", undefined, at);
     }
     case "backup code": {
-      const barred = bar(state, at);
-      if (barred) return refuse(state, barred.answer, `otp.verified refused ${barred.code}`);
+      const refusal = findRefusal(state, at);
+      if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
       const { set, index } = operation;
       if (set !== state.set) return reject(state, policy, "invalid_code", at);
       if (state.spent.includes(index)) return reject(state, policy, "spent_code", at);
@@ -220,8 +219,8 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
       const failuresBefore = state.disabled ? state.failures : state.failuresBefore;
       const fresh = { secret: id, lastStep: null, disabled: false, failuresBefore };
       return {
-        answer: answers.made,
-        state: telling({ ...state, ...fresh }, "otp.configured success"),
+        answer: answers.created,
+        state: addEvents({ ...state, ...fresh }, "otp.configured success"),
       };
     }
     case "regenerate":
@@ -229,18 +228,18 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
         return refuse(state, answers.suspended, "backup_codes.generated refused user_suspended");
       }
       return {
-        answer: answers.made,
-        state: telling({ ...state, set: id, spent: [] }, "backup_codes.generated success"),
+        answer: answers.created,
+        state: addEvents({ ...state, set: id, spent: [] }, "backup_codes.generated success"),
       };
     case "unlock":
-      return changed(state, forgotten, "user.unlocked success", at);
+      return applyChange(state, noFailures, "user.unlocked success", at);
     case "suspend":
-      return changed(state, { suspended: true }, "user.suspended success", at);
+      return applyChange(state, { suspended: true }, "user.suspended success", at);
     case "reactivate":
-      return changed(state, { suspended: false }, "user.reactivated success", at);
+      return applyChange(state, { suspended: false }, "user.reactivated success", at);
     case "read":
-      return { answer: profile(state, at), state };
+      return { answer: profileLineOf(state, at), state };
     case "trail":
-      return { answer: answers.trail(state.told), state };
+      return { answer: answers.trail(state.events), state };
   }
 }

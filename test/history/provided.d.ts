@@ -2,7 +2,7 @@ import "vitest";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** How many histories are recorded, and the seed of their schedules: vitest.config.ts. */
+    /** The number of histories to record, and the seed of their schedules. See vitest.config.ts. */
     histories: { readonly count: number; readonly seed: number };
   }
 }

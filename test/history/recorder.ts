@@ -1,4 +1,4 @@
-/** Carries out a schedule on an identity of its own, and records when what was asked and answered. */
+/** Runs a schedule on its own identity, and records the time of each call and each answer. */
 import { runInDurableObject } from "cloudflare:test";
 import { codeFor } from "../support/authenticator.ts";
 import { type Tenant, User } from "../support/client.ts";
@@ -7,33 +7,33 @@ import { evict, guardOf, loseStorage } from "../support/guard.ts";
 import type { History, Recorded } from "./checker.ts";
 import { first, type Operation } from "./model.ts";
 import type { Act, Schedule, Wave } from "./schedule.ts";
-import { type Asked, answerOf, ask, trailOf } from "./service.ts";
+import { answerOf, type ClientRequest, countTrail, sendAt } from "./service.ts";
 
 const stepMs = 30_000;
 /** The time at which every history begins. */
 export const begin = Date.UTC(2030, 0, 1);
 const wrongBackupCode = "ZZZZ-0000";
 
-/** Something that was made once, and the call that made it. */
-interface Made<T> {
+/** A value and the call that created it. */
+interface Created<T> {
   readonly by: number;
-  readonly is: T;
+  readonly value: T;
 }
 
-/** A call as it was sent; what its code is of is known only when all secrets are. */
-type Sent = Omit<Recorded, "operation"> & { readonly act: Act["kind"]; readonly code: string };
+/** A call as it was sent. Its operation is known only at the end, when all secrets are known. */
+type SentCall = Omit<Recorded, "operation"> & { readonly act: Act["kind"]; readonly code: string };
 
 class Recorder {
   readonly #tenant: Tenant;
   readonly #user: User;
-  readonly #secrets: Made<string>[] = [];
-  readonly #sets: Made<readonly string[]>[] = [];
+  readonly #secrets: Created<string>[] = [];
+  readonly #sets: Created<readonly string[]>[] = [];
   readonly #codes: string[] = [];
-  readonly #calls: Sent[] = [];
+  readonly #calls: SentCall[] = [];
   readonly #abandoned: Promise<void>[] = [];
   #tick = 0;
   #at = begin;
-  /** Times the guard was broken off, and calls answered with 503. */
+  /** The number of crashes of the guard, and of calls answered with 503. */
   crashes = 0;
   unavailable = 0;
 
@@ -42,19 +42,19 @@ class Recorder {
     this.#user = user;
   }
 
-  /** Provisioned, configured, with backup codes: where the model begins. */
-  static async ready(tenant: Tenant): Promise<Recorder> {
+  /** Provisions and configures a user with backup codes, as in the initial state of the model. */
+  static async create(tenant: Tenant): Promise<Recorder> {
     const recorder = new Recorder(tenant, await User.provision(tenant));
-    await recorder.#keep("configure", first);
-    await recorder.#keep("regenerate", first);
+    await recorder.#send("configure", first);
+    await recorder.#send("regenerate", first);
     return recorder;
   }
 
   async run(wave: Wave, number: number): Promise<void> {
-    this.#at += wave.later;
+    this.#at += wave.delayMs;
     if (wave.guard === "evicted") await this.#evict();
     if (wave.guard === "emptied") {
-      // What D1 has not heard of would be lost with it.
+      // Deliver the outbox first: it would be lost with the storage.
       await Promise.all(this.#abandoned);
       await drainOutbox(this.#user);
       await loseStorage(this.#user);
@@ -72,14 +72,14 @@ class Recorder {
     );
   }
 
-  /** Waits for all that is under way, reads the profile and the trail, and tells the history. */
+  /** Waits for all open calls, reads the profile and the trail, and returns the history. */
   async end(): Promise<History> {
     await Promise.all(this.#abandoned);
     await drainOutbox(this.#user);
     await this.#call("the end", { kind: "read" }, false);
     const query = `externalUserId=${encodeURIComponent(this.#user.externalId)}&limit=100`;
-    const made = ++this.#tick;
-    const { body } = await ask(this.#tenant.token, this.#at, {
+    const sent = ++this.#tick;
+    const { body } = await sendAt(this.#tenant.token, this.#at, {
       method: "GET",
       path: `/v1/audit/events?${query}`,
     });
@@ -89,28 +89,28 @@ class Recorder {
       client: "the end",
       about: "trail",
       at: this.#at,
-      made,
+      sent,
       answered: ++this.#tick,
-      answer: trailOf(body.events),
+      answer: countTrail(body.events),
       operation: { kind: "trail" },
     };
-    return [...this.#calls.map((call) => this.#recorded(call)), trail];
+    return [...this.#calls.map((call) => this.#recordOf(call)), trail];
   }
 
-  /** Of two at once, or after a crash, the second finds no guard to evict. */
+  /** A second eviction at the same time, or one after a crash, finds no guard to evict. */
   async #evict(): Promise<void> {
     await evict(this.#user).catch(() => {});
   }
 
   async #crash(): Promise<void> {
     this.crashes += 1;
-    const moved = "The guard was moved in the middle of a call";
-    await runInDurableObject(guardOf(this.#user), (_guard, state) => state.abort(moved)).catch(
+    const reason = "The guard crashed during a call";
+    await runInDurableObject(guardOf(this.#user), (_guard, state) => state.abort(reason)).catch(
       () => {},
     );
   }
 
-  #asked(kind: Act["kind"], code: string): Asked {
+  #requestOf(kind: Act["kind"], code: string): ClientRequest {
     const user = this.#user;
     switch (kind) {
       case "configure":
@@ -139,56 +139,56 @@ class Recorder {
     }
   }
 
-  /** Asks, and keeps a secret or codes that the answer shows. */
-  async #keep(kind: Act["kind"], id: number, code = "") {
-    const answer = await ask(this.#tenant.token, this.#at, this.#asked(kind, code));
+  /** Sends a request and stores the secret or the codes that the answer shows. */
+  async #send(kind: Act["kind"], id: number, code = "") {
+    const answer = await sendAt(this.#tenant.token, this.#at, this.#requestOf(kind, code));
     const { user } = answer.body;
-    if (user?.new_otp_secret) this.#secrets.push({ by: id, is: user.new_otp_secret });
-    if (user?.backupCodes) this.#sets.push({ by: id, is: user.backupCodes });
+    if (user?.new_otp_secret) this.#secrets.push({ by: id, value: user.new_otp_secret });
+    if (user?.backupCodes) this.#sets.push({ by: id, value: user.backupCodes });
     return answer;
   }
 
   async #call(client: string, act: Act, abandoned: boolean): Promise<void> {
-    const { code, about } = this.#chosen(act);
+    const { code, about } = this.#chooseCode(act);
     const index = this.#calls.length;
     const id = index + 1;
-    const sent: Sent = {
+    const call: SentCall = {
       id,
       client,
       about,
       act: act.kind,
       code,
       at: this.#at,
-      made: ++this.#tick,
+      sent: ++this.#tick,
       answered: null,
       answer: null,
     };
-    this.#calls.push(sent);
+    this.#calls.push(call);
     if (code !== "") this.#codes.push(code);
-    const answer = answerOf(await this.#keep(act.kind, id, code));
+    const answer = answerOf(await this.#send(act.kind, id, code));
     if (answer === null) this.unavailable += 1;
     if (answer === null || abandoned) return;
-    this.#calls[index] = { ...sent, answered: ++this.#tick, answer };
+    this.#calls[index] = { ...call, answered: ++this.#tick, answer };
   }
 
-  /** The code that the client sends, from what it knows now. */
-  #chosen(act: Act): { code: string; about: string } {
+  /** Chooses the code to send from the secrets and codes that the client knows now. */
+  #chooseCode(act: Act): { code: string; about: string } {
     switch (act.kind) {
       case "code": {
         const secret = this.#secrets.at(-1 - act.age) ?? this.#secrets[0];
-        const code = codeFor(secret?.is ?? "", this.#at + act.away * stepMs);
+        const code = codeFor(secret?.value ?? "", this.#at + act.away * stepMs);
         return { code, about: `code of secret #${secret?.by}, step ${act.away}` };
       }
       case "replay": {
         const code = this.#codes[act.pick % Math.max(1, this.#codes.length)];
-        return { code: code ?? this.#wrong(), about: "code sent before" };
+        return { code: code ?? this.#findWrongCode(), about: "code sent before" };
       }
       case "backup code": {
         const set = this.#sets.at(-1 - act.age) ?? this.#sets[0];
-        return { code: set?.is[act.index] ?? "", about: `code ${act.index} of set #${set?.by}` };
+        return { code: set?.value[act.index] ?? "", about: `code ${act.index} of set #${set?.by}` };
       }
       case "wrong code":
-        return { code: this.#wrong(), about: "wrong code" };
+        return { code: this.#findWrongCode(), about: "wrong code" };
       case "wrong backup code":
         return { code: wrongBackupCode, about: "wrong backup code" };
       default:
@@ -196,51 +196,51 @@ class Recorder {
     }
   }
 
-  #wrong(): string {
+  #findWrongCode(): string {
     const codes = ["000000", "111111", "222222", "333333", "444444", "555555"];
-    return codes.find((code) => Object.keys(this.#steps(code, this.#at)).length === 0) ?? "";
+    return codes.find((code) => Object.keys(this.#findSteps(code, this.#at)).length === 0) ?? "";
   }
 
-  /** The secrets whose code this is around that time, and the newest step in which it is. */
-  #steps(code: string, at: number): Record<number, number> {
+  /** The secrets for which the code is valid around that time, each with the newest such step. */
+  #findSteps(code: string, at: number): Record<number, number> {
     const steps: Record<number, number> = {};
-    for (const { by, is } of this.#secrets) {
-      const away = [1, 0, -1].find((step) => codeFor(is, at + step * stepMs) === code);
+    for (const { by, value } of this.#secrets) {
+      const away = [1, 0, -1].find((step) => codeFor(value, at + step * stepMs) === code);
       if (away !== undefined) steps[by] = Math.floor(at / stepMs) + away;
     }
     return steps;
   }
 
-  #operation({ act, code, at }: Sent): Operation {
+  #operationOf({ act, code, at }: SentCall): Operation {
     switch (act) {
       case "code":
       case "replay":
       case "backup code":
       case "wrong code":
       case "wrong backup code": {
-        if (/^\d{6}$/.test(code)) return { kind: "totp", steps: this.#steps(code, at) };
-        const set = this.#sets.find(({ is }) => is.includes(code));
+        if (/^\d{6}$/.test(code)) return { kind: "totp", steps: this.#findSteps(code, at) };
+        const set = this.#sets.find(({ value }) => value.includes(code));
         return {
           kind: "backup code",
           set: set?.by ?? null,
-          index: set?.is.indexOf(code) ?? 0,
+          index: set?.value.indexOf(code) ?? 0,
         };
       }
       case "evict":
       case "crash":
-        throw new Error("No call");
+        throw new Error("Not a call");
       default:
         return { kind: act };
     }
   }
 
-  #recorded({ act, code, ...call }: Sent): Recorded {
-    return { ...call, operation: this.#operation({ act, code, ...call }) };
+  #recordOf({ act, code, ...call }: SentCall): Recorded {
+    return { ...call, operation: this.#operationOf({ act, code, ...call }) };
   }
 }
 
 export async function record(tenant: Tenant, schedule: Schedule) {
-  const recorder = await Recorder.ready(tenant);
+  const recorder = await Recorder.create(tenant);
   for (const [index, wave] of schedule.waves.entries()) await recorder.run(wave, index + 1);
   const history = await recorder.end();
   const { crashes, unavailable } = recorder;

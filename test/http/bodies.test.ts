@@ -1,4 +1,4 @@
-/** Bodies that come slowly, or never end, or are more than they look: none is waited for or held for long. */
+/** Bodies that are slow, endless or compressed. The service neither waits for them nor holds them for long. */
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Tenant } from "../support/client.ts";
@@ -10,8 +10,8 @@ beforeAll(async () => {
   tenant = await Tenant.create();
 });
 
-/** A body of these pieces, which then goes on for ever without another. */
-function unending(pieces: readonly string[]): ReadableStream<Uint8Array> {
+/** A body of these pieces that never ends. */
+function createEndlessBody(pieces: readonly string[]): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(controller) {
       for (const piece of pieces) controller.enqueue(new TextEncoder().encode(piece));
@@ -40,8 +40,8 @@ async function answerTo(
 describe("A body that does not end", () => {
   const user = '{"user":{"external_id":"slowly"}}';
 
-  it("is waited for 5 s, and nothing is done", async () => {
-    const { status, text } = await withSilentSender(() => answerTo(unending([user])));
+  it("is refused after 5 s, and the request has no effect", async () => {
+    const { status, text } = await withSilentSender(() => answerTo(createEndlessBody([user])));
     expect(status).toBe(400);
     expect(text).toContain("did not arrive within 5 s");
     const { body } = await tenant.send("GET", "/v1/idp/users");
@@ -49,22 +49,24 @@ describe("A body that does not end", () => {
   });
 
   it("is refused as soon as it is too large", async () => {
-    const { status } = await answerTo(unending(Array.from({ length: 20 }, () => " ".repeat(1024))));
+    const { status } = await answerTo(
+      createEndlessBody(Array.from({ length: 20 }, () => " ".repeat(1024))),
+    );
     expect(status).toBe(413);
   });
 
-  it("is waited for no longer where none is taken, or where nobody is known", async () => {
+  it("is also refused by a route without a body, and for an unknown token", async () => {
     const [unlocked, unknown] = await withSilentSender(() =>
       Promise.all([
-        answerTo(unending(["{"]), { path: "/v1/idp/user/unlock?externalUserId=nobody" }),
-        answerTo(unending([user]), { token: "no token" }),
+        answerTo(createEndlessBody(["{"]), { path: "/v1/idp/user/unlock?externalUserId=nobody" }),
+        answerTo(createEndlessBody([user]), { token: "no token" }),
       ]),
     );
     expect([unlocked.status, unknown.status]).toEqual([400, 401]);
   });
 });
 
-it("A compressed body is not unpacked", async () => {
+it("A compressed body is not decompressed", async () => {
   const zeros = new Blob([new Uint8Array(4 * 1024 * 1024)]).stream();
   const packed = new Uint8Array(
     await new Response(zeros.pipeThrough(new CompressionStream("gzip"))).arrayBuffer(),

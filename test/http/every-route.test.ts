@@ -1,6 +1,6 @@
 /**
- * The contract's table of statuses, held against every route there is: a route that is added joins
- * the suite by itself, and must say here what a good request to it looks like.
+ * Checks the contract's table of statuses for every route. A new route joins the suite automatically,
+ * and needs a valid request in test/support/requests.ts.
  */
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -9,21 +9,21 @@ import { none } from "../../src/http/route.ts";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { requestTo, unknownUser } from "../support/requests.ts";
+import { unknownUser, requestTo } from "../support/requests.ts";
 
 let tenant: Tenant;
-let stranger: Tenant;
+let otherTenant: Tenant;
 let user: User;
-let strangersTokenId: string;
+let otherTenantsTokenId: string;
 let usersEventId: string;
 let usersAssessmentId: string;
 
 beforeAll(async () => {
   tenant = await Tenant.create();
-  stranger = await Tenant.create();
+  otherTenant = await Tenant.create();
   user = await User.withTotp(tenant, "known only to its tenant");
-  const { body } = await stranger.send("GET", "/v1/tokens");
-  strangersTokenId = body.tokens[0].id;
+  const { body } = await otherTenant.send("GET", "/v1/tokens");
+  otherTenantsTokenId = body.tokens[0].id;
   usersEventId = (await user.events())[0].id;
   usersAssessmentId = (await user.assess()).assessment_id;
 });
@@ -49,25 +49,25 @@ const guarded = apiRoutes
 describe.each(guarded)("$method $path ($name)", (definition) => {
   const { method, name, access } = definition;
   const verb = method.toUpperCase();
-  const isOperators = access.kind === "operator";
-  const ask = async (token: string | undefined, about = unknownUser) => {
+  const isForOperator = access.kind === "operator";
+  const request = async (token: string | undefined, about = unknownUser) => {
     const { path, body } = requestTo(name, about);
     return await send(verb, path, { token, body });
   };
 
   it("refuses a request without a token, with a bare challenge", async () => {
-    const answer = await ask(undefined);
+    const answer = await request(undefined);
     expectError(answer, 401, "missing_token");
     expect(answer.headers.get("WWW-Authenticate")).toBe("Bearer");
   });
 
-  it("refuses mistyped, unknown and foreign kinds of tokens", async () => {
+  it("refuses mistyped and unknown tokens, and tokens of another kind", async () => {
     const good = tenant.token;
     const flipped = good.slice(0, -1) + (good.endsWith("0") ? "1" : "0");
     const unknown = formatApiToken("test", tenant.id, new Uint8Array(20).fill(7));
-    const other = isOperators ? good : env.OPERATOR_TOKEN;
+    const other = isForOperator ? good : env.OPERATOR_TOKEN;
     for (const token of [flipped, unknown, other, "idp_test_x", "x"]) {
-      const answer = await ask(token);
+      const answer = await request(token);
       expectError(answer, 401, "invalid_token");
       expect(answer.headers.get("WWW-Authenticate")).toBe('Bearer error="invalid_token"');
     }
@@ -79,7 +79,7 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
     expectError(await send(verb, path, { headers, body }), 401, "invalid_token");
   });
 
-  it("takes no token from the address", async () => {
+  it("refuses a token in the address", async () => {
     const { path, body } = requestTo(name, unknownUser);
     const separator = path.includes("?") ? "&" : "?";
     const answer = await send(verb, `${path}${separator}access_token=${tenant.token}`, { body });
@@ -89,32 +89,32 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
     ]);
   });
 
-  if (!isOperators) {
+  if (!isForOperator) {
     it("refuses a token without the permission and names it", async () => {
       const token = await tenant.tokenWith(permissions.filter((other) => other !== access.kind));
-      const answer = await ask(token);
+      const answer = await request(token);
       expectError(answer, 403, "insufficient_scope");
       expect(answer.headers.get("WWW-Authenticate")).toContain(`scope="${access.kind}"`);
     });
   }
 
-  if (!isOperators) {
-    it("is open to a token with only that permission", async () => {
-      const answer = await ask(await tenant.tokenWith([access.kind]));
+  if (!isForOperator) {
+    it("accepts a token with only that permission", async () => {
+      const answer = await request(await tenant.tokenWith([access.kind]));
       expect(answer.status).not.toBe(401);
       expect(answer.status).not.toBe(403);
     });
   }
 
-  const isAboutSomebody = requestTo(name, unknownUser).hasTarget === true;
+  const concernsOneSubject = requestTo(name, unknownUser).hasTarget === true;
 
-  if (isAboutSomebody) {
-    it("cannot tell another tenant's identity or token from none", async () => {
-      const unknown = await ask(stranger.token);
-      const foreign = await ask(name.endsWith("Token") ? tenant.token : stranger.token, {
+  if (concernsOneSubject) {
+    it("answers the same for another tenant's identity or token as for an unknown one", async () => {
+      const unknown = await request(otherTenant.token);
+      const foreign = await request(name.endsWith("Token") ? tenant.token : otherTenant.token, {
         ...user,
         tenantId: tenant.id,
-        tokenId: strangersTokenId,
+        tokenId: otherTenantsTokenId,
         eventId: usersEventId,
         assessmentId: usersAssessmentId,
       });
@@ -126,13 +126,13 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         failed_attempts: 0,
         backup_codes_remaining: 0,
       });
-      expect((await stranger.send("GET", "/v1/tokens")).body.tokens).toHaveLength(1);
+      expect((await otherTenant.send("GET", "/v1/tokens")).body.tokens).toHaveLength(1);
     });
   }
 
-  const token = () => (isOperators ? env.OPERATOR_TOKEN : tenant.token);
+  const token = () => (isForOperator ? env.OPERATOR_TOKEN : tenant.token);
 
-  it("refuses what it does not know in the query", async () => {
+  it("refuses an unknown query parameter", async () => {
     const { path, body } = requestTo(name, unknownUser);
     const separator = path.includes("?") ? "&" : "?";
     const answer = await send(verb, `${path}${separator}tenant_id=1`, { token: token(), body });
@@ -146,22 +146,22 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   const takesBody = definition.body !== none;
 
   if (takesBody) {
-    it("refuses bodies that are malformed, unknown, too large or no JSON", async () => {
+    it("refuses bodies that are malformed, too large, not JSON, or have unknown fields", async () => {
       const { path, body = {} } = requestTo(name, unknownUser);
-      const asked = async (sent: string | Uint8Array, type = "application/json") =>
+      const sendBody = async (sent: string | Uint8Array, type = "application/json") =>
         await send(verb, path, { token: token(), body: sent, headers: { "Content-Type": type } });
       const good = JSON.stringify(body);
-      expectError(await asked(good.slice(0, -1)), 400, "invalid_json");
-      expectError(await asked(""), 400, "invalid_json");
-      expectError(await asked(new Uint8Array([0x22, 0xff, 0x22])), 400, "invalid_json");
-      expectError(await asked(good, "text/plain"), 415, "unsupported_media_type");
+      expectError(await sendBody(good.slice(0, -1)), 400, "invalid_json");
+      expectError(await sendBody(""), 400, "invalid_json");
+      expectError(await sendBody(new Uint8Array([0x22, 0xff, 0x22])), 400, "invalid_json");
+      expectError(await sendBody(good, "text/plain"), 415, "unsupported_media_type");
       expectError(
-        await asked(good, "application/x-www-form-urlencoded"),
+        await sendBody(good, "application/x-www-form-urlencoded"),
         415,
         "unsupported_media_type",
       );
-      expectError(await asked(`${good}${" ".repeat(16 * 1024)}`), 413, "body_too_large");
-      expectError(await asked("[".repeat(50_000)), 413, "body_too_large");
+      expectError(await sendBody(`${good}${" ".repeat(16 * 1024)}`), 413, "body_too_large");
+      expectError(await sendBody("[".repeat(50_000)), 413, "body_too_large");
       for (const value of [
         "null",
         "[]",
@@ -169,14 +169,14 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         "1",
         `${"[".repeat(8_000)}${"]".repeat(8_000)}`,
       ]) {
-        expectError(await asked(value), 400, "invalid_request");
+        expectError(await sendBody(value), 400, "invalid_request");
       }
       const [group] = Object.keys(body);
       for (const field of ["tenant_id", "locked", "__proto__", "constructor"]) {
-        const outer = await asked(`${good.slice(0, -1)},"${field}":{}}`);
+        const outer = await sendBody(`${good.slice(0, -1)},"${field}":{}}`);
         expectError(outer, 400, "invalid_request");
         expect(outer.body.issues.map(({ path: at }: { path: string }) => at)).toContain(field);
-        const inner = await asked(`{"${group}":{"${field}":1}}`);
+        const inner = await sendBody(`{"${group}":{"${field}":1}}`);
         expectError(inner, 400, "invalid_request");
         expect(inner.body.issues.map(({ path: at }: { path: string }) => at)).toContain(
           `${group}.${field}`,
@@ -186,14 +186,14 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   }
 
   if (!takesBody && method !== "get") {
-    it("refuses a body where it takes none", async () => {
+    it("refuses a body, because it takes none", async () => {
       const { path } = requestTo(name, unknownUser);
       const answer = await send(verb, path, { token: token(), body: { user: { locked: false } } });
       expectError(answer, 400, "invalid_request");
     });
   }
 
-  it("answers other methods with 405 and what it allows", async () => {
+  it("answers other methods with 405 and the allowed methods", async () => {
     const path = requestTo(name, unknownUser).path.split("?")[0] ?? "";
     for (const other of ["PUT", "OPTIONS", "PROPFIND"]) {
       const headers = { "X-HTTP-Method-Override": verb };
@@ -204,13 +204,13 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   });
 
   it("is never cached", async () => {
-    expect((await ask(undefined)).headers.get("Cache-Control")).toBe("no-store");
-    expect((await ask(token())).headers.get("Cache-Control")).toBe("no-store");
+    expect((await request(undefined)).headers.get("Cache-Control")).toBe("no-store");
+    expect((await request(token())).headers.get("Cache-Control")).toBe("no-store");
   });
 });
 
-describe("Elsewhere", () => {
-  it("a body that comes in pieces without a length is held to the same limit", async () => {
+describe("Outside the routes", () => {
+  it("a body in pieces without a length has the same limit", async () => {
     const inPieces = (text: string, pieces: number) =>
       new ReadableStream({
         start(controller) {
@@ -232,7 +232,7 @@ describe("Elsewhere", () => {
     expect((await post(inPieces(request, 1))).status).toBe(201);
   });
 
-  it("an unknown address is a 404 in the same shape", async () => {
+  it("an unknown address gets a 404 in the same shape", async () => {
     for (const path of ["/", "/v1", "/v2/idp/users", "/v1/idp/users/", "/v1/idp/user/otp/x"]) {
       expectError(await send("GET", path), 404, "not_found");
     }

@@ -4,7 +4,7 @@ import { send, Tenant, User } from "../support/client.ts";
 import { findContradiction, openApiDocument } from "../support/openapi-conformity.ts";
 
 describe("The OpenAPI document", () => {
-  it("is OpenAPI 3.1 and has every route there is", async () => {
+  it("is OpenAPI 3.1 and contains every route", async () => {
     const document = await openApiDocument();
     expect(document).toMatchObject({ openapi: "3.1.0" });
     const documented = Object.entries(document.paths).flatMap(([path, item]) =>
@@ -32,7 +32,7 @@ describe("The OpenAPI document", () => {
     }
   });
 
-  it("agrees with a real success of every route", async () => {
+  it("matches real successful answers", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
     await user.configure();
@@ -68,22 +68,22 @@ describe("The OpenAPI document", () => {
     for (const { status } of answers) expect(status).toBeLessThan(300);
   });
 
-  it("would notice a field too many, one too few, and an unknown status", async () => {
+  it("detects an additional field, a missing field and an unknown status", async () => {
     const user = await User.provision(await Tenant.create());
     const answer = await user.tenant.send("GET", user.path());
-    const held = async (changed: object) =>
+    const check = async (changed: object) =>
       await findContradiction("GET", user.path(), { ...answer, ...changed });
     const { status, ...less } = answer.body;
     expect(status).toBe("active");
-    expect(await held({})).toBeUndefined();
-    expect(await held({ body: { ...answer.body, surprise: 1 } })).toContain("surprise");
-    expect(await held({ body: less })).toContain("status");
-    expect(await held({ status: 418 })).toContain("not documented");
+    expect(await check({})).toBeUndefined();
+    expect(await check({ body: { ...answer.body, surprise: 1 } })).toContain("surprise");
+    expect(await check({ body: less })).toContain("status");
+    expect(await check({ status: 418 })).toContain("not documented");
   });
 });
 
 describe("The documentation page", () => {
-  it("shows every operation and asks no other host", async () => {
+  it("shows every operation and sends no request to another host", async () => {
     const { status, headers, body } = await send("GET", "/docs");
     expect(status).toBe(200);
     expect(headers.get("Content-Security-Policy")).toContain("default-src 'none'");

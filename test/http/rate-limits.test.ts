@@ -4,8 +4,8 @@ import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { countRequest } from "../../src/http/rate-limit.ts";
 import { Tenant, User } from "../support/client.ts";
 
-/** Sends at once, in waves that a local machine can take. */
-async function many<T>(count: number, act: (n: number) => Promise<T>): Promise<T[]> {
+/** Sends requests in parallel, in waves that a local machine can handle. */
+async function sendMany<T>(count: number, act: (n: number) => Promise<T>): Promise<T[]> {
   const all: T[] = [];
   while (all.length < count) {
     const wave = Math.min(60, count - all.length);
@@ -14,10 +14,10 @@ async function many<T>(count: number, act: (n: number) => Promise<T>): Promise<T
   return all;
 }
 
-describe("The limit of a token", () => {
+describe("The rate limiter of a token", () => {
   const start = Date.UTC(2026, 0, 1);
 
-  async function asked(tokenId: string, count: number, now: number): Promise<number> {
+  async function countLimiterCalls(tokenId: string, count: number, now: number): Promise<number> {
     const limit = vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit");
     for (let n = 0; n < count; n += 1) {
       expect((await countRequest(env, tokenId, now)).remaining).toBeNull();
@@ -27,35 +27,35 @@ describe("The limit of a token", () => {
     return calls;
   }
 
-  it("is not asked about where the isolate has had few requests of it", async () => {
-    expect(await asked("rare", 100, start)).toBe(0);
-    expect(await asked("rare", 100, start + 10_000)).toBe(0);
+  it("is not called while the isolate has had few requests of the token", async () => {
+    expect(await countLimiterCalls("rare", 100, start)).toBe(0);
+    expect(await countLimiterCalls("rare", 100, start + 10_000)).toBe(0);
   });
 
-  it("is asked about with every request beyond those, and in the window after them", async () => {
-    expect(await asked("busy", 120, start)).toBe(20);
-    expect(await asked("another", 100, start)).toBe(0);
-    expect(await asked("busy", 101, start + 10_000)).toBe(101);
-    expect(await asked("busy", 50, start + 20_000)).toBe(50);
-    // That was no busy one any more.
-    expect(await asked("busy", 50, start + 30_000)).toBe(0);
+  it("is called for every request beyond those, and in the following window", async () => {
+    expect(await countLimiterCalls("busy", 120, start)).toBe(20);
+    expect(await countLimiterCalls("another", 100, start)).toBe(0);
+    expect(await countLimiterCalls("busy", 101, start + 10_000)).toBe(101);
+    expect(await countLimiterCalls("busy", 50, start + 20_000)).toBe(50);
+    // The previous window was not busy.
+    expect(await countLimiterCalls("busy", 50, start + 30_000)).toBe(0);
   });
 
-  it("is asked about though thousands of others come in between", async () => {
+  it("is called although thousands of other tokens come in between", async () => {
     await countRequest(env, "oldest", start);
-    expect(await asked("busy among many", 101, start)).toBe(1);
+    expect(await countLimiterCalls("busy among many", 101, start)).toBe(1);
     for (let n = 0; n < 9_999; n += 1) await countRequest(env, `one of many ${n}`, start);
-    expect(await asked("busy among many", 10, start)).toBe(10);
+    expect(await countLimiterCalls("busy among many", 10, start)).toBe(10);
   });
 
-  it("is not asked about when a window without the token lies between", async () => {
-    expect(await asked("resting", 101, start)).toBe(1);
-    expect(await asked("resting", 50, start + 20_000)).toBe(0);
+  it("is not called after a window without the token", async () => {
+    expect(await countLimiterCalls("resting", 101, start)).toBe(1);
+    expect(await countLimiterCalls("resting", 50, start + 20_000)).toBe(0);
   });
 });
 
 describe("The limits of one identity", { timeout: 120_000 }, () => {
-  it("let so many attempts pass in a minute, whatever their token, and then none until it is over", async () => {
+  it("allow a fixed number of attempts a minute, with any tokens, and then none until the minute ends", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const begin = Date.now();
@@ -63,7 +63,7 @@ describe("The limits of one identity", { timeout: 120_000 }, () => {
     const other = await tenant.tokenWith(["idp:write"]);
     const wrong = user.wrongCode(begin);
     const { requests } = rateQuotas.attempts;
-    const answers = await many(requests + 20, (n) =>
+    const answers = await sendMany(requests + 20, (n) =>
       user.verify(wrong, n % 2 === 0 ? other : undefined),
     );
     const limited = answers.filter(({ status }) => status === 429);
@@ -82,20 +82,20 @@ describe("The limits of one identity", { timeout: 120_000 }, () => {
     expect(after.headers.get("RateLimit")).toBe(`"attempts";r=${requests - 1};t=60`);
   });
 
-  it("hold for provisioning and for assessments too", async () => {
+  it("apply to provisioning and assessments too", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant, "somebody");
     tenant.clock = new Date().toISOString();
     const again = { user: { external_id: "somebody" } };
-    const provisioned = await many(rateQuotas.provisioning.requests + 1, () =>
+    const provisioned = await sendMany(rateQuotas.provisioning.requests + 1, () =>
       tenant.send("POST", "/v1/idp/users", again),
     );
     expect(provisioned.filter(({ status }) => status === 429)).toHaveLength(1);
-    const assessed = await many(rateQuotas.assessments.requests + 1, () => user.discover());
+    const assessed = await sendMany(rateQuotas.assessments.requests + 1, () => user.discover());
     expect(assessed.filter(({ status }) => status === 429)).toHaveLength(1);
   });
 
-  it("are told with every answer they count", async () => {
+  it("are reported with every answer that they count", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const { headers } = await user.verify(user.code(Date.now()));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 
-describe("the first five minutes of a backend developer", () => {
-  it("go from provision to the audit trail", async () => {
+describe("The first five minutes of a backend developer", () => {
+  it("lead from provisioning to the audit trail", async () => {
     const tenant = await Tenant.create("live");
     const user = await User.provision(tenant, "ORG_USR_9921_AFG");
     const configured = await user.configure();

@@ -1,16 +1,16 @@
-/** A tenant in the EU: its objects are others than those of the same name elsewhere, and all works there. */
+/** A tenant in the EU has its own objects, separate from objects of the same name elsewhere. All routes work. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { drainOutbox } from "../support/delivered-trail.ts";
-import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support/jurisdictions.ts";
+import { nameIn, recordRequestedObjects, provideJurisdictions } from "../support/jurisdictions.ts";
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
 import { holdMessages } from "../support/queue.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 
 beforeEach(() => {
   provideJurisdictions();
@@ -20,8 +20,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What the guard of that name has stored; null where it has no tables. */
-async function stored(name: string): Promise<string | null> {
+/** The state that the guard of that name has stored; null when it has no tables. */
+async function readState(name: string): Promise<string | null> {
   const stub = env.GUARD.get(env.GUARD.idFromName(name));
   return await runInDurableObject(stub, (_guard, { storage: { sql } }) => {
     const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'live'").toArray();
@@ -35,8 +35,8 @@ function guardNames({ tenant, id }: User) {
   return { elsewhere, inEu: nameIn("eu", elsewhere) };
 }
 
-/** Asks every route of a tenant; what ends the user or the token comes last. */
-async function statusesOf(tenant: Tenant): Promise<string[]> {
+/** Sends a request to every route of a tenant. Routes that end the user or the token come last. */
+async function collectStatuses(tenant: Tenant): Promise<string[]> {
   const user = await User.withTotp(tenant, "alexander");
   const { assessment_id: assessmentId } = await user.assess();
   await user.verify(user.code(Date.now()), undefined, assessmentId);
@@ -50,31 +50,31 @@ async function statusesOf(tenant: Tenant): Promise<string[]> {
     .map(({ definition }) => definition)
     .filter(({ access }) => permissions.some((permission) => permission === access.kind))
     .toSorted((one, other) => last.indexOf(one.name) - last.indexOf(other.name));
-  const told: string[] = [];
+  const statuses: string[] = [];
   for (const { name, method } of routes) {
     const { path, body } = requestTo(name, about);
-    told.push(`${name} ${(await tenant.send(method.toUpperCase(), path, body)).status}`);
+    statuses.push(`${name} ${(await tenant.send(method.toUpperCase(), path, body)).status}`);
   }
-  return told;
+  return statuses;
 }
 
 describe("A tenant in the EU", () => {
-  it("has every route answer as anywhere, and all its objects there", async () => {
-    // What it brings of the others is no part of this.
+  it("gets the same answer from every route as elsewhere, and has all its objects there", async () => {
+    // Deliveries to the queue are no part of this test.
     holdMessages();
-    const anywhere = await statusesOf(await Tenant.create());
+    const elsewhere = await collectStatuses(await Tenant.create());
     const tenant = await Tenant.create("test", { jurisdiction: "eu" });
-    const asked = recordRequestedObjects();
-    expect(await statusesOf(tenant)).toEqual(anywhere);
-    expect(anywhere.length).toBeGreaterThan(20);
-    expect(anywhere.filter((told) => / 5\d\d$/.test(told))).toEqual([]);
-    const placed = asked.map(
+    const objects = recordRequestedObjects();
+    expect(await collectStatuses(tenant)).toEqual(elsewhere);
+    expect(elsewhere.length).toBeGreaterThan(20);
+    expect(elsewhere.filter((status) => / 5\d\d$/.test(status))).toEqual([]);
+    const located = objects.map(
       ({ namespace, name }) => `${namespace} ${name?.startsWith("eu ") ? "eu" : "anywhere"}`,
     );
-    expect(new Set(placed)).toEqual(new Set(["GUARD eu", "PREFIXES eu", "REGISTER anywhere"]));
+    expect(new Set(located)).toEqual(new Set(["GUARD eu", "PREFIXES eu", "REGISTER anywhere"]));
   });
 
-  it("has nothing of its users go through the queue, which is in no jurisdiction", async () => {
+  it("sends no data of its users through the queue, which is in no jurisdiction", async () => {
     const held = holdMessages();
     const inEu = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }), "in-eu");
     const other = await User.withTotp(await Tenant.create(), "elsewhere");
@@ -86,26 +86,26 @@ describe("A tenant in the EU", () => {
       });
     }, 20_000);
     expect(JSON.stringify(held)).not.toContain("in-eu");
-    // The later tests find a directory that nothing is delivered to any more.
+    // No delivery of this test may reach the directory of a later one.
     vi.restoreAllMocks();
     await drainOutbox(other);
   });
 
-  it("has its users' state there, and nothing in the object of the same name elsewhere", async () => {
+  it("has its users' state there, and no state in the object of the same name elsewhere", async () => {
     const user = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }));
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
     expect((await user.verify(code)).status).toBe(422);
     expect((await user.profile()).failed_attempts).toBe(1);
     const { inEu, elsewhere } = guardNames(user);
-    expect(await stored(inEu)).toContain(user.externalId);
-    expect(await stored(elsewhere)).toBeNull();
+    expect(await readState(inEu)).toContain(user.externalId);
+    expect(await readState(elsewhere)).toBeNull();
   });
 
-  it("has what is refused to its tokens counted there, and told to its trail", async () => {
+  it("has refused requests counted there and reported in its trail", async () => {
     const tenant = await Tenant.create("test", { jurisdiction: "eu" });
     const narrow = await tenant.tokenWith(["idp:read"]);
-    const asked = recordRequestedObjects();
+    const objects = recordRequestedObjects();
     expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
     const { id } = (
       await tenant.send("POST", "/v1/tokens", {
@@ -113,7 +113,7 @@ describe("A tenant in the EU", () => {
       })
     ).body.token;
     await tenant.send("DELETE", `/v1/tokens/${id}`);
-    const logs = asked.filter(({ namespace }) => namespace === "REFUSALS");
+    const logs = objects.filter(({ namespace }) => namespace === "REFUSALS");
     expect(logs.map(({ name }) => name)).toEqual([nameIn("eu", tenant.id)]);
     await vi.waitFor(async () => expect(await readRefusalEvents(tenant.id)).toHaveLength(1), {
       timeout: 10_000,
@@ -124,15 +124,15 @@ describe("A tenant in the EU", () => {
 
 const operator = { token: env.OPERATOR_TOKEN, body: { re_encryption: { limit: 50 } } };
 
-/** Slices until one of them ends a pass. */
-async function reEncrypt() {
+/** Re-encrypts in slices until a pass ends. */
+async function reEncryptAll() {
   for (let n = 0; n < 20; n += 1) {
     const { status, body } = await send("POST", "/v1/keys/re-encryption", operator);
     expect(status).toBe(200);
     const { done, left_over: leftOver } = body.re_encryption;
     if (done || leftOver > 0) return { done, leftOver };
   }
-  throw new Error("It does not end");
+  throw new Error("Re-encryption does not end");
 }
 
 describe("A new sealing key", () => {
@@ -150,61 +150,61 @@ describe("A new sealing key", () => {
     undo();
   });
 
-  /** A user of such a tenant under the first key, and the second deployed. */
-  async function sealedBefore(): Promise<User> {
+  /** Creates a user in the EU under the first key, then deploys the second. */
+  async function createUserUnderFirstKey(): Promise<User> {
     const user = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }));
     undo = await deployKeys("sealing", `${firstSealingKey},${secondSealingKey}`);
     return user;
   }
 
-  it("reaches the guards in the EU, and makes none elsewhere", async () => {
-    const user = await sealedBefore();
+  it("reaches the guards in the EU and creates no guard elsewhere", async () => {
+    const user = await createUserUnderFirstKey();
     const other = await User.withTotp(await Tenant.create());
     await other.tenant.setSettings({ location: { hint: "oc" } });
-    const asked = recordRequestedObjects();
-    expect(await reEncrypt()).toEqual({ done: true, leftOver: 0 });
+    const objects = recordRequestedObjects();
+    expect(await reEncryptAll()).toEqual({ done: true, leftOver: 0 });
     const { inEu, elsewhere } = guardNames(user);
-    expect(await stored(inEu)).toContain('"sealed":"2.');
-    // A guard that lost its storage is made anew by this: near the hint, too.
-    expect(asked.find(({ name }) => name === guardNames(other).elsewhere)?.hint).toBe("oc");
-    expect(await stored(elsewhere)).toBeNull();
-    expect(await stored(guardNames(other).elsewhere)).toContain('"sealed":"2.');
+    expect(await readState(inEu)).toContain('"sealed":"2.');
+    // Re-encryption can recreate a guard that lost its storage, so it passes the hint too.
+    expect(objects.find(({ name }) => name === guardNames(other).elsewhere)?.hint).toBe("oc");
+    expect(await readState(elsewhere)).toBeNull();
+    expect(await readState(guardNames(other).elsewhere)).toContain('"sealed":"2.');
   });
 
-  it("leaves alone what it cannot find the place of", async () => {
-    const user = await sealedBefore();
+  it("leaves a guard alone when it cannot find its location", async () => {
+    const user = await createUserUnderFirstKey();
     const { id } = user.tenant;
     await env.DB.batch([
       env.DB.prepare("DELETE FROM api_tokens WHERE tenant_id = ?").bind(id),
       env.DB.prepare("DELETE FROM tenants WHERE id = ?").bind(id),
     ]);
-    expect(await reEncrypt()).toEqual({ done: false, leftOver: 1 });
+    expect(await reEncryptAll()).toEqual({ done: false, leftOver: 1 });
     const { inEu, elsewhere } = guardNames(user);
-    expect(await stored(inEu)).toContain('"sealed":"1.');
-    expect(await stored(elsewhere)).toBeNull();
+    expect(await readState(inEu)).toContain('"sealed":"1.');
+    expect(await readState(elsewhere)).toBeNull();
   });
 
-  it("waits where the runtime has no jurisdictions", async () => {
-    const user = await sealedBefore();
+  it("leaves such a guard over while the runtime has no jurisdictions", async () => {
+    const user = await createUserUnderFirstKey();
     vi.restoreAllMocks();
-    expect(await reEncrypt()).toEqual({ done: false, leftOver: 1 });
-    expect(await stored(guardNames(user).elsewhere)).toBeNull();
+    expect(await reEncryptAll()).toEqual({ done: false, leftOver: 1 });
+    expect(await readState(guardNames(user).elsewhere)).toBeNull();
   });
 });
 
 describe("On a runtime without jurisdictions a tenant of the EU", () => {
-  it("is out of reach, never elsewhere; what D1 has of it can be read", async () => {
+  it("gets 503 and no object elsewhere, but can read its data in D1", async () => {
     const user = await User.withTotp(await Tenant.create("test", { jurisdiction: "eu" }));
     vi.restoreAllMocks();
-    const asked = recordRequestedObjects();
-    const lost = await user.verify(user.code(Date.now()));
-    expect([lost.status, lost.body.code]).toEqual([503, "unavailable"]);
+    const objects = recordRequestedObjects();
+    const verified = await user.verify(user.code(Date.now()));
+    expect([verified.status, verified.body.code]).toEqual([503, "unavailable"]);
     expect((await user.tenant.send("GET", user.path())).status).toBe(503);
     const assessed = await user.discover();
     expect([assessed.status, assessed.body.code]).toEqual([503, "unavailable"]);
     expect((await user.tenant.send("GET", "/v1/idp/users")).body.users).toHaveLength(1);
     expect((await user.events()).length).toBeGreaterThan(0);
-    expect(asked.filter(({ namespace }) => namespace !== "REGISTER")).toEqual([]);
-    expect(await stored(guardNames(user).elsewhere)).toBeNull();
+    expect(objects.filter(({ namespace }) => namespace !== "REGISTER")).toEqual([]);
+    expect(await readState(guardNames(user).elsewhere)).toBeNull();
   });
 });

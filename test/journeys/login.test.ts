@@ -1,32 +1,32 @@
-/** Codes, enrolment, backup codes and lockout as a login lives through them, over HTTP. */
+/** Tests codes, enrolment, backup codes and lockout as a login uses them, over HTTP. */
 import { describe, expect, it } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 
 const start = Date.parse("2026-03-01T12:00:10Z");
 const step = 30_000;
 
-async function testUser(settings?: object): Promise<User> {
+async function createTestUser(settings?: object): Promise<User> {
   const tenant = await Tenant.create("test");
   if (settings !== undefined) await tenant.setSettings(settings);
   const user = await User.provision(tenant);
-  at(user, start);
+  setClock(user, start);
   await user.configure();
   return user;
 }
 
-function at(user: User, time: number): void {
+function setClock(user: User, time: number): void {
   user.tenant.clock = new Date(time).toISOString();
 }
 
 async function fail(user: User, times: number, time: number): Promise<Answer[]> {
   const answers: Answer[] = [];
-  at(user, time);
+  setClock(user, time);
   for (let n = 0; n < times; n += 1) answers.push(await user.verify(user.wrongCode(time)));
   return answers;
 }
 
-describe("Configure", () => {
-  it("answers with a secret every app reads, and a key URI with %20", async () => {
+describe("Configuring TOTP", () => {
+  it("returns a secret that every app reads, and a key URI with %20", async () => {
     const user = await User.provision(await Tenant.create(), "ORG_USR_9921_AFG");
     const { status, body, headers } = await user.tenant.send("POST", user.path("/otp"), {
       otp: { issuer_name: "Acme Enterprise", account_name: "alexander@enterprise.com" },
@@ -45,7 +45,7 @@ describe("Configure", () => {
     });
   });
 
-  it("draws the QR code when asked", async () => {
+  it("returns the QR code on request", async () => {
     const user = await User.provision(await Tenant.create());
     const { body } = await user.tenant.send("POST", `${user.path("/otp")}&qr=svg`, {
       otp: { issuer_name: "Acme", account_name: "a" },
@@ -53,8 +53,8 @@ describe("Configure", () => {
     expect(body.user.qrcode_svg).toMatch(/^<svg[^>]*>.*<\/svg>$/s);
   });
 
-  it("refuses names with a colon, too long for a QR code, or empty, and keeps the old secret", async () => {
-    const user = await testUser();
+  it("refuses names that are empty, have a colon or exceed a QR code, and keeps the old secret", async () => {
+    const user = await createTestUser();
     for (const otp of [
       { issuer_name: "Ac:me", account_name: "a" },
       { issuer_name: "Acme", account_name: "a:b" },
@@ -70,7 +70,7 @@ describe("Configure", () => {
   });
 
   it("again replaces the secret, and the new one works in the same time step", async () => {
-    const user = await testUser();
+    const user = await createTestUser();
     const old = user.code(start);
     expect((await user.verify(old)).status).toBe(200);
     await user.configure();
@@ -83,41 +83,41 @@ describe("Enrolment `confirm`", () => {
   const confirm = { otp: { enrolment: "confirm" } };
 
   it("is complete with the first code of the new secret", async () => {
-    const user = await testUser(confirm);
+    const user = await createTestUser(confirm);
     expect((await user.profile()).has_otp).toBe(false);
     expect((await user.verify(user.code(start))).status).toBe(200);
     expect((await user.profile()).has_otp).toBe(true);
   });
 
-  it("keeps the old secret live until then", async () => {
-    const user = await testUser(confirm);
+  it("keeps the old secret valid until then", async () => {
+    const user = await createTestUser(confirm);
     await user.verify(user.code(start));
     const oldSecret = user.secret;
     const configured = await user.configure();
     expect(configured.body.user.is_setup_complete).toBe(false);
     const newSecret = user.secret;
-    at(user, start + step);
+    setClock(user, start + step);
     user.secret = oldSecret;
     expect((await user.verify(user.code(start + step))).status).toBe(200);
     user.secret = newSecret;
     expect((await user.verify(user.code(start + step))).status).toBe(200);
-    at(user, start + 2 * step);
+    setClock(user, start + 2 * step);
     expect((await user.verify(user.code(start + 2 * step))).status).toBe(200);
     user.secret = oldSecret;
     expect((await user.verify(user.code(start + 2 * step))).status).toBe(422);
   });
 
-  it("forgets an unconfirmed secret after ten minutes", async () => {
-    const user = await testUser(confirm);
-    at(user, start + 600_000);
+  it("deletes an unconfirmed secret after ten minutes", async () => {
+    const user = await createTestUser(confirm);
+    setClock(user, start + 600_000);
     const { status, body } = await user.verify(user.code(start + 600_000));
     expect(status).toBe(409);
     expect(body.code).toBe("otp_not_configured");
   });
 });
 
-describe("Verify", () => {
-  it("accepts the step before and after, and no further", async () => {
+describe("Verifying a code", () => {
+  it("accepts the steps before and after the current one, and no other", async () => {
     for (const [steps, status] of [
       [-2, 422],
       [-1, 200],
@@ -125,25 +125,25 @@ describe("Verify", () => {
       [1, 200],
       [2, 422],
     ] as const) {
-      const user = await testUser();
+      const user = await createTestUser();
       expect((await user.verify(user.code(start + steps * step))).status).toBe(status);
     }
   });
 
-  it("refuses every step up to one accepted", async () => {
-    const user = await testUser();
+  it("rejects every step up to an accepted one", async () => {
+    const user = await createTestUser();
     expect((await user.verify(user.code(start + step))).status).toBe(200);
     for (const steps of [-1, 0, 1]) {
       const { status, body } = await user.verify(user.code(start + steps * step));
       expect(status).toBe(422);
       expect(body.code).toBe("invalid_code");
     }
-    at(user, start + step);
+    setClock(user, start + step);
     expect((await user.verify(user.code(start + 2 * step))).status).toBe(200);
   });
 
-  it("takes only six ASCII digits or a backup code, and counts nothing else", async () => {
-    const user = await testUser();
+  it("takes only six ASCII digits or a backup code, and does not count other input", async () => {
+    const user = await createTestUser();
     const right = user.code(start);
     for (const code of [
       ` ${right}`,
@@ -179,14 +179,14 @@ describe("Verify", () => {
   });
 
   it("accepts a right code with leading zeros, as a string", async () => {
-    const user = await testUser();
+    const user = await createTestUser();
     let time = start;
     while (!user.code(time).startsWith("0")) time += step;
-    at(user, time);
+    setClock(user, time);
     expect((await user.verify(user.code(time))).status).toBe(200);
   });
 
-  it("answers 409 for a user without TOTP, and counts nothing", async () => {
+  it("answers 409 for a user without TOTP and counts no failure", async () => {
     const user = await User.provision(await Tenant.create());
     for (const code of ["123456", "ABCD-1234"]) {
       const { status, body } = await user.verify(code);
@@ -196,8 +196,8 @@ describe("Verify", () => {
     expect((await user.profile()).failed_attempts).toBe(0);
   });
 
-  it("tells wrong, replayed and spent codes apart for nobody but the trail", async () => {
-    const user = await testUser();
+  it("distinguishes wrong, replayed and spent codes in the trail only", async () => {
+    const user = await createTestUser();
     const [backup] = await user.backupCodes();
     const right = user.code(start);
     const attempt = async (code: unknown) => {
@@ -222,8 +222,8 @@ describe("Verify", () => {
 });
 
 describe("Backup codes", () => {
-  it("are ten, single use, and any spelling of one is that one", async () => {
-    const user = await testUser();
+  it("are ten, work once each, and are accepted in any spelling", async () => {
+    const user = await createTestUser();
     const codes = await user.backupCodes();
     expect(new Set(codes).size).toBe(10);
     for (const code of codes) expect(code).toMatch(/^[A-HJ-NPR-Z]{4}-[0-9]{4}$/);
@@ -240,8 +240,8 @@ describe("Backup codes", () => {
     expect((await user.verify(first)).status).toBe(422);
   });
 
-  it("die with a new set, spent or not", async () => {
-    const user = await testUser();
+  it("end with a new set, spent or not", async () => {
+    const user = await createTestUser();
     const [old] = await user.backupCodes();
     await user.backupCodes();
     expect((await user.verify(old)).status).toBe(422);
@@ -249,15 +249,15 @@ describe("Backup codes", () => {
   });
 
   it("of another user fail and stay unspent", async () => {
-    const one = await testUser();
+    const one = await createTestUser();
     const two = await User.withTotp(one.tenant);
     const [code] = await two.backupCodes();
     expect((await one.verify(code)).status).toBe(422);
     expect((await two.verify(code)).status).toBe(200);
   });
 
-  it("go with TOTP when it is removed", async () => {
-    const user = await testUser();
+  it("are removed together with TOTP", async () => {
+    const user = await createTestUser();
     const [code] = await user.backupCodes();
     expect((await user.tenant.send("DELETE", user.path("/otp"))).status).toBe(204);
     expect(await user.profile()).toMatchObject({ has_otp: false, backup_codes_remaining: 0 });
@@ -269,8 +269,8 @@ describe("Backup codes", () => {
 });
 
 describe("Lockout", () => {
-  it("counts TOTP and backup codes together, and says what remains", async () => {
-    const user = await testUser();
+  it("counts TOTP and backup codes together and reports the remaining attempts", async () => {
+    const user = await createTestUser();
     const [code] = await user.backupCodes();
     await user.verify(code);
     const answers = await fail(user, 4, start);
@@ -294,18 +294,18 @@ describe("Lockout", () => {
     });
   });
 
-  it("is neither counted nor extended by attempts during a lock", async () => {
-    const user = await testUser();
+  it("neither counts attempts during a lock nor extends the lock", async () => {
+    const user = await createTestUser();
     await fail(user, 5, start);
     for (const answer of await fail(user, 20, start + 899_999)) expect(answer.status).toBe(423);
-    at(user, start + 900_000);
+    setClock(user, start + 900_000);
     expect(await user.profile()).toMatchObject({ is_locked: false, failed_attempts: 5 });
     expect((await user.verify(user.code(start + 900_000))).status).toBe(200);
     expect(await user.profile()).toMatchObject({ failed_attempts: 0, locked_until: null });
   });
 
-  it("doubles with each further lock, up to a day, and only success forgets", async () => {
-    const user = await testUser();
+  it("doubles the time with each further lock, up to a day, and only a success resets it", async () => {
+    const user = await createTestUser();
     let time = start;
     const lengths: number[] = [];
     for (let lock = 0; lock < 9; lock += 1) {
@@ -316,7 +316,7 @@ describe("Lockout", () => {
       time += seconds * 1000;
     }
     expect(lengths).toEqual([900, 1800, 3600, 7200, 14400, 28800, 57600, 86400, 86400]);
-    at(user, time);
+    setClock(user, time);
     expect((await user.profile()).failed_attempts).toBe(45);
     expect((await user.verify(user.code(time))).status).toBe(200);
     const [answer] = (await fail(user, 6, time + 3 * step)).slice(-1);
@@ -324,7 +324,7 @@ describe("Lockout", () => {
   });
 
   it("survives a new secret and new backup codes, and ends with an audited unlock", async () => {
-    const user = await testUser();
+    const user = await createTestUser();
     await fail(user, 5, start);
     await user.configure();
     await user.backupCodes();
@@ -337,15 +337,15 @@ describe("Lockout", () => {
     expect(actions).toContain("user.locked");
   });
 
-  it("disables TOTP after a hundred failures in a row, until it is configured anew", async () => {
-    const user = await testUser({ lockout: { lock_seconds: 1, max_lock_seconds: 1 } });
+  it("disables TOTP after a hundred consecutive failures, until it is configured again", async () => {
+    const user = await createTestUser({ lockout: { lock_seconds: 1, max_lock_seconds: 1 } });
     const codes = await user.backupCodes();
     let time = start;
     for (let round = 0; round < 20; round += 1) {
       await fail(user, 5, time);
       time += 60_000;
     }
-    at(user, time);
+    setClock(user, time);
     expect(await user.profile()).toMatchObject({ failed_attempts: 100, has_otp: true });
     for (const code of [user.code(time), codes[0]]) {
       const { status, body } = await user.verify(code);
@@ -359,7 +359,7 @@ describe("Lockout", () => {
     expect((await user.profile()).failed_attempts).toBe(0);
   });
 
-  it("never meets that of an external_id in another case or Unicode form", async () => {
+  it("is separate for an external_id in another case or Unicode form", async () => {
     const tenant = await Tenant.create();
     const users = [];
     for (const externalId of ["Émile", "E\u0301mile", "émile", "ÉMILE"]) {

@@ -1,16 +1,15 @@
 /**
- * A token that is not good reaches no identity. The lookup of a token comes before the call of the
- * guard, never beside it: else whoever knows the form of a token could count failures and lock people
- * out.
+ * A request with an invalid token reaches no identity. The token is looked up before the guard is
+ * called, never in parallel. Otherwise anyone who knows the form of a token could lock users out.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { formatApiToken, hashApiToken } from "../../src/tenancy/api-token.ts";
+import { hashApiToken, formatApiToken } from "../../src/tenancy/api-token.ts";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
-import { requestTo, unknownUser } from "../support/requests.ts";
+import { unknownUser, requestTo } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
 
 const changes = [
@@ -41,45 +40,49 @@ const badTokens: readonly (readonly [string, (tenant: Tenant) => Promise<string>
   ],
 ];
 
-let freeDeliveries: () => void = () => {};
+let releaseDeliveries: () => void = () => {};
 
 beforeAll(async () => {
-  freeDeliveries = await holdDeliveries();
+  releaseDeliveries = await holdDeliveries();
 });
 
-afterAll(() => freeDeliveries());
+afterAll(() => releaseDeliveries());
 
-/** Everything that was asked of an object but when the token ended, and that it was refused. */
-async function askedBy(act: () => Promise<readonly Answer[]>) {
+/** The calls of Durable Objects during `act`, without those that look up or count the refused token. */
+async function listObjectCalls(act: () => Promise<readonly Answer[]>) {
   const { answer, calls } = await countCalls(act);
   expect(tally(answer)).toEqual({ "401 invalid_token": answer.length });
-  const asked = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
-  expect(asked).toContain("TokenRegister.endOf");
-  return asked.filter((what) => !/^(TokenRegister\.endOf|RefusalLog\.count)$/.test(what));
+  const objectCalls = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
+  expect(objectCalls).toContain("TokenRegister.endOf");
+  return objectCalls.filter((what) => !/^(TokenRegister\.endOf|RefusalLog\.count)$/.test(what));
 }
 
 describe.each(badTokens)(
-  "With a token that is %s and of which this isolate knows nothing",
-  (_kind, make) => {
-    it("twenty wrong codes at once call no guard and count no failure", async () => {
+  "With a token that is %s and not cached in this isolate",
+  (_kind, createToken) => {
+    it("twenty simultaneous wrong codes call no guard and count no failure", async () => {
       const user = await User.withTotp(await Tenant.create());
-      const token = await make(user.tenant);
+      const token = await createToken(user.tenant);
       const code = user.wrongCode(Date.now());
       invalidateTenant(user.tenant.id);
-      expect(await askedBy(() => sendAtOnce(20, () => user.verify(code, token)))).toEqual([]);
+      expect(await listObjectCalls(() => sendAtOnce(20, () => user.verify(code, token)))).toEqual(
+        [],
+      );
       expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
     });
 
-    it("nothing that changes an identity calls its guard", async () => {
+    it("no operation that changes an identity calls its guard", async () => {
       const user = await User.withTotp(await Tenant.create());
       const { assessment_id } = await user.assess();
-      const token = await make(user.tenant);
+      const token = await createToken(user.tenant);
       const about = { ...unknownUser, ...user, assessmentId: assessment_id };
       const before = await user.profile();
       for (const [method, name] of changes) {
         const { path, body } = requestTo(name, about);
         invalidateTenant(user.tenant.id);
-        expect(await askedBy(async () => [await send(method, path, { token, body })])).toEqual([]);
+        expect(
+          await listObjectCalls(async () => [await send(method, path, { token, body })]),
+        ).toEqual([]);
       }
       expect(await user.profile()).toEqual(before);
     });

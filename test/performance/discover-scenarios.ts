@@ -1,4 +1,4 @@
-/** Assessing a session, with empty and with full lists. */
+/** Scenarios that assess a session, with empty and with full lists. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
@@ -6,41 +6,41 @@ import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { feed, imported, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
-import { type Ready, type Scenario, someone, toRest, withKey } from "./scenario.ts";
+import { type Ready, type Scenario, createUser, deliverAll, sendWithKey } from "./scenario.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const listed = "185.220.100.7";
 
-/** Someone whose sessions are assessed, at an address that was seen within the minute. */
-async function assessedBefore(): Promise<User> {
-  const user = await someone();
-  // The first reads the lists, the second the population; both are remembered.
+/** Creates a user with recent assessments from the listed address. */
+async function createAssessedUser(): Promise<User> {
+  const user = await createUser();
+  // The first assessment caches the lists, the second the population.
   for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });
-  await toRest(user);
+  await deliverAll(user);
   return user;
 }
 
-function discovering(
+function discoverScenario(
   state: string,
   before: (user: User) => unknown = () => {},
   act: (user: User) => Ready["act"] = (user) => () => user.discover({ ip: listed }),
   status = 200,
 ): Scenario {
-  const ready = async (): Promise<Ready> => {
-    const user = await assessedBefore();
+  const prepare = async (): Promise<Ready> => {
+    const user = await createAssessedUser();
     await before(user);
     return { act: act(user), delivers: guardOf(user) };
   };
-  return { operation: "discover", state, status, ready };
+  return { operation: "discover", state, status, prepare };
 }
 
-function keyed(user: User, key?: string): Promise<Answer> {
+function discoverWithKey(user: User, key?: string): Promise<Answer> {
   const sentinel = { id: user.id, context: { ip: listed, ua: "EnterpriseAgent/1.0" } };
-  return withKey(user, "/v1/sentinel/discover", { sentinel }, key);
+  return sendWithKey(user, "/v1/sentinel/discover", { sentinel }, key);
 }
 
-/** All lists are imported, and this isolate has read none of it: it is a later day. */
-async function fullLists(user: User): Promise<void> {
+/** Moves the clock two days ahead and imports all lists, which this isolate has not cached. */
+async function importAllLists(user: User): Promise<void> {
   vi.setSystemTime(Date.now() + 2 * dayMs);
   const feeds = [
     feed("vpn", "185.220.100.0/22"),
@@ -53,23 +53,23 @@ async function fullLists(user: User): Promise<void> {
 }
 
 export const discoverScenarios: readonly Scenario[] = [
-  discovering("no lists, from an address seen within the minute"),
-  discovering(
+  discoverScenario("no lists, from an address seen within the minute"),
+  discoverScenario(
     "no lists, from an address new to the tenant",
     undefined,
     (user) => () => user.discover({ ip: "9.9.9.9" }),
   ),
-  discovering("no lists, cold token", ({ tenant }) => invalidateTenant(tenant.id)),
-  discovering("no lists, cold guard", evict),
-  discovering(
+  discoverScenario("no lists, cold token", ({ tenant }) => invalidateTenant(tenant.id)),
+  discoverScenario("no lists, cold guard", evict),
+  discoverScenario(
     "no lists, with an Idempotency-Key",
     async (user) => {
-      await keyed(user, "before");
-      await toRest(user);
+      await discoverWithKey(user, "before");
+      await deliverAll(user);
     },
-    (user) => () => keyed(user),
+    (user) => () => discoverWithKey(user),
   ),
-  discovering(
+  discoverScenario(
     "denied by the tenant's list",
     async ({ tenant }) => {
       await tenant.setSettings({ sentinel: { deny: [`${listed}/32`] } });
@@ -78,15 +78,15 @@ export const discoverScenarios: readonly Scenario[] = [
     undefined,
     403,
   ),
-  discovering("full lists, nothing of them in memory", fullLists),
-  discovering("full lists, the population is read", async (user) => {
-    await fullLists(user);
+  discoverScenario("full lists, none in memory", importAllLists),
+  discoverScenario("full lists, the population is read", async (user) => {
+    await importAllLists(user);
     await user.assess({ ip: listed });
-    await toRest(user);
+    await deliverAll(user);
   }),
-  discovering("full lists, all in memory", async (user) => {
-    await fullLists(user);
+  discoverScenario("full lists, all in memory", async (user) => {
+    await importAllLists(user);
     for (let n = 0; n < 2; n += 1) await user.assess({ ip: listed });
-    await toRest(user);
+    await deliverAll(user);
   }),
 ];

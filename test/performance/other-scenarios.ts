@@ -1,17 +1,17 @@
-/** Every route that no other scenario is about, with a good request to it. */
+/** One valid request to every route that has no scenario of its own. */
 import { env } from "cloudflare:workers";
 import { apiRoutes } from "../../src/app.ts";
 import { send } from "../support/client.ts";
 import { requestTo } from "../support/requests.ts";
-import { type Ready, type Scenario, someone, toRest } from "./scenario.ts";
+import { type Ready, type Scenario, createUser, deliverAll } from "./scenario.ts";
 
-/** Of a tenant with one user, who was assessed once, and a second token. */
-async function ready({ method, name, path, access }: Route): Promise<Ready> {
-  const user = await someone();
+/** Prepares a tenant with a second token and one user, whose session was assessed once. */
+async function prepare({ method, name, path, access }: Route): Promise<Ready> {
+  const user = await createUser();
   const { tenant } = user;
   const { assessment_id } = await user.assess();
   await tenant.tokenWith(["idp:read"]);
-  await toRest(user);
+  await deliverAll(user);
   const tokens = await tenant.send("GET", "/v1/tokens");
   const events = await tenant.send("GET", "/v1/audit/events");
   await tenant.send("GET", "/v1/audit/checkpoint");
@@ -36,7 +36,7 @@ function statusOf({ responses: answers }: Route): number {
   return Number(status);
 }
 
-export function scenariosWithout(covered: readonly Scenario[]): Scenario[] {
+export function createScenariosWithout(covered: readonly Scenario[]): Scenario[] {
   const names = new Set(covered.map(({ operation }) => operation));
   return apiRoutes
     .map(({ definition }) => definition)
@@ -45,6 +45,6 @@ export function scenariosWithout(covered: readonly Scenario[]): Scenario[] {
       operation: definition.name,
       state: "warm",
       status: statusOf(definition),
-      ready: () => ready(definition),
+      prepare: () => prepare(definition),
     }));
 }

@@ -1,13 +1,13 @@
-/** What a scenario is: an operation about to be carried out, in a state that is told of. */
+/** A scenario: an operation and the state in which it runs. */
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { fireAlarm } from "../support/guard.ts";
 import { sendCouriers } from "../support/held-deliveries.ts";
 
 export interface Ready {
   readonly act: () => Promise<Answer>;
-  /** What delivers afterwards by its alarm, where that is counted too. */
+  /** The object that delivers by its alarm afterwards, if that is counted too. */
   readonly delivers?: DurableObjectStub;
-  /** SQL that goes on beside the answer. */
+  /** SQL that runs in parallel with the answer. */
   readonly beside?: RegExp;
 }
 
@@ -16,42 +16,42 @@ export interface Scenario {
   readonly operation: string;
   readonly state: string;
   readonly status: number;
-  readonly ready: () => Promise<Ready>;
+  readonly prepare: () => Promise<Ready>;
 }
 
 const stepMs = 30_000;
 
-/** All is delivered, and nobody is under way. */
-export async function toRest(user: User): Promise<void> {
+/** Delivers the outbox, so that no alarm or message is pending. */
+export async function deliverAll(user: User): Promise<void> {
   await fireAlarm(user);
   await sendCouriers();
 }
 
-/** A user with TOTP. The token is in memory, the guard too, and no alarm is pending. */
-export async function someone(): Promise<User> {
+/** Creates a user with TOTP. The token is cached, the guard is in memory, and no alarm is pending. */
+export async function createUser(): Promise<User> {
   const user = await User.withTotp(await Tenant.create());
-  await toRest(user);
+  await deliverAll(user);
   return user;
 }
 
-/** Time goes on to the next step, for this tenant alone. @returns Unix ms */
-export function nextStep({ tenant }: User): number {
+/** Moves the tenant's test clock to the next time step. @returns Unix ms */
+export function goToNextStep({ tenant }: User): number {
   const now = tenant.clock === undefined ? Date.now() : Date.parse(tenant.clock);
   tenant.clock = new Date(now + stepMs).toISOString();
   return now + stepMs;
 }
 
-/** A right code that nobody has used; the tenant's time goes on to it. */
+/** A right code that is unused, in the tenant's next time step. */
 export function nextCode(user: User): string {
-  return user.code(nextStep(user));
+  return user.code(goToNextStep(user));
 }
 
 export function nextWrongCode(user: User): string {
-  return user.wrongCode(nextStep(user));
+  return user.wrongCode(goToNextStep(user));
 }
 
-/** A request with an `Idempotency-Key`. */
-export async function withKey(
+/** Sends a request with an `Idempotency-Key`. */
+export async function sendWithKey(
   { tenant }: User,
   path: string,
   body?: object,

@@ -1,4 +1,4 @@
-/** The table of counts as docs/performance.md has it. */
+/** The table of counts in docs/performance.md. */
 import type { Counts } from "../support/count-calls.ts";
 
 export interface Row {
@@ -19,22 +19,22 @@ const columns: readonly (readonly [string, keyof Counts])[] = [
   ["limiter calls", "limiterCalls"],
 ];
 
-function line(cells: readonly (string | number)[]): string {
+function formatLine(cells: readonly (string | number)[]): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-export function tableOf(rows: readonly Row[]): string {
+export function formatTable(rows: readonly Row[]): string {
   return [
-    line(["operation", "state", ...columns.map(([title]) => title)]),
-    line(["---", "---", ...columns.map(() => "--:")]),
+    formatLine(["operation", "state", ...columns.map(([title]) => title)]),
+    formatLine(["---", "---", ...columns.map(() => "--:")]),
     ...rows.map(({ operation, state, counts }) =>
-      line([operation, state, ...columns.map(([, field]) => counts[field])]),
+      formatLine([operation, state, ...columns.map(([, field]) => counts[field])]),
     ),
   ].join("\n");
 }
 
-/** The table in the section of that name. */
-export function tableIn(document: string, section: string): string {
+/** Finds the table in the section of that name. */
+export function findTable(document: string, section: string): string {
   const [, text = ""] = document.split(`\n## ${section}\n`);
   const [own = ""] = text.split("\n## ");
   return own

@@ -1,4 +1,4 @@
-/** Verifying a code and reading a profile, in every state a login finds them in. */
+/** Scenarios that verify a code or read a profile, in every state in which a login can find them. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
@@ -10,71 +10,71 @@ import {
   nextWrongCode,
   type Ready,
   type Scenario,
-  someone,
-  toRest,
-  withKey,
+  createUser,
+  deliverAll,
+  sendWithKey,
 } from "./scenario.ts";
 
 const verifyPath = "/v1/idp/otp/verify";
 
-/** Longer than a token's last use goes without being noted anew. */
+/** Longer than the interval at which a token's last use is written. */
 const lastUseMs = 61_000;
 
-async function locked(): Promise<User> {
-  const user = await someone();
+async function createLockedUser(): Promise<User> {
+  const user = await createUser();
   for (let attempt = 0; attempt < 5; attempt += 1) await user.verify(nextWrongCode(user));
   return user;
 }
 
-/** Someone who is asked for a code, after something has happened. */
-function verifying(
+/** A verification by a user in the state that `before` creates. */
+function verifyScenario(
   state: string,
   status: number,
   codeOf: (user: User) => string,
   before: (user: User) => unknown = () => {},
-  make: () => Promise<User> = someone,
+  create: () => Promise<User> = createUser,
 ): Scenario {
-  const ready = async (): Promise<Ready> => {
-    const user = await make();
+  const prepare = async (): Promise<Ready> => {
+    const user = await create();
     await before(user);
     const code = codeOf(user);
     return { act: () => user.verify(code), delivers: guardOf(user) };
   };
-  return { operation: "verifyOtp", state, status, ready };
+  return { operation: "verifyOtp", state, status, prepare };
 }
 
-/** A request that does not reach an identity, of a tenant that has had such requests before. */
-function refused(
+/** A request that reaches no identity, of a tenant that has sent such requests before. */
+function refusedScenario(
   state: string,
   status: number,
   act: (user: User) => Promise<Ready["act"]>,
 ): Scenario {
-  const ready = async (): Promise<Ready> => {
-    const user = await someone();
+  const prepare = async (): Promise<Ready> => {
+    const user = await createUser();
     await user.tenant.send("GET", "/v1/idp/user?externalUserId=nobody");
     await fireLogAlarm(user.tenant.id);
     return { act: await act(user), delivers: refusalLogOf(user.tenant.id) };
   };
-  return { operation: "verifyOtp", state, status, ready };
+  return { operation: "verifyOtp", state, status, prepare };
 }
 
-function forgetToken({ tenant }: User): void {
+function invalidateToken({ tenant }: User): void {
   invalidateTenant(tenant.id);
 }
 
 const rightCodes: readonly Scenario[] = [
-  verifying("right code", 200, nextCode),
-  verifying("right code, an alarm is pending", 200, nextCode, (user) =>
+  verifyScenario("right code", 200, nextCode),
+  verifyScenario("right code, an alarm is pending", 200, nextCode, (user) =>
     user.verify(nextCode(user)),
   ),
   {
     operation: "verifyOtp",
     state: "backup code",
     status: 200,
-    ready: async () => {
-      const user = await someone();
+    prepare: async () => {
+      const user = await createUser();
       const [code] = await user.backupCodes();
-      await toRest(user);
+      await deliverAll(user);
       return { act: () => user.verify(code), delivers: guardOf(user) };
     },
   },
@@ -82,10 +82,10 @@ const rightCodes: readonly Scenario[] = [
     operation: "verifyOtp",
     state: "right code of an assessed session",
     status: 200,
-    ready: async () => {
-      const user = await someone();
+    prepare: async () => {
+      const user = await createUser();
       const { assessment_id } = await user.assess();
-      await toRest(user);
+      await deliverAll(user);
       const code = nextCode(user);
       return { act: () => user.verify(code, undefined, assessment_id), delivers: guardOf(user) };
     },
@@ -94,73 +94,73 @@ const rightCodes: readonly Scenario[] = [
     operation: "verifyOtp",
     state: "right code, with an Idempotency-Key",
     status: 200,
-    ready: async () => {
-      const user = await someone();
-      // The table of kept answers is there, as it is for who always sends a key.
+    prepare: async () => {
+      const user = await createUser();
+      // This creates the table of stored answers, which exists for clients that always send a key.
       const body = (code: string) => ({ otp: { id: user.externalId, code } });
-      await withKey(user, verifyPath, body(nextCode(user)), "before");
-      await toRest(user);
+      await sendWithKey(user, verifyPath, body(nextCode(user)), "before");
+      await deliverAll(user);
       const request = body(nextCode(user));
-      return { act: () => withKey(user, verifyPath, request), delivers: guardOf(user) };
+      return { act: () => sendWithKey(user, verifyPath, request), delivers: guardOf(user) };
     },
   },
   {
     operation: "verifyOtp",
     state: "the same request again, by its Idempotency-Key",
     status: 200,
-    ready: async () => {
-      const user = await someone();
+    prepare: async () => {
+      const user = await createUser();
       const request = { otp: { id: user.externalId, code: nextCode(user) } };
-      await withKey(user, verifyPath, request);
-      return { act: () => withKey(user, verifyPath, request) };
+      await sendWithKey(user, verifyPath, request);
+      return { act: () => sendWithKey(user, verifyPath, request) };
     },
   },
 ];
 
 const otherCodes: readonly Scenario[] = [
-  verifying("wrong code", 422, nextWrongCode),
-  verifying("wrong code that locks", 422, nextWrongCode, async (user) => {
+  verifyScenario("wrong code", 422, nextWrongCode),
+  verifyScenario("wrong code that locks", 422, nextWrongCode, async (user) => {
     for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(nextWrongCode(user));
-    await toRest(user);
+    await deliverAll(user);
   }),
-  verifying("locked", 423, nextCode, toRest, locked),
-  verifying(
-    "locked, and told of before",
+  verifyScenario("locked", 423, nextCode, deliverAll, createLockedUser),
+  verifyScenario(
+    "locked, already reported",
     423,
     nextCode,
     async (user) => {
       await user.verify("000000");
-      await toRest(user);
+      await deliverAll(user);
     },
-    locked,
+    createLockedUser,
   ),
   {
     operation: "verifyOtp",
     state: "replayed code",
     status: 422,
-    ready: async () => {
-      const user = await someone();
+    prepare: async () => {
+      const user = await createUser();
       const code = nextCode(user);
       await user.verify(code);
-      await toRest(user);
+      await deliverAll(user);
       return { act: () => user.verify(code), delivers: guardOf(user) };
     },
   },
-  verifying("suspended", 403, nextCode, async (user) => {
+  verifyScenario("suspended", 403, nextCode, async (user) => {
     await user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
-    await toRest(user);
+    await deliverAll(user);
   }),
-  refused("unknown user", 404, async ({ tenant }) => {
+  refusedScenario("unknown user", 404, async ({ tenant }) => {
     const body = { otp: { id: "nobody", code: "123456" } };
     return () => tenant.send("POST", verifyPath, body);
   }),
-  refused("unknown user, told of before", 404, async ({ tenant }) => {
+  refusedScenario("unknown user, already reported", 404, async ({ tenant }) => {
     const body = { otp: { id: "nobody", code: "123456" } };
     await tenant.send("POST", verifyPath, body);
     await fireLogAlarm(tenant.id);
     return () => tenant.send("POST", verifyPath, body);
   }),
-  refused("the token lacks the permission", 403, async (user) => {
+  refusedScenario("the token lacks the permission", 403, async (user) => {
     const token = await user.tenant.tokenWith(["idp:read"]);
     await user.tenant.send("GET", user.path(), undefined, token);
     return () => user.verify("123456", token);
@@ -168,30 +168,30 @@ const otherCodes: readonly Scenario[] = [
 ];
 
 const cold: readonly Scenario[] = [
-  verifying("right code, cold token", 200, nextCode, forgetToken),
+  verifyScenario("right code, cold token", 200, nextCode, invalidateToken),
   {
     operation: "verifyOtp",
-    state: "right code, cold token, its last use noted beside",
+    state: "right code, cold token, its last use written in parallel",
     status: 200,
-    ready: async () => {
-      const user = await someone();
+    prepare: async () => {
+      const user = await createUser();
       vi.setSystemTime(Date.now() + lastUseMs);
       const code = user.code(Date.now());
       return { act: () => user.verify(code), beside: /update "api_tokens"/ };
     },
   },
-  verifying("right code, cold guard", 200, nextCode, evict),
-  verifying("right code, cold token and guard", 200, nextCode, async (user) => {
-    forgetToken(user);
+  verifyScenario("right code, cold guard", 200, nextCode, evict),
+  verifyScenario("right code, cold token and guard", 200, nextCode, async (user) => {
+    invalidateToken(user);
     await evict(user);
   }),
   {
     operation: "verifyOtp",
     state: "right code, first request of an isolate",
     status: 200,
-    ready: async () => {
-      const user = await someone();
-      forgetToken(user);
+    prepare: async () => {
+      const user = await createUser();
+      invalidateToken(user);
       const request = new Request(`https://idp.test${verifyPath}`, {
         method: "POST",
         headers: {
@@ -203,26 +203,26 @@ const cold: readonly Scenario[] = [
           otp: { id: user.externalId, code: user.code(Date.now() + 30_000) },
         }),
       });
-      // An environment that this isolate has not seen: its keys are compared with the data's.
+      // For a new environment the isolate compares the keys with those of the data.
       return { act: () => fetchAnswer(request, { ...env }) };
     },
   },
 ];
 
-function reading(state: string, before: (user: User) => unknown = () => {}): Scenario {
-  const ready = async (): Promise<Ready> => {
-    const user = await someone();
+function profileScenario(state: string, before: (user: User) => unknown = () => {}): Scenario {
+  const prepare = async (): Promise<Ready> => {
+    const user = await createUser();
     await before(user);
     return { act: () => user.tenant.send("GET", user.path()) };
   };
-  return { operation: "getUser", state, status: 200, ready };
+  return { operation: "getUser", state, status: 200, prepare };
 }
 
 export const verifyScenarios: readonly Scenario[] = [
   ...rightCodes,
   ...otherCodes,
   ...cold,
-  reading("warm"),
-  reading("cold token", forgetToken),
-  reading("cold guard", evict),
+  profileScenario("warm"),
+  profileScenario("cold token", invalidateToken),
+  profileScenario("cold guard", evict),
 ];

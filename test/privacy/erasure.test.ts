@@ -1,4 +1,4 @@
-/** After an erasure every store is searched for everything that was ever stored of the person. */
+/** Searches every store, after an erasure, for all data that was ever stored about the person. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { archiveLogs } from "../../src/audit/tree/archive.ts";
@@ -8,12 +8,12 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, inspectGuard } from "../support/guard.ts";
-import { copyStores, decodeText, type StoresCopy } from "../support/stores.ts";
+import { type StoresCopy, copyStores, decodeText } from "../support/stores.ts";
 
 const session = { ip: "198.51.100.7", ua: "Leaver/1.0 (a browser of theirs)" };
 
-/** Does with a user all that can be done, with and without an Idempotency-Key. */
-async function livedThrough(user: User): Promise<string[]> {
+/** Uses every operation on the user, with and without an Idempotency-Key. @returns personal texts */
+async function useEveryOperation(user: User): Promise<string[]> {
   const { tenant } = user;
   const keyed = async (path: string, body?: object) =>
     await send("POST", path, {
@@ -40,7 +40,7 @@ async function livedThrough(user: User): Promise<string[]> {
   await user.configure();
   const narrow = await tenant.tokenWith(["sentinel:read"]);
   for (const token of [narrow, tenant.token]) {
-    // Refused at the door, where only the refusal log hears of it.
+    // These requests are refused at the edge; only the refusal log counts them.
     await tenant.send("GET", `${user.path()}&unknown=${user.secret}`, undefined, token);
     await send("POST", "/v1/idp/otp/verify", { token, body: { otp: { id: user.externalId } } });
   }
@@ -48,8 +48,8 @@ async function livedThrough(user: User): Promise<string[]> {
   return [user.secret, ...codes, "leaver@mail.example", session.ip, session.ua, "their-own-id"];
 }
 
-/** What of a value is about the person: long enough to be found by chance nowhere else. */
-function wordsIn(values: readonly string[]): Set<string> {
+/** The words in the values that are long enough not to occur elsewhere by chance. */
+function findLongWords(values: readonly string[]): Set<string> {
   return new Set(values.flatMap((value) => value.match(/[\w.@+/=-]{12,}/g) ?? []));
 }
 
@@ -58,30 +58,30 @@ async function rowsOf(query: string): Promise<string[]> {
   return results.flatMap((row) => Object.values(row)).map(String);
 }
 
-function allOf(copy: StoresCopy): string[] {
+function valuesOf(copy: StoresCopy): string[] {
   return Object.values(copy).flat();
 }
 
 describe("An erasure", () => {
-  it("leaves in no store anything that was stored of the person, but that there was an identity", async () => {
+  it("leaves no data about the person in any store, except that an identity existed", async () => {
     const tenant = await Tenant.create();
-    const stays = await User.withTotp(tenant, "somebody-who-stays");
-    await stays.assess({ ip: "203.0.113.9", ua: "Stays/1.0 (another browser)" });
-    await guardOf(stays).deliver();
-    const before = wordsIn(allOf(await copyStores()));
+    const other = await User.withTotp(tenant, "somebody-who-stays");
+    await other.assess({ ip: "203.0.113.9", ua: "Stays/1.0 (another browser)" });
+    await guardOf(other).deliver();
+    const before = findLongWords(valuesOf(await copyStores()));
 
     const user = await User.provision(tenant, "leaver-external-id");
-    const told = await livedThrough(user);
+    const personalTexts = await useEveryOperation(user);
     await integrateLogs(env, Date.now());
     await witnessHeads(env, Date.now());
     await publishPopulations(env, Date.now());
     const during = await copyStores();
     const records = await rowsOf("SELECT * FROM identities");
     const sessions = await rowsOf("SELECT * FROM assessments");
-    const found = wordsIn([...during.guards, ...during.watches, ...records, ...sessions]);
-    const ofThem = [...found].filter((word) => !before.has(word));
-    expect(ofThem.length).toBeGreaterThan(50);
-    expect(allOf(during).join("\n")).toContain("leaver-external-id");
+    const found = findLongWords([...during.guards, ...during.watches, ...records, ...sessions]);
+    const personalWords = [...found].filter((word) => !before.has(word));
+    expect(personalWords.length).toBeGreaterThan(50);
+    expect(valuesOf(during).join("\n")).toContain("leaver-external-id");
     expect(during.refusalLogs.join("\n")).toContain("insufficient_scope");
 
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
@@ -93,26 +93,26 @@ describe("An erasure", () => {
     await evict(user);
     await integrateLogs(env, Date.now());
     await publishPopulations(env, Date.now());
-    // What the trail goes on telling: ids, hashes, and boxes whose key is gone.
-    const trail = wordsIn(await rowsOf("SELECT * FROM audit_events"));
-    // Hashes of the tenant's own request keys, which go within 24 hours; what is with them is sealed.
-    for (const key of await rowsOf("SELECT key FROM request_keys")) trail.add(key);
+    // The trail keeps ids, hashes, and sealed boxes whose key is deleted.
+    const explained = findLongWords(await rowsOf("SELECT * FROM audit_events"));
+    // Hashes of the tenant's idempotency keys are deleted within 24 hours; their receipts are sealed.
+    for (const key of await rowsOf("SELECT key FROM request_keys")) explained.add(key);
     await archiveLogs(env, Date.now() + 401 * 24 * 60 * 60 * 1000, findRetentionDays);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
 
     const { watches: _tenMinutes, ...after } = await copyStores();
     const text = decodeText(Object.values(after).flat());
-    for (const word of ["leaver-external-id", ...told]) {
+    for (const word of ["leaver-external-id", ...personalTexts]) {
       expect(text).not.toContain(word.toUpperCase());
     }
-    const left = Object.values(after)
+    const longWords = Object.values(after)
       .flat()
       .flatMap((value) => value.match(/[\w.@+/=-]{12,}/g) ?? []);
-    const remains = new Set(left);
-    const unexplained = ofThem.filter(
-      (word) => remains.has(word) && !trail.has(word) && word !== user.id,
+    const remaining = new Set(longWords);
+    const unexplained = personalWords.filter(
+      (word) => remaining.has(word) && !explained.has(word) && word !== user.id,
     );
     expect(unexplained).toEqual([]);
-    expect((await stays.verify(stays.code(Date.now()))).status).toBe(200);
+    expect((await other.verify(other.code(Date.now()))).status).toBe(200);
   });
 });

@@ -1,14 +1,14 @@
-/** What is under way while a person is erased: in the queue, and between two databases. */
+/** Tests erasures while data is in transit: in the queue, or between two databases. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/d1-faults.ts";
 import { databases } from "../support/databases.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { fireAlarm, inspectGuard } from "../support/guard.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { findInStores } from "../support/stores.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -23,8 +23,8 @@ async function erase(user: User): Promise<number> {
   return (await user.tenant.send("DELETE", user.path())).status;
 }
 
-/** Rows that a database has of the user, tombstones too. */
-async function rowsOf(user: User): Promise<number[]> {
+/** The number of rows of the user in each database, with tombstones. */
+async function countRows(user: User): Promise<number[]> {
   return await Promise.all(
     databases().map(async (database) => {
       const rows = await database
@@ -38,11 +38,11 @@ async function rowsOf(user: User): Promise<number[]> {
   );
 }
 
-describe("What the queue still holds of a person who is erased", () => {
-  it("brings nothing back, neither at once nor when the tombstone has gone", async () => {
+describe("A queued message about an erased person", () => {
+  it("restores no data, neither at once nor after the tombstone is deleted", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-in-the-queue");
     await drainOutbox(user);
-    // Alarms set by this clock are far ahead: none fires by itself.
+    // Alarms that are set by this clock are far ahead, so none fires by itself.
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
     const held = holdMessages();
     await user.assess({ ip: "9.9.9.9", ua: "LeaverInTheQueue/1.0" });
@@ -52,21 +52,21 @@ describe("What the queue still holds of a person who is erased", () => {
     expect(await erase(user)).toBe(204);
     expect(await deliverMessages(held)).toBe(0);
     expect(await findInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
-    expect(await rowsOf(user)).toEqual([1, 0, 0]);
+    expect(await countRows(user)).toEqual([1, 0, 0]);
 
     const later = Date.now() + dayMs + 1;
     vi.setSystemTime(later);
     await deleteExpired(env, later);
-    expect(await rowsOf(user)).toEqual([0, 0, 0]);
+    expect(await countRows(user)).toEqual([0, 0, 0]);
     expect(await deliverMessages(held)).toBe(0);
-    expect(await rowsOf(user)).toEqual([0, 0, 0]);
+    expect(await countRows(user)).toEqual([0, 0, 0]);
     expect(await findInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
   });
 });
 
 describe("A guard that cannot deliver an erasure", () => {
-  it("has forgotten the person at once, also in what waits to be told", async () => {
+  it("deletes the person's data at once, also in its outbox", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-while-d1-fails");
     await drainOutbox(user);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
@@ -77,7 +77,7 @@ describe("A guard that cannot deliver an erasure", () => {
     const { tables } = await inspectGuard(user);
     expect(tables).toContain("outbox");
     const found = await findInStores(words);
-    expect(found.filter((place) => place.startsWith("guards: "))).toEqual([]);
+    expect(found.filter((location) => location.startsWith("guards: "))).toEqual([]);
 
     expect(await erase(user)).toBe(204);
     expect(await findInStores(words)).toEqual([]);
@@ -87,8 +87,8 @@ describe("A guard that cannot deliver an erasure", () => {
   });
 });
 
-describe("Of a person who is erased while the tenant moves", () => {
-  async function settled(name: string): Promise<User> {
+describe("After the erasure of a person while the tenant moves", () => {
+  async function createUserWithData(name: string): Promise<User> {
     const user = await User.withTotp(await Tenant.create("test", { shard: 1 }), name);
     await user.assess({ ip: "9.9.9.9", ua: `${name}/1.0` });
     await drainOutbox(user);
@@ -96,34 +96,34 @@ describe("Of a person who is erased while the tenant moves", () => {
   }
 
   it.each(["copying", "comparing", "switching", "opening"])(
-    "nothing is left in any database once a move that was %s is over",
+    "no database has data when a relocation that was %s ends",
     async (phase) => {
       const name = `leaver-while-${phase}`;
-      const user = await settled(name);
+      const user = await createUserWithData(name);
       await relocateUpTo(user.tenant, 2, phase);
       expect(await erase(user)).toBe(503);
       await relocateFully(user.tenant, 2);
       await fireAlarm(user);
       expect(await findInStores([name])).toEqual([]);
-      expect(await rowsOf(user)).toEqual([0, 0, 1]);
+      expect(await countRows(user)).toEqual([0, 0, 1]);
       expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     },
   );
 
-  it("nothing is left in the database that it has just left", async () => {
-    const user = await settled("leaver-after-the-switch");
+  it("the database that the tenant has just left has no data", async () => {
+    const user = await createUserWithData("leaver-after-the-switch");
     await relocateUpTo(user.tenant, 2, "cleaning");
     expect(await erase(user)).toBe(204);
     expect(await findInStores(["leaver-after-the-switch"])).toEqual([]);
-    expect(await rowsOf(user)).toEqual([0, 0, 1]);
+    expect(await countRows(user)).toEqual([0, 0, 1]);
   });
 
-  it("nothing is left of what was copied before the move was called off", async () => {
-    const user = await settled("leaver-called-off");
+  it("no copy is left from a relocation that was cancelled", async () => {
+    const user = await createUserWithData("leaver-called-off");
     await relocateUpTo(user.tenant, 2, "comparing");
     await relocateUpTo(user.tenant, 1, "cleaning");
     expect(await erase(user)).toBe(204);
     expect(await findInStores(["leaver-called-off"])).toEqual([]);
-    expect(await rowsOf(user)).toEqual([0, 1, 0]);
+    expect(await countRows(user)).toEqual([0, 1, 0]);
   });
 });

@@ -1,4 +1,4 @@
-/** A person in the service's log: in no line, whatever happens to them, and to the stores meanwhile. */
+/** No line of the service's log contains personal data, whichever operation runs and whichever store fails. */
 import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -8,7 +8,7 @@ import { AppError } from "../../src/errors.ts";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
-import { evict, fireAlarm, guardOf, replaceState } from "../support/guard.ts";
+import { replaceState, evict, fireAlarm, guardOf } from "../support/guard.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 
 const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];
@@ -35,8 +35,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Everything that is done with a person, and everything that runs by the clock. */
-async function everything(user: User, held: readonly unknown[]): Promise<void> {
+/** Runs every operation on a person, and every scheduled job. */
+async function runEverything(user: User, held: readonly unknown[]): Promise<void> {
   const { tenant, externalId: id } = user;
   const { ip, ua, account } = person;
   const assessed = await user.discover({ ip, ua });
@@ -66,7 +66,7 @@ async function everything(user: User, held: readonly unknown[]): Promise<void> {
     const call = body === undefined ? {} : { body };
     for (const token of [tenant.token, narrow]) {
       const headers = { "Idempotency-Key": `${id} ${path}` };
-      // An answer that breaks off is one of them.
+      // One of the answers is an export that is aborted.
       await send(method, path, { token, ...call, ...(method === "POST" ? { headers } : {}) }).catch(
         () => {},
       );
@@ -79,8 +79,8 @@ async function everything(user: User, held: readonly unknown[]): Promise<void> {
   }
 }
 
-/** Whatever of the person is in the log, and every line that is not as lines of the log are. */
-function wrongLines(): string[] {
+/** The lines that contain personal data or do not have the form of a log line. */
+function findWrongLines(): string[] {
   const words = Object.values(person).map((word) => word.toLowerCase());
   return lines.filter((line) => {
     const text = line.toLowerCase();
@@ -93,40 +93,40 @@ function wrongLines(): string[] {
   });
 }
 
-async function userWithHeld() {
+async function createUserAndHoldQueue() {
   const user = await User.withTotp(await Tenant.create(), person.name);
   const held = holdMessages();
   await user.assess({ ip: person.ip, ua: person.ua });
   await vi.waitFor(() => expect(held.length).toBeGreaterThan(0), { timeout: 20_000 });
-  // The second pass of the minute is not waited for.
+  // Do not wait for the second pass of the minute.
   vi.spyOn(scheduler, "wait").mockImplementation(async () => {});
   return { user, held };
 }
 
 it.each<D1Fault>(["throws", "fails on write", "fails on batches only", "loses the reply"])(
-  "Nothing of a person is in the log while D1 %s",
+  "The log contains no personal data while D1 %s",
   async (fault) => {
-    const { user, held } = await userWithHeld();
-    // As if every error of D1 named all that it was given.
-    await withD1Fault(fault, () => everything(user, held), JSON.stringify(person));
+    const { user, held } = await createUserAndHoldQueue();
+    // Every error of D1 contains the personal data.
+    await withD1Fault(fault, () => runEverything(user, held), JSON.stringify(person));
     expect(lines.length).toBeGreaterThan(5);
-    expect(wrongLines()).toEqual([]);
+    expect(findWrongLines()).toEqual([]);
   },
 );
 
-it("Nothing of a person is in the log where a row of theirs cannot be read", async () => {
-  const { user, held } = await userWithHeld();
-  // What a parser complains of is a part of the text.
+it("The log contains no personal data when a row of the person cannot be read", async () => {
+  const { user, held } = await createUserAndHoldQueue();
+  // The message of the parser quotes a part of the text.
   await replaceState(user, `'${JSON.stringify(person)} and more'`);
   await evict(user);
-  await everything(user, held);
+  await runEverything(user, held);
   await runInDurableObject(guardOf(user), (guard) => guard.alarm?.());
   expect(lines.join("\n")).toContain("guard_failed");
-  expect(wrongLines()).toEqual([]);
+  expect(findWrongLines()).toEqual([]);
 });
 
-it("An answer that breaks off does so without the words of what failed", async () => {
-  const { user } = await userWithHeld();
+it("An aborted answer does not contain the message of the failure", async () => {
+  const { user } = await createUserAndHoldQueue();
   const { id: tenantId } = user.tenant;
   const stream = exportTrail(
     { env, config: requireConfig(env), caller: { tenantId }, requestId: "a request" },
@@ -134,14 +134,14 @@ it("An answer that breaks off does so without the words of what failed", async (
     (event) => event,
   );
   await withD1Fault("throws", async () => {
-    const broken = await new Response(stream).text().catch((error: unknown) => error);
-    expect(broken).toEqual(new AppError("unavailable"));
-    expect(broken).not.toHaveProperty("cause");
+    const failure = await new Response(stream).text().catch((error: unknown) => error);
+    expect(failure).toEqual(new AppError("unavailable"));
+    expect(failure).not.toHaveProperty("cause");
   });
 });
 
-it("Where a line is wrong it is found", () => {
-  // biome-ignore lint/suspicious/noConsole: it is what the search is to find.
+it("The search finds wrong lines", () => {
+  // biome-ignore lint/suspicious/noConsole: the search must find these lines.
   for (const line of [`{"event":"${person.ip}"}`, "text", '{"message":"x"}']) console.error(line);
-  expect(wrongLines()).toHaveLength(3);
+  expect(findWrongLines()).toHaveLength(3);
 });

@@ -1,4 +1,4 @@
-/** What runs by the clock while a tenant is moving. */
+/** Tests the scheduled jobs while a tenant moves. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deleteEventsBelow } from "../../src/audit/store.ts";
@@ -12,23 +12,23 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import {
-  passMinuteAfterSwitch,
   readTenantData,
-  relocate,
+  passMinuteAfterSwitch,
   relocateFully,
   relocateUpTo,
+  relocate,
 } from "../support/relocation.ts";
 import { saveCheckpoint } from "../support/saved-trail.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-const sealingCron = "* * * * *";
+const everyMinute = "* * * * *";
 
 let tenant: Tenant;
 let lines: string[];
 
-/** Something of everything that the clock deals with, some of it sealed and not told to the witness. */
+/** Creates data for every job. Some events are integrated in a tree head that the witness does not have yet. */
 beforeEach(async () => {
   tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
@@ -51,7 +51,7 @@ afterEach(() => {
 });
 
 describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s", (phase) => {
-  it("it leaves the tenant as it is, in both databases", async () => {
+  it("no job changes the tenant's data in either database", async () => {
     await relocateUpTo(tenant, 1, phase);
     const before = [await readTenantData(0, tenant), await readTenantData(1, tenant)];
     const now = Date.now();
@@ -68,26 +68,26 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
   });
 });
 
-describe("Every minute", () => {
-  it("delivers what waited for a move, and finishes what has switched", async () => {
+describe("The job of every minute", () => {
+  it("delivers events that waited for a relocation, and finishes a relocation that has switched", async () => {
     vi.spyOn(scheduler, "wait").mockResolvedValue();
-    const told = await readTrail(tenant);
+    const eventsBefore = await readTrail(tenant);
     await relocateUpTo(tenant, 1, "copying");
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
     await relocateUpTo(tenant, 1, "opening");
     await passMinuteAfterSwitch(tenant);
-    await onSchedule(env, sealingCron, Date.now());
-    expect((await readTrail(tenant)).slice(told.length)).toEqual([
+    await onSchedule(env, everyMinute, Date.now());
+    expect((await readTrail(tenant)).slice(eventsBefore.length)).toEqual([
       "settings.changed success",
       "tenant.relocated success",
     ]);
     expect(await readTenantData(0, tenant)).toEqual({});
   });
 
-  it("switches nothing that the operator has not switched", async () => {
+  it("does not switch a relocation that the operator has not switched", async () => {
     vi.spyOn(scheduler, "wait").mockResolvedValue();
     await relocateUpTo(tenant, 1, "switching");
-    await onSchedule(env, sealingCron, Date.now());
+    await onSchedule(env, everyMinute, Date.now());
     expect((await relocate(tenant, 1, 1)).body.relocation.phase).toBe("opening");
     await relocateFully(tenant, 1);
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);

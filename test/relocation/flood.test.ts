@@ -1,14 +1,14 @@
 /**
- * A tenant is moved there and back while its users log in, enrol and come, and its settings change: nothing
- * is lost, nothing is told twice, and the trail proves itself.
+ * A tenant moves to another database and back while users are provisioned, enrol and log in, and while
+ * its settings change. No data is lost, no event appears twice, and the trail verifies.
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { readTenantData, passMinuteAfterSwitch, relocate } from "../support/relocation.ts";
+import { problemsOf, saveTrail, saveCheckpoint } from "../support/saved-trail.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
-import { passMinuteAfterSwitch, readTenantData, relocate } from "../support/relocation.ts";
-import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
-const clients = 4;
+const clientCount = 4;
 
 beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation(() => {});
@@ -18,45 +18,50 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What was answered with success, as the trail has to tell it; and who there is to be listed. */
+/** The events that the trail must contain, the users that must exist, and the codes that are spent. */
 class Record {
-  readonly #told = new Map<string, number>();
+  readonly #events = new Map<string, number>();
   readonly users: User[] = [];
   readonly accepted: { readonly user: User; readonly code: string }[] = [];
 
-  tell(event: string): void {
-    this.#told.set(event, (this.#told.get(event) ?? 0) + 1);
+  addEvent(event: string): void {
+    this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
   }
 
-  get told() {
-    return Object.fromEntries(this.#told);
+  get events() {
+    return Object.fromEntries(this.#events);
   }
 }
 
-/** One client: goes on until the move is over, and remembers what it was told. */
-async function client(tenant: Tenant, record: Record, isOver: () => boolean, seat: number) {
+/** Runs one client until the move ends, and records the results that the trail must contain. */
+async function runClient(
+  tenant: Tenant,
+  record: Record,
+  isOver: () => boolean,
+  clientIndex: number,
+) {
   for (let n = 0; !isOver(); n += 1) {
-    const user = await User.provision(tenant, `seat-${seat}-${n}`);
+    const user = await User.provision(tenant, `client-${clientIndex}-${n}`);
     record.users.push(user);
-    record.tell("user.provisioned success");
+    record.addEvent("user.provisioned success");
     const at = Date.now();
     expect((await user.configure()).status).toBe(200);
-    record.tell("otp.configured success");
+    record.addEvent("otp.configured success");
     const code = user.code(at);
     expect((await user.verify(code)).status).toBe(200);
     record.accepted.push({ user, code });
-    record.tell("otp.verified success");
+    record.addEvent("otp.verified success");
     expect((await user.verify(code)).status).toBe(422);
-    record.tell("otp.verified failure replayed_code");
+    record.addEvent("otp.verified failure replayed_code");
     await tenant.setSettings({ lockout: { lock_seconds: 60 + n } });
-    record.tell("settings.changed success");
+    record.addEvent("settings.changed success");
     await tenant.tokenWith(["idp:read"]);
-    record.tell("token.created success");
+    record.addEvent("token.created success");
   }
 }
 
-/** Slices of two pages, with whatever the clients ask in between. */
-async function move(tenant: Tenant, shard: number): Promise<void> {
+/** Relocates in slices of two pages, between which the clients send requests. */
+async function relocateInSlices(tenant: Tenant, shard: number): Promise<void> {
   for (;;) {
     const { status, body } = await relocate(tenant, shard, 2);
     expect(status).toBe(200);
@@ -66,7 +71,7 @@ async function move(tenant: Tenant, shard: number): Promise<void> {
   }
 }
 
-async function wholeTrail(tenant: Tenant): Promise<Answer["body"][]> {
+async function readWholeTrail(tenant: Tenant): Promise<Answer["body"][]> {
   const events: Answer["body"][] = [];
   for (let after = ""; ; ) {
     const { body } = await tenant.send("GET", `/v1/audit/events?limit=100${after}`);
@@ -76,34 +81,34 @@ async function wholeTrail(tenant: Tenant): Promise<Answer["body"][]> {
   }
 }
 
-it("A tenant moved there and back under load loses nothing and tells nothing twice", {
+it("A tenant that moves to another database and back under load loses no data and has no event twice", {
   timeout: 120_000,
 }, async () => {
   const tenant = await Tenant.create();
   const record = new Record();
-  record.tell("tenant.created success");
-  record.tell("token.created success");
+  record.addEvent("tenant.created success");
+  record.addEvent("token.created success");
   const older = await saveCheckpoint(tenant);
   for (const shard of [1, 0]) {
     let isOver = false;
-    const all = Array.from({ length: clients }, (_, seat) =>
-      client(tenant, record, () => isOver, seat + shard * clients),
+    const all = Array.from({ length: clientCount }, (_, clientIndex) =>
+      runClient(tenant, record, () => isOver, clientIndex + shard * clientCount),
     );
-    await move(tenant, shard).finally(() => {
+    await relocateInSlices(tenant, shard).finally(() => {
       isOver = true;
     });
     await Promise.all(all);
-    record.tell("tenant.relocated success");
+    record.addEvent("tenant.relocated success");
   }
   for (const user of record.users) await drainOutbox(user);
-  const events = await wholeTrail(tenant);
-  const told: { [event: string]: number } = {};
+  const events = await readWholeTrail(tenant);
+  const counts: { [event: string]: number } = {};
   for (const { action, outcome, reason } of events) {
     const event = [action, outcome, reason ?? ""].join(" ").trim();
-    told[event] = (told[event] ?? 0) + 1;
+    counts[event] = (counts[event] ?? 0) + 1;
   }
-  expect(told).toEqual(record.told);
-  expect(record.users.length).toBeGreaterThan(2 * clients);
+  expect(counts).toEqual(record.events);
+  expect(record.users.length).toBeGreaterThan(2 * clientCount);
   const leaves = events.map(({ leaf_index }) => leaf_index).toSorted((a, b) => a - b);
   expect(leaves).toEqual(leaves.map((_, index) => index));
   const { identities = [] } = await readTenantData(0, tenant);

@@ -1,20 +1,20 @@
-/** The Worker that moves a tenant dies between any two statements; whoever asks next goes on. */
+/** The Worker dies between any two statements of a relocation. The next request continues it. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { strideOf } from "../support/campaign.ts";
 import { Tenant, User } from "../support/client.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
-  passMinuteAfterSwitch,
-  readFences,
   readTenantData,
-  relocate,
+  readFences,
+  passMinuteAfterSwitch,
   relocateFully,
+  relocate,
 } from "../support/relocation.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
-/** Some sixty moves, ms. */
-const longestRun = 240_000;
-/** More than a move of so few rows has statements. */
+/** Enough for sixty relocations. */
+const timeoutMs = 240_000;
+/** More statements than the relocation of so few rows has. */
 const maxStatements = 120;
 
 beforeEach(() => {
@@ -25,26 +25,26 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function populated() {
+async function createPopulated() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   await user.assess();
   await drainOutbox(user);
-  const told = await readTrail(tenant);
-  return { tenant, user, told, before: await readTenantData(0, tenant) };
+  const eventsBefore = await readTrail(tenant);
+  return { tenant, user, eventsBefore, before: await readTenantData(0, tenant) };
 }
 
 async function expectArrived({
   tenant,
   user,
-  told,
+  eventsBefore,
   before,
-}: Awaited<ReturnType<typeof populated>>) {
+}: Awaited<ReturnType<typeof createPopulated>>) {
   const { audit_events: events = [], ...rest } = await readTenantData(1, tenant);
   const { audit_events: earlier = [], ...others } = before;
   expect(rest).toEqual(others);
   expect(events.slice(0, earlier.length)).toEqual(earlier);
-  expect(await readTrail(tenant)).toEqual([...told, "tenant.relocated success"]);
+  expect(await readTrail(tenant)).toEqual([...eventsBefore, "tenant.relocated success"]);
   expect(await readTenantData(0, tenant)).toEqual({});
   expect(await readFences(tenant)).toEqual(["left", "here", null]);
   expect((await user.configure()).status).toBe(200);
@@ -52,20 +52,20 @@ async function expectArrived({
 
 it.each([
   ["before a statement", false],
-  ["after one", true],
+  ["after a statement", true],
 ])(
-  "A move that dies %s goes on from there, and nothing is lost or there twice",
+  "A relocation that stops %s continues, and no row is lost or duplicated",
   {
-    timeout: longestRun,
+    timeout: timeoutMs,
   },
   async (_when, isDone) => {
     let statements = 0;
     for (; statements < maxStatements; statements += strideOf(4)) {
-      const world = await populated();
+      const world = await createPopulated();
       const { tenant } = world;
       const { reached } = await killWorkerAfter(statements, isDone, async () => {
         await relocate(tenant, 1);
-        // Of what has switched the last part comes a minute later.
+        // The last phase runs a minute after the switch.
         await passMinuteAfterSwitch(tenant);
         return await relocate(tenant, 1);
       }).catch(() => ({ reached: true }));

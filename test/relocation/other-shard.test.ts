@@ -1,4 +1,4 @@
-/** A tenant that lives in another database than `DB` from its making. */
+/** A tenant whose data has been in another database than `DB` since its creation. */
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -16,14 +16,14 @@ import { causeOf } from "../../src/log.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { readTenantData } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -32,19 +32,19 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function onOther() {
+async function createOnOtherShard() {
   const tenant = await Tenant.create("test", { shard: 1 });
   const user = await User.withTotp(tenant);
   return { tenant, user };
 }
 
-describe("A tenant made in another database", () => {
-  it("says so to the operator, and only there", async () => {
-    const made = await send("POST", "/v1/tenants", {
+describe("A tenant that was created in another database", () => {
+  it("has its shard reported to the operator only", async () => {
+    const created = await send("POST", "/v1/tenants", {
       token: env.OPERATOR_TOKEN,
       body: { tenant: { name: "Acme", mode: "test", shard: 2 } },
     });
-    expect([made.status, made.body.tenant.shard]).toEqual([201, 2]);
+    expect([created.status, created.body.tenant.shard]).toEqual([201, 2]);
     const missing = await send("POST", "/v1/tenants", {
       token: env.OPERATOR_TOKEN,
       body: { tenant: { name: "Acme", mode: "test", shard: 3 } },
@@ -53,12 +53,12 @@ describe("A tenant made in another database", () => {
       400,
       [{ path: "tenant.shard", message: "is not a database of the service" }],
     ]);
-    const settings = await send("GET", "/v1/settings", { token: made.body.token.secret });
+    const settings = await send("GET", "/v1/settings", { token: created.body.token.secret });
     expect(JSON.stringify(settings.body)).not.toContain("shard");
   });
 
-  it("has its events there from the first on, and nothing of it in DB", async () => {
-    const { tenant, user } = await onOther();
+  it("has all its events there from the first one, and no row in DB", async () => {
+    const { tenant, user } = await createOnOtherShard();
     await user.assess();
     await drainOutbox(user);
     expect(await readTrail(tenant)).toEqual([
@@ -75,8 +75,8 @@ describe("A tenant made in another database", () => {
     expect(await rowsIn(1, "api_tokens", tenant.id)).toEqual([]);
   });
 
-  it("can do all that there is to do", async () => {
-    const { tenant, user } = await onOther();
+  it("can use every route of a tenant", async () => {
+    const { tenant, user } = await createOnOtherShard();
     await tenant.tokenWith(["idp:read"]);
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
     const [{ id: eventId }] = await user.events();
@@ -107,8 +107,8 @@ describe("A tenant made in another database", () => {
     expect(await problemsOf(await saveTrail(tenant))).toEqual([]);
   });
 
-  it("keeps codes spent when its guard loses everything, and when its database is put back", async () => {
-    const { tenant, user } = await onOther();
+  it("rejects spent codes after its guard loses all data and after its database is restored", async () => {
+    const { tenant, user } = await createOnOtherShard();
     await drainOutbox(user);
     const restore = await snapshotOfD1(databases()[1]);
     const code = user.code(Date.now());
@@ -123,8 +123,8 @@ describe("A tenant made in another database", () => {
     expect((await tenant.send("GET", "/v1/idp/users")).body.users).toHaveLength(1);
   });
 
-  it("forgets whom it erases", async () => {
-    const { tenant, user } = await onOther();
+  it("keeps only a tombstone of an erased user", async () => {
+    const { tenant, user } = await createOnOtherShard();
     await user.assess();
     await user.verify(user.code(Date.now()));
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
@@ -134,37 +134,37 @@ describe("A tenant made in another database", () => {
     ]);
   });
 
-  it("is told later of what could not be told at once", async () => {
-    const { tenant } = await onOther();
-    const told = await readTrail(tenant);
+  it("gets a delayed event after its database is available again", async () => {
+    const { tenant } = await createOnOtherShard();
+    const eventsBefore = await readTrail(tenant);
     vi.spyOn(console, "error").mockImplementation(() => {});
     const [, other] = databases();
-    // The database is away: its tables are.
+    // Without its tables the database is unavailable.
     await other.prepare("ALTER TABLE audit_events RENAME TO elsewhere").run();
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
     await other.prepare("ALTER TABLE elsewhere RENAME TO audit_events").run();
     expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
     await deliverControlEvents(env);
     await deliverControlEvents(env);
-    expect(await readTrail(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await readTrail(tenant)).toEqual([...eventsBefore, "settings.changed success"]);
     expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
   });
 
-  it("is told although thousands of events of another wait that can go nowhere", async () => {
-    const made = [
+  it("gets an event although thousands of undeliverable events of another tenant wait", async () => {
+    const pair = [
       await Tenant.create("test", { shard: 1 }),
       await Tenant.create("test", { shard: 1 }),
     ];
-    // The stuck one comes first, as those come that are older.
-    const [stuck, tenant] = made.toSorted((one, other) => (one.id < other.id ? -1 : 1));
-    if (stuck === undefined || tenant === undefined) throw new Error("There are no two");
-    const told = await readTrail(tenant);
+    // The stuck tenant has the smaller id, so that its events come first.
+    const [stuck, tenant] = pair.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    if (stuck === undefined || tenant === undefined) throw new Error("Two tenants are missing");
+    const eventsBefore = await readTrail(tenant);
     vi.spyOn(console, "error").mockImplementation(() => {});
     const [control, other] = databases();
     await other.prepare("ALTER TABLE audit_events RENAME TO elsewhere").run();
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
     await other.prepare("ALTER TABLE elsewhere RENAME TO audit_events").run();
-    // Not the form of an event: it cannot be filed.
+    // These rows are not events, so they cannot be filed.
     await control
       .prepare(
         `INSERT INTO control_outbox WITH RECURSIVE n(i) AS
@@ -174,14 +174,14 @@ describe("A tenant made in another database", () => {
       .bind(stuck.id)
       .run();
     await deliverControlEvents(env);
-    expect(await readTrail(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await readTrail(tenant)).toEqual([...eventsBefore, "settings.changed success"]);
     expect(await rowsIn(0, "control_outbox", stuck.id)).toHaveLength(2_500);
     await control.prepare("DELETE FROM control_outbox").run();
   });
 
-  it("is told once of what was delivered and could not be taken out of the outbox", async () => {
-    const { tenant } = await onOther();
-    const told = await readTrail(tenant);
+  it("gets an event once, although the delivered event could not be deleted from the outbox", async () => {
+    const { tenant } = await createOnOtherShard();
+    const eventsBefore = await readTrail(tenant);
     await env.DB.prepare(
       "CREATE TRIGGER stuck BEFORE DELETE ON control_outbox BEGIN SELECT RAISE(ABORT, 'stuck'); END",
     ).run();
@@ -190,13 +190,13 @@ describe("A tenant made in another database", () => {
     await env.DB.prepare("DROP TRIGGER stuck").run();
     expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
     await deliverControlEvents(env);
-    expect(await readTrail(tenant)).toEqual([...told, "settings.changed success"]);
+    expect(await readTrail(tenant)).toEqual([...eventsBefore, "settings.changed success"]);
   });
 });
 
-describe("What runs by the clock", () => {
-  it("seals and witnesses its trail", async () => {
-    const { tenant, user } = await onOther();
+describe("For a tenant in another database, the scheduled work", () => {
+  it("integrates and witnesses its trail", async () => {
+    const { tenant, user } = await createOnOtherShard();
     await drainOutbox(user);
     await integrateLogs(env, Date.now());
     await witnessHeads(env, Date.now());
@@ -207,19 +207,19 @@ describe("What runs by the clock", () => {
     expect(keys).toHaveLength(1);
   });
 
-  it("archives by its own retention", async () => {
+  it("archives by the tenant's own retention", async () => {
     const tenant = await Tenant.create("test", { shard: 1 });
-    const patient = await Tenant.create("test", { shard: 1 });
+    const other = await Tenant.create("test", { shard: 1 });
     await tenant.setSettings({ audit: { retention_days: 1 } });
     await integrateLogs(env, Date.now());
     await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
     expect(await rowsIn(1, "audit_events", tenant.id)).toEqual([]);
-    expect(await rowsIn(1, "audit_events", patient.id)).toHaveLength(2);
+    expect(await rowsIn(1, "audit_events", other.id)).toHaveLength(2);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([]);
   });
 
   it("counts its population", async () => {
-    const { tenant, user } = await onOther();
+    const { tenant, user } = await createOnOtherShard();
     const { assessment_id } = await user.assess();
     await user.sendFeedback(assessment_id, "legitimate");
     await drainOutbox(user);
@@ -227,8 +227,8 @@ describe("What runs by the clock", () => {
     expect(await rowsIn(1, "populations", tenant.id)).toMatchObject([{ logins: 1 }]);
   });
 
-  it("removes its old assessments and tombstones", async () => {
-    const { tenant, user } = await onOther();
+  it("deletes its old assessments and tombstones", async () => {
+    const { tenant, user } = await createOnOtherShard();
     await user.assess();
     const leaver = await User.provision(tenant);
     await tenant.send("DELETE", leaver.path());
@@ -240,31 +240,31 @@ describe("What runs by the clock", () => {
 });
 
 describe("With one database", () => {
-  const { DB_1: _first, DB_2: _second, ...one } = env;
+  const { DB_1: _first, DB_2: _second, ...oneDatabase } = env;
 
-  it("nobody is asked where a tenant lives", async () => {
+  it("no query looks up the shard of a tenant", async () => {
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
     const spies = ["all", "raw", "first", "run"].map((name) => vi.spyOn(statement, name));
-    expect(await shardOf(one, "somebody")).toBe(0);
-    await findTenantDb(one, "somebody");
+    expect(await shardOf(oneDatabase, "somebody")).toBe(0);
+    await findTenantDb(oneDatabase, "somebody");
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  it("a tenant whose database is not bound any more is a 503, and nothing of it gets into DB", async () => {
-    const { tenant, user } = await onOther();
+  it("a tenant whose database is no longer bound gets a 503, and no row of it reaches DB", async () => {
+    const { tenant, user } = await createOnOtherShard();
     vi.spyOn(console, "error").mockImplementation(() => {});
     await withD1Fault("throws", () => user.verify(user.wrongCode(Date.now())));
     const delivered = await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
       const pending = new GuardStorage(storage).readPending();
-      if (pending === undefined) throw new Error("nothing waits");
-      const delivery = await buildDelivery(one, pending, Date.now());
-      return await fileDelivery(one, delivery).catch(causeOf);
+      if (pending === undefined) throw new Error("The outbox is empty");
+      const delivery = await buildDelivery(oneDatabase, pending, Date.now());
+      return await fileDelivery(oneDatabase, delivery).catch(causeOf);
     });
     expect(delivered).toContain("FencedTenantError");
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
     const headers = { Authorization: `Bearer ${tenant.token}` };
     const request = new Request("https://idp.test/v1/idp/users", { headers });
-    const answer = await worker.fetch(request, one, createExecutionContext());
+    const answer = await worker.fetch(request, oneDatabase, createExecutionContext());
     expect(answer.status).toBe(503);
     expect(await readTenantData(0, tenant)).toEqual({});
   });

@@ -6,25 +6,25 @@ import { deleteRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
-  passMinuteAfterSwitch,
-  readFences,
   readTenantData,
-  relocate,
+  readFences,
+  passMinuteAfterSwitch,
   relocateFully,
   relocateUpTo,
+  relocate,
 } from "../support/relocation.ts";
-import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
+import { problemsOf, saveTrail, saveCheckpoint } from "../support/saved-trail.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A tenant with something in every table, and nothing under way. */
-async function busyTenant() {
+/** Creates a tenant with rows in every table and an empty outbox. */
+async function createBusyTenant() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);
   const [backup = ""] = await user.backupCodes();
@@ -46,16 +46,16 @@ function expectRefused({ status, body }: Answer, message: string): void {
   expect(body.issues).toEqual([{ path: "relocation.shard", message }]);
 }
 
-describe("A tenant that is moved", () => {
-  it("takes all of its rows along, as they are, and leaves none", async () => {
-    const { tenant } = await busyTenant();
+describe("A tenant after a relocation", () => {
+  it("has all its rows unchanged in the new database and none in the old one", async () => {
+    const { tenant } = await createBusyTenant();
     const before = await readTenantData(0, tenant);
     expect(Object.keys(before)).toHaveLength(6);
     const { body } = await relocate(tenant, 1);
     expect(body.relocation).toMatchObject({ from: 0, to: 1, phase: "cleaning", done: false });
     const after = await readTenantData(1, tenant);
     expect(after.audit_events).toHaveLength((before.audit_events?.length ?? 0) + 1);
-    const { audit_events: _told, ...rest } = after;
+    const { audit_events: _events, ...rest } = after;
     expect({ ...rest, audit_events: after.audit_events?.slice(0, -1) }).toEqual(before);
     expect(await readTenantData(0, tenant)).toEqual(before);
     await relocateFully(tenant, 1);
@@ -63,13 +63,13 @@ describe("A tenant that is moved", () => {
     expect(await readFences(tenant)).toEqual(["left", "here", null]);
   });
 
-  it("finds its users, codes and proofs as they were, and goes on from there", async () => {
-    const { tenant, user, code, backup, older } = await busyTenant();
+  it("has its users, codes and proofs unchanged, and can add to them", async () => {
+    const { tenant, user, code, backup, older } = await createBusyTenant();
     const profile = await user.profile();
-    const told = await readTrail(tenant);
+    const eventsBefore = await readTrail(tenant);
     await relocateFully(tenant, 1, 1);
     expect(await user.profile()).toEqual(profile);
-    expect(await readTrail(tenant)).toEqual([...told, "tenant.relocated success"]);
+    expect(await readTrail(tenant)).toEqual([...eventsBefore, "tenant.relocated success"]);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
     expect((await user.verify(backup)).body.code).toBe("invalid_code");
     await drainOutbox(user);
@@ -77,14 +77,14 @@ describe("A tenant that is moved", () => {
     expect((await user.verify(code)).body.code).toBe("invalid_code");
     expect((await user.verify(user.code(Date.now() + 30_000))).status).toBe(200);
     await guardOf(user).deliver();
-    expect(await readTrail(tenant)).toHaveLength(told.length + 5);
+    expect(await readTrail(tenant)).toHaveLength(eventsBefore.length + 5);
     expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
     const { body } = await tenant.send("GET", "/v1/idp/users");
     expect(body.users).toMatchObject([{ external_id: user.externalId }]);
   });
 
-  it("can be moved on, and back to where it was", async () => {
-    const { tenant, user, older } = await busyTenant();
+  it("can move to a third database and back to the first", async () => {
+    const { tenant, user, older } = await createBusyTenant();
     for (const shard of [1, 2, 0] as const) {
       await relocateFully(tenant, shard);
       for (const other of [0, 1, 2] as const) {
@@ -98,8 +98,8 @@ describe("A tenant that is moved", () => {
     expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
   });
 
-  it("loses what an earlier life of it left in the new database", async () => {
-    const { tenant, user } = await busyTenant();
+  it("does not have the rows of an earlier stay in the new database", async () => {
+    const { tenant, user } = await createBusyTenant();
     await databases()[1]
       .prepare(
         "INSERT INTO identities VALUES (?, ?, 'ghost', 'active', NULL, 1, 1, 1000, NULL), (?, 'x', 'ghost', 'active', NULL, 1, 1, 1, NULL)",
@@ -111,8 +111,8 @@ describe("A tenant that is moved", () => {
     expect(await rowsIn(1, "identities", tenant.id)).toEqual(before);
   });
 
-  it("is copied anew where a row is found missing afterwards", async () => {
-    const { tenant } = await busyTenant();
+  it("is copied again if the comparison finds a missing row", async () => {
+    const { tenant } = await createBusyTenant();
     await relocateUpTo(tenant, 1, "comparing");
     await databases()[1]
       .prepare("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 1")
@@ -125,8 +125,8 @@ describe("A tenant that is moved", () => {
     expect(leaves).toEqual(leaves.map((_, index) => index));
   });
 
-  it("is finished by the clock once it has switched, and not before a minute is over", async () => {
-    const { tenant } = await busyTenant();
+  it("has its old rows deleted by the scheduled job, but not within a minute of the switch", async () => {
+    const { tenant } = await createBusyTenant();
     await relocate(tenant, 1);
     await finishRelocations(env, Date.now());
     expect(Object.keys(await readTenantData(0, tenant))).toHaveLength(6);
@@ -138,24 +138,24 @@ describe("A tenant that is moved", () => {
   });
 });
 
-describe("A tenant that is moving", () => {
-  it("goes on verifying; what its guards have to tell waits, and comes once", async () => {
-    const { tenant, user } = await busyTenant();
-    const told = await readTrail(tenant);
+describe("A tenant during a relocation", () => {
+  it("still verifies codes; the events of its guards wait and are filed once", async () => {
+    const { tenant, user } = await createBusyTenant();
+    const eventsBefore = await readTrail(tenant);
     await relocateUpTo(tenant, 1, "copying");
     expect((await user.verify(user.code(Date.now() + 30_000))).status).toBe(200);
     await guardOf(user).deliver();
-    expect(await readTrail(tenant)).toEqual(told);
+    expect(await readTrail(tenant)).toEqual(eventsBefore);
     await relocateFully(tenant, 1);
     await drainOutbox(user);
-    expect((await readTrail(tenant)).slice(told.length).toSorted()).toEqual([
+    expect((await readTrail(tenant)).slice(eventsBefore.length).toSorted()).toEqual([
       "otp.verified success",
       "tenant.relocated success",
     ]);
   });
 
-  it("can be provisioned to, and rehydrates the guards it has", async () => {
-    const { tenant, user } = await busyTenant();
+  it("can provision users and rehydrate its guards", async () => {
+    const { tenant, user } = await createBusyTenant();
     await relocateUpTo(tenant, 1, "copying");
     const newcomer = await User.withTotp(tenant);
     await loseStorage(user);
@@ -166,17 +166,17 @@ describe("A tenant that is moving", () => {
     expect(body.users).toHaveLength(2);
   });
 
-  it("changes tokens and settings at once, and is told of it after", async () => {
-    const { tenant } = await busyTenant();
-    const told = await readTrail(tenant);
+  it("changes tokens and settings at once; the events are filed afterwards", async () => {
+    const { tenant } = await createBusyTenant();
+    const eventsBefore = await readTrail(tenant);
     await relocateUpTo(tenant, 1, "copying");
     await tenant.setSettings({ lockout: { lock_seconds: 61 } });
     expect((await tenant.send("GET", "/v1/settings")).body.settings.lockout.lock_seconds).toBe(61);
     const token = await tenant.tokenWith(["idp:read"]);
     expect((await tenant.send("GET", "/v1/idp/users", undefined, token)).status).toBe(200);
-    expect(await readTrail(tenant)).toEqual(told);
+    expect(await readTrail(tenant)).toEqual(eventsBefore);
     await relocateFully(tenant, 1);
-    expect((await readTrail(tenant)).slice(told.length)).toEqual([
+    expect((await readTrail(tenant)).slice(eventsBefore.length)).toEqual([
       "settings.changed success",
       "token.created success",
       "tenant.relocated success",
@@ -184,8 +184,8 @@ describe("A tenant that is moving", () => {
     expect(await rowsIn(0, "control_outbox", tenant.id)).toEqual([]);
   });
 
-  it("erases nobody until it has arrived, and says so", async () => {
-    const { tenant, user } = await busyTenant();
+  it("answers an erasure with 503 until it has arrived", async () => {
+    const { tenant, user } = await createBusyTenant();
     await relocateUpTo(tenant, 1, "copying");
     const during = await tenant.send("DELETE", user.path());
     expect([during.status, during.body.code]).toEqual([503, "unavailable"]);
@@ -198,9 +198,9 @@ describe("A tenant that is moving", () => {
   });
 
   it.each(["clearing", "copying", "comparing", "switching"])(
-    "stays where it is when asked to, in the phase %s, and keeps everything",
+    "can return to its old database from the phase %s, with all its data",
     async (phase) => {
-      const { tenant, user } = await busyTenant();
+      const { tenant, user } = await createBusyTenant();
       const before = await readTenantData(0, tenant);
       await relocateUpTo(tenant, 1, phase);
       const { body } = await relocateFully(tenant, 0);
@@ -214,8 +214,8 @@ describe("A tenant that is moving", () => {
     },
   );
 
-  it("stays where it is, though the old database was closed already when the move died", async () => {
-    const { tenant, user } = await busyTenant();
+  it("can return although the old database was already closed when the relocation stopped", async () => {
+    const { tenant, user } = await createBusyTenant();
     const before = await readTenantData(0, tenant);
     await relocateUpTo(tenant, 1, "switching");
     await databases()[0]
@@ -227,11 +227,11 @@ describe("A tenant that is moving", () => {
     expect((await user.configure()).status).toBe(200);
   });
 
-  it("is not turned round twice, to a copy that may not be whole", async () => {
-    const { tenant } = await busyTenant();
+  it("cannot turn round twice, because the copy may be incomplete", async () => {
+    const { tenant } = await createBusyTenant();
     const before = await readTenantData(0, tenant);
     await relocateUpTo(tenant, 1, "copying");
-    // Dies when the turn is recorded, and nothing more.
+    // The Worker dies just after it has recorded the turn.
     const { result } = await killWorkerAfter(3, false, () => relocate(tenant, 0));
     expect(result.status).toBe(503);
     const again = await relocate(tenant, 1);
@@ -240,9 +240,9 @@ describe("A tenant that is moving", () => {
     expect(await readTenantData(0, tenant)).toEqual(before);
   });
 
-  it("is moved by three at once as if by one", async () => {
-    const { tenant } = await busyTenant();
-    const told = await readTrail(tenant);
+  it("moves once although three requests run in parallel", async () => {
+    const { tenant } = await createBusyTenant();
+    const eventsBefore = await readTrail(tenant);
     const before = await readTenantData(0, tenant);
     for (let n = 0; n < 12; n += 1) {
       const all = await Promise.all([2, 3, 5].map((limit) => relocate(tenant, 1, limit)));
@@ -252,22 +252,22 @@ describe("A tenant that is moving", () => {
     const after = await readTenantData(1, tenant);
     expect(after.identities).toEqual(before.identities);
     expect(after.assessments).toEqual(before.assessments);
-    expect(await readTrail(tenant)).toEqual([...told, "tenant.relocated success"]);
+    expect(await readTrail(tenant)).toEqual([...eventsBefore, "tenant.relocated success"]);
   });
 });
 
-describe("A move", () => {
-  it("to where the tenant is, to nowhere or of nobody is refused", async () => {
+describe("A relocation", () => {
+  it("is refused to the tenant's own database, to an unknown database, and for an unknown tenant", async () => {
     const tenant = await Tenant.create();
     expectRefused(await relocate(tenant, 0), "is already the tenant's database");
     expectRefused(await relocate(tenant, 3), "is not a database of the service");
-    const nobody = await relocate(Object.assign(Object.create(tenant), { id: "0".repeat(24) }), 1);
-    expect([nobody.status, nobody.body.code]).toEqual([404, "not_found"]);
+    const unknown = await relocate(Object.assign(Object.create(tenant), { id: "0".repeat(24) }), 1);
+    expect([unknown.status, unknown.body.code]).toEqual([404, "not_found"]);
     await relocateFully(tenant, 1);
     expectRefused(await relocate(tenant, 3), "is not a database of the service");
   });
 
-  it("goes to one place at a time", async () => {
+  it("refuses another destination while it runs", async () => {
     const tenant = await Tenant.create();
     await relocateUpTo(tenant, 1, "copying");
     expectRefused(
@@ -281,12 +281,12 @@ describe("A move", () => {
     );
   });
 
-  it("changes nothing by a step that comes late", async () => {
-    const { tenant } = await busyTenant();
+  it("ignores a step that comes late", async () => {
+    const { tenant } = await createBusyTenant();
     const old = await rowsIn(0, "identities", tenant.id);
     await relocateFully(tenant, 1);
     const move = await findRelocation(controlDb(env), tenant.id);
-    if (move === undefined) throw new Error("There was no move");
+    if (move === undefined) throw new Error("The relocation is missing");
     const before = [
       await readTenantData(0, tenant),
       await readTenantData(1, tenant),

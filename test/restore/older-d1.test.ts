@@ -10,7 +10,7 @@ import { evict, guardOf, loseStorage } from "../support/guard.ts";
 import { holdMessages } from "../support/queue.ts";
 import { relocateFully } from "../support/relocation.ts";
 
-/** What the queue was given before a restore would come after it, and tell once more what is undone. */
+/** A message sent before a restore could arrive after it and file the undone events again, so the queue holds all. */
 beforeEach(() => {
   holdMessages();
 });
@@ -20,30 +20,30 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Half a minute later: no isolate remembers a token record of before. */
-function thirtySecondsLater(): void {
+/** Moves the clock by 30 s, after which no isolate has an older token record cached. */
+function advanceThirtySeconds(): void {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
 }
 
-function use(token: string): Promise<Answer> {
+function listUsersWith(token: string): Promise<Answer> {
   return send("GET", "/v1/idp/users", { token });
 }
 
-/** Refused everywhere, also where it was remembered; the tenant's others are not. */
+/** Expects that the token is refused although it was cached, and that the tenant's other token works. */
 async function expectRevoked(token: string, tenant: Tenant): Promise<void> {
-  thirtySecondsLater();
-  const { status, body } = await use(token);
+  advanceThirtySeconds();
+  const { status, body } = await listUsersWith(token);
   expect([status, body.code]).toEqual([401, "invalid_token"]);
-  expect((await use(tenant.token)).status).toBe(200);
+  expect((await listUsersWith(tenant.token)).status).toBe(200);
 }
 
-async function issue(tenant: Tenant): Promise<{ id: string; secret: string }> {
+async function createToken(tenant: Tenant): Promise<{ id: string; secret: string }> {
   const body = { token: { name: "t", permissions: ["idp:read", "tokens:write"] } };
   return (await tenant.send("POST", "/v1/tokens", body)).body.token;
 }
 
 describe("An older D1 under newer guards", () => {
-  it("brings no used code back, TOTP or backup, before or after an eviction", async () => {
+  it("makes no spent code valid again, TOTP or backup, before or after an eviction", async () => {
     const user = await User.withTotp(await Tenant.create());
     const [backup = ""] = await user.backupCodes();
     const restore = await snapshotOfD1();
@@ -59,7 +59,7 @@ describe("An older D1 under newer guards", () => {
     expect((await user.verify(backup)).status).toBe(422);
   });
 
-  it("lets counters and locks stand, and has the newer record again with the next change", async () => {
+  it("leaves counters and locks unchanged, and gets the newer record with the next change", async () => {
     const user = await User.withTotp(await Tenant.create());
     const wrong = user.wrongCode(Date.now());
     const restore = await snapshotOfD1();
@@ -74,7 +74,7 @@ describe("An older D1 under newer guards", () => {
     expect(users).toHaveLength(1);
   });
 
-  it("lets a new secret and a suspension stand", async () => {
+  it("leaves a new secret and a suspension unchanged", async () => {
     const user = await User.withTotp(await Tenant.create());
     const old = user.secret;
     const restore = await snapshotOfD1();
@@ -90,53 +90,53 @@ describe("An older D1 under newer guards", () => {
 
   it("makes no revoked token valid again", async () => {
     const tenant = await Tenant.create();
-    const token = await issue(tenant);
-    expect((await use(token.secret)).status).toBe(200);
+    const token = await createToken(tenant);
+    expect((await listUsersWith(token.secret)).status).toBe(200);
     const restore = await snapshotOfD1();
     expect((await tenant.send("DELETE", `/v1/tokens/${token.id}`)).status).toBe(204);
     await restore();
     await expectRevoked(token.secret, tenant);
   });
 
-  it("makes no rotated token live longer than its overlap", async () => {
+  it("does not extend the overlap of a rotated token", async () => {
     const tenant = await Tenant.create();
-    const token = await issue(tenant);
+    const token = await createToken(tenant);
     const restore = await snapshotOfD1();
     await tenant.send("POST", `/v1/tokens/${token.id}/rotate`, { token: { overlap_seconds: 60 } });
     await restore();
-    thirtySecondsLater();
-    expect((await use(token.secret)).status).toBe(200);
+    advanceThirtySeconds();
+    expect((await listUsersWith(token.secret)).status).toBe(200);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
-    expect((await use(token.secret)).status).toBe(401);
+    expect((await listUsersWith(token.secret)).status).toBe(401);
   });
 });
 
-/** Puts `DB` and `DB_1` back: to one moment, or one of them to a later moment than the other. */
+/** `DB` and `DB_1` are restored to one moment, or one of them to a later moment than the other. */
 const moments = [
   "both to the same moment",
   "DB to the later one",
   "DB_1 to the later one",
 ] as const;
 
-describe.each(moments)("A tenant in DB_1, with %s put back", (moment) => {
+describe.each(moments)("A tenant in DB_1, after a restore of %s", (moment) => {
   async function snapshots(between: () => Promise<unknown>): Promise<() => Promise<void>> {
-    const [control, away] = databases();
+    const [control, shard1] = databases();
     const isLater = (name: string) => moment === `${name} to the later one`;
     const early = [
       isLater("DB") ? undefined : await snapshotOfD1(control),
-      isLater("DB_1") ? undefined : await snapshotOfD1(away),
+      isLater("DB_1") ? undefined : await snapshotOfD1(shard1),
     ];
     await between();
     const late = [
       isLater("DB") ? await snapshotOfD1(control) : undefined,
-      isLater("DB_1") ? await snapshotOfD1(away) : undefined,
+      isLater("DB_1") ? await snapshotOfD1(shard1) : undefined,
     ];
     return async () => {
       for (const restore of [...early, ...late]) await restore?.();
     };
   }
 
-  it("has no code back, no failure forgotten, and its record and trail again", async () => {
+  it("has no code valid again and no failure lost, and gets its record and trail again", async () => {
     const user = await User.withTotp(await Tenant.create("test", { shard: 1 }));
     const [backup = ""] = await user.backupCodes();
     const restore = await snapshots(() => user.backupCodes());
@@ -157,7 +157,7 @@ describe.each(moments)("A tenant in DB_1, with %s put back", (moment) => {
     const failures = await user.tenant.send("GET", "/v1/audit/events?outcome=failure");
     expect(failures.body.events).toHaveLength(3);
     await user.tenant.send("POST", user.path("/unlock"));
-    // The guard's storage is lost too: what D1 has by now is not of before the restore.
+    // The guard's storage is lost too. The record in D1 is newer than the restore by now.
     await loseStorage(user);
     for (const spent of [code, backup, renewed])
       expect((await user.verify(spent)).status).toBe(422);
@@ -165,16 +165,16 @@ describe.each(moments)("A tenant in DB_1, with %s put back", (moment) => {
 
   it("has no revoked token valid again", async () => {
     const tenant = await Tenant.create("test", { shard: 1 });
-    const token = await issue(tenant);
-    const restore = await snapshots(() => issue(tenant));
+    const token = await createToken(tenant);
+    const restore = await snapshots(() => createToken(tenant));
     expect((await tenant.send("DELETE", `/v1/tokens/${token.id}`)).status).toBe(204);
     await restore();
     await expectRevoked(token.secret, tenant);
   });
 });
 
-describe("DB put back to before a tenant moved away from it", () => {
-  it("is set right as docs/operations.md says, and no code is back", async () => {
+describe("DB after a restore to a time before a tenant left it", () => {
+  it("is corrected as docs/operations.md describes, and no code is valid again", async () => {
     const user = await User.withTotp(await Tenant.create());
     const { tenant } = user;
     const restore = await snapshotOfD1();
@@ -182,20 +182,20 @@ describe("DB put back to before a tenant moved away from it", () => {
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
     await guardOf(user).deliver();
-    const move = await env.DB.prepare("SELECT id FROM relocations WHERE tenant_id = ?")
+    const relocationId = await env.DB.prepare("SELECT id FROM relocations WHERE tenant_id = ?")
       .bind(tenant.id)
       .first<string>("id");
     await restore();
     await env.DB.batch([
       env.DB.prepare(
-        `INSERT OR REPLACE INTO tenant_fences VALUES ('${tenant.id}', 'left', '${move}')`,
+        `INSERT OR REPLACE INTO tenant_fences VALUES ('${tenant.id}', 'left', '${relocationId}')`,
       ),
       env.DB.prepare(`UPDATE tenants SET shard = 1 WHERE id = '${tenant.id}'`),
       env.DB.prepare(
-        `INSERT OR REPLACE INTO relocations VALUES ('${tenant.id}', '${move}', 0, 1, 'cleaning', 0, NULL, 0, 0, 0, NULL)`,
+        `INSERT OR REPLACE INTO relocations VALUES ('${tenant.id}', '${relocationId}', 0, 1, 'cleaning', 0, NULL, 0, 0, 0, NULL)`,
       ),
     ]);
-    thirtySecondsLater();
+    advanceThirtySeconds();
     await evict(user);
     expect((await user.verify(code)).status).toBe(422);
     await guardOf(user).deliver();
@@ -205,7 +205,7 @@ describe("DB put back to before a tenant moved away from it", () => {
     const verified = await tenant.send("GET", "/v1/audit/events?action=otp.verified");
     expect(verified.body.events).toHaveLength(2);
     expect((await tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
-    // What the old database has had back goes with the clock, and the tenant may move there again.
+    // The scheduled job deletes the restored rows, and the tenant may move there again.
     expect(await rowsIn(0, "identities", tenant.id)).toHaveLength(1);
     await finishRelocations(env, Date.now());
     expect(await rowsIn(0, "identities", tenant.id)).toEqual([]);
@@ -214,40 +214,42 @@ describe("DB put back to before a tenant moved away from it", () => {
   });
 });
 
-describe("The register of ended tokens", () => {
-  function register(tenant: Tenant) {
+describe("The token register", () => {
+  function registerOf(tenant: Tenant) {
     return env.REGISTER.get(env.REGISTER.idFromName(tenant.id));
   }
 
-  it("out of reach fails no revocation, and is told of it by the next run", async () => {
+  it("that is unavailable fails no revocation, and gets its time in the next run", async () => {
     const tenant = await Tenant.create();
-    const token = await issue(tenant);
+    const token = await createToken(tenant);
     const restore = await snapshotOfD1();
-    const away = vi.spyOn(Object.getPrototypeOf(env.REGISTER), "get").mockImplementation(() => ({
-      keep: () => Promise.reject(new Error("injected")),
-      endOf: () => Promise.resolve(null),
-    }));
+    const unavailable = vi
+      .spyOn(Object.getPrototypeOf(env.REGISTER), "get")
+      .mockImplementation(() => ({
+        keep: () => Promise.reject(new Error("injected")),
+        endOf: () => Promise.resolve(null),
+      }));
     expect((await tenant.send("DELETE", `/v1/tokens/${token.id}`)).status).toBe(204);
-    away.mockRestore();
-    expect((await use(token.secret)).status).toBe(401);
+    unavailable.mockRestore();
+    expect((await listUsersWith(token.secret)).status).toBe(401);
     await registerAllTokenEnds(env);
     await restore();
-    thirtySecondsLater();
-    expect((await use(token.secret)).status).toBe(401);
+    advanceThirtySeconds();
+    expect((await listUsersWith(token.secret)).status).toBe(401);
   });
 
-  it("out of reach is a 503 for a token that nobody remembers, never a way in", async () => {
+  it("that is unavailable causes a 503 for a token that is not cached", async () => {
     const tenant = await Tenant.create();
-    const token = await issue(tenant);
+    const token = await createToken(tenant);
     vi.spyOn(Object.getPrototypeOf(env.REGISTER), "get").mockImplementation(() => ({
       endOf: () => Promise.reject(new Error("injected")),
     }));
-    expect((await use(token.secret)).status).toBe(503);
+    expect((await listUsersWith(token.secret)).status).toBe(503);
   });
 
-  it("keeps the earliest end, holds no token, and nothing for a tenant that ended none", async () => {
+  it("keeps the earliest end, contains no token, and is empty for a tenant that has ended none", async () => {
     const tenant = await Tenant.create();
-    const stub = register(tenant);
+    const stub = registerOf(tenant);
     const rows = () =>
       runInDurableObject(stub, (_register, { storage }) =>
         storage.sql
@@ -255,9 +257,9 @@ describe("The register of ended tokens", () => {
           .toArray()
           .flatMap(() => storage.sql.exec("SELECT * FROM ends").toArray()),
       );
-    await use(tenant.token);
+    await listUsersWith(tenant.token);
     expect(await rows()).toEqual([]);
-    const token = await issue(tenant);
+    const token = await createToken(tenant);
     await tenant.send("POST", `/v1/tokens/${token.id}/rotate`, { token: { overlap_seconds: 60 } });
     const [first] = await rows();
     await tenant.send("POST", `/v1/tokens/${token.id}/rotate`, {

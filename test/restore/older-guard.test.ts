@@ -1,11 +1,11 @@
-/** The other direction of a restore: D1 knows of versions that the guard has forgotten. */
+/** Restores a guard: D1 then has newer versions than the guard. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { countOutboxRows, loseStorage } from "../support/guard.ts";
+import { loseStorage, countOutboxRows } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const wait = { timeout: 20_000, interval: 20 };
 const failure = "otp.verified failure invalid_code";
@@ -27,13 +27,13 @@ async function fail(user: User, times = 1): Promise<void> {
   }
 }
 
-async function failuresTold(user: User): Promise<number> {
-  const told = await readTrail(user.tenant);
-  return told.filter((event) => event === failure).length;
+async function countFailures(user: User): Promise<number> {
+  const events = await readTrail(user.tenant);
+  return events.filter((event) => event === failure).length;
 }
 
-describe("A guard put back to an earlier time", () => {
-  it("tells all that it decides, though its versions come a second time", async () => {
+describe("A guard that is restored to an earlier time", () => {
+  it("delivers all its events, although their versions repeat", async () => {
     const user = await newUser();
     const restore = await snapshotOfGuard(user);
     await fail(user, 3);
@@ -41,11 +41,11 @@ describe("A guard put back to an earlier time", () => {
     await restore();
     await fail(user, 3);
     await drainOutbox(user);
-    expect(await failuresTold(user)).toBe(6);
+    expect(await countFailures(user)).toBe(6);
     expect((await user.tenant.send("GET", "/v1/audit/checkpoint")).status).toBe(200);
   });
 
-  it("is told of no arrival that was another's of the same version", async () => {
+  it("keeps an event in its outbox when D1 files another event of the same version", async () => {
     const user = await newUser();
     // No alarm fires by itself.
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
@@ -56,15 +56,15 @@ describe("A guard put back to an earlier time", () => {
     await restore();
     await fail(user);
     await vi.waitFor(() => expect(held).toHaveLength(2), wait);
-    const [forgotten, present] = held;
-    expect(await deliverMessages([forgotten])).toBe(0);
+    const [undone, current] = held;
+    expect(await deliverMessages([undone])).toBe(0);
     expect(await countOutboxRows(user)).toBe(1);
-    expect(await deliverMessages([present])).toBe(0);
+    expect(await deliverMessages([current])).toBe(0);
     expect(await countOutboxRows(user)).toBe(0);
-    expect(await failuresTold(user)).toBe(2);
+    expect(await countFailures(user)).toBe(2);
   });
 
-  it.each([0, 1] as const)("erases for good, from database %i too", async (shard) => {
+  it.each([0, 1] as const)("erases a user permanently, from database %i too", async (shard) => {
     const user = await newUser(shard);
     const restore = await snapshotOfGuard(user);
     await fail(user, 3);
@@ -77,7 +77,7 @@ describe("A guard put back to an earlier time", () => {
     expect((await user.tenant.send("GET", user.path())).status).toBe(404);
   });
 
-  it("erases again who was erased since, and whoever comes then is somebody new", async () => {
+  it("can repeat an erasure, after which the same external_id is a new user", async () => {
     const user = await newUser();
     const restore = await snapshotOfGuard(user);
     await fail(user, 3);
@@ -92,7 +92,7 @@ describe("A guard put back to an earlier time", () => {
     expect(users).toHaveLength(1);
   });
 
-  it("has its record in D1 with the next rare change, and is made harmless by a new enrolment", async () => {
+  it("writes its record to D1 with the next rare change, and is safe after a new enrolment", async () => {
     const user = await newUser();
     const [spent = ""] = await user.backupCodes();
     const old = user.secret;
@@ -101,13 +101,13 @@ describe("A guard put back to an earlier time", () => {
     await fail(user, 5);
     await drainOutbox(user);
     await restore();
-    // What the guard has forgotten; docs/operations.md says what to do, and this is that.
+    // The guard has lost these failures. The steps below are those of docs/operations.md.
     expect(await user.profile()).toMatchObject({ failed_attempts: 0, is_locked: false });
     await user.configure();
     const [renewed = ""] = await user.backupCodes();
     expect(user.secret).not.toBe(old);
     expect((await user.verify(spent)).status).toBe(422);
-    // D1 has that too: a guard that then loses its storage takes it over.
+    // D1 has this state too: a guard that then loses its storage rehydrates from it.
     await loseStorage(user);
     expect((await user.verify(spent)).status).toBe(422);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
@@ -116,7 +116,7 @@ describe("A guard put back to an earlier time", () => {
     expect(users).toEqual([]);
   });
 
-  it("loses no assessment to the newer record that D1 has, whoever brings it", async () => {
+  it("delivers an assessment although D1 has a newer record, by queue or by alarm", async () => {
     const user = await newUser();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
     const held = holdMessages();
@@ -133,7 +133,7 @@ describe("A guard put back to an earlier time", () => {
     expect(await rowsIn(0, "assessments", user.tenant.id)).toMatchObject([{ id: assessment_id }]);
   });
 
-  it("is not put aside by what the queue brings late of the life that is forgotten", async () => {
+  it("keeps its new record when the queue delivers an undone one late", async () => {
     const user = await newUser();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
     const held = holdMessages();
@@ -149,6 +149,6 @@ describe("A guard put back to an earlier time", () => {
     expect(await deliverMessages(held)).toBe(0);
     await loseStorage(user);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
-    expect(await failuresTold(user)).toBe(3);
+    expect(await countFailures(user)).toBe(3);
   });
 });

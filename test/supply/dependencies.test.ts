@@ -1,4 +1,4 @@
-/** What `npm run check:supply` finds in a lockfile and in the documents. */
+/** The problems that `npm run check:supply` finds in a lockfile and in the documents. */
 import { describe, expect, it } from "vitest";
 import { checkLockfile, findUnexplained, isAllowed } from "../../scripts/support/dependencies.ts";
 
@@ -9,7 +9,7 @@ function lockfile(one: object, name = "thing"): string {
 }
 
 describe("A locked package", () => {
-  it("is sound with a SHA-512, a licence that may be shipped, and no script", () => {
+  it("passes with a SHA-512, a licence that may be shipped, and no script", () => {
     expect(checkLockfile(lockfile({}), false)).toEqual({ packages: 1, shipped: 1, problems: [] });
   });
 
@@ -19,11 +19,11 @@ describe("A locked package", () => {
     ["without a licence", { license: undefined }, "has the licence none named"],
     ["that may not be shipped", { license: "MPL-2.0" }, "has the licence MPL-2.0"],
     ["that wants to run a script", { hasInstallScript: true }, "wants to run a script"],
-  ])("%s is told of", (_title, one, problem) => {
+  ])("%s is reported", (_title, one, problem) => {
     expect(checkLockfile(lockfile(one), false).problems).toEqual([`thing@1.0.0 ${problem}`]);
   });
 
-  it("may have more licences as a tool, and a script only where that is known", () => {
+  it("may have more licences if it is a tool, and a script only if it is on the list", () => {
     const tool = { dev: true, license: "MPL-2.0", hasInstallScript: true };
     expect(checkLockfile(lockfile(tool, "workerd"), false).problems).toEqual([]);
     expect(checkLockfile(lockfile({ ...tool, dev: false }), true).problems).toHaveLength(1);
@@ -55,11 +55,11 @@ it.each([
   ["(MIT OR Apache-2.0) AND GPL-3.0", false],
   ["(MIT OR Apache-2.0) AND ISC", true],
   ["SEE LICENSE IN FILE", false],
-])("The licence %s: %s", (licence, isFine) => {
+])("The licence %s is allowed: %s", (licence, isFine) => {
   expect(isAllowed(licence)).toBe(isFine);
 });
 
-it("Each dependency has its reason and its use, and each reason its dependency", () => {
+it("Each dependency needs a reason and a use, and each reason needs a dependency", () => {
   const manifest = JSON.stringify({ dependencies: { used: "1", unused: "1" } });
   const tools = JSON.stringify({ devDependencies: { tool: "1", "no-reason": "1" } });
   const document =
