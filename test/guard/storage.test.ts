@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { GuardStorage, type KeptAnswer } from "../../src/guard/storage.ts";
-import { day, hour, session } from "../sentinel/example.ts";
+import { day, hour, createSession } from "../sentinel/example.ts";
 import { call, identity, now } from "./decisions/example.ts";
 
 const event: AuditEvent = {
@@ -109,7 +109,11 @@ describe("State and outbox", () => {
       const storage = fresh();
       storage.write(identity(), 1, { entry: { events: [] } });
       const unwritable = answer("a", Number.NaN);
-      const next = { dispatch: { events: [event] }, history: [session()], answer: unwritable };
+      const next = {
+        dispatch: { events: [event] },
+        history: [createSession()],
+        answer: unwritable,
+      };
       expect(() => storage.write(identity({ status: "suspended" }), 2, next)).toThrow();
       for (const seen of [storage, fresh()]) {
         expect(seen.readState()).toEqual({ state: identity(), version: 1 });
@@ -142,7 +146,7 @@ describe("What waits to be told of an erased person", () => {
 
 describe("Sessions", () => {
   const [early, middle, late] = [3, 2, 1].map((ago) =>
-    session({ id: `s${ago}`, at: now - ago * hour, verdict: null }),
+    createSession({ id: `s${ago}`, at: now - ago * hour, verdict: null }),
   );
   if (early === undefined || middle === undefined || late === undefined) throw new Error("three");
 
@@ -260,7 +264,7 @@ describe("A cleared guard", () => {
   it("is empty at once and after waking, and has no alarm", async () => {
     await inGuard(async (fresh, raw) => {
       const storage = fresh();
-      storage.write(identity(), 1, { entry: { events: [event] }, history: [session()] });
+      storage.write(identity(), 1, { entry: { events: [event] }, history: [createSession()] });
       await raw.setAlarm(Date.now() + day);
       const cleared = storage.clear();
       expect(storage.readState()).toBeNull();
@@ -277,12 +281,12 @@ describe("A cleared guard", () => {
   it("that could not be cleared tells so, and is what it was", async () => {
     await inGuard(async (fresh, raw) => {
       const storage = fresh();
-      storage.write(identity(), 1, { history: [session()] });
+      storage.write(identity(), 1, { history: [createSession()] });
       const refusal = vi.spyOn(raw, "deleteAll").mockRejectedValue(new Error("no space"));
       await expect(storage.clear()).rejects.toThrow("no space");
       refusal.mockRestore();
       expect(storage.readState()).toEqual({ state: identity(), version: 1 });
-      expect(storage.readHistory()).toEqual([session()]);
+      expect(storage.readHistory()).toEqual([createSession()]);
     });
   });
 });

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { populationKey } from "../../src/sentinel/population/read.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feed, imported } from "./network/support.ts";
+import { feedOf, encodeDataSet } from "./network/support.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -13,9 +13,9 @@ let start = Date.now();
 let user: User;
 
 const feeds = [
-  feed("vpn", "185.220.101.0/24"),
-  feed("tor", "185.220.101.7"),
-  feed("threat", "185.220.101.7 3"),
+  feedOf("vpn", "185.220.101.0/24"),
+  feedOf("tor", "185.220.101.7"),
+  feedOf("threat", "185.220.101.7 3"),
 ];
 
 type Fault = (key: string) => Promise<ArrayBuffer | string | null> | undefined;
@@ -29,8 +29,8 @@ function breakKv(fault: Fault): void {
   });
 }
 
-const never = () => new Promise<never>(() => {});
-const fails = () => Promise.reject(new Error("KV injected"));
+const hangForever = () => new Promise<never>(() => {});
+const fail = () => Promise.reject(new Error("KV injected"));
 
 async function discover(): Promise<Answer["body"]> {
   return (await user.discover(listed)).body;
@@ -45,10 +45,10 @@ beforeAll(async () => {
 });
 
 /** A day on, with the lists as they should be and nothing remembered. */
-async function anotherDay(builtAt?: number): Promise<void> {
+async function startNewDay(builtAt?: number): Promise<void> {
   start += 2 * day;
   vi.useFakeTimers({ toFake: ["Date"], now: start });
-  for (const [key, value] of imported(feeds, builtAt ?? start)) {
+  for (const [key, value] of encodeDataSet(feeds, builtAt ?? start)) {
     await env.IP_REPUTATION.put(key, value);
   }
   await env.IP_REPUTATION.delete(populationKey(user.tenant.id));
@@ -64,15 +64,15 @@ const isShard = (key: string) => key.startsWith("net/v2/4/");
 
 describe("Discover", () => {
   it("has every signal when nothing is amiss", async () => {
-    await anotherDay();
+    await startNewDay();
     const body = await discover();
     expect(body.degraded).toEqual([]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "threat_list", "tor_exit", "vpn"]);
   });
 
   it.each<[string, Fault, string[]]>([
-    ["the list of shards fails", (key) => (isCurrent(key) ? fails() : undefined), []],
-    ["the list of shards hangs", (key) => (isCurrent(key) ? never() : undefined), []],
+    ["the list of shards fails", (key) => (isCurrent(key) ? fail() : undefined), []],
+    ["the list of shards hangs", (key) => (isCurrent(key) ? hangForever() : undefined), []],
     [
       "the list of shards is gone",
       (key) => (isCurrent(key) ? Promise.resolve(null) : undefined),
@@ -83,8 +83,12 @@ describe("Discover", () => {
       (key) => (isCurrent(key) ? Promise.resolve(new ArrayBuffer(7)) : undefined),
       [],
     ],
-    ["the shard fails", (key) => (isShard(key) ? fails() : undefined), ["threat_list", "tor_exit"]],
-    ["the shard hangs", (key) => (isShard(key) ? never() : undefined), ["threat_list", "tor_exit"]],
+    ["the shard fails", (key) => (isShard(key) ? fail() : undefined), ["threat_list", "tor_exit"]],
+    [
+      "the shard hangs",
+      (key) => (isShard(key) ? hangForever() : undefined),
+      ["threat_list", "tor_exit"],
+    ],
     [
       "the shard is gone",
       (key) => (isShard(key) ? Promise.resolve(null) : undefined),
@@ -96,7 +100,7 @@ describe("Discover", () => {
       ["threat_list", "tor_exit"],
     ],
   ])("says so when %s, and scores the rest", async (_what, fault, left) => {
-    await anotherDay();
+    await startNewDay();
     breakKv(fault);
     const body = await discover();
     expect(body.degraded).toEqual(["ip_reputation"]);
@@ -104,16 +108,16 @@ describe("Discover", () => {
   });
 
   it("does not believe lists of last season, and says so", async () => {
-    await anotherDay(start + 2 * day - 15 * day);
+    await startNewDay(start + 2 * day - 15 * day);
     const young = await discover();
     expect(young.degraded).toEqual(["ip_reputation"]);
     expect(signalsOf(young)).toEqual(["agent_scripted", "vpn"]);
-    await anotherDay(start + 2 * day - 91 * day);
+    await startNewDay(start + 2 * day - 91 * day);
     expect(signalsOf(await discover())).toEqual(["agent_scripted"]);
   });
 
   it("says that the population could not be read", async () => {
-    await anotherDay();
+    await startNewDay();
     await env.IP_REPUTATION.put(populationKey(user.tenant.id), "{");
     // The first assessment of an isolate has other things to read.
     expect((await discover()).degraded).toEqual([]);
@@ -122,9 +126,9 @@ describe("Discover", () => {
 
   it.each([
     ["throws", () => Promise.reject(new Error("injected"))],
-    ["hangs", never],
+    ["hangs", hangForever],
   ])("says that nobody counts the users of the address, when that %s", async (_how, count) => {
-    await anotherDay();
+    await startNewDay();
     vi.spyOn(env.PREFIXES, "get").mockReturnValue(
       new Proxy(env.PREFIXES.get(env.PREFIXES.idFromName("broken")), { get: () => count }),
     );
@@ -134,10 +138,10 @@ describe("Discover", () => {
   });
 
   it("answers when all of it fails at once", async () => {
-    await anotherDay();
+    await startNewDay();
     await discover();
     vi.setSystemTime(start + 20 * minute);
-    breakKv(fails);
+    breakKv(fail);
     vi.spyOn(env.PREFIXES, "get").mockImplementation(() => {
       throw new Error("injected");
     });

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { feed, imported } from "./network/support.ts";
+import { feedOf, encodeDataSet } from "./network/support.ts";
 
 const torExit = "185.220.101.7";
 const script = "python-requests/2.32";
@@ -10,7 +10,7 @@ const script = "python-requests/2.32";
 let user: User;
 
 beforeAll(async () => {
-  for (const [key, value] of imported([feed("tor", torExit)], Date.now())) {
+  for (const [key, value] of encodeDataSet([feedOf("tor", torExit)], Date.now())) {
     await env.IP_REPUTATION.put(key, value);
   }
   user = await User.withTotp(await Tenant.create());

@@ -9,7 +9,7 @@ export const day = 24 * hour;
 export const now = 1_700_000_000_000;
 
 /** At home, at the usual computer. */
-export const home: Context = {
+export const usualContext: Context = {
   country: "NO",
   asn: 2119,
   prefix: "prefix-1",
@@ -22,7 +22,7 @@ export const home: Context = {
 };
 
 /** Somewhere else, on something else. */
-export const stranger: Context = {
+export const strangerContext: Context = {
   country: "BR",
   asn: 28573,
   prefix: "prefix-9",
@@ -34,20 +34,20 @@ export const stranger: Context = {
   placeHidden: false,
 };
 
-export function session(changes: Partial<KnownSession> = {}): KnownSession {
-  return { id: "s", at: now - hour, verdict: "legitimate", context: home, ...changes };
+export function createSession(changes: Partial<KnownSession> = {}): KnownSession {
+  return { id: "s", at: now - hour, verdict: "legitimate", context: usualContext, ...changes };
 }
 
 /** Confirmed logins, a day apart, the last one so long ago. */
-export function logins(count: number, ago: number, context: Context = home): History {
+export function createLogins(count: number, ago: number, context: Context = usualContext): History {
   return Array.from({ length: count }, (_, index) =>
-    session({ id: `s${index}`, at: now - ago - (count - 1 - index) * day, context }),
+    createSession({ id: `s${index}`, at: now - ago - (count - 1 - index) * day, context }),
   );
 }
 
 /** A session that nothing speaks against or for. */
-export const calm: SessionEvidence = {
-  context: home,
+export const neutralEvidence: SessionEvidence = {
+  context: usualContext,
   network: {
     address: "address-1",
     prefix: "prefix-1",

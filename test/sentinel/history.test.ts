@@ -7,16 +7,16 @@ import {
   maxSessionAgeMs,
   addSession,
 } from "../../src/sentinel/history.ts";
-import { day, home, now, session } from "./example.ts";
+import { day, usualContext, now, createSession } from "./example.ts";
 
 const sessions: fc.Arbitrary<KnownSession> = fc.record({
   id: fc.nat(400).map(String),
   at: fc.integer({ min: now - 2 * maxSessionAgeMs, max: now + day }),
   verdict: fc.constantFrom("legitimate", "fraud", null),
-  context: fc.constant(home),
+  context: fc.constant(usualContext),
 });
 
-function remembered(all: readonly KnownSession[], at = now): History {
+function addAll(all: readonly KnownSession[], at = now): History {
   return all.reduce<History>((history, one) => addSession(history, one, at), []);
 }
 
@@ -25,42 +25,42 @@ function count(history: History, verdict: KnownSession["verdict"]): number {
 }
 
 test("only what was confirmed is learned from", () => {
-  const history = remembered([
-    session({ id: "a", verdict: null }),
-    session({ id: "b" }),
-    session({ id: "c", verdict: "fraud" }),
+  const history = addAll([
+    createSession({ id: "a", verdict: null }),
+    createSession({ id: "b" }),
+    createSession({ id: "c", verdict: "fraud" }),
   ]);
   expect(selectByVerdict(history, "legitimate", now).map(({ id }) => id)).toEqual(["b"]);
   expect(selectByVerdict(history, "fraud", now).map(({ id }) => id)).toEqual(["c"]);
 });
 
 test("a session has one verdict, the last", () => {
-  const history = remembered([
-    session({ verdict: null }),
-    session({ verdict: "legitimate" }),
-    session({ verdict: "fraud" }),
+  const history = addAll([
+    createSession({ verdict: null }),
+    createSession({ verdict: "legitimate" }),
+    createSession({ verdict: "fraud" }),
   ]);
-  expect(history).toEqual([session({ verdict: "fraud" })]);
+  expect(history).toEqual([createSession({ verdict: "fraud" })]);
 });
 
 test("a confirmed session is forgotten after half a year, an unconfirmed one after a day", () => {
-  const old = session({ id: "old", at: now - maxSessionAgeMs });
-  const young = session({ id: "young", at: now - maxSessionAgeMs + 1 });
-  const waiting = session({ id: "waiting", at: now - day, verdict: null });
-  const fresh = session({ id: "fresh", at: now - day + 1, verdict: null });
-  expect(remembered([old, young, waiting, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
+  const old = createSession({ id: "old", at: now - maxSessionAgeMs });
+  const young = createSession({ id: "young", at: now - maxSessionAgeMs + 1 });
+  const waiting = createSession({ id: "waiting", at: now - day, verdict: null });
+  const fresh = createSession({ id: "fresh", at: now - day + 1, verdict: null });
+  expect(addAll([old, young, waiting, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
   // Nobody has asked since: what has grown too old meanwhile does not count either.
   expect(selectByVerdict([old, young], "legitimate", now).map(({ id }) => id)).toEqual(["young"]);
 });
 
 test("a session of a later clock is not history yet", () => {
-  expect(selectByVerdict([session({ at: now + 1 })], "legitimate", now)).toEqual([]);
+  expect(selectByVerdict([createSession({ at: now + 1 })], "legitimate", now)).toEqual([]);
 });
 
 test("the newest hundred are kept, in the order of time, whatever order they came in", () => {
   fc.assert(
     fc.property(fc.array(sessions, { maxLength: 400 }), (all) => {
-      const history = remembered(all);
+      const history = addAll(all);
       expect(count(history, "legitimate")).toBeLessThanOrEqual(100);
       expect(count(history, "fraud")).toBeLessThanOrEqual(20);
       expect(count(history, null)).toBeLessThanOrEqual(50);
@@ -73,9 +73,9 @@ test("the newest hundred are kept, in the order of time, whatever order they cam
 
 test("many unconfirmed sessions do not push a confirmed one out", () => {
   const flood = Array.from({ length: 300 }, (_, index) =>
-    session({ id: `f${index}`, at: now - index, verdict: null }),
+    createSession({ id: `f${index}`, at: now - index, verdict: null }),
   );
-  expect(selectByVerdict(remembered([session(), ...flood]), "legitimate", now)).toEqual([
-    session(),
+  expect(selectByVerdict(addAll([createSession(), ...flood]), "legitimate", now)).toEqual([
+    createSession(),
   ]);
 });

@@ -2,11 +2,11 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feed, geography, imported, keyOfShard } from "./network/support.ts";
+import { feedOf, geographyOf, encodeDataSet, keyOfShard } from "./network/support.ts";
 
 const browser =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
-const places = geography(
+const places = geographyOf(
   ["1.1.0.0/16,13335", "45.33.0.0/17,63949", "185.220.100.0/22,60729", "2606:4700::/32,13335"],
   ["1.1.0.0/16,AU", "45.33.0.0/17,US", "185.220.100.0/22,DE", "2606:4700::/32,US"],
 );
@@ -15,15 +15,15 @@ let user: User;
 
 beforeAll(async () => {
   const feeds = [
-    feed("tor", "185.220.101.7", "2a0b:f4c2::1"),
-    feed("vpn", "185.220.100.0/22", "2606:4700:102::/48"),
-    feed("hosting", "45.33.0.0/17"),
-    feed("relay", "104.28.28.0/26"),
-    feed("hosting", "104.28.0.0/16"),
-    feed("threat", "1.0.140.168", "5.5.5.5 9"),
-    feed("threat", "1.0.140.0/24"),
+    feedOf("tor", "185.220.101.7", "2a0b:f4c2::1"),
+    feedOf("vpn", "185.220.100.0/22", "2606:4700:102::/48"),
+    feedOf("hosting", "45.33.0.0/17"),
+    feedOf("relay", "104.28.28.0/26"),
+    feedOf("hosting", "104.28.0.0/16"),
+    feedOf("threat", "1.0.140.168", "5.5.5.5 9"),
+    feedOf("threat", "1.0.140.0/24"),
   ];
-  values = imported(feeds, Date.now(), places);
+  values = encodeDataSet(feeds, Date.now(), places);
   for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
 });
 

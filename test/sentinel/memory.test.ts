@@ -10,7 +10,7 @@ import { evict, guardOf, loseStorage } from "../support/guard.ts";
 const database = Object.getPrototypeOf(env.DB);
 const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
 
-async function newUser(): Promise<User> {
+async function createUser(): Promise<User> {
   return await User.withTotp(await Tenant.create("live"));
 }
 
@@ -21,7 +21,11 @@ async function verdictOf(assessmentId: string): Promise<unknown> {
 }
 
 /** Copies of an assessment, made a minute later, with the given verdict. */
-async function copies(count: number, assessmentId: string, verdict: string | null): Promise<void> {
+async function copyAssessment(
+  count: number,
+  assessmentId: string,
+  verdict: string | null,
+): Promise<void> {
   await env.DB.prepare(
     `WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < ?)
     INSERT INTO assessments SELECT tenant_id,
@@ -35,7 +39,7 @@ async function copies(count: number, assessmentId: string, verdict: string | nul
 }
 
 /** The guard keeps the identity, and no session of it. */
-async function forgetSessions(user: User): Promise<void> {
+async function deleteSessions(user: User): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec("DELETE FROM sessions");
   });
@@ -70,7 +74,7 @@ function holdNextBatch() {
     held.resolve();
     return new Promise(() => {});
   });
-  return { held: held.promise, happenLate: async () => await late() };
+  return { held: held.promise, applyLate: async () => await late() };
 }
 
 afterEach(() => {
@@ -79,10 +83,10 @@ afterEach(() => {
 
 describe("A restored guard", () => {
   it("has the reported sessions beside the confirmed ones, each up to its bound", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.judge(id, "fraud");
-    await copies(150, id, "legitimate");
+    await copyAssessment(150, id, "legitimate");
     const sessions = await findSessions(
       await findTenantDb(env, user.tenant.id),
       user.tenant.id,
@@ -95,7 +99,7 @@ describe("A restored guard", () => {
   });
 
   it("does not keep its user out for a session it cannot read", async () => {
-    const user = await newUser();
+    const user = await createUser();
     await user.judge((await user.assessed()).assessment_id, "legitimate");
     await env.DB.prepare(`UPDATE assessments SET evidence = '{"context":{}}' WHERE identity_id = ?`)
       .bind(user.id)
@@ -105,10 +109,10 @@ describe("A restored guard", () => {
   });
 
   it("reads what is about its identity, and not all of the tenant", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
-    await copies(20_000, id, null);
+    await copyAssessment(20_000, id, null);
     const read: number[] = [];
     const real = statement.all;
     vi.spyOn(statement, "all").mockImplementation(async function (this: unknown, ...args) {
@@ -121,8 +125,8 @@ describe("A restored guard", () => {
       read.push((await real.apply(this)).meta.rows_read);
       return await raw.apply(this, args);
     });
-    const nobody = "abcdefabcdefabcdefabcdef";
-    await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, nobody);
+    const unknownUser = "abcdefabcdefabcdefabcdef";
+    await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, unknownUser);
     const { assessments } = (
       await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=nobody")
     ).body;
@@ -134,10 +138,10 @@ describe("A restored guard", () => {
 
 describe("A delivery that D1 carries out late", () => {
   it("does not turn a newer verdict back", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
-    const { happenLate } = holdNextBatch();
+    const { applyLate: happenLate } = holdNextBatch();
     await user.judge(id, "legitimate");
     await user.judge(id, "fraud");
     await user.events();
@@ -147,9 +151,9 @@ describe("A delivery that D1 carries out late", () => {
   });
 
   it("leaves nothing of an erased user with who comes after", async () => {
-    const user = await newUser();
+    const user = await createUser();
     await user.events();
-    const { held, happenLate } = holdNextBatch();
+    const { held, applyLate: happenLate } = holdNextBatch();
     await user.assessed();
     await held;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
@@ -164,7 +168,7 @@ describe("A delivery that D1 carries out late", () => {
 
 describe("Feedback while its user is erased", () => {
   it("finds nothing any more where its answer was being sealed", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     const erase = () => user.tenant.send("DELETE", user.path());
     const prototype = Object.getPrototypeOf(crypto.subtle);
@@ -185,10 +189,10 @@ describe("Feedback while its user is erased", () => {
   });
 
   it("finds nothing any more, and teaches nobody who comes after", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
-    await forgetSessions(user);
+    await deleteSessions(user);
     const read = holdNextRead();
     const judging = user.judge(id, "legitimate");
     await read.reached;
@@ -205,7 +209,7 @@ describe("Feedback while its user is erased", () => {
 
 describe("A flood of sessions", () => {
   it("does not push out the one that a code confirms", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     for (let n = 0; n < 51; n += 1) await user.discover({ ip: "9.9.9.9", ua: "curl/8.9" });
     await user.events();
@@ -215,7 +219,7 @@ describe("A flood of sessions", () => {
   });
 
   it("delays no code for a session that D1 cannot find now", async () => {
-    const user = await newUser();
+    const user = await createUser();
     const unknown = `${"0".repeat(24)}${user.id}`;
     await user.profile();
     vi.spyOn(statement, "raw").mockRejectedValue(new Error("D1_ERROR: injected"));

@@ -11,7 +11,7 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { Tenant, User } from "../support/client.ts";
 import { counted } from "../support/counting.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
-import { feed, imported, storeNetwork } from "./network/support.ts";
+import { feedOf, encodeDataSet, storeNetwork } from "./network/support.ts";
 
 const listed = "185.220.100.7";
 const day = 24 * 60 * 60 * 1000;
@@ -22,7 +22,7 @@ let freeDeliveries: () => void = () => {};
 let today = Date.now();
 
 /** Tells of every object that is asked for, until the mocks are restored. */
-function onGet<T extends IdentityGuard | PrefixWatch>(
+function watchGet<T extends IdentityGuard | PrefixWatch>(
   namespace: DurableObjectNamespace<T>,
   asked: () => void,
 ): void {
@@ -34,21 +34,22 @@ function onGet<T extends IdentityGuard | PrefixWatch>(
 }
 
 const someFeeds = [
-  feed("vpn", "185.220.100.0/22"),
-  feed("tor", "185.220.101.7"),
-  feed("threat", "5.5.5.5 9"),
+  feedOf("vpn", "185.220.100.0/22"),
+  feedOf("tor", "185.220.101.7"),
+  feedOf("threat", "5.5.5.5 9"),
 ];
 
-function everything(): Map<string, Uint8Array> {
-  return imported(someFeeds, today);
+function encodeEverything(): Map<string, Uint8Array> {
+  return encodeDataSet(someFeeds, today);
 }
 
 const states: readonly (readonly [string, () => Map<string, Uint8Array>])[] = [
   ["empty", () => new Map()],
-  ["full", everything],
+  ["full", encodeEverything],
   [
     "corrupt",
-    () => new Map([...everything()].map(([key, value]) => [key, value.subarray(0, -1)] as const)),
+    () =>
+      new Map([...encodeEverything()].map(([key, value]) => [key, value.subarray(0, -1)] as const)),
   ],
 ];
 
@@ -69,7 +70,7 @@ afterEach(() => {
 afterAll(() => freeDeliveries());
 
 /** Keys that an assessment reads from KV, their digests left out. */
-async function keysRead(): Promise<string[]> {
+async function listKeysRead(): Promise<string[]> {
   const { calls } = await counted(() => user.assessed({ ip: listed }), /update "api_tokens"/);
   return calls
     .filter(({ kind }) => kind === "KV read")
@@ -100,13 +101,13 @@ describe.each(states)("With lists that are %s", (_state, values) => {
 
 describe("With everything imported and a population", () => {
   beforeEach(async () => {
-    await storeNetwork(everything());
+    await storeNetwork(encodeEverything());
     await publishPopulations(env, today);
   });
 
   it("the first assessment reads the data set and the shard, the next population and shard, then only the shard", async () => {
     const reads: string[][] = [];
-    for (let n = 0; n < 3; n += 1) reads.push(await keysRead());
+    for (let n = 0; n < 3; n += 1) reads.push(await listKeysRead());
     expect(reads).toEqual([
       ["net/v2/4", currentKey],
       ["net/v2/4", `pop/v1/${user.tenant.id}`],
@@ -118,8 +119,8 @@ describe("With everything imported and a population", () => {
     await user.assessed({ ip: listed });
     await user.assessed({ ip: listed });
     const asked = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
-    onGet(env.GUARD, asked.guard.resolve);
-    onGet(env.PREFIXES, asked.prefix.resolve);
+    watchGet(env.GUARD, asked.guard.resolve);
+    watchGet(env.PREFIXES, asked.prefix.resolve);
     const kv = Object.getPrototypeOf(env.IP_REPUTATION);
     const get = kv.get;
     vi.spyOn(kv, "get").mockImplementation(async function (this: unknown, ...args: unknown[]) {

@@ -17,21 +17,29 @@ import {
   velocityLimits,
   weights,
 } from "../../src/sentinel/weights.ts";
-import { calm, day, home, hour, logins, now, stranger } from "./example.ts";
+import {
+  neutralEvidence,
+  day,
+  usualContext,
+  hour,
+  createLogins,
+  now,
+  strangerContext,
+} from "./example.ts";
 
-function facts(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {
+function factsOf(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {
   return { kinds, threatGrade, asn: 64_500, country: "NL" };
 }
 
-function on(network: Partial<NetworkEvidence>): SessionEvidence {
-  return { ...calm, network: { ...calm.network, ...network } };
+function withNetwork(network: Partial<NetworkEvidence>): SessionEvidence {
+  return { ...neutralEvidence, network: { ...neutralEvidence.network, ...network } };
 }
 
 const allowed = { list: "allow", entry: "0123456789abcdef", network: null } as const;
 const denied = { list: "deny", entry: "0123456789abcdef", network: null } as const;
 
-function kinds(...names: readonly NetworkKind[]): SessionEvidence {
-  return on({ facts: facts(names) });
+function withKinds(...names: readonly NetworkKind[]): SessionEvidence {
+  return withNetwork({ facts: factsOf(names) });
 }
 
 function contributionsOf(evidence: SessionEvidence, off: readonly string[] = []) {
@@ -46,12 +54,12 @@ function signalsOf(evidence: SessionEvidence): string[] {
 }
 
 /** Attempts in each window: as many as a person may make, and one more in these windows. */
-function passed(...windows: readonly number[]): number[] {
+function exceedLimits(...windows: readonly number[]): number[] {
   return velocityLimits.map(({ attempts }, index) => attempts + (windows.includes(index) ? 1 : 0));
 }
 
 /** The score as it is defined, by odds instead of logarithms. */
-function byOdds(contributions: readonly number[]): number {
+function computeByOdds(contributions: readonly number[]): number {
   const prior = 0.05 / 0.95;
   const odds = contributions.reduce((product, one) => product * Math.E ** one, prior);
   return odds / (1 + odds);
@@ -77,7 +85,7 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
           threatGrade: fc.integer({ min: 0, max: 15 }),
         })
         .map(({ some, threatGrade }) =>
-          facts(threatGrade > 0 ? [...some, "threat"] : some, threatGrade),
+          factsOf(threatGrade > 0 ? [...some, "threat"] : some, threatGrade),
         ),
     ),
     reservedRange: fc.option(fc.constantFrom("private", "loopback")),
@@ -90,16 +98,22 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
     ),
   }),
   agent: fc.constantFrom("empty", "headless", "scripted", "impossible", "browser", "application"),
-  context: fc.constant(home),
+  context: fc.constant(usualContext),
   agentSwitched: fc.boolean(),
   behaviour: fc.option(
     fc
       .record({
         count: fc.integer({ min: 1, max: 20 }),
         ago: fc.nat(90 * day),
-        context: fc.constantFrom(home, stranger, { ...home, prefix: "other", address: "other" }),
+        context: fc.constantFrom(usualContext, strangerContext, {
+          ...usualContext,
+          prefix: "other",
+          address: "other",
+        }),
       })
-      .map(({ count, ago, context }) => compareWithHistory(logins(count, ago), context, null, now)),
+      .map(({ count, ago, context }) =>
+        compareWithHistory(createLogins(count, ago), context, null, now),
+      ),
   ),
   travel: fc.option(fc.constant({ kilometres: 9_000, hours: 2 })),
   reported: fc.subarray([...reportedParts]),
@@ -115,7 +129,10 @@ const someOff = fc.subarray([...signalNames]);
 
 describe("the score", () => {
   test("of the document's sample is exactly 0.05 and allowed", () => {
-    const reasons = findReasons({ ...calm, agent: agentFactsOf("EnterpriseAgent/1.0").kind }, []);
+    const reasons = findReasons(
+      { ...neutralEvidence, agent: agentFactsOf("EnterpriseAgent/1.0").kind },
+      [],
+    );
     expect(reasons).toEqual([]);
     expect(scoreOf(reasons)).toBe(0.05);
     expect(recommend(0.05, { challengeAt: 0.5, denyAt: 0.8 })).toBe("allow");
@@ -127,7 +144,7 @@ describe("the score", () => {
       fc.property(evidences, someOff, (evidence, off) => {
         const reasons = findReasons(evidence, off);
         const score = scoreOf(reasons);
-        const recomputed = byOdds(reasons.map(({ contribution }) => contribution));
+        const recomputed = computeByOdds(reasons.map(({ contribution }) => contribution));
         expect(Math.abs(score - recomputed)).toBeLessThanOrEqual(0.5e-4 + 1e-9);
         expect(Number(score.toFixed(4))).toBe(score);
         expect(score).toBeGreaterThanOrEqual(0);
@@ -189,57 +206,60 @@ describe("the recommendation", () => {
   });
 
   test("for a script behind Tor is to deny", () => {
-    const reasons = findReasons({ ...kinds("tor"), agent: agentFactsOf("curl/8.7.1").kind }, []);
+    const reasons = findReasons(
+      { ...withKinds("tor"), agent: agentFactsOf("curl/8.7.1").kind },
+      [],
+    );
     expect(reasons.map(({ signal }) => signal)).toEqual(["tor_exit", "agent_scripted"]);
     expect(recommend(scoreOf(reasons), policy)).toBe("deny");
   });
 
   test("for Tor alone is to challenge, for a script alone to allow", () => {
-    expect(recommend(scoreOf(findReasons(kinds("tor"), [])), policy)).toBe("challenge");
-    const scripted = findReasons({ ...calm, agent: "scripted" }, []);
+    expect(recommend(scoreOf(findReasons(withKinds("tor"), [])), policy)).toBe("challenge");
+    const scripted = findReasons({ ...neutralEvidence, agent: "scripted" }, []);
     expect(recommend(scoreOf(scripted), policy)).toBe("allow");
   });
 
   test("for an address on the tenant's deny list is to deny", () => {
-    const reasons = findReasons(on({ tenantList: denied }), []);
+    const reasons = findReasons(withNetwork({ tenantList: denied }), []);
     expect(recommend(scoreOf(reasons), policy)).toBe("deny");
   });
 });
 
 describe("each signal by itself", () => {
   const identity = (changes: Partial<SessionEvidence["identity"]>): SessionEvidence => ({
-    ...calm,
-    identity: { ...calm.identity, ...changes },
+    ...neutralEvidence,
+    identity: { ...neutralEvidence.identity, ...changes },
   });
   const alone: readonly (readonly [string, SessionEvidence, number])[] = [
-    ["tenant_deny_list", on({ tenantList: denied }), weights.tenantDenyList],
-    ["tenant_allow_list", on({ tenantList: allowed }), weights.tenantAllowList],
-    ["threat_list", on({ facts: facts(["threat"], 1) }), weights.threatListed[0]],
-    ["tor_exit", kinds("tor"), weights.torExit],
-    ["vpn", kinds("vpn"), weights.vpn],
-    ["proxy", kinds("proxy"), weights.proxy],
-    ["scanner", kinds("scanner"), weights.scanner],
-    ["hosting_network", { ...kinds("hosting"), agent: "browser" }, weights.hostingWithBrowser],
-    ["privacy_relay", kinds("relay"), 0],
-    ["reserved_address", on({ reservedRange: "private" }), 0],
-    ["agent_empty", { ...calm, agent: "empty" }, weights.agentEmpty],
-    ["agent_headless", { ...calm, agent: "headless" }, weights.agentHeadless],
-    ["agent_scripted", { ...calm, agent: "scripted" }, weights.agentScripted],
-    ["user_mismatch", { ...calm, userMismatch: true }, weights.userMismatch],
+    ["tenant_deny_list", withNetwork({ tenantList: denied }), weights.tenantDenyList],
+    ["tenant_allow_list", withNetwork({ tenantList: allowed }), weights.tenantAllowList],
+    ["threat_list", withNetwork({ facts: factsOf(["threat"], 1) }), weights.threatListed[0]],
+    ["tor_exit", withKinds("tor"), weights.torExit],
+    ["vpn", withKinds("vpn"), weights.vpn],
+    ["proxy", withKinds("proxy"), weights.proxy],
+    ["scanner", withKinds("scanner"), weights.scanner],
+    ["hosting_network", { ...withKinds("hosting"), agent: "browser" }, weights.hostingWithBrowser],
+    ["privacy_relay", withKinds("relay"), 0],
+    ["reserved_address", withNetwork({ reservedRange: "private" }), 0],
+    ["agent_empty", { ...neutralEvidence, agent: "empty" }, weights.agentEmpty],
+    ["agent_headless", { ...neutralEvidence, agent: "headless" }, weights.agentHeadless],
+    ["agent_scripted", { ...neutralEvidence, agent: "scripted" }, weights.agentScripted],
+    ["user_mismatch", { ...neutralEvidence, userMismatch: true }, weights.userMismatch],
     ["recent_failures", identity({ failedAttempts: 1 }), weights.failedAttempt],
     ["locked", identity({ locked: true }), weights.locked],
-    ["velocity", identity({ attempts: passed(0) }), weights.velocity],
-    ["agent_impossible", { ...calm, agent: "impossible" }, weights.agentImpossible],
-    ["agent_switch", { ...calm, agentSwitched: true }, weights.agentSwitch],
+    ["velocity", identity({ attempts: exceedLimits(0) }), weights.velocity],
+    ["agent_impossible", { ...neutralEvidence, agent: "impossible" }, weights.agentImpossible],
+    ["agent_switch", { ...neutralEvidence, agentSwitched: true }, weights.agentSwitch],
     [
       "impossible_travel",
-      { ...calm, travel: { kilometres: 9_000, hours: 2 } },
+      { ...neutralEvidence, travel: { kilometres: 9_000, hours: 2 } },
       weights.impossibleTravel,
     ],
-    ["reported_fraud", { ...calm, reported: ["agent"] }, weights.reportedFraud.agent],
+    ["reported_fraud", { ...neutralEvidence, reported: ["agent"] }, weights.reportedFraud.agent],
     [
       "credential_stuffing",
-      { ...calm, crowd: { fromAddress: 5, fromPrefix: 5 } },
+      { ...neutralEvidence, crowd: { fromAddress: 5, fromPrefix: 5 } },
       weights.stuffing.address[0].contribution,
     ],
   ];
@@ -251,8 +271,8 @@ describe("each signal by itself", () => {
   });
 
   test("habits give up to three reasons, each of which can be switched off", () => {
-    const behaviour = compareWithHistory(logins(10, 3 * hour), stranger, null, now);
-    const evidence = { ...calm, context: stranger, behaviour };
+    const behaviour = compareWithHistory(createLogins(10, 3 * hour), strangerContext, null, now);
+    const evidence = { ...neutralEvidence, context: strangerContext, behaviour };
     expect(signalsOf(evidence)).toEqual(habits.toSorted());
     for (const signal of habits) {
       const left = findReasons(evidence, [signal]).map((one) => one.signal);
@@ -267,10 +287,10 @@ describe("each signal by itself", () => {
     { own: 1.2, population: 3, frequency: "less" },
     { own: 0.8, population: 0.3, frequency: "more" },
   ])("an hour of $own of the user and $population of all is called $frequency common", (given) => {
-    const compared = compareWithHistory(logins(10, 3 * hour), home, null, now);
+    const compared = compareWithHistory(createLogins(10, 3 * hour), usualContext, null, now);
     if (compared === null) throw new Error("There is no history");
     const behaviour = { ...compared, hour: { own: given.own, population: given.population } };
-    const reasons = findReasons({ ...calm, behaviour }, []);
+    const reasons = findReasons({ ...neutralEvidence, behaviour }, []);
     const reason = reasons.find(({ signal }) => signal === "hour_of_week");
     expect(Math.sign(reason?.contribution ?? 0)).toBe(given.frequency === "more" ? -1 : 1);
     expect(reason?.detail).toContain(` ${given.frequency} often `);
@@ -278,28 +298,29 @@ describe("each signal by itself", () => {
 
   test("many users at an address weigh by their number, and little where one is at home", () => {
     const crowded = (fromAddress: number, fromPrefix: number) =>
-      findReasons({ ...calm, crowd: { fromAddress, fromPrefix } }, [])[0]?.contribution ?? 0;
+      findReasons({ ...neutralEvidence, crowd: { fromAddress, fromPrefix } }, [])[0]
+        ?.contribution ?? 0;
     const byAddress = [4, 5, 10, 25, 100].map((count) => crowded(count, count));
     expect(byAddress[0]).toBe(0);
     expect(byAddress).toEqual(byAddress.toSorted((left, right) => left - right));
     expect(crowded(1, 14)).toBe(0);
     expect(crowded(1, 100)).toBeGreaterThan(crowded(1, 15));
-    const atHome = compareWithHistory(logins(10, 3 * hour), home, null, now);
+    const atHome = compareWithHistory(createLogins(10, 3 * hour), usualContext, null, now);
     const [office] = findReasons(
-      { ...calm, behaviour: atHome, crowd: { fromAddress: 100, fromPrefix: 100 } },
+      { ...neutralEvidence, behaviour: atHome, crowd: { fromAddress: 100, fromPrefix: 100 } },
       signalNames.filter((name) => name !== "credential_stuffing"),
     );
     expect(office?.contribution).toBeLessThan(crowded(100, 100) / 2);
   });
 
   test("a crowd behind a privacy relay is what a relay is", () => {
-    const evidence = { ...kinds("relay"), crowd: { fromAddress: 500, fromPrefix: 500 } };
+    const evidence = { ...withKinds("relay"), crowd: { fromAddress: 500, fromPrefix: 500 } };
     expect(signalsOf(evidence)).toEqual(["privacy_relay"]);
   });
 
   test("what was reported as fraud weighs by the closest that is shared", () => {
     const shared = (...reported: SessionEvidence["reported"]) =>
-      findReasons({ ...calm, reported }, [])[0]?.contribution;
+      findReasons({ ...neutralEvidence, reported }, [])[0]?.contribution;
     expect(shared("address", "prefix", "agent")).toBe(weights.reportedFraud.address);
     expect(shared("prefix", "agent")).toBe(weights.reportedFraud.prefix);
   });
@@ -308,7 +329,7 @@ describe("each signal by itself", () => {
     const reasons = findReasons(evidence, []);
     expect(reasons).toMatchObject([{ signal, contribution: weight }]);
     expect(reasons[0]?.detail).toMatch(/^\S.*\.$/);
-    expect(scoreOf(reasons)).toBeCloseTo(byOdds([weight]), 4);
+    expect(scoreOf(reasons)).toBeCloseTo(computeByOdds([weight]), 4);
   });
 
   test.each(alone)("%s gives nothing when it is off", (signal, evidence) => {
@@ -319,7 +340,7 @@ describe("each signal by itself", () => {
 
   test("threat lists weigh more the more of them there are, up to the last weight", () => {
     const given = Array.from({ length: 15 }, (_, index) => {
-      const [reason] = findReasons(on({ facts: facts(["threat"], index + 1) }), []);
+      const [reason] = findReasons(withNetwork({ facts: factsOf(["threat"], index + 1) }), []);
       return reason?.contribution ?? 0;
     });
     const known = weights.threatListed.length;
@@ -340,29 +361,29 @@ describe("each signal by itself", () => {
   test("velocity weighs by the windows in which more than a person's were tried", () => {
     const velocity = (attempts: readonly number[]) =>
       findReasons(identity({ attempts }), [])[0]?.contribution ?? 0;
-    expect(velocity(passed())).toBe(0);
-    expect(velocity(passed(0))).toBe(weights.velocity);
-    expect(velocity(passed(1))).toBe(weights.velocity);
-    expect(velocity(passed(2))).toBe(weights.velocity);
-    expect(velocity(passed(0, 2))).toBe(2 * weights.velocity);
-    expect(velocity(passed(0, 1, 2))).toBe(3 * weights.velocity);
+    expect(velocity(exceedLimits())).toBe(0);
+    expect(velocity(exceedLimits(0))).toBe(weights.velocity);
+    expect(velocity(exceedLimits(1))).toBe(weights.velocity);
+    expect(velocity(exceedLimits(2))).toBe(weights.velocity);
+    expect(velocity(exceedLimits(0, 2))).toBe(2 * weights.velocity);
+    expect(velocity(exceedLimits(0, 1, 2))).toBe(3 * weights.velocity);
   });
 
   test.each(["hosting", "cloud", "crawler"] as const)(
     "a %s network is a signal for a browser only",
     (kind) => {
-      expect(contributionsOf({ ...kinds(kind), agent: "browser" })).toEqual([
+      expect(contributionsOf({ ...withKinds(kind), agent: "browser" })).toEqual([
         ["hosting_network", weights.hostingWithBrowser],
       ]);
-      expect(contributionsOf(kinds(kind))).toEqual([]);
-      expect(contributionsOf({ ...kinds(kind), agent: "scripted" })).toEqual([
+      expect(contributionsOf(withKinds(kind))).toEqual([]);
+      expect(contributionsOf({ ...withKinds(kind), agent: "scripted" })).toEqual([
         ["agent_scripted", weights.agentScripted],
       ]);
     },
   );
 
   test("a network that is several kinds of hosting counts once", () => {
-    const hosted = { ...kinds("hosting", "cloud", "crawler"), agent: "browser" as const };
+    const hosted = { ...withKinds("hosting", "cloud", "crawler"), agent: "browser" as const };
     expect(contributionsOf(hosted)).toEqual([["hosting_network", weights.hostingWithBrowser]]);
   });
 });
@@ -406,8 +427,8 @@ describe("the reasons", () => {
   });
 
   test("of an allowed network say nothing of what lists know of it", () => {
-    const listed = facts(["tor", "vpn", "proxy", "scanner", "hosting", "threat"], 9);
-    const evidence = on({ facts: listed, reservedRange: "private", tenantList: allowed });
+    const listed = factsOf(["tor", "vpn", "proxy", "scanner", "hosting", "threat"], 9);
+    const evidence = withNetwork({ facts: listed, reservedRange: "private", tenantList: allowed });
     expect(contributionsOf({ ...evidence, agent: "browser" })).toEqual([
       ["tenant_allow_list", weights.tenantAllowList],
       ["reserved_address", 0],
@@ -416,10 +437,10 @@ describe("the reasons", () => {
 
   test("of an allowed network still say what agent and identity show", () => {
     const evidence: SessionEvidence = {
-      ...on({ facts: facts(["tor"]), tenantList: allowed }),
+      ...withNetwork({ facts: factsOf(["tor"]), tenantList: allowed }),
       agent: "scripted",
       userMismatch: true,
-      identity: { failedAttempts: 2, locked: true, attempts: passed(0) },
+      identity: { failedAttempts: 2, locked: true, attempts: exceedLimits(0) },
     };
     expect(signalsOf(evidence)).toEqual([
       "agent_scripted",
@@ -432,12 +453,14 @@ describe("the reasons", () => {
   });
 
   test("of a denied network say all that lists know of it too", () => {
-    const evidence = on({ facts: facts(["tor", "vpn"]), tenantList: denied });
+    const evidence = withNetwork({ facts: factsOf(["tor", "vpn"]), tenantList: denied });
     expect(signalsOf(evidence)).toEqual(["tenant_deny_list", "tor_exit", "vpn"]);
   });
 
   test("of a privacy relay leave out that it is a VPN, proxy or hosting, not threats", () => {
-    const evidence = on({ facts: facts(["relay", "vpn", "proxy", "cloud", "threat"], 2) });
+    const evidence = withNetwork({
+      facts: factsOf(["relay", "vpn", "proxy", "cloud", "threat"], 2),
+    });
     const reasons = findReasons({ ...evidence, agent: "browser" }, []);
     expect(reasons).toMatchObject([
       { signal: "threat_list", contribution: weights.threatListed[1] },

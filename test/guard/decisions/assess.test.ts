@@ -8,13 +8,13 @@ import type { History } from "../../../src/sentinel/history.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
-  calm,
+  neutralEvidence,
   day,
-  home,
+  usualContext,
   hour,
-  session as knownSession,
-  logins,
-  stranger,
+  createSession as knownSession,
+  createLogins,
+  strangerContext,
 } from "../../sentinel/example.ts";
 import { call, callAt, identity, lockoutWith, minute, now, told } from "./example.ts";
 
@@ -27,10 +27,10 @@ const session: Session = {
   shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
 const surroundings: Surroundings = {
-  context: home,
-  network: calm.network,
+  context: usualContext,
+  network: neutralEvidence.network,
   population: null,
-  crowd: calm.crowd,
+  crowd: neutralEvidence.crowd,
   populationUnread: false,
   degraded: [],
 };
@@ -77,8 +77,8 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     recommendation: "allow",
     reasons: [],
     degraded: [],
-    evidence: calm,
-    evidenceDigest: digestCanonicalJson(calm),
+    evidence: neutralEvidence,
+    evidenceDigest: digestCanonicalJson(neutralEvidence),
     policy,
     contextDigest: "cc",
   });
@@ -193,13 +193,13 @@ test("the tenant's policy decides what is recommended and what is asked", () => 
 });
 
 describe("what the identity is known by", () => {
-  const known = logins(10, day);
+  const known = createLogins(10, day);
 
   test("speaks for the usual session and against a stranger's", () => {
     const usual = assessed(identity(), { history: known }).record;
     const strange = assessed(identity(), {
       history: known,
-      surroundings: { context: stranger },
+      surroundings: { context: strangerContext },
     }).record;
     expect(usual.riskScore).toBeLessThan(0.01);
     expect(strange.riskScore).toBeGreaterThan(0.5);
@@ -224,8 +224,8 @@ describe("what the identity is known by", () => {
   });
 
   test("shows a session that shares an address with a reported fraud", () => {
-    const fraud = knownSession({ id: "f", verdict: "fraud", context: stranger });
-    const context = { ...home, address: stranger.address };
+    const fraud = knownSession({ id: "f", verdict: "fraud", context: strangerContext });
+    const context = { ...usualContext, address: strangerContext.address };
     expect(signalsOf(identity(), { history: [fraud], surroundings: { context } })).toEqual([
       "reported_fraud",
     ]);
@@ -233,28 +233,33 @@ describe("what the identity is known by", () => {
 
   test("shows another system at the address minutes ago, confirmed or not, but not hours ago", () => {
     const minutesAgo = (ago: number) => [
-      knownSession({ id: "b", verdict: null, at: now - ago, context: { ...home, os: "Linux" } }),
+      knownSession({
+        id: "b",
+        verdict: null,
+        at: now - ago,
+        context: { ...usualContext, os: "Linux" },
+      }),
     ];
     expect(signalsOf(identity(), { history: minutesAgo(5 * minute) })).toEqual(["agent_switch"]);
     expect(signalsOf(identity(), { history: minutesAgo(hour) })).toEqual([]);
-    const elsewhere = { ...home, address: "address-2" };
+    const elsewhere = { ...usualContext, address: "address-2" };
     const moved = { history: minutesAgo(5 * minute), surroundings: { context: elsewhere } };
     expect(signalsOf(identity(), moved)).toEqual([]);
   });
 
   test("shows a journey nobody can make, except behind an exit that hides the place", () => {
-    const history = logins(3, hour);
-    const far = { context: stranger };
+    const history = createLogins(3, hour);
+    const far = { context: strangerContext };
     const { evidence } = assessed(identity(), { history, surroundings: far }).record;
     expect(evidence.travel?.kilometres).toBeGreaterThan(5_000);
-    const hidden = { context: { ...stranger, placeHidden: true } };
+    const hidden = { context: { ...strangerContext, placeHidden: true } };
     const behind = assessed(identity(), { history, surroundings: hidden }).record;
     expect(behind.evidence.travel).toBeNull();
     // Nor from one: the last session with a place counts, and home again is no journey.
     const exit = knownSession({
       id: "exit",
       at: now - 60_000,
-      context: { ...stranger, placeHidden: true },
+      context: { ...strangerContext, placeHidden: true },
     });
     const back = assessed(identity(), { history: [...history, exit] }).record;
     expect(back.evidence.travel).toBeNull();
@@ -263,8 +268,8 @@ describe("what the identity is known by", () => {
 
 test("an assessment holds all that its score is made from", () => {
   const { record } = assessed(identity(), {
-    history: logins(4, 3 * hour),
-    surroundings: { context: stranger },
+    history: createLogins(4, 3 * hour),
+    surroundings: { context: strangerContext },
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
   expect(findReasons(stored, record.policy.signalsOff)).toEqual(record.reasons);
@@ -274,6 +279,6 @@ test("an assessment holds all that its score is made from", () => {
 test("a population nobody read is missed only by who has a history", () => {
   const unread = { populationUnread: true };
   expect(assessed(identity(), { surroundings: unread }).record.degraded).toEqual([]);
-  const known = assessed(identity(), { surroundings: unread, history: logins(2, day) });
+  const known = assessed(identity(), { surroundings: unread, history: createLogins(2, day) });
   expect(known.record.degraded).toEqual(["population"]);
 });

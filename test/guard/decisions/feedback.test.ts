@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
 import { fail, succeed, type Transition } from "../../../src/guard/decisions/transition.ts";
-import { session } from "../../sentinel/example.ts";
+import { createSession } from "../../sentinel/example.ts";
 import { call, identity, now, told } from "./example.ts";
 
-const waiting = session({ id: "a", at: now - 60_000, verdict: null });
-const other = session({ id: "b", at: now - 120_000, verdict: null });
+const waiting = createSession({ id: "a", at: now - 60_000, verdict: null });
+const other = createSession({ id: "b", at: now - 120_000, verdict: null });
 
 describe("The tenant's word on a session", () => {
   test.each(["legitimate", "fraud"] as const)("makes it %s, and is told", (verdict) => {

@@ -13,12 +13,12 @@ const minute = 60_000;
 const now = 1_700_000_000_000;
 let watches = 0;
 
-function newWatch() {
+function createWatch() {
   watches += 1;
   return env.PREFIXES.get(env.PREFIXES.idFromName(`test:${watches}`));
 }
 
-type Watch = ReturnType<typeof newWatch>;
+type Watch = ReturnType<typeof createWatch>;
 
 async function count(watch: Watch, identityId: string, address = "a", at = now) {
   return await watch.count({ address, identityId, now: at });
@@ -36,7 +36,7 @@ async function rowsOf(watch: Watch): Promise<number> {
 
 describe("The prefix watch", () => {
   it("counts distinct identities, of the address and of all its block", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     expect(await count(watch, "alice")).toEqual({ fromAddress: 1, fromPrefix: 1 });
     expect(await count(watch, "alice")).toEqual({ fromAddress: 1, fromPrefix: 1 });
     expect(await count(watch, "bob", "b")).toEqual({ fromAddress: 1, fromPrefix: 2 });
@@ -45,7 +45,7 @@ describe("The prefix watch", () => {
   });
 
   it("counts ten minutes, and an identity that comes again anew", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     await count(watch, "alice");
     await count(watch, "bob", "a", now + 5 * minute);
     expect((await count(watch, "carol", "a", now + 10 * minute - 1))?.fromAddress).toBe(3);
@@ -55,7 +55,7 @@ describe("The prefix watch", () => {
   });
 
   it("counts all of many at once", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     const counts = await Promise.all(
       Array.from({ length: 50 }, (_, n) => count(watch, `user-${n}`)),
     );
@@ -64,14 +64,14 @@ describe("The prefix watch", () => {
   });
 
   it("goes on counting after an eviction", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     await count(watch, "alice");
     await evictDurableObject(watch);
     expect((await count(watch, "bob"))?.fromAddress).toBe(2);
   });
 
   it("stops writing at a thousand, and goes on when they have left the window", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     for (let n = 0; n < 1_010; n += 1) await count(watch, `user-${n}`);
     expect(await rowsOf(watch)).toBe(1_000);
     expect((await count(watch, "late"))?.fromPrefix).toBe(1_001);
@@ -80,7 +80,7 @@ describe("The prefix watch", () => {
   });
 
   it("is not blinded by one identity at a thousand addresses", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     for (let n = 0; n < 1_000; n += 1) await count(watch, "decoy", `address-${n}`);
     expect(await rowsOf(watch)).toBe(4);
     let crowd: Awaited<ReturnType<typeof count>> = null;
@@ -89,7 +89,7 @@ describe("The prefix watch", () => {
   });
 
   it("does not grow where clocks go backwards", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     for (let n = 0; n < 1_200; n += 1) await count(watch, `user-${n}`, "a", now - n);
     expect(await rowsOf(watch)).toBeLessThanOrEqual(1_000);
     await count(watch, "early", "a", now - 60 * minute);
@@ -97,7 +97,7 @@ describe("The prefix watch", () => {
   });
 
   it("leaves nothing behind when its alarm fires", async () => {
-    const watch = newWatch();
+    const watch = createWatch();
     await count(watch, "alice");
     const alarm = await runInDurableObject(watch, (_object, { storage }) => storage.getAlarm());
     expect(alarm).toBeGreaterThan(Date.now() + 8 * minute);

@@ -54,7 +54,7 @@ VN 10.8 106.7|VN 21.0 105.8|ZA -33.9 18.4|ZA -26.2 28.0|ZA -29.9 31.0`
 type Town = (typeof towns)[number];
 
 /** By the cosine rule: another formula than the code's own. */
-function kmBetween(one: Town, other: Town): number {
+function computeKmBetween(one: Town, other: Town): number {
   const radians = (degrees: number) => (degrees * Math.PI) / 180;
   const [a, b] = [radians(one.north), radians(other.north)];
   const cosine =
@@ -88,7 +88,8 @@ describe("Where countries are", () => {
         .filter((other) => other.country !== one.country)
         .filter(
           (other) =>
-            (computeMinDistanceKm(one.country, other.country) ?? 0) > kmBetween(one, other) + 1,
+            (computeMinDistanceKm(one.country, other.country) ?? 0) >
+            computeKmBetween(one, other) + 1,
         )
         .map((other) => `${one.country} ${one.north} to ${other.country} ${other.north}`),
     );

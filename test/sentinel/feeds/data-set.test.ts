@@ -6,15 +6,15 @@ import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { shardKeyOf } from "../../../src/sentinel/network/shard.ts";
-import { address, NOW, WatchedStore } from "../network/support.ts";
-import { expected, found, put, type SetName, SteppedStore, sets } from "./data-sets.ts";
+import { addressOf, NOW, WatchedStore } from "../network/support.ts";
+import { computeExpected, lookUpAll, put, type SetName, SteppedStore, sets } from "./data-sets.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
-const KEPT_MS = 48 * HOUR_MS;
+const RETENTION_MS = 48 * HOUR_MS;
 const MISSING = "missing";
 
 /** The store after `before`, and how many steps it is from there to `after`. */
-async function between(before: SetName | undefined, after: SetName) {
+async function prepareChange(before: SetName | undefined, after: SetName) {
   const start = async () => {
     const store = new SteppedStore();
     if (before !== undefined) await put(store, sets[before](NOW), NOW);
@@ -30,7 +30,7 @@ async function between(before: SetName | undefined, after: SetName) {
   return { start, steps };
 }
 
-async function keysNamed(name: SetName): Promise<Set<string>> {
+async function listKeysOf(name: SetName): Promise<Set<string>> {
   const { shards, feedValues } = sets[name](NOW);
   return new Set([
     ...shards.map((shard) => shardKeyOf(shard, shard.digest)),
@@ -41,14 +41,16 @@ async function keysNamed(name: SetName): Promise<Set<string>> {
 describe("A data set", () => {
   it("is found whole where there was nothing", async () => {
     const store = new SteppedStore();
-    const told: [number, number][] = [];
+    const progress: [number, number][] = [];
     const set = sets.a(NOW);
-    const published = await putInForce(store, set, NOW, 1_000, (done, of) => told.push([done, of]));
+    const published = await putInForce(store, set, NOW, 1_000, (done, of) =>
+      progress.push([done, of]),
+    );
     const count = set.shards.length;
     expect(published).toEqual({ written: count, unchanged: 0, removed: 0, complete: true });
-    expect(told.at(-1)).toEqual([count, count]);
-    expect(await found(store)).toBe(await expected("a"));
-    expect(await found(store)).not.toContain('degraded":true');
+    expect(progress.at(-1)).toEqual([count, count]);
+    expect(await lookUpAll(store)).toBe(await computeExpected("a"));
+    expect(await lookUpAll(store)).not.toContain('degraded":true');
     const list = store.values.get(feedListKey);
     expect(parseFeedList(new TextDecoder().decode(list))).toEqual(set.list);
   });
@@ -77,7 +79,7 @@ describe("A data set", () => {
     const shards = set.shards.map(({ family, number, digest }) => ({ family, number, digest }));
     const published = await put(store, { ...set, shards, feedValues: [] }, NOW);
     expect(published).toMatchObject({ written: 0, unchanged: shards.length, complete: true });
-    expect(await found(store)).toBe(await expected("a"));
+    expect(await lookUpAll(store)).toBe(await computeExpected("a"));
   });
 
   it("leaves alone what belongs to others", async () => {
@@ -85,8 +87,8 @@ describe("A data set", () => {
     const others = ["pop/v1/tenant", "net/v1/manifest", "net/v2/pending", "other"];
     for (const key of others) store.values.set(key, new Uint8Array(1));
     await put(store, sets.a(NOW), NOW);
-    await put(store, sets.b(NOW), NOW + 3 * KEPT_MS);
-    await put(store, sets.c(NOW), NOW + 6 * KEPT_MS);
+    await put(store, sets.b(NOW), NOW + 3 * RETENTION_MS);
+    await put(store, sets.c(NOW), NOW + 6 * RETENTION_MS);
     for (const key of others) expect(store.values.has(key)).toBe(true);
   });
 });
@@ -98,17 +100,18 @@ describe("A reader during the change from one data set to another", () => {
     ["b", "c"],
     ["c", "a"],
   ])("(%s to %s) finds the one or the other whole, at every step", async (before, after) => {
-    const { start } = await between(before, after);
+    const { start } = await prepareChange(before, after);
     const store = await start();
-    const old = before === undefined ? await found(new SteppedStore()) : await expected(before);
-    const anew = await expected(after);
+    const old =
+      before === undefined ? await lookUpAll(new SteppedStore()) : await computeExpected(before);
+    const anew = await computeExpected(after);
     if (before === undefined) expect(old).toContain(MISSING);
     const seen: string[] = [];
     store.beforeStep = async () => {
-      seen.push(await found(store));
+      seen.push(await lookUpAll(store));
     };
     await put(store, sets[after](NOW), NOW);
-    seen.push(await found(store));
+    seen.push(await lookUpAll(store));
     const swap = seen.indexOf(anew);
     expect(seen).toEqual(seen.map((_, step) => (step < swap ? old : anew)));
     expect(swap).toBeGreaterThan(0);
@@ -121,9 +124,10 @@ describe("A reader during the change from one data set to another", () => {
   ])(
     "(%s to %s) that dies finds one of them whole, and the new one once it was tried again",
     async (before, after) => {
-      const { start, steps } = await between(before, after);
-      const old = before === undefined ? await found(new SteppedStore()) : await expected(before);
-      const anew = await expected(after);
+      const { start, steps } = await prepareChange(before, after);
+      const old =
+        before === undefined ? await lookUpAll(new SteppedStore()) : await computeExpected(before);
+      const anew = await computeExpected(after);
       for (let last = 0; last < steps; last += 1) {
         const store = await start();
         let step = 0;
@@ -133,13 +137,13 @@ describe("A reader during the change from one data set to another", () => {
         };
         await expect(put(store, sets[after](NOW), NOW)).rejects.toThrow("killed");
         const isSwapped = store.written.includes(currentKey);
-        expect(await found(store)).toBe(isSwapped ? anew : old);
+        expect(await lookUpAll(store)).toBe(isSwapped ? anew : old);
 
         const before = new Set(store.written);
         store.beforeStep = () => {};
         store.written.length = 0;
         expect(await put(store, sets[after](NOW), NOW)).toMatchObject({ complete: true });
-        expect(await found(store)).toBe(anew);
+        expect(await lookUpAll(store)).toBe(anew);
         const again = store.written.filter((key) => before.has(key) && /\/(4|6|feed)\//.test(key));
         expect(again).toEqual([]);
       }
@@ -151,7 +155,7 @@ describe("A reader during the change from one data set to another", () => {
     await put(store, sets.a(NOW), NOW);
     const reader = new WatchedStore(store.values);
     // Knows which shards there are, and has read none of them.
-    await lookupNetwork(reader, address("99.0.0.1"), NOW);
+    await lookupNetwork(reader, addressOf("99.0.0.1"), NOW);
     for (const [hours, name] of [
       [1, "b"],
       [2, "c"],
@@ -160,14 +164,14 @@ describe("A reader during the change from one data set to another", () => {
       await put(store, sets[name](NOW + hours * HOUR_MS), NOW + hours * HOUR_MS);
     }
     const at = NOW + 24 * HOUR_MS - 1;
-    const { facts, degraded } = await lookupNetwork(reader, address("11.128.0.1"), at);
+    const { facts, degraded } = await lookupNetwork(reader, addressOf("11.128.0.1"), at);
     expect({ country: facts?.country, degraded }).toEqual({ country: "DE", degraded: false });
   });
 });
 
 describe("A data set too large for one go", () => {
   it("is not in force before the last shard is written, and then is", async () => {
-    const { start } = await between("a", "b");
+    const { start } = await prepareChange("a", "b");
     const store = await start();
     const { shards } = sets.b(NOW);
     const missing = shards.filter((shard) => !store.values.has(shardKeyOf(shard, shard.digest)));
@@ -176,10 +180,10 @@ describe("A data set too large for one go", () => {
     for (let go = 1; go < goes; go += 1) {
       const published = await put(store, sets.b(NOW), NOW, 3);
       expect(published).toMatchObject({ written: 3, complete: false });
-      expect(await found(store)).toBe(await expected("a"));
+      expect(await lookUpAll(store)).toBe(await computeExpected("a"));
     }
     expect(await put(store, sets.b(NOW), NOW, 3)).toMatchObject({ complete: true });
-    expect(await found(store)).toBe(await expected("b"));
+    expect(await lookUpAll(store)).toBe(await computeExpected("b"));
   });
 });
 
@@ -188,13 +192,13 @@ describe("What no data set names any more", () => {
     const store = new SteppedStore();
     await put(store, sets.a(NOW), NOW);
     await put(store, sets.b(NOW), NOW + HOUR_MS);
-    const kept = await keysNamed("b");
-    const gone = [...(await keysNamed("a"))].filter((key) => !kept.has(key));
+    const kept = await listKeysOf("b");
+    const gone = [...(await listKeysOf("a"))].filter((key) => !kept.has(key));
     expect(gone.length).toBeGreaterThan(0);
-    const early = await put(store, sets.b(NOW), NOW + HOUR_MS + KEPT_MS - 1);
+    const early = await put(store, sets.b(NOW), NOW + HOUR_MS + RETENTION_MS - 1);
     expect(early.removed).toBe(0);
     for (const key of gone) expect(store.values.has(key)).toBe(true);
-    const due = await put(store, sets.b(NOW), NOW + HOUR_MS + KEPT_MS);
+    const due = await put(store, sets.b(NOW), NOW + HOUR_MS + RETENTION_MS);
     expect(due.removed).toBe(gone.length);
     for (const key of gone) expect(store.values.has(key)).toBe(false);
     for (const key of kept) expect(store.values.has(key)).toBe(true);
@@ -210,8 +214,8 @@ describe("What no data set names any more", () => {
       ["b", 97],
     ];
     for (const [name, hours] of steps) await put(store, sets[name](NOW), NOW + hours * HOUR_MS);
-    const kept = await keysNamed("b");
-    const waiting = [...(await keysNamed("a"))].filter((key) => !kept.has(key));
+    const kept = await listKeysOf("b");
+    const waiting = [...(await listKeysOf("a"))].filter((key) => !kept.has(key));
     for (const key of waiting) expect(store.values.has(key)).toBe(true);
     await put(store, sets.b(NOW), NOW + 98 * HOUR_MS);
     for (const key of waiting) expect(store.values.has(key)).toBe(false);
@@ -225,13 +229,13 @@ describe("What no data set names any more", () => {
     };
     await expect(put(store, sets.b(NOW), NOW)).rejects.toThrow("killed");
     store.beforeStep = () => {};
-    const kept = await keysNamed("a");
-    const orphans = [...(await keysNamed("b"))].filter((key) => !kept.has(key));
+    const kept = await listKeysOf("a");
+    const orphans = [...(await listKeysOf("b"))].filter((key) => !kept.has(key));
     for (const key of orphans) expect(store.values.has(key)).toBe(true);
     await put(store, sets.a(NOW), NOW + HOUR_MS);
-    await put(store, sets.a(NOW), NOW + HOUR_MS + KEPT_MS);
+    await put(store, sets.a(NOW), NOW + HOUR_MS + RETENTION_MS);
     for (const key of orphans) expect(store.values.has(key)).toBe(false);
-    expect(await found(store, NOW + HOUR_MS)).toBe(await expected("a"));
+    expect(await lookUpAll(store, NOW + HOUR_MS)).toBe(await computeExpected("a"));
   });
 
   it.each(["", "{", "[]", '{"net/v2/4/0b0/00":"then"}'])(
@@ -241,8 +245,8 @@ describe("What no data set names any more", () => {
       await put(store, sets.a(NOW), NOW);
       await put(store, sets.b(NOW), NOW);
       store.values.set("net/v2/retired", new TextEncoder().encode(text));
-      expect(await put(store, sets.b(NOW), NOW + KEPT_MS)).toMatchObject({ removed: 0 });
-      const { removed } = await put(store, sets.b(NOW), NOW + 2 * KEPT_MS);
+      expect(await put(store, sets.b(NOW), NOW + RETENTION_MS)).toMatchObject({ removed: 0 });
+      const { removed } = await put(store, sets.b(NOW), NOW + 2 * RETENTION_MS);
       expect(removed).toBeGreaterThan(0);
     },
   );
@@ -269,7 +273,7 @@ describe("What no data set names any more", () => {
           };
           await put(store, sets[name](NOW), now).catch(() => {});
           if (inForce === undefined) continue;
-          expect(await found(store)).toBe(await expected(inForce));
+          expect(await lookUpAll(store)).toBe(await computeExpected(inForce));
         }
       }),
       { numRuns: 60 },

@@ -6,7 +6,7 @@ import { publicName, readText } from "../../../scripts/support/sentinel-source.t
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
 import { noGeography } from "../../../src/sentinel/network/build.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
-import { geography, NOW } from "../network/support.ts";
+import { geographyOf, NOW } from "../network/support.ts";
 
 describe("The feeds of an import", () => {
   it.each([
@@ -120,7 +120,7 @@ describe("A feed from an address", () => {
 
   it("of networks by number is that of their addresses in the table", async () => {
     serve("AS64500 # ours\nAS64501\n");
-    const places = geography(["11.0.0.0/24,64500", "12.0.0.0/24,64502", "2a00::/32,64501"]);
+    const places = geographyOf(["11.0.0.0/24,64500", "12.0.0.0/24,64502", "2a00::/32,64501"]);
     const { record, feed } = await read("vpn=https://lists.example/asn.txt", places);
     expect(record).toMatchObject({ rows: 2, skippedLines: 0 });
     expect(feed.ranges.byFamily[4].length).toBe(1);

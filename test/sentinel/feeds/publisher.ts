@@ -45,7 +45,7 @@ export function addressOf(name: string): string {
 /** Publishes lists under the addresses of the catalogue; texts with their ETag. */
 export class Publisher {
   /** Name of the feed, or the address where it is of none, and the ETag that was asked with. */
-  readonly asked: [string, string | null][] = [];
+  readonly requests: [string, string | null][] = [];
   private readonly answers = new Map<string, Answer>();
 
   publish(nameOrAddress: string, answer: Answer): this {
@@ -57,7 +57,7 @@ export class Publisher {
   readonly fetch = async (address: string, init: RequestInit): Promise<Response> => {
     const name = catalogue.find((feed) => feed.address === address)?.name ?? address;
     const etag = new Headers(init.headers).get("If-None-Match");
-    this.asked.push([name, etag]);
+    this.requests.push([name, etag]);
     const answer = this.answers.get(address);
     if (answer === undefined) return new Response("404: Not Found", { status: 404 });
     if (answer instanceof Response) return answer;
@@ -81,9 +81,9 @@ interface ImportedFeed {
 }
 
 /** A country and a network number for whole networks, as tables of geography have them. */
-export function geography(...lines: readonly (readonly [string, number, string])[]): Geography {
+export function geographyOf(...lines: readonly (readonly [string, number, string])[]): Geography {
   const asn: Geography["asn"] = { 4: [], 6: [] };
-  const made = {
+  const created = {
     asn: { 4: [...asn[4]], 6: [...asn[6]] },
     country: { 4: [...asn[4]], 6: [...asn[6]] },
   };
@@ -92,24 +92,24 @@ export function geography(...lines: readonly (readonly [string, number, string])
     if (network === undefined) throw new Error(`not a network: ${text}`);
     const shift = network.family === 4 ? 0n : 64n;
     const range = { first: network.first >> shift, last: network.last >> shift };
-    made.asn[network.family].push({ ...range, value: number });
-    made.country[network.family].push({ ...range, value: encodeCountry(country) });
+    created.asn[network.family].push({ ...range, value: number });
+    created.country[network.family].push({ ...range, value: encodeCountry(country) });
   }
-  return made;
+  return created;
 }
 
 /** What an import leaves. */
 export async function importFeeds(
   feeds: readonly ImportedFeed[],
   at: number,
-  places: Geography = noGeography,
+  geography: Geography = noGeography,
 ): Promise<void> {
   const parsed = feeds.map(({ name, kind, lines }) => {
     const parser = createFeedParser();
     parser.push(lines.join("\n"));
     return { name, kind, lines, ranges: parser.finish().ranges };
   });
-  const shards = buildShards(parsed, places);
+  const shards = buildShards(parsed, geography);
   const feedValues = parsed.map(({ name, ranges }) => ({ name, ...encodeFeedValue(ranges) }));
   const records = parsed.map(
     ({ name, kind, lines }, index): FeedRecord => ({
@@ -121,7 +121,8 @@ export async function importFeeds(
     }),
   );
   const asn = { name: "asn", kind: "asn", source: "asn.csv", licence: null, format: null } as const;
-  if (places !== noGeography) records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
+  if (geography !== noGeography)
+    records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? at : 0;
   const current = encodeCurrent({ builtAt: at, threatsAt }, shards, buildThreatTable(parsed));
   const list = { builtAt: at, feeds: records };
@@ -135,7 +136,7 @@ export async function emptyStore(): Promise<void> {
 }
 
 /** What an isolate that knows nothing yet finds of an address. */
-export async function lookup(text: string, at: number) {
+export async function lookUp(text: string, at: number) {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   const get = (key: string, options: { type: "arrayBuffer"; cacheTtl: number }) =>
@@ -144,26 +145,26 @@ export async function lookup(text: string, at: number) {
 }
 
 export async function kindsOf(text: string, at: number): Promise<readonly NetworkKind[]> {
-  const { facts, degraded, reason } = await lookup(text, at);
+  const { facts, degraded, reason } = await lookUp(text, at);
   if (degraded) throw new Error(`the lookup of ${text} is degraded: ${reason}`);
   return facts?.kinds ?? [];
 }
 
-export async function feedList(): Promise<FeedList> {
+export async function readFeedList(): Promise<FeedList> {
   const text = await env.IP_REPUTATION.get(feedListKey);
   const list = text === null ? undefined : parseFeedList(text);
   if (list === undefined) throw new Error("there is no list of feeds");
   return list;
 }
 
-export async function feedRecord(name: string): Promise<FeedRecord> {
-  const record = (await feedList()).feeds.find((feed) => feed.name === name);
+export async function readFeedRecord(name: string): Promise<FeedRecord> {
+  const record = (await readFeedList()).feeds.find((feed) => feed.name === name);
   if (record === undefined) throw new Error(`the list has no ${name}`);
   return record;
 }
 
 /** The data set in force: its times, and its shards by their keys' last two parts. */
-export async function inForce() {
+export async function readInForce() {
   const bytes = await env.IP_REPUTATION.get(currentKey, "arrayBuffer");
   const current = bytes === null ? undefined : openCurrent(new Uint8Array(bytes));
   if (current === undefined) throw new Error("no data set is in force");

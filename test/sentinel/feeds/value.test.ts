@@ -6,9 +6,9 @@ import {
   feedValueKey,
 } from "../../../src/sentinel/feeds/feed-value.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
-import { feed } from "../network/support.ts";
+import { feedOf } from "../network/support.ts";
 
-const SAMPLE = feed("threat", "11.0.0.0/24 3", "12.0.0.1", "2a00:1::/32 2", "2a00:2::1").ranges;
+const SAMPLE = feedOf("threat", "11.0.0.0/24 3", "12.0.0.1", "2a00:1::/32 2", "2a00:2::1").ranges;
 const BYTES = encodeFeedValue(SAMPLE).bytes;
 
 function rowsOf({ byFamily }: FeedRanges) {
@@ -56,7 +56,7 @@ describe("The ranges of a feed", () => {
     const { digest } = encodeFeedValue(SAMPLE);
     expect(digest).toMatch(/^[0-9a-f]{16}$/);
     const other = (text: string) =>
-      encodeFeedValue(feed("threat", ...text.split("|")).ranges).digest;
+      encodeFeedValue(feedOf("threat", ...text.split("|")).ranges).digest;
     expect(other("11.0.0.0/24 3|12.0.0.1|2a00:1::/32 2|2a00:2::1")).toBe(digest);
     expect(other("11.0.0.0/24 4|12.0.0.1|2a00:1::/32 2|2a00:2::1")).not.toBe(digest);
     expect(other("11.0.0.0/24 3|12.0.0.1|2a00:1::/32 2")).not.toBe(digest);

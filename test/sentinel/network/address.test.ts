@@ -7,7 +7,7 @@ import {
   parseAddress,
   parseNetwork,
 } from "../../../src/sentinel/network/address.ts";
-import { address, network } from "./support.ts";
+import { addressOf, networkOf } from "./support.ts";
 
 describe("parseAddress", () => {
   it.each([
@@ -135,14 +135,14 @@ describe("isReserved", () => {
     ["100::1", "discard"],
     ["4000::1", "reserved"],
   ])("holds for %s (%s)", (text, range) => {
-    expect(address(text).range).toBe(range);
-    expect(isReserved(address(text))).toBe(true);
+    expect(addressOf(text).range).toBe(range);
+    expect(isReserved(addressOf(text))).toBe(true);
   });
 
   it.each(["1.1.1.1", "172.32.0.1", "100.128.0.1", "198.20.0.1", "2606:4700::1111", "2a00::1"])(
     "does not hold for %s",
     (text) => {
-      expect(isReserved(address(text))).toBe(false);
+      expect(isReserved(addressOf(text))).toBe(false);
     },
   );
 });
@@ -178,15 +178,15 @@ describe("parseNetwork", () => {
   });
 
   it("contains its first and last address and not their neighbours outside", () => {
-    const wanted = network("198.20.4.0/22");
-    expect(contains(wanted, address("198.20.4.0"))).toBe(true);
-    expect(contains(wanted, address("198.20.7.255"))).toBe(true);
-    expect(contains(wanted, address("198.20.3.255"))).toBe(false);
-    expect(contains(wanted, address("198.20.8.0"))).toBe(false);
+    const wanted = networkOf("198.20.4.0/22");
+    expect(contains(wanted, addressOf("198.20.4.0"))).toBe(true);
+    expect(contains(wanted, addressOf("198.20.7.255"))).toBe(true);
+    expect(contains(wanted, addressOf("198.20.3.255"))).toBe(false);
+    expect(contains(wanted, addressOf("198.20.8.0"))).toBe(false);
   });
 
   it("never contains an address of the other family", () => {
-    expect(contains(network("::/0"), address("1.2.3.4"))).toBe(false);
-    expect(contains(network("0.0.0.0/0"), address("::1"))).toBe(false);
+    expect(contains(networkOf("::/0"), addressOf("1.2.3.4"))).toBe(false);
+    expect(contains(networkOf("0.0.0.0/0"), addressOf("::1"))).toBe(false);
   });
 });

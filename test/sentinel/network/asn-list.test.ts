@@ -5,7 +5,7 @@ import {
   findRangesOfNetworks,
 } from "../../../src/sentinel/network/asn-list.ts";
 import { buildShards } from "../../../src/sentinel/network/build.ts";
-import { address, geography, inShards } from "./support.ts";
+import { addressOf, geographyOf, findInShards } from "./support.ts";
 
 function parse(text: string) {
   const parser = createAsnListParser();
@@ -41,7 +41,7 @@ describe("A list of networks by number", () => {
 });
 
 describe("The addresses of networks", () => {
-  const { asn } = geography([
+  const { asn } = geographyOf([
     "11.0.0.0/8,64500",
     "11.1.0.0/16,64501",
     "12.0.0.0/24,64501",
@@ -52,7 +52,7 @@ describe("The addresses of networks", () => {
   it("are those that the shards give them, without what narrower ranges take away", () => {
     const ranges = findRangesOfNetworks(new Set([64_500]), asn);
     const shards = buildShards([{ kind: "vpn", ranges }], { asn, country: { 4: [], 6: [] } });
-    const kindsOf = (text: string) => inShards(shards, address(text))?.kinds;
+    const kindsOf = (text: string) => findInShards(shards, addressOf(text))?.kinds;
     for (const text of ["11.0.0.0", "11.0.255.255", "11.2.0.0", "11.255.255.255", "2a00::1"]) {
       expect(kindsOf(text)).toEqual(["vpn"]);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createFeedParser, parseFeedLine } from "../../../src/sentinel/network/feed.ts";
 import { maxBadLines } from "../../../src/sentinel/network/lines.ts";
-import { network } from "./support.ts";
+import { networkOf } from "./support.ts";
 
 function parse(...pieces: string[]) {
   const parser = createFeedParser();
@@ -25,7 +25,7 @@ describe("a feed line", () => {
     ["2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE", "2001:db8::/32", 1],
     ["1.2.3.0/27,GB,GB-EN,London,", "1.2.3.0/27", 1],
   ])("%j is %s, listed %i times", (line, text, count) => {
-    const { family, first, last } = network(text);
+    const { family, first, last } = networkOf(text);
     expect(parseFeedLine(line)).toEqual({ type: "entry", entry: { family, first, last, count } });
   });
 

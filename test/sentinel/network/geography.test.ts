@@ -5,26 +5,30 @@ import {
   parseTableLine,
   type TableKind,
 } from "../../../src/sentinel/network/geography.ts";
-import { address } from "./support.ts";
+import { addressOf } from "./support.ts";
 
 const AU = encodeCountry("AU");
 
-function v4(first: string, last: string, value: number) {
-  const range = { first: address(first).value, last: address(last).value, value };
+function v4EntryOf(first: string, last: string, value: number) {
+  const range = { first: addressOf(first).value, last: addressOf(last).value, value };
   return { type: "entry", family: 4, range };
 }
 
 describe("A line of a table", () => {
-  it.each<[TableKind, string, ReturnType<typeof v4>]>([
-    ["country", "1.0.0.0,1.0.0.255,AU", v4("1.0.0.0", "1.0.0.255", AU)],
-    ["country", '"1.0.0.0","1.0.0.255","au"\r', v4("1.0.0.0", "1.0.0.255", AU)],
-    ["country", "1.0.0.0/24,AU,AU-NSW,Sydney,", v4("1.0.0.0", "1.0.0.255", AU)],
-    ["country", " ::ffff:1.0.0.0 , 1.0.0.9 , AU ", v4("1.0.0.0", "1.0.0.9", AU)],
-    ["asn", "1.0.0.0,1.0.0.255,13335", v4("1.0.0.0", "1.0.0.255", 13_335)],
-    ["asn", '1.0.0.0,1.0.0.255,13335,"Cloudflare, Inc."', v4("1.0.0.0", "1.0.0.255", 13_335)],
-    ["asn", "1.0.0.0,1.0.0.255,AS13335,# 1; ,", v4("1.0.0.0", "1.0.0.255", 13_335)],
-    ["asn", "1.0.0.0/24,4294967295", v4("1.0.0.0", "1.0.0.255", 0xffff_ffff)],
-    ["asn", "0.0.0.0,0.255.255.255,0,Not routed", v4("0.0.0.0", "0.255.255.255", 0)],
+  it.each<[TableKind, string, ReturnType<typeof v4EntryOf>]>([
+    ["country", "1.0.0.0,1.0.0.255,AU", v4EntryOf("1.0.0.0", "1.0.0.255", AU)],
+    ["country", '"1.0.0.0","1.0.0.255","au"\r', v4EntryOf("1.0.0.0", "1.0.0.255", AU)],
+    ["country", "1.0.0.0/24,AU,AU-NSW,Sydney,", v4EntryOf("1.0.0.0", "1.0.0.255", AU)],
+    ["country", " ::ffff:1.0.0.0 , 1.0.0.9 , AU ", v4EntryOf("1.0.0.0", "1.0.0.9", AU)],
+    ["asn", "1.0.0.0,1.0.0.255,13335", v4EntryOf("1.0.0.0", "1.0.0.255", 13_335)],
+    [
+      "asn",
+      '1.0.0.0,1.0.0.255,13335,"Cloudflare, Inc."',
+      v4EntryOf("1.0.0.0", "1.0.0.255", 13_335),
+    ],
+    ["asn", "1.0.0.0,1.0.0.255,AS13335,# 1; ,", v4EntryOf("1.0.0.0", "1.0.0.255", 13_335)],
+    ["asn", "1.0.0.0/24,4294967295", v4EntryOf("1.0.0.0", "1.0.0.255", 0xffff_ffff)],
+    ["asn", "0.0.0.0,0.255.255.255,0,Not routed", v4EntryOf("0.0.0.0", "0.255.255.255", 0)],
   ])("of %ss, %j, is read", (kind, line, expected) => {
     expect(parseTableLine(kind, line)).toEqual(expected);
   });

@@ -17,7 +17,7 @@ import {
 } from "../../../src/sentinel/network/network-facts.ts";
 import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
-import { network } from "./support.ts";
+import { networkOf } from "./support.ts";
 
 export interface NaiveFeed {
   readonly kind: NetworkKind;
@@ -78,7 +78,7 @@ export function scanAll(
 }
 
 /** Networks crowded around shard borders and the ends of the space, so that they overlap. */
-export function networks(family: Family): fc.Arbitrary<Network> {
+export function generateNetworks(family: Family): fc.Arbitrary<Network> {
   const bits = addressBits(family);
   const shardWidth = BigInt(family === 4 ? 20 : 108);
   const grain = BigInt(family === 4 ? 0 : 64);
@@ -96,16 +96,19 @@ export function networks(family: Family): fc.Arbitrary<Network> {
     .map(({ anchor: base, offset, prefix }) => {
       const moved = base + (offset << grain);
       const value = moved < 0n ? 0n : moved >= space ? space - 1n : moved;
-      return network(`${formatAddress(family, value)}/${prefix}`);
+      return networkOf(`${formatAddress(family, value)}/${prefix}`);
     })
     .filter((one) => one.family === family);
 }
 
-export function naiveFeeds(
+export function generateFeeds(
   family: Family,
   kinds: readonly NetworkKind[],
 ): fc.Arbitrary<NaiveFeed[]> {
-  const entry = fc.record({ network: networks(family), count: fc.integer({ min: 1, max: 9 }) });
+  const entry = fc.record({
+    network: generateNetworks(family),
+    count: fc.integer({ min: 1, max: 9 }),
+  });
   return fc.array(
     fc.record({
       kind: fc.constantFrom(...kinds),
@@ -115,9 +118,9 @@ export function naiveFeeds(
   );
 }
 
-export function naiveGeography(family: Family): fc.Arbitrary<NaiveGeography> {
+export function generateGeography(family: Family): fc.Arbitrary<NaiveGeography> {
   const entries = <T>(value: fc.Arbitrary<T>) =>
-    fc.array(fc.record({ network: networks(family), value }), { maxLength: 12 });
+    fc.array(fc.record({ network: generateNetworks(family), value }), { maxLength: 12 });
   return fc.record({
     asn: entries(fc.constantFrom(64_500, 64_501, 0xffff_ffff)),
     country: entries(fc.constantFrom("DE", "FR", "ZZ")),
@@ -150,7 +153,7 @@ export function toGeography({ asn, country }: NaiveGeography): Geography {
 }
 
 /** Addresses at and beside every end of the networks, and at the next shard border. */
-export function addressesAround(family: Family, around: readonly Network[]): Address[] {
+export function listAddressesAround(family: Family, around: readonly Network[]): Address[] {
   const step = family === 4 ? 1n : 1n << 64n;
   const shardWidth = 1n << BigInt(family === 4 ? 20 : 108);
   const space = 1n << BigInt(addressBits(family));

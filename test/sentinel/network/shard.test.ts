@@ -19,24 +19,24 @@ import {
   shardOf,
   shardStartOf,
 } from "../../../src/sentinel/network/shard.ts";
-import { address } from "./support.ts";
+import { addressOf } from "./support.ts";
 
 /** 1.16.0.0/12: nothing, then a VPN in AS64500 in DE, then nothing again. */
 const SAMPLE: Shard = {
   family: 4,
   number: 0x011,
   records: [
-    { start: address("1.16.0.0").value, asn: 0, country: 0, flags: 0 },
+    { start: addressOf("1.16.0.0").value, asn: 0, country: 0, flags: 0 },
     {
-      start: address("1.16.4.0").value,
+      start: addressOf("1.16.4.0").value,
       asn: 64_500,
       country: encodeCountry("DE"),
       flags: encodeFlags(["vpn"], 3),
     },
-    { start: address("1.16.5.0").value, asn: 0, country: 0, flags: 0 },
+    { start: addressOf("1.16.5.0").value, asn: 0, country: 0, flags: 0 },
   ],
 };
-const INSIDE = address("1.16.4.200");
+const INSIDE = addressOf("1.16.4.200");
 
 const shards = fc
   .record({
@@ -75,7 +75,7 @@ describe("the place of an address", () => {
     ["2001:1000::1", "net/v2/6/20011/0011223344556677"],
     ["ffff:ffff::", "net/v2/6/fffff/0011223344556677"],
   ])("%s is in %s", (text, key) => {
-    const written = shardKeyOf(shardOf(address(text)), "0011223344556677");
+    const written = shardKeyOf(shardOf(addressOf(text)), "0011223344556677");
     expect(written).toBe(key);
     expect(isShardKey(written)).toBe(true);
   });
@@ -120,10 +120,10 @@ describe("a shard", () => {
     const facts = { kinds: ["vpn", "threat"], threatGrade: 3, asn: 64_500, country: "DE" };
     const bytes = encodeShard(SAMPLE);
     for (const text of ["1.16.4.0", "1.16.4.200", "1.16.4.255"]) {
-      expect(lookUpInShard(bytes, address(text))).toEqual({ status: "found", facts });
+      expect(lookUpInShard(bytes, addressOf(text))).toEqual({ status: "found", facts });
     }
     for (const text of ["1.16.0.0", "1.16.3.255", "1.16.5.0", "1.31.255.255"]) {
-      expect(lookUpInShard(bytes, address(text))).toEqual({ status: "nothing" });
+      expect(lookUpInShard(bytes, addressOf(text))).toEqual({ status: "nothing" });
     }
   });
 
@@ -183,7 +183,7 @@ describe("a damaged shard", () => {
 
   it("is corrupt when it is the shard of other addresses or of the other family", () => {
     for (const text of ["1.15.255.255", "1.32.0.0", "2001:db8::1", "0:1100::1"]) {
-      expect(lookUpInShard(bytes, address(text))).toEqual({
+      expect(lookUpInShard(bytes, addressOf(text))).toEqual({
         status: "corrupt",
         reason: "another shard",
       });

@@ -28,31 +28,31 @@ import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 /** Any instant; the tests carry their own clock. */
 export const NOW = Date.UTC(2026, 7, 22, 12);
 
-export function address(text: string): Address {
+export function addressOf(text: string): Address {
   const parsed = parseAddress(text);
   if (parsed === undefined) throw new Error(`not an address: ${text}`);
   return parsed;
 }
 
-export function network(text: string): Network {
+export function networkOf(text: string): Network {
   const parsed = parseNetwork(text);
   if (parsed === undefined) throw new Error(`not a network: ${text}`);
   return parsed;
 }
 
 /** A feed of networks, each optionally followed by a space and a count. */
-export function feed(kind: NetworkKind, ...lines: string[]): Feed {
+export function feedOf(kind: NetworkKind, ...lines: string[]): Feed {
   const ranges = new FeedRanges();
   for (const line of lines) {
     const [text = "", count = "1"] = line.split(" ");
-    const { family, first, last } = network(text);
+    const { family, first, last } = networkOf(text);
     ranges.add(family, first, last, Number(count));
   }
   return { kind, ranges };
 }
 
 /** Geography of lines `network,ASN` and `network,country`. */
-export function geography(asn: readonly string[], country: readonly string[] = []): Geography {
+export function geographyOf(asn: readonly string[], country: readonly string[] = []): Geography {
   const table = (kind: "asn" | "country", lines: readonly string[]) => {
     const parser = createTableParser(kind);
     parser.push(lines.join("\n"));
@@ -64,7 +64,10 @@ export function geography(asn: readonly string[], country: readonly string[] = [
 }
 
 /** What the shards say of an address. */
-export function inShards(shards: readonly BuiltShard[], target: Address): NetworkFacts | undefined {
+export function findInShards(
+  shards: readonly BuiltShard[],
+  target: Address,
+): NetworkFacts | undefined {
   const { family, number } = shardOf(target);
   const shard = shards.find((one) => one.family === family && one.number === number);
   if (shard === undefined) return undefined;
@@ -79,12 +82,12 @@ export function factsOf(known: Partial<NetworkFacts>): NetworkFacts {
 }
 
 /** The keys and values of a data set in KV, without those that only writers read. */
-export function imported(
+export function encodeDataSet(
   feeds: readonly Feed[],
   builtAt: number,
-  places: Geography = noGeography,
+  geography: Geography = noGeography,
 ): Map<string, Uint8Array> {
-  const shards = buildShards(feeds, places);
+  const shards = buildShards(feeds, geography);
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? builtAt : 0;
   const current = encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds));
   const values = new Map<string, Uint8Array>([[currentKey, current]]);
@@ -101,7 +104,7 @@ export async function storeNetwork(values: ReadonlyMap<string, Uint8Array>): Pro
 
 /** The key of the shard that an address is in. */
 export function keyOfShard(values: ReadonlyMap<string, unknown>, text: string): string {
-  const prefix = shardKeyOf(shardOf(address(text)), "");
+  const prefix = shardKeyOf(shardOf(addressOf(text)), "");
   const key = [...values.keys()].find((one) => one.startsWith(prefix));
   if (key === undefined) throw new Error(`no shard for ${text}`);
   return key;
