@@ -1,4 +1,4 @@
-/** What Sentinel answers when it cannot ask: the rest of the evidence, and which source was missing. */
+/** When a source fails, Sentinel assesses the other evidence and names the source in `degraded`. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
@@ -20,7 +20,7 @@ const feeds = [
 
 type Fault = (key: string) => Promise<ArrayBuffer | string | null> | undefined;
 
-/** Breaks reads of KV, where the fault has an answer; the others are real. */
+/** Replaces the KV reads that the fault answers; other reads reach KV. */
 function breakKv(fault: Fault): void {
   const kv = Object.getPrototypeOf(env.IP_REPUTATION);
   const get = kv.get;
@@ -44,7 +44,7 @@ beforeAll(async () => {
   user = await User.provision(await Tenant.create("live"));
 });
 
-/** A day on, with the lists as they should be and nothing remembered. */
+/** Moves the clock past every cache and stores sound lists again. */
 async function startNewDay(builtAt?: number): Promise<void> {
   start += 2 * day;
   vi.useFakeTimers({ toFake: ["Date"], now: start });
@@ -63,7 +63,7 @@ const isCurrent = (key: string) => key === currentKey;
 const isShard = (key: string) => key.startsWith("net/v2/4/");
 
 describe("Discover", () => {
-  it("has every signal when nothing is amiss", async () => {
+  it("reports every signal when all sources answer", async () => {
     await startNewDay();
     const body = await discover();
     expect(body.degraded).toEqual([]);
@@ -71,15 +71,11 @@ describe("Discover", () => {
   });
 
   it.each<[string, Fault, string[]]>([
-    ["the list of shards fails", (key) => (isCurrent(key) ? fail() : undefined), []],
-    ["the list of shards hangs", (key) => (isCurrent(key) ? hangForever() : undefined), []],
+    ["the data set fails", (key) => (isCurrent(key) ? fail() : undefined), []],
+    ["the data set hangs", (key) => (isCurrent(key) ? hangForever() : undefined), []],
+    ["the data set is missing", (key) => (isCurrent(key) ? Promise.resolve(null) : undefined), []],
     [
-      "the list of shards is gone",
-      (key) => (isCurrent(key) ? Promise.resolve(null) : undefined),
-      [],
-    ],
-    [
-      "the list of shards is damaged",
+      "the data set is damaged",
       (key) => (isCurrent(key) ? Promise.resolve(new ArrayBuffer(7)) : undefined),
       [],
     ],
@@ -90,7 +86,7 @@ describe("Discover", () => {
       ["threat_list", "tor_exit"],
     ],
     [
-      "the shard is gone",
+      "the shard is missing",
       (key) => (isShard(key) ? Promise.resolve(null) : undefined),
       ["threat_list", "tor_exit"],
     ],
@@ -99,27 +95,30 @@ describe("Discover", () => {
       (key) => (isShard(key) ? Promise.resolve(new ArrayBuffer(99)) : undefined),
       ["threat_list", "tor_exit"],
     ],
-  ])("says so when %s, and scores the rest", async (_what, fault, left) => {
-    await startNewDay();
-    breakKv(fault);
-    const body = await discover();
-    expect(body.degraded).toEqual(["ip_reputation"]);
-    expect(signalsOf(body)).toEqual(["agent_scripted", ...left].toSorted());
-  });
+  ])(
+    "reports ip_reputation as degraded when %s, and scores the other evidence",
+    async (_what, fault, remaining) => {
+      await startNewDay();
+      breakKv(fault);
+      const body = await discover();
+      expect(body.degraded).toEqual(["ip_reputation"]);
+      expect(signalsOf(body)).toEqual(["agent_scripted", ...remaining].toSorted());
+    },
+  );
 
-  it("does not believe lists of last season, and says so", async () => {
+  it("ignores lists that are too old, and reports ip_reputation as degraded", async () => {
     await startNewDay(start + 2 * day - 15 * day);
-    const young = await discover();
-    expect(young.degraded).toEqual(["ip_reputation"]);
-    expect(signalsOf(young)).toEqual(["agent_scripted", "vpn"]);
+    const recent = await discover();
+    expect(recent.degraded).toEqual(["ip_reputation"]);
+    expect(signalsOf(recent)).toEqual(["agent_scripted", "vpn"]);
     await startNewDay(start + 2 * day - 91 * day);
     expect(signalsOf(await discover())).toEqual(["agent_scripted"]);
   });
 
-  it("says that the population could not be read", async () => {
+  it("reports population as degraded when the population cannot be read", async () => {
     await startNewDay();
     await env.IP_REPUTATION.put(populationKey(user.tenant.id), "{");
-    // The first assessment of an isolate has other things to read.
+    // The first assessment of an isolate reads the data set instead.
     expect((await discover()).degraded).toEqual([]);
     expect((await discover()).degraded).toEqual(["population"]);
   });
@@ -127,7 +126,7 @@ describe("Discover", () => {
   it.each([
     ["throws", () => Promise.reject(new Error("injected"))],
     ["hangs", hangForever],
-  ])("says that nobody counts the users of the address, when that %s", async (_how, count) => {
+  ])("reports address_activity as degraded when the prefix watch %s", async (_how, count) => {
     await startNewDay();
     vi.spyOn(env.PREFIXES, "get").mockReturnValue(
       new Proxy(env.PREFIXES.get(env.PREFIXES.idFromName("broken")), { get: () => count }),
@@ -137,7 +136,7 @@ describe("Discover", () => {
     expect(signalsOf(body)).toContain("tor_exit");
   });
 
-  it("answers when all of it fails at once", async () => {
+  it("answers when all sources fail at once", async () => {
     await startNewDay();
     await discover();
     vi.setSystemTime(start + 20 * minute);
@@ -147,7 +146,7 @@ describe("Discover", () => {
     });
     const { status, body } = await user.discover(listed);
     expect(status).toBe(403);
-    // What the isolate remembers of the lists still counts.
+    // The data set that the isolate has cached still counts.
     expect(body.degraded).toEqual(["ip_reputation", "population", "address_activity"]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "threat_list", "tor_exit"]);
   });

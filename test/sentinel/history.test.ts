@@ -24,7 +24,7 @@ function count(history: History, verdict: KnownSession["verdict"]): number {
   return history.filter((one) => one.verdict === verdict).length;
 }
 
-test("only what was confirmed is learned from", () => {
+test("selectByVerdict returns only the sessions with the given verdict", () => {
   const history = addAll([
     createSession({ id: "a", verdict: null }),
     createSession({ id: "b" }),
@@ -34,7 +34,7 @@ test("only what was confirmed is learned from", () => {
   expect(selectByVerdict(history, "fraud", now).map(({ id }) => id)).toEqual(["c"]);
 });
 
-test("a session has one verdict, the last", () => {
+test("a session keeps only its last verdict", () => {
   const history = addAll([
     createSession({ verdict: null }),
     createSession({ verdict: "legitimate" }),
@@ -43,21 +43,21 @@ test("a session has one verdict, the last", () => {
   expect(history).toEqual([createSession({ verdict: "fraud" })]);
 });
 
-test("a confirmed session is forgotten after half a year, an unconfirmed one after a day", () => {
+test("a confirmed session expires after half a year, an unconfirmed one after a day", () => {
   const old = createSession({ id: "old", at: now - maxSessionAgeMs });
   const young = createSession({ id: "young", at: now - maxSessionAgeMs + 1 });
-  const waiting = createSession({ id: "waiting", at: now - day, verdict: null });
+  const expired = createSession({ id: "expired", at: now - day, verdict: null });
   const fresh = createSession({ id: "fresh", at: now - day + 1, verdict: null });
-  expect(addAll([old, young, waiting, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
-  // Nobody has asked since: what has grown too old meanwhile does not count either.
+  expect(addAll([old, young, expired, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
+  // A session that expired since the last write does not count either.
   expect(selectByVerdict([old, young], "legitimate", now).map(({ id }) => id)).toEqual(["young"]);
 });
 
-test("a session of a later clock is not history yet", () => {
+test("a session in the future is not part of the history yet", () => {
   expect(selectByVerdict([createSession({ at: now + 1 })], "legitimate", now)).toEqual([]);
 });
 
-test("the newest hundred are kept, in the order of time, whatever order they came in", () => {
+test("the history keeps the newest sessions of each verdict, sorted by time, whatever order they arrive in", () => {
   fc.assert(
     fc.property(fc.array(sessions, { maxLength: 400 }), (all) => {
       const history = addAll(all);
@@ -71,7 +71,7 @@ test("the newest hundred are kept, in the order of time, whatever order they cam
   );
 });
 
-test("many unconfirmed sessions do not push a confirmed one out", () => {
+test("many unconfirmed sessions do not displace a confirmed one", () => {
   const flood = Array.from({ length: 300 }, (_, index) =>
     createSession({ id: `f${index}`, at: now - index, verdict: null }),
   );

@@ -1,4 +1,4 @@
-/** What is remembered of sessions, under floods, late deliveries, erasures and restores. */
+/** Stored sessions stay correct under floods, late deliveries, erasures and restores. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -20,7 +20,7 @@ async function verdictOf(assessmentId: string): Promise<unknown> {
     .first("verdict");
 }
 
-/** Copies of an assessment, made a minute later, with the given verdict. */
+/** Inserts copies of an assessment, a minute later, with the given verdict. */
 async function copyAssessment(
   count: number,
   assessmentId: string,
@@ -38,7 +38,7 @@ async function copyAssessment(
     .run();
 }
 
-/** The guard keeps the identity, and no session of it. */
+/** Deletes the guard's sessions and keeps its identity. */
 async function deleteSessions(user: User): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec("DELETE FROM sessions");
@@ -47,7 +47,7 @@ async function deleteSessions(user: User): Promise<void> {
   await user.profile();
 }
 
-/** Holds back the next answer of D1 to a read. */
+/** Delays the next answer of D1 to a read until `release`. */
 function holdNextRead() {
   const reached = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
@@ -64,7 +64,7 @@ function holdNextRead() {
   return { reached: reached.promise, release: gate.resolve };
 }
 
-/** Holds back the next batch to D1 for ever; it can be let happen late. */
+/** Never answers the next batch to D1; `applyLate` applies it later. */
 function holdNextBatch() {
   const held = Promise.withResolvers<void>();
   const real = database.batch;
@@ -82,7 +82,7 @@ afterEach(() => {
 });
 
 describe("A restored guard", () => {
-  it("has the reported sessions beside the confirmed ones, each up to its bound", async () => {
+  it("loads reported and confirmed sessions, each up to its bound", async () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.judge(id, "fraud");
@@ -98,7 +98,7 @@ describe("A restored guard", () => {
     expect(times).toEqual(times.toSorted((left, right) => left - right));
   });
 
-  it("does not keep its user out for a session it cannot read", async () => {
+  it("accepts its user's code when it cannot read a stored session", async () => {
     const user = await createUser();
     await user.judge((await user.assessed()).assessment_id, "legitimate");
     await env.DB.prepare(`UPDATE assessments SET evidence = '{"context":{}}' WHERE identity_id = ?`)
@@ -108,7 +108,7 @@ describe("A restored guard", () => {
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
   });
 
-  it("reads what is about its identity, and not all of the tenant", async () => {
+  it("reads only the rows of its identity, not those of the whole tenant", async () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
@@ -128,7 +128,7 @@ describe("A restored guard", () => {
     const unknownUser = "abcdefabcdefabcdefabcdef";
     await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, unknownUser);
     const { assessments } = (
-      await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=nobody")
+      await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=unknown-user")
     ).body;
     expect(assessments).toEqual([]);
     expect(read.length).toBeGreaterThan(2);
@@ -136,8 +136,8 @@ describe("A restored guard", () => {
   });
 });
 
-describe("A delivery that D1 carries out late", () => {
-  it("does not turn a newer verdict back", async () => {
+describe("A delivery that D1 applies late", () => {
+  it("does not overwrite a newer verdict", async () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
@@ -150,7 +150,7 @@ describe("A delivery that D1 carries out late", () => {
     expect(await verdictOf(id)).toBe("fraud");
   });
 
-  it("leaves nothing of an erased user with who comes after", async () => {
+  it("restores nothing of an erased user when the same external id is provisioned again", async () => {
     const user = await createUser();
     await user.events();
     const { held, applyLate: happenLate } = holdNextBatch();
@@ -166,8 +166,8 @@ describe("A delivery that D1 carries out late", () => {
   });
 });
 
-describe("Feedback while its user is erased", () => {
-  it("finds nothing any more where its answer was being sealed", async () => {
+describe("Feedback during the erasure of its user", () => {
+  it("finds no assessment when the erasure completes while the receipt is being sealed", async () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     const erase = () => user.tenant.send("DELETE", user.path());
@@ -176,30 +176,30 @@ describe("Feedback while its user is erased", () => {
     let sealed = 0;
     vi.spyOn(prototype, "encrypt").mockImplementation(async function (this: unknown, ...args) {
       sealed += 1;
-      // The first receipt is that of the key in D1, the second that of the guard.
+      // The first receipt belongs to the claim in D1, the second to the guard.
       if (sealed === 2) expect((await erase()).status).toBe(204);
       return await real.apply(this, args);
     });
     const { body } = await send("POST", "/v1/sentinel/feedback", {
       token: user.tenant.token,
-      headers: { "Idempotency-Key": "feedback-of-nobody" },
+      headers: { "Idempotency-Key": "feedback-during-erasure" },
       body: { feedback: { assessment_id: id, outcome: "legitimate" } },
     });
     expect(body.code).toBe("assessment_not_found");
   });
 
-  it("finds nothing any more, and teaches nobody who comes after", async () => {
+  it("finds no assessment, and leaves no session with the user's successor", async () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
     await deleteSessions(user);
     const read = holdNextRead();
-    const judging = user.judge(id, "legitimate");
+    const pendingFeedback = user.judge(id, "legitimate");
     await read.reached;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     const successor = await User.provision(user.tenant, user.externalId);
     read.release();
-    expect((await judging).body.code).toBe("assessment_not_found");
+    expect((await pendingFeedback).body.code).toBe("assessment_not_found");
     const tables = await runInDurableObject(guardOf(successor), (_guard, { storage }) =>
       storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray(),
     );
@@ -208,7 +208,7 @@ describe("Feedback while its user is erased", () => {
 });
 
 describe("A flood of sessions", () => {
-  it("does not push out the one that a code confirms", async () => {
+  it("does not displace a session that a code confirms later", async () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     for (let n = 0; n < 51; n += 1) await user.discover({ ip: "9.9.9.9", ua: "curl/8.9" });
@@ -218,7 +218,7 @@ describe("A flood of sessions", () => {
     expect(await verdictOf(id)).toBe("legitimate");
   });
 
-  it("delays no code for a session that D1 cannot find now", async () => {
+  it("does not block a code whose session D1 cannot read", async () => {
     const user = await createUser();
     const unknown = `${"0".repeat(24)}${user.id}`;
     await user.profile();

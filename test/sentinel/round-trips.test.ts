@@ -1,6 +1,6 @@
 /**
- * What an assessment costs, counted at the bindings: one round trip, in which everything is asked at
- * once, and two reads of KV at most, whatever the lists hold.
+ * The cost of an assessment, counted at the bindings: one round trip of concurrent calls, and at most
+ * two reads of KV, whatever the lists contain.
  */
 import { env } from "cloudflare:workers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -18,17 +18,17 @@ const day = 24 * 60 * 60 * 1000;
 
 let user: User;
 let freeDeliveries: () => void = () => {};
-/** Each test begins in an isolate that remembers nothing: a day later than the one before. */
+/** Each test starts with expired caches: two days after the test before. */
 let today = Date.now();
 
-/** Tells of every object that is asked for, until the mocks are restored. */
+/** Calls `onGet` for every object that is requested, until the mocks are restored. */
 function watchGet<T extends IdentityGuard | PrefixWatch>(
   namespace: DurableObjectNamespace<T>,
-  asked: () => void,
+  onGet: () => void,
 ): void {
   const real = namespace.get.bind(namespace);
   vi.spyOn(namespace, "get").mockImplementation((id) => {
-    asked();
+    onGet();
     return real(id);
   });
 }
@@ -69,7 +69,7 @@ afterEach(() => {
 
 afterAll(() => freeDeliveries());
 
-/** Keys that an assessment reads from KV, their digests left out. */
+/** Keys that an assessment reads from KV, without their digests. */
 async function listKeysRead(): Promise<string[]> {
   const { calls } = await counted(() => user.assessed({ ip: listed }), /update "api_tokens"/);
   return calls
@@ -78,8 +78,8 @@ async function listKeysRead(): Promise<string[]> {
     .toSorted();
 }
 
-describe.each(states)("With lists that are %s", (_state, values) => {
-  it("an assessment asks guard and prefix once, KV twice at most, and D1 for the token only", async () => {
+describe.each(states)("With %s lists,", (_state, values) => {
+  it("an assessment calls guard and prefix watch once, KV at most twice, and D1 only for the token", async () => {
     await storeNetwork(values());
     for (let n = 0; n < 4; n += 1) {
       const { calls, counts } = await counted(
@@ -87,11 +87,11 @@ describe.each(states)("With lists that are %s", (_state, values) => {
         /update "api_tokens"/,
       );
       const objects = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
-      const forTheToken = n === 0 ? ["TokenRegister.endOf"] : [];
+      const tokenCalls = n === 0 ? ["TokenRegister.endOf"] : [];
       expect(objects.toSorted()).toEqual([
         "IdentityGuard.assess",
         "PrefixWatch.count",
-        ...forTheToken,
+        ...tokenCalls,
       ]);
       expect(counts.d1Calls).toBe(n === 0 ? 2 : 0);
       expect(counts.kvReads).toBeLessThanOrEqual(2);
@@ -99,13 +99,13 @@ describe.each(states)("With lists that are %s", (_state, values) => {
   });
 });
 
-describe("With everything imported and a population", () => {
+describe("With a full data set and a population,", () => {
   beforeEach(async () => {
     await storeNetwork(encodeEverything());
     await publishPopulations(env, today);
   });
 
-  it("the first assessment reads the data set and the shard, the next population and shard, then only the shard", async () => {
+  it("the first assessment reads data set and shard, the second population and shard, the third only the shard", async () => {
     const reads: string[][] = [];
     for (let n = 0; n < 3; n += 1) reads.push(await listKeysRead());
     expect(reads).toEqual([
@@ -115,17 +115,17 @@ describe("With everything imported and a population", () => {
     ]);
   });
 
-  it("all that an assessment asks is under way before any of it has answered", async () => {
+  it("an assessment starts all its calls before any of them has answered", async () => {
     await user.assessed({ ip: listed });
     await user.assessed({ ip: listed });
-    const asked = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
-    watchGet(env.GUARD, asked.guard.resolve);
-    watchGet(env.PREFIXES, asked.prefix.resolve);
+    const started = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
+    watchGet(env.GUARD, started.guard.resolve);
+    watchGet(env.PREFIXES, started.prefix.resolve);
     const kv = Object.getPrototypeOf(env.IP_REPUTATION);
     const get = kv.get;
     vi.spyOn(kv, "get").mockImplementation(async function (this: unknown, ...args: unknown[]) {
-      // One after the other would end in a timeout, and the answer would say so.
-      await Promise.all([asked.guard.promise, asked.prefix.promise]);
+      // Sequential calls would time out here, and the answer would be degraded.
+      await Promise.all([started.guard.promise, started.prefix.promise]);
       return await get.apply(this, args);
     });
     const { degraded, reasons } = await user.assessed({ ip: listed });

@@ -23,7 +23,7 @@ function compareOrFail(
   population: Population | null = null,
 ): BehaviourEvidence {
   const behaviour = compareWithHistory(history, context, population, now);
-  if (behaviour === null) throw new Error("Nothing to compare with");
+  if (behaviour === null) throw new Error("The history is empty");
   return behaviour;
 }
 
@@ -40,7 +40,7 @@ function computeEvidence(
   return sumOf(compareOrFail(history, context, population ?? null));
 }
 
-/** A population in which so many log in from the place and the agent. */
+/** A population with this many logins from each context. */
 function populationOf(...groups: readonly (readonly [number, Context])[]): Population {
   const sessions = groups.flatMap(([count, context]) =>
     Array.from({ length: count }, (_, index) => ({
@@ -56,7 +56,7 @@ function populationOf(...groups: readonly (readonly [number, Context])[]): Popul
 const elsewhere = { asn: 41164, prefix: "prefix-2", address: "address-2" };
 
 describe("The comparison", () => {
-  test("goes down each hierarchy to the first level that is new", () => {
+  test("descends each hierarchy to the first level that is new", () => {
     const { network, agent } = compareOrFail(createLogins(3, day), {
       ...usualContext,
       prefix: "prefix-2",
@@ -75,7 +75,7 @@ describe("The comparison", () => {
     ]);
   });
 
-  test("leaves out what is not known of the session, or never was", () => {
+  test("omits a level that is unknown in the session or in its history", () => {
     const unknown = { ...usualContext, country: null, asn: null };
     expect(compareOrFail(createLogins(3, day), unknown).network.map(({ level }) => level)).toEqual([
       "prefix",
@@ -88,7 +88,7 @@ describe("The comparison", () => {
     expect(compareOrFail(createLogins(3, day), relayed).network).toEqual([]);
   });
 
-  test("weighs recent logins more", () => {
+  test("gives recent logins more weight", () => {
     const moved = [
       createSession({ id: "old", at: now - 120 * day }),
       createSession({ id: "new", at: now - day, context: { ...usualContext, ...elsewhere } }),
@@ -99,11 +99,11 @@ describe("The comparison", () => {
     expect(share({ ...usualContext, ...elsewhere }) + share(usualContext)).toBeCloseTo(1, 10);
   });
 
-  test("has nothing to say without a history", () => {
+  test("has no result without a history", () => {
     expect(compareWithHistory([], usualContext, null, now)).toBeNull();
   });
 
-  test("finds the hours of a night worker usual for one, and others not", () => {
+  test("finds night hours usual for a night worker and other hours unusual", () => {
     const nights = Array.from({ length: 20 }, (_, n) =>
       createSession({ id: `n${n}`, at: now - (n + 1) * day + (n % 2) * hour }),
     );
@@ -114,12 +114,12 @@ describe("The comparison", () => {
 });
 
 describe("Evidence of behaviour", () => {
-  test("speaks for the usual session and against a stranger's", () => {
+  test("lowers the score of the usual session and raises the score of a stranger's session", () => {
     expect(computeEvidence(usualContext)).toBeLessThan(-3);
     expect(computeEvidence(strangerContext)).toBeGreaterThan(3);
   });
 
-  test("is stronger the less the network is known", () => {
+  test("grows with each level of the network that is new", () => {
     const other = { ...usualContext, agent: "agent-9", browser: "Firefox 140" };
     const steps = [
       other,
@@ -131,12 +131,12 @@ describe("Evidence of behaviour", () => {
     expect(new Set(steps).size).toBe(steps.length);
   });
 
-  test("forgives a new network on a known computer: who travels takes it along", () => {
+  test("favours a known computer in a new network, because it travels with its user", () => {
     expect(computeEvidence({ ...usualContext, ...elsewhere, country: "SE" })).toBeLessThan(0);
     expect(computeEvidence({ ...strangerContext, ...elsewhere, country: "SE" })).toBeGreaterThan(2);
   });
 
-  test("suspects a new address block in the known network soon after a login, not later", () => {
+  test("raises the score of a new address block in the known network soon after a login, but not later", () => {
     const near = { ...usualContext, prefix: "prefix-2", address: "address-2" };
     const soon = computeEvidence(near, createLogins(10, 6 * hour));
     const late = computeEvidence(near, createLogins(10, 90 * day));
@@ -144,7 +144,7 @@ describe("Evidence of behaviour", () => {
     expect(late).toBeLessThan(soon - 1);
   });
 
-  test("counts a stranger for less where few logins are known", () => {
+  test("is weaker against a stranger when few logins are known", () => {
     const by = [1, 3, 10].map((count) =>
       computeEvidence(strangerContext, createLogins(count, day)),
     );
@@ -152,17 +152,17 @@ describe("Evidence of behaviour", () => {
     expect(new Set(by).size).toBe(by.length);
   });
 
-  test("counts what everybody has for less than what is rare", () => {
+  test("gives a common network less weight than a rare one", () => {
     const common = populationOf([900, usualContext], [100, strangerContext]);
     const rare = populationOf([10, usualContext], [990, strangerContext]);
-    // The network alone: the agent at hand is new.
+    // Only the network matters here: the agent is new.
     const context = { ...usualContext, prefix: "prefix-2", address: "address-2", agent: "agent-2" };
     const networkOf = (population: Population) =>
       computeContributions(compareOrFail(createLogins(10, day), context, population)).network;
     expect(networkOf(rare)).toBeLessThan(networkOf(common));
   });
 
-  test("takes a new address for less where this user's addresses always change", () => {
+  test("gives a new address less weight when the user's addresses always change", () => {
     const phone = createLogins(10, day).map((one, n) => ({
       ...one,
       context: { ...usualContext, prefix: `prefix-${n}`, address: `address-${n}` },
@@ -171,7 +171,7 @@ describe("Evidence of behaviour", () => {
     expect(computeEvidence(moved, phone)).toBeLessThan(computeEvidence(moved) - 1);
   });
 
-  test("follows the population where its users often are somewhere new", () => {
+  test("gives novelty less weight in a population whose users often change networks", () => {
     const behaviour = compareOrFail(createLogins(10, day), {
       ...strangerContext,
       ...usualContext,
@@ -181,13 +181,13 @@ describe("Evidence of behaviour", () => {
       ...behaviour,
       network: behaviour.network.map((level) => ({ ...level, novelty: { count, all } })),
     });
-    const restless = computeContributions(withNovelty(900, 1000)).network;
+    const mobile = computeContributions(withNovelty(900, 1000)).network;
     const settled = computeContributions(withNovelty(1, 1000)).network;
-    expect(restless).toBeLessThan(computeContributions(behaviour).network);
+    expect(mobile).toBeLessThan(computeContributions(behaviour).network);
     expect(settled).toBeGreaterThan(computeContributions(behaviour).network);
   });
 
-  test("of a switched-off part is nothing, and the others stand", () => {
+  test("is zero for a part that is switched off, and leaves the other parts unchanged", () => {
     const behaviour = compareOrFail(createLogins(10, day), strangerContext);
     const without = computeContributions(behaviour, ["network"]);
     expect(without.network).toBe(0);
@@ -196,7 +196,7 @@ describe("Evidence of behaviour", () => {
     expect(none).toEqual({ network: 0, agent: 0, hour: 0 });
   });
 
-  test("stays a number within its bounds, whatever the history and the population", () => {
+  test("stays within its bounds for any history and population", () => {
     const text = fc.option(fc.constantFrom("a", "b", "c"));
     const contexts: fc.Arbitrary<Context> = fc.record({
       country: text,
@@ -246,7 +246,7 @@ describe("Evidence of behaviour", () => {
     );
   });
 
-  test("rests on kinds of attackers that are all there are, and on chances", () => {
+  test("uses attacker shares that add up to 1, and probabilities between 0 and 1", () => {
     const shares = attackerKinds.map((kind) => attackers[kind].share);
     expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 10);
     for (const kind of attackerKinds) {

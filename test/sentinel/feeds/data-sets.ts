@@ -1,4 +1,4 @@
-/** Data sets, a store that can be watched and killed at every write, and what a reader finds in it. */
+/** Data sets, a store that records its writes and can fail at each, and the answers that a reader finds. */
 import {
   type DataSet,
   type DataStore,
@@ -46,7 +46,7 @@ const geographies = {
   c: geographyOf(["12.0.0.0/16,64502"]),
 };
 
-/** Three data sets that have some shards in common and differ in everything that is asked below. */
+/** Three data sets that share some shards and differ for every address that is looked up below. */
 export const sets = {
   a: (at: number) =>
     buildDataSet(
@@ -67,11 +67,11 @@ export type SetName = keyof typeof sets;
 
 const lookedUpAddresses = ["11.0.0.1", "11.128.0.1", "2a00::1", "12.0.0.1", "13.0.0.1", "14.0.0.1"];
 
-/** KV in memory, which writes and removes one value after the other. */
+/** KV in memory that writes and removes one value after the other. */
 export class SteppedStore implements DataStore {
   readonly values = new Map<string, Uint8Array>();
   readonly written: string[] = [];
-  /** Called before each write and each removal; a throw is the end of the writer. */
+  /** Runs before each write and each removal; if it throws, the writer fails there. */
   beforeStep: (key: string) => Promise<void> | void = () => {};
 
   async list(prefix: string): Promise<Set<string>> {
@@ -98,7 +98,7 @@ export class SteppedStore implements DataStore {
     }
   }
 
-  /** Keys of what readers read, and of the ranges of feeds. */
+  /** The keys of shards or of feed values. */
   keys(part: "4" | "6" | "feed"): string[] {
     return [...this.values.keys()].filter((key) => key.startsWith(`net/v2/${part}/`));
   }
@@ -108,7 +108,7 @@ export async function put(store: DataStore, set: DataSet, now: number, maxWrites
   return await putInForce(store, set, now, maxWrites, () => {});
 }
 
-/** What an isolate that knows nothing yet finds in the store, for every address that is asked. */
+/** The answers of an isolate without a cache, for every address, as JSON. */
 export async function lookUpAll(store: SteppedStore, now = NOW): Promise<string> {
   const reader = new WatchedStore(store.values);
   const answers = await Promise.all(
@@ -117,7 +117,7 @@ export async function lookUpAll(store: SteppedStore, now = NOW): Promise<string>
   return JSON.stringify(answers);
 }
 
-/** What is found where the data set, and nothing else, was ever written. */
+/** The answers from a store that contains only this data set. */
 export async function computeExpected(name: SetName): Promise<string> {
   const store = new SteppedStore();
   await put(store, sets[name](NOW), NOW);

@@ -1,4 +1,4 @@
-/** Refreshes that end half-way: a reader finds the old data or the new, whole. */
+/** Refreshes that are interrupted: a reader finds the old data or the new data, complete. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
@@ -26,8 +26,8 @@ import {
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);
 
-/** Enough for one batch of shards. */
-const small = { ...refreshLimits, maxOperations: 40 };
+/** Limits for one batch of shards. */
+const smallLimits = { ...refreshLimits, maxOperations: 40 };
 
 beforeEach(async () => {
   vi.restoreAllMocks();
@@ -36,9 +36,9 @@ beforeEach(async () => {
   vi.spyOn(console, "info").mockImplementation(() => {});
 });
 
-describe("A refresh that dies", () => {
+describe("A refresh that fails", () => {
   it.each(["put", "get"])(
-    "at any %s leaves the old data or the new, and the next one ends it",
+    "at any %s leaves the old data or the new data, and the next refresh completes the change",
     async (method) => {
       const real = kv[method];
       let ended = false;
@@ -72,7 +72,7 @@ describe("A refresh that dies", () => {
     },
   );
 
-  it("in its very first swap is no import that died", async () => {
+  it("in its very first swap is not mistaken for an import that failed", async () => {
     const real = kv.put;
     const spy = vi.spyOn(kv, "put").mockImplementation(async function (this: unknown, ...args) {
       if (args[0] === feedListKey) throw new Error("KV put failed");
@@ -92,26 +92,26 @@ describe("A refresh that dies", () => {
 });
 
 describe("A change of more shards than one run may touch", () => {
-  it("comes into force whole, when the last one is made", async () => {
+  it("comes into force at once, when its last shard is written", async () => {
     await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
-    await publisher.refresh(feedNames, now, small);
+    await publisher.refresh(feedNames, now, smallLimits);
     expect(await findMarkedPart(30, [0, 1], now)).toBe(0);
-    // Threats do not wait for it.
+    // Threats come into force before it.
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);
-    await publisher.refresh(feedNames, now + hour, small);
+    await publisher.refresh(feedNames, now + hour, smallLimits);
     expect(await findMarkedPart(30, [0, 1], now + hour)).toBe(1);
     expect((await readFeedRecord("x4b-vpn-v4")).fetchedAt).toBe(now);
   });
 
-  it("ends with the lists it began with, and takes newer ones after that", async () => {
+  it("is completed with its original lists before newer lists are applied", async () => {
     await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
-    await publisher.refresh(feedNames, now, small);
+    await publisher.refresh(feedNames, now, smallLimits);
     publisher
       .publish("x4b-vpn-v4", listNetworks(30, 2).join("\n"))
       .publish("tor-exits", "9.9.9.2\n");
-    await publisher.refresh(feedNames, now + hour, small);
+    await publisher.refresh(feedNames, now + hour, smallLimits);
     expect(await findMarkedPart(30, [0, 1, 2], now + hour)).toBe(1);
     expect(await kindsOf("9.9.9.2", now + hour)).toEqual(["tor"]);
     await publisher.refresh(feedNames, now + 25 * hour);
@@ -123,17 +123,17 @@ describe("A change of more shards than one run may touch", () => {
     const publisher = publisherOf(32, 1, "9.9.9.1");
     const put = vi.spyOn(kv, "put");
     for (let run = 0; run < 3; run += 1)
-      await publisher.refresh(feedNames, now + run * hour, small);
+      await publisher.refresh(feedNames, now + run * hour, smallLimits);
     expect(await findMarkedPart(32, [0, 1], now + 2 * hour)).toBe(1);
     const shards = put.mock.calls.flatMap(([key]) => (/v2\/[46]\//.test(String(key)) ? key : []));
     expect(shards.length).toBe(32);
     expect(new Set(shards).size).toBe(32);
   });
 
-  it("is dropped when somebody imports meanwhile", async () => {
+  it("is discarded when an import comes into force meanwhile", async () => {
     await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
-    await publisher.refresh(feedNames, now, small);
+    await publisher.refresh(feedNames, now, smallLimits);
     const lines = listNetworks(30, 5);
     await importFeeds([{ name: "hand", kind: "vpn", lines }], now + 1000, geography);
     await publisher.refresh("tor-exits", now + hour);
@@ -144,11 +144,11 @@ describe("A change of more shards than one run may touch", () => {
     ]);
   });
 
-  it("is made anew where its shards are gone by then", async () => {
+  it("is built again when its shards are missing", async () => {
     await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
     const before = new Set(await dataStoreOf(env.IP_REPUTATION).list("net/v2/4/"));
-    await publisher.refresh(feedNames, now, small);
+    await publisher.refresh(feedNames, now, smallLimits);
     for (const key of await dataStoreOf(env.IP_REPUTATION).list("net/v2/4/")) {
       if (!before.has(key)) await env.IP_REPUTATION.delete(key);
     }
@@ -158,7 +158,7 @@ describe("A change of more shards than one run may touch", () => {
 });
 
 describe("A refresh", () => {
-  it("gives way to an import that came into force while it ran", async () => {
+  it("discards its result when an import came into force while it ran", async () => {
     await importMarked(2, now - day);
     const publisher = publisherOf(2, 1, "9.9.9.1").publish("tor-exits", async () => {
       await importFeeds([{ name: "hand", kind: "vpn", lines: listNetworks(2, 5) }], now, geography);
@@ -169,7 +169,7 @@ describe("A refresh", () => {
     expect(await kindsOf("9.9.9.1", now + 1000)).toEqual([]);
   });
 
-  it("writes no key twice in one run: KV takes one write a second", async () => {
+  it("writes no key twice in one run, because KV accepts one write per second", async () => {
     await importMarked(3, now - day);
     const put = vi.spyOn(kv, "put");
     const remove = vi.spyOn(kv, "delete");
@@ -178,7 +178,7 @@ describe("A refresh", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it("removes what no data set has named for two days, and nothing sooner", async () => {
+  it("removes a value that no data set has named for two days, and not before", async () => {
     await importMarked(3, now - day);
     const old = (await readInForce()).shards.get(`4/${0x010}`);
     const publisher = publisherOf(3, 1, "9.9.9.1");

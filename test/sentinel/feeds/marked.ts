@@ -1,8 +1,8 @@
-/** A list that marks one network in each of many shards, so that a reader sees halves of a change. */
+/** A list that marks one network in each of many shards, so that a reader would see a partial change. */
 import { expect } from "vitest";
 import { geographyOf, importFeeds, lookUp, Publisher } from "./publisher.ts";
 
-/** One network in each of as many shards, all of them in the given part of it. */
+/** One network in each of `count` shards, all in the given part of their shard. */
 export function listNetworks(count: number, part: number): string[] {
   return Array.from(
     { length: count },
@@ -31,7 +31,7 @@ export function publisherOf(count: number, part: number, exit: string): Publishe
     .publish("tor-exits", `${exit}\n`);
 }
 
-/** The part of each network that is marked, as a reader finds it; all must agree. */
+/** The part that a reader finds marked; it must be the same in all shards. */
 export async function findMarkedPart(
   count: number,
   parts: readonly number[],

@@ -1,4 +1,4 @@
-/** The other end of a refresh: those who publish lists, and what an import left in KV. */
+/** The surroundings of a refresh: publishers of lists, and the data that an import wrote to KV. */
 import { env } from "cloudflare:workers";
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
 import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
@@ -31,7 +31,7 @@ import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
 export const hour = 60 * 60 * 1000;
 export const day = 24 * hour;
-/** Any instant; the tests carry their own clock. */
+/** The current time in these tests, Unix ms. */
 export const now = Date.UTC(2026, 7, 22, 12);
 
 type Answer = string | Response | (() => Response | Promise<Response>);
@@ -42,9 +42,9 @@ export function addressOf(name: string): string {
   return feed.address;
 }
 
-/** Publishes lists under the addresses of the catalogue; texts with their ETag. */
+/** Publishes lists at the addresses of the catalogue; a text has an ETag. */
 export class Publisher {
-  /** Name of the feed, or the address where it is of none, and the ETag that was asked with. */
+  /** The feed's name, or the address if no feed has it, and the ETag that was sent. */
   readonly requests: [string, string | null][] = [];
   private readonly answers = new Map<string, Answer>();
 
@@ -62,12 +62,12 @@ export class Publisher {
     if (answer === undefined) return new Response("404: Not Found", { status: 404 });
     if (answer instanceof Response) return answer;
     if (typeof answer !== "string") return await answer();
-    const own = `"${answer.length}-${answer.slice(0, 20).replaceAll("\n", "/")}"`;
-    if (etag === own) return new Response(null, { status: 304, headers: { ETag: own } });
-    return new Response(answer, { headers: { ETag: own } });
+    const ownTag = `"${answer.length}-${answer.slice(0, 20).replaceAll("\n", "/")}"`;
+    if (etag === ownTag) return new Response(null, { status: 304, headers: { ETag: ownTag } });
+    return new Response(answer, { headers: { ETag: ownTag } });
   };
 
-  /** One run of the refresh. */
+  /** Runs the refresh once. */
   async refresh(names: string, at: number, limits?: RefreshLimits): Promise<void> {
     const { IP_REPUTATION } = env;
     await refreshFeeds({ IP_REPUTATION, SENTINEL_FEEDS: names }, at, this.fetch, limits);
@@ -80,7 +80,7 @@ interface ImportedFeed {
   readonly lines: readonly string[];
 }
 
-/** A country and a network number for whole networks, as tables of geography have them. */
+/** Geography that gives each network a network number and a country. */
 export function geographyOf(...lines: readonly (readonly [string, number, string])[]): Geography {
   const asn: Geography["asn"] = { 4: [], 6: [] };
   const created = {
@@ -98,7 +98,7 @@ export function geographyOf(...lines: readonly (readonly [string, number, string
   return created;
 }
 
-/** What an import leaves. */
+/** Writes the same values as an import. */
 export async function importFeeds(
   feeds: readonly ImportedFeed[],
   at: number,
@@ -135,7 +135,7 @@ export async function emptyStore(): Promise<void> {
   await store.remove([...(await store.list(""))]);
 }
 
-/** What an isolate that knows nothing yet finds of an address. */
+/** Looks up an address in an isolate without a cache. */
 export async function lookUp(text: string, at: number) {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
@@ -153,7 +153,7 @@ export async function kindsOf(text: string, at: number): Promise<readonly Networ
 export async function readFeedList(): Promise<FeedList> {
   const text = await env.IP_REPUTATION.get(feedListKey);
   const list = text === null ? undefined : parseFeedList(text);
-  if (list === undefined) throw new Error("there is no list of feeds");
+  if (list === undefined) throw new Error("no list of feeds is stored");
   return list;
 }
 
@@ -163,7 +163,7 @@ export async function readFeedRecord(name: string): Promise<FeedRecord> {
   return record;
 }
 
-/** The data set in force: its times, and its shards by their keys' last two parts. */
+/** The data set in force: its times, and its shards' digests by family and number. */
 export async function readInForce() {
   const bytes = await env.IP_REPUTATION.get(currentKey, "arrayBuffer");
   const current = bytes === null ? undefined : openCurrent(new Uint8Array(bytes));

@@ -1,4 +1,4 @@
-/** Lists as their publishers change them, from the fetch to what a lookup finds. */
+/** Refreshes of lists that their publishers change, from the fetch to the lookup. */
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 describe("A refresh", () => {
-  it("starts from nothing, and lists and networks are found after it", async () => {
+  it("fills an empty store, so that lookups find lists and networks", async () => {
     const publisher = new Publisher()
       .publish("ipsum", "198.51.100.7\t9\n198.51.100.8\t2\n")
       .publish("tor-exits", "203.0.113.9\n")
@@ -48,14 +48,14 @@ describe("A refresh", () => {
     });
   });
 
-  it("fetches nothing and touches nothing while no feed is configured", async () => {
+  it("fetches and writes nothing while no feed is configured", async () => {
     const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\n");
     await publisher.refresh("", now);
     expect(publisher.requests).toEqual([]);
     expect((await env.IP_REPUTATION.list()).keys).toEqual([]);
   });
 
-  it("tells of a name that no catalogue has, and refreshes the others", async () => {
+  it("logs a name that is not in the catalogue, and refreshes the others", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\n");
     await publisher.refresh("no-such-list,ipsum", now);
@@ -64,7 +64,7 @@ describe("A refresh", () => {
     expect(logged.mock.calls.flat().join()).toContain("no-such-list");
   });
 
-  it("asks again when a feed is due, and not before", async () => {
+  it("fetches a feed again when it is due, and not before", async () => {
     const publisher = new Publisher()
       .publish("ipsum", "9.9.9.9\t3\n")
       .publish("tor-exits", "9.9.9.8\n");
@@ -81,7 +81,7 @@ describe("A refresh", () => {
     ]);
   });
 
-  it("does not fetch an unchanged list again, and counts it as fresh", async () => {
+  it("does not download an unchanged list again, and treats it as fresh", async () => {
     const publisher = new Publisher().publish("tor-exits", "9.9.9.8\n");
     await publisher.refresh("tor-exits", now);
     await publisher.refresh("tor-exits", now + hour);
@@ -95,7 +95,7 @@ describe("A refresh", () => {
     expect(await kindsOf("9.9.9.8", now + hour)).toEqual(["tor"]);
   });
 
-  it("counts the same list without an ETag as fresh too", async () => {
+  it("treats an identical list without an ETag as fresh too", async () => {
     const publisher = new Publisher().publish("tor-exits", () => new Response("9.9.9.8\n"));
     await publisher.refresh("tor-exits", now);
     await publisher.refresh("tor-exits", now + hour);
@@ -106,7 +106,7 @@ describe("A refresh", () => {
     expect((await readInForce()).threatsAt).toBe(now + hour);
   });
 
-  it("believes in lists that never change as long as they are confirmed", async () => {
+  it("keeps lists that never change in use as long as they are confirmed", async () => {
     const publisher = new Publisher()
       .publish("tor-exits", "9.9.9.8\n")
       .publish("x4b-vpn-v4", "8.8.0.0/16\n");
@@ -118,7 +118,7 @@ describe("A refresh", () => {
     expect((await lookUp("8.8.8.8", now + 300 * day)).reason).toBe("stale");
   });
 
-  it("takes a changed list, and forgets who is no longer in it", async () => {
+  it("applies a changed list, and removes the addresses that it no longer contains", async () => {
     const publisher = new Publisher().publish("tor-exits", "9.9.9.1\n9.9.9.2\n");
     await publisher.refresh("tor-exits", now);
     publisher.publish("tor-exits", "9.9.9.2\n9.9.9.3\n");
@@ -128,7 +128,7 @@ describe("A refresh", () => {
     expect((await readFeedRecord("tor-exits")).changedAt).toBe(now + hour);
   });
 
-  it("keeps what was imported by hand and is not configured", async () => {
+  it("keeps lists that were imported and are not configured", async () => {
     await importFeeds(
       [
         { name: "own", kind: "threat", lines: ["9.9.9.9"] },
@@ -146,7 +146,7 @@ describe("A refresh", () => {
     expect(await readFeedRecord("own")).toMatchObject({ source: "own.txt", fetchedAt: now - hour });
   });
 
-  it("replaces what was imported under the name of a configured feed", async () => {
+  it("replaces a list that was imported under the name of a configured feed", async () => {
     await importFeeds([{ name: "ipsum", kind: "threat", lines: ["9.9.9.9"] }], now - day);
     const publisher = new Publisher().publish("ipsum", "9.9.9.8\t4\n");
     await publisher.refresh("ipsum", now);
@@ -154,7 +154,7 @@ describe("A refresh", () => {
     expect((await lookUp("9.9.9.8", now)).facts?.threatGrade).toBe(4);
   });
 
-  it("does not take a list of networks for one of threats that bears its name", async () => {
+  it("does not replace a list of networks with a list of threats of the same name", async () => {
     await importFeeds([{ name: "ipsum", kind: "vpn", lines: ["9.9.9.0/24"] }], now - day);
     vi.spyOn(console, "error").mockImplementation(() => {});
     await new Publisher().publish("ipsum", "9.9.9.8\t4\n").refresh("ipsum", now);
@@ -164,15 +164,15 @@ describe("A refresh", () => {
 });
 
 describe("A changed list of networks", () => {
-  const places = geographyOf(
+  const geography = geographyOf(
     ["1.0.0.0/16", 64500, "DE"],
     ["1.16.0.0/16", 64501, "FR"],
     ["2a00:1::/32", 64502, "IT"],
   );
 
-  it("changes only the shards it concerns, and they keep network and country", async () => {
+  it("changes only the affected shards, which keep network and country", async () => {
     const lines = ["1.0.0.0/24", "1.16.0.0/24", "2a00:1:1::/48"];
-    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - day, places);
+    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - day, geography);
     const before = await readInForce();
     const publisher = new Publisher().publish(
       "x4b-vpn-v4",
@@ -192,7 +192,7 @@ describe("A changed list of networks", () => {
     expect((await lookUp("1.0.0.1", now)).facts).toMatchObject({ kinds: ["vpn"], country: "DE" });
   });
 
-  it("gives the very shards that an import of the same lists gives", async () => {
+  it("results in the same shards as an import of the same lists", async () => {
     const list = fc.array(
       fc
         .tuple(
@@ -210,17 +210,17 @@ describe("A changed list of networks", () => {
         { name: "x4b-vpn-v4", kind: "vpn" as const, lines },
         { name: "own", kind: "hosting" as const, lines: other },
       ];
-      await importFeeds(feeds(after), now, places);
-      const wanted = (await readInForce()).shards;
-      await importFeeds(feeds(before), now - day, places);
+      await importFeeds(feeds(after), now, geography);
+      const expected = (await readInForce()).shards;
+      await importFeeds(feeds(before), now - day, geography);
       await new Publisher().publish("x4b-vpn-v4", after.join("\n")).refresh("x4b-vpn-v4", now);
-      expect(await readInForce()).toMatchObject({ shards: wanted });
+      expect(await readInForce()).toMatchObject({ shards: expected });
       expect((await readFeedRecord("x4b-vpn-v4")).lastError).toBeNull();
     };
     await fc.assert(fc.asyncProperty(list, list, list, run), { numRuns: 20 });
   });
 
-  it("makes shards where nothing was known, and drops those of which nothing is left", async () => {
+  it("creates shards for new networks, and drops shards that become empty", async () => {
     await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines: ["5.0.0.0/24"] }], now - day);
     const publisher = new Publisher().publish("x4b-vpn-v4", "6.0.0.0/8\n7.0.0.0/8\n");
     await publisher.refresh("x4b-vpn-v4", now);
@@ -231,9 +231,9 @@ describe("A changed list of networks", () => {
     expect(await kindsOf("5.0.0.1", now)).toEqual([]);
   });
 
-  it("never makes geography look younger than it is", async () => {
+  it("does not change the date of the geography", async () => {
     const lines = ["1.0.0.0/24"];
-    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - 80 * day, places);
+    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - 80 * day, geography);
     await new Publisher().publish("x4b-vpn-v4", "1.0.1.0/24\n").refresh("x4b-vpn-v4", now);
     expect(await kindsOf("1.0.1.1", now)).toEqual(["vpn"]);
     expect((await readInForce()).builtAt).toBe(now - 80 * day);

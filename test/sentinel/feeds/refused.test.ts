@@ -1,4 +1,4 @@
-/** Lists that must not be taken: the list before stays in use, the error is shown, others go on. */
+/** A refused list leaves the previous list in use, is recorded with its error, and stops no other list. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
@@ -23,13 +23,13 @@ beforeEach(async () => {
   vi.spyOn(console, "info").mockImplementation(() => {});
 });
 
-/** Chunks without an end, or until nobody wants more. */
+/** A body that repeats the chunk until the reader cancels it. */
 function streamEndlessly(chunk: string): Response {
   const bytes = new TextEncoder().encode(chunk);
   return new Response(new ReadableStream({ pull: (to) => to.enqueue(bytes) }));
 }
 
-/** A list that is in use, then another answer; beside a feed that is well. */
+/** Takes a list into use, then refreshes it with another answer, next to a sound feed. */
 async function refreshAfterAnswer(
   answer: Parameters<Publisher["publish"]>[1],
   elsewhere: Readonly<Record<string, string>> = {},
@@ -50,7 +50,7 @@ async function expectRefused(reason: RegExp): Promise<void> {
   expect(record).toMatchObject({ fetchedAt: now, changedAt: now, rows: 4 });
   expect(await kindsOf("9.9.9.1", later)).toEqual(["tor"]);
   expect((await readInForce()).threatsAt).toBe(now);
-  // The other feed of the run was taken.
+  // The other feed of the run was applied.
   expect(await kindsOf("8.8.8.8", later)).toEqual(["vpn"]);
   expect((await readFeedRecord("x4b-vpn-v4")).lastError).toBeNull();
 }
@@ -71,7 +71,7 @@ describe("A refresh refuses", () => {
     await expectRefused(/5 of 7 lines/);
   });
 
-  it("bytes that are no text", async () => {
+  it("bytes that are not text", async () => {
     await refreshAfterAnswer(new Response(crypto.getRandomValues(new Uint8Array(4096))));
     await expectRefused(/line/);
   });
@@ -79,7 +79,7 @@ describe("A refresh refuses", () => {
   it("a list that does not end", async () => {
     expect(refreshLimits.maxBytes).toBe(32 * 1024 * 1024);
     const limits = { ...refreshLimits, maxBytes: 1_000_000 };
-    const chunk = "# and one more comment that says nothing\n".repeat(1500);
+    const chunk = "# and one more comment without content\n".repeat(1500);
     await refreshAfterAnswer(() => streamEndlessly(chunk), {}, limits);
     await expectRefused(/longer than 1000000 bytes/);
   });
@@ -90,7 +90,7 @@ describe("A refresh refuses", () => {
     await expectRefused(/longer than 1000000 bytes/);
   });
 
-  it("more rows than fit into memory", async () => {
+  it("a list with more rows than fit into memory", async () => {
     const limits = { ...refreshLimits, timeoutMs: 25_000 };
     await refreshAfterAnswer(() => streamEndlessly(old.repeat(2000)), {}, limits);
     await expectRefused(/more than 300000 rows/);
@@ -103,7 +103,7 @@ describe("A refresh refuses", () => {
     await expectRefused(/within 50 ms/);
   });
 
-  it("a publisher that stops in the middle", async () => {
+  it("an answer that stalls", async () => {
     const stalled = () =>
       new Response(
         new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode(old)) }),
@@ -121,7 +121,7 @@ describe("A refresh refuses", () => {
 
   it.each([204, 206, 304, 404, 429, 500])("the answer %i", async (status) => {
     const body = [204, 304].includes(status) ? null : old;
-    // An answer 304 to who asked without an ETag says nothing.
+    // The feed has an ETag, so 304 is valid for it; for a feed without an ETag it is refused.
     const publisher = await refreshAfterAnswer(new Response(body, { status }));
     if (status !== 304) return await expectRefused(new RegExp(`answer was ${status}`));
     expect(await readFeedRecord("tor-exits")).toMatchObject({ fetchedAt: later, lastError: null });
@@ -130,7 +130,7 @@ describe("A refresh refuses", () => {
     expect((await readFeedRecord("ipsum")).lastError?.reason).toMatch(/answer was 304/);
   });
 
-  it("a redirect away from https, and does not follow it", async () => {
+  it("a redirect away from https without following it", async () => {
     const to = "http://lists.example/tor.txt";
     const redirect = new Response(null, { status: 302, headers: { Location: to } });
     const publisher = await refreshAfterAnswer(redirect, { [to]: `${old}9.9.9.5\n` });
@@ -138,7 +138,7 @@ describe("A refresh refuses", () => {
     await expectRefused(/not https/);
   });
 
-  it("a redirect to nowhere", async () => {
+  it("a redirect to an invalid address", async () => {
     await refreshAfterAnswer(
       new Response(null, { status: 302, headers: { Location: "https://" } }),
     );
@@ -153,7 +153,7 @@ describe("A refresh refuses", () => {
   });
 });
 
-describe("A refresh that had refused a list", () => {
+describe("A refresh", () => {
   it("follows a redirect that stays on https", async () => {
     const to = "https://lists.example/tor.txt";
     const redirect = new Response(null, { status: 302, headers: { Location: to } });
@@ -161,7 +161,7 @@ describe("A refresh that had refused a list", () => {
     expect(await kindsOf("9.9.9.5", later)).toEqual(["tor"]);
   });
 
-  it("takes it within the hour once it is well again, and forgets the error", async () => {
+  it("applies a refused list within the hour once it is valid, and clears the error", async () => {
     const publisher = await refreshAfterAnswer(new Response("down", { status: 500 }));
     publisher.publish("tor-exits", `${old}9.9.9.5\n`);
     await publisher.refresh("tor-exits", later + hour);
@@ -169,7 +169,7 @@ describe("A refresh that had refused a list", () => {
     expect(await kindsOf("9.9.9.5", later + hour)).toEqual(["tor"]);
   });
 
-  it("shows a feed that could never be fetched", async () => {
+  it("records the error of a feed that could never be fetched", async () => {
     await new Publisher().refresh("ipsum", now);
     const record = await readFeedRecord("ipsum");
     expect(record).toMatchObject({ rows: 0, fetchedAt: 0, value: null });
@@ -177,7 +177,7 @@ describe("A refresh that had refused a list", () => {
     expect(await env.IP_REPUTATION.get("net/v2/current")).toBeNull();
   });
 
-  it("takes a list that has a bad line, and counts it", async () => {
+  it("applies a list with a bad line, and counts the line", async () => {
     await new Publisher().publish("tor-exits", "9.9.9.1\nnonsense\n").refresh("tor-exits", now);
     expect(await readFeedRecord("tor-exits")).toMatchObject({ rows: 1, skippedLines: 1 });
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);

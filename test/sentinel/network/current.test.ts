@@ -46,8 +46,8 @@ const shardLists = fc
     }),
   );
 
-describe("The value that says which data set is in force", () => {
-  it("opens to what was written, times, shards and threats", () => {
+describe("The value that names the data set in force", () => {
+  it("opens to the times, shards and threats that were written", () => {
     const current = openOrFail(BYTES);
     expect(current).toMatchObject(TIMES);
     expect(current.shards).toEqual({ v4: 3, v6: 2 });
@@ -56,7 +56,7 @@ describe("The value that says which data set is in force", () => {
     expect(findThreatFlags(current.threats, addressOf("11.0.1.0"))).toBe(0);
   });
 
-  it("names every shard it was made of, in their order, and no other", () => {
+  it("names exactly the shards that it was built from, in order", () => {
     fc.assert(
       fc.property(shardLists, (shards) => {
         const current = openOrFail(encodeCurrent(TIMES, shards, THREATS));
@@ -77,14 +77,14 @@ describe("The value that says which data set is in force", () => {
     );
   });
 
-  it("does not take a shard of one family for that of the other", () => {
+  it("distinguishes the shards of the two families", () => {
     const current = openOrFail(BYTES);
     expect(findDigest(current, { family: 4, number: 0x011 })).toBe("0123456789abcdef");
     expect(findDigest(current, { family: 6, number: 0x011 })).toBe("8877665544332211");
     expect(findDigest(current, { family: 6, number: 0xfff })).toBeUndefined();
   });
 
-  it("may be of nothing at all", () => {
+  it("may be empty", () => {
     const current = openOrFail(
       encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreatTable([])),
     );
@@ -93,7 +93,7 @@ describe("The value that says which data set is in force", () => {
     expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).toBe(0);
   });
 
-  it("may lie anywhere in a larger buffer", () => {
+  it("may start anywhere in a larger buffer", () => {
     const larger = new Uint8Array(BYTES.length + 10);
     larger.set(BYTES, 3);
     const current = openOrFail(larger.subarray(3, 3 + BYTES.length));
@@ -101,7 +101,7 @@ describe("The value that says which data set is in force", () => {
     expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).not.toBe(0);
   });
 
-  it("is refused when cut short at any length, or longer", () => {
+  it("is refused when it is truncated at any length, or longer", () => {
     for (let length = 0; length < BYTES.length; length += 1) {
       expect(openCurrent(BYTES.subarray(0, length))).toBeUndefined();
     }
@@ -118,7 +118,7 @@ describe("The value that says which data set is in force", () => {
     }
   });
 
-  it("is refused, and never an exception, when it is random bytes", () => {
+  it("is refused without an exception when it is random bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (random) => {
         expect(openCurrent(random)).toBeUndefined();

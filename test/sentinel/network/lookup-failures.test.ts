@@ -18,12 +18,12 @@ import {
 } from "./sample.ts";
 import { NOW, WatchedStore } from "./support.ts";
 
-describe("a KV that fails", () => {
+describe("A KV failure", () => {
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  const refusals: [string, () => Promise<ArrayBuffer | null>][] = [
+  const failures: [string, () => Promise<ArrayBuffer | null>][] = [
     ["rejects", () => Promise.reject(new Error("KV is down"))],
     [
       "throws",
@@ -33,22 +33,25 @@ describe("a KV that fails", () => {
     ],
   ];
 
-  it.each(refusals)("for the shard, where it %s, leaves the threats", async (_, fault) => {
+  it.each(failures)("for the shard, when KV %s, leaves the threats", async (_, fault) => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values, (key) => (key === shardKey ? fault() : undefined));
     expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed", IN_THREATS));
     expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(degradedLookupOf("failed"));
   });
 
-  it.each(refusals)("for the data set, where it %s, leaves nothing at first", async (_, fault) => {
-    const { values } = buildDataSet();
-    const store = new WatchedStore(values, (key) => (key === currentKey ? fault() : undefined));
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed"));
-    expect(store.reads).toEqual([currentKey]);
-  });
+  it.each(failures)(
+    "for the data set, when KV %s, leaves nothing in a new isolate",
+    async (_, fault) => {
+      const { values } = buildDataSet();
+      const store = new WatchedStore(values, (key) => (key === currentKey ? fault() : undefined));
+      expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed"));
+      expect(store.reads).toEqual([currentKey]);
+    },
+  );
 
-  it.each(refusals)(
-    "for the data set, where it %s, leaves the one of the day before",
+  it.each(failures)(
+    "for the data set, when KV %s, leaves the one cached the day before",
     async (_, fault) => {
       const { values } = buildDataSet();
       let down = false;
@@ -63,7 +66,7 @@ describe("a KV that fails", () => {
     },
   );
 
-  it("by hanging costs a second for each value, and leaves what the other says", async () => {
+  it("by hanging costs a second, and leaves the facts of the other value", async () => {
     vi.useFakeTimers();
     const { values, shardKey } = buildDataSet();
     const shardHangs = new WatchedStore(values, (key) =>
@@ -80,7 +83,7 @@ describe("a KV that fails", () => {
     ]);
   });
 
-  it("by hanging for both costs a second where an older data set leads to the shard", async () => {
+  it("by hanging for both values costs a second when a cached data set names the shard", async () => {
     vi.useFakeTimers();
     let hangs = false;
     const store = new WatchedStore(buildDataSet().values, () =>
@@ -93,20 +96,20 @@ describe("a KV that fails", () => {
     expect(await pending).toEqual(degradedLookupOf("timeout", IN_THREATS));
   });
 
-  it("leaves no timer behind when it does not hang", async () => {
+  it("leaves no timer behind when it does not occur", async () => {
     vi.useFakeTimers();
     await lookupNetwork(new WatchedStore(buildDataSet().values), LISTED, NOW);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("does not matter where the data set says that nothing is known", async () => {
+  it("does not matter for an address that the data set does not contain", async () => {
     const store = new WatchedStore(buildDataSet().values, (key) =>
       key === currentKey ? undefined : Promise.reject(new Error("KV is down")),
     );
     expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
   });
 
-  it("is asked again by the next request", async () => {
+  it("is followed by a new read in the next request", async () => {
     let down = true;
     const store = new WatchedStore(buildDataSet().values, () =>
       down ? Promise.reject(new Error("KV is down")) : undefined,

@@ -21,15 +21,15 @@ import {
 } from "./sample.ts";
 import { addressOf, factsOf, NOW, WatchedStore } from "./support.ts";
 
-describe("the reads of a lookup", () => {
-  it("are two in an isolate that knows nothing", async () => {
+describe("The reads of a lookup", () => {
+  it("are two in an isolate without a cached data set", async () => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     await lookupNetwork(store, LISTED, NOW);
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("are one for the minute after", async () => {
+  it("are one during the next minute", async () => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     expect(networkInMemory(store, NOW)).toBe(false);
@@ -43,7 +43,7 @@ describe("the reads of a lookup", () => {
     expect(networkInMemory(store, NOW + DAY_MS)).toBe(false);
   });
 
-  it("are one for the day after where an older data set will do", async () => {
+  it("are one during the next day when an older data set is acceptable", async () => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     await warmUp(store);
@@ -57,7 +57,7 @@ describe("the reads of a lookup", () => {
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("are none for the minute after nothing was found to be imported", async () => {
+  it("are none for a minute after no data set was found", async () => {
     const values = new Map<string, Uint8Array>();
     const store = new WatchedStore(values);
     expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("missing"));
@@ -69,9 +69,9 @@ describe("the reads of a lookup", () => {
     expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS)).toEqual(completeLookupOf(IN_BOTH));
   });
 
-  it("are two at once for the day after", async () => {
+  it("are two concurrent ones during the next day", async () => {
     const { values, shardKey } = buildDataSet();
-    // Nobody is answered until both have asked: one after the other would end in a timeout.
+    // No read is answered before both have started: sequential reads would time out.
     let gate: PromiseWithResolvers<void> | undefined;
     const store: WatchedStore = new WatchedStore(values, async (key) => {
       if (gate !== undefined && store.reads.length === 2) gate.resolve();
@@ -87,7 +87,7 @@ describe("the reads of a lookup", () => {
     }
   });
 
-  it("are one after the other again after a day", async () => {
+  it("are sequential again after a day", async () => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     await warmUp(store);
@@ -95,7 +95,7 @@ describe("the reads of a lookup", () => {
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("are at most one where the data set names no shard", async () => {
+  it("are at most one when the data set names no shard", async () => {
     const store = new WatchedStore(buildDataSet().values);
     expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
     const threat = factsOf({ kinds: ["threat"], threatGrade: 2 });
@@ -111,7 +111,7 @@ describe("the reads of a lookup", () => {
     expect(store.reads).toEqual([]);
   });
 
-  it("ask KV to keep values for at least the 30 seconds it allows, and shards for a day", async () => {
+  it("let KV cache the data set for a minute and shards for a day", async () => {
     const store = new WatchedStore(buildDataSet().values);
     await lookupNetwork(store, LISTED, NOW);
     expect(store.cacheTtls).toEqual([60, 86_400]);
@@ -142,14 +142,14 @@ describe("the reads of a lookup", () => {
     }
   });
 
-  it("do not trust a data set remembered from the future", async () => {
+  it("do not use a data set that was cached in the future", async () => {
     const store = new WatchedStore(buildDataSet().values);
     await warmUp(store, NOW + 1_000);
     await lookupNetwork(store, LISTED, NOW);
     expect(store.reads.length).toBe(2);
   });
 
-  it("never mix up two namespaces", async () => {
+  it("never mix two namespaces", async () => {
     const full = new WatchedStore(buildDataSet().values);
     const empty = new WatchedStore(new Map());
     expect(await lookupNetwork(full, LISTED, NOW)).toEqual(completeLookupOf(IN_BOTH));
@@ -158,7 +158,7 @@ describe("the reads of a lookup", () => {
   });
 });
 
-describe("a data set that was read before it was needed", () => {
+describe("A prefetched data set", () => {
   it("is not read again by the lookup", async () => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
@@ -168,7 +168,7 @@ describe("a data set that was read before it was needed", () => {
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("is not asked for where one leads to the shard already", async () => {
+  it("is not read when a cached one names the shard", async () => {
     const store = new WatchedStore(buildDataSet().values);
     await warmUp(store);
     for (const age of [0, MINUTE_MS, DAY_MS - 1]) {
@@ -178,7 +178,7 @@ describe("a data set that was read before it was needed", () => {
     expect(prefetchNetwork(store, NOW + DAY_MS)).toBeDefined();
   });
 
-  it("makes the lookup degraded where it failed, and never rejects", async () => {
+  it("makes the lookup degraded when its read failed, and never rejects", async () => {
     const store = new WatchedStore(buildDataSet().values, () =>
       Promise.reject(new Error("KV is down")),
     );

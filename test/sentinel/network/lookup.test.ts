@@ -21,8 +21,8 @@ import {
 } from "./sample.ts";
 import { addressOf, factsOf, feedOf, encodeDataSet, NOW, WatchedStore } from "./support.ts";
 
-describe("a lookup in the real KV", () => {
-  // An isolate remembers a data set for a day; each test lives two days after the one before.
+describe("A lookup in the real KV", () => {
+  // An isolate caches a data set for a day, so each test runs two days after the one before.
   let tests = 0;
 
   async function startEmpty(): Promise<number> {
@@ -43,11 +43,11 @@ describe("a lookup in the real KV", () => {
     return await lookupNetwork(env.IP_REPUTATION, target, now);
   }
 
-  it("is degraded while nothing was ever imported", async () => {
+  it("is degraded before the first import", async () => {
     expect(await look(LISTED, await startEmpty())).toEqual(degradedLookupOf("missing"));
   });
 
-  it("gives what lists and geography know together", async () => {
+  it("combines the facts of lists and geography", async () => {
     const { now } = await importAll();
     expect(await look(LISTED, now)).toEqual(completeLookupOf(IN_BOTH));
     expect(await look(UNLISTED, now)).toEqual(completeLookupOf(factsOf(ORIGIN)));
@@ -55,13 +55,13 @@ describe("a lookup in the real KV", () => {
     expect(exit).toEqual(completeLookupOf(factsOf({ kinds: ["tor"] })));
   });
 
-  it("knows nothing of an address that is in no data, and is not degraded", async () => {
+  it("has no facts for an address that no data contains, and is not degraded", async () => {
     const { now } = await importAll();
     expect(await look(ELSEWHERE, now)).toEqual(NOTHING);
     expect(await look(addressOf("2a00:2::1"), now)).toEqual(NOTHING);
   });
 
-  it("is degraded when a shard of the data set is gone, and says what threat lists know", async () => {
+  it("is degraded when a shard is missing, and still gives the facts of threat lists", async () => {
     const { now, key } = await importAll();
     await env.IP_REPUTATION.delete(key);
     expect(await look(LISTED, now)).toEqual(degradedLookupOf("missing", IN_THREATS));
@@ -69,7 +69,7 @@ describe("a lookup in the real KV", () => {
     expect(await look(ELSEWHERE, now)).toEqual(NOTHING);
   });
 
-  it("is degraded when the shard is damaged, and says what threat lists know", async () => {
+  it("is degraded when the shard is damaged, and still gives the facts of threat lists", async () => {
     const { now, key } = await importAll();
     const value = await env.IP_REPUTATION.get(key, "arrayBuffer");
     await env.IP_REPUTATION.put(key, new Uint8Array(value ?? []).subarray(0, 30));
@@ -83,8 +83,8 @@ describe("a lookup in the real KV", () => {
   });
 });
 
-describe("the age of the data", () => {
-  it("makes shards unbelievable after 90 days, and lists of threats after 14", async () => {
+describe("The age of the data", () => {
+  it("makes shards stale after 90 days and lists of threats after 14", async () => {
     const { values } = buildDataSet();
     const at = async (age: number, target = LISTED) =>
       await lookupNetwork(new WatchedStore(values), target, NOW + age);
@@ -95,13 +95,13 @@ describe("the age of the data", () => {
     expect(await at(91 * DAY_MS, ELSEWHERE)).toEqual(degradedLookupOf("stale"));
   });
 
-  it("of threats does not matter where there are none", async () => {
+  it("does not matter for threats when the data set has none", async () => {
     const values = encodeDataSet([feedOf("vpn", "11.0.0.0/24")], NOW);
     const found = await lookupNetwork(new WatchedStore(values), LISTED, NOW + 60 * DAY_MS);
     expect(found).toEqual(completeLookupOf(factsOf({ kinds: ["vpn"] })));
   });
 
-  it("lets a clock be a day ahead, and believes no data from later", async () => {
+  it("may be up to a day in the future, but no more", async () => {
     const { values } = buildDataSet(NOW + DAY_MS);
     expect(await lookupNetwork(new WatchedStore(values), LISTED, NOW)).toEqual(
       completeLookupOf(IN_BOTH),
@@ -111,13 +111,13 @@ describe("the age of the data", () => {
   });
 });
 
-describe("a data set that follows another", () => {
+describe("A data set that follows another", () => {
   const after = encodeDataSet(
     [feedOf("threat", "11.0.0.0/25 9"), feedOf("relay", "11.0.0.0/24")],
     NOW + 1,
   );
 
-  /** A store in which the next data set is in force, and the one before not removed yet. */
+  /** A store where the next data set is in force and the one before is not removed yet. */
   async function createSwappedStore() {
     const { values } = buildDataSet();
     const store = new WatchedStore(values);
@@ -126,7 +126,7 @@ describe("a data set that follows another", () => {
     return store;
   }
 
-  it("is not seen for a minute, then its threats at once and its shards by the next lookup", async () => {
+  it("is used after a minute: its threats at once, its shards from the next lookup", async () => {
     const store = await createSwappedStore();
     expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS - 1)).toEqual(
       completeLookupOf(IN_BOTH),
@@ -137,7 +137,7 @@ describe("a data set that follows another", () => {
     expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS)).toEqual(completeLookupOf(relay));
   });
 
-  it("that cannot be read leaves the one before, said to be degraded", async () => {
+  it("leaves the one before in use, reported as degraded, when it cannot be read", async () => {
     const { values } = buildDataSet();
     const store = new WatchedStore(values);
     await warmUp(store);

@@ -1,4 +1,4 @@
-/** What network data means, word for word and slowly, and feeds and tables to hold it against. */
+/** A slow reference implementation of network data, and generators of feeds and tables to compare it with. */
 import fc from "fast-check";
 import {
   type Address,
@@ -34,7 +34,7 @@ export interface NaiveGeography {
   readonly country: readonly NaiveEntry<string>[];
 }
 
-/** Kinds and grade of an address; undefined where no feed names it. */
+/** Kinds and grade of an address; undefined if no feed names it. */
 export function scanFeeds(
   feeds: readonly NaiveFeed[],
   target: Address,
@@ -53,7 +53,7 @@ export function scanFeeds(
   return { kinds, threatGrade };
 }
 
-/** The value of the smallest network around an address, of equal ones the last. */
+/** The value of the smallest network around an address; the last of several equal ones. */
 export function scanTable<T>(table: readonly NaiveEntry<T>[], target: Address): T | undefined {
   const size = ({ network: { first, last } }: NaiveEntry<T>) => last - first;
   return table
@@ -77,7 +77,7 @@ export function scanAll(
   return { ...(listed ?? { kinds: [], threatGrade: 0 }), ...known };
 }
 
-/** Networks crowded around shard borders and the ends of the space, so that they overlap. */
+/** Networks near shard borders and the ends of the address space, so that they overlap. */
 export function generateNetworks(family: Family): fc.Arbitrary<Network> {
   const bits = addressBits(family);
   const shardWidth = BigInt(family === 4 ? 20 : 108);
@@ -152,7 +152,7 @@ export function toGeography({ asn, country }: NaiveGeography): Geography {
   return { asn: toTable(asn, (value) => value), country: toTable(country, encodeCountry) };
 }
 
-/** Addresses at and beside every end of the networks, and at the next shard border. */
+/** Addresses at and next to both ends of every network, and at the next shard border. */
 export function listAddressesAround(family: Family, around: readonly Network[]): Address[] {
   const step = family === 4 ? 1n : 1n << 64n;
   const shardWidth = 1n << BigInt(family === 4 ? 20 : 108);

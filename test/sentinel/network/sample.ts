@@ -1,4 +1,4 @@
-/** A data set with every kind of address, and what is known of each. */
+/** A sample data set, an address for every case, and the facts expected of each. */
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
   addressOf,
@@ -48,7 +48,7 @@ export function buildDataSet(builtAt = NOW) {
   return { values, shardKey: keyOfShard(values, "11.0.0.7") };
 }
 
-/** Looks up with an isolate that has read the data set a while ago. */
+/** Lets the isolate cache the data set, and clears the recorded reads. */
 export async function warmUp(store: WatchedStore, at = NOW): Promise<void> {
   await lookupNetwork(store, addressOf("99.0.0.1"), at);
   store.reads.length = 0;

@@ -1,4 +1,4 @@
-/** Feeds, addresses and stores that the tests of network data share. */
+/** Feeds, addresses and stores for the tests of network data. */
 import { env } from "cloudflare:workers";
 import {
   type Address,
@@ -25,7 +25,7 @@ import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { lookUpInShard, shardKeyOf, shardOf } from "../../../src/sentinel/network/shard.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
-/** Any instant; the tests carry their own clock. */
+/** The current time in these tests, Unix ms. */
 export const NOW = Date.UTC(2026, 7, 22, 12);
 
 export function addressOf(text: string): Address {
@@ -40,7 +40,7 @@ export function networkOf(text: string): Network {
   return parsed;
 }
 
-/** A feed of networks, each optionally followed by a space and a count. */
+/** A feed of lines `network` or `network count`. */
 export function feedOf(kind: NetworkKind, ...lines: string[]): Feed {
   const ranges = new FeedRanges();
   for (const line of lines) {
@@ -51,7 +51,7 @@ export function feedOf(kind: NetworkKind, ...lines: string[]): Feed {
   return { kind, ranges };
 }
 
-/** Geography of lines `network,ASN` and `network,country`. */
+/** Geography from lines `network,ASN` and lines `network,country`. */
 export function geographyOf(asn: readonly string[], country: readonly string[] = []): Geography {
   const table = (kind: "asn" | "country", lines: readonly string[]) => {
     const parser = createTableParser(kind);
@@ -63,7 +63,7 @@ export function geographyOf(asn: readonly string[], country: readonly string[] =
   return { asn: table("asn", asn), country: table("country", country) };
 }
 
-/** What the shards say of an address. */
+/** The facts that the shards contain of an address. */
 export function findInShards(
   shards: readonly BuiltShard[],
   target: Address,
@@ -76,12 +76,12 @@ export function findInShards(
   return answer.status === "found" ? answer.facts : undefined;
 }
 
-/** Facts of an address of which only the given is known. */
+/** Facts with only the given fields known. */
 export function factsOf(known: Partial<NetworkFacts>): NetworkFacts {
   return { kinds: [], threatGrade: 0, asn: undefined, country: undefined, ...known };
 }
 
-/** The keys and values of a data set in KV, without those that only writers read. */
+/** The keys and values of a data set in KV that a lookup reads. */
 export function encodeDataSet(
   feeds: readonly Feed[],
   builtAt: number,
@@ -95,14 +95,14 @@ export function encodeDataSet(
   return values;
 }
 
-/** Puts a data set into KV, in the place of the one that is there. */
+/** Replaces the data set in KV. */
 export async function storeNetwork(values: ReadonlyMap<string, Uint8Array>): Promise<void> {
   const { keys } = await env.IP_REPUTATION.list({ prefix: "net/" });
   for (const { name } of keys) await env.IP_REPUTATION.delete(name);
   for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
 }
 
-/** The key of the shard that an address is in. */
+/** The key of an address's shard. */
 export function keyOfShard(values: ReadonlyMap<string, unknown>, text: string): string {
   const prefix = shardKeyOf(shardOf(addressOf(text)), "");
   const key = [...values.keys()].find((one) => one.startsWith(prefix));
@@ -110,7 +110,7 @@ export function keyOfShard(values: ReadonlyMap<string, unknown>, text: string): 
   return key;
 }
 
-/** Stands in for KV where it has to fail, hang, or be watched. */
+/** A KV that records its reads and can fail or hang. */
 export class WatchedStore implements NetworkStore {
   readonly reads: string[] = [];
   readonly cacheTtls: number[] = [];

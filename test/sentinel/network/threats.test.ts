@@ -10,7 +10,7 @@ import { addressOf, feedOf, NOW } from "./support.ts";
 
 const fastKinds = networkKinds.filter(isFast);
 
-/** By way of the value they are stored in. */
+/** Reads the flags back from the value that stores them. */
 function findAll(feeds: readonly Feed[], targets: readonly Address[]) {
   const times = { builtAt: NOW, threatsAt: NOW };
   const current = openCurrent(encodeCurrent(times, [], buildThreatTable(feeds)));
@@ -25,7 +25,7 @@ function lookUp(feeds: readonly Feed[], text: string) {
   return findAll(feeds, [addressOf(text)])[0];
 }
 
-describe("The table of lists that change within hours", () => {
+describe("The table of threats", () => {
   it.each<Family>([4, 6])("agrees with a linear scan at every IPv%i border", (family) => {
     fc.assert(
       fc.property(generateFeeds(family, [...fastKinds, "threat"]), (feeds) => {
@@ -50,18 +50,18 @@ describe("The table of lists that change within hours", () => {
     expect(lookUp(feeds, "11.0.0.4")).toBeUndefined();
   });
 
-  it("takes the largest count when one feed repeats itself", () => {
+  it("takes the largest count when one feed repeats an address", () => {
     const feeds = [feedOf("threat", "11.0.0.1 2", "11.0.0.1 5", "11.0.0.0/24 3", "11.0.0.1 1")];
     expect(lookUp(feeds, "11.0.0.1")?.threatGrade).toBe(5);
     expect(lookUp(feeds, "11.0.0.2")?.threatGrade).toBe(3);
   });
 
-  it("gives feeds of other kinds no grade, whatever their counts", () => {
+  it("gives feeds of other kinds no grade, for any count", () => {
     const scanner = { kinds: ["scanner"], threatGrade: 0 };
     expect(lookUp([feedOf("scanner", "11.0.0.1 7")], "11.0.0.1")).toEqual(scanner);
   });
 
-  it("holds ranges that are wider than one entry reaches", () => {
+  it("contains ranges that are wider than one entry can be", () => {
     const feeds = [feedOf("threat", "11.0.0.0/8", "2a00::/16")];
     for (const text of ["11.0.0.0", "11.0.255.255", "11.1.0.0", "11.255.255.255", "2a00:ffff::1"]) {
       expect(lookUp(feeds, text)?.kinds).toEqual(["threat"]);
@@ -71,7 +71,7 @@ describe("The table of lists that change within hours", () => {
     }
   });
 
-  it("reaches to the first and the very last address of both families", () => {
+  it("covers the first and the last address of both families", () => {
     const feeds = [
       feedOf("tor", "0.0.0.0", "255.255.255.255", "::/64", "ffff:ffff:ffff:ffff::/64"),
     ];
@@ -83,7 +83,7 @@ describe("The table of lists that change within hours", () => {
     }
   });
 
-  it("holds nothing of the lists that the shards have", () => {
+  it("contains nothing from the lists that the shards contain", () => {
     const feeds = [feedOf("vpn", "11.0.0.0/8"), feedOf("tor", "11.0.0.1")];
     expect(lookUp(feeds, "11.0.0.1")?.kinds).toEqual(["tor"]);
     expect(buildThreatTable([feedOf("vpn", "11.0.0.0/8", "2a00::/32")])).toMatchObject({

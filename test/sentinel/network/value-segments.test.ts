@@ -12,7 +12,7 @@ function rangeOf(first: number, last: number, value: number): ValueRange {
   return { first: BigInt(first), last: BigInt(last), value };
 }
 
-/** The definition: of the ranges around a position the one that starts last, then the narrowest. */
+/** The definition: the range that starts last applies, then the narrowest, then the last in the list. */
 function applyDefinition(ranges: readonly ValueRange[], position: bigint): number {
   let best: ValueRange | undefined;
   for (const one of ranges) {
@@ -33,7 +33,7 @@ function spellSegments(...ranges: ValueRange[]): string {
   return Array.from({ length: 16 }, (_, at) => findValueAt(segments, BigInt(at))).join("");
 }
 
-/** Many on few positions, so that they nest, cross, touch and coincide. */
+/** Many ranges on few positions, so that they nest, cross, touch and coincide. */
 const crowded = fc.array(
   fc
     .tuple(fc.nat({ max: 63 }), fc.nat({ max: 63 }), fc.nat({ max: 4 }))
@@ -41,8 +41,8 @@ const crowded = fc.array(
   { maxLength: 14 },
 );
 
-describe("Ranges with a value, as segments,", () => {
-  it("agree with the definition at every position, however they overlap", () => {
+describe("resolveOverlaps", () => {
+  it("agrees with the definition at every position, for any overlaps", () => {
     fc.assert(
       fc.property(crowded, (ranges) => {
         const segments = resolveOverlaps(ranges, END);
@@ -54,7 +54,7 @@ describe("Ranges with a value, as segments,", () => {
     );
   });
 
-  it("ascend from 0 to before the end, and neighbours differ", () => {
+  it("returns segments that ascend from 0 to before the end and differ from their neighbours", () => {
     fc.assert(
       fc.property(crowded, (ranges) => {
         const segments = resolveOverlaps(ranges, END);
@@ -71,7 +71,7 @@ describe("Ranges with a value, as segments,", () => {
     );
   });
 
-  it("do not depend on the order of ranges that start or end differently", () => {
+  it("does not depend on the order of ranges that start or end differently", () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(
@@ -87,11 +87,11 @@ describe("Ranges with a value, as segments,", () => {
     );
   });
 
-  it("are one unknown segment where there is no range", () => {
+  it("returns one unknown segment when there is no range", () => {
     expect(resolveOverlaps([], END)).toEqual([{ start: 0n, value: 0 }]);
   });
 
-  it("let the narrower of two nested ranges win, and give the wider back after it", () => {
+  it("prefers the narrower of two nested ranges, and returns to the wider one after it", () => {
     expect(spellSegments(rangeOf(2, 12, 1), rangeOf(5, 7, 2))).toBe("0011122211111000");
     expect(spellSegments(rangeOf(2, 12, 1), rangeOf(2, 4, 2))).toBe("0022211111111000");
     expect(spellSegments(rangeOf(2, 12, 1), rangeOf(10, 12, 2))).toBe("0011111111222000");
@@ -100,25 +100,25 @@ describe("Ranges with a value, as segments,", () => {
     );
   });
 
-  it("let the later of two crossing ranges win", () => {
+  it("prefers the later of two crossing ranges", () => {
     expect(spellSegments(rangeOf(2, 8, 1), rangeOf(6, 12, 2))).toBe("0011112222222000");
   });
 
-  it("let the last of two equal ranges win", () => {
+  it("prefers the last of two equal ranges", () => {
     expect(spellSegments(rangeOf(2, 8, 1), rangeOf(2, 8, 2))).toBe("0022222220000000");
   });
 
-  it("come back to what is still open below a range that ended unseen", () => {
+  it("returns to the range that is still open after a hidden range has ended", () => {
     expect(spellSegments(rangeOf(1, 14, 1), rangeOf(3, 6, 2), rangeOf(4, 9, 3))).toBe(
       "0112333333111110",
     );
   });
 
-  it("let a range that says unknown make a hole", () => {
+  it("treats a range with an unknown value as a hole", () => {
     expect(spellSegments(rangeOf(2, 12, 1), rangeOf(5, 7, 0))).toBe("0011100011111000");
   });
 
-  it("reach both ends of the space", () => {
+  it("covers both ends of the space", () => {
     expect(spellSegments(rangeOf(0, 15, 7))).toBe("7".repeat(16));
     expect(spellSegments(rangeOf(0, 0, 1), rangeOf(15, 15, 2))).toBe("1000000000000002");
     const end = 1n << 64n;

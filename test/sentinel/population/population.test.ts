@@ -24,10 +24,10 @@ function confirmedSessionsOf(...contexts: readonly Context[]): ConfirmedSession[
 }
 
 describe("The population", () => {
-  test("counts each value under its coarser ones", () => {
+  test("counts each value within its coarser values", () => {
     const oslo = { ...usualContext, asn: 41164 };
-    const once = [usualContext, usualContext, oslo, strangerContext];
-    const population = countPopulation(confirmedSessionsOf(...once, ...once, ...once), now);
+    const four = [usualContext, usualContext, oslo, strangerContext];
+    const population = countPopulation(confirmedSessionsOf(...four, ...four, ...four), now);
     const share = (context: Context, level: "country" | "asn" | "os", ...values: string[]) =>
       countShare(population, context, level, values);
     expect(population.logins).toBe(12);
@@ -39,7 +39,7 @@ describe("The population", () => {
     expect(share({ ...usualContext, country: "SE" }, "asn", "2119")).toEqual({ count: 0, all: 0 });
   });
 
-  test("knows no addresses, prefixes or agents of anybody", () => {
+  test("contains no addresses, prefixes or agents", () => {
     const population = countPopulation(confirmedSessionsOf(usualContext, strangerContext), now);
     expect(JSON.stringify(population)).not.toMatch(/address-|prefix-|agent-/);
     for (const level of ["prefix", "address", "agent"] as const) {
@@ -47,7 +47,7 @@ describe("The population", () => {
     }
   });
 
-  test("counts how often a real login is new, by time and number", () => {
+  test("counts how often a confirmed login is new, by time and number of logins", () => {
     const at = now;
     const history = createLogins(3, 10 * day);
     const behaviours = [usualContext, strangerContext, strangerContext].map((context) => ({
@@ -59,12 +59,12 @@ describe("The population", () => {
     const population = countPopulation(behaviours, now);
     const bucket = bucketOf(10 * day, 3);
     expect(countNovelty(population, "country", bucket)).toEqual({ count: 2, all: 3 });
-    // Below a new country nothing is compared.
+    // The comparison ends at a new country.
     expect(countNovelty(population, "asn", bucket)).toEqual({ count: 0, all: 1 });
     expect(countNovelty(population, "country", bucketOf(hour, 3))).toEqual({ count: 0, all: 0 });
   });
 
-  test("counts the hours of the week from Monday midnight", () => {
+  test("counts the hours of the week from Monday at midnight", () => {
     expect(hourOfWeek(Date.parse("2026-11-23T00:00:00Z"))).toBe(0);
     expect(hourOfWeek(Date.parse("2026-11-29T23:59:59Z"))).toBe(167);
     expect(hourOfWeek(Date.parse("1970-01-01T00:00:00Z"))).toBe(72);
@@ -73,7 +73,7 @@ describe("The population", () => {
     expect(hours.reduce((sum, count) => sum + count)).toBe(1);
   });
 
-  test("tells a session the same near it as whole", () => {
+  test("gives a session the same result when it is narrowed to the session's context", () => {
     const values = fc.constantFrom("a", "b", "c", "__proto__", "constructor", null);
     const contexts: fc.Arbitrary<Context> = fc.record({
       country: values,
@@ -89,16 +89,16 @@ describe("The population", () => {
     fc.assert(
       fc.property(fc.array(contexts, { maxLength: 50 }), contexts, (all, context) => {
         const population = countPopulation(confirmedSessionsOf(...all), now);
-        const near = narrowPopulation(population, context);
+        const narrowed = narrowPopulation(population, context);
         const history = createLogins(2, day, all[0] ?? usualContext);
-        expect(compareWithHistory(history, context, near, now)).toEqual(
+        expect(compareWithHistory(history, context, narrowed, now)).toEqual(
           compareWithHistory(history, context, population, now),
         );
       }),
     );
   });
 
-  test("does not depend on the order of the sessions and survives its own JSON", () => {
+  test("does not depend on the order of the sessions, and survives a JSON round trip", () => {
     const contexts = [
       usualContext,
       strangerContext,
@@ -111,7 +111,7 @@ describe("The population", () => {
     expect(populationSchema.parse(JSON.parse(JSON.stringify(population)))).toEqual(population);
   });
 
-  test("tells nothing that fewer than three people have", () => {
+  test("omits a value that fewer than three users have", () => {
     const odd = { ...usualContext, browser: "alexander.smith 1" };
     const twice = countPopulation(
       confirmedSessionsOf(usualContext, usualContext, usualContext, odd, odd),
@@ -125,15 +125,15 @@ describe("The population", () => {
     expect(JSON.stringify(thrice)).toContain("alexander");
   });
 
-  test("counts nobody more than twenty times", () => {
-    const restless = Array.from({ length: 500 }, (_, n) => ({
+  test("counts one user at most twenty times", () => {
+    const frequent = Array.from({ length: 500 }, (_, n) => ({
       identityId: "one",
       at: now - n,
       context: strangerContext,
       behaviour: null,
     }));
     const population = countPopulation(
-      [...restless, ...confirmedSessionsOf(usualContext, usualContext, usualContext)],
+      [...frequent, ...confirmedSessionsOf(usualContext, usualContext, usualContext)],
       now,
     );
     expect(population.logins).toBe(23);
@@ -141,7 +141,7 @@ describe("The population", () => {
     expect(countShare(population, usualContext, "country", ["BR"])).toEqual({ count: 0, all: 23 });
   });
 
-  test("takes no name that every object has for a value", () => {
+  test("does not mistake names of Object.prototype for values", () => {
     const odd = {
       ...usualContext,
       device: "constructor",
@@ -158,7 +158,7 @@ describe("The population", () => {
     }
   });
 
-  test("keeps a bounded number of values, the most common ones", () => {
+  test("keeps a bounded number of values: the most common ones", () => {
     const many = Array.from({ length: 5_000 }, (_, asn) => ({ ...usualContext, asn: asn + 10 }));
     const thrice = [
       ...many,

@@ -1,4 +1,4 @@
-/** A population from confirmed sessions in D1 to assessments that read it from KV. */
+/** The population of a tenant: published to KV from confirmed sessions in D1, and read from there. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { populationSchema } from "../../../src/sentinel/population/population.ts";
@@ -17,7 +17,7 @@ const day = 24 * hour;
 const windows =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
 
-/** A tenant whose users each had a session that was confirmed. */
+/** A tenant with this many users, each with one confirmed session. */
 async function createTenantWithLogins(count: number): Promise<Tenant> {
   const tenant = await Tenant.create("live");
   for (let n = 0; n < count; n += 1) await login(await User.provision(tenant));
@@ -34,8 +34,8 @@ async function readPublished(tenant: Tenant) {
   return text === null ? null : populationSchema.parse(JSON.parse(text));
 }
 
-describe("Publishing", () => {
-  it("counts what was confirmed, and nothing else, of each tenant by itself", async () => {
+describe("publishPopulations", () => {
+  it("counts only confirmed sessions, for each tenant separately", async () => {
     const tenant = await createTenantWithLogins(3);
     const other = await createTenantWithLogins(1);
     const user = await User.provision(tenant);
@@ -48,13 +48,13 @@ describe("Publishing", () => {
     expect(population?.shares.agent).toEqual({ desktop: 3 });
     expect(population?.shares["agent/desktop/Windows/Chrome"]).toEqual({ "Chrome 138": 3 });
     expect(population?.hours.reduce((sum, hours) => sum + hours)).toBe(3);
-    // A first login compares with nothing.
+    // A first login has no history to compare with.
     const compared = population?.novelty.agent?.reduce((sum, [, all]) => sum + all, 0);
     expect(compared).toBe(0);
     expect((await readPublished(other))?.logins).toBe(1);
   });
 
-  it("comes round when something new was assessed, and not sooner than it must", async () => {
+  it("publishes again after a new assessment, but at most once an hour", async () => {
     const tenant = await createTenantWithLogins(1);
     await publishPopulations(env, Date.now());
     const user = await User.provision(tenant);
@@ -68,7 +68,7 @@ describe("Publishing", () => {
     expect((await readPublished(tenant))?.builtAt).toBe(builtAt);
   });
 
-  it("leaves a tenant's damaged assessments out and goes on with the others", async () => {
+  it("skips damaged assessments and counts the others", async () => {
     const damaged = await createTenantWithLogins(2);
     await env.DB.prepare(
       `UPDATE assessments SET evidence = '{"context":1}' WHERE tenant_id = ? AND id =
@@ -82,13 +82,13 @@ describe("Publishing", () => {
     expect((await readPublished(createSoundText))?.logins).toBe(1);
   });
 
-  it("is not hidden by a flood of sessions that nobody confirms", async () => {
+  it("counts confirmed sessions despite a flood of unconfirmed ones", async () => {
     const tenant = await createTenantWithLogins(2);
     await env.DB.prepare(
       `INSERT INTO assessments (tenant_id, id, identity_id, at, model, risk_score, recommendation,
         reasons, degraded, evidence, context_digest)
       WITH RECURSIVE flood(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM flood WHERE n < 30000)
-      SELECT ?, printf('f%047x', n), 'nobody', 0, 'm', 0, 'allow', '[]', '[]', '{}', '' FROM flood`,
+      SELECT ?, printf('f%047x', n), 'unknown', 0, 'm', 0, 'allow', '[]', '[]', '{}', '' FROM flood`,
     )
       .bind(tenant.id)
       .run();
@@ -96,7 +96,7 @@ describe("Publishing", () => {
     expect((await readPublished(tenant))?.logins).toBe(2);
   });
 
-  it("counts a tenant anew when somebody was erased, and keeps nothing of the last one", async () => {
+  it("recounts a tenant after an erasure, and deletes the population of its last user", async () => {
     const tenant = await Tenant.create("live");
     const users = [await User.provision(tenant), await User.provision(tenant)];
     for (const user of users) await login(user);
@@ -104,12 +104,12 @@ describe("Publishing", () => {
     for (const [index, user] of users.entries()) {
       await tenant.send("DELETE", user.path());
       await publishPopulations(env, Date.now());
-      const left = users.length - 1 - index;
-      expect((await readPublished(tenant))?.logins).toBe(left === 0 ? undefined : left);
+      const remaining = users.length - 1 - index;
+      expect((await readPublished(tenant))?.logins).toBe(remaining === 0 ? undefined : remaining);
     }
   });
 
-  it("does not throw where D1 or KV fails, and makes up for it", async () => {
+  it("does not throw when D1 or KV fails, and publishes on the next run", async () => {
     const tenant = await createTenantWithLogins(1);
     await withD1Fault("throws", () => publishPopulations(env, Date.now()));
     const broken = vi
@@ -123,7 +123,7 @@ describe("Publishing", () => {
   });
 });
 
-describe("Reading", () => {
+describe("readPopulation", () => {
   const now = Date.now();
   let tenants = 0;
   const nextTenantId = () => `population-test-${++tenants}`;
@@ -138,14 +138,14 @@ describe("Reading", () => {
     return JSON.stringify({ ...(await readPublished(tenant)), builtAt });
   }
 
-  it("finds nothing of a new tenant, which is no fault", async () => {
+  it("finds no population for a new tenant, and does not report it as degraded", async () => {
     expect(await readPopulation(env.IP_REPUTATION, nextTenantId(), now)).toMatchObject({
       population: null,
       degraded: false,
     });
   });
 
-  it("is remembered for ten minutes", async () => {
+  it("caches the population for ten minutes", async () => {
     const tenant = nextTenantId();
     await storeText(tenant, await sound());
     const recalled = (at: number) => recallPopulation(env.IP_REPUTATION, tenant, at);
@@ -160,7 +160,7 @@ describe("Reading", () => {
     ["not JSON", "{"],
     ["of another shape", '{"builtAt":1}'],
     ["an empty text", ""],
-  ])("says that what is %s could not be read", async (_title, text) => {
+  ])("reports a value that is %s as degraded", async (_title, text) => {
     const tenant = nextTenantId();
     await storeText(tenant, text);
     expect(await readPopulation(env.IP_REPUTATION, tenant, now)).toMatchObject({
@@ -169,14 +169,14 @@ describe("Reading", () => {
     });
   });
 
-  it("says that what is two months old is too old", async () => {
+  it("reports a population older than two months as degraded", async () => {
     const tenant = nextTenantId();
     await storeText(tenant, await sound(now - 61 * day));
     const { population, degraded } = await readPopulation(env.IP_REPUTATION, tenant, now);
     expect([population, degraded]).toEqual([null, true]);
   });
 
-  it("says that KV fails or hangs, and tries again soon", async () => {
+  it("reports a KV that fails or hangs as degraded, and reads again a minute later", async () => {
     const tenant = nextTenantId();
     await storeText(tenant, await sound());
     const get = vi.spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "get");
