@@ -141,24 +141,24 @@ describe("A delivery that D1 applies late", () => {
     const user = await createUser();
     const { assessment_id: id } = await user.assessed();
     await user.events();
-    const { applyLate: happenLate } = holdNextBatch();
+    const { applyLate } = holdNextBatch();
     await user.judge(id, "legitimate");
     await user.judge(id, "fraud");
     await user.events();
     expect(await verdictOf(id)).toBe("fraud");
-    await happenLate();
+    await applyLate();
     expect(await verdictOf(id)).toBe("fraud");
   });
 
   it("restores nothing of an erased user when the same external id is provisioned again", async () => {
     const user = await createUser();
     await user.events();
-    const { held, applyLate: happenLate } = holdNextBatch();
+    const { held, applyLate } = holdNextBatch();
     await user.assessed();
     await held;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     await User.provision(user.tenant, user.externalId);
-    await happenLate();
+    await applyLate();
     const { results } = await env.DB.prepare("SELECT id FROM assessments WHERE tenant_id = ?")
       .bind(user.tenant.id)
       .all();
