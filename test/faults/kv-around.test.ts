@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { populationKey } from "../../src/sentinel/population/read.ts";
-import { feed, imported } from "../sentinel/network/support.ts";
+import { feedOf, encodeDataSet } from "../sentinel/network/support.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { kvFaults, withKvFault } from "../support/kv-faults.ts";
 
@@ -14,7 +14,7 @@ let now = Date.now();
 beforeEach(async () => {
   now += 2 * dayMs;
   vi.useFakeTimers({ toFake: ["Date"], now });
-  for (const [key, value] of imported([feed("tor", "185.220.101.7")], now)) {
+  for (const [key, value] of encodeDataSet([feedOf("tor", "185.220.101.7")], now)) {
     await env.IP_REPUTATION.put(key, value);
   }
 });

@@ -4,7 +4,7 @@
  */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { feed, imported } from "../sentinel/network/support.ts";
+import { feedOf, encodeDataSet } from "../sentinel/network/support.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { type KvFault, kvFaults, withKvFault } from "../support/kv-faults.ts";
@@ -12,11 +12,11 @@ import { type KvFault, kvFaults, withKvFault } from "../support/kv-faults.ts";
 const dayMs = 24 * 60 * 60 * 1000;
 /** Its address is on a list of the shard and on a list of `current`. */
 const listed = { ip: "185.220.101.7", ua: "curl/8.9" };
-const feeds = [feed("vpn", "185.220.101.0/24"), feed("tor", "185.220.101.7")];
+const feeds = [feedOf("vpn", "185.220.101.0/24"), feedOf("tor", "185.220.101.7")];
 let now = Date.now();
 
 async function storeFeeds(builtAt: number): Promise<void> {
-  for (const [key, value] of imported(feeds, builtAt)) await env.IP_REPUTATION.put(key, value);
+  for (const [key, value] of encodeDataSet(feeds, builtAt)) await env.IP_REPUTATION.put(key, value);
 }
 
 // The tests run days apart, so that no cache entry of one is valid in the next.

@@ -11,7 +11,7 @@ import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../src/sentinel/assessments/surroundings.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
-import { calm, home } from "../sentinel/example.ts";
+import { neutralEvidence, usualContext } from "../sentinel/example.ts";
 import { Tenant, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
@@ -99,8 +99,8 @@ async function assess({ user, guard, call }: Scene): Promise<GuardResult<Assessm
     shown: { address: "1.1.1.1", agent: "EnterpriseAgent/1.0" },
   };
   const surroundings: Surroundings = {
-    context: home,
-    network: calm.network,
+    context: usualContext,
+    network: neutralEvidence.network,
     population: null,
     crowd: null,
     populationUnread: false,

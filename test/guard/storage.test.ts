@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { GuardStorage, type KeptAnswer } from "../../src/guard/storage.ts";
-import { day, hour, session } from "../sentinel/example.ts";
+import { day, hour, createSession } from "../sentinel/example.ts";
 import { call, buildIdentity, now } from "./decisions/example.ts";
 
 const event: AuditEvent = {
@@ -113,7 +113,11 @@ describe("State and outbox", () => {
       const storage = open();
       storage.write(buildIdentity(), 1, { entry: { events: [] } });
       const unwritable = buildAnswer("a", Number.NaN);
-      const next = { dispatch: { events: [event] }, history: [session()], answer: unwritable };
+      const next = {
+        dispatch: { events: [event] },
+        history: [createSession()],
+        answer: unwritable,
+      };
       expect(() => storage.write(buildIdentity({ status: "suspended" }), 2, next)).toThrow();
       for (const seen of [storage, open()]) {
         expect(seen.readState()).toEqual({ state: buildIdentity(), version: 1 });
@@ -146,7 +150,7 @@ describe("The outbox of an erased user", () => {
 
 describe("Sessions", () => {
   const [early, middle, late] = [3, 2, 1].map((ago) =>
-    session({ id: `s${ago}`, at: now - ago * hour, verdict: null }),
+    createSession({ id: `s${ago}`, at: now - ago * hour, verdict: null }),
   );
   if (early === undefined || middle === undefined || late === undefined) throw new Error("three");
 
@@ -268,7 +272,7 @@ describe("A cleared guard", () => {
   it("is empty at once and after a restart, and has no alarm", async () => {
     await runInGuard(async (open, raw) => {
       const storage = open();
-      storage.write(buildIdentity(), 1, { entry: { events: [event] }, history: [session()] });
+      storage.write(buildIdentity(), 1, { entry: { events: [event] }, history: [createSession()] });
       await raw.setAlarm(Date.now() + day);
       const cleared = storage.clear();
       expect(storage.readState()).toBeNull();
@@ -285,12 +289,12 @@ describe("A cleared guard", () => {
   it("keeps its data and throws if the deletion fails", async () => {
     await runInGuard(async (open, raw) => {
       const storage = open();
-      storage.write(buildIdentity(), 1, { history: [session()] });
+      storage.write(buildIdentity(), 1, { history: [createSession()] });
       const refusal = vi.spyOn(raw, "deleteAll").mockRejectedValue(new Error("no space"));
       await expect(storage.clear()).rejects.toThrow("no space");
       refusal.mockRestore();
       expect(storage.readState()).toEqual({ state: buildIdentity(), version: 1 });
-      expect(storage.readHistory()).toEqual([session()]);
+      expect(storage.readHistory()).toEqual([createSession()]);
     });
   });
 });

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
-import { feed, imported, storeNetwork } from "../sentinel/network/support.ts";
+import { feedOf, encodeDataSet, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { type Ready, type Scenario, createUser, deliverAll, sendWithKey } from "./scenario.ts";
@@ -43,11 +43,11 @@ function discoverWithKey(user: User, key?: string): Promise<Answer> {
 async function importAllLists(user: User): Promise<void> {
   vi.setSystemTime(Date.now() + 2 * dayMs);
   const feeds = [
-    feed("vpn", "185.220.100.0/22"),
-    feed("tor", "185.220.101.7"),
-    feed("threat", "5.5.5.5 9"),
+    feedOf("vpn", "185.220.100.0/22"),
+    feedOf("tor", "185.220.101.7"),
+    feedOf("threat", "5.5.5.5 9"),
   ];
-  await storeNetwork(imported(feeds, Date.now()));
+  await storeNetwork(encodeDataSet(feeds, Date.now()));
   await publishPopulations(env, Date.now());
   await user.profile();
 }

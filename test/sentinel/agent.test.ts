@@ -7,7 +7,7 @@ const kindOf = (agent: string) => agentFactsOf(agent).kind;
 const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
 const apple = "AppleWebKit/605.1.15 (KHTML, like Gecko)";
 
-describe("a browser", () => {
+describe("A browser", () => {
   test.each([
     [
       "Chrome on Windows",
@@ -63,12 +63,12 @@ describe("a browser", () => {
       "an Electron app",
       `Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${webkit} Slack/4.38.125 Chrome/124.0.6367.60 Electron/30.0.1 Safari/537.36`,
     ],
-  ])("is %s", (_, agent) => {
+  ])("is recognised in %s", (_, agent) => {
     expect(kindOf(agent)).toBe("browser");
   });
 });
 
-describe("an application", () => {
+describe("An application", () => {
   test.each([
     "EnterpriseAgent/1.0",
     "Acme/3.2 (iOS)",
@@ -79,12 +79,12 @@ describe("an application", () => {
     "okhttp/4.12.0",
     "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/AP2A.240605.024)",
     "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0; Pro)",
-  ])("is %s", (agent) => {
+  ])("is recognised in %s", (agent) => {
     expect(kindOf(agent)).toBe("application");
   });
 });
 
-describe("a script, library or bot", () => {
+describe("A script, library or bot", () => {
   test.each([
     "curl/8.7.1",
     "Wget/1.21.4",
@@ -118,17 +118,17 @@ describe("a script, library or bot", () => {
     "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
     "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
     "UptimeRobot/2.0",
-  ])("is %s", (agent) => {
+  ])("is recognised in %s", (agent) => {
     expect(kindOf(agent)).toBe("scripted");
   });
 });
 
-describe("a browser under automation", () => {
+describe("A browser under automation", () => {
   test.each([
     `Mozilla/5.0 (X11; Linux x86_64) ${webkit} HeadlessChrome/126.0.0.0 Safari/537.36`,
     "Mozilla/5.0 (Unknown; Linux x86_64) AppleWebKit/538.1 (KHTML, like Gecko) PhantomJS/2.1.1 Safari/538.1",
     `Mozilla/5.0 (X11; Linux x86_64) ${webkit} headlesschrome/126.0.0.0 Safari/537.36`,
-  ])("is %s", (agent) => {
+  ])("is recognised in %s", (agent) => {
     expect(kindOf(agent)).toBe("headless");
   });
 });
@@ -138,7 +138,7 @@ test.each([
   ["a space", " "],
   ["tabs and line ends", "\t\r\n"],
   ["a no-break space", "\u00a0"],
-])("%s is an empty agent", (_, agent) => {
+])("%s counts as an empty agent", (_, agent) => {
   expect(kindOf(agent)).toBe("empty");
 });
 
@@ -151,7 +151,7 @@ describe("An impossible browser", () => {
   test.each([
     ["an iPhone on Windows", `(iPhone; Windows NT 10.0) ${apple} Version/17.5 Safari/604.1`],
     ["a Mac with Android", `(Macintosh; Android 14) ${webkit} Chrome/126.0.0.0 Safari/537.36`],
-    ["Safari of today on Windows", `${windows} ${apple} Version/17.5 Safari/605.1.15`],
+    ["a current Safari on Windows", `${windows} ${apple} Version/17.5 Safari/605.1.15`],
     ["Internet Explorer on a Mac", `${mac.replace(")", "; Trident/7.0; rv:11.0)")} like Gecko`],
     ["Internet Explorer on Linux", "(compatible; MSIE 10.0; X11; Linux x86_64; Trident/6.0)"],
     ["the old Edge on Android", `${android} ${webkit} Chrome/64.0.3282.140 Edge/17.17134`],
@@ -159,13 +159,13 @@ describe("An impossible browser", () => {
     ["Firefox's own engine on an iPhone", "(iPhone; rv:127.0) Gecko/20100101 Firefox/127.0"],
     ["an iPhone's Chrome on Windows", `${windows} ${apple} CriOS/126.0.6478.54 Safari/604.1`],
     ["an Android's Edge on Windows", `${windows} ${webkit} Chrome/126.0.0.0 EdgA/126.0.0.0`],
-  ])("is %s", (_, rest) => {
+  ])("is recognised in %s", (_, rest) => {
     expect(kindOf(`Mozilla/5.0 ${rest}`)).toBe("impossible");
   });
 
   test.each([
     ["an iPad that asks for the desktop site", `${mac} ${apple} CriOS/126.0.6478.54 Safari/604.1`],
-    ["Safari for Windows of 2012", `(Windows NT 6.1) ${apple} Version/5.1.7 Safari/534.57.2`],
+    ["the Safari for Windows of 2012", `(Windows NT 6.1) ${apple} Version/5.1.7 Safari/534.57.2`],
     ["GNOME Web", `(X11; Linux x86_64) ${apple} Version/17.5 Safari/605.1.15`],
     [
       "a Windows phone",
@@ -178,12 +178,12 @@ describe("An impossible browser", () => {
     ["a newer Chrome kept alive on Windows 7", `(Windows NT 6.1) ${webkit} Chrome/122.0.6261.132`],
     ["a web view of Android 4.4", `(Linux; Android 4.4.2) ${webkit} Version/4.0 Chrome/30.0.0.0`],
     ["Android's browser before Chrome", `(Linux; U; Android 4.0.3) ${webkit} Version/4.0 Mobile`],
-  ])("is not %s", (_, rest) => {
+  ])("is not recognised in %s", (_, rest) => {
     expect(kindOf(`Mozilla/5.0 ${rest}`)).toBe("browser");
   });
 });
 
-describe("What is kept of an agent", () => {
+describe("agentFactsOf", () => {
   test.each([
     [
       `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.6478.54 Safari/537.36`,
@@ -212,11 +212,11 @@ describe("What is kept of an agent", () => {
     ["EnterpriseAgent/1.0", { browser: "EnterpriseAgent 1", os: null, device: null }],
     ["Acme/3.2.1 (Android 14; Pixel 8)", { browser: "Acme 3", os: "Android" }],
     ["", { browser: null, os: null, device: null }],
-  ])("of %j is coarse", (agent, facts) => {
+  ])("reduces %j to coarse facts", (agent, facts) => {
     expect(agentFactsOf(agent)).toMatchObject(facts);
   });
 
-  test("is the same for versions that differ in patches", () => {
+  test("ignores the patch version of a browser", () => {
     const chrome = (version: string) =>
       agentFactsOf(`Mozilla/5.0 (X11; Linux x86_64) ${webkit} Chrome/${version} Safari/537.36`);
     expect(chrome("126.0.6478.54")).toEqual(chrome("126.0.6478.182"));
@@ -229,12 +229,12 @@ describe("What is kept of an agent", () => {
     "device-4711/2",
     "constructor",
     "__proto__/1",
-    "Mozilla/5.0 (somebody's name) jane",
-  ])("of %j is no text of the client's own", (agent) => {
+    "Mozilla/5.0 (a person's name) jane",
+  ])("keeps no free text from %j", (agent) => {
     expect(agentFactsOf(agent).browser).toBeNull();
   });
 
-  test("is short and plain for any text", () => {
+  test("returns short and plain facts for any text", () => {
     const part = fc.constantFrom(
       ...[
         "Mozilla/5.0",
@@ -266,7 +266,7 @@ describe("What is kept of an agent", () => {
   });
 });
 
-test("any text, however long, is one kind of agent", () => {
+test("Every text has one kind of agent, however long it is", () => {
   const kinds = ["empty", "headless", "scripted", "impossible", "browser", "application"];
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 1_024 }), (agent) => {

@@ -1,10 +1,10 @@
-/** What Sentinel answers when it cannot ask: the rest of the evidence, and which source was missing. */
+/** When a source fails, Sentinel assesses the other evidence and names the source in `degraded`. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { populationKey } from "../../src/sentinel/population/read.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feed, imported } from "./network/support.ts";
+import { feedOf, encodeDataSet } from "./network/support.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -13,14 +13,14 @@ let start = Date.now();
 let user: User;
 
 const feeds = [
-  feed("vpn", "185.220.101.0/24"),
-  feed("tor", "185.220.101.7"),
-  feed("threat", "185.220.101.7 3"),
+  feedOf("vpn", "185.220.101.0/24"),
+  feedOf("tor", "185.220.101.7"),
+  feedOf("threat", "185.220.101.7 3"),
 ];
 
 type Fault = (key: string) => Promise<ArrayBuffer | string | null> | undefined;
 
-/** Breaks reads of KV, where the fault has an answer; the others are real. */
+/** Replaces the KV reads that the fault answers; other reads reach KV. */
 function breakKv(fault: Fault): void {
   const kv = Object.getPrototypeOf(env.IP_REPUTATION);
   const get = kv.get;
@@ -29,8 +29,8 @@ function breakKv(fault: Fault): void {
   });
 }
 
-const never = () => new Promise<never>(() => {});
-const fails = () => Promise.reject(new Error("KV injected"));
+const hangForever = () => new Promise<never>(() => {});
+const fail = () => Promise.reject(new Error("KV injected"));
 
 async function discover(): Promise<Answer["body"]> {
   return (await user.discover(listed)).body;
@@ -44,11 +44,11 @@ beforeAll(async () => {
   user = await User.provision(await Tenant.create("live"));
 });
 
-/** A day on, with the lists as they should be and nothing remembered. */
-async function anotherDay(builtAt?: number): Promise<void> {
+/** Moves the clock past every cache and stores sound lists again. */
+async function startNewDay(builtAt?: number): Promise<void> {
   start += 2 * day;
   vi.useFakeTimers({ toFake: ["Date"], now: start });
-  for (const [key, value] of imported(feeds, builtAt ?? start)) {
+  for (const [key, value] of encodeDataSet(feeds, builtAt ?? start)) {
     await env.IP_REPUTATION.put(key, value);
   }
   await env.IP_REPUTATION.delete(populationKey(user.tenant.id));
@@ -63,30 +63,30 @@ const isCurrent = (key: string) => key === currentKey;
 const isShard = (key: string) => key.startsWith("net/v2/4/");
 
 describe("Discover", () => {
-  it("has every signal when nothing is amiss", async () => {
-    await anotherDay();
+  it("reports every signal when all sources answer", async () => {
+    await startNewDay();
     const body = await discover();
     expect(body.degraded).toEqual([]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "threat_list", "tor_exit", "vpn"]);
   });
 
   it.each<[string, Fault, string[]]>([
-    ["the list of shards fails", (key) => (isCurrent(key) ? fails() : undefined), []],
-    ["the list of shards hangs", (key) => (isCurrent(key) ? never() : undefined), []],
+    ["the data set fails", (key) => (isCurrent(key) ? fail() : undefined), []],
+    ["the data set hangs", (key) => (isCurrent(key) ? hangForever() : undefined), []],
+    ["the data set is missing", (key) => (isCurrent(key) ? Promise.resolve(null) : undefined), []],
     [
-      "the list of shards is gone",
-      (key) => (isCurrent(key) ? Promise.resolve(null) : undefined),
-      [],
-    ],
-    [
-      "the list of shards is damaged",
+      "the data set is damaged",
       (key) => (isCurrent(key) ? Promise.resolve(new ArrayBuffer(7)) : undefined),
       [],
     ],
-    ["the shard fails", (key) => (isShard(key) ? fails() : undefined), ["threat_list", "tor_exit"]],
-    ["the shard hangs", (key) => (isShard(key) ? never() : undefined), ["threat_list", "tor_exit"]],
+    ["the shard fails", (key) => (isShard(key) ? fail() : undefined), ["threat_list", "tor_exit"]],
     [
-      "the shard is gone",
+      "the shard hangs",
+      (key) => (isShard(key) ? hangForever() : undefined),
+      ["threat_list", "tor_exit"],
+    ],
+    [
+      "the shard is missing",
       (key) => (isShard(key) ? Promise.resolve(null) : undefined),
       ["threat_list", "tor_exit"],
     ],
@@ -95,36 +95,39 @@ describe("Discover", () => {
       (key) => (isShard(key) ? Promise.resolve(new ArrayBuffer(99)) : undefined),
       ["threat_list", "tor_exit"],
     ],
-  ])("says so when %s, and scores the rest", async (_what, fault, left) => {
-    await anotherDay();
-    breakKv(fault);
-    const body = await discover();
-    expect(body.degraded).toEqual(["ip_reputation"]);
-    expect(signalsOf(body)).toEqual(["agent_scripted", ...left].toSorted());
-  });
+  ])(
+    "reports ip_reputation as degraded when %s, and scores the other evidence",
+    async (_what, fault, remaining) => {
+      await startNewDay();
+      breakKv(fault);
+      const body = await discover();
+      expect(body.degraded).toEqual(["ip_reputation"]);
+      expect(signalsOf(body)).toEqual(["agent_scripted", ...remaining].toSorted());
+    },
+  );
 
-  it("does not believe lists of last season, and says so", async () => {
-    await anotherDay(start + 2 * day - 15 * day);
-    const young = await discover();
-    expect(young.degraded).toEqual(["ip_reputation"]);
-    expect(signalsOf(young)).toEqual(["agent_scripted", "vpn"]);
-    await anotherDay(start + 2 * day - 91 * day);
+  it("ignores lists that are too old, and reports ip_reputation as degraded", async () => {
+    await startNewDay(start + 2 * day - 15 * day);
+    const recent = await discover();
+    expect(recent.degraded).toEqual(["ip_reputation"]);
+    expect(signalsOf(recent)).toEqual(["agent_scripted", "vpn"]);
+    await startNewDay(start + 2 * day - 91 * day);
     expect(signalsOf(await discover())).toEqual(["agent_scripted"]);
   });
 
-  it("says that the population could not be read", async () => {
-    await anotherDay();
+  it("reports population as degraded when the population cannot be read", async () => {
+    await startNewDay();
     await env.IP_REPUTATION.put(populationKey(user.tenant.id), "{");
-    // The first assessment of an isolate has other things to read.
+    // The first assessment of an isolate reads the data set instead.
     expect((await discover()).degraded).toEqual([]);
     expect((await discover()).degraded).toEqual(["population"]);
   });
 
   it.each([
     ["throws", () => Promise.reject(new Error("injected"))],
-    ["hangs", never],
-  ])("says that nobody counts the users of the address, when that %s", async (_how, count) => {
-    await anotherDay();
+    ["hangs", hangForever],
+  ])("reports address_activity as degraded when the prefix watch %s", async (_how, count) => {
+    await startNewDay();
     vi.spyOn(env.PREFIXES, "get").mockReturnValue(
       new Proxy(env.PREFIXES.get(env.PREFIXES.idFromName("broken")), { get: () => count }),
     );
@@ -133,17 +136,17 @@ describe("Discover", () => {
     expect(signalsOf(body)).toContain("tor_exit");
   });
 
-  it("answers when all of it fails at once", async () => {
-    await anotherDay();
+  it("answers when all sources fail at once", async () => {
+    await startNewDay();
     await discover();
     vi.setSystemTime(start + 20 * minute);
-    breakKv(fails);
+    breakKv(fail);
     vi.spyOn(env.PREFIXES, "get").mockImplementation(() => {
       throw new Error("injected");
     });
     const { status, body } = await user.discover(listed);
     expect(status).toBe(403);
-    // What the isolate remembers of the lists still counts.
+    // The data set that the isolate has cached still counts.
     expect(body.degraded).toEqual(["ip_reputation", "population", "address_activity"]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "threat_list", "tor_exit"]);
   });

@@ -1,8 +1,8 @@
-/** The answers that the source document shows, to the letter. */
+/** Discover gives exactly the answers that the source document shows. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { feed, imported } from "./network/support.ts";
+import { feedOf, encodeDataSet } from "./network/support.ts";
 
 const torExit = "185.220.101.7";
 const script = "python-requests/2.32";
@@ -10,14 +10,14 @@ const script = "python-requests/2.32";
 let user: User;
 
 beforeAll(async () => {
-  for (const [key, value] of imported([feed("tor", torExit)], Date.now())) {
+  for (const [key, value] of encodeDataSet([feedOf("tor", torExit)], Date.now())) {
     await env.IP_REPUTATION.put(key, value);
   }
   user = await User.withTotp(await Tenant.create());
 });
 
 describe("Discover", () => {
-  it("scores the sample exactly 0.05 and allows it", async () => {
+  it("scores the document's sample exactly 0.05 and allows it", async () => {
     const { status, body } = await user.discover({ ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" });
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -48,7 +48,7 @@ describe("Discover", () => {
     expect(signals).toEqual(expect.arrayContaining(["tor_exit", "agent_scripted"]));
   });
 
-  it("challenges in the middle", async () => {
+  it("challenges a score between the two thresholds", async () => {
     const other = await User.provision(user.tenant);
     const { status, body } = await other.discover({ ip: torExit });
     expect(status).toBe(200);

@@ -1,15 +1,15 @@
-/** Sessions as the tests of the pure parts need them. */
+/** Example sessions for the tests of pure functions. */
 import type { Context } from "../../src/sentinel/context.ts";
 import type { SessionEvidence } from "../../src/sentinel/evidence.ts";
 import type { History, KnownSession } from "../../src/sentinel/history.ts";
 
 export const hour = 60 * 60 * 1000;
 export const day = 24 * hour;
-/** The present of these tests, Unix ms: a Tuesday, 22:13 UTC. */
+/** The current time in these tests, Unix ms: a Tuesday, 22:13 UTC. */
 export const now = 1_700_000_000_000;
 
-/** At home, at the usual computer. */
-export const home: Context = {
+/** The user's own network and computer. */
+export const usualContext: Context = {
   country: "NO",
   asn: 2119,
   prefix: "prefix-1",
@@ -21,8 +21,8 @@ export const home: Context = {
   placeHidden: false,
 };
 
-/** Somewhere else, on something else. */
-export const stranger: Context = {
+/** Another country and another device. */
+export const strangerContext: Context = {
   country: "BR",
   asn: 28573,
   prefix: "prefix-9",
@@ -34,20 +34,20 @@ export const stranger: Context = {
   placeHidden: false,
 };
 
-export function session(changes: Partial<KnownSession> = {}): KnownSession {
-  return { id: "s", at: now - hour, verdict: "legitimate", context: home, ...changes };
+export function createSession(changes: Partial<KnownSession> = {}): KnownSession {
+  return { id: "s", at: now - hour, verdict: "legitimate", context: usualContext, ...changes };
 }
 
-/** Confirmed logins, a day apart, the last one so long ago. */
-export function logins(count: number, ago: number, context: Context = home): History {
+/** Confirmed logins, a day apart. @param ago age of the last one, ms */
+export function createLogins(count: number, ago: number, context: Context = usualContext): History {
   return Array.from({ length: count }, (_, index) =>
-    session({ id: `s${index}`, at: now - ago - (count - 1 - index) * day, context }),
+    createSession({ id: `s${index}`, at: now - ago - (count - 1 - index) * day, context }),
   );
 }
 
-/** A session that nothing speaks against or for. */
-export const calm: SessionEvidence = {
-  context: home,
+/** Evidence that gives no reasons. */
+export const neutralEvidence: SessionEvidence = {
+  context: usualContext,
   network: {
     address: "address-1",
     prefix: "prefix-1",

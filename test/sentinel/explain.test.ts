@@ -1,4 +1,4 @@
-/** What the API tells of an assessment is enough to compute it again, and shows any change. */
+/** The API reports enough of an assessment to recompute it and to detect any change. */
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   assessmentsSchema,
@@ -13,16 +13,16 @@ beforeAll(async () => {
   const tenant = await Tenant.create();
   const user = await User.provision(tenant);
   await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
-  await user.discover({ ip: "9.9.9.9", ua: "curl/8.9", user_id: "somebody else" });
+  await user.discover({ ip: "9.9.9.9", ua: "curl/8.9", user_id: "another user" });
   await user.events();
   const { body } = await tenant.send("GET", "/v1/sentinel/assessments?limit=1");
   const [newest] = assessmentsSchema.parse(body);
-  if (newest === undefined) throw new Error("Nothing was assessed");
+  if (newest === undefined) throw new Error("No assessment was stored");
   stored = newest;
 });
 
-describe("An explanation", () => {
-  it("computes what was stored, and shows every reason", () => {
+describe("The explanation of an assessment", () => {
+  it("recomputes the stored score and shows every reason", () => {
     const { lines, differences } = recompute(stored);
     expect(differences).toEqual([]);
     expect(stored.reasons.length).toBeGreaterThan(2);
@@ -37,16 +37,16 @@ describe("An explanation", () => {
     ["digest", () => ({ inputs_digest: "0".repeat(64) })],
     ["inputs", () => ({ inputs: stored.inputs && { ...stored.inputs, userMismatch: false } })],
     ["policy", () => ({ policy: stored.policy && { ...stored.policy, deny_at: 0.9999 } })],
-  ])("notices another %s", (_part, change) => {
+  ])("detects a changed %s", (_part, change) => {
     expect(recompute({ ...stored, ...change() }).differences).not.toEqual([]);
   });
 
-  it("does not pretend to know another model", () => {
+  it("refuses another model and an assessment without inputs", () => {
     expect(() => recompute({ ...stored, model: "sentinel-1" })).toThrow(/sentinel-1/);
     expect(() => recompute({ ...stored, inputs: null })).toThrow();
   });
 
-  it("takes one assessment or a page, and nothing else", () => {
+  it("accepts one assessment or a page of them, and nothing else", () => {
     expect(assessmentsSchema.parse(stored)).toEqual([stored]);
     expect(assessmentsSchema.parse({ assessments: [stored, stored] })).toHaveLength(2);
     for (const other of [null, [], {}, { assessments: [{}] }, { ...stored, inputs: {} }]) {

@@ -7,16 +7,16 @@ import {
   maxSessionAgeMs,
   addSession,
 } from "../../src/sentinel/history.ts";
-import { day, home, now, session } from "./example.ts";
+import { day, usualContext, now, createSession } from "./example.ts";
 
 const sessions: fc.Arbitrary<KnownSession> = fc.record({
   id: fc.nat(400).map(String),
   at: fc.integer({ min: now - 2 * maxSessionAgeMs, max: now + day }),
   verdict: fc.constantFrom("legitimate", "fraud", null),
-  context: fc.constant(home),
+  context: fc.constant(usualContext),
 });
 
-function remembered(all: readonly KnownSession[], at = now): History {
+function addAll(all: readonly KnownSession[], at = now): History {
   return all.reduce<History>((history, one) => addSession(history, one, at), []);
 }
 
@@ -24,43 +24,43 @@ function count(history: History, verdict: KnownSession["verdict"]): number {
   return history.filter((one) => one.verdict === verdict).length;
 }
 
-test("only what was confirmed is learned from", () => {
-  const history = remembered([
-    session({ id: "a", verdict: null }),
-    session({ id: "b" }),
-    session({ id: "c", verdict: "fraud" }),
+test("selectByVerdict returns only the sessions with the given verdict", () => {
+  const history = addAll([
+    createSession({ id: "a", verdict: null }),
+    createSession({ id: "b" }),
+    createSession({ id: "c", verdict: "fraud" }),
   ]);
   expect(selectByVerdict(history, "legitimate", now).map(({ id }) => id)).toEqual(["b"]);
   expect(selectByVerdict(history, "fraud", now).map(({ id }) => id)).toEqual(["c"]);
 });
 
-test("a session has one verdict, the last", () => {
-  const history = remembered([
-    session({ verdict: null }),
-    session({ verdict: "legitimate" }),
-    session({ verdict: "fraud" }),
+test("a session keeps only its last verdict", () => {
+  const history = addAll([
+    createSession({ verdict: null }),
+    createSession({ verdict: "legitimate" }),
+    createSession({ verdict: "fraud" }),
   ]);
-  expect(history).toEqual([session({ verdict: "fraud" })]);
+  expect(history).toEqual([createSession({ verdict: "fraud" })]);
 });
 
-test("a confirmed session is forgotten after half a year, an unconfirmed one after a day", () => {
-  const old = session({ id: "old", at: now - maxSessionAgeMs });
-  const young = session({ id: "young", at: now - maxSessionAgeMs + 1 });
-  const waiting = session({ id: "waiting", at: now - day, verdict: null });
-  const fresh = session({ id: "fresh", at: now - day + 1, verdict: null });
-  expect(remembered([old, young, waiting, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
-  // Nobody has asked since: what has grown too old meanwhile does not count either.
+test("a confirmed session expires after half a year, an unconfirmed one after a day", () => {
+  const old = createSession({ id: "old", at: now - maxSessionAgeMs });
+  const young = createSession({ id: "young", at: now - maxSessionAgeMs + 1 });
+  const expired = createSession({ id: "expired", at: now - day, verdict: null });
+  const fresh = createSession({ id: "fresh", at: now - day + 1, verdict: null });
+  expect(addAll([old, young, expired, fresh]).map(({ id }) => id)).toEqual(["young", "fresh"]);
+  // A session that expired since the last write does not count either.
   expect(selectByVerdict([old, young], "legitimate", now).map(({ id }) => id)).toEqual(["young"]);
 });
 
-test("a session of a later clock is not history yet", () => {
-  expect(selectByVerdict([session({ at: now + 1 })], "legitimate", now)).toEqual([]);
+test("a session in the future is not part of the history yet", () => {
+  expect(selectByVerdict([createSession({ at: now + 1 })], "legitimate", now)).toEqual([]);
 });
 
-test("the newest hundred are kept, in the order of time, whatever order they came in", () => {
+test("the history keeps the newest sessions of each verdict, sorted by time, whatever order they arrive in", () => {
   fc.assert(
     fc.property(fc.array(sessions, { maxLength: 400 }), (all) => {
-      const history = remembered(all);
+      const history = addAll(all);
       expect(count(history, "legitimate")).toBeLessThanOrEqual(100);
       expect(count(history, "fraud")).toBeLessThanOrEqual(20);
       expect(count(history, null)).toBeLessThanOrEqual(50);
@@ -71,11 +71,11 @@ test("the newest hundred are kept, in the order of time, whatever order they cam
   );
 });
 
-test("many unconfirmed sessions do not push a confirmed one out", () => {
+test("many unconfirmed sessions do not displace a confirmed one", () => {
   const flood = Array.from({ length: 300 }, (_, index) =>
-    session({ id: `f${index}`, at: now - index, verdict: null }),
+    createSession({ id: `f${index}`, at: now - index, verdict: null }),
   );
-  expect(selectByVerdict(remembered([session(), ...flood]), "legitimate", now)).toEqual([
-    session(),
+  expect(selectByVerdict(addAll([createSession(), ...flood]), "legitimate", now)).toEqual([
+    createSession(),
   ]);
 });

@@ -1,4 +1,4 @@
-/** How Sentinel comes to know a user: over HTTP, with real guards and a real D1. */
+/** Sentinel learns a user's habits, over HTTP with real guards and a real D1. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ const thief = {
   ua: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 };
 
-/** A user whose clock we move. */
+/** A user with a test clock. */
 class Person {
   readonly user: User;
 
@@ -65,18 +65,18 @@ async function storedVerdicts(user: User) {
 }
 
 describe("Sentinel", () => {
-  it("knows a user by the sessions in which a code was verified", async () => {
+  it("learns the sessions in which a code was verified", async () => {
     const person = await Person.create();
     const next = await person.loginDaily(4);
     const usual = (await person.at(next).user.discover(desk)).body;
     expect(usual.risk_score).toBeLessThan(0.02);
-    const stolen = (await person.at(next + hour).user.discover(thief)).body;
-    expect(stolen.risk_score).toBeGreaterThan(0.25);
-    const signals = stolen.reasons.map(({ signal }: { signal: string }) => signal);
+    const foreign = (await person.at(next + hour).user.discover(thief)).body;
+    expect(foreign.risk_score).toBeGreaterThan(0.25);
+    const signals = foreign.reasons.map(({ signal }: { signal: string }) => signal);
     expect(signals).toEqual(expect.arrayContaining(["network_history", "agent_history"]));
   });
 
-  it("learns nothing from sessions that nobody confirmed, however many", async () => {
+  it("learns nothing from unconfirmed sessions, however many there are", async () => {
     const person = await Person.create();
     const next = await person.loginDaily(4);
     for (let n = 0; n < 8; n += 1) await person.scoreAt(next + n * hour, thief);
@@ -84,7 +84,7 @@ describe("Sentinel", () => {
     expect(before).toBeGreaterThan(0.25);
   });
 
-  it("learns nothing from a wrong code, or from a code without its session", async () => {
+  it("learns nothing from a wrong code or from a code without an assessment id", async () => {
     const person = await Person.create();
     const { user } = person;
     const { assessment_id: id } = await person.at(start).user.assess(thief);
@@ -95,7 +95,7 @@ describe("Sentinel", () => {
     expect(await person.scoreAt(start + day, desk)).toBe(0.05);
   });
 
-  it("accepts a right code whose session it does not know, and refuses another user's", async () => {
+  it("accepts a right code with an unknown assessment id, and refuses another user's assessment id", async () => {
     const person = await Person.create();
     const { user } = person;
     const unknown = `${"0".repeat(24)}${user.id}`;
@@ -105,11 +105,11 @@ describe("Sentinel", () => {
     const answer = await user.verify(user.code(start + hour), undefined, theirs);
     expect(answer.status).toBe(400);
     expect(answer.body.issues).toMatchObject([{ path: "otp.assessment_id" }]);
-    // The refused request was no attempt, and spent no code.
+    // The refused request does not count as an attempt and does not spend the code.
     expect((await user.verify(user.code(start + hour))).status).toBe(200);
   });
 
-  it("believes the tenant: a legitimate session is learned, a fraud is unlearned", async () => {
+  it("learns a session that the tenant reports as legitimate, and unlearns one that it reports as fraud", async () => {
     const person = await Person.create();
     const { user } = person;
     const { assessment_id: id } = await person.at(start).user.assess(desk);
@@ -127,7 +127,7 @@ describe("Sentinel", () => {
     ]);
   });
 
-  it("does not let a stolen code overrule a report of fraud", async () => {
+  it("keeps a report of fraud when a code is verified in the session", async () => {
     const person = await Person.create();
     const { user } = person;
     const { assessment_id: id } = await person.at(start).user.assess(thief);
@@ -136,7 +136,7 @@ describe("Sentinel", () => {
     expect(await person.scoreAt(start + hour, thief)).toBeGreaterThan(0.5);
   });
 
-  it("remembers a session whose answer came weeks later, from D1", async () => {
+  it("finds a session in D1 when its feedback arrives weeks later", async () => {
     const person = await Person.create();
     const { user } = person;
     const { assessment_id: id } = await person.at(start).user.assess(desk);
@@ -149,7 +149,7 @@ describe("Sentinel", () => {
     );
   });
 
-  it("knows the user again when the guard has lost everything", async () => {
+  it("restores what it learned when the guard has lost its storage", async () => {
     const person = await Person.create();
     const next = await person.loginDaily(4);
     await person.user.events();
@@ -159,7 +159,7 @@ describe("Sentinel", () => {
     expect(await person.scoreAt(next, desk)).toBeCloseTo(before, 3);
   });
 
-  it("keeps neither address nor agent with what it remembers, and nothing after an erasure", async () => {
+  it("stores sessions without address or agent, and deletes them on erasure", async () => {
     const person = await Person.create();
     const { user } = person;
     await person.loginDaily(2);
@@ -173,21 +173,21 @@ describe("Sentinel", () => {
     expect((await inspectGuard(user)).tables).toEqual([]);
   });
 
-  it("tells nobody of another tenant's assessments, nor takes their word", async () => {
+  it("neither shows another tenant's assessments nor accepts feedback on them", async () => {
     const person = await Person.create();
     const { assessment_id: id } = await person.at(start).user.assess(desk);
     await person.user.events();
-    const stranger = await Tenant.create();
-    const answer = await stranger.send("POST", "/v1/sentinel/feedback", {
+    const otherTenant = await Tenant.create();
+    const answer = await otherTenant.send("POST", "/v1/sentinel/feedback", {
       feedback: { assessment_id: id, outcome: "fraud" },
     });
     expect(answer.body.code).toBe("assessment_not_found");
-    const { body } = await stranger.send("GET", "/v1/sentinel/assessments");
+    const { body } = await otherTenant.send("GET", "/v1/sentinel/assessments");
     expect(body.assessments).toEqual([]);
     expect(await storedVerdicts(person.user)).toMatchObject([{ verdict: null }]);
   });
 
-  it("finds no assessment that was never made, and teaches nothing", async () => {
+  it("refuses feedback on an assessment that does not exist, and learns nothing from it", async () => {
     const { user } = await Person.create();
     const { assessment_id: id } = await user.assess(desk);
     const other = `${id.startsWith("0") ? "1" : "0"}${id.slice(1)}`;
@@ -197,7 +197,7 @@ describe("Sentinel", () => {
     expect(await storedVerdicts(user)).toMatchObject([{ verdict: null }]);
   });
 
-  it("refuses feedback that is none", async () => {
+  it("refuses malformed feedback", async () => {
     const { user } = await Person.create();
     const { assessment_id: id } = await user.assess(desk);
     for (const feedback of [

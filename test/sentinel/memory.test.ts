@@ -1,4 +1,4 @@
-/** What is remembered of sessions, under floods, late deliveries, erasures and restores. */
+/** Stored sessions stay correct under floods, late deliveries, erasures and restores. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -10,7 +10,7 @@ import { evict, guardOf, loseStorage } from "../support/guard.ts";
 const database = Object.getPrototypeOf(env.DB);
 const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
 
-async function newUser(): Promise<User> {
+async function createUser(): Promise<User> {
   return await User.withTotp(await Tenant.create("live"));
 }
 
@@ -20,8 +20,12 @@ async function verdictOf(assessmentId: string): Promise<unknown> {
     .first("verdict");
 }
 
-/** Copies of an assessment, made a minute later, with the given verdict. */
-async function copies(count: number, assessmentId: string, verdict: string | null): Promise<void> {
+/** Inserts copies of an assessment, a minute later, with the given verdict. */
+async function copyAssessment(
+  count: number,
+  assessmentId: string,
+  verdict: string | null,
+): Promise<void> {
   await env.DB.prepare(
     `WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < ?)
     INSERT INTO assessments SELECT tenant_id,
@@ -34,8 +38,8 @@ async function copies(count: number, assessmentId: string, verdict: string | nul
     .run();
 }
 
-/** The guard keeps the identity, and no session of it. */
-async function forgetSessions(user: User): Promise<void> {
+/** Deletes the guard's sessions and keeps its identity. */
+async function deleteSessions(user: User): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
     storage.sql.exec("DELETE FROM sessions");
   });
@@ -43,7 +47,7 @@ async function forgetSessions(user: User): Promise<void> {
   await user.profile();
 }
 
-/** Holds back the next answer of D1 to a read. */
+/** Delays the next answer of D1 to a read until `release`. */
 function holdNextRead() {
   const reached = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
@@ -60,7 +64,7 @@ function holdNextRead() {
   return { reached: reached.promise, release: gate.resolve };
 }
 
-/** Holds back the next batch to D1 for ever; it can be let happen late. */
+/** Never answers the next batch to D1; `applyLate` applies it later. */
 function holdNextBatch() {
   const held = Promise.withResolvers<void>();
   const real = database.batch;
@@ -70,7 +74,7 @@ function holdNextBatch() {
     held.resolve();
     return new Promise(() => {});
   });
-  return { held: held.promise, happenLate: async () => await late() };
+  return { held: held.promise, applyLate: async () => await late() };
 }
 
 afterEach(() => {
@@ -78,11 +82,11 @@ afterEach(() => {
 });
 
 describe("A restored guard", () => {
-  it("has the reported sessions beside the confirmed ones, each up to its bound", async () => {
-    const user = await newUser();
+  it("loads reported and confirmed sessions, each up to its bound", async () => {
+    const user = await createUser();
     const { assessment_id: id } = await user.assess();
     await user.sendFeedback(id, "fraud");
-    await copies(150, id, "legitimate");
+    await copyAssessment(150, id, "legitimate");
     const sessions = await findSessions(
       await findTenantDb(env, user.tenant.id),
       user.tenant.id,
@@ -94,8 +98,8 @@ describe("A restored guard", () => {
     expect(times).toEqual(times.toSorted((left, right) => left - right));
   });
 
-  it("does not keep its user out for a session it cannot read", async () => {
-    const user = await newUser();
+  it("accepts its user's code when it cannot read a stored session", async () => {
+    const user = await createUser();
     await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
     await env.DB.prepare(`UPDATE assessments SET evidence = '{"context":{}}' WHERE identity_id = ?`)
       .bind(user.id)
@@ -104,11 +108,11 @@ describe("A restored guard", () => {
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
   });
 
-  it("reads what is about its identity, and not all of the tenant", async () => {
-    const user = await newUser();
+  it("reads only the rows of its identity, not those of the whole tenant", async () => {
+    const user = await createUser();
     const { assessment_id: id } = await user.assess();
     await user.events();
-    await copies(20_000, id, null);
+    await copyAssessment(20_000, id, null);
     const read: number[] = [];
     const real = statement.all;
     vi.spyOn(statement, "all").mockImplementation(async function (this: unknown, ...args) {
@@ -121,10 +125,10 @@ describe("A restored guard", () => {
       read.push((await real.apply(this)).meta.rows_read);
       return await raw.apply(this, args);
     });
-    const nobody = "abcdefabcdefabcdefabcdef";
-    await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, nobody);
+    const unknownUser = "abcdefabcdefabcdefabcdef";
+    await findSessions(await findTenantDb(env, user.tenant.id), user.tenant.id, unknownUser);
     const { assessments } = (
-      await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=nobody")
+      await user.tenant.send("GET", "/v1/sentinel/assessments?externalUserId=unknown-user")
     ).body;
     expect(assessments).toEqual([]);
     expect(read.length).toBeGreaterThan(2);
@@ -132,29 +136,29 @@ describe("A restored guard", () => {
   });
 });
 
-describe("A delivery that D1 carries out late", () => {
-  it("does not turn a newer verdict back", async () => {
-    const user = await newUser();
+describe("A delivery that D1 applies late", () => {
+  it("does not overwrite a newer verdict", async () => {
+    const user = await createUser();
     const { assessment_id: id } = await user.assess();
     await user.events();
-    const { happenLate } = holdNextBatch();
+    const { applyLate } = holdNextBatch();
     await user.sendFeedback(id, "legitimate");
     await user.sendFeedback(id, "fraud");
     await user.events();
     expect(await verdictOf(id)).toBe("fraud");
-    await happenLate();
+    await applyLate();
     expect(await verdictOf(id)).toBe("fraud");
   });
 
-  it("leaves nothing of an erased user with who comes after", async () => {
-    const user = await newUser();
+  it("restores nothing of an erased user when the same external id is provisioned again", async () => {
+    const user = await createUser();
     await user.events();
-    const { held, happenLate } = holdNextBatch();
+    const { held, applyLate } = holdNextBatch();
     await user.assess();
     await held;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     await User.provision(user.tenant, user.externalId);
-    await happenLate();
+    await applyLate();
     const { results } = await env.DB.prepare("SELECT id FROM assessments WHERE tenant_id = ?")
       .bind(user.tenant.id)
       .all();
@@ -162,9 +166,9 @@ describe("A delivery that D1 carries out late", () => {
   });
 });
 
-describe("Feedback while its user is erased", () => {
-  it("finds nothing any more where its answer was being sealed", async () => {
-    const user = await newUser();
+describe("Feedback during the erasure of its user", () => {
+  it("finds no assessment when the erasure completes while the receipt is being sealed", async () => {
+    const user = await createUser();
     const { assessment_id: id } = await user.assess();
     const erase = () => user.tenant.send("DELETE", user.path());
     const prototype = Object.getPrototypeOf(crypto.subtle);
@@ -172,30 +176,30 @@ describe("Feedback while its user is erased", () => {
     let sealed = 0;
     vi.spyOn(prototype, "encrypt").mockImplementation(async function (this: unknown, ...args) {
       sealed += 1;
-      // The first receipt is that of the key in D1, the second that of the guard.
+      // The first receipt belongs to the claim in D1, the second to the guard.
       if (sealed === 2) expect((await erase()).status).toBe(204);
       return await real.apply(this, args);
     });
     const { body } = await send("POST", "/v1/sentinel/feedback", {
       token: user.tenant.token,
-      headers: { "Idempotency-Key": "feedback-of-nobody" },
+      headers: { "Idempotency-Key": "feedback-during-erasure" },
       body: { feedback: { assessment_id: id, outcome: "legitimate" } },
     });
     expect(body.code).toBe("assessment_not_found");
   });
 
-  it("finds nothing any more, and teaches nobody who comes after", async () => {
-    const user = await newUser();
+  it("finds no assessment, and leaves no session with the user's successor", async () => {
+    const user = await createUser();
     const { assessment_id: id } = await user.assess();
     await user.events();
-    await forgetSessions(user);
+    await deleteSessions(user);
     const read = holdNextRead();
-    const judging = user.sendFeedback(id, "legitimate");
+    const pendingFeedback = user.sendFeedback(id, "legitimate");
     await read.reached;
     expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
     const successor = await User.provision(user.tenant, user.externalId);
     read.release();
-    expect((await judging).body.code).toBe("assessment_not_found");
+    expect((await pendingFeedback).body.code).toBe("assessment_not_found");
     const tables = await runInDurableObject(guardOf(successor), (_guard, { storage }) =>
       storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray(),
     );
@@ -204,8 +208,8 @@ describe("Feedback while its user is erased", () => {
 });
 
 describe("A flood of sessions", () => {
-  it("does not push out the one that a code confirms", async () => {
-    const user = await newUser();
+  it("does not displace a session that a code confirms later", async () => {
+    const user = await createUser();
     const { assessment_id: id } = await user.assess();
     for (let n = 0; n < 51; n += 1) await user.discover({ ip: "9.9.9.9", ua: "curl/8.9" });
     await user.events();
@@ -214,8 +218,8 @@ describe("A flood of sessions", () => {
     expect(await verdictOf(id)).toBe("legitimate");
   });
 
-  it("delays no code for a session that D1 cannot find now", async () => {
-    const user = await newUser();
+  it("does not block a code whose session D1 cannot read", async () => {
+    const user = await createUser();
     const unknown = `${"0".repeat(24)}${user.id}`;
     await user.profile();
     vi.spyOn(statement, "raw").mockRejectedValue(new Error("D1_ERROR: injected"));

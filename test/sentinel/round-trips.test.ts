@@ -1,6 +1,6 @@
 /**
- * What an assessment costs, counted at the bindings: one round trip, in which everything is asked at
- * once, and two reads of KV at most, whatever the lists hold.
+ * The cost of an assessment, countCalls at the bindings: one round trip of concurrent calls, and at most
+ * two reads of KV, whatever the lists contain.
  */
 import { env } from "cloudflare:workers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -11,44 +11,45 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { Tenant, User } from "../support/client.ts";
 import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
-import { feed, imported, storeNetwork } from "./network/support.ts";
+import { feedOf, encodeDataSet, storeNetwork } from "./network/support.ts";
 
 const listed = "185.220.100.7";
 const day = 24 * 60 * 60 * 1000;
 
 let user: User;
 let freeDeliveries: () => void = () => {};
-/** Each test begins in an isolate that remembers nothing: a day later than the one before. */
+/** Each test starts with expired caches: two days after the test before. */
 let today = Date.now();
 
-/** Tells of every object that is asked for, until the mocks are restored. */
-function onGet<T extends IdentityGuard | PrefixWatch>(
+/** Calls `onGet` for every object that is requested, until the mocks are restored. */
+function watchGet<T extends IdentityGuard | PrefixWatch>(
   namespace: DurableObjectNamespace<T>,
-  asked: () => void,
+  onGet: () => void,
 ): void {
   const real = namespace.get.bind(namespace);
   vi.spyOn(namespace, "get").mockImplementation((id) => {
-    asked();
+    onGet();
     return real(id);
   });
 }
 
 const someFeeds = [
-  feed("vpn", "185.220.100.0/22"),
-  feed("tor", "185.220.101.7"),
-  feed("threat", "5.5.5.5 9"),
+  feedOf("vpn", "185.220.100.0/22"),
+  feedOf("tor", "185.220.101.7"),
+  feedOf("threat", "5.5.5.5 9"),
 ];
 
-function everything(): Map<string, Uint8Array> {
-  return imported(someFeeds, today);
+function encodeEverything(): Map<string, Uint8Array> {
+  return encodeDataSet(someFeeds, today);
 }
 
 const states: readonly (readonly [string, () => Map<string, Uint8Array>])[] = [
   ["empty", () => new Map()],
-  ["full", everything],
+  ["full", encodeEverything],
   [
     "corrupt",
-    () => new Map([...everything()].map(([key, value]) => [key, value.subarray(0, -1)] as const)),
+    () =>
+      new Map([...encodeEverything()].map(([key, value]) => [key, value.subarray(0, -1)] as const)),
   ],
 ];
 
@@ -68,8 +69,8 @@ afterEach(() => {
 
 afterAll(() => freeDeliveries());
 
-/** Keys that an assessment reads from KV, their digests left out. */
-async function keysRead(): Promise<string[]> {
+/** Keys that an assessment reads from KV, without their digests. */
+async function listKeysRead(): Promise<string[]> {
   const { calls } = await countCalls(() => user.assess({ ip: listed }), /update "api_tokens"/);
   return calls
     .filter(({ kind }) => kind === "KV read")
@@ -77,8 +78,8 @@ async function keysRead(): Promise<string[]> {
     .toSorted();
 }
 
-describe.each(states)("With lists that are %s", (_state, values) => {
-  it("an assessment asks guard and prefix once, KV twice at most, and D1 for the token only", async () => {
+describe.each(states)("With %s lists,", (_state, values) => {
+  it("an assessment calls guard and prefix watch once, KV at most twice, and D1 only for the token", async () => {
     await storeNetwork(values());
     for (let n = 0; n < 4; n += 1) {
       const { calls, counts } = await countCalls(
@@ -86,11 +87,11 @@ describe.each(states)("With lists that are %s", (_state, values) => {
         /update "api_tokens"/,
       );
       const objects = calls.filter(({ kind }) => kind === "object").map(({ what }) => what);
-      const forTheToken = n === 0 ? ["TokenRegister.endOf"] : [];
+      const tokenCalls = n === 0 ? ["TokenRegister.endOf"] : [];
       expect(objects.toSorted()).toEqual([
         "IdentityGuard.assess",
         "PrefixWatch.count",
-        ...forTheToken,
+        ...tokenCalls,
       ]);
       expect(counts.d1Calls).toBe(n === 0 ? 2 : 0);
       expect(counts.kvReads).toBeLessThanOrEqual(2);
@@ -98,15 +99,15 @@ describe.each(states)("With lists that are %s", (_state, values) => {
   });
 });
 
-describe("With everything imported and a population", () => {
+describe("With a full data set and a population,", () => {
   beforeEach(async () => {
-    await storeNetwork(everything());
+    await storeNetwork(encodeEverything());
     await publishPopulations(env, today);
   });
 
-  it("the first assessment reads the data set and the shard, the next population and shard, then only the shard", async () => {
+  it("the first assessment reads data set and shard, the second population and shard, the third only the shard", async () => {
     const reads: string[][] = [];
-    for (let n = 0; n < 3; n += 1) reads.push(await keysRead());
+    for (let n = 0; n < 3; n += 1) reads.push(await listKeysRead());
     expect(reads).toEqual([
       ["net/v2/4", currentKey],
       ["net/v2/4", `pop/v1/${user.tenant.id}`],
@@ -114,17 +115,17 @@ describe("With everything imported and a population", () => {
     ]);
   });
 
-  it("all that an assessment asks is under way before any of it has answered", async () => {
+  it("an assessment starts all its calls before any of them has answered", async () => {
     await user.assess({ ip: listed });
     await user.assess({ ip: listed });
-    const asked = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
-    onGet(env.GUARD, asked.guard.resolve);
-    onGet(env.PREFIXES, asked.prefix.resolve);
+    const started = { guard: Promise.withResolvers<void>(), prefix: Promise.withResolvers<void>() };
+    watchGet(env.GUARD, started.guard.resolve);
+    watchGet(env.PREFIXES, started.prefix.resolve);
     const kv = Object.getPrototypeOf(env.IP_REPUTATION);
     const get = kv.get;
     vi.spyOn(kv, "get").mockImplementation(async function (this: unknown, ...args: unknown[]) {
-      // One after the other would end in a timeout, and the answer would say so.
-      await Promise.all([asked.guard.promise, asked.prefix.promise]);
+      // Sequential calls would time out here, and the answer would be degraded.
+      await Promise.all([started.guard.promise, started.prefix.promise]);
       return await get.apply(this, args);
     });
     const { degraded, reasons } = await user.assess({ ip: listed });

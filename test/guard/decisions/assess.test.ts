@@ -8,13 +8,13 @@ import type { History } from "../../../src/sentinel/history.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
-  calm,
+  neutralEvidence,
   day,
-  home,
+  usualContext,
   hour,
-  session as knownSession,
-  logins,
-  stranger,
+  createSession as knownSession,
+  createLogins,
+  strangerContext,
 } from "../../sentinel/example.ts";
 import {
   call,
@@ -35,10 +35,10 @@ const session: Session = {
   shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
 const surroundings: Surroundings = {
-  context: home,
-  network: calm.network,
+  context: usualContext,
+  network: neutralEvidence.network,
   population: null,
-  crowd: calm.crowd,
+  crowd: neutralEvidence.crowd,
   populationUnread: false,
   degraded: [],
 };
@@ -85,8 +85,8 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     recommendation: "allow",
     reasons: [],
     degraded: [],
-    evidence: calm,
-    evidenceDigest: digestCanonicalJson(calm),
+    evidence: neutralEvidence,
+    evidenceDigest: digestCanonicalJson(neutralEvidence),
     policy,
     contextDigest: "cc",
   });
@@ -207,13 +207,13 @@ test("the tenant's policy decides the recommendation and which signals are used"
 });
 
 describe("the history of the identity", () => {
-  const known = logins(10, day);
+  const known = createLogins(10, day);
 
   test("lowers the risk of a familiar session and raises the risk of a strange one", () => {
     const usual = assessWith(buildIdentity(), { history: known }).record;
     const strange = assessWith(buildIdentity(), {
       history: known,
-      surroundings: { context: stranger },
+      surroundings: { context: strangerContext },
     }).record;
     expect(usual.riskScore).toBeLessThan(0.01);
     expect(strange.riskScore).toBeGreaterThan(0.5);
@@ -240,8 +240,8 @@ describe("the history of the identity", () => {
   });
 
   test("reveals a session that shares an address with a reported fraud", () => {
-    const fraud = knownSession({ id: "f", verdict: "fraud", context: stranger });
-    const context = { ...home, address: stranger.address };
+    const fraud = knownSession({ id: "f", verdict: "fraud", context: strangerContext });
+    const context = { ...usualContext, address: strangerContext.address };
     expect(signalsOf(buildIdentity(), { history: [fraud], surroundings: { context } })).toEqual([
       "reported_fraud",
     ]);
@@ -249,30 +249,35 @@ describe("the history of the identity", () => {
 
   test("reveals another operating system at the address within minutes, confirmed or not, but not within hours", () => {
     const minutesAgo = (ago: number) => [
-      knownSession({ id: "b", verdict: null, at: now - ago, context: { ...home, os: "Linux" } }),
+      knownSession({
+        id: "b",
+        verdict: null,
+        at: now - ago,
+        context: { ...usualContext, os: "Linux" },
+      }),
     ];
     expect(signalsOf(buildIdentity(), { history: minutesAgo(5 * minute) })).toEqual([
       "agent_switch",
     ]);
     expect(signalsOf(buildIdentity(), { history: minutesAgo(hour) })).toEqual([]);
-    const elsewhere = { ...home, address: "address-2" };
+    const elsewhere = { ...usualContext, address: "address-2" };
     const moved = { history: minutesAgo(5 * minute), surroundings: { context: elsewhere } };
     expect(signalsOf(buildIdentity(), moved)).toEqual([]);
   });
 
   test("reveals impossible travel, except behind an exit that hides the coordinates", () => {
-    const history = logins(3, hour);
-    const far = { context: stranger };
+    const history = createLogins(3, hour);
+    const far = { context: strangerContext };
     const { evidence } = assessWith(buildIdentity(), { history, surroundings: far }).record;
     expect(evidence.travel?.kilometres).toBeGreaterThan(5_000);
-    const hidden = { context: { ...stranger, placeHidden: true } };
+    const hidden = { context: { ...strangerContext, placeHidden: true } };
     const behind = assessWith(buildIdentity(), { history, surroundings: hidden }).record;
     expect(behind.evidence.travel).toBeNull();
     // A session behind such an exit is skipped: only the last session with coordinates counts.
     const exit = knownSession({
       id: "exit",
       at: now - 60_000,
-      context: { ...stranger, placeHidden: true },
+      context: { ...strangerContext, placeHidden: true },
     });
     const back = assessWith(buildIdentity(), { history: [...history, exit] }).record;
     expect(back.evidence.travel).toBeNull();
@@ -281,8 +286,8 @@ describe("the history of the identity", () => {
 
 test("an assessment contains everything from which its score is computed", () => {
   const { record } = assessWith(buildIdentity(), {
-    history: logins(4, 3 * hour),
-    surroundings: { context: stranger },
+    history: createLogins(4, 3 * hour),
+    surroundings: { context: strangerContext },
   });
   const stored: typeof record.evidence = JSON.parse(JSON.stringify(record.evidence));
   expect(findReasons(stored, record.policy.signalsOff)).toEqual(record.reasons);
@@ -292,6 +297,9 @@ test("an assessment contains everything from which its score is computed", () =>
 test("an unread population degrades an assessment only if the identity has a history", () => {
   const unread = { populationUnread: true };
   expect(assessWith(buildIdentity(), { surroundings: unread }).record.degraded).toEqual([]);
-  const known = assessWith(buildIdentity(), { surroundings: unread, history: logins(2, day) });
+  const known = assessWith(buildIdentity(), {
+    surroundings: unread,
+    history: createLogins(2, day),
+  });
   expect(known.record.degraded).toEqual(["population"]);
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
 import { fail, succeed, type Transition } from "../../../src/guard/decisions/transition.ts";
-import { session } from "../../sentinel/example.ts";
+import { createSession } from "../../sentinel/example.ts";
 import { call, buildIdentity, now, describeEntries } from "./example.ts";
 
-const unconfirmed = session({ id: "a", at: now - 60_000, verdict: null });
-const other = session({ id: "b", at: now - 120_000, verdict: null });
+const unconfirmed = createSession({ id: "a", at: now - 60_000, verdict: null });
+const other = createSession({ id: "b", at: now - 120_000, verdict: null });
 
 describe("Feedback on a session", () => {
   test.each(["legitimate", "fraud"] as const)(

@@ -1,4 +1,4 @@
-/** Counting the identities tried from one address block, in a real Durable Object. */
+/** The prefix watch counts the identities tried from one address block, in a real Durable Object. */
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -13,12 +13,12 @@ const minute = 60_000;
 const now = 1_700_000_000_000;
 let watches = 0;
 
-function newWatch() {
+function createWatch() {
   watches += 1;
   return env.PREFIXES.get(env.PREFIXES.idFromName(`test:${watches}`));
 }
 
-type Watch = ReturnType<typeof newWatch>;
+type Watch = ReturnType<typeof createWatch>;
 
 async function count(watch: Watch, identityId: string, address = "a", at = now) {
   return await watch.count({ address, identityId, now: at });
@@ -35,8 +35,8 @@ async function rowsOf(watch: Watch): Promise<number> {
 }
 
 describe("The prefix watch", () => {
-  it("counts distinct identities, of the address and of all its block", async () => {
-    const watch = newWatch();
+  it("counts distinct identities per address and per block", async () => {
+    const watch = createWatch();
     expect(await count(watch, "alice")).toEqual({ fromAddress: 1, fromPrefix: 1 });
     expect(await count(watch, "alice")).toEqual({ fromAddress: 1, fromPrefix: 1 });
     expect(await count(watch, "bob", "b")).toEqual({ fromAddress: 1, fromPrefix: 2 });
@@ -44,8 +44,8 @@ describe("The prefix watch", () => {
     expect(await count(watch, "bob")).toEqual({ fromAddress: 3, fromPrefix: 3 });
   });
 
-  it("counts ten minutes, and an identity that comes again anew", async () => {
-    const watch = newWatch();
+  it("counts the last ten minutes, and restarts them when an identity is tried again", async () => {
+    const watch = createWatch();
     await count(watch, "alice");
     await count(watch, "bob", "a", now + 5 * minute);
     expect((await count(watch, "carol", "a", now + 10 * minute - 1))?.fromAddress).toBe(3);
@@ -54,8 +54,8 @@ describe("The prefix watch", () => {
     expect((await count(watch, "carol", "a", now + 19 * minute))?.fromAddress).toBe(2);
   });
 
-  it("counts all of many at once", async () => {
-    const watch = newWatch();
+  it("counts every one of many concurrent attempts", async () => {
+    const watch = createWatch();
     const counts = await Promise.all(
       Array.from({ length: 50 }, (_, n) => count(watch, `user-${n}`)),
     );
@@ -63,15 +63,15 @@ describe("The prefix watch", () => {
     expect(seen).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
   });
 
-  it("goes on counting after an eviction", async () => {
-    const watch = newWatch();
+  it("continues to count after an eviction", async () => {
+    const watch = createWatch();
     await count(watch, "alice");
     await evictDurableObject(watch);
     expect((await count(watch, "bob"))?.fromAddress).toBe(2);
   });
 
-  it("stops writing at a thousand, and goes on when they have left the window", async () => {
-    const watch = newWatch();
+  it("stops writing at a thousand rows, and continues when the window has passed", async () => {
+    const watch = createWatch();
     for (let n = 0; n < 1_010; n += 1) await count(watch, `user-${n}`);
     expect(await rowsOf(watch)).toBe(1_000);
     expect((await count(watch, "late"))?.fromPrefix).toBe(1_001);
@@ -79,8 +79,8 @@ describe("The prefix watch", () => {
     expect(await rowsOf(watch)).toBe(1);
   });
 
-  it("is not blinded by one identity at a thousand addresses", async () => {
-    const watch = newWatch();
+  it("still counts others after one identity was tried from a thousand addresses", async () => {
+    const watch = createWatch();
     for (let n = 0; n < 1_000; n += 1) await count(watch, "decoy", `address-${n}`);
     expect(await rowsOf(watch)).toBe(4);
     let crowd: Awaited<ReturnType<typeof count>> = null;
@@ -88,16 +88,16 @@ describe("The prefix watch", () => {
     expect(crowd).toEqual({ fromAddress: 20, fromPrefix: 21 });
   });
 
-  it("does not grow where clocks go backwards", async () => {
-    const watch = newWatch();
+  it("does not grow when clocks go backwards", async () => {
+    const watch = createWatch();
     for (let n = 0; n < 1_200; n += 1) await count(watch, `user-${n}`, "a", now - n);
     expect(await rowsOf(watch)).toBeLessThanOrEqual(1_000);
     await count(watch, "early", "a", now - 60 * minute);
     expect(await rowsOf(watch)).toBe(1);
   });
 
-  it("leaves nothing behind when its alarm fires", async () => {
-    const watch = newWatch();
+  it("deletes all rows when its alarm fires", async () => {
+    const watch = createWatch();
     await count(watch, "alice");
     const alarm = await runInDurableObject(watch, (_object, { storage }) => storage.getAlarm());
     expect(alarm).toBeGreaterThan(Date.now() + 8 * minute);
@@ -111,29 +111,35 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("Asking it", () => {
+describe("countAttempt", () => {
   const key = new Uint8Array(32).fill(7);
-  const ask = async (tenantId: string, text: string, identityId: string) => {
+  const attempt = async (tenantId: string, text: string, identityId: string) => {
     const address = parseAddress(text);
     if (address === undefined) throw new Error(`Not an address: ${text}`);
     const caller = { tenantId, location: noLocation };
     return await countAttempt(env, key, caller, address, identityId, now, "request");
   };
 
-  it("keeps blocks apart, and tenants too", async () => {
-    await ask("one", "203.0.113.7", "alice");
-    expect(await ask("one", "203.0.113.8", "bob")).toEqual({ fromAddress: 1, fromPrefix: 2 });
-    expect(await ask("one", "203.0.114.8", "bob")).toEqual({ fromAddress: 1, fromPrefix: 1 });
-    expect(await ask("two", "203.0.113.7", "carol")).toEqual({ fromAddress: 1, fromPrefix: 1 });
-    await ask("one", "2001:db8:1:2::1", "alice");
-    expect(await ask("one", "2001:db8:1:3::1", "bob")).toEqual({ fromAddress: 1, fromPrefix: 2 });
-    expect(await ask("one", "2001:db8:2:3::1", "bob")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+  it("counts each block and each tenant separately", async () => {
+    await attempt("one", "203.0.113.7", "alice");
+    expect(await attempt("one", "203.0.113.8", "bob")).toEqual({ fromAddress: 1, fromPrefix: 2 });
+    expect(await attempt("one", "203.0.114.8", "bob")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    expect(await attempt("two", "203.0.113.7", "carol")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    await attempt("one", "2001:db8:1:2::1", "alice");
+    expect(await attempt("one", "2001:db8:1:3::1", "bob")).toEqual({
+      fromAddress: 1,
+      fromPrefix: 2,
+    });
+    expect(await attempt("one", "2001:db8:2:3::1", "bob")).toEqual({
+      fromAddress: 1,
+      fromPrefix: 1,
+    });
   });
 
-  it("keeps no address, block or id, only hashes of them", async () => {
+  it("passes only hashes of address, block and identity id", async () => {
     const calls = vi.spyOn(PrefixWatch.prototype, "count");
     const names = vi.spyOn(Object.getPrototypeOf(env.PREFIXES), "idFromName");
-    await ask("hashed", "198.51.100.77", "alice");
+    await attempt("hashed", "198.51.100.77", "alice");
     expect(calls).toHaveBeenCalledWith({
       address: expect.stringMatching(/^[0-9a-f]{16}$/),
       identityId: expect.stringMatching(/^[0-9a-f]{16}$/),
@@ -144,7 +150,7 @@ describe("Asking it", () => {
 
   it.each([
     ["hangs", "count", () => new Promise<never>(() => {})],
-    ["cannot tell", "count", () => Promise.resolve(null)],
+    ["has no count", "count", () => Promise.resolve(null)],
     [
       "cannot be reached",
       "idFromName",
@@ -152,16 +158,16 @@ describe("Asking it", () => {
         throw new Error("injected");
       },
     ],
-  ] as const)("is no answer, and no failure, where the watch %s", async (_, method, fault) => {
+  ] as const)("returns no count and does not throw when the watch %s", async (_, method, fault) => {
     const lines: string[] = [];
     vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
     const broken = method === "count" ? PrefixWatch.prototype : Object.getPrototypeOf(env.PREFIXES);
     vi.spyOn(broken, method).mockImplementation(fault);
-    expect(await ask("broken", "198.51.100.77", "alice")).toBeUndefined();
+    expect(await attempt("broken", "198.51.100.77", "alice")).toBeUndefined();
     expect(lines.join()).not.toContain("198.51.100");
   });
 
-  it("shows credential stuffing to the officer, and an office only a little", async () => {
+  it("raises the score for credential stuffing, but not for an office that a user has confirmed", async () => {
     const tenant = await Tenant.create();
     const context = { ip: "45.80.0.1", ua: "EnterpriseAgent/1.0" };
     const scores: number[] = [];

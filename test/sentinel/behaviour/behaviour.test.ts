@@ -7,15 +7,23 @@ import type { BehaviourEvidence } from "../../../src/sentinel/evidence.ts";
 import type { History } from "../../../src/sentinel/history.ts";
 import { type Population, countPopulation } from "../../../src/sentinel/population/population.ts";
 import { attackerKinds, attackers, behaviourBounds } from "../../../src/sentinel/weights.ts";
-import { day, home, hour, logins, now, session, stranger } from "../example.ts";
+import {
+  day,
+  usualContext,
+  hour,
+  createLogins,
+  now,
+  createSession,
+  strangerContext,
+} from "../example.ts";
 
-function compared(
+function compareOrFail(
   history: History,
   context: Context,
   population: Population | null = null,
 ): BehaviourEvidence {
   const behaviour = compareWithHistory(history, context, population, now);
-  if (behaviour === null) throw new Error("Nothing to compare with");
+  if (behaviour === null) throw new Error("The history is empty");
   return behaviour;
 }
 
@@ -24,12 +32,16 @@ function sumOf(behaviour: BehaviourEvidence): number {
   return network + agent + ofHour;
 }
 
-function evidenceAbout(context: Context, history = logins(10, day), population?: Population) {
-  return sumOf(compared(history, context, population ?? null));
+function computeEvidence(
+  context: Context,
+  history = createLogins(10, day),
+  population?: Population,
+) {
+  return sumOf(compareOrFail(history, context, population ?? null));
 }
 
-/** A population in which so many log in from the place and the agent. */
-function people(...groups: readonly (readonly [number, Context])[]): Population {
+/** A population with this many logins from each context. */
+function populationOf(...groups: readonly (readonly [number, Context])[]): Population {
   const sessions = groups.flatMap(([count, context]) =>
     Array.from({ length: count }, (_, index) => ({
       identityId: `user-${index}`,
@@ -44,9 +56,9 @@ function people(...groups: readonly (readonly [number, Context])[]): Population 
 const elsewhere = { asn: 41164, prefix: "prefix-2", address: "address-2" };
 
 describe("The comparison", () => {
-  test("goes down each hierarchy to the first level that is new", () => {
-    const { network, agent } = compared(logins(3, day), {
-      ...home,
+  test("descends each hierarchy to the first level that is new", () => {
+    const { network, agent } = compareOrFail(createLogins(3, day), {
+      ...usualContext,
       prefix: "prefix-2",
       address: "address-2",
       os: "Linux",
@@ -63,115 +75,120 @@ describe("The comparison", () => {
     ]);
   });
 
-  test("leaves out what is not known of the session, or never was", () => {
-    const unknown = { ...home, country: null, asn: null };
-    expect(compared(logins(3, day), unknown).network.map(({ level }) => level)).toEqual([
+  test("omits a level that is unknown in the session or in its history", () => {
+    const unknown = { ...usualContext, country: null, asn: null };
+    expect(compareOrFail(createLogins(3, day), unknown).network.map(({ level }) => level)).toEqual([
       "prefix",
       "address",
     ]);
-    expect(compared(logins(3, day, unknown), home).network.map(({ level }) => level)).toEqual([
-      "prefix",
-      "address",
-    ]);
+    expect(
+      compareOrFail(createLogins(3, day, unknown), usualContext).network.map(({ level }) => level),
+    ).toEqual(["prefix", "address"]);
     const relayed = { ...unknown, prefix: null, address: null };
-    expect(compared(logins(3, day), relayed).network).toEqual([]);
+    expect(compareOrFail(createLogins(3, day), relayed).network).toEqual([]);
   });
 
-  test("weighs recent logins more", () => {
+  test("gives recent logins more weight", () => {
     const moved = [
-      session({ id: "old", at: now - 120 * day }),
-      session({ id: "new", at: now - day, context: { ...home, ...elsewhere } }),
+      createSession({ id: "old", at: now - 120 * day }),
+      createSession({ id: "new", at: now - day, context: { ...usualContext, ...elsewhere } }),
     ];
     const share = (context: Context) =>
-      compared(moved, context).network.find(({ level }) => level === "asn")?.own ?? 0;
-    expect(share({ ...home, ...elsewhere })).toBeGreaterThan(share(home));
-    expect(share({ ...home, ...elsewhere }) + share(home)).toBeCloseTo(1, 10);
+      compareOrFail(moved, context).network.find(({ level }) => level === "asn")?.own ?? 0;
+    expect(share({ ...usualContext, ...elsewhere })).toBeGreaterThan(share(usualContext));
+    expect(share({ ...usualContext, ...elsewhere }) + share(usualContext)).toBeCloseTo(1, 10);
   });
 
-  test("has nothing to say without a history", () => {
-    expect(compareWithHistory([], home, null, now)).toBeNull();
+  test("has no result without a history", () => {
+    expect(compareWithHistory([], usualContext, null, now)).toBeNull();
   });
 
-  test("finds the hours of a night worker usual for one, and others not", () => {
+  test("finds night hours usual for a night worker and other hours unusual", () => {
     const nights = Array.from({ length: 20 }, (_, n) =>
-      session({ id: `n${n}`, at: now - (n + 1) * day + (n % 2) * hour }),
+      createSession({ id: `n${n}`, at: now - (n + 1) * day + (n % 2) * hour }),
     );
     const days = nights.map((one) => ({ ...one, at: one.at - 11 * hour }));
-    expect(compared(nights, home).hour.own).toBeGreaterThan(2);
-    expect(compared(days, home).hour.own).toBeLessThan(0.1);
+    expect(compareOrFail(nights, usualContext).hour.own).toBeGreaterThan(2);
+    expect(compareOrFail(days, usualContext).hour.own).toBeLessThan(0.1);
   });
 });
 
 describe("Evidence of behaviour", () => {
-  test("speaks for the usual session and against a stranger's", () => {
-    expect(evidenceAbout(home)).toBeLessThan(-3);
-    expect(evidenceAbout(stranger)).toBeGreaterThan(3);
+  test("lowers the score of the usual session and raises the score of a stranger's session", () => {
+    expect(computeEvidence(usualContext)).toBeLessThan(-3);
+    expect(computeEvidence(strangerContext)).toBeGreaterThan(3);
   });
 
-  test("is stronger the less the network is known", () => {
-    const other = { ...home, agent: "agent-9", browser: "Firefox 140" };
+  test("grows with each level of the network that is new", () => {
+    const other = { ...usualContext, agent: "agent-9", browser: "Firefox 140" };
     const steps = [
       other,
       { ...other, address: "address-2" },
       { ...other, address: "address-2", prefix: "prefix-2" },
       { ...other, ...elsewhere },
-    ].map((context) => evidenceAbout(context));
+    ].map((context) => computeEvidence(context));
     expect(steps).toEqual(steps.toSorted((left, right) => left - right));
     expect(new Set(steps).size).toBe(steps.length);
   });
 
-  test("forgives a new network on a known computer: who travels takes it along", () => {
-    expect(evidenceAbout({ ...home, ...elsewhere, country: "SE" })).toBeLessThan(0);
-    expect(evidenceAbout({ ...stranger, ...elsewhere, country: "SE" })).toBeGreaterThan(2);
+  test("favours a known computer in a new network, because it travels with its user", () => {
+    expect(computeEvidence({ ...usualContext, ...elsewhere, country: "SE" })).toBeLessThan(0);
+    expect(computeEvidence({ ...strangerContext, ...elsewhere, country: "SE" })).toBeGreaterThan(2);
   });
 
-  test("suspects a new address block in the known network soon after a login, not later", () => {
-    const near = { ...home, prefix: "prefix-2", address: "address-2" };
-    const soon = evidenceAbout(near, logins(10, 6 * hour));
-    const late = evidenceAbout(near, logins(10, 90 * day));
+  test("raises the score of a new address block in the known network soon after a login, but not later", () => {
+    const near = { ...usualContext, prefix: "prefix-2", address: "address-2" };
+    const soon = computeEvidence(near, createLogins(10, 6 * hour));
+    const late = computeEvidence(near, createLogins(10, 90 * day));
     expect(soon).toBeGreaterThan(0.5);
     expect(late).toBeLessThan(soon - 1);
   });
 
-  test("counts a stranger for less where few logins are known", () => {
-    const by = [1, 3, 10].map((count) => evidenceAbout(stranger, logins(count, day)));
+  test("is weaker against a stranger when few logins are known", () => {
+    const by = [1, 3, 10].map((count) =>
+      computeEvidence(strangerContext, createLogins(count, day)),
+    );
     expect(by).toEqual(by.toSorted((left, right) => left - right));
     expect(new Set(by).size).toBe(by.length);
   });
 
-  test("counts what everybody has for less than what is rare", () => {
-    const common = people([900, home], [100, stranger]);
-    const rare = people([10, home], [990, stranger]);
-    // The network alone: the agent at hand is new.
-    const context = { ...home, prefix: "prefix-2", address: "address-2", agent: "agent-2" };
+  test("gives a common network less weight than a rare one", () => {
+    const common = populationOf([900, usualContext], [100, strangerContext]);
+    const rare = populationOf([10, usualContext], [990, strangerContext]);
+    // Only the network matters here: the agent is new.
+    const context = { ...usualContext, prefix: "prefix-2", address: "address-2", agent: "agent-2" };
     const networkOf = (population: Population) =>
-      computeContributions(compared(logins(10, day), context, population)).network;
+      computeContributions(compareOrFail(createLogins(10, day), context, population)).network;
     expect(networkOf(rare)).toBeLessThan(networkOf(common));
   });
 
-  test("takes a new address for less where this user's addresses always change", () => {
-    const phone = logins(10, day).map((one, n) => ({
+  test("gives a new address less weight when the user's addresses always change", () => {
+    const phone = createLogins(10, day).map((one, n) => ({
       ...one,
-      context: { ...home, prefix: `prefix-${n}`, address: `address-${n}` },
+      context: { ...usualContext, prefix: `prefix-${n}`, address: `address-${n}` },
     }));
-    const moved = { ...home, prefix: "prefix-x", address: "address-x" };
-    expect(evidenceAbout(moved, phone)).toBeLessThan(evidenceAbout(moved) - 1);
+    const moved = { ...usualContext, prefix: "prefix-x", address: "address-x" };
+    expect(computeEvidence(moved, phone)).toBeLessThan(computeEvidence(moved) - 1);
   });
 
-  test("follows the population where its users often are somewhere new", () => {
-    const behaviour = compared(logins(10, day), { ...stranger, ...home, ...elsewhere });
-    const told = (count: number, all: number) => ({
+  test("gives novelty less weight in a population whose users often change networks", () => {
+    const behaviour = compareOrFail(createLogins(10, day), {
+      ...strangerContext,
+      ...usualContext,
+      ...elsewhere,
+    });
+    const withNovelty = (count: number, all: number) => ({
       ...behaviour,
       network: behaviour.network.map((level) => ({ ...level, novelty: { count, all } })),
     });
-    const restless = computeContributions(told(900, 1000)).network;
-    const settled = computeContributions(told(1, 1000)).network;
-    expect(restless).toBeLessThan(computeContributions(behaviour).network);
+    const mobile = computeContributions(withNovelty(900, 1000)).network;
+    const settled = computeContributions(withNovelty(1, 1000)).network;
+    expect(mobile).toBeLessThan(computeContributions(behaviour).network);
     expect(settled).toBeGreaterThan(computeContributions(behaviour).network);
   });
 
-  test("of a switched-off part is nothing, and the others stand", () => {
-    const behaviour = compared(logins(10, day), stranger);
+  test("is zero for a part that is switched off, and leaves the other parts unchanged", () => {
+    const behaviour = compareOrFail(createLogins(10, day), strangerContext);
     const without = computeContributions(behaviour, ["network"]);
     expect(without.network).toBe(0);
     expect(without.agent).toBeGreaterThan(0);
@@ -179,7 +196,7 @@ describe("Evidence of behaviour", () => {
     expect(none).toEqual({ network: 0, agent: 0, hour: 0 });
   });
 
-  test("stays a number within its bounds, whatever the history and the population", () => {
+  test("stays within its bounds for any history and population", () => {
     const text = fc.option(fc.constantFrom("a", "b", "c"));
     const contexts: fc.Arbitrary<Context> = fc.record({
       country: text,
@@ -196,7 +213,7 @@ describe("Evidence of behaviour", () => {
       .array(fc.record({ ago: fc.nat(180 * day), context: contexts }), { minLength: 1 })
       .map((all) =>
         all
-          .map(({ ago, context }, n) => session({ id: `${n}`, at: now - ago, context }))
+          .map(({ ago, context }, n) => createSession({ id: `${n}`, at: now - ago, context }))
           .toSorted((left, right) => left.at - right.at),
       );
     fc.assert(
@@ -212,7 +229,7 @@ describe("Evidence of behaviour", () => {
               now,
             )
           : null;
-        const behaviour = compared(known, context, population);
+        const behaviour = compareOrFail(known, context, population);
         for (const { own, population: share } of [...behaviour.network, ...behaviour.agent]) {
           expect(own).toBeGreaterThanOrEqual(0);
           expect(own).toBeLessThanOrEqual(1 + 1e-12);
@@ -229,7 +246,7 @@ describe("Evidence of behaviour", () => {
     );
   });
 
-  test("rests on kinds of attackers that are all there are, and on chances", () => {
+  test("uses attacker shares that add up to 1, and probabilities between 0 and 1", () => {
     const shares = attackerKinds.map((kind) => attackers[kind].share);
     expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 10);
     for (const kind of attackerKinds) {

@@ -25,7 +25,7 @@ TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS
     /\s+/,
   );
 
-/** Towns far out in their countries, and capitals: country, degrees north and east. */
+/** Capitals and outlying towns: country, degrees north and east. */
 const towns = `AE 24.5 54.4|AR -34.6 -58.4|AR -54.8 -68.3|AT 48.2 16.4|AU -32.0 115.9|AU -42.9 147.3
 AU -12.5 130.8|AU -27.5 153.0|BD 23.7 90.4|BE 50.8 4.4|BO -16.5 -68.1|BR -3.1 -60.0|BR -8.0 -34.9|BR -30.0 -51.2
 BR -10.0 -67.8|BY 53.9 27.6|CA 43.7 -79.4|CA 47.6 -52.7|CA 49.3 -123.1|CA 60.7 -135.1|CA 63.7 -68.5|CH 46.2 6.1
@@ -53,8 +53,8 @@ VN 10.8 106.7|VN 21.0 105.8|ZA -33.9 18.4|ZA -26.2 28.0|ZA -29.9 31.0`
   });
 type Town = (typeof towns)[number];
 
-/** By the cosine rule: another formula than the code's own. */
-function kmBetween(one: Town, other: Town): number {
+/** Uses the cosine rule, so that the test does not share a formula with the code. */
+function computeKmBetween(one: Town, other: Town): number {
   const radians = (degrees: number) => (degrees * Math.PI) / 180;
   const [a, b] = [radians(one.north), radians(other.north)];
   const cosine =
@@ -69,8 +69,8 @@ CN-AF CN-NP BR-AR BR-PE BR-CO BR-VE BR-GF AR-CL CL-PE IN-PK IN-BD IN-LK IN-MM ID
 MY-SG MY-TH MY-PH NO-SE SE-FI GB-IE EG-LY EG-IL DZ-MA NG-NE CD-AO ZA-NA ZA-MZ ET-SO SA-YE SA-IQ IR-IQ IR-TR
 IR-PK TR-GR TR-SY TR-GE IT-MT IT-TN UA-RO KZ-UZ TH-MM PH-TW JP-KR JP-TW PA-CO GL-CA GL-IS CY-LB HT-DO VE-TT`;
 
-describe("Where countries are", () => {
-  it("is known of every country", () => {
+describe("The distance between countries", () => {
+  it("has coordinates for every country", () => {
     expect(iso).toHaveLength(249);
     expect([...countriesWithCoordinates].toSorted()).toEqual([...iso, "XK"].toSorted());
     for (const country of countriesWithCoordinates) {
@@ -82,13 +82,14 @@ describe("Where countries are", () => {
     }
   });
 
-  it("puts no country further from another than any two of their towns", () => {
+  it("is never longer than the distance between two of their towns", () => {
     const tooFar = towns.flatMap((one) =>
       towns
         .filter((other) => other.country !== one.country)
         .filter(
           (other) =>
-            (computeMinDistanceKm(one.country, other.country) ?? 0) > kmBetween(one, other) + 1,
+            (computeMinDistanceKm(one.country, other.country) ?? 0) >
+            computeKmBetween(one, other) + 1,
         )
         .map((other) => `${one.country} ${one.north} to ${other.country} ${other.north}`),
     );
@@ -104,13 +105,13 @@ describe("Where countries are", () => {
     ["DE", "BR", 5_500, 9_500],
     ["IS", "NZ", 12_000, 18_000],
     ["IN", "GB", 4_000, 7_500],
-  ])("leaves between %s and %s what lies there", (one, other, least, most) => {
+  ])("is plausible from %s to %s", (one, other, minKm, maxKm) => {
     const distance = computeMinDistanceKm(one, other);
-    expect(distance).toBeGreaterThan(least);
-    expect(distance).toBeLessThan(most);
+    expect(distance).toBeGreaterThan(minKm);
+    expect(distance).toBeLessThan(maxKm);
   });
 
-  it("is the same both ways, and nothing within a country", () => {
+  it("is the same in both directions, and zero within a country", () => {
     const country = fc.constantFrom(...iso);
     fc.assert(
       fc.property(country, country, (one, other) => {
@@ -121,7 +122,7 @@ describe("Where countries are", () => {
     );
   });
 
-  it("is not known of any other text", () => {
+  it("is undefined for a text that is not a country code", () => {
     for (const text of ["", "no", "XX", "EU", "constructor", "__proto__", "NO ", "N\0"]) {
       expect(computeMinDistanceKm(text, "NO")).toBeUndefined();
       expect(findImpossibleTravel({ country: text, at }, { country: "NZ", at })).toBeNull();
@@ -135,7 +136,7 @@ describe("A journey", () => {
     expect(findImpossibleTravel({ country: one, at }, { country: other, at })).toBeNull();
   });
 
-  it("that nobody can have made is told, with its length and time", () => {
+  it("that is too fast is reported with its distance and its time", () => {
     const journey = findImpossibleTravel(
       { country: "NO", at },
       { country: "NG", at: at + 2 * hour },
@@ -143,7 +144,7 @@ describe("A journey", () => {
     expect(journey).toEqual({ kilometres: computeMinDistanceKm("NO", "NG"), hours: 2 });
   });
 
-  it("is possible as soon as an airliner could have made it", () => {
+  it("is possible from the time that an airliner needs", () => {
     const hours = (computeMinDistanceKm("DE", "SG") ?? 0) / 1_000;
     const arriving = (late: number) =>
       findImpossibleTravel({ country: "DE", at }, { country: "SG", at: at + hours * hour + late });
@@ -152,7 +153,7 @@ describe("A journey", () => {
     expect(arriving(24 * hour)).toBeNull();
   });
 
-  it("is as possible where the clocks of the two disagree on their order", () => {
+  it("has the same result when the clocks of its sessions disagree on their order", () => {
     const [one, other] = [
       { country: "US", at },
       { country: "CN", at: at - hour },
@@ -161,14 +162,14 @@ describe("A journey", () => {
     expect(findImpossibleTravel(one, other)).not.toBeNull();
   });
 
-  it("within a country, or to where nobody knows, is none", () => {
+  it("is not reported within a country, or when a country is unknown", () => {
     expect(findImpossibleTravel({ country: "US", at }, { country: "US", at })).toBeNull();
     expect(findImpossibleTravel({ country: null, at }, { country: "US", at })).toBeNull();
     expect(findImpossibleTravel({ country: "US", at }, { country: null, at })).toBeNull();
   });
 });
 
-it("A satellite network is known by its number", () => {
+it("A satellite network is recognised by its number", () => {
   for (const asn of [14593, 7155, 6621]) expect(isSatelliteNetwork(asn)).toBe(true);
   for (const asn of [2119, 3320, 0, -1, undefined]) expect(isSatelliteNetwork(asn)).toBe(false);
 });

@@ -3,19 +3,19 @@ import { catalogue, parseConfiguredFeeds } from "../../../src/sentinel/feeds/cat
 import { isNetworkKind } from "../../../src/sentinel/network/network-facts.ts";
 
 describe("The catalogue of feeds", () => {
-  it("names every feed once, in a way that a configuration can name it", () => {
+  it("gives every feed a unique name that a configuration can contain", () => {
     const names = catalogue.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
   });
 
-  it("fetches over https alone, and no address twice", () => {
+  it("has only https addresses, and no address twice", () => {
     const addresses = catalogue.map(({ address }) => address);
     for (const address of addresses) expect(new URL(address).protocol).toBe("https:");
     expect(new Set(addresses).size).toBe(addresses.length);
   });
 
-  it("says of every feed what it is, under which licence, and how often it is worth asking", () => {
+  it("gives the kind, licence, format and refresh interval of every feed", () => {
     for (const { kind, licence, format, refreshHours } of catalogue) {
       expect(isNetworkKind(kind)).toBe(true);
       expect(licence).not.toBe("");
@@ -25,13 +25,13 @@ describe("The catalogue of feeds", () => {
     }
   });
 
-  it("gives what a configuration names, whatever the spaces, and tells what it does not know", () => {
+  it("finds the feeds that a configuration names, ignoring spaces, and reports unknown names", () => {
     const { feeds, unknown } = parseConfiguredFeeds(" ipsum , tor-exits,, ipsum,no-such,Ipsum ");
     expect(feeds.map(({ name }) => name)).toEqual(["ipsum", "tor-exits"]);
     expect(unknown).toEqual(["no-such", "Ipsum"]);
   });
 
-  it("gives nothing for an empty configuration", () => {
+  it("finds no feed for an empty configuration", () => {
     expect(parseConfiguredFeeds("")).toEqual({ feeds: [], unknown: [] });
     expect(parseConfiguredFeeds(" , ")).toEqual({ feeds: [], unknown: [] });
   });

@@ -1,4 +1,4 @@
-/** Data sets, a store that can be watched and killed at every write, and what a reader finds in it. */
+/** Data sets, a store that records its writes and can fail at each, and the answers that a reader finds. */
 import {
   type DataSet,
   type DataStore,
@@ -12,7 +12,7 @@ import { encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts
 import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
-import { address, feed, geography, NOW, WatchedStore } from "../network/support.ts";
+import { addressOf, feedOf, geographyOf, NOW, WatchedStore } from "../network/support.ts";
 
 function recordOf({ kind }: Feed, name: string, value: string, at: number): FeedRecord {
   return {
@@ -21,12 +21,12 @@ function recordOf({ kind }: Feed, name: string, value: string, at: number): Feed
   };
 }
 
-export function dataSet(
+export function buildDataSet(
   feeds: Readonly<Record<string, Feed>>,
-  places: Geography,
+  geography: Geography,
   builtAt: number,
 ): DataSet {
-  const shards = buildShards(Object.values(feeds), places);
+  const shards = buildShards(Object.values(feeds), geography);
   const threats = buildThreatTable(Object.values(feeds));
   const named = Object.entries(feeds).map(([name, one]) => {
     const value = encodeFeedValue(one.ranges);
@@ -40,33 +40,38 @@ export function dataSet(
   };
 }
 
-const places = {
-  a: geography(["11.0.0.0/8,64500", "2a00::/32,64500"], ["11.0.0.0/8,DE"]),
-  b: geography(["11.0.0.0/8,64501", "2a00::/32,64501"], ["11.0.0.0/8,FR"]),
-  c: geography(["12.0.0.0/16,64502"]),
+const geographies = {
+  a: geographyOf(["11.0.0.0/8,64500", "2a00::/32,64500"], ["11.0.0.0/8,DE"]),
+  b: geographyOf(["11.0.0.0/8,64501", "2a00::/32,64501"], ["11.0.0.0/8,FR"]),
+  c: geographyOf(["12.0.0.0/16,64502"]),
 };
 
-/** Three data sets that have some shards in common and differ in everything that is asked below. */
+/** Three data sets that share some shards and differ for every address that is looked up below. */
 export const sets = {
   a: (at: number) =>
-    dataSet({ vpn: feed("vpn", "11.0.0.0/24"), tor: feed("tor", "11.0.0.1") }, places.a, at),
-  b: (at: number) =>
-    dataSet(
-      { vpn: feed("vpn", "11.0.0.0/24", "13.0.0.0/24"), ipsum: feed("threat", "11.0.0.1 4") },
-      places.b,
+    buildDataSet(
+      { vpn: feedOf("vpn", "11.0.0.0/24"), tor: feedOf("tor", "11.0.0.1") },
+      geographies.a,
       at,
     ),
-  c: (at: number) => dataSet({ tor: feed("tor", "11.0.0.1", "14.0.0.1") }, places.c, at),
+  b: (at: number) =>
+    buildDataSet(
+      { vpn: feedOf("vpn", "11.0.0.0/24", "13.0.0.0/24"), ipsum: feedOf("threat", "11.0.0.1 4") },
+      geographies.b,
+      at,
+    ),
+  c: (at: number) =>
+    buildDataSet({ tor: feedOf("tor", "11.0.0.1", "14.0.0.1") }, geographies.c, at),
 };
 export type SetName = keyof typeof sets;
 
-const asked = ["11.0.0.1", "11.128.0.1", "2a00::1", "12.0.0.1", "13.0.0.1", "14.0.0.1"];
+const lookedUpAddresses = ["11.0.0.1", "11.128.0.1", "2a00::1", "12.0.0.1", "13.0.0.1", "14.0.0.1"];
 
-/** KV in memory, which writes and removes one value after the other. */
+/** KV in memory that writes and removes one value after the other. */
 export class SteppedStore implements DataStore {
   readonly values = new Map<string, Uint8Array>();
   readonly written: string[] = [];
-  /** Called before each write and each removal; a throw is the end of the writer. */
+  /** Runs before each write and each removal; if it throws, the writer fails there. */
   beforeStep: (key: string) => Promise<void> | void = () => {};
 
   async list(prefix: string): Promise<Set<string>> {
@@ -93,26 +98,28 @@ export class SteppedStore implements DataStore {
     }
   }
 
-  /** Keys of what readers read, and of the ranges of feeds. */
+  /** The keys of shards or of feed values. */
   keys(part: "4" | "6" | "feed"): string[] {
     return [...this.values.keys()].filter((key) => key.startsWith(`net/v2/${part}/`));
   }
 }
 
-export async function put(store: DataStore, set: DataSet, now: number, most = 1_000) {
-  return await putInForce(store, set, now, most, () => {});
+export async function put(store: DataStore, set: DataSet, now: number, maxWrites = 1_000) {
+  return await putInForce(store, set, now, maxWrites, () => {});
 }
 
-/** What an isolate that knows nothing yet finds in the store, for every address that is asked. */
-export async function found(store: SteppedStore, now = NOW): Promise<string> {
+/** The answers of an isolate without a cache, for every address, as JSON. */
+export async function lookUpAll(store: SteppedStore, now = NOW): Promise<string> {
   const reader = new WatchedStore(store.values);
-  const answers = await Promise.all(asked.map((text) => lookupNetwork(reader, address(text), now)));
+  const answers = await Promise.all(
+    lookedUpAddresses.map((text) => lookupNetwork(reader, addressOf(text), now)),
+  );
   return JSON.stringify(answers);
 }
 
-/** What is found where the data set, and nothing else, was ever written. */
-export async function expected(name: SetName): Promise<string> {
+/** The answers from a store that contains only this data set. */
+export async function computeExpected(name: SetName): Promise<string> {
   const store = new SteppedStore();
   await put(store, sets[name](NOW), NOW);
-  return await found(store);
+  return await lookUpAll(store);
 }

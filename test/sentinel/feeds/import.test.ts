@@ -1,4 +1,4 @@
-/** What an import understands of its arguments, and what it tells of them. */
+/** The import parses its arguments, reads the feeds and records their sources. */
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { planCatalogue, planFeeds, readFeed } from "../../../scripts/support/sentinel-feeds.ts";
@@ -6,7 +6,7 @@ import { publicName, readText } from "../../../scripts/support/sentinel-source.t
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
 import { noGeography } from "../../../src/sentinel/network/build.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
-import { geography, NOW } from "../network/support.ts";
+import { geographyOf, NOW } from "../network/support.ts";
 
 describe("The feeds of an import", () => {
   it.each([
@@ -23,10 +23,10 @@ describe("The feeds of an import", () => {
     expect(planFeeds([argument])[0]?.kind).toBe(kind);
   });
 
-  it("of one name are one feed of several files, in their order", () => {
+  it("of one name form one feed of several files, in their order", () => {
     expect(planFeeds(["vpn=b.txt", "tor=t.txt", "vpn=https://lists.example/a=b?c=d"])).toEqual([
-      { name: "vpn", kind: "vpn", places: ["b.txt", "https://lists.example/a=b?c=d"] },
-      { name: "tor", kind: "tor", places: ["t.txt"] },
+      { name: "vpn", kind: "vpn", sources: ["b.txt", "https://lists.example/a=b?c=d"] },
+      { name: "tor", kind: "tor", sources: ["t.txt"] },
     ]);
   });
 
@@ -42,27 +42,27 @@ describe("The feeds of an import", () => {
     expect(() => planFeeds([argument])).toThrow(message);
   });
 
-  it("of one name are of one kind", () => {
+  it("of one name must be of one kind", () => {
     expect(() => planFeeds(["x:vpn=a.txt", "x:tor=b.txt"])).toThrow(/x is of kind vpn already/);
   });
 
-  it("of the catalogue are all but those that are given", () => {
+  it("of the catalogue include all except those given as arguments", () => {
     const given = planFeeds(["ipsum=mine.txt"]);
     const names = planCatalogue(given).map(({ name }) => name);
     expect(names).toEqual(catalogue.map(({ name }) => name).filter((name) => name !== "ipsum"));
   });
 });
 
-describe("What is told of a source", () => {
+describe("The public name of a source", () => {
   it.each([
-    ["/home/someone/lists/vpn.txt", "vpn.txt"],
+    ["/srv/private/lists/vpn.txt", "vpn.txt"],
     ["vpn.txt", "vpn.txt"],
     [
       "https://user:secret@lists.example/a/b.txt?key=secret#secret",
       "https://lists.example/a/b.txt",
     ],
-  ])("%s is %s", (place, name) => {
-    expect(publicName(place)).toBe(name);
+  ])("for %s is %s", (source, name) => {
+    expect(publicName(source)).toBe(name);
   });
 });
 
@@ -73,7 +73,7 @@ describe("A feed from an address", () => {
     vi.unstubAllGlobals();
   });
 
-  /** Answers with the text in pieces of one byte, so that letters of several bytes are cut, too. */
+  /** Answers with the text in pieces of one byte, so that characters of several bytes are split. */
   function serve(body: string, headers: Record<string, string> = {}, status = 200): void {
     const stream = () =>
       new ReadableStream<Uint8Array>({
@@ -86,18 +86,18 @@ describe("A feed from an address", () => {
       });
     vi.stubGlobal("fetch", async (address: string) => {
       const response = new Response(stream(), { status, headers });
-      Object.defineProperty(response, "url", { value: headers["x-led-to"] ?? address });
+      Object.defineProperty(response, "url", { value: headers["x-final-url"] ?? address });
       return response;
     });
   }
 
-  async function read(argument: string, places = noGeography) {
+  async function read(argument: string, table = noGeography) {
     const [plan] = planFeeds([argument]);
     if (plan === undefined) throw new Error("no plan");
-    return await readFeed(plan, places, NOW);
+    return await readFeed(plan, table, NOW);
   }
 
-  it("is recorded with source, licence, rows, bad lines, digest and mark", async () => {
+  it("is recorded with source, licence, rows, bad lines, digest and ETag", async () => {
     serve(text, { etag: '"one"' });
     const { record, feed } = await read("ipsum=https://u:p@lists.example/ipsum.txt?key=secret");
     expect(record).toEqual({
@@ -118,10 +118,10 @@ describe("A feed from an address", () => {
     expect(feed.ranges.byFamily[4].length).toBe(2);
   });
 
-  it("of networks by number is that of their addresses in the table", async () => {
+  it("of network numbers becomes the address ranges that the table gives them", async () => {
     serve("AS64500 # ours\nAS64501\n");
-    const places = geography(["11.0.0.0/24,64500", "12.0.0.0/24,64502", "2a00::/32,64501"]);
-    const { record, feed } = await read("vpn=https://lists.example/asn.txt", places);
+    const table = geographyOf(["11.0.0.0/24,64500", "12.0.0.0/24,64502", "2a00::/32,64501"]);
+    const { record, feed } = await read("vpn=https://lists.example/asn.txt", table);
     expect(record).toMatchObject({ rows: 2, skippedLines: 0 });
     expect(feed.ranges.byFamily[4].length).toBe(1);
     expect(feed.ranges.byFamily[6].length).toBe(1);
@@ -129,11 +129,17 @@ describe("A feed from an address", () => {
   });
 
   it.each<[string, string, Record<string, string>, number, RegExp]>([
-    ["is not there", text, {}, 404, /the server answered 404/],
-    ["leads away from https", text, { "x-led-to": "http://lists.example/" }, 200, /without https/],
-    ["has not one good line", "<html>\n</html>\n", {}, 200, /not one good line/],
+    ["is missing", text, {}, 404, /the server answered 404/],
+    [
+      "redirects away from https",
+      text,
+      { "x-final-url": "http://lists.example/" },
+      200,
+      /without https/,
+    ],
+    ["has no good line", "<html>\n</html>\n", {}, 200, /not one good line/],
     ["is empty", "", {}, 200, /not one good line/],
-  ])("ends the import where it %s", async (_, body, headers, status, message) => {
+  ])("ends the import when it %s", async (_, body, headers, status, message) => {
     serve(body, headers, status);
     await expect(read("vpn=https://lists.example/vpn.txt")).rejects.toThrow(message);
   });
@@ -141,10 +147,10 @@ describe("A feed from an address", () => {
   it("is not fetched without https", async () => {
     serve(text);
     const parser = () => createFeedParser();
-    const place = "http://lists.example/vpn.txt?key=secret";
-    const reading = readText("vpn", place, createHash("sha256"), parser);
+    const source = "http://lists.example/vpn.txt?key=secret";
+    const reading = readText("vpn", source, createHash("sha256"), parser);
     await expect(reading).rejects.toThrow(
-      "http://lists.example/vpn.txt: only addresses with https",
+      "http://lists.example/vpn.txt: only https URLs are fetched",
     );
   });
 });

@@ -1,26 +1,33 @@
-/** Refreshes that end half-way: a reader finds the old data or the new, whole. */
+/** Refreshes that are interrupted: a reader finds the old data or the new data, complete. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
-import { imported, markedPart, names, networks, places, publisherOf } from "./marked.ts";
+import {
+  importMarked,
+  findMarkedPart,
+  feedNames,
+  listNetworks,
+  geography,
+  publisherOf,
+} from "./marked.ts";
 import {
   day,
   emptyStore,
-  feedList,
-  feedRecord,
+  readFeedList,
+  readFeedRecord,
   hour,
   importFeeds,
-  inForce,
+  readInForce,
   kindsOf,
   now,
 } from "./publisher.ts";
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);
 
-/** Enough for one batch of shards. */
-const small = { ...refreshLimits, maxOperations: 40 };
+/** Limits for one batch of shards. */
+const smallLimits = { ...refreshLimits, maxOperations: 40 };
 
 beforeEach(async () => {
   vi.restoreAllMocks();
@@ -29,15 +36,15 @@ beforeEach(async () => {
   vi.spyOn(console, "info").mockImplementation(() => {});
 });
 
-describe("A refresh that dies", () => {
+describe("A refresh that fails", () => {
   it.each(["put", "get"])(
-    "at any %s leaves the old data or the new, and the next one ends it",
+    "at any %s leaves the old data or the new data, and the next refresh completes the change",
     async (method) => {
       const real = kv[method];
       let ended = false;
       for (let survived = 0; !ended; survived += 1) {
         await emptyStore();
-        await imported(3, now - day);
+        await importMarked(3, now - day);
         const publisher = publisherOf(3, 1, "9.9.9.1");
         let calls = 0;
         const spy = vi.spyOn(kv, method).mockImplementation(async function (
@@ -48,36 +55,36 @@ describe("A refresh that dies", () => {
           if (calls > survived) throw new Error("KV put failed: 429 Too Many Requests");
           return await real.apply(this, args);
         });
-        await publisher.refresh(names, now);
+        await publisher.refresh(feedNames, now);
         spy.mockRestore();
         ended = calls <= survived;
-        const part = await markedPart(3, [0, 1], now);
+        const part = await findMarkedPart(3, [0, 1], now);
         expect(await kindsOf("9.9.9.9", now)).toEqual(["threat"]);
         expect(await kindsOf("9.9.9.1", now)).toEqual(part === 1 ? ["tor"] : []);
-        await publisher.refresh(names, now + hour);
-        expect(await markedPart(3, [0, 1], now + hour)).toBe(1);
+        await publisher.refresh(feedNames, now + hour);
+        expect(await findMarkedPart(3, [0, 1], now + hour)).toBe(1);
         expect(await kindsOf("9.9.9.9", now + hour)).toEqual(["threat"]);
         expect(await kindsOf("9.9.9.1", now + hour)).toEqual(["tor"]);
-        expect((await feedList()).feeds.map(({ lastError }) => lastError)).not.toContain(
+        expect((await readFeedList()).feeds.map(({ lastError }) => lastError)).not.toContain(
           expect.anything(),
         );
       }
     },
   );
 
-  it("in its very first swap is no import that died", async () => {
+  it("in its very first swap is not mistaken for an import that failed", async () => {
     const real = kv.put;
     const spy = vi.spyOn(kv, "put").mockImplementation(async function (this: unknown, ...args) {
       if (args[0] === feedListKey) throw new Error("KV put failed");
       return await real.apply(this, args);
     });
     const publisher = publisherOf(2, 1, "9.9.9.1");
-    await publisher.refresh(names, now);
+    await publisher.refresh(feedNames, now);
     spy.mockRestore();
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);
-    publisher.publish("x4b-vpn-v4", networks(2, 7).join("\n"));
+    publisher.publish("x4b-vpn-v4", listNetworks(2, 7).join("\n"));
     for (const at of [now + hour, now + 2 * hour, now + 26 * hour]) {
-      await publisher.refresh(names, at);
+      await publisher.refresh(feedNames, at);
     }
     expect(await kindsOf("1.0.7.1", now + 26 * hour)).toEqual(["vpn"]);
     expect(await kindsOf("1.0.1.1", now + 26 * hour)).toEqual([]);
@@ -85,98 +92,101 @@ describe("A refresh that dies", () => {
 });
 
 describe("A change of more shards than one run may touch", () => {
-  it("comes into force whole, when the last one is made", async () => {
-    await imported(30, now - day);
+  it("comes into force at once, when its last shard is written", async () => {
+    await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
-    await publisher.refresh(names, now, small);
-    expect(await markedPart(30, [0, 1], now)).toBe(0);
-    // Threats do not wait for it.
+    await publisher.refresh(feedNames, now, smallLimits);
+    expect(await findMarkedPart(30, [0, 1], now)).toBe(0);
+    // Threats come into force before it.
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);
-    await publisher.refresh(names, now + hour, small);
-    expect(await markedPart(30, [0, 1], now + hour)).toBe(1);
-    expect((await feedRecord("x4b-vpn-v4")).fetchedAt).toBe(now);
+    await publisher.refresh(feedNames, now + hour, smallLimits);
+    expect(await findMarkedPart(30, [0, 1], now + hour)).toBe(1);
+    expect((await readFeedRecord("x4b-vpn-v4")).fetchedAt).toBe(now);
   });
 
-  it("ends with the lists it began with, and takes newer ones after that", async () => {
-    await imported(30, now - day);
+  it("is completed with its original lists before newer lists are applied", async () => {
+    await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
-    await publisher.refresh(names, now, small);
-    publisher.publish("x4b-vpn-v4", networks(30, 2).join("\n")).publish("tor-exits", "9.9.9.2\n");
-    await publisher.refresh(names, now + hour, small);
-    expect(await markedPart(30, [0, 1, 2], now + hour)).toBe(1);
+    await publisher.refresh(feedNames, now, smallLimits);
+    publisher
+      .publish("x4b-vpn-v4", listNetworks(30, 2).join("\n"))
+      .publish("tor-exits", "9.9.9.2\n");
+    await publisher.refresh(feedNames, now + hour, smallLimits);
+    expect(await findMarkedPart(30, [0, 1, 2], now + hour)).toBe(1);
     expect(await kindsOf("9.9.9.2", now + hour)).toEqual(["tor"]);
-    await publisher.refresh(names, now + 25 * hour);
-    expect(await markedPart(30, [0, 1, 2], now + 25 * hour)).toBe(2);
+    await publisher.refresh(feedNames, now + 25 * hour);
+    expect(await findMarkedPart(30, [0, 1, 2], now + 25 * hour)).toBe(2);
   });
 
   it("writes no shard twice", async () => {
-    await imported(32, now - day);
+    await importMarked(32, now - day);
     const publisher = publisherOf(32, 1, "9.9.9.1");
     const put = vi.spyOn(kv, "put");
-    for (let run = 0; run < 3; run += 1) await publisher.refresh(names, now + run * hour, small);
-    expect(await markedPart(32, [0, 1], now + 2 * hour)).toBe(1);
+    for (let run = 0; run < 3; run += 1)
+      await publisher.refresh(feedNames, now + run * hour, smallLimits);
+    expect(await findMarkedPart(32, [0, 1], now + 2 * hour)).toBe(1);
     const shards = put.mock.calls.flatMap(([key]) => (/v2\/[46]\//.test(String(key)) ? key : []));
     expect(shards.length).toBe(32);
     expect(new Set(shards).size).toBe(32);
   });
 
-  it("is dropped when somebody imports meanwhile", async () => {
-    await imported(30, now - day);
+  it("is discarded when an import comes into force meanwhile", async () => {
+    await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
-    await publisher.refresh(names, now, small);
-    const lines = networks(30, 5);
-    await importFeeds([{ name: "hand", kind: "vpn", lines }], now + 1000, places);
+    await publisher.refresh(feedNames, now, smallLimits);
+    const lines = listNetworks(30, 5);
+    await importFeeds([{ name: "hand", kind: "vpn", lines }], now + 1000, geography);
     await publisher.refresh("tor-exits", now + hour);
-    expect(await markedPart(30, [0, 1, 5], now + hour)).toBe(5);
-    expect((await feedList()).feeds.map(({ name }) => name).toSorted()).toEqual([
+    expect(await findMarkedPart(30, [0, 1, 5], now + hour)).toBe(5);
+    expect((await readFeedList()).feeds.map(({ name }) => name).toSorted()).toEqual([
       ...["asn", "hand"],
       "tor-exits",
     ]);
   });
 
-  it("is made anew where its shards are gone by then", async () => {
-    await imported(30, now - day);
+  it("is built again when its shards are missing", async () => {
+    await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");
     const before = new Set(await dataStoreOf(env.IP_REPUTATION).list("net/v2/4/"));
-    await publisher.refresh(names, now, small);
+    await publisher.refresh(feedNames, now, smallLimits);
     for (const key of await dataStoreOf(env.IP_REPUTATION).list("net/v2/4/")) {
       if (!before.has(key)) await env.IP_REPUTATION.delete(key);
     }
-    await publisher.refresh(names, now + hour);
-    expect(await markedPart(30, [0, 1], now + hour)).toBe(1);
+    await publisher.refresh(feedNames, now + hour);
+    expect(await findMarkedPart(30, [0, 1], now + hour)).toBe(1);
   });
 });
 
 describe("A refresh", () => {
-  it("gives way to an import that came into force while it ran", async () => {
-    await imported(2, now - day);
+  it("discards its result when an import came into force while it ran", async () => {
+    await importMarked(2, now - day);
     const publisher = publisherOf(2, 1, "9.9.9.1").publish("tor-exits", async () => {
-      await importFeeds([{ name: "hand", kind: "vpn", lines: networks(2, 5) }], now, places);
+      await importFeeds([{ name: "hand", kind: "vpn", lines: listNetworks(2, 5) }], now, geography);
       return new Response("9.9.9.1\n");
     });
-    await publisher.refresh(names, now + 1000);
-    expect(await markedPart(2, [0, 1, 5], now + 1000)).toBe(5);
+    await publisher.refresh(feedNames, now + 1000);
+    expect(await findMarkedPart(2, [0, 1, 5], now + 1000)).toBe(5);
     expect(await kindsOf("9.9.9.1", now + 1000)).toEqual([]);
   });
 
-  it("writes no key twice in one run: KV takes one write a second", async () => {
-    await imported(3, now - day);
+  it("writes no key twice in one run, because KV accepts one write per second", async () => {
+    await importMarked(3, now - day);
     const put = vi.spyOn(kv, "put");
     const remove = vi.spyOn(kv, "delete");
-    await publisherOf(3, 1, "9.9.9.1").refresh(names, now);
+    await publisherOf(3, 1, "9.9.9.1").refresh(feedNames, now);
     const keys = [...put.mock.calls, ...remove.mock.calls].map(([key]) => key);
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it("removes what no data set has named for two days, and nothing sooner", async () => {
-    await imported(3, now - day);
-    const old = (await inForce()).shards.get(`4/${0x010}`);
+  it("removes a value that no data set has named for two days, and not before", async () => {
+    await importMarked(3, now - day);
+    const old = (await readInForce()).shards.get(`4/${0x010}`);
     const publisher = publisherOf(3, 1, "9.9.9.1");
-    await publisher.refresh(names, now);
-    await publisher.refresh(names, now + 47 * hour);
+    await publisher.refresh(feedNames, now);
+    await publisher.refresh(feedNames, now + 47 * hour);
     expect(await env.IP_REPUTATION.get(`net/v2/4/010/${old}`)).not.toBeNull();
-    await publisher.refresh(names, now + 49 * hour);
+    await publisher.refresh(feedNames, now + 49 * hour);
     expect(await env.IP_REPUTATION.get(`net/v2/4/010/${old}`)).toBeNull();
-    expect(await markedPart(3, [0, 1], now + 49 * hour)).toBe(1);
+    expect(await findMarkedPart(3, [0, 1], now + 49 * hour)).toBe(1);
   });
 });

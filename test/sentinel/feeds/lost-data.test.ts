@@ -1,19 +1,26 @@
-/** Data that is lost: nothing is put in force that would be made without it. */
+/** When stored data is lost, a refresh puts nothing in force that needs it. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
 import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
-import { imported, markedPart, names, networks, places, publisherOf } from "./marked.ts";
+import {
+  importMarked,
+  findMarkedPart,
+  feedNames,
+  listNetworks,
+  geography,
+  publisherOf,
+} from "./marked.ts";
 import {
   day,
   emptyStore,
-  feedRecord,
+  readFeedRecord,
   hour,
   importFeeds,
-  inForce,
+  readInForce,
   kindsOf,
-  lookup,
+  lookUp,
   now,
 } from "./publisher.ts";
 
@@ -26,72 +33,72 @@ beforeEach(async () => {
   vi.spyOn(console, "info").mockImplementation(() => {});
 });
 
-describe("Data that is lost", () => {
+describe("A refresh", () => {
   async function loseValueOf(name: string): Promise<void> {
-    const { value } = await feedRecord(name);
+    const { value } = await readFeedRecord(name);
     await env.IP_REPUTATION.delete(feedValueKey(name, value ?? ""));
   }
 
-  it("of a list nobody refreshes keeps what would be made without it out of force", async () => {
-    await imported(2, now - day);
+  it("puts no threats in force while the ranges of a list that it does not refresh are lost", async () => {
+    await importMarked(2, now - day);
     await loseValueOf("own-threats");
-    await publisherOf(2, 1, "9.9.9.1").refresh(names, now);
+    await publisherOf(2, 1, "9.9.9.1").refresh(feedNames, now);
     expect(await kindsOf("9.9.9.9", now)).toEqual(["threat"]);
     expect(await kindsOf("9.9.9.1", now)).toEqual([]);
-    expect((await feedRecord("own-threats")).lastError?.reason).toMatch(/own-threats are gone/);
-    expect((await feedRecord("tor-exits")).lastError?.reason).toMatch(/own-threats are gone/);
-    // Networks are not made of threats.
-    expect(await markedPart(2, [0, 1], now)).toBe(1);
+    expect((await readFeedRecord("own-threats")).lastError?.reason).toMatch(/own-threats are gone/);
+    expect((await readFeedRecord("tor-exits")).lastError?.reason).toMatch(/own-threats are gone/);
+    // The shards do not depend on threats.
+    expect(await findMarkedPart(2, [0, 1], now)).toBe(1);
   });
 
-  it("of networks nobody refreshes stops the networks, and not the threats", async () => {
-    const lines = networks(2, 0);
-    await importFeeds([{ name: "hand", kind: "proxy", lines }], now - day, places);
+  it("applies threats but no networks while the ranges of a network list that it does not refresh are lost", async () => {
+    const lines = listNetworks(2, 0);
+    await importFeeds([{ name: "hand", kind: "proxy", lines }], now - day, geography);
     await loseValueOf("hand");
-    await publisherOf(2, 1, "9.9.9.1").refresh(names, now);
+    await publisherOf(2, 1, "9.9.9.1").refresh(feedNames, now);
     expect(await kindsOf("1.0.0.1", now)).toEqual(["proxy"]);
     expect(await kindsOf("1.0.1.1", now)).toEqual([]);
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);
-    expect((await feedRecord("x4b-vpn-v4")).lastError?.reason).toMatch(/hand are gone/);
+    expect((await readFeedRecord("x4b-vpn-v4")).lastError?.reason).toMatch(/hand are gone/);
   });
 
-  it("of a configured list is fetched again whole, and no shard keeps what it said", async () => {
+  it("fetches a configured list again when its ranges are lost, and removes its old networks from all shards", async () => {
     const publisher = publisherOf(3, 1, "9.9.9.1");
-    await publisher.refresh(names, now);
+    await publisher.refresh(feedNames, now);
     await loseValueOf("x4b-vpn-v4");
     await loseValueOf("tor-exits");
-    publisher.publish("x4b-vpn-v4", networks(2, 2).join("\n"));
-    await publisher.refresh(names, now + day);
-    expect(publisher.asked.map(([, etag]) => etag)).toEqual([null, null, null, null]);
+    publisher.publish("x4b-vpn-v4", listNetworks(2, 2).join("\n"));
+    await publisher.refresh(feedNames, now + day);
+    expect(publisher.requests.map(([, etag]) => etag)).toEqual([null, null, null, null]);
     expect(await kindsOf("1.0.2.1", now + day)).toEqual(["vpn"]);
-    for (const gone of ["1.0.1.1", "1.16.1.1", "1.32.1.1"]) {
-      expect(await kindsOf(gone, now + day)).toEqual([]);
+    for (const oldAddress of ["1.0.1.1", "1.16.1.1", "1.32.1.1"]) {
+      expect(await kindsOf(oldAddress, now + day)).toEqual([]);
     }
     expect(await kindsOf("9.9.9.1", now + day)).toEqual(["tor"]);
   });
 
-  it("of a configured list that did not change is mended once, and the list asked for as ever", async () => {
+  it("restores the lost ranges of an unchanged list, and continues to fetch it when it is due", async () => {
     const publisher = publisherOf(2, 1, "9.9.9.1");
-    await publisher.refresh(names, now);
+    await publisher.refresh(feedNames, now);
     await loseValueOf("x4b-vpn-v4");
     await publisher.refresh("x4b-vpn-v4", now + day);
-    publisher.publish("x4b-vpn-v4", networks(2, 2).join("\n"));
+    publisher.publish("x4b-vpn-v4", listNetworks(2, 2).join("\n"));
     await publisher.refresh("x4b-vpn-v4", now + 2 * day);
-    expect(publisher.asked.map(([name]) => name)).toEqual([
+    expect(publisher.requests.map(([name]) => name)).toEqual([
       ...["tor-exits", "x4b-vpn-v4"],
       "x4b-vpn-v4",
       "x4b-vpn-v4",
     ]);
-    expect((await lookup("1.0.2.1", now + 2 * day)).facts?.kinds).toEqual(["vpn"]);
+    expect((await lookUp("1.0.2.1", now + 2 * day)).facts?.kinds).toEqual(["vpn"]);
   });
 
-  it("of a shard keeps the networks as they are", async () => {
-    await imported(2, now - day);
-    const digest = (await inForce()).shards.get(`4/${0x011}`);
+  it("leaves the networks unchanged when a shard is lost", async () => {
+    await importMarked(2, now - day);
+    const digest = (await readInForce()).shards.get(`4/${0x011}`);
     await env.IP_REPUTATION.put(`net/v2/4/011/${digest}`, "damaged");
-    await publisherOf(2, 1, "9.9.9.1").refresh(names, now);
+    await publisherOf(2, 1, "9.9.9.1").refresh(feedNames, now);
     expect(await kindsOf("1.0.0.1", now)).toEqual(["vpn"]);
-    expect((await feedRecord("x4b-vpn-v4")).lastError?.reason).toMatch(/shard is gone/);
+    expect((await readFeedRecord("x4b-vpn-v4")).lastError?.reason).toMatch(/shard is gone/);
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);
   });
 
@@ -100,28 +107,32 @@ describe("Data that is lost", () => {
     ["no list", feedListKey, null],
     ["a damaged data set", currentKey, "damaged"],
     ["no data set", currentKey, null],
-  ])("%s stops everything until somebody imports", async (_, key, value) => {
-    await imported(2, now - day);
+  ])("with %s changes nothing until the next import", async (_, key, value) => {
+    await importMarked(2, now - day);
     if (value === null) await env.IP_REPUTATION.delete(key);
     else await env.IP_REPUTATION.put(key, value);
     const put = vi.spyOn(kv, "put");
     const publisher = publisherOf(2, 1, "9.9.9.1");
-    await publisher.refresh(names, now);
+    await publisher.refresh(feedNames, now);
     expect(put).not.toHaveBeenCalled();
-    expect(publisher.asked).toEqual([]);
-    await imported(2, now);
-    await publisher.refresh(names, now + day);
+    expect(publisher.requests).toEqual([]);
+    await importMarked(2, now);
+    await publisher.refresh(feedNames, now + day);
     expect(await kindsOf("9.9.9.1", now + day)).toEqual(["tor"]);
   });
 
-  it("of an import that died before it told its list stops everything until it is repeated", async () => {
-    await imported(2, now - day);
+  it("changes nothing after an import that failed before it wrote its list", async () => {
+    await importMarked(2, now - day);
     const list = await env.IP_REPUTATION.get(feedListKey);
-    await importFeeds([{ name: "hand", kind: "vpn", lines: networks(2, 5) }], now - hour, places);
+    await importFeeds(
+      [{ name: "hand", kind: "vpn", lines: listNetworks(2, 5) }],
+      now - hour,
+      geography,
+    );
     await env.IP_REPUTATION.put(feedListKey, list ?? "");
     const publisher = publisherOf(2, 1, "9.9.9.1");
-    await publisher.refresh(names, now);
-    expect(publisher.asked).toEqual([]);
-    expect(await markedPart(2, [0, 1, 5], now)).toBe(5);
+    await publisher.refresh(feedNames, now);
+    expect(publisher.requests).toEqual([]);
+    expect(await findMarkedPart(2, [0, 1, 5], now)).toBe(5);
   });
 });

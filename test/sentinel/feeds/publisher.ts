@@ -1,4 +1,4 @@
-/** The other end of a refresh: those who publish lists, and what an import left in KV. */
+/** The surroundings of a refresh: publishers of lists, and the data that an import wrote to KV. */
 import { env } from "cloudflare:workers";
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
 import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
@@ -31,7 +31,7 @@ import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
 export const hour = 60 * 60 * 1000;
 export const day = 24 * hour;
-/** Any instant; the tests carry their own clock. */
+/** The current time in these tests, Unix ms. */
 export const now = Date.UTC(2026, 7, 22, 12);
 
 type Answer = string | Response | (() => Response | Promise<Response>);
@@ -42,10 +42,10 @@ export function addressOf(name: string): string {
   return feed.address;
 }
 
-/** Publishes lists under the addresses of the catalogue; texts with their ETag. */
+/** Publishes lists at the addresses of the catalogue; a text has an ETag. */
 export class Publisher {
-  /** Name of the feed, or the address where it is of none, and the ETag that was asked with. */
-  readonly asked: [string, string | null][] = [];
+  /** The feed's name, or the address if no feed has it, and the ETag that was sent. */
+  readonly requests: [string, string | null][] = [];
   private readonly answers = new Map<string, Answer>();
 
   publish(nameOrAddress: string, answer: Answer): this {
@@ -57,17 +57,17 @@ export class Publisher {
   readonly fetch = async (address: string, init: RequestInit): Promise<Response> => {
     const name = catalogue.find((feed) => feed.address === address)?.name ?? address;
     const etag = new Headers(init.headers).get("If-None-Match");
-    this.asked.push([name, etag]);
+    this.requests.push([name, etag]);
     const answer = this.answers.get(address);
     if (answer === undefined) return new Response("404: Not Found", { status: 404 });
     if (answer instanceof Response) return answer;
     if (typeof answer !== "string") return await answer();
-    const own = `"${answer.length}-${answer.slice(0, 20).replaceAll("\n", "/")}"`;
-    if (etag === own) return new Response(null, { status: 304, headers: { ETag: own } });
-    return new Response(answer, { headers: { ETag: own } });
+    const ownTag = `"${answer.length}-${answer.slice(0, 20).replaceAll("\n", "/")}"`;
+    if (etag === ownTag) return new Response(null, { status: 304, headers: { ETag: ownTag } });
+    return new Response(answer, { headers: { ETag: ownTag } });
   };
 
-  /** One run of the refresh. */
+  /** Runs the refresh once. */
   async refresh(names: string, at: number, limits?: RefreshLimits): Promise<void> {
     const { IP_REPUTATION } = env;
     await refreshFeeds({ IP_REPUTATION, SENTINEL_FEEDS: names }, at, this.fetch, limits);
@@ -80,10 +80,10 @@ interface ImportedFeed {
   readonly lines: readonly string[];
 }
 
-/** A country and a network number for whole networks, as tables of geography have them. */
-export function geography(...lines: readonly (readonly [string, number, string])[]): Geography {
+/** Geography that gives each network a network number and a country. */
+export function geographyOf(...lines: readonly (readonly [string, number, string])[]): Geography {
   const asn: Geography["asn"] = { 4: [], 6: [] };
-  const made = {
+  const created = {
     asn: { 4: [...asn[4]], 6: [...asn[6]] },
     country: { 4: [...asn[4]], 6: [...asn[6]] },
   };
@@ -92,24 +92,24 @@ export function geography(...lines: readonly (readonly [string, number, string])
     if (network === undefined) throw new Error(`not a network: ${text}`);
     const shift = network.family === 4 ? 0n : 64n;
     const range = { first: network.first >> shift, last: network.last >> shift };
-    made.asn[network.family].push({ ...range, value: number });
-    made.country[network.family].push({ ...range, value: encodeCountry(country) });
+    created.asn[network.family].push({ ...range, value: number });
+    created.country[network.family].push({ ...range, value: encodeCountry(country) });
   }
-  return made;
+  return created;
 }
 
-/** What an import leaves. */
+/** Writes the same values as an import. */
 export async function importFeeds(
   feeds: readonly ImportedFeed[],
   at: number,
-  places: Geography = noGeography,
+  geography: Geography = noGeography,
 ): Promise<void> {
   const parsed = feeds.map(({ name, kind, lines }) => {
     const parser = createFeedParser();
     parser.push(lines.join("\n"));
     return { name, kind, lines, ranges: parser.finish().ranges };
   });
-  const shards = buildShards(parsed, places);
+  const shards = buildShards(parsed, geography);
   const feedValues = parsed.map(({ name, ranges }) => ({ name, ...encodeFeedValue(ranges) }));
   const records = parsed.map(
     ({ name, kind, lines }, index): FeedRecord => ({
@@ -121,7 +121,8 @@ export async function importFeeds(
     }),
   );
   const asn = { name: "asn", kind: "asn", source: "asn.csv", licence: null, format: null } as const;
-  if (places !== noGeography) records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
+  if (geography !== noGeography)
+    records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? at : 0;
   const current = encodeCurrent({ builtAt: at, threatsAt }, shards, buildThreatTable(parsed));
   const list = { builtAt: at, feeds: records };
@@ -134,8 +135,8 @@ export async function emptyStore(): Promise<void> {
   await store.remove([...(await store.list(""))]);
 }
 
-/** What an isolate that knows nothing yet finds of an address. */
-export async function lookup(text: string, at: number) {
+/** Looks up an address in an isolate without a cache. */
+export async function lookUp(text: string, at: number) {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   const get = (key: string, options: { type: "arrayBuffer"; cacheTtl: number }) =>
@@ -144,26 +145,26 @@ export async function lookup(text: string, at: number) {
 }
 
 export async function kindsOf(text: string, at: number): Promise<readonly NetworkKind[]> {
-  const { facts, degraded, reason } = await lookup(text, at);
+  const { facts, degraded, reason } = await lookUp(text, at);
   if (degraded) throw new Error(`the lookup of ${text} is degraded: ${reason}`);
   return facts?.kinds ?? [];
 }
 
-export async function feedList(): Promise<FeedList> {
+export async function readFeedList(): Promise<FeedList> {
   const text = await env.IP_REPUTATION.get(feedListKey);
   const list = text === null ? undefined : parseFeedList(text);
-  if (list === undefined) throw new Error("there is no list of feeds");
+  if (list === undefined) throw new Error("no list of feeds is stored");
   return list;
 }
 
-export async function feedRecord(name: string): Promise<FeedRecord> {
-  const record = (await feedList()).feeds.find((feed) => feed.name === name);
+export async function readFeedRecord(name: string): Promise<FeedRecord> {
+  const record = (await readFeedList()).feeds.find((feed) => feed.name === name);
   if (record === undefined) throw new Error(`the list has no ${name}`);
   return record;
 }
 
-/** The data set in force: its times, and its shards by their keys' last two parts. */
-export async function inForce() {
+/** The data set in force: its times, and its shards' digests by family and number. */
+export async function readInForce() {
   const bytes = await env.IP_REPUTATION.get(currentKey, "arrayBuffer");
   const current = bytes === null ? undefined : openCurrent(new Uint8Array(bytes));
   if (current === undefined) throw new Error("no data set is in force");

@@ -1,18 +1,18 @@
-/** Lists as their publishers change them, from the fetch to what a lookup finds. */
+/** Refreshes of lists that their publishers change, from the fetch to the lookup. */
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
   day,
   emptyStore,
-  feedList,
-  feedRecord,
-  geography,
+  readFeedList,
+  readFeedRecord,
+  geographyOf,
   hour,
   importFeeds,
-  inForce,
+  readInForce,
   kindsOf,
-  lookup,
+  lookUp,
   now,
   Publisher,
 } from "./publisher.ts";
@@ -24,20 +24,20 @@ beforeEach(async () => {
 });
 
 describe("A refresh", () => {
-  it("starts from nothing, and lists and networks are found after it", async () => {
+  it("fills an empty store, so that lookups find lists and networks", async () => {
     const publisher = new Publisher()
       .publish("ipsum", "198.51.100.7\t9\n198.51.100.8\t2\n")
       .publish("tor-exits", "203.0.113.9\n")
       .publish("x4b-vpn-v4", "8.8.0.0/16\n")
       .publish("x4b-vpn-v6", "2a00:1::/32\n");
     await publisher.refresh("ipsum,tor-exits,x4b-vpn-v4,x4b-vpn-v6", now);
-    expect((await lookup("8.8.8.8", now)).facts?.kinds).toEqual(["vpn"]);
+    expect((await lookUp("8.8.8.8", now)).facts?.kinds).toEqual(["vpn"]);
     expect(await kindsOf("2a00:1:5::1", now)).toEqual(["vpn"]);
     expect(await kindsOf("8.9.0.1", now)).toEqual([]);
-    expect((await inForce()).builtAt).toBe(now);
-    expect((await inForce()).threatsAt).toBe(now);
-    expect((await feedList()).builtAt).toBe(now);
-    expect(await feedRecord("ipsum")).toMatchObject({
+    expect((await readInForce()).builtAt).toBe(now);
+    expect((await readInForce()).threatsAt).toBe(now);
+    expect((await readFeedList()).builtAt).toBe(now);
+    expect(await readFeedRecord("ipsum")).toMatchObject({
       kind: "threat",
       licence: "Unlicense",
       rows: 2,
@@ -48,23 +48,23 @@ describe("A refresh", () => {
     });
   });
 
-  it("fetches nothing and touches nothing while no feed is configured", async () => {
+  it("fetches and writes nothing while no feed is configured", async () => {
     const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\n");
     await publisher.refresh("", now);
-    expect(publisher.asked).toEqual([]);
+    expect(publisher.requests).toEqual([]);
     expect((await env.IP_REPUTATION.list()).keys).toEqual([]);
   });
 
-  it("tells of a name that no catalogue has, and refreshes the others", async () => {
+  it("logs a name that is not in the catalogue, and refreshes the others", async () => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\n");
     await publisher.refresh("no-such-list,ipsum", now);
-    expect(publisher.asked).toEqual([["ipsum", null]]);
+    expect(publisher.requests).toEqual([["ipsum", null]]);
     expect(await kindsOf("9.9.9.9", now)).toEqual(["threat"]);
     expect(logged.mock.calls.flat().join()).toContain("no-such-list");
   });
 
-  it("asks again when a feed is due, and not before", async () => {
+  it("fetches a feed again when it is due, and not before", async () => {
     const publisher = new Publisher()
       .publish("ipsum", "9.9.9.9\t3\n")
       .publish("tor-exits", "9.9.9.8\n");
@@ -73,7 +73,7 @@ describe("A refresh", () => {
     await publisher.refresh(names, now + hour);
     await publisher.refresh(names, now + 23 * hour);
     await publisher.refresh(names, now + 24 * hour - 1000);
-    expect(publisher.asked.map(([name]) => name)).toEqual([
+    expect(publisher.requests.map(([name]) => name)).toEqual([
       ...["ipsum", "tor-exits"],
       "tor-exits",
       "tor-exits",
@@ -81,29 +81,32 @@ describe("A refresh", () => {
     ]);
   });
 
-  it("does not fetch an unchanged list again, and counts it as fresh", async () => {
+  it("does not download an unchanged list again, and treats it as fresh", async () => {
     const publisher = new Publisher().publish("tor-exits", "9.9.9.8\n");
     await publisher.refresh("tor-exits", now);
     await publisher.refresh("tor-exits", now + hour);
-    expect(publisher.asked[1]).toEqual(["tor-exits", (await feedRecord("tor-exits")).etag]);
-    expect(await feedRecord("tor-exits")).toMatchObject({
+    expect(publisher.requests[1]).toEqual(["tor-exits", (await readFeedRecord("tor-exits")).etag]);
+    expect(await readFeedRecord("tor-exits")).toMatchObject({
       fetchedAt: now + hour,
       changedAt: now,
       rows: 1,
     });
-    expect((await inForce()).threatsAt).toBe(now + hour);
+    expect((await readInForce()).threatsAt).toBe(now + hour);
     expect(await kindsOf("9.9.9.8", now + hour)).toEqual(["tor"]);
   });
 
-  it("counts the same list without an ETag as fresh too", async () => {
+  it("treats an identical list without an ETag as fresh too", async () => {
     const publisher = new Publisher().publish("tor-exits", () => new Response("9.9.9.8\n"));
     await publisher.refresh("tor-exits", now);
     await publisher.refresh("tor-exits", now + hour);
-    expect(await feedRecord("tor-exits")).toMatchObject({ fetchedAt: now + hour, changedAt: now });
-    expect((await inForce()).threatsAt).toBe(now + hour);
+    expect(await readFeedRecord("tor-exits")).toMatchObject({
+      fetchedAt: now + hour,
+      changedAt: now,
+    });
+    expect((await readInForce()).threatsAt).toBe(now + hour);
   });
 
-  it("believes in lists that never change as long as they are confirmed", async () => {
+  it("keeps lists that never change in use as long as they are confirmed", async () => {
     const publisher = new Publisher()
       .publish("tor-exits", "9.9.9.8\n")
       .publish("x4b-vpn-v4", "8.8.0.0/16\n");
@@ -112,20 +115,20 @@ describe("A refresh", () => {
     await publisher.refresh(names, now + 100 * day);
     expect(await kindsOf("9.9.9.8", now + 101 * day)).toEqual(["tor"]);
     expect(await kindsOf("8.8.8.8", now + 101 * day)).toEqual(["vpn"]);
-    expect((await lookup("8.8.8.8", now + 300 * day)).reason).toBe("stale");
+    expect((await lookUp("8.8.8.8", now + 300 * day)).reason).toBe("stale");
   });
 
-  it("takes a changed list, and forgets who is no longer in it", async () => {
+  it("applies a changed list, and removes the addresses that it no longer contains", async () => {
     const publisher = new Publisher().publish("tor-exits", "9.9.9.1\n9.9.9.2\n");
     await publisher.refresh("tor-exits", now);
     publisher.publish("tor-exits", "9.9.9.2\n9.9.9.3\n");
     await publisher.refresh("tor-exits", now + hour);
     expect(await kindsOf("9.9.9.1", now + hour)).toEqual([]);
     expect(await kindsOf("9.9.9.3", now + hour)).toEqual(["tor"]);
-    expect((await feedRecord("tor-exits")).changedAt).toBe(now + hour);
+    expect((await readFeedRecord("tor-exits")).changedAt).toBe(now + hour);
   });
 
-  it("keeps what was imported by hand and is not configured", async () => {
+  it("keeps lists that were imported and are not configured", async () => {
     await importFeeds(
       [
         { name: "own", kind: "threat", lines: ["9.9.9.9"] },
@@ -140,56 +143,56 @@ describe("A refresh", () => {
     expect(await kindsOf("9.9.9.9", now)).toEqual(["threat"]);
     expect(await kindsOf("8.8.8.8", now)).toEqual(["hosting", "vpn"]);
     expect(await kindsOf("8.8.9.1", now)).toEqual(["vpn"]);
-    expect(await feedRecord("own")).toMatchObject({ source: "own.txt", fetchedAt: now - hour });
+    expect(await readFeedRecord("own")).toMatchObject({ source: "own.txt", fetchedAt: now - hour });
   });
 
-  it("replaces what was imported under the name of a configured feed", async () => {
+  it("replaces a list that was imported under the name of a configured feed", async () => {
     await importFeeds([{ name: "ipsum", kind: "threat", lines: ["9.9.9.9"] }], now - day);
     const publisher = new Publisher().publish("ipsum", "9.9.9.8\t4\n");
     await publisher.refresh("ipsum", now);
     expect(await kindsOf("9.9.9.9", now)).toEqual([]);
-    expect((await lookup("9.9.9.8", now)).facts?.threatGrade).toBe(4);
+    expect((await lookUp("9.9.9.8", now)).facts?.threatGrade).toBe(4);
   });
 
-  it("does not take a list of networks for one of threats that bears its name", async () => {
+  it("does not replace a list of networks with a list of threats of the same name", async () => {
     await importFeeds([{ name: "ipsum", kind: "vpn", lines: ["9.9.9.0/24"] }], now - day);
     vi.spyOn(console, "error").mockImplementation(() => {});
     await new Publisher().publish("ipsum", "9.9.9.8\t4\n").refresh("ipsum", now);
     expect(await kindsOf("9.9.9.8", now)).toEqual(["vpn"]);
-    expect((await feedRecord("ipsum")).lastError?.reason).toContain("vpn");
+    expect((await readFeedRecord("ipsum")).lastError?.reason).toContain("vpn");
   });
 });
 
 describe("A changed list of networks", () => {
-  const places = geography(
+  const geography = geographyOf(
     ["1.0.0.0/16", 64500, "DE"],
     ["1.16.0.0/16", 64501, "FR"],
     ["2a00:1::/32", 64502, "IT"],
   );
 
-  it("changes only the shards it concerns, and they keep network and country", async () => {
+  it("changes only the affected shards, which keep network and country", async () => {
     const lines = ["1.0.0.0/24", "1.16.0.0/24", "2a00:1:1::/48"];
-    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - day, places);
-    const before = await inForce();
+    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - day, geography);
+    const before = await readInForce();
     const publisher = new Publisher().publish(
       "x4b-vpn-v4",
       "1.0.0.0/24\n1.16.128.0/24\n2a00:1:1::/48\n",
     );
     await publisher.refresh("x4b-vpn-v4", now);
-    const after = await inForce();
+    const after = await readInForce();
     const changed = [...after.shards].filter(([at, digest]) => before.shards.get(at) !== digest);
     expect(changed.map(([at]) => at)).toEqual([`4/${0x011}`]);
-    expect((await lookup("1.16.0.1", now)).facts).toEqual({
+    expect((await lookUp("1.16.0.1", now)).facts).toEqual({
       kinds: [],
       threatGrade: 0,
       asn: 64501,
       country: "FR",
     });
-    expect((await lookup("1.16.128.1", now)).facts).toMatchObject({ kinds: ["vpn"], asn: 64501 });
-    expect((await lookup("1.0.0.1", now)).facts).toMatchObject({ kinds: ["vpn"], country: "DE" });
+    expect((await lookUp("1.16.128.1", now)).facts).toMatchObject({ kinds: ["vpn"], asn: 64501 });
+    expect((await lookUp("1.0.0.1", now)).facts).toMatchObject({ kinds: ["vpn"], country: "DE" });
   });
 
-  it("gives the very shards that an import of the same lists gives", async () => {
+  it("results in the same shards as an import of the same lists", async () => {
     const list = fc.array(
       fc
         .tuple(
@@ -207,33 +210,33 @@ describe("A changed list of networks", () => {
         { name: "x4b-vpn-v4", kind: "vpn" as const, lines },
         { name: "own", kind: "hosting" as const, lines: other },
       ];
-      await importFeeds(feeds(after), now, places);
-      const wanted = (await inForce()).shards;
-      await importFeeds(feeds(before), now - day, places);
+      await importFeeds(feeds(after), now, geography);
+      const expected = (await readInForce()).shards;
+      await importFeeds(feeds(before), now - day, geography);
       await new Publisher().publish("x4b-vpn-v4", after.join("\n")).refresh("x4b-vpn-v4", now);
-      expect(await inForce()).toMatchObject({ shards: wanted });
-      expect((await feedRecord("x4b-vpn-v4")).lastError).toBeNull();
+      expect(await readInForce()).toMatchObject({ shards: expected });
+      expect((await readFeedRecord("x4b-vpn-v4")).lastError).toBeNull();
     };
     await fc.assert(fc.asyncProperty(list, list, list, run), { numRuns: 20 });
   });
 
-  it("makes shards where nothing was known, and drops those of which nothing is left", async () => {
+  it("creates shards for new networks, and drops shards that become empty", async () => {
     await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines: ["5.0.0.0/24"] }], now - day);
     const publisher = new Publisher().publish("x4b-vpn-v4", "6.0.0.0/8\n7.0.0.0/8\n");
     await publisher.refresh("x4b-vpn-v4", now);
-    expect([...(await inForce()).shards.keys()]).toEqual(
+    expect([...(await readInForce()).shards.keys()]).toEqual(
       Array.from({ length: 32 }, (_, index) => `4/${0x060 + index}`),
     );
     expect(await kindsOf("7.255.255.255", now)).toEqual(["vpn"]);
     expect(await kindsOf("5.0.0.1", now)).toEqual([]);
   });
 
-  it("never makes geography look younger than it is", async () => {
+  it("does not change the date of the geography", async () => {
     const lines = ["1.0.0.0/24"];
-    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - 80 * day, places);
+    await importFeeds([{ name: "x4b-vpn-v4", kind: "vpn", lines }], now - 80 * day, geography);
     await new Publisher().publish("x4b-vpn-v4", "1.0.1.0/24\n").refresh("x4b-vpn-v4", now);
     expect(await kindsOf("1.0.1.1", now)).toEqual(["vpn"]);
-    expect((await inForce()).builtAt).toBe(now - 80 * day);
-    expect((await feedList()).builtAt).toBe(now);
+    expect((await readInForce()).builtAt).toBe(now - 80 * day);
+    expect((await readFeedList()).builtAt).toBe(now);
   });
 });

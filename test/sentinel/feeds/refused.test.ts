@@ -1,13 +1,13 @@
-/** Lists that must not be taken: the list before stays in use, the error is shown, others go on. */
+/** A refused list leaves the previous list in use, is recorded with its error, and stops no other list. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
 import {
   addressOf,
   emptyStore,
-  feedRecord,
+  readFeedRecord,
   hour,
-  inForce,
+  readInForce,
   kindsOf,
   now,
   Publisher,
@@ -23,14 +23,14 @@ beforeEach(async () => {
   vi.spyOn(console, "info").mockImplementation(() => {});
 });
 
-/** Chunks without an end, or until nobody wants more. */
-function endless(chunk: string): Response {
+/** A body that repeats the chunk until the reader cancels it. */
+function streamEndlessly(chunk: string): Response {
   const bytes = new TextEncoder().encode(chunk);
   return new Response(new ReadableStream({ pull: (to) => to.enqueue(bytes) }));
 }
 
-/** A list that is in use, then another answer; beside a feed that is well. */
-async function afterAnswer(
+/** Takes a list into use, then refreshes it with another answer, next to a sound feed. */
+async function refreshAfterAnswer(
   answer: Parameters<Publisher["publish"]>[1],
   elsewhere: Readonly<Record<string, string>> = {},
   limits = refreshLimits,
@@ -44,76 +44,76 @@ async function afterAnswer(
 }
 
 async function expectRefused(reason: RegExp): Promise<void> {
-  const record = await feedRecord("tor-exits");
+  const record = await readFeedRecord("tor-exits");
   expect(record.lastError?.reason).toMatch(reason);
   expect(record.lastError?.at).toBe(later);
   expect(record).toMatchObject({ fetchedAt: now, changedAt: now, rows: 4 });
   expect(await kindsOf("9.9.9.1", later)).toEqual(["tor"]);
-  expect((await inForce()).threatsAt).toBe(now);
-  // The other feed of the run was taken.
+  expect((await readInForce()).threatsAt).toBe(now);
+  // The other feed of the run was applied.
   expect(await kindsOf("8.8.8.8", later)).toEqual(["vpn"]);
-  expect((await feedRecord("x4b-vpn-v4")).lastError).toBeNull();
+  expect((await readFeedRecord("x4b-vpn-v4")).lastError).toBeNull();
 }
 
 describe("A refresh refuses", () => {
   it("a list that lost more than half of its rows", async () => {
-    await afterAnswer("9.9.9.1\n");
+    await refreshAfterAnswer("9.9.9.1\n");
     await expectRefused(/only 1 rows left of 4/);
   });
 
   it("an empty list", async () => {
-    await afterAnswer("# nothing today\n");
+    await refreshAfterAnswer("# nothing today\n");
     await expectRefused(/no line/);
   });
 
   it("a page instead of a list", async () => {
-    await afterAnswer("<html>\n<body>\n<p>Sorry</p>\n</body>\n</html>\n9.9.9.1\n9.9.9.2\n");
+    await refreshAfterAnswer("<html>\n<body>\n<p>Sorry</p>\n</body>\n</html>\n9.9.9.1\n9.9.9.2\n");
     await expectRefused(/5 of 7 lines/);
   });
 
-  it("bytes that are no text", async () => {
-    await afterAnswer(new Response(crypto.getRandomValues(new Uint8Array(4096))));
+  it("bytes that are not text", async () => {
+    await refreshAfterAnswer(new Response(crypto.getRandomValues(new Uint8Array(4096))));
     await expectRefused(/line/);
   });
 
   it("a list that does not end", async () => {
     expect(refreshLimits.maxBytes).toBe(32 * 1024 * 1024);
     const limits = { ...refreshLimits, maxBytes: 1_000_000 };
-    const chunk = "# and one more comment that says nothing\n".repeat(1500);
-    await afterAnswer(() => endless(chunk), {}, limits);
+    const chunk = "# and one more comment without content\n".repeat(1500);
+    await refreshAfterAnswer(() => streamEndlessly(chunk), {}, limits);
     await expectRefused(/longer than 1000000 bytes/);
   });
 
   it("a line that does not end", async () => {
     const limits = { ...refreshLimits, maxBytes: 1_000_000 };
-    await afterAnswer(() => endless("9".repeat(65_536)), {}, limits);
+    await refreshAfterAnswer(() => streamEndlessly("9".repeat(65_536)), {}, limits);
     await expectRefused(/longer than 1000000 bytes/);
   });
 
-  it("more rows than fit into memory", async () => {
+  it("a list with more rows than fit into memory", async () => {
     const limits = { ...refreshLimits, timeoutMs: 25_000 };
-    await afterAnswer(() => endless(old.repeat(2000)), {}, limits);
+    await refreshAfterAnswer(() => streamEndlessly(old.repeat(2000)), {}, limits);
     await expectRefused(/more than 300000 rows/);
   });
 
   it("a publisher that does not answer", async () => {
     expect(refreshLimits.timeoutMs).toBe(10_000);
     const never = () => new Promise<Response>(() => {});
-    await afterAnswer(never, {}, { ...refreshLimits, timeoutMs: 50 });
+    await refreshAfterAnswer(never, {}, { ...refreshLimits, timeoutMs: 50 });
     await expectRefused(/within 50 ms/);
   });
 
-  it("a publisher that stops in the middle", async () => {
+  it("an answer that stalls", async () => {
     const stalled = () =>
       new Response(
         new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode(old)) }),
       );
-    await afterAnswer(stalled, {}, { ...refreshLimits, timeoutMs: 50 });
+    await refreshAfterAnswer(stalled, {}, { ...refreshLimits, timeoutMs: 50 });
     await expectRefused(/within 50 ms/);
   });
 
   it("a connection that breaks", async () => {
-    await afterAnswer(() => {
+    await refreshAfterAnswer(() => {
       throw new TypeError("connection reset");
     });
     await expectRefused(/connection failed/);
@@ -121,63 +121,65 @@ describe("A refresh refuses", () => {
 
   it.each([204, 206, 304, 404, 429, 500])("the answer %i", async (status) => {
     const body = [204, 304].includes(status) ? null : old;
-    // An answer 304 to who asked without an ETag says nothing.
-    const publisher = await afterAnswer(new Response(body, { status }));
+    // The feed has an ETag, so 304 is valid for it; for a feed without an ETag it is refused.
+    const publisher = await refreshAfterAnswer(new Response(body, { status }));
     if (status !== 304) return await expectRefused(new RegExp(`answer was ${status}`));
-    expect(await feedRecord("tor-exits")).toMatchObject({ fetchedAt: later, lastError: null });
+    expect(await readFeedRecord("tor-exits")).toMatchObject({ fetchedAt: later, lastError: null });
     publisher.publish("ipsum", () => new Response(null, { status: 304 }));
     await publisher.refresh("ipsum", later);
-    expect((await feedRecord("ipsum")).lastError?.reason).toMatch(/answer was 304/);
+    expect((await readFeedRecord("ipsum")).lastError?.reason).toMatch(/answer was 304/);
   });
 
-  it("a redirect away from https, and does not follow it", async () => {
+  it("a redirect away from https without following it", async () => {
     const to = "http://lists.example/tor.txt";
     const redirect = new Response(null, { status: 302, headers: { Location: to } });
-    const publisher = await afterAnswer(redirect, { [to]: `${old}9.9.9.5\n` });
-    expect(publisher.asked.map(([name]) => name)).not.toContain(to);
+    const publisher = await refreshAfterAnswer(redirect, { [to]: `${old}9.9.9.5\n` });
+    expect(publisher.requests.map(([name]) => name)).not.toContain(to);
     await expectRefused(/not https/);
   });
 
-  it("a redirect to nowhere", async () => {
-    await afterAnswer(new Response(null, { status: 302, headers: { Location: "https://" } }));
+  it("a redirect to an invalid address", async () => {
+    await refreshAfterAnswer(
+      new Response(null, { status: 302, headers: { Location: "https://" } }),
+    );
     await expectRefused(/leads nowhere/);
   });
 
   it("redirects in a circle", async () => {
     const location = addressOf("tor-exits");
     const answer = () => new Response(null, { status: 301, headers: { Location: location } });
-    await afterAnswer(answer);
+    await refreshAfterAnswer(answer);
     await expectRefused(/too many redirects/);
   });
 });
 
-describe("A refresh that had refused a list", () => {
+describe("A refresh", () => {
   it("follows a redirect that stays on https", async () => {
     const to = "https://lists.example/tor.txt";
     const redirect = new Response(null, { status: 302, headers: { Location: to } });
-    await afterAnswer(redirect, { [to]: `${old}9.9.9.5\n` });
+    await refreshAfterAnswer(redirect, { [to]: `${old}9.9.9.5\n` });
     expect(await kindsOf("9.9.9.5", later)).toEqual(["tor"]);
   });
 
-  it("takes it within the hour once it is well again, and forgets the error", async () => {
-    const publisher = await afterAnswer(new Response("down", { status: 500 }));
+  it("applies a refused list within the hour once it is valid, and clears the error", async () => {
+    const publisher = await refreshAfterAnswer(new Response("down", { status: 500 }));
     publisher.publish("tor-exits", `${old}9.9.9.5\n`);
     await publisher.refresh("tor-exits", later + hour);
-    expect(await feedRecord("tor-exits")).toMatchObject({ rows: 5, lastError: null });
+    expect(await readFeedRecord("tor-exits")).toMatchObject({ rows: 5, lastError: null });
     expect(await kindsOf("9.9.9.5", later + hour)).toEqual(["tor"]);
   });
 
-  it("shows a feed that could never be fetched", async () => {
+  it("records the error of a feed that could never be fetched", async () => {
     await new Publisher().refresh("ipsum", now);
-    const record = await feedRecord("ipsum");
+    const record = await readFeedRecord("ipsum");
     expect(record).toMatchObject({ rows: 0, fetchedAt: 0, value: null });
     expect(record.lastError).toEqual({ at: now, reason: "the answer was 404" });
     expect(await env.IP_REPUTATION.get("net/v2/current")).toBeNull();
   });
 
-  it("takes a list that has a bad line, and counts it", async () => {
+  it("applies a list with a bad line, and counts the line", async () => {
     await new Publisher().publish("tor-exits", "9.9.9.1\nnonsense\n").refresh("tor-exits", now);
-    expect(await feedRecord("tor-exits")).toMatchObject({ rows: 1, skippedLines: 1 });
+    expect(await readFeedRecord("tor-exits")).toMatchObject({ rows: 1, skippedLines: 1 });
     expect(await kindsOf("9.9.9.1", now)).toEqual(["tor"]);
   });
 });

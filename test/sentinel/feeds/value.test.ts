@@ -6,9 +6,9 @@ import {
   feedValueKey,
 } from "../../../src/sentinel/feeds/feed-value.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
-import { feed } from "../network/support.ts";
+import { feedOf } from "../network/support.ts";
 
-const SAMPLE = feed("threat", "11.0.0.0/24 3", "12.0.0.1", "2a00:1::/32 2", "2a00:2::1").ranges;
+const SAMPLE = feedOf("threat", "11.0.0.0/24 3", "12.0.0.1", "2a00:1::/32 2", "2a00:2::1").ranges;
 const BYTES = encodeFeedValue(SAMPLE).bytes;
 
 function rowsOf({ byFamily }: FeedRanges) {
@@ -34,8 +34,8 @@ const ranges = fc
     return all;
   });
 
-describe("The ranges of a feed", () => {
-  it("come back from their value as they were", () => {
+describe("The stored value of a feed", () => {
+  it("decodes to the ranges that were encoded", () => {
     fc.assert(
       fc.property(ranges, (all) => {
         const decoded = decodeFeedValue(encodeFeedValue(all).bytes);
@@ -44,7 +44,7 @@ describe("The ranges of a feed", () => {
     );
   });
 
-  it("may be more than the columns start with, and none", () => {
+  it("may contain more ranges than the initial size of the columns, or none", () => {
     const many = new FeedRanges();
     for (let at = 0n; at < 3_000n; at += 1n) many.add(4, at, at, 2);
     const decoded = decodeFeedValue(encodeFeedValue(many).bytes);
@@ -52,21 +52,21 @@ describe("The ranges of a feed", () => {
     expect(decodeFeedValue(encodeFeedValue(new FeedRanges()).bytes)?.byFamily[4].length).toBe(0);
   });
 
-  it("have the same digest exactly when they are the same", () => {
+  it("has an equal digest exactly when its ranges are equal", () => {
     const { digest } = encodeFeedValue(SAMPLE);
     expect(digest).toMatch(/^[0-9a-f]{16}$/);
     const other = (text: string) =>
-      encodeFeedValue(feed("threat", ...text.split("|")).ranges).digest;
+      encodeFeedValue(feedOf("threat", ...text.split("|")).ranges).digest;
     expect(other("11.0.0.0/24 3|12.0.0.1|2a00:1::/32 2|2a00:2::1")).toBe(digest);
     expect(other("11.0.0.0/24 4|12.0.0.1|2a00:1::/32 2|2a00:2::1")).not.toBe(digest);
     expect(other("11.0.0.0/24 3|12.0.0.1|2a00:1::/32 2")).not.toBe(digest);
   });
 
-  it("are kept under the name of the feed and their digest", () => {
+  it("has a key of the feed's name and the digest", () => {
     expect(feedValueKey("ipsum", "0011223344556677")).toBe("net/v2/feed/ipsum/0011223344556677");
   });
 
-  it("are refused when cut short at any length, or longer", () => {
+  it("is refused when it is truncated at any length, or longer", () => {
     for (let length = 0; length < BYTES.length; length += 1) {
       expect(decodeFeedValue(BYTES.subarray(0, length))).toBeUndefined();
     }
@@ -75,7 +75,7 @@ describe("The ranges of a feed", () => {
     expect(decodeFeedValue(longer)).toBeUndefined();
   });
 
-  it("are refused when any single bit is flipped", () => {
+  it("is refused when any single bit is flipped", () => {
     for (let bit = 0; bit < BYTES.length * 8; bit += 1) {
       const damaged = BYTES.slice();
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -83,7 +83,7 @@ describe("The ranges of a feed", () => {
     }
   });
 
-  it("are refused, and never an exception, when they are random bytes", () => {
+  it("is refused without an exception when it is random bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
         expect(decodeFeedValue(random)).toBeUndefined();
@@ -91,7 +91,7 @@ describe("The ranges of a feed", () => {
     );
   });
 
-  it("may lie anywhere in a larger buffer", () => {
+  it("may start anywhere in a larger buffer", () => {
     const larger = new Uint8Array(BYTES.length + 10);
     larger.set(BYTES, 3);
     const decoded = decodeFeedValue(larger.subarray(3, 3 + BYTES.length));

@@ -7,7 +7,7 @@ import {
   parseAddress,
   parseNetwork,
 } from "../../../src/sentinel/network/address.ts";
-import { address, network } from "./support.ts";
+import { addressOf, networkOf } from "./support.ts";
 
 describe("parseAddress", () => {
   it.each([
@@ -67,8 +67,8 @@ describe("parseAddress", () => {
     expect(parseAddress(text)).toBeUndefined();
   });
 
-  it("spells every IPv6 address as a URL does", () => {
-    // Mostly zeros, so that runs of zero groups are met often.
+  it("formats every IPv6 address as a URL does", () => {
+    // Mostly zeros, so that runs of zero groups are frequent.
     const group = fc.oneof(fc.constant(0), fc.constant(0), fc.integer({ min: 0, max: 0xffff }));
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
@@ -81,7 +81,7 @@ describe("parseAddress", () => {
     );
   });
 
-  it("gives back the number an address was formatted from", () => {
+  it("reads back the number that formatAddress was given", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }), (value) => {
         expect(parseAddress(formatAddress(4, value))).toMatchObject({ family: 4, value });
@@ -94,7 +94,7 @@ describe("parseAddress", () => {
     );
   });
 
-  it("never throws, whatever the text", () => {
+  it("never throws, for any text", () => {
     const near = fc.string({ unit: fc.constantFrom(..."0123456789abcdefx.:/% "), maxLength: 50 });
     fc.assert(
       fc.property(fc.oneof(fc.string(), near), (text) => {
@@ -135,14 +135,14 @@ describe("isReserved", () => {
     ["100::1", "discard"],
     ["4000::1", "reserved"],
   ])("holds for %s (%s)", (text, range) => {
-    expect(address(text).range).toBe(range);
-    expect(isReserved(address(text))).toBe(true);
+    expect(addressOf(text).range).toBe(range);
+    expect(isReserved(addressOf(text))).toBe(true);
   });
 
   it.each(["1.1.1.1", "172.32.0.1", "100.128.0.1", "198.20.0.1", "2606:4700::1111", "2a00::1"])(
     "does not hold for %s",
     (text) => {
-      expect(isReserved(address(text))).toBe(false);
+      expect(isReserved(addressOf(text))).toBe(false);
     },
   );
 });
@@ -177,16 +177,16 @@ describe("parseNetwork", () => {
     expect(parseNetwork(text)).toBeUndefined();
   });
 
-  it("contains its first and last address and not their neighbours outside", () => {
-    const wanted = network("198.20.4.0/22");
-    expect(contains(wanted, address("198.20.4.0"))).toBe(true);
-    expect(contains(wanted, address("198.20.7.255"))).toBe(true);
-    expect(contains(wanted, address("198.20.3.255"))).toBe(false);
-    expect(contains(wanted, address("198.20.8.0"))).toBe(false);
+  it("returns a network that contains its first and last address, but not their outer neighbours", () => {
+    const parsed = networkOf("198.20.4.0/22");
+    expect(contains(parsed, addressOf("198.20.4.0"))).toBe(true);
+    expect(contains(parsed, addressOf("198.20.7.255"))).toBe(true);
+    expect(contains(parsed, addressOf("198.20.3.255"))).toBe(false);
+    expect(contains(parsed, addressOf("198.20.8.0"))).toBe(false);
   });
 
-  it("never contains an address of the other family", () => {
-    expect(contains(network("::/0"), address("1.2.3.4"))).toBe(false);
-    expect(contains(network("0.0.0.0/0"), address("::1"))).toBe(false);
+  it("returns a network that contains no address of the other family", () => {
+    expect(contains(networkOf("::/0"), addressOf("1.2.3.4"))).toBe(false);
+    expect(contains(networkOf("0.0.0.0/0"), addressOf("::1"))).toBe(false);
   });
 });

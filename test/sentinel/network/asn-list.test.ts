@@ -5,7 +5,7 @@ import {
   findRangesOfNetworks,
 } from "../../../src/sentinel/network/asn-list.ts";
 import { buildShards } from "../../../src/sentinel/network/build.ts";
-import { address, geography, inShards } from "./support.ts";
+import { addressOf, geographyOf, findInShards } from "./support.ts";
 
 function parse(text: string) {
   const parser = createAsnListParser();
@@ -13,8 +13,8 @@ function parse(text: string) {
   return parser.finish();
 }
 
-describe("A list of networks by number", () => {
-  it("is read with names, comments, tabs and CRLF", () => {
+describe("A list of network numbers", () => {
+  it("may contain names, comments, tabs and CRLF", () => {
     const { asns, rows, skipped } = parse(
       "\uFEFFAS9009 # M247, GB\r\n# more\nAS55286\t# SERVER-MANIA\nas20448\nAS9009",
     );
@@ -22,7 +22,7 @@ describe("A list of networks by number", () => {
     expect({ rows, skipped }).toEqual({ rows: 4, skipped: 0 });
   });
 
-  it("reports what is no number of a network by its line", () => {
+  it("reports the line of an entry that is not a network number", () => {
     const { badLines, rows } = parse("AS1\n1.2.3.4\nAS0\nAS 5\n12\nAS12345678901\nAS2 AS3");
     expect(rows).toBe(1);
     expect(badLines.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7]);
@@ -35,13 +35,13 @@ describe("A list of networks by number", () => {
     ["# AS9009\n1.2.3.4", false],
     ["ASIA\n", false],
     ["", false],
-  ])("is told from other lists by its first entry: %j", (text, expected) => {
+  ])("is distinguished from other lists by its first entry: %j", (text, expected) => {
     expect(isAsnList(text)).toBe(expected);
   });
 });
 
-describe("The addresses of networks", () => {
-  const { asn } = geography([
+describe("findRangesOfNetworks", () => {
+  const { asn } = geographyOf([
     "11.0.0.0/8,64500",
     "11.1.0.0/16,64501",
     "12.0.0.0/24,64501",
@@ -49,10 +49,10 @@ describe("The addresses of networks", () => {
     "2a01::/32,64502",
   ]);
 
-  it("are those that the shards give them, without what narrower ranges take away", () => {
+  it("finds the ranges that the shards assign to a network, without narrower ranges of other networks", () => {
     const ranges = findRangesOfNetworks(new Set([64_500]), asn);
     const shards = buildShards([{ kind: "vpn", ranges }], { asn, country: { 4: [], 6: [] } });
-    const kindsOf = (text: string) => inShards(shards, address(text))?.kinds;
+    const kindsOf = (text: string) => findInShards(shards, addressOf(text))?.kinds;
     for (const text of ["11.0.0.0", "11.0.255.255", "11.2.0.0", "11.255.255.255", "2a00::1"]) {
       expect(kindsOf(text)).toEqual(["vpn"]);
     }
@@ -62,7 +62,7 @@ describe("The addresses of networks", () => {
     expect(kindsOf("10.255.255.255")).toBeUndefined();
   });
 
-  it("are none of a network that the table does not know", () => {
+  it("finds no range for a network that the table does not contain", () => {
     const { byFamily } = findRangesOfNetworks(new Set([1]), asn);
     expect([byFamily[4].length, byFamily[6].length]).toEqual([0, 0]);
   });

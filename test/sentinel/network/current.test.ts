@@ -8,7 +8,7 @@ import {
   openCurrent,
 } from "../../../src/sentinel/network/current-data-set.ts";
 import { buildThreatTable, findThreatFlags } from "../../../src/sentinel/network/threats.ts";
-import { address, feed, NOW } from "./support.ts";
+import { addressOf, feedOf, NOW } from "./support.ts";
 
 const TIMES = { builtAt: NOW, threatsAt: NOW - 1 };
 const SHARDS: NamedShard[] = [
@@ -19,12 +19,12 @@ const SHARDS: NamedShard[] = [
   { family: 6, number: 0x00011, digest: "8877665544332211" },
 ];
 const THREATS = buildThreatTable([
-  feed("tor", "11.0.0.1", "2a00::1"),
-  feed("threat", "11.0.0.0/24 3"),
+  feedOf("tor", "11.0.0.1", "2a00::1"),
+  feedOf("threat", "11.0.0.0/24 3"),
 ]);
 const BYTES = encodeCurrent(TIMES, SHARDS, THREATS);
 
-function opened(bytes: Uint8Array) {
+function openOrFail(bytes: Uint8Array) {
   const current = openCurrent(bytes);
   if (current === undefined) throw new Error("not opened");
   return current;
@@ -46,20 +46,20 @@ const shardLists = fc
     }),
   );
 
-describe("The value that says which data set is in force", () => {
-  it("opens to what was written, times, shards and threats", () => {
-    const current = opened(BYTES);
+describe("The value that names the data set in force", () => {
+  it("opens to the times, shards and threats that were written", () => {
+    const current = openOrFail(BYTES);
     expect(current).toMatchObject(TIMES);
     expect(current.shards).toEqual({ v4: 3, v6: 2 });
-    expect(findThreatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
-    expect(findThreatFlags(current.threats, address("2a00::2"))).not.toBe(0);
-    expect(findThreatFlags(current.threats, address("11.0.1.0"))).toBe(0);
+    expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).not.toBe(0);
+    expect(findThreatFlags(current.threats, addressOf("2a00::2"))).not.toBe(0);
+    expect(findThreatFlags(current.threats, addressOf("11.0.1.0"))).toBe(0);
   });
 
-  it("names every shard it was made of, in their order, and no other", () => {
+  it("names exactly the shards that it was built from, in order", () => {
     fc.assert(
       fc.property(shardLists, (shards) => {
-        const current = opened(encodeCurrent(TIMES, shards, THREATS));
+        const current = openOrFail(encodeCurrent(TIMES, shards, THREATS));
         const ordered = shards.toSorted((a, b) => a.family - b.family || a.number - b.number);
         expect(listShards(current)).toEqual(ordered);
         for (const family of [4, 6] as const) {
@@ -77,29 +77,31 @@ describe("The value that says which data set is in force", () => {
     );
   });
 
-  it("does not take a shard of one family for that of the other", () => {
-    const current = opened(BYTES);
+  it("distinguishes the shards of the two families", () => {
+    const current = openOrFail(BYTES);
     expect(findDigest(current, { family: 4, number: 0x011 })).toBe("0123456789abcdef");
     expect(findDigest(current, { family: 6, number: 0x011 })).toBe("8877665544332211");
     expect(findDigest(current, { family: 6, number: 0xfff })).toBeUndefined();
   });
 
-  it("may be of nothing at all", () => {
-    const current = opened(encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreatTable([])));
+  it("may be empty", () => {
+    const current = openOrFail(
+      encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreatTable([])),
+    );
     expect(listShards(current)).toEqual([]);
     expect(findDigest(current, { family: 4, number: 0 })).toBeUndefined();
-    expect(findThreatFlags(current.threats, address("11.0.0.1"))).toBe(0);
+    expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).toBe(0);
   });
 
-  it("may lie anywhere in a larger buffer", () => {
+  it("may start anywhere in a larger buffer", () => {
     const larger = new Uint8Array(BYTES.length + 10);
     larger.set(BYTES, 3);
-    const current = opened(larger.subarray(3, 3 + BYTES.length));
-    expect(listShards(current)).toEqual(listShards(opened(BYTES)));
-    expect(findThreatFlags(current.threats, address("11.0.0.1"))).not.toBe(0);
+    const current = openOrFail(larger.subarray(3, 3 + BYTES.length));
+    expect(listShards(current)).toEqual(listShards(openOrFail(BYTES)));
+    expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).not.toBe(0);
   });
 
-  it("is refused when cut short at any length, or longer", () => {
+  it("is refused when it is truncated at any length, or longer", () => {
     for (let length = 0; length < BYTES.length; length += 1) {
       expect(openCurrent(BYTES.subarray(0, length))).toBeUndefined();
     }
@@ -116,7 +118,7 @@ describe("The value that says which data set is in force", () => {
     }
   });
 
-  it("is refused, and never an exception, when it is random bytes", () => {
+  it("is refused without an exception when it is random bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (random) => {
         expect(openCurrent(random)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createFeedParser, parseFeedLine } from "../../../src/sentinel/network/feed.ts";
 import { maxBadLines } from "../../../src/sentinel/network/lines.ts";
-import { network } from "./support.ts";
+import { networkOf } from "./support.ts";
 
 function parse(...pieces: string[]) {
   const parser = createFeedParser();
@@ -9,7 +9,7 @@ function parse(...pieces: string[]) {
   return parser.finish();
 }
 
-describe("a feed line", () => {
+describe("A feed line", () => {
   it.each([
     ["1.2.3.4", "1.2.3.4/32", 1],
     ["  1.2.3.0/24\t", "1.2.3.0/24", 1],
@@ -24,12 +24,12 @@ describe("a feed line", () => {
     ['"1.2.3.0","1.2.3.255","AU"', "1.2.3.0/24", 1],
     ["2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE", "2001:db8::/32", 1],
     ["1.2.3.0/27,GB,GB-EN,London,", "1.2.3.0/27", 1],
-  ])("%j is %s, listed %i times", (line, text, count) => {
-    const { family, first, last } = network(text);
+  ])("%j is read as %s, listed %i times", (line, text, count) => {
+    const { family, first, last } = networkOf(text);
     expect(parseFeedLine(line)).toEqual({ type: "entry", entry: { family, first, last, count } });
   });
 
-  it.each(["", "   ", "# comment", "; comment", "\t# 1.2.3.4", "\r"])("%j is nothing", (line) => {
+  it.each(["", "   ", "# comment", "; comment", "\t# 1.2.3.4", "\r"])("%j is blank", (line) => {
     expect(parseFeedLine(line)).toEqual({ type: "blank" });
   });
 
@@ -59,8 +59,8 @@ describe("a feed line", () => {
   });
 });
 
-describe("a feed", () => {
-  it("is read with comments, blank lines, CRLF, byte order mark and no final line break", () => {
+describe("A feed", () => {
+  it("may contain comments, blank lines, CRLF and a byte order mark, and may lack a final line break", () => {
     const text = "\uFEFF1.2.3.4\r\n\r\n# nothing\r\nbad\r\n2001:db8::/32\r\n5.6.7.8\t3";
     const { rows, skipped, badLines, ranges } = parse(text);
     expect({ rows, skipped }).toEqual({ rows: 3, skipped: 1 });
@@ -68,7 +68,7 @@ describe("a feed", () => {
     expect([ranges.byFamily[4].length, ranges.byFamily[6].length]).toEqual([2, 1]);
   });
 
-  it("is the same however it is cut into pieces", () => {
+  it("is read the same in any pieces", () => {
     const text = "1.2.3.4\r\n5.6.7.8\t3\nnonsense\n9.9.9.9";
     const whole = parse(text);
     for (let at = 0; at <= text.length; at += 1) {
@@ -85,12 +85,12 @@ describe("a feed", () => {
     );
   });
 
-  it("without a good line has no rows", () => {
+  it("has no rows without a good line", () => {
     expect(parse("AS1 # one\nAS2 # two\n").rows).toBe(0);
     expect(parse("").rows).toBe(0);
   });
 
-  it("may have more entries than the columns start with", () => {
+  it("may have more entries than the initial size of the columns", () => {
     const lines = Array.from({ length: 3_000 }, (_, index) => `11.0.${index >> 8}.${index & 255}`);
     const { ranges } = parse(lines.join("\n"));
     expect(ranges.byFamily[4].length).toBe(3_000);

@@ -5,31 +5,35 @@ import {
   parseTableLine,
   type TableKind,
 } from "../../../src/sentinel/network/geography.ts";
-import { address } from "./support.ts";
+import { addressOf } from "./support.ts";
 
 const AU = encodeCountry("AU");
 
-function v4(first: string, last: string, value: number) {
-  const range = { first: address(first).value, last: address(last).value, value };
+function v4EntryOf(first: string, last: string, value: number) {
+  const range = { first: addressOf(first).value, last: addressOf(last).value, value };
   return { type: "entry", family: 4, range };
 }
 
-describe("A line of a table", () => {
-  it.each<[TableKind, string, ReturnType<typeof v4>]>([
-    ["country", "1.0.0.0,1.0.0.255,AU", v4("1.0.0.0", "1.0.0.255", AU)],
-    ["country", '"1.0.0.0","1.0.0.255","au"\r', v4("1.0.0.0", "1.0.0.255", AU)],
-    ["country", "1.0.0.0/24,AU,AU-NSW,Sydney,", v4("1.0.0.0", "1.0.0.255", AU)],
-    ["country", " ::ffff:1.0.0.0 , 1.0.0.9 , AU ", v4("1.0.0.0", "1.0.0.9", AU)],
-    ["asn", "1.0.0.0,1.0.0.255,13335", v4("1.0.0.0", "1.0.0.255", 13_335)],
-    ["asn", '1.0.0.0,1.0.0.255,13335,"Cloudflare, Inc."', v4("1.0.0.0", "1.0.0.255", 13_335)],
-    ["asn", "1.0.0.0,1.0.0.255,AS13335,# 1; ,", v4("1.0.0.0", "1.0.0.255", 13_335)],
-    ["asn", "1.0.0.0/24,4294967295", v4("1.0.0.0", "1.0.0.255", 0xffff_ffff)],
-    ["asn", "0.0.0.0,0.255.255.255,0,Not routed", v4("0.0.0.0", "0.255.255.255", 0)],
-  ])("of %ss, %j, is read", (kind, line, expected) => {
+describe("A line of a geography table", () => {
+  it.each<[TableKind, string, ReturnType<typeof v4EntryOf>]>([
+    ["country", "1.0.0.0,1.0.0.255,AU", v4EntryOf("1.0.0.0", "1.0.0.255", AU)],
+    ["country", '"1.0.0.0","1.0.0.255","au"\r', v4EntryOf("1.0.0.0", "1.0.0.255", AU)],
+    ["country", "1.0.0.0/24,AU,AU-NSW,Sydney,", v4EntryOf("1.0.0.0", "1.0.0.255", AU)],
+    ["country", " ::ffff:1.0.0.0 , 1.0.0.9 , AU ", v4EntryOf("1.0.0.0", "1.0.0.9", AU)],
+    ["asn", "1.0.0.0,1.0.0.255,13335", v4EntryOf("1.0.0.0", "1.0.0.255", 13_335)],
+    [
+      "asn",
+      '1.0.0.0,1.0.0.255,13335,"Cloudflare, Inc."',
+      v4EntryOf("1.0.0.0", "1.0.0.255", 13_335),
+    ],
+    ["asn", "1.0.0.0,1.0.0.255,AS13335,# 1; ,", v4EntryOf("1.0.0.0", "1.0.0.255", 13_335)],
+    ["asn", "1.0.0.0/24,4294967295", v4EntryOf("1.0.0.0", "1.0.0.255", 0xffff_ffff)],
+    ["asn", "0.0.0.0,0.255.255.255,0,Not routed", v4EntryOf("0.0.0.0", "0.255.255.255", 0)],
+  ])("of kind %s, %j, is read", (kind, line, expected) => {
     expect(parseTableLine(kind, line)).toEqual(expected);
   });
 
-  it("of IPv6 covers every /64 that it touches", () => {
+  it("with IPv6 addresses covers every /64 that it touches", () => {
     const line = "2001:db8:0:1::5,2001:db8:0:3:0:0:0:1,DE";
     const range = { first: 0x2001_0db8_0000_0001n, last: 0x2001_0db8_0000_0003n };
     expect(parseTableLine("country", line)).toEqual({
@@ -39,7 +43,7 @@ describe("A line of a table", () => {
     });
   });
 
-  it.each(["", "  ", "\r", "# start,end,country"])("%j is nothing", (line) => {
+  it.each(["", "  ", "\r", "# start,end,country"])("%j is blank", (line) => {
     expect(parseTableLine("country", line)).toEqual({ type: "blank" });
   });
 
@@ -63,17 +67,17 @@ describe("A line of a table", () => {
     ["asn", "1.0.0.0,1.0.0.255,1e3", "no number of a network"],
     ["asn", "1.0.0.0,1.0.0.255,4294967296", "no number of a network"],
     ["asn", "1.0.0.0,1.0.0.255,99999999999999999999", "no number of a network"],
-  ])("of %ss, %j, is refused: %s", (kind, line, reason) => {
+  ])("of kind %s, %j, is refused: %s", (kind, line, reason) => {
     expect(parseTableLine(kind, line)).toEqual({ type: "bad", reason });
   });
 
-  it("may be as wide as what a registry holds", () => {
+  it("may be as wide as the largest block of a registry", () => {
     expect(parseTableLine("country", "0.0.0.0/4,US").type).toBe("entry");
     expect(parseTableLine("country", "2600::/12,US").type).toBe("entry");
   });
 });
 
-describe("A table", () => {
+describe("A geography table", () => {
   const text = "\uFEFF1.0.0.0,1.0.0.255,AU\r\nbad\n2001:db8::/32,DE\n\n1.0.1.0,1.0.1.255,CN";
 
   function parse(...pieces: string[]) {
@@ -82,14 +86,14 @@ describe("A table", () => {
     return parser.finish();
   }
 
-  it("is kept by family, with its bad lines by number", () => {
+  it("is read by family, with the numbers of its bad lines", () => {
     const { ranges, rows, skipped, badLines } = parse(text);
     expect({ rows, skipped }).toEqual({ rows: 3, skipped: 1 });
     expect(badLines).toEqual([{ line: 2, reason: "no country of two letters" }]);
     expect([ranges[4].length, ranges[6].length]).toEqual([2, 1]);
   });
 
-  it("is the same however it is cut into pieces", () => {
+  it("is read the same in any pieces", () => {
     const whole = parse(text);
     for (let at = 0; at <= text.length; at += 1) {
       expect(parse(text.slice(0, at), text.slice(at))).toEqual(whole);

@@ -3,27 +3,27 @@ import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
   DAY_MS,
-  dataSet,
-  degraded,
+  buildDataSet,
+  degradedLookupOf,
   ELSEWHERE,
   HOUR_MS,
   IN_BOTH,
   IN_THREATS,
   LISTED,
   NOTHING,
-  never,
+  hangForever,
   UNLISTED,
-  warm,
-  whole,
+  warmUp,
+  completeLookupOf,
 } from "./sample.ts";
 import { NOW, WatchedStore } from "./support.ts";
 
-describe("a KV that fails", () => {
+describe("A KV failure", () => {
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  const refusals: [string, () => Promise<ArrayBuffer | null>][] = [
+  const failures: [string, () => Promise<ArrayBuffer | null>][] = [
     ["rejects", () => Promise.reject(new Error("KV is down"))],
     [
       "throws",
@@ -33,82 +33,89 @@ describe("a KV that fails", () => {
     ],
   ];
 
-  it.each(refusals)("for the shard, where it %s, leaves the threats", async (_, fault) => {
-    const { values, shardKey } = dataSet();
+  it.each(failures)("for the shard, when KV %s, leaves the threats", async (_, fault) => {
+    const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values, (key) => (key === shardKey ? fault() : undefined));
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed", IN_THREATS));
-    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(degraded("failed"));
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed", IN_THREATS));
+    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(degradedLookupOf("failed"));
   });
 
-  it.each(refusals)("for the data set, where it %s, leaves nothing at first", async (_, fault) => {
-    const { values } = dataSet();
-    const store = new WatchedStore(values, (key) => (key === currentKey ? fault() : undefined));
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
-    expect(store.reads).toEqual([currentKey]);
-  });
-
-  it.each(refusals)(
-    "for the data set, where it %s, leaves the one of the day before",
+  it.each(failures)(
+    "for the data set, when KV %s, leaves nothing in a new isolate",
     async (_, fault) => {
-      const { values } = dataSet();
+      const { values } = buildDataSet();
+      const store = new WatchedStore(values, (key) => (key === currentKey ? fault() : undefined));
+      expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed"));
+      expect(store.reads).toEqual([currentKey]);
+    },
+  );
+
+  it.each(failures)(
+    "for the data set, when KV %s, leaves the one cached the day before",
+    async (_, fault) => {
+      const { values } = buildDataSet();
       let down = false;
       const store = new WatchedStore(values, (key) =>
         down && key === currentKey ? fault() : undefined,
       );
-      await warm(store);
+      await warmUp(store);
       down = true;
       const found = await lookupNetwork(store, LISTED, NOW + DAY_MS - 1);
-      expect(found).toEqual(degraded("failed", IN_BOTH));
-      expect(await lookupNetwork(store, LISTED, NOW + DAY_MS)).toEqual(degraded("failed"));
+      expect(found).toEqual(degradedLookupOf("failed", IN_BOTH));
+      expect(await lookupNetwork(store, LISTED, NOW + DAY_MS)).toEqual(degradedLookupOf("failed"));
     },
   );
 
-  it("by hanging costs a second for each value, and leaves what the other says", async () => {
+  it("by hanging costs a second, and leaves the facts of the other value", async () => {
     vi.useFakeTimers();
-    const { values, shardKey } = dataSet();
-    const shardHangs = new WatchedStore(values, (key) => (key === shardKey ? never() : undefined));
+    const { values, shardKey } = buildDataSet();
+    const shardHangs = new WatchedStore(values, (key) =>
+      key === shardKey ? hangForever() : undefined,
+    );
     const dataSetHangs = new WatchedStore(values, (key) =>
-      key === currentKey ? never() : undefined,
+      key === currentKey ? hangForever() : undefined,
     );
     const found = [shardHangs, dataSetHangs].map((store) => lookupNetwork(store, LISTED, NOW));
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await Promise.all(found)).toEqual([
-      degraded("timeout", IN_THREATS),
-      degraded("timeout"),
+      degradedLookupOf("timeout", IN_THREATS),
+      degradedLookupOf("timeout"),
     ]);
   });
 
-  it("by hanging for both costs a second where an older data set leads to the shard", async () => {
+  it("by hanging for both values costs a second when a cached data set names the shard", async () => {
     vi.useFakeTimers();
     let hangs = false;
-    const store = new WatchedStore(dataSet().values, () => (hangs ? never() : undefined));
-    await warm(store);
+    const store = new WatchedStore(buildDataSet().values, () =>
+      hangs ? hangForever() : undefined,
+    );
+    await warmUp(store);
     hangs = true;
     const pending = lookupNetwork(store, LISTED, NOW + HOUR_MS);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(await pending).toEqual(degraded("timeout", IN_THREATS));
+    expect(await pending).toEqual(degradedLookupOf("timeout", IN_THREATS));
   });
 
-  it("leaves no timer behind when it does not hang", async () => {
+  it("leaves no timer behind when it does not occur", async () => {
     vi.useFakeTimers();
-    await lookupNetwork(new WatchedStore(dataSet().values), LISTED, NOW);
+    await lookupNetwork(new WatchedStore(buildDataSet().values), LISTED, NOW);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("does not matter where the data set says that nothing is known", async () => {
-    const store = new WatchedStore(dataSet().values, (key) =>
+  it("does not matter for an address that the data set does not contain", async () => {
+    const store = new WatchedStore(buildDataSet().values, (key) =>
       key === currentKey ? undefined : Promise.reject(new Error("KV is down")),
     );
     expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
   });
 
-  it("is asked again by the next request", async () => {
+  it("is followed by a new read in the next request", async () => {
     let down = true;
-    const store = new WatchedStore(dataSet().values, () =>
+    const store = new WatchedStore(buildDataSet().values, () =>
       down ? Promise.reject(new Error("KV is down")) : undefined,
     );
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("failed"));
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed"));
     down = false;
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(whole(IN_BOTH));
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(completeLookupOf(IN_BOTH));
   });
 });

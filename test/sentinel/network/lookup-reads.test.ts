@@ -7,8 +7,8 @@ import {
 } from "../../../src/sentinel/network/lookup.ts";
 import {
   DAY_MS,
-  dataSet,
-  degraded,
+  buildDataSet,
+  degradedLookupOf,
   ELSEWHERE,
   IN_BOTH,
   LISTED,
@@ -16,58 +16,62 @@ import {
   NOTHING,
   THREAT,
   UNLISTED,
-  warm,
-  whole,
+  warmUp,
+  completeLookupOf,
 } from "./sample.ts";
-import { address, factsOf, NOW, WatchedStore } from "./support.ts";
+import { addressOf, factsOf, NOW, WatchedStore } from "./support.ts";
 
-describe("the reads of a lookup", () => {
-  it("are two in an isolate that knows nothing", async () => {
-    const { values, shardKey } = dataSet();
+describe("The reads of a lookup", () => {
+  it("are two in an isolate without a cached data set", async () => {
+    const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     await lookupNetwork(store, LISTED, NOW);
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("are one for the minute after", async () => {
-    const { values, shardKey } = dataSet();
+  it("are one during the next minute", async () => {
+    const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     expect(networkInMemory(store, NOW)).toBe(false);
-    await warm(store);
+    await warmUp(store);
     expect(networkInMemory(store, NOW + MINUTE_MS - 1)).toBe(true);
-    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS - 1)).toEqual(whole(IN_BOTH));
+    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS - 1)).toEqual(
+      completeLookupOf(IN_BOTH),
+    );
     expect(store.reads).toEqual([shardKey]);
     expect(networkInMemory(store, NOW + DAY_MS - 1)).toBe(true);
     expect(networkInMemory(store, NOW + DAY_MS)).toBe(false);
   });
 
-  it("are one for the day after where an older data set will do", async () => {
-    const { values, shardKey } = dataSet();
+  it("are one during the next day when an older data set is acceptable", async () => {
+    const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
-    await warm(store);
+    await warmUp(store);
     const late = NOW + DAY_MS - 1;
-    expect(await lookupNetwork(store, LISTED, late, undefined, true)).toEqual(whole(IN_BOTH));
+    expect(await lookupNetwork(store, LISTED, late, undefined, true)).toEqual(
+      completeLookupOf(IN_BOTH),
+    );
     expect(store.reads).toEqual([shardKey]);
     store.reads.length = 0;
     await lookupNetwork(store, LISTED, NOW + DAY_MS, undefined, true);
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("are none for the minute after nothing was found to be imported", async () => {
+  it("are none for a minute after no data set was found", async () => {
     const values = new Map<string, Uint8Array>();
     const store = new WatchedStore(values);
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degraded("missing"));
-    for (const [key, value] of dataSet().values) values.set(key, value);
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("missing"));
+    for (const [key, value] of buildDataSet().values) values.set(key, value);
     const soon = NOW + MINUTE_MS - 1;
     expect(prefetchNetwork(store, soon)).toBeUndefined();
-    expect(await lookupNetwork(store, LISTED, soon)).toEqual(degraded("missing"));
+    expect(await lookupNetwork(store, LISTED, soon)).toEqual(degradedLookupOf("missing"));
     expect(store.reads).toEqual([currentKey]);
-    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS)).toEqual(whole(IN_BOTH));
+    expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS)).toEqual(completeLookupOf(IN_BOTH));
   });
 
-  it("are two at once for the day after", async () => {
-    const { values, shardKey } = dataSet();
-    // Nobody is answered until both have asked: one after the other would end in a timeout.
+  it("are two concurrent ones during the next day", async () => {
+    const { values, shardKey } = buildDataSet();
+    // No read is answered before both have started: sequential reads would time out.
     let gate: PromiseWithResolvers<void> | undefined;
     const store: WatchedStore = new WatchedStore(values, async (key) => {
       if (gate !== undefined && store.reads.length === 2) gate.resolve();
@@ -76,51 +80,51 @@ describe("the reads of a lookup", () => {
     });
     for (const age of [MINUTE_MS, DAY_MS - 1]) {
       gate = undefined;
-      await warm(store);
+      await warmUp(store);
       gate = Promise.withResolvers();
-      expect(await lookupNetwork(store, LISTED, NOW + age)).toEqual(whole(IN_BOTH));
+      expect(await lookupNetwork(store, LISTED, NOW + age)).toEqual(completeLookupOf(IN_BOTH));
       expect(store.reads.toSorted()).toEqual([shardKey, currentKey].toSorted());
     }
   });
 
-  it("are one after the other again after a day", async () => {
-    const { values, shardKey } = dataSet();
+  it("are sequential again after a day", async () => {
+    const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
-    await warm(store);
+    await warmUp(store);
     await lookupNetwork(store, LISTED, NOW + DAY_MS);
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("are at most one where the data set names no shard", async () => {
-    const store = new WatchedStore(dataSet().values);
+  it("are at most one when the data set names no shard", async () => {
+    const store = new WatchedStore(buildDataSet().values);
     expect(await lookupNetwork(store, ELSEWHERE, NOW)).toEqual(NOTHING);
     const threat = factsOf({ kinds: ["threat"], threatGrade: 2 });
-    expect(await lookupNetwork(store, THREAT, NOW)).toEqual(whole(threat));
+    expect(await lookupNetwork(store, THREAT, NOW)).toEqual(completeLookupOf(threat));
     expect(store.reads).toEqual([currentKey]);
   });
 
   it("are none for a reserved address", async () => {
     const store = new WatchedStore(new Map());
     for (const text of ["10.0.0.1", "::1", "fe80::1", "2001:db8::1"]) {
-      expect(await lookupNetwork(store, address(text), NOW)).toEqual(NOTHING);
+      expect(await lookupNetwork(store, addressOf(text), NOW)).toEqual(NOTHING);
     }
     expect(store.reads).toEqual([]);
   });
 
-  it("ask KV to keep values for at least the 30 seconds it allows, and shards for a day", async () => {
-    const store = new WatchedStore(dataSet().values);
+  it("let KV cache the data set for a minute and shards for a day", async () => {
+    const store = new WatchedStore(buildDataSet().values);
     await lookupNetwork(store, LISTED, NOW);
     expect(store.cacheTtls).toEqual([60, 86_400]);
   });
 
   it.each<[string, Map<string, Uint8Array>]>([
     ["empty", new Map()],
-    ["full", dataSet().values],
-    ["corrupt", new Map([...dataSet().values.keys()].map((key) => [key, new Uint8Array(60)]))],
+    ["full", buildDataSet().values],
+    ["corrupt", new Map([...buildDataSet().values.keys()].map((key) => [key, new Uint8Array(60)]))],
     [
       "corrupt in its shards",
       new Map(
-        [...dataSet().values].map(([key, value]) => [
+        [...buildDataSet().values].map(([key, value]) => [
           key,
           key === currentKey ? value : value.subarray(1),
         ]),
@@ -129,7 +133,7 @@ describe("the reads of a lookup", () => {
   ])("are never more than two when KV is %s", async (_, values) => {
     const store = new WatchedStore(values);
     for (const later of [0, 1, MINUTE_MS, DAY_MS - 1, 2 * DAY_MS, 40 * DAY_MS, 100 * DAY_MS]) {
-      for (const target of [LISTED, UNLISTED, THREAT, address("2a00:1::1")]) {
+      for (const target of [LISTED, UNLISTED, THREAT, addressOf("2a00:1::1")]) {
         store.reads.length = 0;
         const prefetched = prefetchNetwork(store, NOW + later);
         await lookupNetwork(store, target, NOW + later, prefetched);
@@ -138,35 +142,35 @@ describe("the reads of a lookup", () => {
     }
   });
 
-  it("do not trust a data set remembered from the future", async () => {
-    const store = new WatchedStore(dataSet().values);
-    await warm(store, NOW + 1_000);
+  it("do not use a data set that was cached in the future", async () => {
+    const store = new WatchedStore(buildDataSet().values);
+    await warmUp(store, NOW + 1_000);
     await lookupNetwork(store, LISTED, NOW);
     expect(store.reads.length).toBe(2);
   });
 
-  it("never mix up two namespaces", async () => {
-    const full = new WatchedStore(dataSet().values);
+  it("never mix two namespaces", async () => {
+    const full = new WatchedStore(buildDataSet().values);
     const empty = new WatchedStore(new Map());
-    expect(await lookupNetwork(full, LISTED, NOW)).toEqual(whole(IN_BOTH));
-    expect(await lookupNetwork(empty, LISTED, NOW)).toEqual(degraded("missing"));
-    expect(await lookupNetwork(full, LISTED, NOW)).toEqual(whole(IN_BOTH));
+    expect(await lookupNetwork(full, LISTED, NOW)).toEqual(completeLookupOf(IN_BOTH));
+    expect(await lookupNetwork(empty, LISTED, NOW)).toEqual(degradedLookupOf("missing"));
+    expect(await lookupNetwork(full, LISTED, NOW)).toEqual(completeLookupOf(IN_BOTH));
   });
 });
 
-describe("a data set that was read before it was needed", () => {
+describe("A prefetched data set", () => {
   it("is not read again by the lookup", async () => {
-    const { values, shardKey } = dataSet();
+    const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
     const prefetched = prefetchNetwork(store, NOW);
     expect(store.reads).toEqual([currentKey]);
-    expect(await lookupNetwork(store, LISTED, NOW, prefetched)).toEqual(whole(IN_BOTH));
+    expect(await lookupNetwork(store, LISTED, NOW, prefetched)).toEqual(completeLookupOf(IN_BOTH));
     expect(store.reads).toEqual([currentKey, shardKey]);
   });
 
-  it("is not asked for where one leads to the shard already", async () => {
-    const store = new WatchedStore(dataSet().values);
-    await warm(store);
+  it("is not read when a cached one names the shard", async () => {
+    const store = new WatchedStore(buildDataSet().values);
+    await warmUp(store);
     for (const age of [0, MINUTE_MS, DAY_MS - 1]) {
       expect(prefetchNetwork(store, NOW + age)).toBeUndefined();
     }
@@ -174,11 +178,13 @@ describe("a data set that was read before it was needed", () => {
     expect(prefetchNetwork(store, NOW + DAY_MS)).toBeDefined();
   });
 
-  it("makes the lookup degraded where it failed, and never rejects", async () => {
-    const store = new WatchedStore(dataSet().values, () => Promise.reject(new Error("KV is down")));
+  it("makes the lookup degraded when its read failed, and never rejects", async () => {
+    const store = new WatchedStore(buildDataSet().values, () =>
+      Promise.reject(new Error("KV is down")),
+    );
     const prefetched = prefetchNetwork(store, NOW);
     expect(await prefetched).toEqual({ status: "failed" });
-    expect(await lookupNetwork(store, LISTED, NOW, prefetched)).toEqual(degraded("failed"));
+    expect(await lookupNetwork(store, LISTED, NOW, prefetched)).toEqual(degradedLookupOf("failed"));
     expect(store.reads.length).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-/** What network data means, word for word and slowly, and feeds and tables to hold it against. */
+/** A slow reference implementation of network data, and generators of feeds and tables to compare it with. */
 import fc from "fast-check";
 import {
   type Address,
@@ -17,7 +17,7 @@ import {
 } from "../../../src/sentinel/network/network-facts.ts";
 import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
-import { network } from "./support.ts";
+import { networkOf } from "./support.ts";
 
 export interface NaiveFeed {
   readonly kind: NetworkKind;
@@ -34,7 +34,7 @@ export interface NaiveGeography {
   readonly country: readonly NaiveEntry<string>[];
 }
 
-/** Kinds and grade of an address; undefined where no feed names it. */
+/** Kinds and grade of an address; undefined if no feed names it. */
 export function scanFeeds(
   feeds: readonly NaiveFeed[],
   target: Address,
@@ -53,7 +53,7 @@ export function scanFeeds(
   return { kinds, threatGrade };
 }
 
-/** The value of the smallest network around an address, of equal ones the last. */
+/** The value of the smallest network around an address; the last of several equal ones. */
 export function scanTable<T>(table: readonly NaiveEntry<T>[], target: Address): T | undefined {
   const size = ({ network: { first, last } }: NaiveEntry<T>) => last - first;
   return table
@@ -77,8 +77,8 @@ export function scanAll(
   return { ...(listed ?? { kinds: [], threatGrade: 0 }), ...known };
 }
 
-/** Networks crowded around shard borders and the ends of the space, so that they overlap. */
-export function networks(family: Family): fc.Arbitrary<Network> {
+/** Networks near shard borders and the ends of the address space, so that they overlap. */
+export function generateNetworks(family: Family): fc.Arbitrary<Network> {
   const bits = addressBits(family);
   const shardWidth = BigInt(family === 4 ? 20 : 108);
   const grain = BigInt(family === 4 ? 0 : 64);
@@ -96,16 +96,19 @@ export function networks(family: Family): fc.Arbitrary<Network> {
     .map(({ anchor: base, offset, prefix }) => {
       const moved = base + (offset << grain);
       const value = moved < 0n ? 0n : moved >= space ? space - 1n : moved;
-      return network(`${formatAddress(family, value)}/${prefix}`);
+      return networkOf(`${formatAddress(family, value)}/${prefix}`);
     })
     .filter((one) => one.family === family);
 }
 
-export function naiveFeeds(
+export function generateFeeds(
   family: Family,
   kinds: readonly NetworkKind[],
 ): fc.Arbitrary<NaiveFeed[]> {
-  const entry = fc.record({ network: networks(family), count: fc.integer({ min: 1, max: 9 }) });
+  const entry = fc.record({
+    network: generateNetworks(family),
+    count: fc.integer({ min: 1, max: 9 }),
+  });
   return fc.array(
     fc.record({
       kind: fc.constantFrom(...kinds),
@@ -115,9 +118,9 @@ export function naiveFeeds(
   );
 }
 
-export function naiveGeography(family: Family): fc.Arbitrary<NaiveGeography> {
+export function generateGeography(family: Family): fc.Arbitrary<NaiveGeography> {
   const entries = <T>(value: fc.Arbitrary<T>) =>
-    fc.array(fc.record({ network: networks(family), value }), { maxLength: 12 });
+    fc.array(fc.record({ network: generateNetworks(family), value }), { maxLength: 12 });
   return fc.record({
     asn: entries(fc.constantFrom(64_500, 64_501, 0xffff_ffff)),
     country: entries(fc.constantFrom("DE", "FR", "ZZ")),
@@ -149,8 +152,8 @@ export function toGeography({ asn, country }: NaiveGeography): Geography {
   return { asn: toTable(asn, (value) => value), country: toTable(country, encodeCountry) };
 }
 
-/** Addresses at and beside every end of the networks, and at the next shard border. */
-export function addressesAround(family: Family, around: readonly Network[]): Address[] {
+/** Addresses at and next to both ends of every network, and at the next shard border. */
+export function listAddressesAround(family: Family, around: readonly Network[]): Address[] {
   const step = family === 4 ? 1n : 1n << 64n;
   const shardWidth = 1n << BigInt(family === 4 ? 20 : 108);
   const space = 1n << BigInt(addressBits(family));

@@ -1,11 +1,11 @@
-/** A data set with every kind of address, and what is known of each. */
+/** A sample data set, an address for every case, and the facts expected of each. */
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
-  address,
+  addressOf,
   factsOf,
-  feed,
-  geography,
-  imported,
+  feedOf,
+  geographyOf,
+  encodeDataSet,
   keyOfShard,
   NOW,
   type WatchedStore,
@@ -15,45 +15,45 @@ export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
-const PLACES = geography(["11.0.0.0/16,64500"], ["11.0.0.0/16,DE"]);
+const GEOGRAPHY = geographyOf(["11.0.0.0/16,64500"], ["11.0.0.0/16,DE"]);
 const FEEDS = [
-  feed("vpn", "11.0.0.0/24"),
-  feed("threat", "11.0.0.0/25 3", "99.0.0.9 2"),
-  feed("tor", "2a00:1::/32"),
+  feedOf("vpn", "11.0.0.0/24"),
+  feedOf("threat", "11.0.0.0/25 3", "99.0.0.9 2"),
+  feedOf("tor", "2a00:1::/32"),
 ];
 /** In a shard and in the table of threats. */
-export const LISTED = address("11.0.0.7");
+export const LISTED = addressOf("11.0.0.7");
 /** In a shard only. */
-export const UNLISTED = address("11.0.1.7");
+export const UNLISTED = addressOf("11.0.1.7");
 /** In the table of threats only. */
-export const THREAT = address("99.0.0.9");
-export const ELSEWHERE = address("99.0.0.1");
+export const THREAT = addressOf("99.0.0.9");
+export const ELSEWHERE = addressOf("99.0.0.1");
 
-export const PLACE = { asn: 64_500, country: "DE" };
-export const IN_SHARD = factsOf({ kinds: ["vpn"], ...PLACE });
+export const ORIGIN = { asn: 64_500, country: "DE" };
+export const IN_SHARD = factsOf({ kinds: ["vpn"], ...ORIGIN });
 export const IN_THREATS = factsOf({ kinds: ["threat"], threatGrade: 3 });
-export const IN_BOTH = factsOf({ kinds: ["vpn", "threat"], threatGrade: 3, ...PLACE });
+export const IN_BOTH = factsOf({ kinds: ["vpn", "threat"], threatGrade: 3, ...ORIGIN });
 export const NOTHING = { facts: undefined, degraded: false };
 
-export function whole(facts: unknown) {
+export function completeLookupOf(facts: unknown) {
   return { facts, degraded: false };
 }
 
-export function degraded(reason: string, facts?: unknown) {
+export function degradedLookupOf(reason: string, facts?: unknown) {
   return { facts, degraded: true, reason };
 }
 
-export function dataSet(builtAt = NOW) {
-  const values = imported(FEEDS, builtAt, PLACES);
+export function buildDataSet(builtAt = NOW) {
+  const values = encodeDataSet(FEEDS, builtAt, GEOGRAPHY);
   return { values, shardKey: keyOfShard(values, "11.0.0.7") };
 }
 
-/** Looks up with an isolate that has read the data set a while ago. */
-export async function warm(store: WatchedStore, at = NOW): Promise<void> {
-  await lookupNetwork(store, address("99.0.0.1"), at);
+/** Lets the isolate cache the data set, and clears the recorded reads. */
+export async function warmUp(store: WatchedStore, at = NOW): Promise<void> {
+  await lookupNetwork(store, addressOf("99.0.0.1"), at);
   store.reads.length = 0;
 }
 
-export function never(): Promise<ArrayBuffer | null> {
+export function hangForever(): Promise<ArrayBuffer | null> {
   return new Promise(() => {});
 }

@@ -19,24 +19,24 @@ import {
   shardOf,
   shardStartOf,
 } from "../../../src/sentinel/network/shard.ts";
-import { address } from "./support.ts";
+import { addressOf } from "./support.ts";
 
 /** 1.16.0.0/12: nothing, then a VPN in AS64500 in DE, then nothing again. */
 const SAMPLE: Shard = {
   family: 4,
   number: 0x011,
   records: [
-    { start: address("1.16.0.0").value, asn: 0, country: 0, flags: 0 },
+    { start: addressOf("1.16.0.0").value, asn: 0, country: 0, flags: 0 },
     {
-      start: address("1.16.4.0").value,
+      start: addressOf("1.16.4.0").value,
       asn: 64_500,
       country: encodeCountry("DE"),
       flags: encodeFlags(["vpn"], 3),
     },
-    { start: address("1.16.5.0").value, asn: 0, country: 0, flags: 0 },
+    { start: addressOf("1.16.5.0").value, asn: 0, country: 0, flags: 0 },
   ],
 };
-const INSIDE = address("1.16.4.200");
+const INSIDE = addressOf("1.16.4.200");
 
 const shards = fc
   .record({
@@ -64,7 +64,7 @@ const shards = fc
     return { ...id, records };
   });
 
-describe("the place of an address", () => {
+describe("The shard key", () => {
   it.each([
     ["0.0.0.0", "net/v2/4/000/0011223344556677"],
     ["1.15.255.255", "net/v2/4/010/0011223344556677"],
@@ -74,27 +74,27 @@ describe("the place of an address", () => {
     ["2001:db8::1", "net/v2/6/20010/0011223344556677"],
     ["2001:1000::1", "net/v2/6/20011/0011223344556677"],
     ["ffff:ffff::", "net/v2/6/fffff/0011223344556677"],
-  ])("%s is in %s", (text, key) => {
-    const written = shardKeyOf(shardOf(address(text)), "0011223344556677");
+  ])("of %s is %s", (text, key) => {
+    const written = shardKeyOf(shardOf(addressOf(text)), "0011223344556677");
     expect(written).toBe(key);
     expect(isShardKey(written)).toBe(true);
   });
 });
 
-describe("a key", () => {
+describe("isShardKey", () => {
   it.each([
     "net/v2/current",
     "net/v2/feeds",
     "net/v2/feed/x/0011",
     "net/v2/retired",
     "net/v1/4/000",
-  ])("%s is none of a shard", (key) => {
+  ])("does not hold for %s", (key) => {
     expect(isShardKey(key)).toBe(false);
   });
 });
 
-describe("the digest of a shard", () => {
-  it("is the same exactly for the same records", () => {
+describe("The digest of a shard", () => {
+  it("is equal exactly for equal records", () => {
     const bytes = encodeShard(SAMPLE);
     expect(shardDigestOf(encodeShard(SAMPLE))).toBe(shardDigestOf(bytes));
     expect(shardDigestOf(bytes)).toMatch(/^[0-9a-f]{16}$/);
@@ -107,8 +107,8 @@ describe("the digest of a shard", () => {
   });
 });
 
-describe("a shard", () => {
-  it("decodes to what was encoded", () => {
+describe("A shard", () => {
+  it("decodes to the shard that was encoded", () => {
     fc.assert(
       fc.property(shards, (shard) => {
         expect(decodeShard(encodeShard(shard), shard)).toEqual({ status: "ok", shard });
@@ -120,10 +120,10 @@ describe("a shard", () => {
     const facts = { kinds: ["vpn", "threat"], threatGrade: 3, asn: 64_500, country: "DE" };
     const bytes = encodeShard(SAMPLE);
     for (const text of ["1.16.4.0", "1.16.4.200", "1.16.4.255"]) {
-      expect(lookUpInShard(bytes, address(text))).toEqual({ status: "found", facts });
+      expect(lookUpInShard(bytes, addressOf(text))).toEqual({ status: "found", facts });
     }
     for (const text of ["1.16.0.0", "1.16.3.255", "1.16.5.0", "1.31.255.255"]) {
-      expect(lookUpInShard(bytes, address(text))).toEqual({ status: "nothing" });
+      expect(lookUpInShard(bytes, addressOf(text))).toEqual({ status: "nothing" });
     }
   });
 
@@ -149,7 +149,7 @@ describe("a shard", () => {
     );
   });
 
-  it("may lie anywhere in a larger buffer", () => {
+  it("may start anywhere in a larger buffer", () => {
     const bytes = encodeShard(SAMPLE);
     const larger = new Uint8Array(bytes.length + 10);
     larger.set(bytes, 3);
@@ -157,10 +157,10 @@ describe("a shard", () => {
   });
 });
 
-describe("a damaged shard", () => {
+describe("A damaged shard", () => {
   const bytes = encodeShard(SAMPLE);
 
-  it("is corrupt when cut short at any length", () => {
+  it("is corrupt when it is truncated at any length", () => {
     for (let length = 0; length < bytes.length; length += 1) {
       expect(lookUpInShard(bytes.subarray(0, length), INSIDE).status).toBe("corrupt");
     }
@@ -183,21 +183,21 @@ describe("a damaged shard", () => {
 
   it("is corrupt when it is the shard of other addresses or of the other family", () => {
     for (const text of ["1.15.255.255", "1.32.0.0", "2001:db8::1", "0:1100::1"]) {
-      expect(lookUpInShard(bytes, address(text))).toEqual({
+      expect(lookUpInShard(bytes, addressOf(text))).toEqual({
         status: "corrupt",
         reason: "another shard",
       });
     }
   });
 
-  it("is corrupt without a record, or when the first does not start the shard", () => {
+  it("is corrupt without a record, or when the first record does not start the shard", () => {
     const empty = encodeShard({ ...SAMPLE, records: [] });
     const late = encodeShard({ ...SAMPLE, records: SAMPLE.records.slice(1) });
     expect(lookUpInShard(empty, INSIDE).status).toBe("corrupt");
     expect(lookUpInShard(late, INSIDE).status).toBe("corrupt");
   });
 
-  it("is corrupt, and never an exception, when it is random bytes", () => {
+  it("is corrupt without an exception when it is random bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
         expect(lookUpInShard(random, INSIDE).status).toBe("corrupt");
@@ -206,17 +206,17 @@ describe("a damaged shard", () => {
   });
 });
 
-describe("facts", () => {
+describe("Facts", () => {
   it("saturate the threat grade at 15", () => {
     expect(decodeFacts(0, 0, encodeFlags([], 400))).toMatchObject({ threatGrade: 15 });
   });
 
-  it("name the threat kind exactly when there is a grade", () => {
+  it("include the threat kind exactly when they have a grade", () => {
     expect(decodeFacts(0, 0, encodeFlags(["tor", "threat"], 0))?.kinds).toEqual(["tor"]);
     expect(decodeFacts(0, 0, encodeFlags(["tor"], 1))?.kinds).toEqual(["tor", "threat"]);
   });
 
-  it("are undefined when a record says nothing", () => {
+  it("are undefined for an empty record", () => {
     expect(decodeFacts(0, 0, 0)).toBeUndefined();
   });
 

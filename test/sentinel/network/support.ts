@@ -1,4 +1,4 @@
-/** Feeds, addresses and stores that the tests of network data share. */
+/** Feeds, addresses and stores for the tests of network data. */
 import { env } from "cloudflare:workers";
 import {
   type Address,
@@ -25,34 +25,34 @@ import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { lookUpInShard, shardKeyOf, shardOf } from "../../../src/sentinel/network/shard.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
-/** Any instant; the tests carry their own clock. */
+/** The current time in these tests, Unix ms. */
 export const NOW = Date.UTC(2026, 7, 22, 12);
 
-export function address(text: string): Address {
+export function addressOf(text: string): Address {
   const parsed = parseAddress(text);
   if (parsed === undefined) throw new Error(`not an address: ${text}`);
   return parsed;
 }
 
-export function network(text: string): Network {
+export function networkOf(text: string): Network {
   const parsed = parseNetwork(text);
   if (parsed === undefined) throw new Error(`not a network: ${text}`);
   return parsed;
 }
 
-/** A feed of networks, each optionally followed by a space and a count. */
-export function feed(kind: NetworkKind, ...lines: string[]): Feed {
+/** A feed of lines `network` or `network count`. */
+export function feedOf(kind: NetworkKind, ...lines: string[]): Feed {
   const ranges = new FeedRanges();
   for (const line of lines) {
     const [text = "", count = "1"] = line.split(" ");
-    const { family, first, last } = network(text);
+    const { family, first, last } = networkOf(text);
     ranges.add(family, first, last, Number(count));
   }
   return { kind, ranges };
 }
 
-/** Geography of lines `network,ASN` and `network,country`. */
-export function geography(asn: readonly string[], country: readonly string[] = []): Geography {
+/** Geography from lines `network,ASN` and lines `network,country`. */
+export function geographyOf(asn: readonly string[], country: readonly string[] = []): Geography {
   const table = (kind: "asn" | "country", lines: readonly string[]) => {
     const parser = createTableParser(kind);
     parser.push(lines.join("\n"));
@@ -63,8 +63,11 @@ export function geography(asn: readonly string[], country: readonly string[] = [
   return { asn: table("asn", asn), country: table("country", country) };
 }
 
-/** What the shards say of an address. */
-export function inShards(shards: readonly BuiltShard[], target: Address): NetworkFacts | undefined {
+/** The facts that the shards contain of an address. */
+export function findInShards(
+  shards: readonly BuiltShard[],
+  target: Address,
+): NetworkFacts | undefined {
   const { family, number } = shardOf(target);
   const shard = shards.find((one) => one.family === family && one.number === number);
   if (shard === undefined) return undefined;
@@ -73,18 +76,18 @@ export function inShards(shards: readonly BuiltShard[], target: Address): Networ
   return answer.status === "found" ? answer.facts : undefined;
 }
 
-/** Facts of an address of which only the given is known. */
+/** Facts with only the given fields known. */
 export function factsOf(known: Partial<NetworkFacts>): NetworkFacts {
   return { kinds: [], threatGrade: 0, asn: undefined, country: undefined, ...known };
 }
 
-/** The keys and values of a data set in KV, without those that only writers read. */
-export function imported(
+/** The keys and values of a data set in KV that a lookup reads. */
+export function encodeDataSet(
   feeds: readonly Feed[],
   builtAt: number,
-  places: Geography = noGeography,
+  geography: Geography = noGeography,
 ): Map<string, Uint8Array> {
-  const shards = buildShards(feeds, places);
+  const shards = buildShards(feeds, geography);
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? builtAt : 0;
   const current = encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds));
   const values = new Map<string, Uint8Array>([[currentKey, current]]);
@@ -92,22 +95,22 @@ export function imported(
   return values;
 }
 
-/** Puts a data set into KV, in the place of the one that is there. */
+/** Replaces the data set in KV. */
 export async function storeNetwork(values: ReadonlyMap<string, Uint8Array>): Promise<void> {
   const { keys } = await env.IP_REPUTATION.list({ prefix: "net/" });
   for (const { name } of keys) await env.IP_REPUTATION.delete(name);
   for (const [key, value] of values) await env.IP_REPUTATION.put(key, value);
 }
 
-/** The key of the shard that an address is in. */
+/** The key of an address's shard. */
 export function keyOfShard(values: ReadonlyMap<string, unknown>, text: string): string {
-  const prefix = shardKeyOf(shardOf(address(text)), "");
+  const prefix = shardKeyOf(shardOf(addressOf(text)), "");
   const key = [...values.keys()].find((one) => one.startsWith(prefix));
   if (key === undefined) throw new Error(`no shard for ${text}`);
   return key;
 }
 
-/** Stands in for KV where it has to fail, hang, or be watched. */
+/** A KV that records its reads and can fail or hang. */
 export class WatchedStore implements NetworkStore {
   readonly reads: string[] = [];
   readonly cacheTtls: number[] = [];

@@ -12,9 +12,9 @@ import {
   populationSchema,
   countShare,
 } from "../../../src/sentinel/population/population.ts";
-import { day, home, hour, logins, now, stranger } from "../example.ts";
+import { day, usualContext, hour, createLogins, now, strangerContext } from "../example.ts";
 
-function confirmedIn(...contexts: readonly Context[]): ConfirmedSession[] {
+function confirmedSessionsOf(...contexts: readonly Context[]): ConfirmedSession[] {
   return contexts.map((context, n) => ({
     identityId: `user-${n}`,
     at: now - n * hour,
@@ -24,33 +24,33 @@ function confirmedIn(...contexts: readonly Context[]): ConfirmedSession[] {
 }
 
 describe("The population", () => {
-  test("counts each value under its coarser ones", () => {
-    const oslo = { ...home, asn: 41164 };
-    const once = [home, home, oslo, stranger];
-    const population = countPopulation(confirmedIn(...once, ...once, ...once), now);
+  test("counts each value within its coarser values", () => {
+    const oslo = { ...usualContext, asn: 41164 };
+    const four = [usualContext, usualContext, oslo, strangerContext];
+    const population = countPopulation(confirmedSessionsOf(...four, ...four, ...four), now);
     const share = (context: Context, level: "country" | "asn" | "os", ...values: string[]) =>
       countShare(population, context, level, values);
     expect(population.logins).toBe(12);
-    expect(share(home, "country", "NO")).toEqual({ count: 9, all: 12 });
-    expect(share(home, "country", "NO", "BR")).toEqual({ count: 12, all: 12 });
-    expect(share(home, "asn", "2119")).toEqual({ count: 6, all: 9 });
-    expect(share(stranger, "asn", "2119")).toEqual({ count: 0, all: 3 });
-    expect(share(home, "os", "Windows")).toEqual({ count: 9, all: 9 });
-    expect(share({ ...home, country: "SE" }, "asn", "2119")).toEqual({ count: 0, all: 0 });
+    expect(share(usualContext, "country", "NO")).toEqual({ count: 9, all: 12 });
+    expect(share(usualContext, "country", "NO", "BR")).toEqual({ count: 12, all: 12 });
+    expect(share(usualContext, "asn", "2119")).toEqual({ count: 6, all: 9 });
+    expect(share(strangerContext, "asn", "2119")).toEqual({ count: 0, all: 3 });
+    expect(share(usualContext, "os", "Windows")).toEqual({ count: 9, all: 9 });
+    expect(share({ ...usualContext, country: "SE" }, "asn", "2119")).toEqual({ count: 0, all: 0 });
   });
 
-  test("knows no addresses, prefixes or agents of anybody", () => {
-    const population = countPopulation(confirmedIn(home, stranger), now);
+  test("contains no addresses, prefixes or agents", () => {
+    const population = countPopulation(confirmedSessionsOf(usualContext, strangerContext), now);
     expect(JSON.stringify(population)).not.toMatch(/address-|prefix-|agent-/);
     for (const level of ["prefix", "address", "agent"] as const) {
-      expect(countShare(population, home, level, ["x"])).toEqual({ count: 0, all: 0 });
+      expect(countShare(population, usualContext, level, ["x"])).toEqual({ count: 0, all: 0 });
     }
   });
 
-  test("counts how often a real login is new, by time and number", () => {
+  test("counts how often a confirmed login is new, by time and number of logins", () => {
     const at = now;
-    const history = logins(3, 10 * day);
-    const behaviours = [home, stranger, stranger].map((context) => ({
+    const history = createLogins(3, 10 * day);
+    const behaviours = [usualContext, strangerContext, strangerContext].map((context) => ({
       identityId: "user",
       at,
       context,
@@ -59,21 +59,21 @@ describe("The population", () => {
     const population = countPopulation(behaviours, now);
     const bucket = bucketOf(10 * day, 3);
     expect(countNovelty(population, "country", bucket)).toEqual({ count: 2, all: 3 });
-    // Below a new country nothing is compared.
+    // The comparison ends at a new country.
     expect(countNovelty(population, "asn", bucket)).toEqual({ count: 0, all: 1 });
     expect(countNovelty(population, "country", bucketOf(hour, 3))).toEqual({ count: 0, all: 0 });
   });
 
-  test("counts the hours of the week from Monday midnight", () => {
+  test("counts the hours of the week from Monday at midnight", () => {
     expect(hourOfWeek(Date.parse("2026-11-23T00:00:00Z"))).toBe(0);
     expect(hourOfWeek(Date.parse("2026-11-29T23:59:59Z"))).toBe(167);
     expect(hourOfWeek(Date.parse("1970-01-01T00:00:00Z"))).toBe(72);
-    const { hours } = countPopulation(confirmedIn(home), now);
+    const { hours } = countPopulation(confirmedSessionsOf(usualContext), now);
     expect(hours[hourOfWeek(now)]).toBe(1);
     expect(hours.reduce((sum, count) => sum + count)).toBe(1);
   });
 
-  test("tells a session the same near it as whole", () => {
+  test("gives a session the same result when it is narrowed to the session's context", () => {
     const values = fc.constantFrom("a", "b", "c", "__proto__", "constructor", null);
     const contexts: fc.Arbitrary<Context> = fc.record({
       country: values,
@@ -88,63 +88,93 @@ describe("The population", () => {
     });
     fc.assert(
       fc.property(fc.array(contexts, { maxLength: 50 }), contexts, (all, context) => {
-        const population = countPopulation(confirmedIn(...all), now);
-        const near = narrowPopulation(population, context);
-        const history = logins(2, day, all[0] ?? home);
-        expect(compareWithHistory(history, context, near, now)).toEqual(
+        const population = countPopulation(confirmedSessionsOf(...all), now);
+        const narrowed = narrowPopulation(population, context);
+        const history = createLogins(2, day, all[0] ?? usualContext);
+        expect(compareWithHistory(history, context, narrowed, now)).toEqual(
           compareWithHistory(history, context, population, now),
         );
       }),
     );
   });
 
-  test("does not depend on the order of the sessions and survives its own JSON", () => {
-    const contexts = [home, stranger, { ...home, country: "SE" }, home];
-    const population = countPopulation(confirmedIn(...contexts), now);
-    const sessions = confirmedIn(...contexts).toReversed();
+  test("does not depend on the order of the sessions, and survives a JSON round trip", () => {
+    const contexts = [
+      usualContext,
+      strangerContext,
+      { ...usualContext, country: "SE" },
+      usualContext,
+    ];
+    const population = countPopulation(confirmedSessionsOf(...contexts), now);
+    const sessions = confirmedSessionsOf(...contexts).toReversed();
     expect(countPopulation(sessions, now)).toEqual(population);
     expect(populationSchema.parse(JSON.parse(JSON.stringify(population)))).toEqual(population);
   });
 
-  test("tells nothing that fewer than three people have", () => {
-    const odd = { ...home, browser: "alexander.smith 1" };
-    const twice = countPopulation(confirmedIn(home, home, home, odd, odd), now);
+  test("omits a value that fewer than three users have", () => {
+    const odd = { ...usualContext, browser: "alexander.smith 1" };
+    const twice = countPopulation(
+      confirmedSessionsOf(usualContext, usualContext, usualContext, odd, odd),
+      now,
+    );
     expect(JSON.stringify(twice)).not.toContain("alexander");
-    const thrice = countPopulation(confirmedIn(home, home, home, odd, odd, odd), now);
+    const thrice = countPopulation(
+      confirmedSessionsOf(usualContext, usualContext, usualContext, odd, odd, odd),
+      now,
+    );
     expect(JSON.stringify(thrice)).toContain("alexander");
   });
 
-  test("counts nobody more than twenty times", () => {
-    const restless = Array.from({ length: 500 }, (_, n) => ({
+  test("counts one user at most twenty times", () => {
+    const frequent = Array.from({ length: 500 }, (_, n) => ({
       identityId: "one",
       at: now - n,
-      context: stranger,
+      context: strangerContext,
       behaviour: null,
     }));
-    const population = countPopulation([...restless, ...confirmedIn(home, home, home)], now);
+    const population = countPopulation(
+      [...frequent, ...confirmedSessionsOf(usualContext, usualContext, usualContext)],
+      now,
+    );
     expect(population.logins).toBe(23);
-    expect(countShare(population, home, "country", ["NO"])).toEqual({ count: 3, all: 23 });
-    expect(countShare(population, home, "country", ["BR"])).toEqual({ count: 0, all: 23 });
+    expect(countShare(population, usualContext, "country", ["NO"])).toEqual({ count: 3, all: 23 });
+    expect(countShare(population, usualContext, "country", ["BR"])).toEqual({ count: 0, all: 23 });
   });
 
-  test("takes no name that every object has for a value", () => {
-    const odd = { ...home, device: "constructor", os: "toString", browser: "hasOwnProperty" };
-    const population = countPopulation(confirmedIn(home, home, home), now);
+  test("does not mistake names of Object.prototype for values", () => {
+    const odd = {
+      ...usualContext,
+      device: "constructor",
+      os: "toString",
+      browser: "hasOwnProperty",
+    };
+    const population = countPopulation(
+      confirmedSessionsOf(usualContext, usualContext, usualContext),
+      now,
+    );
     for (const level of ["device", "os", "browser"] as const) {
       const { count, all } = countShare(population, odd, level, [odd[level]]);
       expect([count, all]).toEqual([0, level === "device" ? 3 : 0]);
     }
   });
 
-  test("keeps a bounded number of values, the most common ones", () => {
-    const many = Array.from({ length: 5_000 }, (_, asn) => ({ ...home, asn: asn + 10 }));
-    const thrice = [...many, ...many, ...many, home, home, home, home];
-    const population = countPopulation(confirmedIn(...thrice), now);
-    const kept = Object.values(population.shares).reduce(
+  test("keeps a bounded number of values: the most common ones", () => {
+    const many = Array.from({ length: 5_000 }, (_, asn) => ({ ...usualContext, asn: asn + 10 }));
+    const thrice = [
+      ...many,
+      ...many,
+      ...many,
+      usualContext,
+      usualContext,
+      usualContext,
+      usualContext,
+    ];
+    const population = countPopulation(confirmedSessionsOf(...thrice), now);
+    const count = Object.values(population.shares).reduce(
       (sum, siblings) => sum + Object.keys(siblings).length,
       0,
     );
-    expect(kept).toBeLessThanOrEqual(2_000);
-    expect(countShare(population, home, "asn", ["2119"]).count).toBeGreaterThan(0);
+    expect(count).toBeLessThanOrEqual(2_000);
+    expect(countShare(population, usualContext, "asn", ["2119"]).count).toBeGreaterThan(0);
   });
 });

@@ -1,4 +1,4 @@
-/** A population from confirmed sessions in D1 to assessments that read it from KV. */
+/** The population of a tenant: published to KV from confirmed sessions in D1, and read from there. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { populationSchema } from "../../../src/sentinel/population/population.ts";
@@ -17,8 +17,8 @@ const day = 24 * hour;
 const windows =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
 
-/** A tenant whose users each had a session that was confirmed. */
-async function tenantWithLogins(count: number): Promise<Tenant> {
+/** A tenant with this many users, each with one confirmed session. */
+async function createTenantWithLogins(count: number): Promise<Tenant> {
   const tenant = await Tenant.create("live");
   for (let n = 0; n < count; n += 1) await login(await User.provision(tenant));
   return tenant;
@@ -29,74 +29,74 @@ async function login(user: User): Promise<void> {
   await user.sendFeedback(id, "legitimate");
 }
 
-async function published(tenant: Tenant) {
+async function readPublished(tenant: Tenant) {
   const text = await env.IP_REPUTATION.get(populationKey(tenant.id));
   return text === null ? null : populationSchema.parse(JSON.parse(text));
 }
 
-describe("Publishing", () => {
-  it("counts what was confirmed, and nothing else, of each tenant by itself", async () => {
-    const tenant = await tenantWithLogins(3);
-    const other = await tenantWithLogins(1);
+describe("publishPopulations", () => {
+  it("counts only confirmed sessions, for each tenant separately", async () => {
+    const tenant = await createTenantWithLogins(3);
+    const other = await createTenantWithLogins(1);
     const user = await User.provision(tenant);
     await user.sendFeedback((await user.assess()).assessment_id, "fraud");
     await user.assess();
     await user.events();
     await publishPopulations(env, Date.now());
-    const population = await published(tenant);
+    const population = await readPublished(tenant);
     expect(population?.logins).toBe(3);
     expect(population?.shares.agent).toEqual({ desktop: 3 });
     expect(population?.shares["agent/desktop/Windows/Chrome"]).toEqual({ "Chrome 138": 3 });
     expect(population?.hours.reduce((sum, hours) => sum + hours)).toBe(3);
-    // A first login compares with nothing.
+    // A first login has no history to compare with.
     const compared = population?.novelty.agent?.reduce((sum, [, all]) => sum + all, 0);
     expect(compared).toBe(0);
-    expect((await published(other))?.logins).toBe(1);
+    expect((await readPublished(other))?.logins).toBe(1);
   });
 
-  it("comes round when something new was assessed, and not sooner than it must", async () => {
-    const tenant = await tenantWithLogins(1);
+  it("publishes again after a new assessment, but at most once an hour", async () => {
+    const tenant = await createTenantWithLogins(1);
     await publishPopulations(env, Date.now());
     const user = await User.provision(tenant);
     await user.sendFeedback((await user.assess()).assessment_id, "legitimate");
     await publishPopulations(env, Date.now() + 59 * minute);
-    expect((await published(tenant))?.logins).toBe(1);
+    expect((await readPublished(tenant))?.logins).toBe(1);
     await publishPopulations(env, Date.now() + 61 * minute);
-    expect((await published(tenant))?.logins).toBe(2);
-    const { builtAt } = (await published(tenant)) ?? { builtAt: 0 };
+    expect((await readPublished(tenant))?.logins).toBe(2);
+    const { builtAt } = (await readPublished(tenant)) ?? { builtAt: 0 };
     await publishPopulations(env, Date.now() + 3 * day);
-    expect((await published(tenant))?.builtAt).toBe(builtAt);
+    expect((await readPublished(tenant))?.builtAt).toBe(builtAt);
   });
 
-  it("leaves a tenant's damaged assessments out and goes on with the others", async () => {
-    const damaged = await tenantWithLogins(2);
+  it("skips damaged assessments and counts the others", async () => {
+    const damaged = await createTenantWithLogins(2);
     await env.DB.prepare(
       `UPDATE assessments SET evidence = '{"context":1}' WHERE tenant_id = ? AND id =
         (SELECT max(id) FROM assessments WHERE tenant_id = ?1)`,
     )
       .bind(damaged.id)
       .run();
-    const sound = await tenantWithLogins(1);
+    const createSoundText = await createTenantWithLogins(1);
     await publishPopulations(env, Date.now());
-    expect((await published(damaged))?.logins).toBe(1);
-    expect((await published(sound))?.logins).toBe(1);
+    expect((await readPublished(damaged))?.logins).toBe(1);
+    expect((await readPublished(createSoundText))?.logins).toBe(1);
   });
 
-  it("is not hidden by a flood of sessions that nobody confirms", async () => {
-    const tenant = await tenantWithLogins(2);
+  it("counts confirmed sessions despite a flood of unconfirmed ones", async () => {
+    const tenant = await createTenantWithLogins(2);
     await env.DB.prepare(
       `INSERT INTO assessments (tenant_id, id, identity_id, at, model, risk_score, recommendation,
         reasons, degraded, evidence, context_digest)
       WITH RECURSIVE flood(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM flood WHERE n < 30000)
-      SELECT ?, printf('f%047x', n), 'nobody', 0, 'm', 0, 'allow', '[]', '[]', '{}', '' FROM flood`,
+      SELECT ?, printf('f%047x', n), 'unknown', 0, 'm', 0, 'allow', '[]', '[]', '{}', '' FROM flood`,
     )
       .bind(tenant.id)
       .run();
     await publishPopulations(env, Date.now());
-    expect((await published(tenant))?.logins).toBe(2);
+    expect((await readPublished(tenant))?.logins).toBe(2);
   });
 
-  it("counts a tenant anew when somebody was erased, and keeps nothing of the last one", async () => {
+  it("recounts a tenant after an erasure, and deletes the population of its last user", async () => {
     const tenant = await Tenant.create("live");
     const users = [await User.provision(tenant), await User.provision(tenant)];
     for (const user of users) await login(user);
@@ -104,50 +104,50 @@ describe("Publishing", () => {
     for (const [index, user] of users.entries()) {
       await tenant.send("DELETE", user.path());
       await publishPopulations(env, Date.now());
-      const left = users.length - 1 - index;
-      expect((await published(tenant))?.logins).toBe(left === 0 ? undefined : left);
+      const remaining = users.length - 1 - index;
+      expect((await readPublished(tenant))?.logins).toBe(remaining === 0 ? undefined : remaining);
     }
   });
 
-  it("does not throw where D1 or KV fails, and makes up for it", async () => {
-    const tenant = await tenantWithLogins(1);
+  it("does not throw when D1 or KV fails, and publishes on the next run", async () => {
+    const tenant = await createTenantWithLogins(1);
     await withD1Fault("throws", () => publishPopulations(env, Date.now()));
     const broken = vi
       .spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "put")
       .mockRejectedValue(new Error("KV injected"));
     await publishPopulations(env, Date.now());
     broken.mockRestore();
-    expect(await published(tenant)).toBeNull();
+    expect(await readPublished(tenant)).toBeNull();
     await publishPopulations(env, Date.now());
-    expect((await published(tenant))?.logins).toBe(1);
+    expect((await readPublished(tenant))?.logins).toBe(1);
   });
 });
 
-describe("Reading", () => {
+describe("readPopulation", () => {
   const now = Date.now();
   let tenants = 0;
-  const newTenant = () => `population-test-${++tenants}`;
+  const nextTenantId = () => `population-test-${++tenants}`;
 
-  async function stored(tenantId: string, text: string): Promise<void> {
+  async function storeText(tenantId: string, text: string): Promise<void> {
     await env.IP_REPUTATION.put(populationKey(tenantId), text);
   }
 
   async function sound(builtAt = now): Promise<string> {
-    const tenant = await tenantWithLogins(1);
+    const tenant = await createTenantWithLogins(1);
     await publishPopulations(env, Date.now());
-    return JSON.stringify({ ...(await published(tenant)), builtAt });
+    return JSON.stringify({ ...(await readPublished(tenant)), builtAt });
   }
 
-  it("finds nothing of a new tenant, which is no fault", async () => {
-    expect(await readPopulation(env.IP_REPUTATION, newTenant(), now)).toMatchObject({
+  it("finds no population for a new tenant, and does not report it as degraded", async () => {
+    expect(await readPopulation(env.IP_REPUTATION, nextTenantId(), now)).toMatchObject({
       population: null,
       degraded: false,
     });
   });
 
-  it("is remembered for ten minutes", async () => {
-    const tenant = newTenant();
-    await stored(tenant, await sound());
+  it("caches the population for ten minutes", async () => {
+    const tenant = nextTenantId();
+    await storeText(tenant, await sound());
     const recalled = (at: number) => recallPopulation(env.IP_REPUTATION, tenant, at);
     expect(recalled(now)).toBeUndefined();
     expect((await readPopulation(env.IP_REPUTATION, tenant, now)).population?.logins).toBe(1);
@@ -160,25 +160,25 @@ describe("Reading", () => {
     ["not JSON", "{"],
     ["of another shape", '{"builtAt":1}'],
     ["an empty text", ""],
-  ])("says that what is %s could not be read", async (_title, text) => {
-    const tenant = newTenant();
-    await stored(tenant, text);
+  ])("reports a value that is %s as degraded", async (_title, text) => {
+    const tenant = nextTenantId();
+    await storeText(tenant, text);
     expect(await readPopulation(env.IP_REPUTATION, tenant, now)).toMatchObject({
       population: null,
       degraded: true,
     });
   });
 
-  it("says that what is two months old is too old", async () => {
-    const tenant = newTenant();
-    await stored(tenant, await sound(now - 61 * day));
+  it("reports a population older than two months as degraded", async () => {
+    const tenant = nextTenantId();
+    await storeText(tenant, await sound(now - 61 * day));
     const { population, degraded } = await readPopulation(env.IP_REPUTATION, tenant, now);
     expect([population, degraded]).toEqual([null, true]);
   });
 
-  it("says that KV fails or hangs, and tries again soon", async () => {
-    const tenant = newTenant();
-    await stored(tenant, await sound());
+  it("reports a KV that fails or hangs as degraded, and reads again a minute later", async () => {
+    const tenant = nextTenantId();
+    await storeText(tenant, await sound());
     const get = vi.spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "get");
     const read = async (at: number) => await readPopulation(env.IP_REPUTATION, tenant, at);
     get.mockImplementationOnce(() => new Promise(() => {}));
