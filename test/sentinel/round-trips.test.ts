@@ -1,5 +1,5 @@
 /**
- * The cost of an assessment, countCalls at the bindings: one round trip of concurrent calls, and at most
+ * The cost of an assessment, counted at the bindings: one round trip of concurrent calls, and at most
  * two reads of KV, whatever the lists contain.
  */
 import { env } from "cloudflare:workers";
