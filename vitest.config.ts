@@ -1,6 +1,7 @@
 import { globSync } from "node:fs";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // These secrets are for test runs only. They are fixed, so that a failure can be repeated.
 const secrets = {
@@ -121,6 +122,24 @@ const isWhole =
   process.env.TEST_SIZE !== undefined &&
   !process.argv.slice(2).some((argument) => /(^|\/)test\/(?!areas)/.test(argument));
 
+/** The files that take longest; they start first, so that no worker ends with one of them alone. */
+const longest = [
+  "faults/cut-delivery",
+  "areas/guard",
+  "areas/audit-1",
+  "areas/api",
+  "areas/sentinel-2",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) =>
+      longest.some((name) => moduleId.endsWith(`test/${name}.test.ts`));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   plugins: [workers()],
   test: {
@@ -131,8 +150,9 @@ export default defineConfig({
     setupFiles: ["./test/support/setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // One more than the number of cores, because some files wait more than they compute.
-    maxWorkers: 3,
+    // More than there are cores, because many tests wait more than they compute.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     silent: "passed-only",
     // Print a line for each file, and none for a slow test.
     slowTestThreshold: 60_000,
