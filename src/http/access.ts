@@ -9,7 +9,7 @@ import { countRequest } from "./rate-limit.ts";
 import type { AppContext, Authentication, RouteStep } from "./request-context.ts";
 import { resolveRequestTime } from "./test-clock.ts";
 
-/** Who may call a route. */
+/** The kinds of caller that may use a route. */
 export interface Access<Caller> {
   readonly kind: "public" | "operator" | Permission;
   /** @throws AppError where the caller may not call the route */

@@ -32,7 +32,7 @@ async function createAssessments(...contexts: readonly object[]) {
 
 describe("The list of assessments", () => {
   it("contains everything that a score was computed from, and the answer", async () => {
-    const { tenant, user, ids } = await createAssessments({ ua: "", user_id: "somebody else" });
+    const { tenant, user, ids } = await createAssessments({ ua: "", user_id: "another user" });
     const { assessments, has_more: hasMore } = await listAssessments(tenant);
     expect(hasMore).toBe(false);
     const [stored] = assessments;
@@ -120,7 +120,7 @@ describe("The list of assessments", () => {
 });
 
 describe("A simulation", () => {
-  const odd = { ua: "", user_id: "somebody else" };
+  const odd = { ua: "", user_id: "another user" };
 
   it("finds no change under the current policy", async () => {
     const { tenant } = await createAssessments({}, odd, { ua: "curl/8.9" });

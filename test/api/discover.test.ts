@@ -32,7 +32,7 @@ describe("Discover", () => {
   it("challenges a medium score and denies a high one, with reasons that add up to the score", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
-    const challenged = await discover(user, { ua: "", user_id: "somebody else" });
+    const challenged = await discover(user, { ua: "", user_id: "another user" });
     expect(challenged.status).toBe(200);
     expect(challenged.body).toMatchObject({
       status: "step_up_required",
@@ -40,7 +40,7 @@ describe("Discover", () => {
     });
     const wrong = user.wrongCode(Date.now());
     for (let n = 0; n < 5; n += 1) await user.verify(wrong);
-    const denied = await discover(user, { ua: "curl/8.9", user_id: "somebody else" });
+    const denied = await discover(user, { ua: "curl/8.9", user_id: "another user" });
     expect(denied.status).toBe(403);
     expect(denied.body).toMatchObject({
       error: "High risk detection",

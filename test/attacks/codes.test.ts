@@ -114,7 +114,7 @@ describe("A malformed code", () => {
 
   it("is refused before the user is looked up", async () => {
     const tenant = await Tenant.create();
-    const body = (code: string) => ({ otp: { id: "nobody", code } });
+    const body = (code: string) => ({ otp: { id: "unknown-user", code } });
     const ask = async (code: string) =>
       (await tenant.send("POST", "/v1/idp/otp/verify", body(code))).status;
     expect(await ask("12345")).toBe(400);

@@ -36,7 +36,7 @@ interface Loot {
 async function takeLoot(): Promise<Loot> {
   const queue = holdMessages();
   const tenant = await Tenant.create();
-  const user = await User.withTotp(tenant, "somebody");
+  const user = await User.withTotp(tenant, "alice");
   const secrets = [user.secret];
   await tenant.setSettings({ otp: { enrolment: "confirm" } });
   await user.verify(user.code(Date.now()));

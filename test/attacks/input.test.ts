@@ -10,7 +10,7 @@ let user: User;
 
 beforeAll(async () => {
   tenant = await Tenant.create();
-  user = await User.withTotp(tenant, "somebody");
+  user = await User.withTotp(tenant, "alice");
 });
 
 const withBody = operations.filter(({ takesBody }) => takesBody);
@@ -48,7 +48,7 @@ function addField(value: unknown, [next, ...rest]: readonly string[], field: str
 }
 
 describe.each(withBody)("$method $template", ({ name, method, isForOperator }) => {
-  const { path, body = {} } = requestTo(name, { ...unknownUser, externalId: "somebody" });
+  const { path, body = {} } = requestTo(name, { ...unknownUser, externalId: "alice" });
   const good = JSON.stringify(body);
   const [group = ""] = Object.keys(body);
   const ask = async (sent: string | Uint8Array, headers: Record<string, string> = json) => {

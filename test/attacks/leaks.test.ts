@@ -46,7 +46,7 @@ class Canary {
 
   static async create(): Promise<Canary> {
     const tenant = await Tenant.create();
-    return new Canary(tenant, await User.provision(tenant, "somebody"));
+    return new Canary(tenant, await User.provision(tenant, "alice"));
   }
 
   addAnswer({ body, headers }: Answer): void {
@@ -138,13 +138,13 @@ describe("No answer, log line or store shows a code, secret or token", () => {
     const post = async (body: unknown, path = "/v1/idp/otp/verify") =>
       await canary.ask("POST", path, { body });
     const answers = [
-      await post(`{"otp":{"id":"somebody","code":"${code}"`),
-      await post(`{"otp":{"id":"somebody","code":"${code}"},"token":"${tenant.token}"}`),
-      await post({ otp: { id: "somebody", code, secret: user.secret } }),
-      await post({ otp: { id: "somebody", code: user.secret } }),
-      await post({ otp: { id: "somebody", code: tenant.token } }),
-      await post({ otp: { id: "somebody", code, assessment_id: user.secret } }),
-      await post({ otp: { id: "somebody", code, assessment_id: code } }),
+      await post(`{"otp":{"id":"alice","code":"${code}"`),
+      await post(`{"otp":{"id":"alice","code":"${code}"},"token":"${tenant.token}"}`),
+      await post({ otp: { id: "alice", code, secret: user.secret } }),
+      await post({ otp: { id: "alice", code: user.secret } }),
+      await post({ otp: { id: "alice", code: tenant.token } }),
+      await post({ otp: { id: "alice", code, assessment_id: user.secret } }),
+      await post({ otp: { id: "alice", code, assessment_id: code } }),
       await post(`${code}`),
       await post(`"${user.secret}"`),
       await post(

@@ -7,7 +7,7 @@ import { copyStores, decodeText } from "../support/stores.ts";
 import { sql } from "../support/trail.ts";
 
 /** Nine integrated events: leaf 2 is the user, 3 the secret, 4 to 7 are codes, 8 is another user. */
-async function createSavedTrail(externalId = "somebody") {
+async function createSavedTrail(externalId = "alice") {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant, externalId);
   const wrong = user.wrongCode(Date.now());

@@ -107,7 +107,7 @@ describe.each(fixedLocations)(
   ({ tenant: create }) => {
     it.each(Object.entries(acts))("%s", async (_, { given, act, expectedEvents }) => {
       const tenant = await create();
-      const user = await User.withTotp(tenant, "somebody");
+      const user = await User.withTotp(tenant, "alice");
       tenant.clock = new Date(start).toISOString();
       await given?.({ tenant, user });
       const answer = await act({ tenant, user });

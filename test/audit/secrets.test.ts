@@ -21,8 +21,8 @@ import { type RequestTarget, requestTo, unknownUser } from "../support/requests.
 import { copyStores, type StoresCopy } from "../support/stores.ts";
 
 const address = "198.51.100.7";
-const agent = "Canary/1.0 (a browser of somebody)";
-const unknownName = "nobody-is-called-this";
+const agent = "Canary/1.0 (a browser of alice)";
+const unknownName = "unknown-user-name";
 
 /** All text to search, by the store or output that contains it. */
 type Texts = Readonly<Record<keyof StoresCopy | "answers" | "logs", string>>;
@@ -103,7 +103,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const narrow = (await ask("createToken", unknownUser, asTenant)).body.token;
   collectToken(spare.secret);
   collectToken(narrow.secret);
-  const externalId = "somebody@example.com";
+  const externalId = "alice@example.com";
   const provision = { user: { external_id: externalId } };
   const { user } = (await ask("provisionUser", unknownUser, { ...asTenant, body: provision })).body;
   const target: RequestTarget = {

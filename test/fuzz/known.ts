@@ -60,7 +60,7 @@ class KnownTenant {
     const user = pick(this.#users, subject);
     switch (name) {
       case "externalId":
-        return user?.externalId ?? "nobody";
+        return user?.externalId ?? "unknown-user";
       case "identityId":
         return user?.id ?? "0".repeat(24);
       case "totpCode":

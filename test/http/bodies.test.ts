@@ -58,7 +58,9 @@ describe("A body that does not end", () => {
   it("is also refused by a route without a body, and for an unknown token", async () => {
     const [unlocked, unknown] = await withSilentSender(() =>
       Promise.all([
-        answerTo(createEndlessBody(["{"]), { path: "/v1/idp/user/unlock?externalUserId=nobody" }),
+        answerTo(createEndlessBody(["{"]), {
+          path: "/v1/idp/user/unlock?externalUserId=unknown-user",
+        }),
         answerTo(createEndlessBody([user]), { token: "no token" }),
       ]),
     );

@@ -40,7 +40,7 @@ describe("The OpenAPI document", () => {
     const { body } = await tenant.send("POST", "/v1/tokens", {
       token: { name: "n", permissions: ["idp:read"], expires_at: "2099-01-01T00:00:00+02:00" },
     });
-    const context = { ip: "::ffff:192.168.0.1", ua: "", user_id: "somebody else" };
+    const context = { ip: "::ffff:192.168.0.1", ua: "", user_id: "another user" };
     const answers = [
       await tenant.send("GET", "/v1/tokens"),
       await tenant.send("POST", `/v1/tokens/${body.token.id}/rotate`, { token: {} }),

@@ -84,9 +84,9 @@ describe("The limits of one identity", { timeout: 120_000 }, () => {
 
   it("apply to provisioning and assessments too", async () => {
     const tenant = await Tenant.create();
-    const user = await User.provision(tenant, "somebody");
+    const user = await User.provision(tenant, "alice");
     tenant.clock = new Date().toISOString();
-    const again = { user: { external_id: "somebody" } };
+    const again = { user: { external_id: "alice" } };
     const provisioned = await sendMany(rateQuotas.provisioning.requests + 1, () =>
       tenant.send("POST", "/v1/idp/users", again),
     );

@@ -14,7 +14,7 @@ const posts = apiRoutes
 /** Another body for each operation, so that the request differs. */
 const otherBodies: Record<string, object | undefined> = {
   provisionUser: { user: { external_id: "another" } },
-  configureOtp: { otp: { issuer_name: "Acme", account_name: "somebody else" } },
+  configureOtp: { otp: { issuer_name: "Acme", account_name: "another user" } },
   verifyOtp: undefined,
   discover: undefined,
   createTenant: { tenant: { name: "Another", mode: "test" } },

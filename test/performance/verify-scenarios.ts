@@ -51,7 +51,7 @@ function refusedScenario(
 ): Scenario {
   const prepare = async (): Promise<Ready> => {
     const user = await createUser();
-    await user.tenant.send("GET", "/v1/idp/user?externalUserId=nobody");
+    await user.tenant.send("GET", "/v1/idp/user?externalUserId=unknown-user");
     await fireLogAlarm(user.tenant.id);
     return { act: await act(user), delivers: refusalLogOf(user.tenant.id) };
   };
@@ -151,11 +151,11 @@ const otherCodes: readonly Scenario[] = [
     await deliverAll(user);
   }),
   refusedScenario("unknown user", 404, async ({ tenant }) => {
-    const body = { otp: { id: "nobody", code: "123456" } };
+    const body = { otp: { id: "unknown-user", code: "123456" } };
     return () => tenant.send("POST", verifyPath, body);
   }),
   refusedScenario("unknown user, already reported", 404, async ({ tenant }) => {
-    const body = { otp: { id: "nobody", code: "123456" } };
+    const body = { otp: { id: "unknown-user", code: "123456" } };
     await tenant.send("POST", verifyPath, body);
     await fireLogAlarm(tenant.id);
     return () => tenant.send("POST", verifyPath, body);

@@ -65,7 +65,7 @@ function valuesOf(copy: StoresCopy): string[] {
 describe("An erasure", () => {
   it("leaves no data about the person in any store, except that an identity existed", async () => {
     const tenant = await Tenant.create();
-    const other = await User.withTotp(tenant, "somebody-who-stays");
+    const other = await User.withTotp(tenant, "user-who-stays");
     await other.assess({ ip: "203.0.113.9", ua: "Stays/1.0 (another browser)" });
     await guardOf(other).deliver();
     const before = findLongWords(valuesOf(await copyStores()));

@@ -16,7 +16,7 @@ const fields = new Set([
   ...["level", "event", "request_id", "tenant_id", "code", "source", "problems", "cause", "count"],
 ]);
 const person = {
-  name: "somebody@mail.example",
+  name: "alice@mail.example",
   ip: "198.51.100.77",
   ua: "TheirAgent/7.1 (their own)",
   account: "their-account@mail.example",

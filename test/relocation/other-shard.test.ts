@@ -245,8 +245,8 @@ describe("With one database", () => {
   it("no query looks up the shard of a tenant", async () => {
     const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
     const spies = ["all", "raw", "first", "run"].map((name) => vi.spyOn(statement, name));
-    expect(await shardOf(oneDatabase, "somebody")).toBe(0);
-    await findTenantDb(oneDatabase, "somebody");
+    expect(await shardOf(oneDatabase, "alice")).toBe(0);
+    await findTenantDb(oneDatabase, "alice");
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 

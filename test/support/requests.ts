@@ -86,7 +86,7 @@ export function requestTo(name: string, target: RequestTarget) {
 /** Ids that no tenant has. */
 export const unknownUser = {
   tenantId: "0".repeat(24),
-  externalId: "nobody",
+  externalId: "unknown-user",
   id: "0".repeat(24),
   tokenId: "0".repeat(24),
   eventId: "0".repeat(24),

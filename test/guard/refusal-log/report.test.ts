@@ -112,14 +112,14 @@ describe("A refusal that cannot be recorded", () => {
     for (const inject of faults) {
       const fault = inject();
       const { status, body } = await withSilentSender(() =>
-        user.tenant.send("GET", "/v1/idp/user?externalUserId=somebody-else"),
+        user.tenant.send("GET", "/v1/idp/user?externalUserId=another-user"),
       );
       expect(status).toBe(404);
       expect(body.code).toBe("user_not_found");
       const logged = lines.splice(0).filter((line) => line.includes("refusal_not_recorded"));
       expect(logged).toHaveLength(1);
       expect(logged[0]).toContain(body.request_id);
-      expect(logged[0]).not.toContain("somebody-else");
+      expect(logged[0]).not.toContain("another-user");
       fault.mockRestore();
     }
   });
@@ -129,7 +129,7 @@ describe("A refused request", () => {
   it("is reported with the time of a test tenant's clock", async () => {
     const tenant = await Tenant.create("test");
     tenant.clock = "2031-05-05T05:05:05Z";
-    await tenant.send("GET", "/v1/idp/user?externalUserId=nobody");
+    await tenant.send("GET", "/v1/idp/user?externalUserId=unknown-user");
     await fireLogAlarm(tenant.id);
     expect(await readRefusalEvents(tenant.id)).toMatchObject([{ at: Date.parse(tenant.clock) }]);
   });
