@@ -29,7 +29,7 @@ const fuzz = {
 
 // wrangler looks for the secrets here, and warns if they are missing.
 Object.assign(process.env, secrets);
-// Show only warnings of wrangler.
+// Wrangler prints errors only.
 process.env.WRANGLER_LOG ??= "error";
 
 const migrations = await readD1Migrations("migrations");

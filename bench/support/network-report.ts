@@ -48,8 +48,8 @@ const rows: readonly (readonly [string, (figures: NetworkFigures) => string])[] 
   ["memory of the import", ({ imported }) => formatMebibytes(imported.memoryBytes)],
   ["shards written when imported again", ({ again }) => whole(again.published?.written ?? 0)],
   ["addresses checked", ({ checked }) => whole(checked.addresses)],
-  ["of which anything is known", ({ checked }) => whole(checked.known)],
-  ["of which a list names", ({ checked }) => whole(checked.listed)],
+  ["addresses with known data", ({ checked }) => whole(checked.known)],
+  ["addresses named by a list", ({ checked }) => whole(checked.listed)],
   ["**differences**", ({ checked }) => `**${whole(checked.differences)}**`],
   [
     "processor time of a lookup, median / p99",
