@@ -88,3 +88,10 @@ it("A body is parsed once, also with an idempotency key", async () => {
   expect(status).toBe(201);
   expect(parsed).toHaveLength(1);
 });
+
+it("A body may begin with a byte order mark, also with an idempotency key", async () => {
+  const sent = new TextEncoder().encode('\ufeff{"user":{"external_id":"marked"}}');
+  const first = await answerTo(sent, { headers: { "Idempotency-Key": "marked" } });
+  const second = await answerTo(sent.subarray(3), { headers: { "Idempotency-Key": "marked" } });
+  expect([first.status, second.status]).toEqual([201, 201]);
+});

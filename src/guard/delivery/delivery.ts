@@ -78,7 +78,7 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
 
 /**
  * @param realNow Unix ms
- * @throws ConfigError, UnfitKeysError: under keys that do not fit, nothing is sealed or stamped
+ * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
  */
 export async function buildDelivery(
   env: Env,
