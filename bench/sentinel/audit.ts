@@ -22,7 +22,7 @@ function countTraits(rows: readonly (readonly string[])[]): Map<string, number> 
   return counts;
 }
 
-/** The area under the ROC curve; undefined where a side is empty. */
+/** The area under the ROC curve; undefined if a side is empty. */
 export function computeAudit(
   columns: Columns,
   protocol: Protocol,

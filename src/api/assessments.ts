@@ -28,7 +28,7 @@ import { draftPolicy } from "../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 
-/** Maximum of assessments that one request replays. */
+/** The maximum number of assessments that one request replays. */
 const maxReplayedPerRequest = 500;
 /**
  * Maximum length, in characters, of a result that is stored for a request with a key. A longer one would
@@ -77,7 +77,7 @@ const storedAssessmentSchema = z
   })
   .meta({ id: "Assessment" });
 
-/** The evidence, where it has the form of the current model; null otherwise. */
+/** The evidence if it has the form of the current model; otherwise null. */
 function inputsOf({ evidence }: StoredAssessment) {
   const parsed = sessionEvidenceSchema.safeParse(evidence);
   return parsed.success ? parsed.data : null;

@@ -1,6 +1,7 @@
 /**
- * Assesses one session. Evidence from outside the identity (network, population, activity) follows the
- * call of the guard as a stream, so an assessment waits for one round trip and at most two reads of KV.
+ * Assesses one session. Evidence from outside the identity (network, population, activity) is gathered during
+ * the call of the guard, which receives it as a stream. So an assessment waits for one round trip and at most
+ * two reads of KV.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256 } from "../crypto/digest.ts";
@@ -32,7 +33,7 @@ import type { TenantPolicy } from "../tenancy/policy.ts";
 export interface SessionContext {
   readonly address: Address;
   readonly agent: string;
-  /** The tenant's own user id of the session, where it was sent. */
+  /** The tenant's own user id for the session, if it was sent. */
   readonly userId: string | null;
 }
 
@@ -41,7 +42,7 @@ interface DiscoverCall extends GuardCaller {
   readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
   /** Real time, Unix ms, from which the age of the data sets is computed. */
   readonly arrivedAt: number;
-  /** The data set, where reading it started beside authentication. */
+  /** The data set, if the request began to read it during authentication. */
   readonly prepared: Prefetched | undefined;
 }
 
@@ -69,13 +70,13 @@ function findTenantList(
   return null;
 }
 
-/** Whether many people share the address, or none owns it. Such an address is neither compared nor learned. */
+/** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
 function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
   const kinds = facts?.kinds ?? [];
   return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
 }
 
-/** Whether the address does not show the location of the person. */
+/** Whether the address says nothing about the person's location. */
 function hidesLocation(network: NetworkEvidence): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
@@ -92,7 +93,7 @@ async function gatherSurroundings(
   const { tenantId } = call.caller;
   const key = config.addressHashKey;
   const kv = env.IP_REPUTATION;
-  // At most two reads of KV: where the population must be read, an older data set suffices.
+  // At most two reads of KV are made: if the population must be read, an older data set suffices.
   const cached = recallPopulation(kv, tenantId, arrivedAt);
   const readsNow =
     cached === undefined && call.prepared === undefined && networkInMemory(kv, arrivedAt);

@@ -94,7 +94,7 @@ export const identityRoutes = [
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, external_id);
       await claimRequestKey(request, tenantId, controlDb(request.env));
-      // The record follows the call of the guard as a stream, for a guard without state.
+      // A guard without state needs the record, which is read during the call and sent as a stream.
       const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
       const profile = await askGuard(request, identityId, (guard, call) =>
         guard.provision(call, external_id, record),

@@ -59,7 +59,7 @@ export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promis
 /**
  * Returns the key as it should be stored: the same key if it is sealed under the service's newest key,
  * the key sealed anew if an older one sealed it, and a new key if there is none.
- * @throws MissingKeyError where the key that sealed it is no longer in the ring
+ * @throws MissingKeyError if the key that sealed it is no longer in the ring
  */
 export async function renewAuditKey(
   sealingKeys: Keyring,

@@ -147,7 +147,7 @@ export async function readEvents(
   );
 }
 
-/** The lowest leaf index in D1; undefined where D1 has no event of the tenant. */
+/** The lowest leaf index in D1; undefined if D1 has no event of the tenant. */
 export async function findFirstLeafIndex(
   db: Database,
   tenantId: string,

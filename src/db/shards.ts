@@ -35,7 +35,7 @@ export function hasShard(env: Env, shard: number): boolean {
   return bindingAt(env, shard) !== undefined;
 }
 
-/** Whether tenants may live in several databases. */
+/** Whether tenants' data may be in several databases. */
 export function isSharded(env: Env): boolean {
   return hasShard(env, 1);
 }

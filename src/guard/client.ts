@@ -88,7 +88,7 @@ export async function askGuard<T>(
   throw appErrorOf(result.error, result.first?.at ?? now);
 }
 
-/** As `askGuard` for a call that only reads: it is repeated once, in case the guard is being moved. */
+/** Works like `askGuard`, for calls that only read: they are repeated once, in case the guard is being moved. */
 export async function readGuard<T>(
   caller: GuardCaller,
   identityId: string,
@@ -105,8 +105,8 @@ export async function readGuard<T>(
 
 /**
  * Seals everything that a guard holds under the newest key.
- * @param passes completed passes over all identities. After the first, a record that is still under an
- *   old key is one that its guard has not delivered, so the guard delivers it in any case
+ * @param passes completed passes over all identities. A record that is under an old key after the first pass
+ *   was never delivered, so the guard then delivers it even if nothing changed
  * @returns whether the guard's data is under the given version now
  */
 export async function resealGuard(
@@ -130,7 +130,7 @@ export async function requestDelivery(caller: GuardCaller, identityId: string): 
   try {
     await guardOf(caller, identityId).deliver();
   } catch {
-    // The guard's alarm delivers.
+    // The guard's alarm will deliver the outbox.
   }
 }
 

@@ -36,7 +36,7 @@ export class GuardLedger {
   }
 
   /**
-   * The state; an empty guard rehydrates first. Undefined for an unknown or erased identity.
+   * Returns the state; an empty guard rehydrates first. Undefined for an unknown or erased identity.
    * @throws StoreError when D1 is needed and fails
    */
   async load(owner: Owner): Promise<IdentityState | undefined> {
@@ -134,7 +134,7 @@ export class GuardLedger {
   /**
    * Seals everything under the newest key, and delivers the record.
    * @param deliversAlways delivers the record even if nothing in it changed
-   * @throws StoreError; MissingKeyError or BrokenSealError where a box does not open
+   * @throws StoreError; MissingKeyError or BrokenSealError if a box does not open
    */
   async reseal(sealingKeys: Keyring, owner: Owner, deliversAlways: boolean): Promise<void> {
     await this.load(owner);
@@ -143,7 +143,7 @@ export class GuardLedger {
       const present = this.#storage.readState();
       if (present === null || present.state.status === "erased") break;
       const state = await resealState(sealingKeys, present.state);
-      // A decision that was recorded meanwhile stands, so its state is sealed instead.
+      // If another state was recorded meanwhile, that one is sealed instead.
       if (this.#storage.readState() !== present) continue;
       if (state === present.state && !mustDeliver) break;
       this.#storage.write(state, present.version + 1, { entry: { events: [] } });

@@ -12,7 +12,7 @@ import { resolveRequestTime } from "./test-clock.ts";
 /** The kinds of caller that may use a route. */
 export interface Access<Caller> {
   readonly kind: "public" | "operator" | Permission;
-  /** @throws AppError where the caller may not call the route */
+  /** @throws AppError if the caller may not call the route */
   authenticate(c: AppContext): Promise<Authentication<Caller>>;
 }
 
@@ -73,12 +73,12 @@ export const operator: Access<undefined> = {
   },
 };
 
-/** @param now Unix ms; the tenant's test clock where one was sent. @throws AppError `invalid_token` */
+/** @param now Unix ms; the tenant's test clock if one was sent. @throws AppError `invalid_token` */
 function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
   if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw invalidToken();
 }
 
-/** @param ignoreCache reads the stores, also where the token is cached. @throws AppError */
+/** @param ignoreCache reads the stores, even if the token is cached. @throws AppError */
 async function resolveKnownToken(
   c: AppContext,
   token: string,

@@ -8,7 +8,7 @@ const maxBytes = 16 * 1024;
 const bodyTimeoutMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
-/** Stands in for the output of a validator. */
+/** The value for requests without a body, in place of what the validator would return. */
 const noBody: ValidBody<object> = { body: {}, sent: {} };
 
 const limitSize = bodyLimit({
@@ -68,7 +68,7 @@ export const requireNoBody: Step = async (c, next) => {
   await next();
 };
 
-/** @throws AppError where the body did not arrive, or is too large */
+/** @throws AppError if the body did not arrive, or is too large */
 async function receivedBytes(c: AppContext): Promise<ArrayBuffer> {
   const error = c.get("bodyError");
   if (error !== undefined) throw error;

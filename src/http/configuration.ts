@@ -12,8 +12,8 @@ function notConfigured(): AppError {
 }
 
 /**
- * Checks that the keys fit the stored data. Undefined where an earlier request has shown that they do.
- * @throws AppError `unavailable` where the data needs another key
+ * Checks that the keys fit the stored data. Undefined if an earlier request has shown that they do.
+ * @throws AppError `unavailable` if the data needs another key
  */
 function checkKeys(env: Env, config: Config): Promise<void> | undefined {
   if (hasMatchingKeys(config)) return undefined;

@@ -18,7 +18,7 @@ export interface ResponseDefinition {
   readonly description: string;
   /** Absent for an empty body. */
   readonly body?: ZodType;
-  /** Type of the body, where it is not JSON. */
+  /** Type of the body, if it is not JSON. */
   readonly contentType?: string;
 }
 
@@ -107,7 +107,7 @@ function requestContextOf<Caller, Body, Query, Prepared>(
       if (rate !== undefined) c.set("rateLimits", [...(c.get("rateLimits") ?? []), rate]);
       if (first === undefined) return;
       c.set("isReplayed", true);
-      // The response is the first request's, and so is the id in the audit trail.
+      // The response is that of the first request, whose id is in the audit trail.
       c.set("requestId", first.requestId);
     },
     body: c.req.valid("json").body,

@@ -153,7 +153,7 @@ class MismatchedKeysError extends Error {
 }
 
 /**
- * Guards writes to D1 that no request begins, such as those of an alarm.
+ * Checks the keys before a write to D1 that no request begins, such as that of an alarm.
  * @throws MismatchedKeysError; a later attempt may find other keys
  */
 export async function requireMatchingKeys(env: Env, config: Config, now: number): Promise<void> {

@@ -74,7 +74,7 @@ interface Run {
   readonly before: ReEncryption;
 }
 
-/** The versions of a keyring before the newest. */
+/** The versions of a keyring that are older than the newest. */
 function olderVersionsOf(config: Config, name: KeyringName): number[] {
   const { keys, newest } = keyringOf(config, name);
   return [...keys.keys()].filter((version) => version < newest);

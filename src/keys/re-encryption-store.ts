@@ -18,7 +18,7 @@ export interface ReEncryption {
   readonly failed: number;
   /** Passes that left something under an older key. */
   readonly passes: number;
-  /** What the last of these passes left. */
+  /** How much the last of these passes left. */
   readonly leftOver: number;
   /** Times are Unix ms. */
   readonly startedAt: number;

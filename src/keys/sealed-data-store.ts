@@ -8,7 +8,7 @@ import { isNotLeftover } from "../db/tenant-fence.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
 
-/** Neither an erased identity nor a leftover of a tenant that was relocated. */
+/** Excludes erased identities, and leftovers of tenants that were relocated. */
 const isLive = and(
   isNotNull(identities.state),
   ne(identities.status, "erased"),
@@ -34,7 +34,7 @@ export async function listIdentitiesAfter(
   );
 }
 
-/** So that a statement meets its deadline, however many records there are. */
+/** The bound lets a statement meet its deadline, however many records there are. */
 const maxRecordsPerStatement = 10_000;
 
 /** A row value. SQLite looks it up in the primary key, but not in a condition with NOT. */

@@ -70,7 +70,10 @@ export interface NeededKey extends Owner {
   readonly keyVersion: number;
 }
 
-/** As `reinstateKeys`, for the keys that these records need, as far as D1 has these versions of them. */
+/**
+ * Works like `reinstateKeys`, for the keys that these records need. A record counts only if D1 has this version
+ * of it.
+ */
 export function reinstateNeededKeys(
   db: Database,
   keyring: KeyringName,

@@ -92,7 +92,7 @@ async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Reloc
       try {
         await switchShard(controlDb(env), relocation, opening, call.switchEvent);
       } finally {
-        // Also after an error, because the switch may have been applied.
+        // This is done after an error too, because the switch may have been applied.
         invalidateShard(tenantId);
       }
       return await readCurrent(controlDb(env), opening);
@@ -133,7 +133,7 @@ async function copyPage(from: Database, to: Database, relocation: Relocation) {
   const { tenantId, tableIndex, cursor, copied } = relocation;
   const rows = await readRows(from, tableIndex, tenantId, cursor, maxRowsPerPage);
   if (rows.length > 0) {
-    // Again, in case the new database has retired one of them in the meantime.
+    // The keys are sent again, in case the new database has retired one of them in the meantime.
     const keys = tableIndex === 0 ? await listKeysInUse(from) : [];
     await writeRows(to, tableIndex, relocation, rows, keys);
   }

@@ -1,6 +1,6 @@
 /**
- * After a relocation the old database still has the tenant's rows, for a minute or until it can be
- * cleaned.
+ * After a relocation the old database still has the tenant's rows, until they are deleted, at least a minute
+ * later.
  */
 import { runBatch } from "../db/client.ts";
 import { controlDb, databaseAt, isSharded } from "../db/shards.ts";

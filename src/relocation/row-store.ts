@@ -1,6 +1,6 @@
 /**
- * A tenant's rows in one database, table by table in the order of keys: reads, writes, outlines them and
- * deletes them. Rows are copied as they are, whatever the columns mean.
+ * Reads, outlines, writes and deletes a tenant's rows in one database, table by table in the order of keys.
+ * Rows are copied as they are, whatever the columns mean.
  */
 import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
@@ -145,8 +145,8 @@ function hasFence(
 
 /**
  * Writes rows into the new database. The batch opens the tenant's fence for itself alone. A row that exists
- * stays, because an earlier attempt has written the same. Nothing is written once the relocation has gone on,
- * or another has begun.
+ * stays, because an earlier attempt has written the same. Nothing is written once the relocation is in its next
+ * phase, or another has begun.
  * @param keys the key versions that the rows may need
  */
 export async function writeRows(

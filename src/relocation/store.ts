@@ -92,7 +92,7 @@ export async function saveRelocation(
 }
 
 /**
- * Writes the new shard into the tenant's record; enqueues the event only if the shard changes by that.
+ * Writes the new shard into the tenant's record; enqueues the event only if that changes the shard.
  */
 export async function switchShard(
   db: Database,

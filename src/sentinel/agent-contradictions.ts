@@ -1,7 +1,7 @@
 /**
- * User agents whose parts contradict each other (pure): a script put them together without knowing which
- * parts occur together. Only certain contradictions count. Nothing here compares a version with the
- * versions that exist today, so no entry grows old.
+ * User agents whose parts contradict each other (pure): a script put them together without knowing which parts
+ * occur together. Only contradictions that are certain count. No entry depends on today's versions, so none
+ * becomes outdated.
  */
 
 /** Systems, by how their part of the agent's first comment begins. An agent names at most one of them. */

@@ -94,7 +94,7 @@ export async function changeSettings(
     const change = patchSettings(controlDb(call.env), tenantId, patch);
     await changeWithEvents(call.env, { tenantId }, events, [change]);
   } finally {
-    // Also after an error, because the change may have been applied.
+    // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   return await getSettings(call.env, tenantId);

@@ -108,7 +108,7 @@ export async function rotateToken(
         ...(await remember(issued)),
       ]);
     } finally {
-      // Also after an error, because the change may have been applied.
+      // This is done after an error too, because the change may have been applied.
       invalidateTenant(tenantId);
     }
     await registerTokenEnds(call.env, db, tenantId);
@@ -136,7 +136,7 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
       markRevoked(db, tenantId, id, call.now),
     ]);
   } finally {
-    // Also after an error, because the change may have been applied.
+    // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   await registerTokenEnds(call.env, db, tenantId);

@@ -56,7 +56,7 @@ function buildTable(): NetworkTable {
   return { source, providers: collectProviders(asns, countries) };
 }
 
-/** @throws Error where a package cannot be downloaded */
+/** @throws Error if a package cannot be downloaded */
 export function loadRealNetworks(): NetworkTable {
   mkdirSync(cache, { recursive: true });
   const file = join(cache, `providers-${version}.json`);

@@ -1,7 +1,7 @@
 /**
- * Applies a change to the control plane together with the events that report it, or neither. If the
- * tenant's data is in `DB` too, the same batch files the events. Otherwise the batch puts them into the
- * control outbox, and they are delivered right after it.
+ * Applies a change to the control plane and the events that report it: both or neither. If the tenant's data is
+ * in `DB` too, the same batch files the events. Otherwise the batch puts them into the control outbox, and they
+ * are delivered right after it.
  */
 import { FencedTenantError, runBatch, type Statement } from "../../db/client.ts";
 import { controlDb, invalidateShard, shardOf } from "../../db/shards.ts";

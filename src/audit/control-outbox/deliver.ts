@@ -34,8 +34,8 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
 }
 
 /**
- * Delivers what waits. Never throws: if a database fails or a tenant is moving, the next run delivers its
- * events, and the events of other tenants are delivered now.
+ * Delivers the waiting events. Never throws: if a database fails or a tenant is moving, the next run delivers
+ * its events, and the events of other tenants are delivered now.
  * @param tenantId limits the run to this tenant
  */
 export async function deliverControlEvents(env: Env, tenantId?: string): Promise<void> {

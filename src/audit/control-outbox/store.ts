@@ -7,7 +7,7 @@ import { controlOutbox } from "../tables.ts";
 
 const columnCount = 3;
 
-/** Statements for the batch that applies the change that the events report. */
+/** Enqueues events. The statements belong in the batch that applies the reported change. */
 export function enqueueEvents(
   db: Database,
   tenantId: string,
@@ -18,7 +18,7 @@ export function enqueueEvents(
   );
 }
 
-/** A statement that enqueues one event if the condition holds when the batch runs. */
+/** Enqueues one event if the condition holds when the batch runs. */
 export function enqueueEventWhere(db: Database, event: StampedEvent, condition: SQL): Statement {
   const { tenantId, id } = event;
   return db

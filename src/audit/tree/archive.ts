@@ -40,7 +40,7 @@ class ArchiveMismatchError extends Error {
   }
 }
 
-/** The leading events from before the cutoff, up to the first gap between leaves. */
+/** Takes events from the start of the list that are older than the cutoff, up to the first missing leaf. */
 function takeExpired(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
   const first = events[0]?.leafIndex ?? 0;
   const end = events.findIndex(
@@ -155,7 +155,7 @@ export async function archiveLogs(
   }
 }
 
-/** Finds the name of the object that can hold a leaf, and of the one after it, where they exist. */
+/** Finds the name of the object that can hold a leaf, and of the one after it, if they exist. */
 async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number) {
   const wanted = objectNameOf(tenantId, leafIndex);
   // An object that begins before this one ends before the leaf.

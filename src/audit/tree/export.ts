@@ -56,7 +56,7 @@ interface Chunk {
   readonly next: number;
 }
 
-/** Undefined where there are no more events. */
+/** Undefined if there are no more events. */
 async function readChunk(
   { env, config, caller: { tenantId } }: ExportCall,
   from: number,

@@ -20,10 +20,13 @@ import {
 } from "./store.ts";
 import { listEdgeTiles } from "./tiles.ts";
 
-/** From the filing of an event to a head over it, in a service at rest. Shown with every checkpoint. */
+/**
+ * The longest time from the filing of an event to a head that covers it, under low load. Every checkpoint shows
+ * it.
+ */
 export const maxIntegrationSeconds = 60;
 
-/** What one round reads and writes, in a fixed number of statements. */
+/** Bounds of one round, which has a fixed number of statements. */
 const maxEventsPerRound = 4_000;
 const maxEventsPerLog = 2_000;
 const maxLogsPerRound = 80;

@@ -56,8 +56,7 @@ export function powerOfTwoBelow(size: number): number {
 
 /** Computes a root leaf by leaf. Keeps one hash per bit of the size, not the leaves. */
 export class TreeHasher {
-  // A binary counter whose digits are hashes: at h, if the size has that bit, the root of the complete
-  // subtree of 2^h leaves.
+  // Entry h is the root of a complete subtree of 2^h leaves, if bit h of the size is 1; otherwise undefined.
   readonly #subtrees: (Uint8Array | undefined)[] = [];
   #size = 0;
 

@@ -17,7 +17,7 @@ interface ProofRequest {
   readonly config: Config;
   readonly caller: { readonly tenantId: string };
   readonly requestId: string;
-  /** Real time, Unix ms: the time of a new head, also where the request runs at a test clock. */
+  /** Real time, Unix ms: the time of a new head, even if the request has a test clock. */
   readonly arrivedAt: number;
 }
 
@@ -36,8 +36,8 @@ export interface ConsistencyProof {
 }
 
 /**
- * Integrates the tenant's log and finds its newest head. If the log cannot be integrated now, finds the
- * newest head there is.
+ * Integrates the tenant's log and finds its newest head. If the log cannot be integrated now, finds the newest
+ * stored head.
  * @throws AppError `not_found` if the log is empty; `unavailable` if no event is integrated yet, or the
  *   stored head is not one that the service signed
  */

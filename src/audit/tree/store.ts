@@ -27,7 +27,7 @@ export interface UnintegratedLog {
   readonly length: number;
 }
 
-/** The tenants of `findUnintegrated`. */
+/** The tenant id in the queries of `findUnintegrated`. */
 const residentId = sql<string>`resident.id`;
 const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1 FROM ${auditEvents}
   WHERE ${auditEvents.tenantId} = ${residentId}), 0)`;
@@ -107,7 +107,7 @@ export async function readEventRanges(
   return Map.groupBy(rows, ({ tenantId }) => tenantId);
 }
 
-/** Undefined for a text that is not the hashes of a tile, because it was altered. */
+/** Decodes the hashes of a tile; undefined if the text was altered. */
 function decodeHashes(text: string): Uint8Array | undefined {
   try {
     const hashes = base64.decode(text);

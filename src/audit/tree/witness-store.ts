@@ -6,7 +6,7 @@ import { auditTrees } from "../tables.ts";
 import type { StoredHead } from "./store.ts";
 
 /**
- * Finds heads that the witness in KV does not have, of logs that were last sent to it by the given time.
+ * Finds heads that the witness in KV does not have. A log that was sent to it after the given time is left out.
  */
 export async function findUnwitnessed(
   db: Database,

@@ -21,7 +21,7 @@ import { findUnforwarded, findUnwitnessed, markForwarded, markWitnessed } from "
 import { readTiles, type StoredHead } from "./store.ts";
 import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
 
-/** With one run a minute, every head is sent within an hour. */
+/** Jobs run once a minute, so every head is sent within an hour. */
 const witnessIntervalMs = 55 * 60 * 1000;
 /** For all databases together. */
 const maxHeadsPerRun = 100;
@@ -110,7 +110,7 @@ async function witnessHead(env: Env, db: Database, head: StoredHead, now: number
   if (verified === undefined || !isExtension) {
     const problem = verified === undefined ? "audit_tree_damaged" : "audit_tree_rewritten";
     log("error", problem, { tenant_id: tenantId });
-    // Tried again in an hour, so that other logs have their turn.
+    // The next attempt is in an hour, so that this log does not delay others.
     await markWitnessed(db, tenantId, now);
     return;
   }

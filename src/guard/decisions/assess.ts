@@ -137,7 +137,7 @@ export function assess(
   };
   const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
   return {
-    // An assessment changes no security state: `updatedAt` stays, and runs of refusals go on.
+    // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
     state: { ...state, recent },
     entries: [
       {

@@ -48,8 +48,8 @@ export function recordFeedback(
 }
 
 /**
- * Confirms the session that a code was verified for as legitimate. A session that is a day old or was
- * reported as fraud stays as it is; the code counts all the same.
+ * Confirms the session that a code was verified for as legitimate. A session that is a day old or was reported
+ * as fraud stays as it is; the code is accepted in either case.
  */
 export function confirmSession<T>(
   verified: Transition<T>,

@@ -1,6 +1,6 @@
 /**
- * The decision on one code (pure). The evidence, which needs keys and time, is gathered before; here it
- * is only compared with the present state.
+ * The decision on one code (pure). Keys and time are needed only to gather the evidence, which happens before.
+ * The decision compares the evidence with the present state.
  */
 
 import { utf8 } from "../../crypto/bytes.ts";
@@ -89,7 +89,7 @@ export function findRefusal(
 
 interface Evaluation {
   readonly accepted: boolean;
-  /** Why not, for the trail only: the client gets `invalid_code` for each of them. */
+  /** The reason for a rejection. Only the trail has it: the client gets `invalid_code` in every case. */
   readonly reason?: "invalid_code" | "replayed_code" | "spent_code";
   readonly change: Partial<IdentityState>;
   readonly confirmed?: boolean;

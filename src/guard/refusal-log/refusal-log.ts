@@ -47,7 +47,7 @@ interface LogState {
   readonly runs: readonly LoggedRun[];
 }
 
-/** The state as it is stored, where two fields have older names. */
+/** The state as it is stored. Two fields have older names there. */
 interface StoredState {
   readonly tenantId: string;
   readonly told: number;
@@ -135,13 +135,16 @@ export class RefusalLog extends DurableObject<Env> {
     }
   }
 
-  /** Reports what is due, and delivers. It fires again until that succeeds, and never gives up. */
+  /**
+   * Reports the refusals that are due, and delivers the events. It fires again until that succeeds, and never
+   * gives up.
+   */
   override async alarm(): Promise<void> {
     await this.#alarm.run(async () => {
       this.#reportDue(Date.now());
       await this.#deliver();
     });
-    // After a failure an earlier alarm is set already, and stands.
+    // After a failure an earlier alarm is already set, and stays set.
     await this.#armForNextReport();
   }
 

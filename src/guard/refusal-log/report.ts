@@ -1,10 +1,10 @@
 /**
- * Reports refused requests from the edge to a tenant's refusal log, so that a flood costs little. Within
- * ten seconds an isolate sends the first hundred refusals of a kind and token one by one. Of `rate_limited`,
- * which always means a flood, it sends the first alone. The others are counted in the isolate's memory and
- * sent in one call when the ten seconds are over.
+ * Reports refused requests from the edge to a tenant's refusal log, so that a flood costs little. Within ten
+ * seconds an isolate sends the first hundred refusals of a kind and token one by one. Of `rate_limited`, which
+ * always means a flood, it sends only the first. The others are counted in the isolate's memory and sent in one
+ * call when the ten seconds are over.
  *
- * An isolate that dies in those ten seconds loses that count and nothing else. The alternative would be a
+ * An isolate that ends within those ten seconds loses that count and nothing else. The alternative would be a
  * write for each request of a faulty client.
  */
 import type { RefusedRequest } from "../../audit/refused-request.ts";

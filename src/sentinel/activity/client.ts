@@ -12,8 +12,8 @@ const timeoutMs = 1_000;
 /**
  * Counts an attempt from the address. Never throws.
  * @param key ADDRESS_HASH_KEY
- * @param now Unix ms; the tenant's test clock where one was sent
- * @returns distinct identities in ten minutes, this one included; undefined where the watch gave no answer
+ * @param now Unix ms; the tenant's test clock if one was sent
+ * @returns distinct identities in ten minutes, this one included; undefined if the watch gave no answer
  */
 export async function countAttempt(
   { PREFIXES }: Pick<Env, "PREFIXES">,

@@ -18,7 +18,7 @@ const windowMs = 10 * 60 * 1000;
 const refreshMs = 60 * 1000;
 /** Further identities change no score, and are not counted. */
 const maxIdentities = 1_000;
-/** Addresses of one identity that count, so that one identity cannot fill the table. */
+/** Further addresses of one identity are not counted, so that one identity cannot fill the table. */
 const maxAddresses = 4;
 
 /** An identity tried from an address. */
@@ -33,7 +33,7 @@ export interface WatchCall {
   readonly address: string;
   /** Keyed hash of the identity's id, hex. */
   readonly identityId: string;
-  /** Unix ms; the tenant's test clock where one was sent. */
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
 }
 

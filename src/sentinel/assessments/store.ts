@@ -116,8 +116,8 @@ function sessionsOf(
 }
 
 /**
- * The sessions that an identity is known by, the oldest first, for a guard that lost them.
- * @throws StoreError; FencedTenantError where the tenant has left the database
+ * Finds the history of an identity, the oldest session first, for a guard that lost it.
+ * @throws StoreError; FencedTenantError if the tenant has left the database
  */
 export async function findSessions(
   db: Database,
@@ -196,7 +196,7 @@ function filterConditionsOf({ recommendation, verdict, minScore }: AssessmentFil
 }
 
 /**
- * Reads a page. It looks at 20,000 assessments at most, so with a filter it may be short; the next page
+ * Reads a page, and for it 20,000 assessments at most. With a filter the page may be short; the next one
  * continues from there. @throws StoreError
  */
 export async function listAssessments(

@@ -23,7 +23,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const halfLifeMs = 60 * dayMs;
 /** Standard deviation of the bell curve with which a login counts for the hours around it. */
 const hourSpreadHours = 2;
-/** Weight of a login on another day of the week, where one on the same day has 1. */
+/** Weight of a login on another day of the week; one on the same day has weight 1. */
 const otherDayShare = 0.6;
 /** Logins, spread evenly over the week, that are added to those of the population. */
 const assumedLogins = 200;
@@ -96,7 +96,7 @@ function weighHours(hours: number): number {
   return Math.exp(-0.5 * (hours / hourSpreadHours) ** 2);
 }
 
-/** The means by which an evenly spread history comes out at 1. */
+/** Weights are divided by these means, so that an evenly spread history gives 1. */
 const meanHourWeight =
   Array.from({ length: 24 }, (_, hour) => weighHours(hoursBetween(0, hour))).reduce(
     (a, b) => a + b,
@@ -126,7 +126,7 @@ function computePopulationHour(population: Population | null, now: number): numb
 /**
  * @param history confirmed sessions up to `now`, the oldest first
  * @param now Unix ms
- * @returns null where the history is empty
+ * @returns null if the history is empty
  */
 export function compareWithHistory(
   history: History,

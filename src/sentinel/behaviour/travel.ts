@@ -52,7 +52,7 @@ export function computeMinDistanceKm(from: string, to: string): number | undefin
 }
 
 /**
- * The journey, if no person can travel that far in the time. Null where it is possible, or where a country is
+ * The journey, if no person can travel that far in the time. Null if it is possible, or if a country is
  * unknown. The order of the two sessions does not matter, because clocks differ.
  */
 export function findImpossibleTravel(from: Whereabouts, to: Whereabouts): Travel | null {

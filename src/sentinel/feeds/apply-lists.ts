@@ -82,7 +82,7 @@ function selectShardFeeds(records: readonly FeedRecord[]): FeedRecord[] {
   return records.filter((record) => destinationOf(record) === "shards");
 }
 
-/** The feeds that the shards in force were built from; undefined where the ranges of one are lost. */
+/** The feeds that the shards in force were built from; undefined if the ranges of one are lost. */
 async function readRangesInForce({
   store,
   stored,
@@ -123,7 +123,10 @@ function copyTableInForce({ current }: StoredDataSet): ReturnType<typeof buildTh
   return { bytes, v4, v6 };
 }
 
-/** Adds the error to the lists that stay out of force, and to the lost one. @throws other errors */
+/**
+ * Adds the error to the records of lists that do not come into force, and of the feed with lost ranges. @throws
+ * other errors
+ */
 function recordFailure(
   error: unknown,
   { stored }: RefreshRun,

@@ -1,8 +1,8 @@
 /**
- * Puts a data set in force. First every value that it needs is written, under keys that contain a digest of
- * the value, so nothing in use is overwritten. Then `current` is written, in one operation: a reader sees the
- * old data set or the new one, never a mixture. A writer that dies before that has changed nothing, and a
- * retry writes only the values that are missing.
+ * Puts a data set in force. First every value that it needs is written, under keys that contain a digest of the
+ * value, so nothing in use is overwritten. Then `current` is written, in one operation: a reader sees the old
+ * data set or the new one, never a mixture. A writer that ends before that has changed nothing, and a retry
+ * writes only the values that are missing.
  *
  * Values that no data set names any more are deleted two days later, because isolates may use an older data
  * set for a day (network/lookup.ts).

@@ -81,7 +81,7 @@ export async function fetchDue(
   return { confirmed, accepted, refused, values };
 }
 
-/** Null where "unchanged" would not mean that the list in force is right: other source, kind or no value. */
+/** Null if the list in force has another source or kind, or its value is gone: the list must be fetched then. */
 function etagOf(feed: CatalogueFeed, known: FeedRecord, keys: ReadonlySet<string>): string | null {
   const isSame = known.source === feed.address && known.kind === feed.kind;
   const isStored = known.value !== null && keys.has(feedValueKey(known.name, known.value));

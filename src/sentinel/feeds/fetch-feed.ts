@@ -43,8 +43,8 @@ interface KnownText {
 }
 
 /**
- * @returns undefined where the list is unchanged
- * @throws FeedRefusal where the list cannot be fetched or is not valid
+ * @returns undefined if the list is unchanged
+ * @throws FeedRefusal if the list cannot be fetched or is not valid
  */
 export async function fetchFeed(
   fetcher: FeedFetcher,

@@ -7,8 +7,8 @@ import { type FeedList, feedListKey, parseFeedList } from "./feed-record.ts";
 const readTimeoutMs = 2_000;
 
 /**
- * @returns undefined where nothing was imported yet
- * @throws AppError `unavailable` where the list cannot be read or is damaged
+ * @returns undefined if nothing was imported yet
+ * @throws AppError `unavailable` if the list cannot be read or is damaged
  */
 export async function listFeeds(store: KVNamespace): Promise<FeedList | undefined> {
   const text = await readText(store);

@@ -22,7 +22,7 @@ type DoneShard = RefreshProgress["shards"][number];
 
 /** Shards rebuilt at the same time: a few megabytes. */
 const shardsAtOnce = 20;
-/** One read, where the shard exists, and one write. */
+/** One read, if the shard exists, and one write. */
 const maxOperationsPerShard = 2;
 
 export interface RebuildResult {

@@ -18,7 +18,7 @@ import { decodeFeedValue, feedValueKey } from "./feed-value.ts";
  * restores it. Operators see the message.
  */
 export class LostDataError extends Error {
-  /** The feed whose ranges are lost; undefined where another part is. */
+  /** The feed whose ranges are lost; undefined if another part is. */
   readonly feed: string | undefined;
 
   constructor(message: string, feed?: string) {
@@ -32,7 +32,7 @@ export interface StoredDataSet {
   readonly list: FeedList;
   /** Undefined: nothing is in force yet. */
   readonly current: CurrentDataSet | undefined;
-  /** The progress of an unfinished run; undefined where there is none, or it is obsolete. */
+  /** The progress of an unfinished run; undefined if there is none, or it is obsolete. */
   readonly pending: RefreshProgress | undefined;
   readonly keys: ReadonlySet<string>;
 }
@@ -44,7 +44,7 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
   const listBytes = await store.read(feedListKey);
   const currentBytes = await store.read(currentKey);
   const begun = pendingBytes === undefined ? undefined : parseProgress(pendingBytes);
-  // A run that died while it put the very first data set in force leaves no list.
+  // A run that was interrupted while it put the very first data set in force leaves no list.
   if (listBytes === undefined && currentBytes !== undefined && begun === undefined) {
     throw new LostDataError("the list of feeds is gone: run the import again");
   }
@@ -85,7 +85,7 @@ function newestOf({ builtAt, threatsAt }: CurrentDataSet): number {
   return Math.max(builtAt, threatsAt);
 }
 
-/** Whether a refresh put the data set in force, and died before it wrote the list. */
+/** Whether a refresh put the data set in force, and was interrupted before it wrote the list. */
 function isWrittenBy(begun: RefreshProgress | undefined, current: CurrentDataSet): boolean {
   return begun?.at === newestOf(current);
 }

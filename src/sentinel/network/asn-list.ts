@@ -11,7 +11,7 @@ export interface ParsedAsnList extends LineCounts {
   readonly asns: ReadonlySet<number>;
 }
 
-/** The line without its comment; undefined where nothing remains. */
+/** The line without its comment; undefined if nothing remains. */
 function entryTextOf(line: string): string | undefined {
   const text = line.replace(/[#;].*$/s, "").trim();
   return text === "" ? undefined : text;

@@ -75,7 +75,7 @@ export function encodeCurrent(
   return bytes;
 }
 
-/** Decodes the value; undefined where it is damaged. Never throws. */
+/** Decodes the value; undefined if it is damaged. Never throws. */
 export function openCurrent(bytes: Uint8Array): CurrentDataSet | undefined {
   if (bytes.byteLength < headerBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

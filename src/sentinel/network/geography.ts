@@ -37,7 +37,7 @@ function rejectLine(reason: string): TableLine {
   return { type: "bad", reason };
 }
 
-/** Undefined where the text is not an ASN. 0 means that the range belongs to no network. */
+/** Undefined if the text is not an ASN. 0 means that the range belongs to no network. */
 function parseAsn(text: string): number | undefined {
   const digits = /^(?:AS)?(\d{1,10})$/i.exec(text)?.[1];
   const asn = digits === undefined ? undefined : Number(digits);

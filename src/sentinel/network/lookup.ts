@@ -28,9 +28,9 @@ export type DegradedReason =
   | "stale";
 
 export interface NetworkLookup {
-  /** Undefined where nothing is known or nothing could be read. */
+  /** Undefined if nothing is known or nothing could be read. */
   readonly facts: NetworkFacts | undefined;
-  /** True where a part could not be read or is too old. */
+  /** True if a part could not be read or is too old. */
   readonly degraded: boolean;
   /** Present exactly when degraded. */
   readonly reason?: DegradedReason;
@@ -46,7 +46,7 @@ const dayMs = 24 * 60 * minuteMs;
 /** How long an isolate treats a cached data set as the newest. */
 const freshMs = minuteMs;
 /**
- * How long an older one still names the shard while the newest is read at the same time. Its shards stay in
+ * How long a lookup may take the shard from an older data set while it reads the newest one. Its shards stay in
  * KV for longer than that (feeds/data-set.ts).
  */
 const usableMs = dayMs;
@@ -58,7 +58,7 @@ const readTimeoutMs = 1_000;
 /** Networks change owners within months, listed addresses within days. */
 const shardsStaleMs = 90 * dayMs;
 const threatsStaleMs = 14 * dayMs;
-/** Data from further in the future comes from a wrong clock, and would never become stale. */
+/** Data that is dated further in the future comes from a wrong clock, and would not become stale in time. */
 const clockSkewMs = dayMs;
 
 type Read<T> =
@@ -82,7 +82,7 @@ function recall(store: NetworkStore, now: number, maxAgeMs: number): CurrentData
   return age >= 0 && age < maxAgeMs ? entry.current : undefined;
 }
 
-/** Whether a lookup can do with a shard. `now` is real time, Unix ms. */
+/** Whether a lookup needs to read only a shard. @param now real time, Unix ms */
 export function networkInMemory(store: NetworkStore, now: number): boolean {
   return isKnownEmpty(store, now) || recall(store, now, usableMs) !== undefined;
 }
@@ -114,7 +114,7 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
 export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
 
 /**
- * Begins to read the data set where the isolate has none, so that the later lookup needs only the shard.
+ * Begins to read the data set if the isolate has none, so that the later lookup needs only the shard.
  * Never rejects.
  */
 export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
@@ -148,7 +148,7 @@ function findListedFlags(address: Address, current: CurrentDataSet, now: number)
   return { status: "value", value: findThreatFlags(current.threats, address) };
 }
 
-/** The facts of both; undefined where neither has any. */
+/** The facts of both; undefined if neither has any. */
 function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
   const listed = decodeFacts(0, 0, threats);
   if (shard === undefined || listed === undefined) return shard ?? listed;

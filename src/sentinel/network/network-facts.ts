@@ -68,7 +68,7 @@ export function encodeCountry(country: string | undefined): number {
   return (country.charCodeAt(0) << 8) | country.charCodeAt(1);
 }
 
-/** The facts of one record; undefined where it has none. */
+/** The facts of one record; undefined if it has none. */
 export function decodeFacts(asn: number, country: number, flags: number): NetworkFacts | undefined {
   if (asn === 0 && country === 0 && flags === 0) return undefined;
   return {

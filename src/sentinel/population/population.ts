@@ -24,9 +24,9 @@ const dayMs = 24 * hourMs;
 /** The Unix epoch was a Thursday; weeks begin on Monday. */
 const hoursBeforeEpoch = 3 * 24;
 
-/** Logins are grouped by the time since the last login … */
+/** Logins are grouped by the time since the last login. These are the bounds of the groups. */
 const gapBoundsMs = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
-/** … and by the number of confirmed logins before them. */
+/** They are also grouped by the number of confirmed logins before them. */
 const loginBounds = [2, 5, 15];
 const bucketCount = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
 

@@ -45,7 +45,7 @@ async function countAndStore(
   return read;
 }
 
-/** @param now Unix ms. Never throws: what fails is logged, and the next run does it. */
+/** @param now Unix ms. Never throws: a failure is logged, and the next run tries again. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
   const publishOne = async (db: Database, tenantId: string) => {

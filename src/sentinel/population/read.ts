@@ -1,20 +1,20 @@
 /**
  * Reads a tenant's population for an assessment: from the isolate's cache, otherwise from KV. It never fails
- * an assessment: where the population is missing, the assumptions of weights.ts are used.
+ * an assessment: if the population is missing, the assumptions of weights.ts are used.
  */
 import { BoundedMap } from "../../bounded-map.ts";
 import { within } from "../../deadline.ts";
 import { type Population, populationSchema } from "./population.ts";
 
 export interface PopulationRead {
-  /** Null where there is none, or where it could not be read. */
+  /** Null if there is none, or if it could not be read. */
   readonly population: Population | null;
   /** It could not be read, or it is too old. */
   readonly degraded: boolean;
 }
 
 const rememberedMs = 10 * 60 * 1000;
-/** What could not be read is tried again sooner. */
+/** A population that could not be read is requested again sooner. */
 const retryMs = 30_000;
 const maxRemembered = 200;
 const cacheTtlSeconds = 300;
@@ -69,7 +69,7 @@ function memoryOf(store: KVNamespace): BoundedMap<string, Remembered> {
   return remembered;
 }
 
-/** What the isolate remembers; undefined: KV has to be asked. @param now real time, Unix ms */
+/** Finds the cached population; undefined if KV must be read. @param now real time, Unix ms */
 export function recallPopulation(
   store: KVNamespace,
   tenantId: string,

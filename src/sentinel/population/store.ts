@@ -13,12 +13,12 @@ const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 /** From this number on the counts change slowly, and counting once a day is enough. */
 const manyLogins = 1_000;
-/** Confirmed sessions one statement reads. */
+/** Confirmed sessions that one statement reads. */
 const rowsPerPage = 1_000;
 
 /**
- * Tenants whose population is due, the oldest first: it is an hour old, or a day where there are many logins,
- * and a session was assessed since. @throws StoreError
+ * Finds tenants whose population is due, the oldest first. A population is due if it is an hour old (a day if
+ * there are many logins) and a session was assessed since. @throws StoreError
  */
 export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
   const { builtAt, logins } = populations;
