@@ -1,6 +1,6 @@
 /** Scheduled deletion of expired assessments, tombstones and request keys. */
 import type { Database } from "./db/client.ts";
-import { listDatabases, controlDb } from "./db/shards.ts";
+import { listDatabases, controlDbOf } from "./db/shards.ts";
 import { purgeRequests } from "./idempotency/store.ts";
 import { purgeTombstones } from "./identity/store.ts";
 import { runJob } from "./job.ts";
@@ -16,5 +16,5 @@ export async function deleteExpired(env: Env, now: number): Promise<void> {
     await run("assessments", db, purgeAssessments);
     await run("tombstones", db, purgeTombstones);
   }
-  await run("request_keys", controlDb(env), purgeRequests);
+  await run("request_keys", controlDbOf(env), purgeRequests);
 }

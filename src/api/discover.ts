@@ -4,7 +4,7 @@
  * two reads of KV.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
-import { hmacSha256 } from "../crypto/digest.ts";
+import { hmacSha256Of } from "../crypto/digest.ts";
 import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
@@ -24,9 +24,9 @@ import {
   type Network,
   parseNetwork,
 } from "../sentinel/network/address.ts";
-import { lookupNetwork, networkInMemory, type Prefetched } from "../sentinel/network/lookup.ts";
+import { lookupNetwork, isNetworkCached, type Prefetched } from "../sentinel/network/lookup.ts";
 import { narrowPopulation } from "../sentinel/population/population.ts";
-import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
+import { readPopulation, findCachedPopulation } from "../sentinel/population/read.ts";
 import { isWiderThanBlock, prefixOf, hashSessionPart } from "../sentinel/session-hashes.ts";
 import type { TenantPolicy } from "../tenancy/policy.ts";
 
@@ -94,9 +94,9 @@ async function gatherSurroundings(
   const key = config.addressHashKey;
   const kv = env.IP_REPUTATION;
   // At most two reads of KV are made: if the population must be read, an older data set suffices.
-  const cached = recallPopulation(kv, tenantId, arrivedAt);
+  const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
-    cached === undefined && call.prepared === undefined && networkInMemory(kv, arrivedAt);
+    cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
   const [found, read, crowd] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
@@ -154,7 +154,7 @@ export async function discover(
     assessmentId: assessmentIdOf(createId(call.now), identityId),
     agent: agentFacts.kind,
     userId,
-    contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
+    contextDigest: toHex(hmacSha256Of(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
   const surroundings = streamArgument(

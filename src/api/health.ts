@@ -1,7 +1,7 @@
 /** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
 import { listDatabases } from "../db/shards.ts";
-import { within } from "../deadline.ts";
+import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anyone } from "../http/access.ts";
@@ -12,7 +12,7 @@ import { pingDatabase } from "../tenancy/tenant-store.ts";
 const checkTimeoutMs = 2_000;
 
 async function passes(check: Promise<unknown>): Promise<boolean> {
-  return await within(checkTimeoutMs, check).then(
+  return await awaitWithin(checkTimeoutMs, check).then(
     () => true,
     () => false,
   );

@@ -1,7 +1,7 @@
 /** `/v1/keys`, for the operator: the versions of the keys, and the re-encryption. */
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
-import { listDatabases, controlDb } from "../db/shards.ts";
+import { listDatabases, controlDbOf } from "../db/shards.ts";
 import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
@@ -34,11 +34,16 @@ const progressSchema = z
       description:
         "Processed identities that could not be sealed anew; the log states the reasons.",
     }),
-    passes: z.int().min(0).meta({ description: "Completed passes that left identities over." }),
+    passes: z
+      .int()
+      .min(0)
+      .meta({ description: "Number of completed passes that left some data under an older key." }),
     left_over: z
       .int()
       .min(0)
-      .meta({ description: "Identities that the last of those passes left over." }),
+      .meta({
+        description: "How many identities the last of those passes left under an older key.",
+      }),
     started_at: instant,
     finished_at: instant.nullable(),
   })
@@ -77,7 +82,7 @@ export const keyRoutes = [
                 newest: z.boolean(),
                 in_keyring: z.boolean(),
                 in_use: z.boolean().meta({
-                  description: "False where the version may be removed from the keyring.",
+                  description: "False if the version may be removed from the keyring.",
                 }),
                 backup_code_sets: z.int().nullable().meta({
                   description:
@@ -144,7 +149,7 @@ export const keyRoutes = [
       },
     },
     async (request) => {
-      const db = controlDb(request.env);
+      const db = controlDbOf(request.env);
       const progress = await runOnce<Progress>(request, operatorScope, db, async (storeResult) => {
         const { env, config, arrivedAt: now } = request;
         const call: ReEncryptCall = {

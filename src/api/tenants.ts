@@ -2,12 +2,12 @@
 import { z } from "zod";
 import { operator } from "../http/access.ts";
 import { none, respond, defineRoute } from "../http/route.ts";
-import { id, instant, plainText, toRfc3339 } from "../http/schemas.ts";
+import { id, instant, createTextSchema, toRfc3339 } from "../http/schemas.ts";
 import { jurisdictions } from "../location.ts";
 import { createTenant } from "../tenancy/create-tenant.ts";
 import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
-const name = plainText(1, 100);
+const name = createTextSchema(1, 100);
 
 export const tenantRoutes = [
   defineRoute(

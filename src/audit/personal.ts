@@ -3,7 +3,7 @@
  * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy.
  */
 import { z } from "zod";
-import { toHex, utf8 } from "../crypto/bytes.ts";
+import { toHex, encodeUtf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
@@ -43,7 +43,7 @@ const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
   nonce: z.string(),
 });
 
-function randomBytes(bytes: number): Uint8Array<ArrayBuffer> {
+function drawBytes(bytes: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(bytes));
 }
 
@@ -52,8 +52,8 @@ function contextOf({ tenantId, identityId }: Owner, purpose: SealContext["purpos
 }
 
 export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
-  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), randomBytes(keyBytes));
-  return { id: toHex(randomBytes(keyIdBytes)), sealed };
+  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), drawBytes(keyBytes));
+  return { id: toHex(drawBytes(keyIdBytes)), sealed };
 }
 
 /**
@@ -86,8 +86,8 @@ export async function sealParts(
   owner: Owner,
   parts: PersonalParts,
 ): Promise<SealedParts> {
-  const nonced: NoncedParts = { ...parts, nonce: toHex(randomBytes(nonceBytes)) };
-  const text = new Uint8Array(utf8(JSON.stringify(nonced)));
+  const nonced: NoncedParts = { ...parts, nonce: toHex(drawBytes(nonceBytes)) };
+  const text = new Uint8Array(encodeUtf8(JSON.stringify(nonced)));
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),

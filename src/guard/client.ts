@@ -25,12 +25,12 @@ export interface GuardCaller {
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
 
-function guardName(tenantId: string, identityId: string): string {
+function guardNameOf(tenantId: string, identityId: string): string {
   return `${tenantId}:${identityId}`;
 }
 
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
-  return getStub(env.GUARD, guardName(caller.tenantId, identityId), caller.location);
+  return getStub(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
 }
 
 function appErrorOf(error: GuardError, now: number): AppError {
@@ -116,7 +116,7 @@ export async function resealGuard(
   { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
   try {
-    const stub = getStub(env.GUARD, guardName(owner.tenantId, owner.identityId), location);
+    const stub = getStub(env.GUARD, guardNameOf(owner.tenantId, owner.identityId), location);
     const result = await stub.reseal(owner, passes > 0);
     return result.ok && result.value === version;
   } catch (error) {
@@ -143,7 +143,7 @@ export async function confirmDelivery(
   owner: Owner,
   sent: SentDelivery,
 ): Promise<void> {
-  const stub = getStub(GUARD, guardName(owner.tenantId, owner.identityId), noLocation);
+  const stub = getStub(GUARD, guardNameOf(owner.tenantId, owner.identityId), noLocation);
   await stub.confirmDelivery(sent).catch(() => {});
 }
 

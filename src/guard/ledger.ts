@@ -4,7 +4,7 @@
  */
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { inTenantDb } from "../db/shards.ts";
+import { runInTenantDb } from "../db/shards.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { findSession } from "../sentinel/assessments/store.ts";
 import type { KnownSession } from "../sentinel/history.ts";
@@ -52,7 +52,7 @@ export class GuardLedger {
   ): Promise<KnownSession | undefined> {
     const kept = this.#storage.readHistory().find(({ id }) => id === assessmentId);
     if (kept !== undefined) return kept;
-    return await inTenantDb(this.#env, tenantId, (db) =>
+    return await runInTenantDb(this.#env, tenantId, (db) =>
       findSession(db, tenantId, identityId, assessmentId),
     );
   }

@@ -6,7 +6,7 @@
  */
 import { renewAuditKey } from "../audit/personal.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { inTenantDb } from "../db/shards.ts";
+import { runInTenantDb } from "../db/shards.ts";
 import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import type { Jurisdiction } from "../location.ts";
@@ -96,7 +96,7 @@ export class GuardOutbox {
    * takes precedence: it gets a version above that of D1.
    */
   async #overtakeNewerRecord({ tenantId, identityId }: Owner): Promise<void> {
-    const record = await inTenantDb(this.#env, tenantId, (db) =>
+    const record = await runInTenantDb(this.#env, tenantId, (db) =>
       findRecord(db, tenantId, identityId),
     );
     const present = this.#storage.readState();

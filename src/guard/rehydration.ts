@@ -1,6 +1,6 @@
 /** Loads the record of an identity from D1 into an empty guard: after a restore, or in a new namespace. */
 import type { Owner } from "../crypto/seal-context.ts";
-import { inTenantDb } from "../db/shards.ts";
+import { runInTenantDb } from "../db/shards.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
@@ -32,7 +32,7 @@ export class Rehydration {
   async rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
     for (;;) {
       const epoch = this.#storage.erasureEpoch;
-      const { record, sessions } = await inTenantDb(this.#env, tenantId, async (db) => {
+      const { record, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
         const record = await findRecord(db, tenantId, identityId);
         const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
         return { record, sessions };

@@ -5,7 +5,7 @@ import { hasMatchingKeys, findKeyProblems } from "../keys/key-check.ts";
 import { log } from "../log.ts";
 import type { Step } from "./request-context.ts";
 
-function notConfigured(): AppError {
+function createNotConfigured(): AppError {
   return new AppError("unavailable", {
     message: "The service is not configured; its log states the reason.",
   });
@@ -18,7 +18,7 @@ function notConfigured(): AppError {
 function checkKeys(env: Env, config: Config): Promise<void> | undefined {
   if (hasMatchingKeys(config)) return undefined;
   const checked = findKeyProblems(env, config, Date.now()).then((problems) => {
-    if (problems.length > 0) throw notConfigured();
+    if (problems.length > 0) throw createNotConfigured();
   });
   // A request that fails before it awaits the check must not leave an unhandled rejection.
   checked.catch(() => {});
@@ -35,7 +35,7 @@ export function requireConfiguration(livenessPath: string): Step {
     if (c.req.path !== livenessPath) {
       if (!configured.ok) {
         log("error", "configuration_invalid", { problems: configured.problems });
-        throw notConfigured();
+        throw createNotConfigured();
       }
       const keyCheck = checkKeys(c.env, configured.config);
       if (keyCheck !== undefined) c.set("keyCheck", keyCheck);

@@ -5,7 +5,7 @@
  * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (draft 10).
  */
 import { BoundedMap } from "../bounded-map.ts";
-import { within } from "../deadline.ts";
+import { awaitWithin } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
 
 /** A limit that a request counted against, and its state. */
@@ -63,7 +63,7 @@ function countLocally(tokenId: string, now: number): boolean {
 async function askLimiter(env: Env, tokenId: string): Promise<boolean> {
   try {
     const limited = env.TOKEN_RATE_LIMIT.limit({ key: tokenId });
-    return (await within(limiterTimeoutMs, limited)).success;
+    return (await awaitWithin(limiterTimeoutMs, limited)).success;
   } catch (error) {
     log("error", "rate_limit_unavailable", { cause: causeOf(error) });
     return true;

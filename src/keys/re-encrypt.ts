@@ -7,7 +7,7 @@
 
 import type { Owner } from "../crypto/seal-context.ts";
 import type { Database } from "../db/client.ts";
-import { listDatabases, controlDb } from "../db/shards.ts";
+import { listDatabases, controlDbOf } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Location } from "../location.ts";
@@ -151,7 +151,7 @@ async function runSlice(
   const last = owners.at(-1);
   if (last === undefined) return await finishPass(call, db, before);
   const locations = await findLocations(
-    controlDb(call.env),
+    controlDbOf(call.env),
     owners.map(({ tenantId }) => tenantId),
   );
   let failed = 0;

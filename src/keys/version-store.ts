@@ -6,7 +6,7 @@ import {
   type Database,
   hasNoChanges,
   type Statement,
-  withinStoreTimeout,
+  awaitStore,
 } from "../db/client.ts";
 import { identities } from "../identity/tables.ts";
 import type { KeyringName } from "./keyring-names.ts";
@@ -27,7 +27,7 @@ export interface KeyVersion {
 
 /** @throws StoreError, as do all of these */
 export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db.select().from(keyVersions).orderBy(keyVersions.keyring, keyVersions.version),
   );
 }
@@ -56,7 +56,7 @@ export async function reinstateKeys(
   versions: readonly number[],
 ): Promise<void> {
   if (versions.length === 0) return;
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .update(keyVersions)
       .set({ retiredAt: null })
@@ -103,7 +103,7 @@ export async function retireKeys(
   now: number,
 ): Promise<boolean> {
   if (versions.length === 0) return false;
-  const retired = await withinStoreTimeout(
+  const retired = await awaitStore(
     db
       .update(keyVersions)
       .set({ retiredAt: now })

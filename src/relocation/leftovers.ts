@@ -3,7 +3,7 @@
  * later.
  */
 import { runBatch } from "../db/client.ts";
-import { controlDb, databaseAt, isSharded } from "../db/shards.ts";
+import { controlDbOf, databaseOf, isSharded } from "../db/shards.ts";
 import { deleteRecord } from "../identity/store.ts";
 import { deleteAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftoverShard } from "./store.ts";
@@ -15,9 +15,9 @@ export async function deleteLeftovers(
   identityId: string,
 ): Promise<void> {
   if (!isSharded(env)) return;
-  const shard = await findLeftoverShard(controlDb(env), tenantId);
+  const shard = await findLeftoverShard(controlDbOf(env), tenantId);
   if (shard === undefined) return;
-  const db = databaseAt(env, shard);
+  const db = databaseOf(env, shard);
   await runBatch(db, [
     deleteRecord(db, tenantId, identityId),
     deleteAssessments(db, tenantId, identityId),

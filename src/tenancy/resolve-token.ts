@@ -4,7 +4,7 @@
  * its cache at once. D1 and the tenant's token register are read in parallel.
  */
 import { BoundedMap } from "../bounded-map.ts";
-import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
+import { controlDbOf, hasShard, cacheShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { hashApiToken, parseApiToken } from "./api-token.ts";
@@ -63,7 +63,7 @@ export async function resolveToken(
   const read = parseApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
-  const db = controlDb(env);
+  const db = controlDbOf(env);
   const lookup = findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
     throw new AppError("unavailable");

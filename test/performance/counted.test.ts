@@ -9,7 +9,7 @@ import { apiRoutes } from "../../src/app.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { Call } from "../support/counted-run.ts";
 import { type Counts, countCalls, countAlarmCalls } from "../support/count-calls.ts";
-import { holdDeliveries, sendCouriers } from "../support/held-deliveries.ts";
+import { holdDeliveries, sendHeldDeliveries } from "../support/held-deliveries.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
@@ -44,7 +44,7 @@ async function hasOutbox(stub: DurableObjectStub): Promise<boolean> {
 async function sendToQueue(guard: DurableObjectStub): Promise<readonly unknown[]> {
   messages.length = 0;
   if (!(await hasOutbox(guard))) return [];
-  await sendCouriers();
+  await sendHeldDeliveries();
   await vi.waitFor(() => expect(messages).toHaveLength(1));
   return [...messages];
 }

@@ -1,4 +1,4 @@
-/** The Worker dies between any two statements of a relocation. The next request continues it. */
+/** The Worker ends between any two statements of a relocation. The next request continues it. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { strideOf } from "../support/campaign.ts";
 import { Tenant, User } from "../support/client.ts";

@@ -24,7 +24,7 @@ function count(history: History, verdict: KnownSession["verdict"]): number {
   return history.filter((one) => one.verdict === verdict).length;
 }
 
-test("selectByVerdict returns only the sessions with the given verdict", () => {
+test("a selection by verdict contains only the sessions with that verdict", () => {
   const history = addAll([
     createSession({ id: "a", verdict: null }),
     createSession({ id: "b" }),

@@ -254,7 +254,7 @@ describe("the patch schema", () => {
   });
 });
 
-describe("findContradictions", () => {
+describe("The search for contradictions", () => {
   test.each([
     [
       "a longest lock that is shorter than the first lock",

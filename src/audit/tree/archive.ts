@@ -7,7 +7,7 @@
  * once, before the rows are deleted. If a run ends in between, the next run compares the rows with the
  * object: equal rows are deleted, and a difference is reported.
  */
-import { type Database, withinStoreTimeout } from "../../db/client.ts";
+import { type Database, awaitStore } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
@@ -70,7 +70,7 @@ async function archiveEvents(
     below: first + events.length,
   });
   if (archived.length === 0) {
-    await withinStoreTimeout(bucket.put(objectNameOf(tenantId, first), formatLines(events)));
+    await awaitStore(bucket.put(objectNameOf(tenantId, first), formatLines(events)));
     return events.length;
   }
   const rows = events.slice(0, archived.length);
@@ -163,7 +163,7 @@ async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number
   let holder = leafIndex < maxEventsPerObject ? objectNameOf(tenantId, 0) : undefined;
   for (;;) {
     const prefix = prefixOf(tenantId);
-    const { objects, truncated } = await withinStoreTimeout(bucket.list({ prefix, startAfter }));
+    const { objects, truncated } = await awaitStore(bucket.list({ prefix, startAfter }));
     const next = objects.find(({ key }) => key > wanted)?.key;
     const last = objects.findLast(({ key }) => key <= wanted)?.key;
     holder = last ?? holder;
@@ -195,6 +195,6 @@ export async function readArchive(
 }
 
 async function readText(bucket: R2Bucket, name: string): Promise<string | undefined> {
-  const object = await withinStoreTimeout(bucket.get(name));
-  return object === null ? undefined : await withinStoreTimeout(object.text());
+  const object = await awaitStore(bucket.get(name));
+  return object === null ? undefined : await awaitStore(object.text());
 }

@@ -4,7 +4,7 @@
  * accepts only one head on top of another, with its tiles or not at all.
  */
 import { type Database, FencedTenantError, StoreError } from "../../db/client.ts";
-import { inTenantDb, listDatabases } from "../../db/shards.ts";
+import { runInTenantDb, listDatabases } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { type Config, requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
@@ -181,7 +181,7 @@ export async function integrateLogs(env: Env, now: number): Promise<void> {
 
 /** Integrates one tenant's log, so that its newest head covers every filed event. @throws StoreError */
 export async function integrateLog(env: Env, tenantId: string, now: number): Promise<void> {
-  await inTenantDb(env, tenantId, async (db) => {
+  await runInTenantDb(env, tenantId, async (db) => {
     const run = createRun(env, db, now, maxRounds);
     await integrateDatabase(run, tenantId);
     if (run.fenced !== undefined) throw run.fenced;

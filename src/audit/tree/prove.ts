@@ -2,7 +2,7 @@
 import { toHex } from "../../crypto/bytes.ts";
 import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
-import { AppError, invalidRequest } from "../../errors.ts";
+import { AppError, createInvalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { findFirstLeafIndex } from "../store.ts";
 import { listConsistencyRanges, listInclusionRanges, type LeafRange } from "./merkle.ts";
@@ -121,9 +121,12 @@ export async function proveConsistency(
   const { size } = await findNewestHead(request);
   const end = to ?? size;
   if (end > size) {
-    throw invalidRequest([{ path: "to", message: `must not be more than the tree size, ${size}` }]);
+    throw createInvalidRequest([
+      { path: "to", message: `must not be more than the tree size, ${size}` },
+    ]);
   }
-  if (from > end) throw invalidRequest([{ path: "from", message: "must not be more than to" }]);
+  if (from > end)
+    throw createInvalidRequest([{ path: "from", message: "must not be more than to" }]);
   const ranges = listConsistencyRanges(from, end);
   const hashes = await readHashes(request, ranges, end);
   return { from, to: end, hashes };

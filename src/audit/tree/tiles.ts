@@ -11,7 +11,7 @@ import {
   isCount,
   isHash,
   hashNode,
-  powerOfTwoBelow,
+  findPowerOfTwoBelow,
   type LeafRange,
 } from "./merkle.ts";
 
@@ -73,11 +73,11 @@ function sliceOf(start: number, width: number): Slice {
  */
 function splitIntoSlices({ start, end }: LeafRange): Slice[] {
   if (!isCount(start) || !isCount(end) || start >= end) throw new RangeError("range out of range");
-  const cover = end - start === 1 ? 1 : 2 * powerOfTwoBelow(end - start);
+  const cover = end - start === 1 ? 1 : 2 * findPowerOfTwoBelow(end - start);
   if (start % cover !== 0) throw new RangeError("range is not a subtree");
   const slices: Slice[] = [];
   for (let next = start; next < end; ) {
-    const width = powerOfTwoBelow(end - next + 1);
+    const width = findPowerOfTwoBelow(end - next + 1);
     slices.push(sliceOf(next, width));
     next += width;
   }

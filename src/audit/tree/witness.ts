@@ -7,11 +7,11 @@
  */
 import { base64 } from "@scure/base";
 import { z } from "zod";
-import { utf8 } from "../../crypto/bytes.ts";
+import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
-import { type Database, withinStoreTimeout } from "../../db/client.ts";
+import { type Database, awaitStore } from "../../db/client.ts";
 import { listDatabases } from "../../db/shards.ts";
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
@@ -39,7 +39,7 @@ export interface WitnessedHead {
 const metadataSchema = z.object({ note: z.string(), publicKey: z.string() });
 
 function formatMetadata({ note, publicKey }: WitnessedHead): z.input<typeof metadataSchema> {
-  return { note: base64.encode(utf8(note)), publicKey };
+  return { note: base64.encode(encodeUtf8(note)), publicKey };
 }
 
 function parseMetadata(metadata: unknown): WitnessedHead {
@@ -73,7 +73,7 @@ export async function listWitnessedHeads(
   let cursor: string | null = null;
   do {
     // KV cannot start a list at a given key, so earlier keys are skipped, a thousand per page.
-    const listed: KVNamespaceListResult<unknown> = await withinStoreTimeout(
+    const listed: KVNamespaceListResult<unknown> = await awaitStore(
       env.AUDIT_WITNESS.list({ prefix, cursor, ...(belowSize === undefined ? { limit } : {}) }),
     );
     for (const { name, metadata } of listed.keys) {
@@ -117,7 +117,7 @@ async function witnessHead(env: Env, db: Database, head: StoredHead, now: number
   const { size, note } = verified;
   const metadata = formatMetadata(verified);
   const key = keyOf({ tenantId, size });
-  await withinStoreTimeout(env.AUDIT_WITNESS.put(key, note, { metadata }));
+  await awaitStore(env.AUDIT_WITNESS.put(key, note, { metadata }));
   await markWitnessed(db, tenantId, now, size);
 }
 
@@ -129,12 +129,12 @@ async function forwardHead(
 ): Promise<void> {
   const { AUDIT_ARCHIVE: bucket, AUDIT_WITNESS_URL: address } = env;
   if (bucket !== undefined) {
-    await withinStoreTimeout(bucket.put(keyOf({ tenantId, size }), note));
+    await awaitStore(bucket.put(keyOf({ tenantId, size }), note));
   }
   if (address === undefined) return;
   const headers = { "Content-Type": "text/plain; charset=utf-8" };
   const request = { method: "POST", headers, body: note, redirect: "error" } as const;
-  const answer = await within(webhookTimeoutMs, fetch(address, request));
+  const answer = await awaitWithin(webhookTimeoutMs, fetch(address, request));
   await answer.body?.cancel();
   if (!answer.ok) throw new Error("The witness did not accept the head");
 }

@@ -3,7 +3,7 @@
  * The decision compares the evidence with the present state.
  */
 
-import { utf8 } from "../../crypto/bytes.ts";
+import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { countFailure, isLocked, noFailures } from "./lockout.ts";
@@ -131,7 +131,7 @@ function evaluateBackupCode(
   const { hash } = evidence;
   if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
   const isAmong = (hashes: readonly string[]) =>
-    hashes.filter((stored) => timingSafeEqual(utf8(stored), utf8(hash))).length > 0;
+    hashes.filter((stored) => timingSafeEqual(encodeUtf8(stored), encodeUtf8(hash))).length > 0;
   if (isAmong(set.unspent)) {
     const unspent = set.unspent.filter((stored) => stored !== hash);
     const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };

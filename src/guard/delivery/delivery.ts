@@ -12,7 +12,7 @@ import {
   type Statement,
   StoreError,
 } from "../../db/client.ts";
-import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
+import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
@@ -179,7 +179,7 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
   const { tenantId, id: identityId, status } = delivery.record;
-  const filed = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
+  const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
   if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
   return filed.every(({ isOutdated }) => !isOutdated);
 }
@@ -195,14 +195,14 @@ async function fileAtShard(
   deliveries: readonly Delivery[],
 ): Promise<readonly FiledDelivery[]> {
   try {
-    return await fileIn(databaseAt(env, shard), deliveries);
+    return await fileIn(databaseOf(env, shard), deliveries);
   } catch {
     // A delivery that cannot be filed, such as one of a tenant in relocation, must not block other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
     const filed: FiledDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
-        filed.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
+        filed.push(...(await runInTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
       } catch (error) {
         log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
         // A database that does not answer would use up the timeout once for each tenant.

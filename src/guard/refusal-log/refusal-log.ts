@@ -12,7 +12,7 @@ import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
-import { inTenantDb } from "../../db/shards.ts";
+import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
@@ -174,7 +174,7 @@ export class RefusalLog extends DurableObject<Env> {
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
       const stamped = await stampEvents(config.auditSigningKeys, events);
-      await inTenantDb(this.env, tenantId, (db) =>
+      await runInTenantDb(this.env, tenantId, (db) =>
         runBatch(db, [insertEvents(db, tenantId, stamped)]),
       );
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);

@@ -1,5 +1,5 @@
 /** Calls the prefix watch of an address block from the edge. */
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { getStub, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
@@ -30,7 +30,7 @@ export async function countAttempt(
     const hash = hashSessionPart(key, tenantId, "address", address.text);
     // The id may belong to no user, so the watch must not store it in plain text.
     const identity = hashSessionPart(key, tenantId, "identity", identityId);
-    const crowd = await within(
+    const crowd = await awaitWithin(
       timeoutMs,
       watch.count({ address: hash, identityId: identity, now }),
     );

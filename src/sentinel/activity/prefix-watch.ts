@@ -70,7 +70,7 @@ export class PrefixWatch extends DurableObject<Env> {
       if (!isFresh && (known !== undefined || this.#hasRoomFor(identityId, now))) {
         this.#write({ address, identityId, at: now }, now);
       }
-      const crowd = this.#crowd(address, identityId, now);
+      const crowd = this.#countCrowd(address, identityId, now);
       await this.#arm();
       return crowd;
     } catch (error) {
@@ -87,26 +87,26 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   /** Later times are in the window too: one request may overtake another. */
-  #within(now: number): Tried[] {
+  #findRecent(now: number): Tried[] {
     return [...this.#read().values()].filter(
       ({ at }) => at > now - windowMs && at < now + windowMs,
     );
   }
 
   #hasRoomFor(identityId: string, now: number): boolean {
-    const within = this.#within(now);
-    const own = within.filter((one) => one.identityId === identityId).length;
-    const others = new Set(within.map((one) => one.identityId)).size;
+    const recent = this.#findRecent(now);
+    const own = recent.filter((one) => one.identityId === identityId).length;
+    const others = new Set(recent.map((one) => one.identityId)).size;
     return own === 0 ? others < maxIdentities : own < maxAddresses;
   }
 
-  #crowd(address: string, identityId: string, now: number): Crowd {
-    const within = this.#within(now);
+  #countCrowd(address: string, identityId: string, now: number): Crowd {
+    const recent = this.#findRecent(now);
     const distinct = (all: readonly Tried[]) =>
       new Set([identityId, ...all.map((one) => one.identityId)]).size;
     return {
-      fromAddress: distinct(within.filter((one) => one.address === address)),
-      fromPrefix: distinct(within),
+      fromAddress: distinct(recent.filter((one) => one.address === address)),
+      fromPrefix: distinct(recent),
     };
   }
 
@@ -141,8 +141,8 @@ export class PrefixWatch extends DurableObject<Env> {
       sql.exec("DELETE FROM tried WHERE at <= ? OR at >= ?", now - windowMs, now + windowMs);
     });
     mirror.set(keyOf(tried), tried);
-    const within = new Set(this.#within(now));
-    for (const [key, one] of mirror) if (!within.has(one)) mirror.delete(key);
+    const recent = new Set(this.#findRecent(now));
+    for (const [key, one] of mirror) if (!recent.has(one)) mirror.delete(key);
   }
 
   /**

@@ -11,7 +11,7 @@ import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import type { History } from "../history.ts";
 import {
   bucketOf,
-  hourOfWeek,
+  weekHourOf,
   hoursInWeek,
   countNovelty,
   type Population,
@@ -87,7 +87,7 @@ function compareLevels(
 }
 
 /** Hours between two hours of the day, 0 to 12. */
-function hoursBetween(left: number, right: number): number {
+function computeHoursBetween(left: number, right: number): number {
   const apart = Math.abs(left - right) % 24;
   return Math.min(apart, 24 - apart);
 }
@@ -98,24 +98,26 @@ function weighHours(hours: number): number {
 
 /** Weights are divided by these means, so that an evenly spread history gives 1. */
 const meanHourWeight =
-  Array.from({ length: 24 }, (_, hour) => weighHours(hoursBetween(0, hour))).reduce(
+  Array.from({ length: 24 }, (_, hour) => weighHours(computeHoursBetween(0, hour))).reduce(
     (a, b) => a + b,
   ) / 24;
 const meanDayWeight = (1 + 6 * otherDayShare) / 7;
 
 function computeOwnHour(sessions: readonly WeightedSession[], now: number): number {
-  const hour = hourOfWeek(now);
+  const hour = weekHourOf(now);
   const density = sessions.reduce((sum, { at, weight }) => {
-    const other = hourOfWeek(at);
+    const other = weekHourOf(at);
     const sameDay = Math.floor(hour / 24) === Math.floor(other / 24);
-    return sum + weight * weighHours(hoursBetween(hour, other)) * (sameDay ? 1 : otherDayShare);
+    return (
+      sum + weight * weighHours(computeHoursBetween(hour, other)) * (sameDay ? 1 : otherDayShare)
+    );
   }, 0);
   return density / (totalWeightOf(sessions) * meanHourWeight * meanDayWeight);
 }
 
 function computePopulationHour(population: Population | null, now: number): number {
   if (population === null) return 1;
-  const hour = hourOfWeek(now);
+  const hour = weekHourOf(now);
   const around = [-1, 0, 1].map((step) => (hour + step + hoursInWeek) % hoursInWeek);
   const counted = around.reduce((sum, index) => sum + (population.hours[index] ?? 0), 0);
   const expected = (around.length * population.logins) / hoursInWeek;

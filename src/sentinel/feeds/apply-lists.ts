@@ -7,7 +7,7 @@ import { rebuildShards } from "./rebuild-shards.ts";
 import { type FeedRecord, emptyRecordOf, addError, mergeRecords } from "./feed-record.ts";
 import { baseDigestOf, type RefreshProgress, destinationOf } from "./refresh-progress.ts";
 import { LostDataError, readRanges, type StoredDataSet } from "./stored-data-set.ts";
-import { feedValueKey } from "./feed-value.ts";
+import { feedValueKeyOf } from "./feed-value.ts";
 
 /** What every step of one refresh needs. */
 export interface RefreshRun {
@@ -72,7 +72,7 @@ export async function applyToShards(
 
 async function saveValues(run: RefreshRun, records: readonly FeedRecord[]): Promise<void> {
   const wanted = new Set(
-    records.map(({ name, value }) => (value === null ? "" : feedValueKey(name, value))),
+    records.map(({ name, value }) => (value === null ? "" : feedValueKeyOf(name, value))),
   );
   const missing = ({ key }: KeyValue) => wanted.has(key) && !run.stored.keys.has(key);
   await run.store.write(run.values.filter(missing), () => {});

@@ -22,7 +22,7 @@ const rangeBytes: Readonly<Record<Family, number>> = { 4: 9, 6: 17 };
 
 export const feedValuePrefix = `${networkKeyPrefix}feed/`;
 
-export function feedValueKey(name: string, digest: string): string {
+export function feedValueKeyOf(name: string, digest: string): string {
   return `${feedValuePrefix}${name}/${digest}`;
 }
 

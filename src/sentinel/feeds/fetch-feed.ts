@@ -4,7 +4,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { DeadlineError, within } from "../../deadline.ts";
+import { DeadlineError, awaitWithin } from "../../deadline.ts";
 import { createFeedParser, type ParsedFeed } from "../network/feed.ts";
 
 export type FeedFetcher = (address: string, init: RequestInit) => Promise<Response>;
@@ -55,7 +55,7 @@ export async function fetchFeed(
   const abort = new AbortController();
   try {
     const work = download(fetcher, address, known.etag, abort.signal, limits.maxBytes);
-    const fetched = await within(limits.timeoutMs, work);
+    const fetched = await awaitWithin(limits.timeoutMs, work);
     if (fetched !== undefined) validateFeed(fetched.parsed, known.rows);
     return fetched;
   } catch (error) {

@@ -11,7 +11,7 @@ import {
   parseProgress,
   pendingKey,
 } from "./refresh-progress.ts";
-import { decodeFeedValue, feedValueKey } from "./feed-value.ts";
+import { decodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 
 /**
  * A part of the data set is gone or damaged, and anything built without it would be wrong. Only an import
@@ -66,7 +66,7 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
     begun.at >= list.builtAt &&
     begun.base === baseDigestOf(list) &&
     !isFinished(begun, list) &&
-    begun.feeds.every(({ name, value }) => value !== null && keys.has(feedValueKey(name, value)));
+    begun.feeds.every(({ name, value }) => value !== null && keys.has(feedValueKeyOf(name, value)));
   return { list, current, pending: fits ? begun : undefined, keys };
 }
 
@@ -102,7 +102,7 @@ export async function readRanges(
   const feeds: Feed[] = [];
   for (const { name, kind, value } of records) {
     if (value === null || !isNetwork(kind)) continue;
-    const key = feedValueKey(name, value);
+    const key = feedValueKeyOf(name, value);
     const bytes = fetched.find((value) => value.key === key)?.bytes ?? (await store.read(key));
     const ranges = bytes === undefined ? undefined : decodeFeedValue(bytes);
     if (ranges === undefined) {

@@ -9,7 +9,7 @@
  * has damaged data the answer is "degraded", and the facts of the other value still count. build.ts,
  * combine-feeds.ts and value-segments.ts build the data that is read here.
  */
-import { DeadlineError, within } from "../../deadline.ts";
+import { DeadlineError, awaitWithin } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
 import { type CurrentDataSet, currentKey, findDigest, openCurrent } from "./current-data-set.ts";
 import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";
@@ -66,7 +66,7 @@ type Read<T> =
   | { readonly status: DegradedReason };
 
 /** Data set per namespace, with the `now` of the request that read it. Data, never promises. */
-const remembered = new WeakMap<NetworkStore, { current: CurrentDataSet; readAt: number }>();
+const cachedSets = new WeakMap<NetworkStore, { current: CurrentDataSet; readAt: number }>();
 /** Namespaces in which nothing was ever imported, and when that was seen. */
 const emptySince = new WeakMap<NetworkStore, number>();
 
@@ -75,22 +75,26 @@ function isKnownEmpty(store: NetworkStore, now: number): boolean {
   return age >= 0 && age < freshMs;
 }
 
-function recall(store: NetworkStore, now: number, maxAgeMs: number): CurrentDataSet | undefined {
-  const entry = remembered.get(store);
+function findCached(
+  store: NetworkStore,
+  now: number,
+  maxAgeMs: number,
+): CurrentDataSet | undefined {
+  const entry = cachedSets.get(store);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
   return age >= 0 && age < maxAgeMs ? entry.current : undefined;
 }
 
 /** Whether a lookup needs to read only a shard. @param now real time, Unix ms */
-export function networkInMemory(store: NetworkStore, now: number): boolean {
-  return isKnownEmpty(store, now) || recall(store, now, usableMs) !== undefined;
+export function isNetworkCached(store: NetworkStore, now: number): boolean {
+  return isKnownEmpty(store, now) || findCached(store, now, usableMs) !== undefined;
 }
 
 async function read(store: NetworkStore, key: string, ttl: number): Promise<Read<Uint8Array>> {
   try {
     const options = { type: "arrayBuffer", cacheTtl: ttl } as const;
-    const value = await within(readTimeoutMs, store.get(key, options));
+    const value = await awaitWithin(readTimeoutMs, store.get(key, options));
     return value === null
       ? { status: "missing" }
       : { status: "value", value: new Uint8Array(value) };
@@ -106,7 +110,7 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
   if (found.status !== "value") return found;
   const current = openCurrent(found.value);
   if (current === undefined) return { status: "corrupt" };
-  remembered.set(store, { current, readAt: now });
+  cachedSets.set(store, { current, readAt: now });
   return { status: "value", value: current };
 }
 
@@ -118,7 +122,7 @@ export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
  * Never rejects.
  */
 export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
-  return networkInMemory(store, now) ? undefined : readCurrent(store, now);
+  return isNetworkCached(store, now) ? undefined : readCurrent(store, now);
 }
 
 function isStale(at: number, maxAgeMs: number, now: number): boolean {
@@ -176,8 +180,8 @@ export async function lookupNetwork(
 ): Promise<NetworkLookup> {
   if (isReserved(address)) return { facts: undefined, degraded: false };
   if (isKnownEmpty(store, now)) return degradedLookupOf("missing");
-  const fresh = recall(store, now, mayWait ? usableMs : freshMs);
-  const usable = fresh ?? recall(store, now, usableMs);
+  const fresh = findCached(store, now, mayWait ? usableMs : freshMs);
+  const usable = fresh ?? findCached(store, now, usableMs);
   const reading = fresh === undefined ? (prefetched ?? readCurrent(store, now)) : undefined;
   const [shard, newest] = await Promise.all([
     usable === undefined ? undefined : readFactsInShard(store, address, usable, now),

@@ -18,7 +18,7 @@ export interface ValueSegment {
   readonly value: number;
 }
 
-function byStart(left: ValueRange, right: ValueRange): number {
+function compareStarts(left: ValueRange, right: ValueRange): number {
   if (left.first !== right.first) return left.first < right.first ? -1 : 1;
   if (left.last === right.last) return 0;
   return left.last > right.last ? -1 : 1;
@@ -50,7 +50,7 @@ export function resolveOverlaps(ranges: readonly ValueRange[], end: bigint): Val
     }
   }
 
-  for (const range of ranges.toSorted(byStart)) {
+  for (const range of ranges.toSorted(compareStarts)) {
     closeUntil(range.first);
     open.push(range);
     setValue(range.first, range.value);

@@ -63,7 +63,7 @@ export interface ConfirmedSession {
   readonly behaviour: BehaviourEvidence | null;
 }
 
-export function hourOfWeek(at: number): number {
+export function weekHourOf(at: number): number {
   return (Math.floor(at / hourMs) + hoursBeforeEpoch) % hoursInWeek;
 }
 
@@ -166,7 +166,7 @@ export class PopulationCounter {
     if (sessions > maxSessionsPerIdentity) return;
     this.#sessionsOf.set(identityId, sessions);
     this.logins += 1;
-    const hour = hourOfWeek(at);
+    const hour = weekHourOf(at);
     this.#hours[hour] = (this.#hours[hour] ?? 0) + 1;
     for (const level of levels.filter(isCountedLevel)) {
       const value = levelValueOf(context, level) ?? unknownValue;

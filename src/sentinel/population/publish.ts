@@ -6,7 +6,7 @@ import type { Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { PopulationCounter } from "./population.ts";
-import { populationKey } from "./read.ts";
+import { populationKeyOf } from "./read.ts";
 import { listConfirmedSessions, findDueTenants, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -35,7 +35,7 @@ async function countAndStore(
     read += page.sessions.length;
     ({ below } = page);
   } while (below !== null && read < maxSessions);
-  const key = populationKey(tenantId);
+  const key = populationKeyOf(tenantId);
   if (count.logins === 0) await env.IP_REPUTATION.delete(key);
   else {
     const text = JSON.stringify(count.toPopulation(now));

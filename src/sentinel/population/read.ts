@@ -3,7 +3,7 @@
  * an assessment: if the population is missing, the assumptions of weights.ts are used.
  */
 import { BoundedMap } from "../../bounded-map.ts";
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { type Population, populationSchema } from "./population.ts";
 
 export interface PopulationRead {
@@ -13,36 +13,36 @@ export interface PopulationRead {
   readonly degraded: boolean;
 }
 
-const rememberedMs = 10 * 60 * 1000;
+const cachedMs = 10 * 60 * 1000;
 /** A population that could not be read is requested again sooner. */
 const retryMs = 30_000;
-const maxRemembered = 200;
+const maxCached = 200;
 const cacheTtlSeconds = 300;
 const readTimeoutMs = 1_000;
 /** Habits change slowly, and a tenant without logins is not counted again. */
 const staleAfterMs = 60 * 24 * 60 * 60 * 1000;
 
-interface Remembered extends PopulationRead {
+interface CachedRead extends PopulationRead {
   readonly readAt: number;
 }
 
-const memory = new WeakMap<KVNamespace, BoundedMap<string, Remembered>>();
+const memory = new WeakMap<KVNamespace, BoundedMap<string, CachedRead>>();
 
 const nothing: PopulationRead = { population: null, degraded: false };
 
-export function populationKey(tenantId: string): string {
+export function populationKeyOf(tenantId: string): string {
   return `pop/v1/${tenantId}`;
 }
 
-function recall(
-  remembered: BoundedMap<string, Remembered>,
+function findCached(
+  cachedReads: BoundedMap<string, CachedRead>,
   tenantId: string,
   now: number,
 ): PopulationRead | undefined {
-  const entry = remembered.get(tenantId);
+  const entry = cachedReads.get(tenantId);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
-  return age >= 0 && age < (entry.degraded ? retryMs : rememberedMs) ? entry : undefined;
+  return age >= 0 && age < (entry.degraded ? retryMs : cachedMs) ? entry : undefined;
 }
 
 async function readFrom(
@@ -52,7 +52,7 @@ async function readFrom(
 ): Promise<PopulationRead> {
   try {
     const options = { type: "text", cacheTtl: cacheTtlSeconds } as const;
-    const text = await within(readTimeoutMs, store.get(populationKey(tenantId), options));
+    const text = await awaitWithin(readTimeoutMs, store.get(populationKeyOf(tenantId), options));
     if (text === null) return nothing;
     const population = populationSchema.parse(JSON.parse(text));
     const isStale = now - population.builtAt > staleAfterMs;
@@ -62,20 +62,20 @@ async function readFrom(
   }
 }
 
-function memoryOf(store: KVNamespace): BoundedMap<string, Remembered> {
-  const remembered =
-    memory.get(store) ?? new BoundedMap<string, Remembered>({ maxEntries: maxRemembered });
-  memory.set(store, remembered);
-  return remembered;
+function memoryOf(store: KVNamespace): BoundedMap<string, CachedRead> {
+  const cachedReads =
+    memory.get(store) ?? new BoundedMap<string, CachedRead>({ maxEntries: maxCached });
+  memory.set(store, cachedReads);
+  return cachedReads;
 }
 
 /** Finds the cached population; undefined if KV must be read. @param now real time, Unix ms */
-export function recallPopulation(
+export function findCachedPopulation(
   store: KVNamespace,
   tenantId: string,
   now: number,
 ): PopulationRead | undefined {
-  return recall(memoryOf(store), tenantId, now);
+  return findCached(memoryOf(store), tenantId, now);
 }
 
 /** @param now real time, Unix ms. Never throws. */
@@ -84,8 +84,8 @@ export async function readPopulation(
   tenantId: string,
   now: number,
 ): Promise<PopulationRead> {
-  const remembered = memoryOf(store);
+  const cachedReads = memoryOf(store);
   const read = await readFrom(store, tenantId, now);
-  remembered.set(tenantId, { ...read, readAt: now });
+  cachedReads.set(tenantId, { ...read, readAt: now });
   return read;
 }

@@ -1,9 +1,9 @@
 /** The confirmed sessions that a population is counted from, and when it was counted, in D1. */
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import { firstIdAt } from "../../crypto/id.ts";
+import { firstIdOf } from "../../crypto/id.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
-import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
+import { type Database, type Statement, awaitStore } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
 import { assessments, populations } from "../tables.ts";
@@ -35,7 +35,7 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ id: tenantIdColumn })
       .from(residents)
@@ -98,11 +98,11 @@ export async function listConfirmedSessions(
   from: number,
   below: string | null,
 ): Promise<ConfirmedPage> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.all(sql`
       SELECT id, identity_id, at, evidence FROM assessments INDEXED BY assessments_confirmed
       WHERE tenant_id = ${tenantId} AND verdict = 'legitimate'
-        AND id >= ${firstIdAt(Math.max(0, from))} AND id < ${below ?? "g"}
+        AND id >= ${firstIdOf(Math.max(0, from))} AND id < ${below ?? "g"}
       ORDER BY id DESC LIMIT ${rowsPerPage}`),
   );
   const sessions = rows.map((row) => confirmedRowSchema.parse(row));
@@ -121,7 +121,7 @@ export async function savePopulation(
   db: Database,
   record: { readonly tenantId: string; readonly builtAt: number; readonly logins: number },
 ): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .insert(populations)
       .values(record)

@@ -40,7 +40,7 @@ describe("A list of network numbers", () => {
   });
 });
 
-describe("findRangesOfNetworks", () => {
+describe("The search for the ranges of networks", () => {
   const { asn } = geographyOf([
     "11.0.0.0/8,64500",
     "11.1.0.0/16,64501",

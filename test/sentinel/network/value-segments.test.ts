@@ -41,7 +41,7 @@ const crowded = fc.array(
   { maxLength: 14 },
 );
 
-describe("resolveOverlaps", () => {
+describe("The resolution of overlaps", () => {
   it("agrees with the definition at every position, for any overlaps", () => {
     fc.assert(
       fc.property(crowded, (ranges) => {
