@@ -1,8 +1,8 @@
 /** Scheduled deletion of expired assessments, tombstones and request keys. */
 import type { Database } from "./db/client.ts";
-import { listDatabases, controlDbOf } from "./db/shards.ts";
-import { purgeRequests } from "./idempotency/store.ts";
-import { purgeTombstones } from "./identity/store.ts";
+import { controlDbOf, listDatabases } from "./db/shards.ts";
+import { deleteExpiredRequests } from "./idempotency/store.ts";
+import { deleteExpiredTombstones } from "./identity/store.ts";
 import { runJob } from "./job.ts";
 import { purgeAssessments } from "./sentinel/assessments/store.ts";
 
@@ -14,7 +14,7 @@ export async function deleteExpired(env: Env, now: number): Promise<void> {
     runJob("tidy_up_failed", () => purge(db, now), { source });
   for (const db of listDatabases(env)) {
     await run("assessments", db, purgeAssessments);
-    await run("tombstones", db, purgeTombstones);
+    await run("tombstones", db, deleteExpiredTombstones);
   }
-  await run("request_keys", controlDbOf(env), purgeRequests);
+  await run("request_keys", controlDbOf(env), deleteExpiredRequests);
 }

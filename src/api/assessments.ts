@@ -5,16 +5,16 @@ import { runBatch } from "../db/client.ts";
 import { controlDbOf, findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
   externalId,
   id,
   instant,
-  requestInstant,
   limit,
+  requestInstant,
+  sha256,
   toRfc3339,
   toRfc3339OrNull,
-  sha256,
 } from "../http/schemas.ts";
 import { runOnce } from "../idempotency/run-once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";

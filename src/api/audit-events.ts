@@ -15,16 +15,16 @@ import { firstIdOf, identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
 import { requestDelivery } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
   createIntegerSchema,
   externalId,
   id,
   instant,
-  requestInstant,
   limit,
-  toRfc3339,
+  requestInstant,
   sha256,
+  toRfc3339,
 } from "../http/schemas.ts";
 
 const eventSchema = z

@@ -1,15 +1,15 @@
 /** Signed tree heads, and the proofs that the log was not changed. */
 import { z } from "zod";
+import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
 import { parseNote } from "../audit/tree/note.ts";
 import { findNewestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
 import { listPublicKeys } from "../audit/tree/signer.ts";
 import { listWitnessedHeads } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
 import { anyone, requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
-import { createIntegerSchema, id, instant, limit, toRfc3339, sha256 } from "../http/schemas.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
+import { createIntegerSchema, id, instant, limit, sha256, toRfc3339 } from "../http/schemas.ts";
 
 const checkpointSchema = z
   .object({

@@ -24,10 +24,10 @@ import {
   type Network,
   parseNetwork,
 } from "../sentinel/network/address.ts";
-import { lookupNetwork, isNetworkCached, type Prefetched } from "../sentinel/network/lookup.ts";
+import { isNetworkCached, lookupNetwork, type Prefetched } from "../sentinel/network/lookup.ts";
 import { narrowPopulation } from "../sentinel/population/population.ts";
-import { readPopulation, findCachedPopulation } from "../sentinel/population/read.ts";
-import { isWiderThanBlock, prefixOf, hashSessionPart } from "../sentinel/session-hashes.ts";
+import { findCachedPopulation, readPopulation } from "../sentinel/population/read.ts";
+import { hashSessionPart, isWiderThanBlock, prefixOf } from "../sentinel/session-hashes.ts";
 import type { TenantPolicy } from "../tenancy/policy.ts";
 
 export interface SessionContext {

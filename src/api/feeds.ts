@@ -1,10 +1,10 @@
 /** `/v1/sentinel/feeds`: the feeds of the data set, and their age. */
 import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
-import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 import { type FeedRecord, feedKinds } from "../sentinel/feeds/feed-record.ts";
+import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 
 const feedSchema = z
   .object({

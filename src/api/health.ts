@@ -5,7 +5,7 @@ import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anyone } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { pingDatabase } from "../tenancy/tenant-store.ts";
 
 /** A check that takes longer counts as failed. */

@@ -3,25 +3,25 @@ import { z } from "zod";
 import { controlDbOf } from "../db/shards.ts";
 import { createInvalidRequest } from "../errors.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
+  createTextSchema,
   id,
   instant,
-  requestInstant,
   limit,
   pageOf,
-  createTextSchema,
+  requestInstant,
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
-import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 import {
   createToken,
   type IssuedToken,
   revokeToken,
   rotateToken,
 } from "../tenancy/change-tokens.ts";
+import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
+import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 
 const name = createTextSchema(1, 100);
 

@@ -7,15 +7,15 @@ import { type Profile, statusOf } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/rehydration.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
   externalId,
   id,
   instant,
   limit,
-  userQuery,
   toRfc3339,
   toRfc3339OrNull,
+  userQuery,
 } from "../http/schemas.ts";
 import { claimRequestKey } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";

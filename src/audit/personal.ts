@@ -3,12 +3,12 @@
  * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy.
  */
 import { z } from "zod";
-import { toHex, encodeUtf8 } from "../crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
 import { type PersonalParts, personalParts } from "./event.ts";
-import { type NoncedParts, digestPersonalParts } from "./leaf.ts";
+import { digestPersonalParts, type NoncedParts } from "./leaf.ts";
 
 const keyBytes = 32;
 const keyIdBytes = 8;

@@ -2,7 +2,7 @@
  * Stamps events for filing, and checks stamps. A stamp is an HMAC under a key that no store holds. It
  * proves that the service filed the event: an event that was written into D1 by hand is never integrated.
  */
-import { toHex, encodeUtf8 } from "../crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { hmacSha256Of } from "../crypto/digest.ts";
 import { type Keyring, keyOf } from "../crypto/keyring.ts";

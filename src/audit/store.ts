@@ -1,8 +1,8 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
-import { type Database, type Statement, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
+import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import type { AuditKey } from "./personal.ts";

@@ -1,7 +1,7 @@
 /** SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), synchronous, so that a transaction can use them. */
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { toHex, encodeUtf8 } from "./bytes.ts";
+import { encodeUtf8, toHex } from "./bytes.ts";
 
 export function sha256Of(data: Uint8Array | string): Uint8Array {
   return sha256(typeof data === "string" ? encodeUtf8(data) : data);

@@ -9,7 +9,7 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { BoundedMap } from "../bounded-map.ts";
-import { type Database, FencedTenantError, StoreError, awaitStore } from "./client.ts";
+import { awaitStore, type Database, FencedTenantError, StoreError } from "./client.ts";
 import { tenants } from "./tables.ts";
 
 /** As long as the cache of tokens: both are read together. */

@@ -1,6 +1,6 @@
 /** Request bodies: JSON in UTF-8, 16 KiB at most. */
 import { bodyLimit } from "hono/body-limit";
-import { DeadlineError, awaitWithin } from "../deadline.ts";
+import { awaitWithin, DeadlineError } from "../deadline.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import type { AppContext, Step, ValidBody } from "./request-context.ts";
 

@@ -1,7 +1,7 @@
 /** The configuration of the isolate, checked for every request. */
-import { configOf, type Config } from "../env.ts";
+import { type Config, configOf } from "../env.ts";
 import { AppError } from "../errors.ts";
-import { hasMatchingKeys, findKeyProblems } from "../keys/key-check.ts";
+import { findKeyProblems, hasMatchingKeys } from "../keys/key-check.ts";
 import { log } from "../log.ts";
 import type { Step } from "./request-context.ts";
 

@@ -8,7 +8,7 @@ import {
 import packageJson from "../../package.json" with { type: "json" };
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import { keyHeader, keyPattern } from "./idempotency-key.ts";
-import { type RouteDefinition, none, type Route } from "./route.ts";
+import { none, type Route, type RouteDefinition } from "./route.ts";
 import { id, instant } from "./schemas.ts";
 
 /** Fields of error bodies besides `error`, `code` and `request_id`. */

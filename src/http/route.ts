@@ -6,7 +6,7 @@ import type { Hono } from "hono";
 import { type ZodRawShape, type ZodType, z } from "zod";
 import { AppError, type ErrorCode } from "../errors.ts";
 import { type Access, authenticate } from "./access.ts";
-import { receiveBody, requireUtf8Json, requireNoBody } from "./body.ts";
+import { receiveBody, requireNoBody, requireUtf8Json } from "./body.ts";
 import { awaitKeyCheck } from "./configuration.ts";
 import { readRequestKey } from "./idempotency-key.ts";
 import { reportIfRefused } from "./report-refusal.ts";

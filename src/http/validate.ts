@@ -2,7 +2,7 @@
 import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
 import { type ZodType, z } from "zod";
-import { type Issue, createInvalidRequest } from "../errors.ts";
+import { createInvalidRequest, type Issue } from "../errors.ts";
 import type { AppEnv, ValidBody } from "./request-context.ts";
 
 type ZodIssue = z.core.$ZodIssue;

@@ -1,6 +1,6 @@
 /** Request keys in D1: with the answers to changes in D1, and claimed for changes in a guard. */
 import { and, eq, lte } from "drizzle-orm";
-import { type Database, type Statement, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { answerLifetimeMs } from "./request-key.ts";
 import { requestKeys } from "./tables.ts";
 
@@ -59,6 +59,6 @@ export async function claimRequest(db: Database, request: KeptRequest): Promise<
 }
 
 /** Deletes expired rows. @param now real time, Unix ms. @throws StoreError */
-export async function purgeRequests(db: Database, now: number): Promise<void> {
+export async function deleteExpiredRequests(db: Database, now: number): Promise<void> {
   await awaitStore(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
 }

@@ -1,6 +1,6 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
-import { type Database, type Statement, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { isNotServedHere, isResident, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import { identities, isErased } from "./tables.ts";
@@ -136,7 +136,7 @@ export async function listEntries(
 }
 
 /** Deletes tombstones that no delivery can still need. @param now real time, Unix ms */
-export async function purgeTombstones(db: Database, now: number): Promise<void> {
+export async function deleteExpiredTombstones(db: Database, now: number): Promise<void> {
   const until = now - tombstoneLifetimeMs;
   await awaitStore(
     db

@@ -3,7 +3,7 @@
  * with must be in its keyring, and must be the same key. Each database records the versions in use before
  * data under them is delivered to it. An isolate checks until all databases match.
  */
-import { toHex, encodeUtf8 } from "../crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { hmacSha256Of } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { type Database, runBatch } from "../db/client.ts";

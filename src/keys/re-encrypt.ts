@@ -7,7 +7,7 @@
 
 import type { Owner } from "../crypto/seal-context.ts";
 import type { Database } from "../db/client.ts";
-import { listDatabases, controlDbOf } from "../db/shards.ts";
+import { controlDbOf, listDatabases } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Location } from "../location.ts";
@@ -27,7 +27,7 @@ import {
   listRequestsToReseal,
   replaceReceipt,
 } from "./sealed-data-store.ts";
-import { retireKeys, reinstateKeys } from "./version-store.ts";
+import { reinstateKeys, retireKeys } from "./version-store.ts";
 
 const maxConcurrentGuards = 8;
 const maxRequestsPerSlice = 100;

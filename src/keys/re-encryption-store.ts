@@ -1,6 +1,6 @@
 /** The progress of re-encryptions in D1. */
 import { and, eq } from "drizzle-orm";
-import { type Database, StoreError, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, StoreError } from "../db/client.ts";
 import { countIdentities } from "./sealed-data-store.ts";
 import { reEncryptions } from "./tables.ts";
 

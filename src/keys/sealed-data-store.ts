@@ -3,7 +3,7 @@
  */
 import { and, eq, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
-import { type Database, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database } from "../db/client.ts";
 import { isNotLeftover } from "../db/tenant-fence.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";

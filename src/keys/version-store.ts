@@ -2,11 +2,11 @@
 import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import {
+  awaitStore,
   chunkRows,
   type Database,
   hasNoChanges,
   type Statement,
-  awaitStore,
 } from "../db/client.ts";
 import { identities } from "../identity/tables.ts";
 import type { KeyringName } from "./keyring-names.ts";

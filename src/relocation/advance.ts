@@ -8,9 +8,9 @@ import { listKeyVersions, markKeysInUse } from "../keys/version-store.ts";
 import { log } from "../log.ts";
 import {
   cursorOf,
+  deleteRows,
   readOutlines,
   readRows,
-  deleteRows,
   tableNames,
   writeRows,
 } from "./row-store.ts";

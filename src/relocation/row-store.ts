@@ -6,7 +6,7 @@ import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
 import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
-import { type Database, runBatch, type Statement, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";

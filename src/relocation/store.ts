@@ -2,7 +2,7 @@
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { type Database, runBatch, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, runBatch } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
 import { relocations } from "./tables.ts";

@@ -10,8 +10,8 @@ import { isHintWithin, type Location } from "../location.ts";
 import type { TenantPolicy } from "./policy.ts";
 import { invalidateTenant } from "./resolve-token.ts";
 import {
-  findContradictions,
   applyDefaults,
+  findContradictions,
   mergePatch,
   policyOf,
   type Settings,

@@ -7,11 +7,11 @@ import { createId } from "../crypto/id.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
-import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
+import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";
-import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./token-store.ts";
 import { registerTokenEnds } from "./token-register-client.ts";
+import { type ApiToken, findToken, insertToken, markRevoked, setTokenEnd } from "./token-store.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);

@@ -6,13 +6,13 @@ import { stampEvents } from "../audit/stamp.ts";
 import { createId } from "../crypto/id.ts";
 import { controlDbOf, hasShard } from "../db/shards.ts";
 import { createInvalidRequest } from "../errors.ts";
-import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-once.ts";
-import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
+import { operatorScope, type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
+import { type Jurisdiction, supportsJurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
+import { type IssuedToken, issueToken } from "./change-tokens.ts";
 import { permissions } from "./permission.ts";
 import { insertTenant, type Tenant } from "./tenant-store.ts";
 import { insertToken } from "./token-store.ts";
-import { type IssuedToken, issueToken } from "./change-tokens.ts";
 
 const firstTokenName = "initial";
 

@@ -3,7 +3,7 @@
  * audit/control-outbox/change.ts.
  */
 import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
-import { type Database, type Statement, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";

@@ -3,7 +3,7 @@
  * audit/control-outbox/change.ts.
  */
 import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
-import { type Database, runBatch, type Statement, awaitStore } from "../db/client.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";

@@ -8,7 +8,7 @@ import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { hashLeaf, TreeHasher } from "../../src/audit/tree/merkle.ts";
 import { formatBody, formatNote, originOf } from "../../src/audit/tree/note.ts";
-import { toHex, encodeUtf8 } from "../../src/crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../../src/crypto/bytes.ts";
 import { deriveId } from "../../src/crypto/id.ts";
 import { formatPublicKey, type SigningKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { runBatch } from "../../src/db/client.ts";

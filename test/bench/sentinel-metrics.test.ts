@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import {
   aucOf,
   computeChallenged,
-  resampleUsers,
-  medianOf,
-  middle95Of,
   computeRecall,
-  rocOf,
   computeShareAtOrAbove,
   findCatchingThreshold,
   findSparingThreshold,
+  medianOf,
+  middle95Of,
+  resampleUsers,
+  rocOf,
 } from "../../bench/sentinel/metrics.ts";
 
 const scores = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 60 });

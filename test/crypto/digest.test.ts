@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { joinParts, toHex, encodeUtf8 } from "../../src/crypto/bytes.ts";
+import { encodeUtf8, joinParts, toHex } from "../../src/crypto/bytes.ts";
 import { hmacSha256Of, sha256HexOf, sha256Of } from "../../src/crypto/digest.ts";
 
 function repeatByte(byte: number, times: number): Uint8Array {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deriveId, firstIdOf, identityIdOf, idPattern, createId } from "../../src/crypto/id.ts";
+import { createId, deriveId, firstIdOf, identityIdOf, idPattern } from "../../src/crypto/id.ts";
 
 const tenant = "0123456789abcdef01234567";
 const otherTenant = "0123456789abcdef01234568";

@@ -1,7 +1,7 @@
-import type { SealContext } from "../../src/crypto/seal-context.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
+import type { SealContext } from "../../src/crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal, versionOf } from "../../src/crypto/sealed-box.ts";
 
 function generateKey(): Uint8Array<ArrayBuffer> {

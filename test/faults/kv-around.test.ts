@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { populationKeyOf } from "../../src/sentinel/population/read.ts";
-import { feedOf, encodeDataSet } from "../sentinel/network/support.ts";
+import { encodeDataSet, feedOf } from "../sentinel/network/support.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { kvFaults, withKvFault } from "../support/kv-faults.ts";
 

@@ -7,15 +7,15 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import document from "../../docs/performance.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import { type Counts, countAlarmCalls, countCalls } from "../support/count-calls.ts";
 import type { Call } from "../support/counted-run.ts";
-import { type Counts, countCalls, countAlarmCalls } from "../support/count-calls.ts";
 import { holdDeliveries, sendHeldDeliveries } from "../support/held-deliveries.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { createScenariosWithout } from "./other-scenarios.ts";
 import type { Scenario } from "./scenario.ts";
-import { type Row, findTable, formatTable } from "./table.ts";
+import { findTable, formatTable, type Row } from "./table.ts";
 import { verifyScenarios } from "./verify-scenarios.ts";
 
 const known = [...verifyScenarios, ...discoverScenarios, ...directoryScenarios];

@@ -12,15 +12,15 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import {
-  readTenantData,
   passMinuteAfterSwitch,
+  readTenantData,
+  relocate,
   relocateFully,
   relocateUpTo,
-  relocate,
 } from "../support/relocation.ts";
 import { saveCheckpoint } from "../support/saved-trail.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const everyMinute = "* * * * *";

@@ -6,18 +6,18 @@ import { deleteRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
-  readTenantData,
-  readFences,
   passMinuteAfterSwitch,
+  readFences,
+  readTenantData,
+  relocate,
   relocateFully,
   relocateUpTo,
-  relocate,
 } from "../support/relocation.ts";
-import { problemsOf, saveTrail, saveCheckpoint } from "../support/saved-trail.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { populationKeyOf } from "../../src/sentinel/population/read.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feedOf, encodeDataSet } from "./network/support.ts";
+import { encodeDataSet, feedOf } from "./network/support.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;

@@ -18,13 +18,13 @@ import {
   weights,
 } from "../../src/sentinel/weights.ts";
 import {
-  neutralEvidence,
-  day,
-  usualContext,
-  hour,
   createLogins,
+  day,
+  hour,
+  neutralEvidence,
   now,
   strangerContext,
+  usualContext,
 } from "./example.ts";
 
 function factsOf(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
-  findContradictions,
   applyDefaults,
+  findContradictions,
   mergePatch,
   policyOf,
   settingsPatchSchema,

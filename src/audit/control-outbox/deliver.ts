@@ -6,7 +6,7 @@ import { runBatch } from "../../db/client.ts";
 import { controlDbOf, databaseOf } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { insertEvents } from "../store.ts";
-import { listWaitingTenants, listWaitingEvents, deleteWaitingEvents } from "./store.ts";
+import { deleteWaitingEvents, listWaitingEvents, listWaitingTenants } from "./store.ts";
 
 /** Further events wait for the next run. */
 const maxTenantsPerRun = 200;

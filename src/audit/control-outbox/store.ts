@@ -1,6 +1,6 @@
 /** The control outbox: events that wait in `DB` for their tenant's database. */
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { chunkRows, type Database, type Statement, awaitStore } from "../../db/client.ts";
+import { awaitStore, chunkRows, type Database, type Statement } from "../../db/client.ts";
 import { tenants } from "../../db/tables.ts";
 import type { StampedEvent } from "../event.ts";
 import { controlOutbox } from "../tables.ts";

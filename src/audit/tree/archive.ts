@@ -7,12 +7,12 @@
  * once, before the rows are deleted. If a run ends in between, the next run compares the rows with the
  * object: equal rows are deleted, and a difference is reported.
  */
-import { type Database, awaitStore } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
-import { findLogsOlderThan, findFirstLeafIndex, readEvents, deleteEventsBelow } from "../store.ts";
+import { deleteEventsBelow, findFirstLeafIndex, findLogsOlderThan, readEvents } from "../store.ts";
 import { findHead } from "./store.ts";
 
 /** The shortest retention that a tenant can set. */

@@ -4,7 +4,7 @@
  * accepts only one head on top of another, with its tiles or not at all.
  */
 import { type Database, FencedTenantError, StoreError } from "../../db/client.ts";
-import { runInTenantDb, listDatabases } from "../../db/shards.ts";
+import { listDatabases, runInTenantDb } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { type Config, requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";

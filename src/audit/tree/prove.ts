@@ -5,12 +5,12 @@ import type { Config } from "../../env.ts";
 import { AppError, createInvalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { findFirstLeafIndex } from "../store.ts";
-import { listConsistencyRanges, listInclusionRanges, type LeafRange } from "./merkle.ts";
 import { integrateLog } from "./integrate.ts";
+import { type LeafRange, listConsistencyRanges, listInclusionRanges } from "./merkle.ts";
+import { findInTrail } from "./read-trail.ts";
 import { type VerifiedHead, verifyHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
-import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
-import { findInTrail } from "./read-trail.ts";
+import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
 
 interface ProofRequest {
   readonly env: Env;

@@ -1,8 +1,8 @@
 /** The Merkle trees in D1: tiles, and the newest tree head of each tenant. */
 import { base64 } from "@scure/base";
 import { asc, eq, getTableColumns, gt, sql } from "drizzle-orm";
+import { awaitStore, type Database, runBatch } from "../../db/client.ts";
 import { selectResidentTenants } from "../../db/tenant-fence.ts";
-import { type Database, runBatch, awaitStore } from "../../db/client.ts";
 import type { StoredEvent } from "../event.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
 import { hashLength } from "./merkle.ts";

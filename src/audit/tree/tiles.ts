@@ -6,12 +6,12 @@
  * hashes and is then final. So the tiles of a tree also serve every smaller size.
  */
 import {
+  findPowerOfTwoBelow,
   hashEmptyTree,
   hashLength,
+  hashNode,
   isCount,
   isHash,
-  hashNode,
-  findPowerOfTwoBelow,
   type LeafRange,
 } from "./merkle.ts";
 

@@ -1,6 +1,6 @@
 /** What D1 records about the witnesses: how much of each log they have. */
 import { and, asc, eq, gt, lte } from "drizzle-orm";
-import { type Database, awaitStore } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { isResident } from "../../db/tenant-fence.ts";
 import { auditTrees } from "../tables.ts";
 import type { StoredHead } from "./store.ts";

@@ -9,7 +9,7 @@ import { base64 } from "@scure/base";
 import { z } from "zod";
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
-import { type Database, awaitStore } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabases } from "../../db/shards.ts";
 import { awaitWithin } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
@@ -17,9 +17,9 @@ import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { parseNote } from "./note.ts";
 import { verifyHead } from "./signer.ts";
-import { findUnforwarded, findUnwitnessed, markForwarded, markWitnessed } from "./witness-store.ts";
 import { readTiles, type StoredHead } from "./store.ts";
 import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
+import { findUnforwarded, findUnwitnessed, markForwarded, markWitnessed } from "./witness-store.ts";
 
 /** Jobs run once a minute, so every head is sent within an hour. */
 const witnessIntervalMs = 55 * 60 * 1000;

@@ -1,11 +1,11 @@
 /** Verdicts on assessed sessions (pure): feedback from the tenant, or a code verified for the session. */
 import type { VerdictRecord } from "../../sentinel/assessment.ts";
 import {
+  addSession,
   type History,
   type KnownSession,
   maxUnconfirmedAgeMs,
   type Verdict,
-  addSession,
 } from "../../sentinel/history.ts";
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeed, type Transition } from "./transition.ts";

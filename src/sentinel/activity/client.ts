@@ -4,7 +4,7 @@ import { getStub, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
-import { prefixOf, hashSessionPart } from "../session-hashes.ts";
+import { hashSessionPart, prefixOf } from "../session-hashes.ts";
 
 /** A login does not wait longer than this for the count. */
 const timeoutMs = 1_000;

@@ -11,7 +11,7 @@
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
 import { type Recommendation, recommend, scoreOf } from "../score.ts";
-import { prefixBits, hashSessionPart } from "../session-hashes.ts";
+import { hashSessionPart, prefixBits } from "../session-hashes.ts";
 import { findReasons } from "../signals/reasons.ts";
 
 export interface DraftPolicy {

@@ -4,15 +4,15 @@
  */
 import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdOf } from "../../crypto/id.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../../db/client.ts";
+import { findScanEnd } from "../../db/scan.ts";
 import {
-  isResident,
   isNotServedHere,
+  isResident,
   oneRow,
   requireServedHere,
   selectResidentTenants,
 } from "../../db/tenant-fence.ts";
-import { type Database, runBatch, type Statement, awaitStore } from "../../db/client.ts";
-import { findScanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";

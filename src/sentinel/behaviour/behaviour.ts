@@ -6,16 +6,16 @@
  * so far. The comparison ends at the first level that is new: finer ones are new as well and say nothing
  * more. A level whose value is unknown is skipped. Without confirmed sessions there is no result.
  */
-import { agentLevels, type Context, type Level, networkLevels, levelValueOf } from "../context.ts";
+import { agentLevels, type Context, type Level, levelValueOf, networkLevels } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import type { History } from "../history.ts";
 import {
   bucketOf,
-  weekHourOf,
-  hoursInWeek,
   countNovelty,
-  type Population,
   countShare,
+  hoursInWeek,
+  type Population,
+  weekHourOf,
 } from "../population/population.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

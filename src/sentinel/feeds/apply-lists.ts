@@ -1,13 +1,14 @@
 /** Applies accepted lists to the data set: rebuilds shards, and builds a new table of threats. */
-import { type NamedShard, listShards } from "../network/current-data-set.ts";
+
 import type { Feed } from "../network/combine-feeds.ts";
+import { listShards, type NamedShard } from "../network/current-data-set.ts";
 import { buildThreatTable, threatTableBytesOf } from "../network/threats.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
-import { rebuildShards } from "./rebuild-shards.ts";
-import { type FeedRecord, emptyRecordOf, addError, mergeRecords } from "./feed-record.ts";
-import { baseDigestOf, type RefreshProgress, destinationOf } from "./refresh-progress.ts";
-import { LostDataError, readRanges, type StoredDataSet } from "./stored-data-set.ts";
+import { addError, emptyRecordOf, type FeedRecord, mergeRecords } from "./feed-record.ts";
 import { feedValueKeyOf } from "./feed-value.ts";
+import { rebuildShards } from "./rebuild-shards.ts";
+import { baseDigestOf, destinationOf, type RefreshProgress } from "./refresh-progress.ts";
+import { LostDataError, readRanges, type StoredDataSet } from "./stored-data-set.ts";
 
 /** What every step of one refresh needs. */
 export interface RefreshRun {

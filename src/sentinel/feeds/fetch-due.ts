@@ -1,6 +1,8 @@
 /** Fetches the configured feeds that are due, one at a time, because they share the memory of one Worker. */
 import type { CatalogueFeed } from "./catalogue.ts";
 import type { KeyValue } from "./data-set.ts";
+import { addError, emptyRecordOf, type FeedRecord } from "./feed-record.ts";
+import { encodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 import {
   type FeedFetcher,
   FeedRefusal,
@@ -8,10 +10,8 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { type FeedRecord, emptyRecordOf, addError } from "./feed-record.ts";
 import { destinationOf } from "./refresh-progress.ts";
 import type { StoredDataSet } from "./stored-data-set.ts";
-import { encodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 
 const hourMs = 60 * 60 * 1000;
 /** The schedule runs every hour, but not to the second. */

@@ -4,7 +4,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { DeadlineError, awaitWithin } from "../../deadline.ts";
+import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { createFeedParser, type ParsedFeed } from "../network/feed.ts";
 
 export type FeedFetcher = (address: string, init: RequestInit) => Promise<Response>;

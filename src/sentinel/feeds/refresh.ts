@@ -13,25 +13,6 @@
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { encodeCurrent } from "../network/current-data-set.ts";
-import { parseConfiguredFeeds } from "./catalogue.ts";
-import { type DataStore, putInForce } from "./data-set.ts";
-import { type Fetches, fetchDue } from "./fetch-due.ts";
-import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
-import { dataStoreOf } from "./kv-store.ts";
-import {
-  type FeedList,
-  type FeedRecord,
-  feedListKey,
-  parseFeedList,
-  serializeFeedList,
-  mergeRecords,
-} from "./feed-record.ts";
-import {
-  type Destination,
-  destinationOf,
-  pendingKey,
-  serializeProgress,
-} from "./refresh-progress.ts";
 import {
   type AppliedShards,
   type AppliedThreats,
@@ -39,6 +20,25 @@ import {
   applyToThreats,
   type RefreshRun,
 } from "./apply-lists.ts";
+import { parseConfiguredFeeds } from "./catalogue.ts";
+import { type DataStore, putInForce } from "./data-set.ts";
+import {
+  type FeedList,
+  type FeedRecord,
+  feedListKey,
+  mergeRecords,
+  parseFeedList,
+  serializeFeedList,
+} from "./feed-record.ts";
+import { type Fetches, fetchDue } from "./fetch-due.ts";
+import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
+import { dataStoreOf } from "./kv-store.ts";
+import {
+  type Destination,
+  destinationOf,
+  pendingKey,
+  serializeProgress,
+} from "./refresh-progress.ts";
 import { LostDataError, readDataSet, type StoredDataSet } from "./stored-data-set.ts";
 
 export interface RefreshEnv {

@@ -1,17 +1,18 @@
 /** Reads the data set in force for a refresh, and checks that it is complete. */
+
+import type { Feed } from "../network/combine-feeds.ts";
 import { type CurrentDataSet, currentKey, openCurrent } from "../network/current-data-set.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
-import type { Feed } from "../network/combine-feeds.ts";
 import { networkKeyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./feed-record.ts";
+import { decodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 import {
   baseDigestOf,
-  type RefreshProgress,
   parseProgress,
   pendingKey,
+  type RefreshProgress,
 } from "./refresh-progress.ts";
-import { decodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 
 /**
  * A part of the data set is gone or damaged, and anything built without it would be wrong. Only an import

@@ -5,7 +5,7 @@
 import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
 import { positionBits } from "./shard.ts";
-import { type ValueRange, resolveOverlaps } from "./value-segments.ts";
+import { resolveOverlaps, type ValueRange } from "./value-segments.ts";
 
 export interface ParsedAsnList extends LineCounts {
   readonly asns: ReadonlySet<number>;

@@ -9,8 +9,8 @@
  * A line that cannot be read is counted and skipped; the first ones are reported with number and reason.
  */
 import { type Address, addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
-import { encodeCountry } from "./network-facts.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
+import { encodeCountry } from "./network-facts.ts";
 import type { ValueRange } from "./value-segments.ts";
 
 export type TableKind = "asn" | "country";

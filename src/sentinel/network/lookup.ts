@@ -9,7 +9,7 @@
  * has damaged data the answer is "degraded", and the facts of the other value still count. build.ts,
  * combine-feeds.ts and value-segments.ts build the data that is read here.
  */
-import { DeadlineError, awaitWithin } from "../../deadline.ts";
+import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
 import { type CurrentDataSet, currentKey, findDigest, openCurrent } from "./current-data-set.ts";
 import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";

@@ -13,8 +13,8 @@ import {
   type Context,
   type Level,
   levels,
-  networkLevels,
   levelValueOf,
+  networkLevels,
 } from "../context.ts";
 import type { BehaviourEvidence, Counted } from "../evidence.ts";
 

@@ -7,7 +7,7 @@ import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { PopulationCounter } from "./population.ts";
 import { populationKeyOf } from "./read.ts";
-import { listConfirmedSessions, findDueTenants, savePopulation } from "./store.ts";
+import { findDueTenants, listConfirmedSessions, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** Sessions of a quarter count; older habits have changed by then. */

@@ -2,8 +2,8 @@
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdOf } from "../../crypto/id.ts";
+import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
-import { type Database, type Statement, awaitStore } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
 import { assessments, populations } from "../tables.ts";

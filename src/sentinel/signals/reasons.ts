@@ -7,7 +7,7 @@
  * privacy relay. Without them a reader would draw the wrong conclusion from the score.
  */
 import type { SessionEvidence } from "../evidence.ts";
-import { type Reason, createReason, type SignalName } from "../reason.ts";
+import { createReason, type Reason, type SignalName } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";

@@ -3,16 +3,16 @@ import { hex } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  listConsistencyRanges,
   hashEmptyTree,
-  listInclusionRanges,
   hashLeaf,
   hashNode,
   type LeafRange,
+  listConsistencyRanges,
+  listInclusionRanges,
   TreeHasher,
 } from "../../../src/audit/tree/merkle.ts";
 import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
-import { toHex, encodeUtf8 } from "../../../src/crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../../../src/crypto/bytes.ts";
 import { sha256Of } from "../../../src/crypto/digest.ts";
 import vectors from "../../vectors/rfc6962.json";
 

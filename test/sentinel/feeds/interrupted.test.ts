@@ -1,27 +1,27 @@
 /** Refreshes that are interrupted: a reader finds the old data or the new data, complete. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
+import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
 import {
-  importMarked,
-  findMarkedPart,
   feedNames,
-  listNetworks,
+  findMarkedPart,
   geography,
+  importMarked,
+  listNetworks,
   publisherOf,
 } from "./marked.ts";
 import {
   day,
   emptyStore,
-  readFeedList,
-  readFeedRecord,
   hour,
   importFeeds,
-  readInForce,
   kindsOf,
   now,
+  readFeedList,
+  readFeedRecord,
+  readInForce,
 } from "./publisher.ts";
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);

@@ -5,23 +5,23 @@ import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
 import { feedValueKeyOf } from "../../../src/sentinel/feeds/feed-value.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import {
-  importMarked,
-  findMarkedPart,
   feedNames,
-  listNetworks,
+  findMarkedPart,
   geography,
+  importMarked,
+  listNetworks,
   publisherOf,
 } from "./marked.ts";
 import {
   day,
   emptyStore,
-  readFeedRecord,
   hour,
   importFeeds,
-  readInForce,
   kindsOf,
   lookUp,
   now,
+  readFeedRecord,
+  readInForce,
 } from "./publisher.ts";
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
   createAsnListParser,
-  isAsnList,
   findRangesOfNetworks,
+  isAsnList,
 } from "../../../src/sentinel/network/asn-list.ts";
 import { buildShards } from "../../../src/sentinel/network/build.ts";
-import { addressOf, geographyOf, findInShards } from "./support.ts";
+import { addressOf, findInShards, geographyOf } from "./support.ts";
 
 function parse(text: string) {
   const parser = createAsnListParser();

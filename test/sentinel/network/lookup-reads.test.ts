@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import {
-  lookupNetwork,
   isNetworkCached,
+  lookupNetwork,
   prefetchNetwork,
 } from "../../../src/sentinel/network/lookup.ts";
 import {
-  DAY_MS,
   buildDataSet,
+  completeLookupOf,
+  DAY_MS,
   degradedLookupOf,
   ELSEWHERE,
   IN_BOTH,
@@ -17,7 +18,6 @@ import {
   THREAT,
   UNLISTED,
   warmUp,
-  completeLookupOf,
 } from "./sample.ts";
 import { addressOf, factsOf, NOW, WatchedStore } from "./support.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  resolveOverlaps,
   type ValueRange,
   type ValueSegment,
-  resolveOverlaps,
 } from "../../../src/sentinel/network/value-segments.ts";
 
 const END = 64n;

@@ -5,14 +5,14 @@ import type { Context } from "../../../src/sentinel/context.ts";
 import {
   bucketOf,
   type ConfirmedSession,
-  weekHourOf,
   countNovelty,
-  narrowPopulation,
   countPopulation,
-  populationSchema,
   countShare,
+  narrowPopulation,
+  populationSchema,
+  weekHourOf,
 } from "../../../src/sentinel/population/population.ts";
-import { day, usualContext, hour, createLogins, now, strangerContext } from "../example.ts";
+import { createLogins, day, hour, now, strangerContext, usualContext } from "../example.ts";
 
 function confirmedSessionsOf(...contexts: readonly Context[]): ConfirmedSession[] {
   return contexts.map((context, n) => ({

@@ -4,9 +4,9 @@ import { describe, expect, it, vi } from "vitest";
 import { populationSchema } from "../../../src/sentinel/population/population.ts";
 import { publishPopulations } from "../../../src/sentinel/population/publish.ts";
 import {
+  findCachedPopulation,
   populationKeyOf,
   readPopulation,
-  findCachedPopulation,
 } from "../../../src/sentinel/population/read.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
