@@ -75,13 +75,13 @@ describe("the window", () => {
   });
 });
 
-test.each([0, 1, 29_999])("begins with step 0 at %s ms after the epoch", async (now) => {
+test.each([0, 1, 29_999])("the window begins with step 0 at %s ms after the epoch", async (now) => {
   expect(await findStep(secret, codeOf(0), now)).toBe(0);
   expect(await findStep(secret, codeOf(1), now)).toBe(1);
   expect(await findStep(secret, codeOf(2), now)).toBeUndefined();
 });
 
-test("still contains step 0 during step 1", async () => {
+test("the window still contains step 0 during step 1", async () => {
   expect(await findStep(secret, codeOf(0), 59_999)).toBe(0);
   expect(await findStep(secret, codeOf(0), 60_000)).toBeUndefined();
 });

@@ -240,7 +240,7 @@ export function deleteAssessments(db: Database, tenantId: string, identityId: st
  * Deletes assessments past their retention, and those of erased identities: a delivery that arrived after the
  * erasure may have left one. @param now Unix ms
  */
-export async function purgeAssessments(db: Database, now: number): Promise<void> {
+export async function deleteExpiredAssessments(db: Database, now: number): Promise<void> {
   const oldest = firstIdOf(Math.max(0, now - maxSessionAgeMs));
   const { tenantId, identityId } = assessments;
   const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
