@@ -15,17 +15,17 @@ import { type AuditFigures, formatAuditReport } from "./support/report.ts";
 import { startService } from "./support/service.ts";
 import {
   exportAll,
+  type IntegrationRequest,
+  integrateAll,
   listPages,
   type Proofs,
   proveConsistency,
   proveInclusion,
-  type Scene,
-  type IntegrationRequest,
-  integrateAll,
   readStoredBytes,
+  type Scene,
   verifyExport,
 } from "./support/steps.ts";
-import { type Inserted, insertTrail, createTenant } from "./support/trail.ts";
+import { createTenant, type Inserted, insertTrail } from "./support/trail.ts";
 
 const helpText = `Measure the audit trail of one tenant on this machine.
 

@@ -17,8 +17,8 @@ import {
 import { openLocalStore } from "../scripts/support/sentinel-store.ts";
 import { Random } from "./sentinel/random.ts";
 import { sampleAddresses, wordsOfAll } from "./support/network-addresses.ts";
-import { compareLookups, cacheStore, timeLookups } from "./support/network-lookups.ts";
-import { type NetworkFigures, formatNetworkReport } from "./support/network-report.ts";
+import { cacheStore, compareLookups, timeLookups } from "./support/network-lookups.ts";
+import { formatNetworkReport, type NetworkFigures } from "./support/network-report.ts";
 import { scan } from "./support/network-scan.ts";
 import {
   type FeedFile,

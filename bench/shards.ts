@@ -15,11 +15,11 @@ import { type Service, startService } from "./support/service.ts";
 import { type BoundDatabases, databasesOf } from "./support/shard-bindings.ts";
 import {
   countEvents,
-  readLeaves,
-  moveTenant,
   createTenants,
-  type Wave,
+  moveTenant,
+  readLeaves,
   runWave,
+  type Wave,
 } from "./support/shards.ts";
 
 const helpText = `Spread tenants over four databases on this machine, and deliver events to them.

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { Failure, runScript } from "./support/failure.ts";
 import { type Target, targets } from "./support/mutant-targets.ts";
 import { MutantWorkplace, type Verdict } from "./support/mutant-workplace.ts";
-import { type Mutant, findMutants } from "./support/mutations.ts";
+import { findMutants, type Mutant } from "./support/mutations.ts";
 
 const helpText = `Change the source in small ways, and check that tests notice.
 

@@ -13,7 +13,7 @@ import { readSecret, writeSecret } from "./support/secret-file.ts";
 
 const root = join(import.meta.dirname, "..");
 const keyBytes = 32;
-/** Identities that still fail after this many passes need a person. */
+/** After this many passes, the operator must examine the identities that still fail. */
 const maxPasses = 3;
 
 const helpText = `Rotate a key of the service.

@@ -10,11 +10,11 @@ import { isFast } from "../src/sentinel/network/network-facts.ts";
 import { buildThreatTable } from "../src/sentinel/network/threats.ts";
 import { runScript } from "./support/failure.ts";
 import { type ReadFeed, readFeed } from "./support/sentinel-feeds.ts";
-import { formatFigures, figuresOf, type ImportFigures } from "./support/sentinel-figures.ts";
+import { figuresOf, formatFigures, type ImportFigures } from "./support/sentinel-figures.ts";
 import { readGeography } from "./support/sentinel-geography.ts";
 import { helpText, type ImportOptions, parseOptions } from "./support/sentinel-options.ts";
 import { type ImportStore, openLocalStore, openRemoteStore } from "./support/sentinel-store.ts";
-import { showProgress, printLine } from "./support/sentinel-terminal.ts";
+import { printLine, showProgress } from "./support/sentinel-terminal.ts";
 
 /** Keys of an earlier format, which no code reads. */
 const oldKeyPrefix = "net/v1/";

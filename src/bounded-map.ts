@@ -1,8 +1,8 @@
-/** A map for caches: it evicts its oldest entries where it would exceed a limit. */
+/** A map for caches: it evicts its oldest entries when it would exceed a limit. */
 
 export interface MapLimits<Value> {
   readonly maxEntries: number;
-  /** Limit for the sum of all weights; none where it is absent. */
+  /** Limit for the sum of all weights. Default: no limit. */
   readonly maxWeight?: number;
   /** The weight of a value, which must not change while the map holds it. Default: 0. */
   readonly weightOf?: (value: Value) => number;
@@ -29,7 +29,7 @@ export class BoundedMap<Key, Value extends object> {
     return this.#entries.get(key);
   }
 
-  /** Makes the entry the newest, also where the key had one, and evicts the oldest as needed. */
+  /** Sets a value. The entry becomes the newest one, and the oldest are evicted if a limit is exceeded. */
   set(key: Key, value: Value): void {
     this.delete(key);
     this.#entries.set(key, value);

@@ -12,7 +12,7 @@ export class DeadlineError extends Error {
  * still take effect.
  * @throws DeadlineError; what the work throws
  */
-export async function within<T>(ms: number, work: PromiseLike<T>): Promise<T> {
+export async function awaitWithin<T>(ms: number, work: PromiseLike<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new DeadlineError(ms)), ms);

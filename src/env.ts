@@ -89,7 +89,7 @@ function parse(env: Env): ConfigResult {
   };
 }
 
-/** Thrown where work needs a valid configuration and the secrets do not form one. */
+/** Thrown when work needs a valid configuration and the secrets are not valid. */
 class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(problems.join("; "));

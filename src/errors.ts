@@ -76,7 +76,7 @@ const catalogue = {
   },
   rate_limited: {
     status: 429,
-    sentence: "Too many requests; wait as long as Retry-After states.",
+    sentence: "Too many requests were sent; wait as long as Retry-After states.",
   },
   internal_error: {
     status: 500,
@@ -85,7 +85,7 @@ const catalogue = {
   unavailable: {
     status: 503,
     sentence:
-      "Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key.",
+      "The service is temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key.",
   },
 } as const;
 
@@ -138,7 +138,7 @@ export class AppError extends Error {
 }
 
 /** A 400 that names the offending fields. */
-export function invalidRequest(issues: readonly Issue[]): AppError {
+export function createInvalidRequest(issues: readonly Issue[]): AppError {
   const first = issues[0];
   const where = first === undefined ? "" : `: ${first.path || "the body"} ${first.message}`;
   return new AppError("invalid_request", {

@@ -47,7 +47,7 @@ export function isHintWithin(
 
 /**
  * Creates a stub for every call, because a stub that has failed may stay broken.
- * @throws where the runtime does not support the jurisdiction; the object is never created outside it
+ * @throws if the runtime does not support the jurisdiction; the object is never created outside it
  */
 export function getStub<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,

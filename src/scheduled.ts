@@ -1,6 +1,6 @@
 /**
- * Scheduled work. Every minute: integration into the audit trees, the witness, ends of tokens, and what
- * waits for a relocation. Every hour: housekeeping, and the refresh of Sentinel's data.
+ * Scheduled work. Every minute: the audit trees, the witness, ends of tokens, the control outbox, and
+ * relocations that have switched. Every hour: housekeeping, and the refresh of Sentinel's data.
  */
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
@@ -33,7 +33,7 @@ async function integrateAndWitness(env: Env): Promise<void> {
   await Promise.all([runSecondPass(), witnessHeads(env, Date.now())]);
 }
 
-/** Needed only where tenants are in other databases than `DB`. */
+/** Needed only if tenants are in other databases than `DB`. */
 async function workAcrossDatabases(env: Env, now: number): Promise<void> {
   if (!isSharded(env)) return;
   await deliverControlEvents(env);

@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import worker from "../src/index.ts";
 import { sendManyRequests } from "./support/busy-tokens.ts";
 import { send, Tenant, User } from "./support/client.ts";
-import { hangForever, withQuickDeadlines } from "./support/deadlines.ts";
 import { withD1Fault } from "./support/d1-faults.ts";
+import { hangForever, withQuickDeadlines } from "./support/deadlines.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

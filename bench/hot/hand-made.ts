@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { codeFor, wrongCodeFor } from "./authenticator.ts";
 import type { Loader } from "./loader.ts";
-import { lanes, Peer, peerNames, type PeerUser, startPeer } from "./peer.ts";
+import { lanes, Peer, type PeerUser, peerNames, startPeer } from "./peer.ts";
 import type { Shot } from "./protocol.ts";
 import type { Prepare } from "./subject.ts";
 

@@ -1,8 +1,9 @@
 /** Imports network data, so that an assessment reads and searches a shard. */
-import { buildShards, noGeography } from "../../src/sentinel/network/build.ts";
-import { currentKey, encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
-import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
+
 import { parseNetwork } from "../../src/sentinel/network/address.ts";
+import { buildShards, noGeography } from "../../src/sentinel/network/build.ts";
+import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
+import { currentKey, encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { shardKeyOf } from "../../src/sentinel/network/shard.ts";
 import { buildThreatTable } from "../../src/sentinel/network/threats.ts";

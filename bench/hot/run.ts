@@ -21,12 +21,12 @@ import { formatHotReport } from "./report.ts";
 import {
   createBareFloors,
   createColdRows,
-  type Row,
-  type SizeRow,
   createSizeRows,
   createWarmRows,
+  type Row,
+  type SizeRow,
 } from "./rows.ts";
-import { type Cast, setStage, type Size, type Stage } from "./stage.ts";
+import { type Cast, type Size, type Stage, setStage } from "./stage.ts";
 import { measureStartup } from "./startup.ts";
 
 const helpText = `Measure the processor time of requests on this machine, and compare it with a floor and alternatives.

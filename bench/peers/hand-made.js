@@ -1,5 +1,5 @@
 /**
- * The service that a team writes for itself in an afternoon: Express, otplib, SQLite. It has one token, a failure
+ * A minimal service as a team might write it for itself: Express, otplib, SQLite. It has one token, a failure
  * counter, a lock and a replay check. It has no tenants and no audit trail, and its secrets are not encrypted.
  */
 import { createHash, timingSafeEqual } from "node:crypto";

@@ -4,8 +4,8 @@
  * test period. If traits show nothing, the area under the ROC curve is 0.5.
  */
 import { aucOf } from "./metrics.ts";
-import { type Columns, type Kind, keyOf } from "./results.ts";
 import type { Protocol } from "./protocol.ts";
+import { type Columns, type Kind, keyOf } from "./results.ts";
 import type { AuditName } from "./traits.ts";
 
 /** Logins that each bin is assumed to have on both sides before any is counted. */
@@ -22,7 +22,7 @@ function countTraits(rows: readonly (readonly string[])[]): Map<string, number> 
   return counts;
 }
 
-/** The area under the ROC curve; undefined where a side is empty. */
+/** The area under the ROC curve; undefined if a side is empty. */
 export function computeAudit(
   columns: Columns,
   protocol: Protocol,

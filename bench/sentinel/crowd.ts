@@ -1,6 +1,7 @@
 /** Counts the identities from one address or /24 within ten minutes, as the prefix watch does. */
-import { prefixOf } from "./generator/networks.ts";
+
 import type { Visit } from "./generator/logins.ts";
+import { prefixOf } from "./generator/networks.ts";
 import type { Crowd } from "./login.ts";
 
 const windowMs = 10 * 60 * 1000;

@@ -115,7 +115,7 @@ function createMatchedTrials(
     const attacks = attackerKinds.flatMap((kind) => {
       const model = random.pick(strata.get(stratumOf(course)) ?? [course]);
       const gap = model.visit.at - (model.last?.at ?? model.visit.at);
-      // An attacker that knows the victim this well comes at the victim's own hours.
+      // An attacker that knows the victim this well logs in at the victim's own hours.
       const at = kind === "veryTargeted" ? visit.at : last.at + gap;
       const attack = drawAttack(kind, visit.user, known, at, strangers, random);
       return attack === undefined ? [] : [createTrial("matched", course, attack, at)];

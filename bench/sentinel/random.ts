@@ -85,7 +85,7 @@ export class Weighted<T> {
     }
   }
 
-  /** @throws RangeError where there are no items */
+  /** @throws RangeError if there are no items */
   draw(random: Random): T {
     const point = random.next() * (this.#upTo.at(-1) ?? 0);
     let from = 0;

@@ -2,10 +2,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
-import { loadRealAgents } from "./generator/real-agents.ts";
-import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
-import { loadRealNetworks } from "./generator/real-networks.ts";
 import { asDefined, withHistoryOnly } from "./generator/rates.ts";
+import { loadRealAgents } from "./generator/real-agents.ts";
+import { loadRealNetworks } from "./generator/real-networks.ts";
+import { createSyntheticNetworks } from "./generator/synthetic-networks.ts";
 import { createModels } from "./models/all.ts";
 import { runYear } from "./year.ts";
 

@@ -2,17 +2,16 @@
 import type { AgentFacts } from "../../src/sentinel/agent.ts";
 import { CrowdWatch } from "./crowd.ts";
 import { AgentPool, type AgentTable } from "./generator/agents.ts";
-import type { Visit } from "./generator/logins.ts";
-import { createVisitsOfYear } from "./generator/logins.ts";
+import { createVisitsOfYear, type Visit } from "./generator/logins.ts";
 import { type NetworkTable, prefixOf, textOf } from "./generator/networks.ts";
 import { World } from "./generator/people.ts";
 import { attackerRates, type Reading, yearDays } from "./generator/rates.ts";
 import { Strangers } from "./generator/strangers.ts";
 import type { Login, Model } from "./login.ts";
-import { periodOf, type Trial, createTrials } from "./protocol.ts";
+import { createTrials, periodOf, type Trial } from "./protocol.ts";
 import { publishedReauthentication } from "./published.ts";
 import { Random } from "./random.ts";
-import { addToColumn, type Column, type Columns, keyOf, createColumn } from "./results.ts";
+import { addToColumn, type Column, type Columns, createColumn, keyOf } from "./results.ts";
 import { compared, comparedValue, summarizeYear, type YearSummary } from "./summary.ts";
 import { TraitWatch } from "./traits.ts";
 

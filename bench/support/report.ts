@@ -4,12 +4,12 @@ import {
   formatMebibytes,
   formatRatio,
   formatSeconds,
+  formatTiming,
   type Timing,
   table,
-  formatTiming,
   whole,
 } from "./figures.ts";
-import type { Exported, Page, Proofs, IntegrationRequest, Verified } from "./steps.ts";
+import type { Exported, IntegrationRequest, Page, Proofs, Verified } from "./steps.ts";
 import type { Inserted } from "./trail.ts";
 
 export interface AuditFigures {

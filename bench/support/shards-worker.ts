@@ -8,7 +8,7 @@ import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { createId } from "../../src/crypto/id.ts";
 import { runBatch, StoreError } from "../../src/db/client.ts";
-import { controlDb, inTenantDb } from "../../src/db/shards.ts";
+import { controlDbOf, runInTenantDb } from "../../src/db/shards.ts";
 import { requireConfig } from "../../src/env.ts";
 import service from "../../src/index.ts";
 import { insertTenant } from "../../src/tenancy/tenant-store.ts";
@@ -51,7 +51,9 @@ async function deliverLogin(env: Env, tenantId: string): Promise<number> {
   const events = await stampEvents(requireConfig(env).auditSigningKeys, [createLogin(tenantId)]);
   for (let failures = 0; ; failures += 1) {
     try {
-      await inTenantDb(env, tenantId, (db) => runBatch(db, [insertEvents(db, tenantId, events)]));
+      await runInTenantDb(env, tenantId, (db) =>
+        runBatch(db, [insertEvents(db, tenantId, events)]),
+      );
       return failures;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
@@ -109,7 +111,7 @@ const tenantsBody = z.object({ count: z.int().min(1), databases: z.int().min(1) 
 /** Creates tenants, each in the next database, and answers their ids. */
 async function createTenants(request: Request, env: Env): Promise<Response> {
   const { count, databases } = tenantsBody.parse(await request.json());
-  const db = controlDb(env);
+  const db = controlDbOf(env);
   const createdAt = Date.now();
   const ids = Array.from({ length: count }, (_, n) => createId(createdAt + n));
   for (let from = 0; from < count; from += tenantsPerBatch) {

@@ -2,8 +2,8 @@
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Checkpoint, Client, InclusionAnswer } from "./client.ts";
-import { type Course, courseOf, type Timing, measureTimes } from "./figures.ts";
-import { measureTime, runNode, measureMemory } from "./process.ts";
+import { type Course, courseOf, measureTimes, type Timing } from "./figures.ts";
+import { measureMemory, measureTime, runNode } from "./process.ts";
 import { checkConsistency, checkInclusion } from "./proofs.ts";
 import type { Service } from "./service.ts";
 import type { Tenant } from "./trail.ts";

@@ -8,10 +8,10 @@ import type {
   PersonalParts,
   StampedEvent,
 } from "../../src/audit/event.ts";
-import { stampEvents } from "../../src/audit/stamp.ts";
 import { createAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
-import { deriveId, identityIdOf, createId } from "../../src/crypto/id.ts";
+import { createId, deriveId, identityIdOf } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { create } from "../../src/guard/decisions/lifecycle.ts";

@@ -1,4 +1,4 @@
-/** Notices the end of the parent process, whatever ended it. */
+/** Detects the end of the parent process, whatever the cause. */
 
 const checkMs = 500;
 

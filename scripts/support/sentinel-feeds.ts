@@ -5,20 +5,20 @@ import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
 import { encodeFeedValue, type FeedValue } from "../../src/sentinel/feeds/feed-value.ts";
 import {
   createAsnListParser,
-  isAsnList,
   findRangesOfNetworks,
+  isAsnList,
 } from "../../src/sentinel/network/asn-list.ts";
 import type { Geography } from "../../src/sentinel/network/build.ts";
+import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
+import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/feed.ts";
 import {
   isNetworkKind,
   type NetworkKind,
   networkKinds,
 } from "../../src/sentinel/network/network-facts.ts";
-import { createFeedParser, type ParsedFeed } from "../../src/sentinel/network/feed.ts";
-import type { Feed } from "../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { Failure } from "./failure.ts";
-import { publicName, type Read, readText, printCounts } from "./sentinel-source.ts";
+import { printCounts, publicName, type Read, readText } from "./sentinel-source.ts";
 
 /** A feed of one or more files or URLs, usually one for each address family. */
 export interface FeedPlan {

@@ -10,7 +10,7 @@ import { type Geography, noGeography } from "../../src/sentinel/network/build.ts
 import { createTableParser, type TableKind } from "../../src/sentinel/network/geography.ts";
 import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";
 import { Failure } from "./failure.ts";
-import { publicName, readText, printCounts } from "./sentinel-source.ts";
+import { printCounts, publicName, readText } from "./sentinel-source.ts";
 import { showProgress } from "./sentinel-terminal.ts";
 
 /** The version of all @ip-location-db packages, which are published together. */

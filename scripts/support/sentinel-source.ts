@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import type { LineCounts } from "../../src/sentinel/network/lines.ts";
 import { Failure } from "./failure.ts";
-import { showProgress, printLine } from "./sentinel-terminal.ts";
+import { printLine, showProgress } from "./sentinel-terminal.ts";
 
 const fetchTimeoutMs = 120_000;
 /** Several times the largest known table. */

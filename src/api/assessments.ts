@@ -1,20 +1,20 @@
 /** `/v1/sentinel/assessments`, and `/v1/sentinel/simulate`, which replays assessments under another policy. */
 import { z } from "zod";
-import { firstIdAt, identityIdOf } from "../crypto/id.ts";
+import { firstIdOf, identityIdOf } from "../crypto/id.ts";
 import { runBatch } from "../db/client.ts";
-import { controlDb, findTenantDb } from "../db/shards.ts";
+import { controlDbOf, findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
   externalId,
   id,
   instant,
-  requestInstant,
   limit,
+  requestInstant,
+  sha256,
   toRfc3339,
   toRfc3339OrNull,
-  sha256,
 } from "../http/schemas.ts";
 import { runOnce } from "../idempotency/run-once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
@@ -24,11 +24,11 @@ import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
 import { model } from "../sentinel/weights.ts";
-import { draftPolicy } from "../tenancy/change-settings.ts";
+import { buildDraftPolicy } from "../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 
-/** Maximum of assessments that one request replays. */
+/** The maximum number of assessments that one request replays. */
 const maxReplayedPerRequest = 500;
 /**
  * Maximum length, in characters, of a result that is stored for a request with a key. A longer one would
@@ -44,7 +44,7 @@ const score = z
 
 /** The ids below which a page ends. A time can be such a bound because ids begin with the time. */
 function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
-  return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdAt(to)])];
+  return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdOf(to)])];
 }
 
 const storedAssessmentSchema = z
@@ -77,7 +77,7 @@ const storedAssessmentSchema = z
   })
   .meta({ id: "Assessment" });
 
-/** The evidence, where it has the form of the current model; null otherwise. */
+/** The evidence if it has the form of the current model; otherwise null. */
 function inputsOf({ evidence }: StoredAssessment) {
   const parsed = sessionEvidenceSchema.safeParse(evidence);
   return parsed.success ? parsed.data : null;
@@ -134,13 +134,13 @@ interface SimulationCall {
 async function simulate({ env, config, caller, body }: SimulationCall) {
   const { tenantId } = caller;
   const { from, to, after, sentinel } = body.simulation;
-  const policy = await draftPolicy(env, tenantId, { sentinel }, "simulation");
+  const policy = await buildDraftPolicy(env, tenantId, { sentinel }, "simulation");
   const draft = prepareDraft(config.addressHashKey, tenantId, policy.sentinel);
   const { rows, nextAfter } = await listAssessments(
     await findTenantDb(env, tenantId),
     tenantId,
     {
-      fromId: from === undefined ? undefined : firstIdAt(from),
+      fromId: from === undefined ? undefined : firstIdOf(from),
       belowIds: upperBoundsOf(after, to),
     },
     maxReplayedPerRequest,
@@ -221,7 +221,7 @@ export const assessmentRoutes = [
         recommendation: query.recommendation,
         verdict: query.outcome,
         minScore: query.min_score,
-        fromId: query.from === undefined ? undefined : firstIdAt(query.from),
+        fromId: query.from === undefined ? undefined : firstIdOf(query.from),
         belowIds: upperBoundsOf(query.after, query.to),
       };
       const db = await findTenantDb(env, tenantId);
@@ -281,7 +281,7 @@ export const assessmentRoutes = [
     },
     async (request) => {
       const { tenantId } = request.caller;
-      const db = controlDb(request.env);
+      const db = controlDbOf(request.env);
       const result = await runOnce<Simulation>(request, tenantId, db, async (storeResult) => {
         const simulation = await simulate(request);
         const isLong = JSON.stringify(simulation).length > maxStoredResultLength;

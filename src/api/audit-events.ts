@@ -11,20 +11,20 @@ import {
 import { listEvents } from "../audit/store.ts";
 import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
-import { firstIdAt, identityIdOf } from "../crypto/id.ts";
+import { firstIdOf, identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
 import { requestDelivery } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
-  integerFrom,
+  createIntegerSchema,
   externalId,
   id,
   instant,
-  requestInstant,
   limit,
-  toRfc3339,
+  requestInstant,
   sha256,
+  toRfc3339,
 } from "../http/schemas.ts";
 
 const eventSchema = z
@@ -58,14 +58,14 @@ const eventSchema = z
       .nullable()
       .meta({
         description:
-          "The personal parts; null where the event has none, or has lost them to an erasure.",
+          "The personal parts; null if the event has none, or has lost them to an erasure.",
       }),
     personal_digest: sha256
       .nullable()
       .meta({ description: "The digest of `personal` that the leaf contains." }),
     erased: z
       .boolean()
-      .meta({ description: "True where `personal` was erased together with the user." }),
+      .meta({ description: "True if `personal` was erased together with the user." }),
   })
   .meta({ id: "AuditEvent" });
 
@@ -142,8 +142,8 @@ export const auditEventRoutes = [
           action: query.action,
           outcome: query.outcome,
           identityId,
-          fromId: query.from === undefined ? undefined : firstIdAt(query.from),
-          belowIds: [query.after, query.to === undefined ? undefined : firstIdAt(query.to)].filter(
+          fromId: query.from === undefined ? undefined : firstIdOf(query.from),
+          belowIds: [query.after, query.to === undefined ? undefined : firstIdOf(query.to)].filter(
             (bound) => bound !== undefined,
           ),
         },
@@ -163,11 +163,11 @@ export const auditEventRoutes = [
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        from: integerFrom(0).optional().meta({
+        from: createIntegerSchema(0).optional().meta({
           description:
             "The first leaf index. To resume an export, the index after the last one received.",
         }),
-        to: integerFrom(0).optional().meta({
+        to: createIntegerSchema(0).optional().meta({
           description:
             "The leaf index at which the export ends, exclusive. Default: the size of the tree.",
         }),

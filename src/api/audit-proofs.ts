@@ -1,15 +1,15 @@
 /** Signed tree heads, and the proofs that the log was not changed. */
 import { z } from "zod";
+import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
 import { parseNote } from "../audit/tree/note.ts";
 import { findNewestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
-import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
 import { listPublicKeys } from "../audit/tree/signer.ts";
 import { listWitnessedHeads } from "../audit/tree/witness.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
 import { anyone, requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
-import { integerFrom, id, instant, limit, toRfc3339, sha256 } from "../http/schemas.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
+import { createIntegerSchema, id, instant, limit, sha256, toRfc3339 } from "../http/schemas.ts";
 
 const checkpointSchema = z
   .object({
@@ -95,7 +95,7 @@ export const auditProofRoutes = [
       body: none,
       query: z.strictObject({
         limit,
-        after: integerFrom(1).optional().meta({
+        after: createIntegerSchema(1).optional().meta({
           description:
             "Lists the heads of trees smaller than this: the `next_after` of the previous page.",
         }),
@@ -133,7 +133,7 @@ export const auditProofRoutes = [
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        leaf_index: integerFrom(0).optional().meta({
+        leaf_index: createIntegerSchema(0).optional().meta({
           description: "The event's position. It is required once the event is in the archive.",
         }),
       }),
@@ -181,8 +181,8 @@ export const auditProofRoutes = [
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        from: integerFrom(1).meta({ description: "The size of the older tree." }),
-        to: integerFrom(1)
+        from: createIntegerSchema(1).meta({ description: "The size of the older tree." }),
+        to: createIntegerSchema(1)
           .optional()
           .meta({ description: "The size of the newer tree. Default: the newest." }),
       }),

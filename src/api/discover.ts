@@ -1,9 +1,10 @@
 /**
- * Assesses one session. Evidence from outside the identity (network, population, activity) follows the
- * call of the guard as a stream, so an assessment waits for one round trip and at most two reads of KV.
+ * Assesses one session. Evidence from outside the identity (network, population, activity) is gathered during
+ * the call of the guard, which receives it as a stream. So an assessment waits for one round trip and at most
+ * two reads of KV.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
-import { hmacSha256 } from "../crypto/digest.ts";
+import { hmacSha256Of } from "../crypto/digest.ts";
 import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
@@ -23,16 +24,16 @@ import {
   type Network,
   parseNetwork,
 } from "../sentinel/network/address.ts";
-import { lookupNetwork, networkInMemory, type Prefetched } from "../sentinel/network/lookup.ts";
+import { isNetworkCached, lookupNetwork, type Prefetched } from "../sentinel/network/lookup.ts";
 import { narrowPopulation } from "../sentinel/population/population.ts";
-import { readPopulation, recallPopulation } from "../sentinel/population/read.ts";
-import { isWiderThanBlock, prefixOf, hashSessionPart } from "../sentinel/session-hashes.ts";
+import { findCachedPopulation, readPopulation } from "../sentinel/population/read.ts";
+import { hashSessionPart, isWiderThanBlock, prefixOf } from "../sentinel/session-hashes.ts";
 import type { TenantPolicy } from "../tenancy/policy.ts";
 
 export interface SessionContext {
   readonly address: Address;
   readonly agent: string;
-  /** The tenant's own user id of the session, where it was sent. */
+  /** The tenant's own user id for the session, if it was sent. */
   readonly userId: string | null;
 }
 
@@ -41,7 +42,7 @@ interface DiscoverCall extends GuardCaller {
   readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
   /** Real time, Unix ms, from which the age of the data sets is computed. */
   readonly arrivedAt: number;
-  /** The data set, where reading it started beside authentication. */
+  /** The data set, if the request began to read it during authentication. */
   readonly prepared: Prefetched | undefined;
 }
 
@@ -69,13 +70,13 @@ function findTenantList(
   return null;
 }
 
-/** Whether many people share the address, or none owns it. Such an address is neither compared nor learned. */
+/** Whether many people share the address, or nobody owns it. Such an address is neither compared nor learned. */
 function isShared({ facts, reservedRange }: NetworkEvidence): boolean {
   const kinds = facts?.kinds ?? [];
   return reservedRange !== null || kinds.includes("relay") || kinds.includes("tor");
 }
 
-/** Whether the address does not show the location of the person. */
+/** Whether the address says nothing about the person's location. */
 function hidesLocation(network: NetworkEvidence): boolean {
   const { kinds = [], asn } = network.facts ?? {};
   const isExit = kinds.some((kind) => kind === "vpn" || kind === "proxy" || kind === "hosting");
@@ -92,10 +93,10 @@ async function gatherSurroundings(
   const { tenantId } = call.caller;
   const key = config.addressHashKey;
   const kv = env.IP_REPUTATION;
-  // At most two reads of KV: where the population must be read, an older data set suffices.
-  const cached = recallPopulation(kv, tenantId, arrivedAt);
+  // At most two reads of KV are made: if the population must be read, an older data set suffices.
+  const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
-    cached === undefined && call.prepared === undefined && networkInMemory(kv, arrivedAt);
+    cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
   const [found, read, crowd] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
@@ -153,7 +154,7 @@ export async function discover(
     assessmentId: assessmentIdOf(createId(call.now), identityId),
     agent: agentFacts.kind,
     userId,
-    contextDigest: toHex(hmacSha256(call.config.addressHashKey, context)),
+    contextDigest: toHex(hmacSha256Of(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
   const surroundings = streamArgument(

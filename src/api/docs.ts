@@ -6,7 +6,7 @@ import { z } from "zod";
 import { anyone } from "../http/access.ts";
 import { renderDocsPage } from "../http/docs-page.ts";
 import { createOpenApiDocument } from "../http/openapi.ts";
-import { none, type Route, defineRoute } from "../http/route.ts";
+import { defineRoute, none, type Route } from "../http/route.ts";
 
 const securityPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,10 +1,10 @@
 /** `/v1/sentinel/feeds`: the feeds of the data set, and their age. */
 import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
-import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 import { type FeedRecord, feedKinds } from "../sentinel/feeds/feed-record.ts";
+import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 
 const feedSchema = z
   .object({
@@ -18,7 +18,7 @@ const feedSchema = z
     licence: z.string().nullable(),
     format: z.string().nullable(),
     fetched_at: instant.nullable().meta({
-      description: "When the feed was last fetched or confirmed; null where it never was.",
+      description: "When the feed was last fetched or confirmed; null if it never was.",
     }),
     changed_at: instant.nullable(),
     rows: z.int(),
@@ -31,7 +31,7 @@ const feedSchema = z
   .meta({ id: "Feed" });
 
 /** 0 means never. */
-function timeOrNull(time: number): string | null {
+function toTimeOrNull(time: number): string | null {
   return toRfc3339OrNull(time === 0 ? null : time);
 }
 
@@ -43,8 +43,8 @@ function showFeed(record: FeedRecord): z.input<typeof feedSchema> {
     source: record.source,
     licence: record.licence,
     format: record.format,
-    fetched_at: timeOrNull(record.fetchedAt),
-    changed_at: timeOrNull(record.changedAt),
+    fetched_at: toTimeOrNull(record.fetchedAt),
+    changed_at: toTimeOrNull(record.changedAt),
     rows: record.rows,
     skipped_lines: record.skippedLines,
     last_error:

@@ -1,18 +1,18 @@
 /** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
 import { listDatabases } from "../db/shards.ts";
-import { within } from "../deadline.ts";
+import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anyone } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { pingDatabase } from "../tenancy/tenant-store.ts";
 
 /** A check that takes longer counts as failed. */
 const checkTimeoutMs = 2_000;
 
 async function passes(check: Promise<unknown>): Promise<boolean> {
-  return await within(checkTimeoutMs, check).then(
+  return await awaitWithin(checkTimeoutMs, check).then(
     () => true,
     () => false,
   );

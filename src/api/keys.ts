@@ -1,19 +1,19 @@
 /** `/v1/keys`, for the operator: the versions of the keys, and the re-encryption. */
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
-import { listDatabases, controlDb } from "../db/shards.ts";
+import { controlDbOf, listDatabases } from "../db/shards.ts";
 import { resealGuard } from "../guard/client.ts";
 import { operator } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
-import { runOnce, operatorScope } from "../idempotency/run-once.ts";
+import { operatorScope, runOnce } from "../idempotency/run-once.ts";
 import { keyringOf } from "../keys/key-check.ts";
 import { keyringNames } from "../keys/keyring-names.ts";
-import { type Progress, sumProgress, type ReEncryptCall, reEncrypt } from "../keys/re-encrypt.ts";
+import { mergeKeyVersions } from "../keys/merge-key-versions.ts";
+import { type Progress, type ReEncryptCall, reEncrypt, sumProgress } from "../keys/re-encrypt.ts";
 import { findReEncryption } from "../keys/re-encryption-store.ts";
 import { countBackupCodeSets } from "../keys/sealed-data-store.ts";
 import { listKeyVersions } from "../keys/version-store.ts";
-import { mergeKeyVersions } from "../keys/merge-key-versions.ts";
 
 /** Guards that one request calls: the platform's free plan allows 50 subrequests. */
 const defaultGuardsPerRequest = 40;
@@ -34,11 +34,13 @@ const progressSchema = z
       description:
         "Processed identities that could not be sealed anew; the log states the reasons.",
     }),
-    passes: z.int().min(0).meta({ description: "Completed passes that left identities over." }),
-    left_over: z
+    passes: z
       .int()
       .min(0)
-      .meta({ description: "Identities that the last of those passes left over." }),
+      .meta({ description: "Number of completed passes that left some data under an older key." }),
+    left_over: z.int().min(0).meta({
+      description: "How many identities the last of those passes left under an older key.",
+    }),
     started_at: instant,
     finished_at: instant.nullable(),
   })
@@ -77,7 +79,7 @@ export const keyRoutes = [
                 newest: z.boolean(),
                 in_keyring: z.boolean(),
                 in_use: z.boolean().meta({
-                  description: "False where the version may be removed from the keyring.",
+                  description: "False if the version may be removed from the keyring.",
                 }),
                 backup_code_sets: z.int().nullable().meta({
                   description:
@@ -144,7 +146,7 @@ export const keyRoutes = [
       },
     },
     async (request) => {
-      const db = controlDb(request.env);
+      const db = controlDbOf(request.env);
       const progress = await runOnce<Progress>(request, operatorScope, db, async (storeResult) => {
         const { env, config, arrivedAt: now } = request;
         const call: ReEncryptCall = {

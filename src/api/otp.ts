@@ -2,18 +2,18 @@
 import { renderSVG } from "uqr";
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { controlDb } from "../db/shards.ts";
-import { invalidRequest } from "../errors.ts";
+import { controlDbOf } from "../db/shards.ts";
+import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import type { Attempt } from "../guard/decisions/verify.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
-import { externalId, userQuery, plainText } from "../http/schemas.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
+import { createTextSchema, externalId, userQuery } from "../http/schemas.ts";
 import { claimRequestKey } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
-import { identityOfAssessment } from "../sentinel/assessment.ts";
+import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 
 const maxIssuerLength = 64;
@@ -21,8 +21,8 @@ const maxAccountLength = 255;
 /** Capacity of a QR code (ISO/IEC 18004, version 40, level L). */
 const maxQrBytes = 2953;
 
-function labelText(maxLength: number) {
-  return plainText(1, maxLength)
+function createLabelSchema(maxLength: number) {
+  return createTextSchema(1, maxLength)
     .refine((text) => !text.includes(":"), "must not contain a colon")
     .meta({ pattern: "^[^:]*$" });
 }
@@ -54,8 +54,8 @@ export const otpRoutes = [
       access: requirePermission("idp:write"),
       body: z.strictObject({
         otp: z.strictObject({
-          issuer_name: labelText(maxIssuerLength),
-          account_name: labelText(maxAccountLength),
+          issuer_name: createLabelSchema(maxIssuerLength),
+          account_name: createLabelSchema(maxAccountLength),
         }),
       }),
       query: userQuery.extend({ qr: z.enum(["svg"]).optional() }),
@@ -83,7 +83,7 @@ export const otpRoutes = [
       // All secrets have the same length, so the size of the QR code is known before one is created.
       const longestUri = buildKeyUri({ issuer, account, secret: "A".repeat(32) });
       if (longestUri.length > maxQrBytes) {
-        throw invalidRequest([
+        throw createInvalidRequest([
           {
             path: "otp.account_name",
             message: "is too long for a QR code together with issuer_name",
@@ -92,7 +92,7 @@ export const otpRoutes = [
       }
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claimRequestKey(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDbOf(request.env));
       const { secret, isSetupComplete } = await askGuard(request, identityId, (guard, call) =>
         guard.configureTotp(call, policy.otp.enrolment),
       );
@@ -171,8 +171,10 @@ export const otpRoutes = [
       const { id, code: attempt, assessment_id: assessment = null } = request.body.otp;
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, id);
-      if (assessment !== null && identityOfAssessment(assessment) !== identityId) {
-        throw invalidRequest([{ path: "otp.assessment_id", message: "belongs to another user" }]);
+      if (assessment !== null && assessedIdentityOf(assessment) !== identityId) {
+        throw createInvalidRequest([
+          { path: "otp.assessment_id", message: "belongs to another user" },
+        ]);
       }
       const { method, backupCodesRemaining } = await askGuard(request, identityId, (guard, call) =>
         guard.verify(call, attempt, policy.lockout, assessment),
@@ -215,7 +217,7 @@ export const otpRoutes = [
       const { externalUserId } = request.query;
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claimRequestKey(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDbOf(request.env));
       const { codes } = await askGuard(request, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );

@@ -1,11 +1,11 @@
 /** `/v1/tenants/:id/relocation`, for the operator: moves a tenant's data to another shard. */
 import { z } from "zod";
 import { runBatch } from "../db/client.ts";
-import { controlDb } from "../db/shards.ts";
+import { controlDbOf } from "../db/shards.ts";
 import { operator } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { id, instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
-import { runOnce, operatorScope } from "../idempotency/run-once.ts";
+import { operatorScope, runOnce } from "../idempotency/run-once.ts";
 import { relocationPhases } from "../relocation/phase.ts";
 import { relocate } from "../relocation/relocate.ts";
 import { tableNames } from "../relocation/row-store.ts";
@@ -64,7 +64,7 @@ export const relocationRoutes = [
             .min(0)
             .meta({ description: "The new shard: 0 is `DB`, 1 is `DB_1` and so on." }),
           limit: z.int().min(1).max(maxPagesPerRequest).default(defaultPagesPerRequest).meta({
-            description: "Maximum of pages of rows that this request processes.",
+            description: "Maximum number of pages of rows that this request processes.",
           }),
         }),
       }),
@@ -80,7 +80,7 @@ export const relocationRoutes = [
     },
     async (request) => {
       const { shard, limit } = request.body.relocation;
-      const db = controlDb(request.env);
+      const db = controlDbOf(request.env);
       const relocation = await runOnce<Relocation>(
         request,
         operatorScope,

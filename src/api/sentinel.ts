@@ -1,13 +1,13 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
-import { controlDb } from "../db/shards.ts";
+import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
-import { externalId, id, plainText } from "../http/schemas.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
+import { createTextSchema, externalId, id } from "../http/schemas.ts";
 import { claimRequestKey } from "../idempotency/run-once.ts";
-import { identityOfAssessment } from "../sentinel/assessment.ts";
+import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
@@ -40,7 +40,7 @@ export const sentinelRoutes = [
           id: id.meta({ description: "Id of the identity." }),
           context: z.strictObject({
             ip: address,
-            ua: plainText(0, maxAgentLength),
+            ua: createTextSchema(0, maxAgentLength),
             user_id: externalId.optional(),
           }),
         }),
@@ -101,8 +101,8 @@ export const sentinelRoutes = [
     async (request) => {
       const { assessment_id: id, outcome } = request.body.feedback;
       const { tenantId } = request.caller;
-      await claimRequestKey(request, tenantId, controlDb(request.env));
-      await askGuard(request, identityOfAssessment(id), (guard, call) =>
+      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      await askGuard(request, assessedIdentityOf(id), (guard, call) =>
         guard.recordFeedback(call, id, outcome),
       );
       return respond(204, null);

@@ -1,7 +1,7 @@
 /** `/v1/settings`: the tenant's settings. */
 import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import { changeSettings, getSettings } from "../tenancy/change-settings.ts";
 import { settingsPatchSchema, settingsSchema } from "../tenancy/settings.ts";
 

@@ -1,13 +1,13 @@
 /** `/v1/tenants`, for the operator. */
 import { z } from "zod";
 import { operator } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
-import { id, instant, plainText, toRfc3339 } from "../http/schemas.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
+import { createTextSchema, id, instant, toRfc3339 } from "../http/schemas.ts";
 import { jurisdictions } from "../location.ts";
 import { createTenant } from "../tenancy/create-tenant.ts";
 import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
-const name = plainText(1, 100);
+const name = createTextSchema(1, 100);
 
 export const tenantRoutes = [
   defineRoute(

@@ -1,29 +1,29 @@
 /** `/v1/tokens`: the tenant's own API tokens. */
 import { z } from "zod";
-import { controlDb } from "../db/shards.ts";
-import { invalidRequest } from "../errors.ts";
+import { controlDbOf } from "../db/shards.ts";
+import { createInvalidRequest } from "../errors.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
+  createTextSchema,
   id,
   instant,
-  requestInstant,
   limit,
   pageOf,
-  plainText,
+  requestInstant,
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
-import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 import {
   createToken,
   type IssuedToken,
   revokeToken,
   rotateToken,
 } from "../tenancy/change-tokens.ts";
+import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
+import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 
-const name = plainText(1, 100);
+const name = createTextSchema(1, 100);
 
 const permissionSchema = z
   .enum([...permissions, ...documentPermissions])
@@ -98,7 +98,9 @@ export const tokenRoutes = [
     async (request) => {
       const { token } = request.body;
       if (token.expires_at !== undefined && token.expires_at <= request.now) {
-        throw invalidRequest([{ path: "token.expires_at", message: "must be in the future" }]);
+        throw createInvalidRequest([
+          { path: "token.expires_at", message: "must be in the future" },
+        ]);
       }
       const issued = await createToken(request, {
         name: token.name,
@@ -130,7 +132,7 @@ export const tokenRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query }) => {
-      const rows = await listTokens(controlDb(env), tenantId, query.after, query.limit + 1);
+      const rows = await listTokens(controlDbOf(env), tenantId, query.after, query.limit + 1);
       const { page, ...cursor } = pageOf(rows, query.limit);
       return respond(200, { tokens: page.map(showToken), ...cursor });
     },

@@ -1,21 +1,21 @@
 /** `/v1/idp/users` and `/v1/idp/user`: identities from provisioning to erasure. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { controlDb, findTenantDb, inTenantDb } from "../db/shards.ts";
+import { controlDbOf, findTenantDb, runInTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
 import { type Profile, statusOf } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/rehydration.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { requirePermission } from "../http/access.ts";
-import { none, respond, defineRoute } from "../http/route.ts";
+import { defineRoute, none, respond } from "../http/route.ts";
 import {
   externalId,
   id,
   instant,
   limit,
-  userQuery,
   toRfc3339,
   toRfc3339OrNull,
+  userQuery,
 } from "../http/schemas.ts";
 import { claimRequestKey } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
@@ -64,7 +64,7 @@ const profileResponses = {
 };
 
 async function readFoundRecord(env: Env, tenantId: string, id: string): Promise<FoundRecord> {
-  const row = await inTenantDb(env, tenantId, (db) => findRecord(db, tenantId, id));
+  const row = await runInTenantDb(env, tenantId, (db) => findRecord(db, tenantId, id));
   return {
     record: row === undefined ? null : { version: row.version, isErased: row.state === null },
   };
@@ -93,8 +93,8 @@ export const identityRoutes = [
       const { external_id } = request.body.user;
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, external_id);
-      await claimRequestKey(request, tenantId, controlDb(request.env));
-      // The record follows the call of the guard as a stream, for a guard without state.
+      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      // A guard without state needs the record, which is read during the call and sent as a stream.
       const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
       const profile = await askGuard(request, identityId, (guard, call) =>
         guard.provision(call, external_id, record),
@@ -194,7 +194,7 @@ export const identityRoutes = [
     async (request) => {
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, request.query.externalUserId);
-      await claimRequestKey(request, tenantId, controlDb(request.env));
+      await claimRequestKey(request, tenantId, controlDbOf(request.env));
       const profile = await askGuard(request, identityId, (guard, call) => guard.unlock(call));
       return respond(200, showProfile(profile));
     },

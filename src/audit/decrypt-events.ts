@@ -10,7 +10,7 @@ import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./per
 import { findAuditKeys } from "./store.ts";
 
 export interface DecryptedEvent extends StoredEvent {
-  /** Null where there are none, the person was erased, or the parts were altered. */
+  /** Null if there are none, the person was erased, or the parts were altered. */
   readonly parts: NoncedParts | null;
   /** The person was erased, and with them the key that opens the parts. */
   readonly erased: boolean;
@@ -49,7 +49,7 @@ async function openAuditKeys(
   return new Map(await Promise.all(opened));
 }
 
-/** @throws StoreError; MissingKeyError where the key that sealed an audit key is no longer in the ring */
+/** @throws StoreError; MissingKeyError if the key that sealed an audit key is no longer in the ring */
 export async function decryptEvents(
   db: Database,
   config: Config,

@@ -65,7 +65,7 @@ export type Actor = Readonly<z.output<typeof actor>>;
 
 export const personalParts = z.object({
   external_id: z.string(),
-  /** Address and user agent of the session, where the event is about one. */
+  /** Address and user agent of the session, if the event is about one. */
   address: z.string().exactOptional(),
   agent: z.string().exactOptional(),
 });
@@ -87,7 +87,7 @@ export interface AuditEntry {
   readonly session?: { readonly address?: string; readonly agent?: string };
 }
 
-/** Reads an event from an outbox. Builds before the personal parts kept the external_id in the target. */
+/** Reads an event from an outbox. Older builds had no personal parts and stored the external_id in the target. */
 export const auditEventSchema = z
   .object({
     id: z.string(),

@@ -5,7 +5,7 @@
  * The bytes follow the JSON Canonicalization Scheme (RFC 8785), so anyone can compute the leaf from the
  * event as the API shows it.
  */
-import { utf8 } from "../crypto/bytes.ts";
+import { encodeUtf8 } from "../crypto/bytes.ts";
 import { digestCanonicalJson, toCanonicalJson } from "../crypto/canonical.ts";
 import type { AuditDetails, PersonalParts, StampedEvent } from "./event.ts";
 
@@ -46,7 +46,7 @@ export function leafOf(event: StampedEvent): Leaf {
 }
 
 export function encodeLeaf(leaf: Leaf): Uint8Array {
-  return utf8(toCanonicalJson(leaf));
+  return encodeUtf8(toCanonicalJson(leaf));
 }
 
 /** SHA-256, hex. */

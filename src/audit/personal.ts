@@ -3,12 +3,12 @@
  * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy.
  */
 import { z } from "zod";
-import { toHex, utf8 } from "../crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
 import { type PersonalParts, personalParts } from "./event.ts";
-import { type NoncedParts, digestPersonalParts } from "./leaf.ts";
+import { digestPersonalParts, type NoncedParts } from "./leaf.ts";
 
 const keyBytes = 32;
 const keyIdBytes = 8;
@@ -43,7 +43,7 @@ const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
   nonce: z.string(),
 });
 
-function randomBytes(bytes: number): Uint8Array<ArrayBuffer> {
+function drawBytes(bytes: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(bytes));
 }
 
@@ -52,14 +52,14 @@ function contextOf({ tenantId, identityId }: Owner, purpose: SealContext["purpos
 }
 
 export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {
-  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), randomBytes(keyBytes));
-  return { id: toHex(randomBytes(keyIdBytes)), sealed };
+  const sealed = await seal(sealingKeys, contextOf(owner, "audit_key"), drawBytes(keyBytes));
+  return { id: toHex(drawBytes(keyIdBytes)), sealed };
 }
 
 /**
  * Returns the key as it should be stored: the same key if it is sealed under the service's newest key,
  * the key sealed anew if an older one sealed it, and a new key if there is none.
- * @throws MissingKeyError where the key that sealed it is no longer in the ring
+ * @throws MissingKeyError if the key that sealed it is no longer in the ring
  */
 export async function renewAuditKey(
   sealingKeys: Keyring,
@@ -86,8 +86,8 @@ export async function sealParts(
   owner: Owner,
   parts: PersonalParts,
 ): Promise<SealedParts> {
-  const nonced: NoncedParts = { ...parts, nonce: toHex(randomBytes(nonceBytes)) };
-  const text = new Uint8Array(utf8(JSON.stringify(nonced)));
+  const nonced: NoncedParts = { ...parts, nonce: toHex(drawBytes(nonceBytes)) };
+  const text = new Uint8Array(encodeUtf8(JSON.stringify(nonced)));
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),

@@ -8,12 +8,12 @@ import type { Location } from "../location.ts";
 export interface RefusedRequest {
   readonly tenantId: string;
   readonly tokenId: string;
-  /** The tenant's. */
+  /** Location of the tenant's Durable Objects. */
   readonly location: Location;
   readonly code: ErrorCode;
   /** The name of the requested operation's route. */
   readonly route: string;
-  /** Unix ms; the tenant's test clock where one was sent. */
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly at: number;
   /** Real time, Unix ms. */
   readonly arrivedAt: number;

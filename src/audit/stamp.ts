@@ -2,9 +2,9 @@
  * Stamps events for filing, and checks stamps. A stamp is an HMAC under a key that no store holds. It
  * proves that the service filed the event: an event that was written into D1 by hand is never integrated.
  */
-import { toHex, utf8 } from "../crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { timingSafeEqual } from "../crypto/constant-time.ts";
-import { hmacSha256 } from "../crypto/digest.ts";
+import { hmacSha256Of } from "../crypto/digest.ts";
 import { type Keyring, keyOf } from "../crypto/keyring.ts";
 import type { AuditEvent, StampedEvent } from "./event.ts";
 import { encodeLeaf, leafOf } from "./leaf.ts";
@@ -14,9 +14,9 @@ const stampKeys = new WeakMap<Uint8Array, Uint8Array>();
 
 function computeStamp(keys: Keyring, version: number, tenantId: string, leaf: Uint8Array): string {
   const seed = keyOf(keys, version);
-  const key = stampKeys.get(seed) ?? hmacSha256(seed, utf8("edge-idp audit stamp"));
+  const key = stampKeys.get(seed) ?? hmacSha256Of(seed, encodeUtf8("edge-idp audit stamp"));
   stampKeys.set(seed, key);
-  const mac = hmacSha256(key, new Uint8Array([...utf8(tenantId), 0, ...leaf]));
+  const mac = hmacSha256Of(key, new Uint8Array([...encodeUtf8(tenantId), 0, ...leaf]));
   return `${version}.${toHex(mac)}`;
 }
 
@@ -33,7 +33,7 @@ export function checkStamp(
   if (Number.isNaN(version)) return "forged";
   if (!keys.keys.has(version)) return "missing_key";
   const expected = computeStamp(keys, version, tenantId, leaf);
-  return timingSafeEqual(utf8(expected), utf8(stamp)) ? "valid" : "forged";
+  return timingSafeEqual(encodeUtf8(expected), encodeUtf8(stamp)) ? "valid" : "forged";
 }
 
 const noParts = { personalKey: null, personal: null, personalDigest: null };

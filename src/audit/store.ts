@@ -1,8 +1,8 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
-import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
+import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import type { AuditKey } from "./personal.ts";
@@ -40,7 +40,7 @@ export interface EventFilter {
   readonly outcome?: AuditOutcome | undefined;
   /** Only events since the identity was last provisioned: those before an erasure are not its own. */
   readonly identityId?: string | undefined;
-  /** The lowest id, inclusive: a bound by time (see firstIdAt). */
+  /** The lowest id, inclusive: a bound by time (see firstIdOf). */
   readonly fromId?: string | undefined;
   /** Upper bounds of the ids, exclusive. */
   readonly belowIds: readonly string[];
@@ -95,7 +95,7 @@ export async function listEvents(
       ? undefined
       : await findScanEnd(db, auditEvents, auditEvents.id, indexed, byId);
   if (end !== undefined) indexed.push(gte(auditEvents.id, end));
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select()
       .from(auditEvents)
@@ -113,7 +113,7 @@ export async function findEvent(
   tenantId: string,
   id: string,
 ): Promise<StoredEvent | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select()
       .from(auditEvents)
@@ -131,7 +131,7 @@ export async function readEvents(
   below: number,
   limit: number,
 ): Promise<StoredEvent[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select()
       .from(auditEvents)
@@ -147,12 +147,12 @@ export async function readEvents(
   );
 }
 
-/** The lowest leaf index in D1; undefined where D1 has no event of the tenant. */
+/** The lowest leaf index in D1; undefined if D1 has no event of the tenant. */
 export async function findFirstLeafIndex(
   db: Database,
   tenantId: string,
 ): Promise<number | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ leafIndex: auditEvents.leafIndex })
       .from(auditEvents)
@@ -173,7 +173,7 @@ export async function deleteEventsBelow(
     .select({ size: auditTrees.size })
     .from(auditTrees)
     .where(eq(auditTrees.tenantId, tenantId));
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .delete(auditEvents)
       .where(
@@ -194,7 +194,7 @@ export async function findAuditKeys(
   identityIds: readonly string[],
 ): Promise<Map<string, AuditKey>> {
   const ids = sql`(SELECT value FROM json_each(${JSON.stringify(identityIds)}))`;
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({
         identityId: identities.id,
@@ -221,7 +221,7 @@ export async function findLogsOlderThan(
   const tenantId = sql<string>`resident.id`;
   const oldestAt = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
     WHERE ${auditEvents.tenantId} = ${tenantId} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select({ tenantId, oldestAt })
       .from(sql`${selectResidentTenants(auditEvents)} AS resident`)

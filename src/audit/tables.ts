@@ -44,7 +44,7 @@ export const auditEvents = sqliteTable(
     action: text({ enum: auditActions }).notNull(),
     targetType: text("target_type", { enum: targetTypes }).notNull(),
     targetId: text("target_id").notNull(),
-    /** The id of the identity's audit key; null where the event has no personal parts. */
+    /** The id of the identity's audit key; null if the event has no personal parts. */
     personalKey: text("personal_key"),
     /** The personal parts, sealed under that key. */
     personal: text(),

@@ -3,7 +3,7 @@ import { hex } from "@scure/base";
 
 const encoder = new TextEncoder();
 
-export function utf8(text: string): Uint8Array {
+export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
@@ -13,5 +13,5 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Joins parts by NUL. Unambiguous, because no part (an id, a purpose, an identifier) may contain NUL. */
 export function joinParts(...parts: readonly string[]): Uint8Array {
-  return utf8(parts.join("\0"));
+  return encodeUtf8(parts.join("\0"));
 }

@@ -1,6 +1,6 @@
 /** The JSON Canonicalization Scheme (RFC 8785): equal values have equal texts. */
 import canonicalize from "canonicalize";
-import { sha256Hex } from "./digest.ts";
+import { sha256HexOf } from "./digest.ts";
 
 export function toCanonicalJson(value: object): string {
   const text = canonicalize(value);
@@ -10,5 +10,5 @@ export function toCanonicalJson(value: object): string {
 
 /** SHA-256 over the canonical JSON, hex. */
 export function digestCanonicalJson(value: object): string {
-  return sha256Hex(toCanonicalJson(value));
+  return sha256HexOf(toCanonicalJson(value));
 }

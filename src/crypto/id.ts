@@ -33,7 +33,7 @@ export function deriveId(now: number, order: number, ...parts: readonly string[]
 }
 
 /** The lowest id of an instant: a bound for keyset queries by time. @param now Unix ms */
-export function firstIdAt(now: number): string {
+export function firstIdOf(now: number): string {
   return encodeId(now, new Uint8Array(idBytes - timeBytes));
 }
 

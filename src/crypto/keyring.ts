@@ -1,5 +1,6 @@
 /**
- * A keyring: several versions of one 256-bit key. The newest is used for new data, the others to read old.
+ * A keyring: several versions of one 256-bit key. New data uses the newest version; the others are for older
+ * data.
  */
 import { base64 } from "@scure/base";
 

@@ -34,7 +34,7 @@ export function signingKeyOf(seed: Uint8Array): Promise<SigningKey> {
 }
 
 /**
- * Whether the signature is the key's over the message. A key or signature of a wrong length is not valid.
+ * Whether the private key of `publicKey` signed the message. False for a key or signature of the wrong length.
  */
 export async function isSignedBy(
   publicKey: Uint8Array<ArrayBuffer>,

@@ -1,7 +1,7 @@
 /** Runs statements on D1, with a deadline. shards.ts chooses the database. */
 import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
-import { within } from "../deadline.ts";
+import { awaitWithin } from "../deadline.ts";
 
 /** D1 may stall for longer than a client should wait. */
 const storeTimeoutMs = 2_000;
@@ -36,9 +36,9 @@ function isRaisedByFence(error: unknown): boolean {
 }
 
 /** @throws StoreError */
-export async function withinStoreTimeout<T>(work: PromiseLike<T>): Promise<T> {
+export async function awaitStore<T>(work: PromiseLike<T>): Promise<T> {
   try {
-    return await within(storeTimeoutMs, work);
+    return await awaitWithin(storeTimeoutMs, work);
   } catch (error) {
     throw isRaisedByFence(error) ? new FencedTenantError(error) : new StoreError(error);
   }
@@ -52,7 +52,7 @@ export async function runBatch(
   statements: readonly Statement[],
 ): Promise<readonly unknown[]> {
   const [first, ...rest] = statements;
-  return first === undefined ? [] : await withinStoreTimeout(db.batch([first, ...rest]));
+  return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]));
 }
 
 /** Whether a statement changed no row. */

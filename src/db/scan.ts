@@ -1,7 +1,7 @@
 /** Bounds how many rows one page of a list reads if no index serves its filter. */
 import { and, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
-import { type Database, withinStoreTimeout } from "./client.ts";
+import { awaitStore, type Database } from "./client.ts";
 
 /** The bound protects other tenants, which share the database. */
 const maxScannedRows = 20_000;
@@ -18,7 +18,7 @@ export async function findScanEnd(
   conditions: readonly SQL[],
   order: SQL,
 ): Promise<string | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ id: sql<string>`${id}` })
       .from(table)

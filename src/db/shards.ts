@@ -9,7 +9,7 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { BoundedMap } from "../bounded-map.ts";
-import { type Database, FencedTenantError, StoreError, withinStoreTimeout } from "./client.ts";
+import { awaitStore, type Database, FencedTenantError, StoreError } from "./client.ts";
 import { tenants } from "./tables.ts";
 
 /** As long as the cache of tokens: both are read together. */
@@ -25,38 +25,38 @@ interface CachedShard {
 
 const cache = new BoundedMap<string, CachedShard>({ maxEntries: maxCached });
 
-function bindingAt(env: Env, shard: number): D1Database | undefined {
+function bindingOf(env: Env, shard: number): D1Database | undefined {
   if (shard === 0) return env.DB;
   const name: `DB_${number}` = `DB_${shard}`;
   return env[name];
 }
 
 export function hasShard(env: Env, shard: number): boolean {
-  return bindingAt(env, shard) !== undefined;
+  return bindingOf(env, shard) !== undefined;
 }
 
-/** Whether tenants may live in several databases. */
+/** Whether tenants' data may be in several databases. */
 export function isSharded(env: Env): boolean {
   return hasShard(env, 1);
 }
 
 /** @throws StoreError if the environment does not bind this shard */
-export function databaseAt(env: Env, shard: number): Database {
-  const binding = bindingAt(env, shard);
+export function databaseOf(env: Env, shard: number): Database {
+  const binding = bindingOf(env, shard);
   if (binding === undefined)
     throw new StoreError(new Error(`No database is bound as shard ${shard}`));
   return drizzle(binding);
 }
 
 /** The control plane. */
-export function controlDb(env: Env): Database {
+export function controlDbOf(env: Env): Database {
   return drizzle(env.DB);
 }
 
 /** Lists all databases in the order of shards. */
 export function listDatabases(env: Env): Database[] {
   const databases: Database[] = [];
-  for (let shard = 0; hasShard(env, shard); shard += 1) databases.push(databaseAt(env, shard));
+  for (let shard = 0; hasShard(env, shard); shard += 1) databases.push(databaseOf(env, shard));
   return databases;
 }
 
@@ -87,8 +87,8 @@ export async function shardOf(env: Env, tenantId: string): Promise<number> {
   const known = cache.get(tenantId);
   if (known !== undefined && now >= known.readAt && now - known.readAt < cacheMs)
     return known.shard;
-  const rows = await withinStoreTimeout(
-    controlDb(env)
+  const rows = await awaitStore(
+    controlDbOf(env)
       .select({ shard: tenants.shard })
       .from(tenants)
       .where(eq(tenants.id, tenantId))
@@ -100,12 +100,12 @@ export async function shardOf(env: Env, tenantId: string): Promise<number> {
 }
 
 /**
- * Finds the database with the tenant's data, for lists. Writes and decisions use `inTenantDb`. Reads go to
+ * Finds the database with the tenant's data, for lists. Writes and decisions use `runInTenantDb`. Reads go to
  * the primary, because the Sessions API is not used, so an identity is visible as soon as it is created.
  * @throws StoreError
  */
 export async function findTenantDb(env: Env, tenantId: string): Promise<Database> {
-  return databaseAt(env, await shardOf(env, tenantId));
+  return databaseOf(env, await shardOf(env, tenantId));
 }
 
 /**
@@ -113,19 +113,19 @@ export async function findTenantDb(env: Env, tenantId: string): Promise<Database
  * database refuses the work, and it runs once more in the new one.
  * @throws StoreError, also while the tenant is moving
  */
-export async function inTenantDb<T>(
+export async function runInTenantDb<T>(
   env: Env,
   tenantId: string,
   work: (db: Database) => Promise<T>,
 ): Promise<T> {
   const shard = await shardOf(env, tenantId);
   try {
-    return await work(databaseAt(env, shard));
+    return await work(databaseOf(env, shard));
   } catch (error) {
     if (!(error instanceof FencedTenantError)) throw error;
     invalidateShard(tenantId);
     const current = await shardOf(env, tenantId);
     if (current === shard) throw error;
-    return await work(databaseAt(env, current));
+    return await work(databaseOf(env, current));
   }
 }

@@ -4,7 +4,7 @@ import type { Actor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
-import { type Location, noLocation, getStub } from "../location.ts";
+import { getStub, type Location, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
@@ -25,12 +25,12 @@ export interface GuardCaller {
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
 
-function guardName(tenantId: string, identityId: string): string {
+function guardNameOf(tenantId: string, identityId: string): string {
   return `${tenantId}:${identityId}`;
 }
 
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
-  return getStub(env.GUARD, guardName(caller.tenantId, identityId), caller.location);
+  return getStub(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
 }
 
 function appErrorOf(error: GuardError, now: number): AppError {
@@ -88,7 +88,7 @@ export async function askGuard<T>(
   throw appErrorOf(result.error, result.first?.at ?? now);
 }
 
-/** As `askGuard` for a call that only reads: it is repeated once, in case the guard is being moved. */
+/** Works like `askGuard`, for calls that only read: they are repeated once, in case the guard is being moved. */
 export async function readGuard<T>(
   caller: GuardCaller,
   identityId: string,
@@ -105,8 +105,8 @@ export async function readGuard<T>(
 
 /**
  * Seals everything that a guard holds under the newest key.
- * @param passes completed passes over all identities. After the first, a record that is still under an
- *   old key is one that its guard has not delivered, so the guard delivers it in any case
+ * @param passes completed passes over all identities. A record that is under an old key after the first pass
+ *   was never delivered, so the guard then delivers it even if nothing changed
  * @returns whether the guard's data is under the given version now
  */
 export async function resealGuard(
@@ -116,7 +116,7 @@ export async function resealGuard(
   { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
   try {
-    const stub = getStub(env.GUARD, guardName(owner.tenantId, owner.identityId), location);
+    const stub = getStub(env.GUARD, guardNameOf(owner.tenantId, owner.identityId), location);
     const result = await stub.reseal(owner, passes > 0);
     return result.ok && result.value === version;
   } catch (error) {
@@ -130,7 +130,7 @@ export async function requestDelivery(caller: GuardCaller, identityId: string): 
   try {
     await guardOf(caller, identityId).deliver();
   } catch {
-    // The guard's alarm delivers.
+    // The guard's alarm will deliver the outbox.
   }
 }
 
@@ -143,7 +143,7 @@ export async function confirmDelivery(
   owner: Owner,
   sent: SentDelivery,
 ): Promise<void> {
-  const stub = getStub(GUARD, guardName(owner.tenantId, owner.identityId), noLocation);
+  const stub = getStub(GUARD, guardNameOf(owner.tenantId, owner.identityId), noLocation);
   await stub.confirmDelivery(sent).catch(() => {});
 }
 

@@ -83,7 +83,7 @@ export class IdentityGuard extends DurableObject<Env> {
     this.#replay = new RequestReplay(this.#storage);
   }
 
-  /** Answers as soon as the guard runs; touches no storage. */
+  /** Answers as soon as the guard runs, without its storage. */
   ping(): void {}
 
   /** @param record a stream of JSON: what D1 has of the identity, read while this call is under way */
@@ -181,7 +181,7 @@ export class IdentityGuard extends DurableObject<Env> {
     );
   }
 
-  /** Succeeds once D1 has deleted too. After `unavailable` the alarm completes the deletion in D1. */
+  /** Succeeds once the data in D1 is deleted too. After `unavailable` the alarm completes the deletion in D1. */
   async erase(call: GuardCall): Promise<GuardResult<void>> {
     return await this.#answer(async () => {
       await this.#ledger.load(call);
@@ -252,7 +252,7 @@ export class IdentityGuard extends DurableObject<Env> {
     await this.#ledger.deliver().catch(() => {});
   }
 
-  /** The consumer reports that D1 has what the queue brought. */
+  /** The consumer reports that D1 has what was sent through the queue. */
   async confirmDelivery(sent: SentDelivery): Promise<void> {
     await this.#answer(async () => succeed(this.#ledger.confirmDelivery(sent)));
   }
@@ -261,7 +261,10 @@ export class IdentityGuard extends DurableObject<Env> {
     await this.#ledger.onAlarm();
   }
 
-  /** The assessed session that a code is for. Never throws: without it the code counts all the same. */
+  /**
+   * The assessed session that a code is for. Never throws: a code is verified even if the session cannot be
+   * read.
+   */
   async #findAssessedSession(
     call: GuardCall,
     assessmentId: string | null,

@@ -4,7 +4,7 @@
  */
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { inTenantDb } from "../db/shards.ts";
+import { runInTenantDb } from "../db/shards.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { findSession } from "../sentinel/assessments/store.ts";
 import type { KnownSession } from "../sentinel/history.ts";
@@ -36,7 +36,7 @@ export class GuardLedger {
   }
 
   /**
-   * The state; an empty guard rehydrates first. Undefined for an unknown or erased identity.
+   * Returns the state; an empty guard rehydrates first. Undefined for an unknown or erased identity.
    * @throws StoreError when D1 is needed and fails
    */
   async load(owner: Owner): Promise<IdentityState | undefined> {
@@ -52,7 +52,7 @@ export class GuardLedger {
   ): Promise<KnownSession | undefined> {
     const kept = this.#storage.readHistory().find(({ id }) => id === assessmentId);
     if (kept !== undefined) return kept;
-    return await inTenantDb(this.#env, tenantId, (db) =>
+    return await runInTenantDb(this.#env, tenantId, (db) =>
       findSession(db, tenantId, identityId, assessmentId),
     );
   }
@@ -134,7 +134,7 @@ export class GuardLedger {
   /**
    * Seals everything under the newest key, and delivers the record.
    * @param deliversAlways delivers the record even if nothing in it changed
-   * @throws StoreError; MissingKeyError or BrokenSealError where a box does not open
+   * @throws StoreError; MissingKeyError or BrokenSealError if a box does not open
    */
   async reseal(sealingKeys: Keyring, owner: Owner, deliversAlways: boolean): Promise<void> {
     await this.load(owner);
@@ -143,7 +143,7 @@ export class GuardLedger {
       const present = this.#storage.readState();
       if (present === null || present.state.status === "erased") break;
       const state = await resealState(sealingKeys, present.state);
-      // A decision that was recorded meanwhile stands, so its state is sealed instead.
+      // If another state was recorded meanwhile, that one is sealed instead.
       if (this.#storage.readState() !== present) continue;
       if (state === present.state && !mustDeliver) break;
       this.#storage.write(state, present.version + 1, { entry: { events: [] } });

@@ -1,12 +1,12 @@
 /**
- * A guard's outbox on its way to D1: through the queue after a moment, or directly when a change waits
- * for it or the alarm fires. The queue guarantees nothing; the alarm delivers what it loses.
+ * Delivers a guard's outbox to D1: through the queue after a short delay, or directly if a change waits for the
+ * delivery or the alarm fires. The queue may lose a message; the alarm then delivers its content.
  *
  * Tombstones age in real time, so the clock is read here; no decision depends on it.
  */
 import { renewAuditKey } from "../audit/personal.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { inTenantDb } from "../db/shards.ts";
+import { runInTenantDb } from "../db/shards.ts";
 import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import type { Jurisdiction } from "../location.ts";
@@ -28,7 +28,7 @@ export class GuardOutbox {
   readonly #batcher: DeliveryBatcher;
   /** The direct delivery that is running. */
   #running: Promise<void> = Promise.resolve();
-  /** The direct delivery after it; every caller that asks meanwhile shares it. */
+  /** The direct delivery after the running one. All callers in the meantime share it. */
   #next: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, alarm: RetryAlarm) {
@@ -57,7 +57,7 @@ export class GuardOutbox {
   }
 
   /**
-   * Removes what the queue has brought to D1. A delivery that was sent before the guard last woke does
+   * Removes what has reached D1 through the queue. A delivery that was sent before the guard last started does
    * not count: the alarm delivers it again.
    */
   confirm({ sender, lastSeq }: SentDelivery): void {
@@ -92,11 +92,11 @@ export class GuardOutbox {
   }
 
   /**
-   * D1 has a newer version than the guard when the guard was restored to an earlier time. The guard's
-   * state wins: it gets a version above that of D1.
+   * D1 has a newer version than the guard when the guard was restored to an earlier time. The guard's state
+   * takes precedence: it gets a version above that of D1.
    */
   async #overtakeNewerRecord({ tenantId, identityId }: Owner): Promise<void> {
-    const record = await inTenantDb(this.#env, tenantId, (db) =>
+    const record = await runInTenantDb(this.#env, tenantId, (db) =>
       findRecord(db, tenantId, identityId),
     );
     const present = this.#storage.readState();
@@ -112,7 +112,7 @@ export class GuardOutbox {
     }
   }
 
-  /** Sends what is pending to the queue; where that fails, sets the alarm. @returns whether it was sent */
+  /** Sends what is pending to the queue; if that fails, sets the alarm. @returns whether it was sent */
   async #sendToQueue(): Promise<boolean> {
     try {
       const pending = await this.#findPending();
@@ -130,8 +130,8 @@ export class GuardOutbox {
   }
 
   /**
-   * Before anything of an identity reaches D1, the identity has an audit key under the newest sealing
-   * key. @returns whether the state may have changed, so that the caller must read it again
+   * Gives the identity an audit key under the newest sealing key, before any of its data reaches D1. @returns
+   * whether the state may have changed, so that the caller must read it again
    */
   async #renewAuditKey(state: IdentityState): Promise<boolean> {
     if (state.status === "erased") return false;

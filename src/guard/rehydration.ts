@@ -1,6 +1,6 @@
-/** How an empty guard takes over what D1 has of its identity: after a restore, or in a new namespace. */
+/** Loads the record of an identity from D1 into an empty guard: after a restore, or in a new namespace. */
 import type { Owner } from "../crypto/seal-context.ts";
-import { inTenantDb } from "../db/shards.ts";
+import { runInTenantDb } from "../db/shards.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
@@ -32,7 +32,7 @@ export class Rehydration {
   async rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
     for (;;) {
       const epoch = this.#storage.erasureEpoch;
-      const { record, sessions } = await inTenantDb(this.#env, tenantId, async (db) => {
+      const { record, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
         const record = await findRecord(db, tenantId, identityId);
         const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
         return { record, sessions };
@@ -50,10 +50,10 @@ export class Rehydration {
   }
 
   /**
-   * The version that a new identity goes on from: that of its tombstone, or 0. Takes over a record that
-   * is not erased.
-   * @param found read beside the call. It is used only if it shows no living identity and this guard
-   *   has seen no erasure since it woke; otherwise D1 is asked again
+   * Finds the version after which a new identity continues: that of its tombstone, or 0. If the record is not
+   * erased, the guard loads it.
+   * @param found read beside the call. It is used only if it shows no living identity and this guard has seen
+   *   no erasure since it started; otherwise D1 is asked again
    * @throws as `rehydrate`
    */
   async findLastVersion(owner: Owner, found: Promise<FoundRecord>): Promise<number> {

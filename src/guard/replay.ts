@@ -22,7 +22,7 @@ export function buildKeptAnswer(
   { rate: _rate, ...result }: GuardResult<unknown>,
 ): KeptAnswer | undefined {
   if (requestKey === null || receipt === undefined) return undefined;
-  // A client that waits for Retry-After and repeats its request must get through.
+  // A client that waits for Retry-After and repeats its request must get a new answer.
   if (!result.ok && result.error.code === "rate_limited") return undefined;
   const expiresAt = Date.now() + answerLifetimeMs;
   return {

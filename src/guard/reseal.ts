@@ -1,4 +1,4 @@
-/** Re-encryption of a state: every sealed box in it comes under the newest key. */
+/** Re-encryption of a state: seals the content of every box in it under the newest key. */
 import { renewAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { reseal } from "../crypto/sealed-box.ts";

@@ -66,7 +66,7 @@ export class GuardStorage {
     );
   }
 
-  /** Counts the erasures since the guard woke. What was read from D1 in an earlier epoch is void. */
+  /** Counts the erasures since the guard started. What was read from D1 in an earlier epoch is void. */
   get erasureEpoch(): number {
     return this.#erasureEpoch;
   }
@@ -203,7 +203,7 @@ export class GuardStorage {
       });
   }
 
-  /** Writes only the sessions that changed: a row that is written costs. */
+  /** Writes only the sessions that changed: every written row costs money. */
   #writeHistory(history: History): void {
     const { sql } = this.#storage;
     const stored = new Map(this.readHistory().map((session) => [session.id, session]));
@@ -261,7 +261,7 @@ export class GuardStorage {
     this.#storage.sql.exec("DELETE FROM answers WHERE forget_at <= ?", realNow);
   }
 
-  /** Reduces every entry in the outbox to its events without personal parts: D1 accepts no more. */
+  /** Reduces every entry in the outbox to its events without personal parts: D1 accepts nothing else. */
   #removePersonalParts(): void {
     const { sql } = this.#storage;
     const rows = sql.exec<{ seq: number; dispatch: string }>("SELECT seq, dispatch FROM outbox");

@@ -1,7 +1,7 @@
 /** Authentication and permissions: bearer tokens as in RFC 6750. */
 import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
-import { AppError, invalidRequest } from "../errors.ts";
+import { AppError, createInvalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
 import type { Permission } from "../tenancy/permission.ts";
 import { resolveToken } from "../tenancy/resolve-token.ts";
@@ -12,7 +12,7 @@ import { resolveRequestTime } from "./test-clock.ts";
 /** The kinds of caller that may use a route. */
 export interface Access<Caller> {
   readonly kind: "public" | "operator" | Permission;
-  /** @throws AppError where the caller may not call the route */
+  /** @throws AppError if the caller may not call the route */
   authenticate(c: AppContext): Promise<Authentication<Caller>>;
 }
 
@@ -25,7 +25,7 @@ export function authenticate<Caller, Prepared>(
   };
 }
 
-function invalidToken(): AppError {
+function createInvalidToken(): AppError {
   return new AppError("invalid_token", {
     headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' },
   });
@@ -35,14 +35,14 @@ function invalidToken(): AppError {
 function readBearerToken(c: AppContext): string {
   // A token in the URL ends up in logs, so none is accepted there (RFC 6750 §5.3).
   if (c.req.query("access_token") !== undefined) {
-    throw invalidRequest([{ path: "access_token", message: "must not be sent in the URL" }]);
+    throw createInvalidRequest([{ path: "access_token", message: "must not be sent in the URL" }]);
   }
   const header = c.req.header("Authorization");
   if (header === undefined || header.trim() === "") {
     throw new AppError("missing_token", { headers: { "WWW-Authenticate": "Bearer" } });
   }
   const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(header) ?? [];
-  if (token === undefined) throw invalidToken();
+  if (token === undefined) throw createInvalidToken();
   return token;
 }
 
@@ -64,7 +64,7 @@ export const operator: Access<undefined> = {
   async authenticate(c) {
     const token = readBearerToken(c);
     const { operatorTokenDigest } = c.get("config");
-    if (!timingSafeEqual(sha256Of(token), operatorTokenDigest)) throw invalidToken();
+    if (!timingSafeEqual(sha256Of(token), operatorTokenDigest)) throw createInvalidToken();
     return {
       caller: undefined,
       actor: { type: "operator", id: null },
@@ -73,12 +73,12 @@ export const operator: Access<undefined> = {
   },
 };
 
-/** @param now Unix ms; the tenant's test clock where one was sent. @throws AppError `invalid_token` */
+/** @param now Unix ms; the tenant's test clock if one was sent. @throws AppError `invalid_token` */
 function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
-  if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw invalidToken();
+  if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw createInvalidToken();
 }
 
-/** @param ignoreCache reads the stores, also where the token is cached. @throws AppError */
+/** @param ignoreCache reads the stores, even if the token is cached. @throws AppError */
 async function resolveKnownToken(
   c: AppContext,
   token: string,
@@ -86,7 +86,7 @@ async function resolveKnownToken(
 ): Promise<ResolvedToken> {
   const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
   const resolved = await resolveToken(c.env, token, c.get("arrivedAt"), ignoreCache, waitUntil);
-  if (resolved === undefined) throw invalidToken();
+  if (resolved === undefined) throw createInvalidToken();
   return resolved;
 }
 
@@ -101,7 +101,7 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
       const { caller, revoked } = resolved;
       const { tenantId, tokenId, location } = caller;
       c.set("presentedToken", { tenantId, tokenId, location, at: arrivedAt });
-      if (revoked) throw invalidToken();
+      if (revoked) throw createInvalidToken();
       const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
       c.set("presentedToken", { tenantId, tokenId, location, at: now });
       requireCurrent(resolved, now);

@@ -1,14 +1,14 @@
 /** Request bodies: JSON in UTF-8, 16 KiB at most. */
 import { bodyLimit } from "hono/body-limit";
-import { DeadlineError, within } from "../deadline.ts";
-import { AppError, invalidRequest } from "../errors.ts";
+import { awaitWithin, DeadlineError } from "../deadline.ts";
+import { AppError, createInvalidRequest } from "../errors.ts";
 import type { AppContext, Step, ValidBody } from "./request-context.ts";
 
 const maxBytes = 16 * 1024;
 const bodyTimeoutMs = 5_000;
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
 
-/** Stands in for the output of a validator. */
+/** The value for requests without a body, in place of what the validator would return. */
 const noBody: ValidBody<object> = { body: {}, sent: {} };
 
 const limitSize = bodyLimit({
@@ -35,7 +35,7 @@ async function readBody(c: AppContext): Promise<AppError | undefined> {
     await c.req.arrayBuffer();
   });
   try {
-    await within(bodyTimeoutMs, reading);
+    await awaitWithin(bodyTimeoutMs, reading);
     return undefined;
   } catch (error) {
     if (error instanceof AppError) return error;
@@ -43,7 +43,7 @@ async function readBody(c: AppContext): Promise<AppError | undefined> {
       error instanceof DeadlineError
         ? `did not arrive within ${bodyTimeoutMs / 1000} s`
         : "did not arrive completely";
-    return invalidRequest([{ path: "", message }]);
+    return createInvalidRequest([{ path: "", message }]);
   }
 }
 
@@ -68,7 +68,7 @@ export const requireNoBody: Step = async (c, next) => {
   await next();
 };
 
-/** @throws AppError where the body did not arrive, or is too large */
+/** @throws AppError if the body did not arrive, or is too large */
 async function receivedBytes(c: AppContext): Promise<ArrayBuffer> {
   const error = c.get("bodyError");
   if (error !== undefined) throw error;
@@ -89,7 +89,7 @@ function requireEmptyObject(text: string): void {
   const value = parseJson(text);
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   if (isObject && Object.keys(value).length === 0) return;
-  throw invalidRequest([{ path: "", message: "must be empty" }]);
+  throw createInvalidRequest([{ path: "", message: "must be empty" }]);
 }
 
 function parseJson(text: string): unknown {

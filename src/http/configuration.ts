@@ -1,24 +1,24 @@
 /** The configuration of the isolate, checked for every request. */
-import { configOf, type Config } from "../env.ts";
+import { type Config, configOf } from "../env.ts";
 import { AppError } from "../errors.ts";
-import { hasMatchingKeys, findKeyProblems } from "../keys/key-check.ts";
+import { findKeyProblems, hasMatchingKeys } from "../keys/key-check.ts";
 import { log } from "../log.ts";
 import type { Step } from "./request-context.ts";
 
-function notConfigured(): AppError {
+function createNotConfigured(): AppError {
   return new AppError("unavailable", {
     message: "The service is not configured; its log states the reason.",
   });
 }
 
 /**
- * Checks that the keys fit the stored data. Undefined where an earlier request has shown that they do.
- * @throws AppError `unavailable` where the data needs another key
+ * Checks that the keys fit the stored data. Undefined if an earlier request has shown that they do.
+ * @throws AppError `unavailable` if the data needs another key
  */
 function checkKeys(env: Env, config: Config): Promise<void> | undefined {
   if (hasMatchingKeys(config)) return undefined;
   const checked = findKeyProblems(env, config, Date.now()).then((problems) => {
-    if (problems.length > 0) throw notConfigured();
+    if (problems.length > 0) throw createNotConfigured();
   });
   // A request that fails before it awaits the check must not leave an unhandled rejection.
   checked.catch(() => {});
@@ -35,7 +35,7 @@ export function requireConfiguration(livenessPath: string): Step {
     if (c.req.path !== livenessPath) {
       if (!configured.ok) {
         log("error", "configuration_invalid", { problems: configured.problems });
-        throw notConfigured();
+        throw createNotConfigured();
       }
       const keyCheck = checkKeys(c.env, configured.config);
       if (keyCheck !== undefined) c.set("keyCheck", keyCheck);

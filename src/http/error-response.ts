@@ -21,7 +21,7 @@ function toAppError(error: unknown): AppError {
     (fault) => error instanceof fault,
   );
   if (isStoreFault) return new AppError("unavailable");
-  // Hono's validator throws one where the body is not JSON.
+  // Hono's validator throws one if the body is not JSON.
   if (error instanceof HTTPException && error.status < 500) return new AppError("invalid_json");
   return new AppError("internal_error");
 }

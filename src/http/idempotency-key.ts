@@ -2,8 +2,8 @@
 import type { MiddlewareHandler } from "hono";
 import { joinParts } from "../crypto/bytes.ts";
 import { digestCanonicalJson } from "../crypto/canonical.ts";
-import { sha256Hex } from "../crypto/digest.ts";
-import { invalidRequest } from "../errors.ts";
+import { sha256HexOf } from "../crypto/digest.ts";
+import { createInvalidRequest } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
 import type { AppContext, AppEnv, ValidBody } from "./request-context.ts";
 
@@ -19,10 +19,10 @@ function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestK
   if (sent === undefined) return null;
   if (!keyPattern.test(sent)) {
     const message = "must be 1 to 255 visible ASCII characters";
-    throw invalidRequest([{ path: keyHeader, message }]);
+    throw createInvalidRequest([{ path: keyHeader, message }]);
   }
   return {
-    key: sha256Hex(joinParts(operation, sent)),
+    key: sha256HexOf(joinParts(operation, sent)),
     digest: digestCanonicalJson({ path: c.req.path, query: c.req.queries(), body }),
   };
 }

@@ -8,7 +8,7 @@ import {
 import packageJson from "../../package.json" with { type: "json" };
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import { keyHeader, keyPattern } from "./idempotency-key.ts";
-import { type RouteDefinition, none, type Route } from "./route.ts";
+import { none, type Route, type RouteDefinition } from "./route.ts";
 import { id, instant } from "./schemas.ts";
 
 /** Fields of error bodies besides `error`, `code` and `request_id`. */
@@ -16,9 +16,7 @@ const errorFields: Partial<Record<ErrorCode, ZodRawShape>> = {
   invalid_request: { issues: z.array(z.object({ path: z.string(), message: z.string() })) },
   invalid_code: {
     attempts_remaining: z.int().min(0),
-    locked_until: instant
-      .nullable()
-      .meta({ description: "Set where this failure locked the user." }),
+    locked_until: instant.nullable().meta({ description: "Set if this failure locked the user." }),
   },
   user_locked: { locked_until: instant.nullable(), retry_after_seconds: z.int().nullable() },
 };
@@ -111,14 +109,14 @@ function responseHeadersOf({ method, access }: RouteDefinition) {
     ...(method === "post"
       ? {
           "Idempotent-Replayed": header(
-            "`true` where this is the response of an earlier request with the same key.",
+            "`true` if this is the response of an earlier request with the same key.",
           ),
         }
       : {}),
     ...(isLimited
       ? {
           "RateLimit-Policy": header("Limits that the request counted against."),
-          RateLimit: header("Remaining quota per limit, where known."),
+          RateLimit: header("Remaining quota per limit, if known."),
         }
       : {}),
   };
@@ -196,7 +194,7 @@ export function createOpenApiDocument(routes: readonly Route[]) {
           type: "http",
           scheme: "bearer",
           description:
-            "The tenant's API token, or the operator token where the permission is `operator`.",
+            "The tenant's API token, or the operator token if the permission is `operator`.",
         },
       },
     },

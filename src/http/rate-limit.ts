@@ -5,7 +5,7 @@
  * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (draft 10).
  */
 import { BoundedMap } from "../bounded-map.ts";
-import { within } from "../deadline.ts";
+import { awaitWithin } from "../deadline.ts";
 import { causeOf, log } from "../log.ts";
 
 /** A limit that a request counted against, and its state. */
@@ -14,7 +14,7 @@ export interface RateLimit {
   /** Requests allowed per window. */
   readonly requests: number;
   readonly windowSeconds: number;
-  /** Requests left in the current window; null where that is unknown. */
+  /** Requests left in the current window; null if that is unknown. */
   readonly remaining: number | null;
   /** Seconds until the window ends. */
   readonly resetSeconds: number;
@@ -30,7 +30,7 @@ const windowMs = tokenLimit.windowSeconds * 1000;
  */
 const localAllowance = 100;
 const maxWindows = 10_000;
-/** The same as for stores. */
+/** The same timeout as for stores. */
 const limiterTimeoutMs = 2_000;
 
 interface Window {
@@ -63,14 +63,14 @@ function countLocally(tokenId: string, now: number): boolean {
 async function askLimiter(env: Env, tokenId: string): Promise<boolean> {
   try {
     const limited = env.TOKEN_RATE_LIMIT.limit({ key: tokenId });
-    return (await within(limiterTimeoutMs, limited)).success;
+    return (await awaitWithin(limiterTimeoutMs, limited)).success;
   } catch (error) {
     log("error", "rate_limit_unavailable", { cause: causeOf(error) });
     return true;
   }
 }
 
-/** Counts a request. The token is over its limit where `remaining` is 0. @param now real time, Unix ms */
+/** Counts a request. The token is over its limit if `remaining` is 0. @param now real time, Unix ms */
 export async function countRequest(env: Env, tokenId: string, now: number): Promise<RateLimit> {
   const isWithinLimit = countLocally(tokenId, now) || (await askLimiter(env, tokenId));
   return {

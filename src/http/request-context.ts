@@ -12,13 +12,13 @@ interface AppVariables {
   /** Real time at which the whole request had arrived, Unix ms. */
   arrivedAt: number;
   config: Config;
-  /** Rejects where the keys do not fit the stored data. Unset where that is not checked. */
+  /** Rejects if the keys do not fit the stored data. Unset if that is not checked. */
   keyCheck?: Promise<void>;
-  /** Unset where the body arrived whole. */
+  /** Unset if the body arrived whole. */
   bodyError?: AppError;
   /** Set as soon as the token's record is known, whether or not the token may be used. */
   presentedToken?: PresentedToken;
-  /** Null where a POST has no `Idempotency-Key`. Unset for other methods. */
+  /** Null if a POST has no `Idempotency-Key`. Unset for other methods. */
   requestKey?: RequestKey | null;
   /** The response is that of an earlier request with the same key. */
   isReplayed?: boolean;
@@ -65,7 +65,7 @@ export interface PresentedToken {
   readonly tokenId: string;
   /** Location of the tenant's Durable Objects. */
   readonly location: Location;
-  /** Unix ms: the time of the request, or of its arrival as long as the former is unknown. */
+  /** The time of the request, or of its arrival while the former is not known yet; Unix ms. */
   readonly at: number;
 }
 
@@ -73,7 +73,7 @@ export interface PresentedToken {
 export interface Authentication<Caller> {
   readonly caller: Caller;
   readonly actor: Actor;
-  /** Unix ms; the tenant's test clock where one was sent. */
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
 }
 
@@ -96,6 +96,6 @@ export interface RequestContext<Caller, Body, Query, Prepared = undefined>
   readonly query: Query;
   /** The result of the route's `prepare`; undefined without one. */
   readonly prepared: Prepared | undefined;
-  /** A parameter of the path; empty where the path has none of that name. */
+  /** A parameter of the path; empty if the path has none of that name. */
   param(name: string): string;
 }

@@ -6,7 +6,7 @@ import type { Hono } from "hono";
 import { type ZodRawShape, type ZodType, z } from "zod";
 import { AppError, type ErrorCode } from "../errors.ts";
 import { type Access, authenticate } from "./access.ts";
-import { receiveBody, requireUtf8Json, requireNoBody } from "./body.ts";
+import { receiveBody, requireNoBody, requireUtf8Json } from "./body.ts";
 import { awaitKeyCheck } from "./configuration.ts";
 import { readRequestKey } from "./idempotency-key.ts";
 import { reportIfRefused } from "./report-refusal.ts";
@@ -18,7 +18,7 @@ export interface ResponseDefinition {
   readonly description: string;
   /** Absent for an empty body. */
   readonly body?: ZodType;
-  /** Type of the body, where it is not JSON. */
+  /** Type of the body, if it is not JSON. */
   readonly contentType?: string;
 }
 
@@ -107,7 +107,7 @@ function requestContextOf<Caller, Body, Query, Prepared>(
       if (rate !== undefined) c.set("rateLimits", [...(c.get("rateLimits") ?? []), rate]);
       if (first === undefined) return;
       c.set("isReplayed", true);
-      // The response is the first request's, and so is the id in the audit trail.
+      // The response is that of the first request, whose id is in the audit trail.
       c.set("requestId", first.requestId);
     },
     body: c.req.valid("json").body,

@@ -6,7 +6,7 @@ import { idPattern } from "../crypto/id.ts";
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** Text of a number of characters (code points). It is stored and compared exactly as sent. */
-export function plainText(min: number, max: number) {
+export function createTextSchema(min: number, max: number) {
   return z
     .string()
     .refine((text) => text.isWellFormed(), "must not contain a lone surrogate")
@@ -18,7 +18,7 @@ export function plainText(min: number, max: number) {
     .meta({ minLength: min, maxLength: max });
 }
 
-export const externalId = plainText(1, 255).meta({
+export const externalId = createTextSchema(1, 255).meta({
   description:
     "The tenant's own id of the user. It is opaque, case-sensitive and compared exactly.",
   examples: ["ORG_USR_9921_AFG"],
@@ -63,7 +63,7 @@ export const limit = z
   .default(defaultPageSize);
 
 /** A whole number in a query, of at least `min`. */
-export function integerFrom(min: number) {
+export function createIntegerSchema(min: number) {
   return z
     .string()
     .refine(

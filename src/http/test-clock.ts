@@ -3,7 +3,7 @@
  * live token the header is an error.
  */
 import { z } from "zod";
-import { invalidRequest } from "../errors.ts";
+import { createInvalidRequest } from "../errors.ts";
 
 const header = "Test-Clock";
 const instant = z.iso.datetime({ offset: true });
@@ -24,11 +24,13 @@ export function resolveRequestTime(
 ): number {
   if (value === undefined) return realTime;
   if (mode === "live") {
-    throw invalidRequest([{ path: header, message: "requires a token of a test tenant" }]);
+    throw createInvalidRequest([{ path: header, message: "requires a token of a test tenant" }]);
   }
   const time = instant.safeParse(value).success ? Date.parse(value) : Number.NaN;
   if (!(time >= 0 && time <= maxTime)) {
-    throw invalidRequest([{ path: header, message: "must be an RFC 3339 time from 1970 to 9999" }]);
+    throw createInvalidRequest([
+      { path: header, message: "must be an RFC 3339 time from 1970 to 9999" },
+    ]);
   }
   return time;
 }

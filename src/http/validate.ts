@@ -2,7 +2,7 @@
 import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
 import { type ZodType, z } from "zod";
-import { type Issue, invalidRequest } from "../errors.ts";
+import { createInvalidRequest, type Issue } from "../errors.ts";
 import type { AppEnv, ValidBody } from "./request-context.ts";
 
 type ZodIssue = z.core.$ZodIssue;
@@ -59,7 +59,7 @@ function issuesOf(issue: ZodIssue): Issue[] {
 /** @throws AppError `invalid_request` */
 function rejectInvalid(result: { readonly success: boolean; readonly error?: z.core.$ZodError }) {
   if (result.error === undefined) return;
-  throw invalidRequest(result.error.issues.flatMap(issuesOf).slice(0, maxIssues));
+  throw createInvalidRequest(result.error.issues.flatMap(issuesOf).slice(0, maxIssues));
 }
 
 /** Keeps the value that was sent: the digest of a request with a key covers it. */

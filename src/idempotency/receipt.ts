@@ -4,7 +4,7 @@
  * shown once and is stored nowhere else.
  */
 import { z } from "zod";
-import { utf8 } from "../crypto/bytes.ts";
+import { encodeUtf8 } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { reseal, seal, unseal } from "../crypto/sealed-box.ts";
@@ -32,7 +32,7 @@ export async function sealReceipt(
   { key, digest }: RequestKey,
   shown: Receipt["shown"] = {},
 ): Promise<string> {
-  const text = new Uint8Array(utf8(JSON.stringify({ digest, shown })));
+  const text = new Uint8Array(encodeUtf8(JSON.stringify({ digest, shown })));
   return await seal(sealingKeys, contextOf(owner, key), text);
 }
 

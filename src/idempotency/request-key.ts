@@ -23,7 +23,7 @@ export interface FirstRequest {
   readonly at: number;
 }
 
-/** Whether an answer may still be replayed. @param now Unix ms; the tenant's test clock where one was sent */
+/** Whether an answer may still be replayed. @param now Unix ms; the tenant's test clock if one was sent */
 export function isKept({ at }: { readonly at: number }, now: number): boolean {
   return now < at + answerLifetimeMs;
 }

@@ -13,7 +13,7 @@ export interface RunOnceCall {
   readonly config: Config;
   readonly requestKey: RequestKey | null;
   readonly requestId: string;
-  /** Unix ms; the tenant's test clock where one was sent. */
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
   /** Real time, Unix ms. */
   readonly arrivedAt: number;
@@ -30,7 +30,7 @@ export type KeepAnswer<T> = (answer: T | undefined) => Promise<readonly Statemen
 
 /**
  * After this time a request counts as abandoned: when a client disconnects, the platform may end the request
- * without notice. If it does go on, D1 still keeps only one row for its key.
+ * without notice. If it does continue, D1 still keeps only one row for its key.
  */
 const abandonedAfterMs = 30_000;
 /** When this isolate's running requests with a key started, Unix ms; the oldest first. */
@@ -38,7 +38,7 @@ const running = new Map<string, number>();
 
 /**
  * Marks a request as running.
- * @returns ends the mark
+ * @returns a function that removes the mark
  * @throws AppError `idempotency_in_progress`
  */
 function markRunning(name: string, now: number): () => void {

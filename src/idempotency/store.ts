@@ -1,6 +1,6 @@
 /** Request keys in D1: with the answers to changes in D1, and claimed for changes in a guard. */
 import { and, eq, lte } from "drizzle-orm";
-import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { answerLifetimeMs } from "./request-key.ts";
 import { requestKeys } from "./tables.ts";
 
@@ -31,7 +31,7 @@ export async function findRequest(
   tenantId: string,
   key: string,
 ): Promise<KeptRequest | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select().from(requestKeys).where(isRequest(tenantId, key)).limit(1),
   );
   return rows[0];
@@ -48,7 +48,7 @@ export function keepRequest(db: Database, request: KeptRequest): Statement[] {
 /** Keeps a request, or returns the one that has the key already. @throws StoreError */
 export async function claimRequest(db: Database, request: KeptRequest): Promise<KeptRequest> {
   const { tenantId, key } = request;
-  const [, , rows] = await withinStoreTimeout(
+  const [, , rows] = await awaitStore(
     db.batch([
       deleteExpired(db, request),
       db.insert(requestKeys).values(request).onConflictDoNothing(),
@@ -59,6 +59,6 @@ export async function claimRequest(db: Database, request: KeptRequest): Promise<
 }
 
 /** Deletes expired rows. @param now real time, Unix ms. @throws StoreError */
-export async function purgeRequests(db: Database, now: number): Promise<void> {
-  await withinStoreTimeout(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
+export async function deleteExpiredRequests(db: Database, now: number): Promise<void> {
+  await awaitStore(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
 }

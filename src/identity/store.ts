@@ -1,6 +1,6 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
-import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { isNotServedHere, isResident, oneRow, requireServedHere } from "../db/tenant-fence.ts";
 import { identities, isErased } from "./tables.ts";
@@ -31,7 +31,7 @@ export async function findRecord(
   tenantId: string,
   id: string,
 ): Promise<IdentityRecord | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ record: identities, isElsewhere: isNotServedHere(tenantId) })
       .from(oneRow)
@@ -117,7 +117,7 @@ export async function listEntries(
       ? undefined
       : await findScanEnd(db, identities, id, conditions, asc(id));
   if (end !== undefined) conditions.push(lte(id, end));
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ id, externalId, status, lockedUntil, createdAt })
       .from(identities)
@@ -136,9 +136,9 @@ export async function listEntries(
 }
 
 /** Deletes tombstones that no delivery can still need. @param now real time, Unix ms */
-export async function purgeTombstones(db: Database, now: number): Promise<void> {
+export async function deleteExpiredTombstones(db: Database, now: number): Promise<void> {
   const until = now - tombstoneLifetimeMs;
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .delete(identities)
       .where(and(isErased, lt(identities.updatedAt, until), isResident(identities.tenantId))),

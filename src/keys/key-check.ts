@@ -3,8 +3,8 @@
  * with must be in its keyring, and must be the same key. Each database records the versions in use before
  * data under them is delivered to it. An isolate checks until all databases match.
  */
-import { toHex, utf8 } from "../crypto/bytes.ts";
-import { hmacSha256 } from "../crypto/digest.ts";
+import { encodeUtf8, toHex } from "../crypto/bytes.ts";
+import { hmacSha256Of } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { listDatabases } from "../db/shards.ts";
@@ -30,7 +30,9 @@ export function keyringOf(config: Config, name: KeyringName): Keyring {
 
 /** Identifies a key without revealing anything about it. */
 function fingerprintOf(key: Uint8Array): string {
-  return toHex(hmacSha256(key, utf8("edge-idp key fingerprint")).subarray(0, fingerprintBytes));
+  return toHex(
+    hmacSha256Of(key, encodeUtf8("edge-idp key fingerprint")).subarray(0, fingerprintBytes),
+  );
 }
 
 /**
@@ -153,7 +155,7 @@ class MismatchedKeysError extends Error {
 }
 
 /**
- * Guards writes to D1 that no request begins, such as those of an alarm.
+ * Checks the keys before a write to D1 that no request begins, such as that of an alarm.
  * @throws MismatchedKeysError; a later attempt may find other keys
  */
 export async function requireMatchingKeys(env: Env, config: Config, now: number): Promise<void> {

@@ -7,7 +7,7 @@
 
 import type { Owner } from "../crypto/seal-context.ts";
 import type { Database } from "../db/client.ts";
-import { listDatabases, controlDb } from "../db/shards.ts";
+import { controlDbOf, listDatabases } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import type { Location } from "../location.ts";
@@ -27,7 +27,7 @@ import {
   listRequestsToReseal,
   replaceReceipt,
 } from "./sealed-data-store.ts";
-import { retireKeys, reinstateKeys } from "./version-store.ts";
+import { reinstateKeys, retireKeys } from "./version-store.ts";
 
 const maxConcurrentGuards = 8;
 const maxRequestsPerSlice = 100;
@@ -74,7 +74,7 @@ interface Run {
   readonly before: ReEncryption;
 }
 
-/** The versions of a keyring before the newest. */
+/** The versions of a keyring that are older than the newest. */
 function olderVersionsOf(config: Config, name: KeyringName): number[] {
   const { keys, newest } = keyringOf(config, name);
   return [...keys.keys()].filter((version) => version < newest);
@@ -151,7 +151,7 @@ async function runSlice(
   const last = owners.at(-1);
   if (last === undefined) return await finishPass(call, db, before);
   const locations = await findLocations(
-    controlDb(call.env),
+    controlDbOf(call.env),
     owners.map(({ tenantId }) => tenantId),
   );
   let failed = 0;

@@ -1,6 +1,6 @@
 /** The progress of re-encryptions in D1. */
 import { and, eq } from "drizzle-orm";
-import { type Database, StoreError, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, StoreError } from "../db/client.ts";
 import { countIdentities } from "./sealed-data-store.ts";
 import { reEncryptions } from "./tables.ts";
 
@@ -18,7 +18,7 @@ export interface ReEncryption {
   readonly failed: number;
   /** Passes that left something under an older key. */
   readonly passes: number;
-  /** What the last of these passes left. */
+  /** How much the last of these passes left. */
   readonly leftOver: number;
   /** Times are Unix ms. */
   readonly startedAt: number;
@@ -35,7 +35,7 @@ export async function findOrBeginReEncryption(
   if (known !== undefined) return known;
   const total = await countIdentities(db);
   const begun = db.insert(reEncryptions).values({ version, total, startedAt: now });
-  await withinStoreTimeout(begun.onConflictDoNothing());
+  await awaitStore(begun.onConflictDoNothing());
   const row = await findReEncryption(db, version);
   if (row === undefined) throw new StoreError("A row that was just written does not exist");
   return row;
@@ -45,7 +45,7 @@ export async function findReEncryption(
   db: Database,
   version: number,
 ): Promise<ReEncryption | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select().from(reEncryptions).where(eq(reEncryptions.version, version)),
   );
   return rows[0];
@@ -57,7 +57,7 @@ export async function saveReEncryption(
   before: ReEncryption,
   after: ReEncryption,
 ): Promise<boolean> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .update(reEncryptions)
       .set(after)

@@ -3,12 +3,12 @@
  */
 import { and, eq, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
-import { type Database, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database } from "../db/client.ts";
 import { isNotLeftover } from "../db/tenant-fence.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
 
-/** Neither an erased identity nor a leftover of a tenant that was relocated. */
+/** Excludes erased identities, and leftovers of tenants that were relocated. */
 const isLive = and(
   isNotNull(identities.state),
   ne(identities.status, "erased"),
@@ -24,7 +24,7 @@ export async function listIdentitiesAfter(
   last: Owner,
   limit: number,
 ): Promise<Owner[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select({ tenantId: identities.tenantId, identityId: identities.id })
       .from(identities)
@@ -34,7 +34,7 @@ export async function listIdentitiesAfter(
   );
 }
 
-/** So that a statement meets its deadline, however many records there are. */
+/** The bound lets a statement meet its deadline, however many records there are. */
 const maxRecordsPerStatement = 10_000;
 
 /** A row value. SQLite looks it up in the primary key, but not in a condition with NOT. */
@@ -52,7 +52,7 @@ function isUpTo({ tenantId, identityId }: Owner): SQL {
 async function* splitIntoRanges(db: Database): AsyncGenerator<SQL | undefined> {
   let start: Owner = { tenantId: "", identityId: "" };
   for (;;) {
-    const rows = await withinStoreTimeout(
+    const rows = await awaitStore(
       db
         .select({ tenantId: identities.tenantId, identityId: identities.id })
         .from(identities)
@@ -71,7 +71,7 @@ async function* splitIntoRanges(db: Database): AsyncGenerator<SQL | undefined> {
 async function countRecords(db: Database, condition: SQL | undefined): Promise<number> {
   let count = 0;
   for await (const range of splitIntoRanges(db)) {
-    const rows = await withinStoreTimeout(
+    const rows = await awaitStore(
       db.select({ n: sql<number>`count(*)` }).from(identities).where(and(range, condition)),
     );
     count += rows[0]?.n ?? 0;
@@ -104,7 +104,7 @@ export async function countBackupCodeSets(db: Database): Promise<ReadonlyMap<num
   const version = sql<number>`${identities.state} ->> '$.backupCodes.keyVersion'`;
   const sets = new Map<number, number>();
   for await (const range of splitIntoRanges(db)) {
-    const rows = await withinStoreTimeout(
+    const rows = await awaitStore(
       db
         .select({ version, n: sql<number>`count(*)` })
         .from(identities)
@@ -121,7 +121,7 @@ export async function countBackupCodeSets(db: Database): Promise<ReadonlyMap<num
 
 /** Lists kept requests whose receipt is not under this version. */
 export async function listRequestsToReseal(db: Database, version: number, limit: number) {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select()
       .from(requestKeys)
@@ -136,7 +136,7 @@ export async function replaceReceipt(
   { tenantId, key, box }: { readonly tenantId: string; readonly key: string; readonly box: string },
   replacement: string,
 ): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .update(requestKeys)
       .set({ box: replacement })

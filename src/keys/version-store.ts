@@ -2,11 +2,11 @@
 import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import {
+  awaitStore,
   chunkRows,
   type Database,
   hasNoChanges,
   type Statement,
-  withinStoreTimeout,
 } from "../db/client.ts";
 import { identities } from "../identity/tables.ts";
 import type { KeyringName } from "./keyring-names.ts";
@@ -27,7 +27,7 @@ export interface KeyVersion {
 
 /** @throws StoreError, as do all of these */
 export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db.select().from(keyVersions).orderBy(keyVersions.keyring, keyVersions.version),
   );
 }
@@ -56,7 +56,7 @@ export async function reinstateKeys(
   versions: readonly number[],
 ): Promise<void> {
   if (versions.length === 0) return;
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .update(keyVersions)
       .set({ retiredAt: null })
@@ -70,7 +70,10 @@ export interface NeededKey extends Owner {
   readonly keyVersion: number;
 }
 
-/** As `reinstateKeys`, for the keys that these records need, as far as D1 has these versions of them. */
+/**
+ * Works like `reinstateKeys`, for the keys that these records need. A record counts only if D1 has this version
+ * of it.
+ */
 export function reinstateNeededKeys(
   db: Database,
   keyring: KeyringName,
@@ -100,7 +103,7 @@ export async function retireKeys(
   now: number,
 ): Promise<boolean> {
   if (versions.length === 0) return false;
-  const retired = await withinStoreTimeout(
+  const retired = await awaitStore(
     db
       .update(keyVersions)
       .set({ retiredAt: now })

@@ -3,7 +3,7 @@
  * are 23⁴ · 10⁴ ≈ 2.8 · 10⁹ codes; the lockout limits how fast they can be guessed.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
-import { hmacSha256 } from "../crypto/digest.ts";
+import { hmacSha256Of } from "../crypto/digest.ts";
 
 export const codesPerSet = 10;
 const letters = "ABCDEFGHJKLMNPRSTUVWXYZ";
@@ -45,5 +45,5 @@ export function hashBackupCode(
   identityId: string,
   normalisedCode: string,
 ): string {
-  return toHex(hmacSha256(key, joinParts(tenantId, identityId, "backup_code", normalisedCode)));
+  return toHex(hmacSha256Of(key, joinParts(tenantId, identityId, "backup_code", normalisedCode)));
 }

@@ -1,6 +1,6 @@
 /** TOTP (RFC 6238): HOTP with the number of 30-second steps since the Unix epoch as the counter. */
 
-import { utf8 } from "../crypto/bytes.ts";
+import { encodeUtf8 } from "../crypto/bytes.ts";
 import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { computeHotp } from "./hotp.ts";
 
@@ -15,7 +15,7 @@ export const secretBytes = 20;
 export const totpCodePattern = /^[0-9]{6}$/;
 
 /** T of RFC 6238 §4.2. @param now Unix ms, ≥ 0 */
-export function timeStepAt(now: number): number {
+export function timeStepOf(now: number): number {
   return Math.floor(now / 1000 / periodSeconds);
 }
 
@@ -32,14 +32,14 @@ export async function findTimeStep(
   code: string,
   now: number,
 ): Promise<number | undefined> {
-  const current = timeStepAt(now);
+  const current = timeStepOf(now);
   const steps: number[] = [];
   for (let step = Math.max(0, current - maxDriftSteps); step <= current + maxDriftSteps; step += 1)
     steps.push(step);
   const codes = await Promise.all(steps.map((step) => computeHotp(key, step)));
   let match: number | undefined;
   for (const [index, step] of steps.entries()) {
-    if (timingSafeEqual(utf8(codes[index] ?? ""), utf8(code))) match = step;
+    if (timingSafeEqual(encodeUtf8(codes[index] ?? ""), encodeUtf8(code))) match = step;
   }
   return match;
 }

@@ -3,14 +3,14 @@
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import type { StampedEvent } from "../audit/event.ts";
 import { type Database, runBatch } from "../db/client.ts";
-import { controlDb, databaseAt, invalidateShard } from "../db/shards.ts";
+import { controlDbOf, databaseOf, invalidateShard } from "../db/shards.ts";
 import { listKeyVersions, markKeysInUse } from "../keys/version-store.ts";
 import { log } from "../log.ts";
 import {
-  cursorAfter,
+  cursorOf,
+  deleteRows,
   readOutlines,
   readRows,
-  deleteRows,
   tableNames,
   writeRows,
 } from "./row-store.ts";
@@ -38,7 +38,7 @@ export async function advanceRelocation(
   begun: Relocation,
   limit: number,
 ): Promise<Relocation> {
-  const control = controlDb(call.env);
+  const control = controlDbOf(call.env);
   let saved = begun;
   let current = begun;
   for (let pages = 0; pages < limit; pages += 1) {
@@ -69,8 +69,8 @@ function enterPhase(relocation: Relocation, phase: Relocation["phase"]): Relocat
 async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Relocation | undefined> {
   const { env, now } = call;
   const { tenantId } = relocation;
-  const from = databaseAt(env, relocation.from);
-  const to = databaseAt(env, relocation.to);
+  const from = databaseOf(env, relocation.from);
+  const to = databaseOf(env, relocation.to);
   switch (relocation.phase) {
     case "leaving":
       await runBatch(to, markKeysInUse(to, await listKeysInUse(from)));
@@ -90,12 +90,12 @@ async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Reloc
       await setFence(from, relocation, "left");
       const opening = { ...enterPhase(relocation, "opening"), switchedAt: now };
       try {
-        await switchShard(controlDb(env), relocation, opening, call.switchEvent);
+        await switchShard(controlDbOf(env), relocation, opening, call.switchEvent);
       } finally {
-        // Also after an error, because the switch may have been applied.
+        // This is done after an error too, because the switch may have been applied.
         invalidateShard(tenantId);
       }
-      return await readCurrent(controlDb(env), opening);
+      return await readCurrent(controlDbOf(env), opening);
     }
     case "opening":
       await setFence(to, relocation, "here");
@@ -133,12 +133,12 @@ async function copyPage(from: Database, to: Database, relocation: Relocation) {
   const { tenantId, tableIndex, cursor, copied } = relocation;
   const rows = await readRows(from, tableIndex, tenantId, cursor, maxRowsPerPage);
   if (rows.length > 0) {
-    // Again, in case the new database has retired one of them in the meantime.
+    // The keys are sent again, in case the new database has retired one of them in the meantime.
     const keys = tableIndex === 0 ? await listKeysInUse(from) : [];
     await writeRows(to, tableIndex, relocation, rows, keys);
   }
   const last = rows.length === maxRowsPerPage ? rows.at(-1) : undefined;
-  const reached = last === undefined ? null : cursorAfter(tableIndex, last);
+  const reached = last === undefined ? null : cursorOf(tableIndex, last);
   return moveCursor({ ...relocation, copied: copied + rows.length }, reached, "comparing");
 }
 
@@ -156,6 +156,6 @@ async function comparePage(from: Database, to: Database, relocation: Relocation)
     return { ...enterPhase(relocation, "clearing"), copied: 0 };
   }
   const last = source?.length === maxOutlinesPerPage ? source.at(-1) : undefined;
-  const reached = last === undefined ? null : cursorAfter(tableIndex, last);
+  const reached = last === undefined ? null : cursorOf(tableIndex, last);
   return moveCursor(relocation, reached, "switching");
 }

@@ -1,9 +1,9 @@
 /**
- * After a relocation the old database still has the tenant's rows, for a minute or until it can be
- * cleaned.
+ * After a relocation the old database still has the tenant's rows, until they are deleted, at least a minute
+ * later.
  */
 import { runBatch } from "../db/client.ts";
-import { controlDb, databaseAt, isSharded } from "../db/shards.ts";
+import { controlDbOf, databaseOf, isSharded } from "../db/shards.ts";
 import { deleteRecord } from "../identity/store.ts";
 import { deleteAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftoverShard } from "./store.ts";
@@ -15,9 +15,9 @@ export async function deleteLeftovers(
   identityId: string,
 ): Promise<void> {
   if (!isSharded(env)) return;
-  const shard = await findLeftoverShard(controlDb(env), tenantId);
+  const shard = await findLeftoverShard(controlDbOf(env), tenantId);
   if (shard === undefined) return;
-  const db = databaseAt(env, shard);
+  const db = databaseOf(env, shard);
   await runBatch(db, [
     deleteRecord(db, tenantId, identityId),
     deleteAssessments(db, tenantId, identityId),

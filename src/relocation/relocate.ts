@@ -11,9 +11,9 @@ import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { createId } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
-import { controlDb, hasShard } from "../db/shards.ts";
+import { controlDbOf, hasShard } from "../db/shards.ts";
 import type { Config } from "../env.ts";
-import { AppError, invalidRequest } from "../errors.ts";
+import { AppError, createInvalidRequest } from "../errors.ts";
 import { runJob } from "../job.ts";
 import { advanceRelocation, maxStaleReaderMs } from "./advance.ts";
 import {
@@ -39,7 +39,7 @@ export interface RelocateCall {
 }
 
 function createShardError(message: string): AppError {
-  return invalidRequest([{ path: "relocation.shard", message }]);
+  return createInvalidRequest([{ path: "relocation.shard", message }]);
 }
 
 /**
@@ -56,7 +56,7 @@ export async function relocate(
   limit: number,
 ): Promise<Relocation> {
   const { env, config, now } = call;
-  const control = controlDb(env);
+  const control = controlDbOf(env);
   const current = await findShard(control, tenantId);
   if (current === undefined) throw new AppError("not_found");
   if (!hasShard(env, shard)) throw createShardError("is not a database of the service");
@@ -124,7 +124,7 @@ export async function finishRelocations(env: Env, now: number): Promise<void> {
   await runJob("relocation_not_finished", async () => {
     const until = now - maxStaleReaderMs;
     for (const relocation of await listRelocationsToFinish(
-      controlDb(env),
+      controlDbOf(env),
       until,
       maxRelocationsPerRun,
     )) {

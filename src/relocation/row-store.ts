@@ -1,12 +1,12 @@
 /**
- * A tenant's rows in one database, table by table in the order of keys: reads, writes, outlines them and
- * deletes them. Rows are copied as they are, whatever the columns mean.
+ * Reads, outlines, writes and deletes a tenant's rows in one database, table by table in the order of keys.
+ * Rows are copied as they are, whatever the columns mean.
  */
 import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
 import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
-import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
@@ -44,7 +44,7 @@ export type Row = Readonly<z.infer<typeof row>>;
 /** D1 accepts up to 2 MB in one parameter. */
 const maxCharactersPerStatement = 400_000;
 
-function tableAt(index: number): TenantTable {
+function tableOf(index: number): TenantTable {
   const found = tenantTables[index];
   if (found === undefined) throw new Error(`No table has index ${index}`);
   return found;
@@ -71,7 +71,7 @@ async function readPage(
   );
   const isAfter = after === null ? sql`` : sql`AND (${joinNames(key)}) > (${values})`;
   const inOrder = key.length === 0 ? sql`` : sql`ORDER BY ${joinNames(key)}`;
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.all(sql`SELECT ${columns} FROM ${table}
       WHERE ${sql.identifier(table.tenantId.name)} = ${tenantId} ${isAfter} ${inOrder} LIMIT ${limit}`),
   );
@@ -86,7 +86,7 @@ export async function readRows(
   after: Cursor,
   limit: number,
 ): Promise<Row[]> {
-  return await readPage(db, tableAt(index), sql`*`, tenantId, after, limit);
+  return await readPage(db, tableOf(index), sql`*`, tenantId, after, limit);
 }
 
 /** Reads each row's key and the total length of its fields, by which copies are compared. */
@@ -97,7 +97,7 @@ export async function readOutlines(
   after: Cursor,
   limit: number,
 ): Promise<Row[]> {
-  const found = tableAt(index);
+  const found = tableOf(index);
   const lengths = Object.values(getTableColumns(found.table)).map(
     ({ name }) => sql`coalesce(length(${sql.identifier(name)}), 0)`,
   );
@@ -107,8 +107,8 @@ export async function readOutlines(
 }
 
 /** The cursor after a row. */
-export function cursorAfter(index: number, last: Row): Cursor {
-  return tableAt(index).key.map(({ name }) => {
+export function cursorOf(index: number, last: Row): Cursor {
+  return tableOf(index).key.map(({ name }) => {
     const value = last[name];
     if (value === undefined || value === null) throw new Error(`A row has no ${name}`);
     return value;
@@ -145,8 +145,8 @@ function hasFence(
 
 /**
  * Writes rows into the new database. The batch opens the tenant's fence for itself alone. A row that exists
- * stays, because an earlier attempt has written the same. Nothing is written once the relocation has gone on,
- * or another has begun.
+ * stays, because an earlier attempt has written the same. Nothing is written once the relocation is in its next
+ * phase, or another has begun.
  * @param keys the key versions that the rows may need
  */
 export async function writeRows(
@@ -156,7 +156,7 @@ export async function writeRows(
   rows: readonly Row[],
   keys: readonly KeyVersion[],
 ): Promise<void> {
-  const { table } = tableAt(index);
+  const { table } = tableOf(index);
   const fields = Object.values(getTableColumns(table)).map(({ name }) =>
     sql.raw(`item.value ->> '${name}'`),
   );
@@ -201,6 +201,6 @@ export async function deleteRows(
       .returning({ one: sql<number>`1` });
   });
   if (first === undefined) return false;
-  const deleted = await withinStoreTimeout(db.batch([first, ...rest]));
+  const deleted = await awaitStore(db.batch([first, ...rest]));
   return deleted.some((rows) => rows.length === limit);
 }

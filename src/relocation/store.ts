@@ -1,8 +1,8 @@
 /** Relocations in D1: the progress of each, in `DB`, and the tenants' fences, in every database. */
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
-import { enqueueEventWhere } from "../audit/control-outbox/store.ts";
+import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { type Database, runBatch, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, runBatch } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
 import { relocations } from "./tables.ts";
@@ -35,7 +35,7 @@ export interface Relocation extends RelocationKey {
  * @throws StoreError, as do all of these
  */
 export async function findShard(db: Database, tenantId: string): Promise<number | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
   );
   return rows[0]?.shard;
@@ -46,7 +46,7 @@ export async function findRelocation(
   db: Database,
   tenantId: string,
 ): Promise<Relocation | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select().from(relocations).where(eq(relocations.tenantId, tenantId)).limit(1),
   );
   return rows[0];
@@ -55,7 +55,7 @@ export async function findRelocation(
 /** Begins a relocation, unless one is in progress. */
 export async function beginRelocation(db: Database, begun: Relocation): Promise<void> {
   const { tenantId: _tenantId, ...changing } = begun;
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .insert(relocations)
       .values(begun)
@@ -85,14 +85,14 @@ export async function saveRelocation(
   before: Relocation,
   after: Relocation,
 ): Promise<boolean> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.update(relocations).set(after).where(isUnchanged(before)).returning({ id: relocations.id }),
   );
   return rows.length > 0;
 }
 
 /**
- * Writes the new shard into the tenant's record; enqueues the event only if the shard changes by that.
+ * Writes the new shard into the tenant's record; enqueues the event only if that changes the shard.
  */
 export async function switchShard(
   db: Database,
@@ -105,7 +105,7 @@ export async function switchShard(
   const isChange = sql`EXISTS (SELECT 1 FROM ${tenants}
     WHERE ${tenants.id} = ${tenantId} AND ${tenants.shard} <> ${to})`;
   await runBatch(db, [
-    enqueueEventWhere(db, event, sql`${isCurrent} AND ${isChange}`),
+    enqueueEventIf(db, event, sql`${isCurrent} AND ${isChange}`),
     db
       .update(tenants)
       .set({ shard: to })
@@ -120,7 +120,7 @@ export async function listRelocationsToFinish(
   switchedUntil: number,
   limit: number,
 ): Promise<Relocation[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select()
       .from(relocations)
@@ -139,7 +139,7 @@ export async function findLeftoverShard(
   db: Database,
   tenantId: string,
 ): Promise<number | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ shard: relocations.from })
       .from(relocations)
@@ -171,7 +171,7 @@ export async function setFence(
   { tenantId, id: relocationId }: RelocationKey,
   state: keyof typeof previousStates,
 ): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .insert(tenantFences)
       .values({ tenantId, state, relocationId })

@@ -1,7 +1,7 @@
 /**
- * User agents whose parts contradict each other (pure): a script put them together without knowing which
- * parts occur together. Only certain contradictions count. Nothing here compares a version with the
- * versions that exist today, so no entry grows old.
+ * User agents whose parts contradict each other (pure): a script put them together without knowing which parts
+ * occur together. Only contradictions that are certain count. No entry depends on today's versions, so none
+ * becomes outdated.
  */
 
 /** Systems, by how their part of the agent's first comment begins. An agent names at most one of them. */
@@ -33,7 +33,7 @@ const safari = / Version\/(\d{1,9})(?!\d)[\d.]* (?:Mobile\/\w+ )?Safari\/[\d.]+$
 /** Apple ended Safari for Windows with 5.1.7 (2012), so this number is final. */
 const lastSafariForWindows = 5;
 
-function systemsIn(comment: string): readonly System[] {
+function findSystems(comment: string): readonly System[] {
   const parts = comment.split(";").map((part) => part.trim());
   return systems
     .filter(({ begins }) => parts.some((part) => begins.test(part)))
@@ -54,7 +54,7 @@ export function contradictsItself(agent: string): boolean {
   // Windows Phone claimed to be every other phone, so that sites served it their mobile pages.
   if (/\bWindows Phone\b/.test(agent)) return false;
   const comment = /\(([^)]*)/.exec(agent)?.[1] ?? "";
-  const present = systemsIn(comment);
+  const present = findSystems(comment);
   if (present.length > 1 || isSafariOnWindows(agent, present)) return true;
   return foreignTokens.some(
     ({ token, never }) => never.some((system) => present.includes(system)) && token.test(agent),

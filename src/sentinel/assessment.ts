@@ -51,6 +51,6 @@ export function assessmentIdOf(ownId: string, identityId: string): string {
 }
 
 /** The id of the identity that was assessed. */
-export function identityOfAssessment(assessmentId: string): string {
+export function assessedIdentityOf(assessmentId: string): string {
   return assessmentId.slice(-identityIdLength);
 }

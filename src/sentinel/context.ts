@@ -14,7 +14,7 @@ export const contextSchema = z.object({
   /** ISO 3166-1 alpha-2. */
   country: z.string().nullable(),
   asn: z.int().nullable(),
-  /** Keyed hash of the /24 or /48, hex; null where the network says nothing about the person. */
+  /** Keyed hash of the /24 or /48, hex; null if the network says nothing about the person. */
   prefix: z.string().nullable(),
   /** Keyed hash of the address, hex. */
   address: z.string().nullable(),
@@ -25,7 +25,7 @@ export const contextSchema = z.object({
   /** Keyed hash of the user agent, hex. */
   agent: z.string(),
   /**
-   * True where the address does not show where the person is, as with a relay, a VPN or a satellite network.
+   * True if the address does not show where the person is, as with a relay, a VPN or a satellite network.
    */
   placeHidden: z.boolean(),
 });

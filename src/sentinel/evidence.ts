@@ -17,7 +17,7 @@ const agentKinds = [
 ] as const satisfies readonly AgentKind[];
 
 const count = z.int().min(0);
-/** A count, and the count of all that it is a part of. */
+/** A count, and the total that it is a part of. */
 const countedSchema = z.object({ count, all: count });
 
 /** Facts about the address. The edge reads them while it calls the guard. */
@@ -42,7 +42,7 @@ const networkEvidenceSchema = z.object({
       list: z.enum(["allow", "deny"]),
       /** Keyed hash of the entry, hex. */
       entry: z.string(),
-      /** The entry in plain text, where it is wider than a block; narrower ones are not stored. */
+      /** The entry in plain text, if it is wider than a block; narrower ones are not stored. */
       network: z.string().nullable(),
     })
     .nullable(),
@@ -112,11 +112,11 @@ export const sessionEvidenceSchema = z.object({
   identity: identityEvidenceSchema,
   /** Null for an identity without confirmed sessions. */
   behaviour: behaviourEvidenceSchema.nullable(),
-  /** Distance and time since the last confirmed session; null where the journey is possible. */
+  /** Distance and time since the last confirmed session; null if the journey is possible. */
   travel: travelSchema.nullable(),
   /** The parts that the session shares with sessions of this identity reported as fraud. */
   reported: z.array(z.enum(reportedParts)).readonly(),
-  /** Null where the prefix watch gave no answer. */
+  /** Null if the prefix watch gave no answer. */
   crowd: crowdSchema.nullable(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;

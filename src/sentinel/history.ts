@@ -1,6 +1,6 @@
 /**
- * The sessions that an identity is known by (pure). An assessed session waits here for its verdict. Only
- * confirmed sessions are learned from: the newest hundred, for half a year.
+ * The history of one identity: the sessions that a new one is compared with (pure). An assessed session waits
+ * here for its verdict. Only confirmed sessions are learned from: the newest hundred, for half a year.
  */
 import { z } from "zod";
 import { contextSchema } from "./context.ts";
@@ -26,7 +26,7 @@ export type History = readonly KnownSession[];
 const dayMs = 24 * 60 * 60 * 1000;
 /** Half a year: people change their habits, and old data about them must not stay. */
 export const maxSessionAgeMs = 183 * dayMs;
-/** A session without a verdict after a day is not the login that is confirmed then. */
+/** A session that has no verdict after a day is not confirmed any more: a later code belongs to another login. */
 export const maxUnconfirmedAgeMs = dayMs;
 const maxUnconfirmed = 50;
 /** How many of the newest sessions with each verdict are kept. */

@@ -3,7 +3,7 @@
  * tenant to tenant: sessions can be compared, but not read and not linked across tenants.
  */
 import { joinParts, toHex } from "../crypto/bytes.ts";
-import { hmacSha256 } from "../crypto/digest.ts";
+import { hmacSha256Of } from "../crypto/digest.ts";
 import { type Address, addressBits, formatAddress, type Network } from "./network/address.ts";
 
 /** Bytes kept of a hash: the few hundred texts that are compared do not collide by chance. */
@@ -34,5 +34,5 @@ export function hashSessionPart(
   part: "address" | "prefix" | "agent" | "list_entry" | "identity",
   text: string,
 ): string {
-  return toHex(hmacSha256(key, joinParts(part, tenantId, text)).subarray(0, hashBytes));
+  return toHex(hmacSha256Of(key, joinParts(part, tenantId, text)).subarray(0, hashBytes));
 }

@@ -29,13 +29,13 @@ export const weights = {
   agentHeadless: 2.2,
   agentScripted: 2,
   agentImpossible: 2.2,
-  /** Another system or device at the same address within minutes. Two own devices look the same. */
+  /** Another system or device at the same address within minutes. Two devices of one user look the same. */
   agentSwitch: 0.7,
   /** Added to the evidence of the new country itself. */
   impossibleTravel: 1.5,
   /** By the part that the session shares with one reported as fraud. */
   reportedFraud: { address: 4, prefix: 2, agent: 1 },
-  /** By the least number of identities tried from the address, or from its block, in ten minutes. */
+  /** By the smallest number of identities tried from the address, or from its block, in ten minutes. */
   stuffing: {
     address: [
       { identities: 5, contribution: 0.8 },
@@ -48,7 +48,7 @@ export const weights = {
       { identities: 40, contribution: 1.6 },
       { identities: 100, contribution: 2.6 },
     ],
-    /** Factor where the identity is known at the address, as in an office or a school. */
+    /** Factor if the identity is known at the address, as in an office or a school. */
     atKnownAddress: 0.25,
   },
   userMismatch: 2.5,
@@ -60,7 +60,7 @@ export const weights = {
 } as const;
 
 /**
- * A person has no more attempts (codes and assessments) than this in the window, even where every page asks
+ * A person has no more attempts (codes and assessments) than this in the window, even if every page asks
  * for one. The guard keeps the newest hundred.
  */
 export const velocityLimits = [
@@ -147,11 +147,11 @@ export const chance: Readonly<Record<Level, { readonly assumed: number; readonly
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
- * How often a real login is new on a level where it agrees on all coarser ones: right after the last login
- * (`immediate`), after a very long time (`longTerm`), and the time in which it goes half the way between the
- * two. After `fewLogins` confirmed logins a new value is as likely as a known one. Assumed, within the
- * published shares of new countries (16 %), networks (23 %) and agents (52 %), which count first logins too;
- * a tenant's own statistics replace it.
+ * How often a real login is new on a level although it agrees on all coarser ones: right after the last login
+ * (`immediate`), after a very long time (`longTerm`), and the time after which it is halfway between the two.
+ * After `fewLogins` confirmed logins a new value is as likely as a known one. Assumed, within the published
+ * shares of new countries (16 %), networks (23 %) and agents (52 %), which count first logins too; a tenant's
+ * own statistics replace it.
  */
 export const newness: Readonly<
   Record<

@@ -3,15 +3,15 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { controlDb } from "../db/shards.ts";
+import { controlDbOf } from "../db/shards.ts";
 import type { Config } from "../env.ts";
-import { AppError, invalidRequest } from "../errors.ts";
+import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
 import type { TenantPolicy } from "./policy.ts";
 import { invalidateTenant } from "./resolve-token.ts";
 import {
-  findContradictions,
   applyDefaults,
+  findContradictions,
   mergePatch,
   policyOf,
   type Settings,
@@ -20,7 +20,7 @@ import {
 import { findSettings, patchSettings } from "./tenant-store.ts";
 
 async function readPatch(env: Env, tenantId: string): Promise<SettingsPatch> {
-  const set = await findSettings(controlDb(env), tenantId);
+  const set = await findSettings(controlDbOf(env), tenantId);
   if (set === undefined) throw new AppError("not_found");
   return set;
 }
@@ -38,7 +38,7 @@ function mergeValidPatch(set: SettingsPatch, patch: SettingsPatch, root: string)
   const merged = mergePatch(set, patch);
   const contradictions = findContradictions(applyDefaults(merged));
   if (contradictions.length > 0) {
-    throw invalidRequest(
+    throw createInvalidRequest(
       contradictions.map(({ path, message }) => ({ path: `${root}.${path}`, message })),
     );
   }
@@ -46,7 +46,7 @@ function mergeValidPatch(set: SettingsPatch, patch: SettingsPatch, root: string)
 }
 
 /** The policy that the tenant would have with a patch. @throws AppError `invalid_request` */
-export async function draftPolicy(
+export async function buildDraftPolicy(
   env: Env,
   tenantId: string,
   patch: SettingsPatch,
@@ -73,7 +73,7 @@ export async function changeSettings(
   const { tenantId, location } = call.caller;
   if (!isHintWithin(patch.location?.hint ?? null, location.jurisdiction)) {
     const message = "must lie within the tenant's jurisdiction";
-    throw invalidRequest([{ path: "settings.location.hint", message }]);
+    throw createInvalidRequest([{ path: "settings.location.hint", message }]);
   }
   mergeValidPatch(await readPatch(call.env, tenantId), patch, "settings");
   const changed = Object.entries(patch).flatMap(([group, fields]) =>
@@ -91,10 +91,10 @@ export async function changeSettings(
   );
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
   try {
-    const change = patchSettings(controlDb(call.env), tenantId, patch);
+    const change = patchSettings(controlDbOf(call.env), tenantId, patch);
     await changeWithEvents(call.env, { tenantId }, events, [change]);
   } finally {
-    // Also after an error, because the change may have been applied.
+    // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   return await getSettings(call.env, tenantId);

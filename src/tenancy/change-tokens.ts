@@ -4,14 +4,14 @@ import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { createId } from "../crypto/id.ts";
-import { controlDb } from "../db/shards.ts";
+import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
-import { hashApiToken, type Mode, createApiToken } from "./api-token.ts";
+import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./resolve-token.ts";
-import { type ApiToken, setTokenEnd, findToken, insertToken, markRevoked } from "./token-store.ts";
 import { registerTokenEnds } from "./token-register-client.ts";
+import { type ApiToken, findToken, insertToken, markRevoked, setTokenEnd } from "./token-store.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -60,8 +60,8 @@ export async function createToken(
   wanted: Parameters<typeof issueToken>[1],
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
-  const db = controlDb(call.env);
-  return await runOnce(call, tenantId, db, async (remember) => {
+  const db = controlDbOf(call.env);
+  return await runOnce(call, tenantId, db, async (keepAnswer) => {
     const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
     const event = createTenantEvent(tenantId, call, target, {
@@ -72,7 +72,7 @@ export async function createToken(
     const events = await stampEvents(call.config.auditSigningKeys, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
       insertToken(db, stored),
-      ...(await remember(issued)),
+      ...(await keepAnswer(issued)),
     ]);
     return issued;
   });
@@ -88,8 +88,8 @@ export async function rotateToken(
   overlapSeconds: number,
 ): Promise<IssuedToken> {
   const { tenantId } = call.caller;
-  const db = controlDb(call.env);
-  return await runOnce(call, tenantId, db, async (remember) => {
+  const db = controlDbOf(call.env);
+  return await runOnce(call, tenantId, db, async (keepAnswer) => {
     const old = await findToken(db, tenantId, id);
     if (old === undefined) throw new AppError("not_found");
     const { issued, stored } = issueToken(issuerOf(call), old, call.now);
@@ -105,10 +105,10 @@ export async function rotateToken(
       await changeWithEvents(call.env, { tenantId }, events, [
         insertToken(db, stored),
         setTokenEnd(db, tenantId, id, end),
-        ...(await remember(issued)),
+        ...(await keepAnswer(issued)),
       ]);
     } finally {
-      // Also after an error, because the change may have been applied.
+      // This is done after an error too, because the change may have been applied.
       invalidateTenant(tenantId);
     }
     await registerTokenEnds(call.env, db, tenantId);
@@ -119,7 +119,7 @@ export async function rotateToken(
 /** Revokes a token. This isolate refuses it at once, all others within 30 s. */
 export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const { tenantId } = call.caller;
-  const db = controlDb(call.env);
+  const db = controlDbOf(call.env);
   if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
   const event = createTenantEvent(
     tenantId,
@@ -136,7 +136,7 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
       markRevoked(db, tenantId, id, call.now),
     ]);
   } finally {
-    // Also after an error, because the change may have been applied.
+    // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);
   }
   await registerTokenEnds(call.env, db, tenantId);

@@ -4,15 +4,15 @@ import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { createId } from "../crypto/id.ts";
-import { controlDb, hasShard } from "../db/shards.ts";
-import { invalidRequest } from "../errors.ts";
-import { type RunOnceCall, runOnce, operatorScope } from "../idempotency/run-once.ts";
-import { supportsJurisdiction, type Jurisdiction } from "../location.ts";
+import { controlDbOf, hasShard } from "../db/shards.ts";
+import { createInvalidRequest } from "../errors.ts";
+import { operatorScope, type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
+import { type Jurisdiction, supportsJurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
+import { type IssuedToken, issueToken } from "./change-tokens.ts";
 import { permissions } from "./permission.ts";
 import { insertTenant, type Tenant } from "./tenant-store.ts";
 import { insertToken } from "./token-store.ts";
-import { type IssuedToken, issueToken } from "./change-tokens.ts";
 
 const firstTokenName = "initial";
 
@@ -38,13 +38,15 @@ export async function createTenant(
   if (jurisdiction !== null && !supportsJurisdiction(call.env.GUARD, jurisdiction)) {
     const message =
       "is not supported by this runtime: a local one cannot keep objects in a jurisdiction";
-    throw invalidRequest([{ path: "tenant.jurisdiction", message }]);
+    throw createInvalidRequest([{ path: "tenant.jurisdiction", message }]);
   }
   if (!hasShard(call.env, shard)) {
-    throw invalidRequest([{ path: "tenant.shard", message: "is not a database of the service" }]);
+    throw createInvalidRequest([
+      { path: "tenant.shard", message: "is not a database of the service" },
+    ]);
   }
-  const db = controlDb(call.env);
-  return await runOnce<NewTenant>(call, operatorScope, db, async (remember) => {
+  const db = controlDbOf(call.env);
+  return await runOnce<NewTenant>(call, operatorScope, db, async (keepAnswer) => {
     const tenant: Tenant = { ...wanted, id: createId(call.now), settings: {}, createdAt: call.now };
     const { issued, stored } = issueToken(
       tenant,
@@ -77,7 +79,7 @@ export async function createTenant(
     await changeWithEvents(call.env, { tenantId: tenant.id, shard: tenant.shard }, events, [
       ...insertTenant(db, tenant),
       insertToken(db, stored),
-      ...(await remember(answer)),
+      ...(await keepAnswer(answer)),
     ]);
     return answer;
   });

@@ -1,5 +1,5 @@
 /** Finds how long tenants keep audit events in D1 before they move to the archive. */
-import { controlDb } from "../db/shards.ts";
+import { controlDbOf } from "../db/shards.ts";
 import { defaultPolicy } from "./policy.ts";
 import { listRetentionDays } from "./tenant-store.ts";
 
@@ -9,6 +9,6 @@ export async function findRetentionDays(
   tenantIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   const { retentionDays } = defaultPolicy.audit;
-  const stored = await listRetentionDays(controlDb(env), tenantIds, retentionDays);
+  const stored = await listRetentionDays(controlDbOf(env), tenantIds, retentionDays);
   return new Map(tenantIds.map((tenantId) => [tenantId, stored.get(tenantId) ?? retentionDays]));
 }

@@ -9,7 +9,7 @@ import type { RiskPolicy } from "../sentinel/assessment.ts";
 export type Enrolment = "immediate" | "confirm";
 
 export interface LockoutPolicy {
-  /** Consecutive failures that lock. */
+  /** Consecutive failures that lock the identity. */
   readonly maxFailedAttempts: number;
   /** The length of the first lock. Each further lock is twice as long as the one before. */
   readonly lockSeconds: number;

@@ -4,15 +4,15 @@
  * its cache at once. D1 and the tenant's token register are read in parallel.
  */
 import { BoundedMap } from "../bounded-map.ts";
-import { controlDb, hasShard, cacheShard } from "../db/shards.ts";
+import { cacheShard, controlDbOf, hasShard } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { causeOf, log } from "../log.ts";
 import { hashApiToken, parseApiToken } from "./api-token.ts";
 import type { ResolvedToken, TenantCaller } from "./caller.ts";
 import { policyOf } from "./settings.ts";
-import { findTokenByHash, touchToken } from "./token-store.ts";
-import { findRegisteredEnd } from "./token-register-client.ts";
 import { revokedForGood } from "./token-end.ts";
+import { findRegisteredEnd } from "./token-register-client.ts";
+import { findTokenByHash, touchToken } from "./token-store.ts";
 
 /** With the 2 s that a read may take and a margin for the clocks, this stays below 30 s. */
 const cacheMs = 25_000;
@@ -63,7 +63,7 @@ export async function resolveToken(
   const read = parseApiToken(token);
   if (read === undefined) return undefined;
   const changesBefore = changes;
-  const db = controlDb(env);
+  const db = controlDbOf(env);
   const lookup = findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });
     throw new AppError("unavailable");

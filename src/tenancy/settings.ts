@@ -8,7 +8,7 @@ import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 
 const weekSeconds = 7 * 24 * 60 * 60;
 
-function wholeNumber(min: number, max: number, description: string) {
+function createIntegerSchema(min: number, max: number, description: string) {
   return z.int().min(min).max(max).meta({ description });
 }
 
@@ -29,14 +29,14 @@ const networks = z
   .max(500);
 
 const lockout = z.strictObject({
-  max_failed_attempts: wholeNumber(1, 100, "Consecutive failures that lock the user."),
-  lock_seconds: wholeNumber(
+  max_failed_attempts: createIntegerSchema(1, 100, "Consecutive failures that lock the user."),
+  lock_seconds: createIntegerSchema(
     1,
     weekSeconds,
     "The length of the first lock. Each further lock is twice as long as the one before.",
   ),
-  max_lock_seconds: wholeNumber(1, weekSeconds, "The longest lock."),
-  disable_after: wholeNumber(
+  max_lock_seconds: createIntegerSchema(1, weekSeconds, "The longest lock."),
+  disable_after: createIntegerSchema(
     1,
     100,
     "Consecutive failures that disable TOTP. NIST allows at most 100.",
@@ -52,7 +52,7 @@ const sentinel = z.strictObject({
 });
 
 const audit = z.strictObject({
-  retention_days: wholeNumber(
+  retention_days: createIntegerSchema(
     minRetentionDays,
     3_650,
     "Older events move from the database to the archive, if one is configured.",

@@ -3,7 +3,7 @@
  * audit/control-outbox/change.ts.
  */
 import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
-import { type Database, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
@@ -38,7 +38,7 @@ export async function findSettings(
   db: Database,
   tenantId: string,
 ): Promise<SettingsPatch | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select({ settings }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
   );
   return rows[0]?.settings;
@@ -55,9 +55,7 @@ export async function listLocations(
   // One parameter for all ids, because D1 binds at most 100.
   const wanted = sql`${tenants.id} IN (SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
   const { id, jurisdiction } = tenants;
-  return await withinStoreTimeout(
-    db.select({ id, jurisdiction, settings }).from(tenants).where(wanted),
-  );
+  return await awaitStore(db.select({ id, jurisdiction, settings }).from(tenants).where(wanted));
 }
 
 /** Merges the patch in the database (RFC 7396), so that two patches at once both take effect. */
@@ -74,7 +72,7 @@ export async function listRetentionDays(
 ): Promise<ReadonlyMap<string, number>> {
   const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
   const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${defaultDays})`;
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
   );
   return new Map(rows.map((row) => [row.id, row.retentionDays]));
@@ -82,5 +80,5 @@ export async function listRetentionDays(
 
 /** Reads one row. @throws StoreError if D1 does not answer or is not migrated */
 export async function pingDatabase(db: Database): Promise<void> {
-  await withinStoreTimeout(db.select({ id: tenants.id }).from(tenants).limit(1));
+  await awaitStore(db.select({ id: tenants.id }).from(tenants).limit(1));
 }

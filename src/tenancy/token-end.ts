@@ -1,4 +1,4 @@
-/** The end of an API token before its time, by revocation or rotation (pure). */
+/** The early end of an API token, by revocation or rotation (pure). */
 export interface TokenEnd {
   /** SHA-256 of the token, hex. */
   readonly hash: string;

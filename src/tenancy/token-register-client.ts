@@ -2,11 +2,11 @@
  * Calls tenants' token registers. D1 records the ends of tokens first; the registers have a second copy.
  */
 import type { Database } from "../db/client.ts";
-import { controlDb } from "../db/shards.ts";
-import { within } from "../deadline.ts";
+import { controlDbOf } from "../db/shards.ts";
+import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { noLocation, getStub } from "../location.ts";
+import { getStub, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
@@ -30,7 +30,7 @@ export async function findRegisteredEnd(
   hash: string,
 ): Promise<number | null> {
   const call = registerOf(env, tenantId).endOf(hash);
-  const end = await within(registerTimeoutMs, call).catch((error: unknown) => {
+  const end = await awaitWithin(registerTimeoutMs, call).catch((error: unknown) => {
     log("error", "token_register_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
   });
   if (end === undefined) throw new AppError("unavailable");
@@ -54,7 +54,7 @@ export async function registerTokenEnds(env: Env, db: Database, tenantId?: strin
             return endsAt === null ? [] : [{ hash, endsAt }];
           }),
         );
-        if (await within(registerTimeoutMs, keeping)) await markRegistered(db, ends);
+        if (await awaitWithin(registerTimeoutMs, keeping)) await markRegistered(db, ends);
       }),
     );
   });
@@ -62,5 +62,5 @@ export async function registerTokenEnds(env: Env, db: Database, tenantId?: strin
 
 /** Registers the ends of all tenants' tokens. Never throws. */
 export async function registerAllTokenEnds(env: Env): Promise<void> {
-  await registerTokenEnds(env, controlDb(env));
+  await registerTokenEnds(env, controlDbOf(env));
 }

@@ -3,7 +3,7 @@
  * audit/control-outbox/change.ts.
  */
 import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
-import { type Database, runBatch, type Statement, withinStoreTimeout } from "../db/client.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
@@ -58,7 +58,7 @@ export async function findTokenByHash(
     }
   | undefined
 > {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ token: { ...tokenColumns, revokedAt: apiTokens.revokedAt }, tenant: tenantColumns })
       .from(apiTokens)
@@ -74,7 +74,7 @@ export async function findToken(
   tenantId: string,
   id: string,
 ): Promise<ApiToken | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.select(tokenColumns).from(apiTokens).where(isUnrevokedToken(tenantId, id)).limit(1),
   );
   return rows[0];
@@ -86,7 +86,7 @@ export async function listTokens(
   after: string | undefined,
   limit: number,
 ): Promise<ApiToken[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select(tokenColumns)
       .from(apiTokens)
@@ -138,7 +138,7 @@ export async function listUnregisteredEnds(
   limit: number,
 ): Promise<UnregisteredEnd[]> {
   const { id, hash, expiresAt, revokedAt } = apiTokens;
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select({ tenantId: apiTokens.tenantId, id, hash, expiresAt, revokedAt })
       .from(apiTokens)
@@ -172,7 +172,5 @@ export async function markRegistered(
 }
 
 export async function touchToken(db: Database, id: string, now: number): Promise<void> {
-  await withinStoreTimeout(
-    db.update(apiTokens).set({ lastUsedAt: now }).where(eq(apiTokens.id, id)),
-  );
+  await awaitStore(db.update(apiTokens).set({ lastUsedAt: now }).where(eq(apiTokens.id, id)));
 }

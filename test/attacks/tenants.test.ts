@@ -1,7 +1,7 @@
 /** Promise 7: every route answers another tenant's id like an id that does not exist. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { countCalls } from "../support/count-calls.ts";
-import { holdDeliveries, sendCouriers } from "../support/held-deliveries.ts";
+import { holdDeliveries, sendHeldDeliveries } from "../support/held-deliveries.ts";
 import { holdMessages } from "../support/queue.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { protectedOperations } from "./operations.ts";
@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await sendCouriers();
+  await sendHeldDeliveries();
   freeDeliveries();
   vi.restoreAllMocks();
 });

@@ -8,7 +8,7 @@ import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { hashLeaf, TreeHasher } from "../../src/audit/tree/merkle.ts";
 import { formatBody, formatNote, originOf } from "../../src/audit/tree/note.ts";
-import { toHex, utf8 } from "../../src/crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../../src/crypto/bytes.ts";
 import { deriveId } from "../../src/crypto/id.ts";
 import { formatPublicKey, type SigningKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { runBatch } from "../../src/db/client.ts";
@@ -206,7 +206,7 @@ describe("The verifier", () => {
 
   it("reads the export only once if it finds no problem", async () => {
     const { saved } = await createTrail();
-    const bytes = utf8(String(saved.exported));
+    const bytes = encodeUtf8(String(saved.exported));
     let reads = 0;
     const read = async function* () {
       reads += 1;
@@ -233,7 +233,7 @@ describe("Any single changed byte", () => {
 
   it("of the export is found", async () => {
     const { saved } = await createTrail(5);
-    const bytes = utf8(String(saved.exported));
+    const bytes = encodeUtf8(String(saved.exported));
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
         expect((await verifySavedTrail({ ...saved, exported: mutate(bytes, change) })).ok).toBe(
@@ -246,7 +246,7 @@ describe("Any single changed byte", () => {
 
   it("of the checkpoint is found", async () => {
     const { saved, checkpoint } = await createTrail(5);
-    const bytes = utf8(JSON.stringify(checkpoint));
+    const bytes = encodeUtf8(JSON.stringify(checkpoint));
     const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
@@ -264,7 +264,7 @@ describe("Any single changed byte", () => {
     const { saved, checkpoint } = await createTrail(5);
     await fc.assert(
       fc.asyncProperty(mutation, async (change) => {
-        const note = new TextDecoder().decode(mutate(utf8(checkpoint.note), change));
+        const note = new TextDecoder().decode(mutate(encodeUtf8(checkpoint.note), change));
         const text = JSON.stringify({ ...checkpoint, note });
         expect(await problemsOf({ ...saved, checkpoint: text })).toHaveLength(1);
       }),
@@ -352,7 +352,7 @@ describe("A line of the export", () => {
   it("must be valid UTF-8, even if the decoded text would be the same", async () => {
     const exact = [createEvent(0, null, { request_id: "\ufffd" }), createEvent(1, null)];
     const { exported, ...files } = toSaved(exact, await signCheckpoint(exact));
-    const bytes = utf8(String(exported));
+    const bytes = encodeUtf8(String(exported));
     expect(await verifySavedTrail({ ...files, exported: bytes })).toMatchObject({ ok: true });
     const at = bytes.indexOf(0xef);
     const broken = new Uint8Array([...bytes.subarray(0, at), 0xff, ...bytes.subarray(at + 3)]);

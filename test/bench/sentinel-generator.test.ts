@@ -3,17 +3,17 @@ import { describe, expect, test } from "vitest";
 import { AgentPool, type AgentTable } from "../../bench/sentinel/generator/agents.ts";
 import { attackerKinds } from "../../bench/sentinel/generator/attackers.ts";
 import { createVisitsOfYear } from "../../bench/sentinel/generator/logins.ts";
-import { createSyntheticNetworks } from "../../bench/sentinel/generator/synthetic-networks.ts";
 import {
-  neighbourhoodOf,
-  prefixOf,
   collectProviders,
   drawAddress,
+  neighbourhoodOf,
+  prefixOf,
 } from "../../bench/sentinel/generator/networks.ts";
 import { World } from "../../bench/sentinel/generator/people.ts";
 import { asDefined, yearDays } from "../../bench/sentinel/generator/rates.ts";
 import { Strangers } from "../../bench/sentinel/generator/strangers.ts";
-import { type Trial, createTrials } from "../../bench/sentinel/protocol.ts";
+import { createSyntheticNetworks } from "../../bench/sentinel/generator/synthetic-networks.ts";
+import { createTrials, type Trial } from "../../bench/sentinel/protocol.ts";
 import { Random, Weighted } from "../../bench/sentinel/random.ts";
 import { summarizeYear } from "../../bench/sentinel/summary.ts";
 

@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import {
   aucOf,
   computeChallenged,
-  resampleUsers,
-  medianOf,
-  middle95Of,
   computeRecall,
-  rocOf,
   computeShareAtOrAbove,
   findCatchingThreshold,
   findSparingThreshold,
+  medianOf,
+  middle95Of,
+  resampleUsers,
+  rocOf,
 } from "../../bench/sentinel/metrics.ts";
 
 const scores = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 60 });
@@ -41,7 +41,7 @@ test("a curve never falls and ends where every login is challenged", () => {
   );
 });
 
-test("a catching threshold catches at least its share of attacks, and a sparing one challenges at most its share of logins", () => {
+test("the threshold for a share of attacks catches at least that share, and the one for a share of logins challenges at most that share", () => {
   const shares = fc.constantFrom(0.001, 0.01, 0.1, 0.5, 0.9, 0.99);
   fc.assert(
     fc.property(scores, scores, shares, (real, attacks, share) => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { joinParts, toHex, utf8 } from "../../src/crypto/bytes.ts";
-import { hmacSha256, sha256Hex, sha256Of } from "../../src/crypto/digest.ts";
+import { encodeUtf8, joinParts, toHex } from "../../src/crypto/bytes.ts";
+import { hmacSha256Of, sha256HexOf, sha256Of } from "../../src/crypto/digest.ts";
 
 function repeatByte(byte: number, times: number): Uint8Array {
   return new Uint8Array(times).fill(byte);
@@ -16,8 +16,8 @@ describe("SHA-256 (examples from FIPS 180)", () => {
       "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
     ],
   ])("hashes %j", (text, digest) => {
-    expect(sha256Hex(text)).toBe(digest);
-    expect(toHex(sha256Of(utf8(text)))).toBe(digest);
+    expect(sha256HexOf(text)).toBe(digest);
+    expect(toHex(sha256Of(encodeUtf8(text)))).toBe(digest);
   });
 });
 
@@ -30,13 +30,13 @@ describe("HMAC-SHA-256 (RFC 4231)", () => {
     {
       section: "4.2",
       key: repeatByte(0x0b, 20),
-      data: utf8("Hi There"),
+      data: encodeUtf8("Hi There"),
       mac: "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
     },
     {
       section: "4.3",
-      key: utf8("Jefe"),
-      data: utf8("what do ya want for nothing?"),
+      key: encodeUtf8("Jefe"),
+      data: encodeUtf8("what do ya want for nothing?"),
       mac: "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     },
     {
@@ -54,17 +54,17 @@ describe("HMAC-SHA-256 (RFC 4231)", () => {
     {
       section: "4.7",
       key: repeatByte(0xaa, 131),
-      data: utf8(large),
+      data: encodeUtf8(large),
       mac: "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
     },
     {
       section: "4.8",
       key: repeatByte(0xaa, 131),
-      data: utf8(larger),
+      data: encodeUtf8(larger),
       mac: "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
     },
   ])("matches the test case in section $section", ({ key, data, mac }) => {
-    expect(toHex(hmacSha256(key, data))).toBe(mac);
+    expect(toHex(hmacSha256Of(key, data))).toBe(mac);
   });
 });
 
@@ -82,7 +82,7 @@ test("agrees with WebCrypto for any key and data", async () => {
           ["sign"],
         );
         const mac = await crypto.subtle.sign("HMAC", imported, new Uint8Array(data));
-        expect(hmacSha256(key, data)).toEqual(new Uint8Array(mac));
+        expect(hmacSha256Of(key, data)).toEqual(new Uint8Array(mac));
         const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(data));
         expect(sha256Of(data)).toEqual(new Uint8Array(digest));
       },
@@ -91,8 +91,8 @@ test("agrees with WebCrypto for any key and data", async () => {
 });
 
 test("encodes text as UTF-8", () => {
-  expect(toHex(utf8("aé€😀"))).toBe("61c3a9e282acf09f9880");
-  expect(sha256Hex("é")).toBe(sha256Hex(new Uint8Array([0xc3, 0xa9])));
+  expect(toHex(encodeUtf8("aé€😀"))).toBe("61c3a9e282acf09f9880");
+  expect(sha256HexOf("é")).toBe(sha256HexOf(new Uint8Array([0xc3, 0xa9])));
 });
 
 test("joins parts with one NUL byte", () => {

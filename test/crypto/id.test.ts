@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deriveId, firstIdAt, identityIdOf, idPattern, createId } from "../../src/crypto/id.ts";
+import { createId, deriveId, firstIdOf, identityIdOf, idPattern } from "../../src/crypto/id.ts";
 
 const tenant = "0123456789abcdef01234567";
 const otherTenant = "0123456789abcdef01234568";
@@ -51,9 +51,9 @@ describe("a new id", () => {
   test("sorts from the first id of its millisecond up to the first id of the next", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 48 - 2 }), (now) => {
-        expect(firstIdAt(now)).toMatch(idPattern);
-        expect(firstIdAt(now) <= createId(now)).toBe(true);
-        expect(createId(now) < firstIdAt(now + 1)).toBe(true);
+        expect(firstIdOf(now)).toMatch(idPattern);
+        expect(firstIdOf(now) <= createId(now)).toBe(true);
+        expect(createId(now) < firstIdOf(now + 1)).toBe(true);
       }),
     );
   });
@@ -102,8 +102,8 @@ describe("a derived id", () => {
   });
 
   test("sorts after the first id of its millisecond and before the first id of the next", () => {
-    expect(deriveId(1_700_000_000_000, 0, "x") >= firstIdAt(1_700_000_000_000)).toBe(true);
-    expect(deriveId(1_700_000_000_000, 0xffff, "x") < firstIdAt(1_700_000_000_001)).toBe(true);
+    expect(deriveId(1_700_000_000_000, 0, "x") >= firstIdOf(1_700_000_000_000)).toBe(true);
+    expect(deriveId(1_700_000_000_000, 0xffff, "x") < firstIdOf(1_700_000_000_001)).toBe(true);
   });
 
   test("wraps an order of more than 16 bits", () => {

@@ -1,7 +1,7 @@
-import type { SealContext } from "../../src/crypto/seal-context.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Keyring, MissingKeyError } from "../../src/crypto/keyring.ts";
+import type { SealContext } from "../../src/crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal, versionOf } from "../../src/crypto/sealed-box.ts";
 
 function generateKey(): Uint8Array<ArrayBuffer> {
@@ -55,14 +55,14 @@ test("unseals any bytes that were sealed", async () => {
   );
 });
 
-test("versionOf reads the key version of a box and returns undefined for other text", async () => {
+test("the key version of a box can be read, and is undefined for other text", async () => {
   const both = keyringOf([1, first], [12, second]);
   expect(versionOf(await seal(both, context, secret))).toBe(12);
   expect(versionOf(await seal(keyring, context, secret))).toBe(1);
   expect(versionOf("not a box")).toBeUndefined();
 });
 
-test("reseal moves a box to the newest key and does not change a box that has it already", async () => {
+test("a box that is sealed anew is under the newest key, and does not change if it was already", async () => {
   const both = keyringOf([1, first], [2, second]);
   const renewed = await reseal(both, context, await seal(keyring, context, secret));
   expect(versionOf(renewed)).toBe(2);
@@ -82,7 +82,7 @@ test("a box does not contain the plaintext", async () => {
   expect(box).not.toContain(encodeBase64url(secret));
 });
 
-test("seal draws a new IV each time, so that equal secrets give different boxes", async () => {
+test("each box has a new IV, so that equal secrets give different boxes", async () => {
   const boxes = await Promise.all(
     Array.from({ length: 200 }, () => seal(keyring, context, secret)),
   );
@@ -212,7 +212,7 @@ describe("after a new key was added to the keyring", () => {
     await expect(unseal(keyringOf([2, second]), context, box)).rejects.toThrow(MissingKeyError);
   });
 
-  test("seal throws a MissingKeyError when the keyring lacks its newest key", async () => {
+  test("a keyring that lacks its newest key causes a MissingKeyError", async () => {
     const broken: Keyring = { newest: 2, keys: new Map([[1, first]]) };
     await expect(seal(broken, context, secret)).rejects.toThrow(MissingKeyError);
   });

@@ -1,8 +1,8 @@
 /** KV fails for the population, and for requests that are refused before an assessment. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { populationKey } from "../../src/sentinel/population/read.ts";
-import { feedOf, encodeDataSet } from "../sentinel/network/support.ts";
+import { populationKeyOf } from "../../src/sentinel/population/read.ts";
+import { encodeDataSet, feedOf } from "../sentinel/network/support.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { kvFaults, withKvFault } from "../support/kv-faults.ts";
 
@@ -38,7 +38,7 @@ describe("A population in KV", () => {
     ["is nested too deep", "[".repeat(50_000)],
   ])("that %s is reported as missing, and the session is assessed", async (_how, text) => {
     const user = await provisionUser();
-    await env.IP_REPUTATION.put(populationKey(user.tenant.id), text);
+    await env.IP_REPUTATION.put(populationKeyOf(user.tenant.id), text);
     // The first assessment in an isolate also reads other data.
     await user.discover(listed);
     const { status, body } = await user.discover(listed);

@@ -4,7 +4,7 @@
  */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { feedOf, encodeDataSet } from "../sentinel/network/support.ts";
+import { encodeDataSet, feedOf } from "../sentinel/network/support.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { type KvFault, kvFaults, withKvFault } from "../support/kv-faults.ts";

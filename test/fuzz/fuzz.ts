@@ -4,7 +4,7 @@ import { describe, expect, inject, it } from "vitest";
 import { provideJurisdictions } from "../support/jurisdictions.ts";
 import { readOperations } from "./document.ts";
 import { Known } from "./known.ts";
-import { requestToUnknown, requestTo } from "./request-arbitrary.ts";
+import { requestTo, requestToUnknown } from "./request-arbitrary.ts";
 import { sendPlanned } from "./send-planned.ts";
 
 const maxShown = 10;

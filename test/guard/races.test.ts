@@ -112,7 +112,7 @@ describe.each([
 });
 
 describe("Provisioning during erasure", () => {
-  it("answers 201 or 409, and the answer is true", async () => {
+  it("answers 201 or 409, as the identity then exists or not", async () => {
     const tenant = await Tenant.create();
     for (let round = 0; round < 10; round += 1) {
       const user = await User.provision(tenant, `racer ${round}`);

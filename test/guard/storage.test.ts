@@ -4,8 +4,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { GuardStorage, type KeptAnswer } from "../../src/guard/storage.ts";
-import { day, hour, createSession } from "../sentinel/example.ts";
-import { call, buildIdentity, now } from "./decisions/example.ts";
+import { createSession, day, hour } from "../sentinel/example.ts";
+import { buildIdentity, call, now } from "./decisions/example.ts";
 
 const event: AuditEvent = {
   id: "cccccccccccccccccccccccc",

@@ -1,7 +1,7 @@
 /** Tests the checker with random answers of the model, and with answers that the model never gives. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isLinearizable, findShortestContradiction } from "./checker.ts";
+import { findShortestContradiction, isLinearizable } from "./checker.ts";
 import { now, runs, strict } from "./example.ts";
 import { answers } from "./model.ts";
 

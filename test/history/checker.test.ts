@@ -1,7 +1,7 @@
 /** Tests the checker with histories that are known to be possible or impossible. */
 import { describe, expect, it } from "vitest";
-import { findContradiction, type History, findShortestContradiction } from "./checker.ts";
-import { backupCode, history, now, sequence, policy, read, totp, wrong } from "./example.ts";
+import { findContradiction, findShortestContradiction, type History } from "./checker.ts";
+import { backupCode, history, now, policy, read, sequence, totp, wrong } from "./example.ts";
 import { answers, first } from "./model.ts";
 
 const accepted = answers.accepted("totp", undefined);

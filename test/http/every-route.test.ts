@@ -9,7 +9,7 @@ import { none } from "../../src/http/route.ts";
 import { formatApiToken } from "../../src/tenancy/api-token.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { unknownUser, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 
 let tenant: Tenant;
 let otherTenant: Tenant;

@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { send, Tenant, User } from "../support/client.ts";
-import { nameIn, recordRequestedObjects, provideJurisdictions } from "../support/jurisdictions.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
+import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support/jurisdictions.ts";
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
 import { holdMessages } from "../support/queue.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
-import { drainOutbox } from "../support/delivered-trail.ts";
 
 beforeEach(() => {
   provideJurisdictions();

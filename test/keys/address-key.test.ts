@@ -2,9 +2,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict } from "../support/guard.ts";
 import { deployAddressKey } from "../support/keys.ts";
-import { drainOutbox } from "../support/delivered-trail.ts";
 
 const day = 24 * 60 * 60 * 1000;
 const start = Date.parse("2026-03-02T09:00:00Z");

@@ -4,25 +4,25 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import {
+  findVersionsInRecords,
   firstRequestWith,
+  listVersionsInUse,
   reEncryptAll,
   reEncryptSlice,
-  findVersionsInRecords,
-  listVersionsInUse,
 } from "../support/key-rotation.ts";
 import {
+  clearKeyedData,
   deployKeys,
   firstCodeKey,
   firstSealingKey,
-  clearKeyedData,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
 import { deliverMessages, holdMessages, refuseMessages } from "../support/queue.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const bothSealingKeys = `${firstSealingKey},${secondSealingKey}`;
 const bothCodeKeys = `${firstCodeKey},${secondCodeKey}`;

@@ -1,14 +1,14 @@
 /** Counts records of a database that is too large for one statement. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { controlDb } from "../../src/db/shards.ts";
+import { controlDbOf } from "../../src/db/shards.ts";
 import { findOrBeginReEncryption } from "../../src/keys/re-encryption-store.ts";
 import { countBackupCodeSets, countRecordsToReseal } from "../../src/keys/sealed-data-store.ts";
 import { countCalls } from "../support/count-calls.ts";
 import { clearKeyedData } from "../support/keys.ts";
 
 const rangeSize = 10_000;
-const db = controlDb(env);
+const db = controlDbOf(env);
 
 beforeEach(clearKeyedData);
 

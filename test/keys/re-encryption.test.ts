@@ -7,25 +7,25 @@ import worker from "../../src/index.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
 import { causeOf } from "../../src/log.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
-import { evict, guardOf, loseStorage, countOutboxRows } from "../support/guard.ts";
+import { snapshotOfD1 } from "../support/d1-snapshot.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
+import { countOutboxRows, evict, guardOf, loseStorage } from "../support/guard.ts";
 import {
+  clearKeyedData,
   deployKeys,
   firstCodeKey,
   firstSealingKey,
-  clearKeyedData,
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
 import { refuseMessages } from "../support/queue.ts";
 import {
   fireLogAlarm,
-  refusalLogOf,
   readRefusalEvents,
   readRefusalLog,
+  refusalLogOf,
 } from "../support/refusal-log.ts";
-import { drainOutbox } from "../support/delivered-trail.ts";
 
 const token = env.OPERATOR_TOKEN;
 const bothKeys = `${firstSealingKey},${secondSealingKey}`;

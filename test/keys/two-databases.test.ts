@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { deployKeys, firstSealingKey, clearKeyedData, secondSealingKey } from "../support/keys.ts";
+import { clearKeyedData, deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 
 const token = env.OPERATOR_TOKEN;

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import {
-  hashBackupCode,
   codesPerSet,
   createBackupCodes,
+  hashBackupCode,
   normaliseBackupCode,
 } from "../../src/otp/backup-codes.ts";
 

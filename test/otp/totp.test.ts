@@ -3,11 +3,11 @@ import { Secret, TOTP } from "otpauth";
 import { describe, expect, test } from "vitest";
 import { computeHotp, importSecret } from "../../src/otp/hotp.ts";
 import {
-  maxDriftSteps,
   findTimeStep,
+  maxDriftSteps,
   periodSeconds,
   secretBytes,
-  timeStepAt,
+  timeStepOf,
   totpCodePattern,
 } from "../../src/otp/totp.ts";
 import { codeFor } from "../support/authenticator.ts";
@@ -52,7 +52,7 @@ describe("the window", () => {
   ];
 
   test.each(instants)("contains T−1, T and T+1 at the $name", async ({ at, present }) => {
-    expect(timeStepAt(at)).toBe(present);
+    expect(timeStepOf(at)).toBe(present);
     for (const offset of [-1, 0, 1]) {
       expect(await findStep(secret, codeOf(present + offset), at)).toBe(present + offset);
     }
@@ -120,14 +120,14 @@ test("agrees with an independent implementation for any secret and time", async 
       async (bytes, now, offset) => {
         const own = new Uint8Array(bytes);
         const totp = new TOTP({ secret: new Secret({ buffer: own.buffer }) });
-        const shownIn = Math.max(0, timeStepAt(now) + offset);
+        const shownIn = Math.max(0, timeStepOf(now) + offset);
         const code = totp.generate({ timestamp: shownIn * periodMs });
         // `validate` returns the distance in steps to the nearest match, or null.
         const delta = totp.validate({ token: code, timestamp: now, window: maxDriftSteps });
         const match = await findStep(own, code, now);
         expect(match === undefined).toBe(delta === null);
         if (match !== undefined) {
-          expect(Math.abs(match - timeStepAt(now))).toBeLessThanOrEqual(maxDriftSteps);
+          expect(Math.abs(match - timeStepOf(now))).toBeLessThanOrEqual(maxDriftSteps);
           expect(await computeHotp(await importSecret(own), match)).toBe(code);
         }
       },

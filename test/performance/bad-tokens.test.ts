@@ -3,13 +3,13 @@
  * called, never in parallel. Otherwise anyone who knows the form of a token could lock users out.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hashApiToken, formatApiToken } from "../../src/tenancy/api-token.ts";
+import { formatApiToken, hashApiToken } from "../../src/tenancy/api-token.ts";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
-import { unknownUser, requestTo } from "../support/requests.ts";
+import { requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
 
 const changes = [

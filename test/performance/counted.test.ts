@@ -7,15 +7,15 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import document from "../../docs/performance.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import { type Counts, countAlarmCalls, countCalls } from "../support/count-calls.ts";
 import type { Call } from "../support/counted-run.ts";
-import { type Counts, countCalls, countAlarmCalls } from "../support/count-calls.ts";
-import { holdDeliveries, sendCouriers } from "../support/held-deliveries.ts";
+import { holdDeliveries, sendHeldDeliveries } from "../support/held-deliveries.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { createScenariosWithout } from "./other-scenarios.ts";
 import type { Scenario } from "./scenario.ts";
-import { type Row, findTable, formatTable } from "./table.ts";
+import { findTable, formatTable, type Row } from "./table.ts";
 import { verifyScenarios } from "./verify-scenarios.ts";
 
 const known = [...verifyScenarios, ...discoverScenarios, ...directoryScenarios];
@@ -44,7 +44,7 @@ async function hasOutbox(stub: DurableObjectStub): Promise<boolean> {
 async function sendToQueue(guard: DurableObjectStub): Promise<readonly unknown[]> {
   messages.length = 0;
   if (!(await hasOutbox(guard))) return [];
-  await sendCouriers();
+  await sendHeldDeliveries();
   await vi.waitFor(() => expect(messages).toHaveLength(1));
   return [...messages];
 }

@@ -6,11 +6,11 @@ import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
 import { type Answer, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import {
+  createUser,
+  deliverAll,
   nextWrongCode,
   type Ready,
   type Scenario,
-  createUser,
-  deliverAll,
   sendWithKey,
 } from "./scenario.ts";
 

@@ -3,10 +3,10 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
-import { feedOf, encodeDataSet, storeNetwork } from "../sentinel/network/support.ts";
+import { encodeDataSet, feedOf, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
-import { type Ready, type Scenario, createUser, deliverAll, sendWithKey } from "./scenario.ts";
+import { createUser, deliverAll, type Ready, type Scenario, sendWithKey } from "./scenario.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const listed = "185.220.100.7";

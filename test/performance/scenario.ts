@@ -1,7 +1,7 @@
 /** A scenario: an operation and the state in which it runs. */
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { fireAlarm } from "../support/guard.ts";
-import { sendCouriers } from "../support/held-deliveries.ts";
+import { sendHeldDeliveries } from "../support/held-deliveries.ts";
 
 export interface Ready {
   readonly act: () => Promise<Answer>;
@@ -24,7 +24,7 @@ const stepMs = 30_000;
 /** Delivers the outbox, so that no alarm or message is pending. */
 export async function deliverAll(user: User): Promise<void> {
   await fireAlarm(user);
-  await sendCouriers();
+  await sendHeldDeliveries();
 }
 
 /** Creates a user with TOTP. The token is cached, the guard is in memory, and no alarm is pending. */

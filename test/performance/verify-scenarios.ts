@@ -6,12 +6,12 @@ import { fetchAnswer, type User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { fireLogAlarm, refusalLogOf } from "../support/refusal-log.ts";
 import {
+  createUser,
+  deliverAll,
   nextCode,
   nextWrongCode,
   type Ready,
   type Scenario,
-  createUser,
-  deliverAll,
   sendWithKey,
 } from "./scenario.ts";
 

@@ -8,7 +8,7 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { evict, guardOf, inspectGuard } from "../support/guard.ts";
-import { type StoresCopy, copyStores, decodeText } from "../support/stores.ts";
+import { copyStores, decodeText, type StoresCopy } from "../support/stores.ts";
 
 const session = { ip: "198.51.100.7", ua: "Leaver/1.0 (a browser of theirs)" };
 

@@ -3,12 +3,12 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
-import { databases } from "../support/databases.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
+import { databases } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { fireAlarm, inspectGuard } from "../support/guard.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { findInStores } from "../support/stores.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

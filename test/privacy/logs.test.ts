@@ -8,7 +8,7 @@ import { AppError } from "../../src/errors.ts";
 import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
-import { replaceState, evict, fireAlarm, guardOf } from "../support/guard.ts";
+import { evict, fireAlarm, guardOf, replaceState } from "../support/guard.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 
 const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];

@@ -5,22 +5,22 @@ import { deleteEventsBelow } from "../../src/audit/store.ts";
 import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
-import { databaseAt } from "../../src/db/shards.ts";
+import { databaseOf } from "../../src/db/shards.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { onSchedule } from "../../src/scheduled.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import {
-  readTenantData,
   passMinuteAfterSwitch,
+  readTenantData,
+  relocate,
   relocateFully,
   relocateUpTo,
-  relocate,
 } from "../support/relocation.ts";
 import { saveCheckpoint } from "../support/saved-trail.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const everyMinute = "* * * * *";
@@ -60,8 +60,8 @@ describe.each(["copying", "comparing", "switching", "opening"])("In the phase %s
     await archiveLogs(env, now + 2 * dayMs, findRetentionDays);
     await deleteExpired(env, now + 200 * dayMs);
     await publishPopulations(env, now);
-    await deleteEventsBelow(databaseAt(env, 0), tenant.id, 1_000);
-    await deleteEventsBelow(databaseAt(env, 1), tenant.id, 1_000);
+    await deleteEventsBelow(databaseOf(env, 0), tenant.id, 1_000);
+    await deleteEventsBelow(databaseOf(env, 1), tenant.id, 1_000);
     expect([await readTenantData(0, tenant), await readTenantData(1, tenant)]).toEqual(before);
     expect(lines.filter((line) => line.includes(tenant.id))).toEqual([]);
     expect(lines.filter((line) => line.includes("failed"))).toEqual([]);

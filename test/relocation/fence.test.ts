@@ -4,17 +4,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { cacheShard } from "../../src/db/shards.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import {
   readTenantData,
+  relocate,
   relocateFully,
   relocateUpTo,
-  relocate,
   tenantTables,
 } from "../support/relocation.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

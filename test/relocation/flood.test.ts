@@ -4,9 +4,9 @@
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { readTenantData, passMinuteAfterSwitch, relocate } from "../support/relocation.ts";
-import { problemsOf, saveTrail, saveCheckpoint } from "../support/saved-trail.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
+import { passMinuteAfterSwitch, readTenantData, relocate } from "../support/relocation.ts";
+import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
 const clientCount = 4;
 

@@ -1,16 +1,16 @@
-/** The Worker dies between any two statements of a relocation. The next request continues it. */
+/** The Worker ends between any two statements of a relocation. The next request continues it. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { strideOf } from "../support/campaign.ts";
 import { Tenant, User } from "../support/client.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
-  readTenantData,
-  readFences,
   passMinuteAfterSwitch,
-  relocateFully,
+  readFences,
+  readTenantData,
   relocate,
+  relocateFully,
 } from "../support/relocation.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 /** Enough for sixty relocations. */
 const timeoutMs = 240_000;

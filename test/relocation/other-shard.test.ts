@@ -16,14 +16,14 @@ import { causeOf } from "../../src/log.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
+import { withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { databases, rowsIn } from "../support/databases.ts";
-import { withD1Fault } from "../support/d1-faults.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { readTenantData } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 

@@ -1,23 +1,23 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { controlDb, databaseAt } from "../../src/db/shards.ts";
+import { controlDbOf, databaseOf } from "../../src/db/shards.ts";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
 import { deleteRows, writeRows } from "../../src/relocation/row-store.ts";
 import { findRelocation, setFence } from "../../src/relocation/store.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { databases, rowsIn } from "../support/databases.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
-  readTenantData,
-  readFences,
   passMinuteAfterSwitch,
+  readFences,
+  readTenantData,
+  relocate,
   relocateFully,
   relocateUpTo,
-  relocate,
 } from "../support/relocation.ts";
-import { problemsOf, saveTrail, saveCheckpoint } from "../support/saved-trail.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -98,7 +98,7 @@ describe("A tenant after a relocation", () => {
     expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
   });
 
-  it("does not have the rows of an earlier stay in the new database", async () => {
+  it("does not have the rows that an earlier relocation left in the new database", async () => {
     const { tenant, user } = await createBusyTenant();
     await databases()[1]
       .prepare(
@@ -227,11 +227,11 @@ describe("A tenant during a relocation", () => {
     expect((await user.configure()).status).toBe(200);
   });
 
-  it("cannot turn round twice, because the copy may be incomplete", async () => {
+  it("cannot be reversed twice, because the copy may be incomplete", async () => {
     const { tenant } = await createBusyTenant();
     const before = await readTenantData(0, tenant);
     await relocateUpTo(tenant, 1, "copying");
-    // The Worker dies just after it has recorded the turn.
+    // The Worker ends just after it has recorded the reversal.
     const { result } = await killWorkerAfter(3, false, () => relocate(tenant, 0));
     expect(result.status).toBe(503);
     const again = await relocate(tenant, 1);
@@ -285,7 +285,7 @@ describe("A relocation", () => {
     const { tenant } = await createBusyTenant();
     const old = await rowsIn(0, "identities", tenant.id);
     await relocateFully(tenant, 1);
-    const move = await findRelocation(controlDb(env), tenant.id);
+    const move = await findRelocation(controlDbOf(env), tenant.id);
     if (move === undefined) throw new Error("The relocation is missing");
     const before = [
       await readTenantData(0, tenant),
@@ -293,10 +293,10 @@ describe("A relocation", () => {
       await readFences(tenant),
     ];
     const late = { ...old[0], id: "f".repeat(24) };
-    await writeRows(databaseAt(env, 1), 0, move, [late], []);
-    await deleteRows(databaseAt(env, 1), move, "arriving", 10);
-    await setFence(databaseAt(env, 1), move, "arriving");
-    await setFence(databaseAt(env, 0), move, "leaving");
+    await writeRows(databaseOf(env, 1), 0, move, [late], []);
+    await deleteRows(databaseOf(env, 1), move, "arriving", 10);
+    await setFence(databaseOf(env, 1), move, "arriving");
+    await setFence(databaseOf(env, 0), move, "leaving");
     expect([
       await readTenantData(0, tenant),
       await readTenantData(1, tenant),
@@ -304,8 +304,8 @@ describe("A relocation", () => {
     ]).toEqual(before);
     await relocateFully(tenant, 0);
     const back = await readTenantData(0, tenant);
-    await deleteRows(databaseAt(env, 0), move, "left", 10);
-    await setFence(databaseAt(env, 0), move, "left");
+    await deleteRows(databaseOf(env, 0), move, "left", 10);
+    await setFence(databaseOf(env, 0), move, "left");
     expect(await readTenantData(0, tenant)).toEqual(back);
     expect(await readFences(tenant)).toEqual(["here", "left", null]);
   });

@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
-import { loseStorage, countOutboxRows } from "../support/guard.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { countOutboxRows, loseStorage } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
-import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 
 const wait = { timeout: 20_000, interval: 20 };
 const failure = "otp.verified failure invalid_code";

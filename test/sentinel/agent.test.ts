@@ -183,7 +183,7 @@ describe("An impossible browser", () => {
   });
 });
 
-describe("agentFactsOf", () => {
+describe("The reader of user agents", () => {
   test.each([
     [
       `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.6478.54 Safari/537.36`,

@@ -2,9 +2,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
-import { populationKey } from "../../src/sentinel/population/read.ts";
+import { populationKeyOf } from "../../src/sentinel/population/read.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feedOf, encodeDataSet } from "./network/support.ts";
+import { encodeDataSet, feedOf } from "./network/support.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -51,7 +51,7 @@ async function startNewDay(builtAt?: number): Promise<void> {
   for (const [key, value] of encodeDataSet(feeds, builtAt ?? start)) {
     await env.IP_REPUTATION.put(key, value);
   }
-  await env.IP_REPUTATION.delete(populationKey(user.tenant.id));
+  await env.IP_REPUTATION.delete(populationKeyOf(user.tenant.id));
 }
 
 afterEach(() => {
@@ -117,7 +117,7 @@ describe("Discover", () => {
 
   it("reports population as degraded when the population cannot be read", async () => {
     await startNewDay();
-    await env.IP_REPUTATION.put(populationKey(user.tenant.id), "{");
+    await env.IP_REPUTATION.put(populationKeyOf(user.tenant.id), "{");
     // The first assessment of an isolate reads the data set instead.
     expect((await discover()).degraded).toEqual([]);
     expect((await discover()).degraded).toEqual(["population"]);

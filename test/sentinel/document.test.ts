@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { feedOf, encodeDataSet } from "./network/support.ts";
+import { encodeDataSet, feedOf } from "./network/support.ts";
 
 const torExit = "185.220.101.7";
 const script = "python-requests/2.32";

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  selectByVerdict,
+  addSession,
   type History,
   type KnownSession,
   maxSessionAgeMs,
-  addSession,
+  selectByVerdict,
 } from "../../src/sentinel/history.ts";
-import { day, usualContext, now, createSession } from "./example.ts";
+import { createSession, day, now, usualContext } from "./example.ts";
 
 const sessions: fc.Arbitrary<KnownSession> = fc.record({
   id: fc.nat(400).map(String),
@@ -24,7 +24,7 @@ function count(history: History, verdict: KnownSession["verdict"]): number {
   return history.filter((one) => one.verdict === verdict).length;
 }
 
-test("selectByVerdict returns only the sessions with the given verdict", () => {
+test("a selection by verdict contains only the sessions with that verdict", () => {
   const history = addAll([
     createSession({ id: "a", verdict: null }),
     createSession({ id: "b" }),

@@ -109,7 +109,7 @@ describe("Sentinel", () => {
     expect((await user.verify(user.code(start + hour))).status).toBe(200);
   });
 
-  it("learns a session that the tenant reports as legitimate, and unlearns one that it reports as fraud", async () => {
+  it("learns a session that the tenant reports as legitimate, and no longer uses one that it reports as fraud", async () => {
     const person = await Person.create();
     const { user } = person;
     const { assessment_id: id } = await person.at(start).user.assess(desk);

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
-import { feedOf, geographyOf, encodeDataSet, keyOfShard } from "./network/support.ts";
+import { encodeDataSet, feedOf, geographyOf, keyOfShard } from "./network/support.ts";
 
 const browser =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";

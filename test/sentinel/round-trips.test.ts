@@ -11,7 +11,7 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { Tenant, User } from "../support/client.ts";
 import { countCalls } from "../support/count-calls.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
-import { feedOf, encodeDataSet, storeNetwork } from "./network/support.ts";
+import { encodeDataSet, feedOf, storeNetwork } from "./network/support.ts";
 
 const listed = "185.220.100.7";
 const day = 24 * 60 * 60 * 1000;

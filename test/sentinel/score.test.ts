@@ -18,13 +18,13 @@ import {
   weights,
 } from "../../src/sentinel/weights.ts";
 import {
-  neutralEvidence,
-  day,
-  usualContext,
-  hour,
   createLogins,
+  day,
+  hour,
+  neutralEvidence,
   now,
   strangerContext,
+  usualContext,
 } from "./example.ts";
 
 function factsOf(kinds: readonly NetworkKind[], threatGrade = 0): NetworkFacts {
@@ -417,7 +417,7 @@ describe("The reasons", () => {
     );
   });
 
-  test("stay the same except for a signal that is switched off, unless it vouches for or explains the network", () => {
+  test("lack only a signal that is switched off, unless that signal makes others be left out", () => {
     fc.assert(
       fc.property(anyEvidence, fc.constantFrom(...signalNames), (evidence, signal) => {
         // The contribution of one habit depends on the other habits.

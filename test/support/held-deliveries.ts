@@ -9,22 +9,22 @@ const heldForMs = 24 * 60 * 60 * 1000;
 
 const pollMs = 5;
 
-interface HeldCourier {
+interface HeldDelivery {
   state: "held" | "released";
 }
 
-const heldCouriers = new Set<HeldCourier>();
+const heldDeliveries = new Set<HeldDelivery>();
 let realWait = scheduler.wait.bind(scheduler);
 
 /** Releases the held deliveries of guards. Resolves when all of them have started. */
-export async function sendCouriers(): Promise<void> {
-  for (const one of heldCouriers) one.state = "released";
-  while (heldCouriers.size > 0) await realWait(pollMs);
+export async function sendHeldDeliveries(): Promise<void> {
+  for (const one of heldDeliveries) one.state = "released";
+  while (heldDeliveries.size > 0) await realWait(pollMs);
 }
 
 /**
  * Sets every alarm one day later than requested. Objects still read the requested time, and `fireAlarm`
- * runs the alarm. A wait of the delivery delay lasts until `sendCouriers`.
+ * runs the alarm. A wait of the delivery delay lasts until `sendHeldDeliveries`.
  * @returns a function that undoes this
  */
 export async function holdDeliveries(): Promise<() => void> {
@@ -54,14 +54,14 @@ export async function holdDeliveries(): Promise<() => void> {
     vi.spyOn(scheduler, "wait").mockImplementation(async (ms, ...options) => {
       if (ms !== deliveryDelayMs) return await wait(ms, ...options);
       // This polls, because an object cannot wait for a promise of another request.
-      const itself: HeldCourier = { state: "held" };
-      heldCouriers.add(itself);
+      const itself: HeldDelivery = { state: "held" };
+      heldDeliveries.add(itself);
       while (itself.state === "held") await wait(pollMs);
-      heldCouriers.delete(itself);
+      heldDeliveries.delete(itself);
     }),
   ];
   return () => {
-    for (const one of heldCouriers) one.state = "released";
+    for (const one of heldDeliveries) one.state = "released";
     for (const spy of spies) spy.mockRestore();
   };
 }

@@ -1,8 +1,7 @@
 /** Replaces the keys of this isolate, as a deployment with other secrets does. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { Keyring } from "../../src/crypto/keyring.ts";
-import { parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
+import { type Keyring, parseKey, parseKeyring } from "../../src/crypto/keyring.ts";
 import { type Config, requireConfig } from "../../src/env.ts";
 import { keyringOf } from "../../src/keys/key-check.ts";
 import type { KeyringName } from "../../src/keys/keyring-names.ts";

@@ -1,4 +1,4 @@
-/** A Worker that dies between two D1 statements. Earlier statements are stored, and no later one runs. */
+/** A Worker that ends between two D1 statements. Earlier statements are stored, and no later one runs. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 

@@ -1,7 +1,7 @@
 /** Faults of KV. They are injected into the platform's class, so that all readers meet them. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { utf8 } from "../../src/crypto/bytes.ts";
+import { encodeUtf8 } from "../../src/crypto/bytes.ts";
 import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 
 /** The result of a read: bytes or text as requested, or null for a missing key. */
@@ -16,7 +16,7 @@ function changeValue(change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<Arra
     const value = await read();
     if (value === null) return null;
     const isText = typeof value === "string";
-    const bytes = new Uint8Array(isText ? utf8(value) : value);
+    const bytes = new Uint8Array(isText ? encodeUtf8(value) : value);
     const next = change(bytes).slice();
     return isText ? new TextDecoder().decode(next) : next.buffer;
   };

@@ -1,6 +1,6 @@
 /** The files that a security officer saves of a tenant's trail, and their verification. */
 import { type Verdict, verifyTrail } from "../../scripts/support/audit-files.ts";
-import { utf8 } from "../../src/crypto/bytes.ts";
+import { encodeUtf8 } from "../../src/crypto/bytes.ts";
 import type { Tenant } from "./client.ts";
 
 export interface SavedTrail {
@@ -39,7 +39,7 @@ async function* readChunks(bytes: Uint8Array, length = 1_000): AsyncGenerator<Ui
 }
 
 export async function verifySavedTrail({ exported, ...files }: SavedTrail): Promise<Verdict> {
-  const bytes = typeof exported === "string" ? utf8(exported) : exported;
+  const bytes = typeof exported === "string" ? encodeUtf8(exported) : exported;
   return await verifyTrail({ ...files, read: () => readChunks(bytes) });
 }
 

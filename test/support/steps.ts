@@ -1,6 +1,6 @@
 /**
- * The steps of an operation: each call that leaves a guard's memory and during which the guard can be
- * lost. A run can be cut off at any step, as when its machine dies.
+ * The steps of an operation: each call that leaves a guard's memory and during which the guard can be lost. A
+ * run can be cut off at any step, as when its machine fails.
  */
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";

@@ -2,10 +2,10 @@ import { base64urlnopad } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  hashApiToken,
-  formatApiToken,
-  type Mode,
   createApiToken,
+  formatApiToken,
+  hashApiToken,
+  type Mode,
   parseApiToken,
 } from "../../src/tenancy/api-token.ts";
 

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
-  findContradictions,
   applyDefaults,
+  findContradictions,
   mergePatch,
   policyOf,
   settingsPatchSchema,
@@ -254,7 +254,7 @@ describe("the patch schema", () => {
   });
 });
 
-describe("findContradictions", () => {
+describe("The search for contradictions", () => {
   test.each([
     [
       "a longest lock that is shorter than the first lock",

@@ -3,11 +3,11 @@ import { mixBits, Random } from "../random.ts";
 import { stableShareOf } from "./agents.ts";
 import {
   type AddressRange,
+  drawAddress,
   neighbourhoodOf,
   type Provider,
   prefixOf,
   prefixSize,
-  drawAddress,
 } from "./networks.ts";
 import { networkRates } from "./rates.ts";
 

@@ -90,7 +90,7 @@ export class AgentPool {
     );
   }
 
-  /** @throws RangeError where no agent of the kind is known */
+  /** @throws RangeError if no agent of the kind is known */
   drawBrowser(kind: DeviceKind, random: Random): Browser {
     const pool = this.#byDevice.get(kind);
     if (pool === undefined) throw new RangeError(`No agent of a ${kind} device`);

@@ -2,7 +2,7 @@
 import type { Crowd } from "../login.ts";
 import type { Random } from "../random.ts";
 import type { Visit } from "./logins.ts";
-import { neighbourhoodOf, prefixOf, prefixSize, drawAddress } from "./networks.ts";
+import { drawAddress, neighbourhoodOf, prefixOf, prefixSize } from "./networks.ts";
 import { attackerRates, networkRates } from "./rates.ts";
 import type { Strangers } from "./strangers.ts";
 

@@ -1,11 +1,11 @@
 /** Creates the logins of a year (pure), in the order of time. */
 import { mixBits, Random } from "../random.ts";
+import type { AccessPoint } from "./access-points.ts";
 import type { DeviceKind } from "./agents.ts";
 import type { Provider } from "./networks.ts";
-import { currentOf, type Person, drawPerson, type World } from "./people.ts";
-import type { AccessPoint } from "./access-points.ts";
+import { currentOf, drawPerson, type Person, type World } from "./people.ts";
 import { peopleRates, rhythmRates } from "./rates.ts";
-import { daysBeforeEpoch, drawLoginTimes, drawLoginCount } from "./rhythm.ts";
+import { daysBeforeEpoch, drawLoginCount, drawLoginTimes } from "./rhythm.ts";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;

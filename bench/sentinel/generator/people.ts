@@ -1,17 +1,17 @@
 /** Creates people (pure): their homes, workplaces, trips and devices, and how these change. */
 import { publishedCountries, publishedDevices } from "../published.ts";
 import { type Random, Weighted } from "../random.ts";
-import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
-import type { NetworkTable, Provider } from "./networks.ts";
 import {
+  type AccessPoint,
   createExit,
   createHome,
-  type AccessPoint,
   createPhone,
   createWorkplace,
 } from "./access-points.ts";
+import { type AgentPool, type Browser, type DeviceKind, deviceKinds } from "./agents.ts";
+import type { NetworkTable, Provider } from "./networks.ts";
 import { networkRates, peopleRates, type Reading, yearDays } from "./rates.ts";
-import { type Rhythm, drawRhythm } from "./rhythm.ts";
+import { drawRhythm, type Rhythm } from "./rhythm.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type NetworkTable, collectProviders } from "./networks.ts";
+import { collectProviders, type NetworkTable } from "./networks.ts";
 
 const version = "2.3.2026061719";
 const root = join(import.meta.dirname, "..", "..", "..");
@@ -56,7 +56,7 @@ function buildTable(): NetworkTable {
   return { source, providers: collectProviders(asns, countries) };
 }
 
-/** @throws Error where a package cannot be downloaded */
+/** @throws Error if a package cannot be downloaded */
 export function loadRealNetworks(): NetworkTable {
   mkdirSync(cache, { recursive: true });
   const file = join(cache, `providers-${version}.json`);

@@ -1,5 +1,5 @@
 /** Counts how often each value of each feature was seen. */
-import { type Feature, type Login, features, featureOf } from "../login.ts";
+import { type Feature, featureOf, features, type Login } from "../login.ts";
 
 export const allFeatures: readonly Feature[] = [...features.network, ...features.agent];
 

@@ -8,19 +8,19 @@ import { assess } from "../../../src/guard/decisions/assess.ts";
 import { create } from "../../../src/guard/decisions/lifecycle.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import type { GuardCall } from "../../../src/guard/decisions/transition.ts";
-import { defaultPolicy } from "../../../src/tenancy/policy.ts";
 import type { AssessmentRecord } from "../../../src/sentinel/assessment.ts";
 import type { Context } from "../../../src/sentinel/context.ts";
-import { type History, addSession } from "../../../src/sentinel/history.ts";
+import { addSession, type History } from "../../../src/sentinel/history.ts";
 import {
   type ConfirmedSession,
-  type Population,
-  narrowPopulation,
   countPopulation,
+  narrowPopulation,
+  type Population,
 } from "../../../src/sentinel/population/population.ts";
-import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import type { SignalName } from "../../../src/sentinel/reason.ts";
+import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { priorProbability } from "../../../src/sentinel/weights.ts";
+import { defaultPolicy } from "../../../src/tenancy/policy.ts";
 import type { Login, Model } from "../login.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

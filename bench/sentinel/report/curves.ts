@@ -2,8 +2,8 @@
 import { attackerKinds } from "../generator/attackers.ts";
 import { rocOf } from "../metrics.ts";
 import { type Columns, keyOf } from "../results.ts";
-import { type Axis, type Line, renderSvg } from "./plot.ts";
 import { attackerNames } from "./format.ts";
+import { type Axis, type Line, renderSvg } from "./plot.ts";
 
 const shownModels = ["SIMPLE", "EXTEND", "Freeman sum", "Sentinel"];
 const whole = { from: 0, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };

@@ -14,7 +14,7 @@ import { type Columns, keyOf } from "../results.ts";
 import { compared, type Shares, type YearSummary } from "../summary.ts";
 import { auditNames } from "../traits.ts";
 import type { Year } from "../year.ts";
-import { attackerNames, formatPercent, formatFigure } from "./format.ts";
+import { attackerNames, formatFigure, formatPercent } from "./format.ts";
 
 function meanOf(years: readonly Year[], of: (summary: YearSummary) => number): number {
   return years.reduce((sum, { summary }) => sum + of(summary), 0) / years.length;

@@ -4,6 +4,7 @@ import type { Model } from "../login.ts";
 import { poolColumns } from "../results.ts";
 import type { Year } from "../year.ts";
 import { renderAuditTable, renderGeneratorTable, renderOverlapTable } from "./data-tables.ts";
+import { formatPercent } from "./format.ts";
 import {
   renderAblationTable,
   renderBarTable,
@@ -13,7 +14,6 @@ import {
   renderResultTable,
 } from "./main-tables.ts";
 import { compareModels } from "./outcome.ts";
-import { formatPercent } from "./format.ts";
 import {
   renderCarriedTable,
   renderReauthenticationTable,

@@ -1,25 +1,25 @@
 /** The tables that compare Sentinel with the other models (pure). */
 import { table } from "../../support/figures.ts";
 import type { AttackerKind } from "../generator/attackers.ts";
-import { sentinelName, variantNames } from "../models/sentinel.ts";
 import { modelNames } from "../models/all.ts";
+import { sentinelName, variantNames } from "../models/sentinel.ts";
 import { type PublishedResult, publishedFreeman, publishedTrained } from "../published.ts";
 import { type Columns, keyOf } from "../results.ts";
 import {
-  type Comparison,
-  compareModels,
-  equalShares,
-  computeOutcome,
-  selectByHistory,
-} from "./outcome.ts";
-import {
   attackerNames,
+  formatFigure,
   formatInterval,
   formatPercent,
   formatPercentInterval,
   formatSigned,
-  formatFigure,
 } from "./format.ts";
+import {
+  type Comparison,
+  compareModels,
+  computeOutcome,
+  equalShares,
+  selectByHistory,
+} from "./outcome.ts";
 
 function publishedResultOf(
   results: Readonly<Partial<Record<AttackerKind, PublishedResult>>>,

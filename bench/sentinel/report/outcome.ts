@@ -3,10 +3,10 @@ import { type AttackerKind, attackerKinds } from "../generator/attackers.ts";
 import {
   aucOf,
   computeChallenged,
+  computeRecall,
+  middle95Of,
   type Resamples,
   resampleUsers,
-  middle95Of,
-  computeRecall,
   type Side,
 } from "../metrics.ts";
 import { modelNames } from "../models/all.ts";

@@ -3,10 +3,10 @@ import { table } from "../../support/figures.ts";
 import { attackerKinds } from "../generator/attackers.ts";
 import type { Model } from "../login.ts";
 import {
-  medianOf,
   computeShareAtOrAbove,
   findCatchingThreshold,
   findSparingThreshold,
+  medianOf,
 } from "../metrics.ts";
 import { modelNames } from "../models/all.ts";
 import { sentinelName } from "../models/sentinel.ts";
@@ -14,8 +14,8 @@ import type { Period } from "../protocol.ts";
 import { publishedReauthentication } from "../published.ts";
 import { type Columns, type Kind, keyOf } from "../results.ts";
 import type { Beginning } from "../year.ts";
-import { caughtShares } from "./outcome.ts";
 import { attackerNames, formatPercent } from "./format.ts";
+import { caughtShares } from "./outcome.ts";
 
 const comparedModels = ["EXTEND", "Freeman sum", sentinelName];
 

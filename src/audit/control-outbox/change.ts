@@ -1,10 +1,10 @@
 /**
- * Applies a change to the control plane together with the events that report it, or neither. If the
- * tenant's data is in `DB` too, the same batch files the events. Otherwise the batch puts them into the
- * control outbox, and they are delivered right after it.
+ * Applies a change to the control plane and the events that report it: both or neither. If the tenant's data is
+ * in `DB` too, the same batch files the events. Otherwise the batch puts them into the control outbox, and they
+ * are delivered right after it.
  */
 import { FencedTenantError, runBatch, type Statement } from "../../db/client.ts";
-import { controlDb, invalidateShard, shardOf } from "../../db/shards.ts";
+import { controlDbOf, invalidateShard, shardOf } from "../../db/shards.ts";
 import type { StampedEvent } from "../event.ts";
 import { insertEvents } from "../store.ts";
 import { deliverControlEvents } from "./deliver.ts";
@@ -22,7 +22,7 @@ export async function changeWithEvents(
   change: readonly Statement[],
 ): Promise<void> {
   const { tenantId } = owner;
-  const db = controlDb(env);
+  const db = controlDbOf(env);
   const shard = owner.shard ?? (await shardOf(env, tenantId));
   if (shard === 0) {
     try {

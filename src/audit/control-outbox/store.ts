@@ -1,13 +1,13 @@
 /** The control outbox: events that wait in `DB` for their tenant's database. */
 import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
-import { chunkRows, type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
+import { awaitStore, chunkRows, type Database, type Statement } from "../../db/client.ts";
 import { tenants } from "../../db/tables.ts";
 import type { StampedEvent } from "../event.ts";
 import { controlOutbox } from "../tables.ts";
 
 const columnCount = 3;
 
-/** Statements for the batch that applies the change that the events report. */
+/** Enqueues events. The statements belong in the batch that applies the reported change. */
 export function enqueueEvents(
   db: Database,
   tenantId: string,
@@ -18,8 +18,8 @@ export function enqueueEvents(
   );
 }
 
-/** A statement that enqueues one event if the condition holds when the batch runs. */
-export function enqueueEventWhere(db: Database, event: StampedEvent, condition: SQL): Statement {
+/** Enqueues one event if the condition holds when the batch runs. */
+export function enqueueEventIf(db: Database, event: StampedEvent, condition: SQL): Statement {
   const { tenantId, id } = event;
   return db
     .insert(controlOutbox)
@@ -28,7 +28,7 @@ export function enqueueEventWhere(db: Database, event: StampedEvent, condition: 
 
 /** Lists the tenants with waiting events. @throws StoreError, as do the functions below */
 export async function listWaitingTenants(db: Database, limit: number): Promise<string[]> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.selectDistinct({ tenantId: controlOutbox.tenantId }).from(controlOutbox).limit(limit),
   );
   return rows.map(({ tenantId }) => tenantId);
@@ -40,7 +40,7 @@ export async function listWaitingEvents(
   tenantId: string,
   limit: number,
 ): Promise<{ readonly event: StampedEvent; readonly shard: number }[]> {
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select({ event: controlOutbox.event, shard: tenants.shard })
       .from(controlOutbox)
@@ -57,7 +57,7 @@ export async function deleteWaitingEvents(
   tenantId: string,
   ids: readonly string[],
 ): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .delete(controlOutbox)
       .where(and(eq(controlOutbox.tenantId, tenantId), inArray(controlOutbox.id, [...ids]))),

@@ -7,12 +7,12 @@
  * once, before the rows are deleted. If a run ends in between, the next run compares the rows with the
  * object: equal rows are deleted, and a difference is reported.
  */
-import { type Database, withinStoreTimeout } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
-import { findLogsOlderThan, findFirstLeafIndex, readEvents, deleteEventsBelow } from "../store.ts";
+import { deleteEventsBelow, findFirstLeafIndex, findLogsOlderThan, readEvents } from "../store.ts";
 import { findHead } from "./store.ts";
 
 /** The shortest retention that a tenant can set. */
@@ -40,7 +40,7 @@ class ArchiveMismatchError extends Error {
   }
 }
 
-/** The leading events from before the cutoff, up to the first gap between leaves. */
+/** Takes events from the start of the list that are older than the cutoff, up to the first missing leaf. */
 function takeExpired(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
   const first = events[0]?.leafIndex ?? 0;
   const end = events.findIndex(
@@ -70,7 +70,7 @@ async function archiveEvents(
     below: first + events.length,
   });
   if (archived.length === 0) {
-    await withinStoreTimeout(bucket.put(objectNameOf(tenantId, first), formatLines(events)));
+    await awaitStore(bucket.put(objectNameOf(tenantId, first), formatLines(events)));
     return events.length;
   }
   const rows = events.slice(0, archived.length);
@@ -155,7 +155,7 @@ export async function archiveLogs(
   }
 }
 
-/** Finds the name of the object that can hold a leaf, and of the one after it, where they exist. */
+/** Finds the name of the object that can hold a leaf, and of the one after it, if they exist. */
 async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number) {
   const wanted = objectNameOf(tenantId, leafIndex);
   // An object that begins before this one ends before the leaf.
@@ -163,7 +163,7 @@ async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number
   let holder = leafIndex < maxEventsPerObject ? objectNameOf(tenantId, 0) : undefined;
   for (;;) {
     const prefix = prefixOf(tenantId);
-    const { objects, truncated } = await withinStoreTimeout(bucket.list({ prefix, startAfter }));
+    const { objects, truncated } = await awaitStore(bucket.list({ prefix, startAfter }));
     const next = objects.find(({ key }) => key > wanted)?.key;
     const last = objects.findLast(({ key }) => key <= wanted)?.key;
     holder = last ?? holder;
@@ -195,6 +195,6 @@ export async function readArchive(
 }
 
 async function readText(bucket: R2Bucket, name: string): Promise<string | undefined> {
-  const object = await withinStoreTimeout(bucket.get(name));
-  return object === null ? undefined : await withinStoreTimeout(object.text());
+  const object = await awaitStore(bucket.get(name));
+  return object === null ? undefined : await awaitStore(object.text());
 }

@@ -26,8 +26,8 @@ export type IntegrationProblem =
   | "audit_seal_put_off";
 
 /**
- * Whether the service signed the newest head, and the tiles have its root. A log without a head is new,
- * unless the witness has one: then the head was deleted, to have another history signed.
+ * Whether the service signed the newest head, and the tiles have its root. A log without a head is new, unless
+ * the witness has one: then someone deleted the head, so that the service would sign another history.
  */
 async function isIntact(
   env: Env,

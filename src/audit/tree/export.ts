@@ -6,9 +6,9 @@ import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
-import { readTiles } from "./store.ts";
-import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
 import { readTrail } from "./read-trail.ts";
+import { readTiles } from "./store.ts";
+import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
 
 /** An event is at most 7 KB (its agent has up to 1,024 characters), so a chunk is at most 7 MB. */
 const maxEventsPerChunk = 1_000;
@@ -56,7 +56,7 @@ interface Chunk {
   readonly next: number;
 }
 
-/** Undefined where there are no more events. */
+/** Undefined if there are no more events. */
 async function readChunk(
   { env, config, caller: { tenantId } }: ExportCall,
   from: number,

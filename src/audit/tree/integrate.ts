@@ -4,7 +4,7 @@
  * accepts only one head on top of another, with its tiles or not at all.
  */
 import { type Database, FencedTenantError, StoreError } from "../../db/client.ts";
-import { inTenantDb, listDatabases } from "../../db/shards.ts";
+import { listDatabases, runInTenantDb } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { type Config, requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
@@ -20,10 +20,13 @@ import {
 } from "./store.ts";
 import { listEdgeTiles } from "./tiles.ts";
 
-/** From the filing of an event to a head over it, in a service at rest. Shown with every checkpoint. */
+/**
+ * The longest time from the filing of an event to a head that covers it, under low load. Every checkpoint shows
+ * it.
+ */
 export const maxIntegrationSeconds = 60;
 
-/** What one round reads and writes, in a fixed number of statements. */
+/** Bounds of one round, which has a fixed number of statements. */
 const maxEventsPerRound = 4_000;
 const maxEventsPerLog = 2_000;
 const maxLogsPerRound = 80;
@@ -178,7 +181,7 @@ export async function integrateLogs(env: Env, now: number): Promise<void> {
 
 /** Integrates one tenant's log, so that its newest head covers every filed event. @throws StoreError */
 export async function integrateLog(env: Env, tenantId: string, now: number): Promise<void> {
-  await inTenantDb(env, tenantId, async (db) => {
+  await runInTenantDb(env, tenantId, async (db) => {
     const run = createRun(env, db, now, maxRounds);
     await integrateDatabase(run, tenantId);
     if (run.fenced !== undefined) throw run.fenced;

@@ -48,7 +48,7 @@ export function hashEmptyTree(): Uint8Array {
 }
 
 /** The largest power of two below `size`, an integer ≥ 2. */
-export function powerOfTwoBelow(size: number): number {
+export function findPowerOfTwoBelow(size: number): number {
   let power = 1;
   while (power * 2 < size) power *= 2;
   return power;
@@ -56,8 +56,7 @@ export function powerOfTwoBelow(size: number): number {
 
 /** Computes a root leaf by leaf. Keeps one hash per bit of the size, not the leaves. */
 export class TreeHasher {
-  // A binary counter whose digits are hashes: at h, if the size has that bit, the root of the complete
-  // subtree of 2^h leaves.
+  // Entry h is the root of a complete subtree of 2^h leaves, if bit h of the size is 1; otherwise undefined.
   readonly #subtrees: (Uint8Array | undefined)[] = [];
   #size = 0;
 
@@ -105,7 +104,7 @@ export function listInclusionRanges(index: number, size: number): LeafRange[] {
   let start = 0;
   let end = size;
   while (end - start > 1) {
-    const middle = start + powerOfTwoBelow(end - start);
+    const middle = start + findPowerOfTwoBelow(end - start);
     if (index < middle) {
       ranges.push({ start: middle, end });
       end = middle;
@@ -131,7 +130,7 @@ export function listConsistencyRanges(from: number, to: number): LeafRange[] {
   let start = 0;
   let end = to;
   while (from < end) {
-    const middle = start + powerOfTwoBelow(end - start);
+    const middle = start + findPowerOfTwoBelow(end - start);
     if (from <= middle) {
       ranges.push({ start: middle, end });
       end = middle;

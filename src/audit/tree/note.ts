@@ -6,7 +6,7 @@
  * The body has the origin, the tree size, the root hash in base64, and the time as an extension line.
  */
 import { base64 } from "@scure/base";
-import { utf8 } from "../../crypto/bytes.ts";
+import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { sha256Of } from "../../crypto/digest.ts";
 
 export interface TreeHead {
@@ -39,11 +39,13 @@ export function originOf(tenantId: string): string {
 
 export function formatBody({ origin, size, root, signedAt }: TreeHead): Uint8Array<ArrayBuffer> {
   const time = new Date(signedAt).toISOString();
-  return new Uint8Array(utf8(`${origin}\n${size}\n${base64.encode(root)}\nsealed_at ${time}\n`));
+  return new Uint8Array(
+    encodeUtf8(`${origin}\n${size}\n${base64.encode(root)}\nsealed_at ${time}\n`),
+  );
 }
 
 export function keyHashOf(origin: string, publicKey: Uint8Array): Uint8Array {
-  const name = utf8(`${origin}\n`);
+  const name = encodeUtf8(`${origin}\n`);
   return sha256Of(new Uint8Array([...name, ed25519, ...publicKey])).slice(0, keyHashBytes);
 }
 
@@ -66,7 +68,7 @@ export function parseNote(note: string): SignedHead | undefined {
       size: Number(size),
       root: base64.decode(root ?? ""),
       signedAt,
-      body: new Uint8Array(utf8(body)),
+      body: new Uint8Array(encodeUtf8(body)),
       keyHash: blob.slice(0, keyHashBytes),
       signature: new Uint8Array(blob.slice(keyHashBytes)),
     };

@@ -2,22 +2,22 @@
 import { toHex } from "../../crypto/bytes.ts";
 import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
-import { AppError, invalidRequest } from "../../errors.ts";
+import { AppError, createInvalidRequest } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { findFirstLeafIndex } from "../store.ts";
-import { listConsistencyRanges, listInclusionRanges, type LeafRange } from "./merkle.ts";
 import { integrateLog } from "./integrate.ts";
+import { type LeafRange, listConsistencyRanges, listInclusionRanges } from "./merkle.ts";
+import { findInTrail } from "./read-trail.ts";
 import { type VerifiedHead, verifyHead } from "./signer.ts";
 import { findHead, readTiles } from "./store.ts";
-import { MissingTileError, TileSet, listTiles } from "./tiles.ts";
-import { findInTrail } from "./read-trail.ts";
+import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
 
 interface ProofRequest {
   readonly env: Env;
   readonly config: Config;
   readonly caller: { readonly tenantId: string };
   readonly requestId: string;
-  /** Real time, Unix ms: the time of a new head, also where the request runs at a test clock. */
+  /** Real time, Unix ms: the time of a new head, even if the request has a test clock. */
   readonly arrivedAt: number;
 }
 
@@ -36,8 +36,8 @@ export interface ConsistencyProof {
 }
 
 /**
- * Integrates the tenant's log and finds its newest head. If the log cannot be integrated now, finds the
- * newest head there is.
+ * Integrates the tenant's log and finds its newest head. If the log cannot be integrated now, finds the newest
+ * stored head.
  * @throws AppError `not_found` if the log is empty; `unavailable` if no event is integrated yet, or the
  *   stored head is not one that the service signed
  */
@@ -121,9 +121,12 @@ export async function proveConsistency(
   const { size } = await findNewestHead(request);
   const end = to ?? size;
   if (end > size) {
-    throw invalidRequest([{ path: "to", message: `must not be more than the tree size, ${size}` }]);
+    throw createInvalidRequest([
+      { path: "to", message: `must not be more than the tree size, ${size}` },
+    ]);
   }
-  if (from > end) throw invalidRequest([{ path: "from", message: "must not be more than to" }]);
+  if (from > end)
+    throw createInvalidRequest([{ path: "from", message: "must not be more than to" }]);
   const ranges = listConsistencyRanges(from, end);
   const hashes = await readHashes(request, ranges, end);
   return { from, to: end, hashes };

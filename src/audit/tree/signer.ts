@@ -1,11 +1,11 @@
 /** Signs tree heads with the newest key, and verifies them with all keys in the ring. */
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Keyring, keyOf, MissingKeyError } from "../../crypto/keyring.ts";
-import { isSignedBy, formatPublicKey, signingKeyOf } from "../../crypto/signing.ts";
+import { formatPublicKey, isSignedBy, signingKeyOf } from "../../crypto/signing.ts";
 import {
   formatBody,
-  keyHashOf,
   formatNote,
+  keyHashOf,
   originOf,
   parseNote,
   type SignedHead,

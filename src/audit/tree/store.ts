@@ -1,8 +1,8 @@
 /** The Merkle trees in D1: tiles, and the newest tree head of each tenant. */
 import { base64 } from "@scure/base";
 import { asc, eq, getTableColumns, gt, sql } from "drizzle-orm";
+import { awaitStore, type Database, runBatch } from "../../db/client.ts";
 import { selectResidentTenants } from "../../db/tenant-fence.ts";
-import { type Database, runBatch, withinStoreTimeout } from "../../db/client.ts";
 import type { StoredEvent } from "../event.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
@@ -27,7 +27,7 @@ export interface UnintegratedLog {
   readonly length: number;
 }
 
-/** The tenants of `findUnintegrated`. */
+/** The tenant id in the queries of `findUnintegrated`. */
 const residentId = sql<string>`resident.id`;
 const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1 FROM ${auditEvents}
   WHERE ${auditEvents.tenantId} = ${residentId}), 0)`;
@@ -44,7 +44,7 @@ export async function findUnintegrated(
     tenantId === undefined
       ? selectResidentTenants(auditEvents, after)
       : sql`(SELECT ${tenantId} AS id WHERE ${tenantId} > ${after})`;
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select({ tenantId: residentId, size: treeSize, note: auditTrees.note, length: logLength })
       .from(sql`${tenants} AS resident`)
@@ -57,7 +57,7 @@ export async function findUnintegrated(
 
 export async function findHead(db: Database, tenantId: string): Promise<StoredHead | undefined> {
   const { size, note } = auditTrees;
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ tenantId: auditTrees.tenantId, size, note })
       .from(auditTrees)
@@ -92,7 +92,7 @@ export async function readEventRanges(
   db: Database,
   ranges: readonly LogRange[],
 ): Promise<Map<string, StoredEvent[]>> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select(integrationColumns)
       .from(sql`json_each(${JSON.stringify(ranges)}) AS range`)
@@ -107,7 +107,7 @@ export async function readEventRanges(
   return Map.groupBy(rows, ({ tenantId }) => tenantId);
 }
 
-/** Undefined for a text that is not the hashes of a tile, because it was altered. */
+/** Decodes the hashes of a tile; undefined if the text was altered. */
 function decodeHashes(text: string): Uint8Array | undefined {
   try {
     const hashes = base64.decode(text);
@@ -127,7 +127,7 @@ export async function readTiles(
     tiles.map(({ level, index }) => ({ tenantId, level, index })),
   );
   if (ids.length === 0) return new Map();
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select(getTableColumns(auditTiles))
       .from(sql`json_each(${JSON.stringify(ids)}) AS wanted`)

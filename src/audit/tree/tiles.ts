@@ -6,12 +6,12 @@
  * hashes and is then final. So the tiles of a tree also serve every smaller size.
  */
 import {
+  findPowerOfTwoBelow,
   hashEmptyTree,
   hashLength,
+  hashNode,
   isCount,
   isHash,
-  hashNode,
-  powerOfTwoBelow,
   type LeafRange,
 } from "./merkle.ts";
 
@@ -73,11 +73,11 @@ function sliceOf(start: number, width: number): Slice {
  */
 function splitIntoSlices({ start, end }: LeafRange): Slice[] {
   if (!isCount(start) || !isCount(end) || start >= end) throw new RangeError("range out of range");
-  const cover = end - start === 1 ? 1 : 2 * powerOfTwoBelow(end - start);
+  const cover = end - start === 1 ? 1 : 2 * findPowerOfTwoBelow(end - start);
   if (start % cover !== 0) throw new RangeError("range is not a subtree");
   const slices: Slice[] = [];
   for (let next = start; next < end; ) {
-    const width = powerOfTwoBelow(end - next + 1);
+    const width = findPowerOfTwoBelow(end - next + 1);
     slices.push(sliceOf(next, width));
     next += width;
   }
@@ -116,8 +116,8 @@ export function listTiles(ranges: readonly LeafRange[], size: number): TileId[] 
 }
 
 /**
- * Lists the tiles at the right edge, highest level first. The root is computed from them, and an append
- * continues them. A level with a multiple of 256 nodes has none; neither has an empty tree.
+ * Lists the tiles at the right edge, highest level first. The root is computed from them, and an append adds to
+ * them. A level with a multiple of 256 nodes has no such tile, and neither has an empty tree.
  * @throws RangeError for a size that is not an integer ≥ 0
  */
 export function listEdgeTiles(size: number): TileId[] {
@@ -129,7 +129,7 @@ export class TileSet {
   readonly #tiles = new Map<string, Tile>();
 
   /**
-   * @param tiles of two with the same level and index, the later counts
+   * @param tiles if two have the same level and index, the later one is used
    * @throws RangeError for a tile that does not hold 1 to 256 whole hashes
    */
   constructor(tiles: readonly Tile[]) {

@@ -39,14 +39,14 @@ export function verifyInclusion({ leaf, index, size, proof, root }: Inclusion): 
       hash = hashNode(sibling, hash);
       // The last node of a level may have no sibling; it moves up unchanged.
       while (fn !== 0 && !isOdd(fn)) {
-        fn = half(fn);
-        sn = half(sn);
+        fn = halve(fn);
+        sn = halve(sn);
       }
     } else {
       hash = hashNode(hash, sibling);
     }
-    fn = half(fn);
-    sn = half(sn);
+    fn = halve(fn);
+    sn = halve(sn);
   }
   return sn === 0 && isSame(hash, root);
 }
@@ -67,8 +67,8 @@ export function verifyConsistency({ from, to, fromRoot, toRoot, proof }: Consist
   let fn = from - 1;
   let sn = to - 1;
   while (isOdd(fn)) {
-    fn = half(fn);
-    sn = half(sn);
+    fn = halve(fn);
+    sn = halve(sn);
   }
   // `fn` is 0 if `from` is a power of two: the first node is then the old root itself.
   const [first, ...rest] = fn === 0 ? [fromRoot, ...proof] : proof;
@@ -81,14 +81,14 @@ export function verifyConsistency({ from, to, fromRoot, toRoot, proof }: Consist
       fr = hashNode(sibling, fr);
       sr = hashNode(sibling, sr);
       while (fn !== 0 && !isOdd(fn)) {
-        fn = half(fn);
-        sn = half(sn);
+        fn = halve(fn);
+        sn = halve(sn);
       }
     } else {
       sr = hashNode(sr, sibling);
     }
-    fn = half(fn);
-    sn = half(sn);
+    fn = halve(fn);
+    sn = halve(sn);
   }
   return sn === 0 && isSame(fr, fromRoot) && isSame(sr, toRoot);
 }
@@ -98,7 +98,7 @@ function isOdd(value: number): boolean {
 }
 
 /** By division, because a shift would truncate the value to 32 bits. */
-function half(value: number): number {
+function halve(value: number): number {
   return Math.floor(value / 2);
 }
 

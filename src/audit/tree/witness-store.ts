@@ -1,12 +1,12 @@
 /** What D1 records about the witnesses: how much of each log they have. */
 import { and, asc, eq, gt, lte } from "drizzle-orm";
-import { type Database, withinStoreTimeout } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { isResident } from "../../db/tenant-fence.ts";
 import { auditTrees } from "../tables.ts";
 import type { StoredHead } from "./store.ts";
 
 /**
- * Finds heads that the witness in KV does not have, of logs that were last sent to it by the given time.
+ * Finds heads that the witness in KV does not have. A log that was sent to it after the given time is left out.
  */
 export async function findUnwitnessed(
   db: Database,
@@ -14,7 +14,7 @@ export async function findUnwitnessed(
   limit: number,
 ): Promise<StoredHead[]> {
   const { tenantId, size, note } = auditTrees;
-  return await withinStoreTimeout(
+  return await awaitStore(
     db
       .select({ tenantId, size, note })
       .from(auditTrees)
@@ -40,7 +40,7 @@ export async function markWitnessed(
   now: number,
   size?: number,
 ): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .update(auditTrees)
       .set({ witnessedAt: now, ...(size === undefined ? {} : { witnessedSize: size }) })
@@ -50,7 +50,7 @@ export async function markWitnessed(
 
 /** Finds tenants whose newest witnessed head was not forwarded to the other witnesses. */
 export async function findUnforwarded(db: Database, limit: number): Promise<string[]> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ tenantId: auditTrees.tenantId })
       .from(auditTrees)
@@ -67,7 +67,7 @@ export async function findUnforwarded(db: Database, limit: number): Promise<stri
 }
 
 export async function markForwarded(db: Database, tenantId: string, size: number): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db.update(auditTrees).set({ forwardedSize: size }).where(eq(auditTrees.tenantId, tenantId)),
   );
 }

@@ -7,21 +7,21 @@
  */
 import { base64 } from "@scure/base";
 import { z } from "zod";
-import { utf8 } from "../../crypto/bytes.ts";
+import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
-import { type Database, withinStoreTimeout } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabases } from "../../db/shards.ts";
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { parseNote } from "./note.ts";
 import { verifyHead } from "./signer.ts";
-import { findUnforwarded, findUnwitnessed, markForwarded, markWitnessed } from "./witness-store.ts";
 import { readTiles, type StoredHead } from "./store.ts";
 import { listTiles, MissingTileError, TileSet } from "./tiles.ts";
+import { findUnforwarded, findUnwitnessed, markForwarded, markWitnessed } from "./witness-store.ts";
 
-/** With one run a minute, every head is sent within an hour. */
+/** Jobs run once a minute, so every head is sent within an hour. */
 const witnessIntervalMs = 55 * 60 * 1000;
 /** For all databases together. */
 const maxHeadsPerRun = 100;
@@ -39,7 +39,7 @@ export interface WitnessedHead {
 const metadataSchema = z.object({ note: z.string(), publicKey: z.string() });
 
 function formatMetadata({ note, publicKey }: WitnessedHead): z.input<typeof metadataSchema> {
-  return { note: base64.encode(utf8(note)), publicKey };
+  return { note: base64.encode(encodeUtf8(note)), publicKey };
 }
 
 function parseMetadata(metadata: unknown): WitnessedHead {
@@ -73,7 +73,7 @@ export async function listWitnessedHeads(
   let cursor: string | null = null;
   do {
     // KV cannot start a list at a given key, so earlier keys are skipped, a thousand per page.
-    const listed: KVNamespaceListResult<unknown> = await withinStoreTimeout(
+    const listed: KVNamespaceListResult<unknown> = await awaitStore(
       env.AUDIT_WITNESS.list({ prefix, cursor, ...(belowSize === undefined ? { limit } : {}) }),
     );
     for (const { name, metadata } of listed.keys) {
@@ -110,14 +110,14 @@ async function witnessHead(env: Env, db: Database, head: StoredHead, now: number
   if (verified === undefined || !isExtension) {
     const problem = verified === undefined ? "audit_tree_damaged" : "audit_tree_rewritten";
     log("error", problem, { tenant_id: tenantId });
-    // Tried again in an hour, so that other logs have their turn.
+    // The next attempt is in an hour, so that this log does not delay others.
     await markWitnessed(db, tenantId, now);
     return;
   }
   const { size, note } = verified;
   const metadata = formatMetadata(verified);
   const key = keyOf({ tenantId, size });
-  await withinStoreTimeout(env.AUDIT_WITNESS.put(key, note, { metadata }));
+  await awaitStore(env.AUDIT_WITNESS.put(key, note, { metadata }));
   await markWitnessed(db, tenantId, now, size);
 }
 
@@ -129,12 +129,12 @@ async function forwardHead(
 ): Promise<void> {
   const { AUDIT_ARCHIVE: bucket, AUDIT_WITNESS_URL: address } = env;
   if (bucket !== undefined) {
-    await withinStoreTimeout(bucket.put(keyOf({ tenantId, size }), note));
+    await awaitStore(bucket.put(keyOf({ tenantId, size }), note));
   }
   if (address === undefined) return;
   const headers = { "Content-Type": "text/plain; charset=utf-8" };
   const request = { method: "POST", headers, body: note, redirect: "error" } as const;
-  const answer = await within(webhookTimeoutMs, fetch(address, request));
+  const answer = await awaitWithin(webhookTimeoutMs, fetch(address, request));
   await answer.body?.cancel();
   if (!answer.ok) throw new Error("The witness did not accept the head");
 }

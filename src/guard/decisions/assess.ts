@@ -12,7 +12,7 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
-import { selectByVerdict, type History, addSession } from "../../sentinel/history.ts";
+import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
 import { recommend, scoreOf } from "../../sentinel/score.ts";
 import { findReasons } from "../../sentinel/signals/reasons.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
@@ -137,7 +137,7 @@ export function assess(
   };
   const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
   return {
-    // An assessment changes no security state: `updatedAt` stays, and runs of refusals go on.
+    // An assessment changes no security state: `updatedAt` stays, and runs of refusals continue.
     state: { ...state, recent },
     entries: [
       {

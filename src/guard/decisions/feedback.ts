@@ -1,11 +1,11 @@
 /** Verdicts on assessed sessions (pure): feedback from the tenant, or a code verified for the session. */
 import type { VerdictRecord } from "../../sentinel/assessment.ts";
 import {
+  addSession,
   type History,
   type KnownSession,
   maxUnconfirmedAgeMs,
   type Verdict,
-  addSession,
 } from "../../sentinel/history.ts";
 import type { IdentityState } from "./state.ts";
 import { type GuardCall, succeed, type Transition } from "./transition.ts";
@@ -48,8 +48,8 @@ export function recordFeedback(
 }
 
 /**
- * Confirms the session that a code was verified for as legitimate. A session that is a day old or was
- * reported as fraud stays as it is; the code counts all the same.
+ * Confirms the session that a code was verified for as legitimate. A session that is a day old or was reported
+ * as fraud stays as it is; the code is accepted in either case.
  */
 export function confirmSession<T>(
   verified: Transition<T>,

@@ -66,7 +66,7 @@ export function unlock(state: IdentityState, call: GuardCall): Transition<Profil
   return applyAdministration(state, call, { lockout: noFailures }, "user.unlocked");
 }
 
-/** Deletes everything about the person; the tombstone stays until D1 has deleted too. */
+/** Deletes everything about the person; the tombstone stays until the data in D1 is deleted too. */
 export function erase(state: IdentityState, call: GuardCall): Transition<void> {
   const cleared: Partial<IdentityState> = {
     externalId: "",

@@ -13,7 +13,7 @@ export interface LockoutState {
   readonly failuresThisRound: number;
   /** Locks since the last success or unlock; each doubles the length of the next. */
   readonly locks: number;
-  /** Unix ms; null without a lock since the last success or unlock. */
+  /** Unix ms; null if there was no lock since the last success or unlock. */
   readonly lockedUntil: number | null;
   /**
    * `failedAttempts` when a disabled TOTP was last configured again. The count up to `disableAfter`

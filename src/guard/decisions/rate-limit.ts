@@ -25,7 +25,7 @@ export interface RateCheck {
   readonly rate: Rate;
 }
 
-function windowAt(window: RateWindow | undefined, windowMs: number, now: number): RateWindow {
+function findWindow(window: RateWindow | undefined, windowMs: number, now: number): RateWindow {
   // The request that started the window may have overtaken this one, so `now` may lie before it.
   const isPresent = window !== undefined && Math.abs(now - window.startedAt) < windowMs;
   return isPresent ? window : { startedAt: now, count: 0 };
@@ -34,7 +34,7 @@ function windowAt(window: RateWindow | undefined, windowMs: number, now: number)
 /** @param now Unix ms */
 export function checkRateLimit(kind: RateKind, state: IdentityState, now: number): RateCheck {
   const { requests, windowSeconds } = rateQuotas[kind];
-  const before = windowAt(state.rates[kind], windowSeconds * 1000, now);
+  const before = findWindow(state.rates[kind], windowSeconds * 1000, now);
   const isWithin = before.count < requests;
   const window = isWithin ? { ...before, count: before.count + 1 } : before;
   const elapsedMs = Math.max(0, now - window.startedAt);

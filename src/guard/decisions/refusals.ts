@@ -17,7 +17,10 @@ import {
 
 const minReportDelayMs = 5_000;
 const maxReportDelayMs = 60 * 60 * 1000;
-/** Each actor has its own runs up to this number. Above it a run reports its last actor only. */
+/**
+ * Up to this number of runs, each actor has its own. Above it, actors share runs, and a run reports only its
+ * last actor.
+ */
 const maxGuardRuns = 16;
 
 /** One refused attempt, or several of one kind and actor that were counted elsewhere. */
@@ -101,7 +104,7 @@ export function refusalReportDelayOf(state: IdentityState): number | undefined {
   return delays.length === 0 ? undefined : Math.min(...delays);
 }
 
-/** Reports the counted refusals. The runs go on. */
+/** Reports the counted refusals. The runs continue. */
 export function reportRefusals(state: IdentityState): Transition<void> {
   const refusals = state.refusals.map((run) => (hasUnreported(run) ? markReported(run) : run));
   return {

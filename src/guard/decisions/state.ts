@@ -49,7 +49,7 @@ export interface RefusalRun {
 
 export interface IdentityState extends Owner {
   readonly externalId: string;
-  /** `erased` is a tombstone: it stays until D1 has deleted too. */
+  /** `erased` is a tombstone: it stays until the data in D1 is deleted too. */
   readonly status: "active" | "suspended" | "erased";
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -134,7 +134,7 @@ class ForeignStateError extends Error {
 
 /**
  * Reads a stored state.
- * @param owner the identity that a state from D1 must belong to; not needed for the guard's own
+ * @param owner the identity that a state from D1 must belong to; omitted for the guard's own state
  * @throws ZodError, SyntaxError or ForeignStateError when it is damaged
  */
 export function parseState(text: string, owner?: Owner): IdentityState {

@@ -13,11 +13,11 @@ import type { IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
 /** What every call of a guard carries. Its owner is the identity that the guard is for. */
 export interface GuardCall extends Owner {
-  /** Unix ms; the tenant's test clock where one was sent. */
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
   readonly requestId: string;
   readonly actor: Actor;
-  /** The tenant's jurisdiction. A guard in one delivers to D1 directly, never through the queue. */
+  /** The tenant's jurisdiction. A guard in a jurisdiction delivers to D1 directly, never through the queue. */
   readonly jurisdiction: Jurisdiction | null;
   /** From the request's `Idempotency-Key`; null without one. */
   readonly requestKey: RequestKey | null;

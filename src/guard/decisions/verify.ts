@@ -1,9 +1,9 @@
 /**
- * The decision on one code (pure). The evidence, which needs keys and time, is gathered before; here it
- * is only compared with the present state.
+ * The decision on one code (pure). Keys and time are needed only to gather the evidence, which happens before.
+ * The decision compares the evidence with the present state.
  */
 
-import { utf8 } from "../../crypto/bytes.ts";
+import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { countFailure, isLocked, noFailures } from "./lockout.ts";
@@ -89,7 +89,7 @@ export function findRefusal(
 
 interface Evaluation {
   readonly accepted: boolean;
-  /** Why not, for the trail only: the client gets `invalid_code` for each of them. */
+  /** The reason for a rejection. Only the trail has it: the client gets `invalid_code` in every case. */
   readonly reason?: "invalid_code" | "replayed_code" | "spent_code";
   readonly change: Partial<IdentityState>;
   readonly confirmed?: boolean;
@@ -131,7 +131,7 @@ function evaluateBackupCode(
   const { hash } = evidence;
   if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
   const isAmong = (hashes: readonly string[]) =>
-    hashes.filter((stored) => timingSafeEqual(utf8(stored), utf8(hash))).length > 0;
+    hashes.filter((stored) => timingSafeEqual(encodeUtf8(stored), encodeUtf8(hash))).length > 0;
   if (isAmong(set.unspent)) {
     const unspent = set.unspent.filter((stored) => stored !== hash);
     const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };

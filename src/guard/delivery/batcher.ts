@@ -1,13 +1,13 @@
 /**
- * Collects what a guard has to deliver, and sends it through the queue: 200 ms after the first event, so
- * that the events of a burst travel together. It sends nothing more until D1's receipt is confirmed. All
- * of this is in memory: what is lost with it, the guard's alarm delivers.
+ * Collects what a guard has to deliver, and sends it through the queue: 200 ms after the first event, so that
+ * the events of a burst are sent together. It sends nothing more until the consumer has confirmed the delivery.
+ * All of this is in memory. If it is lost, the guard's alarm delivers the outbox.
  */
 import { deliveryDelayMs } from "./retry-alarm.ts";
 
 /** Identifies what a guard has sent. */
 export interface SentDelivery {
-  /** Random, new each time the guard wakes: a guard that was restored uses its row numbers again. */
+  /** Random, and new each time the guard starts, because a guard that was restored uses its row numbers again. */
   readonly sender: string;
   /** The last row of the outbox in the delivery. */
   readonly lastSeq: number;
@@ -20,7 +20,7 @@ export class DeliveryBatcher {
   /** `sent`: it is not known yet whether the delivery has arrived. */
   #state: "resting" | "collecting" | "sent" = "resting";
 
-  /** @param send sends the whole outbox, and returns whether anything was sent. Must not throw */
+  /** @param send sends the whole outbox, and returns whether anything was sent. It must not throw */
   constructor(ctx: DurableObjectState, send: () => Promise<boolean>) {
     this.#ctx = ctx;
     this.#send = send;

@@ -1,4 +1,4 @@
-/** Files the deliveries that the queue brings, and confirms each one to its guard. */
+/** Files the deliveries that arrive through the queue, and confirms each one to its guard. */
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { SentDelivery } from "./batcher.ts";
 import { fileDeliveries } from "./delivery.ts";

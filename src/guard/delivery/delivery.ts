@@ -12,7 +12,7 @@ import {
   type Statement,
   StoreError,
 } from "../../db/client.ts";
-import { databaseAt, inTenantDb, shardOf } from "../../db/shards.ts";
+import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
 import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
@@ -106,7 +106,7 @@ export async function buildDelivery(
   };
 }
 
-/** The statements of one delivery but for its events. The record comes first: the others check it. */
+/** The statements of one delivery, without its events. The record comes first, because the others check it. */
 function buildStatements(db: Database, delivery: Delivery): Statement[] {
   const { record, assessments, verdicts } = delivery;
   const { tenantId, id: identityId, version } = record;
@@ -122,8 +122,8 @@ function buildStatements(db: Database, delivery: Delivery): Statement[] {
 }
 
 /**
- * Statements that keep the needed keys from counting as out of use, in case an older build writes this.
- * They follow the records: an outdated delivery needs no key in D1.
+ * Puts retired keys that a delivery needs back in use, as when an older build has sealed it. The statements
+ * follow the records, because an outdated delivery needs no key in D1.
  */
 function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
   const findNeeded = (ring: keyof Delivery["keys"]) =>
@@ -148,7 +148,7 @@ function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
 /** A delivery that is in D1. */
 interface FiledDelivery {
   readonly delivery: Delivery;
-  /** D1 had a newer record, so it took the events alone. */
+  /** D1 had a newer record, so only the events were filed. */
   readonly isOutdated: boolean;
 }
 
@@ -174,12 +174,12 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
 
 /**
  * Files one delivery.
- * @returns false if D1 has a newer record, and took the events alone
- * @throws StoreError: D1 took either nothing or everything, and the delivery may be filed again
+ * @returns false if D1 has a newer record, so that only the events were filed
+ * @throws StoreError: either nothing or everything was filed, and the delivery may be filed again
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
   const { tenantId, id: identityId, status } = delivery.record;
-  const filed = await inTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
+  const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
   if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
   return filed.every(({ isOutdated }) => !isOutdated);
 }
@@ -195,14 +195,14 @@ async function fileAtShard(
   deliveries: readonly Delivery[],
 ): Promise<readonly FiledDelivery[]> {
   try {
-    return await fileIn(databaseAt(env, shard), deliveries);
+    return await fileIn(databaseOf(env, shard), deliveries);
   } catch {
     // A delivery that cannot be filed, such as one of a tenant in relocation, must not block other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
     const filed: FiledDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
-        filed.push(...(await inTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
+        filed.push(...(await runInTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
       } catch (error) {
         log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
         // A database that does not answer would use up the timeout once for each tenant.

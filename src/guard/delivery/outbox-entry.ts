@@ -1,4 +1,4 @@
-/** What a transition leaves for D1. */
+/** The entry that a transition adds to the outbox. */
 import type { AuditEvent } from "../../audit/event.ts";
 import { deriveId } from "../../crypto/id.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";

@@ -1,7 +1,7 @@
 /**
- * Sends a guard's deliveries to a Cloudflare Queue, so that D1, which runs one write at a time, takes a
- * hundred deliveries in one transaction. A message may be lost, late or doubled: a guard keeps what it
- * sent until D1's receipt is confirmed, and delivers it directly otherwise.
+ * Sends a guard's deliveries to a Cloudflare Queue, so that a hundred deliveries are filed in one transaction:
+ * D1 runs one write at a time. A message may be lost, late or duplicated. So a guard keeps what it sent until
+ * the consumer confirms it, and otherwise delivers it directly.
  */
 import { causeOf, log } from "../../log.ts";
 import type { SentDelivery } from "./batcher.ts";

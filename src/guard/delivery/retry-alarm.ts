@@ -5,7 +5,7 @@
  */
 import { causeOf, log } from "../../log.ts";
 
-/** How long a delivery waits for further events of a burst: at rest the trail is this much behind. */
+/** How long a delivery waits for further events of a burst. Under low load the trail is late by this time. */
 export const deliveryDelayMs = 200;
 const maxRetryDelayMs = 60_000;
 
@@ -21,7 +21,7 @@ export class RetryAlarm {
   constructor(ctx: DurableObjectState, source: string) {
     this.#ctx = ctx;
     this.#source = source;
-    // An alarm that was set before an eviction stands; a later one must not replace it.
+    // An alarm that was set before an eviction is still set, and a later one must not replace it.
     ctx.blockConcurrencyWhile(async () => {
       this.#at = (await ctx.storage.getAlarm()) ?? undefined;
     });
@@ -59,7 +59,7 @@ export class RetryAlarm {
     }
   }
 
-  /** To be called when the storage is cleared, and the pending alarm with it. */
+  /** Call this when the storage is cleared, because that also deletes the pending alarm. */
   reset(): void {
     this.#at = undefined;
   }

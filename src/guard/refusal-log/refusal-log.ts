@@ -12,7 +12,7 @@ import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
 import { runBatch } from "../../db/client.ts";
-import { inTenantDb } from "../../db/shards.ts";
+import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
@@ -47,7 +47,7 @@ interface LogState {
   readonly runs: readonly LoggedRun[];
 }
 
-/** The state as it is stored, where two fields have older names. */
+/** The state as it is stored. Two fields have older names there. */
 interface StoredState {
   readonly tenantId: string;
   readonly told: number;
@@ -135,13 +135,16 @@ export class RefusalLog extends DurableObject<Env> {
     }
   }
 
-  /** Reports what is due, and delivers. It fires again until that succeeds, and never gives up. */
+  /**
+   * Reports the refusals that are due, and delivers the events. It fires again until that succeeds, and never
+   * gives up.
+   */
   override async alarm(): Promise<void> {
     await this.#alarm.run(async () => {
       this.#reportDue(Date.now());
       await this.#deliver();
     });
-    // After a failure an earlier alarm is set already, and stands.
+    // After a failure an earlier alarm is already set, and stays set.
     await this.#armForNextReport();
   }
 
@@ -171,7 +174,7 @@ export class RefusalLog extends DurableObject<Env> {
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
       const stamped = await stampEvents(config.auditSigningKeys, events);
-      await inTenantDb(this.env, tenantId, (db) =>
+      await runInTenantDb(this.env, tenantId, (db) =>
         runBatch(db, [insertEvents(db, tenantId, stamped)]),
       );
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);

@@ -1,15 +1,15 @@
 /**
- * Reports refused requests from the edge to a tenant's refusal log, so that a flood costs little. Within
- * ten seconds an isolate sends the first hundred refusals of a kind and token one by one. Of `rate_limited`,
- * which always means a flood, it sends the first alone. The others are counted in the isolate's memory and
- * sent in one call when the ten seconds are over.
+ * Reports refused requests from the edge to a tenant's refusal log, so that a flood costs little. Within ten
+ * seconds an isolate sends the first hundred refusals of a kind and token one by one. Of `rate_limited`, which
+ * always means a flood, it sends only the first. The others are counted in the isolate's memory and sent in one
+ * call when the ten seconds are over.
  *
- * An isolate that dies in those ten seconds loses that count and nothing else. The alternative would be a
+ * An isolate that ends within those ten seconds loses that count and nothing else. The alternative would be a
  * write for each request of a faulty client.
  */
 import type { RefusedRequest } from "../../audit/refused-request.ts";
 import { BoundedMap } from "../../bounded-map.ts";
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { getStub } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Refusal } from "../decisions/refusals.ts";
@@ -57,14 +57,14 @@ async function send({ REFUSALS }: Env, refused: RefusedRequest, count: number): 
   try {
     const stub = getStub(REFUSALS, refused.tenantId, refused.location);
     const counting = stub.count(refused.tenantId, refusalOf(refused, count));
-    if (!(await within(answerTimeoutMs, counting))) logFailure("not counted");
+    if (!(await awaitWithin(answerTimeoutMs, counting))) logFailure("not counted");
   } catch (error) {
     logFailure(causeOf(error));
   }
 }
 
 /** The present window of a key, or a new one. */
-function windowFor(key: string, refused: RefusedRequest): Window {
+function findOrOpenWindow(key: string, refused: RefusedRequest): Window {
   const { arrivedAt } = refused;
   const present = windows.get(key);
   if (
@@ -86,7 +86,7 @@ export async function reportRefusal(
   waitUntil: (work: Promise<unknown>) => void,
 ): Promise<void> {
   const key = `${refused.tokenId} ${refused.route} ${refused.code}`;
-  const window = windowFor(key, refused);
+  const window = findOrOpenWindow(key, refused);
   if (window.sent < (refused.code === "rate_limited" ? 1 : maxSentSingly)) {
     window.sent += 1;
     await send(env, refused, 1);

@@ -1,10 +1,10 @@
 /** Calls the prefix watch of an address block from the edge. */
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { getStub, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
-import { prefixOf, hashSessionPart } from "../session-hashes.ts";
+import { hashSessionPart, prefixOf } from "../session-hashes.ts";
 
 /** A login does not wait longer than this for the count. */
 const timeoutMs = 1_000;
@@ -12,8 +12,8 @@ const timeoutMs = 1_000;
 /**
  * Counts an attempt from the address. Never throws.
  * @param key ADDRESS_HASH_KEY
- * @param now Unix ms; the tenant's test clock where one was sent
- * @returns distinct identities in ten minutes, this one included; undefined where the watch gave no answer
+ * @param now Unix ms; the tenant's test clock if one was sent
+ * @returns distinct identities in ten minutes, this one included; undefined if the watch gave no answer
  */
 export async function countAttempt(
   { PREFIXES }: Pick<Env, "PREFIXES">,
@@ -30,7 +30,7 @@ export async function countAttempt(
     const hash = hashSessionPart(key, tenantId, "address", address.text);
     // The id may belong to no user, so the watch must not store it in plain text.
     const identity = hashSessionPart(key, tenantId, "identity", identityId);
-    const crowd = await within(
+    const crowd = await awaitWithin(
       timeoutMs,
       watch.count({ address: hash, identityId: identity, now }),
     );

@@ -18,7 +18,7 @@ const windowMs = 10 * 60 * 1000;
 const refreshMs = 60 * 1000;
 /** Further identities change no score, and are not counted. */
 const maxIdentities = 1_000;
-/** Addresses of one identity that count, so that one identity cannot fill the table. */
+/** Further addresses of one identity are not counted, so that one identity cannot fill the table. */
 const maxAddresses = 4;
 
 /** An identity tried from an address. */
@@ -33,7 +33,7 @@ export interface WatchCall {
   readonly address: string;
   /** Keyed hash of the identity's id, hex. */
   readonly identityId: string;
-  /** Unix ms; the tenant's test clock where one was sent. */
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
 }
 
@@ -70,7 +70,7 @@ export class PrefixWatch extends DurableObject<Env> {
       if (!isFresh && (known !== undefined || this.#hasRoomFor(identityId, now))) {
         this.#write({ address, identityId, at: now }, now);
       }
-      const crowd = this.#crowd(address, identityId, now);
+      const crowd = this.#countCrowd(address, identityId, now);
       await this.#arm();
       return crowd;
     } catch (error) {
@@ -87,26 +87,26 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   /** Later times are in the window too: one request may overtake another. */
-  #within(now: number): Tried[] {
+  #findRecent(now: number): Tried[] {
     return [...this.#read().values()].filter(
       ({ at }) => at > now - windowMs && at < now + windowMs,
     );
   }
 
   #hasRoomFor(identityId: string, now: number): boolean {
-    const within = this.#within(now);
-    const own = within.filter((one) => one.identityId === identityId).length;
-    const others = new Set(within.map((one) => one.identityId)).size;
+    const recent = this.#findRecent(now);
+    const own = recent.filter((one) => one.identityId === identityId).length;
+    const others = new Set(recent.map((one) => one.identityId)).size;
     return own === 0 ? others < maxIdentities : own < maxAddresses;
   }
 
-  #crowd(address: string, identityId: string, now: number): Crowd {
-    const within = this.#within(now);
+  #countCrowd(address: string, identityId: string, now: number): Crowd {
+    const recent = this.#findRecent(now);
     const distinct = (all: readonly Tried[]) =>
       new Set([identityId, ...all.map((one) => one.identityId)]).size;
     return {
-      fromAddress: distinct(within.filter((one) => one.address === address)),
-      fromPrefix: distinct(within),
+      fromAddress: distinct(recent.filter((one) => one.address === address)),
+      fromPrefix: distinct(recent),
     };
   }
 
@@ -141,8 +141,8 @@ export class PrefixWatch extends DurableObject<Env> {
       sql.exec("DELETE FROM tried WHERE at <= ? OR at >= ?", now - windowMs, now + windowMs);
     });
     mirror.set(keyOf(tried), tried);
-    const within = new Set(this.#within(now));
-    for (const [key, one] of mirror) if (!within.has(one)) mirror.delete(key);
+    const recent = new Set(this.#findRecent(now));
+    for (const [key, one] of mirror) if (!recent.has(one)) mirror.delete(key);
   }
 
   /**

@@ -1,16 +1,17 @@
 /**
  * Replays stored assessments under a draft policy, to show which recommendations would change. Scores are
- * computed again from the stored evidence, so switched signals and lists count too.
+ * computed again from the stored evidence, so signals that the draft switches off, and its lists, count too.
  *
- * Addresses are not stored. A draft entry that is a single address or a block (/24, /48) finds a session by
- * its keyed hash. An entry that equals or covers the one under which a session was found before finds it by
- * that. Other entries cannot be replayed; the answer names them.
+ * Addresses are not stored, so an entry of a draft list cannot be compared with them. An entry that is a single
+ * address or a block (/24, /48) is compared with the keyed hashes of a session. Any entry is also compared with
+ * the list entry that contained the session before: if it equals or covers that one, it contains the session
+ * too. The answer names the entries without a hash, because they may miss sessions.
  */
 
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
 import { type Recommendation, recommend, scoreOf } from "../score.ts";
-import { prefixBits, hashSessionPart } from "../session-hashes.ts";
+import { hashSessionPart, prefixBits } from "../session-hashes.ts";
 import { findReasons } from "../signals/reasons.ts";
 
 export interface DraftPolicy {
@@ -34,7 +35,7 @@ interface DraftEntry {
 export interface Draft {
   readonly policy: DraftPolicy;
   readonly lists: Readonly<Record<"allow" | "deny", readonly DraftEntry[]>>;
-  /** Entries of another width: they find only sessions that were found under a stored entry. */
+  /** Entries of another width. They find only sessions that an earlier list entry contained. */
   readonly notReplayable: readonly string[];
 }
 

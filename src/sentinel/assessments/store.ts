@@ -3,16 +3,16 @@
  * the identity changes nothing. Reads serve the tenant's list and a guard that lost its history.
  */
 import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
-import { firstIdAt } from "../../crypto/id.ts";
+import { firstIdOf } from "../../crypto/id.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../../db/client.ts";
+import { findScanEnd } from "../../db/scan.ts";
 import {
-  isResident,
   isNotServedHere,
+  isResident,
   oneRow,
   requireServedHere,
   selectResidentTenants,
 } from "../../db/tenant-fence.ts";
-import { type Database, runBatch, type Statement, withinStoreTimeout } from "../../db/client.ts";
-import { findScanEnd } from "../../db/scan.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
@@ -116,8 +116,8 @@ function sessionsOf(
 }
 
 /**
- * The sessions that an identity is known by, the oldest first, for a guard that lost them.
- * @throws StoreError; FencedTenantError where the tenant has left the database
+ * Finds the history of an identity, the oldest session first, for a guard that lost it.
+ * @throws StoreError; FencedTenantError if the tenant has left the database
  */
 export async function findSessions(
   db: Database,
@@ -125,7 +125,7 @@ export async function findSessions(
   identityId: string,
 ): Promise<KnownSession[]> {
   const newest = async (verdict: Verdict) =>
-    await withinStoreTimeout(
+    await awaitStore(
       db
         .select({ ...session, isElsewhere: isNotServedHere(tenantId) })
         .from(oneRow)
@@ -152,7 +152,7 @@ export async function findSession(
   identityId: string,
   assessmentId: string,
 ): Promise<KnownSession | undefined> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ ...session, isElsewhere: isNotServedHere(tenantId) })
       .from(oneRow)
@@ -172,7 +172,7 @@ export interface AssessmentFilter {
   /** `none`: the session has no verdict yet. */
   readonly verdict?: Verdict | "none" | undefined;
   readonly minScore?: number | undefined;
-  /** The lowest id, inclusive: a bound by time (see firstIdAt). */
+  /** The lowest id, inclusive: a bound by time (see firstIdOf). */
   readonly fromId?: string | undefined;
   /** Ids below this one. */
   readonly belowIds: readonly string[];
@@ -196,7 +196,7 @@ function filterConditionsOf({ recommendation, verdict, minScore }: AssessmentFil
 }
 
 /**
- * Reads a page. It looks at 20,000 assessments at most, so with a filter it may be short; the next page
+ * Reads a page, and for it 20,000 assessments at most. With a filter the page may be short; the next one
  * continues from there. @throws StoreError
  */
 export async function listAssessments(
@@ -216,7 +216,7 @@ export async function listAssessments(
       ? undefined
       : await findScanEnd(db, assessments, assessments.id, conditions, newestFirst);
   if (end !== undefined) conditions.push(gte(assessments.id, end));
-  const found = await withinStoreTimeout(
+  const found = await awaitStore(
     db
       .select()
       .from(assessments)
@@ -240,8 +240,8 @@ export function deleteAssessments(db: Database, tenantId: string, identityId: st
  * Deletes assessments past their retention, and those of erased identities: a delivery that arrived after the
  * erasure may have left one. @param now Unix ms
  */
-export async function purgeAssessments(db: Database, now: number): Promise<void> {
-  const oldest = firstIdAt(Math.max(0, now - maxSessionAgeMs));
+export async function deleteExpiredAssessments(db: Database, now: number): Promise<void> {
+  const oldest = firstIdOf(Math.max(0, now - maxSessionAgeMs));
   const { tenantId, identityId } = assessments;
   const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
     WHERE ${isErased} AND ${isResident(identities.tenantId)}`;

@@ -26,7 +26,7 @@ import {
   trust,
 } from "../weights.ts";
 
-/** Log-odds. Each is what it adds to the ones before it; their sum is the evidence of the behaviour. */
+/** Log-odds. Each part is what it adds to the parts before it; their sum is the evidence of the behaviour. */
 export interface BehaviourContributions {
   readonly network: number;
   readonly agent: number;
@@ -53,14 +53,14 @@ function estimateNewness(level: Level, { logins, sinceLastMs }: BehaviourEvidenc
   return 1 - (unchanged * logins) / (logins + fewLogins);
 }
 
-/** An assumed share that weighs as much as `weight` cases, blended with the counted ones. */
+/** Blends an assumed share, which weighs as much as `weight` cases, with the counted cases. */
 function blend(assumed: number, weight: number, { count, all }: Counted): number {
   return (weight * assumed + count) / (weight + all);
 }
 
 /**
- * The assumption, corrected by the population and then by how often this user changed on this level, where
- * the coarser levels agree: a phone changes its address with every login, a house hardly ever.
+ * Corrects the assumed rate by the population, and then by how often this user's sessions were new on this
+ * level while they agreed on the coarser ones. A phone changes its address with every login, a house rarely.
  */
 function correctNewness(
   level: Level,

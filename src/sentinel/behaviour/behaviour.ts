@@ -6,16 +6,16 @@
  * so far. The comparison ends at the first level that is new: finer ones are new as well and say nothing
  * more. A level whose value is unknown is skipped. Without confirmed sessions there is no result.
  */
-import { agentLevels, type Context, type Level, networkLevels, levelValueOf } from "../context.ts";
+import { agentLevels, type Context, type Level, levelValueOf, networkLevels } from "../context.ts";
 import type { BehaviourEvidence, LevelEvidence } from "../evidence.ts";
 import type { History } from "../history.ts";
 import {
   bucketOf,
-  hourOfWeek,
-  hoursInWeek,
   countNovelty,
-  type Population,
   countShare,
+  hoursInWeek,
+  type Population,
+  weekHourOf,
 } from "../population/population.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -23,7 +23,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const halfLifeMs = 60 * dayMs;
 /** Standard deviation of the bell curve with which a login counts for the hours around it. */
 const hourSpreadHours = 2;
-/** Weight of a login on another day of the week, where one on the same day has 1. */
+/** Weight of a login on another day of the week; one on the same day has weight 1. */
 const otherDayShare = 0.6;
 /** Logins, spread evenly over the week, that are added to those of the population. */
 const assumedLogins = 200;
@@ -87,7 +87,7 @@ function compareLevels(
 }
 
 /** Hours between two hours of the day, 0 to 12. */
-function hoursBetween(left: number, right: number): number {
+function computeHoursBetween(left: number, right: number): number {
   const apart = Math.abs(left - right) % 24;
   return Math.min(apart, 24 - apart);
 }
@@ -96,26 +96,28 @@ function weighHours(hours: number): number {
   return Math.exp(-0.5 * (hours / hourSpreadHours) ** 2);
 }
 
-/** The means by which an evenly spread history comes out at 1. */
+/** Weights are divided by these means, so that an evenly spread history gives 1. */
 const meanHourWeight =
-  Array.from({ length: 24 }, (_, hour) => weighHours(hoursBetween(0, hour))).reduce(
+  Array.from({ length: 24 }, (_, hour) => weighHours(computeHoursBetween(0, hour))).reduce(
     (a, b) => a + b,
   ) / 24;
 const meanDayWeight = (1 + 6 * otherDayShare) / 7;
 
 function computeOwnHour(sessions: readonly WeightedSession[], now: number): number {
-  const hour = hourOfWeek(now);
+  const hour = weekHourOf(now);
   const density = sessions.reduce((sum, { at, weight }) => {
-    const other = hourOfWeek(at);
+    const other = weekHourOf(at);
     const sameDay = Math.floor(hour / 24) === Math.floor(other / 24);
-    return sum + weight * weighHours(hoursBetween(hour, other)) * (sameDay ? 1 : otherDayShare);
+    return (
+      sum + weight * weighHours(computeHoursBetween(hour, other)) * (sameDay ? 1 : otherDayShare)
+    );
   }, 0);
   return density / (totalWeightOf(sessions) * meanHourWeight * meanDayWeight);
 }
 
 function computePopulationHour(population: Population | null, now: number): number {
   if (population === null) return 1;
-  const hour = hourOfWeek(now);
+  const hour = weekHourOf(now);
   const around = [-1, 0, 1].map((step) => (hour + step + hoursInWeek) % hoursInWeek);
   const counted = around.reduce((sum, index) => sum + (population.hours[index] ?? 0), 0);
   const expected = (around.length * population.logins) / hoursInWeek;
@@ -126,7 +128,7 @@ function computePopulationHour(population: Population | null, now: number): numb
 /**
  * @param history confirmed sessions up to `now`, the oldest first
  * @param now Unix ms
- * @returns null where the history is empty
+ * @returns null if the history is empty
  */
 export function compareWithHistory(
   history: History,

@@ -13,7 +13,7 @@ const earthRadiusKm = 6_371;
 const msPerHour = 60 * 60 * 1000;
 
 /** A session's country and time. */
-export interface Whereabouts {
+export interface LocatedSession {
   /** ISO 3166-1 alpha-2; null: not known. */
   readonly country: string | null;
   /** Unix ms. */
@@ -52,10 +52,10 @@ export function computeMinDistanceKm(from: string, to: string): number | undefin
 }
 
 /**
- * The journey, if no person can travel that far in the time. Null where it is possible, or where a country is
+ * The journey, if no person can travel that far in the time. Null if it is possible, or if a country is
  * unknown. The order of the two sessions does not matter, because clocks differ.
  */
-export function findImpossibleTravel(from: Whereabouts, to: Whereabouts): Travel | null {
+export function findImpossibleTravel(from: LocatedSession, to: LocatedSession): Travel | null {
   if (from.country === null || to.country === null) return null;
   const kilometres = computeMinDistanceKm(from.country, to.country);
   if (kilometres === undefined || kilometres < minDistanceConsideredKm) return null;

@@ -1,13 +1,14 @@
 /** Applies accepted lists to the data set: rebuilds shards, and builds a new table of threats. */
-import { type NamedShard, listShards } from "../network/current-data-set.ts";
+
 import type { Feed } from "../network/combine-feeds.ts";
+import { listShards, type NamedShard } from "../network/current-data-set.ts";
 import { buildThreatTable, threatTableBytesOf } from "../network/threats.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
+import { addError, emptyRecordOf, type FeedRecord, mergeRecords } from "./feed-record.ts";
+import { feedValueKeyOf } from "./feed-value.ts";
 import { rebuildShards } from "./rebuild-shards.ts";
-import { type FeedRecord, emptyRecordOf, addError, mergeRecords } from "./feed-record.ts";
-import { baseDigestOf, type RefreshProgress, destinationOf } from "./refresh-progress.ts";
+import { baseDigestOf, destinationOf, type RefreshProgress } from "./refresh-progress.ts";
 import { LostDataError, readRanges, type StoredDataSet } from "./stored-data-set.ts";
-import { feedValueKey } from "./feed-value.ts";
 
 /** What every step of one refresh needs. */
 export interface RefreshRun {
@@ -72,7 +73,7 @@ export async function applyToShards(
 
 async function saveValues(run: RefreshRun, records: readonly FeedRecord[]): Promise<void> {
   const wanted = new Set(
-    records.map(({ name, value }) => (value === null ? "" : feedValueKey(name, value))),
+    records.map(({ name, value }) => (value === null ? "" : feedValueKeyOf(name, value))),
   );
   const missing = ({ key }: KeyValue) => wanted.has(key) && !run.stored.keys.has(key);
   await run.store.write(run.values.filter(missing), () => {});
@@ -82,7 +83,7 @@ function selectShardFeeds(records: readonly FeedRecord[]): FeedRecord[] {
   return records.filter((record) => destinationOf(record) === "shards");
 }
 
-/** The feeds that the shards in force were built from; undefined where the ranges of one are lost. */
+/** The feeds that the shards in force were built from; undefined if the ranges of one are lost. */
 async function readRangesInForce({
   store,
   stored,
@@ -123,7 +124,10 @@ function copyTableInForce({ current }: StoredDataSet): ReturnType<typeof buildTh
   return { bytes, v4, v6 };
 }
 
-/** Adds the error to the lists that stay out of force, and to the lost one. @throws other errors */
+/**
+ * Adds the error to the records of lists that do not come into force, and of the feed with lost ranges. @throws
+ * other errors
+ */
 function recordFailure(
   error: unknown,
   { stored }: RefreshRun,

@@ -1,7 +1,7 @@
 /** Finds the shards whose flags change when feeds change (pure). */
 import type { Family } from "../network/address.ts";
 import { sliceFlags } from "../network/build.ts";
-import { type Feed, type FlagSegment, combineFeeds } from "../network/combine-feeds.ts";
+import { combineFeeds, type Feed, type FlagSegment } from "../network/combine-feeds.ts";
 import { positionBits, type ShardId, shardBits } from "../network/shard.ts";
 
 export interface ChangedShard {

@@ -1,8 +1,8 @@
 /**
- * Puts a data set in force. First every value that it needs is written, under keys that contain a digest of
- * the value, so nothing in use is overwritten. Then `current` is written, in one operation: a reader sees the
- * old data set or the new one, never a mixture. A writer that dies before that has changed nothing, and a
- * retry writes only the values that are missing.
+ * Puts a data set in force. First every value that it needs is written, under keys that contain a digest of the
+ * value, so nothing in use is overwritten. Then `current` is written, in one operation: a reader sees the old
+ * data set or the new one, never a mixture. A writer that ends before that has changed nothing, and a retry
+ * writes only the values that are missing.
  *
  * Values that no data set names any more are deleted two days later, because isolates may use an older data
  * set for a day (network/lookup.ts).
@@ -12,7 +12,7 @@ import type { BuiltShard } from "../network/build.ts";
 import { currentKey, type NamedShard } from "../network/current-data-set.ts";
 import { isShardKey, networkKeyPrefix, shardKeyOf } from "../network/shard.ts";
 import { type FeedList, feedListKey, serializeFeedList } from "./feed-record.ts";
-import { feedValueKey, feedValuePrefix } from "./feed-value.ts";
+import { feedValueKeyOf, feedValuePrefix } from "./feed-value.ts";
 
 export interface KeyValue {
   readonly key: string;
@@ -121,14 +121,14 @@ export async function putInForce(
   const counts = { written: allowed.length, unchanged: shards.length - missing.length };
   if (allowed.length < missing.length) return { ...counts, removed: 0, complete: false };
   const values = feedValues
-    .map(({ name, digest, bytes }) => ({ key: feedValueKey(name, digest), bytes }))
+    .map(({ name, digest, bytes }) => ({ key: feedValueKeyOf(name, digest), bytes }))
     .filter(({ key }) => !listed.has(key));
   await store.write(values, () => {});
   await store.write([{ key: currentKey, bytes: current }], () => {});
   await store.write([textValueOf(feedListKey, serializeFeedList(list))], () => {});
   const inUse = new Set([
     ...shards.map((shard) => shardKeyOf(shard, shard.digest)),
-    ...list.feeds.flatMap(({ name, value }) => (value === null ? [] : feedValueKey(name, value))),
+    ...list.feeds.flatMap(({ name, value }) => (value === null ? [] : feedValueKeyOf(name, value))),
   ]);
   return {
     ...counts,

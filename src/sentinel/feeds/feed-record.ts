@@ -44,7 +44,7 @@ export function serializeFeedList(list: FeedList): string {
   return JSON.stringify(list);
 }
 
-/** Undefined where the text is not a list of feeds. Never throws. */
+/** Undefined if the text is not a list of feeds. Never throws. */
 export function parseFeedList(text: string): FeedList | undefined {
   try {
     return feedListSchema.parse(JSON.parse(text));

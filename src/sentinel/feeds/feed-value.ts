@@ -22,7 +22,7 @@ const rangeBytes: Readonly<Record<Family, number>> = { 4: 9, 6: 17 };
 
 export const feedValuePrefix = `${networkKeyPrefix}feed/`;
 
-export function feedValueKey(name: string, digest: string): string {
+export function feedValueKeyOf(name: string, digest: string): string {
   return `${feedValuePrefix}${name}/${digest}`;
 }
 
@@ -58,7 +58,7 @@ export function encodeFeedValue({ byFamily }: FeedRanges): FeedValue {
   return { bytes, digest: bytesToHex(sha256(body).subarray(0, digestBytes)) };
 }
 
-/** Undefined where the bytes are damaged or incomplete. Never throws. */
+/** Undefined if the bytes are damaged or incomplete. Never throws. */
 export function decodeFeedValue(bytes: Uint8Array): FeedRanges | undefined {
   if (bytes.byteLength < headerBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

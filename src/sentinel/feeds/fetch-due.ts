@@ -1,6 +1,8 @@
 /** Fetches the configured feeds that are due, one at a time, because they share the memory of one Worker. */
 import type { CatalogueFeed } from "./catalogue.ts";
 import type { KeyValue } from "./data-set.ts";
+import { addError, emptyRecordOf, type FeedRecord } from "./feed-record.ts";
+import { encodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 import {
   type FeedFetcher,
   FeedRefusal,
@@ -8,10 +10,8 @@ import {
   type FetchLimits,
   fetchFeed,
 } from "./fetch-feed.ts";
-import { type FeedRecord, emptyRecordOf, addError } from "./feed-record.ts";
 import { destinationOf } from "./refresh-progress.ts";
 import type { StoredDataSet } from "./stored-data-set.ts";
-import { encodeFeedValue, feedValueKey } from "./feed-value.ts";
 
 const hourMs = 60 * 60 * 1000;
 /** The schedule runs every hour, but not to the second. */
@@ -63,7 +63,7 @@ export async function fetchDue(
         confirmed.push({ ...known, fetchedAt: now, lastError: null });
       } else if (fetched !== undefined) {
         const { digest, bytes } = encodeFeedValue(fetched.parsed.ranges);
-        const key = feedValueKey(feed.name, digest);
+        const key = feedValueKeyOf(feed.name, digest);
         const isKnown = known?.value === digest && known.kind === feed.kind && keys.has(key);
         const record = recordOf(feed, fetched, digest, now);
         if (isKnown) {
@@ -81,10 +81,10 @@ export async function fetchDue(
   return { confirmed, accepted, refused, values };
 }
 
-/** Null where "unchanged" would not mean that the list in force is right: other source, kind or no value. */
+/** Null if the list in force has another source or kind, or its value is gone: the list must be fetched then. */
 function etagOf(feed: CatalogueFeed, known: FeedRecord, keys: ReadonlySet<string>): string | null {
   const isSame = known.source === feed.address && known.kind === feed.kind;
-  const isStored = known.value !== null && keys.has(feedValueKey(known.name, known.value));
+  const isStored = known.value !== null && keys.has(feedValueKeyOf(known.name, known.value));
   return isSame && isStored ? known.etag : null;
 }
 

@@ -4,7 +4,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { DeadlineError, within } from "../../deadline.ts";
+import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { createFeedParser, type ParsedFeed } from "../network/feed.ts";
 
 export type FeedFetcher = (address: string, init: RequestInit) => Promise<Response>;
@@ -43,8 +43,8 @@ interface KnownText {
 }
 
 /**
- * @returns undefined where the list is unchanged
- * @throws FeedRefusal where the list cannot be fetched or is not valid
+ * @returns undefined if the list is unchanged
+ * @throws FeedRefusal if the list cannot be fetched or is not valid
  */
 export async function fetchFeed(
   fetcher: FeedFetcher,
@@ -55,7 +55,7 @@ export async function fetchFeed(
   const abort = new AbortController();
   try {
     const work = download(fetcher, address, known.etag, abort.signal, limits.maxBytes);
-    const fetched = await within(limits.timeoutMs, work);
+    const fetched = await awaitWithin(limits.timeoutMs, work);
     if (fetched !== undefined) validateFeed(fetched.parsed, known.rows);
     return fetched;
   } catch (error) {

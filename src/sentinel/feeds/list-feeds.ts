@@ -1,5 +1,5 @@
 /** Reads the list of feeds for the API. */
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { type FeedList, feedListKey, parseFeedList } from "./feed-record.ts";
@@ -7,8 +7,8 @@ import { type FeedList, feedListKey, parseFeedList } from "./feed-record.ts";
 const readTimeoutMs = 2_000;
 
 /**
- * @returns undefined where nothing was imported yet
- * @throws AppError `unavailable` where the list cannot be read or is damaged
+ * @returns undefined if nothing was imported yet
+ * @throws AppError `unavailable` if the list cannot be read or is damaged
  */
 export async function listFeeds(store: KVNamespace): Promise<FeedList | undefined> {
   const text = await readText(store);
@@ -23,7 +23,7 @@ export async function listFeeds(store: KVNamespace): Promise<FeedList | undefine
 
 async function readText(store: KVNamespace): Promise<string | null> {
   try {
-    return await within(readTimeoutMs, store.get(feedListKey, "text"));
+    return await awaitWithin(readTimeoutMs, store.get(feedListKey, "text"));
   } catch (error) {
     log("error", "feed_list_unavailable", { cause: causeOf(error) });
     throw new AppError("unavailable");

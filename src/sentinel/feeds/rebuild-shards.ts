@@ -3,9 +3,9 @@
  * from the stored one; all other shards stay as they are. One run has a bound of operations; the next run
  * continues with the shards that are left.
  */
-import { type BuiltShard, buildShard, replaceFlags, hasFacts } from "../network/build.ts";
-import { findDigest, type NamedShard, listShards } from "../network/current-data-set.ts";
+import { type BuiltShard, buildShard, hasFacts, replaceFlags } from "../network/build.ts";
 import type { Feed } from "../network/combine-feeds.ts";
+import { findDigest, listShards, type NamedShard } from "../network/current-data-set.ts";
 import {
   decodeShard,
   type ShardId,
@@ -22,7 +22,7 @@ type DoneShard = RefreshProgress["shards"][number];
 
 /** Shards rebuilt at the same time: a few megabytes. */
 const shardsAtOnce = 20;
-/** One read, where the shard exists, and one write. */
+/** One read, if the shard exists, and one write. */
 const maxOperationsPerShard = 2;
 
 export interface RebuildResult {

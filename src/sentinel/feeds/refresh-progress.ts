@@ -34,7 +34,7 @@ export function serializeProgress(pending: RefreshProgress): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(pending));
 }
 
-/** Undefined where the bytes are damaged. Never throws. */
+/** Undefined if the bytes are damaged. Never throws. */
 export function parseProgress(bytes: Uint8Array): RefreshProgress | undefined {
   try {
     return pendingSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));

@@ -7,31 +7,12 @@
  * 3. Write the progress (refresh-progress.ts), then put the new data set in force in one write (data-set.ts).
  *
  * A list that fails keeps its old content and stops no other list. If stored data is lost, nothing is built
- * that needs it, and the error asks for an import. The written progress lets the next run continue one that
- * died, and distinguishes it from an import that died.
+ * that needs it, and the error asks for an import. With the written progress, the next run continues a run that
+ * was interrupted, and distinguishes it from an interrupted import.
  */
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { encodeCurrent } from "../network/current-data-set.ts";
-import { parseConfiguredFeeds } from "./catalogue.ts";
-import { type DataStore, putInForce } from "./data-set.ts";
-import { type Fetches, fetchDue } from "./fetch-due.ts";
-import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
-import { dataStoreOf } from "./kv-store.ts";
-import {
-  type FeedList,
-  type FeedRecord,
-  feedListKey,
-  parseFeedList,
-  serializeFeedList,
-  mergeRecords,
-} from "./feed-record.ts";
-import {
-  type Destination,
-  destinationOf,
-  pendingKey,
-  serializeProgress,
-} from "./refresh-progress.ts";
 import {
   type AppliedShards,
   type AppliedThreats,
@@ -39,6 +20,25 @@ import {
   applyToThreats,
   type RefreshRun,
 } from "./apply-lists.ts";
+import { parseConfiguredFeeds } from "./catalogue.ts";
+import { type DataStore, putInForce } from "./data-set.ts";
+import {
+  type FeedList,
+  type FeedRecord,
+  feedListKey,
+  mergeRecords,
+  parseFeedList,
+  serializeFeedList,
+} from "./feed-record.ts";
+import { type Fetches, fetchDue } from "./fetch-due.ts";
+import { type FeedFetcher, type FetchLimits, fetchLimits } from "./fetch-feed.ts";
+import { dataStoreOf } from "./kv-store.ts";
+import {
+  type Destination,
+  destinationOf,
+  pendingKey,
+  serializeProgress,
+} from "./refresh-progress.ts";
 import { LostDataError, readDataSet, type StoredDataSet } from "./stored-data-set.ts";
 
 export interface RefreshEnv {
@@ -118,7 +118,7 @@ async function savePending(store: DataStore, { pending }: AppliedShards): Promis
   await store.write([{ key: pendingKey, bytes: serializeProgress(pending) }], () => {});
 }
 
-/** Requires that no import came into force meanwhile: a run takes minutes. KV may show one late. */
+/** Requires that no import came into force meanwhile: a run takes minutes. KV may show an import late. */
 async function requireUnchanged(store: DataStore, stored: StoredDataSet): Promise<void> {
   const bytes = await store.read(feedListKey);
   const list = bytes === undefined ? undefined : parseFeedList(new TextDecoder().decode(bytes));

@@ -1,24 +1,25 @@
 /** Reads the data set in force for a refresh, and checks that it is complete. */
+
+import type { Feed } from "../network/combine-feeds.ts";
 import { type CurrentDataSet, currentKey, openCurrent } from "../network/current-data-set.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
-import type { Feed } from "../network/combine-feeds.ts";
 import { networkKeyPrefix } from "../network/shard.ts";
 import type { DataStore, KeyValue } from "./data-set.ts";
 import { type FeedList, type FeedRecord, feedListKey, parseFeedList } from "./feed-record.ts";
+import { decodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
 import {
   baseDigestOf,
-  type RefreshProgress,
   parseProgress,
   pendingKey,
+  type RefreshProgress,
 } from "./refresh-progress.ts";
-import { decodeFeedValue, feedValueKey } from "./feed-value.ts";
 
 /**
  * A part of the data set is gone or damaged, and anything built without it would be wrong. Only an import
  * restores it. Operators see the message.
  */
 export class LostDataError extends Error {
-  /** The feed whose ranges are lost; undefined where another part is. */
+  /** The feed whose ranges are lost; undefined if another part is. */
   readonly feed: string | undefined;
 
   constructor(message: string, feed?: string) {
@@ -32,7 +33,7 @@ export interface StoredDataSet {
   readonly list: FeedList;
   /** Undefined: nothing is in force yet. */
   readonly current: CurrentDataSet | undefined;
-  /** The progress of an unfinished run; undefined where there is none, or it is obsolete. */
+  /** The progress of an unfinished run; undefined if there is none, or it is obsolete. */
   readonly pending: RefreshProgress | undefined;
   readonly keys: ReadonlySet<string>;
 }
@@ -44,7 +45,7 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
   const listBytes = await store.read(feedListKey);
   const currentBytes = await store.read(currentKey);
   const begun = pendingBytes === undefined ? undefined : parseProgress(pendingBytes);
-  // A run that died while it put the very first data set in force leaves no list.
+  // A run that was interrupted while it put the very first data set in force leaves no list.
   if (listBytes === undefined && currentBytes !== undefined && begun === undefined) {
     throw new LostDataError("the list of feeds is gone: run the import again");
   }
@@ -66,7 +67,7 @@ export async function readDataSet(store: DataStore): Promise<StoredDataSet> {
     begun.at >= list.builtAt &&
     begun.base === baseDigestOf(list) &&
     !isFinished(begun, list) &&
-    begun.feeds.every(({ name, value }) => value !== null && keys.has(feedValueKey(name, value)));
+    begun.feeds.every(({ name, value }) => value !== null && keys.has(feedValueKeyOf(name, value)));
   return { list, current, pending: fits ? begun : undefined, keys };
 }
 
@@ -85,7 +86,7 @@ function newestOf({ builtAt, threatsAt }: CurrentDataSet): number {
   return Math.max(builtAt, threatsAt);
 }
 
-/** Whether a refresh put the data set in force, and died before it wrote the list. */
+/** Whether a refresh put the data set in force, and was interrupted before it wrote the list. */
 function isWrittenBy(begun: RefreshProgress | undefined, current: CurrentDataSet): boolean {
   return begun?.at === newestOf(current);
 }
@@ -102,7 +103,7 @@ export async function readRanges(
   const feeds: Feed[] = [];
   for (const { name, kind, value } of records) {
     if (value === null || !isNetwork(kind)) continue;
-    const key = feedValueKey(name, value);
+    const key = feedValueKeyOf(name, value);
     const bytes = fetched.find((value) => value.key === key)?.bytes ?? (await store.read(key));
     const ranges = bytes === undefined ? undefined : decodeFeedValue(bytes);
     if (ranges === undefined) {

@@ -5,13 +5,13 @@
 import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
 import { positionBits } from "./shard.ts";
-import { type ValueRange, resolveOverlaps } from "./value-segments.ts";
+import { resolveOverlaps, type ValueRange } from "./value-segments.ts";
 
 export interface ParsedAsnList extends LineCounts {
   readonly asns: ReadonlySet<number>;
 }
 
-/** The line without its comment; undefined where nothing remains. */
+/** The line without its comment; undefined if nothing remains. */
 function entryTextOf(line: string): string | undefined {
   const text = line.replace(/[#;].*$/s, "").trim();
   return text === "" ? undefined : text;

@@ -4,8 +4,8 @@
  * included; threats.ts builds their table.
  */
 import type { Family } from "./address.ts";
+import { combineFeeds, type Feed, type FlagSegment } from "./combine-feeds.ts";
 import { isFast } from "./network-facts.ts";
-import { type Feed, type FlagSegment, combineFeeds } from "./combine-feeds.ts";
 import { findLastUpTo } from "./search.ts";
 import {
   encodeShard,
@@ -16,7 +16,7 @@ import {
   shardDigestOf,
   shardStartOf,
 } from "./shard.ts";
-import { type ValueRange, type ValueSegment, resolveOverlaps } from "./value-segments.ts";
+import { resolveOverlaps, type ValueRange, type ValueSegment } from "./value-segments.ts";
 
 /** The networks and countries that addresses belong to. Positions are those of a shard. */
 export interface Geography {

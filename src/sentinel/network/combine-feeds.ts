@@ -93,7 +93,7 @@ class Coverage {
   private readonly kinds: readonly NetworkKind[];
   /** The number of open ranges by feed and count. The row of a feed has maxThreatGrade + 1 cells. */
   private readonly open: Uint32Array;
-  /** The largest count among the open ranges of each feed; 0 where none is open. */
+  /** The largest count among the open ranges of each feed; 0 if none is open. */
   private readonly largest: Uint8Array;
 
   constructor(feeds: readonly Feed[]) {
@@ -102,7 +102,7 @@ class Coverage {
     this.largest = new Uint8Array(feeds.length);
   }
 
-  /** Opens a range of the feed with this count, or closes one where the count is negative. */
+  /** Opens a range of the feed with this count, or closes one if the count is negative. */
   change(feed: number, signedCount: number): void {
     const row = feed * (maxThreatGrade + 1);
     const count = Math.abs(signedCount);

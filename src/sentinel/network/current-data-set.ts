@@ -75,7 +75,7 @@ export function encodeCurrent(
   return bytes;
 }
 
-/** Decodes the value; undefined where it is damaged. Never throws. */
+/** Decodes the value; undefined if it is damaged. Never throws. */
 export function openCurrent(bytes: Uint8Array): CurrentDataSet | undefined {
   if (bytes.byteLength < headerBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -94,7 +94,7 @@ export function openCurrent(bytes: Uint8Array): CurrentDataSet | undefined {
   };
 }
 
-function digestAt({ bytes }: CurrentDataSet, entry: number): string {
+function readDigest({ bytes }: CurrentDataSet, entry: number): string {
   const at = headerBytes + entry * entryBytes + 4;
   return bytesToHex(bytes.subarray(at, at + digestBytes));
 }
@@ -110,7 +110,7 @@ export function findDigest(
   const numberAt = (index: number) =>
     threats.view.getUint32(headerBytes + (start + index) * entryBytes);
   const index = findLastUpTo(count, (at) => numberAt(at) > number);
-  return index >= 0 && numberAt(index) === number ? digestAt(current, start + index) : undefined;
+  return index >= 0 && numberAt(index) === number ? readDigest(current, start + index) : undefined;
 }
 
 /** Every shard of the data set, IPv4 first, ascending. */
@@ -119,6 +119,6 @@ export function listShards(current: CurrentDataSet): NamedShard[] {
   return Array.from({ length: shards.v4 + shards.v6 }, (_, entry) => ({
     family: entry < shards.v4 ? (4 as const) : (6 as const),
     number: threats.view.getUint32(headerBytes + entry * entryBytes),
-    digest: digestAt(current, entry),
+    digest: readDigest(current, entry),
   }));
 }

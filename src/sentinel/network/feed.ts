@@ -18,7 +18,7 @@ export interface FeedEntry {
   readonly first: bigint;
   /** Inclusive. */
   readonly last: bigint;
-  /** Number of blacklists that name it; 1 where the feed does not say. */
+  /** Number of blacklists that name it; 1 if the feed does not say. */
   readonly count: number;
 }
 

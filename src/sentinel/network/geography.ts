@@ -9,8 +9,8 @@
  * A line that cannot be read is counted and skipped; the first ones are reported with number and reason.
  */
 import { type Address, addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
-import { encodeCountry } from "./network-facts.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
+import { encodeCountry } from "./network-facts.ts";
 import type { ValueRange } from "./value-segments.ts";
 
 export type TableKind = "asn" | "country";
@@ -37,7 +37,7 @@ function rejectLine(reason: string): TableLine {
   return { type: "bad", reason };
 }
 
-/** Undefined where the text is not an ASN. 0 means that the range belongs to no network. */
+/** Undefined if the text is not an ASN. 0 means that the range belongs to no network. */
 function parseAsn(text: string): number | undefined {
   const digits = /^(?:AS)?(\d{1,10})$/i.exec(text)?.[1];
   const asn = digits === undefined ? undefined : Number(digits);

@@ -15,7 +15,7 @@ export interface LineCounts {
   readonly badLines: readonly BadLine[];
 }
 
-/** What a line turned out to be. The function that reads it keeps the content of an entry. */
+/** What a line is. The function that reads it keeps the content of an entry. */
 export type LineRead =
   | { readonly type: "entry" }
   | { readonly type: "blank" }

@@ -9,7 +9,7 @@
  * has damaged data the answer is "degraded", and the facts of the other value still count. build.ts,
  * combine-feeds.ts and value-segments.ts build the data that is read here.
  */
-import { DeadlineError, within } from "../../deadline.ts";
+import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
 import { type CurrentDataSet, currentKey, findDigest, openCurrent } from "./current-data-set.ts";
 import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";
@@ -28,9 +28,9 @@ export type DegradedReason =
   | "stale";
 
 export interface NetworkLookup {
-  /** Undefined where nothing is known or nothing could be read. */
+  /** Undefined if nothing is known or nothing could be read. */
   readonly facts: NetworkFacts | undefined;
-  /** True where a part could not be read or is too old. */
+  /** True if a part could not be read or is too old. */
   readonly degraded: boolean;
   /** Present exactly when degraded. */
   readonly reason?: DegradedReason;
@@ -46,7 +46,7 @@ const dayMs = 24 * 60 * minuteMs;
 /** How long an isolate treats a cached data set as the newest. */
 const freshMs = minuteMs;
 /**
- * How long an older one still names the shard while the newest is read at the same time. Its shards stay in
+ * How long a lookup may take the shard from an older data set while it reads the newest one. Its shards stay in
  * KV for longer than that (feeds/data-set.ts).
  */
 const usableMs = dayMs;
@@ -58,7 +58,7 @@ const readTimeoutMs = 1_000;
 /** Networks change owners within months, listed addresses within days. */
 const shardsStaleMs = 90 * dayMs;
 const threatsStaleMs = 14 * dayMs;
-/** Data from further in the future comes from a wrong clock, and would never become stale. */
+/** Data that is dated further in the future comes from a wrong clock, and would not become stale in time. */
 const clockSkewMs = dayMs;
 
 type Read<T> =
@@ -66,7 +66,7 @@ type Read<T> =
   | { readonly status: DegradedReason };
 
 /** Data set per namespace, with the `now` of the request that read it. Data, never promises. */
-const remembered = new WeakMap<NetworkStore, { current: CurrentDataSet; readAt: number }>();
+const cachedSets = new WeakMap<NetworkStore, { current: CurrentDataSet; readAt: number }>();
 /** Namespaces in which nothing was ever imported, and when that was seen. */
 const emptySince = new WeakMap<NetworkStore, number>();
 
@@ -75,22 +75,26 @@ function isKnownEmpty(store: NetworkStore, now: number): boolean {
   return age >= 0 && age < freshMs;
 }
 
-function recall(store: NetworkStore, now: number, maxAgeMs: number): CurrentDataSet | undefined {
-  const entry = remembered.get(store);
+function findCached(
+  store: NetworkStore,
+  now: number,
+  maxAgeMs: number,
+): CurrentDataSet | undefined {
+  const entry = cachedSets.get(store);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
   return age >= 0 && age < maxAgeMs ? entry.current : undefined;
 }
 
-/** Whether a lookup can do with a shard. `now` is real time, Unix ms. */
-export function networkInMemory(store: NetworkStore, now: number): boolean {
-  return isKnownEmpty(store, now) || recall(store, now, usableMs) !== undefined;
+/** Whether a lookup needs to read only a shard. @param now real time, Unix ms */
+export function isNetworkCached(store: NetworkStore, now: number): boolean {
+  return isKnownEmpty(store, now) || findCached(store, now, usableMs) !== undefined;
 }
 
 async function read(store: NetworkStore, key: string, ttl: number): Promise<Read<Uint8Array>> {
   try {
     const options = { type: "arrayBuffer", cacheTtl: ttl } as const;
-    const value = await within(readTimeoutMs, store.get(key, options));
+    const value = await awaitWithin(readTimeoutMs, store.get(key, options));
     return value === null
       ? { status: "missing" }
       : { status: "value", value: new Uint8Array(value) };
@@ -106,7 +110,7 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
   if (found.status !== "value") return found;
   const current = openCurrent(found.value);
   if (current === undefined) return { status: "corrupt" };
-  remembered.set(store, { current, readAt: now });
+  cachedSets.set(store, { current, readAt: now });
   return { status: "value", value: current };
 }
 
@@ -114,11 +118,11 @@ async function readCurrent(store: NetworkStore, now: number): Promise<Read<Curre
 export type Prefetched = Promise<Read<CurrentDataSet>> | undefined;
 
 /**
- * Begins to read the data set where the isolate has none, so that the later lookup needs only the shard.
+ * Begins to read the data set if the isolate has none, so that the later lookup needs only the shard.
  * Never rejects.
  */
 export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
-  return networkInMemory(store, now) ? undefined : readCurrent(store, now);
+  return isNetworkCached(store, now) ? undefined : readCurrent(store, now);
 }
 
 function isStale(at: number, maxAgeMs: number, now: number): boolean {
@@ -148,7 +152,7 @@ function findListedFlags(address: Address, current: CurrentDataSet, now: number)
   return { status: "value", value: findThreatFlags(current.threats, address) };
 }
 
-/** The facts of both; undefined where neither has any. */
+/** The facts of both; undefined if neither has any. */
 function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
   const listed = decodeFacts(0, 0, threats);
   if (shard === undefined || listed === undefined) return shard ?? listed;
@@ -176,8 +180,8 @@ export async function lookupNetwork(
 ): Promise<NetworkLookup> {
   if (isReserved(address)) return { facts: undefined, degraded: false };
   if (isKnownEmpty(store, now)) return degradedLookupOf("missing");
-  const fresh = recall(store, now, mayWait ? usableMs : freshMs);
-  const usable = fresh ?? recall(store, now, usableMs);
+  const fresh = findCached(store, now, mayWait ? usableMs : freshMs);
+  const usable = fresh ?? findCached(store, now, usableMs);
   const reading = fresh === undefined ? (prefetched ?? readCurrent(store, now)) : undefined;
   const [shard, newest] = await Promise.all([
     usable === undefined ? undefined : readFactsInShard(store, address, usable, now),

@@ -48,16 +48,16 @@ export function isNetworkKind(text: string): text is NetworkKind {
 }
 
 /** Bit number of a kind, 0 to 11. */
-function kindBit(kind: NetworkKind): number {
+function bitOf(kind: NetworkKind): number {
   return networkKinds.indexOf(kind);
 }
 
 /** The 16 flag bits. The "threat" bit follows from the grade; a grade above 15 is stored as 15. */
 export function encodeFlags(kinds: Iterable<NetworkKind>, threatGrade: number): number {
   const grade = Math.min(maxThreatGrade, Math.max(0, Math.trunc(threatGrade)));
-  let bits = grade > 0 ? 1 << kindBit("threat") : 0;
+  let bits = grade > 0 ? 1 << bitOf("threat") : 0;
   for (const kind of kinds) {
-    if (kind !== "threat") bits |= 1 << kindBit(kind);
+    if (kind !== "threat") bits |= 1 << bitOf(kind);
   }
   return bits | (grade << gradeShift);
 }
@@ -68,7 +68,7 @@ export function encodeCountry(country: string | undefined): number {
   return (country.charCodeAt(0) << 8) | country.charCodeAt(1);
 }
 
-/** The facts of one record; undefined where it has none. */
+/** The facts of one record; undefined if it has none. */
 export function decodeFacts(asn: number, country: number, flags: number): NetworkFacts | undefined {
   if (asn === 0 && country === 0 && flags === 0) return undefined;
   return {

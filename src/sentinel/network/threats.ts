@@ -6,8 +6,8 @@
  *   IPv6: first u64 × n (top half of the address), last u64 × n, flags u16 × n
  */
 import type { Address } from "./address.ts";
+import { combineFeeds, type Feed } from "./combine-feeds.ts";
 import { isFast } from "./network-facts.ts";
-import { type Feed, combineFeeds } from "./combine-feeds.ts";
 import { findLastUpTo } from "./search.ts";
 import { positionBits } from "./shard.ts";
 

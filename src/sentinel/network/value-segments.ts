@@ -18,16 +18,19 @@ export interface ValueSegment {
   readonly value: number;
 }
 
-function byStart(left: ValueRange, right: ValueRange): number {
+function compareStarts(left: ValueRange, right: ValueRange): number {
   if (left.first !== right.first) return left.first < right.first ? -1 : 1;
   if (left.last === right.last) return 0;
   return left.last > right.last ? -1 : 1;
 }
 
-/** Segments over the whole space before `end`, ascending from position 0. Neighbours have other values. */
+/**
+ * Segments over the whole space before `end`, ascending from position 0. Adjacent segments have different
+ * values.
+ */
 export function resolveOverlaps(ranges: readonly ValueRange[], end: bigint): ValueSegment[] {
   const segments: ValueSegment[] = [{ start: 0n, value: 0 }];
-  /** Ranges that cover the current position. The last one wins. */
+  /** Ranges that cover the current position. The last one gives the value. */
   const open: ValueRange[] = [];
 
   function setValue(start: bigint, value: number): void {
@@ -37,7 +40,7 @@ export function resolveOverlaps(ranges: readonly ValueRange[], end: bigint): Val
     if (segments.at(-1)?.value !== value) segments.push({ start, value });
   }
 
-  /** Closes the ranges that end before the position. The range below each of them wins again. */
+  /** Closes the ranges that end before the position. The range below each of them gives the value again. */
   function closeUntil(position: bigint): void {
     for (let top = open.at(-1); top !== undefined && top.last < position; top = open.at(-1)) {
       open.pop();
@@ -47,7 +50,7 @@ export function resolveOverlaps(ranges: readonly ValueRange[], end: bigint): Val
     }
   }
 
-  for (const range of ranges.toSorted(byStart)) {
+  for (const range of ranges.toSorted(compareStarts)) {
     closeUntil(range.first);
     open.push(range);
     setValue(range.first, range.value);

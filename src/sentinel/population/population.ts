@@ -13,8 +13,8 @@ import {
   type Context,
   type Level,
   levels,
-  networkLevels,
   levelValueOf,
+  networkLevels,
 } from "../context.ts";
 import type { BehaviourEvidence, Counted } from "../evidence.ts";
 
@@ -24,9 +24,9 @@ const dayMs = 24 * hourMs;
 /** The Unix epoch was a Thursday; weeks begin on Monday. */
 const hoursBeforeEpoch = 3 * 24;
 
-/** Logins are grouped by the time since the last login … */
+/** Logins are grouped by the time since the last login. These are the bounds of the groups. */
 const gapBoundsMs = [hourMs, 12 * hourMs, 3 * dayMs, 14 * dayMs, 60 * dayMs];
-/** … and by the number of confirmed logins before them. */
+/** They are also grouped by the number of confirmed logins before them. */
 const loginBounds = [2, 5, 15];
 const bucketCount = (gapBoundsMs.length + 1) * (loginBounds.length + 1);
 
@@ -63,7 +63,7 @@ export interface ConfirmedSession {
   readonly behaviour: BehaviourEvidence | null;
 }
 
-export function hourOfWeek(at: number): number {
+export function weekHourOf(at: number): number {
   return (Math.floor(at / hourMs) + hoursBeforeEpoch) % hoursInWeek;
 }
 
@@ -166,7 +166,7 @@ export class PopulationCounter {
     if (sessions > maxSessionsPerIdentity) return;
     this.#sessionsOf.set(identityId, sessions);
     this.logins += 1;
-    const hour = hourOfWeek(at);
+    const hour = weekHourOf(at);
     this.#hours[hour] = (this.#hours[hour] ?? 0) + 1;
     for (const level of levels.filter(isCountedLevel)) {
       const value = levelValueOf(context, level) ?? unknownValue;

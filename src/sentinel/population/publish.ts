@@ -6,8 +6,8 @@ import type { Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { PopulationCounter } from "./population.ts";
-import { populationKey } from "./read.ts";
-import { listConfirmedSessions, findDueTenants, savePopulation } from "./store.ts";
+import { populationKeyOf } from "./read.ts";
+import { findDueTenants, listConfirmedSessions, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** Sessions of a quarter count; older habits have changed by then. */
@@ -35,7 +35,7 @@ async function countAndStore(
     read += page.sessions.length;
     ({ below } = page);
   } while (below !== null && read < maxSessions);
-  const key = populationKey(tenantId);
+  const key = populationKeyOf(tenantId);
   if (count.logins === 0) await env.IP_REPUTATION.delete(key);
   else {
     const text = JSON.stringify(count.toPopulation(now));
@@ -45,7 +45,7 @@ async function countAndStore(
   return read;
 }
 
-/** @param now Unix ms. Never throws: what fails is logged, and the next run does it. */
+/** @param now Unix ms. Never throws: a failure is logged, and the next run tries again. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
   const publishOne = async (db: Database, tenantId: string) => {

@@ -1,48 +1,48 @@
 /**
  * Reads a tenant's population for an assessment: from the isolate's cache, otherwise from KV. It never fails
- * an assessment: where the population is missing, the assumptions of weights.ts are used.
+ * an assessment: if the population is missing, the assumptions of weights.ts are used.
  */
 import { BoundedMap } from "../../bounded-map.ts";
-import { within } from "../../deadline.ts";
+import { awaitWithin } from "../../deadline.ts";
 import { type Population, populationSchema } from "./population.ts";
 
 export interface PopulationRead {
-  /** Null where there is none, or where it could not be read. */
+  /** Null if there is none, or if it could not be read. */
   readonly population: Population | null;
   /** It could not be read, or it is too old. */
   readonly degraded: boolean;
 }
 
-const rememberedMs = 10 * 60 * 1000;
-/** What could not be read is tried again sooner. */
+const cachedMs = 10 * 60 * 1000;
+/** A population that could not be read is requested again sooner. */
 const retryMs = 30_000;
-const maxRemembered = 200;
+const maxCached = 200;
 const cacheTtlSeconds = 300;
 const readTimeoutMs = 1_000;
 /** Habits change slowly, and a tenant without logins is not counted again. */
 const staleAfterMs = 60 * 24 * 60 * 60 * 1000;
 
-interface Remembered extends PopulationRead {
+interface CachedRead extends PopulationRead {
   readonly readAt: number;
 }
 
-const memory = new WeakMap<KVNamespace, BoundedMap<string, Remembered>>();
+const memory = new WeakMap<KVNamespace, BoundedMap<string, CachedRead>>();
 
 const nothing: PopulationRead = { population: null, degraded: false };
 
-export function populationKey(tenantId: string): string {
+export function populationKeyOf(tenantId: string): string {
   return `pop/v1/${tenantId}`;
 }
 
-function recall(
-  remembered: BoundedMap<string, Remembered>,
+function findCached(
+  cachedReads: BoundedMap<string, CachedRead>,
   tenantId: string,
   now: number,
 ): PopulationRead | undefined {
-  const entry = remembered.get(tenantId);
+  const entry = cachedReads.get(tenantId);
   if (entry === undefined) return undefined;
   const age = now - entry.readAt;
-  return age >= 0 && age < (entry.degraded ? retryMs : rememberedMs) ? entry : undefined;
+  return age >= 0 && age < (entry.degraded ? retryMs : cachedMs) ? entry : undefined;
 }
 
 async function readFrom(
@@ -52,7 +52,7 @@ async function readFrom(
 ): Promise<PopulationRead> {
   try {
     const options = { type: "text", cacheTtl: cacheTtlSeconds } as const;
-    const text = await within(readTimeoutMs, store.get(populationKey(tenantId), options));
+    const text = await awaitWithin(readTimeoutMs, store.get(populationKeyOf(tenantId), options));
     if (text === null) return nothing;
     const population = populationSchema.parse(JSON.parse(text));
     const isStale = now - population.builtAt > staleAfterMs;
@@ -62,20 +62,20 @@ async function readFrom(
   }
 }
 
-function memoryOf(store: KVNamespace): BoundedMap<string, Remembered> {
-  const remembered =
-    memory.get(store) ?? new BoundedMap<string, Remembered>({ maxEntries: maxRemembered });
-  memory.set(store, remembered);
-  return remembered;
+function memoryOf(store: KVNamespace): BoundedMap<string, CachedRead> {
+  const cachedReads =
+    memory.get(store) ?? new BoundedMap<string, CachedRead>({ maxEntries: maxCached });
+  memory.set(store, cachedReads);
+  return cachedReads;
 }
 
-/** What the isolate remembers; undefined: KV has to be asked. @param now real time, Unix ms */
-export function recallPopulation(
+/** Finds the cached population; undefined if KV must be read. @param now real time, Unix ms */
+export function findCachedPopulation(
   store: KVNamespace,
   tenantId: string,
   now: number,
 ): PopulationRead | undefined {
-  return recall(memoryOf(store), tenantId, now);
+  return findCached(memoryOf(store), tenantId, now);
 }
 
 /** @param now real time, Unix ms. Never throws. */
@@ -84,8 +84,8 @@ export async function readPopulation(
   tenantId: string,
   now: number,
 ): Promise<PopulationRead> {
-  const remembered = memoryOf(store);
+  const cachedReads = memoryOf(store);
   const read = await readFrom(store, tenantId, now);
-  remembered.set(tenantId, { ...read, readAt: now });
+  cachedReads.set(tenantId, { ...read, readAt: now });
   return read;
 }

@@ -1,9 +1,9 @@
 /** The confirmed sessions that a population is counted from, and when it was counted, in D1. */
 import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import { firstIdAt } from "../../crypto/id.ts";
+import { firstIdOf } from "../../crypto/id.ts";
+import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
-import { type Database, type Statement, withinStoreTimeout } from "../../db/client.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
 import { assessments, populations } from "../tables.ts";
@@ -13,12 +13,12 @@ const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 /** From this number on the counts change slowly, and counting once a day is enough. */
 const manyLogins = 1_000;
-/** Confirmed sessions one statement reads. */
+/** Confirmed sessions that one statement reads. */
 const rowsPerPage = 1_000;
 
 /**
- * Tenants whose population is due, the oldest first: it is an hour old, or a day where there are many logins,
- * and a session was assessed since. @throws StoreError
+ * Finds tenants whose population is due, the oldest first. A population is due if it is an hour old (a day if
+ * there are many logins) and a session was assessed since. @throws StoreError
  */
 export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
   const { builtAt, logins } = populations;
@@ -35,7 +35,7 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db
       .select({ id: tenantIdColumn })
       .from(residents)
@@ -98,11 +98,11 @@ export async function listConfirmedSessions(
   from: number,
   below: string | null,
 ): Promise<ConfirmedPage> {
-  const rows = await withinStoreTimeout(
+  const rows = await awaitStore(
     db.all(sql`
       SELECT id, identity_id, at, evidence FROM assessments INDEXED BY assessments_confirmed
       WHERE tenant_id = ${tenantId} AND verdict = 'legitimate'
-        AND id >= ${firstIdAt(Math.max(0, from))} AND id < ${below ?? "g"}
+        AND id >= ${firstIdOf(Math.max(0, from))} AND id < ${below ?? "g"}
       ORDER BY id DESC LIMIT ${rowsPerPage}`),
   );
   const sessions = rows.map((row) => confirmedRowSchema.parse(row));
@@ -121,7 +121,7 @@ export async function savePopulation(
   db: Database,
   record: { readonly tenantId: string; readonly builtAt: number; readonly logins: number },
 ): Promise<void> {
-  await withinStoreTimeout(
+  await awaitStore(
     db
       .insert(populations)
       .values(record)

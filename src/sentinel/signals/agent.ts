@@ -1,6 +1,6 @@
 /** The signals about the user agent (pure). */
 import type { AgentKind } from "../agent.ts";
-import { type Reason, createReason } from "../reason.ts";
+import { createReason, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
 export function findAgentReasons(agent: AgentKind): Reason[] {

@@ -2,7 +2,7 @@
 
 import { computeContributions } from "../behaviour/attacker-model.ts";
 import type { BehaviourEvidence, LevelEvidence, SessionEvidence } from "../evidence.ts";
-import { formatCount, type IsOff, type Reason, createReason } from "../reason.ts";
+import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
 const hourMs = 60 * 60 * 1000;

@@ -1,7 +1,7 @@
 /** The signals about the address: public lists, the tenant's lists and special ranges (pure). */
 import type { SessionEvidence } from "../evidence.ts";
 import type { NetworkKind } from "../network/network-facts.ts";
-import { formatCount, type IsOff, type Reason, createReason } from "../reason.ts";
+import { createReason, formatCount, type IsOff, type Reason } from "../reason.ts";
 import { weights } from "../weights.ts";
 
 function findListReasons({ network, agent }: SessionEvidence, isOff: IsOff): Reason[] {

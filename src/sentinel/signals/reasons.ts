@@ -1,13 +1,13 @@
 /**
  * All signals (pure). Start here to see how a score comes about: the evidence of a session goes in, and every
- * signal that has something to say gives a reason, with a contribution in log-odds and a sentence. Nothing
- * else is read, so the same evidence gives the same reasons at any later time. score.ts adds them up.
+ * signal that finds something gives a reason, with a contribution in log-odds and a sentence. Nothing else is
+ * read, so the same evidence gives the same reasons at any later time. score.ts adds them up.
  *
- * A signal without evidence gives no reason. Two are exceptions: a reserved address and a privacy relay are
- * reported with 0, because a missing reason would be misread there.
+ * A signal without evidence gives no reason. Two reasons have a contribution of 0: a reserved address and a
+ * privacy relay. Without them a reader would draw the wrong conclusion from the score.
  */
 import type { SessionEvidence } from "../evidence.ts";
-import { type Reason, createReason, type SignalName } from "../reason.ts";
+import { createReason, type Reason, type SignalName } from "../reason.ts";
 import { weights } from "../weights.ts";
 import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";

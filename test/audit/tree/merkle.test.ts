@@ -3,16 +3,16 @@ import { hex } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  listConsistencyRanges,
   hashEmptyTree,
-  listInclusionRanges,
   hashLeaf,
   hashNode,
   type LeafRange,
+  listConsistencyRanges,
+  listInclusionRanges,
   TreeHasher,
 } from "../../../src/audit/tree/merkle.ts";
 import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
-import { toHex, utf8 } from "../../../src/crypto/bytes.ts";
+import { encodeUtf8, toHex } from "../../../src/crypto/bytes.ts";
 import { sha256Of } from "../../../src/crypto/digest.ts";
 import vectors from "../../vectors/rfc6962.json";
 
@@ -45,7 +45,7 @@ function split(n: number): number {
   return 2 ** (Math.ceil(Math.log2(n)) - 1);
 }
 
-const data = Array.from({ length: 2000 }, (_, index) => utf8(`leaf ${index}`));
+const data = Array.from({ length: 2000 }, (_, index) => encodeUtf8(`leaf ${index}`));
 
 function rootOf(size: number): Uint8Array {
   return mth(data.slice(0, size));
@@ -61,7 +61,7 @@ function flipBit(hash: Uint8Array, bit: number): Uint8Array {
 
 /** Returns variants of the proof with one element changed in a bit, dropped, duplicated, added or swapped. */
 function spoilProof(proof: readonly Uint8Array[], bit: number): Uint8Array[][] {
-  const extra = hashLeaf(utf8("extra"));
+  const extra = hashLeaf(encodeUtf8("extra"));
   const altered = [
     [extra, ...proof],
     [...proof, extra],
@@ -106,7 +106,7 @@ describe("the published test data of Certificate Transparency", () => {
     const ranges = listInclusionRanges(index, size);
     const hashes = ranges.map(({ start, end }) => mth(leaves.slice(start, end)));
     expect(hashes.map(toHex)).toEqual(proof);
-    const claim = { leaf: hashLeaf(leaves[index] ?? utf8("none")), index, size };
+    const claim = { leaf: hashLeaf(leaves[index] ?? encodeUtf8("none")), index, size };
     expect(verifyInclusion({ ...claim, proof: hashes, root: rootAt(size) })).toBe(true);
   });
 
@@ -146,7 +146,7 @@ test("an inclusion proof equals that of the RFC, and no other proof verifies", (
     fc.property(leafAndSize, bits, sizes, ([index, size], bit, other) => {
       const proof = hashesOf(listInclusionRanges(index, size));
       expect(proof).toEqual(path(index, data.slice(0, size)));
-      const leaf = hashLeaf(data[index] ?? utf8("none"));
+      const leaf = hashLeaf(data[index] ?? encodeUtf8("none"));
       const claim = { leaf, index, size, proof, root: rootOf(size) };
       expect(verifyInclusion(claim)).toBe(true);
       for (const altered of spoilProof(proof, bit)) {
@@ -190,7 +190,7 @@ test("a consistency proof equals that of the RFC, and no other proof verifies", 
 
 describe("trees beyond 32 bits", () => {
   // All leaves are equal, so the hash of a subtree depends only on its width.
-  const cache = new Map([[1, hashLeaf(utf8("same"))]]);
+  const cache = new Map([[1, hashLeaf(encodeUtf8("same"))]]);
   function hashOfWidth(width: number): Uint8Array {
     const left = 2 ** (Math.ceil(Math.log2(width)) - 1);
     const hash = cache.get(width) ?? hashNode(hashOfWidth(left), hashOfWidth(width - left));
@@ -260,20 +260,20 @@ test("an index or an old size beyond the tree and hashes of another length are r
 
 test("a proof verifies neither for a smaller tree nor for a tree that shrank", () => {
   const path = hashesOf(listInclusionRanges(3, 4));
-  const inclusion = { leaf: hashLeaf(utf8("leaf 3")), proof: path, root: rootOf(4) };
+  const inclusion = { leaf: hashLeaf(encodeUtf8("leaf 3")), proof: path, root: rootOf(4) };
   expect(verifyInclusion({ ...inclusion, index: 3, size: 4 })).toBe(true);
   expect(verifyInclusion({ ...inclusion, index: 0, size: 1 })).toBe(false);
   const proof = hashesOf(listConsistencyRanges(7, 8));
   const consistency = { fromRoot: rootOf(7), toRoot: rootOf(8), proof };
   expect(verifyConsistency({ ...consistency, from: 7, to: 8 })).toBe(true);
   expect(verifyConsistency({ ...consistency, from: 3, to: 4 })).toBe(false);
-  const [one, two] = [hashLeaf(utf8("leaf 0")), hashLeaf(utf8("leaf 1"))];
+  const [one, two] = [hashLeaf(encodeUtf8("leaf 0")), hashLeaf(encodeUtf8("leaf 1"))];
   const shrunk = { from: 3, to: 2, fromRoot: one, toRoot: rootOf(2), proof: [one, two] };
   expect(verifyConsistency(shrunk)).toBe(false);
 });
 
 test("the empty tree has no root but its own", () => {
-  const other = hashLeaf(utf8("other"));
+  const other = hashLeaf(encodeUtf8("other"));
   const claim = { from: 0, to: 5, fromRoot: hashEmptyTree(), toRoot: other, proof: [] };
   expect(verifyConsistency(claim)).toBe(true);
   expect(verifyConsistency({ ...claim, fromRoot: other })).toBe(false);

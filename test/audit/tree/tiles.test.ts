@@ -1,24 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  listConsistencyRanges,
   hashEmptyTree,
-  listInclusionRanges,
   hashNode,
   type LeafRange,
+  listConsistencyRanges,
+  listInclusionRanges,
   TreeHasher,
 } from "../../../src/audit/tree/merkle.ts";
-import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import {
   appendLeaves,
   listEdgeTiles,
+  listTiles,
   MissingTileError,
   type Tile,
   type TileId,
   TileSet,
-  listTiles,
   tileWidth,
 } from "../../../src/audit/tree/tiles.ts";
+import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { toHex } from "../../../src/crypto/bytes.ts";
 
 // Leaf hashes are plain numbers here, because the tree does not depend on their content.

@@ -8,22 +8,22 @@ import type { History } from "../../../src/sentinel/history.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
-  neutralEvidence,
+  createLogins,
   day,
-  usualContext,
   hour,
   createSession as knownSession,
-  createLogins,
+  neutralEvidence,
   strangerContext,
+  usualContext,
 } from "../../sentinel/example.ts";
 import {
-  call,
-  callAt,
   buildIdentity,
   buildLockout,
+  call,
+  callAt,
+  describeEntries,
   minute,
   now,
-  describeEntries,
 } from "./example.ts";
 
 const policy: RiskPolicy = { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] };

@@ -7,17 +7,17 @@ import {
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import { verify } from "../../../src/guard/decisions/verify.ts";
 import {
+  buildIdentity,
+  buildLockout,
+  buildTotpEvidence,
   call,
   callAt,
+  describeEntries,
   expectDecision,
-  buildIdentity,
   lockoutPolicy,
-  buildLockout,
   minute,
   now,
   step,
-  describeEntries,
-  buildTotpEvidence,
 } from "./example.ts";
 
 const used = buildIdentity({

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { confirmSession, recordFeedback } from "../../../src/guard/decisions/feedback.ts";
 import { fail, succeed, type Transition } from "../../../src/guard/decisions/transition.ts";
 import { createSession } from "../../sentinel/example.ts";
-import { call, buildIdentity, now, describeEntries } from "./example.ts";
+import { buildIdentity, call, describeEntries, now } from "./example.ts";
 
 const unconfirmed = createSession({ id: "a", at: now - 60_000, verdict: null });
 const other = createSession({ id: "b", at: now - 120_000, verdict: null });

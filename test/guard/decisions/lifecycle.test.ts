@@ -5,17 +5,17 @@ import { refuse } from "../../../src/guard/decisions/refusals.ts";
 import { parseState } from "../../../src/guard/decisions/state.ts";
 import { verify } from "../../../src/guard/decisions/verify.ts";
 import {
+  buildIdentity,
+  buildLockout,
+  buildTotpEvidence,
   call,
   callAt,
+  describeEntries,
   expectDecision,
-  buildIdentity,
   lockoutPolicy,
-  buildLockout,
   minute,
   now,
   step,
-  describeEntries,
-  buildTotpEvidence,
 } from "./example.ts";
 
 const fullIdentity = buildIdentity({

@@ -22,7 +22,7 @@ import {
   liveTotpOf,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
-import { callAt, expectDecision, buildIdentity, now } from "./example.ts";
+import { buildIdentity, callAt, expectDecision, now } from "./example.ts";
 
 /** A strict policy, so that short sequences reach every rule. */
 const policy = { maxFailedAttempts: 2, lockSeconds: 5, maxLockSeconds: 15, disableAfter: 5 };

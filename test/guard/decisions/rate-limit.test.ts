@@ -11,7 +11,7 @@ import {
   succeed,
   type Transition,
 } from "../../../src/guard/decisions/transition.ts";
-import { callAt, buildIdentity, now } from "./example.ts";
+import { buildIdentity, callAt, now } from "./example.ts";
 
 const { requests, windowSeconds } = rateQuotas.attempts;
 

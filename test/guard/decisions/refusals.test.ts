@@ -8,7 +8,7 @@ import {
 } from "../../../src/guard/decisions/refusals.ts";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
 import { type EventEntry, succeed } from "../../../src/guard/decisions/transition.ts";
-import { call, callAt, buildIdentity, minute, now, describeEntries } from "./example.ts";
+import { buildIdentity, call, callAt, describeEntries, minute, now } from "./example.ts";
 
 const suspended = { code: "user_suspended" } as const;
 const locked = { code: "user_locked", lockedUntil: now + minute } as const;

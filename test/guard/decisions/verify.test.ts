@@ -10,17 +10,17 @@ import {
 } from "../../../src/guard/decisions/verify.ts";
 import {
   buildBackupEvidence,
+  buildIdentity,
+  buildLockout,
+  buildTotpEvidence,
   call,
   callAt,
+  describeEntries,
   expectDecision,
-  buildIdentity,
   lockoutPolicy,
-  buildLockout,
   minute,
   now,
   step,
-  describeEntries,
-  buildTotpEvidence,
 } from "./example.ts";
 
 function verifyEvidence(state: IdentityState, evidence: Evidence, guardCall = call) {

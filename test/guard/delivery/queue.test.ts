@@ -4,9 +4,9 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
-import { readAlarm, evict, fireAlarm, guardOf, countOutboxRows } from "../../support/guard.ts";
-import { deliverMessages, holdMessages, refuseMessages } from "../../support/queue.ts";
 import { drainOutbox, readTrail } from "../../support/delivered-trail.ts";
+import { countOutboxRows, evict, fireAlarm, guardOf, readAlarm } from "../../support/guard.ts";
+import { deliverMessages, holdMessages, refuseMessages } from "../../support/queue.ts";
 
 const waitOptions = { timeout: 20_000, interval: 20 };
 const failedAttempt = "otp.verified failure invalid_code";

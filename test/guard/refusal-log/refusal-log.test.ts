@@ -5,9 +5,9 @@ import { type D1Fault, withD1Fault } from "../../support/d1-faults.ts";
 import {
   evictLog,
   fireLogAlarm,
-  refusalLogOf,
   readRefusalEvents,
   readRefusalLog,
+  refusalLogOf,
   sumOf,
 } from "../../support/refusal-log.ts";
 

@@ -134,7 +134,7 @@ describe("A refused request", () => {
     expect(await readRefusalEvents(tenant.id)).toMatchObject([{ at: Date.parse(tenant.clock) }]);
   });
 
-  it("is not reported and wakes no refusal log if it is malformed or its token is forged", async () => {
+  it("is not reported and calls no refusal log if it is malformed or its token is forged", async () => {
     const tenant = await Tenant.create();
     const calls = spyOnLog();
     await tenant.send("GET", "/v1/idp/users?limit=x");

@@ -111,7 +111,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("countAttempt", () => {
+describe("The count of attempts", () => {
   const key = new Uint8Array(32).fill(7);
   const attempt = async (tenantId: string, text: string, identityId: string) => {
     const address = parseAddress(text);

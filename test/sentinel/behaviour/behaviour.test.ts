@@ -1,20 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compareWithHistory } from "../../../src/sentinel/behaviour/behaviour.ts";
 import { computeContributions } from "../../../src/sentinel/behaviour/attacker-model.ts";
+import { compareWithHistory } from "../../../src/sentinel/behaviour/behaviour.ts";
 import { agentLevels, type Context, networkLevels } from "../../../src/sentinel/context.ts";
 import type { BehaviourEvidence } from "../../../src/sentinel/evidence.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { type Population, countPopulation } from "../../../src/sentinel/population/population.ts";
+import { countPopulation, type Population } from "../../../src/sentinel/population/population.ts";
 import { attackerKinds, attackers, behaviourBounds } from "../../../src/sentinel/weights.ts";
 import {
-  day,
-  usualContext,
-  hour,
   createLogins,
-  now,
   createSession,
+  day,
+  hour,
+  now,
   strangerContext,
+  usualContext,
 } from "../example.ts";
 
 function compareOrFail(

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  countriesWithCoordinates,
   coordinatesOf,
+  countriesWithCoordinates,
 } from "../../../src/sentinel/behaviour/country-coordinates.ts";
 import {
-  isSatelliteNetwork,
   computeMinDistanceKm,
   findImpossibleTravel,
+  isSatelliteNetwork,
 } from "../../../src/sentinel/behaviour/travel.ts";
 
 const hour = 60 * 60 * 1000;

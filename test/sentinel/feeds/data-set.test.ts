@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
 import { feedListKey, parseFeedList } from "../../../src/sentinel/feeds/feed-record.ts";
-import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
+import { feedValueKeyOf } from "../../../src/sentinel/feeds/feed-value.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { shardKeyOf } from "../../../src/sentinel/network/shard.ts";
@@ -34,7 +34,7 @@ async function listKeysOf(name: SetName): Promise<Set<string>> {
   const { shards, feedValues } = sets[name](NOW);
   return new Set([
     ...shards.map((shard) => shardKeyOf(shard, shard.digest)),
-    ...feedValues.map((value) => feedValueKey(value.name, value.digest)),
+    ...feedValues.map((value) => feedValueKeyOf(value.name, value.digest)),
   ]);
 }
 

@@ -8,8 +8,8 @@ import {
 import type { FeedRecord } from "../../../src/sentinel/feeds/feed-record.ts";
 import { encodeFeedValue } from "../../../src/sentinel/feeds/feed-value.ts";
 import { buildShards, type Geography } from "../../../src/sentinel/network/build.ts";
-import { encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
 import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
+import { encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 import { addressOf, feedOf, geographyOf, NOW, WatchedStore } from "../network/support.ts";

@@ -1,27 +1,27 @@
 /** Refreshes that are interrupted: a reader finds the old data or the new data, complete. */
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
+import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
 import {
-  importMarked,
-  findMarkedPart,
   feedNames,
-  listNetworks,
+  findMarkedPart,
   geography,
+  importMarked,
+  listNetworks,
   publisherOf,
 } from "./marked.ts";
 import {
   day,
   emptyStore,
-  readFeedList,
-  readFeedRecord,
   hour,
   importFeeds,
-  readInForce,
   kindsOf,
   now,
+  readFeedList,
+  readFeedRecord,
+  readInForce,
 } from "./publisher.ts";
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);
@@ -72,7 +72,7 @@ describe("A refresh that fails", () => {
     },
   );
 
-  it("in its very first swap is not mistaken for an import that failed", async () => {
+  it("while it puts the very first data set in force is not mistaken for an import that failed", async () => {
     const real = kv.put;
     const spy = vi.spyOn(kv, "put").mockImplementation(async function (this: unknown, ...args) {
       if (args[0] === feedListKey) throw new Error("KV put failed");
@@ -91,7 +91,7 @@ describe("A refresh that fails", () => {
   });
 });
 
-describe("A change of more shards than one run may touch", () => {
+describe("A change of more shards than one run may write", () => {
   it("comes into force at once, when its last shard is written", async () => {
     await importMarked(30, now - day);
     const publisher = publisherOf(30, 1, "9.9.9.1");

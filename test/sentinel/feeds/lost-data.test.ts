@@ -2,26 +2,26 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { feedListKey } from "../../../src/sentinel/feeds/feed-record.ts";
-import { feedValueKey } from "../../../src/sentinel/feeds/feed-value.ts";
+import { feedValueKeyOf } from "../../../src/sentinel/feeds/feed-value.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import {
-  importMarked,
-  findMarkedPart,
   feedNames,
-  listNetworks,
+  findMarkedPart,
   geography,
+  importMarked,
+  listNetworks,
   publisherOf,
 } from "./marked.ts";
 import {
   day,
   emptyStore,
-  readFeedRecord,
   hour,
   importFeeds,
-  readInForce,
   kindsOf,
   lookUp,
   now,
+  readFeedRecord,
+  readInForce,
 } from "./publisher.ts";
 
 const kv = Object.getPrototypeOf(env.IP_REPUTATION);
@@ -36,7 +36,7 @@ beforeEach(async () => {
 describe("A refresh", () => {
   async function loseValueOf(name: string): Promise<void> {
     const { value } = await readFeedRecord(name);
-    await env.IP_REPUTATION.delete(feedValueKey(name, value ?? ""));
+    await env.IP_REPUTATION.delete(feedValueKeyOf(name, value ?? ""));
   }
 
   it("puts no threats in force while the ranges of a list that it does not refresh are lost", async () => {

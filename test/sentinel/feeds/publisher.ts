@@ -2,16 +2,16 @@
 import { env } from "cloudflare:workers";
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
 import { putInForce } from "../../../src/sentinel/feeds/data-set.ts";
-import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import {
+  emptyRecordOf,
   type FeedList,
   type FeedRecord,
   feedListKey,
-  emptyRecordOf,
   parseFeedList,
 } from "../../../src/sentinel/feeds/feed-record.ts";
-import { type RefreshLimits, refreshFeeds } from "../../../src/sentinel/feeds/refresh.ts";
 import { encodeFeedValue } from "../../../src/sentinel/feeds/feed-value.ts";
+import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
+import { type RefreshLimits, refreshFeeds } from "../../../src/sentinel/feeds/refresh.ts";
 import { parseAddress, parseNetwork } from "../../../src/sentinel/network/address.ts";
 import { buildShards, type Geography, noGeography } from "../../../src/sentinel/network/build.ts";
 import {
@@ -20,13 +20,13 @@ import {
   listShards,
   openCurrent,
 } from "../../../src/sentinel/network/current-data-set.ts";
+import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
+import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
   encodeCountry,
   isFast,
   type NetworkKind,
 } from "../../../src/sentinel/network/network-facts.ts";
-import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
-import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
 
 export const hour = 60 * 60 * 1000;

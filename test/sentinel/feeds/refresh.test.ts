@@ -5,16 +5,16 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
   day,
   emptyStore,
-  readFeedList,
-  readFeedRecord,
   geographyOf,
   hour,
   importFeeds,
-  readInForce,
   kindsOf,
   lookUp,
   now,
   Publisher,
+  readFeedList,
+  readFeedRecord,
+  readInForce,
 } from "./publisher.ts";
 
 beforeEach(async () => {

@@ -5,12 +5,12 @@ import { refreshLimits } from "../../../src/sentinel/feeds/refresh.ts";
 import {
   addressOf,
   emptyStore,
-  readFeedRecord,
   hour,
-  readInForce,
   kindsOf,
   now,
   Publisher,
+  readFeedRecord,
+  readInForce,
 } from "./publisher.ts";
 
 const old = "9.9.9.1\n9.9.9.2\n9.9.9.3\n9.9.9.4\n";

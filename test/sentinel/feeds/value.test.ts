@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   decodeFeedValue,
   encodeFeedValue,
-  feedValueKey,
+  feedValueKeyOf,
 } from "../../../src/sentinel/feeds/feed-value.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { feedOf } from "../network/support.ts";
@@ -63,7 +63,7 @@ describe("The stored value of a feed", () => {
   });
 
   it("has a key of the feed's name and the digest", () => {
-    expect(feedValueKey("ipsum", "0011223344556677")).toBe("net/v2/feed/ipsum/0011223344556677");
+    expect(feedValueKeyOf("ipsum", "0011223344556677")).toBe("net/v2/feed/ipsum/0011223344556677");
   });
 
   it("is refused when it is truncated at any length, or longer", () => {

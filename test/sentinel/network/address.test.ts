@@ -9,7 +9,7 @@ import {
 } from "../../../src/sentinel/network/address.ts";
 import { addressOf, networkOf } from "./support.ts";
 
-describe("parseAddress", () => {
+describe("The parser of addresses", () => {
   it.each([
     ["1.1.1.1", "1.1.1.1", 4],
     ["0.0.0.0", "0.0.0.0", 4],
@@ -81,7 +81,7 @@ describe("parseAddress", () => {
     );
   });
 
-  it("reads back the number that formatAddress was given", () => {
+  it("reads back the number of a formatted address", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }), (value) => {
         expect(parseAddress(formatAddress(4, value))).toMatchObject({ family: 4, value });
@@ -106,7 +106,7 @@ describe("parseAddress", () => {
   });
 });
 
-describe("isReserved", () => {
+describe("The check for reserved addresses", () => {
   it.each([
     ["10.1.2.3", "private"],
     ["172.31.255.255", "private"],
@@ -147,7 +147,7 @@ describe("isReserved", () => {
   );
 });
 
-describe("parseNetwork", () => {
+describe("The parser of networks", () => {
   it.each([
     ["1.2.3.4", "1.2.3.4/32"],
     ["1.2.3.4/24", "1.2.3.0/24"],

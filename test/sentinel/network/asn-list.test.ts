@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
   createAsnListParser,
-  isAsnList,
   findRangesOfNetworks,
+  isAsnList,
 } from "../../../src/sentinel/network/asn-list.ts";
 import { buildShards } from "../../../src/sentinel/network/build.ts";
-import { addressOf, geographyOf, findInShards } from "./support.ts";
+import { addressOf, findInShards, geographyOf } from "./support.ts";
 
 function parse(text: string) {
   const parser = createAsnListParser();
@@ -40,7 +40,7 @@ describe("A list of network numbers", () => {
   });
 });
 
-describe("findRangesOfNetworks", () => {
+describe("The search for the ranges of networks", () => {
   const { asn } = geographyOf([
     "11.0.0.0/8,64500",
     "11.1.0.0/16,64501",

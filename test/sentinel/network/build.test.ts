@@ -2,29 +2,29 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Family } from "../../../src/sentinel/network/address.ts";
 import {
-  buildShards,
   buildShard,
-  sliceFlags,
+  buildShards,
   noGeography,
   replaceFlags,
+  sliceFlags,
   slowFeedsOf,
 } from "../../../src/sentinel/network/build.ts";
+import { combineFeeds, type Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import {
   isFast,
   type NetworkFacts,
   networkKinds,
 } from "../../../src/sentinel/network/network-facts.ts";
-import { type Feed, combineFeeds } from "../../../src/sentinel/network/combine-feeds.ts";
 import { decodeShard, shardKeyOf } from "../../../src/sentinel/network/shard.ts";
 import {
-  listAddressesAround,
   generateFeeds,
   generateGeography,
+  listAddressesAround,
   scanAll,
   toFeeds,
   toGeography,
 } from "./naive.ts";
-import { addressOf, factsOf, feedOf, geographyOf, findInShards } from "./support.ts";
+import { addressOf, factsOf, feedOf, findInShards, geographyOf } from "./support.ts";
 
 const slowKinds = networkKinds.filter((kind) => !isFast(kind));
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  findDigest,
   encodeCurrent,
-  type NamedShard,
+  findDigest,
   listShards,
+  type NamedShard,
   openCurrent,
 } from "../../../src/sentinel/network/current-data-set.ts";
 import { buildThreatTable, findThreatFlags } from "../../../src/sentinel/network/threats.ts";

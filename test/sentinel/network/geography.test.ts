@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { encodeCountry } from "../../../src/sentinel/network/network-facts.ts";
 import {
   createTableParser,
   parseTableLine,
   type TableKind,
 } from "../../../src/sentinel/network/geography.ts";
+import { encodeCountry } from "../../../src/sentinel/network/network-facts.ts";
 import { addressOf } from "./support.ts";
 
 const AU = encodeCountry("AU");

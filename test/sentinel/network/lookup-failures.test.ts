@@ -2,19 +2,19 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
-  DAY_MS,
   buildDataSet,
+  completeLookupOf,
+  DAY_MS,
   degradedLookupOf,
   ELSEWHERE,
   HOUR_MS,
+  hangForever,
   IN_BOTH,
   IN_THREATS,
   LISTED,
   NOTHING,
-  hangForever,
   UNLISTED,
   warmUp,
-  completeLookupOf,
 } from "./sample.ts";
 import { NOW, WatchedStore } from "./support.ts";
 

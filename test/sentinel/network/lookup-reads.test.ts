@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import {
+  isNetworkCached,
   lookupNetwork,
-  networkInMemory,
   prefetchNetwork,
 } from "../../../src/sentinel/network/lookup.ts";
 import {
-  DAY_MS,
   buildDataSet,
+  completeLookupOf,
+  DAY_MS,
   degradedLookupOf,
   ELSEWHERE,
   IN_BOTH,
@@ -17,7 +18,6 @@ import {
   THREAT,
   UNLISTED,
   warmUp,
-  completeLookupOf,
 } from "./sample.ts";
 import { addressOf, factsOf, NOW, WatchedStore } from "./support.ts";
 
@@ -32,15 +32,15 @@ describe("The reads of a lookup", () => {
   it("are one during the next minute", async () => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values);
-    expect(networkInMemory(store, NOW)).toBe(false);
+    expect(isNetworkCached(store, NOW)).toBe(false);
     await warmUp(store);
-    expect(networkInMemory(store, NOW + MINUTE_MS - 1)).toBe(true);
+    expect(isNetworkCached(store, NOW + MINUTE_MS - 1)).toBe(true);
     expect(await lookupNetwork(store, LISTED, NOW + MINUTE_MS - 1)).toEqual(
       completeLookupOf(IN_BOTH),
     );
     expect(store.reads).toEqual([shardKey]);
-    expect(networkInMemory(store, NOW + DAY_MS - 1)).toBe(true);
-    expect(networkInMemory(store, NOW + DAY_MS)).toBe(false);
+    expect(isNetworkCached(store, NOW + DAY_MS - 1)).toBe(true);
+    expect(isNetworkCached(store, NOW + DAY_MS)).toBe(false);
   });
 
   it("are one during the next day when an older data set is acceptable", async () => {

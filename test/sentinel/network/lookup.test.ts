@@ -4,8 +4,9 @@ import type { Address } from "../../../src/sentinel/network/address.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
-  DAY_MS,
   buildDataSet,
+  completeLookupOf,
+  DAY_MS,
   degradedLookupOf,
   ELSEWHERE,
   IN_BOTH,
@@ -17,9 +18,8 @@ import {
   ORIGIN,
   UNLISTED,
   warmUp,
-  completeLookupOf,
 } from "./sample.ts";
-import { addressOf, factsOf, feedOf, encodeDataSet, NOW, WatchedStore } from "./support.ts";
+import { addressOf, encodeDataSet, factsOf, feedOf, NOW, WatchedStore } from "./support.ts";
 
 describe("A lookup in the real KV", () => {
   // An isolate caches a data set for a day, so each test runs two days after the one before.

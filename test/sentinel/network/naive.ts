@@ -9,13 +9,13 @@ import {
   type Network,
 } from "../../../src/sentinel/network/address.ts";
 import type { Geography } from "../../../src/sentinel/network/build.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import {
   encodeCountry,
   type NetworkFacts,
   type NetworkKind,
   networkKinds,
 } from "../../../src/sentinel/network/network-facts.ts";
-import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { networkOf } from "./support.ts";
 

@@ -2,10 +2,10 @@
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
   addressOf,
+  encodeDataSet,
   factsOf,
   feedOf,
   geographyOf,
-  encodeDataSet,
   keyOfShard,
   NOW,
   type WatchedStore,

@@ -81,7 +81,7 @@ describe("The shard key", () => {
   });
 });
 
-describe("isShardKey", () => {
+describe("The check for shard keys", () => {
   it.each([
     "net/v2/current",
     "net/v2/feeds",

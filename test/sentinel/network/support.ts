@@ -12,15 +12,15 @@ import {
   type Geography,
   noGeography,
 } from "../../../src/sentinel/network/build.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { currentKey, encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
+import { createTableParser } from "../../../src/sentinel/network/geography.ts";
+import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import {
   isFast,
   type NetworkFacts,
   type NetworkKind,
 } from "../../../src/sentinel/network/network-facts.ts";
-import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
-import { createTableParser } from "../../../src/sentinel/network/geography.ts";
-import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import { FeedRanges } from "../../../src/sentinel/network/ranges.ts";
 import { lookUpInShard, shardKeyOf, shardOf } from "../../../src/sentinel/network/shard.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";

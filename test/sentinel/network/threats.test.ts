@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Address, Family } from "../../../src/sentinel/network/address.ts";
+import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { encodeCurrent, openCurrent } from "../../../src/sentinel/network/current-data-set.ts";
 import { decodeFacts, isFast, networkKinds } from "../../../src/sentinel/network/network-facts.ts";
-import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { buildThreatTable, findThreatFlags } from "../../../src/sentinel/network/threats.ts";
-import { listAddressesAround, generateFeeds, scanFeeds, toFeeds } from "./naive.ts";
+import { generateFeeds, listAddressesAround, scanFeeds, toFeeds } from "./naive.ts";
 import { addressOf, feedOf, NOW } from "./support.ts";
 
 const fastKinds = networkKinds.filter(isFast);

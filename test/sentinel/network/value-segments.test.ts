@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  resolveOverlaps,
   type ValueRange,
   type ValueSegment,
-  resolveOverlaps,
 } from "../../../src/sentinel/network/value-segments.ts";
 
 const END = 64n;
@@ -41,7 +41,7 @@ const crowded = fc.array(
   { maxLength: 14 },
 );
 
-describe("resolveOverlaps", () => {
+describe("The resolution of overlaps", () => {
   it("agrees with the definition at every position, for any overlaps", () => {
     fc.assert(
       fc.property(crowded, (ranges) => {

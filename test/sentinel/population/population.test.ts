@@ -5,14 +5,14 @@ import type { Context } from "../../../src/sentinel/context.ts";
 import {
   bucketOf,
   type ConfirmedSession,
-  hourOfWeek,
   countNovelty,
-  narrowPopulation,
   countPopulation,
-  populationSchema,
   countShare,
+  narrowPopulation,
+  populationSchema,
+  weekHourOf,
 } from "../../../src/sentinel/population/population.ts";
-import { day, usualContext, hour, createLogins, now, strangerContext } from "../example.ts";
+import { createLogins, day, hour, now, strangerContext, usualContext } from "../example.ts";
 
 function confirmedSessionsOf(...contexts: readonly Context[]): ConfirmedSession[] {
   return contexts.map((context, n) => ({
@@ -65,11 +65,11 @@ describe("The population", () => {
   });
 
   test("counts the hours of the week from Monday at midnight", () => {
-    expect(hourOfWeek(Date.parse("2026-11-23T00:00:00Z"))).toBe(0);
-    expect(hourOfWeek(Date.parse("2026-11-29T23:59:59Z"))).toBe(167);
-    expect(hourOfWeek(Date.parse("1970-01-01T00:00:00Z"))).toBe(72);
+    expect(weekHourOf(Date.parse("2026-11-23T00:00:00Z"))).toBe(0);
+    expect(weekHourOf(Date.parse("2026-11-29T23:59:59Z"))).toBe(167);
+    expect(weekHourOf(Date.parse("1970-01-01T00:00:00Z"))).toBe(72);
     const { hours } = countPopulation(confirmedSessionsOf(usualContext), now);
-    expect(hours[hourOfWeek(now)]).toBe(1);
+    expect(hours[weekHourOf(now)]).toBe(1);
     expect(hours.reduce((sum, count) => sum + count)).toBe(1);
   });
 

@@ -4,9 +4,9 @@ import { describe, expect, it, vi } from "vitest";
 import { populationSchema } from "../../../src/sentinel/population/population.ts";
 import { publishPopulations } from "../../../src/sentinel/population/publish.ts";
 import {
-  populationKey,
+  findCachedPopulation,
+  populationKeyOf,
   readPopulation,
-  recallPopulation,
 } from "../../../src/sentinel/population/read.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
@@ -30,11 +30,11 @@ async function login(user: User): Promise<void> {
 }
 
 async function readPublished(tenant: Tenant) {
-  const text = await env.IP_REPUTATION.get(populationKey(tenant.id));
+  const text = await env.IP_REPUTATION.get(populationKeyOf(tenant.id));
   return text === null ? null : populationSchema.parse(JSON.parse(text));
 }
 
-describe("publishPopulations", () => {
+describe("The job that publishes populations", () => {
   it("counts only confirmed sessions, for each tenant separately", async () => {
     const tenant = await createTenantWithLogins(3);
     const other = await createTenantWithLogins(1);
@@ -123,13 +123,13 @@ describe("publishPopulations", () => {
   });
 });
 
-describe("readPopulation", () => {
+describe("The reader of a population", () => {
   const now = Date.now();
   let tenants = 0;
   const nextTenantId = () => `population-test-${++tenants}`;
 
   async function storeText(tenantId: string, text: string): Promise<void> {
-    await env.IP_REPUTATION.put(populationKey(tenantId), text);
+    await env.IP_REPUTATION.put(populationKeyOf(tenantId), text);
   }
 
   async function sound(builtAt = now): Promise<string> {
@@ -148,7 +148,7 @@ describe("readPopulation", () => {
   it("caches the population for ten minutes", async () => {
     const tenant = nextTenantId();
     await storeText(tenant, await sound());
-    const recalled = (at: number) => recallPopulation(env.IP_REPUTATION, tenant, at);
+    const recalled = (at: number) => findCachedPopulation(env.IP_REPUTATION, tenant, at);
     expect(recalled(now)).toBeUndefined();
     expect((await readPopulation(env.IP_REPUTATION, tenant, now)).population?.logins).toBe(1);
     expect(recalled(now + 9 * minute)?.population?.logins).toBe(1);
