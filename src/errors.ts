@@ -85,7 +85,7 @@ const catalogue = {
   unavailable: {
     status: 503,
     sentence:
-      "The service is temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key.",
+      "Temporarily unavailable. The request may have been applied; retry it with the same Idempotency-Key.",
   },
 } as const;
 
