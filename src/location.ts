@@ -49,7 +49,7 @@ export function isHintWithin(
  * Creates a stub for every call, because a stub that has failed may stay broken.
  * @throws if the runtime does not support the jurisdiction; the object is never created outside it
  */
-export function getStub<T extends Rpc.DurableObjectBranded>(
+export function stubFor<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
   name: string,
   { jurisdiction, hint }: Location,

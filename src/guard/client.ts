@@ -4,7 +4,7 @@ import type { Actor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
-import { getStub, type Location, noLocation } from "../location.ts";
+import { stubFor, type Location, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
@@ -30,7 +30,7 @@ function guardNameOf(tenantId: string, identityId: string): string {
 }
 
 function guardOf({ env, caller }: GuardCaller, identityId: string) {
-  return getStub(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
+  return stubFor(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
 }
 
 function appErrorOf(error: GuardError, now: number): AppError {
@@ -116,7 +116,7 @@ export async function resealGuard(
   { version, passes }: { readonly version: number; readonly passes: number },
 ): Promise<boolean> {
   try {
-    const stub = getStub(env.GUARD, guardNameOf(owner.tenantId, owner.identityId), location);
+    const stub = stubFor(env.GUARD, guardNameOf(owner.tenantId, owner.identityId), location);
     const result = await stub.reseal(owner, passes > 0);
     return result.ok && result.value === version;
   } catch (error) {
@@ -143,11 +143,11 @@ export async function confirmDelivery(
   owner: Owner,
   sent: SentDelivery,
 ): Promise<void> {
-  const stub = getStub(GUARD, guardNameOf(owner.tenantId, owner.identityId), noLocation);
+  const stub = stubFor(GUARD, guardNameOf(owner.tenantId, owner.identityId), noLocation);
   await stub.confirmDelivery(sent).catch(() => {});
 }
 
 /** Calls a guard that belongs to no identity and stores nothing. @throws when guards do not answer */
 export async function pingGuard(env: Env): Promise<void> {
-  await getStub(env.GUARD, "readiness", noLocation).ping();
+  await stubFor(env.GUARD, "readiness", noLocation).ping();
 }

@@ -6,7 +6,7 @@ import { controlDbOf } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { getStub, noLocation } from "../location.ts";
+import { stubFor, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
@@ -17,7 +17,7 @@ const maxEndsPerRun = 200;
 
 /** Without a location: the register is called at the same time as the tenant's record is read. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
-  return getStub(REGISTER, tenantId, noLocation);
+  return stubFor(REGISTER, tenantId, noLocation);
 }
 
 /**

@@ -10,7 +10,7 @@
 import type { RefusedRequest } from "../../audit/refused-request.ts";
 import { BoundedMap } from "../../bounded-map.ts";
 import { awaitWithin } from "../../deadline.ts";
-import { getStub } from "../../location.ts";
+import { stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Refusal } from "../decisions/refusals.ts";
 
@@ -55,7 +55,7 @@ async function send({ REFUSALS }: Env, refused: RefusedRequest, count: number): 
       count,
     });
   try {
-    const stub = getStub(REFUSALS, refused.tenantId, refused.location);
+    const stub = stubFor(REFUSALS, refused.tenantId, refused.location);
     const counting = stub.count(refused.tenantId, refusalOf(refused, count));
     if (!(await awaitWithin(answerTimeoutMs, counting))) logFailure("not counted");
   } catch (error) {

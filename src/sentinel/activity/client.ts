@@ -1,6 +1,6 @@
 /** Calls the prefix watch of an address block from the edge. */
 import { awaitWithin } from "../../deadline.ts";
-import { getStub, type Location } from "../../location.ts";
+import { stubFor, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
@@ -26,7 +26,7 @@ export async function countAttempt(
 ): Promise<Crowd | undefined> {
   try {
     const prefix = hashSessionPart(key, tenantId, "prefix", prefixOf(address));
-    const watch = getStub(PREFIXES, `${tenantId}:${prefix}`, location);
+    const watch = stubFor(PREFIXES, `${tenantId}:${prefix}`, location);
     const hash = hashSessionPart(key, tenantId, "address", address.text);
     // The id may belong to no user, so the watch must not store it in plain text.
     const identity = hashSessionPart(key, tenantId, "identity", identityId);
