@@ -116,7 +116,7 @@ function responseHeadersOf({ method, access }: RouteDefinition) {
     ...(isLimited
       ? {
           "RateLimit-Policy": header("Limits that the request counted against."),
-          RateLimit: header("Remaining quota per limit, if known."),
+          RateLimit: header("Remaining quota per limit, where known."),
         }
       : {}),
   };
