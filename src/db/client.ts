@@ -26,13 +26,28 @@ export class FencedTenantError extends StoreError {
   }
 }
 
+/** A condition of the batch (batch-condition.ts) did not hold. Nothing was applied. */
+export class UnmetConditionError extends StoreError {
+  constructor(cause: unknown) {
+    super(cause);
+    this.name = "UnmetConditionError";
+  }
+}
+
 /** The message that the triggers on tenants' tables raise (migration 0004). */
 const fenceMessage = "tenant_fenced";
+/** SQLite's message for what a condition evaluates to when it does not hold. No other statement causes it. */
+const conditionMessage = "malformed JSON";
 
-function isRaisedByFence(error: unknown): boolean {
-  return (
-    error instanceof Error && (error.message.includes(fenceMessage) || isRaisedByFence(error.cause))
-  );
+function hasMessage(error: unknown, text: string): boolean {
+  return error instanceof Error && (error.message.includes(text) || hasMessage(error.cause, text));
+}
+
+function storeErrorOf(error: unknown): StoreError {
+  if (hasMessage(error, fenceMessage)) return new FencedTenantError(error);
+  return hasMessage(error, conditionMessage)
+    ? new UnmetConditionError(error)
+    : new StoreError(error);
 }
 
 /** @throws StoreError */
@@ -40,7 +55,7 @@ export async function awaitStore<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await awaitWithin(storeTimeoutMs, work);
   } catch (error) {
-    throw isRaisedByFence(error) ? new FencedTenantError(error) : new StoreError(error);
+    throw storeErrorOf(error);
   }
 }
 

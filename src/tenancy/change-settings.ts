@@ -3,10 +3,12 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
+import { UnmetConditionError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
+import { describeChange } from "./describe-change.ts";
 import type { TenantPolicy } from "./policy.ts";
 import { invalidateTenant } from "./resolve-token.ts";
 import {
@@ -17,26 +19,38 @@ import {
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
-import { findSettings, patchSettings } from "./tenant-store.ts";
+import { findSettings, patchSettings, type StoredSettings } from "./tenant-store.ts";
 
-async function readPatch(env: Env, tenantId: string): Promise<SettingsPatch> {
-  const set = await findSettings(controlDbOf(env), tenantId);
-  if (set === undefined) throw new AppError("not_found");
-  return set;
+/** How often a change is tried when other changes come in between. */
+const maxRounds = 10;
+
+interface SettingsCall {
+  readonly env: Env;
+  readonly config: Config;
+  readonly caller: { readonly tenantId: string; readonly location: Location };
+  readonly actor: Actor;
+  readonly now: number;
+  readonly requestId: string;
+}
+
+async function readSettings(env: Env, tenantId: string): Promise<StoredSettings> {
+  const stored = await findSettings(controlDbOf(env), tenantId);
+  if (stored === undefined) throw new AppError("not_found");
+  return stored;
 }
 
 export async function getSettings(env: Env, tenantId: string): Promise<Settings> {
-  return applyDefaults(await readPatch(env, tenantId));
+  return applyDefaults((await readSettings(env, tenantId)).set);
 }
 
 /**
  * Merges a patch and validates the result.
  * @param root the path of the patch in the request
- * @throws AppError `invalid_request` if the result contradicts itself
+ * @throws AppError `invalid_request` if a field of the patch contradicts another field
  */
 function mergeValidPatch(set: SettingsPatch, patch: SettingsPatch, root: string): SettingsPatch {
   const merged = mergePatch(set, patch);
-  const contradictions = findContradictions(applyDefaults(merged));
+  const contradictions = findContradictions(applyDefaults(merged), patch);
   if (contradictions.length > 0) {
     throw createInvalidRequest(
       contradictions.map(({ path, message }) => ({ path: `${root}.${path}`, message })),
@@ -52,33 +66,18 @@ export async function buildDraftPolicy(
   patch: SettingsPatch,
   root: string,
 ): Promise<TenantPolicy> {
-  return policyOf(mergeValidPatch(await readPatch(env, tenantId), patch, root));
+  const { set } = await readSettings(env, tenantId);
+  return policyOf(mergeValidPatch(set, patch, root));
 }
 
 /**
- * Changes settings. They apply in this isolate at once, in all others within 30 s.
- * @throws AppError `invalid_request`
+ * Validates a patch with the settings that are stored now, and applies it if they are still stored.
+ * @throws AppError `invalid_request`; UnmetConditionError if another change came in between; StoreError
  */
-export async function changeSettings(
-  call: {
-    readonly env: Env;
-    readonly config: Config;
-    readonly caller: { readonly tenantId: string; readonly location: Location };
-    readonly actor: Actor;
-    readonly now: number;
-    readonly requestId: string;
-  },
-  patch: SettingsPatch,
-): Promise<Settings> {
-  const { tenantId, location } = call.caller;
-  if (!isHintWithin(patch.location?.hint ?? null, location.jurisdiction)) {
-    const message = "must lie within the tenant's jurisdiction";
-    throw createInvalidRequest([{ path: "settings.location.hint", message }]);
-  }
-  mergeValidPatch(await readPatch(call.env, tenantId), patch, "settings");
-  const changed = Object.entries(patch).flatMap(([group, fields]) =>
-    Object.keys(fields ?? {}).map((field) => `${group}.${field}`),
-  );
+async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Settings> {
+  const { tenantId } = call.caller;
+  const { set, text } = await readSettings(call.env, tenantId);
+  const settings = applyDefaults(mergeValidPatch(set, patch, "settings"));
   const event = createTenantEvent(
     tenantId,
     call,
@@ -86,16 +85,36 @@ export async function changeSettings(
     {
       action: "settings.changed",
       outcome: "success",
-      details: { changed: changed.join(" ") },
+      details: describeChange(applyDefaults(set), settings),
     },
   );
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
+  const change = patchSettings(controlDbOf(call.env), tenantId, text, patch);
+  await changeWithEvents(call.env, { tenantId }, events, change);
+  return settings;
+}
+
+/**
+ * Changes settings. They apply in this isolate at once, in all others within 30 s.
+ * @throws AppError `invalid_request`; `unavailable` if other changes keep coming in between
+ */
+export async function changeSettings(call: SettingsCall, patch: SettingsPatch): Promise<Settings> {
+  const { tenantId, location } = call.caller;
+  if (!isHintWithin(patch.location?.hint ?? null, location.jurisdiction)) {
+    const message = "must lie within the tenant's jurisdiction";
+    throw createInvalidRequest([{ path: "settings.location.hint", message }]);
+  }
   try {
-    const change = patchSettings(controlDbOf(call.env), tenantId, patch);
-    await changeWithEvents(call.env, { tenantId }, events, [change]);
+    for (let round = 0; round < maxRounds; round += 1) {
+      try {
+        return await applyPatch(call, patch);
+      } catch (error) {
+        if (!(error instanceof UnmetConditionError)) throw error;
+      }
+    }
+    throw new AppError("unavailable");
   } finally {
     // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);
   }
-  return await getSettings(call.env, tenantId);
 }

@@ -3,6 +3,7 @@
  * audit/control-outbox/change.ts.
  */
 import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { requireCondition } from "../db/batch-condition.ts";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { Jurisdiction } from "../location.ts";
@@ -34,14 +35,24 @@ export function insertTenant(db: Database, tenant: Tenant): Statement[] {
   return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
 }
 
+/** The fields that a tenant has set, and the text in which they are stored. */
+export interface StoredSettings {
+  readonly set: SettingsPatch;
+  readonly text: string;
+}
+
 export async function findSettings(
   db: Database,
   tenantId: string,
-): Promise<SettingsPatch | undefined> {
+): Promise<StoredSettings | undefined> {
   const rows = await awaitStore(
-    db.select({ settings }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
+    db
+      .select({ set: settings, text: tenants.settings })
+      .from(tenants)
+      .where(eq(tenants.id, tenantId))
+      .limit(1),
   );
-  return rows[0]?.settings;
+  return rows[0];
 }
 
 /**
@@ -58,10 +69,23 @@ export async function listLocations(
   return await awaitStore(db.select({ id, jurisdiction, settings }).from(tenants).where(wanted));
 }
 
-/** Merges the patch in the database (RFC 7396), so that two patches at once both take effect. */
-export function patchSettings(db: Database, tenantId: string, patch: SettingsPatch): Statement {
+/**
+ * Statements that merge a patch into the settings (RFC 7396). Their batch throws UnmetConditionError if other
+ * settings are stored by now than the ones that were read.
+ * @param read the text of the settings that the patch was validated with
+ */
+export function patchSettings(
+  db: Database,
+  tenantId: string,
+  read: string,
+  patch: SettingsPatch,
+): Statement[] {
+  const stored = sql`(SELECT ${tenants.settings} FROM ${tenants} WHERE ${tenants.id} = ${tenantId})`;
   const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
-  return db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId));
+  return [
+    requireCondition(db, sql`${stored} = ${read}`),
+    db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
+  ];
 }
 
 /** Lists how many days each of these tenants keeps events in D1. */
