@@ -22,8 +22,8 @@ export function buildKeptAnswer(
   { rate: _rate, ...result }: GuardResult<unknown>,
 ): KeptAnswer | undefined {
   if (requestKey === null || receipt === undefined) return undefined;
-  // A client that waits for Retry-After and repeats its request must get a new answer.
-  if (!result.ok && result.error.code === "rate_limited") return undefined;
+  // A refusal decides nothing. After an unlock, say, the repeated request must be evaluated.
+  if (!result.ok && result.error.code !== "invalid_code") return undefined;
   const expiresAt = Date.now() + answerLifetimeMs;
   return {
     key: requestKey.key,

@@ -88,20 +88,51 @@ describe("A retry after a lost reply", () => {
 });
 
 describe("An Idempotency-Key of a verification", () => {
-  it("replays a refusal with the same seconds, and counts nothing", async () => {
+  it("does not replay a refusal: after an unlock, the same request is evaluated", async () => {
+    const user = await createUser();
+    for (let n = 0; n < 5; n += 1) await user.verify(user.wrongCode(Date.now()));
+    const code = user.code(Date.now());
+    expect((await verify(user, code, "login-1")).status).toBe(423);
+    expect((await user.tenant.send("POST", user.path("/unlock"))).status).toBe(200);
+    const unlocked = await verify(user, code, "login-1");
+    expect([unlocked.status, unlocked.headers.get("Idempotent-Replayed")]).toEqual([200, null]);
+    expect((await verify(user, code, "login-1")).headers.get("Idempotent-Replayed")).toBe("true");
+  });
+
+  it("does not replay that TOTP was disabled, the user suspended or no factor configured", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ lockout: { max_failed_attempts: 2, disable_after: 2 } });
+    const user = await User.provision(tenant);
+    const outcomes: (string | number)[] = [];
+    const attempt = async () => {
+      const { status, body } = await verify(user, user.code(Date.now()), "login-1");
+      outcomes.push(body.code ?? status);
+    };
+    user.secret = "A".repeat(32);
+    await attempt();
+    await user.configure();
+    for (let n = 0; n < 2; n += 1) await user.verify(user.wrongCode(Date.now()));
+    await tenant.send("POST", user.path("/unlock"));
+    await attempt();
+    await user.configure();
+    await tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+    await attempt();
+    await tenant.send("PATCH", user.path(), { user: { status: "active" } });
+    await attempt();
+    expect(outcomes).toEqual(["otp_not_configured", "otp_disabled", "user_suspended", 200]);
+  });
+
+  it("replays the failure that locked the user, with the same seconds", async () => {
     const user = await createUser();
     const wrong = user.wrongCode(Date.now());
-    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
-    user.tenant.clock = new Date(Date.now() + 10_000).toISOString();
+    for (let n = 0; n < 4; n += 1) await user.verify(wrong);
     const first = await verify(user, wrong, "login-1");
-    expect(first.status).toBe(423);
-    user.tenant.clock = new Date(Date.now() + 3_600_000).toISOString();
+    expect([first.status, first.body.attempts_remaining]).toEqual([422, 0]);
+    await user.tenant.send("POST", user.path("/unlock"));
     const again = await verify(user, wrong, "login-1");
-    expect({ status: again.status, body: again.body }).toEqual({
-      status: first.status,
-      body: first.body,
-    });
-    expect(again.headers.get("Retry-After")).toBe(first.headers.get("Retry-After"));
+    expect([again.status, again.body]).toEqual([first.status, first.body]);
+    expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+    expect((await user.profile()).failed_attempts).toBe(0);
   });
 
   it("does not replay a 429, so that a retry after the wait is processed", async () => {
