@@ -1,8 +1,7 @@
 /** `/v1/sentinel/assessments`, and `/v1/sentinel/simulate`, which replays assessments under another policy. */
 import { z } from "zod";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
-import { runBatch } from "../db/client.ts";
-import { controlDbOf, findTenantDb } from "../db/shards.ts";
+import { findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
@@ -16,7 +15,6 @@ import {
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import { runOnce } from "../idempotency/run-once.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
 import { prepareDraft, replay } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
@@ -30,11 +28,6 @@ import { assessmentFields, assessmentId, showAssessment } from "./assessment-sch
 
 /** The maximum number of assessments that one request replays. */
 const maxReplayedPerRequest = 500;
-/**
- * Maximum length, in characters, of a result that is stored for a request with a key. A longer one would
- * fill a database that tenants share; a simulation can be computed again without harm.
- */
-const maxStoredResultLength = 16 * 1024;
 
 const score = z
   .string()
@@ -176,10 +169,6 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
   };
 }
 
-interface Simulation {
-  readonly simulation: Awaited<ReturnType<typeof simulate>>;
-}
-
 export const assessmentRoutes = [
   defineRoute(
     {
@@ -279,16 +268,6 @@ export const assessmentRoutes = [
         },
       },
     },
-    async (request) => {
-      const { tenantId } = request.caller;
-      const db = controlDbOf(request.env);
-      const result = await runOnce<Simulation>(request, tenantId, db, async (storeResult) => {
-        const simulation = await simulate(request);
-        const isLong = JSON.stringify(simulation).length > maxStoredResultLength;
-        await runBatch(db, await storeResult(isLong ? undefined : { simulation }));
-        return { simulation };
-      });
-      return respond(200, result);
-    },
+    async (request) => respond(200, { simulation: await simulate(request) }),
   ),
 ];

@@ -8,7 +8,7 @@ import {
 import packageJson from "../../package.json" with { type: "json" };
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
 import { keyHeader, keyPattern } from "./idempotency-key.ts";
-import { none, type Route, type RouteDefinition } from "./route.ts";
+import { keepsAnswers, none, type Route, type RouteDefinition } from "./route.ts";
 import { id, instant } from "./schemas.ts";
 
 /** Fields of error bodies besides `error`, `code` and `request_id`. */
@@ -28,7 +28,8 @@ const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
   rate_limited: ["Retry-After", "Seconds until the limit resets."],
 };
 
-function errorsOf({ method, access, body, errors = [] }: RouteDefinition): ErrorCode[] {
+function errorsOf(definition: RouteDefinition): ErrorCode[] {
+  const { access, body, errors = [] } = definition;
   const codes: ErrorCode[] = ["invalid_request", "body_too_large", "internal_error", "unavailable"];
   codes.push("invalid_json");
   if (body !== none) codes.push("unsupported_media_type");
@@ -36,7 +37,7 @@ function errorsOf({ method, access, body, errors = [] }: RouteDefinition): Error
   if (access.kind !== "public" && access.kind !== "operator") {
     codes.push("insufficient_scope", "rate_limited");
   }
-  if (method === "post") codes.push("idempotency_in_progress", "idempotency_mismatch");
+  if (keepsAnswers(definition)) codes.push("idempotency_in_progress", "idempotency_mismatch");
   return [...codes, ...errors];
 }
 
@@ -102,11 +103,12 @@ function createErrorResponses(
 }
 
 /** Headers of successful responses, besides their content type. */
-function responseHeadersOf({ method, access }: RouteDefinition) {
+function responseHeadersOf(definition: RouteDefinition) {
+  const { access } = definition;
   const isLimited = access.kind !== "public" && access.kind !== "operator";
   const header = (description: string) => ({ description, schema: { type: "string" as const } });
   return {
-    ...(method === "post"
+    ...(keepsAnswers(definition)
       ? {
           "Idempotent-Replayed": header(
             "`true` if this is the response of an earlier request with the same key.",
@@ -162,7 +164,7 @@ function createOperation(
     requestParams: {
       ...(names.length === 0 ? {} : { path: params }),
       ...(query instanceof z.ZodObject && query !== none ? { query } : {}),
-      ...(definition.method === "post" ? { header: postHeaders } : {}),
+      ...(keepsAnswers(definition) ? { header: postHeaders } : {}),
     },
     ...(body === none
       ? {}

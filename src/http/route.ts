@@ -81,6 +81,14 @@ function isNone(schema: ZodType): boolean {
   return schema === none;
 }
 
+/**
+ * Whether a repeated request with the same `Idempotency-Key` gets the first answer. A request that needs
+ * only a permission to read changes nothing, so nothing is kept of it: it runs again.
+ */
+export function keepsAnswers({ method, access }: RouteDefinition): boolean {
+  return method === "post" && !access.kind.endsWith(":read");
+}
+
 /** Starts the work of `prepare`, and does not wait for it. */
 function startPreparing<Caller, Prepared>(
   prepare: ((env: Env, arrivedAt: number) => Prepared) | undefined,
@@ -144,7 +152,7 @@ export function defineRoute<
         awaitKeyCheck,
         ...(isNone(body) ? [requireNoBody] : [requireUtf8Json, validateBody(body)]),
         validateQuery(query),
-        ...(method === "post" ? [readRequestKey(name)] : []),
+        ...(keepsAnswers(definition) ? [readRequestKey(name)] : []),
         async (c: ValidContext<Caller, z.output<Body>, z.output<Query>, Prepared>) => {
           const response = await handle(requestContextOf(c));
           return response instanceof Response

@@ -23,10 +23,9 @@ export interface RunOnceCall {
 
 /**
  * Returns the statements that keep an answer; they belong in the batch that applies the request. There are
- * none for a request without a key. With `undefined` only the key is kept: no other request can use it, and
- * this one runs again when it is repeated.
+ * none for a request without a key.
  */
-export type KeepAnswer<T> = (answer: T | undefined) => Promise<readonly Statement[]>;
+export type KeepAnswer<T> = (answer: T) => Promise<readonly Statement[]>;
 
 /**
  * After this time a request counts as abandoned: when a client disconnects, the platform may end the request
@@ -84,18 +83,16 @@ async function openKeptRequest(
   return receipt.shown;
 }
 
-/** The first request with a key. It has no answer if only the key was kept. */
+/** The first request with a key. */
 interface Earlier<T> {
-  readonly answer?: T;
+  readonly answer: T;
   readonly first: FirstRequest;
 }
 
 /** Reads what `runOnce` sealed. */
 function parseEarlier<T>(shown: Readonly<Record<string, unknown>>, at: number): Earlier<T> {
-  const { requestId, ...kept }: { answer?: T; requestId: string } = JSON.parse(
-    JSON.stringify(shown),
-  );
-  return { ...kept, first: { requestId, at } };
+  const { answer, requestId }: { answer: T; requestId: string } = JSON.parse(JSON.stringify(shown));
+  return { answer, first: { requestId, at } };
 }
 
 /** @throws AppError `idempotency_mismatch`; StoreError */
@@ -122,15 +119,14 @@ export async function runOnce<T>(
 ): Promise<T> {
   const { requestKey, requestId } = call;
   if (requestKey === null) return await work(async () => []);
-  const replay = (answer: T, first: FirstRequest): T => {
+  const replay = ({ answer, first }: Earlier<T>): T => {
     call.onGuardNotice({ first });
     return answer;
   };
   const endRun = markRunning(`${tenantId} ${requestKey.key}`, call.arrivedAt);
   try {
     const earlier = await findEarlier<T>(call, tenantId, db, requestKey);
-    if (earlier?.answer !== undefined) return replay(earlier.answer, earlier.first);
-    if (earlier !== undefined) return await work(async () => []);
+    if (earlier !== undefined) return replay(earlier);
     try {
       return await work(async (answer) =>
         keepRequest(db, await buildKeptRequest(call, tenantId, requestKey, { answer, requestId })),
@@ -139,8 +135,8 @@ export async function runOnce<T>(
       if (!(error instanceof StoreError)) throw error;
       // The change may have been applied: by this request, or by one in another isolate.
       const applied = await findEarlier<T>(call, tenantId, db, requestKey);
-      if (applied?.answer === undefined) throw error;
-      return replay(applied.answer, applied.first);
+      if (applied === undefined) throw error;
+      return replay(applied);
     }
   } finally {
     endRun();

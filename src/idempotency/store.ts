@@ -1,8 +1,14 @@
 /** Request keys in D1: with the answers to changes in D1, and claimed for changes in a guard. */
-import { and, eq, lte } from "drizzle-orm";
+import { and, eq, lte, sql } from "drizzle-orm";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { answerLifetimeMs } from "./request-key.ts";
 import { requestKeys } from "./tables.ts";
+
+/** What is kept for one tenant at most, and a few rows more until the next one is written. */
+const maxRowsPerTenant = 10_000;
+const maxBoxBytesPerTenant = 10_000_000;
+/** One of so many writes deletes what is above the bounds, because that reads all rows of the tenant. */
+const writesPerTrim = 100;
 
 export interface KeptRequest {
   readonly tenantId: string;
@@ -25,6 +31,25 @@ function deleteExpired(db: Database, { tenantId, key, at }: KeptRequest) {
     .where(and(isRequest(tenantId, key), lte(requestKeys.at, at - answerLifetimeMs)));
 }
 
+/**
+ * Deletes a tenant's oldest rows above the bounds. The oldest are those that expire first, whatever a test
+ * clock says.
+ */
+function deleteOldest(db: Database, tenantId: string) {
+  return db
+    .delete(requestKeys)
+    .where(sql`${requestKeys.tenantId} = ${tenantId} AND ${requestKeys.key} IN (
+    SELECT key FROM (
+      SELECT key, row_number() OVER newest AS place, sum(length(box)) OVER newest AS bytes
+      FROM request_keys WHERE tenant_id = ${tenantId} WINDOW newest AS (ORDER BY forget_at DESC, key))
+    WHERE place > ${maxRowsPerTenant} OR bytes > ${maxBoxBytesPerTenant})`);
+}
+
+/** What belongs in the batch after the insertion of a row. */
+function trim(db: Database, tenantId: string): Statement[] {
+  return Math.random() * writesPerTrim < 1 ? [deleteOldest(db, tenantId)] : [];
+}
+
 /** @throws StoreError */
 export async function findRequest(
   db: Database,
@@ -42,7 +67,8 @@ export async function findRequest(
  * first, the batch fails as a whole, so nothing is applied twice.
  */
 export function keepRequest(db: Database, request: KeptRequest): Statement[] {
-  return [deleteExpired(db, request), db.insert(requestKeys).values(request)];
+  const insert = db.insert(requestKeys).values(request);
+  return [deleteExpired(db, request), insert, ...trim(db, request.tenantId)];
 }
 
 /** Keeps a request, or returns the one that has the key already. @throws StoreError */
@@ -53,6 +79,7 @@ export async function claimRequest(db: Database, request: KeptRequest): Promise<
       deleteExpired(db, request),
       db.insert(requestKeys).values(request).onConflictDoNothing(),
       db.select().from(requestKeys).where(isRequest(tenantId, key)),
+      ...trim(db, tenantId),
     ]),
   );
   return rows[0] ?? request;

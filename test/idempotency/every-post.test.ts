@@ -1,15 +1,19 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
+import { keepsAnswers } from "../../src/http/route.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
-import { evict, guardOf } from "../support/guard.ts";
+import { evict, guardOf, inspectGuard } from "../support/guard.ts";
 import { relocateFully } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 
-const posts = apiRoutes
-  .map(({ definition }) => definition)
-  .filter(({ method }) => method === "post")
+const definitions = apiRoutes.map(({ definition }) => definition);
+const posts = definitions
+  .filter(keepsAnswers)
   .map(({ name, access }) => ({ name, isOperators: access.kind === "operator" }));
+const readingPosts = definitions
+  .filter((definition) => definition.method === "post" && !keepsAnswers(definition))
+  .map(({ name }) => ({ name }));
 
 /** Another body for each operation, so that the request differs. */
 const otherBodies: Record<string, object | undefined> = {
@@ -22,7 +26,6 @@ const otherBodies: Record<string, object | undefined> = {
   rotateToken: { token: { overlap_seconds: 61 } },
   relocateTenant: { relocation: { shard: 2, limit: 100 } },
   reEncrypt: { re_encryption: { limit: 6 } },
-  simulatePolicy: { simulation: { sentinel: { deny_at: 0.9 } } },
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -210,5 +213,37 @@ describe.each(posts)("$name with an Idempotency-Key", ({ name, isOperators }) =>
       ...(body === undefined ? {} : { body }),
     });
     expect(operation.status).toBe(201);
+  });
+});
+
+describe.each(readingPosts)("$name, which changes nothing, with an Idempotency-Key", ({ name }) => {
+  it("stores nothing and runs each time, also with another body", async () => {
+    const scene = await createScene();
+    const { path, body } = requestTo(name, scene.target);
+    const { token } = scene.user.tenant;
+    for (const sent of [body, body, { simulation: { sentinel: { deny_at: 0.9 } } }]) {
+      const headers = { "Idempotency-Key": scene.key };
+      const answer = await send("POST", path, { token, headers, body: sent });
+      expect([answer.status, answer.headers.get("Idempotent-Replayed")]).toEqual([200, null]);
+    }
+    const keys = env.DB.prepare("SELECT 1 FROM request_keys WHERE tenant_id = ?");
+    expect((await keys.bind(scene.target.tenantId).all()).results).toEqual([]);
+    expect((await inspectGuard(scene.user)).tables).not.toContain("answers");
+  });
+
+  it("shows what has changed since the first request", async () => {
+    const scene = await createScene();
+    const { path, body } = requestTo(name, scene.target);
+    const post = () =>
+      send("POST", path, {
+        token: scene.user.tenant.token,
+        headers: { "Idempotency-Key": scene.key },
+        body,
+      });
+    await guardOf(scene.user).deliver();
+    expect((await post()).body.simulation.replayed).toBe(1);
+    await scene.user.assess();
+    await guardOf(scene.user).deliver();
+    expect((await post()).body.simulation.replayed).toBe(2);
   });
 });

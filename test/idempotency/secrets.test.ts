@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
@@ -85,6 +85,64 @@ describe("Data under an Idempotency-Key", () => {
     }
     await replaceReceipt(own[0]?.receipt);
     expect((await post(tenant, other.path("/otp"), "k3", names)).status).toBe(200);
+  });
+});
+
+describe("The rows of D1 under one tenant's Idempotency-Keys", () => {
+  /** Stores rows that expire one after the other, all before a new one. */
+  async function storeRows(tenantId: string, rows: number, boxLength: number): Promise<void> {
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+       INSERT INTO request_keys SELECT ?1, 'old-' || i, hex(zeroblob(?3)), ?4, ?4 + i FROM n`,
+    )
+      .bind(tenantId, rows, boxLength / 2, Date.now())
+      .run();
+  }
+
+  async function readKeys(tenantId: string): Promise<string[]> {
+    const { results } = await env.DB.prepare(
+      "SELECT key FROM request_keys WHERE tenant_id = ? ORDER BY forget_at",
+    )
+      .bind(tenantId)
+      .all<{ key: string }>();
+    return results.map(({ key }) => key);
+  }
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    ["ten thousand rows", 10_005, 100, 10_000],
+    ["ten megabytes", 100, 200_000, 50],
+  ])(
+    "are %s at most: the oldest are deleted, and a later retry still gets its answer",
+    async (_, rows, boxLength, kept) => {
+      const [tenant, other] = await Promise.all([Tenant.create(), Tenant.create()]);
+      await Promise.all([tenant, other].map(({ id }) => storeRows(id, rows, boxLength)));
+      vi.spyOn(Math, "random").mockReturnValue(0);
+      const first = await post(tenant, "/v1/tokens", "k", token);
+      const user = { user: { external_id: "new" } };
+      expect((await post(tenant, "/v1/idp/users", "k", user)).status).toBe(201);
+      const keys = await readKeys(tenant.id);
+      expect(Math.abs(keys.length - kept)).toBeLessThanOrEqual(1);
+      const firstKept = Number(keys[0]?.replace("old-", ""));
+      expect(keys.slice(0, 3)).toEqual([0, 1, 2].map((n) => `old-${firstKept + n}`));
+      expect(firstKept).toBeGreaterThan(rows - kept);
+      expect(await readKeys(other.id)).toHaveLength(rows);
+      expect((await post(tenant, "/v1/tokens", "k", token)).body).toEqual(first.body);
+    },
+  );
+
+  it("are counted in one of a hundred writes", async () => {
+    const tenant = await Tenant.create();
+    await storeRows(tenant.id, 10_005, 100);
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.01);
+    await post(tenant, "/v1/tokens", "k1", token);
+    expect(await readKeys(tenant.id)).toHaveLength(10_006);
+    random.mockReturnValue(0.009);
+    await post(tenant, "/v1/tokens", "k2", token);
+    expect(await readKeys(tenant.id)).toHaveLength(10_000);
   });
 });
 
