@@ -127,7 +127,7 @@ export class GuardLedger {
   async onAlarm(): Promise<void> {
     await this.#alarm.run(() => this.deliver());
     const now = Date.now();
-    const expiresAt = this.#storage.removeExpiredAnswers(now);
+    const expiresAt = this.#storage.answers.deleteExpired(now);
     if (expiresAt !== undefined) await this.#alarm.arm(expiresAt - now);
   }
 
@@ -149,8 +149,11 @@ export class GuardLedger {
       this.#storage.write(state, present.version + 1, { entry: { events: [] } });
       mustDeliver = false;
     }
-    for (const { key, receipt } of this.#storage.readAnswers()) {
-      this.#storage.replaceReceipt(key, await resealReceipt(sealingKeys, owner, key, receipt));
+    for (const { key, receipt } of this.#storage.answers.readAll()) {
+      this.#storage.answers.replaceReceipt(
+        key,
+        await resealReceipt(sealingKeys, owner, key, receipt),
+      );
     }
     await this.flush();
   }

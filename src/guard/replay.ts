@@ -8,7 +8,8 @@ import type { Keyring } from "../crypto/keyring.ts";
 import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
 import { answerLifetimeMs, isKept } from "../idempotency/request-key.ts";
 import { fail, type GuardCall, type GuardResult } from "./decisions/transition.ts";
-import type { GuardStorage, KeptAnswer } from "./storage.ts";
+import type { KeptAnswer } from "./kept-answers.ts";
+import type { GuardStorage } from "./storage.ts";
 
 /** Fields of an answer that are shown once, and stored only in a receipt. */
 type Secrets = Readonly<Record<string, unknown>>;
@@ -88,7 +89,7 @@ export class RequestReplay {
   }
 
   #findAnswer(key: string, now: number): KeptAnswer | undefined {
-    const kept = this.#storage.findAnswer(key);
+    const kept = this.#storage.answers.find(key);
     return kept !== undefined && isKept(kept, now) ? kept : undefined;
   }
 }

@@ -4,12 +4,12 @@
  */
 import { z } from "zod";
 import { auditEventSchema } from "../audit/event.ts";
-import type { FirstRequest } from "../idempotency/request-key.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
 import type { PendingDelivery, VersionedState } from "./delivery/delivery.ts";
 import type { OutboxEntry } from "./delivery/outbox-entry.ts";
+import { type KeptAnswer, KeptAnswers } from "./kept-answers.ts";
 
 /** What is written with a state, in the same transaction. */
 interface Additions {
@@ -17,20 +17,6 @@ interface Additions {
   readonly history?: History;
   readonly answer?: KeptAnswer;
 }
-
-/** The answer to a request with an `Idempotency-Key`. */
-export interface KeptAnswer extends FirstRequest {
-  readonly key: string;
-  /** The sealed receipt: the request's digest, and the fields that are shown once. */
-  readonly receipt: string;
-  /** The result as JSON, without the fields that are shown once. */
-  readonly result: string;
-  /** Real time after which it may be deleted, Unix ms. Stored in the column `forget_at`. */
-  readonly expiresAt: number;
-}
-
-/** Above this the oldest answer is deleted. A repetition of its request then runs as a new request. */
-const maxAnswers = 1_000;
 
 const maxEntriesPerDelivery = 50;
 
@@ -41,7 +27,7 @@ export class GuardStorage {
   readonly #stateTable: SqlTable;
   readonly #outboxTable: SqlTable;
   readonly #sessionTable: SqlTable;
-  readonly #answerTable: SqlTable;
+  readonly answers: KeptAnswers;
   /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
   #state: VersionedState | null | undefined;
   /** Mirrors the table `sessions`: `undefined` until it was read. */
@@ -60,10 +46,7 @@ export class GuardStorage {
       "sessions",
       "(id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",
     );
-    this.#answerTable = table(
-      "answers",
-      "(key TEXT PRIMARY KEY, at INTEGER NOT NULL, request_id TEXT NOT NULL, receipt TEXT NOT NULL, result TEXT NOT NULL, forget_at INTEGER NOT NULL) WITHOUT ROWID",
-    );
+    this.answers = new KeptAnswers(storage.sql);
   }
 
   /** Counts the erasures since the guard started. What was read from D1 in an earlier epoch is void. */
@@ -113,8 +96,8 @@ export class GuardStorage {
         );
       }
       if (history !== undefined) this.#writeHistory(history);
-      if (answer !== undefined) this.#writeAnswer(answer);
-      if (isErased) this.#removeAnswers(Number.MAX_SAFE_INTEGER);
+      if (answer !== undefined) this.answers.write(answer);
+      if (isErased) this.answers.deleteAll();
     });
     this.#state = { state, version };
     if (history !== undefined) this.#history = history;
@@ -145,25 +128,6 @@ export class GuardStorage {
     this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
   }
 
-  findAnswer(key: string): KeptAnswer | undefined {
-    return this.#selectAnswers("WHERE key = ?", key)[0];
-  }
-
-  readAnswers(): KeptAnswer[] {
-    return this.#selectAnswers("");
-  }
-
-  replaceReceipt(key: string, receipt: string): void {
-    this.#storage.sql.exec("UPDATE answers SET receipt = ? WHERE key = ?", receipt, key);
-  }
-
-  /** Deletes expired answers. @returns when the next answer expires, Unix ms */
-  removeExpiredAnswers(realNow: number): number | undefined {
-    this.#removeAnswers(realNow);
-    const times = this.readAnswers().map(({ expiresAt }) => expiresAt);
-    return times.length === 0 ? undefined : Math.min(...times);
-  }
-
   /**
    * Deletes everything, the alarm too, and starts a new erasure epoch. Both deletions start before
    * anything else can run.
@@ -172,6 +136,7 @@ export class GuardStorage {
     this.#erasureEpoch += 1;
     this.#state = null;
     this.#history = [];
+    this.answers.reset();
     try {
       await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
     } catch (error) {
@@ -222,43 +187,6 @@ export class GuardStorage {
       );
     }
     for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);
-  }
-
-  #selectAnswers(where: string, ...parameters: string[]): KeptAnswer[] {
-    if (!this.#answerTable.exists()) return [];
-    return this.#storage.sql
-      .exec<{
-        key: string;
-        at: number;
-        request_id: string;
-        receipt: string;
-        result: string;
-        forget_at: number;
-      }>(`SELECT * FROM answers ${where}`, ...parameters)
-      .toArray()
-      .map(({ request_id: requestId, forget_at: expiresAt, ...row }) => ({
-        ...row,
-        requestId,
-        expiresAt,
-      }));
-  }
-
-  #writeAnswer({ key, at, requestId, receipt, result, expiresAt }: KeptAnswer): void {
-    const { sql } = this.#storage;
-    this.#answerTable.create();
-    sql.exec(
-      "INSERT OR REPLACE INTO answers (key, at, request_id, receipt, result, forget_at) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[key, at, requestId, receipt, result, expiresAt],
-    );
-    sql.exec(
-      "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY forget_at DESC, key LIMIT -1 OFFSET ?)",
-      maxAnswers,
-    );
-  }
-
-  #removeAnswers(realNow: number): void {
-    if (!this.#answerTable.exists()) return;
-    this.#storage.sql.exec("DELETE FROM answers WHERE forget_at <= ?", realNow);
   }
 
   /** Reduces every entry in the outbox to its events without personal parts: D1 accepts nothing else. */

@@ -3,7 +3,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
-import { GuardStorage, type KeptAnswer } from "../../src/guard/storage.ts";
+import type { KeptAnswer } from "../../src/guard/kept-answers.ts";
+import { GuardStorage } from "../../src/guard/storage.ts";
 import { createSession, day, hour } from "../sentinel/example.ts";
 import { buildIdentity, call, now } from "./decisions/example.ts";
 
@@ -62,9 +63,9 @@ describe("An empty guard", () => {
       expect(storage.readState()).toBeNull();
       expect(storage.readHistory()).toEqual([]);
       expect(storage.readPending()).toBeUndefined();
-      expect(storage.findAnswer("a")).toBeUndefined();
-      expect(storage.readAnswers()).toEqual([]);
-      expect(storage.removeExpiredAnswers(now)).toBeUndefined();
+      expect(storage.answers.find("a")).toBeUndefined();
+      expect(storage.answers.readAll()).toEqual([]);
+      expect(storage.answers.deleteExpired(now)).toBeUndefined();
       storage.removeDelivered(1);
       const tables = sql
         .exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '%cf%'")
@@ -123,7 +124,7 @@ describe("State and outbox", () => {
         expect(seen.readState()).toEqual({ state: buildIdentity(), version: 1 });
         expect(seen.readPending()?.entries).toEqual([{ events: [] }]);
         expect(seen.readHistory()).toEqual([]);
-        expect(seen.readAnswers()).toEqual([]);
+        expect(seen.answers.readAll()).toEqual([]);
       }
     });
   });
@@ -208,12 +209,12 @@ describe("Stored answers", () => {
       storage.write(buildIdentity(), 1, { answer: buildAnswer("a") });
       storage.write(buildIdentity(), 2, { answer: buildAnswer("b") });
       storage.write(buildIdentity(), 3, { answer: { ...buildAnswer("a"), result: '{"ok":true}' } });
-      expect(open().findAnswer("a")).toEqual({ ...buildAnswer("a"), result: '{"ok":true}' });
-      expect(open().findAnswer("b")).toEqual(buildAnswer("b"));
-      expect(open().findAnswer("c")).toBeUndefined();
+      expect(open().answers.find("a")).toEqual({ ...buildAnswer("a"), result: '{"ok":true}' });
+      expect(open().answers.find("b")).toEqual(buildAnswer("b"));
+      expect(open().answers.find("c")).toBeUndefined();
       expect(
         open()
-          .readAnswers()
+          .answers.readAll()
           .map(({ key }) => key),
       ).toEqual(["a", "b"]);
     });
@@ -224,9 +225,9 @@ describe("Stored answers", () => {
       const storage = open();
       storage.write(buildIdentity(), 1, { answer: buildAnswer("a") });
       storage.write(buildIdentity(), 2, { answer: buildAnswer("b") });
-      storage.replaceReceipt("a", "v2:a");
-      expect(storage.findAnswer("a")).toEqual({ ...buildAnswer("a"), receipt: "v2:a" });
-      expect(storage.findAnswer("b")).toEqual(buildAnswer("b"));
+      storage.answers.replaceReceipt("a", "v2:a");
+      expect(storage.answers.find("a")).toEqual({ ...buildAnswer("a"), receipt: "v2:a" });
+      expect(storage.answers.find("b")).toEqual(buildAnswer("b"));
     });
   });
 
@@ -235,12 +236,12 @@ describe("Stored answers", () => {
       const storage = open();
       storage.write(buildIdentity(), 1, { answer: buildAnswer("late", now + 2) });
       storage.write(buildIdentity(), 2, { answer: buildAnswer("early", now + 1) });
-      expect(storage.removeExpiredAnswers(now)).toBe(now + 1);
-      expect(storage.readAnswers()).toHaveLength(2);
-      expect(storage.removeExpiredAnswers(now + 1)).toBe(now + 2);
-      expect(storage.readAnswers().map(({ key }) => key)).toEqual(["late"]);
-      expect(storage.removeExpiredAnswers(now + 2)).toBeUndefined();
-      expect(storage.readAnswers()).toEqual([]);
+      expect(storage.answers.deleteExpired(now)).toBe(now + 1);
+      expect(storage.answers.readAll()).toHaveLength(2);
+      expect(storage.answers.deleteExpired(now + 1)).toBe(now + 2);
+      expect(storage.answers.readAll().map(({ key }) => key)).toEqual(["late"]);
+      expect(storage.answers.deleteExpired(now + 2)).toBeUndefined();
+      expect(storage.answers.readAll()).toEqual([]);
     });
   });
 
@@ -249,12 +250,38 @@ describe("Stored answers", () => {
       const storage = open();
       for (let n = 0; n < 1_000; n += 1)
         storage.write(buildIdentity(), n, { answer: buildAnswer(`${n}`, now + n) });
-      expect(storage.readAnswers()).toHaveLength(1_000);
+      expect(storage.answers.readAll()).toHaveLength(1_000);
       storage.write(buildIdentity(), 1_000, { answer: buildAnswer("1000", now + 1_000) });
-      expect(storage.readAnswers()).toHaveLength(1_000);
-      expect(storage.findAnswer("0")).toBeUndefined();
-      expect(storage.findAnswer("1")).toBeDefined();
-      expect(storage.findAnswer("1000")).toBeDefined();
+      expect(storage.answers.readAll()).toHaveLength(1_000);
+      expect(storage.answers.find("0")).toBeUndefined();
+      expect(storage.answers.find("1")).toBeDefined();
+      expect(storage.answers.find("1000")).toBeDefined();
+    });
+  });
+
+  it("take a million characters at most, also after a restart and a write that failed", async () => {
+    await runInGuard((open) => {
+      const result = "x".repeat(99_990);
+      const write = (storage: GuardStorage, n: number, expiresAt = now + n) =>
+        storage.write(buildIdentity(), n, {
+          answer: { ...buildAnswer(`${n}`, expiresAt), receipt: "0123456789", result },
+        });
+      const keysOf = (storage: GuardStorage) => storage.answers.readAll().map(({ key }) => key);
+      const storage = open();
+      for (let n = 1; n <= 9; n += 1) write(storage, n);
+      expect(() => write(storage, 10, Number.NaN)).toThrow();
+      write(storage, 10);
+      expect(keysOf(storage)).toHaveLength(10);
+      write(storage, 11);
+      expect(keysOf(storage)).toHaveLength(10);
+      expect(storage.answers.find("1")).toBeUndefined();
+      const restarted = open();
+      write(restarted, 12);
+      expect(keysOf(restarted)).toHaveLength(10);
+      expect(restarted.answers.find("2")).toBeUndefined();
+      expect(restarted.answers.deleteExpired(now + 11)).toBe(now + 12);
+      for (let n = 13; n <= 21; n += 1) write(restarted, n);
+      expect(keysOf(restarted)).toHaveLength(10);
     });
   });
 
@@ -263,7 +290,7 @@ describe("Stored answers", () => {
       const storage = open();
       storage.write(buildIdentity(), 1, { answer: buildAnswer("a") });
       storage.write(buildIdentity({ status: "erased" }), 2);
-      expect(storage.readAnswers()).toEqual([]);
+      expect(storage.answers.readAll()).toEqual([]);
     });
   });
 });

@@ -198,6 +198,7 @@ describe("An Idempotency-Key of a verification", () => {
          FROM n, answers`,
       );
     });
+    await evict(user);
     await verify(user, user.wrongCode(Date.now()), "login-2");
     const keys = (await readAnswers(user)).map(({ key }) => key);
     expect(keys).toHaveLength(1000);
