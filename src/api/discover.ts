@@ -7,10 +7,11 @@ import { joinParts, toHex } from "../crypto/bytes.ts";
 import { hmacSha256Of } from "../crypto/digest.ts";
 import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
+import { AppError } from "../errors.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
-import { countAttempt } from "../sentinel/activity/client.ts";
+import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
@@ -42,6 +43,7 @@ interface DiscoverCall extends GuardCaller {
   readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
   /** Real time, Unix ms, from which the age of the data sets is computed. */
   readonly arrivedAt: number;
+  readonly waitUntil: (work: Promise<unknown>) => void;
   /** The data set, if the request began to read it during authentication. */
   readonly prepared: Prefetched | undefined;
 }
@@ -85,11 +87,11 @@ function hidesLocation(network: NetworkEvidence): boolean {
 
 async function gatherSurroundings(
   call: DiscoverCall,
-  identityId: string,
   { address, agent }: SessionContext,
   { browser, os, device }: AgentFacts,
+  attempt: Promise<CountedAttempt | undefined>,
 ): Promise<Surroundings> {
-  const { env, config, requestId, arrivedAt, now } = call;
+  const { env, config, requestId, arrivedAt } = call;
   const { tenantId } = call.caller;
   const key = config.addressHashKey;
   const kv = env.IP_REPUTATION;
@@ -97,10 +99,10 @@ async function gatherSurroundings(
   const cached = findCachedPopulation(kv, tenantId, arrivedAt);
   const readsNow =
     cached === undefined && call.prepared === undefined && isNetworkCached(kv, arrivedAt);
-  const [found, read, crowd] = await Promise.all([
+  const [found, read, counted] = await Promise.all([
     lookupNetwork(kv, address, arrivedAt, call.prepared, readsNow),
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
-    countAttempt(env, key, call.caller, address, identityId, now, requestId),
+    attempt,
   ]);
   const degraded: DataSource[] = [];
   if (found.degraded) {
@@ -109,7 +111,7 @@ async function gatherSurroundings(
     log("info", "ip_reputation_degraded", { request_id: requestId, ...cause });
   }
   if (read?.degraded) degraded.push("population");
-  if (crowd === undefined) degraded.push("address_activity");
+  if (counted === undefined) degraded.push("address_activity");
   const network: NetworkEvidence = {
     address: hashSessionPart(key, tenantId, "address", address.text),
     prefix: hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
@@ -134,9 +136,16 @@ async function gatherSurroundings(
     network,
     population: read?.population ? narrowPopulation(read.population, context) : null,
     populationUnread: read === undefined,
-    crowd: crowd ?? null,
+    crowd: counted?.crowd ?? null,
     degraded,
   };
+}
+
+/** Whether a guard answers with this error only if the identity exists. */
+function showsIdentity(error: unknown): boolean {
+  return (
+    error instanceof AppError && (error.code === "user_suspended" || error.code === "rate_limited")
+  );
 }
 
 /** @throws AppError `user_not_found`, `user_suspended`, `unavailable` */
@@ -157,10 +166,21 @@ export async function discover(
     contextDigest: toHex(hmacSha256Of(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
+  const { env, config, caller, now, requestId } = call;
+  const key = config.addressHashKey;
+  const attempt = countAttempt(env, key, caller, address, identityId, now, requestId);
+  const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
   const surroundings = streamArgument(
-    gatherSurroundings(call, identityId, sessionContext, agentFacts),
+    gatherSurroundings(call, sessionContext, agentFacts, attempt),
   );
-  return await askGuard(call, identityId, (guard, guardCall) =>
-    guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
-  );
+  try {
+    const assessment = await askGuard(call, identityId, (guard, guardCall) =>
+      guard.assess(guardCall, session, surroundings, { challengeAt, denyAt, signalsOff }),
+    );
+    storeAttempt();
+    return assessment;
+  } catch (error) {
+    if (showsIdentity(error)) storeAttempt();
+    throw error;
+  }
 }

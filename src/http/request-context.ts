@@ -92,6 +92,8 @@ export interface RequestContext<Caller, Body, Query, Prepared = undefined>
     readonly first?: FirstRequest;
     readonly rate?: RateLimit;
   }) => void;
+  /** Continues work after the response. */
+  readonly waitUntil: (work: Promise<unknown>) => void;
   readonly body: Body;
   readonly query: Query;
   /** The result of the route's `prepare`; undefined without one. */

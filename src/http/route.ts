@@ -118,6 +118,7 @@ function requestContextOf<Caller, Body, Query, Prepared>(
       // The response is that of the first request, whose id is in the audit trail.
       c.set("requestId", first.requestId);
     },
+    waitUntil: (work) => c.executionCtx.waitUntil(work),
     body: c.req.valid("json").body,
     query: c.req.valid("query"),
     requestKey: c.get("requestKey") ?? null,

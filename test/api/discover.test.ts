@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { countStorages } from "../support/stores.ts";
 
 const browser =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36";
@@ -158,5 +159,52 @@ describe("Discover", () => {
     broken.mockRestore();
     expect(status).toBe(200);
     expect(body.degraded).toEqual(["ip_reputation"]);
+  });
+});
+
+describe("Requests about users that do not exist", () => {
+  it("leave no storage and no alarm, except in the one refusal log of the tenant", async () => {
+    const tenant = await Tenant.create();
+    const unknown = (n: number) => ({
+      externalId: `unknown-${n}`,
+      id: String(n).padStart(24, "0"),
+    });
+    const before = await countStorages();
+    for (let n = 0; n < 10; n += 1) {
+      const { externalId, id } = unknown(n);
+      const session = { ip: `45.80.${n}.1`, ua: "EnterpriseAgent/1.0" };
+      const query = `?externalUserId=${externalId}`;
+      const answers = await Promise.all([
+        tenant.send("POST", "/v1/sentinel/discover", { sentinel: { id, context: session } }),
+        tenant.send("POST", "/v1/idp/otp/verify", { otp: { id: externalId, code: "123456" } }),
+        tenant.send("GET", `/v1/idp/user${query}`),
+        tenant.send("PATCH", `/v1/idp/user${query}`, { user: { status: "suspended" } }),
+        tenant.send("DELETE", `/v1/idp/user${query}`),
+        tenant.send("POST", `/v1/idp/user/unlock${query}`),
+        tenant.send("POST", `/v1/idp/user/backup-codes${query}`),
+        tenant.send("DELETE", `/v1/idp/user/otp${query}`),
+        tenant.send("POST", `/v1/idp/user/otp${query}`, {
+          otp: { issuer_name: "Acme", account_name: "alexander" },
+        }),
+        tenant.send("POST", "/v1/sentinel/feedback", {
+          feedback: { assessment_id: `${id}${id}`, outcome: "fraud" },
+        }),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(404));
+    }
+    expect((await countStorages()) - before).toBe(1);
+  });
+
+  it("are counted with those about users of the same address block", async () => {
+    const tenant = await Tenant.create();
+    for (let n = 0; n < 12; n += 1) {
+      await tenant.send("POST", "/v1/sentinel/discover", {
+        sentinel: { id: String(n).padStart(24, "0"), context: { ip: "45.81.0.1", ua: "x" } },
+      });
+    }
+    const { reasons } = await (await User.provision(tenant)).assess({ ip: "45.81.0.1" });
+    expect(reasons.map(({ signal }: { signal: string }) => signal)).toContain(
+      "credential_stuffing",
+    );
   });
 });

@@ -29,7 +29,8 @@ function discoverScenario(
   const prepare = async (): Promise<Ready> => {
     const user = await createAssessedUser();
     await before(user);
-    return { act: act(user), delivers: guardOf(user) };
+    // The attempt is stored after the answer.
+    return { act: act(user), delivers: guardOf(user), beside: /PrefixWatch\.store/ };
   };
   return { operation: "discover", state, status, prepare };
 }

@@ -42,6 +42,27 @@ async function readObjects<T extends IdentityGuard | PrefixWatch | RefusalLog | 
   return values;
 }
 
+async function countIn<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
+  namespace: DurableObjectNamespace<T>,
+): Promise<number> {
+  let count = 0;
+  for (const id of await listDurableObjectIds(namespace)) {
+    const isUsed = await runInDurableObject(namespace.get(id), async (_, { storage }) => {
+      const tables = storage.sql.exec<{ name: string }>(tablesQuery).toArray();
+      return tables.some(({ name }) => isOwnTable(name)) || (await storage.getAlarm()) !== null;
+    });
+    if (isUsed) count += 1;
+  }
+  return count;
+}
+
+/** Counts the objects that have a table or an alarm. */
+export async function countStorages(): Promise<number> {
+  const { GUARD, PREFIXES, REFUSALS, REGISTER } = env;
+  const counts = [countIn(GUARD), countIn(PREFIXES), countIn(REFUSALS), countIn(REGISTER)];
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}
+
 async function readDatabases(): Promise<string[]> {
   const values: string[] = [];
   for (const database of databases()) {

@@ -1,6 +1,6 @@
 /** Calls the prefix watch of an address block from the edge. */
 import { awaitWithin } from "../../deadline.ts";
-import { stubFor, type Location } from "../../location.ts";
+import { type Location, stubFor } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
@@ -9,11 +9,19 @@ import { hashSessionPart, prefixOf } from "../session-hashes.ts";
 /** A login does not wait longer than this for the count. */
 const timeoutMs = 1_000;
 
+/** An attempt that the watch has counted. */
+export interface CountedAttempt {
+  /** Distinct identities in ten minutes, this one included. */
+  readonly crowd: Crowd;
+  /** Stores the attempt. Call it once it is known that the identity exists. Never throws. */
+  readonly store: () => Promise<void>;
+}
+
 /**
  * Counts an attempt from the address. Never throws.
  * @param key ADDRESS_HASH_KEY
  * @param now Unix ms; the tenant's test clock if one was sent
- * @returns distinct identities in ten minutes, this one included; undefined if the watch gave no answer
+ * @returns undefined if the watch gave no answer
  */
 export async function countAttempt(
   { PREFIXES }: Pick<Env, "PREFIXES">,
@@ -23,20 +31,25 @@ export async function countAttempt(
   identityId: string,
   now: number,
   requestId: string,
-): Promise<Crowd | undefined> {
+): Promise<CountedAttempt | undefined> {
+  const onError = (error: unknown) =>
+    log("error", "prefix_watch_unreachable", { request_id: requestId, cause: causeOf(error) });
   try {
     const prefix = hashSessionPart(key, tenantId, "prefix", prefixOf(address));
     const watch = stubFor(PREFIXES, `${tenantId}:${prefix}`, location);
     const hash = hashSessionPart(key, tenantId, "address", address.text);
-    // The id may belong to no user, so the watch must not store it in plain text.
+    // The id may belong to no user, so the watch must not get it in plain text.
     const identity = hashSessionPart(key, tenantId, "identity", identityId);
-    const crowd = await awaitWithin(
-      timeoutMs,
-      watch.count({ address: hash, identityId: identity, now }),
-    );
-    return crowd ?? undefined;
+    const attempt = { address: hash, identityId: identity, now };
+    const counted = await awaitWithin(timeoutMs, watch.count(attempt));
+    if (counted === null) return undefined;
+    const { crowd, mustStore } = counted;
+    return {
+      crowd,
+      store: async () => (mustStore ? await watch.store(attempt).catch(onError) : undefined),
+    };
   } catch (error) {
-    log("error", "prefix_watch_unreachable", { request_id: requestId, cause: causeOf(error) });
+    onError(error);
     return undefined;
   }
 }

@@ -3,8 +3,9 @@
  * identities were tried from the block within ten minutes. Many at once are credential stuffing or an office;
  * sentinel/signals/behaviour.ts weighs which.
  *
- * It stores keyed hashes only, in a table with a copy in memory, and deletes everything ten minutes after the
- * last attempt. The window follows the times of the requests, which may be those of a tenant's test clock;
+ * An attempt is counted before it is known whether the identity exists, and only in memory. It is stored in a
+ * second call, so attempts of identities that do not exist leave no storage and no alarm. The watch stores keyed
+ * hashes only, and deletes everything ten minutes after the last stored attempt. The window follows the times of the requests, which may be those of a tenant's test clock;
  * the deletion follows the real clock and affects no count. An error gives null, and the assessment is
  * degraded.
  */
@@ -26,6 +27,14 @@ interface Tried {
   readonly identityId: string;
   readonly address: string;
   readonly at: number;
+  /** Whether the table has this attempt, or only the memory. */
+  readonly isStored: boolean;
+}
+
+export interface Counted {
+  readonly crowd: Crowd;
+  /** Whether the attempt is worth a call of `store`. */
+  readonly mustStore: boolean;
 }
 
 export interface WatchCall {
@@ -37,7 +46,7 @@ export interface WatchCall {
   readonly now: number;
 }
 
-function keyOf({ identityId, address }: Pick<Tried, "identityId" | "address">): string {
+function keyOf({ identityId, address }: Pick<WatchCall, "identityId" | "address">): string {
   return `${identityId} ${address}`;
 }
 
@@ -47,7 +56,7 @@ export class PrefixWatch extends DurableObject<Env> {
     "tried",
     "(identity_id TEXT, address TEXT, at INTEGER NOT NULL, PRIMARY KEY (identity_id, address)) WITHOUT ROWID",
   );
-  /** Copy of the table; undefined until it is read. */
+  /** The table and the attempts that are not stored; undefined until the table is read. */
   #tried: Map<string, Tried> | undefined;
   /** When the pending alarm fires, Unix ms. */
   #alarmAt: number | undefined;
@@ -60,22 +69,37 @@ export class PrefixWatch extends DurableObject<Env> {
   }
 
   /**
-   * Counts an attempt.
+   * Counts an attempt, in memory only.
    * @returns distinct identities in the last ten minutes, this one included; null after an error
    */
-  async count({ address, identityId, now }: WatchCall): Promise<Crowd | null> {
+  async count(call: WatchCall): Promise<Counted | null> {
     try {
-      const known = this.#read().get(keyOf({ address, identityId }));
+      const { address, identityId, now } = call;
+      const known = this.#read().get(keyOf(call));
       const isFresh = known !== undefined && Math.abs(now - known.at) < refreshMs;
       if (!isFresh && (known !== undefined || this.#hasRoomFor(identityId, now))) {
-        this.#write({ address, identityId, at: now }, now);
+        this.#add({ address, identityId, at: now, isStored: false });
       }
       const crowd = this.#countCrowd(address, identityId, now);
-      await this.#arm();
-      return crowd;
+      return { crowd, mustStore: this.#read().get(keyOf(call))?.isStored === false };
     } catch (error) {
       log("error", "prefix_watch_failed", { cause: causeOf(error) });
       return null;
+    }
+  }
+
+  /** Stores an attempt that was counted, of an identity that exists. */
+  async store(call: WatchCall): Promise<void> {
+    try {
+      const { address, identityId, now } = call;
+      const counted = this.#read().get(keyOf(call));
+      if (counted?.isStored) return;
+      // After an eviction the memory no longer has it.
+      if (counted === undefined && !this.#hasRoomFor(identityId, now)) return;
+      this.#write({ address, identityId, at: counted?.at ?? now, isStored: true });
+      await this.#arm();
+    } catch (error) {
+      log("error", "prefix_watch_failed", { cause: causeOf(error) });
     }
   }
 
@@ -122,27 +146,39 @@ export class PrefixWatch extends DurableObject<Env> {
         "SELECT identity_id, address, at FROM tried",
       )
       .toArray()
-      .map(({ identity_id: identityId, address, at }): Tried => ({ identityId, address, at }));
+      .map(
+        ({ identity_id: identityId, address, at }): Tried => ({
+          ...{ identityId, address, at },
+          isStored: true,
+        }),
+      );
     return new Map(rows.map((row) => [keyOf(row), row]));
   }
 
-  /** Synchronous: the table and its copy change together. Attempts out of the window are deleted. */
-  #write(tried: Tried, now: number): void {
+  /** Adds an attempt to the memory, and deletes those out of the window as the table does. */
+  #add(tried: Tried): void {
     const mirror = this.#read();
+    mirror.set(keyOf(tried), tried);
+    const recent = new Set(this.#findRecent(tried.at));
+    for (const [key, one] of mirror) {
+      const isDeleted = tried.isStored || !one.isStored;
+      if (isDeleted && !recent.has(one)) mirror.delete(key);
+    }
+  }
+
+  /** Synchronous: the table and the memory change together. */
+  #write(tried: Tried): void {
+    const { identityId, address, at } = tried;
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
       this.#table.create();
       sql.exec(
         "INSERT OR REPLACE INTO tried (identity_id, address, at) VALUES (?, ?, ?)",
-        tried.identityId,
-        tried.address,
-        tried.at,
+        ...[identityId, address, at],
       );
-      sql.exec("DELETE FROM tried WHERE at <= ? OR at >= ?", now - windowMs, now + windowMs);
+      sql.exec("DELETE FROM tried WHERE at <= ? OR at >= ?", at - windowMs, at + windowMs);
     });
-    mirror.set(keyOf(tried), tried);
-    const recent = new Set(this.#findRecent(now));
-    for (const [key, one] of mirror) if (!recent.has(one)) mirror.delete(key);
+    this.#add(tried);
   }
 
   /**

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { noLocation } from "../../../src/location.ts";
 import { countAttempt } from "../../../src/sentinel/activity/client.ts";
 import { PrefixWatch } from "../../../src/sentinel/activity/prefix-watch.ts";
+import type { Crowd } from "../../../src/sentinel/evidence.ts";
 import { parseAddress } from "../../../src/sentinel/network/address.ts";
 import { Tenant, User } from "../../support/client.ts";
 
@@ -20,8 +21,23 @@ function createWatch() {
 
 type Watch = ReturnType<typeof createWatch>;
 
-async function count(watch: Watch, identityId: string, address = "a", at = now) {
-  return await watch.count({ address, identityId, now: at });
+/** Counts an attempt of an identity that exists. */
+async function count(
+  watch: Watch,
+  identityId: string,
+  address = "a",
+  at = now,
+): Promise<Crowd | undefined> {
+  const call = { address, identityId, now: at };
+  const counted = await watch.count(call);
+  if (counted?.mustStore) await watch.store(call);
+  return counted?.crowd;
+}
+
+/** The table's rows and the alarm. */
+async function inspect(watch: Watch) {
+  const alarm = await runInDurableObject(watch, (_object, { storage }) => storage.getAlarm());
+  return { rows: await rowsOf(watch), alarm };
 }
 
 async function rowsOf(watch: Watch): Promise<number> {
@@ -70,10 +86,13 @@ describe("The prefix watch", () => {
     expect((await count(watch, "bob"))?.fromAddress).toBe(2);
   });
 
-  it("stops writing at a thousand rows, and continues when the window has passed", async () => {
+  it("stops counting at a thousand identities, and continues when the window has passed", async () => {
     const watch = createWatch();
-    for (let n = 0; n < 1_010; n += 1) await count(watch, `user-${n}`);
-    expect(await rowsOf(watch)).toBe(1_000);
+    for (let n = 0; n < 500; n += 1) {
+      await watch.count({ address: "a", identityId: `unknown-${n}`, now });
+    }
+    for (let n = 0; n < 510; n += 1) await count(watch, `user-${n}`);
+    expect(await rowsOf(watch)).toBe(500);
     expect((await count(watch, "late"))?.fromPrefix).toBe(1_001);
     expect((await count(watch, "later", "a", now + 10 * minute))?.fromPrefix).toBe(1);
     expect(await rowsOf(watch)).toBe(1);
@@ -83,7 +102,7 @@ describe("The prefix watch", () => {
     const watch = createWatch();
     for (let n = 0; n < 1_000; n += 1) await count(watch, "decoy", `address-${n}`);
     expect(await rowsOf(watch)).toBe(4);
-    let crowd: Awaited<ReturnType<typeof count>> = null;
+    let crowd: Crowd | undefined;
     for (let n = 0; n < 20; n += 1) crowd = await count(watch, `victim-${n}`, "attacker");
     expect(crowd).toEqual({ fromAddress: 20, fromPrefix: 21 });
   });
@@ -94,6 +113,42 @@ describe("The prefix watch", () => {
     expect(await rowsOf(watch)).toBeLessThanOrEqual(1_000);
     await count(watch, "early", "a", now - 60 * minute);
     expect(await rowsOf(watch)).toBe(1);
+  });
+
+  it("counts an attempt in memory only, until it is stored", async () => {
+    const watch = createWatch();
+    const attempt = { address: "a", identityId: "unknown", now };
+    for (let n = 0; n < 2; n += 1) {
+      expect(await watch.count(attempt)).toEqual({
+        crowd: { fromAddress: 1, fromPrefix: 1 },
+        mustStore: true,
+      });
+    }
+    expect(await inspect(watch)).toEqual({ rows: 0, alarm: null });
+    expect((await count(watch, "alice"))?.fromAddress).toBe(2);
+    expect(await rowsOf(watch)).toBe(1);
+    expect(await watch.count({ ...attempt, identityId: "alice" })).toMatchObject({
+      mustStore: false,
+    });
+  });
+
+  it("stores an attempt that it counted before an eviction", async () => {
+    const watch = createWatch();
+    const attempt = { address: "a", identityId: "alice", now };
+    await watch.count(attempt);
+    await evictDurableObject(watch);
+    await watch.store(attempt);
+    expect((await inspect(watch)).alarm).not.toBeNull();
+    expect((await count(watch, "bob"))?.fromAddress).toBe(2);
+  });
+
+  it("keeps stored attempts when one at another time is counted only in memory", async () => {
+    const watch = createWatch();
+    await count(watch, "alice");
+    const later = { address: "a", identityId: "unknown", now: now + 60 * minute };
+    expect((await watch.count(later))?.crowd.fromAddress).toBe(1);
+    expect((await count(watch, "bob"))?.fromAddress).toBe(2);
+    expect(await rowsOf(watch)).toBe(2);
   });
 
   it("deletes all rows when its alarm fires", async () => {
@@ -117,7 +172,9 @@ describe("The count of attempts", () => {
     const address = parseAddress(text);
     if (address === undefined) throw new Error(`Not an address: ${text}`);
     const caller = { tenantId, location: noLocation };
-    return await countAttempt(env, key, caller, address, identityId, now, "request");
+    const counted = await countAttempt(env, key, caller, address, identityId, now, "request");
+    await counted?.store();
+    return counted?.crowd;
   };
 
   it("counts each block and each tenant separately", async () => {
