@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
+import { requireConfig } from "../../src/env.ts";
+import { openReceipt } from "../../src/idempotency/receipt.ts";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { send, Tenant, User } from "../support/client.ts";
@@ -45,6 +47,10 @@ async function useEveryOperation(user: User): Promise<string[]> {
     await send("POST", "/v1/idp/otp/verify", { token, body: { otp: { id: user.externalId } } });
   }
   await guardOf(user).deliver();
+  const changeAll = { simulation: { sentinel: { challenge_at: 0.0001, deny_at: 0.0002 } } };
+  const simulated = await keyed("/v1/sentinel/simulate", changeAll);
+  expect(JSON.stringify(simulated.body)).toContain(user.id);
+  await keyed("/v1/tokens", { token: { name: "t", permissions: ["idp:read"] } });
   return [user.secret, ...codes, "leaver@mail.example", session.ip, session.ua, "their-own-id"];
 }
 
@@ -56,6 +62,17 @@ function findLongWords(values: readonly string[]): Set<string> {
 async function rowsOf(query: string): Promise<string[]> {
   const { results } = await env.DB.prepare(query).all();
   return results.flatMap((row) => Object.values(row)).map(String);
+}
+
+/** What the rows under the tenant's Idempotency-Keys contain, opened with the Worker's keys. */
+async function openRequests(tenantId: string): Promise<string[]> {
+  const { results } = await env.DB.prepare("SELECT key, box FROM request_keys WHERE tenant_id = ?")
+    .bind(tenantId)
+    .all<{ key: string; box: string }>();
+  const { sealingKeys } = requireConfig(env);
+  const open = async ({ key, box }: { key: string; box: string }) =>
+    JSON.stringify(await openReceipt(sealingKeys, { tenantId, identityId: "" }, key, box));
+  return await Promise.all(results.map(open));
 }
 
 function valuesOf(copy: StoresCopy): string[] {
@@ -101,7 +118,10 @@ describe("An erasure", () => {
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
 
     const { watches: _tenMinutes, ...after } = await copyStores();
-    const text = decodeText(Object.values(after).flat());
+    const requests = await openRequests(tenant.id);
+    expect(requests.length).toBeGreaterThan(2);
+    expect(requests.join()).not.toContain(user.id);
+    const text = decodeText([...Object.values(after).flat(), ...requests]);
     for (const word of ["leaver-external-id", ...personalTexts]) {
       expect(text).not.toContain(word.toUpperCase());
     }
@@ -114,5 +134,33 @@ describe("An erasure", () => {
     );
     expect(unexplained).toEqual([]);
     expect((await other.verify(other.code(Date.now()))).status).toBe(200);
+  });
+
+  it("leaves no answer that a repeated request could get", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    tenant.requestKey = "k";
+    const changeAll = { simulation: { sentinel: { challenge_at: 0.0001, deny_at: 0.0002 } } };
+    const requests = [
+      () => user.discover(),
+      () => user.verify(user.code(Date.now())),
+      () => user.configure(),
+      () => tenant.send("POST", user.path("/backup-codes")),
+      () => tenant.send("POST", user.path("/unlock")),
+      () => tenant.send("POST", "/v1/sentinel/simulate", changeAll),
+    ];
+    for (const request of requests) expect((await request()).status).toBe(200);
+    await guardOf(user).deliver();
+    const simulation = requests.at(-1);
+    expect(JSON.stringify((await simulation?.())?.body)).toContain(user.id);
+    expect((await tenant.send("DELETE", user.path())).status).toBe(204);
+    for (const request of requests) {
+      const { status, headers, body } = await request();
+      expect([status, headers.get("Idempotent-Replayed")]).toEqual([
+        request === simulation ? 200 : 404,
+        null,
+      ]);
+      expect(JSON.stringify(body)).not.toContain(user.id);
+    }
   });
 });
