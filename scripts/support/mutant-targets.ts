@@ -184,6 +184,16 @@ export const targets: readonly Target[] = [
     ],
   ),
   createTarget(
+    "src/guard/kept-answers.ts",
+    [],
+    ["test/guard/storage.test.ts", "test/idempotency/verify.test.ts"],
+  ),
+  createTarget(
+    "src/tenancy/describe-change.ts",
+    [],
+    ["test/tenancy/concurrent-settings.test.ts"],
+  ),
+  createTarget(
     "src/idempotency/receipt.ts",
     [],
     [
