@@ -217,7 +217,7 @@ export const targets: readonly Target[] = [
     ],
   ),
   createTarget(
-    "src/guard/delivery/retry-alarm.ts",
+    "src/retry-alarm.ts",
     [],
     ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
   ),

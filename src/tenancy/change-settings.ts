@@ -8,7 +8,7 @@ import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
 import type { TenantPolicy } from "./policy.ts";
-import { invalidateTenant } from "./resolve-token.ts";
+import { invalidateTenant } from "./token-cache.ts";
 import {
   applyDefaults,
   findContradictions,
@@ -18,6 +18,7 @@ import {
   type SettingsPatch,
 } from "./settings.ts";
 import { findSettings, patchSettings } from "./tenant-store.ts";
+import { requireValidToken } from "./token-store.ts";
 
 async function readPatch(env: Env, tenantId: string): Promise<SettingsPatch> {
   const set = await findSettings(controlDbOf(env), tenantId);
@@ -63,7 +64,11 @@ export async function changeSettings(
   call: {
     readonly env: Env;
     readonly config: Config;
-    readonly caller: { readonly tenantId: string; readonly location: Location };
+    readonly caller: {
+      readonly tenantId: string;
+      readonly tokenId: string;
+      readonly location: Location;
+    };
     readonly actor: Actor;
     readonly now: number;
     readonly requestId: string;
@@ -91,8 +96,11 @@ export async function changeSettings(
   );
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
   try {
-    const change = patchSettings(controlDbOf(call.env), tenantId, patch);
-    await changeWithEvents(call.env, { tenantId }, events, [change]);
+    const db = controlDbOf(call.env);
+    await changeWithEvents(call.env, { tenantId }, events, [
+      requireValidToken(db, call.caller, call.now),
+      patchSettings(db, tenantId, patch),
+    ]);
   } finally {
     // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);

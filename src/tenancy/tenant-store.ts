@@ -2,12 +2,12 @@
  * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { eq, inArray, sql } from "drizzle-orm";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
-import type { SettingsPatch } from "./settings.ts";
+import { parseSettings, type SettingsPatch } from "./settings.ts";
 
 export interface Tenant {
   readonly id: string;
@@ -21,10 +21,10 @@ export interface Tenant {
   readonly shard: number;
 }
 
-const settings = sql`${tenants.settings}`.mapWith(
-  (text: string): SettingsPatch => JSON.parse(text),
-);
-export const tenantColumns = { ...getTableColumns(tenants), settings };
+/** A tenant whose settings are not parsed yet. */
+export type StoredTenant = Omit<Tenant, "settings"> & { readonly settings: string };
+
+const settings = sql`${tenants.settings}`.mapWith(parseSettings);
 
 /** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
 export function insertTenant(db: Database, tenant: Tenant): Statement[] {

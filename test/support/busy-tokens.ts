@@ -11,6 +11,8 @@ export async function sendManyRequests(tenantId: string): Promise<void> {
     .bind(tenantId)
     .all<{ id: string }>();
   for (const { id } of results) {
-    for (let n = 0; n < requestsPerToken; n += 1) await countRequest(env, id, Date.now());
+    for (let n = 0; n < requestsPerToken; n += 1) {
+      await countRequest(env, { tokenId: id, tenantId }, Date.now());
+    }
   }
 }

@@ -2,7 +2,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { hashApiToken } from "../../src/tenancy/api-token.ts";
-import { invalidateTenant, resolveToken } from "../../src/tenancy/resolve-token.ts";
+import { resolveToken } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { sql } from "../support/trail.ts";
@@ -26,7 +27,7 @@ afterEach(() => {
 /** Resolves the token and waits for the work that was passed to waitUntil. */
 async function resolveAt(now: number, presented = token) {
   const pending: Promise<unknown>[] = [];
-  const resolved = await resolveToken(env, presented, now, false, (work) => pending.push(work));
+  const resolved = await resolveToken(env, presented, now, (work) => pending.push(work));
   await Promise.all(pending);
   return { revoked: resolved?.revoked, writes: pending.length };
 }
