@@ -102,6 +102,8 @@ function logFailure(
   lineAt = nextAt;
   const waitAndLog = async () => {
     await scheduler.wait(nextAt - now);
+    // If the wait ended late, a later line contains these failures.
+    if (lineAt !== nextAt) return;
     log("error", "operator_token_refused", {
       count: unlogged.count,
       addresses: [...unlogged.addresses],

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, inject, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { rowsIn } from "../support/databases.ts";
 import { delayRegister } from "../support/token-register.ts";
 import { sql } from "../support/trail.ts";
 import { tally } from "./at-once.ts";
@@ -76,7 +77,7 @@ async function readTenant(tenant: Tenant): Promise<unknown> {
   return {
     settings: (await tenant.send("GET", "/v1/settings")).body.settings,
     tokens: tokens.map(({ id, expires_at }: Answer["body"]) => [id, expires_at]),
-    keys: await sql("SELECT key FROM request_keys WHERE tenant_id = ?", tenant.id),
+    keys: await rowsIn(0, "request_keys", tenant.id),
   };
 }
 
@@ -120,7 +121,7 @@ describe("A token that is revoked between the door and the batch", () => {
     const otp = { issuer_name: "Acme", account_name: "alexander" };
     const answer = await tenant.send("POST", user.path("/otp"), { otp }, stolen.secret);
     expect(tally([answer])).toEqual({ "401 invalid_token": 1 });
-    expect(await sql("SELECT * FROM request_keys WHERE tenant_id = ?", tenant.id)).toEqual([]);
+    expect(await rowsIn(0, "request_keys", tenant.id)).toEqual([]);
     expect((await user.profile()).has_otp).toBe(false);
   });
 
