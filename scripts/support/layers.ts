@@ -27,8 +27,8 @@ export const layers: readonly (readonly string[])[] = [
   ["db", "otp"],
   ["env.ts"],
   ["crypto"],
-  ["errors.ts", "job.ts", "location.ts"],
-  ["bounded-map.ts", "deadline.ts", "log.ts", "retry-alarm.ts", "sql-table.ts"],
+  ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],
+  ["bounded-map.ts", "deadline.ts", "log.ts", "sql-table.ts"],
 ];
 
 /** The index of a file's layer from the top; undefined if its folder is in none. */

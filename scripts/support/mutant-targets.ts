@@ -216,11 +216,7 @@ export const targets: readonly Target[] = [
       "test/faults/d1.test.ts",
     ],
   ),
-  createTarget(
-    "src/retry-alarm.ts",
-    [],
-    ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
-  ),
+  createTarget("src/retry-alarm.ts", [], ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"]),
   createTarget(
     "src/guard/delivery/batcher.ts",
     [],

@@ -18,7 +18,7 @@ import {
   type SettingsPatch,
 } from "./settings.ts";
 import { findSettings, patchSettings } from "./tenant-store.ts";
-import { requireValidToken } from "./token-store.ts";
+import { requireValidToken } from "./token-condition-store.ts";
 
 async function readPatch(env: Env, tenantId: string): Promise<SettingsPatch> {
   const set = await findSettings(controlDbOf(env), tenantId);

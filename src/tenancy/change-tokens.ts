@@ -13,16 +13,13 @@ import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./token-cache.ts";
-import { registerTokenEnds } from "./token-register-client.ts";
 import {
-  type ApiToken,
-  findToken,
-  insertToken,
   requireActiveToken,
   requireTokenRoom,
   requireValidToken,
-  setTokenEnd,
-} from "./token-store.ts";
+} from "./token-condition-store.ts";
+import { registerTokenEnds } from "./token-register-client.ts";
+import { type ApiToken, findToken, insertToken, setTokenEnd } from "./token-store.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);

@@ -2,7 +2,7 @@
 import { controlDbOf } from "../db/shards.ts";
 import { claimRequestKey, type RunOnceCall } from "../idempotency/run-once.ts";
 import type { TenantCaller } from "./caller.ts";
-import { requireValidToken } from "./token-store.ts";
+import { requireValidToken } from "./token-condition-store.ts";
 
 /**
  * Reserves the key throughout the tenant, if the caller's token is valid at that moment.

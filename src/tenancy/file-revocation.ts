@@ -2,8 +2,9 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
+import { requireUnrevokedToken } from "./token-condition-store.ts";
 import type { Revocation } from "./token-end.ts";
-import { markRevoked, requireUnrevokedToken } from "./token-store.ts";
+import { markRevoked } from "./token-store.ts";
 
 /**
  * Files a revocation, once however often this runs: D1 then has it already.

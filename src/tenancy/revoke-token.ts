@@ -13,15 +13,10 @@ import { runJob } from "../job.ts";
 import type { TokenCall } from "./change-tokens.ts";
 import { fileRevocation } from "./file-revocation.ts";
 import { invalidateTenant } from "./token-cache.ts";
+import { requireUnrevokedToken, requireValidToken } from "./token-condition-store.ts";
 import type { Revocation } from "./token-end.ts";
 import { confirmRevocation, registerRevocation } from "./token-register-client.ts";
-import {
-  deleteToken,
-  findHashes,
-  markRevoked,
-  requireUnrevokedToken,
-  requireValidToken,
-} from "./token-store.ts";
+import { deleteToken, findHashes, markRevoked } from "./token-store.ts";
 
 /** @throws AppError `not_found` for a token that does not exist or is revoked; `invalid_token`; StoreError */
 export async function revokeToken(call: TokenCall, id: string): Promise<void> {
@@ -30,7 +25,8 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const db = controlDbOf(env);
   const hashes = await findHashes(db, caller, call.now, id);
   const [callerHash, hash] = [hashes.get(caller.tokenId), hashes.get(id)];
-  if (callerHash === undefined || hash === undefined) throw new AppError("not_found");
+  if (callerHash === undefined) throw new AppError("invalid_token");
+  if (hash === undefined) throw new AppError("not_found");
   const target = { type: "api_token", id } as const;
   const event = createTenantEvent(tenantId, call, target, {
     action: "token.revoked",

@@ -2,18 +2,13 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, isNull, or, type SQL, sql } from "drizzle-orm";
-import {
-  awaitStore,
-  type Database,
-  requireCondition,
-  runBatch,
-  type Statement,
-} from "../db/client.ts";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, sql } from "drizzle-orm";
+import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
+import { type CallerToken, isUnrevokedToken, isValidToken } from "./token-condition-store.ts";
 
 /** Times are Unix ms. */
 export interface ApiToken {
@@ -32,12 +27,6 @@ interface HashedApiToken extends ApiToken {
   readonly hash: string;
 }
 
-/** The message of `too_many` states it. */
-export const maxTokensPerTenant = 1_000;
-
-const isUnrevokedToken = (tenantId: string, id: string) =>
-  and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id), isNull(apiTokens.revokedAt));
-
 const tokenColumns = {
   id: apiTokens.id,
   tenantId: apiTokens.tenantId,
@@ -48,64 +37,6 @@ const tokenColumns = {
   lifetimeMs: apiTokens.lifetimeMs,
   lastUsedAt: apiTokens.lastUsedAt,
 };
-
-/** D1's clock, Unix ms. */
-const realNow = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
-
-/** Whether a token is neither revoked nor expired at a time, Unix ms. */
-function isActive(tenantId: string, id: string, at: SQL): SQL {
-  return sql`EXISTS (SELECT 1 FROM ${apiTokens} WHERE ${isUnrevokedToken(tenantId, id)}
-    AND coalesce(${apiTokens.expiresAt} > ${at}, true))`;
-}
-
-/**
- * For each batch that a request with an API token writes: the batch fails with `invalid_token` unless the
- * token is neither revoked nor expired when the batch runs, by real time and by the request's time.
- * @param now Unix ms; the tenant's test clock if one was sent
- */
-export function requireValidToken(
-  db: Database,
-  caller: { readonly tenantId: string; readonly tokenId: string },
-  now: number,
-): Statement {
-  const at = sql`max(${now}, ${realNow})`;
-  return requireCondition(db, isActive(caller.tenantId, caller.tokenId, at), "invalid_token");
-}
-
-/** For a batch: it fails with `not_found` if the token has ended at the request's time. */
-export function requireActiveToken(
-  db: Database,
-  tenantId: string,
-  id: string,
-  now: number,
-): Statement {
-  return requireCondition(db, isActive(tenantId, id, sql`${now}`), "not_found");
-}
-
-/** For a batch: it fails with `not_found` if the token is revoked, but not if its row is gone. */
-export function requireUnrevokedToken(db: Database, tenantId: string, id: string): Statement {
-  const isRevoked = sql`EXISTS (SELECT 1 FROM ${apiTokens} WHERE ${apiTokens.tenantId} = ${tenantId}
-    AND ${apiTokens.id} = ${id} AND ${apiTokens.revokedAt} IS NOT NULL)`;
-  return requireCondition(db, sql`NOT ${isRevoked}`, "not_found");
-}
-
-/**
- * For a batch: it fails with `too_many` unless the tenant may have one more token. A token counts until it
- * has ended in real time and at the request's time.
- * @param replacedId the token that a rotation replaces, which does not count
- */
-export function requireTokenRoom(
-  db: Database,
-  tenantId: string,
-  now: number,
-  replacedId = "",
-): Statement {
-  const counted = sql`SELECT 1 FROM ${apiTokens} WHERE ${apiTokens.tenantId} = ${tenantId}
-    AND ${apiTokens.revokedAt} IS NULL AND ${apiTokens.id} <> ${replacedId}
-    AND coalesce(${apiTokens.expiresAt} > min(${now}, ${realNow}), true) LIMIT ${maxTokensPerTenant}`;
-  const hasRoom = sql`(SELECT count(*) FROM (${counted})) < ${maxTokensPerTenant}`;
-  return requireCondition(db, hasRoom, "too_many");
-}
 
 export function insertToken(db: Database, token: HashedApiToken): Statement {
   return db.insert(apiTokens).values(token);
@@ -151,22 +82,22 @@ export async function findToken(
 }
 
 /**
- * Finds the hashes of the caller's token and of another one, by id, except that of a revoked token.
- * @throws AppError `invalid_token` if the caller's token is not valid
+ * Finds the hashes of the caller's token and of another one, by id, except that of a revoked token. The
+ * caller's is missing if it is not valid.
  */
 export async function findHashes(
   db: Database,
-  caller: { readonly tenantId: string; readonly tokenId: string },
+  caller: CallerToken,
   now: number,
   id: string,
 ): Promise<ReadonlyMap<string, string>> {
   const { tenantId, tokenId } = caller;
-  const isWanted = or(isUnrevokedToken(tenantId, tokenId), isUnrevokedToken(tenantId, id));
-  const [, rows] = await awaitStore(
-    db.batch([
-      requireValidToken(db, caller, now),
-      db.select({ id: apiTokens.id, hash: apiTokens.hash }).from(apiTokens).where(isWanted),
-    ]),
+  const isWanted = or(isValidToken(caller, now), isUnrevokedToken(tenantId, id));
+  const rows = await awaitStore(
+    db
+      .select({ id: apiTokens.id, hash: apiTokens.hash })
+      .from(apiTokens)
+      .where(and(inArray(apiTokens.id, [tokenId, id]), isWanted)),
   );
   return new Map(rows.map((row) => [row.id, row.hash]));
 }

@@ -44,17 +44,13 @@ async function listTokenIds(tenant: Tenant): Promise<string[]> {
   return body.tokens.map(({ id }: Answer["body"]) => id);
 }
 
-/** Makes the second batch from now on fail, in which D1 gets a revocation. @param effect of the failing call */
-function failSecondBatch(effect: (real: () => Promise<unknown>) => Promise<unknown>): void {
+/** Makes the next batch fail, in which D1 gets the revocation. @param effect of the failing call */
+function failNextBatch(effect: (real: () => Promise<unknown>) => Promise<unknown>): void {
   const database = Object.getPrototypeOf(env.DB);
   const { batch } = database;
-  vi.spyOn(database, "batch")
-    .mockImplementationOnce(async function (this: unknown, ...args) {
-      return await batch.apply(this, args);
-    })
-    .mockImplementationOnce(async function (this: unknown, ...args) {
-      return await effect(() => batch.apply(this, args));
-    });
+  vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
+    return await effect(() => batch.apply(this, args));
+  });
 }
 
 const refused = { "401 invalid_token": 1 };
@@ -109,7 +105,7 @@ describe("A revocation that D1 fails to record", () => {
   it("is a 503, but the token has ended, and the event follows", async () => {
     const tenant = await Tenant.create();
     const { id, secret } = await createToken(tenant);
-    failSecondBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
+    failNextBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
     expect((await revoke(tenant, id)).status).toBe(503);
     expect(await use(tenant, secret)).toEqual(refused);
     await fireObjectAlarm(registerOf(tenant));
@@ -121,7 +117,7 @@ describe("A revocation that D1 fails to record", () => {
   it("can be repeated, and has one event", async () => {
     const tenant = await Tenant.create();
     const { id } = await createToken(tenant);
-    failSecondBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
+    failNextBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
     expect((await revoke(tenant, id)).status).toBe(503);
     expect((await revoke(tenant, id)).status).toBe(204);
     await fireObjectAlarm(registerOf(tenant));
@@ -131,7 +127,7 @@ describe("A revocation that D1 fails to record", () => {
   it("has one event if only the reply was lost", async () => {
     const tenant = await Tenant.create();
     const { id } = await createToken(tenant);
-    failSecondBatch(async (real) => {
+    failNextBatch(async (real) => {
       await real();
       throw new Error("D1_ERROR: injected after commit");
     });
