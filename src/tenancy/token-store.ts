@@ -2,13 +2,17 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
 import { type CallerToken, isUnrevokedToken, isValidToken } from "./token-condition-store.ts";
+
+/** As long as events stay in D1 by default, and longer than D1 can be restored (30 days). */
+const endedTokenLifetimeMs = 400 * 24 * 60 * 60 * 1000;
 
 /** Times are Unix ms. */
 export interface ApiToken {
@@ -209,6 +213,23 @@ export async function markRegistered(
             sql`${apiTokens.revokedAt} IS ${revokedAt}`,
           ),
         ),
+    ),
+  );
+}
+
+/**
+ * Deletes tokens that ended long ago. The clock of a test tenant may set an expiry to any time, so only the
+ * revoked tokens of a test tenant are deleted.
+ * @param now real time, Unix ms
+ */
+export async function deleteEndedTokens(db: Database, now: number): Promise<void> {
+  const cutOff = now - endedTokenLifetimeMs;
+  const isLive = sql`${apiTokens.tenantId} IN (SELECT ${tenants.id} FROM ${tenants} WHERE ${tenants.mode} = 'live')`;
+  const isLongExpired = and(lte(apiTokens.expiresAt, cutOff), isLive);
+  await awaitStore(
+    db.delete(apiTokens).where(
+      // The id begins with the time of creation, so the younger tokens are not read.
+      and(lt(apiTokens.id, firstIdOf(cutOff)), or(lte(apiTokens.revokedAt, cutOff), isLongExpired)),
     ),
   );
 }

@@ -1,6 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { createId } from "../../src/crypto/id.ts";
+import { deleteExpired } from "../../src/housekeeping.ts";
 import { send, Tenant, User } from "../support/client.ts";
+import { rowsIn } from "../support/databases.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -264,6 +267,39 @@ describe("A tenant with 1,000 API tokens", () => {
     await fillUp(tenant, 999, `NULL, ${Date.now() + hourMs}`);
     tenant.clock = "2100-01-01T00:00:00Z";
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(409);
+  });
+});
+
+describe("API tokens that ended 400 days ago", () => {
+  const dayMs = 24 * hourMs;
+
+  it.each([
+    ["live", ["old", "unlimited", "recently expired", "recently revoked"]],
+    // The clock of a test tenant may be anywhere, so an expiry in the past proves nothing.
+    ["test", ["old", "unlimited", "long expired", "recently expired", "recently revoked"]],
+  ] as const)("are deleted, but no others, for a %s tenant", async (mode, remaining) => {
+    const tenant = await Tenant.create(mode);
+    const now = Date.now();
+    const [longAgo, recently] = [now - 400 * dayMs, now - 399 * dayMs];
+    const rows = [
+      ["old", now + dayMs, null],
+      ["unlimited", null, null],
+      ["long expired", longAgo, null],
+      ["recently expired", recently, null],
+      ["long revoked", null, longAgo],
+      ["recently revoked", null, recently],
+    ] as const;
+    await env.DB.batch(
+      rows.map(([name, expiresAt, revokedAt]) =>
+        env.DB.prepare(
+          `INSERT INTO api_tokens (id, tenant_id, name, hash, permissions, created_at, expires_at, revoked_at)
+           VALUES (?, ?, ?, ?, '[]', 0, ?, ?)`,
+        ).bind(createId(0), tenant.id, name, `${tenant.id} ${name}`, expiresAt, revokedAt),
+      ),
+    );
+    await deleteExpired(env, now);
+    const left = await rowsIn(0, "api_tokens", tenant.id);
+    expect(left.map(({ name }) => name).toSorted()).toEqual(["initial", ...remaining].toSorted());
   });
 });
 
