@@ -81,9 +81,10 @@ export async function createToken(
     const events = await stampEvents(call.config.auditSigningKeys, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
       requireValidToken(db, call.caller, call.now),
+      // Before the other conditions: a repeated request gets the first answer, also if they no longer hold.
+      ...(await keepAnswer(issued)),
       requireTokenRoom(db, tenantId, call.now),
       insertToken(db, stored),
-      ...(await keepAnswer(issued)),
     ]);
     return issued;
   });
@@ -116,11 +117,11 @@ export async function rotateToken(
     try {
       await changeWithEvents(call.env, { tenantId }, events, [
         requireValidToken(db, call.caller, call.now),
+        ...(await keepAnswer(issued)),
         requireActiveToken(db, tenantId, id, call.now),
         requireTokenRoom(db, tenantId, call.now, id),
         insertToken(db, stored),
         setTokenEnd(db, tenantId, id, end),
-        ...(await keepAnswer(issued)),
       ]);
     } finally {
       // This is done after an error too, because the change may have been applied.

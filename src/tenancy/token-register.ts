@@ -36,7 +36,11 @@ export class TokenRegister extends DurableObject<Env> {
 
   /** Records ends; an earlier end stays. @returns whether they are stored */
   async keep(ends: readonly TokenEnd[]): Promise<boolean> {
-    return (await this.#store(() => this.#insertEnds(ends))) !== undefined;
+    const stored = await this.#store(() => {
+      this.#insertEnds(ends);
+      return true;
+    });
+    return stored ?? false;
   }
 
   /**

@@ -4,6 +4,7 @@ import { createId } from "../../src/crypto/id.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
+import { addTokens } from "../support/many-tokens.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -204,20 +205,9 @@ describe("API tokens", () => {
 describe("A tenant with 1,000 API tokens", () => {
   const body = { token: { name: "n", permissions: ["idp:read"] } };
 
-  /** Adds tokens to D1 until the tenant has this number. */
-  async function fillUp(tenant: Tenant, count: number, fields = "NULL, NULL"): Promise<void> {
-    await env.DB.prepare(
-      `WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?2)
-       INSERT INTO api_tokens (id, tenant_id, name, hash, permissions, created_at, revoked_at, expires_at)
-       SELECT ?1 || printf('%05d', n), ?1, 'filler', ?1 || n || ?3, '[]', 0, ${fields} FROM numbers`,
-    )
-      .bind(tenant.id, count, fields)
-      .run();
-  }
-
   it("gets no further one until one ends, also with two requests at once", async () => {
     const tenant = await Tenant.create();
-    await fillUp(tenant, 998);
+    const idOf = await addTokens(tenant, 998);
     const answers = await Promise.all([
       tenant.send("POST", "/v1/tokens", body),
       tenant.send("POST", "/v1/tokens", body),
@@ -228,16 +218,16 @@ describe("A tenant with 1,000 API tokens", () => {
       code: "too_many",
       error: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
     });
-    await tenant.send("DELETE", `/v1/tokens/${tenant.id}00001`);
+    await tenant.send("DELETE", `/v1/tokens/${idOf(1)}`);
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(201);
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(409);
   });
 
   it("can rotate without overlap, and with an overlap one after the other", async () => {
     const tenant = await Tenant.create();
-    await fillUp(tenant, 999);
+    const idOf = await addTokens(tenant, 999);
     const rotate = async (n: number, overlap_seconds: number) => {
-      const path = `/v1/tokens/${tenant.id}0000${n}/rotate`;
+      const path = `/v1/tokens/${idOf(n)}/rotate`;
       return (await tenant.send("POST", path, { token: { overlap_seconds } })).status;
     };
     expect(await rotate(1, 0)).toBe(201);
@@ -246,25 +236,20 @@ describe("A tenant with 1,000 API tokens", () => {
     // The overlapping token counts until it ends, also for a second rotation of its own.
     expect([await rotate(3, 60), await rotate(4, 60)]).toEqual([409, 409]);
     expect(await rotate(5, 0)).toBe(409);
-    await tenant.send("DELETE", `/v1/tokens/${tenant.id}00003`);
+    await tenant.send("DELETE", `/v1/tokens/${idOf(3)}`);
     expect(await rotate(4, 60)).toBe(201);
   });
 
   it("is a tenant with 1,000 that have not ended: revoked and expired ones do not count", async () => {
     const tenant = await Tenant.create();
-    await fillUp(tenant, 1_000, "1, NULL");
-    await env.DB.prepare(
-      "UPDATE api_tokens SET id = 'r' || id WHERE tenant_id = ? AND name = 'filler'",
-    )
-      .bind(tenant.id)
-      .run();
-    await fillUp(tenant, 1_000, "NULL, 1");
+    await addTokens(tenant, 1_000, { revokedAt: 1 });
+    await addTokens(tenant, 1_000, { expiresAt: 1 });
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(201);
   });
 
   it("gets no further one with a test clock at which the others have ended", async () => {
     const tenant = await Tenant.create();
-    await fillUp(tenant, 999, `NULL, ${Date.now() + hourMs}`);
+    await addTokens(tenant, 999, { expiresAt: Date.now() + hourMs });
     tenant.clock = "2100-01-01T00:00:00Z";
     expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(409);
   });
