@@ -47,6 +47,10 @@ const catalogue = {
     sentence:
       "A request with this Idempotency-Key is in progress; retry in a moment to receive its response.",
   },
+  too_many: {
+    status: 409,
+    sentence: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
+  },
   otp_not_configured: {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",
@@ -92,6 +96,16 @@ const catalogue = {
 export type ErrorCode = keyof typeof catalogue;
 export type ErrorStatus = (typeof catalogue)[ErrorCode]["status"];
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(catalogue, text);
+}
+
+/** The challenges of RFC 6750 §3. */
+const challenges: Partial<Record<ErrorCode, string>> = {
+  missing_token: "Bearer",
+  invalid_token: 'Bearer error="invalid_token"',
+};
+
 export function statusOf(code: ErrorCode): ErrorStatus {
   return catalogue[code].status;
 }
@@ -128,7 +142,11 @@ export class AppError extends Error {
     this.name = "AppError";
     this.code = code;
     this.fields = options.fields ?? {};
-    this.headers = options.headers ?? {};
+    const challenge = challenges[code];
+    this.headers = {
+      ...(challenge === undefined ? {} : { "WWW-Authenticate": challenge }),
+      ...options.headers,
+    };
     this.isRecorded = options.isRecorded ?? false;
   }
 

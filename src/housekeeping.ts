@@ -1,10 +1,11 @@
-/** Scheduled deletion of expired assessments, tombstones and request keys. */
+/** Scheduled deletion of expired assessments, tombstones and request keys, and of tokens that ended long ago. */
 import type { Database } from "./db/client.ts";
 import { controlDbOf, listDatabases } from "./db/shards.ts";
 import { deleteExpiredRequests } from "./idempotency/store.ts";
 import { deleteExpiredTombstones } from "./identity/store.ts";
 import { runJob } from "./job.ts";
 import { deleteExpiredAssessments } from "./sentinel/assessments/store.ts";
+import { deleteEndedTokens } from "./tenancy/token-store.ts";
 
 type Deletion = (db: Database, now: number) => Promise<void>;
 
@@ -17,4 +18,5 @@ export async function deleteExpired(env: Env, now: number): Promise<void> {
     await run("tombstones", db, deleteExpiredTombstones);
   }
   await run("request_keys", controlDbOf(env), deleteExpiredRequests);
+  await run("api_tokens", controlDbOf(env), deleteEndedTokens);
 }

@@ -11,12 +11,14 @@ export interface LogFields {
   /** The kind of a failure, such as `TypeError` or `DeadlineError`; never its message. */
   readonly cause?: string;
   readonly count?: number;
+  /** Addresses of clients that sent a wrong operator token. No other line contains an address. */
+  readonly addresses?: readonly string[];
 }
 
 /** The same names at run time, where the type does not exist. */
 const allowedFields: Readonly<Record<keyof LogFields, true>> = {
   ...{ request_id: true, tenant_id: true, code: true, source: true },
-  ...{ problems: true, cause: true, count: true },
+  ...{ problems: true, cause: true, count: true, addresses: true },
 };
 
 export function log(level: "info" | "error", event: string, fields: LogFields = {}): void {

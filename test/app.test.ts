@@ -122,34 +122,39 @@ describe("An unexpected fault", () => {
       .bind(damaged, tenant.id)
       .run();
     const answer = await tenant.send("GET", "/v1/settings");
-    expect(answer.status).toBe(500);
-    expect(answer.body.code).toBe("internal_error");
+    expect(answer.status).toBe(503);
+    expect(answer.body.code).toBe("unavailable");
     expect(JSON.stringify(answer.body)).not.toMatch(/4711|lock_seconds|zod/i);
   });
 });
 
-describe("The rate limit of a token", () => {
-  it("answers 429 with the time to wait", async () => {
+describe("The rate limits of a token and of its tenant", () => {
+  it.each([
+    ["token", "TOKEN_RATE_LIMIT"],
+    ["tenant", "TENANT_RATE_LIMIT"],
+  ])("answer 429 with the time to wait: %s", async (name, limiter) => {
     const tenant = await Tenant.create();
     await sendManyRequests(tenant.id);
     const response = await worker.fetch(
       new Request("https://idp.test/v1/idp/users", {
         headers: { Authorization: `Bearer ${tenant.token}` },
       }),
-      { ...env, TOKEN_RATE_LIMIT: { limit: async () => ({ success: false }) } },
+      { ...env, [limiter]: { limit: async () => ({ success: false }) } },
       createExecutionContext(),
     );
     expect(response.status).toBe(429);
     expect(response.headers.get("Retry-After")).toBe("10");
-    expect(response.headers.get("RateLimit")).toBe('"token";r=0;t=10');
-    expect(response.headers.get("RateLimit-Policy")).toBe('"token";q=1000;w=10');
+    expect(response.headers.get("RateLimit")).toBe(`"${name}";r=0;t=10`);
+    expect(response.headers.get("RateLimit-Policy")).toBe(
+      '"token";q=1000;w=10, "tenant";q=5000;w=10',
+    );
     expect(await response.json()).toMatchObject({ code: "rate_limited" });
   });
 
   it.each([
     ["fails", "Error", () => Promise.reject(new Error("injected"))],
     ["does not answer", "DeadlineError", hangForever],
-  ])("admits requests when the limiter %s", async (_title, cause, limit) => {
+  ])("admit requests when the limiter %s", async (_title, cause, limit) => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const tenant = await Tenant.create();
     await sendManyRequests(tenant.id);

@@ -27,7 +27,7 @@ export const layers: readonly (readonly string[])[] = [
   ["db", "otp"],
   ["env.ts"],
   ["crypto"],
-  ["errors.ts", "job.ts", "location.ts"],
+  ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],
   ["bounded-map.ts", "deadline.ts", "log.ts", "sql-table.ts"],
 ];
 

@@ -74,6 +74,18 @@ export const targets: readonly Target[] = [
     ["test/tenancy/resolve-token.test.ts", "test/api/tokens.test.ts"],
   ),
   createTarget(
+    "src/tenancy/token-cache.ts",
+    ["test/tenancy/token-cache.test.ts"],
+    ["test/tenancy/resolve-token.test.ts"],
+  ),
+  createTarget(
+    "src/tenancy/token-condition-store.ts",
+    [],
+    ["test/attacks/revoked-meanwhile.test.ts", "test/api/tokens.test.ts"],
+  ),
+  createTarget("src/tenancy/revoke-token.ts", [], ["test/faults/cannot-revoke-in-d1.test.ts"]),
+  createTarget("src/http/operator-attempts.ts", [], ["test/http/operator-attempts.test.ts"]),
+  createTarget(
     "src/guard/client.ts",
     [],
     [
@@ -226,11 +238,7 @@ export const targets: readonly Target[] = [
       "test/faults/d1.test.ts",
     ],
   ),
-  createTarget(
-    "src/guard/delivery/retry-alarm.ts",
-    [],
-    ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
-  ),
+  createTarget("src/retry-alarm.ts", [], ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"]),
   createTarget(
     "src/guard/delivery/batcher.ts",
     [],
@@ -245,7 +253,7 @@ export const targets: readonly Target[] = [
   createTarget(
     "src/tenancy/token-register.ts",
     [],
-    ["test/restore/older-d1.test.ts", "test/attacks/tokens.test.ts"],
+    ["test/restore/older-d1.test.ts", "test/faults/cannot-revoke-in-d1.test.ts"],
   ),
   createTarget(
     "src/keys/key-check.ts",

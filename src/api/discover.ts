@@ -51,8 +51,15 @@ interface DiscoverCall extends GuardCaller {
 /** Each cached policy is parsed once: its lists may have hundreds of entries. */
 const parsedLists = new WeakMap<readonly string[], readonly Network[]>();
 
+/** @throws AppError `unavailable` for a damaged entry: ignoring it could accept a denied address */
+function parseStoredNetwork(text: string): Network {
+  const network = parseNetwork(text);
+  if (network === undefined) throw new AppError("unavailable");
+  return network;
+}
+
 function parseNetworks(list: readonly string[]): readonly Network[] {
-  const networks = parsedLists.get(list) ?? list.flatMap((text) => parseNetwork(text) ?? []);
+  const networks = parsedLists.get(list) ?? list.map(parseStoredNetwork);
   parsedLists.set(list, networks);
   return networks;
 }

@@ -2,18 +2,17 @@
 import { renderSVG } from "uqr";
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { controlDbOf } from "../db/shards.ts";
 import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import type { Attempt } from "../guard/decisions/verify.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { createTextSchema, externalId, userQuery } from "../http/schemas.ts";
-import { claimRequestKey } from "../idempotency/run-once.ts";
 import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
 import { totpCodePattern } from "../otp/totp.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
+import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentId } from "./assessment-schemas.ts";
 
 const maxIssuerLength = 64;
@@ -92,7 +91,7 @@ export const otpRoutes = [
       }
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      await claimTenantRequestKey(request);
       const { secret, isSetupComplete } = await askGuard(request, identityId, (guard, call) =>
         guard.configureTotp(call, policy.otp.enrolment),
       );
@@ -217,7 +216,7 @@ export const otpRoutes = [
       const { externalUserId } = request.query;
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, externalUserId);
-      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      await claimTenantRequestKey(request);
       const { codes } = await askGuard(request, identityId, (guard, call) =>
         guard.regenerateBackupCodes(call),
       );

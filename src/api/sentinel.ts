@@ -1,16 +1,15 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
-import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { createTextSchema, externalId, id } from "../http/schemas.ts";
-import { claimRequestKey } from "../idempotency/run-once.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
+import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { discover } from "./discover.ts";
 
@@ -100,8 +99,7 @@ export const sentinelRoutes = [
     },
     async (request) => {
       const { assessment_id: id, outcome } = request.body.feedback;
-      const { tenantId } = request.caller;
-      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      await claimTenantRequestKey(request);
       await askGuard(request, assessedIdentityOf(id), (guard, call) =>
         guard.recordFeedback(call, id, outcome),
       );

@@ -14,13 +14,9 @@ import {
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import {
-  createToken,
-  type IssuedToken,
-  revokeToken,
-  rotateToken,
-} from "../tenancy/change-tokens.ts";
+import { createToken, type IssuedToken, rotateToken } from "../tenancy/change-tokens.ts";
 import { documentPermissions, permissionOf, permissions } from "../tenancy/permission.ts";
+import { revokeToken } from "../tenancy/revoke-token.ts";
 import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 
 const name = createTextSchema(1, 100);
@@ -94,6 +90,7 @@ export const tokenRoutes = [
           body: z.object({ token: issuedTokenSchema }),
         },
       },
+      errors: ["too_many"],
     },
     async (request) => {
       const { token } = request.body;
@@ -157,7 +154,7 @@ export const tokenRoutes = [
           body: z.object({ token: issuedTokenSchema }),
         },
       },
-      errors: ["not_found"],
+      errors: ["not_found", "too_many"],
     },
     async (request) => {
       const { overlap_seconds } = request.body.token;

@@ -1,7 +1,7 @@
 /** `/v1/idp/users` and `/v1/idp/user`: identities from provisioning to erasure. */
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
-import { controlDbOf, findTenantDb, runInTenantDb } from "../db/shards.ts";
+import { findTenantDb, runInTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
 import { type Profile, statusOf } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/rehydration.ts";
@@ -17,8 +17,8 @@ import {
   toRfc3339OrNull,
   userQuery,
 } from "../http/schemas.ts";
-import { claimRequestKey } from "../idempotency/run-once.ts";
 import { findRecord, listEntries } from "../identity/store.ts";
+import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
 
@@ -93,7 +93,7 @@ export const identityRoutes = [
       const { external_id } = request.body.user;
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, external_id);
-      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      await claimTenantRequestKey(request);
       // A guard without state needs the record, which is read during the call and sent as a stream.
       const record = streamArgument(readFoundRecord(request.env, tenantId, identityId));
       const profile = await askGuard(request, identityId, (guard, call) =>
@@ -194,7 +194,7 @@ export const identityRoutes = [
     async (request) => {
       const { tenantId } = request.caller;
       const identityId = identityIdOf(tenantId, request.query.externalUserId);
-      await claimRequestKey(request, tenantId, controlDbOf(request.env));
+      await claimTenantRequestKey(request);
       const profile = await askGuard(request, identityId, (guard, call) => guard.unlock(call));
       return respond(200, showProfile(profile));
     },

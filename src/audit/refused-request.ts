@@ -31,6 +31,7 @@ const reportedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "user_not_found",
   "assessment_not_found",
   "not_found",
+  "too_many",
 ]);
 
 export function isReportedRefusal(code: ErrorCode): boolean {

@@ -13,7 +13,7 @@ import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
-import { RetryAlarm } from "./delivery/retry-alarm.ts";
+import { RetryAlarm } from "../retry-alarm.ts";
 import { GuardOutbox } from "./outbox.ts";
 import { type FoundRecord, Rehydration } from "./rehydration.ts";
 import { buildKeptAnswer } from "./replay.ts";

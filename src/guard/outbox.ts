@@ -15,7 +15,7 @@ import type { IdentityState } from "./decisions/state.ts";
 import { DeliveryBatcher, type SentDelivery } from "./delivery/batcher.ts";
 import { buildDelivery, fileDelivery, type PendingDelivery } from "./delivery/delivery.ts";
 import { hasQueue, sendDelivery } from "./delivery/producer.ts";
-import { deliveryDelayMs, type RetryAlarm } from "./delivery/retry-alarm.ts";
+import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
 import type { GuardStorage } from "./storage.ts";
 
 /** How long the alarm leaves a delivery to the queue. */

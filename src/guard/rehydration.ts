@@ -5,7 +5,7 @@ import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
 import { parseState } from "./decisions/state.ts";
-import type { RetryAlarm } from "./delivery/retry-alarm.ts";
+import type { RetryAlarm } from "../retry-alarm.ts";
 import type { GuardStorage } from "./storage.ts";
 
 /** What D1 has of an identity; null when it has nothing. */

@@ -5,6 +5,7 @@ import { AppError, createInvalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
 import type { Permission } from "../tenancy/permission.ts";
 import { resolveToken } from "../tenancy/resolve-token.ts";
+import { requireOperatorToken } from "./operator-attempts.ts";
 import { countRequest } from "./rate-limit.ts";
 import type { AppContext, Authentication, RouteStep } from "./request-context.ts";
 import { resolveRequestTime } from "./test-clock.ts";
@@ -25,12 +26,6 @@ export function authenticate<Caller, Prepared>(
   };
 }
 
-function createInvalidToken(): AppError {
-  return new AppError("invalid_token", {
-    headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' },
-  });
-}
-
 /** @throws AppError */
 function readBearerToken(c: AppContext): string {
   // A token in the URL ends up in logs, so none is accepted there (RFC 6750 §5.3).
@@ -39,10 +34,10 @@ function readBearerToken(c: AppContext): string {
   }
   const header = c.req.header("Authorization");
   if (header === undefined || header.trim() === "") {
-    throw new AppError("missing_token", { headers: { "WWW-Authenticate": "Bearer" } });
+    throw new AppError("missing_token");
   }
   const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(header) ?? [];
-  if (token === undefined) throw createInvalidToken();
+  if (token === undefined) throw new AppError("invalid_token");
   return token;
 }
 
@@ -64,7 +59,12 @@ export const operator: Access<undefined> = {
   async authenticate(c) {
     const token = readBearerToken(c);
     const { operatorTokenDigest } = c.get("config");
-    if (!timingSafeEqual(sha256Of(token), operatorTokenDigest)) throw createInvalidToken();
+    requireOperatorToken(
+      c.req.header("CF-Connecting-IP"),
+      c.get("arrivedAt"),
+      () => timingSafeEqual(sha256Of(token), operatorTokenDigest),
+      (work) => c.executionCtx.waitUntil(work),
+    );
     return {
       caller: undefined,
       actor: { type: "operator", id: null },
@@ -75,19 +75,8 @@ export const operator: Access<undefined> = {
 
 /** @param now Unix ms; the tenant's test clock if one was sent. @throws AppError `invalid_token` */
 function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
-  if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw createInvalidToken();
-}
-
-/** @param ignoreCache reads the stores, even if the token is cached. @throws AppError */
-async function resolveKnownToken(
-  c: AppContext,
-  token: string,
-  ignoreCache: boolean,
-): Promise<ResolvedToken> {
-  const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-  const resolved = await resolveToken(c.env, token, c.get("arrivedAt"), ignoreCache, waitUntil);
-  if (resolved === undefined) throw createInvalidToken();
-  return resolved;
+  if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt))
+    throw new AppError("invalid_token");
 }
 
 /** For a tenant's API token with this permission. */
@@ -97,11 +86,13 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
     async authenticate(c) {
       const arrivedAt = c.get("arrivedAt");
       const token = readBearerToken(c);
-      const resolved = await resolveKnownToken(c, token, false);
+      const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
+      const resolved = await resolveToken(c.env, token, arrivedAt, waitUntil);
+      if (resolved === undefined) throw new AppError("invalid_token");
       const { caller, revoked } = resolved;
       const { tenantId, tokenId, location } = caller;
       c.set("presentedToken", { tenantId, tokenId, location, at: arrivedAt });
-      if (revoked) throw createInvalidToken();
+      if (revoked) throw new AppError("invalid_token");
       const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
       c.set("presentedToken", { tenantId, tokenId, location, at: now });
       requireCurrent(resolved, now);
@@ -113,16 +104,13 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
           },
         });
       }
-      const rateLimit = await countRequest(c.env, tokenId, arrivedAt);
-      c.set("rateLimits", [rateLimit]);
-      if (rateLimit.remaining === 0) {
+      const rateLimits = await countRequest(c.env, caller, arrivedAt);
+      c.set("rateLimits", rateLimits);
+      const exceeded = rateLimits.find(({ remaining }) => remaining === 0);
+      if (exceeded !== undefined) {
         throw new AppError("rate_limited", {
-          headers: { "Retry-After": String(rateLimit.resetSeconds) },
+          headers: { "Retry-After": String(exceeded.resetSeconds) },
         });
-      }
-      // A revoked token that is still cached must not create its successor.
-      if (permission === "tokens:write" && resolved.isCached) {
-        requireCurrent(await resolveKnownToken(c, token, true), now);
       }
       return { caller, actor: { type: "api_token", id: tokenId }, now };
     },

@@ -33,10 +33,8 @@ function errorsOf(definition: RouteDefinition): ErrorCode[] {
   const codes: ErrorCode[] = ["invalid_request", "body_too_large", "internal_error", "unavailable"];
   codes.push("invalid_json");
   if (body !== none) codes.push("unsupported_media_type");
-  if (access.kind !== "public") codes.push("missing_token", "invalid_token");
-  if (access.kind !== "public" && access.kind !== "operator") {
-    codes.push("insufficient_scope", "rate_limited");
-  }
+  if (access.kind !== "public") codes.push("missing_token", "invalid_token", "rate_limited");
+  if (access.kind !== "public" && access.kind !== "operator") codes.push("insufficient_scope");
   if (keepsAnswers(definition)) codes.push("idempotency_in_progress", "idempotency_mismatch");
   return [...codes, ...errors];
 }

@@ -145,15 +145,18 @@ export async function runOnce<T>(
 
 /**
  * Reserves the key for this request throughout the tenant. The guard keeps the answer.
- * @throws AppError `idempotency_mismatch` if another request has the key; StoreError
+ * @param precondition what must hold when the key is reserved (`requireCondition`)
+ * @throws AppError `idempotency_mismatch` if another request has the key, or that of the precondition; StoreError
  */
 export async function claimRequestKey(
   call: RunOnceCall,
   tenantId: string,
   db: Database,
+  precondition: Statement,
 ): Promise<void> {
   const { requestKey } = call;
   if (requestKey === null) return;
-  const kept = await claimRequest(db, await buildKeptRequest(call, tenantId, requestKey, {}));
+  const request = await buildKeptRequest(call, tenantId, requestKey, {});
+  const kept = await claimRequest(db, request, precondition);
   await openKeptRequest(call, requestKey, kept);
 }

@@ -71,11 +71,20 @@ export function keepRequest(db: Database, request: KeptRequest): Statement[] {
   return [deleteExpired(db, request), insert, ...trim(db, request.tenantId)];
 }
 
-/** Keeps a request, or returns the one that has the key already. @throws StoreError */
-export async function claimRequest(db: Database, request: KeptRequest): Promise<KeptRequest> {
+/**
+ * Keeps a request, or returns the one that has the key already.
+ * @param precondition from `requireCondition`
+ * @throws StoreError, or the error of the precondition
+ */
+export async function claimRequest(
+  db: Database,
+  request: KeptRequest,
+  precondition: Statement,
+): Promise<KeptRequest> {
   const { tenantId, key } = request;
-  const [, , rows] = await awaitStore(
+  const [, , , rows] = await awaitStore(
     db.batch([
+      precondition,
       deleteExpired(db, request),
       db.insert(requestKeys).values(request).onConflictDoNothing(),
       db.select().from(requestKeys).where(isRequest(tenantId, key)),

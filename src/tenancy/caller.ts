@@ -20,6 +20,4 @@ export interface TenantCaller {
 export interface ResolvedToken {
   readonly caller: TenantCaller;
   readonly revoked: boolean;
-  /** Whether it is from the cache, and may be up to 25 s old. */
-  readonly isCached: boolean;
 }

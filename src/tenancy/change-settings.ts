@@ -3,14 +3,14 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { UnmetConditionError } from "../db/client.ts";
+import { StaleReadError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
 import { describeChange } from "./describe-change.ts";
 import type { TenantPolicy } from "./policy.ts";
-import { invalidateTenant } from "./resolve-token.ts";
+import { invalidateTenant } from "./token-cache.ts";
 import {
   applyDefaults,
   findContradictions,
@@ -20,6 +20,7 @@ import {
   type SettingsPatch,
 } from "./settings.ts";
 import { findSettings, patchSettings, type StoredSettings } from "./tenant-store.ts";
+import { requireValidToken } from "./token-condition-store.ts";
 
 /** How often a change is tried when other changes come in between. */
 const maxRounds = 10;
@@ -27,7 +28,11 @@ const maxRounds = 10;
 interface SettingsCall {
   readonly env: Env;
   readonly config: Config;
-  readonly caller: { readonly tenantId: string; readonly location: Location };
+  readonly caller: {
+    readonly tenantId: string;
+    readonly tokenId: string;
+    readonly location: Location;
+  };
   readonly actor: Actor;
   readonly now: number;
   readonly requestId: string;
@@ -72,7 +77,7 @@ export async function buildDraftPolicy(
 
 /**
  * Validates a patch with the settings that are stored now, and applies it if they are still stored.
- * @throws AppError `invalid_request`; UnmetConditionError if another change came in between; StoreError
+ * @throws AppError `invalid_request`; StaleReadError if another change came in between; StoreError
  */
 async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Settings> {
   const { tenantId } = call.caller;
@@ -89,8 +94,11 @@ async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Set
     },
   );
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
-  const change = patchSettings(controlDbOf(call.env), tenantId, text, patch);
-  await changeWithEvents(call.env, { tenantId }, events, change);
+  const db = controlDbOf(call.env);
+  await changeWithEvents(call.env, { tenantId }, events, [
+    requireValidToken(db, call.caller, call.now),
+    ...patchSettings(db, tenantId, text, patch),
+  ]);
   return settings;
 }
 
@@ -109,7 +117,7 @@ export async function changeSettings(call: SettingsCall, patch: SettingsPatch): 
       try {
         return await applyPatch(call, patch);
       } catch (error) {
-        if (!(error instanceof UnmetConditionError)) throw error;
+        if (!(error instanceof StaleReadError)) throw error;
       }
     }
     throw new AppError("unavailable");

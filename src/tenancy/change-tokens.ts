@@ -1,4 +1,7 @@
-/** Creates, rotates and revokes a tenant's API tokens. */
+/**
+ * Creates and rotates a tenant's API tokens. Each change is one batch, which writes nothing unless the
+ * caller's token is valid when it runs. revoke-token.ts revokes them.
+ */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
@@ -9,16 +12,21 @@ import { AppError } from "../errors.ts";
 import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { Permission } from "./permission.ts";
-import { invalidateTenant } from "./resolve-token.ts";
+import { invalidateTenant } from "./token-cache.ts";
+import {
+  requireActiveToken,
+  requireTokenRoom,
+  requireValidToken,
+} from "./token-condition-store.ts";
 import { registerTokenEnds } from "./token-register-client.ts";
-import { type ApiToken, findToken, insertToken, markRevoked, setTokenEnd } from "./token-store.ts";
+import { type ApiToken, findToken, insertToken, setTokenEnd } from "./token-store.ts";
 
 /** The last instant that RFC 3339 can write. */
 const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
-  readonly caller: { readonly tenantId: string; readonly mode: Mode };
+  readonly caller: { readonly tenantId: string; readonly tokenId: string; readonly mode: Mode };
   readonly actor: Actor;
 }
 
@@ -55,6 +63,7 @@ function issuerOf({ caller }: TokenCall) {
   return { id: caller.tenantId, mode: caller.mode };
 }
 
+/** @throws AppError `invalid_token`, `too_many` */
 export async function createToken(
   call: TokenCall,
   wanted: Parameters<typeof issueToken>[1],
@@ -71,8 +80,11 @@ export async function createToken(
     });
     const events = await stampEvents(call.config.auditSigningKeys, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
-      insertToken(db, stored),
+      requireValidToken(db, call.caller, call.now),
+      // Before the other conditions: a repeated request gets the first answer, also if they no longer hold.
       ...(await keepAnswer(issued)),
+      requireTokenRoom(db, tenantId, call.now),
+      insertToken(db, stored),
     ]);
     return issued;
   });
@@ -81,6 +93,7 @@ export async function createToken(
 /**
  * Creates a token with the name, permissions and lifetime of an old one. The old token remains valid for the
  * overlap.
+ * @throws AppError `invalid_token`; `not_found` if the old token has ended; `too_many`
  */
 export async function rotateToken(
   call: TokenCall,
@@ -103,9 +116,12 @@ export async function rotateToken(
     const end = call.now + overlapSeconds * 1000;
     try {
       await changeWithEvents(call.env, { tenantId }, events, [
+        requireValidToken(db, call.caller, call.now),
+        ...(await keepAnswer(issued)),
+        requireActiveToken(db, tenantId, id, call.now),
+        requireTokenRoom(db, tenantId, call.now, id),
         insertToken(db, stored),
         setTokenEnd(db, tenantId, id, end),
-        ...(await keepAnswer(issued)),
       ]);
     } finally {
       // This is done after an error too, because the change may have been applied.
@@ -114,30 +130,4 @@ export async function rotateToken(
     await registerTokenEnds(call.env, db, tenantId);
     return issued;
   });
-}
-
-/** Revokes a token. This isolate refuses it at once, all others within 30 s. */
-export async function revokeToken(call: TokenCall, id: string): Promise<void> {
-  const { tenantId } = call.caller;
-  const db = controlDbOf(call.env);
-  if ((await findToken(db, tenantId, id)) === undefined) throw new AppError("not_found");
-  const event = createTenantEvent(
-    tenantId,
-    call,
-    { type: "api_token", id },
-    {
-      action: "token.revoked",
-      outcome: "success",
-    },
-  );
-  const events = await stampEvents(call.config.auditSigningKeys, [event]);
-  try {
-    await changeWithEvents(call.env, { tenantId }, events, [
-      markRevoked(db, tenantId, id, call.now),
-    ]);
-  } finally {
-    // This is done after an error too, because the change may have been applied.
-    invalidateTenant(tenantId);
-  }
-  await registerTokenEnds(call.env, db, tenantId);
 }

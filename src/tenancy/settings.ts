@@ -1,6 +1,7 @@
 /** The tenant's settings as the API spells them, their ranges, and the conversion to the policy. */
 import { z } from "zod";
 import { minRetentionDays } from "../audit/tree/archive.ts";
+import { StoreError } from "../db/client.ts";
 import { locationHints } from "../location.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/reason.ts";
@@ -105,15 +106,50 @@ function settingsOf(policy: TenantPolicy): Settings {
 
 const defaults = settingsOf(defaultPolicy);
 
+/**
+ * The form of stored settings. They were validated when they were written, so their networks are not parsed
+ * again at each read. An older or newer version may have written other fields, which are ignored.
+ */
+const storedNetworks = z.array(z.string().regex(/^[0-9a-f:.]+\/\d{1,3}$/));
+const storedSentinel = z.object({
+  ...sentinel.shape,
+  allow: storedNetworks,
+  deny: storedNetworks,
+});
+const storedSettingsSchema = z.object({
+  lockout: z.object(lockout.shape).partial().exactOptional(),
+  otp: z.object(otp.shape).partial().exactOptional(),
+  sentinel: storedSentinel.partial().exactOptional(),
+  audit: z.object(audit.shape).partial().exactOptional(),
+  location: z.object(location.shape).partial().exactOptional(),
+});
+
+/** Reads the settings that a tenant has set. @throws StoreError if they are damaged: no default replaces them */
+export function parseSettings(text: string): SettingsPatch {
+  try {
+    return storedSettingsSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new StoreError(error);
+  }
+}
+
+function fillGroup<Group extends object>(
+  all: Group,
+  set: { readonly [Field in keyof Group]?: Group[Field] | undefined } = {},
+): Group {
+  const present = Object.entries(set).filter(([, value]) => value !== undefined);
+  return { ...all, ...Object.fromEntries(present) };
+}
+
 /** Fills absent fields with the defaults. */
 export function applyDefaults(set: SettingsPatch): Settings {
-  return settingsSchema.parse({
-    lockout: { ...defaults.lockout, ...set.lockout },
-    otp: { ...defaults.otp, ...set.otp },
-    sentinel: { ...defaults.sentinel, ...set.sentinel },
-    audit: { ...defaults.audit, ...set.audit },
-    location: { ...defaults.location, ...set.location },
-  });
+  return {
+    lockout: fillGroup(defaults.lockout, set.lockout),
+    otp: fillGroup(defaults.otp, set.otp),
+    sentinel: fillGroup(defaults.sentinel, set.sentinel),
+    audit: fillGroup(defaults.audit, set.audit),
+    location: fillGroup(defaults.location, set.location),
+  };
 }
 
 /** Merges two patches field by field, as `json_patch` does in the store. */

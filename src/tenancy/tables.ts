@@ -25,7 +25,11 @@ export const apiTokens = sqliteTable(
     endUnregistered: integer("end_unregistered", { mode: "boolean" }).notNull().default(false),
   },
   (table) => [
-    index("api_tokens_by_tenant").on(table.tenantId, table.id),
+    // Partial: revoked tokens are neither listed nor counted.
+    index("api_tokens_by_tenant").on(table.tenantId, table.id).where(sql`revoked_at IS NULL`),
+    index("api_tokens_by_expiry")
+      .on(table.tenantId, table.expiresAt)
+      .where(sql`revoked_at IS NULL`),
     // Partial: few ends are not registered yet.
     index("api_tokens_unregistered").on(table.tenantId).where(sql`end_unregistered`),
   ],

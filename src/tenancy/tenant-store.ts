@@ -2,13 +2,18 @@
  * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
-import { requireCondition } from "../db/batch-condition.ts";
-import { awaitStore, type Database, type Statement } from "../db/client.ts";
+import { eq, inArray, sql } from "drizzle-orm";
+import {
+  awaitStore,
+  type Database,
+  requireCondition,
+  type Statement,
+  staleRead,
+} from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
-import type { SettingsPatch } from "./settings.ts";
+import { parseSettings, type SettingsPatch } from "./settings.ts";
 
 export interface Tenant {
   readonly id: string;
@@ -22,10 +27,10 @@ export interface Tenant {
   readonly shard: number;
 }
 
-const settings = sql`${tenants.settings}`.mapWith(
-  (text: string): SettingsPatch => JSON.parse(text),
-);
-export const tenantColumns = { ...getTableColumns(tenants), settings };
+/** A tenant whose settings are not parsed yet. */
+export type StoredTenant = Omit<Tenant, "settings"> & { readonly settings: string };
+
+const settings = sql`${tenants.settings}`.mapWith(parseSettings);
 
 /** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
 export function insertTenant(db: Database, tenant: Tenant): Statement[] {
@@ -70,7 +75,7 @@ export async function listLocations(
 }
 
 /**
- * Statements that merge a patch into the settings (RFC 7396). Their batch throws UnmetConditionError if other
+ * Statements that merge a patch into the settings (RFC 7396). Their batch throws StaleReadError if other
  * settings are stored by now than the ones that were read.
  * @param read the text of the settings that the patch was validated with
  */
@@ -83,7 +88,7 @@ export function patchSettings(
   const stored = sql`(SELECT ${tenants.settings} FROM ${tenants} WHERE ${tenants.id} = ${tenantId})`;
   const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
   return [
-    requireCondition(db, sql`${stored} = ${read}`),
+    requireCondition(db, sql`${stored} = ${read}`, staleRead),
     db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
   ];
 }

@@ -1,4 +1,6 @@
 /** The early end of an API token, by revocation or rotation (pure). */
+import type { StampedEvent } from "../audit/event.ts";
+
 export interface TokenEnd {
   /** SHA-256 of the token, hex. */
   readonly hash: string;
@@ -7,3 +9,20 @@ export interface TokenEnd {
 }
 
 export const revokedForGood = 0;
+
+/** A revocation as the token register keeps it until D1 has it. */
+export interface Revocation {
+  readonly tenantId: string;
+  /** The revoked token's. */
+  readonly id: string;
+  readonly hash: string;
+  /** Real time, Unix ms. */
+  readonly at: number;
+  readonly events: readonly StampedEvent[];
+}
+
+export interface RegisterResult {
+  /** The one that the register keeps: this one, or an earlier one of the same token. Null: the caller's own
+   * token is revoked, and nothing was recorded. */
+  readonly kept: Revocation | null;
+}

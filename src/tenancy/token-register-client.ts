@@ -1,5 +1,6 @@
 /**
- * Calls tenants' token registers. D1 records the ends of tokens first; the registers have a second copy.
+ * Calls tenants' token registers. A revocation reaches the register first, and then D1. The end that a
+ * rotation sets reaches D1 first, together with the successor.
  */
 import type { Database } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
@@ -8,7 +9,7 @@ import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
 import { stubFor, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
-import { revokedForGood } from "./token-end.ts";
+import { type RegisterResult, type Revocation, revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
 import { listUnregisteredEnds, markRegistered } from "./token-store.ts";
 
@@ -35,6 +36,33 @@ export async function findRegisteredEnd(
   });
   if (end === undefined) throw new AppError("unavailable");
   return end;
+}
+
+/**
+ * Revokes a token in the register. Never throws.
+ * @param callerHash of the token that revokes it
+ * @returns undefined if the register does not answer; it may have the revocation nevertheless
+ */
+export async function registerRevocation(
+  env: Env,
+  callerHash: string,
+  revocation: Revocation,
+): Promise<RegisterResult | undefined> {
+  const { tenantId } = revocation;
+  try {
+    const call = registerOf(env, tenantId).revoke(callerHash, revocation);
+    return await awaitWithin(registerTimeoutMs, call);
+  } catch (error) {
+    log("error", "token_register_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
+    return undefined;
+  }
+}
+
+/** Reports that D1 has a revocation. Never throws: without the report the register files it once more. */
+export async function confirmRevocation(env: Env, { tenantId, hash }: Revocation): Promise<void> {
+  await runJob("revocation_not_confirmed", () =>
+    awaitWithin(registerTimeoutMs, registerOf(env, tenantId).confirm(hash)),
+  );
 }
 
 /**

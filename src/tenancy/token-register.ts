@@ -1,11 +1,25 @@
 /**
  * The token register: one Durable Object per tenant that records when tokens end by revocation or rotation.
- * D1 records this too, but a D1 that is restored to an earlier time has lost it, and the register has not.
+ * A revocation is decided here, so that it does not depend on a D1 that takes writes, and a D1 that is restored
+ * to an earlier time makes no token valid again.
+ *
+ * A revocation waits in the outbox, with its audit event, until D1 has both. The isolate that revokes the token
+ * writes to D1 and confirms; if it does not, the alarm does.
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../log.ts";
+import { RetryAlarm } from "../retry-alarm.ts";
 import { SqlTable } from "../sql-table.ts";
-import type { TokenEnd } from "./token-end.ts";
+import { fileRevocation } from "./file-revocation.ts";
+import {
+  type RegisterResult,
+  type Revocation,
+  revokedForGood,
+  type TokenEnd,
+} from "./token-end.ts";
+
+/** Longer than the isolate takes to write to D1. */
+const confirmationTimeoutMs = 10_000;
 
 export class TokenRegister extends DurableObject<Env> {
   readonly #ends = new SqlTable(
@@ -13,39 +27,107 @@ export class TokenRegister extends DurableObject<Env> {
     "ends",
     "(hash TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) WITHOUT ROWID",
   );
+  readonly #outbox = new SqlTable(
+    this.ctx.storage.sql,
+    "outbox",
+    "(hash TEXT PRIMARY KEY, revocation TEXT NOT NULL) WITHOUT ROWID",
+  );
+  readonly #alarm = new RetryAlarm(this.ctx, "token_register");
 
   /** Records ends; an earlier end stays. @returns whether they are stored */
   async keep(ends: readonly TokenEnd[]): Promise<boolean> {
-    const { storage } = this.ctx;
-    try {
-      storage.transactionSync(() => {
-        this.#ends.create();
-        for (const { hash, endsAt } of ends) {
-          storage.sql.exec(
-            "INSERT INTO ends (hash, ends_at) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ends_at = min(ends_at, excluded.ends_at)",
-            hash,
-            endsAt,
-          );
-        }
-      });
-      await storage.sync();
+    const stored = await this.#store(() => {
+      this.#insertEnds(ends);
       return true;
-    } catch (error) {
-      log("error", "token_register_failed", { cause: causeOf(error) });
-      return false;
-    }
+    });
+    return stored ?? false;
+  }
+
+  /**
+   * Revokes a token. A second revocation returns the first one while it waits for D1.
+   * @param callerHash of the token that revokes it
+   * @returns undefined if the storage fails
+   */
+  async revoke(callerHash: string, revocation: Revocation): Promise<RegisterResult | undefined> {
+    return await this.#store((): RegisterResult => {
+      if (this.#findEnd(callerHash) === revokedForGood) return { kept: null };
+      const waiting = this.#listWaiting().find(({ hash }) => hash === revocation.hash);
+      if (waiting !== undefined) return { kept: waiting };
+      this.#insertEnds([{ hash: revocation.hash, endsAt: revokedForGood }]);
+      this.#outbox.create();
+      this.ctx.storage.sql.exec(
+        "INSERT INTO outbox (hash, revocation) VALUES (?, ?)",
+        revocation.hash,
+        JSON.stringify(revocation),
+      );
+      return { kept: revocation };
+    });
+  }
+
+  /** Deletes a revocation from the outbox, because D1 has it. */
+  async confirm(hash: string): Promise<void> {
+    if (!this.#outbox.exists()) return;
+    this.ctx.storage.sql.exec("DELETE FROM outbox WHERE hash = ?", hash);
   }
 
   /** When the token ends; null if no end is recorded, undefined if the storage fails. */
   async endOf(hash: string): Promise<number | null | undefined> {
-    const { sql } = this.ctx.storage;
     try {
-      if (!this.#ends.exists()) return null;
-      const rows = sql.exec<{ ends_at: number }>("SELECT ends_at FROM ends WHERE hash = ?", hash);
-      return rows.toArray()[0]?.ends_at ?? null;
+      return this.#findEnd(hash);
     } catch (error) {
       log("error", "token_register_failed", { cause: causeOf(error) });
       return undefined;
     }
+  }
+
+  /** Files the waiting revocations. It fires again until that succeeds, and never gives up. */
+  override async alarm(): Promise<void> {
+    await this.#alarm.run(async () => {
+      for (const revocation of this.#listWaiting()) {
+        await fileRevocation(this.env, revocation);
+        await this.confirm(revocation.hash);
+      }
+    });
+  }
+
+  /** Makes a change durable, with an alarm if something waits. @returns undefined if the storage fails */
+  async #store<T>(change: () => T): Promise<T | undefined> {
+    const { storage } = this.ctx;
+    try {
+      const result = storage.transactionSync(change);
+      if (this.#listWaiting().length > 0) await this.#alarm.arm(confirmationTimeoutMs);
+      await storage.sync();
+      return result;
+    } catch (error) {
+      log("error", "token_register_failed", { cause: causeOf(error) });
+      return undefined;
+    }
+  }
+
+  #insertEnds(ends: readonly TokenEnd[]): void {
+    this.#ends.create();
+    for (const { hash, endsAt } of ends) {
+      this.ctx.storage.sql.exec(
+        "INSERT INTO ends (hash, ends_at) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET ends_at = min(ends_at, excluded.ends_at)",
+        hash,
+        endsAt,
+      );
+    }
+  }
+
+  #findEnd(hash: string): number | null {
+    if (!this.#ends.exists()) return null;
+    const { sql } = this.ctx.storage;
+    const rows = sql.exec<{ ends_at: number }>("SELECT ends_at FROM ends WHERE hash = ?", hash);
+    return rows.toArray()[0]?.ends_at ?? null;
+  }
+
+  #listWaiting(): Revocation[] {
+    if (!this.#outbox.exists()) return [];
+    const { sql } = this.ctx.storage;
+    return sql
+      .exec<{ revocation: string }>("SELECT revocation FROM outbox")
+      .toArray()
+      .map(({ revocation }): Revocation => JSON.parse(revocation));
   }
 }

@@ -2,12 +2,17 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
-import { type Tenant, tenantColumns } from "./tenant-store.ts";
+import type { StoredTenant } from "./tenant-store.ts";
+import { type CallerToken, isUnrevokedToken, isValidToken } from "./token-condition-store.ts";
+
+/** As long as events stay in D1 by default, and longer than D1 can be restored (30 days). */
+const endedTokenLifetimeMs = 400 * 24 * 60 * 60 * 1000;
 
 /** Times are Unix ms. */
 export interface ApiToken {
@@ -25,9 +30,6 @@ export interface ApiToken {
 interface HashedApiToken extends ApiToken {
   readonly hash: string;
 }
-
-const isUnrevokedToken = (tenantId: string, id: string) =>
-  and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id), isNull(apiTokens.revokedAt));
 
 const tokenColumns = {
   id: apiTokens.id,
@@ -54,13 +56,16 @@ export async function findTokenByHash(
 ): Promise<
   | {
       readonly token: ApiToken & { readonly revokedAt: number | null };
-      readonly tenant: Tenant;
+      readonly tenant: StoredTenant;
     }
   | undefined
 > {
   const rows = await awaitStore(
     db
-      .select({ token: { ...tokenColumns, revokedAt: apiTokens.revokedAt }, tenant: tenantColumns })
+      .select({
+        token: { ...tokenColumns, revokedAt: apiTokens.revokedAt },
+        tenant: getTableColumns(tenants),
+      })
       .from(apiTokens)
       .innerJoin(tenants, eq(tenants.id, apiTokens.tenantId))
       .where(eq(apiTokens.hash, hash))
@@ -78,6 +83,27 @@ export async function findToken(
     db.select(tokenColumns).from(apiTokens).where(isUnrevokedToken(tenantId, id)).limit(1),
   );
   return rows[0];
+}
+
+/**
+ * Finds the hashes of the caller's token and of another one, by id, except that of a revoked token. The
+ * caller's is missing if it is not valid.
+ */
+export async function findHashes(
+  db: Database,
+  caller: CallerToken,
+  now: number,
+  id: string,
+): Promise<ReadonlyMap<string, string>> {
+  const { tenantId, tokenId } = caller;
+  const isWanted = or(isValidToken(caller, now), isUnrevokedToken(tenantId, id));
+  const rows = await awaitStore(
+    db
+      .select({ id: apiTokens.id, hash: apiTokens.hash })
+      .from(apiTokens)
+      .where(and(inArray(apiTokens.id, [tokenId, id]), isWanted)),
+  );
+  return new Map(rows.map((row) => [row.id, row.hash]));
 }
 
 export async function listTokens(
@@ -113,11 +139,31 @@ export function setTokenEnd(db: Database, tenantId: string, id: string, end: num
     .where(isUnrevokedToken(tenantId, id));
 }
 
-export function markRevoked(db: Database, tenantId: string, id: string, now: number): Statement {
+/**
+ * Marks a token as revoked.
+ * @param at real time, Unix ms
+ * @param isRegistered whether the tenant's token register has the revocation
+ */
+export function markRevoked(
+  db: Database,
+  { tenantId, id }: Pick<ApiToken, "tenantId" | "id">,
+  at: number,
+  isRegistered: boolean,
+): Statement {
   return db
     .update(apiTokens)
-    .set({ revokedAt: now, endUnregistered: true })
+    .set({ revokedAt: at, endUnregistered: !isRegistered })
     .where(isUnrevokedToken(tenantId, id));
+}
+
+/** Deletes a revoked token from a database that takes no UPDATE. The token register has the revocation. */
+export async function deleteToken(
+  db: Database,
+  { tenantId, id }: Pick<ApiToken, "tenantId" | "id">,
+): Promise<void> {
+  await awaitStore(
+    db.delete(apiTokens).where(and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id))),
+  );
 }
 
 /** The end of a token that the tenant's token register may not have. */
@@ -167,6 +213,23 @@ export async function markRegistered(
             sql`${apiTokens.revokedAt} IS ${revokedAt}`,
           ),
         ),
+    ),
+  );
+}
+
+/**
+ * Deletes tokens that ended long ago. The clock of a test tenant may set an expiry to any time, so only the
+ * revoked tokens of a test tenant are deleted.
+ * @param now real time, Unix ms
+ */
+export async function deleteEndedTokens(db: Database, now: number): Promise<void> {
+  const cutOff = now - endedTokenLifetimeMs;
+  const isLive = sql`${apiTokens.tenantId} IN (SELECT ${tenants.id} FROM ${tenants} WHERE ${tenants.mode} = 'live')`;
+  const isLongExpired = and(lte(apiTokens.expiresAt, cutOff), isLive);
+  await awaitStore(
+    db.delete(apiTokens).where(
+      // The id begins with the time of creation, so the younger tokens are not read.
+      and(lt(apiTokens.id, firstIdOf(cutOff)), or(lte(apiTokens.revokedAt, cutOff), isLongExpired)),
     ),
   );
 }

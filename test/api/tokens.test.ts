@@ -1,6 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { createId } from "../../src/crypto/id.ts";
+import { deleteExpired } from "../../src/housekeeping.ts";
 import { send, Tenant, User } from "../support/client.ts";
+import { rowsIn } from "../support/databases.ts";
+import { addTokens } from "../support/many-tokens.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -93,18 +97,20 @@ describe("API tokens", () => {
     expect(await isAccepted(tenant, body.token.secret)).toBe(true);
   });
 
-  it("can be rotated again after a lost reply", async () => {
+  it("can be rotated again after a lost reply, as long as they have not ended", async () => {
     const tenant = await Tenant.create();
-    for (const overlap_seconds of [60, 0]) {
-      const old = await createToken(tenant, { name: "n", permissions: ["idp:read"] });
-      const rotate = async () =>
-        (await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds } }))
-          .body.token;
-      await rotate();
-      const again = await rotate();
-      expect(again.expires_at).toBeNull();
-      expect(await isAccepted(tenant, again.secret)).toBe(true);
-    }
+    const old = await createToken(tenant, { name: "n", permissions: ["idp:read"] });
+    const rotate = (overlap_seconds: number) =>
+      tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds } });
+    await rotate(60);
+    const again = (await rotate(60)).body.token;
+    expect(again.expires_at).toBeNull();
+    expect(await isAccepted(tenant, again.secret)).toBe(true);
+    tenant.requestKey = "rotation-without-overlap";
+    const last = (await rotate(0)).body.token;
+    expect((await rotate(0)).body.token).toEqual(last);
+    tenant.requestKey = undefined;
+    expect((await rotate(0)).body.code).toBe("not_found");
   });
 
   it("never get an expiry that RFC 3339 cannot write", async () => {
@@ -193,6 +199,92 @@ describe("API tokens", () => {
     const second = await tenant.send("GET", `/v1/tokens?limit=3&after=${first.body.next_after}`);
     expect(second.body.tokens.map(({ name }: { name: string }) => name)).toEqual(["d"]);
     expect(second.body).toMatchObject({ has_more: false, next_after: null });
+  });
+});
+
+describe("A tenant with 1,000 API tokens", () => {
+  const body = { token: { name: "n", permissions: ["idp:read"] } };
+
+  it("gets no further one until one ends, also with two requests at once", async () => {
+    const tenant = await Tenant.create();
+    const idOf = await addTokens(tenant, 998);
+    const answers = await Promise.all([
+      tenant.send("POST", "/v1/tokens", body),
+      tenant.send("POST", "/v1/tokens", body),
+    ]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409]);
+    const refused = answers.find(({ status }) => status === 409);
+    expect(refused?.body).toMatchObject({
+      code: "too_many",
+      error: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
+    });
+    await tenant.send("DELETE", `/v1/tokens/${idOf(1)}`);
+    expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(201);
+    expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(409);
+  });
+
+  it("can rotate without overlap, and with an overlap one after the other", async () => {
+    const tenant = await Tenant.create();
+    const idOf = await addTokens(tenant, 999);
+    const rotate = async (n: number, overlap_seconds: number) => {
+      const path = `/v1/tokens/${idOf(n)}/rotate`;
+      return (await tenant.send("POST", path, { token: { overlap_seconds } })).status;
+    };
+    expect(await rotate(1, 0)).toBe(201);
+    expect(await rotate(2, 0)).toBe(201);
+    expect(await rotate(3, 60)).toBe(201);
+    // The overlapping token counts until it ends, also for a second rotation of its own.
+    expect([await rotate(3, 60), await rotate(4, 60)]).toEqual([409, 409]);
+    expect(await rotate(5, 0)).toBe(409);
+    await tenant.send("DELETE", `/v1/tokens/${idOf(3)}`);
+    expect(await rotate(4, 60)).toBe(201);
+  });
+
+  it("is a tenant with 1,000 that have not ended: revoked and expired ones do not count", async () => {
+    const tenant = await Tenant.create();
+    await addTokens(tenant, 1_000, { revokedAt: 1 });
+    await addTokens(tenant, 1_000, { expiresAt: 1 });
+    expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(201);
+  });
+
+  it("gets no further one with a test clock at which the others have ended", async () => {
+    const tenant = await Tenant.create();
+    await addTokens(tenant, 999, { expiresAt: Date.now() + hourMs });
+    tenant.clock = "2100-01-01T00:00:00Z";
+    expect((await tenant.send("POST", "/v1/tokens", body)).status).toBe(409);
+  });
+});
+
+describe("API tokens that ended 400 days ago", () => {
+  const dayMs = 24 * hourMs;
+
+  it.each([
+    ["live", ["old", "unlimited", "recently expired", "recently revoked"]],
+    // The clock of a test tenant may be anywhere, so an expiry in the past proves nothing.
+    ["test", ["old", "unlimited", "long expired", "recently expired", "recently revoked"]],
+  ] as const)("are deleted, but no others, for a %s tenant", async (mode, remaining) => {
+    const tenant = await Tenant.create(mode);
+    const now = Date.now();
+    const [longAgo, recently] = [now - 400 * dayMs, now - 399 * dayMs];
+    const rows = [
+      ["old", now + dayMs, null],
+      ["unlimited", null, null],
+      ["long expired", longAgo, null],
+      ["recently expired", recently, null],
+      ["long revoked", null, longAgo],
+      ["recently revoked", null, recently],
+    ] as const;
+    await env.DB.batch(
+      rows.map(([name, expiresAt, revokedAt]) =>
+        env.DB.prepare(
+          `INSERT INTO api_tokens (id, tenant_id, name, hash, permissions, created_at, expires_at, revoked_at)
+           VALUES (?, ?, ?, ?, '[]', 0, ?, ?)`,
+        ).bind(createId(0), tenant.id, name, `${tenant.id} ${name}`, expiresAt, revokedAt),
+      ),
+    );
+    await deleteExpired(env, now);
+    const left = await rowsIn(0, "api_tokens", tenant.id);
+    expect(left.map(({ name }) => name).toSorted()).toEqual(["initial", ...remaining].toSorted());
   });
 });
 

@@ -128,7 +128,8 @@ describe("Promise 4", () => {
         const token = { overlap_seconds: overlaps[index] };
         return await tenant.send("POST", `/v1/tokens/${id}/rotate`, { token });
       });
-      expect(tally(answers)).toEqual({ 201: 2 });
+      // Once the token has ended, it gets no further successor.
+      expect([{ 201: 2 }, { 201: 1, "404 not_found": 1 }]).toContainEqual(tally(answers));
       expect(await statusOf(tenant, secret)).toBe(401);
     },
   );

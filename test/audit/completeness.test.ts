@@ -11,6 +11,7 @@ import type { ErrorCode } from "../../src/errors.ts";
 import { permissions } from "../../src/tenancy/permission.ts";
 import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
+import { addTokens } from "../support/many-tokens.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
@@ -51,6 +52,11 @@ const onlyReadsLog: Expectation = {
       expectedEvents: ["request.refused refused not_found"],
     },
   },
+};
+
+const tooManyTokens: Case = {
+  given: async ({ tenant }) => void (await addTokens(tenant, 1_000)),
+  expectedEvents: ["request.refused refused too_many"],
 };
 
 const configureOtp = async ({ user }: World) => await user.configure();
@@ -165,9 +171,15 @@ const expectations: Readonly<Record<string, Expectation>> = {
     // A tenant that does not exist has no trail.
     errors: { not_found: { isAboutUnknownUser: true, expectedEvents: [] } },
   },
-  createToken: { success: { expectedEvents: ["token.created success"] } },
+  createToken: {
+    success: { expectedEvents: ["token.created success"] },
+    errors: { too_many: tooManyTokens },
+  },
   listTokens: onlyReads,
-  rotateToken: { success: { expectedEvents: ["token.rotated success"] } },
+  rotateToken: {
+    success: { expectedEvents: ["token.rotated success"] },
+    errors: { too_many: tooManyTokens },
+  },
   revokeToken: { success: { expectedEvents: ["token.revoked success"] } },
   getSettings: onlyReads,
   changeSettings: { success: { expectedEvents: ["settings.changed success"] } },

@@ -13,7 +13,7 @@ import {
 /** The operations whose decision needs a read from D1. */
 const readingOperations = [
   ...["provision", "change the settings"],
-  ...["create a token", "rotate a token", "revoke a token"],
+  ...["rotate a token", "revoke a token"],
 ];
 const operationsButErasure = [...guardOperations, ...tenantOperations];
 const operations = [...operationsButErasure, erasure];

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import wrangler from "../../wrangler.toml?raw";
 import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { countRequest } from "../../src/http/rate-limit.ts";
 import { Tenant, User } from "../support/client.ts";
@@ -14,17 +15,29 @@ async function sendMany<T>(count: number, act: (n: number) => Promise<T>): Promi
   return all;
 }
 
-describe("The rate limiter of a token", () => {
-  const start = Date.UTC(2026, 0, 1);
+const start = Date.UTC(2026, 0, 1);
 
+/** Counts requests of a caller, and returns the keys that the platform's limiters were asked about. */
+async function listLimiterKeys(
+  caller: { readonly tokenId: string; readonly tenantId: string },
+  count: number,
+  now: number,
+): Promise<string[]> {
+  const limit = vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit");
+  for (let n = 0; n < count; n += 1) {
+    const limits = await countRequest(env, caller, now);
+    expect(limits.map(({ remaining }) => remaining)).toEqual([null, null]);
+  }
+  const keys = limit.mock.calls.map(([options]) => String(Object(options).key));
+  limit.mockRestore();
+  return keys;
+}
+
+describe("The rate limiter of a token", () => {
+  /** Each token has a tenant of its own. */
   async function countLimiterCalls(tokenId: string, count: number, now: number): Promise<number> {
-    const limit = vi.spyOn(Object.getPrototypeOf(env.TOKEN_RATE_LIMIT), "limit");
-    for (let n = 0; n < count; n += 1) {
-      expect((await countRequest(env, tokenId, now)).remaining).toBeNull();
-    }
-    const calls = limit.mock.calls.length;
-    limit.mockRestore();
-    return calls;
+    const caller = { tokenId, tenantId: `tenant of ${tokenId}` };
+    return (await listLimiterKeys(caller, count, now)).length;
   }
 
   it("is not called while the isolate has had few requests of the token", async () => {
@@ -42,15 +55,39 @@ describe("The rate limiter of a token", () => {
   });
 
   it("is called although thousands of other tokens come in between", async () => {
-    await countRequest(env, "oldest", start);
+    const countOne = async (tokenId: string) =>
+      await countRequest(env, { tokenId, tenantId: `tenant of ${tokenId}` }, start);
+    await countOne("oldest");
     expect(await countLimiterCalls("busy among many", 101, start)).toBe(1);
-    for (let n = 0; n < 9_999; n += 1) await countRequest(env, `one of many ${n}`, start);
+    for (let n = 0; n < 9_999; n += 1) await countOne(`one of many ${n}`);
     expect(await countLimiterCalls("busy among many", 10, start)).toBe(10);
   });
 
   it("is not called after a window without the token", async () => {
     expect(await countLimiterCalls("resting", 101, start)).toBe(1);
     expect(await countLimiterCalls("resting", 50, start + 20_000)).toBe(0);
+  });
+});
+
+describe("The rate limiter of a tenant", () => {
+  it("counts the requests of all its tokens, so that more tokens are no more capacity", async () => {
+    const tenantId = "a tenant with many tokens";
+    for (let token = 0; token < 10; token += 1) {
+      const caller = { tokenId: `token ${token} of many`, tenantId };
+      expect(await listLimiterKeys(caller, 50, start)).toEqual([]);
+    }
+    const keys = await listLimiterKeys({ tokenId: "one more token", tenantId }, 10, start);
+    expect(keys).toEqual(Array.from({ length: 10 }, () => tenantId));
+    const other = { tokenId: "another token", tenantId: "another tenant" };
+    expect(await listLimiterKeys(other, 50, start)).toEqual([]);
+  });
+
+  it("has the limit in wrangler.toml that the headers show, as has that of a token", () => {
+    const configured = [...wrangler.matchAll(/^name = "(\w+)_RATE_LIMIT"\n.*\nsimple = (.*)$/gm)];
+    expect(configured.map(([, name, simple]) => [name, simple])).toEqual([
+      ["TOKEN", "{ limit = 1000, period = 10 }"],
+      ["TENANT", "{ limit = 5000, period = 10 }"],
+    ]);
   });
 });
 
@@ -99,10 +136,14 @@ describe("The limits of one identity", { timeout: 120_000 }, () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
     const { headers } = await user.verify(user.code(Date.now()));
-    expect(headers.get("RateLimit-Policy")).toBe('"token";q=1000;w=10, "attempts";q=300;w=60');
+    expect(headers.get("RateLimit-Policy")).toBe(
+      '"token";q=1000;w=10, "tenant";q=5000;w=10, "attempts";q=300;w=60',
+    );
     expect(headers.get("RateLimit")).toMatch(/^"attempts";r=299;t=60$/);
     const listed = await tenant.send("GET", "/v1/idp/users");
-    expect(listed.headers.get("RateLimit-Policy")).toBe('"token";q=1000;w=10');
+    expect(listed.headers.get("RateLimit-Policy")).toBe(
+      '"token";q=1000;w=10, "tenant";q=5000;w=10',
+    );
     expect(listed.headers.get("RateLimit")).toBeNull();
   });
 });

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatApiToken, hashApiToken } from "../../src/tenancy/api-token.ts";
-import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { countCalls } from "../support/count-calls.ts";

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { identityIdOf } from "../../src/crypto/id.ts";
-import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, User } from "../support/client.ts";
 import { guardOf } from "../support/guard.ts";
 import {

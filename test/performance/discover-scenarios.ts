@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { publishPopulations } from "../../src/sentinel/population/publish.ts";
-import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { encodeDataSet, feedOf, storeNetwork } from "../sentinel/network/support.ts";
 import type { Answer, User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";

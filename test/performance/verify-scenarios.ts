@@ -1,7 +1,7 @@
 /** Scenarios that verify a code or read a profile, in every state in which a login can find them. */
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { invalidateTenant } from "../../src/tenancy/resolve-token.ts";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { fetchAnswer, type User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
 import { fireLogAlarm, refusalLogOf } from "../support/refusal-log.ts";

@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { deliveryDelayMs } from "../../src/guard/delivery/retry-alarm.ts";
+import { deliveryDelayMs } from "../../src/retry-alarm.ts";
 
 /** Longer than any test run. */
 const heldForMs = 24 * 60 * 60 * 1000;

@@ -26,7 +26,10 @@ afterEach(() => {
 
 async function change(tenantId: string, patch: SettingsPatch): Promise<Settings> {
   requests += 1;
-  const caller = { tenantId, location: noLocation };
+  const token = await env.DB.prepare("SELECT id FROM api_tokens WHERE tenant_id = ?")
+    .bind(tenantId)
+    .first<{ id: string }>();
+  const caller = { tenantId, tokenId: token?.id ?? "", location: noLocation };
   const requestId = `request-${requests}`;
   const call = { env, config: requireConfig(env), caller, actor, now: Date.now(), requestId };
   return await changeSettings(call, patch);

@@ -3,7 +3,7 @@
  * the events of a burst are sent together. It sends nothing more until the consumer has confirmed the delivery.
  * All of this is in memory. If it is lost, the guard's alarm delivers the outbox.
  */
-import { deliveryDelayMs } from "./retry-alarm.ts";
+import { deliveryDelayMs } from "../../retry-alarm.ts";
 
 /** Identifies what a guard has sent. */
 export interface SentDelivery {

@@ -27,7 +27,7 @@ import {
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
 import type { EventEntry } from "../decisions/transition.ts";
-import { deliveryDelayMs, RetryAlarm } from "../delivery/retry-alarm.ts";
+import { deliveryDelayMs, RetryAlarm } from "../../retry-alarm.ts";
 
 /** From this number of runs on, a new token joins a run of the same kind. */
 const maxRuns = 64;

@@ -3,7 +3,7 @@
  * growing delays, and never gives up. Alarms fire in real time, so the clock is read here; no decision
  * depends on it.
  */
-import { causeOf, log } from "../../log.ts";
+import { causeOf, log } from "./log.ts";
 
 /** How long a delivery waits for further events of a burst. Under low load the trail is late by this time. */
 export const deliveryDelayMs = 200;

@@ -1,0 +1,71 @@
+/**
+ * Revokes an API token. The tenant's token register decides: from then on every isolate refuses the token
+ * within 30 s, whatever D1 does. The register also keeps the audit event until D1 has it. Without the register,
+ * D1 decides.
+ */
+import { changeWithEvents } from "../audit/control-outbox/change.ts";
+import { createTenantEvent } from "../audit/event.ts";
+import { stampEvents } from "../audit/stamp.ts";
+import { type Database, FullDatabaseError } from "../db/client.ts";
+import { controlDbOf } from "../db/shards.ts";
+import { AppError } from "../errors.ts";
+import { runJob } from "../job.ts";
+import type { TokenCall } from "./change-tokens.ts";
+import { fileRevocation } from "./file-revocation.ts";
+import { invalidateTenant } from "./token-cache.ts";
+import { requireUnrevokedToken, requireValidToken } from "./token-condition-store.ts";
+import type { Revocation } from "./token-end.ts";
+import { confirmRevocation, registerRevocation } from "./token-register-client.ts";
+import { deleteToken, findHashes, markRevoked } from "./token-store.ts";
+
+/** @throws AppError `not_found` for a token that does not exist or is revoked; `invalid_token`; StoreError */
+export async function revokeToken(call: TokenCall, id: string): Promise<void> {
+  const { env, caller } = call;
+  const { tenantId } = caller;
+  const db = controlDbOf(env);
+  const hashes = await findHashes(db, caller, call.now, id);
+  const [callerHash, hash] = [hashes.get(caller.tokenId), hashes.get(id)];
+  if (callerHash === undefined) throw new AppError("invalid_token");
+  if (hash === undefined) throw new AppError("not_found");
+  const target = { type: "api_token", id } as const;
+  const event = createTenantEvent(tenantId, call, target, {
+    action: "token.revoked",
+    outcome: "success",
+  });
+  const events = await stampEvents(call.config.auditSigningKeys, [event]);
+  const revocation = { tenantId, id, hash, at: call.arrivedAt, events };
+  try {
+    const registered = await registerRevocation(env, callerHash, revocation);
+    if (registered === undefined) await revokeInD1(call, db, revocation);
+    else if (registered.kept === null) throw new AppError("invalid_token");
+    else await fileRegistered(env, db, registered.kept);
+  } finally {
+    // This is done after an error too, because the token may have ended.
+    invalidateTenant(tenantId);
+  }
+}
+
+/** @throws AppError `not_found` if another request has revoked the token; StoreError */
+async function fileRegistered(env: Env, db: Database, revocation: Revocation): Promise<void> {
+  try {
+    const isFiled = await fileRevocation(env, revocation);
+    await confirmRevocation(env, revocation);
+    if (!isFiled) throw new AppError("not_found");
+  } catch (error) {
+    if (!(error instanceof FullDatabaseError)) throw error;
+    // Without its row the token creates nothing, even when D1 takes writes again before the alarm fires.
+    await runJob("revoked_token_not_deleted", () => deleteToken(db, revocation), {
+      tenant_id: revocation.tenantId,
+    });
+  }
+}
+
+/** For a register that does not answer. The job of the next minute sends it the end. */
+async function revokeInD1(call: TokenCall, db: Database, revocation: Revocation): Promise<void> {
+  const { tenantId, id, at, events } = revocation;
+  await changeWithEvents(call.env, { tenantId }, events, [
+    requireValidToken(db, call.caller, call.now),
+    requireUnrevokedToken(db, tenantId, id),
+    markRevoked(db, revocation, at, false),
+  ]);
+}

@@ -1,0 +1,84 @@
+/**
+ * Conditions on API tokens in the batch that a request writes. A batch whose condition does not hold writes
+ * nothing. So what a request changes does not depend on what was true when the request arrived.
+ */
+import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import { type Database, requireCondition, type Statement } from "../db/client.ts";
+import { apiTokens } from "./tables.ts";
+
+/** The message of `too_many` states it. */
+const maxTokensPerTenant = 1_000;
+
+/** D1's clock, Unix ms. */
+const realNow = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
+
+/** The token that authenticated a request. */
+export interface CallerToken {
+  readonly tenantId: string;
+  readonly tokenId: string;
+}
+
+export function isUnrevokedToken(tenantId: string, id: string): SQL {
+  return sql`(${and(eq(apiTokens.tenantId, tenantId), eq(apiTokens.id, id), isNull(apiTokens.revokedAt))})`;
+}
+
+/** Whether a token has not expired at a time, Unix ms. */
+function isUnexpired(at: SQL): SQL {
+  return sql`coalesce(${apiTokens.expiresAt} > ${at}, true)`;
+}
+
+/**
+ * Whether the row is the caller's token, neither revoked nor expired by real time and by the request's time.
+ * @param now Unix ms; the tenant's test clock if one was sent
+ */
+export function isValidToken({ tenantId, tokenId }: CallerToken, now: number): SQL {
+  const at = sql`max(${now}, ${realNow})`;
+  return sql`(${isUnrevokedToken(tenantId, tokenId)} AND ${isUnexpired(at)})`;
+}
+
+function exists(condition: SQL): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${apiTokens} WHERE ${condition})`;
+}
+
+/** Fails the batch with `invalid_token` unless the caller's token is valid. Each batch on the strength of a token has it. */
+export function requireValidToken(db: Database, caller: CallerToken, now: number): Statement {
+  return requireCondition(db, exists(isValidToken(caller, now)), "invalid_token");
+}
+
+/** Fails the batch with `not_found` if the token is revoked, or has expired at the request's time. */
+export function requireActiveToken(
+  db: Database,
+  tenantId: string,
+  id: string,
+  now: number,
+): Statement {
+  const isActive = sql`${isUnrevokedToken(tenantId, id)} AND ${isUnexpired(sql`${now}`)}`;
+  return requireCondition(db, exists(isActive), "not_found");
+}
+
+/** Fails the batch with `not_found` if the token is revoked, but not if its row is gone. */
+export function requireUnrevokedToken(db: Database, tenantId: string, id: string): Statement {
+  const isRevoked = sql`${apiTokens.tenantId} = ${tenantId} AND ${apiTokens.id} = ${id}
+    AND ${apiTokens.revokedAt} IS NOT NULL`;
+  return requireCondition(db, sql`NOT ${exists(isRevoked)}`, "not_found");
+}
+
+/**
+ * Fails the batch with `too_many` unless the tenant may have one more token. A token counts until it has
+ * ended both in real time and at the request's time.
+ * @param replacedId the token that a rotation replaces, which does not count
+ */
+export function requireTokenRoom(
+  db: Database,
+  tenantId: string,
+  now: number,
+  replacedId = "",
+): Statement {
+  // Two ranges of an index, so that expired tokens are not read.
+  const count = (expiry: SQL) => sql`(SELECT count(*) FROM (
+    SELECT 1 FROM ${apiTokens} WHERE ${apiTokens.tenantId} = ${tenantId} AND revoked_at IS NULL
+      AND ${apiTokens.expiresAt} ${expiry} AND ${apiTokens.id} <> ${replacedId}
+      LIMIT ${maxTokensPerTenant}))`;
+  const total = sql`${count(sql`IS NULL`)} + ${count(sql`> min(${now}, ${realNow})`)}`;
+  return requireCondition(db, sql`${total} < ${maxTokensPerTenant}`, "too_many");
+}

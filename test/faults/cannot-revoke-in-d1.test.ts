@@ -1,0 +1,192 @@
+/** Promise 4: a token can always be revoked, also while D1 takes no writes. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
+import { sendAtOnce, tally } from "../attacks/at-once.ts";
+import { type Answer, Tenant } from "../support/client.ts";
+import { snapshotOfD1 } from "../support/d1-snapshot.ts";
+import { rowsIn } from "../support/databases.ts";
+import { withFullDatabase } from "../support/full-database.ts";
+import { fireObjectAlarm } from "../support/object-alarm.ts";
+import { registerOf } from "../support/token-register.ts";
+
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const permissions = ["idp:read", "tokens:write"];
+
+async function createToken(tenant: Tenant): Promise<{ id: string; secret: string }> {
+  const token = { name: "stolen", permissions };
+  return (await tenant.send("POST", "/v1/tokens", { token })).body.token;
+}
+
+async function use(tenant: Tenant, secret: string): Promise<Record<string, number>> {
+  return tally([await tenant.send("GET", "/v1/idp/users", undefined, secret)]);
+}
+
+function revoke(tenant: Tenant, id: string, secret = tenant.token): Promise<Answer> {
+  return tenant.send("DELETE", `/v1/tokens/${id}`, undefined, secret);
+}
+
+async function listRevocations(tenant: Tenant): Promise<Answer["body"][]> {
+  const { body } = await tenant.send("GET", "/v1/audit/events?action=token.revoked");
+  return body.events;
+}
+
+async function listTokenIds(tenant: Tenant): Promise<string[]> {
+  const { body } = await tenant.send("GET", "/v1/tokens");
+  return body.tokens.map(({ id }: Answer["body"]) => id);
+}
+
+/** Makes the next batch fail, in which D1 gets the revocation. @param effect of the failing call */
+function failNextBatch(effect: (real: () => Promise<unknown>) => Promise<unknown>): void {
+  const database = Object.getPrototypeOf(env.DB);
+  const { batch } = database;
+  vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
+    return await effect(() => batch.apply(this, args));
+  });
+}
+
+const refused = { "401 invalid_token": 1 };
+
+describe.each([
+  ["in DB", 0],
+  ["in another database", 1],
+] as const)("While DB is full, a token of a tenant %s", (_, shard) => {
+  it("is revoked, and its event follows when D1 takes writes again", async () => {
+    const tenant = await Tenant.create("test", { shard });
+    const { id, secret } = await createToken(tenant);
+    expect(await use(tenant, secret)).toEqual({ 200: 1 });
+    await withFullDatabase(async () => {
+      expect((await revoke(tenant, id)).status).toBe(204);
+      expect(await use(tenant, secret)).toEqual(refused);
+      expect((await revoke(tenant, id)).status).toBe(404);
+      // The alarm fires in vain.
+      await fireObjectAlarm(registerOf(tenant));
+    });
+    expect(await listTokenIds(tenant)).not.toContain(id);
+    expect(await listRevocations(tenant)).toEqual([]);
+    await fireObjectAlarm(registerOf(tenant));
+    await fireObjectAlarm(registerOf(tenant));
+    expect(await listRevocations(tenant)).toMatchObject([{ target: { id } }]);
+    expect(await use(tenant, secret)).toEqual(refused);
+    invalidateTenant(tenant.id);
+    expect(await use(tenant, secret)).toEqual(refused);
+  });
+});
+
+describe("A token that was revoked while D1 was full", () => {
+  it("creates nothing in the moment in which D1 takes writes again, even from an isolate that caches it", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await createToken(tenant);
+    await use(tenant, secret);
+    // The other isolate of this test shares the cache with this one, so the cache must survive.
+    const database = Object.getPrototypeOf(env.DB);
+    const { batch } = database;
+    const body = { token: { name: "successor", permissions } };
+    vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
+      await withFullDatabase(async () => {
+        expect((await revoke(tenant, id)).status).toBe(204);
+      });
+      return await batch.apply(this, args);
+    });
+    expect(tally([await tenant.send("POST", "/v1/tokens", body, secret)])).toEqual(refused);
+    expect(await rowsIn(0, "api_tokens", tenant.id)).toHaveLength(1);
+  });
+});
+
+describe("A revocation that D1 fails to record", () => {
+  it("is a 503, but the token has ended, and the event follows", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await createToken(tenant);
+    failNextBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
+    expect((await revoke(tenant, id)).status).toBe(503);
+    expect(await use(tenant, secret)).toEqual(refused);
+    await fireObjectAlarm(registerOf(tenant));
+    expect(await listRevocations(tenant)).toMatchObject([{ target: { id } }]);
+    expect((await revoke(tenant, id)).status).toBe(404);
+    expect(await listRevocations(tenant)).toHaveLength(1);
+  });
+
+  it("can be repeated, and has one event", async () => {
+    const tenant = await Tenant.create();
+    const { id } = await createToken(tenant);
+    failNextBatch(() => Promise.reject(new Error("D1_ERROR: injected")));
+    expect((await revoke(tenant, id)).status).toBe(503);
+    expect((await revoke(tenant, id)).status).toBe(204);
+    await fireObjectAlarm(registerOf(tenant));
+    expect(await listRevocations(tenant)).toHaveLength(1);
+  });
+
+  it("has one event if only the reply was lost", async () => {
+    const tenant = await Tenant.create();
+    const { id } = await createToken(tenant);
+    failNextBatch(async (real) => {
+      await real();
+      throw new Error("D1_ERROR: injected after commit");
+    });
+    expect((await revoke(tenant, id)).status).toBe(503);
+    expect((await revoke(tenant, id)).status).toBe(404);
+    await fireObjectAlarm(registerOf(tenant));
+    expect(await listRevocations(tenant)).toHaveLength(1);
+  });
+});
+
+describe("Two revocations at once", () => {
+  it("of one token are one event", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await createToken(tenant);
+    const answers = await sendAtOnce(5, () => revoke(tenant, id));
+    expect(tally(answers)).toEqual({ 204: 1, "404 not_found": 4 });
+    await fireObjectAlarm(registerOf(tenant));
+    expect(await listRevocations(tenant)).toHaveLength(1);
+    expect(await use(tenant, secret)).toEqual(refused);
+  });
+
+  it("of two tokens by each other leave one of them", async () => {
+    const tenant = await Tenant.create();
+    const [one, two] = [await createToken(tenant), await createToken(tenant)];
+    const answers = await Promise.all([
+      revoke(tenant, two.id, one.secret),
+      revoke(tenant, one.id, two.secret),
+    ]);
+    expect(tally(answers)).toEqual({ 204: 1, "401 invalid_token": 1 });
+    expect(await listRevocations(tenant)).toHaveLength(1);
+    expect(await listTokenIds(tenant)).toHaveLength(2);
+  });
+});
+
+describe("A token that was revoked before D1 was restored", () => {
+  it("can be revoked again, so that the list and the trail state it", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await createToken(tenant);
+    const restore = await snapshotOfD1();
+    expect((await revoke(tenant, id)).status).toBe(204);
+    await restore();
+    invalidateTenant(tenant.id);
+    expect(await use(tenant, secret)).toEqual(refused);
+    expect(await listTokenIds(tenant)).toContain(id);
+    expect((await revoke(tenant, id)).status).toBe(204);
+    expect(await listTokenIds(tenant)).not.toContain(id);
+    expect(await listRevocations(tenant)).toHaveLength(1);
+  });
+});
+
+describe("The outbox of the token register", () => {
+  it("is empty after a revocation that D1 recorded", async () => {
+    const tenant = await Tenant.create();
+    const { id } = await createToken(tenant);
+    await revoke(tenant, id);
+    expect(await registerOf(tenant).confirm("unknown")).toBeUndefined();
+    const waiting = await runInDurableObject(registerOf(tenant), (_register, { storage }) =>
+      storage.sql.exec("SELECT * FROM outbox").toArray(),
+    );
+    expect(waiting).toEqual([]);
+  });
+});
