@@ -9,6 +9,7 @@ import { tally } from "./at-once.ts";
 import { fixedLocations } from "./tenant-locations.ts";
 
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -153,6 +154,27 @@ describe("A token that ends while it is rotated", () => {
     const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
     expect(tokens.filter(({ id }: Answer["body"]) => id !== old.id)).toHaveLength(1);
     expect(await listActions(tenant)).not.toContain("token.rotated");
+  });
+});
+
+describe("A rotation without overlap that two isolates run with one key", () => {
+  it("has one successor, which both answers show", async () => {
+    const tenant = await Tenant.create();
+    const old = await createToken(tenant);
+    tenant.requestKey = "one-rotation";
+    const rotate = () =>
+      tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds: 0 } });
+    const answers: Answer[] = [];
+    beforeNextBatch(async () => {
+      // Half a minute later this isolate does not count the first request as running.
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
+      answers.push(await rotate());
+      vi.useRealTimers();
+    });
+    answers.push(await rotate());
+    expect(tally(answers)).toEqual({ 201: 2 });
+    expect(answers[1]?.body).toEqual(answers[0]?.body);
+    expect(answers[1]?.headers.get("Idempotent-Replayed")).toBe("true");
   });
 });
 
