@@ -25,7 +25,7 @@ async function createToken(tenant: Tenant, fields: object = {}): Promise<Created
   return (await tenant.send("POST", "/v1/tokens", { token })).body.token;
 }
 
-/** Runs `meanwhile` after the request has passed the door, right before its first batch reaches D1. */
+/** Runs `meanwhile` after the request is authenticated, right before its first batch reaches D1. */
 function beforeNextBatch(meanwhile: () => Promise<unknown>): void {
   const database = Object.getPrototypeOf(env.DB);
   const { batch } = database;
@@ -88,7 +88,7 @@ async function listActions(tenant: Tenant): Promise<string[]> {
 }
 
 describe.each(fixedLocations)("For a tenant $location", ({ tenant: create }) => {
-  describe.each(endings)("A token that %s between the door and the batch", (_, endToken) => {
+  describe.each(endings)("A token that %s between authentication and the batch", (_, endToken) => {
     it.each(changes)("$name: the answer is 401, and nothing is written", async (change) => {
       const tenant = await create();
       const stolen = await createToken(tenant);
@@ -112,7 +112,7 @@ describe.each(fixedLocations)("For a tenant $location", ({ tenant: create }) => 
   });
 });
 
-describe("A token that is revoked between the door and the batch", () => {
+describe("A token that is revoked between authentication and the batch", () => {
   it("claims no request key for a change that a guard decides", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
