@@ -205,7 +205,7 @@ describe("A stolen token that creates and rotates in a loop", () => {
       );
       // In D1 alone, so that this isolate continues with its cached record.
       const revoke = async () => {
-        await vi.waitUntil(async () => ((await count.first<number>("n")) ?? 0) > 10);
+        await vi.waitUntil(async () => ((await count.first<number>("n")) ?? 0) > 10, 20_000);
         const revocation = env.DB.prepare("UPDATE api_tokens SET revoked_at = 1 WHERE id = ?");
         const [, counted] = await env.DB.batch<{ n: number }>([revocation.bind(stolen.id), count]);
         return counted?.results[0]?.n;
