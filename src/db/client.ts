@@ -47,7 +47,8 @@ export class StaleReadError extends StoreError {
 /** The message that the triggers on tenants' tables raise (migration 0004). */
 const fenceMessage = /tenant_fenced/;
 /** https://developers.cloudflare.com/d1/observability/debug-d1/#error-list, and SQLite's own message. */
-const fullMessage = /Exceeded maximum DB size|database or disk is full/;
+const fullMessage =
+  /Exceeded maximum DB size|maximum account storage limit|database or disk is full/;
 const conditionMessage = /unmet_condition_([a-z_]+)/;
 /** In place of an error code: the batch fails with `StaleReadError`, so that the caller reads again. */
 export const staleRead = "stale_read";

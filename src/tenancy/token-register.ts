@@ -19,7 +19,7 @@ import {
 } from "./token-end.ts";
 
 /** Longer than the isolate takes to write to D1. */
-const confirmationTimeoutMs = 10_000;
+const confirmationTimeoutMs = 3_000;
 
 export class TokenRegister extends DurableObject<Env> {
   readonly #ends = new SqlTable(

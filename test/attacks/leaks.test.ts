@@ -232,7 +232,7 @@ describe("No answer, log line or store shows a code, secret or token", () => {
       .bind(tenant.id)
       .run();
     const fresh = await canary.ask("GET", "/v1/settings");
-    expect(fresh.status).toBe(500);
+    expect(fresh.status).toBe(503);
     expect(canary.answers.join()).not.toMatch(/SQL|zod|stack|\.ts:|at .*\(/i);
     await env.DB.prepare("UPDATE tenants SET settings = '{}' WHERE id = ?").bind(tenant.id).run();
     expect(await canary.findSecrets()).toEqual([]);

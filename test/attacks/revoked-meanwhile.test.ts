@@ -9,6 +9,7 @@ import { tally } from "./at-once.ts";
 import { fixedLocations } from "./tenant-locations.ts";
 
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -24,7 +25,7 @@ async function createToken(tenant: Tenant, fields: object = {}): Promise<Created
   return (await tenant.send("POST", "/v1/tokens", { token })).body.token;
 }
 
-/** Runs `meanwhile` after the request has passed the door, right before its first batch reaches D1. */
+/** Runs `meanwhile` after the request is authenticated, right before its first batch reaches D1. */
 function beforeNextBatch(meanwhile: () => Promise<unknown>): void {
   const database = Object.getPrototypeOf(env.DB);
   const { batch } = database;
@@ -87,7 +88,7 @@ async function listActions(tenant: Tenant): Promise<string[]> {
 }
 
 describe.each(fixedLocations)("For a tenant $location", ({ tenant: create }) => {
-  describe.each(endings)("A token that %s between the door and the batch", (_, endToken) => {
+  describe.each(endings)("A token that %s between authentication and the batch", (_, endToken) => {
     it.each(changes)("$name: the answer is 401, and nothing is written", async (change) => {
       const tenant = await create();
       const stolen = await createToken(tenant);
@@ -111,7 +112,7 @@ describe.each(fixedLocations)("For a tenant $location", ({ tenant: create }) => 
   });
 });
 
-describe("A token that is revoked between the door and the batch", () => {
+describe("A token that is revoked between authentication and the batch", () => {
   it("claims no request key for a change that a guard decides", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
@@ -156,6 +157,27 @@ describe("A token that ends while it is rotated", () => {
   });
 });
 
+describe("A rotation without overlap that two isolates run with one key", () => {
+  it("has one successor, which both answers show", async () => {
+    const tenant = await Tenant.create();
+    const old = await createToken(tenant);
+    tenant.requestKey = "one-rotation";
+    const rotate = () =>
+      tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds: 0 } });
+    const answers: Answer[] = [];
+    beforeNextBatch(async () => {
+      // Half a minute later this isolate does not count the first request as running.
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
+      answers.push(await rotate());
+      vi.useRealTimers();
+    });
+    answers.push(await rotate());
+    expect(tally(answers)).toEqual({ 201: 2 });
+    expect(answers[1]?.body).toEqual(answers[0]?.body);
+    expect(answers[1]?.headers.get("Idempotent-Replayed")).toBe("true");
+  });
+});
+
 describe("A stolen token that creates and rotates in a loop", () => {
   const rounds = inject("isFull") ? 20 : 3;
   const loops = 8;
@@ -183,7 +205,7 @@ describe("A stolen token that creates and rotates in a loop", () => {
       );
       // In D1 alone, so that this isolate continues with its cached record.
       const revoke = async () => {
-        await vi.waitUntil(async () => ((await count.first<number>("n")) ?? 0) > 10);
+        await vi.waitUntil(async () => ((await count.first<number>("n")) ?? 0) > 10, 20_000);
         const revocation = env.DB.prepare("UPDATE api_tokens SET revoked_at = 1 WHERE id = ?");
         const [, counted] = await env.DB.batch<{ n: number }>([revocation.bind(stolen.id), count]);
         return counted?.results[0]?.n;

@@ -8,14 +8,20 @@ import { type Answer, Tenant } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { rowsIn } from "../support/databases.ts";
 import { withFullDatabase } from "../support/full-database.ts";
+import { holdDeliveries } from "../support/held-deliveries.ts";
 import { fireObjectAlarm } from "../support/object-alarm.ts";
 import { registerOf } from "../support/token-register.ts";
 
-beforeEach(() => {
+let releaseDeliveries: () => void = () => {};
+
+beforeEach(async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
+  // The alarms of the registers fire only when a test fires them.
+  releaseDeliveries = await holdDeliveries();
 });
 
 afterEach(() => {
+  releaseDeliveries();
   vi.restoreAllMocks();
 });
 
