@@ -11,15 +11,18 @@ export interface LogFields {
   /** The kind of a failure, such as `TypeError` or `DeadlineError`; never its message. */
   readonly cause?: string;
   readonly count?: number;
+  /** The number of a database: 0 is `DB`, 1 is `DB_1` and so on. */
+  readonly shard?: number;
+  readonly percent?: number;
 }
 
 /** The same names at run time, where the type does not exist. */
 const allowedFields: Readonly<Record<keyof LogFields, true>> = {
   ...{ request_id: true, tenant_id: true, code: true, source: true },
-  ...{ problems: true, cause: true, count: true },
+  ...{ problems: true, cause: true, count: true, shard: true, percent: true },
 };
 
-export function log(level: "info" | "error", event: string, fields: LogFields = {}): void {
+export function log(level: "info" | "warn" | "error", event: string, fields: LogFields = {}): void {
   const allowed = Object.entries(fields).filter(([name]) => Object.hasOwn(allowedFields, name));
   const line = { level, event, ...Object.fromEntries(allowed) };
   // biome-ignore lint/suspicious/noConsole: the platform collects logs from the console.

@@ -26,13 +26,29 @@ export class FencedTenantError extends StoreError {
   }
 }
 
-/** The message that the triggers on tenants' tables raise (migration 0004). */
-const fenceMessage = "tenant_fenced";
+/** The database has reached its limit and refused a write. Nothing was applied. */
+export class FullDatabaseError extends StoreError {
+  constructor(cause: unknown) {
+    super(cause);
+    this.name = "FullDatabaseError";
+  }
+}
 
-function isRaisedByFence(error: unknown): boolean {
+/** The message that the triggers on tenants' tables raise (migration 0004). */
+const fenceMessage = /tenant_fenced/;
+/** D1's message (https://developers.cloudflare.com/d1/observability/debug-d1/), and SQLite's own. */
+const fullMessage = /Exceeded maximum DB size|database or disk is full|SQLITE_FULL/;
+
+function hasMessage(error: unknown, pattern: RegExp): boolean {
   return (
-    error instanceof Error && (error.message.includes(fenceMessage) || isRaisedByFence(error.cause))
+    error instanceof Error && (pattern.test(error.message) || hasMessage(error.cause, pattern))
   );
+}
+
+function storeErrorOf(error: unknown): StoreError {
+  if (hasMessage(error, fenceMessage)) return new FencedTenantError(error);
+  if (hasMessage(error, fullMessage)) return new FullDatabaseError(error);
+  return new StoreError(error);
 }
 
 /** @throws StoreError */
@@ -40,7 +56,7 @@ export async function awaitStore<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await awaitWithin(storeTimeoutMs, work);
   } catch (error) {
-    throw isRaisedByFence(error) ? new FencedTenantError(error) : new StoreError(error);
+    throw storeErrorOf(error);
   }
 }
 

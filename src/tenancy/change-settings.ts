@@ -3,7 +3,9 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
+import { runBatch } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
@@ -56,6 +58,20 @@ export async function buildDraftPolicy(
 }
 
 /**
+ * Whether the patch does nothing but shorten the retention of audit events, which makes room. A tenant can do
+ * so only as often as there are days.
+ */
+function onlyShortensRetention(set: SettingsPatch, patch: SettingsPatch): boolean {
+  const { audit, ...others } = patch;
+  const days = audit?.retention_days;
+  return (
+    Object.keys(others).length === 0 &&
+    days !== undefined &&
+    days < applyDefaults(set).audit.retention_days
+  );
+}
+
+/**
  * Changes settings. They apply in this isolate at once, in all others within 30 s.
  * @throws AppError `invalid_request`
  */
@@ -75,7 +91,8 @@ export async function changeSettings(
     const message = "must lie within the tenant's jurisdiction";
     throw createInvalidRequest([{ path: "settings.location.hint", message }]);
   }
-  mergeValidPatch(await readPatch(call.env, tenantId), patch, "settings");
+  const set = await readPatch(call.env, tenantId);
+  mergeValidPatch(set, patch, "settings");
   const changed = Object.entries(patch).flatMap(([group, fields]) =>
     Object.keys(fields ?? {}).map((field) => `${group}.${field}`),
   );
@@ -92,7 +109,8 @@ export async function changeSettings(
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
   try {
     const change = patchSettings(controlDbOf(call.env), tenantId, patch);
-    await changeWithEvents(call.env, { tenantId }, events, [change]);
+    const run = onlyShortensRetention(set, patch) ? runEssentialBatch : runBatch;
+    await changeWithEvents(call.env, { tenantId }, events, [change], run);
   } finally {
     // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);
