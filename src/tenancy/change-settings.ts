@@ -5,7 +5,7 @@ import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { runBatch } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
-import { runEssentialBatch } from "../db/space-reserve.ts";
+import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
@@ -109,7 +109,7 @@ export async function changeSettings(
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
   try {
     const change = patchSettings(controlDbOf(call.env), tenantId, patch);
-    const run = onlyShortensRetention(set, patch) ? runEssentialBatch : runBatch;
+    const run = onlyShortensRetention(set, patch) ? runEssentialTenantBatch : runBatch;
     await changeWithEvents(call.env, { tenantId }, events, [change], run);
   } finally {
     // This is done after an error too, because the change may have been applied.

@@ -7,7 +7,7 @@
 
 import { env } from "cloudflare:workers";
 import { databaseOf } from "../../src/db/shards.ts";
-import { addToReserve } from "../../src/db/space-reserve.ts";
+import { addToReserve, operatorChunks } from "../../src/db/space-reserve.ts";
 import { databases } from "./databases.ts";
 
 type Shard = 0 | 1 | 2;
@@ -37,7 +37,7 @@ function buildTriggers(table: string): string[] {
   ];
 }
 
-/** The number of chunks in the space reserve of a database. */
+/** The number of chunks in the space reserve of a database, with the operator's. */
 export async function countReserve(shard: Shard): Promise<number> {
   const row = databases()[shard].prepare("SELECT count(*) AS n FROM space_reserve");
   return (await row.first<number>("n")) ?? 0;
@@ -49,14 +49,17 @@ export async function setReserve(shard: Shard, chunks: number): Promise<void> {
   if (chunks > 0) await addToReserve(databaseOf(env, shard), chunks);
 }
 
-/** Runs `work` while the database is full and its reserve has that many chunks. */
+/**
+ * Runs `work` while the database is full.
+ * @param reserveChunks chunks in the reserve, besides those that are the operator's
+ */
 export async function withFullDatabase<T>(
   shard: Shard,
   reserveChunks: number,
   work: () => Promise<T>,
 ): Promise<T> {
   const database = databases()[shard];
-  await setReserve(shard, reserveChunks);
+  await setReserve(shard, operatorChunks + reserveChunks);
   const tables = await listTables(database);
   const triggers = tables.flatMap(buildTriggers);
   await database.batch(

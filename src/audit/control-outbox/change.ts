@@ -11,7 +11,7 @@ import { deliverControlEvents } from "./deliver.ts";
 import { enqueueEvents } from "./store.ts";
 
 /**
- * @param run how the batch runs: `runEssentialBatch` for a change that a full database must accept too
+ * @param run how the batch runs: `runEssentialTenantBatch` for a change that a full database must accept too
  * @throws StoreError; the change and its events may both have been applied, or neither
  */
 export async function changeWithEvents(

@@ -13,10 +13,10 @@ import {
   StoreError,
 } from "../../db/client.ts";
 import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
-import { runEssentialBatch } from "../../db/space-reserve.ts";
+import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
-import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
+import { hasLivingRecord, type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
@@ -184,7 +184,9 @@ async function fileIn(
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
   const { tenantId, id: identityId, status } = delivery.record;
-  const run = status === "erased" ? runEssentialBatch : runBatch;
+  const erase: typeof runBatch = (db, statements) =>
+    runEssentialTenantBatch(db, statements, hasLivingRecord(tenantId, identityId));
+  const run = status === "erased" ? erase : runBatch;
   const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery], run));
   if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
   return filed.every(({ isOutdated }) => !isOutdated);
