@@ -25,8 +25,8 @@ const releasedChunks = [1, 8, 64] as const;
 /** The reserve is at most a hundredth of the limit, and a fiftieth of what the database holds. */
 const maxShareOfLimit = 1 / 100;
 const maxShareOfSize = 1 / 50;
-/** In one run: 8 MB, written by one statement. */
-const maxAddedChunks = 512;
+/** In one run: 4 MB, written by one statement. */
+const maxAddedChunks = 256;
 
 /** The greatest id, which is the count; null if there are none. */
 export const reserveCount = sql<

@@ -62,13 +62,9 @@ export async function buildDraftPolicy(
  * so only as often as there are days.
  */
 function onlyShortensRetention(set: SettingsPatch, patch: SettingsPatch): boolean {
-  const { audit, ...others } = patch;
-  const days = audit?.retention_days;
-  return (
-    Object.keys(others).length === 0 &&
-    days !== undefined &&
-    days < applyDefaults(set).audit.retention_days
-  );
+  const days = patch.audit?.retention_days;
+  const isAlone = JSON.stringify(patch) === JSON.stringify({ audit: { retention_days: days } });
+  return isAlone && days !== undefined && days < applyDefaults(set).audit.retention_days;
 }
 
 /**

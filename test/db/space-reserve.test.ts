@@ -66,7 +66,7 @@ describe("The plan for the space reserve", () => {
     expect(planReserve(sizeOf(500_000), 10 * gb)).toBe(0);
     const full = Math.floor((10 * gb) / 100 / chunkBytes);
     let chunks = 0;
-    for (let run = 0; run < 20; run += 1) chunks += planReserve(sizeOf(6 * gb, chunks), 10 * gb);
+    for (let run = 0; run < 30; run += 1) chunks += planReserve(sizeOf(6 * gb, chunks), 10 * gb);
     expect(chunks).toBe(full);
     expect(planReserve(sizeOf(6 * gb, full + 3), 10 * gb)).toBe(0);
   });

@@ -13,7 +13,7 @@ import { rowsIn } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { countReserve, freeSpace, withFullDatabase } from "../support/full-database.ts";
 import { fireAlarm, inspectGuard } from "../support/guard.ts";
-import { readTenantData, relocateFully } from "../support/relocation.ts";
+import { readTenantData, relocate, relocateFully, relocateUpTo } from "../support/relocation.ts";
 import { fetchCheckpoint } from "../support/trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -55,7 +55,7 @@ function setRetention(tenant: Tenant, days: number): Promise<Answer> {
 }
 
 /** Expects that neither D1 nor the guard has anything of the user but a tombstone. */
-async function expectErased(shard: 0 | 2, user: User): Promise<void> {
+async function expectErased(shard: 0 | 1 | 2, user: User): Promise<void> {
   const { id: tenantId } = user.tenant;
   const records = await rowsIn(shard, "identities", tenantId);
   const record = records.find(({ id }) => id === user.id);
@@ -123,6 +123,17 @@ describe.each(shards)("While database %i is full", (shard) => {
       expect((await erase(users.user)).status).toBe(204);
     });
     expect(await readTrail(tenant)).toContain("tenant.relocated success");
+  });
+
+  it("a relocation into it stops, and can be cancelled", async () => {
+    const { tenant, users } = await createTenantWithUsers(1, ["user"]);
+    await relocateUpTo(tenant, shard, "copying");
+    await withFullDatabase(shard, 0, async () => {
+      expect((await relocate(tenant, shard)).status).toBe(503);
+      await relocateFully(tenant, 1);
+      expect((await erase(users.user)).status).toBe(204);
+      await expectErased(1, users.user);
+    });
   });
 
   it("an erasure that finds the reserve used up is 503, and succeeds once there is room", async () => {
