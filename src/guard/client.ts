@@ -4,7 +4,7 @@ import type { Actor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
-import { type Location, noLocation, stubFor } from "../location.ts";
+import { stubFor, type Location, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";

@@ -6,7 +6,7 @@ import { controlDbOf } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { noLocation, stubFor } from "../location.ts";
+import { stubFor, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";

@@ -1,6 +1,6 @@
 /** Calls the prefix watch of an address block from the edge. */
 import { awaitWithin } from "../../deadline.ts";
-import { type Location, stubFor } from "../../location.ts";
+import { stubFor, type Location } from "../../location.ts";
 import { causeOf, log } from "../../log.ts";
 import type { Crowd } from "../evidence.ts";
 import type { Address } from "../network/address.ts";
