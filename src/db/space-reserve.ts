@@ -58,8 +58,8 @@ export async function runEssentialBatch(
 }
 
 /**
- * Works like `runEssentialBatch`, for a batch that a tenant's request causes. A tenant must not be able to repeat
- * it without end, so that it cannot use up the reserve.
+ * Works like `runEssentialBatch`, for a batch that a tenant's request causes. It leaves the operator's part of
+ * the reserve.
  * @param onlyIf the reserve is used only if this holds before the batch
  */
 export async function runEssentialTenantBatch(

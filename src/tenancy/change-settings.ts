@@ -57,10 +57,7 @@ export async function buildDraftPolicy(
   return policyOf(mergeValidPatch(await readPatch(env, tenantId), patch, root));
 }
 
-/**
- * Whether the patch does nothing but shorten the retention of audit events, which makes room. A tenant can do
- * so only as often as there are days.
- */
+/** Whether the patch does nothing but shorten the retention of audit events, which makes room. */
 function onlyShortensRetention(set: SettingsPatch, patch: SettingsPatch): boolean {
   const days = patch.audit?.retention_days;
   const isAlone = JSON.stringify(patch) === JSON.stringify({ audit: { retention_days: days } });
