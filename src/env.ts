@@ -1,6 +1,6 @@
 /**
- * Configuration, parsed once per isolate. While a secret is missing, too short or a placeholder, the
- * service responds with 503, and its log names the secret.
+ * Configuration, parsed once per isolate. While a secret is missing, too short or a placeholder, or a
+ * variable is not valid, the service responds with 503, and its log names it.
  */
 import { z } from "zod";
 import { toHex } from "./crypto/bytes.ts";
@@ -16,6 +16,8 @@ export interface Config {
   readonly auditSigningKeys: Keyring;
   /** HMAC key of the digests that stand for addresses and agents of sessions. */
   readonly addressHashKey: Uint8Array<ArrayBuffer>;
+  /** The size at which D1 refuses further writes. */
+  readonly maxDatabaseBytes: number;
 }
 
 export type ConfigResult =
@@ -45,13 +47,25 @@ function parseOperatorToken(text: string): Uint8Array | string {
   return sha256Of(text);
 }
 
-const secrets = z
+/**
+ * The limit of one database on Workers Paid; on Workers Free it is 500 MB.
+ * https://developers.cloudflare.com/d1/platform/limits/
+ */
+const defaultMaxDatabaseMb = "10000";
+const bytesPerMb = 1_000_000;
+
+const variables = z
   .object({
     OPERATOR_TOKEN: parseWith(parseOperatorToken),
     SEALING_KEYS: parseWith(parseKeyring),
     BACKUP_CODE_KEYS: parseWith(parseKeyring),
     AUDIT_SIGNING_KEYS: parseWith(parseKeyring),
     ADDRESS_HASH_KEY: parseWith(parseKey),
+    MAX_DATABASE_MB: z
+      .string()
+      .regex(/^[1-9]\d{0,5}$/, "is not a whole number of megabytes")
+      .default(defaultMaxDatabaseMb)
+      .transform((text) => Number(text) * bytesPerMb),
   })
   .check(({ value, issues }) => {
     const holders = new Map<string, string>();
@@ -71,7 +85,7 @@ const secrets = z
 const cache = new WeakMap<object, ConfigResult>();
 
 function parse(env: Env): ConfigResult {
-  const result = secrets.safeParse(env);
+  const result = variables.safeParse(env);
   if (!result.success) {
     const problems = result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
     return { ok: false, problems };
@@ -85,6 +99,7 @@ function parse(env: Env): ConfigResult {
       backupCodeKeys: data.BACKUP_CODE_KEYS,
       auditSigningKeys: data.AUDIT_SIGNING_KEYS,
       addressHashKey: data.ADDRESS_HASH_KEY,
+      maxDatabaseBytes: data.MAX_DATABASE_MB,
     },
   };
 }

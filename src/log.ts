@@ -13,15 +13,18 @@ export interface LogFields {
   readonly count?: number;
   /** Addresses of clients that sent a wrong operator token. No other line contains an address. */
   readonly addresses?: readonly string[];
+  /** The number of a database: 0 is `DB`, 1 is `DB_1` and so on. */
+  readonly shard?: number;
+  readonly percent?: number;
 }
 
 /** The same names at run time, where the type does not exist. */
 const allowedFields: Readonly<Record<keyof LogFields, true>> = {
   ...{ request_id: true, tenant_id: true, code: true, source: true },
-  ...{ problems: true, cause: true, count: true, addresses: true },
+  ...{ problems: true, cause: true, count: true, addresses: true, shard: true, percent: true },
 };
 
-export function log(level: "info" | "error", event: string, fields: LogFields = {}): void {
+export function log(level: "info" | "warn" | "error", event: string, fields: LogFields = {}): void {
   const allowed = Object.entries(fields).filter(([name]) => Object.hasOwn(allowedFields, name));
   const line = { level, event, ...Object.fromEntries(allowed) };
   // biome-ignore lint/suspicious/noConsole: the platform collects logs from the console.

@@ -8,7 +8,7 @@ import { archiveLogs } from "./audit/tree/archive.ts";
 import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
-import { deleteExpired } from "./housekeeping.ts";
+import { deleteExpired, maintainSpace } from "./housekeeping.ts";
 import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";
 import { refreshFeeds } from "./sentinel/feeds/refresh.ts";
@@ -53,6 +53,7 @@ export async function onSchedule(env: Env, cron: string, now: number): Promise<v
     case housekeepingCron:
       await deleteExpired(env, now);
       await archiveLogs(env, now, findRetentionDays);
+      await maintainSpace(env);
       break;
     case dataCron:
       await refreshFeeds(env, now);

@@ -83,6 +83,21 @@ describe("a valid configuration", () => {
   });
 });
 
+describe("the limit of a database", () => {
+  test("is 10 GB unless it is set", () => {
+    const maxBytesOf = (text: string | undefined) => {
+      const limit: Record<string, unknown> = { MAX_DATABASE_MB: text };
+      const result = configOf({ ...envWith({}), ...limit });
+      return result.ok ? result.config.maxDatabaseBytes : result.problems;
+    };
+    expect(maxBytesOf(undefined)).toBe(10_000_000_000);
+    expect(maxBytesOf("500")).toBe(500_000_000);
+    for (const text of ["", "0", "-1", "1.5", "10 GB", "1e3", "99999999"]) {
+      expect(maxBytesOf(text)).toEqual(["MAX_DATABASE_MB is not a whole number of megabytes"]);
+    }
+  });
+});
+
 describe("a secret that is", () => {
   test.each(names)("missing is named: %s", (name) => {
     const broken = envWith({});

@@ -1,21 +1,43 @@
 /** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
+import {
+  type DatabaseSize,
+  measureDatabase,
+  usedPercentOf,
+  warningPercent,
+} from "../db/database-size.ts";
 import { listDatabases } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { pingGuard } from "../guard/client.ts";
 import { anyone } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { pingDatabase } from "../tenancy/tenant-store.ts";
 
 /** A check that takes longer counts as failed. */
 const checkTimeoutMs = 2_000;
 
-async function passes(check: Promise<unknown>): Promise<boolean> {
-  return await awaitWithin(checkTimeoutMs, check).then(
-    () => true,
-    () => false,
-  );
+/** What the check found; undefined if it failed. */
+async function awaitCheck<T>(check: Promise<T>): Promise<T | undefined> {
+  return await awaitWithin(checkTimeoutMs, check).catch(() => undefined);
+}
+
+const warning = z.object({
+  code: z.literal("database_nearly_full"),
+  shard: z.int().min(0).meta({ description: "The database: 0 is `DB`, 1 is `DB_1` and so on." }),
+  used_percent: z.int().min(warningPercent),
+});
+
+/** Warns of databases that are nearly full. The service stays ready: it verifies codes without D1. */
+function findWarnings(
+  sizes: readonly DatabaseSize[],
+  maxDatabaseBytes: number,
+): z.output<typeof warning>[] {
+  return sizes.flatMap((size, shard) => {
+    const percent = usedPercentOf(size, maxDatabaseBytes);
+    return percent < warningPercent
+      ? []
+      : [{ code: "database_nearly_full" as const, shard, used_percent: percent }];
+  });
 }
 
 export function createHealthRoutes(livenessPath: string) {
@@ -51,23 +73,34 @@ export function createHealthRoutes(livenessPath: string) {
         query: none,
         responses: {
           200: {
-            description: "D1 and the guard respond.",
-            body: z.object({ status: z.literal("ready") }),
+            description:
+              "D1 and the guard respond. `warnings` names databases that are at least 80 % full, and is absent if there are none.",
+            body: z.object({
+              status: z.literal("ready"),
+              warnings: z.array(warning).optional(),
+            }),
           },
         },
         errorFields: {
           unavailable: { checks: z.object({ database: z.boolean(), guard: z.boolean() }) },
         },
       },
-      async ({ env }) => {
-        const [database, guard] = await Promise.all([
-          passes(Promise.all(listDatabases(env).map(pingDatabase))),
-          passes(pingGuard(env)),
+      async ({ env, config }) => {
+        const [sizes, guard] = await Promise.all([
+          awaitCheck(Promise.all(listDatabases(env).map(measureDatabase))),
+          awaitCheck(pingGuard(env).then(() => true)),
         ]);
-        if (database && guard) return respond(200, { status: "ready" as const });
+        if (sizes !== undefined && guard) {
+          const warnings = findWarnings(sizes, config.maxDatabaseBytes);
+          return respond(200, {
+            status: "ready" as const,
+            ...(warnings.length === 0 ? {} : { warnings }),
+          });
+        }
+        const checks = { database: sizes !== undefined, guard: guard === true };
         throw new AppError("unavailable", {
-          message: `Not ready: ${[database ? "" : "D1", guard ? "" : "guard"].filter(Boolean).join(" and ")} did not respond; retry later.`,
-          fields: { checks: { database, guard } },
+          message: `Not ready: ${[checks.database ? "" : "D1", checks.guard ? "" : "guard"].filter(Boolean).join(" and ")} did not respond; retry later.`,
+          fields: { checks },
         });
       },
     ),

@@ -1,7 +1,7 @@
 /** `/v1/tenants/:id/relocation`, for the operator: moves a tenant's data to another shard. */
 import { z } from "zod";
-import { runBatch } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import { operator } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { id, instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
@@ -88,7 +88,7 @@ export const relocationRoutes = [
         async (storeResult) => {
           const call = { ...request, now: request.arrivedAt };
           const progress = await relocate(call, request.param("id"), shard, limit);
-          await runBatch(db, await storeResult(progress));
+          await runEssentialBatch(db, await storeResult(progress));
           return progress;
         },
       );

@@ -2,6 +2,7 @@
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
@@ -173,7 +174,7 @@ export async function deleteEventsBelow(
     .select({ size: auditTrees.size })
     .from(auditTrees)
     .where(eq(auditTrees.tenantId, tenantId));
-  await awaitStore(
+  await runEssentialBatch(db, [
     db
       .delete(auditEvents)
       .where(
@@ -184,7 +185,7 @@ export async function deleteEventsBelow(
           isResident(auditEvents.tenantId),
         ),
       ),
-  );
+  ]);
 }
 
 /** Finds the current audit keys of these identities. An erased identity has none. */

@@ -28,7 +28,7 @@ export class FencedTenantError extends StoreError {
   }
 }
 
-/** The database has its maximum size. It takes no INSERT and no UPDATE. Nothing was applied. */
+/** The database has reached its limit and refused a write. It still takes a DELETE. Nothing was applied. */
 export class FullDatabaseError extends StoreError {
   constructor(cause: unknown) {
     super(cause);
@@ -48,7 +48,7 @@ export class StaleReadError extends StoreError {
 const fenceMessage = /tenant_fenced/;
 /** https://developers.cloudflare.com/d1/observability/debug-d1/#error-list, and SQLite's own message. */
 const fullMessage =
-  /Exceeded maximum DB size|maximum account storage limit|database or disk is full/;
+  /Exceeded maximum DB size|maximum account storage limit|database or disk is full|SQLITE_FULL/;
 const conditionMessage = /unmet_condition_([a-z_]+)/;
 /** In place of an error code: the batch fails with `StaleReadError`, so that the caller reads again. */
 export const staleRead = "stale_read";

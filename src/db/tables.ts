@@ -1,5 +1,5 @@
-/** The tables that record which database has which tenant's data. */
-import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+/** The tables that record which database has which tenant's data, and the space reserve of a database. */
+import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { jurisdictions } from "../location.ts";
 
 export const tenants = sqliteTable("tenants", {
@@ -27,4 +27,13 @@ export const tenantFences = sqliteTable("tenant_fences", {
   state: text({ enum: ["leaving", "left", "arriving", "copying", "here"] }).notNull(),
   /** The id of the relocation that set the fence. Only the same or a later relocation may change it. */
   relocationId: text("move").notNull(),
+});
+
+/**
+ * Filler that is deleted to make room for essential writes when the database is full; see space-reserve.ts.
+ * Ids are 1, 2, 3 and so on, and the greatest is deleted first, so the greatest is also the count.
+ */
+export const spaceReserve = sqliteTable("space_reserve", {
+  id: integer().primaryKey(),
+  filler: blob().notNull(),
 });

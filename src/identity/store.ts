@@ -1,5 +1,5 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
-import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { isNotServedHere, isResident, oneRow, requireServedHere } from "../db/tenant-fence.ts";
@@ -40,6 +40,12 @@ export async function findRecord(
   );
   requireServedHere(rows);
   return rows[0]?.record ?? undefined;
+}
+
+/** Whether the database has a record of the identity that is not a tombstone. */
+export function hasLivingRecord(tenantId: string, id: string): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${identities}
+    WHERE ${isIdentity(tenantId, id)} AND ${ne(identities.status, "erased")})`;
 }
 
 /** Writes the record unless D1 has a newer version: deliveries may repeat and overtake each other. */

@@ -6,8 +6,9 @@
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { hmacSha256Of } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
-import { type Database, runBatch } from "../db/client.ts";
+import type { Database } from "../db/client.ts";
 import { listDatabases } from "../db/shards.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { type KeyringName, keyringNames, secretOf } from "./keyring-names.ts";
@@ -78,7 +79,7 @@ async function checkDatabase(db: Database, config: Config, now: number): Promise
   const recorded = await listKeyVersions(db);
   const problems = compareKeys(config, recorded);
   if (problems.length === 0) {
-    await runBatch(db, markKeysInUse(db, findUnmarkedVersions(config, recorded, now)));
+    await runEssentialBatch(db, markKeysInUse(db, findUnmarkedVersions(config, recorded, now)));
   }
   return problems;
 }

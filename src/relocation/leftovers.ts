@@ -2,8 +2,8 @@
  * After a relocation the old database still has the tenant's rows, until they are deleted, at least a minute
  * later.
  */
-import { runBatch } from "../db/client.ts";
 import { controlDbOf, databaseOf, isSharded } from "../db/shards.ts";
+import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import { deleteRecord } from "../identity/store.ts";
 import { deleteAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftoverShard } from "./store.ts";
@@ -18,7 +18,7 @@ export async function deleteLeftovers(
   const shard = await findLeftoverShard(controlDbOf(env), tenantId);
   if (shard === undefined) return;
   const db = databaseOf(env, shard);
-  await runBatch(db, [
+  await runEssentialTenantBatch(db, [
     deleteRecord(db, tenantId, identityId),
     deleteAssessments(db, tenantId, identityId),
   ]);

@@ -7,6 +7,7 @@ import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
 import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
@@ -190,7 +191,7 @@ export async function deleteRows(
   limit: number,
 ): Promise<boolean> {
   const isFenced = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(relocation, state)})`;
-  const [first, ...rest] = tenantTables.map(({ table, key }) => {
+  const deletions = tenantTables.map(({ table, key }) => {
     const some = sql`(${joinNames(key)}) IN (SELECT ${joinNames(key)} FROM ${table}
       WHERE ${sql.identifier(table.tenantId.name)} = ${relocation.tenantId} LIMIT ${limit})`;
     return db
@@ -200,7 +201,6 @@ export async function deleteRows(
       )
       .returning({ one: sql<number>`1` });
   });
-  if (first === undefined) return false;
-  const deleted = await awaitStore(db.batch([first, ...rest]));
-  return deleted.some((rows) => rows.length === limit);
+  const deleted = await runEssentialBatch(db, deletions);
+  return deleted.some((rows) => Array.isArray(rows) && rows.length === limit);
 }

@@ -1,8 +1,12 @@
-/** Relocations in D1: the progress of each, in `DB`, and the tenants' fences, in every database. */
+/**
+ * Relocations in D1: the progress of each, in `DB`, and the tenants' fences, in every database. All writes are
+ * essential: a tenant must be able to leave a full database.
+ */
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { awaitStore, type Database, runBatch } from "../db/client.ts";
+import { awaitStore, type Database, hasNoChanges } from "../db/client.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
 import { relocations } from "./tables.ts";
@@ -55,7 +59,7 @@ export async function findRelocation(
 /** Begins a relocation, unless one is in progress. */
 export async function beginRelocation(db: Database, begun: Relocation): Promise<void> {
   const { tenantId: _tenantId, ...changing } = begun;
-  await awaitStore(
+  await runEssentialBatch(db, [
     db
       .insert(relocations)
       .values(begun)
@@ -64,7 +68,7 @@ export async function beginRelocation(db: Database, begun: Relocation): Promise<
         set: changing,
         setWhere: isNotNull(relocations.finishedAt),
       }),
-  );
+  ]);
 }
 
 /** Whether the row is still as this run has read it. */
@@ -85,10 +89,10 @@ export async function saveRelocation(
   before: Relocation,
   after: Relocation,
 ): Promise<boolean> {
-  const rows = await awaitStore(
-    db.update(relocations).set(after).where(isUnchanged(before)).returning({ id: relocations.id }),
-  );
-  return rows.length > 0;
+  const [saved] = await runEssentialBatch(db, [
+    db.update(relocations).set(after).where(isUnchanged(before)),
+  ]);
+  return !hasNoChanges(saved);
 }
 
 /**
@@ -104,7 +108,7 @@ export async function switchShard(
   const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isUnchanged(before)})`;
   const isChange = sql`EXISTS (SELECT 1 FROM ${tenants}
     WHERE ${tenants.id} = ${tenantId} AND ${tenants.shard} <> ${to})`;
-  await runBatch(db, [
+  await runEssentialBatch(db, [
     enqueueEventIf(db, event, sql`${isCurrent} AND ${isChange}`),
     db
       .update(tenants)
@@ -171,7 +175,7 @@ export async function setFence(
   { tenantId, id: relocationId }: RelocationKey,
   state: keyof typeof previousStates,
 ): Promise<void> {
-  await awaitStore(
+  await runEssentialBatch(db, [
     db
       .insert(tenantFences)
       .values({ tenantId, state, relocationId })
@@ -181,5 +185,5 @@ export async function setFence(
         setWhere: sql`${lt(tenantFences.relocationId, relocationId)}
           OR ${eq(tenantFences.relocationId, relocationId)} AND ${inArray(tenantFences.state, [...previousStates[state]])}`,
       }),
-  );
+  ]);
 }

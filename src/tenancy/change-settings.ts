@@ -3,8 +3,9 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { StaleReadError } from "../db/client.ts";
+import { runBatch, StaleReadError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
+import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
@@ -75,6 +76,13 @@ export async function buildDraftPolicy(
   return policyOf(mergeValidPatch(set, patch, root));
 }
 
+/** Whether the patch does nothing but shorten the retention of audit events, which makes room. */
+function onlyShortensRetention(set: SettingsPatch, patch: SettingsPatch): boolean {
+  const days = patch.audit?.retention_days;
+  const isAlone = JSON.stringify(patch) === JSON.stringify({ audit: { retention_days: days } });
+  return isAlone && days !== undefined && days < applyDefaults(set).audit.retention_days;
+}
+
 /**
  * Validates a patch with the settings that are stored now, and applies it if they are still stored.
  * @throws AppError `invalid_request`; StaleReadError if another change came in between; StoreError
@@ -95,10 +103,12 @@ async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Set
   );
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
   const db = controlDbOf(call.env);
-  await changeWithEvents(call.env, { tenantId }, events, [
+  const change = [
     requireValidToken(db, call.caller, call.now),
     ...patchSettings(db, tenantId, text, patch),
-  ]);
+  ];
+  const run = onlyShortensRetention(set, patch) ? runEssentialTenantBatch : runBatch;
+  await changeWithEvents(call.env, { tenantId }, events, change, run);
   return settings;
 }
 

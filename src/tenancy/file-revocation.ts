@@ -1,6 +1,7 @@
 /** Writes a revocation that the token register keeps to D1, together with its audit event. */
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { controlDbOf } from "../db/shards.ts";
+import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import { AppError } from "../errors.ts";
 import { requireUnrevokedToken } from "./token-condition-store.ts";
 import type { Revocation } from "./token-end.ts";
@@ -15,10 +16,8 @@ export async function fileRevocation(env: Env, revocation: Revocation): Promise<
   const { tenantId, id, at, events } = revocation;
   const db = controlDbOf(env);
   try {
-    await changeWithEvents(env, { tenantId }, events, [
-      requireUnrevokedToken(db, tenantId, id),
-      markRevoked(db, revocation, at, true),
-    ]);
+    const change = [requireUnrevokedToken(db, tenantId, id), markRevoked(db, revocation, at, true)];
+    await changeWithEvents(env, { tenantId }, events, change, runEssentialTenantBatch);
     return true;
   } catch (error) {
     if (error instanceof AppError && error.code === "not_found") return false;

@@ -8,6 +8,7 @@ import { createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { type Database, FullDatabaseError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
+import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
 import type { TokenCall } from "./change-tokens.ts";
@@ -63,9 +64,10 @@ async function fileRegistered(env: Env, db: Database, revocation: Revocation): P
 /** For a register that does not answer. The job of the next minute sends it the end. */
 async function revokeInD1(call: TokenCall, db: Database, revocation: Revocation): Promise<void> {
   const { tenantId, id, at, events } = revocation;
-  await changeWithEvents(call.env, { tenantId }, events, [
+  const change = [
     requireValidToken(db, call.caller, call.now),
     requireUnrevokedToken(db, tenantId, id),
     markRevoked(db, revocation, at, false),
-  ]);
+  ];
+  await changeWithEvents(call.env, { tenantId }, events, change, runEssentialTenantBatch);
 }

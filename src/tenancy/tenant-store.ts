@@ -106,8 +106,3 @@ export async function listRetentionDays(
   );
   return new Map(rows.map((row) => [row.id, row.retentionDays]));
 }
-
-/** Reads one row. @throws StoreError if D1 does not answer or is not migrated */
-export async function pingDatabase(db: Database): Promise<void> {
-  await awaitStore(db.select({ id: tenants.id }).from(tenants).limit(1));
-}

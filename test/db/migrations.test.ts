@@ -22,6 +22,7 @@ describe("The migrations", () => {
       "re_encryptions",
       "relocations without rowid",
       "request_keys without rowid",
+      "space_reserve",
       "tenant_fences without rowid",
       "tenants",
     ]);

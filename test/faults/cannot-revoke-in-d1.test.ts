@@ -7,7 +7,7 @@ import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, Tenant } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { rowsIn } from "../support/databases.ts";
-import { withFullDatabase } from "../support/full-database.ts";
+import { withUnwritableDatabase } from "../support/unwritable-database.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
 import { fireObjectAlarm } from "../support/object-alarm.ts";
 import { registerOf } from "../support/token-register.ts";
@@ -69,7 +69,7 @@ describe.each([
     const tenant = await Tenant.create("test", { shard });
     const { id, secret } = await createToken(tenant);
     expect(await use(tenant, secret)).toEqual({ 200: 1 });
-    await withFullDatabase(async () => {
+    await withUnwritableDatabase(async () => {
       expect((await revoke(tenant, id)).status).toBe(204);
       expect(await use(tenant, secret)).toEqual(refused);
       expect((await revoke(tenant, id)).status).toBe(404);
@@ -97,7 +97,7 @@ describe("A token that was revoked while D1 was full", () => {
     const { batch } = database;
     const body = { token: { name: "successor", permissions } };
     vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
-      await withFullDatabase(async () => {
+      await withUnwritableDatabase(async () => {
         expect((await revoke(tenant, id)).status).toBe(204);
       });
       return await batch.apply(this, args);

@@ -14,7 +14,7 @@ import { deliverMessages, holdMessages } from "../support/queue.ts";
 const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];
 const fields = new Set([
   ...["level", "event", "request_id", "tenant_id", "code", "source", "problems", "cause", "count"],
-  "addresses",
+  ...["addresses", "shard", "percent"],
 ]);
 const person = {
   name: "alice@mail.example",

@@ -10,7 +10,10 @@ import { insertEvents } from "../store.ts";
 import { deliverControlEvents } from "./deliver.ts";
 import { enqueueEvents } from "./store.ts";
 
-/** @throws StoreError; the change and its events may both have been applied, or neither */
+/**
+ * @param run how the batch runs: `runEssentialTenantBatch` for a change that a full database must accept too
+ * @throws StoreError; the change and its events may both have been applied, or neither
+ */
 export async function changeWithEvents(
   env: Env,
   owner: {
@@ -20,13 +23,14 @@ export async function changeWithEvents(
   },
   events: readonly StampedEvent[],
   change: readonly Statement[],
+  run = runBatch,
 ): Promise<void> {
   const { tenantId } = owner;
   const db = controlDbOf(env);
   const shard = owner.shard ?? (await shardOf(env, tenantId));
   if (shard === 0) {
     try {
-      await runBatch(db, [...change, insertEvents(db, tenantId, events)]);
+      await run(db, [...change, insertEvents(db, tenantId, events)]);
       return;
     } catch (error) {
       // The tenant is leaving or has left `DB`; nothing of the batch was applied.
@@ -34,6 +38,6 @@ export async function changeWithEvents(
       invalidateShard(tenantId);
     }
   }
-  await runBatch(db, [...change, ...enqueueEvents(db, tenantId, events)]);
+  await run(db, [...change, ...enqueueEvents(db, tenantId, events)]);
   await deliverControlEvents(env, tenantId);
 }

@@ -13,9 +13,10 @@ import {
   StoreError,
 } from "../../db/client.ts";
 import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
+import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { requireConfig } from "../../env.ts";
-import { type IdentityRecord, saveRecord } from "../../identity/store.ts";
+import { hasLivingRecord, type IdentityRecord, saveRecord } from "../../identity/store.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
@@ -153,7 +154,11 @@ interface FiledDelivery {
 }
 
 /** Files deliveries of one or more tenants in one transaction. */
-async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<FiledDelivery[]> {
+async function fileIn(
+  db: Database,
+  deliveries: readonly Delivery[],
+  run = runBatch,
+): Promise<FiledDelivery[]> {
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
   const statements: Statement[] = [];
   const indexed = deliveries.map((delivery) => {
@@ -161,7 +166,7 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
     statements.push(...buildStatements(db, delivery));
     return { delivery, recordIndex };
   });
-  const results = await runBatch(db, [
+  const results = await run(db, [
     ...statements,
     ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
     ...reviveKeys(db, deliveries),
@@ -179,7 +184,10 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
   const { tenantId, id: identityId, status } = delivery.record;
-  const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
+  const erase: typeof runBatch = (db, statements) =>
+    runEssentialTenantBatch(db, statements, hasLivingRecord(tenantId, identityId));
+  const run = status === "erased" ? erase : runBatch;
+  const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery], run));
   if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
   return filed.every(({ isOutdated }) => !isOutdated);
 }

@@ -122,8 +122,8 @@ describe("Retention", () => {
     const tenant = await createTenantWithEvents(0, 30);
     await fetchCheckpoint(tenant);
     const before = await fetchExport(tenant);
-    const statement = Object.getPrototypeOf(env.DB.prepare("SELECT 1"));
-    const killed = vi.spyOn(statement, "run").mockRejectedValue(new Error("killed"));
+    const database = Object.getPrototypeOf(env.DB);
+    const killed = vi.spyOn(database, "batch").mockRejectedValue(new Error("killed"));
     await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
     killed.mockRestore();
     expect(await listObjects(tenant)).toHaveLength(1);
