@@ -46,6 +46,8 @@ function readBearerToken(c: AppContext): string {
   return token;
 }
 
+async function noCheck(): Promise<void> {}
+
 /** For everyone, without a token. */
 export const anyone: Access<undefined> = {
   kind: "public",
@@ -54,6 +56,7 @@ export const anyone: Access<undefined> = {
       caller: undefined,
       actor: { type: "system", id: null },
       now: c.get("arrivedAt"),
+      checkAgain: noCheck,
     };
   },
 };
@@ -69,6 +72,8 @@ export const operator: Access<undefined> = {
       caller: undefined,
       actor: { type: "operator", id: null },
       now: resolveRequestTime(c.req.header("Test-Clock"), "live", c.get("arrivedAt")),
+      // The operator's token is part of the deployment, and stays valid as long as this isolate runs.
+      checkAgain: noCheck,
     };
   },
 };
@@ -78,14 +83,19 @@ function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
   if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt)) throw createInvalidToken();
 }
 
-/** @param ignoreCache reads the stores, even if the token is cached. @throws AppError */
+/**
+ * @param realTime Unix ms
+ * @param ignoreCache reads the stores, even if the token is cached
+ * @throws AppError
+ */
 async function resolveKnownToken(
   c: AppContext,
   token: string,
+  realTime: number,
   ignoreCache: boolean,
 ): Promise<ResolvedToken> {
   const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-  const resolved = await resolveToken(c.env, token, c.get("arrivedAt"), ignoreCache, waitUntil);
+  const resolved = await resolveToken(c.env, token, realTime, ignoreCache, waitUntil);
   if (resolved === undefined) throw createInvalidToken();
   return resolved;
 }
@@ -97,7 +107,7 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
     async authenticate(c) {
       const arrivedAt = c.get("arrivedAt");
       const token = readBearerToken(c);
-      const resolved = await resolveKnownToken(c, token, false);
+      const resolved = await resolveKnownToken(c, token, arrivedAt, false);
       const { caller, revoked } = resolved;
       const { tenantId, tokenId, location } = caller;
       c.set("presentedToken", { tenantId, tokenId, location, at: arrivedAt });
@@ -122,9 +132,14 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
       }
       // A revoked token that is still cached must not create its successor.
       if (permission === "tokens:write" && resolved.isCached) {
-        requireCurrent(await resolveKnownToken(c, token, true), now);
+        requireCurrent(await resolveKnownToken(c, token, arrivedAt, true), now);
       }
-      return { caller, actor: { type: "api_token", id: tokenId }, now };
+      const checkAgain = async () => {
+        const realTime = Date.now();
+        const current = await resolveKnownToken(c, token, realTime, false);
+        requireCurrent(current, now + realTime - arrivedAt);
+      };
+      return { caller, actor: { type: "api_token", id: tokenId }, now, checkAgain };
     },
   };
 }
