@@ -7,6 +7,7 @@ import { onSchedule } from "./scheduled.ts";
 export { IdentityGuard } from "./guard/identity-guard.ts";
 export { RefusalLog } from "./guard/refusal-log/refusal-log.ts";
 export { PrefixWatch } from "./sentinel/activity/prefix-watch.ts";
+export { ExportRegister } from "./tenancy/export-register.ts";
 export { TokenRegister } from "./tenancy/token-register.ts";
 
 const app = createApp();

@@ -29,12 +29,13 @@ async function countTenants(): Promise<number> {
   return row?.n ?? 0;
 }
 
-/** Uses an object of each kind: guard, prefix watch, refusal log. */
+/** Uses an object of each kind: guard, prefix watch, refusal log, export register. */
 async function useObjects(tenant: Tenant): Promise<void> {
   const user = await User.provision(tenant);
   await user.assess();
   const narrow = await tenant.tokenWith(["idp:read"]);
   expect((await tenant.send("GET", "/v1/tokens", undefined, narrow)).status).toBe(403);
+  expect((await tenant.send("GET", "/v1/audit/export")).status).toBe(200);
 }
 
 describe("A new tenant", () => {
@@ -110,7 +111,7 @@ describe("A tenant without a location", () => {
     const restricted = vi.spyOn(namespaceClass, "jurisdiction");
     await useObjects(await Tenant.create());
     expect(new Set(objects.map(({ namespace }) => namespace))).toEqual(
-      new Set(["GUARD", "PREFIXES", "REFUSALS", "REGISTER"]),
+      new Set(["EXPORTS", "GUARD", "PREFIXES", "REFUSALS", "REGISTER"]),
     );
     expect(objects.filter(({ hint }) => hint !== undefined)).toEqual([]);
     expect(restricted).not.toHaveBeenCalled();
@@ -124,7 +125,13 @@ describe("The setting location.hint", () => {
     const objects = recordRequestedObjects();
     await useObjects(tenant);
     expect(new Set(objects.map(({ namespace, hint }) => `${namespace} ${hint}`))).toEqual(
-      new Set(["GUARD apac-ne", "PREFIXES apac-ne", "REFUSALS apac-ne", "REGISTER undefined"]),
+      new Set([
+        "EXPORTS apac-ne",
+        "GUARD apac-ne",
+        "PREFIXES apac-ne",
+        "REFUSALS apac-ne",
+        "REGISTER undefined",
+      ]),
     );
   });
 

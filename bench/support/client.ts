@@ -1,5 +1,13 @@
 /** A client of the audit API. Any answer but the expected one ends the bench. */
-import { closeSync, createWriteStream, openSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  createWriteStream,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 
@@ -25,8 +33,8 @@ export type InclusionAnswer = z.infer<typeof inclusionAnswer>;
 const consistencyAnswer = z.object({ proof: z.object({ hashes: z.array(z.string()) }) });
 const lastLine = z.object({ leaf_index: z.int() });
 
-/** Longer than any line of an export. */
-const tailBytes = 16_384;
+/** Longer than any two lines of an export. */
+const tailBytes = 65_536;
 
 export class Client {
   readonly #url: string;
@@ -71,24 +79,30 @@ export class Client {
   /** Writes the export of the whole trail to a file, in as many requests as needed. */
   async export(file: string, below: number): Promise<{ readonly requests: number }> {
     let requests = 0;
-    for (let from = 0; from < below; from = readLastLeaf(file) + 1) {
+    writeFileSync(file, "");
+    for (let from = 0; from < below; requests += 1) {
       const { body } = await this.get(`/v1/audit/export?from=${from}`);
       if (body === null) throw new Error("The export has no body");
-      const flags = requests === 0 ? "w" : "a";
-      await pipeline(body, createWriteStream(file, { flags }));
-      requests += 1;
+      // An answer that breaks off is continued like one that ends early.
+      await pipeline(body, createWriteStream(file, { flags: "a" })).catch(() => {});
+      const next = readNextLeaf(file);
+      if (next <= from) throw new Error("The export does not go on");
+      from = next;
     }
     return { requests };
   }
 }
 
-function readLastLeaf(file: string): number {
+/** Deletes a last line that is cut off. @returns the leaf after the last line; 0 without a line */
+function readNextLeaf(file: string): number {
   const { size } = statSync(file);
   const length = Math.min(size, tailBytes);
   const tail = Buffer.alloc(length);
   const opened = openSync(file, "r");
   readSync(opened, tail, 0, length, size - length);
   closeSync(opened);
-  const line = tail.toString("utf8").trimEnd().split("\n").at(-1) ?? "";
-  return lastLine.parse(JSON.parse(line)).leaf_index;
+  const end = tail.lastIndexOf("\n") + 1;
+  truncateSync(file, size - length + end);
+  const line = tail.subarray(0, end).toString("utf8").trimEnd().split("\n").at(-1) ?? "";
+  return line === "" ? 0 : lastLine.parse(JSON.parse(line)).leaf_index + 1;
 }

@@ -177,7 +177,7 @@ export async function verifyExport(
   problems.sort((one, other) => (one.leaf ?? 0) - (other.leaf ?? 0)).splice(maxReportedLeaves);
   if (end !== undefined) problems.push(end);
   else if (leaves < newest.size) {
-    const message = `${describeMissing(leaves, newest.size)} (or the export was taken before the checkpoint)`;
+    const message = `${describeMissing(leaves, newest.size)} (or the export is incomplete: request the rest with from=${leaves})`;
     problems.push({ leaf: leaves, kind: "missing", message });
   } else {
     const message = describeRewrite(newest, older, known);

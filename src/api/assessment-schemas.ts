@@ -1,5 +1,6 @@
-/** The fields of an assessment, as several routes show them. */
+/** The fields of an assessment, as several routes show them, and the bounds of their pages. */
 import { z } from "zod";
+import { firstIdOf } from "../crypto/id.ts";
 import { type Assessment, assessmentIdPattern } from "../sentinel/assessment.ts";
 import { dataSources } from "../sentinel/evidence.ts";
 import { signalNames } from "../sentinel/reason.ts";
@@ -42,4 +43,9 @@ export function showAssessment({ id, model, riskScore, reasons, degraded }: Asse
     reasons: [...reasons],
     degraded: [...degraded],
   };
+}
+
+/** The ids below which a page ends. A time can be such a bound because ids begin with the time. */
+export function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
+  return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdOf(to)])];
 }

@@ -1,8 +1,7 @@
-/** `/v1/sentinel/assessments`, and `/v1/sentinel/simulate`, which replays assessments under another policy. */
+/** `/v1/sentinel/assessments` and `/v1/sentinel/simulate`. */
 import { z } from "zod";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
-import type { Config } from "../env.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
@@ -16,29 +15,24 @@ import {
   toRfc3339OrNull,
 } from "../http/schemas.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
-import { prepareDraft, replay } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
-import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
+import { parseEvidence, sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
-import { model } from "../sentinel/weights.ts";
-import { buildDraftPolicy } from "../tenancy/change-settings.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
-
-/** The maximum number of assessments that one request replays. */
-const maxReplayedPerRequest = 500;
+import {
+  assessmentFields,
+  assessmentId,
+  showAssessment,
+  upperBoundsOf,
+} from "./assessment-schemas.ts";
+import { maxReplayedPerRequest, simulate } from "./simulate.ts";
 
 const score = z
   .string()
   .regex(/^(0|1|0\.\d{1,4}|1\.0{1,4})$/, "must be a number from 0 to 1 with at most four decimals")
   .meta({ type: "number", minimum: 0, maximum: 1 })
   .transform(Number);
-
-/** The ids below which a page ends. A time can be such a bound because ids begin with the time. */
-function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
-  return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdOf(to)])];
-}
 
 const storedAssessmentSchema = z
   .object({
@@ -70,12 +64,6 @@ const storedAssessmentSchema = z
   })
   .meta({ id: "Assessment" });
 
-/** The evidence if it has the form of the current model; otherwise null. */
-function inputsOf({ evidence }: StoredAssessment) {
-  const parsed = sessionEvidenceSchema.safeParse(evidence);
-  return parsed.success ? parsed.data : null;
-}
-
 function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchema> {
   const { policy } = row;
   return {
@@ -94,7 +82,7 @@ function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchem
     outcome: row.verdict,
     outcome_source: row.verdictSource,
     outcome_at: toRfc3339OrNull(row.verdictAt),
-    inputs: inputsOf(row),
+    inputs: parseEvidence(row.evidence),
     inputs_digest: row.evidenceDigest,
   };
 }
@@ -115,59 +103,6 @@ const simulationBody = z.strictObject({
     after: assessmentId.optional(),
   }),
 });
-
-interface SimulationCall {
-  readonly env: Env;
-  readonly config: Config;
-  readonly caller: { readonly tenantId: string };
-  readonly body: z.output<typeof simulationBody>;
-}
-
-/** Replays a page of stored assessments under the draft. */
-async function simulate({ env, config, caller, body }: SimulationCall) {
-  const { tenantId } = caller;
-  const { from, to, after, sentinel } = body.simulation;
-  const policy = await buildDraftPolicy(env, tenantId, { sentinel }, "simulation");
-  const draft = prepareDraft(config.addressHashKey, tenantId, policy.sentinel);
-  const { rows, nextAfter } = await listAssessments(
-    await findTenantDb(env, tenantId),
-    tenantId,
-    {
-      fromId: from === undefined ? undefined : firstIdOf(from),
-      belowIds: upperBoundsOf(after, to),
-    },
-    maxReplayedPerRequest,
-  );
-  const replayed = rows.flatMap((row) => {
-    const inputs = row.model === model ? inputsOf(row) : null;
-    return inputs === null ? [] : [{ row, after: replay(draft, inputs) }];
-  });
-  const count = (of: (one: (typeof replayed)[number]) => string) => ({
-    allow: replayed.filter((one) => of(one) === "allow").length,
-    challenge: replayed.filter((one) => of(one) === "challenge").length,
-    deny: replayed.filter((one) => of(one) === "deny").length,
-  });
-  return {
-    replayed: replayed.length,
-    other_model: rows.length - replayed.length,
-    recommendations: {
-      before: count(({ row }) => row.recommendation),
-      after: count((one) => one.after.recommendation),
-    },
-    changed: replayed
-      .filter((one) => one.after.recommendation !== one.row.recommendation)
-      .map(({ row, after: then }) => ({
-        assessment_id: row.id,
-        user_id: row.identityId,
-        at: toRfc3339(row.at),
-        before: { risk_score: row.riskScore, recommendation: row.recommendation },
-        after: { risk_score: then.riskScore, recommendation: then.recommendation },
-      })),
-    not_replayable: [...draft.notReplayable],
-    has_more: nextAfter !== null,
-    next_after: nextAfter,
-  };
-}
 
 export const assessmentRoutes = [
   defineRoute(

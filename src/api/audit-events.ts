@@ -1,6 +1,6 @@
 /** `/v1/audit/events` and `/v1/audit/export`: the events of the trail. */
 import { z } from "zod";
-import { type DecryptedEvent, decryptEvents } from "../audit/decrypt-events.ts";
+import { type DecryptedEvent, decryptEvents, listKeyOwners } from "../audit/decrypt-events.ts";
 import {
   actorTypes,
   auditActions,
@@ -8,6 +8,7 @@ import {
   auditOutcomes,
   targetTypes,
 } from "../audit/event.ts";
+import { findAuditKeys } from "../audit/personal-store.ts";
 import { listEvents } from "../audit/store.ts";
 import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
@@ -26,6 +27,7 @@ import {
   sha256,
   toRfc3339,
 } from "../http/schemas.ts";
+import { takeExportLease } from "../tenancy/export-lease.ts";
 
 const eventSchema = z
   .object({
@@ -149,7 +151,8 @@ export const auditEventRoutes = [
         },
         query.limit,
       );
-      const shown = (await decryptEvents(db, config, tenantId, events)).map(showEvent);
+      const keys = await findAuditKeys(db, tenantId, listKeyOwners(events));
+      const shown = (await decryptEvents(config, tenantId, events, keys)).map(showEvent);
       return respond(200, { events: shown, has_more: nextAfter !== null, next_after: nextAfter });
     },
   ),
@@ -175,7 +178,7 @@ export const auditEventRoutes = [
       responses: {
         200: {
           description:
-            "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after 125,000 events; continue with the next leaf index.",
+            "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is aborted if its token is revoked or expires, and by a failure.",
           body: z.string(),
           contentType: "application/x-ndjson",
         },
@@ -184,11 +187,24 @@ export const auditEventRoutes = [
     },
     async (request) => {
       const { from = 0, to } = request.query;
-      const { size } = await findNewestHead(request);
-      const below = Math.min(to ?? size, size);
-      return new Response(exportTrail(request, { from, below }, showExportedEvent), {
-        headers: { "Content-Type": "application/x-ndjson" },
-      });
+      const lease = await takeExportLease(request);
+      const permit = {
+        async check() {
+          await request.checkAgain();
+          await lease.extend();
+        },
+        release: () => lease.release(),
+      };
+      try {
+        const { size } = await findNewestHead(request);
+        const range = { from, below: Math.min(to ?? size, size) };
+        return new Response(exportTrail(request, range, showExportedEvent, permit), {
+          headers: { "Content-Type": "application/x-ndjson" },
+        });
+      } catch (error) {
+        await lease.release();
+        throw error;
+      }
     },
   ),
 ];

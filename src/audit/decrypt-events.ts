@@ -2,12 +2,14 @@
 
 import type { Owner } from "../crypto/seal-context.ts";
 import { BrokenSealError } from "../crypto/sealed-box.ts";
-import type { Database } from "../db/client.ts";
 import type { Config } from "../env.ts";
+import { mapInSlices } from "../slices.ts";
 import type { StoredEvent } from "./event.ts";
 import type { NoncedParts } from "./leaf.ts";
 import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./personal.ts";
-import { findAuditKeys } from "./store.ts";
+
+/** About 3 ms of computing. */
+const maxEventsPerSlice = 50;
 
 export interface DecryptedEvent extends StoredEvent {
   /** Null if there are none, the person was erased, or the parts were altered. */
@@ -30,45 +32,39 @@ async function tryOpenAuditKey(
   }
 }
 
-/** Opens the audit keys of the events' identities, by identity id. An erased identity has none. */
-async function openAuditKeys(
-  db: Database,
-  config: Config,
-  tenantId: string,
-  events: readonly StoredEvent[],
-): Promise<Map<string, { readonly id: string; readonly key: OpenAuditKey | null }>> {
-  const identityIds = events.flatMap(({ personal, targetId }) =>
-    personal === null ? [] : [targetId],
-  );
-  if (identityIds.length === 0) return new Map();
-  const stored = await findAuditKeys(db, tenantId, [...new Set(identityIds)]);
-  const opened = [...stored].map(async ([identityId, key]) => {
-    const owner = { tenantId, identityId };
-    return [identityId, { id: key.id, key: await tryOpenAuditKey(config, owner, key) }] as const;
-  });
-  return new Map(await Promise.all(opened));
+/** Lists the identities whose audit keys open the events' personal parts. */
+export function listKeyOwners(events: readonly StoredEvent[]): string[] {
+  const owners = events.flatMap(({ personal, targetId }) => (personal === null ? [] : [targetId]));
+  return [...new Set(owners)];
 }
 
-/** @throws StoreError; MissingKeyError if the key that sealed an audit key is no longer in the ring */
+/**
+ * @param stored the current audit keys of the events' identities, by identity id; an erased identity has none
+ * @throws MissingKeyError if the key that sealed an audit key is no longer in the ring
+ */
 export async function decryptEvents(
-  db: Database,
   config: Config,
   tenantId: string,
   events: readonly StoredEvent[],
+  stored: ReadonlyMap<string, AuditKey>,
 ): Promise<DecryptedEvent[]> {
-  const keys = await openAuditKeys(db, config, tenantId, events);
-  return await Promise.all(
-    events.map(async (event): Promise<DecryptedEvent> => {
-      const { personal, personalDigest, targetId } = event;
-      if (personal === null || personalDigest === null) {
-        return { ...event, parts: null, erased: event.targetType === "identity" };
-      }
-      const known = keys.get(targetId);
-      if (known?.id !== event.personalKey) return { ...event, parts: null, erased: true };
-      if (known.key === null) return { ...event, parts: null, erased: false };
-      const owner = { tenantId, identityId: targetId };
-      const parts = await openParts(known.key, owner, { personal, personalDigest });
-      return { ...event, parts: parts ?? null, erased: false };
-    }),
-  );
+  const opened = new Map<string, Promise<OpenAuditKey | null>>();
+  const decrypt = async (event: StoredEvent): Promise<DecryptedEvent> => {
+    const { personal, personalDigest, targetId } = event;
+    if (personal === null || personalDigest === null) {
+      return { ...event, parts: null, erased: event.targetType === "identity" };
+    }
+    const known = stored.get(targetId);
+    if (known === undefined || known.id !== event.personalKey) {
+      return { ...event, parts: null, erased: true };
+    }
+    const owner = { tenantId, identityId: targetId };
+    const opening = opened.get(targetId) ?? tryOpenAuditKey(config, owner, known);
+    opened.set(targetId, opening);
+    const key = await opening;
+    if (key === null) return { ...event, parts: null, erased: false };
+    const parts = await openParts(key, owner, { personal, personalDigest });
+    return { ...event, parts: parts ?? null, erased: false };
+  };
+  return await mapInSlices(events, maxEventsPerSlice, decrypt);
 }

@@ -1,12 +1,11 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
-import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
-import type { AuditKey } from "./personal.ts";
 import { auditEvents, auditTrees } from "./tables.ts";
 
 /**
@@ -186,30 +185,6 @@ export async function deleteEventsBelow(
         ),
       ),
   ]);
-}
-
-/** Finds the current audit keys of these identities. An erased identity has none. */
-export async function findAuditKeys(
-  db: Database,
-  tenantId: string,
-  identityIds: readonly string[],
-): Promise<Map<string, AuditKey>> {
-  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(identityIds)}))`;
-  const rows = await awaitStore(
-    db
-      .select({
-        identityId: identities.id,
-        id: sql<string | null>`${identities.state} ->> '$.auditKey.id'`,
-        sealed: sql<string | null>`${identities.state} ->> '$.auditKey.sealed'`,
-      })
-      .from(identities)
-      .where(and(eq(identities.tenantId, tenantId), inArray(identities.id, ids))),
-  );
-  return new Map(
-    rows.flatMap(({ identityId, id, sealed }) =>
-      id === null || sealed === null ? [] : [[identityId, { id, sealed }] as const],
-    ),
-  );
 }
 
 /**

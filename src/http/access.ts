@@ -41,6 +41,8 @@ function readBearerToken(c: AppContext): string {
   return token;
 }
 
+async function noCheck(): Promise<void> {}
+
 /** For everyone, without a token. */
 export const anyone: Access<undefined> = {
   kind: "public",
@@ -49,6 +51,7 @@ export const anyone: Access<undefined> = {
       caller: undefined,
       actor: { type: "system", id: null },
       now: c.get("arrivedAt"),
+      checkAgain: noCheck,
     };
   },
 };
@@ -69,6 +72,8 @@ export const operator: Access<undefined> = {
       caller: undefined,
       actor: { type: "operator", id: null },
       now: resolveRequestTime(c.req.header("Test-Clock"), "live", c.get("arrivedAt")),
+      // The operator's token is part of the deployment, and stays valid as long as this isolate runs.
+      checkAgain: noCheck,
     };
   },
 };
@@ -79,6 +84,18 @@ function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
     throw new AppError("invalid_token");
 }
 
+/** @param realTime Unix ms. @throws AppError */
+async function resolveKnownToken(
+  c: AppContext,
+  token: string,
+  realTime: number,
+): Promise<ResolvedToken> {
+  const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
+  const resolved = await resolveToken(c.env, token, realTime, waitUntil);
+  if (resolved === undefined) throw new AppError("invalid_token");
+  return resolved;
+}
+
 /** For a tenant's API token with this permission. */
 export function requirePermission(permission: Permission): Access<TenantCaller> {
   return {
@@ -86,9 +103,7 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
     async authenticate(c) {
       const arrivedAt = c.get("arrivedAt");
       const token = readBearerToken(c);
-      const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-      const resolved = await resolveToken(c.env, token, arrivedAt, waitUntil);
-      if (resolved === undefined) throw new AppError("invalid_token");
+      const resolved = await resolveKnownToken(c, token, arrivedAt);
       const { caller, revoked } = resolved;
       const { tenantId, tokenId, location } = caller;
       c.set("presentedToken", { tenantId, tokenId, location, at: arrivedAt });
@@ -112,7 +127,12 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
           headers: { "Retry-After": String(exceeded.resetSeconds) },
         });
       }
-      return { caller, actor: { type: "api_token", id: tokenId }, now };
+      const checkAgain = async () => {
+        const realTime = Date.now();
+        const current = await resolveKnownToken(c, token, realTime);
+        requireCurrent(current, now + realTime - arrivedAt);
+      };
+      return { caller, actor: { type: "api_token", id: tokenId }, now, checkAgain };
     },
   };
 }

@@ -75,6 +75,11 @@ export interface Authentication<Caller> {
   readonly actor: Actor;
   /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
+  /**
+   * Checks again whether the caller may go on, for a response that takes long. What it knows is at most 25 s old.
+   * @throws AppError `invalid_token`; `unavailable` if that cannot be found out
+   */
+  readonly checkAgain: () => Promise<void>;
 }
 
 /** One request, authenticated and validated. */

@@ -9,7 +9,6 @@ import {
   renewAuditKey,
   sealParts,
 } from "../../src/audit/personal.ts";
-import { exportTrail } from "../../src/audit/tree/export.ts";
 import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-proof.ts";
 import { requireConfig } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
@@ -202,35 +201,6 @@ describe("An export", () => {
     const exported = (await fetchExport(tenant)).map(({ leaf_hash: _, ...event }) => event);
     expect(exported.slice(2).toReversed()).toEqual(listed);
     expect(listed[0].personal).toMatchObject({ address: "203.0.113.7", agent: "Peculiar Agent/9" });
-  });
-
-  it("reads a chunk only when its reader requests one", async () => {
-    const tenant = await createTenantWithEvents(2_500);
-    const { tree_size: below } = await fetchCheckpoint(tenant);
-    let statements = 0;
-    const DB = new Proxy(env.DB, {
-      get(database, name) {
-        if (name === "prepare") statements += 1;
-        const value: unknown = Reflect.get(database, name);
-        return typeof value === "function" ? value.bind(database) : value;
-      },
-    });
-    const caller = { tenantId: tenant.id };
-    const call = { env: { ...env, DB }, config: requireConfig(env), caller, requestId: "r" };
-    const reader = exportTrail(call, { from: 0, below }, (event) => event).getReader();
-    const countReadsAfter = async (work: Promise<unknown>) => {
-      await work;
-      // This leaves time for a read ahead, which must not happen.
-      await scheduler.wait(50);
-      const reads = statements;
-      statements = 0;
-      return reads;
-    };
-    expect(await countReadsAfter(Promise.resolve())).toBe(0);
-    const perChunk = await countReadsAfter(reader.read());
-    expect(perChunk).toBeGreaterThan(0);
-    expect(await countReadsAfter(reader.read())).toBe(perChunk);
-    expect(await countReadsAfter(reader.cancel())).toBe(0);
   });
 
   it("that meets a fault breaks off instead of looking complete", async () => {

@@ -174,7 +174,7 @@ describe("A deleted event", () => {
       "moved 6: leaf 6 was moved: it holds what belongs to leaf 7",
       // The export has no leaf 8, so its hash cannot be recognized in leaf 7.
       "changed 7: leaf 7 was changed",
-      "missing 8: leaf 8 is missing (or the export was taken before the checkpoint)",
+      "missing 8: leaf 8 is missing (or the export is incomplete: request the rest with from=8)",
     ]);
   });
 
@@ -182,7 +182,7 @@ describe("A deleted event", () => {
     const { tenant } = await createTrail();
     await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index >= 7", tenant.id);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
-      "missing 7: leaves 7 to 8 are missing (or the export was taken before the checkpoint)",
+      "missing 7: leaves 7 to 8 are missing (or the export is incomplete: request the rest with from=7)",
     ]);
     await (await User.provision(tenant)).events();
     expect(await problemsOf(await saveTrail(tenant))).toEqual([

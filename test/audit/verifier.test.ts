@@ -368,10 +368,10 @@ describe("Leaves", () => {
     const findProblems = async (changed: readonly ExportedEvent[]) =>
       await problemsOf(toSaved(changed, checkpoint));
     expect(await findProblems([])).toEqual([
-      "missing 0: leaves 0 to 7 are missing (or the export was taken before the checkpoint)",
+      "missing 0: leaves 0 to 7 are missing (or the export is incomplete: request the rest with from=0)",
     ]);
     expect(await findProblems(events.slice(0, 7))).toEqual([
-      "missing 7: leaf 7 is missing (or the export was taken before the checkpoint)",
+      "missing 7: leaf 7 is missing (or the export is incomplete: request the rest with from=7)",
     ]);
     expect(await findProblems(events.slice(3))).toEqual([
       "missing 0: leaves 0 to 2 are missing; only an export from leaf 0 on can be verified",

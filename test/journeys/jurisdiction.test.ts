@@ -71,7 +71,9 @@ describe("A tenant in the EU", () => {
     const located = objects.map(
       ({ namespace, name }) => `${namespace} ${name?.startsWith("eu ") ? "eu" : "anywhere"}`,
     );
-    expect(new Set(located)).toEqual(new Set(["GUARD eu", "PREFIXES eu", "REGISTER anywhere"]));
+    expect(new Set(located)).toEqual(
+      new Set(["GUARD eu", "PREFIXES eu", "EXPORTS eu", "REGISTER anywhere"]),
+    );
   });
 
   it("sends no data of its users through the queue, which is in no jurisdiction", async () => {

@@ -100,7 +100,8 @@ async function createUserAndHoldQueue() {
   await user.assess({ ip: person.ip, ua: person.ua });
   await vi.waitFor(() => expect(held.length).toBeGreaterThan(0), { timeout: 20_000 });
   // Do not wait for the second pass of the minute.
-  vi.spyOn(scheduler, "wait").mockImplementation(async () => {});
+  const wait = scheduler.wait.bind(scheduler);
+  vi.spyOn(scheduler, "wait").mockImplementation((_ms, options) => wait(0, options));
   return { user, held };
 }
 
@@ -133,6 +134,7 @@ it("An aborted answer does not contain the message of the failure", async () => 
     { env, config: requireConfig(env), caller: { tenantId }, requestId: "a request" },
     { from: 0, below: 10 },
     (event) => event,
+    { check: async () => {}, release: async () => {} },
   );
   await withD1Fault("throws", async () => {
     const failure = await new Response(stream).text().catch((error: unknown) => error);

@@ -10,6 +10,7 @@ export const namespaces = {
   REFUSALS: env.REFUSALS,
   PREFIXES: env.PREFIXES,
   REGISTER: env.REGISTER,
+  EXPORTS: env.EXPORTS,
 };
 
 /** The runtime's class of all namespaces. */

@@ -5,6 +5,7 @@ import { base32nopad, base64, base64urlnopad, hex } from "@scure/base";
 import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import type { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
+import type { ExportRegister } from "../../src/tenancy/export-register.ts";
 import type { TokenRegister } from "../../src/tenancy/token-register.ts";
 import { databases } from "./databases.ts";
 
@@ -24,7 +25,9 @@ export function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
-async function readObjects<T extends IdentityGuard | PrefixWatch | RefusalLog | TokenRegister>(
+type AnyObject = ExportRegister | IdentityGuard | PrefixWatch | RefusalLog | TokenRegister;
+
+async function readObjects<T extends AnyObject>(
   namespace: DurableObjectNamespace<T>,
 ): Promise<string[]> {
   const values: string[] = [];
@@ -115,7 +118,7 @@ export async function copyStores(): Promise<StoresCopy> {
     guards: await readObjects(env.GUARD),
     refusalLogs: await readObjects(env.REFUSALS),
     watches: await readObjects(env.PREFIXES),
-    registers: await readObjects(env.REGISTER),
+    registers: [...(await readObjects(env.REGISTER)), ...(await readObjects(env.EXPORTS))],
   };
 }
 

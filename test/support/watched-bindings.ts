@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
+import { ExportRegister } from "../../src/tenancy/export-register.ts";
 import { TokenRegister } from "../../src/tenancy/token-register.ts";
 import {
   type CountedRun,
@@ -21,6 +22,7 @@ const classOf = new Map<object, { readonly name: string; readonly prototype: obj
   [env.PREFIXES, PrefixWatch],
   [env.REFUSALS, RefusalLog],
   [env.REGISTER, TokenRegister],
+  [env.EXPORTS, ExportRegister],
 ]);
 
 /** Calls that have not reached their object yet, by object and method. The context does not travel along. */

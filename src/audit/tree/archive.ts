@@ -13,24 +13,15 @@ import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
 import { deleteEventsBelow, findFirstLeafIndex, findLogsOlderThan, readEvents } from "../store.ts";
+import { maxEventsPerObject, objectNameOf, readArchive } from "./read-archive.ts";
 import { findHead } from "./store.ts";
 
 /** The shortest retention that a tenant can set. */
 export const minRetentionDays = 1;
-const maxEventsPerObject = 2_000;
 /** Further objects wait for the next run. */
 const maxObjectsPerLog = 10;
 const maxObjectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
-const indexDigits = 15;
-
-function prefixOf(tenantId: string): string {
-  return `events/${tenantId}/`;
-}
-
-function objectNameOf(tenantId: string, firstLeafIndex: number): string {
-  return `${prefixOf(tenantId)}${String(firstLeafIndex).padStart(indexDigits, "0")}.ndjson`;
-}
 
 /** Rows in D1 differ from the archived events of the same leaves. */
 class ArchiveMismatchError extends Error {
@@ -65,7 +56,7 @@ async function archiveEvents(
   first: number,
   events: readonly StoredEvent[],
 ): Promise<number> {
-  const archived = await readArchive(bucket, tenantId, {
+  const { events: archived } = await readArchive(bucket, tenantId, {
     from: first,
     below: first + events.length,
   });
@@ -153,48 +144,4 @@ export async function archiveLogs(
     if (left <= 0) return;
     await runJob("audit_archive_failed", () => archiveExpired(db));
   }
-}
-
-/** Finds the name of the object that can hold a leaf, and of the one after it, if they exist. */
-async function findObjects(bucket: R2Bucket, tenantId: string, leafIndex: number) {
-  const wanted = objectNameOf(tenantId, leafIndex);
-  // An object that begins before this one ends before the leaf.
-  let startAfter = objectNameOf(tenantId, Math.max(0, leafIndex - maxEventsPerObject));
-  let holder = leafIndex < maxEventsPerObject ? objectNameOf(tenantId, 0) : undefined;
-  for (;;) {
-    const prefix = prefixOf(tenantId);
-    const { objects, truncated } = await awaitStore(bucket.list({ prefix, startAfter }));
-    const next = objects.find(({ key }) => key > wanted)?.key;
-    const last = objects.findLast(({ key }) => key <= wanted)?.key;
-    holder = last ?? holder;
-    if (next !== undefined || !truncated) return { holder, next };
-    startAfter = last ?? startAfter;
-  }
-}
-
-/**
- * Reads archived events with `from` ≤ leaf index < `below`, from one object at most.
- * @throws StoreError if the archive fails
- */
-export async function readArchive(
-  bucket: R2Bucket,
-  tenantId: string,
-  { from, below }: { readonly from: number; readonly below: number },
-): Promise<StoredEvent[]> {
-  const { holder, next } = await findObjects(bucket, tenantId, from);
-  for (const name of [holder, next]) {
-    const text = name === undefined ? undefined : await readText(bucket, name);
-    const events = (text ?? "")
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => storedEventSchema.parse(JSON.parse(line)))
-      .filter(({ leafIndex }) => leafIndex >= from && leafIndex < below);
-    if (events.length > 0) return events;
-  }
-  return [];
-}
-
-async function readText(bucket: R2Bucket, name: string): Promise<string | undefined> {
-  const object = await awaitStore(bucket.get(name));
-  return object === null ? undefined : await awaitStore(object.text());
 }

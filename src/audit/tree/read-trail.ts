@@ -1,32 +1,67 @@
 /** Reads a tenant's log across its two stores: the oldest events are in the archive, the others in D1. */
 import type { Database } from "../../db/client.ts";
 import { findTenantDb } from "../../db/shards.ts";
+import { listKeyOwners } from "../decrypt-events.ts";
 import type { StoredEvent } from "../event.ts";
+import { type EventsWithKeys, findAuditKeys, readEventPage } from "../personal-store.ts";
 import { findEvent, readEvents } from "../store.ts";
-import { readArchive } from "./archive.ts";
+import {
+  type ArchivedEvents,
+  type ArchivePosition,
+  readArchive,
+  readArchiveAt,
+} from "./read-archive.ts";
+
+/** Consecutive events of the log, in order. */
+export interface TrailPage extends EventsWithKeys {
+  /** Where the archive has the next event, if the page is from there. */
+  readonly next: ArchivePosition | undefined;
+  /** Queries that D1 has had for the page. */
+  readonly queries: number;
+}
+
+export interface PageLimits {
+  readonly maxEvents: number;
+  /** No further event is read once the stored ones have so many. */
+  readonly maxBytes: number;
+}
 
 /**
- * Reads events with `from` ≤ leaf index < `below`, in order. May return fewer than `limit`; returns none
- * only if there are none.
+ * Reads a page of events with `from` ≤ leaf index < `below`; an empty one only if there are none.
  *
  * D1 is read before the archive, so an event that moves in between is found in the archive. If neither has
  * the first leaf, it was deleted, and the events after it are returned.
+ * @param position where the archive has `from`, if the page before this one reported it
  */
-export async function readTrail(
+export async function readTrailPage(
   env: Env,
   db: Database,
   tenantId: string,
   range: { readonly from: number; readonly below: number },
-  limit: number,
-): Promise<StoredEvent[]> {
+  limits: PageLimits,
+  position: ArchivePosition | undefined,
+): Promise<TrailPage> {
   const { AUDIT_ARCHIVE: bucket } = env;
   const { from, below } = range;
-  const recent = await readEvents(db, tenantId, from, Math.min(below, from + limit), limit);
-  const [first] = recent;
-  if (first?.leafIndex === from) return recent;
-  const archived = bucket === undefined ? [] : await readArchive(bucket, tenantId, range);
-  if (archived.length > 0) return archived;
-  return first === undefined ? await readEvents(db, tenantId, from, below, limit) : recent;
+  const addKeys = async ({ events, next }: ArchivedEvents, queries: number): Promise<TrailPage> => {
+    const keys = await findAuditKeys(db, tenantId, listKeyOwners(events));
+    return { events, keys, next, queries };
+  };
+  if (bucket !== undefined && position !== undefined) {
+    const archived = await readArchiveAt(bucket, position, range, limits.maxBytes);
+    if (archived.events.length > 0) return await addKeys(archived, 1);
+  }
+  const recent = await readEventPage(db, tenantId, range, limits);
+  const [first] = recent.events;
+  if (bucket !== undefined && first?.leafIndex !== from) {
+    const archived = await readArchive(bucket, tenantId, range, limits.maxBytes);
+    if (archived.events.length > 0) return await addKeys(archived, 2);
+  }
+  if (first !== undefined) return { ...recent, next: undefined, queries: 1 };
+  const [present] = await readEvents(db, tenantId, from, below, 1);
+  const start = present?.leafIndex ?? below;
+  const later = await readEventPage(db, tenantId, { from: start, below }, limits);
+  return { ...later, next: undefined, queries: 3 };
 }
 
 /**
@@ -39,10 +74,11 @@ export async function findInTrail(
   id: string,
   leafIndex: number | undefined,
 ): Promise<StoredEvent | undefined> {
-  const db = await findTenantDb(env, tenantId);
-  const found = await findEvent(db, tenantId, id);
-  if (found !== undefined || leafIndex === undefined) return found;
+  const { AUDIT_ARCHIVE: bucket } = env;
+  // D1 is read before the archive, so an event that moves in between is found in the archive.
+  const found = await findEvent(await findTenantDb(env, tenantId), tenantId, id);
+  if (found !== undefined || leafIndex === undefined || bucket === undefined) return found;
   const range = { from: leafIndex, below: leafIndex + 1 };
-  const [event] = await readTrail(env, db, tenantId, range, 1);
-  return event?.id === id ? event : undefined;
+  const { events } = await readArchive(bucket, tenantId, range);
+  return events.find((event) => event.id === id);
 }

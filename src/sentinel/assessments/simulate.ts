@@ -8,21 +8,15 @@
  * too. The answer names the entries without a hash, because they may miss sessions.
  */
 
+import type { RiskPolicy } from "../assessment.ts";
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
 import { type Recommendation, recommend, scoreOf } from "../score.ts";
 import { hashSessionPart, prefixBits } from "../session-hashes.ts";
 import { findReasons } from "../signals/reasons.ts";
 
-export interface DraftPolicy {
-  readonly challengeAt: number;
-  readonly denyAt: number;
-  readonly signalsOff: readonly string[];
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
-}
-
-interface DraftEntry {
+/** An entry of a draft's list, prepared for comparison. */
+export interface DraftEntry {
   readonly text: string;
   readonly network: Network;
   /** Keyed hash of the entry itself. */
@@ -33,30 +27,40 @@ interface DraftEntry {
 
 /** A draft policy with its lists prepared for comparison. */
 export interface Draft {
-  readonly policy: DraftPolicy;
+  readonly policy: RiskPolicy;
   readonly lists: Readonly<Record<"allow" | "deny", readonly DraftEntry[]>>;
   /** Entries of another width. They find only sessions that an earlier list entry contained. */
   readonly notReplayable: readonly string[];
 }
 
-function parseEntry(key: Uint8Array, tenantId: string, text: string): DraftEntry[] {
+/**
+ * Prepares an entry of a list; undefined for a text that is no network.
+ * @param key ADDRESS_HASH_KEY
+ */
+export function prepareEntry(
+  key: Uint8Array,
+  tenantId: string,
+  text: string,
+): DraftEntry | undefined {
   const network = parseNetwork(text);
-  if (network === undefined) return [];
+  if (network === undefined) return undefined;
   const [address = "", length = ""] = network.text.split("/");
   const entry = hashSessionPart(key, tenantId, "list_entry", network.text);
-  const withHash = (part: "address" | "prefix", named: string): DraftEntry[] => [
-    { text, network, entry, hash: { part, value: hashSessionPart(key, tenantId, part, named) } },
-  ];
+  const withHash = (part: "address" | "prefix", named: string): DraftEntry => {
+    return {
+      text,
+      network,
+      entry,
+      hash: { part, value: hashSessionPart(key, tenantId, part, named) },
+    };
+  };
   if (Number(length) === addressBits(network.family)) return withHash("address", address);
   if (Number(length) === prefixBits[network.family]) return withHash("prefix", network.text);
-  return [{ text, network, entry, hash: null }];
+  return { text, network, entry, hash: null };
 }
 
-/** @param key ADDRESS_HASH_KEY */
-export function prepareDraft(key: Uint8Array, tenantId: string, policy: DraftPolicy): Draft {
-  const entries = (list: readonly string[]) =>
-    list.flatMap((text) => parseEntry(key, tenantId, text));
-  const lists = { allow: entries(policy.allow), deny: entries(policy.deny) };
+/** @param lists the prepared entries of the policy's lists */
+export function createDraft(policy: RiskPolicy, lists: Draft["lists"]): Draft {
   const notReplayable = [...lists.deny, ...lists.allow]
     .filter(({ hash }) => hash === null)
     .map(({ text }) => text);

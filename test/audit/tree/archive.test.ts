@@ -142,9 +142,7 @@ describe("Retention", () => {
     let isMoved = false;
     const spy = vi.spyOn(database, "prepare").mockImplementation(function (this: unknown, ...args) {
       const statement = prepare.apply(this, args);
-      if (!/"leaf_index" >= .* asc limit/.test(String(args[0]))) {
-        return statement;
-      }
+      if (!String(args[0]).includes("PRECEDING")) return statement;
       const bind = statement.bind.bind(statement);
       statement.bind = (...values: unknown[]) => {
         const bound = bind(...values);
