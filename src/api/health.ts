@@ -1,5 +1,6 @@
 /** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
+import { requireAllDatabases } from "../db/bound-shards.ts";
 import { listDatabases } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
@@ -11,11 +12,21 @@ import { pingDatabase } from "../tenancy/tenant-store.ts";
 /** A check that takes longer counts as failed. */
 const checkTimeoutMs = 2_000;
 
-async function passes(check: Promise<unknown>): Promise<boolean> {
-  return await awaitWithin(checkTimeoutMs, check).then(
-    () => true,
-    () => false,
-  );
+/** @returns undefined if the check passes, otherwise what is wrong */
+async function findProblem(name: string, check: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await awaitWithin(checkTimeoutMs, check);
+    return undefined;
+  } catch (error) {
+    return error instanceof AppError
+      ? "a database that tenants need is not bound"
+      : `${name} did not respond`;
+  }
+}
+
+/** Every database responds, and every database that tenants need is bound. */
+async function checkDatabases(env: Env): Promise<void> {
+  await Promise.all([...listDatabases(env).map(pingDatabase), requireAllDatabases(env)]);
 }
 
 export function createHealthRoutes(livenessPath: string) {
@@ -60,13 +71,14 @@ export function createHealthRoutes(livenessPath: string) {
         },
       },
       async ({ env }) => {
-        const [database, guard] = await Promise.all([
-          passes(Promise.all(listDatabases(env).map(pingDatabase))),
-          passes(pingGuard(env)),
+        const problems = await Promise.all([
+          findProblem("D1", checkDatabases(env)),
+          findProblem("guard", pingGuard(env)),
         ]);
+        const [database, guard] = problems.map((problem) => problem === undefined);
         if (database && guard) return respond(200, { status: "ready" as const });
         throw new AppError("unavailable", {
-          message: `Not ready: ${[database ? "" : "D1", guard ? "" : "guard"].filter(Boolean).join(" and ")} did not respond; retry later.`,
+          message: `Not ready: ${problems.filter(Boolean).join(" and ")}; retry later.`,
           fields: { checks: { database, guard } },
         });
       },

@@ -1,5 +1,6 @@
 /** `/v1/keys`, for the operator: the versions of the keys, and the re-encryption. */
 import { z } from "zod";
+import { requireAllDatabases } from "../db/bound-shards.ts";
 import { runBatch } from "../db/client.ts";
 import { controlDbOf, listDatabases } from "../db/shards.ts";
 import { resealGuard } from "../guard/client.ts";
@@ -96,6 +97,7 @@ export const keyRoutes = [
     },
     async ({ env, config }) => {
       const { newest } = config.sealingKeys;
+      await requireAllDatabases(env);
       const found = await Promise.all(
         listDatabases(env).map(
           async (db) =>

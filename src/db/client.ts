@@ -26,7 +26,7 @@ export class FencedTenantError extends StoreError {
   }
 }
 
-/** The message that the triggers on tenants' tables raise (migration 0004). */
+/** The message that the triggers on tenants' tables raise (migration 0005). */
 const fenceMessage = "tenant_fenced";
 
 function isRaisedByFence(error: unknown): boolean {

@@ -3,7 +3,7 @@
  * later.
  */
 import { runBatch } from "../db/client.ts";
-import { controlDbOf, databaseOf, isSharded } from "../db/shards.ts";
+import { controlDbOf, databaseOf, hasShard, isSharded } from "../db/shards.ts";
 import { deleteRecord } from "../identity/store.ts";
 import { deleteAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftoverShard } from "./store.ts";
@@ -16,7 +16,8 @@ export async function deleteLeftovers(
 ): Promise<void> {
   if (!isSharded(env)) return;
   const shard = await findLeftoverShard(controlDbOf(env), tenantId);
-  if (shard === undefined) return;
+  // A database that is not bound any more can neither be read nor written; an erasure must not wait for it.
+  if (shard === undefined || !hasShard(env, shard)) return;
   const db = databaseOf(env, shard);
   await runBatch(db, [
     deleteRecord(db, tenantId, identityId),

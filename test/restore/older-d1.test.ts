@@ -192,7 +192,7 @@ describe("DB after a restore to a time before a tenant left it", () => {
       ),
       env.DB.prepare(`UPDATE tenants SET shard = 1 WHERE id = '${tenant.id}'`),
       env.DB.prepare(
-        `INSERT OR REPLACE INTO relocations VALUES ('${tenant.id}', '${relocationId}', 0, 1, 'cleaning', 0, NULL, 0, 0, 0, NULL)`,
+        `INSERT OR REPLACE INTO relocations VALUES ('${tenant.id}', '${relocationId}', 0, 1, 'cleaning', 0, NULL, 0, 0, 0, NULL, NULL)`,
       ),
     ]);
     advanceThirtySeconds();
