@@ -97,17 +97,15 @@ export const keyRoutes = [
     },
     async ({ env, config }) => {
       const { newest } = config.sealingKeys;
-      await requireAllDatabases(env);
-      const found = await Promise.all(
-        listDatabases(env).map(
-          async (db) =>
-            await Promise.all([
-              listKeyVersions(db),
-              countBackupCodeSets(db),
-              findReEncryption(db, newest),
-            ]),
-        ),
+      const readAll = listDatabases(env).map(
+        async (db) =>
+          await Promise.all([
+            listKeyVersions(db),
+            countBackupCodeSets(db),
+            findReEncryption(db, newest),
+          ]),
       );
+      const [found] = await Promise.all([Promise.all(readAll), requireAllDatabases(env)]);
       const versions = mergeKeyVersions(found.map(([versions]) => versions));
       const progress = sumProgress(found.map(([, , run]) => run));
       const setsUnder = (version: number) =>
