@@ -180,13 +180,14 @@ describe("A move that cannot be finished", () => {
     const tenant = await Tenant.create("test", { shard: 2 });
     const user = await User.withTotp(tenant);
     await drainOutbox(user);
-    await relocateUpTo(tenant, 0, "cleaning");
+    expect((await relocate(tenant, 0)).body.relocation.phase).toBe("cleaning");
     await passMinuteAfterSwitch(tenant);
     return { tenant, user };
   }
 
   async function createOpening(): Promise<Tenant> {
     const tenant = await Tenant.create();
+    await relocate(tenant, 1, 14);
     await relocateUpTo(tenant, 1, "opening");
     return tenant;
   }
