@@ -5,4 +5,148 @@ CREATE TABLE `space_reserve` (
 --> statement-breakpoint
 DROP INDEX `api_tokens_by_tenant`;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_expiry` ON `api_tokens` (`tenant_id`,`expires_at`) WHERE revoked_at IS NULL;--> statement-breakpoint
-CREATE INDEX `api_tokens_by_tenant` ON `api_tokens` (`tenant_id`,`id`) WHERE revoked_at IS NULL;
+CREATE INDEX `api_tokens_by_tenant` ON `api_tokens` (`tenant_id`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
+ALTER TABLE `relocations` ADD `summary` text;--> statement-breakpoint
+CREATE INDEX `relocations_unfinished` ON `relocations` (`phase`) WHERE finished_at IS NULL;--> statement-breakpoint
+CREATE INDEX `tenants_by_shard` ON `tenants` (`shard`);--> statement-breakpoint
+DROP TRIGGER `identities_fence_insert`;
+--> statement-breakpoint
+CREATE TRIGGER `identities_fence_insert` BEFORE INSERT ON `identities`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `identities_fence_update`;
+--> statement-breakpoint
+CREATE TRIGGER `identities_fence_update` BEFORE UPDATE ON `identities`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `identities_fence_delete` BEFORE DELETE ON `identities`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = OLD.`tenant_id` AND `state` IN ('leaving', 'arriving', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `audit_events_fence_insert`;
+--> statement-breakpoint
+CREATE TRIGGER `audit_events_fence_insert` BEFORE INSERT ON `audit_events`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `audit_events_fence_update`;
+--> statement-breakpoint
+CREATE TRIGGER `audit_events_fence_update` BEFORE UPDATE ON `audit_events`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `audit_events_fence_delete` BEFORE DELETE ON `audit_events`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = OLD.`tenant_id` AND `state` IN ('leaving', 'arriving', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `audit_tiles_fence_insert`;
+--> statement-breakpoint
+CREATE TRIGGER `audit_tiles_fence_insert` BEFORE INSERT ON `audit_tiles`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `audit_tiles_fence_update`;
+--> statement-breakpoint
+CREATE TRIGGER `audit_tiles_fence_update` BEFORE UPDATE ON `audit_tiles`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `audit_tiles_fence_delete` BEFORE DELETE ON `audit_tiles`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = OLD.`tenant_id` AND `state` IN ('leaving', 'arriving', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `audit_trees_fence_insert`;
+--> statement-breakpoint
+CREATE TRIGGER `audit_trees_fence_insert` BEFORE INSERT ON `audit_trees`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `audit_trees_fence_update`;
+--> statement-breakpoint
+CREATE TRIGGER `audit_trees_fence_update` BEFORE UPDATE ON `audit_trees`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `audit_trees_fence_delete` BEFORE DELETE ON `audit_trees`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = OLD.`tenant_id` AND `state` IN ('leaving', 'arriving', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `assessments_fence_insert`;
+--> statement-breakpoint
+CREATE TRIGGER `assessments_fence_insert` BEFORE INSERT ON `assessments`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `assessments_fence_update`;
+--> statement-breakpoint
+CREATE TRIGGER `assessments_fence_update` BEFORE UPDATE ON `assessments`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `assessments_fence_delete` BEFORE DELETE ON `assessments`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = OLD.`tenant_id` AND `state` IN ('leaving', 'arriving', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `populations_fence_insert`;
+--> statement-breakpoint
+CREATE TRIGGER `populations_fence_insert` BEFORE INSERT ON `populations`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+DROP TRIGGER `populations_fence_update`;
+--> statement-breakpoint
+CREATE TRIGGER `populations_fence_update` BEFORE UPDATE ON `populations`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = NEW.`tenant_id` AND `state` NOT IN ('here', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `populations_fence_delete` BEFORE DELETE ON `populations`
+WHEN EXISTS (SELECT 1 FROM `tenant_fences` WHERE `tenant_id` = OLD.`tenant_id` AND `state` IN ('leaving', 'arriving', 'copying'))
+BEGIN
+	SELECT RAISE(ABORT, 'tenant_fenced');
+END;
+--> statement-breakpoint
+CREATE TRIGGER `identities_new_life` AFTER UPDATE ON `identities`
+WHEN NEW.`created_at` <> OLD.`created_at`
+BEGIN
+	UPDATE `populations` SET `built_at` = 0 WHERE `tenant_id` = NEW.`tenant_id`
+		AND EXISTS (SELECT 1 FROM `assessments` WHERE `tenant_id` = NEW.`tenant_id` AND `identity_id` = NEW.`id`);
+	DELETE FROM `assessments` WHERE `tenant_id` = NEW.`tenant_id` AND `identity_id` = NEW.`id`;
+END;
+--> statement-breakpoint
+UPDATE `relocations` SET `phase` = 'returning' WHERE `phase` = 'switching' AND `to_shard` = (SELECT `shard` FROM `tenants` WHERE `tenants`.`id` = `relocations`.`tenant_id`);

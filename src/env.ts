@@ -1,11 +1,13 @@
 /**
- * Configuration, parsed once per isolate. While a secret is missing, too short or a placeholder, or a
- * variable is not valid, the service responds with 503, and its log names it.
+/**
+ * Configuration, parsed once per isolate. While a secret is missing, too short or a placeholder, a variable is
+ * not valid, or a database is missing in the sequence, the service responds with 503, and its log names it.
  */
 import { z } from "zod";
 import { toHex } from "./crypto/bytes.ts";
 import { sha256Of } from "./crypto/digest.ts";
 import { type Keyring, parseKey, parseKeyring } from "./crypto/keyring.ts";
+import { log } from "./log.ts";
 
 export interface Config {
   /** SHA-256 of the operator token. */
@@ -83,13 +85,28 @@ const variables = z
   });
 
 const cache = new WeakMap<object, ConfigResult>();
+const databaseName = /^DB_([1-9][0-9]*)$/;
+
+/** Databases are numbered without a gap. After a gap, work on all databases would miss some of them. */
+function findDatabaseProblems(env: Env): string[] {
+  const bound = Object.entries(env).flatMap(([name, binding]) => {
+    const number = databaseName.exec(name)?.[1];
+    return number === undefined || binding === undefined ? [] : [Number(number)];
+  });
+  const missing = bound.map((_, index) => index + 1).find((number) => !bound.includes(number));
+  return missing === undefined
+    ? []
+    : [`DB_${missing} is not bound, although DB_${Math.max(...bound)} is`];
+}
 
 function parse(env: Env): ConfigResult {
   const result = variables.safeParse(env);
-  if (!result.success) {
-    const problems = result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
-    return { ok: false, problems };
-  }
+  const issues = result.success ? [] : result.error.issues;
+  const problems = [
+    ...issues.map(({ path, message }) => `${path.join(".")} ${message}`),
+    ...findDatabaseProblems(env),
+  ];
+  if (!result.success || problems.length > 0) return { ok: false, problems };
   const { data } = result;
   return {
     ok: true,
@@ -104,12 +121,19 @@ function parse(env: Env): ConfigResult {
   };
 }
 
-/** Thrown when work needs a valid configuration and the secrets are not valid. */
+/** Thrown when work needs a valid configuration and there is none. */
 class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(problems.join("; "));
     this.name = "ConfigError";
   }
+}
+
+/** Whether the configuration is valid. Logs its problems. */
+export function isConfigured(env: Env): boolean {
+  const configured = configOf(env);
+  if (!configured.ok) log("error", "configuration_invalid", { problems: configured.problems });
+  return configured.ok;
 }
 
 /** @throws ConfigError */

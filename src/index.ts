@@ -1,5 +1,6 @@
 /** The Worker: its handlers and its Durable Object classes. */
 import { createApp } from "./app.ts";
+import { isConfigured } from "./env.ts";
 import { confirmDelivery } from "./guard/client.ts";
 import { consumeDeliveries } from "./guard/delivery/consumer.ts";
 import { onSchedule } from "./scheduled.ts";
@@ -14,10 +15,11 @@ const app = createApp();
 
 export default {
   fetch: app.fetch,
-  async queue({ messages }, env) {
+  async queue(batch, env) {
+    if (!isConfigured(env)) return batch.retryAll();
     await consumeDeliveries(
       env,
-      messages,
+      batch.messages,
       (owner, sent) => confirmDelivery(env, owner, sent),
       Date.now(),
     );

@@ -8,6 +8,7 @@ import { archiveLogs } from "./audit/tree/archive.ts";
 import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
+import { isConfigured } from "./env.ts";
 import { deleteExpired, maintainSpace } from "./housekeeping.ts";
 import { log } from "./log.ts";
 import { finishRelocations } from "./relocation/relocate.ts";
@@ -42,6 +43,7 @@ async function workAcrossDatabases(env: Env, now: number): Promise<void> {
 
 /** Never throws: a job that fails is logged, and its next run continues. @param now Unix ms */
 export async function onSchedule(env: Env, cron: string, now: number): Promise<void> {
+  if (!isConfigured(env)) return;
   switch (cron) {
     case everyMinuteCron:
       await Promise.all([

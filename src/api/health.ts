@@ -1,5 +1,6 @@
 /** Liveness of the process, and readiness of D1 and the guard. */
 import { z } from "zod";
+import { requireAllDatabases } from "../db/bound-shards.ts";
 import {
   type DatabaseSize,
   measureDatabase,
@@ -16,9 +17,29 @@ import { defineRoute, none, respond } from "../http/route.ts";
 /** A check that takes longer counts as failed. */
 const checkTimeoutMs = 2_000;
 
-/** What the check found; undefined if it failed. */
-async function awaitCheck<T>(check: Promise<T>): Promise<T | undefined> {
-  return await awaitWithin(checkTimeoutMs, check).catch(() => undefined);
+/** What a check found, or what is wrong. */
+type CheckResult<T> = { readonly found: T } | { readonly problem: string };
+
+async function runCheck<T>(name: string, check: Promise<T>): Promise<CheckResult<T>> {
+  try {
+    return { found: await awaitWithin(checkTimeoutMs, check) };
+  } catch (error) {
+    return {
+      problem:
+        error instanceof AppError
+          ? "a database that tenants need is not bound"
+          : `${name} did not respond`,
+    };
+  }
+}
+
+/** Checks that every database responds, and that every database that tenants need is bound. */
+async function checkDatabases(env: Env): Promise<DatabaseSize[]> {
+  const [sizes] = await Promise.all([
+    Promise.all(listDatabases(env).map(measureDatabase)),
+    requireAllDatabases(env),
+  ]);
+  return sizes;
 }
 
 const warning = z.object({
@@ -86,21 +107,23 @@ export function createHealthRoutes(livenessPath: string) {
         },
       },
       async ({ env, config }) => {
-        const [sizes, guard] = await Promise.all([
-          awaitCheck(Promise.all(listDatabases(env).map(measureDatabase))),
-          awaitCheck(pingGuard(env).then(() => true)),
+        const [database, guard] = await Promise.all([
+          runCheck("D1", checkDatabases(env)),
+          runCheck("guard", pingGuard(env)),
         ]);
-        if (sizes !== undefined && guard) {
-          const warnings = findWarnings(sizes, config.maxDatabaseBytes);
+        if ("found" in database && "found" in guard) {
+          const warnings = findWarnings(database.found, config.maxDatabaseBytes);
           return respond(200, {
             status: "ready" as const,
             ...(warnings.length === 0 ? {} : { warnings }),
           });
         }
-        const checks = { database: sizes !== undefined, guard: guard === true };
+        const problems = [database, guard].flatMap((check) =>
+          "problem" in check ? [check.problem] : [],
+        );
         throw new AppError("unavailable", {
-          message: `Not ready: ${[checks.database ? "" : "D1", checks.guard ? "" : "guard"].filter(Boolean).join(" and ")} did not respond; retry later.`,
-          fields: { checks },
+          message: `Not ready: ${problems.join(" and ")}; retry later.`,
+          fields: { checks: { database: "found" in database, guard: "found" in guard } },
         });
       },
     ),

@@ -1,5 +1,6 @@
 /** `/v1/keys`, for the operator: the versions of the keys, and the re-encryption. */
 import { z } from "zod";
+import { requireAllDatabases } from "../db/bound-shards.ts";
 import { runBatch } from "../db/client.ts";
 import { controlDbOf, listDatabases } from "../db/shards.ts";
 import { resealGuard } from "../guard/client.ts";
@@ -96,16 +97,15 @@ export const keyRoutes = [
     },
     async ({ env, config }) => {
       const { newest } = config.sealingKeys;
-      const found = await Promise.all(
-        listDatabases(env).map(
-          async (db) =>
-            await Promise.all([
-              listKeyVersions(db),
-              countBackupCodeSets(db),
-              findReEncryption(db, newest),
-            ]),
-        ),
+      const readAll = listDatabases(env).map(
+        async (db) =>
+          await Promise.all([
+            listKeyVersions(db),
+            countBackupCodeSets(db),
+            findReEncryption(db, newest),
+          ]),
       );
+      const [found] = await Promise.all([Promise.all(readAll), requireAllDatabases(env)]);
       const versions = mergeKeyVersions(found.map(([versions]) => versions));
       const progress = sumProgress(found.map(([, , run]) => run));
       const setsUnder = (version: number) =>

@@ -1,12 +1,12 @@
 /** `/v1/tenants/:id/relocation`, for the operator: moves a tenant's data to another shard. */
 import { z } from "zod";
+import { relocationPhases } from "../db/relocation-phase.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { operator } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { id, instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
 import { operatorScope, runOnce } from "../idempotency/run-once.ts";
-import { relocationPhases } from "../relocation/phase.ts";
 import { relocate } from "../relocation/relocate.ts";
 import { tableNames } from "../relocation/row-store.ts";
 import type { Relocation } from "../relocation/store.ts";

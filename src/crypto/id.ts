@@ -19,6 +19,12 @@ export function createId(now: number): string {
   return encodeId(now, crypto.getRandomValues(new Uint8Array(idBytes - timeBytes)));
 }
 
+/** Creates an id that sorts after the given one, even if that one's clock is ahead. @param now Unix ms */
+export function createIdAfter(previous: string, now: number): string {
+  const previousTime = Number.parseInt(previous.slice(0, 2 * timeBytes), 16);
+  return createId(Math.max(now, previousTime + 1));
+}
+
 /**
  * Derives an id: equal arguments give equal ids. It sorts by time, then by `order`, which keeps events of
  * one millisecond in sequence. 32 bits of SHA-256 over the parts distinguish ids that share both.

@@ -44,7 +44,7 @@ export class StaleReadError extends StoreError {
   }
 }
 
-/** The message that the triggers on tenants' tables raise (migration 0004). */
+/** The message that the triggers on tenants' tables raise (migration 0005). */
 const fenceMessage = /tenant_fenced/;
 /** https://developers.cloudflare.com/d1/observability/debug-d1/#error-list, and SQLite's own message. */
 const fullMessage =

@@ -40,6 +40,13 @@ export function isSharded(env: Env): boolean {
   return hasShard(env, 1);
 }
 
+/** How many databases are bound. The shards are 0 to one less. */
+export function countDatabases(env: Env): number {
+  let count = 0;
+  while (hasShard(env, count)) count += 1;
+  return count;
+}
+
 /** @throws StoreError if the environment does not bind this shard */
 export function databaseOf(env: Env, shard: number): Database {
   const binding = bindingOf(env, shard);
@@ -53,11 +60,9 @@ export function controlDbOf(env: Env): Database {
   return drizzle(env.DB);
 }
 
-/** Lists all databases in the order of shards. */
+/** Lists all databases in the order of shards. `configOf` refuses a gap in their numbers. */
 export function listDatabases(env: Env): Database[] {
-  const databases: Database[] = [];
-  for (let shard = 0; hasShard(env, shard); shard += 1) databases.push(databaseOf(env, shard));
-  return databases;
+  return Array.from({ length: countDatabases(env) }, (_, shard) => databaseOf(env, shard));
 }
 
 /**

@@ -1,33 +1,71 @@
 /** The tables that record which database has which tenant's data, and the space reserve of a database. */
-import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { sql } from "drizzle-orm";
+import { blob, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { jurisdictions } from "../location.ts";
+import { relocationPhases } from "./relocation-phase.ts";
 
-export const tenants = sqliteTable("tenants", {
-  id: text().primaryKey(),
-  name: text().notNull(),
-  mode: text({ enum: ["live", "test"] }).notNull(),
-  /** Where the tenant's objects must be; null: anywhere. Neither this nor `mode` ever changes. */
-  jurisdiction: text({ enum: jurisdictions }),
-  /**
-   * The fields that the tenant has set, as JSON (tenancy/settings.ts). Absent fields have their defaults.
-   */
-  settings: text().notNull().default("{}"),
-  createdAt: integer("created_at").notNull(),
-  /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */
-  shard: integer().notNull().default(0),
-});
+export const tenants = sqliteTable(
+  "tenants",
+  {
+    id: text().primaryKey(),
+    name: text().notNull(),
+    mode: text({ enum: ["live", "test"] }).notNull(),
+    /** Where the tenant's objects must be; null: anywhere. Neither this nor `mode` ever changes. */
+    jurisdiction: text({ enum: jurisdictions }),
+    /**
+     * The fields that the tenant has set, as JSON (tenancy/settings.ts). Absent fields have their defaults.
+     */
+    settings: text().notNull().default("{}"),
+    createdAt: integer("created_at").notNull(),
+    /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */
+    shard: integer().notNull().default(0),
+  },
+  // Finds a shard that no database is bound as, without reading every tenant.
+  (table) => [index("tenants_by_shard").on(table.shard)],
+);
 
 /**
- * The tenants that have left this database, or are about to leave it or arrive. Triggers (migration 0004)
- * refuse every write of their data here, also from an isolate with a stale cache.
+ * The tenants that have left this database, or are about to leave it or arrive. Triggers (migration 0005)
+ * refuse every write of their data here, also from an isolate with a stale cache, and every deletion while the
+ * data is being copied.
  */
 export const tenantFences = sqliteTable("tenant_fences", {
   tenantId: text("tenant_id").primaryKey(),
-  /** `copying` exists only within the batch that copies rows; it replaces `arriving`. */
-  state: text({ enum: ["leaving", "left", "arriving", "copying", "here"] }).notNull(),
-  /** The id of the relocation that set the fence. Only the same or a later relocation may change it. */
+  /**
+   * In the old database `leaving`, then `left`. In the new one `clearing`, `arriving`, then `here`; `copying`
+   * exists only within the batch that copies rows, and replaces `arriving`.
+   */
+  state: text({
+    enum: ["leaving", "left", "clearing", "arriving", "copying", "here"],
+  }).notNull(),
+  /** The id of the attempt that set the fence. Only the same or a later attempt may change it. */
   relocationId: text("move").notNull(),
 });
+
+/** The newest relocation of each tenant. */
+export const relocations = sqliteTable(
+  "relocations",
+  {
+    tenantId: text("tenant_id").primaryKey(),
+    /** Names the attempt. A later relocation of the tenant, and a later attempt, has a greater id. */
+    id: text().notNull(),
+    from: integer("from_shard").notNull(),
+    to: integer("to_shard").notNull(),
+    phase: text({ enum: relocationPhases }).notNull(),
+    /** In the current phase: the table that is processed, and the key of the last row processed there. */
+    tableIndex: integer("table_index").notNull(),
+    cursor: text({ mode: "json" }).$type<readonly (string | number)[]>(),
+    /** Rows copied so far. */
+    copied: integer().notNull(),
+    startedAt: integer("started_at").notNull(),
+    switchedAt: integer("switched_at"),
+    finishedAt: integer("finished_at"),
+    /** The summary of the old database's rows, which the new one must have to open; null: none is needed. */
+    summary: text(),
+  },
+  // Partial: it contains only the relocations in progress.
+  (table) => [index("relocations_unfinished").on(table.phase).where(sql`finished_at IS NULL`)],
+);
 
 /**
  * Filler that is deleted to make room for essential writes when the database is full; see space-reserve.ts.

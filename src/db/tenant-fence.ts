@@ -14,10 +14,10 @@ export function isResident(tenantId: SQLiteColumn | SQL): SQL {
   return sql`${tenantId} NOT IN ${fencedTenants}`;
 }
 
-/** Whether the tenant has not left this database: its rows here are not leftovers. */
+/** Whether the tenant's rows in this database are not leftovers of a relocation away from it. */
 export function isNotLeftover(tenantId: SQLiteColumn): SQL {
-  return sql`${tenantId} NOT IN
-    (SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} = 'left')`;
+  return sql`${tenantId} NOT IN (SELECT ${tenantFences.tenantId} FROM ${tenantFences}
+    WHERE ${tenantFences.state} IN ('left', 'clearing'))`;
 }
 
 /**
@@ -26,7 +26,7 @@ export function isNotLeftover(tenantId: SQLiteColumn): SQL {
  */
 export function isNotServedHere(tenantId: string): SQL<number> {
   return sql<number>`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${tenantFences.tenantId} = ${tenantId}
-    AND ${tenantFences.state} IN ('left', 'arriving', 'copying'))`;
+    AND ${tenantFences.state} IN ('left', 'clearing', 'arriving', 'copying'))`;
 }
 
 /** A table of one row, to left join others to. */

@@ -1,8 +1,7 @@
 /** The configuration of the isolate, checked for every request. */
-import { type Config, configOf } from "../env.ts";
+import { type Config, configOf, isConfigured } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { findKeyProblems, hasMatchingKeys } from "../keys/key-check.ts";
-import { log } from "../log.ts";
 import type { Step } from "./request-context.ts";
 
 function createNotConfigured(): AppError {
@@ -33,10 +32,7 @@ export function requireConfiguration(livenessPath: string): Step {
   return async (c, next) => {
     const configured = configOf(c.env);
     if (c.req.path !== livenessPath) {
-      if (!configured.ok) {
-        log("error", "configuration_invalid", { problems: configured.problems });
-        throw createNotConfigured();
-      }
+      if (!isConfigured(c.env) || !configured.ok) throw createNotConfigured();
       const keyCheck = checkKeys(c.env, configured.config);
       if (keyCheck !== undefined) c.set("keyCheck", keyCheck);
     }

@@ -13,6 +13,7 @@ export const identities = sqliteTable(
     externalId: text("external_id"),
     status: text({ enum: ["active", "suspended", "erased"] }).notNull(),
     lockedUntil: integer("locked_until"),
+    /** Fixed for one life of the identity. When it changes, a trigger (migration 0005) deletes the assessments. */
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
     /** Grows with every change in the guard, so that a late delivery never overwrites a newer record. */

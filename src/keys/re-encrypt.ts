@@ -6,6 +6,7 @@
  */
 
 import type { Owner } from "../crypto/seal-context.ts";
+import { requireAllDatabases } from "../db/bound-shards.ts";
 import type { Database } from "../db/client.ts";
 import { controlDbOf, listDatabases } from "../db/shards.ts";
 import type { Config } from "../env.ts";
@@ -98,9 +99,14 @@ async function findReopened(config: Config, runs: readonly Run[]): Promise<Run |
   return undefined;
 }
 
-/** Runs the next slice. @returns the progress; finished once `finishedAt` is set @throws StoreError */
+/**
+ * Runs the next slice.
+ * @returns the progress; finished once `finishedAt` is set
+ * @throws StoreError; AppError `unavailable` if a database with tenants' data is not bound
+ */
 export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Progress> {
   const { env, config, now } = call;
+  await requireAllDatabases(env);
   const { newest: version } = config.sealingKeys;
   const runs = await Promise.all(
     listDatabases(env).map(async (db) => ({
@@ -121,6 +127,8 @@ export async function reEncrypt(call: ReEncryptCall, limit: number): Promise<Pro
   const isReopened = async (some: readonly Run[]) =>
     (await findReopened(config, some)) !== undefined;
   if (await isReopened(others)) return { ...progress, finishedAt: null };
+  // A newer deployment may have bound a further database in the meantime.
+  await requireAllDatabases(env);
   const retired: Run[] = [];
   for (const run of runs) if (await retireOlderVersions(call, run.db)) retired.push(run);
   // Data that arrived before the retirement is found here. A later delivery puts its key back in use itself.

@@ -2,15 +2,18 @@
 
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import type { StampedEvent } from "../audit/event.ts";
+import { createIdAfter } from "../crypto/id.ts";
 import { type Database, runBatch } from "../db/client.ts";
-import { controlDbOf, databaseOf, invalidateShard } from "../db/shards.ts";
+import { controlDbOf, databaseOf, hasShard, invalidateShard } from "../db/shards.ts";
 import { listKeyVersions, markKeysInUse } from "../keys/version-store.ts";
 import { log } from "../log.ts";
 import {
   cursorOf,
   deleteRows,
+  openIfComplete,
   readOutlines,
   readRows,
+  readSummary,
   tableNames,
   writeRows,
 } from "./row-store.ts";
@@ -28,8 +31,8 @@ interface AdvanceCall {
   readonly env: Env;
   /** Real time, Unix ms. */
   readonly now: number;
-  /** The event that reports the switch; without it the relocation stops before the switch. */
-  readonly switchEvent?: StampedEvent | undefined;
+  /** Creates the events that report the switch. */
+  readonly createSwitchEvents: (relocation: Relocation) => Promise<readonly StampedEvent[]>;
 }
 
 /** Runs steps until `limit` pages are processed, or no step is due. @returns the progress */
@@ -46,7 +49,7 @@ export async function advanceRelocation(
     if (next === undefined) break;
     current = next;
     // The switch saves its own progress, in the same batch.
-    if (saved.phase === "switching") saved = current;
+    if (saved.phase === "switching" || saved.phase === "returning") saved = current;
     if (current.phase === saved.phase) continue;
     if (!(await saveRelocation(control, saved, current)))
       return await readCurrent(control, current);
@@ -65,50 +68,96 @@ function enterPhase(relocation: Relocation, phase: Relocation["phase"]): Relocat
   return { ...relocation, phase, tableIndex: 0, cursor: null };
 }
 
+/** Begins a new attempt. Its greater id makes every step of this attempt that is still under way change nothing. */
+function beginAttempt(
+  relocation: Relocation,
+  phase: "leaving" | "returning",
+  now: number,
+): Relocation {
+  return { ...enterPhase(relocation, phase), id: createIdAfter(relocation.id, now), copied: 0 };
+}
+
+/** Reverses a relocation. What was copied to the other database becomes leftovers. */
+export function reverseRelocation(relocation: Relocation, now: number): Relocation {
+  const reversed = beginAttempt(relocation, "returning", now);
+  const { from: to, to: from } = relocation;
+  return { ...reversed, from, to, switchedAt: null, summary: null };
+}
+
 /** Processes one page. @returns the progress; undefined if no step is due */
 async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Relocation | undefined> {
   const { env, now } = call;
   const { tenantId } = relocation;
-  const from = databaseOf(env, relocation.from);
   const to = databaseOf(env, relocation.to);
+  // Only a database that still has something to give must be bound.
+  const requireSource = () => databaseOf(env, relocation.from);
+  const hasSource = hasShard(env, relocation.from);
   switch (relocation.phase) {
-    case "leaving":
+    case "leaving": {
+      const from = requireSource();
       await runBatch(to, markKeysInUse(to, await listKeysInUse(from)));
-      await setFence(to, relocation, "arriving");
+      await setFence(to, relocation, "clearing");
       await setFence(from, relocation, "leaving");
       return enterPhase(relocation, "clearing");
+    }
     case "clearing": {
-      const isMore = await deleteRows(to, relocation, "arriving", maxRowsPerPage);
-      return isMore ? relocation : enterPhase(relocation, "copying");
+      const isMore = await deleteRows(to, relocation, "clearing", maxRowsPerPage);
+      if (isMore) return relocation;
+      await setFence(to, relocation, "arriving");
+      return enterPhase(relocation, "copying");
     }
     case "copying":
-      return await copyPage(from, to, relocation);
+      return await copyPage(requireSource(), to, relocation);
     case "comparing":
-      return await comparePage(from, to, relocation);
+      return await comparePage(requireSource(), to, relocation, now);
     case "switching": {
-      if (call.switchEvent === undefined) return undefined;
+      const from = requireSource();
       await setFence(from, relocation, "left");
-      const opening = { ...enterPhase(relocation, "opening"), switchedAt: now };
-      try {
-        await switchShard(controlDbOf(env), relocation, opening, call.switchEvent);
-      } finally {
-        // This is done after an error too, because the switch may have been applied.
-        invalidateShard(tenantId);
-      }
-      return await readCurrent(controlDbOf(env), opening);
+      return await enterOpening(call, relocation, await readSummary(from, tenantId));
     }
-    case "opening":
-      await setFence(to, relocation, "here");
+    case "returning":
+      if (hasSource) await setFence(requireSource(), relocation, "left");
+      return await enterOpening(call, relocation, null);
+    case "opening": {
+      const { summary } = relocation;
+      if (summary === null) await setFence(to, relocation, "here");
+      else if (!(await openIfComplete(to, relocation, summary))) {
+        log("error", "relocation_incomplete", { tenant_id: tenantId });
+        // Nothing was written since the switch, so the old database has everything.
+        requireSource();
+        return reverseRelocation(relocation, now);
+      }
       await deliverControlEvents(env, tenantId);
       return enterPhase(relocation, "cleaning");
+    }
     case "cleaning": {
       if (now < (relocation.switchedAt ?? 0) + maxStaleReaderMs) return undefined;
-      const isMore = await deleteRows(from, relocation, "left", maxRowsPerPage);
+      if (!hasSource) log("info", "relocation_not_cleaned", { tenant_id: tenantId });
+      const isMore =
+        hasSource && (await deleteRows(requireSource(), relocation, "left", maxRowsPerPage));
       return isMore ? relocation : { ...enterPhase(relocation, "done"), finishedAt: now };
     }
     case "done":
       return undefined;
   }
+}
+
+/** Writes the new shard into the tenant's record, and enters the next phase in the same batch. */
+async function enterOpening(
+  { env, now, createSwitchEvents }: AdvanceCall,
+  relocation: Relocation,
+  summary: string | null,
+): Promise<Relocation> {
+  const control = controlDbOf(env);
+  const opening = { ...enterPhase(relocation, "opening"), switchedAt: now, summary };
+  const events = await createSwitchEvents(relocation);
+  try {
+    await switchShard(control, relocation, opening, events);
+  } finally {
+    // This is done after an error too, because the switch may have been applied.
+    invalidateShard(relocation.tenantId);
+  }
+  return await readCurrent(control, opening);
 }
 
 /** Moves to the next page of the table, to the next table, or to the next phase. */
@@ -142,7 +191,7 @@ async function copyPage(from: Database, to: Database, relocation: Relocation) {
   return moveCursor({ ...relocation, copied: copied + rows.length }, reached, "comparing");
 }
 
-async function comparePage(from: Database, to: Database, relocation: Relocation) {
+async function comparePage(from: Database, to: Database, relocation: Relocation, now: number) {
   const { tenantId, tableIndex, cursor } = relocation;
   const [source, copy] = await Promise.all(
     [from, to].map((db) => readOutlines(db, tableIndex, tenantId, cursor, maxOutlinesPerPage)),
@@ -153,7 +202,7 @@ async function comparePage(from: Database, to: Database, relocation: Relocation)
       tenant_id: tenantId,
       ...(table === undefined ? {} : { source: table }),
     });
-    return { ...enterPhase(relocation, "clearing"), copied: 0 };
+    return beginAttempt(relocation, "leaving", now);
   }
   const last = source?.length === maxOutlinesPerPage ? source.at(-1) : undefined;
   const reached = last === undefined ? null : cursorOf(tableIndex, last);

@@ -9,13 +9,14 @@
  */
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { createId } from "../crypto/id.ts";
+import { createId, createIdAfter } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
-import { controlDbOf, hasShard } from "../db/shards.ts";
-import type { Config } from "../env.ts";
+import { controlDbOf, countDatabases, hasShard } from "../db/shards.ts";
+import { awaitWithin } from "../deadline.ts";
+import { type Config, requireConfig } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { advanceRelocation, maxStaleReaderMs } from "./advance.ts";
+import { advanceRelocation, maxStaleReaderMs, reverseRelocation } from "./advance.ts";
 import {
   beginRelocation,
   findRelocation,
@@ -25,9 +26,18 @@ import {
   saveRelocation,
 } from "./store.ts";
 
-/** In one scheduled run. */
+const minuteMs = 60_000;
+/** In one scheduled run: of those whose tenants wait, and of those that have only rows to delete. */
 const maxRelocationsPerRun = 10;
 const maxPagesPerRelocation = 20;
+const maxConcurrentRelocations = 5;
+const relocationTimeoutMs = 10_000;
+const maxRelocationsListed = 1_000;
+/**
+ * A binding that is missing after a switch may have been removed by mistake. Until then the rows in its database
+ * may still be deleted.
+ */
+const maxUnboundMs = 24 * 60 * minuteMs;
 
 export interface RelocateCall {
   readonly env: Env;
@@ -55,21 +65,33 @@ export async function relocate(
   shard: number,
   limit: number,
 ): Promise<Relocation> {
-  const { env, config, now } = call;
+  const { env, now } = call;
   const control = controlDbOf(env);
   const current = await findShard(control, tenantId);
   if (current === undefined) throw new AppError("not_found");
   if (!hasShard(env, shard)) throw createShardError("is not a database of the service");
   const relocation = await findOrBegin(control, tenantId, { current, shard, now });
-  const { from, to } = relocation;
-  const event = createTenantEvent(
-    tenantId,
-    call,
-    { type: "tenant", id: tenantId },
-    { action: "tenant.relocated", outcome: "success", details: { from, to } },
-  );
-  const [switchEvent] = await stampEvents(config.auditSigningKeys, [event]);
-  return await advanceRelocation({ env, now, switchEvent }, relocation, limit);
+  return await advance(call, relocation, limit);
+}
+
+async function advance(
+  call: RelocateCall,
+  relocation: Relocation,
+  limit: number,
+): Promise<Relocation> {
+  const { env, config, now } = call;
+  const createSwitchEvents = async ({ tenantId, from, to, phase }: Relocation) => {
+    const event = createTenantEvent(
+      tenantId,
+      call,
+      { type: "tenant", id: tenantId },
+      { action: "tenant.relocated", outcome: "success", details: { from, to } },
+      // One request may switch a tenant and take it back; the two events need different ids.
+      phase === "returning" ? 1 : 0,
+    );
+    return await stampEvents(config.auditSigningKeys, [event]);
+  };
+  return await advanceRelocation({ env, now, createSwitchEvents }, relocation, limit);
 }
 
 /**
@@ -85,23 +107,14 @@ async function findOrBegin(
   }: { readonly current: number; readonly shard: number; readonly now: number },
 ): Promise<Relocation> {
   const known = await findRelocation(control, tenantId);
-  // Clocks may differ between machines, but a relocation must be later than the previous one.
-  const startedAt = Math.max(now, (known?.startedAt ?? 0) + 1);
-  const begin = {
-    ...{ tenantId, id: createId(startedAt), startedAt, switchedAt: null, finishedAt: null },
-    ...{ tableIndex: 0, cursor: null, copied: 0 },
-  };
   if (known !== undefined && known.finishedAt === null) {
     if (known.to === shard) return known;
-    const hasSwitched = known.phase === "opening" || known.phase === "cleaning";
-    // A reversed relocation already leads to the current shard and cannot be reversed again.
-    if (known.from !== shard || current !== shard || hasSwitched) {
+    if (known.from !== shard || current !== shard || !isReversible(known)) {
       throw createShardError(
         `conflicts with the relocation in progress, which goes to ${known.to}`,
       );
     }
-    // The copied rows become leftovers, as after a switch.
-    const reversed: Relocation = { ...begin, from: known.to, to: shard, phase: "switching" };
+    const reversed = { ...reverseRelocation(known, now), startedAt: now };
     if (await saveRelocation(control, known, reversed)) return reversed;
     throw new AppError("unavailable");
   }
@@ -109,26 +122,67 @@ async function findOrBegin(
     if (known?.to === shard) return known;
     throw createShardError("is already the tenant's database");
   }
-  await beginRelocation(control, { ...begin, from: current, to: shard, phase: "leaving" });
+  await beginRelocation(control, {
+    ...{ tenantId, from: current, to: shard, phase: "leaving", tableIndex: 0, cursor: null },
+    // Clocks may differ between machines, but a relocation must be later than the previous one.
+    id: known === undefined ? createId(now) : createIdAfter(known.id, now),
+    ...{ copied: 0, startedAt: now, switchedAt: null, finishedAt: null, summary: null },
+  });
   const begun = await findRelocation(control, tenantId);
   if (begun?.to !== shard) throw createShardError("conflicts with the relocation in progress");
   return begun;
 }
 
+/** Whether the tenant's old database still has all data, and the relocation has not been reversed yet. */
+function isReversible({ phase }: Relocation): boolean {
+  return !["returning", "opening", "cleaning", "done"].includes(phase);
+}
+
+/** A part of the list that begins with another element each minute, so that every one has its turn. */
+function selectInTurn<T>(all: readonly T[], now: number): T[] {
+  const first = (Math.floor(now / minuteMs) * maxRelocationsPerRun) % Math.max(1, all.length);
+  return [...all.slice(first), ...all.slice(0, first)].slice(0, maxRelocationsPerRun);
+}
+
 /**
- * Finishes relocations that have switched, so that no further request is needed. Never throws: a failure is
- * logged, and the next run continues.
+ * Finishes relocations that have switched or return, so that no further request is needed: first those whose
+ * tenants wait. Never throws. A relocation that fails or hangs is logged, does not hold up others, and is
+ * continued by a later run.
  * @param now Unix ms
  */
 export async function finishRelocations(env: Env, now: number): Promise<void> {
   await runJob("relocation_not_finished", async () => {
-    const until = now - maxStaleReaderMs;
-    for (const relocation of await listRelocationsToFinish(
+    const config = requireConfig(env);
+    const lists = await listRelocationsToFinish(
       controlDbOf(env),
-      until,
-      maxRelocationsPerRun,
-    )) {
-      await advanceRelocation({ env, now }, relocation, maxPagesPerRelocation);
+      {
+        bound: now - maxStaleReaderMs,
+        unbound: now - maxUnboundMs,
+        lastShard: countDatabases(env) - 1,
+      },
+      maxRelocationsListed,
+    );
+    const call = { env, config, now, actor: { type: "system", id: null } as const };
+    for (const due of lists.map((list) => selectInTurn(list, now))) {
+      for (let first = 0; first < due.length; first += maxConcurrentRelocations) {
+        const some = due.slice(first, first + maxConcurrentRelocations);
+        await Promise.all(some.map((relocation) => finishRelocation(call, relocation)));
+      }
     }
   });
+}
+
+async function finishRelocation(
+  call: Omit<RelocateCall, "requestId">,
+  relocation: Relocation,
+): Promise<void> {
+  const { tenantId, id: requestId } = relocation;
+  await runJob(
+    "relocation_not_finished",
+    async () => {
+      const work = advance({ ...call, requestId }, relocation, maxPagesPerRelocation);
+      await awaitWithin(relocationTimeoutMs, work);
+    },
+    { tenant_id: tenantId },
+  );
 }

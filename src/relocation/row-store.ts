@@ -12,7 +12,7 @@ import { tenantFences } from "../db/tables.ts";
 import { identities } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
-import type { RelocationKey } from "./store.ts";
+import { hasFence, openFence, type RelocationKey } from "./store.ts";
 
 interface TenantTable {
   readonly table: SQLiteTable & { readonly tenantId: SQLiteColumn };
@@ -41,6 +41,8 @@ export type Cursor = readonly (string | number)[] | null;
 /** A row as D1 returns it, by column name. */
 const row = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 export type Row = Readonly<z.infer<typeof row>>;
+
+const summaryRow = z.object({ summary: z.string() });
 
 /** D1 accepts up to 2 MB in one parameter. */
 const maxCharactersPerStatement = 400_000;
@@ -133,21 +135,10 @@ function formatJsonArrays(rows: readonly Row[]): string[] {
   return [...found, `[${open.join(",")}]`];
 }
 
-function hasFence(
-  { tenantId, id }: RelocationKey,
-  state: (typeof tenantFences.$inferSelect)["state"],
-) {
-  return and(
-    eq(tenantFences.tenantId, tenantId),
-    eq(tenantFences.relocationId, id),
-    eq(tenantFences.state, state),
-  );
-}
-
 /**
  * Writes rows into the new database. The batch opens the tenant's fence for itself alone. A row that exists
- * stays, because an earlier attempt has written the same. Nothing is written once the relocation is in its next
- * phase, or another has begun.
+ * stays, because an earlier request has written the same. Nothing is written once the relocation is in a later
+ * phase, or a later attempt has begun.
  * @param keys the key versions that the rows may need
  */
 export async function writeRows(
@@ -180,14 +171,15 @@ export async function writeRows(
 }
 
 /**
- * Deletes some of the tenant's rows in each table, if this relocation has the fence in the given state.
+ * Deletes some of the tenant's rows in each table, if this attempt has the fence in the given state: `clearing`
+ * in the new database, `left` in the old one.
  * @param limit rows per table
  * @returns whether there may be more
  */
 export async function deleteRows(
   db: Database,
   relocation: RelocationKey,
-  state: "left" | "arriving",
+  state: "left" | "clearing",
   limit: number,
 ): Promise<boolean> {
   const isFenced = sql`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${hasFence(relocation, state)})`;
@@ -203,4 +195,43 @@ export async function deleteRows(
   });
   const deleted = await runEssentialBatch(db, deletions);
   return deleted.some((rows) => Array.isArray(rows) && rows.length === limit);
+}
+
+/** In each table, so that a summary reads a bounded number of rows. */
+const maxCountedRows = 20_000;
+
+/**
+ * An expression: for each table the number of the tenant's rows, up to 20,000, and the first and the last key.
+ * Two databases whose summaries differ do not have the same rows.
+ */
+function summarize(tenantId: string): SQL {
+  const parts = tenantTables.flatMap(({ table, key }) => {
+    const ofTenant = sql`FROM ${table} WHERE ${sql.identifier(table.tenantId.name)} = ${tenantId}`;
+    const findEnd = (direction: SQL) => {
+      const inOrder = key.map(({ name }) => sql`${sql.identifier(name)} ${direction}`);
+      return sql`(SELECT json_array(${joinNames(key)}) ${ofTenant} ORDER BY ${sql.join(inOrder, sql`, `)} LIMIT 1)`;
+    };
+    return [
+      sql`(SELECT count(*) FROM (SELECT 1 ${ofTenant} LIMIT ${maxCountedRows}))`,
+      ...(key.length === 0 ? [] : [findEnd(sql`ASC`), findEnd(sql`DESC`)]),
+    ];
+  });
+  return sql`json_array(${sql.join(parts, sql`, `)})`;
+}
+
+export async function readSummary(db: Database, tenantId: string): Promise<string> {
+  const [found] = await awaitStore(db.all(sql`SELECT ${summarize(tenantId)} AS summary`));
+  return summaryRow.parse(found).summary;
+}
+
+/**
+ * Opens the new database if its rows have the summary in this very instant.
+ * @returns false if they do not, and the database stays closed
+ */
+export async function openIfComplete(
+  db: Database,
+  relocation: RelocationKey,
+  summary: string,
+): Promise<boolean> {
+  return await openFence(db, relocation, sql`${summarize(relocation.tenantId)} = ${summary}`);
 }

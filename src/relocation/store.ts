@@ -2,18 +2,17 @@
  * Relocations in D1: the progress of each, in `DB`, and the tenants' fences, in every database. All writes are
  * essential: a tenant must be able to leave a full database.
  */
-import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
 import { awaitStore, type Database, hasNoChanges } from "../db/client.ts";
+import type { RelocationPhase } from "../db/relocation-phase.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
-import { tenantFences, tenants } from "../db/tables.ts";
-import type { RelocationPhase } from "./phase.ts";
-import { relocations } from "./tables.ts";
+import { relocations, tenantFences, tenants } from "../db/tables.ts";
 
 export interface RelocationKey {
   readonly tenantId: string;
-  /** A later relocation of the tenant has a greater id. */
+  /** Names the attempt. A later relocation of the tenant, and a later attempt, has a greater id. */
   readonly id: string;
 }
 
@@ -32,6 +31,8 @@ export interface Relocation extends RelocationKey {
   readonly startedAt: number;
   readonly switchedAt: number | null;
   readonly finishedAt: number | null;
+  /** The summary of the old database's rows, which the new one must have to open; null: none is needed. */
+  readonly summary: string | null;
 }
 
 /**
@@ -96,20 +97,20 @@ export async function saveRelocation(
 }
 
 /**
- * Writes the new shard into the tenant's record; enqueues the event only if that changes the shard.
+ * Writes the new shard into the tenant's record; enqueues the events only if that changes the shard.
  */
 export async function switchShard(
   db: Database,
   before: Relocation,
   after: Relocation,
-  event: StampedEvent,
+  events: readonly StampedEvent[],
 ): Promise<void> {
   const { tenantId, to } = before;
   const isCurrent = sql`EXISTS (SELECT 1 FROM ${relocations} WHERE ${isUnchanged(before)})`;
   const isChange = sql`EXISTS (SELECT 1 FROM ${tenants}
     WHERE ${tenants.id} = ${tenantId} AND ${tenants.shard} <> ${to})`;
   await runEssentialBatch(db, [
-    enqueueEventIf(db, event, sql`${isCurrent} AND ${isChange}`),
+    ...events.map((event) => enqueueEventIf(db, event, sql`${isCurrent} AND ${isChange}`)),
     db
       .update(tenants)
       .set({ shard: to })
@@ -118,24 +119,33 @@ export async function switchShard(
   ]);
 }
 
-/** Lists relocations that have switched and whose next step is due. @param switchedUntil Unix ms */
+/**
+ * Lists the relocations that need no further request, and whose next step is due. Those on which a tenant waits
+ * are in the first list, and those that only have rows to delete in the second.
+ * @param due the latest switch, Unix ms, after which the rows of the old database may be deleted: `bound`; and
+ *   `unbound` for a shard above `lastShard`, whose binding may have been removed by mistake
+ */
 export async function listRelocationsToFinish(
   db: Database,
-  switchedUntil: number,
+  due: { readonly bound: number; readonly unbound: number; readonly lastShard: number },
   limit: number,
-): Promise<Relocation[]> {
-  return await awaitStore(
-    db
-      .select()
-      .from(relocations)
-      .where(
-        or(
-          eq(relocations.phase, "opening"),
-          and(eq(relocations.phase, "cleaning"), lte(relocations.switchedAt, switchedUntil)),
-        ),
-      )
-      .limit(limit),
+): Promise<readonly [readonly Relocation[], readonly Relocation[]]> {
+  const list = async (condition: SQL | undefined) =>
+    await awaitStore(
+      db
+        .select()
+        .from(relocations)
+        .where(and(isNull(relocations.finishedAt), condition))
+        .limit(limit),
+    );
+  const isDue = or(
+    and(lte(relocations.from, due.lastShard), lte(relocations.switchedAt, due.bound)),
+    lte(relocations.switchedAt, due.unbound),
   );
+  return await Promise.all([
+    list(inArray(relocations.phase, ["returning", "opening"])),
+    list(and(eq(relocations.phase, "cleaning"), isDue)),
+  ]);
 }
 
 /** Finds the shard that the tenant has left and that may still have its rows. */
@@ -161,15 +171,16 @@ export async function findLeftoverShard(
 
 type Fence = (typeof tenantFences.$inferSelect)["state"];
 
-/** The states that may precede each state within one relocation, so that a late step changes nothing. */
+/** The states that may precede each state within one attempt, so that a late step changes nothing. */
 const previousStates: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {
   leaving: [],
-  arriving: [],
+  clearing: [],
+  arriving: ["clearing"],
   left: ["leaving"],
   here: ["arriving"],
 };
 
-/** Sets the tenant's fence, unless this relocation is past that state or a later relocation has begun. */
+/** Sets the tenant's fence, unless this attempt is past that state or a later one has begun. */
 export async function setFence(
   db: Database,
   { tenantId, id: relocationId }: RelocationKey,
@@ -186,4 +197,39 @@ export async function setFence(
           OR ${eq(tenantFences.relocationId, relocationId)} AND ${inArray(tenantFences.state, [...previousStates[state]])}`,
       }),
   ]);
+}
+
+/** Whether this attempt has the tenant's fence in that state. */
+export function hasFence({ tenantId, id }: RelocationKey, state: Fence): SQL | undefined {
+  return and(
+    eq(tenantFences.tenantId, tenantId),
+    eq(tenantFences.relocationId, id),
+    eq(tenantFences.state, state),
+  );
+}
+
+/**
+ * Opens the new database if the condition holds there in the same instant.
+ * @returns whether it is open, or a later attempt has begun
+ */
+export async function openFence(
+  db: Database,
+  relocation: RelocationKey,
+  condition: SQL,
+): Promise<boolean> {
+  const { tenantId, relocationId } = tenantFences;
+  await runEssentialBatch(db, [
+    db
+      .update(tenantFences)
+      .set({ state: "here" })
+      .where(and(hasFence(relocation, "arriving"), condition)),
+  ]);
+  const isLater = and(eq(tenantId, relocation.tenantId), gt(relocationId, relocation.id));
+  const found = await awaitStore(
+    db
+      .select({ tenantId })
+      .from(tenantFences)
+      .where(or(hasFence(relocation, "here"), isLater)),
+  );
+  return found.length > 0;
 }

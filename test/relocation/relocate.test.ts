@@ -10,6 +10,7 @@ import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { guardOf, loseStorage } from "../support/guard.ts";
 import { killWorkerAfter } from "../support/killed-worker.ts";
 import {
+  deleteBehindFence,
   passMinuteAfterSwitch,
   readFences,
   readTenantData,
@@ -114,10 +115,7 @@ describe("A tenant after a relocation", () => {
   it("is copied again if the comparison finds a missing row", async () => {
     const { tenant } = await createBusyTenant();
     await relocateUpTo(tenant, 1, "comparing");
-    await databases()[1]
-      .prepare("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 1")
-      .bind(tenant.id)
-      .run();
+    await deleteBehindFence(tenant, "audit_events", "leaf_index = 1");
     const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     await relocateFully(tenant, 1);
     expect(logged.mock.calls.join()).toContain("relocation_differs");
@@ -294,7 +292,8 @@ describe("A relocation", () => {
     ];
     const late = { ...old[0], id: "f".repeat(24) };
     await writeRows(databaseOf(env, 1), 0, move, [late], []);
-    await deleteRows(databaseOf(env, 1), move, "arriving", 10);
+    await deleteRows(databaseOf(env, 1), move, "clearing", 10);
+    await setFence(databaseOf(env, 1), move, "clearing");
     await setFence(databaseOf(env, 1), move, "arriving");
     await setFence(databaseOf(env, 0), move, "leaving");
     expect([

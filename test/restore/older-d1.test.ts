@@ -111,6 +111,78 @@ describe("An older D1 under newer guards", () => {
   });
 });
 
+describe("A D1 restored to a time before a user was erased and provisioned again", () => {
+  /** The user has an assessed and confirmed session in the erased life, and none in the new one. */
+  async function restoreErasedLife() {
+    const tenant = await Tenant.create();
+    const erased = await User.withTotp(tenant);
+    const { assessment_id } = await erased.assess({ ip: "198.51.100.7" });
+    await erased.sendFeedback(assessment_id, "legitimate");
+    await guardOf(erased).deliver();
+    await env.DB.prepare("INSERT INTO populations VALUES (?, 5, 1)").bind(tenant.id).run();
+    const restore = await snapshotOfD1();
+    await tenant.send("DELETE", erased.path());
+    const user = await User.withTotp(tenant, erased.externalId);
+    await guardOf(user).deliver();
+    await restore();
+    return { tenant, user };
+  }
+
+  /** The actions of the events whose personal parts the trail shows. */
+  async function listReadableEvents(tenant: Tenant): Promise<unknown[]> {
+    const { body } = await tenant.send("GET", "/v1/audit/events?limit=100");
+    const events: { action: string; personal: object | null }[] = body.events;
+    return events.flatMap(({ action, personal }) => (personal ? action : [])).toReversed();
+  }
+
+  async function expectNothingErased(tenant: Tenant, user: User): Promise<void> {
+    const query = `externalUserId=${user.externalId}`;
+    const { body } = await tenant.send("GET", `/v1/sentinel/assessments?${query}`);
+    expect(body.assessments).toEqual([]);
+    expect(await rowsIn(0, "assessments", tenant.id)).toEqual([]);
+    const [population] = await rowsIn(0, "populations", tenant.id);
+    expect(population?.built_at).toBe(0);
+  }
+
+  it("shows nothing of the erased life once the guard has delivered a change", async () => {
+    const { tenant, user } = await restoreErasedLife();
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    await guardOf(user).deliver();
+    await expectNothingErased(tenant, user);
+    expect(await listReadableEvents(tenant)).toEqual(["otp.verified"]);
+    expect((await user.discover()).status).toBe(200);
+    await guardOf(user).deliver();
+    expect(await rowsIn(0, "assessments", tenant.id)).toHaveLength(1);
+  });
+
+  it("is corrected as docs/operations.md describes: the user is provisioned again, and refused", async () => {
+    const { tenant, user } = await restoreErasedLife();
+    // Until then the restored record has the audit key of the erased life.
+    expect(await listReadableEvents(tenant)).toContain("session.assessed");
+    const body = { user: { external_id: user.externalId } };
+    const again = await tenant.send("POST", "/v1/idp/users", body);
+    expect([again.status, again.body.code]).toEqual([409, "user_exists"]);
+    await guardOf(user).deliver();
+    await expectNothingErased(tenant, user);
+    expect(await listReadableEvents(tenant)).toEqual(["user.provisioned"]);
+    // A guard that loses its storage finds the new life only.
+    await loseStorage(user);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+
+  it("keeps the assessments of everyone else", async () => {
+    const { tenant, user } = await restoreErasedLife();
+    const other = await User.withTotp(tenant);
+    await other.assess();
+    await guardOf(other).deliver();
+    await user.verify(user.code(Date.now()));
+    await other.verify(other.code(Date.now()));
+    await Promise.all([guardOf(user).deliver(), guardOf(other).deliver()]);
+    const rows = await rowsIn(0, "assessments", tenant.id);
+    expect(rows.map(({ identity_id }) => identity_id)).toEqual([other.id]);
+  });
+});
+
 /** `DB` and `DB_1` are restored to one moment, or one of them to a later moment than the other. */
 const moments = [
   "both to the same moment",
@@ -192,7 +264,7 @@ describe("DB after a restore to a time before a tenant left it", () => {
       ),
       env.DB.prepare(`UPDATE tenants SET shard = 1 WHERE id = '${tenant.id}'`),
       env.DB.prepare(
-        `INSERT OR REPLACE INTO relocations VALUES ('${tenant.id}', '${relocationId}', 0, 1, 'cleaning', 0, NULL, 0, 0, 0, NULL)`,
+        `INSERT OR REPLACE INTO relocations VALUES ('${tenant.id}', '${relocationId}', 0, 1, 'cleaning', 0, NULL, 0, 0, 0, NULL, NULL)`,
       ),
     ]);
     advanceThirtySeconds();

@@ -78,3 +78,18 @@ export async function readFences(tenant: Tenant): Promise<(string | null)[]> {
     ),
   );
 }
+
+/** Deletes rows of a tenant that is arriving in `DB_1`, as no step of the service can. */
+export async function deleteBehindFence(
+  tenant: Tenant,
+  table: (typeof tenantTables)[number],
+  condition: string,
+): Promise<void> {
+  const [, database] = databases();
+  const setFence = (state: string) =>
+    database
+      .prepare("UPDATE tenant_fences SET state = ? WHERE tenant_id = ?")
+      .bind(state, tenant.id);
+  const deletion = database.prepare(`DELETE FROM ${table} WHERE tenant_id = ? AND ${condition}`);
+  await database.batch([setFence("clearing"), deletion.bind(tenant.id), setFence("arriving")]);
+}

@@ -7,11 +7,13 @@ export const relocationPhases = [
   "clearing",
   /** Copies all rows. */
   "copying",
-  /** Compares all rows. A difference starts the copy again. */
+  /** Compares all rows. After a difference the relocation begins again, as a new attempt. */
   "comparing",
   /** Closes the old database to readers too, then writes the new shard into the tenant's record. */
   "switching",
-  /** Removes the fence of the new database. */
+  /** The same for a tenant that stays in its database, or goes back: nothing has to be copied. */
+  "returning",
+  /** Compares a summary of the rows once more, and removes the fence of the new database. */
   "opening",
   /** Deletes the rows in the old database, once no reader uses them any more. */
   "cleaning",
