@@ -92,6 +92,10 @@ const catalogue = {
 export type ErrorCode = keyof typeof catalogue;
 export type ErrorStatus = (typeof catalogue)[ErrorCode]["status"];
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(catalogue, text);
+}
+
 export function statusOf(code: ErrorCode): ErrorStatus {
   return catalogue[code].status;
 }

@@ -1,7 +1,9 @@
 /** Runs statements on D1, with a deadline. shards.ts chooses the database. */
+import { type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { awaitWithin } from "../deadline.ts";
+import { AppError, type ErrorCode, isErrorCode } from "../errors.ts";
 
 /** D1 may stall for longer than a client should wait. */
 const storeTimeoutMs = 2_000;
@@ -26,40 +28,42 @@ export class FencedTenantError extends StoreError {
   }
 }
 
-/** A condition of the batch (batch-condition.ts) did not hold. Nothing was applied. */
-export class UnmetConditionError extends StoreError {
-  constructor(cause: unknown) {
-    super(cause);
-    this.name = "UnmetConditionError";
-  }
-}
-
 /** The message that the triggers on tenants' tables raise (migration 0004). */
-const fenceMessage = "tenant_fenced";
-/** SQLite's message for what a condition evaluates to when it does not hold. No other statement causes it. */
-const conditionMessage = "malformed JSON";
+const fenceMessage = /tenant_fenced/;
+const conditionMessage = /unmet_condition_([a-z_]+)/;
 
-function hasMessage(error: unknown, text: string): boolean {
-  return error instanceof Error && (error.message.includes(text) || hasMessage(error.cause, text));
+/** Finds a pattern in the message of the error or of one of its causes. */
+function matchMessage(error: unknown, pattern: RegExp): RegExpExecArray | null {
+  if (!(error instanceof Error)) return null;
+  return pattern.exec(error.message) ?? matchMessage(error.cause, pattern);
 }
 
-function storeErrorOf(error: unknown): StoreError {
-  if (hasMessage(error, fenceMessage)) return new FencedTenantError(error);
-  return hasMessage(error, conditionMessage)
-    ? new UnmetConditionError(error)
-    : new StoreError(error);
+function toStoreError(error: unknown): StoreError | AppError {
+  const code = matchMessage(error, conditionMessage)?.[1] ?? "";
+  if (isErrorCode(code)) return new AppError(code);
+  if (matchMessage(error, fenceMessage) !== null) return new FencedTenantError(error);
+  return new StoreError(error);
 }
 
-/** @throws StoreError */
+/** @throws StoreError; AppError if a condition of the batch does not hold (see `requireCondition`) */
 export async function awaitStore<T>(work: PromiseLike<T>): Promise<T> {
   try {
     return await awaitWithin(storeTimeoutMs, work);
   } catch (error) {
-    throw storeErrorOf(error);
+    throw toStoreError(error);
   }
 }
 
 export type Statement = BatchItem<"sqlite">;
+
+/**
+ * Makes the batch that contains it fail with this error, as a whole, unless the condition holds when the
+ * batch runs. SQLite has no statement for that outside triggers, but quotes a bad JSON path in its message.
+ */
+export function requireCondition(db: Database, condition: SQL, code: ErrorCode): Statement {
+  const path = sql`CASE WHEN ${condition} THEN '$' ELSE ${`unmet_condition_${code}`} END`;
+  return db.select({ met: sql`json_extract('{}', ${path})` }).from(sql`(SELECT 1)`);
+}
 
 /** Runs all statements in order, or none. @returns the result of each @throws StoreError */
 export async function runBatch(

@@ -3,7 +3,6 @@
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { UnmetConditionError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
@@ -72,7 +71,7 @@ export async function buildDraftPolicy(
 
 /**
  * Validates a patch with the settings that are stored now, and applies it if they are still stored.
- * @throws AppError `invalid_request`; UnmetConditionError if another change came in between; StoreError
+ * @throws AppError `invalid_request`; `unavailable` if another change came in between; StoreError
  */
 async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Settings> {
   const { tenantId } = call.caller;
@@ -105,14 +104,14 @@ export async function changeSettings(call: SettingsCall, patch: SettingsPatch): 
     throw createInvalidRequest([{ path: "settings.location.hint", message }]);
   }
   try {
-    for (let round = 0; round < maxRounds; round += 1) {
+    for (let round = 1; ; round += 1) {
       try {
         return await applyPatch(call, patch);
       } catch (error) {
-        if (!(error instanceof UnmetConditionError)) throw error;
+        const mayRepeat = error instanceof AppError && error.code === "unavailable";
+        if (!mayRepeat || round === maxRounds) throw error;
       }
     }
-    throw new AppError("unavailable");
   } finally {
     // This is done after an error too, because the change may have been applied.
     invalidateTenant(tenantId);

@@ -3,8 +3,7 @@
  * audit/control-outbox/change.ts.
  */
 import { eq, getTableColumns, inArray, sql } from "drizzle-orm";
-import { requireCondition } from "../db/batch-condition.ts";
-import { awaitStore, type Database, type Statement } from "../db/client.ts";
+import { awaitStore, type Database, requireCondition, type Statement } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
@@ -70,8 +69,8 @@ export async function listLocations(
 }
 
 /**
- * Statements that merge a patch into the settings (RFC 7396). Their batch throws UnmetConditionError if other
- * settings are stored by now than the ones that were read.
+ * Statements that merge a patch into the settings (RFC 7396). Their batch fails with `unavailable` if other settings
+ * are stored by now than the ones that were read.
  * @param read the text of the settings that the patch was validated with
  */
 export function patchSettings(
@@ -83,7 +82,7 @@ export function patchSettings(
   const stored = sql`(SELECT ${tenants.settings} FROM ${tenants} WHERE ${tenants.id} = ${tenantId})`;
   const merged = sql`json_patch(${tenants.settings}, ${JSON.stringify(patch)})`;
   return [
-    requireCondition(db, sql`${stored} = ${read}`),
+    requireCondition(db, sql`${stored} = ${read}`, "unavailable"),
     db.update(tenants).set({ settings: merged }).where(eq(tenants.id, tenantId)),
   ];
 }
