@@ -155,7 +155,11 @@ describe("The setting location.hint", () => {
     expect(settings.location).toEqual({ hint: "weur" });
     const { events } = (await tenant.send("GET", "/v1/audit/events?action=settings.changed")).body;
     expect(events.map(({ details }: { details: object }) => details)).toEqual([
-      { changed: "location.hint" },
+      {
+        changed: "location.hint",
+        "location.hint.old": null,
+        "location.hint.new": "weur",
+      },
     ]);
   });
 

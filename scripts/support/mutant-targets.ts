@@ -200,11 +200,7 @@ export const targets: readonly Target[] = [
     [],
     ["test/guard/storage.test.ts", "test/idempotency/verify.test.ts"],
   ),
-  createTarget(
-    "src/tenancy/describe-change.ts",
-    [],
-    ["test/tenancy/concurrent-settings.test.ts"],
-  ),
+  createTarget("src/tenancy/describe-change.ts", [], ["test/tenancy/concurrent-settings.test.ts"]),
   createTarget(
     "src/idempotency/receipt.ts",
     [],

@@ -17,7 +17,7 @@ export interface KeptAnswer extends FirstRequest {
 }
 
 const maxAnswers = 1_000;
-/** Receipts and results together, in characters. An assessment has about 2,000. */
+/** Receipts and results together, in characters. An assessment has a few thousand. */
 const maxCharacters = 1_000_000;
 
 /** What all answers together take. */

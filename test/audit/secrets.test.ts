@@ -21,6 +21,8 @@ import { type RequestTarget, requestTo, unknownUser } from "../support/requests.
 import { copyStores, type StoresCopy } from "../support/stores.ts";
 
 const address = "198.51.100.7";
+/** In another block, so that two prefix watches have data. */
+const otherAddress = "203.0.113.7";
 const agent = "Canary/1.0 (a browser of alice)";
 const unknownName = "unknown-user-name";
 
@@ -164,7 +166,8 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);
   await ask("setUserStatus", target, asTenant);
-  await ask("discover", target, { ...asTenant, body: session });
+  const otherSession = { sentinel: { id: user.id, context: { ip: otherAddress, ua: agent } } };
+  await ask("discover", target, { ...asTenant, body: otherSession });
   await verify(right);
   await ask("setUserStatus", target, { ...asTenant, body: { user: { status: "active" } } });
   await ask("unlockUser", target, asTenant);
@@ -321,6 +324,7 @@ describe.each(names)("In the %s", (name) => {
   if (name !== "answers") {
     it("the address and agent of a session do not appear in plaintext", () => {
       expect(texts[name]).not.toContain(address);
+      expect(texts[name]).not.toContain(otherAddress);
       expect(texts[name]).not.toContain("Canary/1.0");
     });
   }
