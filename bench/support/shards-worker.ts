@@ -14,7 +14,13 @@ import service from "../../src/index.ts";
 import { insertTenant } from "../../src/tenancy/tenant-store.ts";
 import { databasesOf, withDatabases } from "./shard-bindings.ts";
 
-export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";
+export {
+  DeliveryGate,
+  IdentityGuard,
+  PrefixWatch,
+  RefusalLog,
+  TokenRegister,
+} from "../../src/index.ts";
 
 const tenantsPerBatch = 200;
 /** Concurrent deliveries. */

@@ -1,10 +1,16 @@
 /** Runs statements on D1, with a deadline. shards.ts chooses the database. */
+import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { awaitWithin } from "../deadline.ts";
 
-/** D1 may stall for longer than a client should wait. */
-const storeTimeoutMs = 2_000;
+/** How long a request waits for D1, which may stall for longer than a client should wait. */
+export const requestTimeoutMs = 2_000;
+/**
+ * How long a delivery waits, because no client waits for it. A D1 that is slow but works is then not sent the
+ * same batch again.
+ */
+export const deliveryTimeoutMs = 30_000;
 /** https://developers.cloudflare.com/d1/platform/limits/ */
 const maxBoundParameters = 100;
 
@@ -36,9 +42,12 @@ function isRaisedByFence(error: unknown): boolean {
 }
 
 /** @throws StoreError */
-export async function awaitStore<T>(work: PromiseLike<T>): Promise<T> {
+export async function awaitStore<T>(
+  work: PromiseLike<T>,
+  timeoutMs = requestTimeoutMs,
+): Promise<T> {
   try {
-    return await awaitWithin(storeTimeoutMs, work);
+    return await awaitWithin(timeoutMs, work);
   } catch (error) {
     throw isRaisedByFence(error) ? new FencedTenantError(error) : new StoreError(error);
   }
@@ -50,9 +59,27 @@ export type Statement = BatchItem<"sqlite">;
 export async function runBatch(
   db: Database,
   statements: readonly Statement[],
+  timeoutMs = requestTimeoutMs,
 ): Promise<readonly unknown[]> {
   const [first, ...rest] = statements;
-  return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]));
+  return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]), timeoutMs);
+}
+
+/** D1 may carry out a batch after its caller has given up. Later than this, it does not. */
+export const maxLatenessMs = 60 * 60 * 1000;
+
+/**
+ * A statement that makes D1 refuse its whole batch if it is carried out much later than it was sent. Versions
+ * protect records only as long as D1 has them, or their tombstones, and ids protect events until the archive has
+ * them.
+ * @param sentAt real time, Unix ms
+ */
+export function refuseIfLate(db: Database, sentAt: number): Statement {
+  const isLate = sql`unixepoch() > ${Math.ceil((sentAt + maxLatenessMs) / 1000)}`;
+  // Outside a trigger, SQLite raises an error only through a function that fails: 'late' is not JSON.
+  return db
+    .select({ inTime: sql`json(CASE WHEN ${isLate} THEN 'late' ELSE 'true' END)` })
+    .from(sql`(SELECT 1)`);
 }
 
 /** Whether a statement changed no row. */

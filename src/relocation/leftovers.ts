@@ -2,24 +2,25 @@
  * After a relocation the old database still has the tenant's rows, until they are deleted, at least a minute
  * later.
  */
-import { runBatch } from "../db/client.ts";
+import { deliveryTimeoutMs, runBatch } from "../db/client.ts";
 import { controlDbOf, databaseOf, isSharded } from "../db/shards.ts";
-import { deleteRecord } from "../identity/store.ts";
-import { deleteAssessments } from "../sentinel/assessments/store.ts";
+import { type DeliveredIdentity, deleteLeftRecord } from "../identity/store.ts";
+import { deleteLeftAssessments } from "../sentinel/assessments/store.ts";
 import { findLeftoverShard } from "./store.ts";
 
-/** Deletes an erased identity's rows from the database that its tenant has left. @throws StoreError */
-export async function deleteLeftovers(
-  env: Env,
-  tenantId: string,
-  identityId: string,
-): Promise<void> {
+/**
+ * Deletes an erased identity's rows from the database that its tenant has left. If D1 does so late, after the
+ * tenant has come back, nothing is deleted.
+ * @throws StoreError
+ */
+export async function deleteLeftovers(env: Env, erased: DeliveredIdentity): Promise<void> {
   if (!isSharded(env)) return;
-  const shard = await findLeftoverShard(controlDbOf(env), tenantId);
+  const shard = await findLeftoverShard(controlDbOf(env), erased.tenantId, deliveryTimeoutMs);
   if (shard === undefined) return;
   const db = databaseOf(env, shard);
-  await runBatch(db, [
-    deleteRecord(db, tenantId, identityId),
-    deleteAssessments(db, tenantId, identityId),
-  ]);
+  await runBatch(
+    db,
+    [deleteLeftAssessments(db, erased), deleteLeftRecord(db, erased)],
+    deliveryTimeoutMs,
+  );
 }

@@ -2,7 +2,7 @@
 import { and, eq, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { awaitStore, type Database, runBatch } from "../db/client.ts";
+import { awaitStore, type Database, requestTimeoutMs, runBatch } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
 import type { RelocationPhase } from "./phase.ts";
 import { relocations } from "./tables.ts";
@@ -138,6 +138,7 @@ export async function listRelocationsToFinish(
 export async function findLeftoverShard(
   db: Database,
   tenantId: string,
+  timeoutMs = requestTimeoutMs,
 ): Promise<number | undefined> {
   const rows = await awaitStore(
     db
@@ -151,6 +152,7 @@ export async function findLeftoverShard(
         ),
       )
       .limit(1),
+    timeoutMs,
   );
   return rows[0]?.shard;
 }

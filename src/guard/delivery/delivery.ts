@@ -7,7 +7,10 @@ import { insertEvents } from "../../audit/store.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import {
   type Database,
+  deliveryTimeoutMs,
+  FencedTenantError,
   hasNoChanges,
+  refuseIfLate,
   runBatch,
   type Statement,
   StoreError,
@@ -106,7 +109,10 @@ export async function buildDelivery(
   };
 }
 
-/** The statements of one delivery, without its events. The record comes first, because the others check it. */
+/**
+ * The statements of one delivery, without its events. The record comes first, because the others check that D1
+ * has this version of it: a batch that is late changes nothing about the next identity of the same name.
+ */
 function buildStatements(db: Database, delivery: Delivery): Statement[] {
   const { record, assessments, verdicts } = delivery;
   const { tenantId, id: identityId, version } = record;
@@ -116,7 +122,7 @@ function buildStatements(db: Database, delivery: Delivery): Statement[] {
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
     ...(record.status === "erased"
-      ? [deleteAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
+      ? [recountPopulation(db, delivered), deleteAssessments(db, delivered)]
       : []),
   ];
 }
@@ -145,15 +151,15 @@ function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
-/** A delivery that is in D1. */
-interface FiledDelivery {
+/** A delivery that D1 has answered. */
+interface AnsweredDelivery {
   readonly delivery: Delivery;
-  /** D1 had a newer record, so only the events were filed. */
-  readonly isOutdated: boolean;
+  /** D1 had a newer record, so only the events were filed, or the tenant is moving. The guard has to deliver. */
+  readonly mustGuardDeliver: boolean;
 }
 
 /** Files deliveries of one or more tenants in one transaction. */
-async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<FiledDelivery[]> {
+async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<AnsweredDelivery[]> {
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
   const statements: Statement[] = [];
   const indexed = deliveries.map((delivery) => {
@@ -161,14 +167,21 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
     statements.push(...buildStatements(db, delivery));
     return { delivery, recordIndex };
   });
-  const results = await runBatch(db, [
-    ...statements,
-    ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
-    ...reviveKeys(db, deliveries),
-  ]);
+  const results = await runBatch(
+    db,
+    [
+      ...statements,
+      ...[...byTenant].map(([tenantId, ofTenant]) =>
+        insertEvents(db, tenantId, eventsOf(ofTenant)),
+      ),
+      ...reviveKeys(db, deliveries),
+      refuseIfLate(db, Date.now()),
+    ],
+    deliveryTimeoutMs,
+  );
   return indexed.map(({ delivery, recordIndex }) => ({
     delivery,
-    isOutdated: hasNoChanges(results[recordIndex]),
+    mustGuardDeliver: hasNoChanges(results[recordIndex]),
   }));
 }
 
@@ -178,10 +191,15 @@ async function fileIn(db: Database, deliveries: readonly Delivery[]): Promise<Fi
  * @throws StoreError: either nothing or everything was filed, and the delivery may be filed again
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
-  const { tenantId, id: identityId, status } = delivery.record;
-  const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery]));
-  if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
-  return filed.every(({ isOutdated }) => !isOutdated);
+  const { tenantId, id: identityId, status, version } = delivery.record;
+  const filed = await runInTenantDb(
+    env,
+    tenantId,
+    (db) => fileIn(db, [delivery]),
+    deliveryTimeoutMs,
+  );
+  if (status === "erased") await deleteLeftovers(env, { tenantId, identityId, version });
+  return filed.every(({ mustGuardDeliver }) => !mustGuardDeliver);
 }
 
 function isTimeout(error: unknown): boolean {
@@ -193,18 +211,23 @@ async function fileAtShard(
   env: Env,
   shard: number,
   deliveries: readonly Delivery[],
-): Promise<readonly FiledDelivery[]> {
+): Promise<readonly AnsweredDelivery[]> {
   try {
     return await fileIn(databaseOf(env, shard), deliveries);
   } catch {
     // A delivery that cannot be filed, such as one of a tenant in relocation, must not block other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-    const filed: FiledDelivery[] = [];
+    const filed: AnsweredDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
-        filed.push(...(await runInTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
+        const work = (db: Database) => fileIn(db, ofTenant);
+        filed.push(...(await runInTenantDb(env, tenantId, work, deliveryTimeoutMs)));
       } catch (error) {
         log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
+        // The queue does not try again: its guards wait for the end of the move together.
+        if (error instanceof FencedTenantError) {
+          filed.push(...ofTenant.map((delivery) => ({ delivery, mustGuardDeliver: true })));
+        }
         // A database that does not answer would use up the timeout once for each tenant.
         if (isTimeout(error)) break;
       }
@@ -221,7 +244,9 @@ async function groupByShard(
   const tenants = [...new Set(deliveries.map(({ record }) => record.tenantId))];
   const shards = new Map(
     await Promise.all(
-      tenants.map(async (tenantId) => [tenantId, await shardOf(env, tenantId)] as const),
+      tenants.map(
+        async (tenantId) => [tenantId, await shardOf(env, tenantId, deliveryTimeoutMs)] as const,
+      ),
     ),
   );
   return Map.groupBy(deliveries, ({ record }) => shards.get(record.tenantId) ?? 0);
@@ -234,7 +259,7 @@ async function groupByShard(
 export async function fileDeliveries(
   env: Env,
   deliveries: readonly Delivery[],
-): Promise<readonly FiledDelivery[]> {
+): Promise<readonly AnsweredDelivery[]> {
   try {
     const shards = await groupByShard(env, deliveries);
     const filed = [...shards].map(([shard, ofShard]) => fileAtShard(env, shard, ofShard));

@@ -1,0 +1,1 @@
+ALTER TABLE `populations` ADD `recounts` integer DEFAULT 0 NOT NULL;
