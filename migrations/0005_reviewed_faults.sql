@@ -6,6 +6,7 @@ CREATE TABLE `space_reserve` (
 DROP INDEX `api_tokens_by_tenant`;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_expiry` ON `api_tokens` (`tenant_id`,`expires_at`) WHERE revoked_at IS NULL;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_tenant` ON `api_tokens` (`tenant_id`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
+ALTER TABLE `populations` ADD `recounts` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `relocations` ADD `summary` text;--> statement-breakpoint
 CREATE INDEX `relocations_unfinished` ON `relocations` (`phase`) WHERE finished_at IS NULL;--> statement-breakpoint
 CREATE INDEX `tenants_by_shard` ON `tenants` (`shard`);--> statement-breakpoint

@@ -1,13 +1,23 @@
 /**
- * The alarm by which an object delivers its outbox. It is set again until the delivery succeeds, with
- * growing delays, and never gives up. Alarms fire in real time, so the clock is read here; no decision
- * depends on it.
+ * The alarm by which an object delivers its outbox. It is set again until the delivery succeeds, after growing
+ * random waits, and never gives up. Alarms fire in real time, so the clock is read here; no decision depends on
+ * it.
  */
 import { causeOf, log } from "./log.ts";
+import { computeRetryDelay } from "./retry-delay.ts";
 
 /** How long a delivery waits for further events of a burst. Under low load the trail is late by this time. */
 export const deliveryDelayMs = 200;
-const maxRetryDelayMs = 60_000;
+
+/** Stored after a failure, and deleted by the next success, so that a delivery that succeeds writes no row. */
+const failureKey = "delivery_failure";
+
+interface DeliveryFailure {
+  /** Consecutive failures. */
+  readonly count: number;
+  /** The database that the delivery was for, as far as the object knew. */
+  readonly shard: number;
+}
 
 export class RetryAlarm {
   readonly #ctx: DurableObjectState;
@@ -15,8 +25,10 @@ export class RetryAlarm {
   readonly #source: string;
   /** When the pending alarm fires, Unix ms. */
   #at: number | undefined;
-  /** Consecutive alarms that failed to deliver. */
-  #failures = 0;
+  /** Mirrors the stored failure: `undefined` until it was read, `null` when there is none. */
+  #failure: DeliveryFailure | null | undefined;
+  /** Counts how often the storage was cleared. An alarm that ran meanwhile leaves nothing behind. */
+  #resets = 0;
 
   constructor(ctx: DurableObjectState, source: string) {
     this.#ctx = ctx;
@@ -27,40 +39,99 @@ export class RetryAlarm {
     });
   }
 
-  /** Whether the last alarm failed to deliver. */
+  /** Whether the last delivery failed. */
   isFailing(): boolean {
-    return this.#failures > 0;
+    return this.findFailure() !== null;
   }
 
   /** Makes the alarm fire within the delay, or later while deliveries fail. */
   async arm(delayMs: number): Promise<void> {
-    const backoff = Math.min(maxRetryDelayMs, deliveryDelayMs * 2 ** this.#failures);
-    const at = Date.now() + Math.max(delayMs, backoff);
-    if (this.#at !== undefined && this.#at <= at) return;
-    this.#at = at;
-    await this.#ctx.storage.setAlarm(at);
+    const failure = this.findFailure();
+    // The alarm of a failed delivery stays as it is.
+    if (this.#at !== undefined && failure !== null) return;
+    const backoffMs = failure === null ? 0 : computeRetryDelay(failure.count, Math.random());
+    const at = Date.now() + Math.max(delayMs, backoffMs);
+    if (this.#at === undefined || this.#at > at) await this.#set(at);
   }
 
-  /** Does the work of an alarm that fired, and sets the alarm again if the work throws. */
-  async run(work: () => Promise<void>): Promise<void> {
+  /** Does the work of an alarm that fired. If it throws, the alarm is set again. Never throws. */
+  async run(deliver: () => Promise<void>): Promise<void> {
+    this.markFired();
+    await this.attempt(deliver, () => 0);
+  }
+
+  /** Call this when everything was delivered. */
+  clearFailure(): void {
+    if (this.findFailure() === null) return;
+    this.#failure = null;
+    this.#ctx.storage.kv.delete(failureKey);
+  }
+
+  /** Call this when the storage is cleared, because that also deletes the pending alarm and the failure. */
+  reset(): void {
+    this.#resets += 1;
     this.#at = undefined;
+    this.#failure = null;
+  }
+
+  /** Grows when the storage is cleared. */
+  protected get resets(): number {
+    return this.#resets;
+  }
+
+  protected markFired(): void {
+    this.#at = undefined;
+  }
+
+  /**
+   * Delivers, and stores whether that failed, unless the storage was cleared meanwhile. Never throws.
+   * @param findShard the database that the delivery was for
+   * @returns undefined if it succeeded, otherwise the error
+   */
+  protected async attempt(
+    deliver: () => Promise<void>,
+    findShard: () => number,
+  ): Promise<Error | undefined> {
+    const resets = this.#resets;
     try {
-      await work();
-      this.#failures = 0;
+      await deliver();
+      this.clearFailure();
+      return undefined;
     } catch (error) {
-      this.#failures += 1;
-      const count = this.#failures;
-      log("error", "outbox_delivery_failed", {
-        source: this.#source,
-        cause: causeOf(error),
-        count,
-      });
-      await this.arm(deliveryDelayMs);
+      if (resets === this.#resets) await this.recordFailure(error, findShard());
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  /** Call this when the storage is cleared, because that also deletes the pending alarm. */
-  reset(): void {
-    this.#at = undefined;
+  protected async recordFailure(error: unknown, shard: number): Promise<void> {
+    const count = await this.countFailure(shard);
+    log("error", "outbox_delivery_failed", { source: this.#source, cause: causeOf(error), count });
+  }
+
+  /** Stores a failure, and sets the alarm again. @returns the consecutive failures */
+  protected async countFailure(shard: number): Promise<number> {
+    const count = (this.findFailure()?.count ?? 0) + 1;
+    this.#failure = { count, shard };
+    this.#ctx.storage.kv.put(failureKey, this.#failure);
+    // This replaces an alarm that was set for a new event meanwhile.
+    await this.#set(Date.now() + computeRetryDelay(count, Math.random()));
+    return count;
+  }
+
+  protected async postpone(delayMs: number): Promise<void> {
+    await this.#set(Date.now() + delayMs);
+  }
+
+  /** The last delivery's failure; null if it succeeded. */
+  protected findFailure(): DeliveryFailure | null {
+    if (this.#failure === undefined) {
+      this.#failure = this.#ctx.storage.kv.get<DeliveryFailure>(failureKey) ?? null;
+    }
+    return this.#failure;
+  }
+
+  async #set(at: number): Promise<void> {
+    this.#at = at;
+    await this.#ctx.storage.setAlarm(at);
   }
 }

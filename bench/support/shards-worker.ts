@@ -15,6 +15,7 @@ import { insertTenant } from "../../src/tenancy/tenant-store.ts";
 import { databasesOf, withDatabases } from "./shard-bindings.ts";
 
 export {
+  DeliveryGate,
   ExportRegister,
   IdentityGuard,
   PrefixWatch,

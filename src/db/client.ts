@@ -5,8 +5,13 @@ import type { DrizzleD1Database } from "drizzle-orm/d1";
 import { awaitWithin } from "../deadline.ts";
 import { AppError, type ErrorCode, isErrorCode } from "../errors.ts";
 
-/** D1 may stall for longer than a client should wait. */
-const storeTimeoutMs = 2_000;
+/** How long a request waits for D1, which may stall for longer than a client should wait. */
+export const requestTimeoutMs = 2_000;
+/**
+ * How long a delivery waits, because no client waits for it. A D1 that is slow but works is then not sent the
+ * same batch again.
+ */
+export const deliveryTimeoutMs = 30_000;
 /** https://developers.cloudflare.com/d1/platform/limits/ */
 const maxBoundParameters = 100;
 
@@ -52,6 +57,8 @@ const fullMessage =
 const conditionMessage = /unmet_condition_([a-z_]+)/;
 /** In place of an error code: the batch fails with `StaleReadError`, so that the caller reads again. */
 export const staleRead = "stale_read";
+/** In place of an error code: the batch fails with `StoreError`, because D1 applies it too late. */
+const tooLate = "too_late";
 
 /** Finds a pattern in the message of the error or of one of its causes. */
 function matchMessage(error: unknown, pattern: RegExp): RegExpExecArray | null {
@@ -69,9 +76,12 @@ function toStoreError(error: unknown): StoreError | AppError {
 }
 
 /** @throws StoreError; AppError if a condition of the batch does not hold (see `requireCondition`) */
-export async function awaitStore<T>(work: PromiseLike<T>): Promise<T> {
+export async function awaitStore<T>(
+  work: PromiseLike<T>,
+  timeoutMs = requestTimeoutMs,
+): Promise<T> {
   try {
-    return await awaitWithin(storeTimeoutMs, work);
+    return await awaitWithin(timeoutMs, work);
   } catch (error) {
     throw toStoreError(error);
   }
@@ -86,7 +96,7 @@ export type Statement = BatchItem<"sqlite">;
 export function requireCondition(
   db: Database,
   condition: SQL,
-  unmet: ErrorCode | typeof staleRead,
+  unmet: ErrorCode | typeof staleRead | typeof tooLate,
 ): Statement {
   const path = sql`CASE WHEN ${condition} THEN '$' ELSE ${`unmet_condition_${unmet}`} END`;
   return db.select({ met: sql`json_extract('{}', ${path})` }).from(sql`(SELECT 1)`);
@@ -96,9 +106,23 @@ export function requireCondition(
 export async function runBatch(
   db: Database,
   statements: readonly Statement[],
+  timeoutMs = requestTimeoutMs,
 ): Promise<readonly unknown[]> {
   const [first, ...rest] = statements;
-  return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]));
+  return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]), timeoutMs);
+}
+
+/** D1 may carry out a batch after its caller has given up. Later than this, it does not. */
+export const maxLatenessMs = 60 * 60 * 1000;
+
+/**
+ * A statement that makes D1 refuse its whole batch if it is applied much later than it was sent. Versions protect
+ * records only as long as D1 has them, or their tombstones, and ids protect events until the archive has them.
+ * @param sentAt real time, Unix ms
+ */
+export function refuseIfLate(db: Database, sentAt: number): Statement {
+  const isInTime = sql`unixepoch() <= ${Math.ceil((sentAt + maxLatenessMs) / 1000)}`;
+  return requireCondition(db, isInTime, tooLate);
 }
 
 /** Whether a statement changed no row. */

@@ -9,7 +9,13 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { BoundedMap } from "../bounded-map.ts";
-import { awaitStore, type Database, FencedTenantError, StoreError } from "./client.ts";
+import {
+  awaitStore,
+  type Database,
+  FencedTenantError,
+  requestTimeoutMs,
+  StoreError,
+} from "./client.ts";
 import { tenants } from "./tables.ts";
 
 /** As long as the cache of tokens: both are read together. */
@@ -85,8 +91,17 @@ export function invalidateShard(tenantId: string): void {
   cache.delete(tenantId);
 }
 
+/** The shard that was last read for the tenant, however long ago; 0 if none is cached. */
+export function lastKnownShardOf(tenantId: string): number {
+  return cache.get(tenantId)?.shard ?? 0;
+}
+
 /** The tenant's shard; 0 for an unknown tenant. @throws StoreError */
-export async function shardOf(env: Env, tenantId: string): Promise<number> {
+export async function shardOf(
+  env: Env,
+  tenantId: string,
+  timeoutMs = requestTimeoutMs,
+): Promise<number> {
   if (!isSharded(env)) return 0;
   const now = Date.now();
   const known = cache.get(tenantId);
@@ -98,6 +113,7 @@ export async function shardOf(env: Env, tenantId: string): Promise<number> {
       .from(tenants)
       .where(eq(tenants.id, tenantId))
       .limit(1),
+    timeoutMs,
   );
   const shard = rows[0]?.shard ?? 0;
   cacheShard(env, tenantId, shard, now);
@@ -116,20 +132,22 @@ export async function findTenantDb(env: Env, tenantId: string): Promise<Database
 /**
  * Runs work in the database with the tenant's data. If the tenant has moved in the meantime, the old
  * database refuses the work, and it runs once more in the new one.
+ * @param timeoutMs how long finding the database may take; the work has its own deadline
  * @throws StoreError, also while the tenant is moving
  */
 export async function runInTenantDb<T>(
   env: Env,
   tenantId: string,
   work: (db: Database) => Promise<T>,
+  timeoutMs = requestTimeoutMs,
 ): Promise<T> {
-  const shard = await shardOf(env, tenantId);
+  const shard = await shardOf(env, tenantId, timeoutMs);
   try {
     return await work(databaseOf(env, shard));
   } catch (error) {
     if (!(error instanceof FencedTenantError)) throw error;
     invalidateShard(tenantId);
-    const current = await shardOf(env, tenantId);
+    const current = await shardOf(env, tenantId, timeoutMs);
     if (current === shard) throw error;
     return await work(databaseOf(env, current));
   }

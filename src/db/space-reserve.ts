@@ -38,6 +38,8 @@ interface ReserveUse {
   readonly keptChunks: number;
   /** A condition on the database before the batch. */
   readonly onlyIf?: SQL;
+  /** How long the batch may take. */
+  readonly timeoutMs?: number | undefined;
 }
 
 function releaseReserve(db: Database, chunks: number, { keptChunks, onlyIf }: ReserveUse) {
@@ -65,10 +67,12 @@ export async function runEssentialBatch(
 export async function runEssentialTenantBatch(
   db: Database,
   statements: readonly Statement[],
+  timeoutMs?: number,
   onlyIf?: SQL,
 ): Promise<readonly unknown[]> {
   const condition = onlyIf === undefined ? {} : { onlyIf };
-  return await runWithReserve(db, statements, { keptChunks: operatorChunks, ...condition });
+  const use = { keptChunks: operatorChunks, timeoutMs, ...condition };
+  return await runWithReserve(db, statements, use);
 }
 
 async function runWithReserve(
@@ -77,7 +81,7 @@ async function runWithReserve(
   use: ReserveUse,
 ): Promise<readonly unknown[]> {
   try {
-    return await runBatch(db, statements);
+    return await runBatch(db, statements, use.timeoutMs);
   } catch (error) {
     if (!(error instanceof FullDatabaseError)) throw error;
     return await runWithReleasedSpace(db, statements, use, error);
@@ -92,7 +96,8 @@ async function runWithReleasedSpace(
 ): Promise<readonly unknown[]> {
   for (const chunks of releasedChunks) {
     try {
-      const [, ...results] = await runBatch(db, [releaseReserve(db, chunks, use), ...statements]);
+      const released = [releaseReserve(db, chunks, use), ...statements];
+      const [, ...results] = await runBatch(db, released, use.timeoutMs);
       log("error", "space_reserve_used", { count: chunks });
       return results;
     } catch (error) {

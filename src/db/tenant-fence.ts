@@ -29,6 +29,12 @@ export function isNotServedHere(tenantId: string): SQL<number> {
     AND ${tenantFences.state} IN ('left', 'clearing', 'arriving', 'copying'))`;
 }
 
+/** Whether the tenant has left this database, so that its rows here are leftovers. */
+export function hasLeft(tenantId: string): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${tenantFences}
+    WHERE ${tenantFences.tenantId} = ${tenantId} AND ${tenantFences.state} = 'left')`;
+}
+
 /** A table of one row, to left join others to. */
 export const oneRow = sql`(SELECT 1)`;
 

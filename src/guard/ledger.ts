@@ -4,7 +4,9 @@
  */
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
+import { requestTimeoutMs } from "../db/client.ts";
 import { runInTenantDb } from "../db/shards.ts";
+import { awaitWithin } from "../deadline.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { findSession } from "../sentinel/assessments/store.ts";
 import type { KnownSession } from "../sentinel/history.ts";
@@ -13,7 +15,8 @@ import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
-import { RetryAlarm } from "../retry-alarm.ts";
+import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
+import { deliveryDelayMs } from "../retry-alarm.ts";
 import { GuardOutbox } from "./outbox.ts";
 import { type FoundRecord, Rehydration } from "./rehydration.ts";
 import { buildKeptAnswer } from "./replay.ts";
@@ -23,14 +26,14 @@ import type { GuardStorage } from "./storage.ts";
 export class GuardLedger {
   readonly #env: Env;
   readonly #storage: GuardStorage;
-  readonly #alarm: RetryAlarm;
+  readonly #alarm: DeliveryAlarm;
   readonly #rehydration: Rehydration;
   readonly #outbox: GuardOutbox;
 
   constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage) {
     this.#env = env;
     this.#storage = storage;
-    this.#alarm = new RetryAlarm(ctx, "guard");
+    this.#alarm = new DeliveryAlarm(ctx, env, "guard");
     this.#rehydration = new Rehydration(env, storage, this.#alarm);
     this.#outbox = new GuardOutbox(ctx, env, storage, this.#alarm);
   }
@@ -105,17 +108,24 @@ export class GuardLedger {
     return await this.#record(call, transition, present.version + 1);
   }
 
-  /** Delivers everything that was recorded before this call. @throws StoreError */
-  flush(): Promise<void> {
-    return this.#outbox.flush();
+  /**
+   * Delivers everything that was recorded before this call, for a request that waits for it. If D1 does not
+   * answer in time, the delivery goes on, and the alarm repeats it if necessary.
+   * @throws StoreError, DeadlineError
+   */
+  async flush(): Promise<void> {
+    try {
+      await awaitWithin(requestTimeoutMs, this.#outbox.flush());
+    } catch (error) {
+      // The pending alarm may be a later one, for another purpose.
+      await this.#alarm.arm(deliveryDelayMs);
+      throw error;
+    }
   }
 
-  /** Reports the refusals that were counted, and delivers everything. @throws StoreError */
+  /** Reports the refusals that were counted, and delivers everything, as `flush` does. */
   async deliver(): Promise<void> {
-    const present = this.#storage.readState();
-    if (present !== null && refusalReportDelayOf(present.state) !== undefined) {
-      this.#write(reportRefusals(present.state), present.version + 1, undefined);
-    }
+    if (this.#reportRefusals()) await this.#alarm.arm(deliveryDelayMs);
     await this.flush();
   }
 
@@ -125,7 +135,14 @@ export class GuardLedger {
 
   /** Delivers, and sets the alarm again until that succeeds; then deletes expired answers. */
   async onAlarm(): Promise<void> {
-    await this.#alarm.run(() => this.deliver());
+    await this.#alarm.runDelivery({
+      findTenantId: () => this.#storage.readState()?.state.tenantId,
+      isLate: this.#outbox.isLate(),
+      deliver: async () => {
+        this.#reportRefusals();
+        await this.#outbox.flushPatiently();
+      },
+    });
     const now = Date.now();
     const expiresAt = this.#storage.answers.deleteExpired(now);
     if (expiresAt !== undefined) await this.#alarm.arm(expiresAt - now);
@@ -156,6 +173,14 @@ export class GuardLedger {
       );
     }
     await this.flush();
+  }
+
+  /** Writes the event of the refusals that were counted. @returns whether there were any */
+  #reportRefusals(): boolean {
+    const present = this.#storage.readState();
+    if (present === null || refusalReportDelayOf(present.state) === undefined) return false;
+    this.#write(reportRefusals(present.state), present.version + 1, undefined);
+    return true;
   }
 
   async #record<T>(

@@ -6,7 +6,9 @@
  */
 import { renewAuditKey } from "../audit/personal.ts";
 import type { Owner } from "../crypto/seal-context.ts";
+import { deliveryTimeoutMs, requestTimeoutMs } from "../db/client.ts";
 import { runInTenantDb } from "../db/shards.ts";
+import { awaitWithin } from "../deadline.ts";
 import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import type { Jurisdiction } from "../location.ts";
@@ -26,8 +28,9 @@ export class GuardOutbox {
   readonly #storage: GuardStorage;
   readonly #alarm: RetryAlarm;
   readonly #batcher: DeliveryBatcher;
-  /** The direct delivery that is running. */
+  /** The direct delivery that is running, and when it started, Unix ms. */
   #running: Promise<void> = Promise.resolve();
+  #startedAt = 0;
   /** The direct delivery after the running one. All callers in the meantime share it. */
   #next: Promise<void> | undefined;
 
@@ -47,13 +50,25 @@ export class GuardOutbox {
     return queueDelayMs;
   }
 
+  /** Whether the queue should have delivered already what an alarm finds here. */
+  isLate(): boolean {
+    return this.#batcher.isAwaitingConfirmation();
+  }
+
   /**
-   * Delivers everything that was recorded before this call. After an erasure it also clears the guard.
+   * Delivers everything that was recorded before this call. After an erasure it also clears the guard. A request
+   * waits for this for `requestTimeoutMs`; the delivery goes on.
    * @throws StoreError when D1 fails; the alarm then keeps trying
    */
   flush(): Promise<void> {
     this.#next ??= this.#runNext();
     return this.#next;
+  }
+
+  /** Works like `flush`, but D1 gets nothing a second time while it may still answer. @throws StoreError */
+  async flushPatiently(): Promise<void> {
+    await this.#running.catch(() => {});
+    await this.flush();
   }
 
   /**
@@ -68,10 +83,17 @@ export class GuardOutbox {
   }
 
   async #runNext(): Promise<void> {
-    await this.#running.catch(() => {});
+    await this.#waitForRunning();
     this.#next = undefined;
+    this.#startedAt = Date.now();
     this.#running = this.#deliverAll();
     await this.#running;
+  }
+
+  /** A delivery that D1 does not answer holds up later requests no longer than the one that started it. */
+  async #waitForRunning(): Promise<void> {
+    const restMs = this.#startedAt + requestTimeoutMs - Date.now();
+    if (restMs > 0) await awaitWithin(restMs, this.#running).catch(() => {});
   }
 
   async #deliverAll(): Promise<void> {
@@ -85,6 +107,7 @@ export class GuardOutbox {
       else await this.#overtakeNewerRecord(pending.state);
     }
     this.#batcher.confirm();
+    this.#alarm.clearFailure();
     if (this.#storage.isErasing()) {
       this.#alarm.reset();
       await this.#storage.clear();
@@ -96,8 +119,11 @@ export class GuardOutbox {
    * takes precedence: it gets a version above that of D1.
    */
   async #overtakeNewerRecord({ tenantId, identityId }: Owner): Promise<void> {
-    const record = await runInTenantDb(this.#env, tenantId, (db) =>
-      findRecord(db, tenantId, identityId),
+    const record = await runInTenantDb(
+      this.#env,
+      tenantId,
+      (db) => findRecord(db, tenantId, identityId, deliveryTimeoutMs),
+      deliveryTimeoutMs,
     );
     const present = this.#storage.readState();
     if (present === null || record === undefined || record.version <= present.version) return;

@@ -1,8 +1,15 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
-import { awaitStore, type Database, type Statement } from "../db/client.ts";
+import type { Owner } from "../crypto/seal-context.ts";
+import { awaitStore, type Database, requestTimeoutMs, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
-import { isNotServedHere, isResident, oneRow, requireServedHere } from "../db/tenant-fence.ts";
+import {
+  hasLeft,
+  isNotServedHere,
+  isResident,
+  oneRow,
+  requireServedHere,
+} from "../db/tenant-fence.ts";
 import { identities, isErased } from "./tables.ts";
 
 /** Times are Unix ms. */
@@ -18,7 +25,7 @@ export interface IdentityRecord {
   readonly state: string | null;
 }
 
-/** How long a tombstone is kept, for deliveries that may still be under way. */
+/** How long a tombstone is kept: longer than D1 accepts a batch that is late (`maxLatenessMs`). */
 const tombstoneLifetimeMs = 24 * 60 * 60 * 1000;
 
 function isIdentity(tenantId: string, id: string): SQL | undefined {
@@ -30,6 +37,7 @@ export async function findRecord(
   db: Database,
   tenantId: string,
   id: string,
+  timeoutMs = requestTimeoutMs,
 ): Promise<IdentityRecord | undefined> {
   const rows = await awaitStore(
     db
@@ -37,6 +45,7 @@ export async function findRecord(
       .from(oneRow)
       .leftJoin(identities, isIdentity(tenantId, id))
       .limit(1),
+    timeoutMs,
   );
   requireServedHere(rows);
   return rows[0]?.record ?? undefined;
@@ -61,11 +70,32 @@ export function saveRecord(db: Database, record: IdentityRecord): Statement {
     });
 }
 
-/** Deletes a record from a database that the tenant has left. A tombstone stays. */
-export function deleteRecord(db: Database, tenantId: string, id: string): Statement {
+/** The identity that a delivery is about, and the version it was sent with. */
+export interface DeliveredIdentity extends Owner {
+  readonly version: number;
+}
+
+/** False for a late delivery, after a newer one or an erasure; it must change nothing. */
+export function isCurrent({ tenantId, identityId, version }: DeliveredIdentity): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${identities} WHERE ${identities.tenantId} = ${tenantId}
+    AND ${identities.id} = ${identityId} AND ${identities.version} = ${version})`;
+}
+
+/** Deletes the record of an erased identity from a database that the tenant has left. A tombstone stays. */
+export function deleteLeftRecord(
+  db: Database,
+  { tenantId, identityId, version }: DeliveredIdentity,
+): Statement {
   return db
     .delete(identities)
-    .where(and(isIdentity(tenantId, id), ne(identities.status, "erased")));
+    .where(
+      and(
+        isIdentity(tenantId, identityId),
+        ne(identities.status, "erased"),
+        lte(identities.version, version),
+        hasLeft(tenantId),
+      ),
+    );
 }
 
 export interface DirectoryEntry {

@@ -1,5 +1,5 @@
 /** The progress of re-encryptions in D1. */
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { awaitStore, type Database, StoreError } from "../db/client.ts";
 import { countIdentities } from "./sealed-data-store.ts";
 import { reEncryptions } from "./tables.ts";
@@ -67,6 +67,8 @@ export async function saveReEncryption(
           eq(reEncryptions.tenantId, before.tenantId),
           eq(reEncryptions.identityId, before.identityId),
           eq(reEncryptions.seen, before.seen),
+          eq(reEncryptions.passes, before.passes),
+          sql`${reEncryptions.finishedAt} IS ${before.finishedAt}`,
         ),
       )
       .returning({ version: reEncryptions.version }),

@@ -5,7 +5,7 @@
 import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { awaitStore, type Database, hasNoChanges } from "../db/client.ts";
+import { awaitStore, type Database, hasNoChanges, requestTimeoutMs } from "../db/client.ts";
 import type { RelocationPhase } from "../db/relocation-phase.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences, tenants } from "../db/tables.ts";
@@ -152,6 +152,7 @@ export async function listRelocationsToFinish(
 export async function findLeftoverShard(
   db: Database,
   tenantId: string,
+  timeoutMs = requestTimeoutMs,
 ): Promise<number | undefined> {
   const rows = await awaitStore(
     db
@@ -165,6 +166,7 @@ export async function findLeftoverShard(
         ),
       )
       .limit(1),
+    timeoutMs,
   );
   return rows[0]?.shard;
 }

@@ -11,6 +11,8 @@ export const populations = sqliteTable("populations", {
   tenantId: text("tenant_id").primaryKey(),
   builtAt: integer("built_at").notNull(),
   logins: integer().notNull(),
+  /** How often an erasure has asked for a new count: a count that began before is not the last one. */
+  recounts: integer().notNull().default(0),
 });
 
 export const assessments = sqliteTable(

@@ -234,6 +234,12 @@ export async function deleteEndedTokens(db: Database, now: number): Promise<void
   );
 }
 
+/** Records a use, unless D1 has a later one. */
 export async function touchToken(db: Database, id: string, now: number): Promise<void> {
-  await awaitStore(db.update(apiTokens).set({ lastUsedAt: now }).where(eq(apiTokens.id, id)));
+  await awaitStore(
+    db
+      .update(apiTokens)
+      .set({ lastUsedAt: now })
+      .where(and(eq(apiTokens.id, id), sql`coalesce(${apiTokens.lastUsedAt}, 0) < ${now}`)),
+  );
 }

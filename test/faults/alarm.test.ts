@@ -1,9 +1,12 @@
 /** The retry alarm of a guard, while D1 fails for longer than the platform retries an alarm. */
+import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
+import { type D1Fault, holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
+import { passRequestDeadlines } from "../support/deadlines.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { countOutboxRows, evict, fireAlarm, readAlarm } from "../support/guard.ts";
+import { countOutboxRows, evict, fireAlarm, guardOf, readAlarm } from "../support/guard.ts";
+import { refuseMessages } from "../support/queue.ts";
 import {
   evictLog,
   fireLogAlarm,
@@ -14,8 +17,8 @@ import {
 
 /** The platform itself retries a failed alarm six times at most. */
 const failures = 10;
-/** The wait after each failure. */
-const retryWaitsSeconds = [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60, 60];
+/** The longest wait after each failure. */
+const maxRetryWaitsSeconds = [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60, 60];
 const hourMs = 60 * 60 * 1000;
 
 /** Stops the clock an hour ahead, so that an alarm fires only when the test fires it. */
@@ -23,7 +26,15 @@ function stopClock(): void {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + hourMs });
 }
 
+const wait = { timeout: 20_000, interval: 5 };
+
+/** Sets where in the window a retry is: 0 is its start, 1 its end. */
+function setRandom(random: number): void {
+  vi.spyOn(Math, "random").mockReturnValue(random);
+}
+
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -43,17 +54,20 @@ async function createUserWithFourFailures() {
 const fourFailures = Array(4).fill("otp.verified failure invalid_code");
 
 describe("A guard whose delivery fails", () => {
-  it("retries after growing waits of up to a minute, and never gives up", async () => {
+  it("retries after growing waits of up to a minute, also when evicted, and never gives up", async () => {
     const { tenant, user, earlier } = await createUserWithFourFailures();
+    setRandom(1);
     const waits: number[] = [];
     await withD1Fault("throws", async () => {
       for (let n = 0; n < failures; n += 1) {
         expect(await fireAlarm(user)).toBe(true);
+        // The count of failures is stored.
+        await evict(user);
         waits.push(((await readAlarm(user)) ?? 0) - Date.now());
         expect(await countOutboxRows(user)).toBe(4);
       }
     });
-    expect(waits.map((wait) => wait / 1000)).toEqual(retryWaitsSeconds);
+    expect(waits.map((wait) => wait / 1000)).toEqual(maxRetryWaitsSeconds);
     expect(await fireAlarm(user)).toBe(true);
     expect(await countOutboxRows(user)).toBe(0);
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
@@ -69,8 +83,94 @@ describe("A guard whose delivery fails", () => {
     expect(await readAlarm(user)).toBe(due);
   });
 
+  it("waits for a random part of the time, so that guards do not retry together", async () => {
+    const { user } = await createUserWithFourFailures();
+    const waits: number[] = [];
+    await withD1Fault("throws", async () => {
+      for (const random of [0, 0, 0, 0, 0, 0.5, 0.25]) {
+        setRandom(random);
+        await fireAlarm(user);
+        waits.push(((await readAlarm(user)) ?? 0) - Date.now());
+      }
+    });
+    expect(waits).toEqual([200, 200, 200, 200, 200, 6_500, 6_550]);
+  });
+
+  it("stores nothing about failures before the first one and after the next success", async () => {
+    const { user } = await createUserWithFourFailures();
+    const readStored = async () =>
+      await runInDurableObject(guardOf(user), (_guard, { storage }) => [...storage.kv.list()]);
+    expect(await readStored()).toEqual([]);
+    await withD1Fault("throws", async () => {
+      await fireAlarm(user);
+      await fireAlarm(user);
+    });
+    expect(await readStored()).toEqual([["delivery_failure", { count: 2, shard: 0 }]]);
+    await fireAlarm(user);
+    expect(await readStored()).toEqual([]);
+  });
+
+  it("sends D1 nothing again while D1 may still answer, and verifies codes meanwhile", async () => {
+    refuseMessages();
+    const { tenant, user, earlier } = await createUserWithFourFailures();
+    const held = holdBatchAnswers(user.id);
+    passRequestDeadlines();
+    const alarm = fireAlarm(user);
+    await vi.waitFor(() => expect(held.count).toBe(1), wait);
+    const { status } = await user.verify(user.code(Date.now()));
+    expect(status).toBe(200);
+    held.release();
+    await alarm;
+    expect(held.count).toBe(2);
+    expect(await countOutboxRows(user)).toBe(0);
+    expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures, "otp.verified success"]);
+  });
+
+  it("gives up on a D1 that never answers, and retries", async () => {
+    const { tenant, user, earlier } = await createUserWithFourFailures();
+    await withD1Fault("hangs", async () => expect(await fireAlarm(user)).toBe(true));
+    expect(await readAlarm(user)).toBeGreaterThan(Date.now());
+    expect(await countOutboxRows(user)).toBe(4);
+    await fireAlarm(user);
+    expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
+  });
+
+  it("does not repeat what a request has sent, although the request no longer waits", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await drainOutbox(user);
+    stopClock();
+    refuseMessages();
+    // From now on the token is cached.
+    await user.profile();
+    const held = holdBatchAnswers(user.id);
+    passRequestDeadlines();
+    const change = { user: { status: "suspended" } };
+    expect((await tenant.send("PATCH", user.path(), change)).status).toBe(200);
+    const alarm = fireAlarm(user);
+    await scheduler.wait(0);
+    held.release();
+    await alarm;
+    expect(held.count).toBe(1);
+    expect(await countOutboxRows(user)).toBe(0);
+  });
+
+  it("retries soon what a list has reported while D1 failed", async () => {
+    const { user } = await createUserWithFourFailures();
+    await user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+    // The first refusal is reported at once, and the next ones with the alarm of their report.
+    for (let n = 0; n < 3; n += 1) await user.verify("123456");
+    await fireAlarm(user);
+    for (let n = 0; n < 3; n += 1) await user.verify("123456");
+    expect(await readAlarm(user)).toBeGreaterThan(Date.now() + 5_000);
+    await withD1Fault("throws", async () => await guardOf(user).deliver());
+    expect(await countOutboxRows(user)).toBe(1);
+    expect(await readAlarm(user)).toBeLessThan(Date.now() + 1_000);
+  });
+
   it("starts again with short waits after a delivery that succeeds", async () => {
     const { user } = await createUserWithFourFailures();
+    setRandom(1);
     await withD1Fault("throws", async () => {
       for (let n = 0; n < 6; n += 1) await fireAlarm(user);
     });
@@ -140,17 +240,19 @@ describe("A refusal log whose delivery fails", () => {
     return tenant;
   }
 
-  it("retries after growing waits of up to a minute, and never gives up", async () => {
+  it("retries after growing waits of up to a minute, also when evicted, and never gives up", async () => {
     const tenant = await createTenantWithRefusals();
+    setRandom(1);
     const waits: number[] = [];
     await withD1Fault("throws", async () => {
       for (let n = 0; n < failures; n += 1) {
         expect(await fireLogAlarm(tenant.id)).toBe(true);
+        await evictLog(tenant.id);
         const { alarm } = await readRefusalLog(tenant.id);
         waits.push((alarm ?? 0) - Date.now());
       }
     });
-    expect(waits.map((wait) => wait / 1000)).toEqual(retryWaitsSeconds);
+    expect(waits.map((wait) => wait / 1000)).toEqual(maxRetryWaitsSeconds);
     expect(await fireLogAlarm(tenant.id)).toBe(true);
     expect(await readRefusalLog(tenant.id)).toMatchObject({ undelivered: 0 });
     expect(await readRefusalEvents(tenant.id)).toHaveLength(1);

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { deleteExpired } from "../../src/housekeeping.ts";
 import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
+import { hangForever, withQuickDeadlines } from "../support/deadlines.ts";
 import {
   countOutboxRows,
   evict,
@@ -177,12 +178,12 @@ describe("A delivery that lands after the erasure", () => {
       ...args: unknown[]
     ) {
       land = () => batch.apply(this, args);
-      return new Promise(() => {});
+      return hangForever();
     });
     await tenant.send("POST", "/v1/sentinel/discover", {
       sentinel: { id: user.id, context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" } },
     });
-    await fireAlarm(user);
+    await withQuickDeadlines(() => fireAlarm(user));
     expect((await tenant.send("DELETE", user.path())).status).toBe(204);
     spy.mockRestore();
     await land();

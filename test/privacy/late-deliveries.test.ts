@@ -6,7 +6,7 @@ import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { databases } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { fireAlarm, inspectGuard } from "../support/guard.ts";
+import { fireAlarm, guardOf, inspectGuard } from "../support/guard.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 import { findInStores } from "../support/stores.ts";
@@ -62,6 +62,104 @@ describe("A queued message about an erased person", () => {
     expect(await countRows(user)).toEqual([0, 0, 0]);
     expect(await findInStores(["leaver-in-the-queue", "LeaverInTheQueue/1.0"])).toEqual([]);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
+  });
+});
+
+/** Keeps the first batch of an erasure from D1. @returns a function that makes D1 carry it out late */
+function delayErasure(): () => Promise<unknown> {
+  const database: { batch: (this: unknown, statements: unknown) => Promise<unknown> } =
+    Object.getPrototypeOf(env.DB);
+  const { batch } = database;
+  let late: (() => Promise<unknown>) | undefined;
+  vi.spyOn(database, "batch").mockImplementation(async function (this: unknown, statements) {
+    if (late !== undefined || !JSON.stringify(statements).includes('"erased"')) {
+      return await batch.call(this, statements);
+    }
+    late = () => batch.call(this, statements);
+    throw new Error("The batch is still on its way");
+  });
+  return async () => await late?.();
+}
+
+/** What D1 has of the user in the given database. */
+async function readIdentity(user: User, shard = 0) {
+  const assessments = await databases()
+    [shard]?.prepare("SELECT id, verdict FROM assessments WHERE identity_id = ? ORDER BY id")
+    .bind(user.id)
+    .all();
+  const record = await databases()
+    [shard]?.prepare("SELECT status, version, external_id FROM identities WHERE id = ?")
+    .bind(user.id)
+    .first();
+  return { record, assessments: assessments?.results };
+}
+
+async function createUserWithSessions(tenant: Tenant, name: string, count: number): Promise<User> {
+  const user = await User.withTotp(tenant, name);
+  for (let n = 0; n < count; n += 1) {
+    const { assessment_id: id } = await user.assess();
+    await user.sendFeedback(id, "legitimate");
+  }
+  await drainOutbox(user);
+  return user;
+}
+
+describe("An erasure that D1 carries out late", () => {
+  it("changes nothing about the next user of the same name", async () => {
+    const tenant = await Tenant.create();
+    const user = await createUserWithSessions(tenant, "name-used-twice", 1);
+    const carryOut = delayErasure();
+    expect(await erase(user)).toBe(503);
+    expect(await erase(user)).toBe(204);
+    vi.restoreAllMocks();
+    const next = await createUserWithSessions(tenant, "name-used-twice", 3);
+    const before = await readIdentity(next);
+    expect(before.assessments).toHaveLength(3);
+    await carryOut();
+    expect(await readIdentity(next)).toEqual(before);
+  });
+
+  it("changes nothing in a database to which the tenant has come back", async () => {
+    const tenant = await Tenant.create("test", { shard: 1 });
+    const user = await createUserWithSessions(tenant, "name-that-came-back", 1);
+    await relocateUpTo(tenant, 2, "cleaning");
+    const deletions: (() => Promise<unknown>)[] = [];
+    const database: { batch: (this: unknown, statements: unknown) => Promise<unknown> } =
+      Object.getPrototypeOf(env.DB);
+    const { batch } = database;
+    vi.spyOn(database, "batch").mockImplementation(async function (this: unknown, statements) {
+      if (String(JSON.stringify(statements)).includes("'left'")) {
+        deletions.push(() => batch.call(this, statements));
+      }
+      return await batch.call(this, statements);
+    });
+    expect(await erase(user)).toBe(204);
+    vi.restoreAllMocks();
+    await relocateFully(tenant, 2);
+    const next = await createUserWithSessions(tenant, "name-that-came-back", 2);
+    await relocateFully(tenant, 1);
+    const before = await readIdentity(next, 1);
+    expect(before.assessments).toHaveLength(2);
+    expect(deletions).toHaveLength(1);
+    for (const deletion of deletions) await deletion();
+    expect(await readIdentity(next, 1)).toEqual(before);
+  });
+});
+
+describe("A delivery that D1 carries out more than an hour after it was sent", () => {
+  it("changes nothing, because no tombstone may be left", async () => {
+    const user = await User.withTotp(await Tenant.create(), "delivered-too-late");
+    await drainOutbox(user);
+    const before = await readIdentity(user);
+    const now = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: now - 61 * 60 * 1000 });
+    holdMessages();
+    await user.assess();
+    await guardOf(user).deliver();
+    expect(await readIdentity(user)).toEqual(before);
+    vi.useRealTimers();
+    await drainOutbox(user);
+    expect((await readIdentity(user)).assessments).toHaveLength(1);
   });
 });
 

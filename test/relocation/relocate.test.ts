@@ -37,7 +37,9 @@ async function createBusyTenant() {
   const erased = await User.withTotp(tenant);
   await tenant.send("DELETE", erased.path());
   await drainOutbox(user);
-  await env.DB.prepare("INSERT INTO populations VALUES (?, 5, 1)").bind(tenant.id).run();
+  await env.DB.prepare("INSERT INTO populations (tenant_id, built_at, logins) VALUES (?, 5, 1)")
+    .bind(tenant.id)
+    .run();
   const older = await saveCheckpoint(tenant);
   return { tenant, user, code, backup, older };
 }

@@ -64,6 +64,40 @@ function breakCall(effect: Effect, real: Run, message: string): Run {
   };
 }
 
+const pollMs = 5;
+
+export interface HeldAnswers {
+  /** Batches that D1 has carried out. */
+  count: number;
+  /** Lets D1 answer. */
+  release: () => void;
+}
+
+/**
+ * Makes D1 carry out every batch that contains the text, and hold its answers until they are released. Restore the
+ * mocks afterwards.
+ */
+export function holdBatchAnswers(text: string): HeldAnswers {
+  const database: { batch: Run } = Object.getPrototypeOf(env.DB);
+  const { batch } = database;
+  let isHeld = true;
+  const held: HeldAnswers = {
+    count: 0,
+    release: () => {
+      isHeld = false;
+    },
+  };
+  vi.spyOn(database, "batch").mockImplementation(async function (this: unknown, ...args) {
+    const answer = await batch.apply(this, args);
+    if (!JSON.stringify(args).includes(text)) return answer;
+    held.count += 1;
+    // This polls, because one request cannot wake another.
+    while (isHeld) await scheduler.wait(pollMs);
+    return answer;
+  });
+  return held;
+}
+
 /** Every method that calls D1. Drizzle uses `run` for statements without rows, and the others to read. */
 function listD1Calls(): readonly Call[] {
   const database = Object.getPrototypeOf(env.DB);

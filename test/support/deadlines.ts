@@ -11,6 +11,9 @@ const minDeadlineMs = 1_000;
  * have the same chance on a slow machine. The number is large, because an object needs turns to start.
  */
 const turnsPerSecond = 100;
+/** A longer deadline passes after the shorter ones, and not much later. */
+const maxFullSeconds = 2;
+const turnsPerFurtherSecond = 2;
 const turnMs = 2;
 
 const wait = globalThis.setTimeout.bind(globalThis);
@@ -20,6 +23,16 @@ let hanging = false;
 export function hangForever(): Promise<never> {
   hanging = true;
   return new Promise<never>(() => {});
+}
+
+/** Lets every deadline of a request pass at once, while longer ones stay. Restore the mocks afterwards. */
+export function passRequestDeadlines(): void {
+  const maxRequestDeadlineMs = 10_000;
+  const quick = (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): unknown => {
+    const isDeadline = ms >= minDeadlineMs && ms <= maxRequestDeadlineMs;
+    return wait(callback, isDeadline ? turnMs : ms, ...args);
+  };
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(Object(quick));
 }
 
 /** Runs `work` with quick deadlines while its request body never arrives. */
@@ -36,7 +49,9 @@ export async function withQuickDeadlines<T>(work: () => Promise<T>): Promise<T> 
   const quick = (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): unknown => {
     if (ms < minDeadlineMs) return wait(callback, ms, ...args);
     const due = Date.now() + ms;
-    let turns = (ms / 1_000) * turnsPerSecond;
+    const seconds = ms / 1_000;
+    const fullSeconds = Math.min(maxFullSeconds, seconds);
+    let turns = fullSeconds * turnsPerSecond + (seconds - fullSeconds) * turnsPerFurtherSecond;
     // The timer belongs to the waiting request, because no other request can end its wait.
     const timer = setInterval(() => {
       if (hanging) turns -= 1;

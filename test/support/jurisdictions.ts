@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 
 export const namespaces = {
+  GATE: env.GATE,
   GUARD: env.GUARD,
   REFUSALS: env.REFUSALS,
   PREFIXES: env.PREFIXES,

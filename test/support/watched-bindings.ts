@@ -1,6 +1,7 @@
 /** Watches every call that leaves an isolate or an object during a counted run. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DeliveryGate } from "../../src/guard/delivery/delivery-gate.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { PrefixWatch } from "../../src/sentinel/activity/prefix-watch.ts";
@@ -18,6 +19,7 @@ type Run = (this: unknown, ...args: unknown[]) => unknown;
 type Watch = (on: unknown, args: unknown[], go: () => unknown) => unknown;
 
 const classOf = new Map<object, { readonly name: string; readonly prototype: object }>([
+  [env.GATE, DeliveryGate],
   [env.GUARD, IdentityGuard],
   [env.PREFIXES, PrefixWatch],
   [env.REFUSALS, RefusalLog],

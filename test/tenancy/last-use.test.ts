@@ -2,6 +2,8 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import worker from "../../src/index.ts";
+import { controlDbOf } from "../../src/db/shards.ts";
+import { touchToken } from "../../src/tenancy/token-store.ts";
 import { Tenant } from "../support/client.ts";
 
 describe("The last use of a token", () => {
@@ -22,5 +24,16 @@ describe("The last use of a token", () => {
     expect(tokens[1].last_used_at).not.toBeNull();
     // The next use finds the token in the cache, and the recorded last use is recent enough.
     expect(await sendRequest()).toBe(0);
+  });
+
+  it("stays when an earlier one is recorded late", async () => {
+    const tenant = await Tenant.create();
+    const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+    const db = controlDbOf(env);
+    const later = Date.now() + 60_000;
+    await touchToken(db, tokens[0].id, later);
+    await touchToken(db, tokens[0].id, later - 1);
+    const { body } = await tenant.send("GET", "/v1/tokens");
+    expect(Date.parse(body.tokens[0].last_used_at)).toBe(later);
   });
 });

@@ -2,7 +2,7 @@
  * Delivers the events in the control outbox: at least once and idempotently, as a guard's outbox does.
  */
 
-import { runBatch } from "../../db/client.ts";
+import { refuseIfLate, runBatch } from "../../db/client.ts";
 import { controlDbOf, databaseOf } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { insertEvents } from "../store.ts";
@@ -22,7 +22,7 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
       const some = waiting.slice(from, from + maxEventsPerStatement);
       const events = some.map(({ event }) => event);
       const db = databaseOf(env, some[0]?.shard ?? 0);
-      await runBatch(db, [insertEvents(db, tenantId, events)]);
+      await runBatch(db, [insertEvents(db, tenantId, events), refuseIfLate(db, Date.now())]);
       await deleteWaitingEvents(
         control,
         tenantId,

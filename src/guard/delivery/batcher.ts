@@ -32,6 +32,11 @@ export class DeliveryBatcher {
     this.#ctx.waitUntil(this.#run());
   }
 
+  /** Whether something was sent and is not confirmed yet. */
+  isAwaitingConfirmation(): boolean {
+    return this.#state === "sent";
+  }
+
   /** Everything that was sent is in D1, or nothing was sent. */
   confirm(): void {
     if (this.#state === "sent") this.#state = "resting";

@@ -30,13 +30,15 @@ export async function consumeDeliveries(
   });
   const deliveries = current.map(({ delivery }) => delivery);
   const filed = await fileDeliveries(env, deliveries);
-  const outdated = new Map(filed.map(({ delivery, isOutdated }) => [delivery, isOutdated]));
+  const answers = new Map(
+    filed.map(({ delivery, mustGuardDeliver }) => [delivery, mustGuardDeliver]),
+  );
   await Promise.all(
     current.map(async ({ message, delivery, sender, lastSeq }) => {
-      const isOutdated = outdated.get(delivery);
-      if (isOutdated === undefined) return message.retry();
-      // Without a confirmation the guard delivers directly, and notices that D1 has a newer record.
-      if (isOutdated) return;
+      const mustGuardDeliver = answers.get(delivery);
+      if (mustGuardDeliver === undefined) return message.retry();
+      // Without a confirmation the guard delivers directly: it knows what to do with a newer record, or a move.
+      if (mustGuardDeliver) return;
       const { tenantId, id: identityId } = delivery.record;
       await confirm({ tenantId, identityId }, { sender, lastSeq });
     }),

@@ -7,7 +7,10 @@ import { insertEvents } from "../../audit/store.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import {
   type Database,
+  deliveryTimeoutMs,
+  FencedTenantError,
   hasNoChanges,
+  refuseIfLate,
   runBatch,
   type Statement,
   StoreError,
@@ -107,7 +110,10 @@ export async function buildDelivery(
   };
 }
 
-/** The statements of one delivery, without its events. The record comes first, because the others check it. */
+/**
+ * The statements of one delivery, without its events. The record comes first, because the others check that D1
+ * has this version of it: a batch that is late changes nothing about the next identity of the same name.
+ */
 function buildStatements(db: Database, delivery: Delivery): Statement[] {
   const { record, assessments, verdicts } = delivery;
   const { tenantId, id: identityId, version } = record;
@@ -117,7 +123,7 @@ function buildStatements(db: Database, delivery: Delivery): Statement[] {
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
     ...(record.status === "erased"
-      ? [deleteAssessments(db, tenantId, identityId), recountPopulation(db, tenantId)]
+      ? [recountPopulation(db, delivered), deleteAssessments(db, delivered)]
       : []),
   ];
 }
@@ -146,11 +152,11 @@ function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
 
-/** A delivery that is in D1. */
-interface FiledDelivery {
+/** A delivery that D1 has answered. */
+interface AnsweredDelivery {
   readonly delivery: Delivery;
-  /** D1 had a newer record, so only the events were filed. */
-  readonly isOutdated: boolean;
+  /** D1 had a newer record, so only the events were filed, or the tenant is moving. The guard has to deliver. */
+  readonly mustGuardDeliver: boolean;
 }
 
 /** Files deliveries of one or more tenants in one transaction. */
@@ -158,7 +164,7 @@ async function fileIn(
   db: Database,
   deliveries: readonly Delivery[],
   run = runBatch,
-): Promise<FiledDelivery[]> {
+): Promise<AnsweredDelivery[]> {
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
   const statements: Statement[] = [];
   const indexed = deliveries.map((delivery) => {
@@ -166,14 +172,21 @@ async function fileIn(
     statements.push(...buildStatements(db, delivery));
     return { delivery, recordIndex };
   });
-  const results = await run(db, [
-    ...statements,
-    ...[...byTenant].map(([tenantId, ofTenant]) => insertEvents(db, tenantId, eventsOf(ofTenant))),
-    ...reviveKeys(db, deliveries),
-  ]);
+  const results = await run(
+    db,
+    [
+      ...statements,
+      ...[...byTenant].map(([tenantId, ofTenant]) =>
+        insertEvents(db, tenantId, eventsOf(ofTenant)),
+      ),
+      ...reviveKeys(db, deliveries),
+      refuseIfLate(db, Date.now()),
+    ],
+    deliveryTimeoutMs,
+  );
   return indexed.map(({ delivery, recordIndex }) => ({
     delivery,
-    isOutdated: hasNoChanges(results[recordIndex]),
+    mustGuardDeliver: hasNoChanges(results[recordIndex]),
   }));
 }
 
@@ -183,13 +196,18 @@ async function fileIn(
  * @throws StoreError: either nothing or everything was filed, and the delivery may be filed again
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
-  const { tenantId, id: identityId, status } = delivery.record;
-  const erase: typeof runBatch = (db, statements) =>
-    runEssentialTenantBatch(db, statements, hasLivingRecord(tenantId, identityId));
+  const { tenantId, id: identityId, status, version } = delivery.record;
+  const erase: typeof runBatch = (db, statements, timeoutMs) =>
+    runEssentialTenantBatch(db, statements, timeoutMs, hasLivingRecord(tenantId, identityId));
   const run = status === "erased" ? erase : runBatch;
-  const filed = await runInTenantDb(env, tenantId, (db) => fileIn(db, [delivery], run));
-  if (status === "erased") await deleteLeftovers(env, tenantId, identityId);
-  return filed.every(({ isOutdated }) => !isOutdated);
+  const filed = await runInTenantDb(
+    env,
+    tenantId,
+    (db) => fileIn(db, [delivery], run),
+    deliveryTimeoutMs,
+  );
+  if (status === "erased") await deleteLeftovers(env, { tenantId, identityId, version });
+  return filed.every(({ mustGuardDeliver }) => !mustGuardDeliver);
 }
 
 function isTimeout(error: unknown): boolean {
@@ -201,18 +219,23 @@ async function fileAtShard(
   env: Env,
   shard: number,
   deliveries: readonly Delivery[],
-): Promise<readonly FiledDelivery[]> {
+): Promise<readonly AnsweredDelivery[]> {
   try {
     return await fileIn(databaseOf(env, shard), deliveries);
   } catch {
     // A delivery that cannot be filed, such as one of a tenant in relocation, must not block other tenants.
     const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-    const filed: FiledDelivery[] = [];
+    const filed: AnsweredDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
-        filed.push(...(await runInTenantDb(env, tenantId, (db) => fileIn(db, ofTenant))));
+        const work = (db: Database) => fileIn(db, ofTenant);
+        filed.push(...(await runInTenantDb(env, tenantId, work, deliveryTimeoutMs)));
       } catch (error) {
         log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
+        // The queue does not try again: its guards wait for the end of the move together.
+        if (error instanceof FencedTenantError) {
+          filed.push(...ofTenant.map((delivery) => ({ delivery, mustGuardDeliver: true })));
+        }
         // A database that does not answer would use up the timeout once for each tenant.
         if (isTimeout(error)) break;
       }
@@ -229,7 +252,9 @@ async function groupByShard(
   const tenants = [...new Set(deliveries.map(({ record }) => record.tenantId))];
   const shards = new Map(
     await Promise.all(
-      tenants.map(async (tenantId) => [tenantId, await shardOf(env, tenantId)] as const),
+      tenants.map(
+        async (tenantId) => [tenantId, await shardOf(env, tenantId, deliveryTimeoutMs)] as const,
+      ),
     ),
   );
   return Map.groupBy(deliveries, ({ record }) => shards.get(record.tenantId) ?? 0);
@@ -242,7 +267,7 @@ async function groupByShard(
 export async function fileDeliveries(
   env: Env,
   deliveries: readonly Delivery[],
-): Promise<readonly FiledDelivery[]> {
+): Promise<readonly AnsweredDelivery[]> {
   try {
     const shards = await groupByShard(env, deliveries);
     const filed = [...shards].map(([shard, ofShard]) => fileAtShard(env, shard, ofShard));

@@ -11,7 +11,7 @@ import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
-import { runBatch } from "../../db/client.ts";
+import { deliveryTimeoutMs, refuseIfLate, runBatch } from "../../db/client.ts";
 import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
@@ -27,7 +27,8 @@ import {
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
 import type { EventEntry } from "../decisions/transition.ts";
-import { deliveryDelayMs, RetryAlarm } from "../../retry-alarm.ts";
+import { deliveryDelayMs } from "../../retry-alarm.ts";
+import { DeliveryAlarm } from "../delivery/delivery-alarm.ts";
 
 /** From this number of runs on, a new token joins a run of the same kind. */
 const maxRuns = 64;
@@ -113,7 +114,7 @@ export class RefusalLog extends DurableObject<Env> {
   );
   /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
   #state: LogState | null | undefined;
-  readonly #alarm = new RetryAlarm(this.ctx, "refusal_log");
+  readonly #alarm = new DeliveryAlarm(this.ctx, this.env, "refusal_log");
 
   /** Counts a refusal. Returns whether it was recorded. Nothing is awaited between read and write. */
   async count(tenantId: string, refusal: Refusal): Promise<boolean> {
@@ -140,9 +141,13 @@ export class RefusalLog extends DurableObject<Env> {
    * gives up.
    */
   override async alarm(): Promise<void> {
-    await this.#alarm.run(async () => {
-      this.#reportDue(Date.now());
-      await this.#deliver();
+    await this.#alarm.runDelivery({
+      findTenantId: () => this.#readState()?.tenantId,
+      isLate: false,
+      deliver: async () => {
+        this.#reportDue(Date.now());
+        await this.#deliver();
+      },
     });
     // After a failure an earlier alarm is already set, and stays set.
     await this.#armForNextReport();
@@ -174,8 +179,16 @@ export class RefusalLog extends DurableObject<Env> {
       if (last === undefined) return;
       const events = rows.map(({ event }) => auditEventSchema.parse(JSON.parse(event)));
       const stamped = await stampEvents(config.auditSigningKeys, events);
-      await runInTenantDb(this.env, tenantId, (db) =>
-        runBatch(db, [insertEvents(db, tenantId, stamped)]),
+      await runInTenantDb(
+        this.env,
+        tenantId,
+        (db) =>
+          runBatch(
+            db,
+            [insertEvents(db, tenantId, stamped), refuseIfLate(db, Date.now())],
+            deliveryTimeoutMs,
+          ),
+        deliveryTimeoutMs,
       );
       this.ctx.storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", last.seq);
     }

@@ -4,15 +4,18 @@
  */
 import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { firstIdOf } from "../../crypto/id.ts";
+import type { Owner } from "../../crypto/seal-context.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../../db/client.ts";
 import { findScanEnd } from "../../db/scan.ts";
 import {
+  hasLeft,
   isNotServedHere,
   isResident,
   oneRow,
   requireServedHere,
   selectResidentTenants,
 } from "../../db/tenant-fence.ts";
+import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
@@ -36,19 +39,6 @@ function isAssessment(tenantId: string, id: string): SQL | undefined {
  */
 function isOfIdentity(identityId: string): SQL {
   return sql`unlikely(${assessments.identityId} = ${identityId})`;
-}
-
-/** The identity that a delivery is about, and the version it was sent with. */
-export interface DeliveredIdentity {
-  readonly tenantId: string;
-  readonly identityId: string;
-  readonly version: number;
-}
-
-/** False for a late delivery, after a newer one or an erasure; it must change nothing. */
-function isCurrent({ tenantId, identityId, version }: DeliveredIdentity): SQL {
-  return sql`EXISTS (SELECT 1 FROM ${identities} WHERE ${identities.tenantId} = ${tenantId}
-    AND ${identities.id} = ${identityId} AND ${identities.version} = ${version})`;
 }
 
 /** Goes after `saveRecord` in the same batch. An assessment that exists already stays as it is. */
@@ -229,11 +219,24 @@ export async function listAssessments(
   return { rows, nextAfter };
 }
 
-/** Deletes all assessments of an identity. */
-export function deleteAssessments(db: Database, tenantId: string, identityId: string): Statement {
+/** Deletes all assessments of an erased identity. Goes after `saveRecord` in the same batch. */
+export function deleteAssessments(db: Database, erased: DeliveredIdentity): Statement {
   return db
     .delete(assessments)
-    .where(and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId)));
+    .where(
+      and(
+        eq(assessments.tenantId, erased.tenantId),
+        isOfIdentity(erased.identityId),
+        isCurrent(erased),
+      ),
+    );
+}
+
+/** Deletes them from a database that the tenant has left. */
+export function deleteLeftAssessments(db: Database, { tenantId, identityId }: Owner): Statement {
+  return db
+    .delete(assessments)
+    .where(and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId), hasLeft(tenantId)));
 }
 
 /**

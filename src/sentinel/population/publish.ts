@@ -7,7 +7,7 @@ import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { PopulationCounter } from "./population.ts";
 import { populationKeyOf } from "./read.ts";
-import { findDueTenants, listConfirmedSessions, savePopulation } from "./store.ts";
+import { type DueTenant, findDueTenants, listConfirmedSessions, savePopulation } from "./store.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** Sessions of a quarter count; older habits have changed by then. */
@@ -23,7 +23,7 @@ const expiresAfterSeconds = 60 * 24 * 60 * 60;
 async function countAndStore(
   env: Env,
   db: Database,
-  tenantId: string,
+  { tenantId, recounts }: DueTenant,
   now: number,
 ): Promise<number> {
   const count = new PopulationCounter();
@@ -41,20 +41,20 @@ async function countAndStore(
     const text = JSON.stringify(count.toPopulation(now));
     await env.IP_REPUTATION.put(key, text, { expirationTtl: expiresAfterSeconds });
   }
-  await savePopulation(db, { tenantId, builtAt: now, logins: count.logins });
+  await savePopulation(db, { tenantId, recounts, builtAt: now, logins: count.logins });
   return read;
 }
 
 /** @param now Unix ms. Never throws: a failure is logged, and the next run tries again. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
   let read = 0;
-  const publishOne = async (db: Database, tenantId: string) => {
-    read += await countAndStore(env, db, tenantId, now);
+  const publishOne = async (db: Database, due: DueTenant) => {
+    read += await countAndStore(env, db, due, now);
   };
   const publishDue = async (db: Database) => {
-    for (const tenantId of await findDueTenants(db, now, maxTenants)) {
+    for (const due of await findDueTenants(db, now, maxTenants)) {
       if (read >= maxSessionsInRun) return;
-      await runJob("population_failed", () => publishOne(db, tenantId), { tenant_id: tenantId });
+      await runJob("population_failed", () => publishOne(db, due), { tenant_id: due.tenantId });
     }
   };
   for (const db of listDatabasesInTurn(env, now)) {

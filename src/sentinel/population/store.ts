@@ -4,6 +4,7 @@ import { z } from "zod";
 import { firstIdOf } from "../../crypto/id.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
+import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
 import { assessments, populations } from "../tables.ts";
@@ -16,11 +17,21 @@ const manyLogins = 1_000;
 /** Confirmed sessions that one statement reads. */
 const rowsPerPage = 1_000;
 
+/** A tenant whose population is due, and the recounts that were requested before the count begins. */
+export interface DueTenant {
+  readonly tenantId: string;
+  readonly recounts: number;
+}
+
 /**
  * Finds tenants whose population is due, the oldest first. A population is due if it is an hour old (a day if
  * there are many logins) and a session was assessed since. @throws StoreError
  */
-export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
+export async function findDueTenants(
+  db: Database,
+  now: number,
+  limit: number,
+): Promise<DueTenant[]> {
   const { builtAt, logins } = populations;
   const tenantIdColumn = sql<string>`resident.id`;
   const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isResident(populations.tenantId)}`;
@@ -35,9 +46,12 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
-  const rows = await awaitStore(
+  return await awaitStore(
     db
-      .select({ id: tenantIdColumn })
+      .select({
+        tenantId: tenantIdColumn,
+        recounts: sql<number>`coalesce(${populations.recounts}, 0)`,
+      })
       .from(residents)
       .leftJoin(populations, eq(populations.tenantId, tenantIdColumn))
       .where(
@@ -53,18 +67,30 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
       .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenantIdColumn))
       .limit(limit),
   );
-  return rows.map((row) => row.id);
 }
 
 /** Marks a tenant in which a person was erased: it is due even if nothing was assessed since. */
 const recountMark = 0;
 
-/** Makes the next run count the tenant again, without the erased person. */
-export function recountPopulation(db: Database, tenantId: string): Statement {
+/**
+ * Makes the next run count the tenant again, without the erased person, also if a count is under way now. Goes
+ * after `saveRecord` in the same batch, and before the person's assessments are deleted: a tenant that was never
+ * counted needs a mark only if the person has some.
+ */
+export function recountPopulation(db: Database, erased: DeliveredIdentity): Statement {
+  const { tenantId, identityId } = erased;
   return db
-    .update(populations)
-    .set({ builtAt: recountMark })
-    .where(eq(populations.tenantId, tenantId));
+    .insert(populations)
+    .select(
+      sql`SELECT ${tenantId}, ${recountMark}, 0, 1 WHERE ${isCurrent(erased)} AND (
+        EXISTS (SELECT 1 FROM ${populations} WHERE ${populations.tenantId} = ${tenantId})
+        OR EXISTS (SELECT 1 FROM ${assessments} INDEXED BY assessments_by_identity
+          WHERE ${assessments.tenantId} = ${tenantId} AND ${assessments.identityId} = ${identityId}))`,
+    )
+    .onConflictDoUpdate({
+      target: populations.tenantId,
+      set: { builtAt: recountMark, recounts: sql`${populations.recounts} + 1` },
+    });
 }
 
 const evidenceSchema = z.object({
@@ -116,15 +142,23 @@ export async function listConfirmedSessions(
   };
 }
 
-/** @throws StoreError */
+/**
+ * Records that a tenant was counted, unless another count was requested or recorded since this one began.
+ * @throws StoreError
+ */
 export async function savePopulation(
   db: Database,
-  record: { readonly tenantId: string; readonly builtAt: number; readonly logins: number },
+  record: DueTenant & { readonly builtAt: number; readonly logins: number },
 ): Promise<void> {
   await awaitStore(
     db
       .insert(populations)
       .values(record)
-      .onConflictDoUpdate({ target: populations.tenantId, set: record }),
+      .onConflictDoUpdate({
+        target: populations.tenantId,
+        set: record,
+        setWhere: sql`${populations.recounts} = ${record.recounts}
+          AND ${populations.builtAt} < ${record.builtAt}`,
+      }),
   );
 }

@@ -140,6 +140,8 @@ describe("The refusal log", () => {
   });
 
   it("keeps a bounded number of runs for any number of tokens, and counts every refusal", async () => {
+    // However long this takes, no further report becomes due.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const tenantId = createId(Date.now());
     const kinds = ["insufficient_scope", "rate_limited", "not_found"];
     const tokens = 200;
@@ -192,6 +194,7 @@ describe.each<D1Fault>(["throws", "hangs", "fails on write", "loses the reply"])
 
 it("A refusal log retries while D1 fails, with growing delays of at most a minute", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
+  vi.spyOn(Math, "random").mockReturnValue(0.99);
   const tenantId = createId(Date.now());
   await withD1Fault("throws", async () => {
     await countRefusal(tenantId, buildRefusal());

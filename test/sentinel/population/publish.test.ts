@@ -109,6 +109,35 @@ describe("The job that publishes populations", () => {
     }
   });
 
+  it.each([
+    ["an earlier count", 3],
+    ["the first count", 2],
+  ])("counts again after an erasure during %s", async (_what, users) => {
+    const tenant = await createTenantWithLogins(2);
+    const leaver = await User.provision(tenant);
+    await login(leaver);
+    if (users === 3) await publishPopulations(env, Date.now() - 2 * hour);
+    await login(leaver);
+    const { put } = env.IP_REPUTATION;
+    let erased: number | undefined;
+    vi.spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "put").mockImplementation(async function (
+      this: KVNamespace,
+      ...args
+    ) {
+      if (args[0] === populationKeyOf(tenant.id)) {
+        erased ??= (await tenant.send("DELETE", leaver.path())).status;
+      }
+      Reflect.apply(put, this, args);
+    });
+    const now = Date.now();
+    await publishPopulations(env, now);
+    vi.restoreAllMocks();
+    expect(erased).toBe(204);
+    expect((await readPublished(tenant))?.logins).toBe(4);
+    await publishPopulations(env, now + hour + 1);
+    expect((await readPublished(tenant))?.logins).toBe(2);
+  });
+
   it("does not throw when D1 or KV fails, and publishes on the next run", async () => {
     const tenant = await createTenantWithLogins(1);
     await withD1Fault("throws", () => publishPopulations(env, Date.now()));

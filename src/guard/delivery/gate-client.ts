@@ -1,0 +1,42 @@
+/** Calls from guards and refusal logs to the delivery gate of a database. */
+import { awaitWithin } from "../../deadline.ts";
+import { noLocation, stubFor } from "../../location.ts";
+import { causeOf, log } from "../../log.ts";
+import type { Deliverer, DeliveryOutcome } from "./admissions.ts";
+
+const gateTimeoutMs = 2_000;
+
+function gateOf({ GATE }: Env, shard: number) {
+  return stubFor(GATE, String(shard), noLocation);
+}
+
+/**
+ * Asks whether a late delivery may start. Never throws.
+ * @returns 0 if it may; else in how many ms to ask again; undefined if the gate does not answer
+ */
+export async function enterGate(
+  env: Env,
+  shard: number,
+  deliverer: Deliverer,
+): Promise<number | undefined> {
+  try {
+    return await awaitWithin(gateTimeoutMs, gateOf(env, shard).enter(deliverer));
+  } catch (error) {
+    log("error", "gate_unreachable", { cause: causeOf(error) });
+    return undefined;
+  }
+}
+
+/** Reports that an admitted delivery has ended. Never throws: an admission also ends by itself. */
+export async function leaveGate(
+  env: Env,
+  shard: number,
+  deliverer: Deliverer,
+  outcome: DeliveryOutcome,
+): Promise<void> {
+  try {
+    await awaitWithin(gateTimeoutMs, gateOf(env, shard).leave(deliverer, outcome));
+  } catch {
+    // The admission ends by itself.
+  }
+}
