@@ -82,7 +82,7 @@ async function expectCut(reader: Reader, code: string): Promise<void> {
 
 /** Waits until an export is cut off whose client does not read. */
 async function waitForCut(): Promise<void> {
-  await vi.waitFor(() => expect(logged.join()).toContain("audit_export_failed"));
+  await vi.waitFor(() => expect(logged.join()).toContain("audit_export_failed"), 20_000);
 }
 
 /** A tenant with a log of several chunks, all integrated. */

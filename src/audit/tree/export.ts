@@ -172,8 +172,10 @@ export function exportTrail(
     });
     const { message, code } = shown;
     const body = { error: message, code, request_id: call.requestId };
-    failure = shown;
-    await end(() => controller.enqueue(encodeUtf8(`${JSON.stringify(body)}\n`)));
+    await end(() => {
+      controller.enqueue(encodeUtf8(`${JSON.stringify(body)}\n`));
+      failure = shown;
+    });
   };
 
   /** Ends the stream of a client that does not read, which causes no pull. */
@@ -193,6 +195,8 @@ export function exportTrail(
   const source: UnderlyingSource<Uint8Array> = {
     async pull(controller) {
       if (failure !== undefined) return controller.error(failure);
+      // The end is under way, and answers the client.
+      if (isOver()) return;
       if (!isWatched) {
         isWatched = true;
         void watch(controller);
