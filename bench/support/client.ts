@@ -93,7 +93,7 @@ export class Client {
   }
 }
 
-/** Deletes a last line that is cut off. @returns the leaf after the last line; 0 without a line */
+/** Deletes a last line that is cut off, or is no event. @returns the leaf after the last line; 0 without a line */
 function readNextLeaf(file: string): number {
   const { size } = statSync(file);
   const length = Math.min(size, tailBytes);
@@ -102,7 +102,10 @@ function readNextLeaf(file: string): number {
   readSync(opened, tail, 0, length, size - length);
   closeSync(opened);
   const end = tail.lastIndexOf("\n") + 1;
-  truncateSync(file, size - length + end);
-  const line = tail.subarray(0, end).toString("utf8").trimEnd().split("\n").at(-1) ?? "";
-  return line === "" ? 0 : lastLine.parse(JSON.parse(line)).leaf_index + 1;
+  const lines = tail.subarray(0, end).toString("utf8").trimEnd().split("\n");
+  const isEvent = (line = "") => line !== "" && lastLine.safeParse(JSON.parse(line)).success;
+  const cut = isEvent(lines.at(-1)) ? "" : `${lines.pop() ?? ""}\n`;
+  truncateSync(file, Math.max(0, size - length + end - Buffer.byteLength(cut)));
+  const line = lines.at(-1);
+  return line === undefined ? 0 : lastLine.parse(JSON.parse(line)).leaf_index + 1;
 }

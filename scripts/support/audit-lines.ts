@@ -43,6 +43,9 @@ const exportedEvent = z.strictObject({
   leaf_hash: hash.nullable(),
 });
 
+/** The last line of an export that was cut off. */
+const errorBody = z.strictObject({ error: z.string(), code: z.string(), request_id: z.string() });
+
 export type ExportedEvent = z.infer<typeof exportedEvent>;
 
 export interface ExportLine {
@@ -59,6 +62,10 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
     const value: unknown = JSON.parse(text);
     // Parsers disagree about duplicate names and unusual numbers, so only the canonical text is accepted.
     if (JSON.stringify(value) !== text) return "is not written as the service writes it";
+    const cut = errorBody.safeParse(value);
+    if (cut.success) {
+      return `says that the export was cut off (${cut.data.code}); delete the line, and request the rest`;
+    }
     const event = exportedEvent.parse(value);
     const { id, at, actor, action, outcome, reason, request_id, details } = event;
     const target = { type: event.target.type, id: event.target.id };

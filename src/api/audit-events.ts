@@ -178,7 +178,7 @@ export const auditEventRoutes = [
       responses: {
         200: {
           description:
-            "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is aborted if its token is revoked or expires, and by a failure.",
+            "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body.",
           body: z.string(),
           contentType: "application/x-ndjson",
         },

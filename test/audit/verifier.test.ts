@@ -362,6 +362,18 @@ describe("A line of the export", () => {
   });
 });
 
+describe("An export that the service cut off", () => {
+  it("is reported with the code of the error body in its last line", async () => {
+    const { events, checkpoint } = await createTrail(8);
+    const saved = toSaved(events.slice(0, 7), checkpoint);
+    const body = { error: "Temporarily unavailable.", code: "unavailable", request_id: "r" };
+    const exported = `${saved.exported}${JSON.stringify(body)}\n`;
+    expect(await problemsOf({ ...saved, exported })).toEqual([
+      "malformed 7: line 8 says that the export was cut off (unavailable); delete the line, and request the rest",
+    ]);
+  });
+});
+
 describe("Leaves", () => {
   it("that are missing, duplicated or out of order are named", async () => {
     const { events, checkpoint } = await createTrail(8);

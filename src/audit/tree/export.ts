@@ -135,8 +135,8 @@ function concatenate(lines: readonly Uint8Array[]): Uint8Array {
 
 /**
  * Streams events with `from` ≤ leaf index < `below`, one JSON object per line. The stream ends early after 700 queries
- * and after 15 minutes; the client continues with the leaf after the last one. It is aborted, so that it does not look
- * complete, by a failure and as soon as the permit is gone.
+ * and after 15 minutes; the client continues with the leaf after the last one. A failure, or a permit that is gone, cuts it
+ * off: its last line is then an error body, because over HTTP/1.1 the platform ends an aborted answer like a complete one.
  */
 export function exportTrail(
   call: ExportCall,
@@ -150,6 +150,8 @@ export function exportTrail(
   const isOver = () => ended.signal.aborted;
 
   let isCancelled = false;
+  /** Set once the error body is in the stream, which is aborted after it. */
+  let failure: AppError | undefined;
 
   /** The request may end with its stream, so the permit is released first. */
   const end = async (finish: () => void) => {
@@ -168,7 +170,12 @@ export function exportTrail(
       code: shown.code,
       cause: causeOf(error),
     });
-    await end(() => controller.error(shown));
+    const { message, code } = shown;
+    const body = { error: message, code, request_id: call.requestId };
+    await end(() => {
+      controller.enqueue(encodeUtf8(`${JSON.stringify(body)}\n`));
+      failure = shown;
+    });
   };
 
   /** Ends the stream of a client that does not read, which causes no pull. */
@@ -187,6 +194,9 @@ export function exportTrail(
   let isWatched = false;
   const source: UnderlyingSource<Uint8Array> = {
     async pull(controller) {
+      if (failure !== undefined) return controller.error(failure);
+      // The end is under way, and answers the client.
+      if (isOver()) return;
       if (!isWatched) {
         isWatched = true;
         void watch(controller);
