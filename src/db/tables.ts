@@ -28,3 +28,10 @@ export const tenantFences = sqliteTable("tenant_fences", {
   /** The id of the relocation that set the fence. Only the same or a later relocation may change it. */
   relocationId: text("move").notNull(),
 });
+
+/** Where the next run of a scheduled job begins in this database; see turns.ts. */
+export const jobCursors = sqliteTable("job_cursors", {
+  job: text().primaryKey(),
+  /** The tenant id with which the last run ended. */
+  cursor: text().notNull(),
+});

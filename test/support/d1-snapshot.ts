@@ -19,6 +19,7 @@ const tables = [
   "control_outbox",
   "relocations",
   "tenant_fences",
+  "job_cursors",
 ];
 
 /** Copies all tables of a database. @returns a function that restores the copy */
