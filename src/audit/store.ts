@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
+import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import type { AuditKey } from "./personal.ts";
@@ -212,7 +213,8 @@ export async function findAuditKeys(
 }
 
 /**
- * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms.
+ * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms, in turn
+ * for the archive.
  */
 export async function findLogsOlderThan(
   db: Database,
@@ -225,6 +227,7 @@ export async function findLogsOlderThan(
     db
       .select({ tenantId, oldestAt })
       .from(sql`${selectResidentTenants(auditEvents)} AS resident`)
-      .where(lt(oldestAt, before)),
+      .where(lt(oldestAt, before))
+      .orderBy(orderInTurn("archive", tenantId)),
   );
 }

@@ -5,6 +5,7 @@
 import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
+import { orderInTurn } from "../db/turns.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import { type Tenant, tenantColumns } from "./tenant-store.ts";
@@ -132,6 +133,7 @@ export interface UnregisteredEnd {
 /** Spelled as in the partial index, so that SQLite uses it. */
 const isUnregistered = sql`end_unregistered`;
 
+/** Lists ends that a register may not have, tenants in turn. */
 export async function listUnregisteredEnds(
   db: Database,
   tenantId: string | undefined,
@@ -145,6 +147,7 @@ export async function listUnregisteredEnds(
       .where(
         and(isUnregistered, tenantId === undefined ? undefined : eq(apiTokens.tenantId, tenantId)),
       )
+      .orderBy(orderInTurn("token_ends", apiTokens.tenantId))
       .limit(limit),
   );
 }

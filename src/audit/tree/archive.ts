@@ -9,6 +9,7 @@
  */
 import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
+import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
@@ -20,6 +21,7 @@ export const minRetentionDays = 1;
 const maxEventsPerObject = 2_000;
 /** Further objects wait for the next run. */
 const maxObjectsPerLog = 10;
+/** Of all databases together; a log without an object counts as one. An object takes six calls. */
 const maxObjectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
 const indexDigits = 15;
@@ -106,13 +108,19 @@ type FindRetentionDays = (
   tenantIds: readonly string[],
 ) => Promise<ReadonlyMap<string, number>>;
 
-/** Finds logs whose oldest event in D1 is past the tenant's retention; events before `cutoff` expired. */
+interface ExpiredLog {
+  readonly tenantId: string;
+  /** Events before this time have expired, Unix ms. */
+  readonly cutoff: number;
+}
+
+/** Finds logs whose oldest event in D1 is past the tenant's retention, in turn. */
 async function findExpired(
   env: Env,
   db: Database,
   now: number,
   findRetentionDays: FindRetentionDays,
-) {
+): Promise<ExpiredLog[]> {
   const logs = await findLogsOlderThan(db, now - minRetentionDays * dayMs);
   if (logs.length === 0) return [];
   const retentions = await findRetentionDays(
@@ -138,20 +146,27 @@ export async function archiveLogs(
   const { AUDIT_ARCHIVE: bucket } = env;
   if (bucket === undefined) return;
   let left = maxObjectsPerRun;
-  const archiveOne = async (db: Database, tenantId: string, cutoff: number) => {
-    left -= await archiveLog(db, bucket, tenantId, cutoff);
+  const archiveExpired = async (db: Database, share: number) => {
+    const end = left - share;
+    const archiveOne = async ({ tenantId, cutoff }: ExpiredLog) => {
+      left -= 1;
+      left -= Math.max(0, (await archiveLog(db, bucket, tenantId, cutoff)) - 1);
+    };
+    const job = {
+      job: "archive",
+      failure: "audit_archive_failed",
+      maxTenants: maxObjectsPerRun,
+      hasBudget: () => left > end,
+    } as const;
+    const list = async (limit: number) =>
+      (await findExpired(env, db, now, findRetentionDays)).slice(0, limit);
+    await forEachInTurn(db, job, list, archiveOne);
   };
-  const archiveExpired = async (db: Database) => {
-    for (const { tenantId, cutoff } of await findExpired(env, db, now, findRetentionDays)) {
-      if (left <= 0) return;
-      await runJob("audit_archive_failed", () => archiveOne(db, tenantId, cutoff), {
-        tenant_id: tenantId,
-      });
-    }
-  };
-  for (const db of listDatabasesInTurn(env, now)) {
-    if (left <= 0) return;
-    await runJob("audit_archive_failed", () => archiveExpired(db));
+  const databases = listDatabasesInTurn(env, now);
+  for (const [index, db] of databases.entries()) {
+    // What one database does not need is left to those after it.
+    const share = Math.ceil(left / (databases.length - index));
+    if (share > 0) await runJob("audit_archive_failed", () => archiveExpired(db, share));
   }
 }
 

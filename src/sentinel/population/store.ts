@@ -1,9 +1,10 @@
 /** The confirmed sessions that a population is counted from, and when it was counted, in D1. */
-import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { and, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdOf } from "../../crypto/id.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
+import { orderInTurn } from "../../db/turns.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
 import { assessments, populations } from "../tables.ts";
@@ -17,10 +18,14 @@ const manyLogins = 1_000;
 const rowsPerPage = 1_000;
 
 /**
- * Finds tenants whose population is due, the oldest first. A population is due if it is an hour old (a day if
+ * Finds tenants whose population is due, in turn. A population is due if it is an hour old (a day if
  * there are many logins) and a session was assessed since. @throws StoreError
  */
-export async function findDueTenants(db: Database, now: number, limit: number): Promise<string[]> {
+export async function findDueTenants(
+  db: Database,
+  now: number,
+  limit: number,
+): Promise<{ readonly tenantId: string }[]> {
   const { builtAt, logins } = populations;
   const tenantIdColumn = sql<string>`resident.id`;
   const counted = sql`SELECT ${populations.tenantId} FROM ${populations} WHERE ${isResident(populations.tenantId)}`;
@@ -35,9 +40,9 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
         gt(assessments.id, sql`printf('%012x', coalesce(${builtAt}, 0))`),
       ),
     );
-  const rows = await awaitStore(
+  return await awaitStore(
     db
-      .select({ id: tenantIdColumn })
+      .select({ tenantId: tenantIdColumn })
       .from(residents)
       .leftJoin(populations, eq(populations.tenantId, tenantIdColumn))
       .where(
@@ -50,10 +55,9 @@ export async function findDueTenants(db: Database, now: number, limit: number): 
           or(eq(builtAt, recountMark), exists(assessedSince)),
         ),
       )
-      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenantIdColumn))
+      .orderBy(orderInTurn("population", tenantIdColumn))
       .limit(limit),
   );
-  return rows.map((row) => row.id);
 }
 
 /** Marks a tenant in which a person was erased: it is due even if nothing was assessed since. */
