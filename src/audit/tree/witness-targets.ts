@@ -80,7 +80,8 @@ export class Target {
 function createWebhook(address: string): Target {
   return new Target("webhook", async ({ note }) => {
     const headers = { "Content-Type": "text/plain; charset=utf-8" };
-    const request = { method: "POST", headers, body: note, redirect: "error" } as const;
+    // A redirect is a refusal: the platform can only follow one or return it.
+    const request = { method: "POST", headers, body: note, redirect: "manual" } as const;
     const answer = await awaitWithin(webhookTimeoutMs, fetch(address, request));
     await answer.body?.cancel();
     if (isUnavailable(answer.status)) throw new Error("The witness is not available");

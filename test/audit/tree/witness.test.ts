@@ -85,6 +85,8 @@ describe("The witness", () => {
     let answers = 500;
     vi.spyOn(globalThis, "fetch").mockImplementation(async (address, init) => {
       expect(address).toBe(webhook);
+      // The platform refuses some options when it creates the request.
+      expect(new Request(webhook, init ?? {}).redirect).toBe("manual");
       sent.push(String(init?.body));
       const isOwn = String(init?.body).includes(tenant.id);
       return new Response(null, { status: isOwn ? answers : 204 });
@@ -242,6 +244,29 @@ describe("A head that a further witness does not accept", () => {
     expect((await rowsOf("audit_trees", refused.id))[0]).toMatchObject({
       forwarded_size: 0,
       forward_failures: 6,
+    });
+  });
+
+  it("because it answers with a redirect is refused, and the redirect is not followed", async () => {
+    await witnessOthers();
+    const tenant = await Tenant.create();
+    await fetchCheckpoint(tenant);
+    const redirect = new Response(null, {
+      status: 302,
+      headers: { Location: "https://other.test/" },
+    });
+    const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(async () => redirect.clone());
+    const lines = captureErrors();
+    await witnessHeads({ ...env, AUDIT_WITNESS_URL: webhook }, Date.now());
+    expect(fetched).toHaveBeenCalledTimes(
+      lines.filter(({ event }) => event === "audit_head_refused").length,
+    );
+    expect(lines).toContainEqual({
+      level: "error",
+      event: "audit_head_refused",
+      tenant_id: tenant.id,
+      source: "webhook",
+      code: "302",
     });
   });
 
