@@ -79,15 +79,10 @@ export async function countCalls(env: Env, work: () => Promise<void>): Promise<C
     ...(env.AUDIT_ARCHIVE === undefined
       ? []
       : count(prototypeOf(env.AUDIT_ARCHIVE), ["get", "list", "put", "delete"], "r2Calls")),
-    replace(
-      globalThis,
-      "fetch",
-      (real) =>
-        function (...args) {
-          calls.requests += 1;
-          return real.apply(globalThis, args);
-        },
-    ),
+    replace(globalThis, "fetch", (real) => (...args) => {
+      calls.requests += 1;
+      return real.apply(globalThis, args);
+    }),
   ];
   try {
     await work();

@@ -36,6 +36,23 @@ async function countHeads(tenantIds: readonly string[]): Promise<number> {
   return row?.heads ?? 0;
 }
 
+const { DB_1: _first, DB_2: _second, ...rest } = env;
+/** An environment with `DB_1` alone. */
+const one = { ...rest, DB: databases()[1] };
+
+/** Reads the sizes of the trees, in the order of the ids. */
+async function readSizes(tenantIds: readonly string[]): Promise<number[]> {
+  const [, db] = databases();
+  const { results } = await db
+    .prepare(
+      `SELECT coalesce(size, 0) AS size FROM json_each(?) AS id
+      LEFT JOIN audit_trees ON tenant_id = id.value ORDER BY id.value`,
+    )
+    .bind(JSON.stringify(tenantIds))
+    .all<{ size: number }>();
+  return results.map(({ size }) => size);
+}
+
 describe("With ten databases", () => {
   it("450 logs of one of them all get a head in one pass", async () => {
     const ids = createLogIds(450);
@@ -52,23 +69,6 @@ describe("When more waits than one pass can integrate", () => {
     maxLogsPerRound: 20,
     maxEventsPerRound: 200,
   };
-  const { DB_1: _first, DB_2: _second, ...rest } = env;
-  /** An environment with `DB_1` alone. */
-  const one = { ...rest, DB: databases()[1] };
-
-  /** Reads the sizes of the trees, in the order of the ids. */
-  async function readSizes(tenantIds: readonly string[]): Promise<number[]> {
-    const [, db] = databases();
-    const { results } = await db
-      .prepare(
-        `SELECT coalesce(size, 0) AS size FROM json_each(?) AS id
-        LEFT JOIN audit_trees ON tenant_id = id.value ORDER BY id.value`,
-      )
-      .bind(JSON.stringify(tenantIds))
-      .all<{ size: number }>();
-    return results.map(({ size }) => size);
-  }
-
   it("each pass continues where the previous one ended, so that every log is reached", async () => {
     await integrateLogs(env, Date.now());
     const ids = createLogIds(100);
@@ -136,5 +136,34 @@ describe("When more waits than one pass can integrate", () => {
     await integrateLogs(one, Date.now());
     spy.mockRestore();
     expect(await readSizes(ids)).toEqual(ids.map((id) => (id === moving ? 0 : 1)));
+  });
+});
+
+describe("Logs without a head", () => {
+  it("are looked up in the witness together, and one that it has is not begun again", async () => {
+    await integrateLogs(env, Date.now());
+    const ids = createLogIds(30);
+    const witnessed = ids.filter((_, n) => n % 7 === 3);
+    const isWitnessed = (id: string) => witnessed.includes(id);
+    for (const id of witnessed) await env.AUDIT_WITNESS.put(`head/${id}/1`, "");
+    await fileEventEach(databaseOf(env, 1), ids);
+    const namespace = Object.getPrototypeOf(env.AUDIT_WITNESS);
+    const { list } = namespace;
+    // Short pages, so that one list does not answer for all.
+    const spy = vi.spyOn(namespace, "list").mockImplementation(function (this: unknown, ...args) {
+      return list.apply(this, [{ ...Object(args[0]), limit: 3 }]);
+    });
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    await integrateLogs(one, Date.now());
+    expect(spy.mock.calls.length).toBeLessThan(30);
+    spy.mockRestore();
+    expect(await readSizes(ids)).toEqual(ids.map((id) => (isWitnessed(id) ? 0 : 1)));
+    expect(error.mock.calls.map(([line]) => JSON.parse(String(line)).event)).toEqual(
+      witnessed.map(() => "audit_tree_damaged"),
+    );
+    await databases()[1]
+      .prepare("DELETE FROM audit_events WHERE tenant_id IN (SELECT value FROM json_each(?))")
+      .bind(JSON.stringify(witnessed))
+      .run();
   });
 });
