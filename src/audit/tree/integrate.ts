@@ -41,7 +41,7 @@ export const integrationLimits: IntegrationLimits = {
 };
 /** Rounds for one tenant's log that a request waits for. */
 const maxRoundsPerRequest = 50;
-/** Rounds that a database may use beyond its need, to divide a round that fails. */
+/** What a database may use beyond its need, to divide a round that fails. */
 const spareRounds = 24;
 /** A round holds up to 20 MB. */
 const maxConcurrentDatabases = 3;
@@ -86,16 +86,35 @@ async function integrateInOrder(
   }
 }
 
-/** The rounds that these logs need if none fails. */
-function countRounds(logs: readonly UnintegratedLog[], limits: IntegrationLimits): number {
-  const counts = logs.map(({ length, size }) => length - size);
-  const longest = counts.reduce((most, count) => Math.max(most, count), 0);
-  const sum = counts.reduce((total, count) => total + count, 0);
-  return Math.max(
-    Math.ceil(logs.length / limits.maxLogsPerRound),
-    Math.ceil(sum / limits.maxEventsPerRound),
-    Math.ceil(longest / limits.maxEventsPerLog),
-  );
+/**
+ * Divides the rounds of a pass among the databases: first so that every log gets a turn, then by the events that
+ * wait, and what is left so that a round that fails can be divided.
+ */
+function divideRounds(
+  waiting: readonly (readonly UnintegratedLog[])[],
+  limits: IntegrationLimits,
+): number[] {
+  const turns = waiting.map((logs) => Math.ceil(logs.length / limits.maxLogsPerRound));
+  const needs = waiting.map((logs, index) => {
+    const counts = logs.map(({ length, size }) => length - size);
+    const longest = counts.reduce((most, count) => Math.max(most, count), 0);
+    const sum = counts.reduce((total, count) => total + count, 0);
+    return Math.max(
+      turns[index] ?? 0,
+      Math.ceil(sum / limits.maxEventsPerRound),
+      Math.ceil(longest / limits.maxEventsPerLog),
+    );
+  });
+  let shares = waiting.map(() => 0);
+  for (const wanted of [turns, needs, needs.map((need) => need + spareRounds)]) {
+    const left = limits.maxRounds - shares.reduce((sum, share) => sum + share, 0);
+    const more = divideFairly(
+      left,
+      wanted.map((want, index) => Math.max(0, want - (shares[index] ?? 0))),
+    );
+    shares = shares.map((share, index) => share + (more[index] ?? 0));
+  }
+  return shares;
 }
 
 /** Integrates the waiting logs of a database, and stores where the next pass begins. */
@@ -130,8 +149,10 @@ export async function integrateLogs(
     return { db, logs };
   });
   const busy = waiting.filter(({ logs }) => logs.length > 0);
-  const needs = busy.map(({ logs }) => countRounds(logs, limits) + spareRounds);
-  const shares = divideFairly(limits.maxRounds, needs);
+  const shares = divideRounds(
+    busy.map(({ logs }) => logs),
+    limits,
+  );
   const lists = { listsLeft: maxLists };
   await mapConcurrently(busy, maxConcurrentDatabases, async ({ db, logs }, index) => {
     await runJob("audit_seal_failed", async () => {

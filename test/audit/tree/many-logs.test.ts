@@ -62,6 +62,22 @@ describe("With ten databases", () => {
   });
 });
 
+describe("The rounds of a pass", () => {
+  it("first give every log of every database a turn, although long logs need them all", async () => {
+    await integrateLogs(env, Date.now());
+    const [long = "", ...ids] = createLogIds(61);
+    await fileEventEach(
+      databaseOf(env, 2),
+      Array.from({ length: 300 }, () => long),
+    );
+    await fileEventEach(databaseOf(env, 1), ids);
+    // Four rounds: one for the long log, and three of 20 logs.
+    const few = { ...integrationLimits, maxRounds: 4, maxLogsPerRound: 20, maxEventsPerRound: 20 };
+    await integrateLogs(env, Date.now(), few);
+    expect(await readSizes(ids)).toEqual(ids.map(() => 1));
+  });
+});
+
 describe("When more waits than one pass can integrate", () => {
   const limits = {
     ...integrationLimits,
