@@ -147,7 +147,9 @@ export async function listUnregisteredEnds(
       .where(
         and(isUnregistered, tenantId === undefined ? undefined : eq(apiTokens.tenantId, tenantId)),
       )
-      .orderBy(orderInTurn("token_ends", apiTokens.tenantId))
+      .orderBy(
+        tenantId === undefined ? orderInTurn("token_ends", apiTokens.tenantId) : asc(apiTokens.id),
+      )
       .limit(limit),
   );
 }
