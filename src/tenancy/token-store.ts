@@ -147,9 +147,7 @@ export async function listUnregisteredEnds(
       .where(
         and(isUnregistered, tenantId === undefined ? undefined : eq(apiTokens.tenantId, tenantId)),
       )
-      .orderBy(
-        tenantId === undefined ? orderInTurn("token_ends", apiTokens.tenantId) : asc(apiTokens.id),
-      )
+      .orderBy(...(tenantId === undefined ? [orderInTurn("token_ends", apiTokens.tenantId)] : []))
       .limit(limit),
   );
 }
