@@ -1,3 +1,8 @@
+CREATE TABLE `job_cursors` (
+	`job` text PRIMARY KEY NOT NULL,
+	`cursor` text NOT NULL
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `space_reserve` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`filler` blob NOT NULL
@@ -6,10 +11,19 @@ CREATE TABLE `space_reserve` (
 DROP INDEX `api_tokens_by_tenant`;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_expiry` ON `api_tokens` (`tenant_id`,`expires_at`) WHERE revoked_at IS NULL;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_tenant` ON `api_tokens` (`tenant_id`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
+ALTER TABLE `audit_trees` ADD `bucket_size` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `audit_trees` ADD `bucket_failures` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `audit_trees` ADD `bucket_retry_at` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `audit_trees` ADD `forward_failures` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `audit_trees` ADD `forward_retry_at` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `populations` ADD `recounts` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `relocations` ADD `summary` text;--> statement-breakpoint
 CREATE INDEX `relocations_unfinished` ON `relocations` (`phase`) WHERE finished_at IS NULL;--> statement-breakpoint
-CREATE INDEX `tenants_by_shard` ON `tenants` (`shard`);--> statement-breakpoint
+CREATE INDEX `tenants_by_shard` ON `tenants` (`shard`);
+--> statement-breakpoint
+UPDATE `audit_trees` SET `bucket_size` = `forwarded_size`
+WHERE `tenant_id` NOT IN (SELECT `tenant_id` FROM `tenant_fences` WHERE `state` <> 'here');
+--> statement-breakpoint
 DROP TRIGGER `identities_fence_insert`;
 --> statement-breakpoint
 CREATE TRIGGER `identities_fence_insert` BEFORE INSERT ON `identities`

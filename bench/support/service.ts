@@ -89,12 +89,14 @@ interface Options {
   readonly shards?: number;
   /** The Worker's source, from the root, if it is not the service itself. */
   readonly main?: string;
+  /** Whether there is a bucket for archived events and tree heads. */
+  readonly hasArchive?: boolean;
 }
 
 /** Starts the service on empty stores in the folder. */
 export async function startService(
   folder: string,
-  { bundle, shards = 0, main = "src/index.ts" }: Options = {},
+  { bundle, shards = 0, main = "src/index.ts", hasArchive = false }: Options = {},
 ): Promise<Service> {
   const secretsFile = join(folder, "secrets");
   const { operatorToken } = ensureDevVars(secretsFile);
@@ -115,6 +117,7 @@ export async function startService(
   const { miniflare, pid } = await startWorker({
     ...workerOptions,
     ...benchOptions(folder),
+    ...(hasArchive ? { r2Buckets: { AUDIT_ARCHIVE: "bench" } } : {}),
     ...(shards === 0 ? {} : { d1Databases: { DB: "bench", ...shardDatabases } }),
     name,
     rootPath: modules,

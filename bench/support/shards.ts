@@ -3,7 +3,13 @@ import { z } from "zod";
 import type { Service } from "./service.ts";
 import type { BoundDatabases } from "./shard-bindings.ts";
 
-async function sendRequest<T>({ url }: Service, path: string, body: object, answer: z.ZodType<T>) {
+/** Sends a request to a route of the bench. @returns its answer */
+export async function sendRequest<T>(
+  { url }: Service,
+  path: string,
+  body: object,
+  answer: z.ZodType<T>,
+) {
   const response = await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
   return answer.parse(await response.json());

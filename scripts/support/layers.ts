@@ -28,7 +28,10 @@ export const layers: readonly (readonly string[])[] = [
   ["env.ts"],
   ["crypto"],
   ["errors.ts", "job.ts", "location.ts", "retry-alarm.ts"],
-  ["bounded-map.ts", "deadline.ts", "log.ts", "retry-delay.ts", "slices.ts", "sql-table.ts"],
+  [
+    ...["bounded-map.ts", "concurrent.ts", "deadline.ts", "log.ts", "retry-delay.ts", "slices.ts"],
+    "sql-table.ts",
+  ],
 ];
 
 /** The index of a file's layer from the top; undefined if its folder is in none. */

@@ -4,7 +4,7 @@ import { maxIntegrationSeconds } from "../audit/tree/integrate.ts";
 import { parseNote } from "../audit/tree/note.ts";
 import { findNewestHead, proveConsistency, proveInclusion } from "../audit/tree/prove.ts";
 import { listPublicKeys } from "../audit/tree/signer.ts";
-import { listWitnessedHeads } from "../audit/tree/witness.ts";
+import { listWitnessedHeads } from "../audit/tree/witness-kv.ts";
 import { toHex } from "../crypto/bytes.ts";
 import { AppError } from "../errors.ts";
 import { anyone, requirePermission } from "../http/access.ts";

@@ -4,6 +4,7 @@ import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
+import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import { auditEvents, auditTrees } from "./tables.ts";
@@ -188,7 +189,8 @@ export async function deleteEventsBelow(
 }
 
 /**
- * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms.
+ * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms, in turn
+ * for the archive.
  */
 export async function findLogsOlderThan(
   db: Database,
@@ -201,6 +203,7 @@ export async function findLogsOlderThan(
     db
       .select({ tenantId, oldestAt })
       .from(sql`${selectResidentTenants(auditEvents)} AS resident`)
-      .where(lt(oldestAt, before)),
+      .where(lt(oldestAt, before))
+      .orderBy(orderInTurn("archive", tenantId)),
   );
 }

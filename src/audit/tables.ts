@@ -88,6 +88,12 @@ export const auditTrees = sqliteTable("audit_trees", {
   /** The size of the newest head that the witness in KV has, and when one was last sent to it. */
   witnessedSize: integer("witnessed_size").notNull().default(0),
   witnessedAt: integer("witnessed_at").notNull().default(0),
-  /** The size of the newest head that was forwarded from KV to the other witnesses. */
+  /** The size of the newest head that the bucket has, and that the witness at the configured address has. */
+  bucketSize: integer("bucket_size").notNull().default(0),
   forwardedSize: integer("forwarded_size").notNull().default(0),
+  /** How often each of them did not accept the head, in a row, and when it is sent again (Unix ms). */
+  bucketFailures: integer("bucket_failures").notNull().default(0),
+  bucketRetryAt: integer("bucket_retry_at").notNull().default(0),
+  forwardFailures: integer("forward_failures").notNull().default(0),
+  forwardRetryAt: integer("forward_retry_at").notNull().default(0),
 });

@@ -72,12 +72,13 @@ export function listDatabases(env: Env): Database[] {
 }
 
 /**
- * Lists all databases, beginning with another one each hour, so that an hourly job with a bound reaches all.
+ * Lists all databases, beginning with another one each time, so that a job with a bound reaches all.
  * @param now Unix ms
+ * @param periodMs how often the job runs
  */
-export function listDatabasesInTurn(env: Env, now: number): Database[] {
+export function listDatabasesInTurn(env: Env, now: number, periodMs = hourMs): Database[] {
   const databases = listDatabases(env);
-  const first = Math.floor(now / hourMs) % databases.length;
+  const first = Math.floor(now / periodMs) % databases.length;
   return [...databases.slice(first), ...databases.slice(0, first)];
 }
 

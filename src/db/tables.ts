@@ -75,3 +75,10 @@ export const spaceReserve = sqliteTable("space_reserve", {
   id: integer().primaryKey(),
   filler: blob().notNull(),
 });
+
+/** Where the next run of a scheduled job begins in this database; see turns.ts. */
+export const jobCursors = sqliteTable("job_cursors", {
+  job: text().primaryKey(),
+  /** The tenant id with which the last run ended. */
+  cursor: text().notNull(),
+});

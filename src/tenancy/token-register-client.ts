@@ -2,8 +2,10 @@
  * Calls tenants' token registers. A revocation reaches the register first, and then D1. The end that a
  * rotation sets reaches D1 first, together with the successor.
  */
+import { mapConcurrently } from "../concurrent.ts";
 import type { Database } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
+import { endTurn } from "../db/turns.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
@@ -11,10 +13,12 @@ import { stubFor, noLocation } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import { type RegisterResult, type Revocation, revokedForGood } from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
-import { listUnregisteredEnds, markRegistered } from "./token-store.ts";
+import { listUnregisteredEnds, markRegistered, type UnregisteredEnd } from "./token-store.ts";
 
 const registerTimeoutMs = 2_000;
+/** The next run continues with the tenant after the last one. */
 const maxEndsPerRun = 200;
+const maxConcurrentRegisters = 6;
 
 /** Without a location: the register is called at the same time as the tenant's record is read. */
 function registerOf({ REGISTER }: Env, tenantId: string): DurableObjectStub<TokenRegister> {
@@ -71,20 +75,28 @@ export async function confirmRevocation(env: Env, { tenantId, hash }: Revocation
  * @param tenantId limits the run to this tenant
  */
 export async function registerTokenEnds(env: Env, db: Database, tenantId?: string): Promise<void> {
-  await runJob("token_ends_not_registered", async () => {
+  const failure = "token_ends_not_registered";
+  await runJob(failure, async () => {
     const waiting = await listUnregisteredEnds(db, tenantId, maxEndsPerRun);
-    const byTenant = Map.groupBy(waiting, (token) => token.tenantId);
-    await Promise.all(
-      [...byTenant].map(async ([owner, ends]) => {
+    const byTenant = [...Map.groupBy(waiting, (token) => token.tenantId)];
+    const registered: UnregisteredEnd[] = [];
+    await mapConcurrently(byTenant, maxConcurrentRegisters, async ([owner, ends]) => {
+      const register = async () => {
         const keeping = registerOf(env, owner).keep(
           ends.flatMap(({ hash, revokedAt, expiresAt }) => {
             const endsAt = revokedAt === null ? expiresAt : revokedForGood;
             return endsAt === null ? [] : [{ hash, endsAt }];
           }),
         );
-        if (await awaitWithin(registerTimeoutMs, keeping)) await markRegistered(db, ends);
-      }),
-    );
+        if (await awaitWithin(registerTimeoutMs, keeping)) registered.push(...ends);
+      };
+      await runJob(failure, register, { tenant_id: owner });
+    });
+    const isScheduled = tenantId === undefined;
+    await Promise.all([
+      markRegistered(db, registered),
+      isScheduled && endTurn(db, "token_ends", waiting, waiting.length, maxEndsPerRun),
+    ]);
   });
 }
 

@@ -6,6 +6,7 @@ import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } 
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
+import { orderInTurn } from "../db/turns.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
@@ -178,6 +179,7 @@ export interface UnregisteredEnd {
 /** Spelled as in the partial index, so that SQLite uses it. */
 const isUnregistered = sql`end_unregistered`;
 
+/** Lists ends that a register may not have, tenants in turn. */
 export async function listUnregisteredEnds(
   db: Database,
   tenantId: string | undefined,
@@ -191,6 +193,7 @@ export async function listUnregisteredEnds(
       .where(
         and(isUnregistered, tenantId === undefined ? undefined : eq(apiTokens.tenantId, tenantId)),
       )
+      .orderBy(...(tenantId === undefined ? [orderInTurn("token_ends", apiTokens.tenantId)] : []))
       .limit(limit),
   );
 }

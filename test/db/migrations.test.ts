@@ -17,6 +17,7 @@ describe("The migrations", () => {
       "audit_trees without rowid",
       "control_outbox without rowid",
       "identities without rowid",
+      "job_cursors without rowid",
       "key_versions",
       "populations without rowid",
       "re_encryptions",

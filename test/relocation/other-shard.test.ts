@@ -4,10 +4,12 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { apiRoutes } from "../../src/app.ts";
 import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
+import { stampEvents } from "../../src/audit/stamp.ts";
 import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { findTenantDb, shardOf } from "../../src/db/shards.ts";
+import { requireConfig } from "../../src/env.ts";
 import { buildDelivery, fileDelivery } from "../../src/guard/delivery/delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
@@ -24,6 +26,7 @@ import { guardOf, loseStorage } from "../support/guard.ts";
 import { readTenantData } from "../support/relocation.ts";
 import { type RequestTarget, requestTo } from "../support/requests.ts";
 import { problemsOf, saveTrail } from "../support/saved-trail.ts";
+import { eventOf } from "../support/trail.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -191,6 +194,71 @@ describe("A tenant that was created in another database", () => {
     expect(await rowsIn(0, "control_outbox", tenant.id)).toHaveLength(1);
     await deliverControlEvents(env);
     expect(await readTrail(tenant)).toEqual([...eventsBefore, "settings.changed success"]);
+  });
+});
+
+describe("Events for a database that is out of reach", () => {
+  /** Enqueues an event of each of `count` tenants of a shard, with ids that are lower than those of real tenants. */
+  async function enqueueForTenants(shard: number, count: number): Promise<void> {
+    const ids = Array.from({ length: count }, (_, n) => n.toString(16).padStart(24, "0"));
+    const tenants = ids.map((id) =>
+      env.DB.prepare(
+        "INSERT INTO tenants (id, name, mode, created_at, shard) VALUES (?, 'x', 'live', 0, ?)",
+      ).bind(id, shard),
+    );
+    const stamped = await stampEvents(
+      requireConfig(env).auditSigningKeys,
+      ids.map((id) => eventOf(id, Date.now())),
+    );
+    const waiting = stamped.map((event) =>
+      env.DB.prepare("INSERT INTO control_outbox VALUES (?, ?, ?)").bind(
+        event.tenantId,
+        event.id,
+        JSON.stringify(event),
+      ),
+    );
+    await env.DB.batch([...tenants, ...waiting]);
+  }
+
+  afterEach(async () => {
+    await env.DB.batch([
+      env.DB.prepare("DELETE FROM control_outbox"),
+      env.DB.prepare("DELETE FROM tenants WHERE name = 'x'"),
+    ]);
+  });
+
+  it("do not keep those of other databases waiting, and few are tried in one run", async () => {
+    await enqueueForTenants(9, 200);
+    const { tenant } = await createOnOtherShard();
+    const eventsBefore = await readTrail(tenant);
+    const lines: string[] = [];
+    vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
+    const [, other] = databases();
+    await other.prepare("ALTER TABLE audit_events RENAME TO elsewhere").run();
+    await tenant.setSettings({ lockout: { lock_seconds: 61 } });
+    await other.prepare("ALTER TABLE elsewhere RENAME TO audit_events").run();
+    lines.length = 0;
+    await deliverControlEvents(env);
+    expect(await readTrail(tenant)).toEqual([...eventsBefore, "settings.changed success"]);
+    expect(lines).toHaveLength(3);
+  });
+
+  it("are tried in turn: tenants whose events always fail do not come first in each run", async () => {
+    await enqueueForTenants(1, 8);
+    const { results } = await env.DB.prepare("SELECT DISTINCT tenant_id FROM control_outbox").all<{
+      tenant_id: string;
+    }>();
+    const ids = results.map(({ tenant_id }) => tenant_id).toSorted();
+    // The events of the first six are not events, so they cannot be filed.
+    await env.DB.prepare("UPDATE control_outbox SET event = '{' WHERE tenant_id <= ?")
+      .bind(ids[5] ?? "")
+      .run();
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    for (let run = 0; run < 3; run += 1) await deliverControlEvents(env);
+    const left = await env.DB.prepare(
+      "SELECT tenant_id FROM control_outbox ORDER BY tenant_id",
+    ).all();
+    expect(left.results).toEqual(ids.slice(0, 6).map((tenant_id) => ({ tenant_id })));
   });
 });
 

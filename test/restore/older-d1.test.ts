@@ -310,6 +310,34 @@ describe("The token register", () => {
     expect((await listUsersWith(token.secret)).status).toBe(401);
   });
 
+  it("that always fails, with many ends, does not keep the ends of other tenants waiting", async () => {
+    const [failing, tenant] = [await Tenant.create(), await Tenant.create()];
+    const insert = env.DB.prepare(
+      `INSERT INTO api_tokens (id, tenant_id, name, hash, permissions, created_at, revoked_at, end_unregistered)
+      SELECT ?1 || value, ?1, 'x', ?1 || value, '[]', 0, 1, 1 FROM json_each(?2)`,
+    );
+    const many = Array.from({ length: 200 }, (_, n) => n);
+    await insert.bind(failing.id, JSON.stringify(many)).run();
+    await insert.bind(tenant.id, "[0]").run();
+    const failingId = env.REGISTER.idFromName(failing.id);
+    const namespace = Object.getPrototypeOf(env.REGISTER);
+    const { get } = namespace;
+    const spy = vi.spyOn(namespace, "get").mockImplementation(function (this: unknown, ...args) {
+      return String(args[0]) === String(failingId)
+        ? { keep: () => Promise.reject(new Error("injected")) }
+        : get.apply(this, args);
+    });
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    for (let run = 0; run < 2; run += 1) await registerAllTokenEnds(env);
+    spy.mockRestore();
+    error.mockRestore();
+    const { results } = await env.DB.prepare(
+      "SELECT DISTINCT tenant_id FROM api_tokens WHERE end_unregistered",
+    ).all();
+    expect(results).toEqual([{ tenant_id: failing.id }]);
+    await env.DB.prepare("DELETE FROM api_tokens WHERE tenant_id = ?").bind(failing.id).run();
+  });
+
   it("that is unavailable causes a 503 for a token that is not cached", async () => {
     const tenant = await Tenant.create();
     const token = await createToken(tenant);

@@ -20,6 +20,7 @@ const tables = [
   "relocations",
   "tenant_fences",
   "space_reserve",
+  "job_cursors",
 ];
 
 /** Copies all tables of a database. @returns a function that restores the copy */

@@ -4,12 +4,13 @@ import type { AuditEvent } from "../../src/audit/event.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { createId } from "../../src/crypto/id.ts";
-import { runBatch } from "../../src/db/client.ts";
+import { type Database, runBatch } from "../../src/db/client.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { requireConfig } from "../../src/env.ts";
 import type { Answer, Tenant } from "./client.ts";
 
 const eventsPerStatement = 500;
+const logsPerBatch = 100;
 
 /** An event of the tenant at that time (Unix ms). Its target is the tenant. */
 export function eventOf(tenantId: string, at: number): AuditEvent {
@@ -35,6 +36,22 @@ export async function fileEvents(tenantId: string, events: readonly AuditEvent[]
   for (let start = 0; start < stamped.length; start += eventsPerStatement) {
     const chunk = stamped.slice(start, start + eventsPerStatement);
     await runBatch(db, [insertEvents(db, tenantId, chunk)]);
+  }
+}
+
+/** Files one event in each of these logs of a database. The tenants need no record. */
+export async function fileEventEach(db: Database, tenantIds: readonly string[]): Promise<void> {
+  const keys = requireConfig(env).auditSigningKeys;
+  for (let start = 0; start < tenantIds.length; start += logsPerBatch) {
+    const stamped = await Promise.all(
+      tenantIds
+        .slice(start, start + logsPerBatch)
+        .map((tenantId) => stampEvents(keys, [eventOf(tenantId, Date.now())])),
+    );
+    await runBatch(
+      db,
+      stamped.map((events) => insertEvents(db, events[0]?.tenantId ?? "", events)),
+    );
   }
 }
 

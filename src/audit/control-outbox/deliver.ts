@@ -2,46 +2,138 @@
  * Delivers the events in the control outbox: at least once and idempotently, as a guard's outbox does.
  */
 
-import { refuseIfLate, runBatch } from "../../db/client.ts";
+import { mapConcurrently } from "../../concurrent.ts";
+import { FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
 import { controlDbOf, databaseOf } from "../../db/shards.ts";
+import { endTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
+import { causeOf, log } from "../../log.ts";
+import type { StampedEvent } from "../event.ts";
 import { insertEvents } from "../store.ts";
-import { deleteWaitingEvents, listWaitingEvents, listWaitingTenants } from "./store.ts";
+import {
+  deleteWaitingEvents,
+  findDestination,
+  jobOf,
+  listWaitingShards,
+  listWaitingTenants,
+  readWaitingEvents,
+  type WaitingEvent,
+} from "./store.ts";
 
-/** Further events wait for the next run. */
+/** For each database; further events wait for the next run. */
 const maxTenantsPerRun = 200;
-const maxEventsPerTenant = 2_000;
-/** D1 binds at most 100 parameters; one is the tenant id. */
+const maxEventsPerRun = 1_000;
+/** An event is at most 20 KB, and D1 accepts 2 MB in one parameter. */
 const maxEventsPerStatement = 99;
+/** After so many tenants in a row whose events could not be filed, a run leaves the database. */
+const maxFailures = 3;
+const maxConcurrentDatabases = 3;
 
-async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
-  const control = controlDbOf(env);
-  const deliver = async () => {
-    const waiting = await listWaitingEvents(control, tenantId, maxEventsPerTenant);
-    for (let from = 0; from < waiting.length; from += maxEventsPerStatement) {
-      const some = waiting.slice(from, from + maxEventsPerStatement);
-      const events = some.map(({ event }) => event);
-      const db = databaseOf(env, some[0]?.shard ?? 0);
-      await runBatch(db, [insertEvents(db, tenantId, events), refuseIfLate(db, Date.now())]);
-      await deleteWaitingEvents(
-        control,
+interface Waiting {
+  readonly tenantId: string;
+  readonly events: readonly WaitingEvent[];
+}
+
+function parseEvents(events: readonly WaitingEvent[]): StampedEvent[] {
+  return events.map(({ text }) => JSON.parse(text));
+}
+
+/** Files the events of these tenants in their database, all or none, and deletes them from the outbox. */
+async function deliverTogether(
+  env: Env,
+  shard: number,
+  tenants: readonly Waiting[],
+): Promise<void> {
+  const db = databaseOf(env, shard);
+  const statements = tenants.flatMap(({ tenantId, events }) =>
+    Array.from({ length: Math.ceil(events.length / maxEventsPerStatement) }, (_, n) => {
+      const from = n * maxEventsPerStatement;
+      return insertEvents(
+        db,
         tenantId,
-        events.map(({ id }) => id),
+        parseEvents(events.slice(from, from + maxEventsPerStatement)),
       );
-    }
-  };
-  await runJob("control_events_not_delivered", deliver, { tenant_id: tenantId });
+    }),
+  );
+  if (statements.length === 0) return;
+  await runBatch(db, [...statements, refuseIfLate(db, Date.now())]);
+  await deleteWaitingEvents(
+    controlDbOf(env),
+    tenants.flatMap(({ events }) => events),
+  );
 }
 
 /**
- * Delivers the waiting events. Never throws: if a database fails or a tenant is moving, the next run delivers
+ * Delivers the events of these tenants together. If that fails, each is tried by itself, until so many fail in a
+ * row that the database must be out of reach.
+ * @returns how many tenants were tried
+ */
+async function deliverToShard(
+  env: Env,
+  shard: number,
+  tenants: readonly Waiting[],
+): Promise<number> {
+  try {
+    await deliverTogether(env, shard, tenants);
+    return tenants.length;
+  } catch {
+    // The attempts below report which tenants failed, and why.
+  }
+  let failures = 0;
+  for (const [index, one] of tenants.entries()) {
+    try {
+      await deliverTogether(env, shard, [one]);
+      failures = 0;
+    } catch (error) {
+      const fields = { tenant_id: one.tenantId, cause: causeOf(error) };
+      log("error", "control_events_not_delivered", fields);
+      // A tenant that is moving says nothing about its database.
+      if (!(error instanceof FencedTenantError)) failures += 1;
+      if (failures >= maxFailures) return index + 1;
+    }
+  }
+  return tenants.length;
+}
+
+/** Delivers waiting events to one database, for its tenants in turn. */
+async function deliverInTurn(env: Env, shard: number): Promise<void> {
+  const control = controlDbOf(env);
+  const listed = await listWaitingTenants(control, shard, maxTenantsPerRun);
+  const perTenant = Math.floor(maxEventsPerRun / Math.max(1, listed.length));
+  const ids = listed.map(({ tenantId }) => tenantId);
+  const events = await readWaitingEvents(control, ids, perTenant);
+  const waiting = ids.map((tenantId) => ({ tenantId, events: events.get(tenantId) ?? [] }));
+  const tried = await deliverToShard(env, shard, waiting);
+  await endTurn(control, jobOf(shard), listed, tried, maxTenantsPerRun);
+}
+
+async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
+  const control = controlDbOf(env);
+  const [waiting, shard] = await Promise.all([
+    readWaitingEvents(control, [tenantId], maxEventsPerRun),
+    findDestination(control, tenantId),
+  ]);
+  const events = waiting.get(tenantId);
+  if (events === undefined || shard === undefined) return;
+  await deliverTogether(env, shard, [{ tenantId, events }]);
+}
+
+/**
+ * Delivers the waiting events. Never throws: if a database fails or a tenant is moving, a later run delivers
  * its events, and the events of other tenants are delivered now.
  * @param tenantId limits the run to this tenant
  */
 export async function deliverControlEvents(env: Env, tenantId?: string): Promise<void> {
-  if (tenantId !== undefined) return await deliverTenantEvents(env, tenantId);
-  await runJob("control_events_not_delivered", async () => {
-    const owners = await listWaitingTenants(controlDbOf(env), maxTenantsPerRun);
-    for (const owner of owners) await deliverTenantEvents(env, owner);
+  const failure = "control_events_not_delivered";
+  if (tenantId !== undefined) {
+    await runJob(failure, () => deliverTenantEvents(env, tenantId), { tenant_id: tenantId });
+    return;
+  }
+  await runJob(failure, async () => {
+    const shards = await listWaitingShards(controlDbOf(env));
+    await mapConcurrently(shards, maxConcurrentDatabases, async (shard) => {
+      const source = shard === 0 ? "DB" : `DB_${shard}`;
+      await runJob(failure, () => deliverInTurn(env, shard), { source });
+    });
   });
 }

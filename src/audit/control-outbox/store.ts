@@ -1,7 +1,9 @@
 /** The control outbox: events that wait in `DB` for their tenant's database. */
-import { and, asc, eq, inArray, type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import { awaitStore, chunkRows, type Database, type Statement } from "../../db/client.ts";
 import { tenants } from "../../db/tables.ts";
+import { type JobName, orderInTurn } from "../../db/turns.ts";
 import type { StampedEvent } from "../event.ts";
 import { controlOutbox } from "../tables.ts";
 
@@ -26,40 +28,82 @@ export function enqueueEventIf(db: Database, event: StampedEvent, condition: SQL
     .select(sql`SELECT ${tenantId}, ${id}, ${JSON.stringify(event)} WHERE ${condition}`);
 }
 
-/** Lists the tenants with waiting events. @throws StoreError, as do the functions below */
-export async function listWaitingTenants(db: Database, limit: number): Promise<string[]> {
+/** Lists the shards for whose tenants events wait. @throws StoreError, as do the functions below */
+export async function listWaitingShards(db: Database): Promise<number[]> {
   const rows = await awaitStore(
-    db.selectDistinct({ tenantId: controlOutbox.tenantId }).from(controlOutbox).limit(limit),
+    db
+      .selectDistinct({ shard: tenants.shard })
+      .from(controlOutbox)
+      .innerJoin(tenants, eq(tenants.id, controlOutbox.tenantId)),
   );
-  return rows.map(({ tenantId }) => tenantId);
+  return rows.map(({ shard }) => shard);
 }
 
-/** Lists a tenant's waiting events, oldest first, with the shard where the tenant's data is now. */
-export async function listWaitingEvents(
+/** Finds the shard where the tenant's data is now; undefined for an unknown tenant. */
+export async function findDestination(db: Database, tenantId: string): Promise<number | undefined> {
+  const rows = await awaitStore(
+    db.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
+  );
+  return rows[0]?.shard;
+}
+
+export function jobOf(shard: number): JobName {
+  return `control_outbox_${shard}`;
+}
+
+/** Lists tenants of the shard with waiting events, in turn. */
+export async function listWaitingTenants(
   db: Database,
-  tenantId: string,
+  shard: number,
   limit: number,
-): Promise<{ readonly event: StampedEvent; readonly shard: number }[]> {
+): Promise<{ readonly tenantId: string }[]> {
   return await awaitStore(
     db
-      .select({ event: controlOutbox.event, shard: tenants.shard })
+      .selectDistinct({ tenantId: controlOutbox.tenantId })
       .from(controlOutbox)
       .innerJoin(tenants, eq(tenants.id, controlOutbox.tenantId))
-      .where(eq(controlOutbox.tenantId, tenantId))
-      .orderBy(asc(controlOutbox.id))
+      .where(eq(tenants.shard, shard))
+      .orderBy(orderInTurn(jobOf(shard), controlOutbox.tenantId))
       .limit(limit),
   );
 }
 
-/** @param ids at most 99 */
+/** An event in the outbox. Its text is parsed later, so that an altered one fails no other tenant's events. */
+export interface WaitingEvent {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly text: string;
+}
+
+const waitingEvent = z.object({ tenantId: z.string(), id: z.string(), text: z.string() });
+
+/** Reads waiting events of tenants, oldest first, at most `limit` of each. @returns them by tenant id */
+export async function readWaitingEvents(
+  db: Database,
+  tenantIds: readonly string[],
+  limit: number,
+): Promise<Map<string, WaitingEvent[]>> {
+  const rows = await awaitStore(
+    db.all(sql`
+      SELECT tenant_id AS tenantId, control_outbox.id AS id, event AS text
+      FROM json_each(${JSON.stringify(tenantIds)}) AS wanted
+      CROSS JOIN control_outbox ON tenant_id = wanted.value AND control_outbox.id IN (
+        SELECT first.id FROM control_outbox AS first
+        WHERE first.tenant_id = wanted.value ORDER BY first.id LIMIT ${limit})
+      ORDER BY tenant_id, control_outbox.id`),
+  );
+  return Map.groupBy(z.array(waitingEvent).parse(rows), ({ tenantId }) => tenantId);
+}
+
 export async function deleteWaitingEvents(
   db: Database,
-  tenantId: string,
-  ids: readonly string[],
+  events: readonly WaitingEvent[],
 ): Promise<void> {
+  const keys = events.map(({ tenantId, id }) => ({ tenantId, id }));
   await awaitStore(
-    db
-      .delete(controlOutbox)
-      .where(and(eq(controlOutbox.tenantId, tenantId), inArray(controlOutbox.id, [...ids]))),
+    db.delete(controlOutbox).where(
+      sql`(${controlOutbox.tenantId}, ${controlOutbox.id}) IN
+        (SELECT value ->> 'tenantId', value ->> 'id' FROM json_each(${JSON.stringify(keys)}))`,
+    ),
   );
 }

@@ -9,6 +9,7 @@
  */
 import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
+import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
@@ -20,6 +21,7 @@ import { findHead } from "./store.ts";
 export const minRetentionDays = 1;
 /** Further objects wait for the next run. */
 const maxObjectsPerLog = 10;
+/** Of all databases together; a log without an object counts as one. An object takes four calls of D1 and three of R2. */
 const maxObjectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -77,16 +79,17 @@ async function archiveLog(
   cutoff: number,
 ): Promise<number> {
   const size = (await findHead(db, tenantId))?.size ?? 0;
+  let first = await findFirstLeafIndex(db, tenantId);
   let objects = 0;
-  for (; objects < maxObjectsPerLog; objects += 1) {
-    const first = await findFirstLeafIndex(db, tenantId);
-    if (first === undefined) break;
+  while (first !== undefined && objects < maxObjectsPerLog) {
     const events = await readEvents(db, tenantId, first, size, maxEventsPerObject);
     const expired = takeExpired(events, cutoff);
     if (expired.length === 0) break;
     const count = await archiveEvents(bucket, tenantId, first, expired);
     await deleteEventsBelow(db, tenantId, first + count);
     log("info", "audit_archived", { tenant_id: tenantId, count });
+    objects += 1;
+    first = count < maxEventsPerObject && count === expired.length ? undefined : first + count;
   }
   return objects;
 }
@@ -97,13 +100,19 @@ type FindRetentionDays = (
   tenantIds: readonly string[],
 ) => Promise<ReadonlyMap<string, number>>;
 
-/** Finds logs whose oldest event in D1 is past the tenant's retention; events before `cutoff` expired. */
+interface ExpiredLog {
+  readonly tenantId: string;
+  /** Events before this time have expired, Unix ms. */
+  readonly cutoff: number;
+}
+
+/** Finds logs whose oldest event in D1 is past the tenant's retention, in turn. */
 async function findExpired(
   env: Env,
   db: Database,
   now: number,
   findRetentionDays: FindRetentionDays,
-) {
+): Promise<ExpiredLog[]> {
   const logs = await findLogsOlderThan(db, now - minRetentionDays * dayMs);
   if (logs.length === 0) return [];
   const retentions = await findRetentionDays(
@@ -129,19 +138,27 @@ export async function archiveLogs(
   const { AUDIT_ARCHIVE: bucket } = env;
   if (bucket === undefined) return;
   let left = maxObjectsPerRun;
-  const archiveOne = async (db: Database, tenantId: string, cutoff: number) => {
-    left -= await archiveLog(db, bucket, tenantId, cutoff);
+  const archiveExpired = async (db: Database, share: number) => {
+    const end = left - share;
+    const archiveOne = async ({ tenantId, cutoff }: ExpiredLog) => {
+      // Counted first, so that a log that always fails counts too.
+      left -= 1;
+      left -= Math.max(0, (await archiveLog(db, bucket, tenantId, cutoff)) - 1);
+    };
+    const job = {
+      job: "archive",
+      failure: "audit_archive_failed",
+      maxTenants: maxObjectsPerRun,
+      hasBudget: () => left > end,
+    } as const;
+    const list = async (limit: number) =>
+      (await findExpired(env, db, now, findRetentionDays)).slice(0, limit);
+    await forEachInTurn(db, job, list, archiveOne);
   };
-  const archiveExpired = async (db: Database) => {
-    for (const { tenantId, cutoff } of await findExpired(env, db, now, findRetentionDays)) {
-      if (left <= 0) return;
-      await runJob("audit_archive_failed", () => archiveOne(db, tenantId, cutoff), {
-        tenant_id: tenantId,
-      });
-    }
-  };
-  for (const db of listDatabasesInTurn(env, now)) {
-    if (left <= 0) return;
-    await runJob("audit_archive_failed", () => archiveExpired(db));
+  const databases = listDatabasesInTurn(env, now);
+  for (const [index, db] of databases.entries()) {
+    // What one database does not need is left to those after it.
+    const share = Math.ceil(left / (databases.length - index));
+    if (share > 0) await runJob("audit_archive_failed", () => archiveExpired(db, share));
   }
 }

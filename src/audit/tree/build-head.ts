@@ -5,7 +5,6 @@
  */
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { MissingKeyError } from "../../crypto/keyring.ts";
-import { StoreError } from "../../db/client.ts";
 import type { Config } from "../../env.ts";
 import { sliceWork } from "../../slices.ts";
 import type { StoredEvent } from "../event.ts";
@@ -16,7 +15,6 @@ import { originOf } from "./note.ts";
 import { signHead, verifyHead } from "./signer.ts";
 import type { NewHead, UnintegratedLog } from "./store.ts";
 import { appendLeaves, MissingTileError, type Tile, TileSet } from "./tiles.ts";
-import { listWitnessedHeads } from "./witness.ts";
 
 /** About 3 ms of computing. */
 const maxLeavesPerSlice = 100;
@@ -34,12 +32,12 @@ export type IntegrationProblem =
  * the witness has one: then someone deleted the head, so that the service would sign another history.
  */
 async function isIntact(
-  env: Env,
   config: Config,
   { tenantId, size, note }: UnintegratedLog,
   edge: readonly Tile[],
+  isWitnessed: boolean,
 ): Promise<boolean> {
-  if (note === null) return (await listWitnessedHeads(env, tenantId, 1)).length === 0;
+  if (note === null) return !isWitnessed;
   const head = await verifyHead(config.auditSigningKeys, { tenantId, size, note });
   if (head === undefined) return false;
   try {
@@ -72,25 +70,29 @@ async function hashLeaves(
 
 function problemOf(error: unknown): IntegrationProblem {
   if (error instanceof MissingKeyError) return "audit_key_missing";
-  // The witness failed; only a log without a head reads it.
-  if (error instanceof StoreError) return "audit_seal_put_off";
   throw error;
 }
 
-/**
- * @param edge the tiles at the right edge of the tree
- * @param events the next events of the log
- * @param now Unix ms, the time of the head
- */
+/** What D1 and the witness have of one log. */
+export interface LogData {
+  /** The tiles at the right edge of the tree. */
+  readonly edge: readonly Tile[];
+  /** The next events of the log. */
+  readonly events: readonly StoredEvent[];
+  /** Whether the witness has a head of the log; undefined if it did not answer. Read only without a head. */
+  readonly isWitnessed: boolean | undefined;
+}
+
+/** @param now Unix ms, the time of the head */
 export async function buildHead(
-  { env, config, now }: { readonly env: Env; readonly config: Config; readonly now: number },
+  { config, now }: { readonly config: Config; readonly now: number },
   log: UnintegratedLog,
-  edge: readonly Tile[],
-  events: readonly StoredEvent[],
+  { edge, events, isWitnessed }: LogData,
 ): Promise<NewHead | IntegrationProblem> {
-  const { tenantId, size: extendsSize } = log;
+  const { tenantId, size: extendsSize, note: knownNote } = log;
+  if (knownNote === null && isWitnessed === undefined) return "audit_seal_put_off";
   try {
-    if (!(await isIntact(env, config, log, edge))) return "audit_tree_damaged";
+    if (!(await isIntact(config, log, edge, isWitnessed === true))) return "audit_tree_damaged";
     const { leaves, problem = "audit_log_gap" } = await hashLeaves(config, extendsSize, events);
     if (leaves.length === 0) return problem;
     const { size, root, changed } = appendLeaves(edge, extendsSize, leaves);

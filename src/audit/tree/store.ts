@@ -1,12 +1,18 @@
 /** The Merkle trees in D1: tiles, and the newest tree head of each tenant. */
 import { base64 } from "@scure/base";
 import { asc, eq, getTableColumns, gt, sql } from "drizzle-orm";
+import { z } from "zod";
 import { awaitStore, type Database, runBatch } from "../../db/client.ts";
 import { selectResidentTenants } from "../../db/tenant-fence.ts";
-import type { StoredEvent } from "../event.ts";
+import { orderInTurn } from "../../db/turns.ts";
+import { type AuditDetails, auditDetails, type StoredEvent } from "../event.ts";
 import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
+
+/** D1 accepts up to 2 MB in one parameter. */
+const maxCharactersPerStatement = 1_000_000;
+const writtenSchema = z.object({ tenantId: z.string() });
 
 /** A tenant's tree head as it is stored. */
 export interface StoredHead {
@@ -33,24 +39,24 @@ const logLength = sql<number>`coalesce((SELECT max(${auditEvents.leafIndex}) + 1
   WHERE ${auditEvents.tenantId} = ${residentId}), 0)`;
 const treeSize = sql<number>`coalesce(${auditTrees.size}, 0)`;
 
-/** Finds logs with events to integrate, by tenant id. Tenants that are moving are left out. */
+/**
+ * Finds logs with events to integrate, in turn. Tenants that are moving are left out.
+ * @param tenantId limits the search to this tenant's log, even if it is moving
+ */
 export async function findUnintegrated(
   db: Database,
-  which: { readonly tenantId?: string | undefined; readonly after: string },
   limit: number,
+  tenantId?: string,
 ): Promise<UnintegratedLog[]> {
-  const { tenantId, after } = which;
   const tenants =
-    tenantId === undefined
-      ? selectResidentTenants(auditEvents, after)
-      : sql`(SELECT ${tenantId} AS id WHERE ${tenantId} > ${after})`;
+    tenantId === undefined ? selectResidentTenants(auditEvents) : sql`(SELECT ${tenantId} AS id)`;
   return await awaitStore(
     db
       .select({ tenantId: residentId, size: treeSize, note: auditTrees.note, length: logLength })
       .from(sql`${tenants} AS resident`)
       .leftJoin(auditTrees, eq(auditTrees.tenantId, residentId))
       .where(gt(logLength, treeSize))
-      .orderBy(asc(residentId))
+      .orderBy(orderInTurn("integration", residentId))
       .limit(limit),
   );
 }
@@ -78,12 +84,25 @@ const {
   personalKey: _personalKey,
   ...leafColumns
 } = getTableColumns(auditEvents);
-/** The sealed parts are read as null: they may be long, and no leaf contains them. */
+/**
+ * The sealed parts are read as null: they may be long, and no leaf contains them. The details are read as text,
+ * because a text that is not JSON must not fail the read of other logs.
+ */
 const integrationColumns = {
   ...leafColumns,
   personalKey: sql<null>`NULL`,
   personal: sql<null>`NULL`,
+  details: sql<string>`${auditEvents.details}`,
 };
+
+/** Parses the details of an event. Details that no filed event has stand for a text that was altered. */
+function parseDetails(text: string): AuditDetails {
+  try {
+    return auditDetails.parse(JSON.parse(text));
+  } catch {
+    return { altered: true };
+  }
+}
 
 /**
  * Reads events of several logs, by tenant id and in the order of each log, without their sealed parts.
@@ -104,7 +123,8 @@ export async function readEventRanges(
       )
       .orderBy(asc(auditEvents.tenantId), asc(auditEvents.leafIndex)),
   );
-  return Map.groupBy(rows, ({ tenantId }) => tenantId);
+  const events = rows.map((row) => ({ ...row, details: parseDetails(row.details) }));
+  return Map.groupBy(events, ({ tenantId }) => tenantId);
 }
 
 /** Decodes the hashes of a tile; undefined if the text was altered. */
@@ -156,44 +176,75 @@ export interface NewHead extends StoredHead {
   readonly changed: readonly Tile[];
 }
 
+/** Splits texts into lists of JSON that D1 accepts in one parameter. */
+function joinInChunks(texts: readonly string[]): string[] {
+  const chunks: string[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const text of texts) {
+    if (size + text.length > maxCharactersPerStatement) {
+      chunks.push([]);
+      size = 0;
+    }
+    chunks.at(-1)?.push(text);
+    size += text.length;
+  }
+  return chunks.map((chunk) => `[${chunk.join(",")}]`);
+}
+
 /**
- * Writes heads with their tiles, all or none.
- * @throws StoreError, also if another run has extended one of the logs in the meantime: the stored size is
- *   then not `extendsSize`, so the new size becomes NULL, which the column refuses
+ * Writes heads, each with its tiles or not at all. A head is left out if another run has extended its log in the
+ * meantime. If the write of one head fails, none is written.
+ * @returns the ids of the tenants whose heads were written
+ * @throws StoreError
  */
-export async function writeHeads(db: Database, heads: readonly NewHead[]): Promise<void> {
-  const tiles = heads.flatMap(({ tenantId, changed }) =>
-    changed.map((tile) => ({ ...tile, tenantId, hashes: base64.encode(tile.hashes) })),
-  );
-  const rows = heads.map(({ changed: _changed, ...head }) => head);
-  const { size, extendsSize } = auditTrees;
+export async function writeHeads(db: Database, heads: readonly NewHead[]): Promise<Set<string>> {
+  const texts = heads.map(({ changed, ...head }) => {
+    const tiles = changed.map(({ hashes, ...tile }) => ({
+      ...tile,
+      hashes: base64.encode(hashes),
+    }));
+    return JSON.stringify({ ...head, tiles });
+  });
+  const { size, extendsSize, note } = auditTrees;
   const excluded = (name: string) => sql.raw(`excluded.${name}`);
-  await runBatch(db, [
+  const statements = joinInChunks(texts).flatMap((chunk) => [
     db
       .insert(auditTrees)
       .select(
         sql`SELECT head.value ->> 'tenantId', head.value ->> 'size', head.value ->> 'extendsSize',
-          head.value ->> 'note', 0, 0, 0
-        FROM json_each(${JSON.stringify(rows)}) AS head WHERE true`,
+          head.value ->> 'note', 0, 0, 0, 0, 0, 0, 0, 0
+        FROM json_each(${chunk}) AS head WHERE true`,
       )
       .onConflictDoUpdate({
         target: auditTrees.tenantId,
         set: {
-          size: sql`iif(${size} = ${excluded(extendsSize.name)}, ${excluded(size.name)}, NULL)`,
+          size: excluded(size.name),
           extendsSize: excluded(extendsSize.name),
-          note: excluded(auditTrees.note.name),
+          note: excluded(note.name),
         },
-      }),
+        setWhere: sql`${size} = ${excluded(extendsSize.name)}`,
+      })
+      .returning({ tenantId: auditTrees.tenantId }),
+    // The note identifies the head that was just written.
     db
       .insert(auditTiles)
       .select(
-        sql`SELECT tile.value ->> 'tenantId', tile.value ->> 'level', tile.value ->> 'index',
-          tile.value ->> 'hashes'
-        FROM json_each(${JSON.stringify(tiles)}) AS tile WHERE true`,
+        sql`SELECT tree.tenant_id, tile.value ->> 'level', tile.value ->> 'index', tile.value ->> 'hashes'
+        FROM json_each(${chunk}) AS head
+        CROSS JOIN audit_trees AS tree
+          ON tree.tenant_id = head.value ->> 'tenantId' AND tree.note = head.value ->> 'note'
+        CROSS JOIN json_each(head.value, '$.tiles') AS tile WHERE true`,
       )
       .onConflictDoUpdate({
         target: [auditTiles.tenantId, auditTiles.level, auditTiles.index],
         set: { hashes: excluded(auditTiles.hashes.name) },
       }),
   ]);
+  const results = await runBatch(db, statements);
+  return new Set(
+    z
+      .array(writtenSchema)
+      .parse(results.filter((_, n) => n % 2 === 0).flat())
+      .map(({ tenantId }) => tenantId),
+  );
 }

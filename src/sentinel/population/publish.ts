@@ -1,9 +1,10 @@
 /**
  * The scheduled job that counts each tenant's confirmed sessions and writes the counts to KV, where
- * assessments read them. A tenant that one run does not reach comes first in the next one.
+ * assessments read them. A run begins with the tenants that the previous one did not reach.
  */
 import type { Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
+import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { PopulationCounter } from "./population.ts";
 import { populationKeyOf } from "./read.ts";
@@ -13,8 +14,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** Sessions of a quarter count; older habits have changed by then. */
 const maxSessionAgeMs = 90 * dayMs;
 const maxSessions = 20_000;
-/** Bounds of one run, which has half a minute of CPU time. */
-const maxTenants = 100;
+/** Bounds of one run over all databases: a tenant takes two calls, and one for each thousand sessions. */
+const maxTenants = 300;
 const maxSessionsInRun = 100_000;
 /** The counts of a tenant that is no longer counted expire. */
 const expiresAfterSeconds = 60 * 24 * 60 * 60;
@@ -47,18 +48,25 @@ async function countAndStore(
 
 /** @param now Unix ms. Never throws: a failure is logged, and the next run tries again. */
 export async function publishPopulations(env: Env, now: number): Promise<void> {
-  let read = 0;
-  const publishOne = async (db: Database, due: DueTenant) => {
-    read += await countAndStore(env, db, due, now);
-  };
-  const publishDue = async (db: Database) => {
-    for (const due of await findDueTenants(db, now, maxTenants)) {
-      if (read >= maxSessionsInRun) return;
-      await runJob("population_failed", () => publishOne(db, due), { tenant_id: due.tenantId });
-    }
-  };
-  for (const db of listDatabasesInTurn(env, now)) {
-    if (read >= maxSessionsInRun) return;
-    await runJob("population_failed", () => publishDue(db));
+  let tenantsLeft = maxTenants;
+  let sessionsLeft = maxSessionsInRun;
+  const databases = listDatabasesInTurn(env, now);
+  for (const [index, db] of databases.entries()) {
+    // What one database does not need is left to those after it.
+    const shareOf = (left: number) => Math.ceil(left / (databases.length - index));
+    const maxTenantsHere = shareOf(tenantsLeft);
+    const sessionsAfter = sessionsLeft - shareOf(sessionsLeft);
+    const job = {
+      job: "population",
+      failure: "population_failed",
+      maxTenants: maxTenantsHere,
+      hasBudget: () => sessionsLeft > sessionsAfter,
+    } as const;
+    const countOne = async (due: DueTenant) => {
+      tenantsLeft -= 1;
+      sessionsLeft -= await countAndStore(env, db, due, now);
+    };
+    const list = (limit: number) => findDueTenants(db, now, limit);
+    await runJob("population_failed", () => forEachInTurn(db, job, list, countOne));
   }
 }

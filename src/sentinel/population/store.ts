@@ -1,9 +1,10 @@
 /** The confirmed sessions that a population is counted from, and when it was counted, in D1. */
-import { and, asc, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { and, eq, exists, gt, isNull, lt, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { firstIdOf } from "../../crypto/id.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
+import { orderInTurn } from "../../db/turns.ts";
 import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
@@ -24,7 +25,7 @@ export interface DueTenant {
 }
 
 /**
- * Finds tenants whose population is due, the oldest first. A population is due if it is an hour old (a day if
+ * Finds tenants whose population is due, in turn. A population is due if it is an hour old (a day if
  * there are many logins) and a session was assessed since. @throws StoreError
  */
 export async function findDueTenants(
@@ -64,7 +65,7 @@ export async function findDueTenants(
           or(eq(builtAt, recountMark), exists(assessedSince)),
         ),
       )
-      .orderBy(asc(sql`coalesce(${builtAt}, 0)`), asc(tenantIdColumn))
+      .orderBy(orderInTurn("population", tenantIdColumn))
       .limit(limit),
   );
 }

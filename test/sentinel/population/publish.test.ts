@@ -218,3 +218,24 @@ describe("The reader of a population", () => {
     expect((await read(now + 2 * minute)).population?.logins).toBe(1);
   });
 });
+
+describe("A tenant whose population always fails", () => {
+  it("does not keep those of others from being counted, even if there are many", async () => {
+    const tenant = await createTenantWithLogins(1);
+    const failing = Array.from({ length: 310 }, (_, n) => n.toString(16).padStart(24, "0"));
+    await env.DB.prepare(
+      "INSERT INTO populations (tenant_id, built_at, logins) SELECT value, 0, 0 FROM json_each(?)",
+    )
+      .bind(JSON.stringify(failing))
+      .run();
+    const remove = vi
+      .spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "delete")
+      .mockRejectedValue(new Error("KV failed"));
+    const error = vi.spyOn(console, "error").mockImplementation(() => {});
+    for (let run = 0; run < 3; run += 1) await publishPopulations(env, Date.now());
+    remove.mockRestore();
+    error.mockRestore();
+    await env.DB.prepare("DELETE FROM populations WHERE tenant_id < '01'").run();
+    expect((await readPublished(tenant))?.logins).toBe(1);
+  });
+});
