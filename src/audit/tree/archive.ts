@@ -12,7 +12,13 @@ import { listDatabasesInTurn } from "../../db/shards.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
-import { deleteEventsBelow, findFirstLeafIndex, findLogsOlderThan, readEvents } from "../store.ts";
+import {
+  deleteEventsBelow,
+  findFirstArrivedSince,
+  findFirstLeafIndex,
+  findLogsOlderThan,
+  readEvents,
+} from "../store.ts";
 import { findHead } from "./store.ts";
 
 /** The shortest retention that a tenant can set. */
@@ -40,12 +46,10 @@ class ArchiveMismatchError extends Error {
   }
 }
 
-/** Takes events from the start of the list that are older than the cutoff, up to the first missing leaf. */
-function takeExpired(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
+/** Takes events from the start of the list up to the first missing leaf. */
+function takeUnbroken(events: readonly StoredEvent[]): StoredEvent[] {
   const first = events[0]?.leafIndex ?? 0;
-  const end = events.findIndex(
-    ({ at, leafIndex }, index) => at >= cutoff || leafIndex !== first + index,
-  );
+  const end = events.findIndex(({ leafIndex }, index) => leafIndex !== first + index);
   return end === -1 ? [...events] : events.slice(0, end);
 }
 
@@ -78,20 +82,26 @@ async function archiveEvents(
   return archived.length;
 }
 
-/** Archives the expired events of one log. @returns the number of objects */
+/**
+ * Archives the events of one log that arrived before the cutoff. @returns the number of objects
+ */
 async function archiveLog(
   db: Database,
   bucket: R2Bucket,
   tenantId: string,
   cutoff: number,
+  now: number,
 ): Promise<number> {
   const size = (await findHead(db, tenantId))?.size ?? 0;
   let objects = 0;
   for (; objects < maxObjectsPerLog; objects += 1) {
     const first = await findFirstLeafIndex(db, tenantId);
     if (first === undefined) break;
-    const events = await readEvents(db, tenantId, first, size, maxEventsPerObject);
-    const expired = takeExpired(events, cutoff);
+    const below = Math.min(size, first + maxEventsPerObject);
+    const end = await findFirstArrivedSince(db, tenantId, { from: first, below }, cutoff, now);
+    if (end <= first) break;
+    const events = await readEvents(db, tenantId, first, end, maxEventsPerObject);
+    const expired = takeUnbroken(events);
     if (expired.length === 0) break;
     const count = await archiveEvents(bucket, tenantId, first, expired);
     await deleteEventsBelow(db, tenantId, first + count);
@@ -106,14 +116,14 @@ type FindRetentionDays = (
   tenantIds: readonly string[],
 ) => Promise<ReadonlyMap<string, number>>;
 
-/** Finds logs whose oldest event in D1 is past the tenant's retention; events before `cutoff` expired. */
+/** Finds logs whose oldest event in D1 is past the tenant's retention; what arrived before `cutoff` expired. */
 async function findExpired(
   env: Env,
   db: Database,
   now: number,
   findRetentionDays: FindRetentionDays,
 ) {
-  const logs = await findLogsOlderThan(db, now - minRetentionDays * dayMs);
+  const logs = await findLogsOlderThan(db, now - minRetentionDays * dayMs, now);
   if (logs.length === 0) return [];
   const retentions = await findRetentionDays(
     env,
@@ -139,7 +149,7 @@ export async function archiveLogs(
   if (bucket === undefined) return;
   let left = maxObjectsPerRun;
   const archiveOne = async (db: Database, tenantId: string, cutoff: number) => {
-    left -= await archiveLog(db, bucket, tenantId, cutoff);
+    left -= await archiveLog(db, bucket, tenantId, cutoff, now);
   };
   const archiveExpired = async (db: Database) => {
     for (const { tenantId, cutoff } of await findExpired(env, db, now, findRetentionDays)) {

@@ -76,6 +76,7 @@ export interface LogRange {
 const {
   personal: _personal,
   personalKey: _personalKey,
+  arrivedAt: _arrivedAt,
   ...leafColumns
 } = getTableColumns(auditEvents);
 /** The sealed parts are read as null: they may be long, and no leaf contains them. */
