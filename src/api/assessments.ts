@@ -42,9 +42,20 @@ const score = z
   .meta({ type: "number", minimum: 0, maximum: 1 })
   .transform(Number);
 
-/** The ids below which a page ends. A time can be such a bound because ids begin with the time. */
-function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
-  return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdOf(to)])];
+/**
+ * The part of the list that a page is from. Ids begin with the time of arrival, which is the time of the
+ * assessment unless there is a test clock.
+ */
+function boundsOf(
+  mode: "live" | "test",
+  { after, from, to }: Record<"from" | "to", number | undefined> & { after: string | undefined },
+) {
+  const belowIds = after === undefined ? [] : [after];
+  if (mode === "test") return { belowIds, fromAt: from, belowAt: to };
+  return {
+    fromId: from === undefined ? undefined : firstIdOf(from),
+    belowIds: to === undefined ? belowIds : [...belowIds, firstIdOf(to)],
+  };
 }
 
 const storedAssessmentSchema = z
@@ -77,12 +88,6 @@ const storedAssessmentSchema = z
   })
   .meta({ id: "Assessment" });
 
-/** The evidence if it has the form of the current model; otherwise null. */
-function inputsOf({ evidence }: StoredAssessment) {
-  const parsed = sessionEvidenceSchema.safeParse(evidence);
-  return parsed.success ? parsed.data : null;
-}
-
 function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchema> {
   const { policy } = row;
   return {
@@ -101,7 +106,7 @@ function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchem
     outcome: row.verdict,
     outcome_source: row.verdictSource,
     outcome_at: toRfc3339OrNull(row.verdictAt),
-    inputs: inputsOf(row),
+    inputs: row.evidence,
     inputs_digest: row.evidenceDigest,
   };
 }
@@ -126,7 +131,7 @@ const simulationBody = z.strictObject({
 interface SimulationCall {
   readonly env: Env;
   readonly config: Config;
-  readonly caller: { readonly tenantId: string };
+  readonly caller: { readonly tenantId: string; readonly mode: "live" | "test" };
   readonly body: z.output<typeof simulationBody>;
 }
 
@@ -139,14 +144,11 @@ async function simulate({ env, config, caller, body }: SimulationCall) {
   const { rows, nextAfter } = await listAssessments(
     await findTenantDb(env, tenantId),
     tenantId,
-    {
-      fromId: from === undefined ? undefined : firstIdOf(from),
-      belowIds: upperBoundsOf(after, to),
-    },
+    boundsOf(caller.mode, { after, from, to }),
     maxReplayedPerRequest,
   );
   const replayed = rows.flatMap((row) => {
-    const inputs = row.model === model ? inputsOf(row) : null;
+    const inputs = row.model === model ? row.evidence : null;
     return inputs === null ? [] : [{ row, after: replay(draft, inputs) }];
   });
   const count = (of: (one: (typeof replayed)[number]) => string) => ({
@@ -212,7 +214,7 @@ export const assessmentRoutes = [
         },
       },
     },
-    async ({ env, caller: { tenantId }, query }) => {
+    async ({ env, caller: { tenantId, mode }, query }) => {
       const filter = {
         identityId:
           query.externalUserId === undefined
@@ -221,8 +223,7 @@ export const assessmentRoutes = [
         recommendation: query.recommendation,
         verdict: query.outcome,
         minScore: query.min_score,
-        fromId: query.from === undefined ? undefined : firstIdOf(query.from),
-        belowIds: upperBoundsOf(query.after, query.to),
+        ...boundsOf(mode, { after: query.after, from: query.from, to: query.to }),
       };
       const db = await findTenantDb(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);

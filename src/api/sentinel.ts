@@ -1,5 +1,6 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
+import { firstIdOf } from "../crypto/id.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
@@ -15,6 +16,7 @@ import { assessmentFields, assessmentId, showAssessment } from "./assessment-sch
 import { discover } from "./discover.ts";
 
 const maxAgentLength = 1024;
+const dayMs = 24 * 60 * 60 * 1000;
 
 const address = z
   .string()
@@ -100,10 +102,11 @@ export const sentinelRoutes = [
     },
     async (request) => {
       const { assessment_id: id, outcome } = request.body.feedback;
-      const { tenantId } = request.caller;
+      const { tenantId, policy } = request.caller;
+      const oldestId = firstIdOf(request.arrivedAt - policy.retention.assessmentDays * dayMs);
       await claimRequestKey(request, tenantId, controlDbOf(request.env));
       await askGuard(request, assessedIdentityOf(id), (guard, call) =>
-        guard.recordFeedback(call, id, outcome),
+        guard.recordFeedback(call, id, outcome, oldestId),
       );
       return respond(204, null);
     },

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { minRetentionDays } from "../audit/tree/archive.ts";
 import { locationHints } from "../location.ts";
+import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/reason.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
@@ -59,6 +60,14 @@ const audit = z.strictObject({
   ),
 });
 
+const retention = z.strictObject({
+  assessment_days: createIntegerSchema(
+    minAssessmentDays,
+    400,
+    "Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.",
+  ),
+});
+
 const location = z.strictObject({
   hint: z.enum(locationHints).nullable().meta({
     description:
@@ -66,7 +75,14 @@ const location = z.strictObject({
   }),
 });
 
-export const settingsSchema = z.strictObject({ lockout, otp, sentinel, audit, location });
+export const settingsSchema = z.strictObject({
+  lockout,
+  otp,
+  sentinel,
+  audit,
+  retention,
+  location,
+});
 export type Settings = z.output<typeof settingsSchema>;
 
 export const sentinelPatchSchema = sentinel.partial();
@@ -76,13 +92,14 @@ export const settingsPatchSchema = z.strictObject({
   otp: otp.partial().optional(),
   sentinel: sentinelPatchSchema.optional(),
   audit: audit.partial().optional(),
+  retention: retention.partial().optional(),
   location: location.partial().optional(),
 });
 /** The fields that a tenant has set. Absent fields have their defaults. */
 export type SettingsPatch = z.output<typeof settingsPatchSchema>;
 
 function settingsOf(policy: TenantPolicy): Settings {
-  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = policy;
+  const { lockout: l, otp: o, sentinel: s, audit: a, retention: r, location: at } = policy;
   return {
     lockout: {
       max_failed_attempts: l.maxFailedAttempts,
@@ -99,6 +116,7 @@ function settingsOf(policy: TenantPolicy): Settings {
       signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
     },
     audit: { retention_days: a.retentionDays },
+    retention: { assessment_days: r.assessmentDays },
     location: { hint: at.hint },
   };
 }
@@ -112,6 +130,7 @@ export function applyDefaults(set: SettingsPatch): Settings {
     otp: { ...defaults.otp, ...set.otp },
     sentinel: { ...defaults.sentinel, ...set.sentinel },
     audit: { ...defaults.audit, ...set.audit },
+    retention: { ...defaults.retention, ...set.retention },
     location: { ...defaults.location, ...set.location },
   });
 }
@@ -123,6 +142,7 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
     otp: { ...set.otp, ...patch.otp },
     sentinel: { ...set.sentinel, ...patch.sentinel },
     audit: { ...set.audit, ...patch.audit },
+    retention: { ...set.retention, ...patch.retention },
     location: { ...set.location, ...patch.location },
   };
 }
@@ -152,7 +172,14 @@ export function findContradictions({ lockout: l, sentinel: s }: Settings) {
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
-  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = applyDefaults(set);
+  const {
+    lockout: l,
+    otp: o,
+    sentinel: s,
+    audit: a,
+    retention: r,
+    location: at,
+  } = applyDefaults(set);
   return {
     lockout: {
       maxFailedAttempts: l.max_failed_attempts,
@@ -169,6 +196,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       signalsOff: s.signals_off,
     },
     audit: { retentionDays: a.retention_days },
+    retention: { assessmentDays: r.assessment_days },
     location: { hint: at.hint },
   };
 }

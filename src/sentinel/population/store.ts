@@ -6,6 +6,7 @@ import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
+import { readStoredEvidence } from "../stored-assessment.ts";
 import { assessments, populations } from "../tables.ts";
 import type { ConfirmedSession } from "./population.ts";
 
@@ -110,7 +111,7 @@ export async function listConfirmedSessions(
   return {
     below: isFull ? (sessions.at(-1)?.id ?? null) : null,
     sessions: sessions.flatMap(({ identity_id: identityId, at, evidence }): ConfirmedSession[] => {
-      const parsed = evidenceSchema.safeParse(JSON.parse(evidence));
+      const parsed = evidenceSchema.safeParse(readStoredEvidence(evidence));
       return parsed.success ? [{ identityId, at, ...parsed.data }] : [];
     }),
   };
