@@ -11,12 +11,19 @@ CREATE TABLE `space_reserve` (
 DROP INDEX `api_tokens_by_tenant`;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_expiry` ON `api_tokens` (`tenant_id`,`expires_at`) WHERE revoked_at IS NULL;--> statement-breakpoint
 CREATE INDEX `api_tokens_by_tenant` ON `api_tokens` (`tenant_id`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
+ALTER TABLE `audit_events` ADD `arrived_at` integer;--> statement-breakpoint
 ALTER TABLE `audit_trees` ADD `bucket_size` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `audit_trees` ADD `bucket_failures` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `audit_trees` ADD `bucket_retry_at` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `audit_trees` ADD `forward_failures` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `audit_trees` ADD `forward_retry_at` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `key_versions` ADD `check_id` text;--> statement-breakpoint
 ALTER TABLE `populations` ADD `recounts` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `re_encryptions` ADD `phase` text DEFAULT 'walking' NOT NULL;--> statement-breakpoint
+ALTER TABLE `re_encryptions` ADD `check_id` text;--> statement-breakpoint
+ALTER TABLE `re_encryptions` ADD `found` text;--> statement-breakpoint
+ALTER TABLE `re_encryptions` ADD `counts` text;--> statement-breakpoint
+ALTER TABLE `re_encryptions` ADD `counted_at` integer;--> statement-breakpoint
 ALTER TABLE `relocations` ADD `summary` text;--> statement-breakpoint
 CREATE INDEX `relocations_unfinished` ON `relocations` (`phase`) WHERE finished_at IS NULL;--> statement-breakpoint
 CREATE INDEX `tenants_by_shard` ON `tenants` (`shard`);

@@ -80,13 +80,15 @@ async function reEncrypt({ file, url, limit }: Options): Promise<void> {
 }
 
 async function printStatus({ file, url }: Options): Promise<void> {
-  const { keys } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
+  const { keys, counted } = await new OperatorApi(url, readSecret(file, "OPERATOR_TOKEN")).keys();
   for (const key of keys) {
     const use = key.newest ? "newest" : key.in_use ? "in use" : "unused";
     const sets = key.backup_code_sets ? `, ${key.backup_code_sets} sets of codes` : "";
     const gone = key.in_keyring ? "" : ", not in the keyring";
     process.stdout.write(`${key.keyring} ${key.version}: ${use}${sets}${gone}\n`);
   }
+  const at = counted.complete ? `counted at ${counted.at}` : 'not counted yet; "run" counts them';
+  process.stdout.write(`Sets of codes: ${at}.\n`);
 }
 
 async function dropVersion(options: Options, keyring: KeyringName, text: string | undefined) {

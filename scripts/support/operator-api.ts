@@ -41,6 +41,7 @@ const keys = z.object({
       backup_code_sets: z.number().nullable(),
     }),
   ),
+  counted: z.object({ complete: z.boolean(), at: z.string().nullable() }),
   re_encryption: progress.nullable(),
 });
 

@@ -45,7 +45,27 @@ export function showAssessment({ id, model, riskScore, reasons, degraded }: Asse
   };
 }
 
-/** The ids below which a page ends. A time can be such a bound because ids begin with the time. */
-export function upperBoundsOf(after: string | undefined, to: number | undefined): string[] {
-  return [...(after === undefined ? [] : [after]), ...(to === undefined ? [] : [firstIdOf(to)])];
+/**
+ * The part of the list that a page is from. Ids begin with the time of arrival, which is the time of the
+ * assessment unless there is a test clock.
+ * @param page times are Unix ms
+ */
+export function boundsOf(
+  mode: "live" | "test",
+  {
+    after,
+    from,
+    to,
+  }: {
+    readonly after: string | undefined;
+    readonly from: number | undefined;
+    readonly to: number | undefined;
+  },
+) {
+  const belowIds = after === undefined ? [] : [after];
+  if (mode === "test") return { belowIds, fromAt: from, belowAt: to };
+  return {
+    fromId: from === undefined ? undefined : firstIdOf(from),
+    belowIds: to === undefined ? belowIds : [...belowIds, firstIdOf(to)],
+  };
 }

@@ -1,6 +1,6 @@
 /** `/v1/sentinel/assessments` and `/v1/sentinel/simulate`. */
 import { z } from "zod";
-import { firstIdOf, identityIdOf } from "../crypto/id.ts";
+import { identityIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
@@ -16,16 +16,11 @@ import {
 } from "../http/schemas.ts";
 import { verdictSources } from "../sentinel/assessment.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
-import { parseEvidence, sessionEvidenceSchema } from "../sentinel/evidence.ts";
+import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import {
-  assessmentFields,
-  assessmentId,
-  showAssessment,
-  upperBoundsOf,
-} from "./assessment-schemas.ts";
+import { assessmentFields, assessmentId, showAssessment, boundsOf } from "./assessment-schemas.ts";
 import { maxReplayedPerRequest, simulate } from "./simulate.ts";
 
 const score = z
@@ -82,7 +77,7 @@ function showStored(row: StoredAssessment): z.input<typeof storedAssessmentSchem
     outcome: row.verdict,
     outcome_source: row.verdictSource,
     outcome_at: toRfc3339OrNull(row.verdictAt),
-    inputs: parseEvidence(row.evidence),
+    inputs: row.evidence,
     inputs_digest: row.evidenceDigest,
   };
 }
@@ -136,7 +131,7 @@ export const assessmentRoutes = [
         },
       },
     },
-    async ({ env, caller: { tenantId }, query }) => {
+    async ({ env, caller: { tenantId, mode }, query }) => {
       const filter = {
         identityId:
           query.externalUserId === undefined
@@ -145,8 +140,7 @@ export const assessmentRoutes = [
         recommendation: query.recommendation,
         verdict: query.outcome,
         minScore: query.min_score,
-        fromId: query.from === undefined ? undefined : firstIdOf(query.from),
-        belowIds: upperBoundsOf(query.after, query.to),
+        ...boundsOf(mode, { after: query.after, from: query.from, to: query.to }),
       };
       const db = await findTenantDb(env, tenantId);
       const { rows, nextAfter } = await listAssessments(db, tenantId, filter, query.limit);

@@ -3,8 +3,6 @@
  * the call of the guard, which receives it as a stream. So an assessment waits for one round trip and at most
  * two reads of KV.
  */
-import { joinParts, toHex } from "../crypto/bytes.ts";
-import { hmacSha256Of } from "../crypto/digest.ts";
 import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
@@ -161,16 +159,14 @@ export async function discover(
   identityId: string,
   sessionContext: SessionContext,
 ): Promise<AssessmentRecord> {
-  const { tenantId, policy } = call.caller;
+  const { policy } = call.caller;
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { address, agent, userId } = sessionContext;
-  const context = joinParts(tenantId, identityId, address.text, agent, userId ?? "");
   const agentFacts = agentFactsOf(agent);
   const session = {
-    assessmentId: assessmentIdOf(createId(call.now), identityId),
+    assessmentId: assessmentIdOf(createId(call.arrivedAt), identityId),
     agent: agentFacts.kind,
     userId,
-    contextDigest: toHex(hmacSha256Of(call.config.addressHashKey, context)),
     shown: { address: address.text, agent },
   };
   const { env, config, caller, now, requestId } = call;

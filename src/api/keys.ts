@@ -13,7 +13,6 @@ import { keyringNames } from "../keys/keyring-names.ts";
 import { mergeKeyVersions } from "../keys/merge-key-versions.ts";
 import { type Progress, type ReEncryptCall, reEncrypt, sumProgress } from "../keys/re-encrypt.ts";
 import { findReEncryption } from "../keys/re-encryption-store.ts";
-import { countBackupCodeSets } from "../keys/sealed-data-store.ts";
 import { listKeyVersions } from "../keys/version-store.ts";
 
 /** Guards that one request calls: the platform's free plan allows 50 subrequests. */
@@ -27,10 +26,9 @@ const progressSchema = z
       .meta({ description: "The version of the sealing key under which data is sealed anew." }),
     done: z.boolean(),
     seen: z.int().min(0).meta({ description: "Identities that the current pass has processed." }),
-    total: z
-      .int()
-      .min(0)
-      .meta({ description: "Identities that existed when the current pass started." }),
+    total: z.int().min(0).meta({
+      description: "Identities when they were last counted. The first requests count them.",
+    }),
     failed: z.int().min(0).meta({
       description:
         "Processed identities that could not be sealed anew; the log states the reasons.",
@@ -71,7 +69,7 @@ export const keyRoutes = [
       responses: {
         200: {
           description:
-            "The versions; a response never contains a key. Counting reads all identities.",
+            "The versions; a response never contains a key. The counts are those of the last re-encryption that ended.",
           body: z.object({
             keys: z.array(
               z.object({
@@ -84,12 +82,25 @@ export const keyRoutes = [
                 }),
                 backup_code_sets: z.int().nullable().meta({
                   description:
-                    "Users whose backup codes are hashed under this version; null for other keyrings.",
+                    "Users whose backup codes were hashed under this version when they were counted; null for other keyrings, and as long as not all are counted.",
                 }),
                 first_used_at: instant,
                 retired_at: instant.nullable(),
               }),
             ),
+            counted: z
+              .object({
+                complete: z.boolean().meta({
+                  description: "Whether the identities of every database have been counted.",
+                }),
+                at: instant.nullable().meta({
+                  description: "When the oldest of these counts ended; null if there is none.",
+                }),
+              })
+              .meta({
+                description:
+                  "The count behind `backup_code_sets`. `in_use` does not depend on it: a version is unused only if no data needs it.",
+              }),
             re_encryption: progressSchema.nullable(),
           }),
         },
@@ -98,30 +109,31 @@ export const keyRoutes = [
     async ({ env, config }) => {
       const { newest } = config.sealingKeys;
       const readAll = listDatabases(env).map(
-        async (db) =>
-          await Promise.all([
-            listKeyVersions(db),
-            countBackupCodeSets(db),
-            findReEncryption(db, newest),
-          ]),
+        async (db) => await Promise.all([listKeyVersions(db), findReEncryption(db, newest)]),
       );
       const [found] = await Promise.all([Promise.all(readAll), requireAllDatabases(env)]);
       const versions = mergeKeyVersions(found.map(([versions]) => versions));
-      const progress = sumProgress(found.map(([, , run]) => run));
+      const runs = found.map(([, run]) => run);
+      const progress = sumProgress(runs);
+      const counts = runs.flatMap((run) => run?.counts ?? []);
+      const countTimes = runs.flatMap((run) => run?.countedAt ?? []);
+      const isComplete = counts.length === runs.length;
       const setsUnder = (version: number) =>
-        found.reduce((sum, [, sets]) => sum + (sets.get(version) ?? 0), 0);
+        counts.reduce((sum, { codeSets }) => sum + (codeSets[version] ?? 0), 0);
       const keys = versions.map(({ keyring, version, firstUsedAt, retiredAt }) => ({
         keyring,
         version,
         newest: keyringOf(config, keyring).newest === version,
         in_keyring: keyringOf(config, keyring).keys.has(version),
         in_use: retiredAt === null,
-        backup_code_sets: keyring === "backup_codes" ? setsUnder(version) : null,
+        backup_code_sets: keyring === "backup_codes" && isComplete ? setsUnder(version) : null,
         first_used_at: toRfc3339(firstUsedAt),
         retired_at: toRfc3339OrNull(retiredAt),
       }));
       const shown = progress === undefined ? null : showProgress(progress);
-      return respond(200, { keys, re_encryption: shown });
+      const at = countTimes.length === 0 ? null : toRfc3339(Math.min(...countTimes));
+      const counted = { complete: isComplete, at };
+      return respond(200, { keys, counted, re_encryption: shown });
     },
   ),
   defineRoute(

@@ -1,5 +1,6 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
+import { firstIdOf } from "../crypto/id.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
@@ -14,6 +15,7 @@ import { assessmentFields, assessmentId, showAssessment } from "./assessment-sch
 import { discover } from "./discover.ts";
 
 const maxAgentLength = 1024;
+const dayMs = 24 * 60 * 60 * 1000;
 
 const address = z
   .string()
@@ -100,8 +102,10 @@ export const sentinelRoutes = [
     async (request) => {
       const { assessment_id: id, outcome } = request.body.feedback;
       await claimTenantRequestKey(request);
+      const { assessmentDays } = request.caller.policy.retention;
+      const oldestId = firstIdOf(request.arrivedAt - assessmentDays * dayMs);
       await askGuard(request, assessedIdentityOf(id), (guard, call) =>
-        guard.recordFeedback(call, id, outcome),
+        guard.recordFeedback(call, id, outcome, oldestId),
       );
       return respond(204, null);
     },

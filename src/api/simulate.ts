@@ -3,7 +3,6 @@
  * that other requests of the isolate do not wait for it.
  */
 import type { z } from "zod";
-import { firstIdOf } from "../crypto/id.ts";
 import { findTenantDb } from "../db/shards.ts";
 import type { Config } from "../env.ts";
 import { toRfc3339 } from "../http/schemas.ts";
@@ -16,13 +15,12 @@ import {
   replay,
 } from "../sentinel/assessments/simulate.ts";
 import { listAssessments, type StoredAssessment } from "../sentinel/assessments/store.ts";
-import { parseEvidence } from "../sentinel/evidence.ts";
 import type { Recommendation } from "../sentinel/score.ts";
 import { model } from "../sentinel/weights.ts";
 import { mapInSlices, yieldToOthers } from "../slices.ts";
 import { buildDraftPolicy } from "../tenancy/change-settings.ts";
 import type { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { upperBoundsOf } from "./assessment-schemas.ts";
+import { boundsOf } from "./assessment-schemas.ts";
 
 /** The maximum number of assessments that one request replays. */
 export const maxReplayedPerRequest = 500;
@@ -37,7 +35,7 @@ const limit = new WorkLimit({ maxPerTenant: 2, maxInAll: 8, maxWorkMs: 30_000 })
 interface SimulationCall {
   readonly env: Env;
   readonly config: Config;
-  readonly caller: { readonly tenantId: string };
+  readonly caller: { readonly tenantId: string; readonly mode: "live" | "test" };
   readonly body: {
     readonly simulation: {
       readonly sentinel: z.output<typeof sentinelPatchSchema>;
@@ -82,7 +80,6 @@ async function replayAssessments(call: SimulationCall) {
   const { from, to, after } = body.simulation;
   const draft = await prepareDraft(call);
   const db = await findTenantDb(env, tenantId);
-  const fromId = from === undefined ? undefined : firstIdOf(from);
   const before: Record<Recommendation, number> = { allow: 0, challenge: 0, deny: 0 };
   const then = { ...before };
   const changed: ReturnType<typeof showChange>[] = [];
@@ -90,12 +87,11 @@ async function replayAssessments(call: SimulationCall) {
   let replayed = 0;
   let nextAfter: string | null = after ?? null;
   do {
-    const belowIds = upperBoundsOf(nextAfter ?? undefined, to);
-    const page = await listAssessments(db, tenantId, { fromId, belowIds }, maxAssessmentsPerPage);
+    const bounds = boundsOf(caller.mode, { after: nextAfter ?? undefined, from, to });
+    const page = await listAssessments(db, tenantId, bounds, maxAssessmentsPerPage);
     for (const row of page.rows) {
-      const evidence = row.model === model ? parseEvidence(row.evidence) : null;
-      if (evidence === null) continue;
-      const outcome = replay(draft, evidence);
+      if (row.model !== model || row.evidence === null) continue;
+      const outcome = replay(draft, row.evidence);
       replayed += 1;
       before[row.recommendation] += 1;
       then[outcome.recommendation] += 1;

@@ -6,6 +6,7 @@ import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { hmacSha256Of } from "../crypto/digest.ts";
 import { type Keyring, keyOf } from "../crypto/keyring.ts";
+import { restoreDigest, shortenDigest } from "../crypto/short-hex.ts";
 import type { AuditEvent, StampedEvent } from "./event.ts";
 import { encodeLeaf, leafOf } from "./leaf.ts";
 import { type OpenAuditKey, sealParts } from "./personal.ts";
@@ -34,6 +35,22 @@ export function checkStamp(
   if (!keys.keys.has(version)) return "missing_key";
   const expected = computeStamp(keys, version, tenantId, leaf);
   return timingSafeEqual(encodeUtf8(expected), encodeUtf8(stamp)) ? "valid" : "forged";
+}
+
+/** Replaces the HMAC after the version of a stamp. */
+function mapStamp(stamp: string, map: (mac: string) => string): string {
+  const end = stamp.indexOf(".");
+  return end === -1 ? stamp : `${stamp.slice(0, end + 1)}${map(stamp.slice(end + 1))}`;
+}
+
+/** The stamp as D1 keeps it, with the HMAC in base64url. */
+export function shortenStamp(stamp: string): string {
+  return mapStamp(stamp, shortenDigest);
+}
+
+/** The stamp that D1 keeps, or one of an older build. One that was altered fails its check. */
+export function restoreStamp(stored: string): string {
+  return mapStamp(stored, restoreDigest);
 }
 
 const noParts = { personalKey: null, personal: null, personalDigest: null };

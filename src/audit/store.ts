@@ -1,5 +1,6 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
-import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gte, lt, type SQL, sql } from "drizzle-orm";
+import { shortenDigest } from "../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
@@ -7,7 +8,14 @@ import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
+import { shortenStamp } from "./stamp.ts";
 import { auditEvents, auditTrees } from "./tables.ts";
+
+/** The columns of a stored event. */
+const { arrivedAt: _arrivedAt, ...eventColumns } = getTableColumns(auditEvents);
+
+/** The present of D1, Unix ms. */
+const realNow = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
 
 /**
  * Files a tenant's events at the end of its log. An event that is already there stays as it is, so a
@@ -19,7 +27,12 @@ export function insertEvents(
   tenantId: string,
   events: readonly StampedEvent[],
 ): Statement {
-  const rows = events.map((event) => ({ ...event, details: JSON.stringify(event.details) }));
+  const rows = events.map((event) => ({
+    ...event,
+    personalDigest: event.personalDigest && shortenDigest(event.personalDigest),
+    details: JSON.stringify(event.details),
+    stamp: shortenStamp(event.stamp),
+  }));
   const field = (name: keyof StampedEvent) => sql.raw(`item.value ->> '${name}'`);
   const last = sql`max(
     coalesce((SELECT max(leaf_index) FROM audit_events WHERE tenant_id = ${tenantId}), -1),
@@ -30,7 +43,7 @@ export function insertEvents(
       ${field("actorType")}, ${field("actorId")}, ${field("action")}, ${field("targetType")},
       ${field("targetId")}, ${field("personalKey")}, ${field("personal")},
       ${field("personalDigest")}, ${field("outcome")}, ${field("reason")}, ${field("requestId")},
-      ${field("details")}, ${field("stamp")}
+      ${field("details")}, ${field("stamp")}, ${realNow}
     FROM json_each(${JSON.stringify(rows)}) AS item
     WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
       WHERE known.tenant_id = ${tenantId} AND known.id = item.value ->> 'id')`);
@@ -98,7 +111,7 @@ export async function listEvents(
   if (end !== undefined) indexed.push(gte(auditEvents.id, end));
   const rows = await awaitStore(
     db
-      .select()
+      .select(eventColumns)
       .from(auditEvents)
       .where(and(...indexed, ...scanned))
       .orderBy(byId)
@@ -116,7 +129,7 @@ export async function findEvent(
 ): Promise<StoredEvent | undefined> {
   const rows = await awaitStore(
     db
-      .select()
+      .select(eventColumns)
       .from(auditEvents)
       .where(and(eq(auditEvents.tenantId, tenantId), eq(auditEvents.id, id)))
       .limit(1),
@@ -134,7 +147,7 @@ export async function readEvents(
 ): Promise<StoredEvent[]> {
   return await awaitStore(
     db
-      .select()
+      .select(eventColumns)
       .from(auditEvents)
       .where(
         and(
@@ -189,15 +202,26 @@ export async function deleteEventsBelow(
 }
 
 /**
- * Finds the logs whose oldest event in D1 is from before the given time, and that event's time, Unix ms, in turn
- * for the archive.
+ * When an event arrived, Unix ms. For an event of an older build this is `at`; if `at` is in the future, it is of a
+ * test clock, and 0 makes the event as old as those after it, because a log is in the order of arrival.
+ */
+function arrivalOf(now: number): SQL<number> {
+  const { arrivedAt, at } = auditEvents;
+  return sql<number>`coalesce(${arrivedAt}, iif(${at} > ${now}, 0, ${at}))`;
+}
+
+/**
+ * Finds the logs whose oldest event in D1 arrived before the given time, and when it arrived, Unix ms, in turn for
+ * the archive.
+ * @param now real time, Unix ms
  */
 export async function findLogsOlderThan(
   db: Database,
   before: number,
+  now: number,
 ): Promise<{ readonly tenantId: string; readonly oldestAt: number }[]> {
   const tenantId = sql<string>`resident.id`;
-  const oldestAt = sql<number>`(SELECT ${auditEvents.at} FROM ${auditEvents}
+  const oldestAt = sql<number>`(SELECT ${arrivalOf(now)} FROM ${auditEvents}
     WHERE ${auditEvents.tenantId} = ${tenantId} ORDER BY ${auditEvents.leafIndex} LIMIT 1)`;
   return await awaitStore(
     db
@@ -206,4 +230,34 @@ export async function findLogsOlderThan(
       .where(lt(oldestAt, before))
       .orderBy(orderInTurn("archive", tenantId)),
   );
+}
+
+/**
+ * Finds the first of the leaves with `from` ≤ leaf index < `below` that arrived at `since` or later; `below` if
+ * none did. @param now real time, Unix ms
+ */
+export async function findFirstArrivedSince(
+  db: Database,
+  tenantId: string,
+  { from, below }: { readonly from: number; readonly below: number },
+  since: number,
+  now: number,
+): Promise<number> {
+  const { leafIndex } = auditEvents;
+  const rows = await awaitStore(
+    db
+      .select({ leafIndex })
+      .from(auditEvents)
+      .where(
+        and(
+          eq(auditEvents.tenantId, tenantId),
+          gte(leafIndex, from),
+          lt(leafIndex, below),
+          gte(arrivalOf(now), since),
+        ),
+      )
+      .orderBy(asc(leafIndex))
+      .limit(1),
+  );
+  return rows[0]?.leafIndex ?? below;
 }

@@ -1,5 +1,6 @@
 /** The tables of the audit trail. */
 import {
+  customType,
   index,
   integer,
   primaryKey,
@@ -7,6 +8,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import { restoreDigest } from "../crypto/short-hex.ts";
 import {
   type AuditDetails,
   actorTypes,
@@ -15,6 +17,17 @@ import {
   type StampedEvent,
   targetTypes,
 } from "./event.ts";
+import { restoreStamp } from "./stamp.ts";
+
+/** Rows of older builds have hex. `insertEvents` writes the short form. */
+const digestColumn = customType<{ data: string; driverData: string }>({
+  dataType: () => "text",
+  fromDriver: restoreDigest,
+});
+const stampColumn = customType<{ data: string; driverData: string }>({
+  dataType: () => "text",
+  fromDriver: restoreStamp,
+});
 
 /**
  * Events about tenants whose data is in another database than `DB`, until they are delivered there; see
@@ -48,14 +61,19 @@ export const auditEvents = sqliteTable(
     personalKey: text("personal_key"),
     /** The personal parts, sealed under that key. */
     personal: text(),
-    /** SHA-256 over the personal parts and a nonce, hex. The leaf contains it. */
-    personalDigest: text("personal_digest"),
+    /** SHA-256 over the personal parts and a nonce. The leaf contains it, in hex. */
+    personalDigest: digestColumn("personal_digest"),
     outcome: text({ enum: auditOutcomes }).notNull(),
     reason: text(),
     requestId: text("request_id"),
     details: text({ mode: "json" }).$type<AuditDetails>().notNull(),
     /** Proves that the service filed the event, until it is integrated; see audit/stamp.ts. */
-    stamp: text().notNull(),
+    stamp: stampColumn().notNull(),
+    /**
+     * Real time at which the event was filed, Unix ms, by which it ages: `at` may be of a test clock. Null for
+     * events of older builds. It is neither in the leaf nor in the archive.
+     */
+    arrivedAt: integer("arrived_at"),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.leafIndex] }),

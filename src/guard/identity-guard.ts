@@ -220,6 +220,7 @@ export class IdentityGuard extends DurableObject<Env> {
     call: GuardCall,
     assessmentId: string,
     verdict: Verdict,
+    oldestId: string,
   ): Promise<GuardResult<void>> {
     return await this.#runOnce(call, async (_config, addReceipt) => {
       const notFound = fail<void>({ code: "assessment_not_found" });
@@ -227,6 +228,8 @@ export class IdentityGuard extends DurableObject<Env> {
       const state = await this.#ledger.load(call);
       const found = state && (await this.#findSession(call, assessmentId));
       if (found === undefined || this.#isVoid(found)) return notFound;
+      // The history may still have a session whose assessment is past its retention.
+      if (assessmentId < oldestId) return notFound;
       const result = await this.#ledger.commit(recorded, (present) =>
         recordFeedback(present, call, this.#storage.readHistory(), found.session, verdict),
       );

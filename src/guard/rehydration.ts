@@ -3,8 +3,8 @@ import type { Owner } from "../crypto/seal-context.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
+import { parseRecordedState } from "./decisions/recorded-state.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
-import { parseState } from "./decisions/state.ts";
 import type { RetryAlarm } from "../retry-alarm.ts";
 import type { GuardStorage } from "./storage.ts";
 
@@ -41,7 +41,7 @@ export class Rehydration {
       if (this.#storage.erasureEpoch !== epoch) continue;
       const text = record?.state ?? null;
       if (record === undefined || text === null) return record;
-      const state = parseState(text, { tenantId, identityId });
+      const state = parseRecordedState(text, record);
       this.#storage.write(state, record.version, { history: sessions });
       const delayMs = refusalReportDelayOf(state);
       if (delayMs !== undefined) await this.#alarm.arm(delayMs);

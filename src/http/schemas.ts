@@ -83,8 +83,11 @@ export function pageOf<T extends { readonly id: string }>(rows: readonly T[], si
   return { page, has_more: hasMore, next_after: hasMore ? (page.at(-1)?.id ?? null) : null };
 }
 
+/** The last instant that RFC 3339 can write. Older builds stored later ones, from a test clock. */
+const latestInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 export function toRfc3339(time: number): string {
-  return new Date(time).toISOString();
+  return new Date(Math.min(time, latestInstant)).toISOString();
 }
 
 export function toRfc3339OrNull(time: number | null): string | null {

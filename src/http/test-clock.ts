@@ -7,8 +7,9 @@ import { createInvalidRequest } from "../errors.ts";
 
 const header = "Test-Clock";
 const instant = z.iso.datetime({ offset: true });
-/** Ids hold the time in a fixed number of digits, which suffice beyond the year 9999. */
-const maxTime = Date.UTC(9999, 11, 31);
+/** Locks, pending secrets and lifetimes that begin within these bounds end before the year 10000. */
+const minTime = Date.UTC(2000, 0, 1);
+const maxTime = Date.UTC(2199, 11, 31, 23, 59, 59, 999);
 
 /**
  * The time at which the request runs, Unix ms.
@@ -27,9 +28,9 @@ export function resolveRequestTime(
     throw createInvalidRequest([{ path: header, message: "requires a token of a test tenant" }]);
   }
   const time = instant.safeParse(value).success ? Date.parse(value) : Number.NaN;
-  if (!(time >= 0 && time <= maxTime)) {
+  if (!(time >= minTime && time <= maxTime)) {
     throw createInvalidRequest([
-      { path: header, message: "must be an RFC 3339 time from 1970 to 9999" },
+      { path: header, message: "must be an RFC 3339 time from 2000 to 2199" },
     ]);
   }
   return time;

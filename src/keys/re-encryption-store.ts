@@ -1,16 +1,17 @@
 /** The progress of re-encryptions in D1. */
 import { and, eq, sql } from "drizzle-orm";
 import { awaitStore, type Database, StoreError } from "../db/client.ts";
-import { countIdentities } from "./sealed-data-store.ts";
-import { reEncryptions } from "./tables.ts";
+import type { RecordCounts } from "./record-counts.ts";
+import { type reEncryptionPhases, reEncryptions } from "./tables.ts";
 
 export interface ReEncryption {
   /** The version of the sealing key. */
   readonly version: number;
-  /** The last identity that was processed; empty at the start of a pass. */
+  readonly phase: (typeof reEncryptionPhases)[number];
+  /** The last identity that the phase has processed; empty at its start. */
   readonly tenantId: string;
   readonly identityId: string;
-  /** Identities when the re-encryption began. */
+  /** Identities when they were last counted. */
   readonly total: number;
   /** Identities processed in the current pass. */
   readonly seen: number;
@@ -23,6 +24,13 @@ export interface ReEncryption {
   /** Times are Unix ms. */
   readonly startedAt: number;
   readonly finishedAt: number | null;
+  /** The check that is running. */
+  readonly checkId: string | null;
+  /** What the check or the counting has found so far. */
+  readonly found: RecordCounts | null;
+  /** What the last complete check found, and when it ended. */
+  readonly counts: RecordCounts | null;
+  readonly countedAt: number | null;
 }
 
 /** Finds the re-encryption under a key version, or begins it. @throws StoreError, as do all of these */
@@ -33,8 +41,9 @@ export async function findOrBeginReEncryption(
 ): Promise<ReEncryption> {
   const known = await findReEncryption(db, version);
   if (known !== undefined) return known;
-  const total = await countIdentities(db);
-  const begun = db.insert(reEncryptions).values({ version, total, startedAt: now });
+  const begun = db
+    .insert(reEncryptions)
+    .values({ version, phase: "counting", total: 0, startedAt: now });
   await awaitStore(begun.onConflictDoNothing());
   const row = await findReEncryption(db, version);
   if (row === undefined) throw new StoreError("A row that was just written does not exist");
@@ -57,21 +66,24 @@ export async function saveReEncryption(
   before: ReEncryption,
   after: ReEncryption,
 ): Promise<boolean> {
+  const { version, phase, tenantId, identityId, seen, checkId } = reEncryptions;
   const rows = await awaitStore(
     db
       .update(reEncryptions)
       .set(after)
       .where(
         and(
-          eq(reEncryptions.version, before.version),
-          eq(reEncryptions.tenantId, before.tenantId),
-          eq(reEncryptions.identityId, before.identityId),
-          eq(reEncryptions.seen, before.seen),
+          eq(version, before.version),
+          eq(phase, before.phase),
+          eq(tenantId, before.tenantId),
+          eq(identityId, before.identityId),
+          eq(seen, before.seen),
           eq(reEncryptions.passes, before.passes),
           sql`${reEncryptions.finishedAt} IS ${before.finishedAt}`,
+          sql`${checkId} IS ${before.checkId}`,
         ),
       )
-      .returning({ version: reEncryptions.version }),
+      .returning({ version }),
   );
   return rows.length > 0;
 }

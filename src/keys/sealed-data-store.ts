@@ -1,12 +1,13 @@
 /**
  * The data in D1 that a re-encryption seals anew: identities' records, and the receipts of kept requests.
  */
-import { and, eq, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNotNull, ne, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database } from "../db/client.ts";
 import { isNotLeftover } from "../db/tenant-fence.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
+import { addCounts, noRecords, type RecordCounts } from "./record-counts.ts";
 
 /** Excludes erased identities, and leftovers of tenants that were relocated. */
 const isLive = and(
@@ -34,9 +35,6 @@ export async function listIdentitiesAfter(
   );
 }
 
-/** The bound lets a statement meet its deadline, however many records there are. */
-const maxRecordsPerStatement = 10_000;
-
 /** A row value. SQLite looks it up in the primary key, but not in a condition with NOT. */
 const position = sql`(${identities.tenantId}, ${identities.id})`;
 
@@ -48,75 +46,66 @@ function isUpTo({ tenantId, identityId }: Owner): SQL {
   return sql`${position} <= (${tenantId}, ${identityId})`;
 }
 
-/** Splits the directory into ranges of records, in the order of the primary key. */
-async function* splitIntoRanges(db: Database): AsyncGenerator<SQL | undefined> {
-  let start: Owner = { tenantId: "", identityId: "" };
-  for (;;) {
-    const rows = await awaitStore(
-      db
-        .select({ tenantId: identities.tenantId, identityId: identities.id })
-        .from(identities)
-        .where(isAfter(start))
-        .orderBy(identities.tenantId, identities.id)
-        .limit(1)
-        .offset(maxRecordsPerStatement - 1),
-    );
-    const [end] = rows;
-    yield end === undefined ? isAfter(start) : and(isAfter(start), isUpTo(end));
-    if (end === undefined) return;
-    start = end;
-  }
-}
-
-async function countRecords(db: Database, condition: SQL | undefined): Promise<number> {
-  let count = 0;
-  for await (const range of splitIntoRanges(db)) {
-    const rows = await awaitStore(
-      db.select({ n: sql<number>`count(*)` }).from(identities).where(and(range, condition)),
-    );
-    count += rows[0]?.n ?? 0;
-  }
-  return count;
-}
-
 /** Whether the box at that path of the state is under another version. */
 function isUnderAnother(path: string, version: number): SQL {
   const box = sql.raw(`(${identities.state.name} ->> '$.${path}')`);
   return sql`(${box} IS NOT NULL AND ${box} NOT LIKE ${`${version}.%`})`;
 }
 
-/** Counts live identities. Reads all records. */
-export async function countIdentities(db: Database): Promise<number> {
-  return await countRecords(db, isLive);
-}
-
-/** Counts records with a box that is not under this version. Reads all records. */
-export async function countRecordsToReseal(db: Database, version: number): Promise<number> {
-  const paths = ["totp.sealed", "pendingTotp.sealed", "auditKey.sealed"];
-  return await countRecords(
-    db,
-    and(isLive, or(...paths.map((path) => isUnderAnother(path, version)))),
+/** Finds the last identity of the range that begins after another; undefined if fewer are left. */
+async function findRangeEnd(db: Database, start: Owner, size: number): Promise<Owner | undefined> {
+  const rows = await awaitStore(
+    db
+      .select({ tenantId: identities.tenantId, identityId: identities.id })
+      .from(identities)
+      .where(isAfter(start))
+      .orderBy(identities.tenantId, identities.id)
+      .limit(1)
+      .offset(size - 1),
   );
+  return rows[0];
 }
 
-/** Counts the sets of backup codes under each key version. Reads all records. */
-export async function countBackupCodeSets(db: Database): Promise<ReadonlyMap<number, number>> {
-  const version = sql<number>`${identities.state} ->> '$.backupCodes.keyVersion'`;
-  const sets = new Map<number, number>();
-  for await (const range of splitIntoRanges(db)) {
-    const rows = await awaitStore(
-      db
-        .select({ version, n: sql<number>`count(*)` })
-        .from(identities)
-        .where(and(range, isLive, sql`${version} IS NOT NULL`))
-        .groupBy(version),
-    );
-    for (const row of rows) {
-      const keyVersion = Number(row.version);
-      sets.set(keyVersion, (sets.get(keyVersion) ?? 0) + row.n);
-    }
-  }
-  return sets;
+/** A part of the directory, in the order of the primary key. */
+export interface CountedRange {
+  readonly counts: RecordCounts;
+  /** Its last identity; undefined if no range follows. */
+  readonly end: Owner | undefined;
+}
+
+/**
+ * Counts the records of the range after an identity, in two statements.
+ * @param version the newest version of the sealing key
+ * @param size records in the range, so that a statement meets its deadline
+ */
+export async function countRange(
+  db: Database,
+  start: Owner,
+  version: number,
+  size: number,
+): Promise<CountedRange> {
+  const end = await findRangeEnd(db, start, size);
+  const paths = ["totp.sealed", "pendingTotp.sealed", "auditKey.sealed"];
+  const isOlder = sql.join(
+    paths.map((path) => isUnderAnother(path, version)),
+    sql` OR `,
+  );
+  const codeVersion = sql<number | null>`${identities.state} ->> '$.backupCodes.keyVersion'`;
+  const rows = await awaitStore(
+    db
+      .select({ codeVersion, n: sql<number>`count(*)`, older: sql<number>`total(${isOlder})` })
+      .from(identities)
+      .where(and(isAfter(start), end === undefined ? undefined : isUpTo(end), isLive))
+      .groupBy(codeVersion),
+  );
+  const counts = rows.map(
+    (row): RecordCounts => ({
+      identities: row.n,
+      underOlderKeys: row.older,
+      codeSets: row.codeVersion === null ? {} : { [row.codeVersion]: row.n },
+    }),
+  );
+  return { end, counts: counts.reduce(addCounts, noRecords) };
 }
 
 /** Lists kept requests whose receipt is not under this version. */

@@ -1,18 +1,12 @@
 /** The key versions in use, in D1: numbers and fingerprints, never a key. */
-import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
-import {
-  awaitStore,
-  chunkRows,
-  type Database,
-  hasNoChanges,
-  type Statement,
-} from "../db/client.ts";
+import { awaitStore, chunkRows, type Database, type Statement } from "../db/client.ts";
 import { identities } from "../identity/tables.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import { keyVersions } from "./tables.ts";
 
-const keyVersionColumns = 5;
+const keyVersionColumns = 6;
 
 /** Times are Unix ms. */
 export interface KeyVersion {
@@ -27,10 +21,18 @@ export interface KeyVersion {
 
 /** @throws StoreError, as do all of these */
 export async function listKeyVersions(db: Database): Promise<KeyVersion[]> {
+  const { keyring, version, fingerprint, firstUsedAt, retiredAt } = keyVersions;
   return await awaitStore(
-    db.select().from(keyVersions).orderBy(keyVersions.keyring, keyVersions.version),
+    db
+      .select({ keyring, version, fingerprint, firstUsedAt, retiredAt })
+      .from(keyVersions)
+      .orderBy(keyring, version),
   );
 }
+
+/** What puts a version in use: it is not retired, and no check that has begun may retire it. */
+const inUse = { retiredAt: null, checkId: null };
+const isNotInUse = or(isNotNull(keyVersions.retiredAt), isNotNull(keyVersions.checkId));
 
 /** Records versions as in use. A retired version is in use again; its fingerprint stays. */
 export function markKeysInUse(db: Database, versions: readonly KeyVersion[]): Statement[] {
@@ -40,7 +42,7 @@ export function markKeysInUse(db: Database, versions: readonly KeyVersion[]): St
       .values(some)
       .onConflictDoUpdate({
         target: [keyVersions.keyring, keyVersions.version],
-        set: { retiredAt: null },
+        set: inUse,
       }),
   );
 }
@@ -59,8 +61,8 @@ export async function reinstateKeys(
   await awaitStore(
     db
       .update(keyVersions)
-      .set({ retiredAt: null })
-      .where(and(isOneOf(keyring, versions), isNotNull(keyVersions.retiredAt))),
+      .set(inUse)
+      .where(and(isOneOf(keyring, versions), isNotInUse)),
   );
 }
 
@@ -82,11 +84,11 @@ export function reinstateNeededKeys(
   const field = (name: keyof NeededKey) => sql.raw(`needed.value ->> '${name}'`);
   return db
     .update(keyVersions)
-    .set({ retiredAt: null })
+    .set(inUse)
     .where(
       and(
         isOneOf(keyring, [...new Set(needed.map(({ keyVersion }) => keyVersion))]),
-        isNotNull(keyVersions.retiredAt),
+        isNotInUse,
         sql`EXISTS (SELECT 1 FROM json_each(${JSON.stringify(needed)}) AS needed JOIN ${identities}
           ON ${identities.tenantId} = ${field("tenantId")} AND ${identities.id} = ${field("identityId")}
           WHERE ${field("keyVersion")} = ${keyVersions.version}
@@ -95,19 +97,32 @@ export function reinstateNeededKeys(
     );
 }
 
-/** @returns whether one of them was in use */
-export async function retireKeys(
+/** Marks versions that a check may retire. The mark of an earlier check is replaced, so it retires nothing. */
+export function markForCheck(
   db: Database,
   keyring: KeyringName,
   versions: readonly number[],
+  checkId: string,
+): Statement {
+  return db
+    .update(keyVersions)
+    .set({ checkId })
+    .where(and(isOneOf(keyring, versions), isNull(keyVersions.retiredAt)));
+}
+
+/** Retires the versions that still have the mark of the check: no data under them arrived since it began. */
+export async function retireChecked(
+  db: Database,
+  keyring: KeyringName,
+  versions: readonly number[],
+  checkId: string,
   now: number,
-): Promise<boolean> {
-  if (versions.length === 0) return false;
-  const retired = await awaitStore(
+): Promise<void> {
+  if (versions.length === 0) return;
+  await awaitStore(
     db
       .update(keyVersions)
-      .set({ retiredAt: now })
-      .where(and(isOneOf(keyring, versions), isNull(keyVersions.retiredAt))),
+      .set({ retiredAt: now, checkId: null })
+      .where(and(isOneOf(keyring, versions), eq(keyVersions.checkId, checkId))),
   );
-  return !hasNoChanges(retired);
 }

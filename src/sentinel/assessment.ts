@@ -12,8 +12,12 @@ export interface RiskPolicy {
 }
 
 export interface Assessment {
-  /** 48 hex digits: its own id, then the id of the identity, so that the guard can be found from it. */
+  /**
+   * 48 hex digits: its own id, then the id of the identity, so that the guard can be found from it. Its own id
+   * begins with the real time of arrival, by which it ages.
+   */
   readonly id: string;
+  /** Unix ms; the tenant's test clock if one was sent. */
   readonly at: number;
   readonly model: string;
   readonly riskScore: number;
@@ -30,7 +34,6 @@ export interface AssessmentRecord extends Assessment {
   /** SHA-256 over the evidence in canonical JSON, hex. */
   readonly evidenceDigest: string;
   readonly policy: RiskPolicy;
-  readonly contextDigest: string;
 }
 
 export const verdictSources = ["verification", "feedback"] as const;

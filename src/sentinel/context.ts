@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 
+/** Stored assessments depend on the order of these names: only append to `levels`. */
 export const networkLevels = ["country", "asn", "prefix", "address"] as const;
 export const agentLevels = ["device", "os", "family", "browser", "agent"] as const;
 export const levels = [...networkLevels, ...agentLevels] as const;

@@ -1,13 +1,14 @@
 /**
  * Everything that a score is computed from (pure). It is stored with each assessment, so that the score can
- * be computed again from it alone.
+ * be computed again from it alone. Stored values depend on the order of the fields and names in these schemas
+ * (see stored-assessment.ts): only append, and only optional fields.
  */
 import { z } from "zod";
 import type { AgentKind } from "./agent.ts";
 import { contextSchema, levels } from "./context.ts";
 import { networkKinds } from "./network/network-facts.ts";
 
-const agentKinds = [
+export const agentKinds = [
   "empty",
   "headless",
   "scripted",

@@ -1,5 +1,6 @@
 /** The names of the signals, and the reason that a signal gives (pure). */
 
+/** Stored assessments depend on this order: only append. */
 export const signalNames = [
   "tenant_deny_list",
   "tenant_allow_list",

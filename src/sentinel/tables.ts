@@ -2,7 +2,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { type RiskPolicy, verdictSources } from "./assessment.ts";
-import type { DataSource, SessionEvidence } from "./evidence.ts";
+import type { DataSource } from "./evidence.ts";
 import { verdicts } from "./history.ts";
 import type { Reason } from "./reason.ts";
 
@@ -25,16 +25,18 @@ export const assessments = sqliteTable(
     model: text().notNull(),
     riskScore: real("risk_score").notNull(),
     recommendation: text({ enum: ["allow", "challenge", "deny"] }).notNull(),
+    /** Rows of older builds have reasons, degraded sources and policy here; newer ones have them in `evidence`. */
     reasons: text({ mode: "json" }).$type<readonly Reason[]>().notNull(),
-    /** The data sources that gave no evidence, or only a part of it. */
     degraded: text({ mode: "json" }).$type<readonly DataSource[]>().notNull(),
-    /** Everything that the score was computed from: counts, keyed hashes and coarse facts. */
-    evidence: text({ mode: "json" }).$type<SessionEvidence>().notNull(),
-    /** SHA-256 over the evidence in canonical JSON, hex; null with models before sentinel-2. */
+    /**
+     * What the score was computed from: counts, keyed hashes and coarse facts, with the reasons, the degraded
+     * sources and the policy, in the form of stored-assessment.ts.
+     */
+    evidence: text().notNull(),
+    /** SHA-256 over the evidence in canonical JSON (see short-hex.ts); null with models before sentinel-2. */
     evidenceDigest: text("evidence_digest"),
-    /** The policy that the recommendation follows from; null with models before sentinel-2. */
     policy: text({ mode: "json" }).$type<RiskPolicy>(),
-    /** HMAC-SHA-256 over address, agent and user id of the session, hex. */
+    /** Not used any more, and empty in new rows: nothing read it. */
     contextDigest: text("context_digest").notNull(),
     /** The verdict on the session, its source and its time; null until there is one. */
     verdict: text({ enum: verdicts }),

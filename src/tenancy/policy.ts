@@ -30,6 +30,10 @@ export interface TenantPolicy {
     /** How long events stay in D1 before they move to the archive. */
     readonly retentionDays: number;
   };
+  readonly retention: {
+    /** How long assessments stay in D1 before they are deleted. */
+    readonly assessmentDays: number;
+  };
   readonly location: {
     /** Near which region new objects are created; null: near the first request for them. */
     readonly hint: LocationHint | null;
@@ -47,5 +51,6 @@ export const defaultPolicy: TenantPolicy = {
   otp: { enrolment: "immediate" },
   sentinel: { challengeAt: 0.5, denyAt: 0.8, allow: [], deny: [], signalsOff: [] },
   audit: { retentionDays: 400 },
+  retention: { assessmentDays: 90 },
   location: { hint: null },
 };

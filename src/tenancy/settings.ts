@@ -3,6 +3,7 @@ import { z } from "zod";
 import { minRetentionDays } from "../audit/tree/archive.ts";
 import { StoreError } from "../db/client.ts";
 import { locationHints } from "../location.ts";
+import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
 import { signalNames } from "../sentinel/reason.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
@@ -60,6 +61,14 @@ const audit = z.strictObject({
   ),
 });
 
+const retention = z.strictObject({
+  assessment_days: createIntegerSchema(
+    minAssessmentDays,
+    400,
+    "Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.",
+  ),
+});
+
 const location = z.strictObject({
   hint: z.enum(locationHints).nullable().meta({
     description:
@@ -67,7 +76,14 @@ const location = z.strictObject({
   }),
 });
 
-export const settingsSchema = z.strictObject({ lockout, otp, sentinel, audit, location });
+export const settingsSchema = z.strictObject({
+  lockout,
+  otp,
+  sentinel,
+  audit,
+  retention,
+  location,
+});
 export type Settings = z.output<typeof settingsSchema>;
 
 export const sentinelPatchSchema = sentinel.partial();
@@ -77,13 +93,14 @@ export const settingsPatchSchema = z.strictObject({
   otp: otp.partial().optional(),
   sentinel: sentinelPatchSchema.optional(),
   audit: audit.partial().optional(),
+  retention: retention.partial().optional(),
   location: location.partial().optional(),
 });
 /** The fields that a tenant has set. Absent fields have their defaults. */
 export type SettingsPatch = z.output<typeof settingsPatchSchema>;
 
 function settingsOf(policy: TenantPolicy): Settings {
-  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = policy;
+  const { lockout: l, otp: o, sentinel: s, audit: a, retention: r, location: at } = policy;
   return {
     lockout: {
       max_failed_attempts: l.maxFailedAttempts,
@@ -100,6 +117,7 @@ function settingsOf(policy: TenantPolicy): Settings {
       signals_off: signalNames.filter((name) => s.signalsOff.includes(name)),
     },
     audit: { retention_days: a.retentionDays },
+    retention: { assessment_days: r.assessmentDays },
     location: { hint: at.hint },
   };
 }
@@ -121,6 +139,7 @@ const storedSettingsSchema = z.object({
   otp: z.object(otp.shape).partial().exactOptional(),
   sentinel: storedSentinel.partial().exactOptional(),
   audit: z.object(audit.shape).partial().exactOptional(),
+  retention: z.object(retention.shape).partial().exactOptional(),
   location: z.object(location.shape).partial().exactOptional(),
 });
 
@@ -148,6 +167,7 @@ export function applyDefaults(set: SettingsPatch): Settings {
     otp: fillGroup(defaults.otp, set.otp),
     sentinel: fillGroup(defaults.sentinel, set.sentinel),
     audit: fillGroup(defaults.audit, set.audit),
+    retention: fillGroup(defaults.retention, set.retention),
     location: fillGroup(defaults.location, set.location),
   };
 }
@@ -159,6 +179,7 @@ export function mergePatch(set: SettingsPatch, patch: SettingsPatch): SettingsPa
     otp: { ...set.otp, ...patch.otp },
     sentinel: { ...set.sentinel, ...patch.sentinel },
     audit: { ...set.audit, ...patch.audit },
+    retention: { ...set.retention, ...patch.retention },
     location: { ...set.location, ...patch.location },
   };
 }
@@ -224,7 +245,14 @@ export function fieldsOf(settings: Settings | SettingsPatch): ReadonlyMap<string
 }
 
 export function policyOf(set: SettingsPatch): TenantPolicy {
-  const { lockout: l, otp: o, sentinel: s, audit: a, location: at } = applyDefaults(set);
+  const {
+    lockout: l,
+    otp: o,
+    sentinel: s,
+    audit: a,
+    retention: r,
+    location: at,
+  } = applyDefaults(set);
   return {
     lockout: {
       maxFailedAttempts: l.max_failed_attempts,
@@ -241,6 +269,7 @@ export function policyOf(set: SettingsPatch): TenantPolicy {
       signalsOff: s.signals_off,
     },
     audit: { retentionDays: a.retention_days },
+    retention: { assessmentDays: r.assessment_days },
     location: { hint: at.hint },
   };
 }

@@ -93,14 +93,15 @@ export function patchSettings(
   ];
 }
 
-/** Lists how many days each of these tenants keeps events in D1. */
+/** Lists how many days each of these tenants keeps events or assessments in D1. */
 export async function listRetentionDays(
   db: Database,
+  field: "audit.retention_days" | "retention.assessment_days",
   tenantIds: readonly string[],
   defaultDays: number,
 ): Promise<ReadonlyMap<string, number>> {
   const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
-  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> '$.audit.retention_days', ${defaultDays})`;
+  const retentionDays = sql<number>`coalesce(${tenants.settings} ->> ${`$.${field}`}, ${defaultDays})`;
   const rows = await awaitStore(
     db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
   );

@@ -1,5 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import type { Reason } from "../../src/sentinel/reason.ts";
+import { parseContent } from "../../src/sentinel/stored-assessment.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { countStorages } from "../support/stores.ts";
 
@@ -144,8 +146,11 @@ describe("Discover", () => {
       risk_score: body.risk_score,
       recommendation: "allow",
     });
-    expect(JSON.parse(String(row?.reasons))).toEqual(body.reasons);
-    expect(JSON.parse(String(row?.evidence))).toMatchObject({ agent: "browser" });
+    const content = parseContent(String(row?.evidence));
+    expect(content?.reasons).toEqual(
+      body.reasons.map(({ signal, contribution }: Reason) => ({ signal, contribution })),
+    );
+    expect(content?.evidence).toMatchObject({ agent: "browser" });
     expect(JSON.stringify(row)).not.toMatch(/9\.9\.9\.9|Mozilla/);
   });
 

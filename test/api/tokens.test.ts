@@ -115,14 +115,14 @@ describe("API tokens", () => {
 
   it("never get an expiry that RFC 3339 cannot write", async () => {
     const tenant = await Tenant.create();
-    tenant.clock = "1970-01-01T00:00:01Z";
+    tenant.clock = "2000-01-01T00:00:00Z";
     const old = await createToken(tenant, {
       name: "n",
       permissions: ["idp:read"],
       expires_at: "9999-12-31T23:59:59Z",
     });
     expect(old.expires_at).toBe("9999-12-31T23:59:59.000Z");
-    tenant.clock = "9000-01-01T00:00:00Z";
+    tenant.clock = "2199-01-01T00:00:00Z";
     const { body } = await tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: {} });
     expect(body.token.expires_at).toBe("9999-12-31T23:59:59.999Z");
   });
@@ -342,11 +342,31 @@ describe("Test-Clock", () => {
     }
   });
 
-  it("must be an RFC 3339 time", async () => {
+  it.each([
+    ...["now", "2031-05-05", "1700000000000", "-1"],
+    ...["1999-12-31T23:59:59.999Z", "2200-01-01T00:00:00Z", "9999-12-31T00:00:00Z"],
+  ])("must be an RFC 3339 time from 2000 to 2199: %s", async (clock) => {
     const tenant = await Tenant.create("test");
-    for (const clock of ["now", "2031-05-05", "1969-12-31T23:59:59Z", "1700000000000", "-1"]) {
-      tenant.clock = clock;
-      expect((await tenant.send("GET", "/v1/idp/users")).status).toBe(400);
-    }
+    tenant.clock = clock;
+    const { status, body } = await tenant.send("GET", "/v1/idp/users");
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ code: "invalid_request", issues: [{ path: "Test-Clock" }] });
   });
+
+  it.each(["2000-01-01T00:00:00Z", "2199-12-31T23:59:59.999Z"])(
+    "at its bound %s leads to times that RFC 3339 can write",
+    async (clock) => {
+      const tenant = await Tenant.create("test");
+      const week = 7 * 24 * 60 * 60;
+      await tenant.setSettings({
+        lockout: { max_failed_attempts: 1, lock_seconds: week, max_lock_seconds: week },
+      });
+      tenant.clock = clock;
+      const user = await User.withTotp(tenant);
+      expect((await user.verify(user.wrongCode(Date.parse(clock)))).status).toBe(422);
+      // The client compares every answer with the formats of the OpenAPI document.
+      expect((await user.profile()).locked_until).toMatch(/^(2000|2200)-01-0[78]T/);
+      expect(await user.events()).not.toEqual([]);
+    },
+  );
 });

@@ -92,7 +92,7 @@ describe("A record in D1", () => {
     }
     await env.DB.prepare(
       `UPDATE identities SET state = (
-         SELECT json_set(state, '$.identityId', ?2, '$.externalId', 'victim')
+         SELECT json_set(state, '$.id', ?2)
          FROM identities WHERE id = ?1
        ) WHERE id = ?2`,
     )

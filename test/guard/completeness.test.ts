@@ -95,7 +95,6 @@ async function assess({ user, guard, call }: Scene): Promise<GuardResult<Assessm
     assessmentId: assessmentIdOf(createId(call.now), user.id),
     agent: "application" as const,
     userId: null,
-    contextDigest: "",
     shown: { address: "1.1.1.1", agent: "EnterpriseAgent/1.0" },
   };
   const surroundings: Surroundings = {
@@ -278,7 +277,7 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
       act: async (scene) => {
         const assessed = await assess({ ...scene, call: { ...scene.call, requestId: "earlier" } });
         if (!assessed.ok) return assessed;
-        return await scene.guard.recordFeedback(scene.call, assessed.value.id, "fraud");
+        return await scene.guard.recordFeedback(scene.call, assessed.value.id, "fraud", "");
       },
       expectedEvents: ["session.judged success fraud"],
     },
@@ -286,7 +285,7 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
       // The edge reports this one.
       title: "for an unknown session",
       act: async ({ guard, call, user }) =>
-        await guard.recordFeedback(call, assessmentIdOf(createId(call.now), user.id), "fraud"),
+        await guard.recordFeedback(call, assessmentIdOf(createId(call.now), user.id), "fraud", ""),
       expectedEvents: [],
     },
   ],

@@ -1,6 +1,8 @@
 /** ADDRESS_HASH_KEY has no keyring, so after a change no session matches earlier ones. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Context } from "../../src/sentinel/context.ts";
+import { parseContent } from "../../src/sentinel/stored-assessment.ts";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict } from "../support/guard.ts";
@@ -36,13 +38,13 @@ async function assessOn(user: User, dayNumber: number) {
   return { score, degraded };
 }
 
-async function contextsOf(user: User): Promise<{ address: string; agent: string }[]> {
+async function contextsOf(user: User): Promise<Context[]> {
   const { results } = await env.DB.prepare(
-    "SELECT evidence -> '$.context' AS context FROM assessments WHERE identity_id = ? ORDER BY id",
+    "SELECT evidence FROM assessments WHERE identity_id = ? ORDER BY id",
   )
     .bind(user.id)
-    .all<{ context: string }>();
-  return results.map(({ context }) => JSON.parse(context));
+    .all<{ evidence: string }>();
+  return results.flatMap(({ evidence }) => parseContent(evidence)?.evidence.context ?? []);
 }
 
 describe("A changed ADDRESS_HASH_KEY", () => {

@@ -123,7 +123,7 @@ describe("An unreachable database other than DB", () => {
     expect(queries).not.toHaveBeenCalled();
     await otherDatabase.prepare("ALTER TABLE elsewhere RENAME TO key_versions").run();
     await otherDatabase
-      .prepare("INSERT OR REPLACE INTO key_versions VALUES ('sealing', 1, 'another', 1, NULL)")
+      .prepare("UPDATE key_versions SET fingerprint = 'another' WHERE keyring = 'sealing'")
       .run();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 11_000 });
     expect((await sendRequest()).status).toBe(503);

@@ -11,6 +11,7 @@ const defaults = {
   otp: { enrolment: "immediate" },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
   audit: { retention_days: 400 },
+  retention: { assessment_days: 90 },
   location: { hint: null },
 };
 

@@ -20,6 +20,7 @@ const defaults = {
   otp: { enrolment: "immediate" },
   sentinel: { challenge_at: 0.5, deny_at: 0.8, allow: [], deny: [], signals_off: [] },
   audit: { retention_days: 400 },
+  retention: { assessment_days: 90 },
   location: { hint: null },
 } as const;
 
@@ -71,6 +72,7 @@ describe("a patch", () => {
         signals_off: ["vpn"],
       },
       audit: { retention_days: 30 },
+      retention: { assessment_days: 7 },
       location: { hint: "weur" },
     });
     expect(policy).toEqual({
@@ -84,6 +86,7 @@ describe("a patch", () => {
         signalsOff: ["vpn"],
       },
       audit: { retentionDays: 30 },
+      retention: { assessmentDays: 7 },
       location: { hint: "weur" },
     });
   });
@@ -107,6 +110,7 @@ describe("a patch", () => {
         deny_at: 0.9,
       },
       audit: defaults.audit,
+      retention: defaults.retention,
       location: defaults.location,
     });
   });
@@ -157,6 +161,8 @@ describe("the patch schema", () => {
     { sentinel: { challenge_at: 0.0001, deny_at: 0.9999 } },
     { sentinel: { allow: [], deny: [] } },
     { sentinel: { signals_off: ["tor_exit", "vpn"] } },
+    { retention: { assessment_days: 7 } },
+    { retention: { assessment_days: 400 } },
     { location: { hint: "apac-ne" } },
     { location: { hint: null } },
     {},
@@ -190,6 +196,8 @@ describe("the patch schema", () => {
     ["sentinel.signals_off.1", { sentinel: { signals_off: ["vpn", "VPN"] } }],
     ["sentinel.signals_off", { sentinel: { signals_off: "vpn" } }],
     ["sentinel.allow", { sentinel: { allow: "192.0.2.0/24" } }],
+    ["retention.assessment_days", { retention: { assessment_days: 6 } }],
+    ["retention.assessment_days", { retention: { assessment_days: 401 } }],
     ["location.hint", { location: { hint: "mars" } }],
     ["location.hint", { location: { hint: "WEUR" } }],
     ["location.hint", { location: { hint: ["weur"] } }],

@@ -115,7 +115,6 @@ class SentinelRun {
       assessmentId: `a${this.#count}`,
       agent: login.facts.kind,
       userId: null,
-      contextDigest: "",
       shown: { address: login.address, agent: login.agent },
     };
     const call = callOf(login.user, login.at);

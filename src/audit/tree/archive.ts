@@ -13,7 +13,13 @@ import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { log } from "../../log.ts";
 import { type StoredEvent, storedEventSchema } from "../event.ts";
-import { deleteEventsBelow, findFirstLeafIndex, findLogsOlderThan, readEvents } from "../store.ts";
+import {
+  deleteEventsBelow,
+  findFirstArrivedSince,
+  findFirstLeafIndex,
+  findLogsOlderThan,
+  readEvents,
+} from "../store.ts";
 import { maxEventsPerObject, objectNameOf, readArchive } from "./read-archive.ts";
 import { findHead } from "./store.ts";
 
@@ -33,12 +39,10 @@ class ArchiveMismatchError extends Error {
   }
 }
 
-/** Takes events from the start of the list that are older than the cutoff, up to the first missing leaf. */
-function takeExpired(events: readonly StoredEvent[], cutoff: number): StoredEvent[] {
+/** Takes events from the start of the list up to the first missing leaf. */
+function takeUnbroken(events: readonly StoredEvent[]): StoredEvent[] {
   const first = events[0]?.leafIndex ?? 0;
-  const end = events.findIndex(
-    ({ at, leafIndex }, index) => at >= cutoff || leafIndex !== first + index,
-  );
+  const end = events.findIndex(({ leafIndex }, index) => leafIndex !== first + index);
   return end === -1 ? [...events] : events.slice(0, end);
 }
 
@@ -71,19 +75,25 @@ async function archiveEvents(
   return archived.length;
 }
 
-/** Archives the expired events of one log. @returns the number of objects */
+/**
+ * Archives the events of one log that arrived before the cutoff. @returns the number of objects
+ */
 async function archiveLog(
   db: Database,
   bucket: R2Bucket,
   tenantId: string,
   cutoff: number,
+  now: number,
 ): Promise<number> {
   const size = (await findHead(db, tenantId))?.size ?? 0;
   let first = await findFirstLeafIndex(db, tenantId);
   let objects = 0;
   while (first !== undefined && objects < maxObjectsPerLog) {
-    const events = await readEvents(db, tenantId, first, size, maxEventsPerObject);
-    const expired = takeExpired(events, cutoff);
+    const below = Math.min(size, first + maxEventsPerObject);
+    const end = await findFirstArrivedSince(db, tenantId, { from: first, below }, cutoff, now);
+    if (end <= first) break;
+    const events = await readEvents(db, tenantId, first, end, maxEventsPerObject);
+    const expired = takeUnbroken(events);
     if (expired.length === 0) break;
     const count = await archiveEvents(bucket, tenantId, first, expired);
     await deleteEventsBelow(db, tenantId, first + count);
@@ -102,7 +112,7 @@ type FindRetentionDays = (
 
 interface ExpiredLog {
   readonly tenantId: string;
-  /** Events before this time have expired, Unix ms. */
+  /** Events that arrived before this time have expired, Unix ms. */
   readonly cutoff: number;
 }
 
@@ -113,7 +123,7 @@ async function findExpired(
   now: number,
   findRetentionDays: FindRetentionDays,
 ): Promise<ExpiredLog[]> {
-  const logs = await findLogsOlderThan(db, now - minRetentionDays * dayMs);
+  const logs = await findLogsOlderThan(db, now - minRetentionDays * dayMs, now);
   if (logs.length === 0) return [];
   const retentions = await findRetentionDays(
     env,
@@ -143,7 +153,7 @@ export async function archiveLogs(
     const archiveOne = async ({ tenantId, cutoff }: ExpiredLog) => {
       // Counted first, so that a log that always fails counts too.
       left -= 1;
-      left -= Math.max(0, (await archiveLog(db, bucket, tenantId, cutoff)) - 1);
+      left -= Math.max(0, (await archiveLog(db, bucket, tenantId, cutoff, now)) - 1);
     };
     const job = {
       job: "archive",

@@ -82,6 +82,7 @@ export interface LogRange {
 const {
   personal: _personal,
   personalKey: _personalKey,
+  arrivedAt: _arrivedAt,
   ...leafColumns
 } = getTableColumns(auditEvents);
 /**

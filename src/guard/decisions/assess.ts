@@ -27,8 +27,6 @@ export interface Session {
   readonly agent: AgentKind;
   /** The tenant's own user id for the session, when it was sent. */
   readonly userId: string | null;
-  /** HMAC-SHA-256 over the session's context, hex. */
-  readonly contextDigest: string;
   /** For the audit trail alone; the score is computed from the surroundings. */
   readonly shown: { readonly address: string; readonly agent: string };
 }
@@ -133,7 +131,6 @@ export function assess(
     evidence,
     evidenceDigest: digestCanonicalJson(evidence),
     policy,
-    contextDigest: session.contextDigest,
   };
   const assessed = { id, at: call.now, verdict: null, context: surroundings.context };
   return {

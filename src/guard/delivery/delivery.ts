@@ -31,6 +31,7 @@ import {
   saveVerdicts,
 } from "../../sentinel/assessments/store.ts";
 import { recountPopulation } from "../../sentinel/population/store.ts";
+import { formatRecordedState } from "../decisions/recorded-state.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import type { OutboxEntry } from "./outbox-entry.ts";
 
@@ -75,8 +76,7 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
     // A tombstone ages in real time, whatever clock the erasing request used.
     updatedAt: erased ? realNow : state.updatedAt,
     version,
-    // After a restore, the attempts of the last hour and the rate limits are worth nothing.
-    state: erased ? null : JSON.stringify({ ...state, recent: [], rates: {} }),
+    state: erased ? null : formatRecordedState(state),
   };
 }
 

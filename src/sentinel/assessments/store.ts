@@ -2,10 +2,11 @@
  * Assessments in D1. The guard delivers them and their verdicts in batches; a batch of an older version of
  * the identity changes nothing. Reads serve the tenant's list and a guard that lost its history.
  */
-import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
-import { firstIdOf } from "../../crypto/id.ts";
+import { and, desc, eq, gte, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import type { Owner } from "../../crypto/seal-context.ts";
-import { awaitStore, type Database, runBatch, type Statement } from "../../db/client.ts";
+import { restoreDigest, shortenDigest } from "../../crypto/short-hex.ts";
+import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { findScanEnd } from "../../db/scan.ts";
 import {
   hasLeft,
@@ -19,14 +20,12 @@ import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
-import {
-  type KnownSession,
-  maxSessionAgeMs,
-  maxSessions,
-  type Verdict,
-  verdicts,
-} from "../history.ts";
+import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
+import { type KnownSession, maxSessions, type Verdict, verdicts } from "../history.ts";
+import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
+import { describeReasons } from "../signals/reasons.ts";
+import { formatContent, parseContent, readStoredEvidence } from "../stored-assessment.ts";
 import { assessments } from "../tables.ts";
 
 function isAssessment(tenantId: string, id: string): SQL | undefined {
@@ -41,6 +40,28 @@ function isOfIdentity(identityId: string): SQL {
   return sql`unlikely(${assessments.identityId} = ${identityId})`;
 }
 
+/**
+ * The columns of a new row, as text. What does not fit the compact form is stored as older builds did: a
+ * delivery must never fail because of its evidence.
+ */
+function toStored(record: AssessmentRecord) {
+  const { id, at, model, riskScore, recommendation } = record;
+  const evidenceDigest = shortenDigest(record.evidenceDigest);
+  const columns = { id, at, model, riskScore, recommendation, evidenceDigest };
+  try {
+    const evidence = formatContent(record);
+    return { ...columns, evidence, reasons: "[]", degraded: "[]", policy: null };
+  } catch {
+    return {
+      ...columns,
+      evidence: JSON.stringify(record.evidence),
+      reasons: JSON.stringify(record.reasons),
+      degraded: JSON.stringify(record.degraded),
+      policy: JSON.stringify(record.policy),
+    };
+  }
+}
+
 /** Goes after `saveRecord` in the same batch. An assessment that exists already stays as it is. */
 export function insertAssessments(
   db: Database,
@@ -48,21 +69,15 @@ export function insertAssessments(
   records: readonly AssessmentRecord[],
 ): Statement[] {
   if (records.length === 0) return [];
-  const rows = records.map((record) => ({
-    ...record,
-    reasons: JSON.stringify(record.reasons),
-    degraded: JSON.stringify(record.degraded),
-    evidence: JSON.stringify(record.evidence),
-    policy: JSON.stringify(record.policy),
-  }));
-  const field = (name: keyof AssessmentRecord) => sql.raw(`item.value ->> '${name}'`);
+  const rows = records.map(toStored);
+  const field = (name: keyof ReturnType<typeof toStored>) => sql.raw(`item.value ->> '${name}'`);
   // In the order of the table's columns.
   return [
     db.insert(assessments).select(sql`
       SELECT ${delivered.tenantId}, ${field("id")}, ${delivered.identityId}, ${field("at")},
         ${field("model")}, ${field("riskScore")}, ${field("recommendation")}, ${field("reasons")},
         ${field("degraded")}, ${field("evidence")}, ${field("evidenceDigest")}, ${field("policy")},
-        ${field("contextDigest")}, NULL, NULL, NULL
+        '', NULL, NULL, NULL
       FROM json_each(${JSON.stringify(rows)}) AS item
       WHERE ${isCurrent(delivered)} AND NOT EXISTS (SELECT 1 FROM ${assessments} AS known
         WHERE known.tenant_id = ${delivered.tenantId} AND known.id = item.value ->> 'id')`),
@@ -86,8 +101,10 @@ const session = {
   id: assessments.id,
   at: assessments.at,
   verdict: assessments.verdict,
-  context: sql<string | null>`${assessments.evidence} -> '$.context'`,
+  evidence: assessments.evidence,
 };
+
+const sessionEvidence = z.object({ context: contextSchema });
 
 /** Rows without a readable context, such as those of older models, are left out. */
 function sessionsOf(
@@ -95,13 +112,13 @@ function sessionsOf(
     readonly id: string | null;
     readonly at: number | null;
     readonly verdict: Verdict | null;
-    readonly context: string | null;
+    readonly evidence: string | null;
   }[],
 ): KnownSession[] {
-  return rows.flatMap(({ context, id, at, verdict }) => {
-    if (id === null || at === null) return [];
-    const parsed = contextSchema.safeParse(context === null ? null : JSON.parse(context));
-    return parsed.success ? [{ id, at, verdict, context: parsed.data }] : [];
+  return rows.flatMap(({ evidence, id, at, verdict }) => {
+    if (id === null || at === null || evidence === null) return [];
+    const parsed = sessionEvidence.safeParse(readStoredEvidence(evidence));
+    return parsed.success ? [{ id, at, verdict, context: parsed.data.context }] : [];
   });
 }
 
@@ -162,13 +179,36 @@ export interface AssessmentFilter {
   /** `none`: the session has no verdict yet. */
   readonly verdict?: Verdict | "none" | undefined;
   readonly minScore?: number | undefined;
-  /** The lowest id, inclusive: a bound by time (see firstIdOf). */
+  /** The lowest id, inclusive: a bound by the time of arrival (see firstIdOf). */
   readonly fromId?: string | undefined;
+  /** Bounds of `at`, Unix ms, the upper one exclusive. */
+  readonly fromAt?: number | undefined;
+  readonly belowAt?: number | undefined;
   /** Ids below this one. */
   readonly belowIds: readonly string[];
 }
 
-export type StoredAssessment = typeof assessments.$inferSelect;
+type AssessmentRow = typeof assessments.$inferSelect;
+
+/** A stored assessment. The evidence is null if it is not of the form of the current model. */
+export interface StoredAssessment
+  extends Omit<AssessmentRow, "evidence" | "contextDigest" | "reasons"> {
+  readonly evidence: SessionEvidence | null;
+  readonly reasons: readonly Reason[];
+}
+
+function toAssessment(row: AssessmentRow): StoredAssessment {
+  const { evidence: text, contextDigest: _contextDigest, ...columns } = row;
+  const evidenceDigest = row.evidenceDigest === null ? null : restoreDigest(row.evidenceDigest);
+  const content = parseContent(text);
+  if (content === undefined) {
+    const evidence = sessionEvidenceSchema.safeParse(readStoredEvidence(text)).data ?? null;
+    return { ...columns, evidenceDigest, evidence };
+  }
+  const { evidence, policy, degraded } = content;
+  const reasons = describeReasons(evidence, content.reasons, policy.signalsOff);
+  return { ...columns, evidenceDigest, evidence, policy, degraded, reasons };
+}
 
 /** The newest assessments first, and the id after which the next page begins; null on the last. */
 export interface AssessmentPage {
@@ -176,8 +216,11 @@ export interface AssessmentPage {
   readonly nextAfter: string | null;
 }
 
-function filterConditionsOf({ recommendation, verdict, minScore }: AssessmentFilter): SQL[] {
+function filterConditionsOf(filter: AssessmentFilter): SQL[] {
+  const { recommendation, verdict, minScore, fromAt, belowAt } = filter;
   const wanted: SQL[] = [];
+  if (fromAt !== undefined) wanted.push(gte(assessments.at, fromAt));
+  if (belowAt !== undefined) wanted.push(lt(assessments.at, belowAt));
   if (recommendation !== undefined) wanted.push(eq(assessments.recommendation, recommendation));
   if (verdict === "none") wanted.push(isNull(assessments.verdict));
   else if (verdict !== undefined) wanted.push(eq(assessments.verdict, verdict));
@@ -214,7 +257,7 @@ export async function listAssessments(
       .orderBy(newestFirst)
       .limit(limit + 1),
   );
-  const rows = found.slice(0, limit);
+  const rows = found.slice(0, limit).map(toAssessment);
   const nextAfter = found.length > limit ? (rows.at(-1)?.id ?? null) : (end ?? null);
   return { rows, nextAfter };
 }
@@ -240,20 +283,62 @@ export function deleteLeftAssessments(db: Database, { tenantId, identityId }: Ow
 }
 
 /**
- * Deletes assessments past their retention, and those of erased identities: a delivery that arrived after the
- * erasure may have left one. @param now Unix ms
+ * Lists the resident tenants with an assessment below one id, or from the other on. Gives the bounds of their ids;
+ * the lowest comes first. @throws StoreError, as do all of these
  */
-export async function deleteExpiredAssessments(db: Database, now: number): Promise<void> {
-  const oldest = firstIdOf(Math.max(0, now - maxSessionAgeMs));
-  const { tenantId, identityId } = assessments;
-  const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities} 
-    WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
-  await runBatch(db, [
+export async function listAssessmentBounds(
+  db: Database,
+  below: string,
+  from: string,
+): Promise<{ readonly tenantId: string; readonly lowest: string; readonly highest: string }[]> {
+  const tenantId = sql<string>`resident.id`;
+  const find = (select: SQL) =>
+    sql<string>`(SELECT ${select} FROM ${assessments} WHERE ${assessments.tenantId} = ${tenantId})`;
+  const lowest = find(sql`min(${assessments.id})`);
+  const highest = find(sql`max(${assessments.id})`);
+  return await awaitStore(
     db
-      .delete(assessments)
-      .where(
-        and(sql`${tenantId} IN ${selectResidentTenants(assessments)}`, lt(assessments.id, oldest)),
-      ),
-    db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erased})`),
-  ]);
+      .select({ tenantId, lowest, highest })
+      .from(sql`${selectResidentTenants(assessments)} AS resident`)
+      .where(or(lt(lowest, below), gte(highest, from)))
+      .orderBy(lowest),
+  );
+}
+
+/** A range of a tenant's ids, the upper bound exclusive. */
+export interface IdRange {
+  readonly tenantId: string;
+  readonly from: string;
+  readonly below: string;
+}
+
+/**
+ * Deletes the assessments in these ranges, range by range.
+ * @returns how many were deleted, `limit` at most
+ */
+export async function deleteAssessmentsWithin(
+  db: Database,
+  ranges: readonly IdRange[],
+  limit: number,
+): Promise<number> {
+  if (ranges.length === 0) return 0;
+  const { tenantId, id } = assessments;
+  // CROSS JOIN keeps the order of the ranges, so that each is found through the primary key.
+  const some = sql`SELECT old.tenant_id, old.id FROM json_each(${JSON.stringify(ranges)}) AS range
+    CROSS JOIN ${assessments} AS old
+    WHERE old.tenant_id = range.value ->> 'tenantId' AND old.id >= range.value ->> 'from'
+      AND old.id < range.value ->> 'below'
+    LIMIT ${limit}`;
+  const { meta } = await awaitStore(
+    db.delete(assessments).where(and(sql`(${tenantId}, ${id}) IN (${some})`, isResident(tenantId))),
+  );
+  return meta.changes;
+}
+
+/** Deletes assessments of erased identities: a delivery that arrived after the erasure may have left one. */
+export async function deleteErasedAssessments(db: Database): Promise<void> {
+  const { tenantId, identityId } = assessments;
+  const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities}
+    WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
+  await awaitStore(db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erased})`));
 }

@@ -8,6 +8,7 @@ import { orderInTurn } from "../../db/turns.ts";
 import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
 import { contextSchema } from "../context.ts";
 import { behaviourEvidenceSchema } from "../evidence.ts";
+import { readStoredEvidence } from "../stored-assessment.ts";
 import { assessments, populations } from "../tables.ts";
 import type { ConfirmedSession } from "./population.ts";
 
@@ -137,7 +138,7 @@ export async function listConfirmedSessions(
   return {
     below: isFull ? (sessions.at(-1)?.id ?? null) : null,
     sessions: sessions.flatMap(({ identity_id: identityId, at, evidence }): ConfirmedSession[] => {
-      const parsed = evidenceSchema.safeParse(JSON.parse(evidence));
+      const parsed = evidenceSchema.safeParse(readStoredEvidence(evidence));
       return parsed.success ? [{ identityId, at, ...parsed.data }] : [];
     }),
   };

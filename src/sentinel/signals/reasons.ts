@@ -45,3 +45,23 @@ export function findReasons(evidence: SessionEvidence, off: readonly string[]): 
     .filter(({ signal, contribution }) => contribution !== 0 || reportedAtZero.includes(signal))
     .toSorted((left, right) => Math.abs(right.contribution) - Math.abs(left.contribution));
 }
+
+/**
+ * Adds the sentences to stored reasons. They follow from the evidence, whatever the weights were; a signal that
+ * this build no longer finds in the evidence has a general one.
+ */
+export function describeReasons(
+  evidence: SessionEvidence,
+  stored: readonly Pick<Reason, "signal" | "contribution">[],
+  off: readonly string[],
+): readonly Reason[] {
+  const found = findReasons(evidence, off);
+  return stored.map(({ signal, contribution }) => {
+    const detail = found.find((one) => one.signal === signal)?.detail;
+    return createReason(
+      signal,
+      contribution,
+      detail ?? "An earlier model found this signal in the session's evidence.",
+    );
+  });
+}

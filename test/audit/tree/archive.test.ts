@@ -72,6 +72,39 @@ describe("Retention", () => {
     }
   });
 
+  it.each([
+    ["2199", "2199-12-31T23:59:59Z"],
+    ["2000", "2000-01-01T00:00:00Z"],
+  ])("counts from the arrival of an event, although a test clock was in %s", async (_, clock) => {
+    const tenant = await Tenant.create("test");
+    await tenant.setSettings({ audit: { retention_days: 30 } });
+    tenant.clock = clock;
+    const user = await User.withTotp(tenant);
+    await user.assess();
+    tenant.clock = undefined;
+    await user.events();
+    await fileEvents(tenant.id, [eventOf(tenant.id, Date.now())]);
+    await fetchCheckpoint(tenant);
+    const count = (await rowsOf("audit_events", tenant.id)).length;
+    await archiveLogs(env, Date.now() + 29 * dayMs, findRetentionDays);
+    expect(await rowsOf("audit_events", tenant.id)).toHaveLength(count);
+    await archiveLogs(env, Date.now() + 31 * dayMs, findRetentionDays);
+    expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
+    expect(await fetchExport(tenant)).toHaveLength(count);
+  });
+
+  it("moves events of an older build, which stored no time of arrival", async () => {
+    const tenant = await createTenantWithEvents(0, 3);
+    const far = Date.UTC(9999, 11, 31);
+    await fileEvents(tenant.id, [eventOf(tenant.id, far), eventOf(tenant.id, Date.now())]);
+    await fetchCheckpoint(tenant);
+    await sql("UPDATE audit_events SET arrived_at = NULL WHERE tenant_id = ?", tenant.id);
+    await archiveLogs(env, Date.now() + 399 * dayMs, findRetentionDays);
+    expect(await rowsOf("audit_events", tenant.id)).toHaveLength(7);
+    await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);
+    expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
+  });
+
   it("never moves events that are not integrated yet", async () => {
     const tenant = await createTenantWithEvents(0, 5);
     await archiveLogs(env, computeTimeAfterRetention(), findRetentionDays);

@@ -31,7 +31,6 @@ const session: Session = {
   assessmentId: "bbbbbbbbbbbbbbbbbbbbbbbb",
   agent: "application",
   userId: null,
-  contextDigest: "cc",
   shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
 const surroundings: Surroundings = {
@@ -88,7 +87,6 @@ test("a session without evidence scores 0.05 and is allowed", () => {
     evidence: neutralEvidence,
     evidenceDigest: digestCanonicalJson(neutralEvidence),
     policy,
-    contextDigest: "cc",
   });
   expect(describeEntries(entries)).toEqual(["session.assessed success allow"]);
   expect(entries[0]?.details).toEqual({ assessment_id: record.id, risk_score: 0.05 });

@@ -1,19 +1,122 @@
+/** The state of an identity as the guard stores it, and as D1 keeps it. */
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseState } from "../../../src/guard/decisions/state.ts";
+import {
+  formatRecordedState,
+  parseRecordedState,
+} from "../../../src/guard/decisions/recorded-state.ts";
+import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import { buildIdentity } from "./example.ts";
 
-test("a stored state is parsed for its own identity", () => {
+const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
+const text = fc.string();
+const time = fc.nat();
+const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+
+const states: fc.Arbitrary<IdentityState> = fc.record({
+  tenantId: text,
+  identityId: text,
+  externalId: text,
+  status: fc.constantFrom("active", "suspended"),
+  createdAt: time,
+  updatedAt: time,
+  lastVerifiedAt: orNull(time),
+  totp: orNull(fc.record({ sealed: text, lastTimeStep: orNull(time) })),
+  pendingTotp: orNull(fc.record({ sealed: text, expiresAt: time })),
+  otpDisabled: fc.boolean(),
+  backupCodes: orNull(
+    fc.record({
+      keyVersion: fc.nat(),
+      unspent: fc.oneof(fc.array(digest), fc.array(text)),
+      spent: fc.array(digest),
+    }),
+  ),
+  lockout: fc.record({
+    failedAttempts: fc.nat({ max: 2 }),
+    failuresThisRound: fc.nat({ max: 2 }),
+    locks: fc.nat({ max: 2 }),
+    lockedUntil: orNull(time),
+    failedBeforeEnrolment: fc.nat({ max: 2 }),
+  }),
+  auditKey: orNull(fc.record({ id: text, sealed: text })),
+  refusals: fc.array(
+    fc.record({
+      action: fc.constantFrom("otp.verified", "session.assessed"),
+      reason: text,
+      unreported: fc.nat(),
+      reports: fc.nat(),
+      lastAt: time,
+      lastActor: fc.record({ type: fc.constant("api_token"), id: orNull(text) }),
+      lastRequestId: text,
+    }),
+    { maxLength: 2 },
+  ),
+  recent: fc.constant([]),
+  rates: fc.constant({}),
+});
+
+function rowOf(state: IdentityState) {
+  return { ...state, id: state.identityId, lockedUntil: state.lockout.lockedUntil };
+}
+
+test("the guard's own state is parsed", () => {
   const state = buildIdentity();
-  expect(parseState(JSON.stringify(state), state)).toEqual(state);
+  expect(parseState(JSON.stringify(state))).toEqual(state);
+});
+
+test("a record keeps the whole state, except for attempts and rate limits", () => {
+  const counted = { ...buildIdentity(), rates: { attempts: { startedAt: 1, count: 2 } } };
+  const recent = [{ at: 1, kind: "success" } as const];
+  const restored = parseRecordedState(formatRecordedState({ ...counted, recent }), rowOf(counted));
+  expect(restored).toEqual({ ...counted, rates: {} });
+  fc.assert(
+    fc.property(states, (state) => {
+      expect(parseRecordedState(formatRecordedState(state), rowOf(state))).toEqual(state);
+    }),
+  );
+});
+
+test("the record of an older build, which holds the whole state, is parsed", () => {
+  fc.assert(
+    fc.property(states, (state) => {
+      expect(parseRecordedState(JSON.stringify(state), rowOf(state))).toEqual(state);
+    }),
+  );
+});
+
+test("the form of a record does not change: D1 holds it for years", () => {
+  const [spent, unspent] = ["a".repeat(64), "0".repeat(64)];
+  const state: IdentityState = {
+    ...buildIdentity(),
+    totp: { sealed: "1.iv.box", lastTimeStep: 7 },
+    backupCodes: { keyVersion: 3, unspent: [unspent, unspent], spent: [spent] },
+    lockout: { ...buildIdentity().lockout, failedAttempts: 2, lockedUntil: 9 },
+    auditKey: { id: "k", sealed: "2.iv.box" },
+  };
+  const recorded = JSON.stringify({
+    form: 2,
+    id: state.identityId,
+    totp: { sealed: "1.iv.box", lastTimeStep: 7 },
+    backupCodes: {
+      keyVersion: 3,
+      unspent:
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      spent: "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo",
+    },
+    auditKey: { id: "k", sealed: "2.iv.box" },
+    lockout: { failedAttempts: 2 },
+  });
+  expect(formatRecordedState(state)).toBe(recorded);
+  expect(parseRecordedState(recorded, rowOf(state))).toEqual(state);
 });
 
 test.each(["tenantId", "identityId"])(
-  "a state of another %s causes a ForeignStateError",
+  "a whole state of another %s causes a ForeignStateError",
   (field) => {
     const state = buildIdentity();
-    const parse = () => parseState(JSON.stringify(state), { ...state, [field]: "0".repeat(24) });
+    const row = rowOf({ ...state, [field]: "0".repeat(24) });
     // The log shows only the name of the error. The message is for debugging.
-    expect(parse).toThrow(
+    expect(() => parseRecordedState(JSON.stringify(state), row)).toThrow(
       expect.objectContaining({
         name: "ForeignStateError",
         message: "A stored state belongs to another identity",
@@ -21,3 +124,11 @@ test.each(["tenantId", "identityId"])(
     );
   },
 );
+
+test("a record that was copied to the row of another identity causes a ForeignStateError", () => {
+  const state = buildIdentity();
+  const row = rowOf({ ...state, identityId: "0".repeat(24) });
+  expect(() => parseRecordedState(formatRecordedState(state), row)).toThrow(
+    expect.objectContaining({ name: "ForeignStateError" }),
+  );
+});
