@@ -2,14 +2,27 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import {
+  and,
+  asc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNull,
+  lt,
+  lte,
+  ne,
+  or,
+  sql,
+} from "drizzle-orm";
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
-import { type CallerToken, isUnrevokedToken, isValidToken } from "./token-condition-store.ts";
+import { type CallerToken, isUnexpired, isUnrevokedToken } from "./token-condition-store.ts";
 
 /** As long as events stay in D1 by default, and longer than D1 can be restored (30 days). */
 const endedTokenLifetimeMs = 400 * 24 * 60 * 60 * 1000;
@@ -96,12 +109,18 @@ export async function findHashes(
   id: string,
 ): Promise<ReadonlyMap<string, string>> {
   const { tenantId, tokenId } = caller;
-  const isWanted = or(isValidToken(caller, now), isUnrevokedToken(tenantId, id));
   const rows = await awaitStore(
     db
       .select({ id: apiTokens.id, hash: apiTokens.hash })
       .from(apiTokens)
-      .where(and(inArray(apiTokens.id, [tokenId, id]), isWanted)),
+      .where(
+        and(
+          inArray(apiTokens.id, [tokenId, id]),
+          eq(apiTokens.tenantId, tenantId),
+          isNull(apiTokens.revokedAt),
+          or(ne(apiTokens.id, tokenId), isUnexpired(now)),
+        ),
+      ),
   );
   return new Map(rows.map((row) => [row.id, row.hash]));
 }
