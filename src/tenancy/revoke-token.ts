@@ -24,10 +24,10 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const { env, caller } = call;
   const { tenantId } = caller;
   const db = controlDbOf(env);
-  const hashes = await findHashes(db, caller, call.now, id);
-  const [callerHash, hash] = [hashes.get(caller.tokenId), hashes.get(id)];
-  if (callerHash === undefined) throw new AppError("invalid_token");
-  if (hash === undefined) throw new AppError("not_found");
+  const found = await findHashes(db, caller, call.now, id);
+  if (found === undefined || found.callerHash === null) throw new AppError("invalid_token");
+  const { callerHash, hash } = found;
+  if (hash === null) throw new AppError("not_found");
   const target = { type: "api_token", id } as const;
   const event = createTenantEvent(tenantId, call, target, {
     action: "token.revoked",

@@ -23,17 +23,16 @@ export function isUnrevokedToken(tenantId: string, id: string): SQL {
 }
 
 /** Whether a token has not expired at a time, Unix ms. */
-function isUnexpired(at: SQL): SQL {
+function isUnexpiredAt(at: SQL): SQL {
   return sql`coalesce(${apiTokens.expiresAt} > ${at}, true)`;
 }
 
 /**
- * Whether the row is the caller's token, neither revoked nor expired by real time and by the request's time.
+ * Whether a token has expired neither in real time nor at the request's time.
  * @param now Unix ms; the tenant's test clock if one was sent
  */
-export function isValidToken({ tenantId, tokenId }: CallerToken, now: number): SQL {
-  const at = sql`max(${now}, ${realNow})`;
-  return sql`(${isUnrevokedToken(tenantId, tokenId)} AND ${isUnexpired(at)})`;
+export function isUnexpired(now: number): SQL {
+  return isUnexpiredAt(sql`max(${now}, ${realNow})`);
 }
 
 function exists(condition: SQL): SQL {
@@ -42,7 +41,8 @@ function exists(condition: SQL): SQL {
 
 /** Fails the batch with `invalid_token` unless the caller's token is valid. Each batch on the strength of a token has it. */
 export function requireValidToken(db: Database, caller: CallerToken, now: number): Statement {
-  return requireCondition(db, exists(isValidToken(caller, now)), "invalid_token");
+  const isValid = sql`${isUnrevokedToken(caller.tenantId, caller.tokenId)} AND ${isUnexpired(now)}`;
+  return requireCondition(db, exists(isValid), "invalid_token");
 }
 
 /** Fails the batch with `not_found` if the token is revoked, or has expired at the request's time. */
@@ -52,7 +52,7 @@ export function requireActiveToken(
   id: string,
   now: number,
 ): Statement {
-  const isActive = sql`${isUnrevokedToken(tenantId, id)} AND ${isUnexpired(sql`${now}`)}`;
+  const isActive = sql`${isUnrevokedToken(tenantId, id)} AND ${isUnexpiredAt(sql`${now}`)}`;
   return requireCondition(db, exists(isActive), "not_found");
 }
 

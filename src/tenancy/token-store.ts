@@ -2,7 +2,7 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { tenants } from "../db/tables.ts";
@@ -10,7 +10,7 @@ import { orderInTurn } from "../db/turns.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
-import { type CallerToken, isUnrevokedToken, isValidToken } from "./token-condition-store.ts";
+import { type CallerToken, isUnexpired, isUnrevokedToken } from "./token-condition-store.ts";
 
 /** As long as events stay in D1 by default, and longer than D1 can be restored (30 days). */
 const endedTokenLifetimeMs = 400 * 24 * 60 * 60 * 1000;
@@ -87,24 +87,26 @@ export async function findToken(
 }
 
 /**
- * Finds the hashes of the caller's token and of another one, by id, except that of a revoked token. The
- * caller's is missing if it is not valid.
+ * Finds the hash of the caller's token, null if it is not valid, and that of another token, null if that does
+ * not exist or is revoked. Each is one search by the primary key.
  */
 export async function findHashes(
   db: Database,
-  caller: CallerToken,
+  { tenantId, tokenId }: CallerToken,
   now: number,
   id: string,
-): Promise<ReadonlyMap<string, string>> {
-  const { tenantId, tokenId } = caller;
-  const isWanted = or(isValidToken(caller, now), isUnrevokedToken(tenantId, id));
+): Promise<{ readonly callerHash: string | null; readonly hash: string | null } | undefined> {
+  const hashOf = (condition: SQL) =>
+    sql<string | null>`(SELECT ${apiTokens.hash} FROM ${apiTokens} WHERE ${condition})`;
   const rows = await awaitStore(
     db
-      .select({ id: apiTokens.id, hash: apiTokens.hash })
-      .from(apiTokens)
-      .where(and(inArray(apiTokens.id, [tokenId, id]), isWanted)),
+      .select({
+        callerHash: hashOf(sql`${isUnrevokedToken(tenantId, tokenId)} AND ${isUnexpired(now)}`),
+        hash: hashOf(isUnrevokedToken(tenantId, id)),
+      })
+      .from(sql`(SELECT 1)`),
   );
-  return new Map(rows.map((row) => [row.id, row.hash]));
+  return rows[0];
 }
 
 export async function listTokens(
