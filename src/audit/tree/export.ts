@@ -8,6 +8,7 @@ import { findTenantDb } from "../../db/shards.ts";
 import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
+import { yieldToOthers } from "../../slices.ts";
 import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
 import type { ArchivePosition } from "./read-archive.ts";
 import { type PageLimits, readTrailPage } from "./read-trail.ts";
@@ -194,7 +195,11 @@ export function exportTrail(
   let isWatched = false;
   const source: UnderlyingSource<Uint8Array> = {
     async pull(controller) {
-      if (failure !== undefined) return controller.error(failure);
+      if (failure !== undefined) {
+        // An abort in the turn in which the platform takes the error body from the stream would discard that body.
+        await yieldToOthers();
+        return controller.error(failure);
+      }
       // The end is under way, and answers the client.
       if (isOver()) return;
       if (!isWatched) {
