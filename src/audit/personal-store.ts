@@ -1,10 +1,10 @@
 /** Reads what opens personal parts: the audit keys of identities, alone or with the events that need them. */
-import { and, asc, eq, getTableColumns, gte, inArray, lte, sql } from "drizzle-orm";
+import { and, asc, eq, gte, inArray, lte, sql } from "drizzle-orm";
 import { awaitStore, type Database } from "../db/client.ts";
 import { identities } from "../identity/tables.ts";
 import type { StoredEvent } from "./event.ts";
 import type { AuditKey } from "./personal.ts";
-import { auditEvents } from "./tables.ts";
+import { auditEvents, eventColumns } from "./tables.ts";
 
 /** Columns of a query that reads the records of identities. */
 const currentKey = {
@@ -40,7 +40,7 @@ export async function readEventPage(
   ) WHERE coalesce(before, 0) < ${maxBytes})`;
   const rows = await awaitStore(
     db
-      .select({ event: getTableColumns(auditEvents), key: currentKey })
+      .select({ event: eventColumns, key: currentKey })
       .from(auditEvents)
       .leftJoin(
         identities,

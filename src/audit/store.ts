@@ -1,5 +1,5 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
-import { and, asc, desc, eq, getTableColumns, gte, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { shortenDigest } from "../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
@@ -9,10 +9,7 @@ import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import { shortenStamp } from "./stamp.ts";
-import { auditEvents, auditTrees } from "./tables.ts";
-
-/** The columns of a stored event. */
-const { arrivedAt: _arrivedAt, ...eventColumns } = getTableColumns(auditEvents);
+import { auditEvents, auditTrees, eventColumns } from "./tables.ts";
 
 /** The present of D1, Unix ms. */
 const realNow = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;

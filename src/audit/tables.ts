@@ -1,4 +1,5 @@
 /** The tables of the audit trail. */
+import { getTableColumns } from "drizzle-orm";
 import {
   customType,
   index,
@@ -81,6 +82,10 @@ export const auditEvents = sqliteTable(
     index("audit_events_by_target").on(table.tenantId, table.targetId, table.id),
   ],
 );
+
+/** The columns of a stored event. When it arrived is not a part of it. */
+const { arrivedAt: _arrivedAt, ...storedEventColumns } = getTableColumns(auditEvents);
+export const eventColumns = storedEventColumns;
 
 /** The Merkle tree over a tenant's log, in tiles; see audit/tree/tiles.ts. */
 export const auditTiles = sqliteTable(

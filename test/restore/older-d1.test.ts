@@ -119,7 +119,9 @@ describe("A D1 restored to a time before a user was erased and provisioned again
     const { assessment_id } = await erased.assess({ ip: "198.51.100.7" });
     await erased.sendFeedback(assessment_id, "legitimate");
     await guardOf(erased).deliver();
-    await env.DB.prepare("INSERT INTO populations VALUES (?, 5, 1)").bind(tenant.id).run();
+    await env.DB.prepare("INSERT INTO populations (tenant_id, built_at, logins) VALUES (?, 5, 1)")
+      .bind(tenant.id)
+      .run();
     const restore = await snapshotOfD1();
     await tenant.send("DELETE", erased.path());
     const user = await User.withTotp(tenant, erased.externalId);

@@ -26,11 +26,11 @@ afterEach(() => {
 
 async function change(tenantId: string, patch: SettingsPatch): Promise<Settings> {
   requests += 1;
+  const requestId = `request-${requests}`;
   const token = await env.DB.prepare("SELECT id FROM api_tokens WHERE tenant_id = ?")
     .bind(tenantId)
     .first<{ id: string }>();
   const caller = { tenantId, tokenId: token?.id ?? "", location: noLocation };
-  const requestId = `request-${requests}`;
   const call = { env, config: requireConfig(env), caller, actor, now: Date.now(), requestId };
   return await changeSettings(call, patch);
 }

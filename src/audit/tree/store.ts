@@ -6,7 +6,7 @@ import { awaitStore, type Database, runBatch } from "../../db/client.ts";
 import { selectResidentTenants } from "../../db/tenant-fence.ts";
 import { orderInTurn } from "../../db/turns.ts";
 import { type AuditDetails, auditDetails, type StoredEvent } from "../event.ts";
-import { auditEvents, auditTiles, auditTrees } from "../tables.ts";
+import { auditEvents, auditTiles, auditTrees, eventColumns } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
 
@@ -79,12 +79,7 @@ export interface LogRange {
   readonly below: number;
 }
 
-const {
-  personal: _personal,
-  personalKey: _personalKey,
-  arrivedAt: _arrivedAt,
-  ...leafColumns
-} = getTableColumns(auditEvents);
+const { personal: _personal, personalKey: _personalKey, ...leafColumns } = eventColumns;
 /**
  * The sealed parts are read as null: they may be long, and no leaf contains them. The details are read as text,
  * because a text that is not JSON must not fail the read of other logs.
