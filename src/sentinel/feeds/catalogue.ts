@@ -18,6 +18,7 @@ export interface CatalogueFeed {
 
 const networksFormat = "networks";
 const addressesFormat = "addresses";
+const jsonFormat = "networks in lines of JSON";
 const countedAddressesFormat = "addresses with the number of lists";
 
 function createX4bFeed(name: string, kind: NetworkKind, path: string): CatalogueFeed {
@@ -47,6 +48,18 @@ function createShadowWhispererFeed(name: string, kind: NetworkKind, file: string
   return { name, kind, address, format: addressesFormat, licence: "Unlicense", refreshHours: 24 };
 }
 
+/** The terms ask for at most one download an hour. */
+function createSpamhausFeed(family: 4 | 6): CatalogueFeed {
+  return {
+    name: `spamhaus-drop-v${family}`,
+    kind: "threat",
+    address: `https://www.spamhaus.org/drop/drop_v${family}.json`,
+    format: jsonFormat,
+    licence: "Spamhaus DROP terms (https://www.spamhaus.org/drop/terms/)",
+    refreshHours: 24,
+  };
+}
+
 export const catalogue: readonly CatalogueFeed[] = [
   {
     name: "ipsum",
@@ -67,6 +80,8 @@ export const catalogue: readonly CatalogueFeed[] = [
     licence: "CC0-1.0",
     refreshHours: 1,
   },
+  createSpamhausFeed(4),
+  createSpamhausFeed(6),
   createX4bFeed("x4b-vpn-v4", "vpn", "vpn/ipv4.txt"),
   createX4bFeed("x4b-vpn-v6", "vpn", "vpn/ipv6.txt"),
   createX4bFeed("x4b-datacenter-v4", "hosting", "datacenter/ipv4.txt"),

@@ -3,15 +3,10 @@ import type { CatalogueFeed } from "./catalogue.ts";
 import type { KeyValue } from "./data-set.ts";
 import { addError, emptyRecordOf, type FeedRecord } from "./feed-record.ts";
 import { encodeFeedValue, feedValueKeyOf } from "./feed-value.ts";
-import {
-  type FeedFetcher,
-  FeedRefusal,
-  type FetchedFeed,
-  type FetchLimits,
-  fetchFeed,
-} from "./fetch-feed.ts";
+import { type FeedFetcher, type FetchedFeed, type FetchLimits, fetchFeed } from "./fetch-feed.ts";
 import { destinationOf } from "./refresh-progress.ts";
 import type { StoredDataSet } from "./stored-data-set.ts";
+import { FeedRefusal } from "./validate-list.ts";
 
 const hourMs = 60 * 60 * 1000;
 /** The schedule runs every hour, but not to the second. */

@@ -1,11 +1,12 @@
 /**
- * Fetches one feed and validates it. A list is accepted only if it resembles the previous one: with an error
- * page, an empty file or half a list, listed addresses would wrongly count as harmless.
+ * Fetches one feed and validates it. A list is accepted only if it also resembles the previous one: with half a
+ * list in use, listed addresses would wrongly count as harmless.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { createFeedParser, type ParsedFeed } from "../network/feed.ts";
+import { FeedRefusal, validateList } from "./validate-list.ts";
 
 export type FeedFetcher = (address: string, init: RequestInit) => Promise<Response>;
 
@@ -21,13 +22,8 @@ export const fetchLimits: FetchLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024
 const maxRows = 300_000;
 /** A new list must have this share of the rows of the previous one; a truncated file has fewer. */
 const minShareOfRows = 0.5;
-/** A list may have a few bad lines; an error page has nothing else. */
-const maxShareSkipped = 0.5;
 const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
-
-/** A feed was not accepted. Operators see the message, so it contains nothing of the feed. */
-export class FeedRefusal extends Error {}
 
 export interface FetchedFeed {
   readonly parsed: ParsedFeed;
@@ -129,12 +125,9 @@ async function readBody(
   return { parsed: parser.finish(), sha256: bytesToHex(digest.digest()) };
 }
 
-function validateFeed({ rows, skipped }: ParsedFeed, knownRows: number): void {
-  if (rows === 0) throw new FeedRefusal("no line could be read");
-  if (skipped > (rows + skipped) * maxShareSkipped) {
-    throw new FeedRefusal(`${skipped} of ${rows + skipped} lines could not be read`);
-  }
-  if (rows < knownRows * minShareOfRows) {
-    throw new FeedRefusal(`only ${rows} rows left of ${knownRows}`);
+function validateFeed(parsed: ParsedFeed, knownRows: number): void {
+  validateList(parsed);
+  if (parsed.rows < knownRows * minShareOfRows) {
+    throw new FeedRefusal(`only ${parsed.rows} rows left of ${knownRows}`);
   }
 }

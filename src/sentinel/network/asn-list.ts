@@ -1,8 +1,9 @@
 /**
- * Lists of networks by number, one `AS64500 # name` a line, and the addresses of these networks according to
- * a table of geography (pure).
+ * Lists of networks by number, one `AS64500 # name` or `{"asn":64500,…}` (Spamhaus ASN-DROP) a line, and the
+ * addresses of these networks according to a table of geography (pure).
  */
-import { createLineReader, type LineCounts } from "./lines.ts";
+import { isJsonLine, readJsonLine } from "./json-line.ts";
+import { createLineReader, type LineCounts, splitLines } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
 import { positionBits } from "./shard.ts";
 import { resolveOverlaps, type ValueRange } from "./value-segments.ts";
@@ -11,35 +12,48 @@ export interface ParsedAsnList extends LineCounts {
   readonly asns: ReadonlySet<number>;
 }
 
-/** The line without its comment; undefined if nothing remains. */
-function entryTextOf(line: string): string | undefined {
-  const text = line.replace(/[#;].*$/s, "").trim();
-  return text === "" ? undefined : text;
-}
+type AsnLine =
+  | { readonly type: "entry"; readonly asn: number }
+  | { readonly type: "blank" }
+  | { readonly type: "bad"; readonly reason: string };
+
+const maxAsn = 0xffff_ffff;
 
 /** Whether a text with this beginning is a list of networks by number. */
 export function isAsnList(beginning: string): boolean {
-  const first = beginning
-    .replace(/^\uFEFF/, "")
-    .split("\n")
-    .map(entryTextOf)
-    .find((text) => text !== undefined);
-  return first !== undefined && /^AS\d+$/i.test(first);
+  const first = splitLines(beginning)
+    .map(parseAsnLine)
+    .find(({ type }) => type !== "blank");
+  return first?.type === "entry";
 }
 
 /** Parses a list that arrives in pieces. `push` accepts pieces cut anywhere; `finish` ends the text. */
 export function createAsnListParser(): { push(text: string): void; finish(): ParsedAsnList } {
   const asns = new Set<number>();
   const reader = createLineReader((line) => {
-    const text = entryTextOf(line);
-    if (text === undefined) return { type: "blank" };
-    const digits = /^AS([1-9]\d{0,9})$/i.exec(text)?.[1];
-    if (digits === undefined)
-      return { type: "bad", reason: "not the number of a network (AS64500)" };
-    asns.add(Number(digits));
-    return { type: "entry" };
+    const parsed = parseAsnLine(line);
+    if (parsed.type === "entry") asns.add(parsed.asn);
+    return parsed;
   });
   return { push: reader.push, finish: () => ({ asns, ...reader.finish() }) };
+}
+
+function parseAsnLine(line: string): AsnLine {
+  if (isJsonLine(line)) {
+    const found = readJsonLine(line, "asn");
+    return found.type === "value" ? acceptAsn(found.value) : found;
+  }
+  const text = line.replace(/[#;].*$/s, "").trim();
+  return text === "" ? { type: "blank" } : acceptAsn(/^AS/i.test(text) ? text : undefined);
+}
+
+/** @param value `AS64500`, `64500` or the integer */
+function acceptAsn(value: unknown): AsnLine {
+  const text = typeof value === "number" ? value.toString() : value;
+  const digits = typeof text === "string" ? /^(?:AS)?([1-9]\d{0,9})$/i.exec(text)?.[1] : undefined;
+  const asn = Number(digits);
+  if (asn <= maxAsn) return { type: "entry", asn };
+  return { type: "bad", reason: "not the number of a network (AS64500)" };
 }
 
 /** The addresses of the networks: the ones that lookups will find in these networks. */

@@ -5,11 +5,13 @@
  *   203.0.113.7<TAB>4           the same and the number of blacklists that name it
  *   203.0.113.0,203.0.113.255,… first and last address, further fields ignored
  *   203.0.113.0/24,GB,…         network, further fields ignored (RFC 8805 geofeeds)
+ *   {"cidr":"203.0.113.0/24",…} JSON, further fields ignored (Spamhaus DROP)
  *
  * `#` and `;` begin a comment, also after an entry. A line that cannot be read is counted and skipped; the
  * first ones are reported with number and reason.
  */
 import { addressBits, type Family, parseAddress, parseNetwork } from "./address.ts";
+import { isJsonLine, readJsonLine } from "./json-line.ts";
 import { createLineReader, type LineCounts } from "./lines.ts";
 import { FeedRanges } from "./ranges.ts";
 
@@ -40,9 +42,10 @@ const maxRangeBits: Readonly<Record<Family, bigint>> = { 4: 24n, 6: 112n };
 /** A longer line is not an entry and is not split. */
 const maxLineLength = 4096;
 
-/** Parses one line without its line break. */
+/** Parses one line without its line end. */
 export function parseFeedLine(line: string): FeedLine {
   if (line.length > maxLineLength) return rejectLine("line too long");
+  if (isJsonLine(line)) return parseJsonLine(line);
   const text = line.replace(/[#;].*$/s, "").trim();
   if (text === "") return { type: "blank" };
   const fields = text.split(",").map((field) => field.trim().replace(/^"(.*)"$/, "$1"));
@@ -78,6 +81,14 @@ export function createFeedParser(): {
     rows: () => ranges.byFamily[4].length + ranges.byFamily[6].length,
     finish: () => ({ ranges, ...reader.finish() }),
   };
+}
+
+function parseJsonLine(line: string): FeedLine {
+  const found = readJsonLine(line, "cidr");
+  if (found.type !== "value") return found;
+  const network = typeof found.value === "string" ? parseNetwork(found.value) : undefined;
+  if (network === undefined) return rejectLine("not an IP address or CIDR network");
+  return acceptRange(network.family, network.first, network.last, 1);
 }
 
 function parseRange(firstText: string, lastText: string): FeedLine {

@@ -1,4 +1,7 @@
-/** Reads the lines of a text that arrives in pieces, and counts those that could not be read (pure). */
+/**
+ * Reads the lines of a text that arrives in pieces, and counts those that could not be read (pure). A line ends
+ * with LF, CRLF or CR, also mixed in one text, and may begin with a byte order mark.
+ */
 
 export interface BadLine {
   /** The first line is 1. */
@@ -13,6 +16,8 @@ export interface LineCounts {
   readonly skipped: number;
   /** The first of them, at most `maxBadLines`. */
   readonly badLines: readonly BadLine[];
+  /** Whether any line begins with a tag: the text is a page of HTML or XML, or includes one. */
+  readonly hasMarkup: boolean;
 }
 
 /** What a line is. The function that reads it keeps the content of an entry. */
@@ -24,11 +29,33 @@ export type LineRead =
 /** How many bad lines are reported with their reason. */
 export const maxBadLines = 20;
 
-/** No format has longer lines, so a text without line feeds is not buffered beyond this. */
+/** No format has longer lines, so a text without line ends is not buffered beyond this. */
 const maxPendingLength = 8192;
 
+/** A CR at the end of a piece does not end a line yet, because the next piece may begin with its LF. */
+const lineEnd = /\r\n|\n|\r(?!$)/;
+/** No format has an entry or a comment that begins with `<`. */
+const markup = /^\s*<[!?/a-z]/i;
+
+/** Splits a text into its lines. The last one is the rest after the last line end. */
+export function splitLines(text: string): string[] {
+  return text.split(lineEnd);
+}
+
+/** Editors write a byte order mark at the start of a file. Files that are joined have it at later lines too. */
+function removeByteOrderMark(line: string): string {
+  return line.replace(/^\uFEFF+/, "");
+}
+
+/** Keeps the start of a line that has not ended, and a CR at its end. */
+function shorten(line: string): string {
+  if (line.length <= maxPendingLength) return line;
+  return line.slice(0, maxPendingLength) + (line.endsWith("\r") ? "\r" : "");
+}
+
 /**
- * `push` accepts pieces cut anywhere; `finish` ends the text. `read` receives each line without line feed.
+ * `push` accepts pieces cut anywhere; `finish` ends the text. `read` receives each line without its line end
+ * and without byte order mark.
  */
 export function createLineReader(read: (line: string) => LineRead): {
   push(text: string): void;
@@ -38,12 +65,14 @@ export function createLineReader(read: (line: string) => LineRead): {
   let rows = 0;
   let skipped = 0;
   let lineNumber = 0;
+  let hasMarkup = false;
   let pending = "";
 
   function take(line: string): void {
     lineNumber += 1;
-    // Some editors begin a file with a byte order mark.
-    const found = read(lineNumber === 1 ? line.replace(/^\uFEFF/, "") : line);
+    const text = removeByteOrderMark(line);
+    if (markup.test(text)) hasMarkup = true;
+    const found = read(text);
     if (found.type === "entry") rows += 1;
     if (found.type !== "bad") return;
     skipped += 1;
@@ -52,14 +81,14 @@ export function createLineReader(read: (line: string) => LineRead): {
 
   return {
     push(text) {
-      const lines = (pending + text).split("\n");
-      pending = (lines.pop() ?? "").slice(0, maxPendingLength);
+      const lines = splitLines(pending + text);
+      pending = shorten(lines.pop() ?? "");
       for (const line of lines) take(line);
     },
     finish() {
-      if (pending !== "") take(pending);
+      if (pending !== "") take(pending.replace(/\r$/, ""));
       pending = "";
-      return { rows, skipped, badLines };
+      return { rows, skipped, badLines, hasMarkup };
     },
   };
 }

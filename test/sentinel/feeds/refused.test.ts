@@ -61,14 +61,27 @@ describe("A refresh refuses", () => {
     await expectRefused(/only 1 rows left of 4/);
   });
 
-  it("an empty list", async () => {
-    await refreshAfterAnswer("# nothing today\n");
-    await expectRefused(/no line/);
+  it.each([
+    ["an empty answer", "", /no line has an entry/],
+    ["an answer without a body", null, /no line has an entry/],
+    ["a byte order mark alone", "\uFEFF\r\n", /no line has an entry/],
+    ["a list of comments", "# nothing today\r; 9.9.9.1\r\n", /no line has an entry/],
+    ["a metadata line alone", '{"type":"metadata","records":0}\n', /no line has an entry/],
+    ["a list of other JSON", '{"asn":64500}\n{"asn":64501}\n', /no line could be read/],
+    ["a list with more bad lines than entries", `x\n{}\n"\n[]\n?\n${old}`, /5 of 9 lines/],
+  ])("%s", async (_, body, reason) => {
+    await refreshAfterAnswer(() => new Response(body));
+    await expectRefused(reason);
   });
 
-  it("a page instead of a list", async () => {
-    await refreshAfterAnswer("<html>\n<body>\n<p>Sorry</p>\n</body>\n</html>\n9.9.9.1\n9.9.9.2\n");
-    await expectRefused(/5 of 7 lines/);
+  it.each([
+    ["a page that names addresses", `<!DOCTYPE html>\n<pre>\n${old}9.9.9.5\n</pre>\n`],
+    ["a page in one line with CR and a byte order mark", "\uFEFF\r<html><p>Sorry</p></html>\r"],
+    ["a list that ends in an error page", `${old}9.9.9.5\r\n<html>\r\n502\r\n</html>`],
+  ])("%s", async (_, body) => {
+    const headers = { "Content-Type": "text/plain" };
+    await refreshAfterAnswer(() => new Response(body, { headers }));
+    await expectRefused(/a page of HTML or XML instead of a list/);
   });
 
   it("bytes that are not text", async () => {
@@ -175,6 +188,20 @@ describe("A refresh", () => {
     expect(record).toMatchObject({ rows: 0, fetchedAt: 0, value: null });
     expect(record.lastError).toEqual({ at: now, reason: "the answer was 404" });
     expect(await env.IP_REPUTATION.get("net/v2/current")).toBeNull();
+  });
+
+  it("applies Spamhaus DROP with CRLF and byte order mark, and names a refused list in the log", async () => {
+    const drop =
+      '\uFEFF{"cidr":"9.9.8.0/24","sblid":"SBL1","rir":"apnic"}\r\n' +
+      '{"type":"metadata","timestamp":1727634153,"records":1}\r\n';
+    const publisher = new Publisher().publish("spamhaus-drop-v4", drop).publish("ipsum", "<html>");
+    await publisher.refresh("ipsum,spamhaus-drop-v4", now);
+    expect(await readFeedRecord("spamhaus-drop-v4")).toMatchObject({ rows: 1, skippedLines: 0 });
+    expect(await kindsOf("9.9.8.7", now)).toEqual(["threat"]);
+    const lines = vi.mocked(console.error).mock.calls.map(([line]) => JSON.parse(String(line)));
+    expect(lines).toMatchObject([
+      { event: "feeds_refused", problems: ["ipsum: a page of HTML or XML instead of a list"] },
+    ]);
   });
 
   it("applies a list with a bad line, and counts the line", async () => {

@@ -22,10 +22,37 @@ describe("A list of network numbers", () => {
     expect({ rows, skipped }).toEqual({ rows: 4, skipped: 0 });
   });
 
+  it("may have JSON in each line, as ASN-DROP does, or CR as line ends", () => {
+    const json =
+      '{"asn":64500,"rir":"arin","asname":"A; B # C"}\r\n{"asn":"AS64501"}\n{"asn":"64502"}\n' +
+      '{"type":"metadata","timestamp":1767899078,"records":3}\n';
+    expect(parse(json)).toMatchObject({ rows: 3, skipped: 0 });
+    expect([...parse(json).asns]).toEqual([64_500, 64_501, 64_502]);
+    expect([...parse("AS64500\rAS64501 # two\r\r").asns]).toEqual([64_500, 64_501]);
+    const bad = [
+      "0",
+      "1.5",
+      "-1",
+      "4294967296",
+      '"0x10"',
+      '""',
+      "null",
+      "true",
+      "[1]",
+      '"AS1 AS2"',
+    ];
+    expect(parse(bad.map((asn) => `{"asn":${asn}}`).join("\n"))).toMatchObject({
+      rows: 0,
+      skipped: bad.length,
+    });
+  });
+
   it("reports the line of an entry that is not a network number", () => {
-    const { badLines, rows } = parse("AS1\n1.2.3.4\nAS0\nAS 5\n12\nAS12345678901\nAS2 AS3");
+    const { badLines, rows } = parse(
+      "AS1\n1.2.3.4\nAS0\nAS 5\n12\nAS12345678901\nAS2 AS3\nAS4294967296",
+    );
     expect(rows).toBe(1);
-    expect(badLines.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(badLines.map(({ line }) => line)).toEqual([2, 3, 4, 5, 6, 7, 8]);
   });
 
   it.each([
@@ -34,6 +61,9 @@ describe("A list of network numbers", () => {
     ["1.2.3.4\nAS9009", false],
     ["# AS9009\n1.2.3.4", false],
     ["ASIA\n", false],
+    ["# networks\rAS9009\r1.2.3.4\r", true],
+    ['{"type":"metadata"}\n{"asn":9009}\n', true],
+    ['{"cidr":"1.2.3.0/24"}\n{"asn":9009}\n', false],
     ["", false],
   ])("is distinguished from other lists by its first entry: %j", (text, expected) => {
     expect(isAsnList(text)).toBe(expected);

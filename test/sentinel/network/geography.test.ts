@@ -93,6 +93,13 @@ describe("A geography table", () => {
     expect([ranges[4].length, ranges[6].length]).toEqual([2, 1]);
   });
 
+  it("may end its lines with CR, and may be joined from files with byte order marks", () => {
+    const { rows, skipped, hasMarkup } = parse(
+      "\uFEFF1.0.0.0/24,AU\r\uFEFF# more\r\uFEFF1.0.1.0/24,CN\r",
+    );
+    expect({ rows, skipped, hasMarkup }).toEqual({ rows: 2, skipped: 0, hasMarkup: false });
+  });
+
   it("is read the same in any pieces", () => {
     const whole = parse(text);
     for (let at = 0; at <= text.length; at += 1) {
