@@ -4,15 +4,15 @@
  */
 import { type DataSet, type Published, putInForce } from "../src/sentinel/feeds/data-set.ts";
 import type { FeedRecord } from "../src/sentinel/feeds/feed-record.ts";
+import { destinationOf } from "../src/sentinel/feeds/refresh-progress.ts";
 import { type BuiltShard, buildShards } from "../src/sentinel/network/build.ts";
 import { encodeCurrent } from "../src/sentinel/network/current-data-set.ts";
-import { isFast } from "../src/sentinel/network/network-facts.ts";
 import { buildThreatTable } from "../src/sentinel/network/threats.ts";
-import { runScript } from "./support/failure.ts";
-import { type ReadFeed, readFeed } from "./support/sentinel-feeds.ts";
+import { Failure, runScript } from "./support/failure.ts";
 import { figuresOf, formatFigures, type ImportFigures } from "./support/sentinel-figures.ts";
 import { readGeography } from "./support/sentinel-geography.ts";
 import { helpText, type ImportOptions, parseOptions } from "./support/sentinel-options.ts";
+import { readFeeds } from "./support/sentinel-refused.ts";
 import { type ImportStore, openLocalStore, openRemoteStore } from "./support/sentinel-store.ts";
 import { printLine, showProgress } from "./support/sentinel-terminal.ts";
 
@@ -23,27 +23,40 @@ interface Prepared {
   readonly dataSet: DataSet;
   readonly shards: readonly BuiltShard[];
   readonly records: readonly FeedRecord[];
+  /** The names of the lists that were refused. */
+  readonly refused: readonly string[];
 }
 
+/** When the newest of the lists was fetched; 0 if none is in use. A refused list keeps its earlier time. */
+function newestFetchOf(records: readonly FeedRecord[]): number {
+  return Math.max(0, ...records.map(({ fetchedAt }) => fetchedAt));
+}
+
+/** @param store undefined for a dry run */
 async function prepare(
   { feeds: plans, geography: plan }: ImportOptions,
+  store: ImportStore | undefined,
   now: number,
 ): Promise<Prepared> {
   const { geography, records: tables } = await readGeography(plan, now);
-  const read: ReadFeed[] = [];
-  for (const feed of plans) read.push(await readFeed(feed, geography, now));
+  const { inUse, records: lists, refused } = await readFeeds(plans, geography, store, now);
+  if (refused.length === plans.length && tables.length === 0) {
+    throw new Failure("Every list was refused. Nothing was written.");
+  }
   printLine("Building …");
-  const feeds = read.map(({ feed }) => feed);
+  const feeds = inUse.map(({ feed }) => feed);
   const shards = buildShards(feeds, geography);
-  const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? now : 0;
-  const records = [...read.map(({ record }) => record), ...tables];
+  const records = [...lists, ...tables];
+  const isThreats = (record: FeedRecord) => destinationOf(record) === "threats";
+  const threatsAt = newestFetchOf(records.filter(isThreats));
+  const builtAt = newestFetchOf(records.filter((record) => !isThreats(record))) || now;
   const dataSet = {
     shards,
-    current: encodeCurrent({ builtAt: now, threatsAt }, shards, buildThreatTable(feeds)),
-    feedValues: read.map(({ record, value }) => ({ name: record.name, ...value })),
+    current: encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds)),
+    feedValues: inUse.map(({ record, value }) => ({ name: record.name, ...value })),
     list: { builtAt: now, feeds: records },
   };
-  return { dataSet, shards, records };
+  return { dataSet, shards, records, refused };
 }
 
 async function openStore({ target }: ImportOptions): Promise<ImportStore> {
@@ -52,23 +65,14 @@ async function openStore({ target }: ImportOptions): Promise<ImportStore> {
     : await openLocalStore(target.persistTo);
 }
 
-async function storeDataSet(
-  options: ImportOptions,
-  dataSet: DataSet,
-  now: number,
-): Promise<Published> {
-  const target = await openStore(options);
-  try {
-    const published = await putInForce(target, dataSet, now, Number.POSITIVE_INFINITY, (done, of) =>
-      showProgress(`${done} of ${of} shards written`),
-    );
-    showProgress("");
-    const abandoned = [...(await target.list(oldKeyPrefix))];
-    if (abandoned.length > 0) await target.remove(abandoned);
-    return { ...published, removed: published.removed + abandoned.length };
-  } finally {
-    await target.close();
-  }
+async function storeDataSet(store: ImportStore, dataSet: DataSet, now: number): Promise<Published> {
+  const published = await putInForce(store, dataSet, now, Number.POSITIVE_INFINITY, (done, of) =>
+    showProgress(`${done} of ${of} shards written`),
+  );
+  showProgress("");
+  const abandoned = [...(await store.list(oldKeyPrefix))];
+  if (abandoned.length > 0) await store.remove(abandoned);
+  return { ...published, removed: published.removed + abandoned.length };
 }
 
 function printFigures(figures: ImportFigures, json: boolean): void {
@@ -82,14 +86,18 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const prepared = await prepare(options, startedAt);
-  const builtAt = Date.now();
-  const published = options.dryRun
-    ? undefined
-    : await storeDataSet(options, prepared.dataSet, startedAt);
-  const times = { preparedMs: builtAt - startedAt, storedMs: Date.now() - builtAt };
-  printFigures(figuresOf(prepared, published, times), options.json);
-  return 0;
+  const store = options.dryRun ? undefined : await openStore(options);
+  try {
+    const prepared = await prepare(options, store, startedAt);
+    const builtAt = Date.now();
+    const published =
+      store === undefined ? undefined : await storeDataSet(store, prepared.dataSet, startedAt);
+    const times = { preparedMs: builtAt - startedAt, storedMs: Date.now() - builtAt };
+    printFigures(figuresOf(prepared, published, times), options.json);
+    return prepared.refused.length === 0 ? 0 : 1;
+  } finally {
+    await store?.close();
+  }
 }
 
 await runScript(main);

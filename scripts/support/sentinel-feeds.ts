@@ -18,7 +18,7 @@ import {
 } from "../../src/sentinel/network/network-facts.ts";
 import { FeedRanges } from "../../src/sentinel/network/ranges.ts";
 import { Failure } from "./failure.ts";
-import { printCounts, publicName, type Read, readText } from "./sentinel-source.ts";
+import { publicName, type Read, readText } from "./sentinel-source.ts";
 
 /** A feed of one or more files or URLs, usually one for each address family. */
 export interface FeedPlan {
@@ -140,13 +140,12 @@ async function readTexts({ name, kind, sources }: FeedPlan, geography: Geography
   let skippedLines = 0;
   let isByNumber = false;
   let etag: string | null = null;
+  const label = `${name} (${kind})`;
   for (const source of sources) {
-    const read: Read<ParsedFeed> = await readText(name, source, hash, (beginning) => {
+    const read: Read<ParsedFeed> = await readText(label, source, hash, (beginning) => {
       isByNumber = isAsnList(beginning);
       return isByNumber ? createNetworksParser(source, geography) : createFeedParser();
     });
-    printCounts(`${name} (${kind})`, source, read.parsed);
-    if (read.parsed.rows === 0) throw new Failure(`${publicName(source)}: not one good line.`);
     appendRanges(ranges, read.parsed.ranges);
     rows += read.parsed.rows;
     skippedLines += read.parsed.skipped;
@@ -157,31 +156,34 @@ async function readTexts({ name, kind, sources }: FeedPlan, geography: Geography
   return { ranges, rows, skippedLines, sha256: hash.digest("hex"), etag, isByNumber };
 }
 
+/** The parts of a feed's record that do not depend on its text. */
+export function describeFeed({ name, kind, sources }: FeedPlan) {
+  const listed = catalogue.find((feed) => feed.name === name);
+  const source = sources.map(publicName).join(", ");
+  return { name, kind, source, licence: listed?.licence ?? null, format: listed?.format ?? null };
+}
+
 /**
  * Reads all sources of a feed.
  * @param geography maps network numbers to addresses
- * @throws Failure if a source cannot be read, or has no valid line
+ * @throws FeedRefusal if a text is not a list, or a URL does not give it; Failure if the command is at fault
  */
 export async function readFeed(
   plan: FeedPlan,
   geography: Geography,
   now: number,
 ): Promise<ReadFeed> {
-  const { name, kind, sources } = plan;
   const { ranges, isByNumber, ...counts } = await readTexts(plan, geography);
-  const listed = catalogue.find((feed) => feed.name === name);
+  const described = describeFeed(plan);
   const value = encodeFeedValue(ranges);
   const record: FeedRecord = {
-    name,
-    kind,
-    source: sources.map(publicName).join(", "),
-    licence: listed?.licence ?? null,
-    format: isByNumber ? "numbers of networks" : (listed?.format ?? null),
+    ...described,
+    format: isByNumber ? "numbers of networks" : described.format,
     ...counts,
     value: value.digest,
     fetchedAt: now,
     changedAt: now,
     lastError: null,
   };
-  return { feed: { kind, ranges }, record, value };
+  return { feed: { kind: plan.kind, ranges }, record, value };
 }

@@ -5,6 +5,8 @@ import type { BuiltShard } from "../../src/sentinel/network/build.ts";
 
 export interface ImportFigures {
   readonly feeds: number;
+  /** The names of the lists that were refused. */
+  readonly refused: readonly string[];
   /** Lines with an entry, over all lists and tables. */
   readonly rows: number;
   readonly skippedLines: number;
@@ -26,6 +28,7 @@ interface Imported {
   readonly dataSet: DataSet;
   readonly shards: readonly BuiltShard[];
   readonly records: readonly FeedRecord[];
+  readonly refused: readonly string[];
 }
 
 interface Times {
@@ -45,7 +48,7 @@ function largestSize(items: readonly { readonly bytes: Uint8Array }[]): number {
 
 /** @param published undefined for a dry run */
 export function figuresOf(
-  { dataSet, shards, records }: Imported,
+  { dataSet, shards, records, refused }: Imported,
   published: Published | undefined,
   times: Times,
 ): ImportFigures {
@@ -53,6 +56,7 @@ export function figuresOf(
   const v6 = shards.filter(({ family }) => family === 6);
   return {
     feeds: records.length,
+    refused,
     rows: sum(records, ({ rows }) => rows),
     skippedLines: sum(records, ({ skippedLines }) => skippedLines),
     records: {
@@ -84,7 +88,9 @@ function formatOutcome(published: Published | null): string {
 export function formatFigures(figures: ImportFigures): string {
   const { records, shards, largestShard, published } = figures;
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  const refused = figures.refused.length === 0 ? [] : [`Refused:  ${figures.refused.join(", ")}`];
   return [
+    ...refused,
     `Feeds:    ${figures.feeds}, ${formatCount(figures.rows)} entries, ${formatCount(figures.skippedLines)} lines skipped`,
     `Records:  ${formatCount(records.v4)} IPv4, ${formatCount(records.v6)} IPv6`,
     `Shards:   ${formatCount(shards.v4)} IPv4, ${formatCount(shards.v6)} IPv6, ${formatCount(figures.shardBytes)} bytes: ${formatOutcome(published)}`,

@@ -1,16 +1,21 @@
 /** Reads the tables of geography from files or from npm packages. */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
+import { FeedRefusal } from "../../src/sentinel/feeds/validate-list.ts";
 import { type Geography, noGeography } from "../../src/sentinel/network/build.ts";
-import { createTableParser, type TableKind } from "../../src/sentinel/network/geography.ts";
+import {
+  createTableParser,
+  type ParsedTable,
+  type TableKind,
+} from "../../src/sentinel/network/geography.ts";
 import type { ValueRange } from "../../src/sentinel/network/value-segments.ts";
 import { Failure } from "./failure.ts";
-import { printCounts, publicName, readText } from "./sentinel-source.ts";
+import { messageOf, publicName, type Read, readText } from "./sentinel-source.ts";
 import { showProgress } from "./sentinel-terminal.ts";
 
 /** The version of all @ip-location-db packages, which are published together. */
@@ -115,16 +120,28 @@ function fetchSources({ asn, country, packages }: GeographyPlan, folder: string)
   return sources;
 }
 
+/** The store has no geography apart from the shards, so no older table can stay in use. @throws Failure */
+async function readTableText(
+  kind: TableKind,
+  file: string,
+  hash: Hash,
+): Promise<Read<ParsedTable>> {
+  try {
+    const name = `${kind} (${publicName(file)})`;
+    return await readText(name, file, hash, () => createTableParser(kind));
+  } catch (error) {
+    if (!(error instanceof FeedRefusal)) throw error;
+    throw new Failure(`The table ${kind} was refused: ${messageOf(error)}. Nothing was written.`);
+  }
+}
+
 async function readTable({ kind, source, files, licence }: TableSource, now: number) {
   const ranges: Record<4 | 6, readonly ValueRange[]> = { 4: [], 6: [] };
   const hash = createHash("sha256");
   let rows = 0;
   let skippedLines = 0;
   for (const file of files) {
-    const name = `${kind} (${publicName(file)})`;
-    const { parsed } = await readText(name, file, hash, () => createTableParser(kind));
-    printCounts(name, file, parsed);
-    if (parsed.rows === 0) throw new Failure(`${publicName(file)}: not one good line.`);
+    const { parsed } = await readTableText(kind, file, hash);
     for (const family of [4, 6] as const) {
       ranges[family] = ranges[family].concat(parsed.ranges[family]);
     }

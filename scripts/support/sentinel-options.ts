@@ -38,9 +38,11 @@ Target
   --json                 the figures at the end as JSON
   --help
 
-A line of a list is an address, a CIDR network, address<TAB>count of blacklists, CSV "first,last,…", or a
-network number ("AS64500 # name"), which needs a table of networks. IPv4 and IPv6; # and ; start a comment.
-The import reports and skips invalid lines. A file without a valid line is an error, and nothing is written.
+A line of a list is an address, a CIDR network, address<TAB>count of blacklists, CSV "first,last,…", JSON with
+"cidr", or a network number ("AS64500 # name" or JSON with "asn"), which needs a table of networks. IPv4 and
+IPv6; # and ; start a comment. The import reports and skips invalid lines. A list that is empty, mostly invalid
+or a page of HTML is refused: its stored version stays in use, the other lists are imported, and the exit code
+is 1. A refused table of geography ends the import, and nothing is written.
 
 Each import replaces the whole data set: name every feed and the geography every time.
 docs/sentinel-data.md says more.

@@ -2,6 +2,7 @@
 import type { Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
+import { FeedRefusal, validateList } from "../../src/sentinel/feeds/validate-list.ts";
 import type { LineCounts } from "../../src/sentinel/network/lines.ts";
 import { Failure } from "./failure.ts";
 import { printLine, showProgress } from "./sentinel-terminal.ts";
@@ -20,7 +21,7 @@ export interface Read<T> {
 }
 
 /** Includes the cause, which alone explains a failed fetch. */
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
 }
@@ -53,10 +54,10 @@ async function openUrl(
   }
   const response = await fetch(source, { signal: AbortSignal.timeout(fetchTimeoutMs) });
   if (!response.ok || response.body === null) {
-    throw new Failure(`${publicName(source)}: the server answered ${response.status}.`);
+    throw new FeedRefusal(`${publicName(source)}: the answer was ${response.status}`);
   }
   if (!response.url.startsWith("https:")) {
-    throw new Failure(`${publicName(source)}: redirected to a URL without https.`);
+    throw new FeedRefusal(`${publicName(source)}: a redirect leads to a URL without https`);
   }
   return { chunks: response.body, etag: response.headers.get("etag") };
 }
@@ -69,11 +70,11 @@ async function openSource(
 }
 
 /**
- * Reads and parses a text, and adds it to the hash.
+ * Reads, parses and validates a text, adds it to the hash, and prints its counts.
  * @param parserFor chooses the parser by the start of the text
- * @throws Failure if the source cannot be read
+ * @throws FeedRefusal if the text is not a list, or a URL does not give it; Failure if a file cannot be read
  */
-export async function readText<T>(
+export async function readText<T extends LineCounts>(
   name: string,
   source: string,
   hash: Hash,
@@ -101,27 +102,37 @@ export async function readText<T>(
       hash.update(chunk);
       push(decoder.decode(chunk, { stream: true }), false);
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new Failure(`${publicName(source)}: larger than 512 MiB.`);
+      if (bytes > maxBytes) throw new FeedRefusal(`${publicName(source)}: larger than 512 MiB`);
       if (bytes - shown < progressEveryBytes) continue;
       showProgress(`${name}: ${(bytes / 1e6).toFixed(0)} MB read`);
       shown = bytes;
     }
     const last = push(decoder.decode(), true) ?? parserFor("");
-    return { parsed: last.finish(), etag };
+    const parsed = last.finish();
+    printCounts(name, source, parsed);
+    requireList(source, parsed);
+    return { parsed, etag };
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(`${publicName(source)}: ${messageOf(error)}`);
+    if (error instanceof Failure || error instanceof FeedRefusal) throw error;
+    if (!isUrl(source)) throw new Failure(`${publicName(source)}: ${messageOf(error)}`);
+    throw new FeedRefusal(`${publicName(source)}: the connection failed`, { cause: error });
   } finally {
     showProgress("");
   }
 }
 
+/** @throws FeedRefusal that names the source */
+function requireList(source: string, counts: LineCounts): void {
+  try {
+    validateList(counts);
+  } catch (error) {
+    if (!(error instanceof FeedRefusal)) throw error;
+    throw new FeedRefusal(`${publicName(source)}: ${error.message}`);
+  }
+}
+
 /** Prints the numbers of entries and skipped lines, and the first skipped lines with their reasons. */
-export function printCounts(
-  name: string,
-  source: string,
-  { rows, skipped, badLines }: LineCounts,
-): void {
+function printCounts(name: string, source: string, { rows, skipped, badLines }: LineCounts): void {
   printLine(`${name}: ${rows} entries, ${skipped} lines skipped`);
   for (const { line, reason } of badLines) printLine(`  ${publicName(source)}:${line}: ${reason}`);
   const more = skipped - badLines.length;

@@ -23,10 +23,10 @@ const feedSchema = z
     changed_at: instant.nullable(),
     rows: z.int(),
     skipped_lines: z.int().meta({ description: "Number of lines that could not be parsed." }),
-    last_error: z
-      .object({ at: instant, reason: z.string() })
-      .nullable()
-      .meta({ description: "Why the last fetch was rejected. The previous list remains in use." }),
+    last_error: z.object({ at: instant, reason: z.string() }).nullable().meta({
+      description:
+        "Why the last fetch or import was rejected. The previous list, if any, remains in use.",
+    }),
   })
   .meta({ id: "Feed" });
 

@@ -96,7 +96,7 @@ function isWrittenBy(begun: RefreshProgress | undefined, current: CurrentDataSet
  * @throws LostDataError, or what the store throws
  */
 export async function readRanges(
-  store: DataStore,
+  store: Pick<DataStore, "read">,
   records: readonly FeedRecord[],
   fetched: readonly KeyValue[],
 ): Promise<Feed[]> {

@@ -1,12 +1,20 @@
 /** The import parses its arguments, reads the feeds and records their sources. */
+
+import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { planCatalogue, planFeeds, readFeed } from "../../../scripts/support/sentinel-feeds.ts";
+import { readGeography } from "../../../scripts/support/sentinel-geography.ts";
+import { readFeeds } from "../../../scripts/support/sentinel-refused.ts";
 import { publicName, readText } from "../../../scripts/support/sentinel-source.ts";
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
+import type { DataStore } from "../../../src/sentinel/feeds/data-set.ts";
+import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
+import { FeedRefusal } from "../../../src/sentinel/feeds/validate-list.ts";
 import { noGeography } from "../../../src/sentinel/network/build.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
 import { geographyOf, NOW } from "../network/support.ts";
+import { emptyStore, hour, importFeeds } from "./publisher.ts";
 
 describe("The feeds of an import", () => {
   it.each([
@@ -129,7 +137,7 @@ describe("A feed from an address", () => {
   });
 
   it.each<[string, string, Record<string, string>, number, RegExp]>([
-    ["is missing", text, {}, 404, /the server answered 404/],
+    ["is missing", text, {}, 404, /vpn.txt: the answer was 404/],
     [
       "redirects away from https",
       text,
@@ -137,11 +145,15 @@ describe("A feed from an address", () => {
       200,
       /without https/,
     ],
-    ["has no good line", "<html>\n</html>\n", {}, 200, /not one good line/],
-    ["is empty", "", {}, 200, /not one good line/],
-  ])("ends the import when it %s", async (_, body, headers, status, message) => {
+    ["is a page", "<html>\r\n11.0.0.1\r\n11.0.0.2\r\n", {}, 200, /vpn.txt: a page of HTML or XML/],
+    ["is mostly invalid", "x\n".repeat(3) + text, {}, 200, /vpn.txt: 4 of 6 lines/],
+    ["is empty", "", {}, 200, /vpn.txt: no line has an entry/],
+    ["has only metadata", '{"type":"metadata"}', {}, 200, /vpn.txt: no line has an entry/],
+  ])("is refused when it %s", async (_, body, headers, status, message) => {
     serve(body, headers, status);
-    await expect(read("vpn=https://lists.example/vpn.txt")).rejects.toThrow(message);
+    const reading = read("vpn=https://lists.example/vpn.txt?key=secret");
+    await expect(reading).rejects.toThrow(FeedRefusal);
+    await expect(reading).rejects.toThrow(message);
   });
 
   it("is not fetched without https", async () => {
@@ -152,5 +164,89 @@ describe("A feed from an address", () => {
     await expect(reading).rejects.toThrow(
       "http://lists.example/vpn.txt: only https URLs are fetched",
     );
+  });
+});
+
+describe("The lists of an import", () => {
+  const drop = '{"cidr":"11.0.0.0/24","sblid":"SBL1"}\r\n{"type":"metadata","records":1}\r\n';
+
+  beforeEach(emptyStore);
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  /** Reads three lists, of which `page` answers with a page and `gone` does not answer. */
+  async function readLists(store: Pick<DataStore, "read"> | undefined) {
+    vi.stubGlobal("fetch", async (url: string) => {
+      if (url.includes("gone")) throw new TypeError("cannot reach a host of user:secret@");
+      const response = new Response(url.includes("page") ? "<html>\n9.9.9.9\n" : drop);
+      Object.defineProperty(response, "url", { value: url });
+      return response;
+    });
+    const addresses = ["page", "gone", "drop"].map(
+      (name) => `${name}=https://lists.example/${name}`,
+    );
+    return await readFeeds(planFeeds(addresses), noGeography, store, NOW);
+  }
+
+  it("without a refused list are all others, and its record has the reason", async () => {
+    const { inUse, records, refused } = await readLists(undefined);
+    expect(refused).toEqual(["page", "gone"]);
+    expect(inUse.map(({ record }) => [record.name, record.rows])).toEqual([["drop", 1]]);
+    const errors = records.map(({ name, fetchedAt, value, lastError }) => [
+      name,
+      fetchedAt,
+      value === null,
+      lastError?.reason,
+    ]);
+    expect(errors).toEqual([
+      ["drop", NOW, false, undefined],
+      ["page", 0, true, "https://lists.example/page: a page of HTML or XML instead of a list"],
+      ["gone", 0, true, "https://lists.example/gone: the connection failed"],
+    ]);
+  });
+
+  it("contain the stored version of a refused list, unless its ranges are lost", async () => {
+    const lines = ["12.0.0.0/24", "12.0.1.0/24"];
+    const earlier = NOW - hour;
+    await importFeeds(
+      ["page", "gone", "drop"].map((name) => ({ name, kind: "threat", lines })),
+      earlier,
+    );
+    const store = dataStoreOf(env.IP_REPUTATION);
+    await store.remove([...(await store.list("net/v2/feed/gone/"))]);
+    const { inUse, records, refused } = await readLists(store);
+    expect(refused).toEqual(["page", "gone"]);
+    expect(inUse.map(({ record, feed }) => [record.name, feed.ranges.byFamily[4].length])).toEqual([
+      ["page", 2],
+      ["drop", 1],
+    ]);
+    const [page] = inUse;
+    expect(page?.record).toMatchObject({ rows: 2, fetchedAt: earlier, value: page?.value.digest });
+    expect(page?.record.lastError).toMatchObject({
+      at: NOW,
+      reason: expect.stringMatching(/a page/),
+    });
+    expect(records.find(({ name }) => name === "gone")).toMatchObject({ rows: 0, value: null });
+  });
+
+  it("end the import when the command is at fault", async () => {
+    const plans = planFeeds(["vpn=http://lists.example/vpn.txt"]);
+    await expect(readFeeds(plans, noGeography, undefined, NOW)).rejects.toThrow(/only https/);
+  });
+});
+
+describe("A table of an import", () => {
+  it("ends the import when it is refused", async () => {
+    vi.stubGlobal("fetch", async (url: string) => {
+      const response = new Response("<html>\n1.0.0.0/24,64500\n");
+      Object.defineProperty(response, "url", { value: url });
+      return response;
+    });
+    const plan = { asn: ["https://lists.example/asn.csv"], country: [], packages: undefined };
+    await expect(readGeography(plan, NOW)).rejects.toThrow(
+      /table asn was refused: .*asn.csv: a page/,
+    );
+    vi.unstubAllGlobals();
   });
 });
