@@ -52,11 +52,16 @@ export async function readFeeds(
       } else {
         inUse.push({ ...stored, record: addError(stored.record, error.message, now) });
       }
-      const outcome = stored === undefined ? "it is left out" : "its stored version stays in use";
-      printLine(`${plan.name}: REFUSED: ${messageOf(error)}; ${outcome}`);
+      const isKept = stored !== undefined;
+      printLine(`${plan.name}: REFUSED: ${messageOf(error)}; ${describeOutcome(isKept, store)}`);
     }
   }
   return { inUse, records: [...inUse.map(({ record }) => record), ...records], refused };
+}
+
+function describeOutcome(isKept: boolean, store: unknown): string {
+  if (store === undefined) return "a dry run reads no stored version";
+  return isKept ? "its stored version stays in use" : "no version of it is stored";
 }
 
 /** Undefined if the store has no such feed, or its ranges are lost. */

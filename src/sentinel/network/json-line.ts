@@ -20,10 +20,9 @@ export function isJsonLine(line: string): boolean {
 export function readJsonLine(line: string, field: string): JsonLine {
   const parsed = parseObject(line);
   if (parsed === undefined) return { type: "bad", reason: "not a JSON object" };
-  const fields = new Map<string, unknown>(Object.entries(parsed));
-  if (fields.get("type") === "metadata") return { type: "blank" };
-  if (!fields.has(field)) return { type: "bad", reason: `no field "${field}"` };
-  return { type: "value", value: fields.get(field) };
+  if (Reflect.get(parsed, "type") === "metadata") return { type: "blank" };
+  if (!Object.hasOwn(parsed, field)) return { type: "bad", reason: `no field "${field}"` };
+  return { type: "value", value: Reflect.get(parsed, field) };
 }
 
 function parseObject(text: string): object | undefined {

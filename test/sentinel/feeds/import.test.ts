@@ -5,16 +5,24 @@ import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { planCatalogue, planFeeds, readFeed } from "../../../scripts/support/sentinel-feeds.ts";
 import { readGeography } from "../../../scripts/support/sentinel-geography.ts";
+import { prepareDataSet } from "../../../scripts/support/sentinel-prepare.ts";
 import { readFeeds } from "../../../scripts/support/sentinel-refused.ts";
 import { publicName, readText } from "../../../scripts/support/sentinel-source.ts";
 import { catalogue } from "../../../src/sentinel/feeds/catalogue.ts";
-import type { DataStore } from "../../../src/sentinel/feeds/data-set.ts";
+import { type DataStore, putInForce } from "../../../src/sentinel/feeds/data-set.ts";
 import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { FeedRefusal } from "../../../src/sentinel/feeds/validate-list.ts";
 import { noGeography } from "../../../src/sentinel/network/build.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
 import { geographyOf, NOW } from "../network/support.ts";
-import { emptyStore, hour, importFeeds } from "./publisher.ts";
+import {
+  emptyStore,
+  hour,
+  importFeeds,
+  kindsOf,
+  readFeedRecord,
+  readInForce,
+} from "./publisher.ts";
 
 describe("The feeds of an import", () => {
   it.each([
@@ -170,19 +178,25 @@ describe("A feed from an address", () => {
 describe("The lists of an import", () => {
   const drop = '{"cidr":"11.0.0.0/24","sblid":"SBL1"}\r\n{"type":"metadata","records":1}\r\n';
 
+  const noTables = { asn: [], country: [], packages: undefined };
+
   beforeEach(emptyStore);
   afterEach(() => {
     vi.unstubAllGlobals();
   });
 
-  /** Reads three lists, of which `page` answers with a page and `gone` does not answer. */
-  async function readLists(store: Pick<DataStore, "read"> | undefined) {
+  /** Serves a list at every URL, but a page where it names `page`, and nothing where it names `gone`. */
+  function serveLists(): void {
     vi.stubGlobal("fetch", async (url: string) => {
       if (url.includes("gone")) throw new TypeError("cannot reach a host of user:secret@");
       const response = new Response(url.includes("page") ? "<html>\n9.9.9.9\n" : drop);
       Object.defineProperty(response, "url", { value: url });
       return response;
     });
+  }
+
+  async function readLists(store: Pick<DataStore, "read"> | undefined) {
+    serveLists();
     const addresses = ["page", "gone", "drop"].map(
       (name) => `${name}=https://lists.example/${name}`,
     );
@@ -228,6 +242,34 @@ describe("The lists of an import", () => {
       reason: expect.stringMatching(/a page/),
     });
     expect(records.find(({ name }) => name === "gone")).toMatchObject({ rows: 0, value: null });
+  });
+
+  it("that were refused stay in use with their age, and the others come into force", async () => {
+    const earlier = NOW - hour;
+    await importFeeds([{ name: "page", kind: "tor", lines: ["12.0.0.1"] }], earlier);
+    serveLists();
+    const store = dataStoreOf(env.IP_REPUTATION);
+    const feeds = planFeeds([
+      "page:tor=https://lists.example/page",
+      "vpn=https://lists.example/vpn",
+    ]);
+    const { dataSet, refused } = await prepareDataSet({ feeds, geography: noTables }, store, NOW);
+    expect(refused).toEqual(["page"]);
+    await putInForce(store, dataSet, NOW, Number.POSITIVE_INFINITY, () => {});
+    expect(await kindsOf("12.0.0.1", NOW)).toEqual(["tor"]);
+    expect(await kindsOf("11.0.0.1", NOW)).toEqual(["vpn"]);
+    expect(await readInForce()).toMatchObject({ builtAt: NOW, threatsAt: earlier });
+    expect(await readFeedRecord("page")).toMatchObject({
+      fetchedAt: earlier,
+      lastError: { at: NOW },
+    });
+  });
+
+  it("change nothing if all of them are refused", async () => {
+    serveLists();
+    const feeds = planFeeds(["page=https://lists.example/page", "gone=https://lists.example/gone"]);
+    const preparing = prepareDataSet({ feeds, geography: noTables }, undefined, NOW);
+    await expect(preparing).rejects.toThrow("Every list was refused. Nothing was written.");
   });
 
   it("end the import when the command is at fault", async () => {

@@ -1,0 +1,56 @@
+/** Prepares the data set of an import: reads its lists and tables, and builds the shards and the table of threats. */
+import type { DataSet, DataStore } from "../../src/sentinel/feeds/data-set.ts";
+import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
+import { destinationOf } from "../../src/sentinel/feeds/refresh-progress.ts";
+import { type BuiltShard, buildShards } from "../../src/sentinel/network/build.ts";
+import { encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
+import { buildThreatTable } from "../../src/sentinel/network/threats.ts";
+import { Failure } from "./failure.ts";
+import { readGeography } from "./sentinel-geography.ts";
+import type { ImportOptions } from "./sentinel-options.ts";
+import { readFeeds } from "./sentinel-refused.ts";
+import { printLine } from "./sentinel-terminal.ts";
+
+export interface Prepared {
+  readonly dataSet: DataSet;
+  readonly shards: readonly BuiltShard[];
+  readonly records: readonly FeedRecord[];
+  /** The names of the lists that were refused. */
+  readonly refused: readonly string[];
+}
+
+/** When the newest of the lists was fetched; 0 if none is in use. A refused list keeps its earlier time. */
+function newestFetchOf(records: readonly FeedRecord[]): number {
+  return Math.max(0, ...records.map(({ fetchedAt }) => fetchedAt));
+}
+
+/**
+ * Reads everything that the options name, and builds the data set.
+ * @param store the data set that the import replaces; undefined for a dry run
+ * @throws Failure if nothing can be imported, or the command is at fault
+ */
+export async function prepareDataSet(
+  { feeds: plans, geography: plan }: Pick<ImportOptions, "feeds" | "geography">,
+  store: Pick<DataStore, "read"> | undefined,
+  now: number,
+): Promise<Prepared> {
+  const { geography, records: tables } = await readGeography(plan, now);
+  const { inUse, records: lists, refused } = await readFeeds(plans, geography, store, now);
+  if (refused.length === plans.length && tables.length === 0) {
+    throw new Failure("Every list was refused. Nothing was written.");
+  }
+  printLine("Building …");
+  const feeds = inUse.map(({ feed }) => feed);
+  const shards = buildShards(feeds, geography);
+  const records = [...lists, ...tables];
+  const isThreats = (record: FeedRecord) => destinationOf(record) === "threats";
+  const threatsAt = newestFetchOf(records.filter(isThreats));
+  const builtAt = newestFetchOf(records.filter((record) => !isThreats(record))) || now;
+  const dataSet = {
+    shards,
+    current: encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds)),
+    feedValues: inUse.map(({ record, value }) => ({ name: record.name, ...value })),
+    list: { builtAt: now, feeds: records },
+  };
+  return { dataSet, shards, records, refused };
+}
