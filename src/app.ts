@@ -17,6 +17,7 @@ import { identityRoutes } from "./api/users.ts";
 import { createId } from "./crypto/id.ts";
 import { requireConfiguration } from "./http/configuration.ts";
 import { onError, onNotFound, refuseOtherMethods } from "./http/error-response.ts";
+import { requireValidEncoding } from "./http/percent-encoding.ts";
 import type { AppEnv } from "./http/request-context.ts";
 
 /** Responds even while the configuration is invalid: the process is alive. */
@@ -48,6 +49,7 @@ export function createApp(): Hono<AppEnv> {
     await next();
   });
   app.use(requireConfiguration(livenessPath));
+  app.use(requireValidEncoding);
   for (const route of [...apiRoutes, ...createDocumentRoutes(apiRoutes)]) route.mount(app);
   refuseOtherMethods(app);
   return app;

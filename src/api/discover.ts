@@ -11,6 +11,7 @@ import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
+import { cleanAgent } from "../sentinel/agent-text.ts";
 import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
@@ -31,6 +32,7 @@ import type { TenantPolicy } from "../tenancy/policy.ts";
 
 export interface SessionContext {
   readonly address: Address;
+  /** As the client sent it. */
   readonly agent: string;
   /** The tenant's own user id for the session, if it was sent. */
   readonly userId: string | null;
@@ -92,7 +94,7 @@ function hidesLocation(network: NetworkEvidence): boolean {
 
 async function gatherSurroundings(
   call: DiscoverCall,
-  { address, agent }: SessionContext,
+  { address, agent }: { readonly address: Address; readonly agent: string },
   { browser, os, device }: AgentFacts,
   attempt: Promise<CountedAttempt | undefined>,
 ): Promise<Surroundings> {
@@ -161,8 +163,9 @@ export async function discover(
 ): Promise<AssessmentRecord> {
   const { policy } = call.caller;
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
-  const { address, agent, userId } = sessionContext;
-  const agentFacts = agentFactsOf(agent);
+  const { address, userId } = sessionContext;
+  const agent = cleanAgent(sessionContext.agent).text;
+  const agentFacts = agentFactsOf(sessionContext.agent);
   const session = {
     assessmentId: assessmentIdOf(createId(call.arrivedAt), identityId),
     agent: agentFacts.kind,
@@ -174,7 +177,7 @@ export async function discover(
   const attempt = countAttempt(env, key, caller, address, identityId, now, requestId);
   const storeAttempt = () => call.waitUntil(attempt.then((counted) => counted?.store()));
   const surroundings = streamArgument(
-    gatherSurroundings(call, sessionContext, agentFacts, attempt),
+    gatherSurroundings(call, { address, agent }, agentFacts, attempt),
   );
   try {
     const assessment = await askGuard(call, identityId, (guard, guardCall) =>

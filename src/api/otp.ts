@@ -1,16 +1,15 @@
 /** `/v1/idp/user/otp`, `/v1/idp/otp/verify` and `/v1/idp/user/backup-codes`. */
-import { renderSVG } from "uqr";
 import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
 import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
-import type { Attempt } from "../guard/decisions/verify.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { createTextSchema, externalId, userQuery } from "../http/schemas.ts";
-import { codesPerSet, normaliseBackupCode } from "../otp/backup-codes.ts";
+import { codesPerSet } from "../otp/backup-codes.ts";
+import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
-import { totpCodePattern } from "../otp/totp.ts";
+import { drawQrSvg } from "../otp/qr-code.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentId } from "./assessment-schemas.ts";
@@ -26,21 +25,20 @@ function createLabelSchema(maxLength: number) {
     .meta({ pattern: "^[^:]*$" });
 }
 
-function parseAttempt(code: string): Attempt | undefined {
-  if (totpCodePattern.test(code)) return { method: "totp", code };
-  const normalised = normaliseBackupCode(code);
-  return normalised === undefined ? undefined : { method: "backup_code", code: normalised };
-}
-
 const code = z
   .string()
-  .transform((text, context): Attempt => {
-    const attempt = parseAttempt(text);
-    if (attempt !== undefined) return attempt;
+  .meta({
+    description:
+      "A TOTP code of six ASCII digits, or a backup code in any case, with or without its dash. White space is dropped, and a typographic dash (U+2010 to U+2015, U+2212) counts as `-`.",
+    pattern: codePattern,
+    examples: ["552192", "ABCD-1234"],
+  })
+  .transform((text, context): Code => {
+    const parsed = parseCode(text);
+    if (parsed !== undefined) return parsed;
     context.addIssue({ code: "custom", message: "must be a code of six digits or a backup code" });
     return z.NEVER;
-  })
-  .meta({ examples: ["552192", "ABCD-1234"] });
+  });
 
 export const otpRoutes = [
   defineRoute(
@@ -69,7 +67,10 @@ export const otpRoutes = [
                 .meta({ description: "The secret of 160 bits, in base32." }),
               qrcode_payload: z.string(),
               is_setup_complete: z.boolean(),
-              qrcode_svg: z.string().optional(),
+              qrcode_svg: z.string().optional().meta({
+                description:
+                  "With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.",
+              }),
             }),
           }),
         },
@@ -102,7 +103,7 @@ export const otpRoutes = [
           new_otp_secret: secret,
           qrcode_payload: payload,
           is_setup_complete: isSetupComplete,
-          ...(qr === "svg" ? { qrcode_svg: renderSVG(payload) } : {}),
+          ...(qr === "svg" ? { qrcode_svg: drawQrSvg(payload) } : {}),
         },
       });
     },
@@ -145,6 +146,8 @@ export const otpRoutes = [
         }),
       }),
       query: none,
+      // A person who types a code again may spell it differently.
+      comparedBody: ({ otp }) => ({ otp: { ...otp, code: otp.code.code } }),
       responses: {
         200: {
           description: "The code was accepted, and cannot be used again.",

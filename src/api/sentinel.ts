@@ -1,31 +1,57 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
-import { firstIdOf } from "../crypto/id.ts";
+import { firstIdOf, idPattern } from "../crypto/id.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { createTextSchema, externalId, id } from "../http/schemas.ts";
+import { externalId } from "../http/schemas.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
-import { type Address, parseAddress } from "../sentinel/network/address.ts";
+import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { discover } from "./discover.ts";
 
-const maxAgentLength = 1024;
 const dayMs = 24 * 60 * 60 * 1000;
+
+const identityId = z
+  .string()
+  .refine(
+    (text) => idPattern.test(text),
+    "must be the id that the service gave the user, 24 lower-case hex digits, not the external_id",
+  )
+  .meta({
+    description: "The id that the service gave the user (`user.id`), not the `external_id`.",
+    pattern: idPattern.source,
+    examples: ["6908bffd1c2e4a5b9d7f0a31"],
+  });
+
+/** A backend passes on what the client sent, so no text is refused. */
+const agent = z
+  .string()
+  .nullable()
+  .meta({
+    description:
+      "The user agent as the client sent it; empty or null if it sent none. Of a longer one the first 1,024 characters are used. Control characters and lone surrogates are replaced. Each of these is a sign of a script.",
+    examples: ["EnterpriseAgent/1.0"],
+  })
+  .transform((text) => text ?? "");
 
 const address = z
   .string()
+  .meta({
+    description:
+      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
+    examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
+  })
   .transform((text, context): Address => {
-    const parsed = parseAddress(text);
+    const parsed = parseForwardedAddress(text);
     if (parsed !== undefined) return parsed;
     context.addIssue({ code: "custom", message: "must be an IPv4 or IPv6 address" });
     return z.NEVER;
-  })
-  .meta({ examples: ["1.1.1.1", "2606:4700:4700::1111"] });
+  });
 
 export const sentinelRoutes = [
   defineRoute(
@@ -38,10 +64,10 @@ export const sentinelRoutes = [
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
         sentinel: z.strictObject({
-          id: id.meta({ description: "Id of the identity." }),
+          id: identityId,
           context: z.strictObject({
             ip: address,
-            ua: createTextSchema(0, maxAgentLength),
+            ua: agent,
             user_id: externalId.optional(),
           }),
         }),
@@ -62,8 +88,8 @@ export const sentinelRoutes = [
       errorFields: { high_risk: { ...assessmentFields, recommendation: z.literal("deny") } },
     },
     async (request) => {
-      const { id: identityId, context } = request.body.sentinel;
-      const assessment = await discover(request, identityId, {
+      const { id, context } = request.body.sentinel;
+      const assessment = await discover(request, id, {
         address: context.ip,
         agent: context.ua,
         userId: context.user_id ?? null,

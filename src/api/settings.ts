@@ -2,8 +2,14 @@
 import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
+import { id } from "../http/schemas.ts";
 import { changeSettings, getSettings } from "../tenancy/change-settings.ts";
 import { settingsPatchSchema, settingsSchema } from "../tenancy/settings.ts";
+
+const settingsResponse = {
+  description: "All settings of the tenant.",
+  body: z.object({ tenant_id: id, settings: settingsSchema }),
+};
 
 export const settingsRoutes = [
   defineRoute(
@@ -16,11 +22,10 @@ export const settingsRoutes = [
       access: requirePermission("settings:write"),
       body: none,
       query: none,
-      responses: {
-        200: { description: "All settings.", body: z.object({ settings: settingsSchema }) },
-      },
+      responses: { 200: settingsResponse },
     },
-    async ({ env, caller }) => respond(200, { settings: await getSettings(env, caller.tenantId) }),
+    async ({ env, caller: { tenantId } }) =>
+      respond(200, { tenant_id: tenantId, settings: await getSettings(env, tenantId) }),
   ),
   defineRoute(
     {
@@ -32,11 +37,12 @@ export const settingsRoutes = [
       access: requirePermission("settings:write"),
       body: z.strictObject({ settings: settingsPatchSchema }),
       query: none,
-      responses: {
-        200: { description: "All settings.", body: z.object({ settings: settingsSchema }) },
-      },
+      responses: { 200: settingsResponse },
     },
     async (request) =>
-      respond(200, { settings: await changeSettings(request, request.body.settings) }),
+      respond(200, {
+        tenant_id: request.caller.tenantId,
+        settings: await changeSettings(request, request.body.settings),
+      }),
   ),
 ];

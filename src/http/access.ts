@@ -36,6 +36,12 @@ function readBearerToken(c: AppContext): string {
   if (header === undefined || header.trim() === "") {
     throw new AppError("missing_token");
   }
+  if (!/^Bearer( |$)/i.test(header)) {
+    throw new AppError("invalid_token", {
+      message:
+        "The Authorization header does not begin with 'Bearer '; send 'Authorization: Bearer <token>'.",
+    });
+  }
   const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(header) ?? [];
   if (token === undefined) throw new AppError("invalid_token");
   return token;

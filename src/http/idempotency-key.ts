@@ -27,12 +27,19 @@ function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestK
   };
 }
 
-type KeyReader = MiddlewareHandler<AppEnv, string, { out: { json: ValidBody<unknown> } }>;
+type KeyReader<Body> = MiddlewareHandler<AppEnv, string, { out: { json: ValidBody<Body> } }>;
 
-/** @param operation name of the route */
-export function readRequestKey(operation: string): KeyReader {
+/**
+ * @param operation name of the route
+ * @param comparedBody what the digest covers; without it, the body as sent
+ */
+export function readRequestKey<Body>(
+  operation: string,
+  comparedBody?: (body: Body) => object,
+): KeyReader<Body> {
   return async (c, next) => {
-    c.set("requestKey", requestKeyOf(c, operation, c.req.valid("json").sent));
+    const { body, sent } = c.req.valid("json");
+    c.set("requestKey", requestKeyOf(c, operation, comparedBody?.(body) ?? sent));
     await next();
   };
 }

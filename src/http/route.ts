@@ -57,6 +57,11 @@ export interface RouteDefinition<
   readonly body: Body;
   readonly query: Query;
   /**
+   * What the digest of a request with an `Idempotency-Key` covers in place of the body as sent, where
+   * several spellings of a body are one request.
+   */
+  readonly comparedBody?: (body: z.output<Body>) => object;
+  /**
    * Starts work that runs beside authentication. The caller is unknown then, so the work must change
    * nothing and must never reject. `arrivedAt` is real time, Unix ms.
    */
@@ -139,7 +144,7 @@ export function defineRoute<
     request: RequestContext<Caller, z.output<Body>, z.output<Query>, Prepared>,
   ) => Promise<HandlerResponse<T> | Response>,
 ): Route {
-  const { method, path, name, access, body, query, prepare } = definition;
+  const { method, path, name, access, body, query, prepare, comparedBody } = definition;
   return {
     definition,
     mount(app) {
@@ -153,7 +158,7 @@ export function defineRoute<
         awaitKeyCheck,
         ...(isNone(body) ? [requireNoBody] : [requireUtf8Json, validateBody(body)]),
         validateQuery(query),
-        ...(keepsAnswers(definition) ? [readRequestKey(name)] : []),
+        ...(keepsAnswers(definition) ? [readRequestKey(name, comparedBody)] : []),
         async (c: ValidContext<Caller, z.output<Body>, z.output<Query>, Prepared>) => {
           const response = await handle(requestContextOf(c));
           return response instanceof Response

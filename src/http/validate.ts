@@ -45,7 +45,17 @@ function messageOf(issue: ZodIssue): string {
   }
 }
 
-function issuesOf(issue: ZodIssue): Issue[] {
+/** Whether the request lacks the field. */
+function isMissing(sent: unknown, path: readonly PropertyKey[]): boolean {
+  let value = sent;
+  for (const name of path) {
+    if (typeof value !== "object" || value === null) return false;
+    value = Object.getOwnPropertyDescriptor(value, name)?.value;
+  }
+  return value === undefined;
+}
+
+function issuesOf(issue: ZodIssue, sent: unknown): Issue[] {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
@@ -53,13 +63,15 @@ function issuesOf(issue: ZodIssue): Issue[] {
       message: "is not a field of this request",
     }));
   }
-  return [{ path: path.join("."), message: messageOf(issue) }];
+  const isRequired = issue.code !== "custom" && isMissing(sent, issue.path);
+  return [{ path: path.join("."), message: isRequired ? "is required" : messageOf(issue) }];
 }
 
-/** @throws AppError `invalid_request` */
-function rejectInvalid(result: { readonly success: boolean; readonly error?: z.core.$ZodError }) {
+/** @param result has the value as sent in `data`, unless that is valid. @throws AppError `invalid_request` */
+function rejectInvalid(result: { readonly data: unknown; readonly error?: z.core.$ZodError }) {
   if (result.error === undefined) return;
-  throw createInvalidRequest(result.error.issues.flatMap(issuesOf).slice(0, maxIssues));
+  const issues = result.error.issues.flatMap((issue) => issuesOf(issue, result.data));
+  throw createInvalidRequest(issues.slice(0, maxIssues));
 }
 
 /** Keeps the value that was sent: the digest of a request with a key covers it. */

@@ -2,6 +2,7 @@
 import Bowser from "bowser";
 import { createIsbotFromList, list } from "isbot";
 import { contradictsItself } from "./agent-contradictions.ts";
+import { cleanAgent } from "./agent-text.ts";
 
 /** `impossible`: the agent claims to be a browser, and its parts contradict each other. */
 export type AgentKind =
@@ -79,15 +80,23 @@ function deviceOf(type: string | undefined, os: string | null): AgentFacts["devi
   return os === "Chrome OS" ? "desktop" : null;
 }
 
-/** Reads a user agent. Never throws, whatever the text. */
-export function agentFactsOf(text: string): AgentFacts {
+/** A malformed agent comes from a script, unless it shows something worse. */
+function kindOf(agent: string, isMalformed: boolean): AgentKind {
+  const kind = classifyAgent(agent);
+  return isMalformed && (kind === "browser" || kind === "application") ? "scripted" : kind;
+}
+
+/** Reads a user agent as the client sent it. Never throws, whatever the text. */
+export function agentFactsOf(sent: string): AgentFacts {
+  const { text, isMalformed } = cleanAgent(sent);
   const agent = text.trim();
-  if (agent === "") return { kind: "empty", browser: null, os: null, device: null };
+  const isEmpty = agent === "" || sent.trim() === "";
+  if (isEmpty) return { kind: "empty", browser: null, os: null, device: null };
   const parser = Bowser.getParser(agent, true);
   const system = parser.getOSName();
   const os = systemNames.has(system) ? system : null;
   return {
-    kind: classifyAgent(agent),
+    kind: kindOf(agent, isMalformed),
     browser: browserClaimPattern.test(agent)
       ? listedBrowserOf(parser.getBrowserName(), parser.getBrowserVersion())
       : parseProgram(agent),

@@ -101,18 +101,69 @@ describe("Discover", () => {
       { ip: "1.1.1" },
       { ip: "01.1.1.1" },
       { ip: "1.1.1.1/24" },
-      { ip: "fe80::1%eth0" },
+      { ip: "1.1.1.1:65536" },
+      { ip: "1.1.1.1, 2.2.2.2" },
       { ip: "" },
       { ip: 16843009 },
-      { ua: null },
-      { ua: "x".repeat(1025) },
-      { ua: "a\u0000b" },
+      { ua: 1 },
+      { ua: undefined },
       { user_id: "" },
       { extra: 1 },
     ]) {
       expect((await discover(user, context)).status).toBe(400);
     }
     expect((await user.events()).map(({ action }) => action)).toEqual(["user.provisioned"]);
+  });
+
+  it("accepts an address as proxies hand it on, and treats it as the plain address", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    await tenant.setSettings({ sentinel: { deny: ["192.0.2.1", "2001:db8::1", "fe80::1"] } });
+    for (const ip of [
+      "192.0.2.1:5678",
+      "[::ffff:192.0.2.1]:80",
+      "[2001:db8::1]:443",
+      "[2001:db8::1]",
+      "fe80::1%eth0",
+      "[fe80::1%25en0]:443",
+    ]) {
+      expect((await discover(user, { ip })).body.reasons[0].signal).toBe("tenant_deny_list");
+    }
+  });
+
+  it("never refuses an agent, and reports one that no browser sends", async () => {
+    const user = await User.provision(await Tenant.create());
+    for (const [ua, stored] of [
+      [browser.padEnd(1_025, "x"), browser.padEnd(1_024, "x")],
+      ["\u{1f600}".repeat(2_000), "\u{1f600}".repeat(1_024)],
+      [`${browser}\u0000\u009f`, `${browser}\ufffd\ufffd`],
+      ["EnterpriseAgent/1.0 \ud800x\udfff", "EnterpriseAgent/1.0 \ufffdx\ufffd"],
+    ] as const) {
+      const { status, body } = await discover(user, { ua });
+      expect(status).toBe(200);
+      expect(body.reasons[0]).toMatchObject({ signal: "agent_scripted", contribution: 2 });
+      const [event] = await user.events();
+      expect(event.personal.agent).toBe(stored);
+    }
+    for (const ua of [null, "\n"]) {
+      expect((await discover(user, { ua })).body.reasons[0].signal).toBe("agent_empty");
+    }
+    const longest = await discover(user, { ua: browser.padEnd(1_024, "x") });
+    expect(JSON.stringify(longest.body.reasons)).not.toContain("agent_scripted");
+  });
+
+  it("says whose id it wants", async () => {
+    const user = await User.provision(await Tenant.create(), "ORG_1");
+    const { body } = await user.tenant.send("POST", "/v1/sentinel/discover", {
+      sentinel: { id: "ORG_1", context: { ip: "1.1.1.1", ua: browser } },
+    });
+    expect(body.issues).toEqual([
+      {
+        path: "sentinel.id",
+        message:
+          "must be the id that the service gave the user, 24 lower-case hex digits, not the external_id",
+      },
+    ]);
   });
 
   it("reports more attempts than a person makes", async () => {

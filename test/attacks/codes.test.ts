@@ -1,4 +1,4 @@
-/** Codes: the time window, and the exact spelling that a code must have. */
+/** Codes: the time window, and the spellings that a code may have. */
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 
@@ -45,13 +45,8 @@ function digitsFrom(zero: number, code: string): string {
 }
 
 const malformedCodes: [string, (code: string) => unknown][] = [
-  ["a space before", (code) => ` ${code}`],
-  ["a space after", (code) => `${code} `],
-  ["a space within", (code) => `${code.slice(0, 3)} ${code.slice(3)}`],
-  ["a no-break space within", (code) => `${code.slice(0, 3)}\u00a0${code.slice(3)}`],
   ["a dash within", (code) => `${code.slice(0, 3)}-${code.slice(3)}`],
-  ["a line feed after", (code) => `${code}\n`],
-  ["a carriage return and line feed after", (code) => `${code}\r\n`],
+  ["an en dash within", (code) => `${code.slice(0, 3)}\u2013${code.slice(3)}`],
   ["a NUL after", (code) => `${code}\0`],
   ["a zero-width space after", (code) => `${code}\u200b`],
   ["a byte order mark before", (code) => `\ufeff${code}`],
@@ -68,6 +63,8 @@ const malformedCodes: [string, (code: string) => unknown][] = [
   ["hexadecimal", (code) => `0x${Number(code).toString(16)}`],
   ["two codes", (code) => `${code},${code}`],
   ["nothing", () => ""],
+  ["white space alone", () => " \u3000\n"],
+  ["five digits and a space", (code) => `${code.slice(1)} `],
   ["a number", (code) => Number(code)],
   ["the code in a list", (code) => [code]],
   ["a list of digits", (code) => [...code]],
@@ -80,9 +77,10 @@ const malformedCodes: [string, (code: string) => unknown][] = [
   ["a look-alike of a letter in the alphabet", () => "\u0410BCD-1234"],
   ["a letter that the alphabet leaves out", () => "ABCI-1234"],
   ["a backup code with two dashes", () => "ABCD--1234"],
-  ["a backup code with another dash", () => "ABCD\u20131234"],
+  ["a backup code with two typographic dashes", () => "ABCD\u2013 \u22121234"],
+  ["a backup code with a full-width dash", () => "ABCD\uff0d1234"],
+  ["a backup code with a soft hyphen", () => "ABCD\u00ad1234"],
   ["a backup code with a dash elsewhere", () => "ABC-D1234"],
-  ["a backup code with a space", () => "ABCD 1234"],
   ["half a backup code", () => "ABCD"],
   ["a backup code with full-width digits", () => "ABCD-\uff11\uff12\uff13\uff14"],
 ];
@@ -119,6 +117,61 @@ describe("A malformed code", () => {
       (await tenant.send("POST", "/v1/idp/otp/verify", body(code))).status;
     expect(await ask("12345")).toBe(400);
     expect(await ask("123456")).toBe(404);
+  });
+});
+
+const halves = (code: string) => [code.slice(0, 3), code.slice(3)];
+
+const pastedCodes: [string, (code: string) => string][] = [
+  ["a space before", (code) => ` ${code}`],
+  ["a space within", (code) => halves(code).join(" ")],
+  ["a space after each digit", (code) => [...code].map((digit) => `${digit} `).join("")],
+  ["a no-break space within", (code) => halves(code).join("\u00a0")],
+  ["a narrow no-break space within", (code) => halves(code).join("\u202f")],
+  ["an ideographic space after", (code) => `${code}\u3000`],
+  ["a tab before and a carriage return and line feed after", (code) => `\t${code}\r\n`],
+];
+
+describe("A code as people paste it", () => {
+  it.each(pastedCodes)("with %s is the same code", async (_, spell) => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    setClock(tenant, start);
+    const code = user.code(start);
+    expect((await user.verify(spell(code))).body).toMatchObject({ method: "totp" });
+    expect((await user.verify(code)).status).toBe(422);
+  });
+
+  it("succeeds once if two spellings are sent in parallel", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const [backup = ""] = await user.backupCodes();
+    setClock(tenant, start);
+    const code = user.code(start);
+    const send = async (...spellings: string[]) => {
+      const answers = await Promise.all(spellings.map((spelling) => user.verify(spelling)));
+      return answers.map(({ status }) => status).toSorted();
+    };
+    expect(await send(code, halves(code).join(" "))).toEqual([200, 422]);
+    const [letters, digits] = backup.split("-");
+    expect(await send(backup, ` ${letters?.toLowerCase()} \u2212 ${digits} `)).toEqual([200, 422]);
+  });
+
+  it("may have any typographic dash, or a space, in a backup code", async () => {
+    const user = await User.provision(await Tenant.create());
+    const backups = await user.backupCodes();
+    const dashes = [..."\u2010\u2011\u2012\u2013\u2014\u2015\u2212 ", " \u2013 "];
+    for (const [position, dash] of dashes.entries()) {
+      const spelled = backups[position]?.replace("-", dash);
+      expect((await user.verify(spelled)).body).toMatchObject({ method: "backup_code" });
+    }
+  });
+
+  it("counts as an attempt if it is wrong", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    expect((await user.verify(halves(wrong).join(" "))).body.attempts_remaining).toBe(4);
+    expect((await user.verify("ABCD \u2014 1234")).body.attempts_remaining).toBe(3);
   });
 });
 

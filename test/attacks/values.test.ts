@@ -93,7 +93,7 @@ const fields: Field[] = [
   ["otp.id", "POST", "/v1/idp/otp/verify", (id) => ({ otp: { id, code: "123456" } })],
   ["otp.code", "POST", "/v1/idp/otp/verify", (code) => ({ otp: { id: "x", code } })],
   ["sentinel.id", "POST", "/v1/sentinel/discover", (id) => session(id, {})],
-  ...["ip", "ua", "user_id"].map(
+  ...["ip", "user_id"].map(
     (name): Field => [
       `sentinel.context.${name}`,
       "POST",

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { openApiDocument } from "../support/openapi-conformity.ts";
 
 export interface JsonSchema {
-  readonly type?: string | undefined;
+  readonly type?: string | readonly string[] | undefined;
   readonly enum?: readonly string[] | undefined;
   readonly pattern?: string | undefined;
   readonly format?: string | undefined;
@@ -23,7 +23,7 @@ export interface JsonSchema {
 
 const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
   z.looseObject({
-    type: z.string().optional(),
+    type: z.union([z.string(), z.array(z.string())]).optional(),
     enum: z.array(z.string()).optional(),
     pattern: z.string().optional(),
     format: z.string().optional(),
@@ -125,7 +125,17 @@ function convertToType({ type }: JsonSchema, text: string): unknown {
   return isNumber && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }
 
+function isValidEncoding({ pathname, search }: URL): boolean {
+  try {
+    decodeURIComponent(pathname + search);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function findAddressObjection({ parameters, template }: Operation, url: URL): string | undefined {
+  if (!isValidEncoding(url)) return "the percent-encoding is invalid";
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
   for (const name of url.searchParams.keys()) {
     // A parameter without a name, as in `&=x`, does not count.

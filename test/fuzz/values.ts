@@ -20,12 +20,13 @@ const byName: Readonly<Record<string, Arbitrary<string>>> = {
   ip: fc.oneof(
     fc.ipV4(),
     fc.constantFrom("1.1.1.1", "::ffff:192.168.0.1", "2001:db8::1", "2606:4700::1111"),
+    fc.constantFrom("1.1.1.1:80", "[2001:db8::1]:443", "fe80::1%eth0"),
   ),
   allow: fc.constantFrom("10.0.0.0/8", "1.1.1.1", "2001:db8::/32", "::1"),
   deny: fc.constantFrom("203.0.113.0/24", "198.51.100.7", "2001:db8::/48"),
   code: fc.oneof(
     { weight: 9, arbitrary: known("totpCode", "backupCode") },
-    { weight: 1, arbitrary: fc.constantFrom("000000", "ABCD-1234", "abcd1234") },
+    { weight: 1, arbitrary: fc.constantFrom("000000", "ABCD-1234", "abcd 1234") },
   ),
   // The service refuses a token that expires in the past.
   expires_at: timeBetween("2090-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
@@ -103,6 +104,9 @@ function soundNumber(schema: JsonSchema, name: string): Arbitrary<number> {
 export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
   const { properties, required = [], items, maxItems = 3, anyOf } = schema;
   if (anyOf !== undefined) return fc.oneof(...anyOf.map((one) => soundValue(one, name)));
+  if (typeof schema.type === "object") {
+    return fc.oneof(...schema.type.map((type) => soundValue({ ...schema, type }, name)));
+  }
   if (properties !== undefined) {
     const fields = Object.entries(properties).map(
       ([key, field]) => [key, soundValue(field, key)] as const,

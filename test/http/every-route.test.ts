@@ -73,10 +73,33 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
     }
   });
 
-  it("refuses credentials that are not a bearer token", async () => {
+  it("refuses credentials that are not a bearer token, and names what is missing", async () => {
     const { path, body } = requestTo(name, unknownUser);
-    const headers = { Authorization: `Basic ${btoa("user:password")}` };
-    expectError(await send(verb, path, { headers, body }), 401, "invalid_token");
+    const bare = isForOperator ? env.OPERATOR_TOKEN : tenant.token;
+    for (const Authorization of [bare, `Basic ${btoa("user:password")}`, `Bearer${bare}`]) {
+      const answer = await send(verb, path, { headers: { Authorization }, body });
+      expectError(answer, 401, "invalid_token");
+      expect(answer.body.error).toBe(
+        "The Authorization header does not begin with 'Bearer '; send 'Authorization: Bearer <token>'.",
+      );
+    }
+  });
+
+  it("refuses an address with invalid percent-encoding", async () => {
+    const { path, body } = requestTo(name, unknownUser);
+    const [route = "", query = ""] = path.split("?");
+    for (const address of [
+      `${route}?${query}&externalUserId=%zz`,
+      `${route}?${query}&%ff=1`,
+      `${route}?${query}%`,
+      `${route}%c3?${query}`,
+    ]) {
+      const answer = await send(verb, address, { token: token(), body });
+      expectError(answer, 400, "invalid_request");
+      expect(answer.body.issues).toEqual([
+        { path: "URL", message: "has invalid percent-encoding" },
+      ]);
+    }
   });
 
   it("refuses a token in the address", async () => {
@@ -131,6 +154,20 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
   }
 
   const token = () => (isForOperator ? env.OPERATOR_TOKEN : tenant.token);
+
+  const good = requestTo(name, unknownUser);
+  const [route = "", query] = good.path.split("?");
+  const [required] = query === undefined ? Object.keys(good.body ?? {}) : query.split("=");
+
+  if (required !== undefined) {
+    it("names the required field that is missing", async () => {
+      const body = query === undefined ? {} : good.body;
+      const answer = await send(verb, route, { token: token(), body });
+      expectError(answer, 400, "invalid_request");
+      expect(answer.body.issues).toEqual([{ path: required, message: "is required" }]);
+      expect(answer.body.error).toContain(`The request is not valid: ${required} is required;`);
+    });
+  }
 
   it("refuses an unknown query parameter", async () => {
     const { path, body } = requestTo(name, unknownUser);

@@ -88,6 +88,24 @@ describe("A retry after a lost reply", () => {
 });
 
 describe("An Idempotency-Key of a verification", () => {
+  it("covers every spelling of a code, as one request", async () => {
+    const user = await createUser();
+    const [backup = ""] = await user.backupCodes();
+    const code = user.code(Date.now());
+    const spellings = [
+      ["login-1", `${code.slice(0, 3)} ${code.slice(3)}`, code, user.wrongCode(Date.now())],
+      ["login-2", backup.toLowerCase().replace("-", " \u2013 "), backup, "ABCD-1234"],
+    ] as const;
+    for (const [key, pasted, exact, other] of spellings) {
+      const first = await verify(user, pasted, key);
+      const again = await verify(user, exact, key);
+      expect([first.status, again.status]).toEqual([200, 200]);
+      expect(again.body).toEqual(first.body);
+      expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+      expect((await verify(user, other, key)).body.code).toBe("idempotency_mismatch");
+    }
+  });
+
   it("does not replay a refusal: after an unlock, the same request is evaluated", async () => {
     const user = await createUser();
     for (let n = 0; n < 5; n += 1) await user.verify(user.wrongCode(Date.now()));

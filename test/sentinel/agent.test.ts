@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { agentFactsOf } from "../../src/sentinel/agent.ts";
+import { cleanAgent } from "../../src/sentinel/agent-text.ts";
 
 const kindOf = (agent: string) => agentFactsOf(agent).kind;
 
@@ -262,6 +263,36 @@ describe("The reader of user agents", () => {
         expect(facts.os ?? "A").toMatch(/^[A-Za-z][A-Za-z0-9 ]{0,29}$/);
         expect([null, "desktop", "mobile", "tablet", "other"]).toContain(facts.device);
       }),
+    );
+  });
+});
+
+describe("An agent that no browser sends", () => {
+  const chrome = `Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${webkit} Chrome/126.0.0.0 Safari/537.36`;
+
+  test.each([
+    ["is too long", chrome.padEnd(1_025, "x")],
+    ["has a control character", chrome.replace(" ", "\u0000")],
+    ["ends with a line feed", `${chrome}\n`],
+    ["has a C1 control character", `${chrome} caf\u00c3\u0089`],
+    ["has a lone surrogate", `EnterpriseAgent/1.0 \ud83d`],
+    ["has only a control character", "\u0000"],
+  ])("counts as a script: it %s", (_, agent) => {
+    expect(kindOf(agent)).toBe("scripted");
+  });
+
+  test("keeps its system and browser, and a worse kind", () => {
+    expect(agentFactsOf(`${chrome}\u0000`)).toMatchObject({ os: "Windows", browser: "Chrome 126" });
+    expect(kindOf(`${chrome}\u0000 HeadlessChrome/126.0.0.0`)).toBe("headless");
+    expect(kindOf(`Mozilla/5.0 (iPhone; Windows NT 10.0) ${webkit}\u0000`)).toBe("impossible");
+    expect(kindOf(`${" ".repeat(2_000)}x`)).toBe("empty");
+  });
+
+  test("is cut by characters, and each character that cannot be shown is replaced", () => {
+    const clean = (agent: string) => cleanAgent(agent).text;
+    expect(clean(`\u{1f600}`.repeat(1_025))).toBe("\u{1f600}".repeat(1_024));
+    expect(clean("a\ud800\u0000\u007f\u009f\udfff\u00a0\u{1f600}")).toBe(
+      "a\ufffd\ufffd\ufffd\ufffd\ufffd\u00a0\u{1f600}",
     );
   });
 });

@@ -18,7 +18,8 @@ const defaults = {
 describe("Settings", () => {
   it("start with the contract's defaults", async () => {
     const tenant = await Tenant.create();
-    expect((await tenant.send("GET", "/v1/settings")).body.settings).toEqual(defaults);
+    const { body } = await tenant.send("GET", "/v1/settings");
+    expect(body).toEqual({ tenant_id: tenant.id, settings: defaults });
   });
 
   it("change field by field and take effect at once", async () => {
@@ -28,6 +29,7 @@ describe("Settings", () => {
       settings: { lockout: { max_failed_attempts: 2, lock_seconds: 60 } },
     });
     expect(status).toBe(200);
+    expect(body.tenant_id).toBe(tenant.id);
     expect(body.settings).toEqual({
       ...defaults,
       lockout: { ...defaults.lockout, max_failed_attempts: 2, lock_seconds: 60 },

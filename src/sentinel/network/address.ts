@@ -64,6 +64,25 @@ export function parseAddress(text: string): Address | undefined {
   };
 }
 
+/** `address:port`, `[address]`, `[address]:port`; the port is decimal (RFC 3986, RFC 7239). */
+const ipv4WithPort = /^([0-9.]+):([0-9]{1,5})$/;
+const bracketed = /^\[([^\]]*)\](?::([0-9]{1,5}))?$/;
+/** An IPv6 address with its zone id (RFC 4007), such as the name of an interface; `%25` is that of RFC 6874. */
+const withZone = /^([^%]*:[^%]*)%(?:25)?[\w.~-]{1,64}$/;
+const maxPort = 65_535;
+
+/**
+ * Parses an address as proxies hand it on, with a port, brackets or a zone id, none of which identifies the
+ * client; undefined for any other text.
+ */
+export function parseForwardedAddress(text: string): Address | undefined {
+  const inBrackets = bracketed.exec(text);
+  const [, host = text, port = "0"] = inBrackets ?? ipv4WithPort.exec(text) ?? [];
+  if (Number(port) > maxPort || (inBrackets !== null && !host.includes(":"))) return undefined;
+  const [, withoutZone = host] = withZone.exec(host) ?? [];
+  return parseAddress(withoutZone);
+}
+
 /** Whether the address cannot belong to a client on the public internet. */
 export function isReserved(address: Address): boolean {
   return address.range !== "unicast";

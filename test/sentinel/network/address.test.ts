@@ -5,6 +5,7 @@ import {
   formatAddress,
   isReserved,
   parseAddress,
+  parseForwardedAddress,
   parseNetwork,
 } from "../../../src/sentinel/network/address.ts";
 import { addressOf, networkOf } from "./support.ts";
@@ -102,6 +103,74 @@ describe("The parser of addresses", () => {
         parseNetwork(text);
       }),
       { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("The parser of forwarded addresses", () => {
+  it.each([
+    ["1.1.1.1", "1.1.1.1"],
+    ["1.1.1.1:0", "1.1.1.1"],
+    ["1.1.1.1:65535", "1.1.1.1"],
+    ["2001:DB8::1", "2001:db8::1"],
+    ["[2001:DB8::1]", "2001:db8::1"],
+    ["[2001:db8::1]:443", "2001:db8::1"],
+    ["[::ffff:192.0.2.1]:443", "192.0.2.1"],
+    ["2001:db8::1:443", "2001:db8::1:443"],
+    ["fe80::1%eth0", "fe80::1"],
+    ["fe80::1%25eth0", "fe80::1"],
+    ["fe80::1%br-lan.100", "fe80::1"],
+    ["[fe80::1%12]:443", "fe80::1"],
+    ["::ffff:192.0.2.1%1", "192.0.2.1"],
+  ])("reads %s as %s", (text, canonical) => {
+    expect(parseForwardedAddress(text)?.text).toBe(canonical);
+  });
+
+  it.each([
+    "",
+    ":80",
+    "1.1.1.1:",
+    "1.1.1.1:65536",
+    "1.1.1.1:080000",
+    "1.1.1.1:-1",
+    "1.1.1.1:80:80",
+    "1.1.1.1:_hidden",
+    "1.1.1.1%eth0",
+    "1.1.1.1/32",
+    "01.1.1.1:80",
+    "[1.1.1.1]:80",
+    "[]:80",
+    "[]",
+    "[::1",
+    "::1]",
+    "[::1]80",
+    "[::1]:",
+    "[[::1]]:80",
+    "fe80::1%",
+    "fe80::1%eth0%eth1",
+    "fe80::1%eth 0",
+    "fe80::1%eth0\n",
+    `fe80::1%${"e".repeat(65)}`,
+    "1.1.1.1, 2.2.2.2",
+    " 1.1.1.1",
+    "unknown",
+    "localhost:80",
+  ])("refuses %j", (text) => {
+    expect(parseForwardedAddress(text)).toBeUndefined();
+  });
+
+  it("reads every address as the plain parser does, also with a port, and never throws", () => {
+    const near = fc.string({ unit: fc.constantFrom(..."012fe.:[]% "), maxLength: 30 });
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), near), (text) => {
+        const plain = parseAddress(text);
+        const forwarded = parseForwardedAddress(text);
+        if (plain === undefined) return;
+        expect(forwarded).toEqual(plain);
+        const withPort = text.includes(":") ? `[${text}]:80` : `${text}:80`;
+        expect(parseForwardedAddress(withPort)).toEqual(plain);
+      }),
+      { numRuns: 1_000 },
     );
   });
 });
