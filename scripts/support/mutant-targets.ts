@@ -225,14 +225,16 @@ export const targets: readonly Target[] = [
       "test/attacks/sealed-rows.test.ts",
     ],
   ),
-  createTarget(
-    "src/guard/delivery/delivery.ts",
-    [],
-    [
-      "test/guard/completeness.test.ts",
-      "test/guard/delivery/queue.test.ts",
-      "test/faults/d1.test.ts",
-    ],
+  ...["build-delivery.ts", "delivery.ts"].map((file) =>
+    createTarget(
+      `src/guard/delivery/${file}`,
+      [],
+      [
+        "test/guard/completeness.test.ts",
+        "test/guard/delivery/queue.test.ts",
+        "test/faults/d1.test.ts",
+      ],
+    ),
   ),
   createTarget("src/retry-alarm.ts", [], ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"]),
   createTarget(

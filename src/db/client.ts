@@ -112,6 +112,9 @@ export async function runBatch(
   return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]), timeoutMs);
 }
 
+/** D1's clock, Unix ms. */
+export const d1Now = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
+
 /** D1 may carry out a batch after its caller has given up. Later than this, it does not. */
 export const maxLatenessMs = 60 * 60 * 1000;
 

@@ -9,18 +9,18 @@ import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
+import { findContradictions } from "./contradictions.ts";
 import { describeChange } from "./describe-change.ts";
 import type { TenantPolicy } from "./policy.ts";
-import { invalidateTenant } from "./token-cache.ts";
 import {
   applyDefaults,
-  findContradictions,
   mergePatch,
   policyOf,
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
 import { findSettings, patchSettings, type StoredSettings } from "./tenant-store.ts";
+import { invalidateTenant } from "./token-cache.ts";
 import { requireValidToken } from "./token-condition-store.ts";
 
 /** How often a change is tried when other changes come in between. */

@@ -7,7 +7,10 @@ import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
 import { operations, protectedOperations } from "./operations.ts";
 
-/** The permission that each operation requires. The table repeats the contract, so that no change of a route goes unnoticed. */
+/**
+ * The permission that each operation requires. The table repeats the contract, so that no change of a route goes
+ * unnoticed.
+ */
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   public: ["listAuditKeys", "liveness", "readiness", "openApi", "docs"],
   operator: ["createTenant", "relocateTenant", "listKeys", "reEncrypt"],

@@ -4,7 +4,7 @@
 
 import { mapConcurrently } from "../../concurrent.ts";
 import { FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
-import { controlDbOf, databaseOf } from "../../db/shards.ts";
+import { controlDbOf, databaseOf, findShard } from "../../db/shards.ts";
 import { endTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { causeOf, log } from "../../log.ts";
@@ -12,7 +12,6 @@ import type { StampedEvent } from "../event.ts";
 import { insertEvents } from "../store.ts";
 import {
   deleteWaitingEvents,
-  findDestination,
   jobOf,
   listWaitingShards,
   listWaitingTenants,
@@ -111,7 +110,7 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
   const control = controlDbOf(env);
   const [waiting, shard] = await Promise.all([
     readWaitingEvents(control, [tenantId], maxEventsPerRun),
-    findDestination(control, tenantId),
+    findShard(control, tenantId),
   ]);
   const events = waiting.get(tenantId);
   if (events === undefined || shard === undefined) return;

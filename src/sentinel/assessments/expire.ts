@@ -5,7 +5,7 @@
  */
 import { firstIdOf } from "../../crypto/id.ts";
 import type { Database } from "../../db/client.ts";
-import { deleteAssessmentsWithin, listAssessmentBounds } from "./store.ts";
+import { deleteAssessmentsWithin, listAssessmentBounds } from "./expired-store.ts";
 
 /** The shortest retention that a tenant can set. */
 export const minAssessmentDays = 7;
