@@ -28,7 +28,7 @@ export const minRetentionDays = 1;
 /** Further objects wait for the next run. */
 const maxObjectsPerLog = 10;
 /**
- * Of all databases together; a log without an object counts as one. An object takes four calls of D1 and three of
+ * Of all databases together; a log without an object counts as one. An object takes five calls of D1 and three of
  * R2.
  */
 const maxObjectsPerRun = 150;
