@@ -27,10 +27,7 @@ import { findHead } from "./store.ts";
 export const minRetentionDays = 1;
 /** Further objects wait for the next run. */
 const maxObjectsPerLog = 10;
-/**
- * Of all databases together; a log without an object counts as one. An object takes five calls of D1 and three of
- * R2.
- */
+/** Of all databases together; a log without an object counts as one. An object takes four calls of D1 and three of R2. */
 const maxObjectsPerRun = 150;
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -78,7 +75,9 @@ async function archiveEvents(
   return archived.length;
 }
 
-/** Archives the events of one log that arrived before the cutoff. @returns the number of objects */
+/**
+ * Archives the events of one log that arrived before the cutoff. @returns the number of objects
+ */
 async function archiveLog(
   db: Database,
   bucket: R2Bucket,

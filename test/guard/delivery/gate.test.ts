@@ -229,7 +229,7 @@ describe("The guards of a moving tenant", () => {
     expect(await countOutboxRows(user)).toBe(1);
   });
 
-  it("ask D1 once in ten seconds together, and deliver after the move", async () => {
+  it("ask D1 once in ten seconds together, and deliver after the relocation", async () => {
     const tenant = await Tenant.create();
     const users = await createUsers(tenant, 4);
     await relocateUpTo(tenant, 1, "copying");
