@@ -108,7 +108,7 @@ async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Set
     ...patchSettings(db, tenantId, text, patch),
   ];
   const run = onlyShortensRetention(set, patch) ? runEssentialTenantBatch : runBatch;
-  await changeWithEvents(call.env, { tenantId }, events, change, run);
+  await changeWithEvents(call.env, { tenantId }, events, change, { run });
   return settings;
 }
 

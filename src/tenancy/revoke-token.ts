@@ -69,5 +69,7 @@ async function revokeInD1(call: TokenCall, db: Database, revocation: Revocation)
     requireUnrevokedToken(db, tenantId, id),
     markRevoked(db, revocation, at, false),
   ];
-  await changeWithEvents(call.env, { tenantId }, events, change, runEssentialTenantBatch);
+  await changeWithEvents(call.env, { tenantId }, events, change, {
+    run: runEssentialTenantBatch,
+  });
 }

@@ -7,6 +7,7 @@
  * writes to D1 and confirms; if it does not, the alarm does.
  */
 import { DurableObject } from "cloudflare:workers";
+import { deliveryTimeoutMs } from "../db/client.ts";
 import { causeOf, log } from "../log.ts";
 import { RetryAlarm } from "../retry-alarm.ts";
 import { SqlTable } from "../sql-table.ts";
@@ -84,7 +85,7 @@ export class TokenRegister extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     await this.#alarm.run(async () => {
       for (const revocation of this.#listWaiting()) {
-        await fileRevocation(this.env, revocation);
+        await fileRevocation(this.env, revocation, deliveryTimeoutMs);
         await this.confirm(revocation.hash);
       }
     });
