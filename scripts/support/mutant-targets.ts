@@ -236,6 +236,11 @@ export const targets: readonly Target[] = [
   ),
   createTarget("src/retry-alarm.ts", [], ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"]),
   createTarget(
+    "src/guard/delivery/delivery-alarm.ts",
+    [],
+    ["test/guard/delivery/gate.test.ts", "test/faults/alarm.test.ts"],
+  ),
+  createTarget(
     "src/guard/delivery/batcher.ts",
     [],
     ["test/faults/queue.test.ts", "test/guard/delivery/queue.test.ts"],
