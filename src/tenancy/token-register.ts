@@ -15,6 +15,7 @@ import { fileRevocation } from "./file-revocation.ts";
 import {
   type RegisterResult,
   type Revocation,
+  type RevokingToken,
   revokedForGood,
   type TokenEnd,
 } from "./token-end.ts";
@@ -46,12 +47,13 @@ export class TokenRegister extends DurableObject<Env> {
 
   /**
    * Revokes a token. A second revocation returns the first one while it waits for D1.
-   * @param callerHash of the token that revokes it
+   * @param caller the token that revokes it
    * @returns undefined if the storage fails
    */
-  async revoke(callerHash: string, revocation: Revocation): Promise<RegisterResult | undefined> {
+  async revoke(caller: RevokingToken, revocation: Revocation): Promise<RegisterResult | undefined> {
     return await this.#store((): RegisterResult => {
-      if (this.#findEnd(callerHash) === revokedForGood) return { kept: null };
+      const ends = [this.#findEnd(caller.hash), caller.expiresAt];
+      if (ends.some((end) => end !== null && end <= Date.now())) return { kept: null };
       const waiting = this.#listWaiting().find(({ hash }) => hash === revocation.hash);
       if (waiting !== undefined) return { kept: waiting };
       this.#insertEnds([{ hash: revocation.hash, endsAt: revokedForGood }]);

@@ -10,10 +10,10 @@ import { holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { rowsIn } from "../support/databases.ts";
 import { passRequestDeadlines } from "../support/deadlines.ts";
-import { withUnwritableDatabase } from "../support/unwritable-database.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
 import { fireObjectAlarm } from "../support/object-alarm.ts";
 import { registerOf } from "../support/token-register.ts";
+import { withUnwritableDatabase } from "../support/unwritable-database.ts";
 
 let releaseDeliveries: () => void = () => {};
 
