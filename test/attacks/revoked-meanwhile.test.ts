@@ -117,19 +117,22 @@ async function revocationsOf(tenant: Tenant): Promise<Answer["body"][]> {
   return (await tenant.send("GET", "/v1/audit/events?action=token.revoked")).body.events;
 }
 
-describe("A token that is revoked between authentication and the batch", () => {
-  it("claims no request key for a change that a guard decides", async () => {
-    const tenant = await Tenant.create();
-    const user = await User.provision(tenant);
-    const stolen = await createToken(tenant);
-    tenant.requestKey = "a-key";
-    beforeNextBatch(() => end("revoked_at")(stolen.id));
-    const otp = { issuer_name: "Acme", account_name: "alexander" };
-    const answer = await tenant.send("POST", user.path("/otp"), { otp }, stolen.secret);
-    expect(tally([answer])).toEqual({ "401 invalid_token": 1 });
-    expect(await rowsIn(0, "request_keys", tenant.id)).toEqual([]);
-    expect((await user.profile()).has_otp).toBe(false);
-  });
+describe("A token that ends between authentication and the batch", () => {
+  it.each(endings)(
+    "and %s claims no request key for a change that a guard decides",
+    async (_, endToken) => {
+      const tenant = await Tenant.create();
+      const user = await User.provision(tenant);
+      const stolen = await createToken(tenant);
+      tenant.requestKey = "a-key";
+      beforeNextBatch(() => endToken(stolen.id));
+      const otp = { issuer_name: "Acme", account_name: "alexander" };
+      const answer = await tenant.send("POST", user.path("/otp"), { otp }, stolen.secret);
+      expect(tally([answer])).toEqual({ "401 invalid_token": 1 });
+      expect(await rowsIn(0, "request_keys", tenant.id)).toEqual([]);
+      expect((await user.profile()).has_otp).toBe(false);
+    },
+  );
 });
 
 describe("A token that ends before its revocation of another token reaches the register", () => {
