@@ -114,7 +114,7 @@ export async function runBatch(
 }
 
 /** D1 may carry out a batch after its caller has given up. Later than this, it does not. */
-export const maxLatenessMs = 60 * 60 * 1000;
+const maxLatenessMs = 60 * 60 * 1000;
 
 /**
  * A statement that makes D1 refuse its whole batch if it is applied much later than it was sent. Versions protect
