@@ -236,7 +236,21 @@ export const targets: readonly Target[] = [
       ],
     ),
   ),
-  createTarget("src/retry-alarm.ts", [], ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"]),
+  createTarget(
+    "src/retry-alarm.ts",
+    [],
+    [
+      "test/faults/alarm.test.ts",
+      "test/guard/delivery/gate.test.ts",
+      "test/faults/cannot-revoke-in-d1.test.ts",
+      "test/faults/d1.test.ts",
+    ],
+  ),
+  createTarget(
+    "src/guard/delivery/delivery-alarm.ts",
+    [],
+    ["test/guard/delivery/gate.test.ts", "test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
+  ),
   createTarget(
     "src/guard/delivery/batcher.ts",
     [],

@@ -66,9 +66,11 @@ describe.each(protectedOperations)("$method $template", ({ name, method, isForOp
     expectChallenge(await ask({}), 401, "missing_token", "Bearer");
   });
 
-  it("answers an unknown token, a token of the wrong kind and a malformed token with invalid_token", async () => {
+  it("answers an unknown, a mistyped and a malformed token and one of the wrong kind with invalid_token", async () => {
     const unknown = formatApiToken("test", tenant.id, new Uint8Array(20).fill(9));
-    for (const token of [unknown, isForOperator ? tenant.token : env.OPERATOR_TOKEN, "x"]) {
+    const mistyped = tenant.token.slice(0, -1) + (tenant.token.endsWith("0") ? "1" : "0");
+    const ofOtherKind = isForOperator ? tenant.token : env.OPERATOR_TOKEN;
+    for (const token of [unknown, mistyped, ofOtherKind, "idp_test_x", "x"]) {
       expectChallenge(await ask({ token }), 401, "invalid_token", 'Bearer error="invalid_token"');
     }
   });
