@@ -21,7 +21,14 @@ import { registerAllTokenEnds } from "../../src/tenancy/token-register-client.ts
 import { countCalls } from "./counted-calls.ts";
 import shardsWorker from "./shards-worker.ts";
 
-export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";
+export {
+  DeliveryGate,
+  ExportRegister,
+  IdentityGuard,
+  PrefixWatch,
+  RefusalLog,
+  TokenRegister,
+} from "../../src/index.ts";
 
 const tenantsPerBatch = 100;
 

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Owner } from "../../crypto/seal-context.ts";
 import { restoreDigest, shortenDigest } from "../../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
+import { deleteWhere } from "../../db/delete-in-steps.ts";
 import { findScanEnd } from "../../db/scan.ts";
 import {
   hasLeft,
@@ -337,8 +338,9 @@ export async function deleteAssessmentsWithin(
 
 /** Deletes assessments of erased identities: a delivery that arrived after the erasure may have left one. */
 export async function deleteErasedAssessments(db: Database): Promise<void> {
-  const { tenantId, identityId } = assessments;
+  const { tenantId, id, identityId } = assessments;
   const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities}
     WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
-  await awaitStore(db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erased})`));
+  const isOfErased = sql`(${tenantId}, ${identityId}) IN (${erased})`;
+  await deleteWhere(db, assessments, [tenantId, id], isOfErased);
 }
