@@ -1,6 +1,7 @@
 /** Deletes assessments that have expired, or whose identity was erased. */
 import { and, gte, lt, or, type SQL, sql } from "drizzle-orm";
 import { awaitStore, type Database } from "../../db/client.ts";
+import { deleteWhere } from "../../db/delete-in-steps.ts";
 import { isResident, selectResidentTenants } from "../../db/tenant-fence.ts";
 import { identities, isErased } from "../../identity/tables.ts";
 import { assessments } from "../tables.ts";
@@ -60,8 +61,9 @@ export async function deleteAssessmentsWithin(
 
 /** Deletes assessments of erased identities: a delivery that arrived after the erasure may have left one. */
 export async function deleteErasedAssessments(db: Database): Promise<void> {
-  const { tenantId, identityId } = assessments;
+  const { tenantId, id, identityId } = assessments;
   const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities}
     WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
-  await awaitStore(db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erased})`));
+  const isOfErased = sql`(${tenantId}, ${identityId}) IN (${erased})`;
+  await deleteWhere(db, assessments, [tenantId, id], isOfErased);
 }
