@@ -2,14 +2,11 @@
  * `npm run bench:audit`: measures the audit trail of one tenant with a million events, over HTTP against the
  * production bundle. README.md in this folder defines each figure.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Failure, runScript } from "../scripts/support/failure.ts";
-import { whenNpmEnds } from "../scripts/support/parent.ts";
 import { type Checkpoint, Client } from "./support/client.ts";
 import { whole } from "./support/figures.ts";
+import { createBenchFolder } from "./support/folder.ts";
 import { machine, versions } from "./support/machine.ts";
 import { type AuditFigures, formatAuditReport } from "./support/report.ts";
 import { startService } from "./support/service.ts";
@@ -122,16 +119,9 @@ async function main(): Promise<number> {
     throw new Failure(`--events must be a whole number of at least ${minEvents}.`);
   }
 
-  const folder = mkdtempSync(join(tmpdir(), "edge-idp-bench-"));
-  // On exit and synchronously, because on Ctrl-C Miniflare ends the process at once.
-  process.once("exit", () => {
-    if (values.keep) printProgress(`The data is in ${folder}`);
-    else rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  });
-  const end = () => process.exit(1);
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  whenNpmEnds(end);
+  const folder = values.keep
+    ? createBenchFolder((kept) => printProgress(`The data is in ${kept}`))
+    : createBenchFolder();
 
   printProgress("bundling and starting the service");
   const service = await startService(folder);

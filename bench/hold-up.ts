@@ -2,13 +2,10 @@
  * `npm run bench:hold-up`: measures how long `GET /healthz` takes while the service answers four long requests at a
  * time, over HTTP against the production bundle. README.md in this folder defines each figure.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { runScript } from "../scripts/support/failure.ts";
-import { whenNpmEnds } from "../scripts/support/parent.ts";
 import { formatRatio, formatTiming, measureTimes, type Timing, table } from "./support/figures.ts";
+import { createBenchFolder } from "./support/folder.ts";
 import { machine, versions } from "./support/machine.ts";
 import { type Service, startService } from "./support/service.ts";
 import { createTenant, insertTrail, type Tenant } from "./support/trail.ts";
@@ -113,12 +110,7 @@ async function probeBeside(service: Service, tenants: readonly Tenant[], request
 }
 
 async function main(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "edge-idp-bench-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  const end = () => process.exit(1);
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  whenNpmEnds(end);
+  const folder = createBenchFolder();
   const service = await startService(folder);
   try {
     const tenants = [await prepareTenant(service), await prepareTenant(service)];

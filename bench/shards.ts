@@ -2,14 +2,11 @@
  * `npm run bench:shards`: compares ten thousand tenants in four local databases with the same number in one.
  * README.md in this folder defines each figure.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { runScript } from "../scripts/support/failure.ts";
-import { whenNpmEnds } from "../scripts/support/parent.ts";
 import { formatSeconds, table, whole } from "./support/figures.ts";
+import { createBenchFolder } from "./support/folder.ts";
 import { machine, versions } from "./support/machine.ts";
 import { type Service, startService } from "./support/service.ts";
 import { type BoundDatabases, databasesOf } from "./support/shard-bindings.ts";
@@ -173,13 +170,7 @@ async function main(): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), "edge-idp-bench-"));
-  // On exit and synchronously, because on Ctrl-C Miniflare ends the process at once.
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  const end = () => process.exit(1);
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  whenNpmEnds(end);
+  const folder = createBenchFolder();
   printProgress("bundling and starting the service");
   const service = await startService(folder, {
     shards: databaseCount - 1,

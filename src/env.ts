@@ -1,5 +1,4 @@
 /**
-/**
  * Configuration, parsed once per isolate. While a secret is missing, too short or a placeholder, a variable is
  * not valid, or a database is missing in the sequence, the service responds with 503, and its log names it.
  */

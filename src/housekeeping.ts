@@ -17,7 +17,7 @@ import { deleteExpiredTombstones } from "./identity/store.ts";
 import { runJob } from "./job.ts";
 import { log } from "./log.ts";
 import { deleteExpiredAssessments } from "./sentinel/assessments/expire.ts";
-import { deleteErasedAssessments } from "./sentinel/assessments/store.ts";
+import { deleteErasedAssessments } from "./sentinel/assessments/expired-store.ts";
 import { findAssessmentDays } from "./tenancy/find-retention.ts";
 import { deleteEndedTokens } from "./tenancy/token-store.ts";
 

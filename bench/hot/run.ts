@@ -2,13 +2,11 @@
  * `npm run bench`: measures the processor time of requests, and compares it with a floor and with alternatives.
  * README.md in the folder above defines each figure.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { unstable_readConfig } from "wrangler";
 import { Failure, runScript } from "../../scripts/support/failure.ts";
-import { whenNpmEnds } from "../../scripts/support/parent.ts";
+import { createBenchFolder } from "../support/folder.ts";
 import { machine, versions } from "../support/machine.ts";
 import { bundleService } from "../support/service.ts";
 import { readCpu } from "./cpu.ts";
@@ -166,13 +164,7 @@ async function main(): Promise<number> {
         bursts: 2,
       };
 
-  const folder = mkdtempSync(join(tmpdir(), "edge-idp-bench-"));
-  // On exit and synchronously, because on Ctrl-C Miniflare ends the process at once.
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  const end = () => process.exit(1);
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  whenNpmEnds(end);
+  const folder = createBenchFolder();
 
   printProgress("installing the alternatives");
   installPeers();

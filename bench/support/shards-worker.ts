@@ -3,7 +3,6 @@
  * They run in the Worker, because from outside each call of D1 would cost more than D1 itself.
  */
 import { z } from "zod";
-import type { AuditEvent } from "../../src/audit/event.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { createId } from "../../src/crypto/id.ts";
@@ -12,16 +11,10 @@ import { controlDbOf, runInTenantDb } from "../../src/db/shards.ts";
 import { requireConfig } from "../../src/env.ts";
 import service from "../../src/index.ts";
 import { insertTenant } from "../../src/tenancy/tenant-store.ts";
+import { createLogin } from "./login-event.ts";
 import { databasesOf, withDatabases } from "./shard-bindings.ts";
 
-export {
-  DeliveryGate,
-  ExportRegister,
-  IdentityGuard,
-  PrefixWatch,
-  RefusalLog,
-  TokenRegister,
-} from "../../src/index.ts";
+export * from "../../src/index.ts";
 
 const tenantsPerBatch = 200;
 /** Concurrent deliveries. */
@@ -35,23 +28,6 @@ const waveBody = z.object({
   /** Batches a second for each database; unlimited if absent. */
   pace: z.int().min(1).optional(),
 });
-
-function createLogin(tenantId: string): AuditEvent {
-  const at = Date.now();
-  return {
-    id: createId(at),
-    tenantId,
-    at,
-    actor: { type: "system", id: null },
-    action: "otp.verified",
-    target: { type: "identity", id: createId(at) },
-    personal: null,
-    outcome: "success",
-    reason: null,
-    requestId: createId(at),
-    details: { method: "totp" },
-  };
-}
 
 /** Files one login of the tenant, with retries until that succeeds. @returns the number of failed deliveries */
 async function deliverLogin(env: Env, tenantId: string): Promise<number> {

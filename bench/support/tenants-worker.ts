@@ -10,7 +10,6 @@ import { insertEvents } from "../../src/audit/store.ts";
 import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
-import { createId } from "../../src/crypto/id.ts";
 import { runBatch } from "../../src/db/client.ts";
 import { controlDbOf, databaseOf } from "../../src/db/shards.ts";
 import { requireConfig } from "../../src/env.ts";
@@ -19,9 +18,10 @@ import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { registerAllTokenEnds } from "../../src/tenancy/token-register-client.ts";
 import { countCalls } from "./counted-calls.ts";
+import { createLogin } from "./login-event.ts";
 import shardsWorker from "./shards-worker.ts";
 
-export { IdentityGuard, PrefixWatch, RefusalLog, TokenRegister } from "../../src/index.ts";
+export * from "../../src/index.ts";
 
 const tenantsPerBatch = 100;
 
@@ -31,23 +31,6 @@ const eventsBody = z.object({
   /** Whether the events wait in the control outbox. */
   isWaiting: z.boolean(),
 });
-
-function createLogin(tenantId: string) {
-  const at = Date.now();
-  return {
-    id: createId(at),
-    tenantId,
-    at,
-    actor: { type: "system", id: null },
-    action: "otp.verified",
-    target: { type: "identity", id: createId(at) },
-    personal: null,
-    outcome: "success",
-    reason: null,
-    requestId: createId(at),
-    details: { method: "totp" },
-  } as const;
-}
 
 /** Files one event in the log of each tenant, or enqueues it. Tenant `n` is in database `n % databases`. */
 async function fileEvents(request: Request, env: Env): Promise<Response> {

@@ -225,16 +225,32 @@ export const targets: readonly Target[] = [
       "test/attacks/sealed-rows.test.ts",
     ],
   ),
+  ...["build-delivery.ts", "delivery.ts"].map((file) =>
+    createTarget(
+      `src/guard/delivery/${file}`,
+      [],
+      [
+        "test/guard/completeness.test.ts",
+        "test/guard/delivery/queue.test.ts",
+        "test/faults/d1.test.ts",
+      ],
+    ),
+  ),
   createTarget(
-    "src/guard/delivery/delivery.ts",
+    "src/retry-alarm.ts",
     [],
     [
-      "test/guard/completeness.test.ts",
-      "test/guard/delivery/queue.test.ts",
+      "test/faults/alarm.test.ts",
+      "test/guard/delivery/gate.test.ts",
+      "test/faults/cannot-revoke-in-d1.test.ts",
       "test/faults/d1.test.ts",
     ],
   ),
-  createTarget("src/retry-alarm.ts", [], ["test/faults/alarm.test.ts", "test/faults/d1.test.ts"]),
+  createTarget(
+    "src/guard/delivery/delivery-alarm.ts",
+    [],
+    ["test/guard/delivery/gate.test.ts", "test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
+  ),
   createTarget(
     "src/guard/delivery/batcher.ts",
     [],

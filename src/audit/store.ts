@@ -1,7 +1,7 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
 import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { shortenDigest } from "../crypto/short-hex.ts";
-import { awaitStore, type Database, type Statement } from "../db/client.ts";
+import { awaitStore, type Database, d1Now, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
@@ -10,9 +10,6 @@ import { identities } from "../identity/tables.ts";
 import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import { shortenStamp } from "./stamp.ts";
 import { auditEvents, auditTrees, eventColumns } from "./tables.ts";
-
-/** The present of D1, Unix ms. */
-const realNow = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
 
 /**
  * Files a tenant's events at the end of its log. An event that is already there stays as it is, so a
@@ -40,7 +37,7 @@ export function insertEvents(
       ${field("actorType")}, ${field("actorId")}, ${field("action")}, ${field("targetType")},
       ${field("targetId")}, ${field("personalKey")}, ${field("personal")},
       ${field("personalDigest")}, ${field("outcome")}, ${field("reason")}, ${field("requestId")},
-      ${field("details")}, ${field("stamp")}, ${realNow}
+      ${field("details")}, ${field("stamp")}, ${d1Now}
     FROM json_each(${JSON.stringify(rows)}) AS item
     WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
       WHERE known.tenant_id = ${tenantId} AND known.id = item.value ->> 'id')`);

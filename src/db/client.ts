@@ -60,18 +60,19 @@ export const staleRead = "stale_read";
 /** In place of an error code: the batch fails with `StoreError`, because D1 applies it too late. */
 const tooLate = "too_late";
 
-/** Finds a pattern in the message of the error or of one of its causes. */
-function matchMessage(error: unknown, pattern: RegExp): RegExpExecArray | null {
-  if (!(error instanceof Error)) return null;
-  return pattern.exec(error.message) ?? matchMessage(error.cause, pattern);
+/** The message of the first cause. The message of Drizzle's error around it quotes parameters, which clients choose. */
+function findD1Message(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  return error.cause instanceof Error ? findD1Message(error.cause) : error.message;
 }
 
 function toStoreError(error: unknown): StoreError | AppError {
-  const unmet = matchMessage(error, conditionMessage)?.[1] ?? "";
+  const message = findD1Message(error);
+  const unmet = conditionMessage.exec(message)?.[1] ?? "";
   if (isErrorCode(unmet)) return new AppError(unmet);
   if (unmet === staleRead) return new StaleReadError(error);
-  if (matchMessage(error, fenceMessage) !== null) return new FencedTenantError(error);
-  if (matchMessage(error, fullMessage) !== null) return new FullDatabaseError(error);
+  if (fenceMessage.test(message)) return new FencedTenantError(error);
+  if (fullMessage.test(message)) return new FullDatabaseError(error);
   return new StoreError(error);
 }
 
@@ -112,8 +113,11 @@ export async function runBatch(
   return first === undefined ? [] : await awaitStore(db.batch([first, ...rest]), timeoutMs);
 }
 
+/** D1's clock, Unix ms. */
+export const d1Now = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
+
 /** D1 may carry out a batch after its caller has given up. Later than this, it does not. */
-export const maxLatenessMs = 60 * 60 * 1000;
+const maxLatenessMs = 60 * 60 * 1000;
 
 /**
  * A statement that makes D1 refuse its whole batch if it is applied much later than it was sent. Versions protect

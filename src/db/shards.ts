@@ -97,7 +97,20 @@ export function lastKnownShardOf(tenantId: string): number {
   return cache.get(tenantId)?.shard ?? 0;
 }
 
-/** The tenant's shard; 0 for an unknown tenant. @throws StoreError */
+/** Reads the shard in the tenant's record; undefined for an unknown tenant. @throws StoreError */
+export async function findShard(
+  control: Database,
+  tenantId: string,
+  timeoutMs = requestTimeoutMs,
+): Promise<number | undefined> {
+  const rows = await awaitStore(
+    control.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
+    timeoutMs,
+  );
+  return rows[0]?.shard;
+}
+
+/** The tenant's shard, from the cache if it is there; 0 for an unknown tenant. @throws StoreError */
 export async function shardOf(
   env: Env,
   tenantId: string,
@@ -108,15 +121,7 @@ export async function shardOf(
   const known = cache.get(tenantId);
   if (known !== undefined && now >= known.readAt && now - known.readAt < cacheMs)
     return known.shard;
-  const rows = await awaitStore(
-    controlDbOf(env)
-      .select({ shard: tenants.shard })
-      .from(tenants)
-      .where(eq(tenants.id, tenantId))
-      .limit(1),
-    timeoutMs,
-  );
-  const shard = rows[0]?.shard ?? 0;
+  const shard = (await findShard(controlDbOf(env), tenantId, timeoutMs)) ?? 0;
   cacheShard(env, tenantId, shard, now);
   return shard;
 }

@@ -13,11 +13,12 @@ import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
 import type { Jurisdiction } from "../location.ts";
 import { causeOf, log } from "../log.ts";
+import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { DeliveryBatcher, type SentDelivery } from "./delivery/batcher.ts";
-import { buildDelivery, fileDelivery, type PendingDelivery } from "./delivery/delivery.ts";
+import { buildDelivery, type PendingDelivery } from "./delivery/build-delivery.ts";
+import { fileDelivery } from "./delivery/delivery.ts";
 import { hasQueue, sendDelivery } from "./delivery/producer.ts";
-import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
 import type { GuardStorage } from "./storage.ts";
 
 /** How long the alarm leaves a delivery to the queue. */

@@ -3,7 +3,7 @@ import { renewAuditKey } from "../audit/personal.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import { reseal } from "../crypto/sealed-box.ts";
 import type { IdentityState } from "./decisions/state.ts";
-import { sealingVersionsOf } from "./delivery/delivery.ts";
+import { sealingVersionsOf } from "./delivery/build-delivery.ts";
 import { totpContextOf } from "./totp-keys.ts";
 
 /**

@@ -7,7 +7,7 @@ import { auditEventSchema } from "../audit/event.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
-import type { PendingDelivery, VersionedState } from "./delivery/delivery.ts";
+import type { PendingDelivery, VersionedState } from "./delivery/build-delivery.ts";
 import type { OutboxEntry } from "./delivery/outbox-entry.ts";
 import { type KeptAnswer, KeptAnswers } from "./kept-answers.ts";
 

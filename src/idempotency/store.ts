@@ -1,6 +1,7 @@
 /** Request keys in D1: with the answers to changes in D1, and claimed for changes in a guard. */
 import { and, eq, lte, sql } from "drizzle-orm";
 import { awaitStore, type Database, type Statement } from "../db/client.ts";
+import { deleteWhere, maxRowsPerStep } from "../db/delete-in-steps.ts";
 import { answerLifetimeMs } from "./request-key.ts";
 import { requestKeys } from "./tables.ts";
 
@@ -42,7 +43,8 @@ function deleteOldest(db: Database, tenantId: string) {
     SELECT key FROM (
       SELECT key, row_number() OVER newest AS place, sum(length(box)) OVER newest AS bytes
       FROM request_keys WHERE tenant_id = ${tenantId} WINDOW newest AS (ORDER BY forget_at DESC, key))
-    WHERE place > ${maxRowsPerTenant} OR bytes > ${maxBoxBytesPerTenant})`);
+    WHERE place > ${maxRowsPerTenant} OR bytes > ${maxBoxBytesPerTenant}
+    LIMIT ${maxRowsPerStep})`);
 }
 
 /** What belongs in the batch after the insertion of a row. */
@@ -96,5 +98,6 @@ export async function claimRequest(
 
 /** Deletes expired rows. @param now real time, Unix ms. @throws StoreError */
 export async function deleteExpiredRequests(db: Database, now: number): Promise<void> {
-  await awaitStore(db.delete(requestKeys).where(lte(requestKeys.expiresAt, now)));
+  const { tenantId, key, expiresAt } = requestKeys;
+  await deleteWhere(db, requestKeys, [tenantId, key], lte(expiresAt, now));
 }

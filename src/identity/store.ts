@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database, requestTimeoutMs, type Statement } from "../db/client.ts";
+import { deleteWhere } from "../db/delete-in-steps.ts";
 import { findScanEnd } from "../db/scan.ts";
 import {
   hasLeft,
@@ -174,9 +175,11 @@ export async function listEntries(
 /** Deletes tombstones that no delivery can still need. @param now real time, Unix ms */
 export async function deleteExpiredTombstones(db: Database, now: number): Promise<void> {
   const until = now - tombstoneLifetimeMs;
-  await awaitStore(
-    db
-      .delete(identities)
-      .where(and(isErased, lt(identities.updatedAt, until), isResident(identities.tenantId))),
+  const { tenantId, id, updatedAt } = identities;
+  await deleteWhere(
+    db,
+    identities,
+    [tenantId, id],
+    and(isErased, lt(updatedAt, until), isResident(tenantId)),
   );
 }

@@ -8,7 +8,9 @@
  * if the whole directory was counted since the mark, nothing needs the version, and the mark is still there.
  */
 import { createId } from "../crypto/id.ts";
+import { requireAllDatabases } from "../db/bound-shards.ts";
 import { type Database, runBatch } from "../db/client.ts";
+import { requireNoOpenRelocation } from "../db/open-relocations.ts";
 import type { Config } from "../env.ts";
 import { resealReceipt } from "../idempotency/receipt.ts";
 import { log } from "../log.ts";
@@ -154,16 +156,22 @@ async function reinstateFound(
   await reinstateKeys(db, "backup_codes", Object.keys(codeSets).map(Number));
 }
 
+interface CheckCall {
+  readonly env: Env;
+  readonly config: Config;
+  /** Real time, Unix ms. */
+  readonly now: number;
+  readonly bounds?: CountBounds;
+}
+
 /**
  * Continues a check. At its end the re-encryption has finished, or another pass or another check begins.
- * @throws StoreError
+ * @throws StoreError; AppError `unavailable` if the check has ended and tenants' data is out of reach or moving
  */
 export async function continueCheck(
+  { env, config, now, bounds = defaultCountBounds }: CheckCall,
   db: Database,
-  config: Config,
   before: ReEncryption,
-  now: number,
-  bounds: CountBounds,
 ): Promise<ReEncryption> {
   const { checkId } = before;
   // Receipts first: they may be under an older key too, and nothing marks their arrival.
@@ -182,6 +190,9 @@ export async function continueCheck(
       ...{ passes: before.passes + 1, leftOver },
     };
   }
+  // The check has not seen what is in a database that a newer deployment has bound, or between two databases.
+  await requireAllDatabases(env);
+  await requireNoOpenRelocation(env);
   await retireUnneeded(db, config, checkId, complete, now);
   // A receipt that arrived meanwhile, or a version whose mark was removed, needs another check.
   if (await mayHoldOlderBoxes(db, config)) {

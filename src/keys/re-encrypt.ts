@@ -142,14 +142,11 @@ async function walk(call: ReEncryptCall, { db, state }: Run, limit: number): Pro
 
 /** Runs the next slice of one database: guards, or ranges of records. */
 async function runSlice(call: ReEncryptCall, run: Run, limit: number): Promise<Run> {
-  const { config, now, bounds = defaultCountBounds } = call;
   const next =
     run.state.phase === "walking" ? await save(call, run, await walk(call, run, limit)) : run;
   // The slice after the last guard begins the check and counts at once.
   if (next.state.phase !== "checking") return next;
-  // A newer deployment may have bound a further database in the meantime.
-  await requireAllDatabases(call.env);
-  return await save(call, next, await continueCheck(next.db, config, next.state, now, bounds));
+  return await save(call, next, await continueCheck(call, next.db, next.state));
 }
 
 /**

@@ -5,6 +5,7 @@ import type { StampedEvent } from "../audit/event.ts";
 import { createIdAfter } from "../crypto/id.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { controlDbOf, databaseOf, hasShard, invalidateShard } from "../db/shards.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import { listKeyVersions, markKeysInUse } from "../keys/version-store.ts";
 import { log } from "../log.ts";
 import {
@@ -120,8 +121,11 @@ async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Reloc
       return await enterOpening(call, relocation, null);
     case "opening": {
       const { summary } = relocation;
-      if (summary === null) await setFence(to, relocation, "here");
-      else if (!(await openIfComplete(to, relocation, summary))) {
+      if (summary === null) {
+        await setFence(to, relocation, "here");
+        // A check of the keys did not count the tenant's rows while they were leftovers, so it must not retire any.
+        await runEssentialBatch(to, markKeysInUse(to, await listKeysInUse(to)));
+      } else if (!(await openIfComplete(to, relocation, summary))) {
         log("error", "relocation_incomplete", { tenant_id: tenantId });
         // Nothing was written since the switch, so the old database has everything.
         requireSource();

@@ -11,7 +11,7 @@ import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { createId, createIdAfter } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
-import { controlDbOf, countDatabases, hasShard } from "../db/shards.ts";
+import { controlDbOf, countDatabases, findShard, hasShard } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { type Config, requireConfig } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
@@ -20,7 +20,6 @@ import { advanceRelocation, maxStaleReaderMs, reverseRelocation } from "./advanc
 import {
   beginRelocation,
   findRelocation,
-  findShard,
   listRelocationsToFinish,
   type Relocation,
   saveRelocation,

@@ -35,18 +35,7 @@ export interface Relocation extends RelocationKey {
   readonly summary: string | null;
 }
 
-/**
- * The shard in the tenant's record; undefined for an unknown tenant.
- * @throws StoreError, as do all of these
- */
-export async function findShard(db: Database, tenantId: string): Promise<number | undefined> {
-  const rows = await awaitStore(
-    db.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
-  );
-  return rows[0]?.shard;
-}
-
-/** Finds the tenant's newest relocation. */
+/** Finds the tenant's newest relocation. @throws StoreError, as do all of these */
 export async function findRelocation(
   db: Database,
   tenantId: string,

@@ -121,9 +121,3 @@ export const sessionEvidenceSchema = z.object({
   crowd: crowdSchema.nullable(),
 });
 export type SessionEvidence = Readonly<z.infer<typeof sessionEvidenceSchema>>;
-
-/** The stored evidence if it has the form of the current model; otherwise null. */
-export function parseEvidence(stored: unknown): SessionEvidence | null {
-  const parsed = sessionEvidenceSchema.safeParse(stored);
-  return parsed.success ? parsed.data : null;
-}

@@ -9,18 +9,19 @@ import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { isHintWithin, type Location } from "../location.ts";
+import { findContradictions } from "./contradictions.ts";
 import { describeChange } from "./describe-change.ts";
 import type { TenantPolicy } from "./policy.ts";
-import { invalidateTenant } from "./token-cache.ts";
 import {
   applyDefaults,
-  findContradictions,
+  fieldsOf,
   mergePatch,
   policyOf,
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
 import { findSettings, patchSettings, type StoredSettings } from "./tenant-store.ts";
+import { invalidateTenant } from "./token-cache.ts";
 import { requireValidToken } from "./token-condition-store.ts";
 
 /** How often a change is tried when other changes come in between. */
@@ -76,11 +77,16 @@ export async function buildDraftPolicy(
   return policyOf(mergeValidPatch(set, patch, root));
 }
 
-/** Whether the patch does nothing but shorten the retention of audit events, which makes room. */
+/** The fields whose smaller values make room in a database. */
+const retentionFields = ["audit.retention_days", "retention.assessment_days"];
+
+/** Whether the patch does nothing but shorten how long data is kept. */
 function onlyShortensRetention(set: SettingsPatch, patch: SettingsPatch): boolean {
-  const days = patch.audit?.retention_days;
-  const isAlone = JSON.stringify(patch) === JSON.stringify({ audit: { retention_days: days } });
-  return isAlone && days !== undefined && days < applyDefaults(set).audit.retention_days;
+  const stored = fieldsOf(applyDefaults(set));
+  const patched = [...fieldsOf(patch)];
+  const isShorter = ([name, days]: readonly [string, unknown]) =>
+    retentionFields.includes(name) && Number(days) < Number(stored.get(name));
+  return patched.length > 0 && patched.every(isShorter);
 }
 
 /**
@@ -108,7 +114,7 @@ async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Set
     ...patchSettings(db, tenantId, text, patch),
   ];
   const run = onlyShortensRetention(set, patch) ? runEssentialTenantBatch : runBatch;
-  await changeWithEvents(call.env, { tenantId }, events, change, run);
+  await changeWithEvents(call.env, { tenantId }, events, change, { run });
   return settings;
 }
 

@@ -11,6 +11,7 @@ import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
 import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
+import type { TenantCaller } from "./caller.ts";
 import type { Permission } from "./permission.ts";
 import { invalidateTenant } from "./token-cache.ts";
 import {
@@ -26,7 +27,7 @@ const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
-  readonly caller: { readonly tenantId: string; readonly tokenId: string; readonly mode: Mode };
+  readonly caller: Pick<TenantCaller, "tenantId" | "tokenId" | "mode" | "expiresAt">;
   readonly actor: Actor;
 }
 

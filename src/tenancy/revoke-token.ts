@@ -27,6 +27,7 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const found = await findHashes(db, caller, call.now, id);
   if (found === undefined || found.callerHash === null) throw new AppError("invalid_token");
   const { callerHash, hash } = found;
+  const revokingToken = { hash: callerHash, expiresAt: caller.expiresAt };
   if (hash === null) throw new AppError("not_found");
   const target = { type: "api_token", id } as const;
   const event = createTenantEvent(tenantId, call, target, {
@@ -36,7 +37,7 @@ export async function revokeToken(call: TokenCall, id: string): Promise<void> {
   const events = await stampEvents(call.config.auditSigningKeys, [event]);
   const revocation = { tenantId, id, hash, at: call.arrivedAt, events };
   try {
-    const registered = await registerRevocation(env, callerHash, revocation);
+    const registered = await registerRevocation(env, revokingToken, revocation);
     if (registered === undefined) await revokeInD1(call, db, revocation);
     else if (registered.kept === null) throw new AppError("invalid_token");
     else await fileRegistered(env, db, registered.kept);
@@ -69,5 +70,7 @@ async function revokeInD1(call: TokenCall, db: Database, revocation: Revocation)
     requireUnrevokedToken(db, tenantId, id),
     markRevoked(db, revocation, at, false),
   ];
-  await changeWithEvents(call.env, { tenantId }, events, change, runEssentialTenantBatch);
+  await changeWithEvents(call.env, { tenantId }, events, change, {
+    run: runEssentialTenantBatch,
+  });
 }

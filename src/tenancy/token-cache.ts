@@ -9,7 +9,7 @@ import { parseSettings, policyOf } from "./settings.ts";
 
 /** With the 2 s that a read may take and a margin for the clocks, this stays below 30 s. */
 const cacheMs = 25_000;
-export const maxTokensPerShare = 100;
+const maxTokensPerShare = 100;
 /** The sizes count entries of address lists. A token needs about as much memory as five of them. */
 const maxTotalSize = 100_000;
 const tokenSize = 5;

@@ -3,14 +3,11 @@
  * nothing. So what a request changes does not depend on what was true when the request arrived.
  */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
-import { type Database, requireCondition, type Statement } from "../db/client.ts";
+import { type Database, d1Now, requireCondition, type Statement } from "../db/client.ts";
 import { apiTokens } from "./tables.ts";
 
 /** The message of `too_many` states it. */
 const maxTokensPerTenant = 1_000;
-
-/** D1's clock, Unix ms. */
-const realNow = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
 
 /** The token that authenticated a request. */
 export interface CallerToken {
@@ -32,14 +29,17 @@ function isUnexpiredAt(at: SQL): SQL {
  * @param now Unix ms; the tenant's test clock if one was sent
  */
 export function isUnexpired(now: number): SQL {
-  return isUnexpiredAt(sql`max(${now}, ${realNow})`);
+  return isUnexpiredAt(sql`max(${now}, ${d1Now})`);
 }
 
 function exists(condition: SQL): SQL {
   return sql`EXISTS (SELECT 1 FROM ${apiTokens} WHERE ${condition})`;
 }
 
-/** Fails the batch with `invalid_token` unless the caller's token is valid. Each batch on the strength of a token has it. */
+/**
+ * Fails the batch with `invalid_token` unless the caller's token is valid. Every batch that a request with a token
+ * writes to `DB` has it.
+ */
 export function requireValidToken(db: Database, caller: CallerToken, now: number): Statement {
   const isValid = sql`${isUnrevokedToken(caller.tenantId, caller.tokenId)} AND ${isUnexpired(now)}`;
   return requireCondition(db, exists(isValid), "invalid_token");
@@ -79,6 +79,6 @@ export function requireTokenRoom(
     SELECT 1 FROM ${apiTokens} WHERE ${apiTokens.tenantId} = ${tenantId} AND revoked_at IS NULL
       AND ${apiTokens.expiresAt} ${expiry} AND ${apiTokens.id} <> ${replacedId}
       LIMIT ${maxTokensPerTenant}))`;
-  const total = sql`${count(sql`IS NULL`)} + ${count(sql`> min(${now}, ${realNow})`)}`;
+  const total = sql`${count(sql`IS NULL`)} + ${count(sql`> min(${now}, ${d1Now})`)}`;
   return requireCondition(db, sql`${total} < ${maxTokensPerTenant}`, "too_many");
 }

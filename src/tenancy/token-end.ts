@@ -21,8 +21,15 @@ export interface Revocation {
   readonly events: readonly StampedEvent[];
 }
 
+/** The token that authenticated a revocation. */
+export interface RevokingToken {
+  readonly hash: string;
+  /** When it ends according to its record, Unix ms; null: never. */
+  readonly expiresAt: number | null;
+}
+
 export interface RegisterResult {
   /** The one that the register keeps: this one, or an earlier one of the same token. Null: the caller's own
-   * token is revoked, and nothing was recorded. */
+   * token has ended, and nothing was recorded. */
   readonly kept: Revocation | null;
 }

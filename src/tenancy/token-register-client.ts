@@ -9,9 +9,14 @@ import { endTurn } from "../db/turns.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
-import { stubFor, noLocation } from "../location.ts";
+import { noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
-import { type RegisterResult, type Revocation, revokedForGood } from "./token-end.ts";
+import {
+  type RegisterResult,
+  type Revocation,
+  type RevokingToken,
+  revokedForGood,
+} from "./token-end.ts";
 import type { TokenRegister } from "./token-register.ts";
 import { listUnregisteredEnds, markRegistered, type UnregisteredEnd } from "./token-store.ts";
 
@@ -44,17 +49,17 @@ export async function findRegisteredEnd(
 
 /**
  * Revokes a token in the register. Never throws.
- * @param callerHash of the token that revokes it
+ * @param caller the token that revokes it
  * @returns undefined if the register does not answer; it may have the revocation nevertheless
  */
 export async function registerRevocation(
   env: Env,
-  callerHash: string,
+  caller: RevokingToken,
   revocation: Revocation,
 ): Promise<RegisterResult | undefined> {
   const { tenantId } = revocation;
   try {
-    const call = registerOf(env, tenantId).revoke(callerHash, revocation);
+    const call = registerOf(env, tenantId).revoke(caller, revocation);
     return await awaitWithin(registerTimeoutMs, call);
   } catch (error) {
     log("error", "token_register_unreachable", { tenant_id: tenantId, cause: causeOf(error) });

@@ -7,6 +7,7 @@
  * writes to D1 and confirms; if it does not, the alarm does.
  */
 import { DurableObject } from "cloudflare:workers";
+import { deliveryTimeoutMs } from "../db/client.ts";
 import { causeOf, log } from "../log.ts";
 import { RetryAlarm } from "../retry-alarm.ts";
 import { SqlTable } from "../sql-table.ts";
@@ -14,6 +15,7 @@ import { fileRevocation } from "./file-revocation.ts";
 import {
   type RegisterResult,
   type Revocation,
+  type RevokingToken,
   revokedForGood,
   type TokenEnd,
 } from "./token-end.ts";
@@ -45,12 +47,13 @@ export class TokenRegister extends DurableObject<Env> {
 
   /**
    * Revokes a token. A second revocation returns the first one while it waits for D1.
-   * @param callerHash of the token that revokes it
+   * @param caller the token that revokes it
    * @returns undefined if the storage fails
    */
-  async revoke(callerHash: string, revocation: Revocation): Promise<RegisterResult | undefined> {
+  async revoke(caller: RevokingToken, revocation: Revocation): Promise<RegisterResult | undefined> {
     return await this.#store((): RegisterResult => {
-      if (this.#findEnd(callerHash) === revokedForGood) return { kept: null };
+      const ends = [this.#findEnd(caller.hash), caller.expiresAt];
+      if (ends.some((end) => end !== null && end <= Date.now())) return { kept: null };
       const waiting = this.#listWaiting().find(({ hash }) => hash === revocation.hash);
       if (waiting !== undefined) return { kept: waiting };
       this.#insertEnds([{ hash: revocation.hash, endsAt: revokedForGood }]);
@@ -84,7 +87,7 @@ export class TokenRegister extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     await this.#alarm.run(async () => {
       for (const revocation of this.#listWaiting()) {
-        await fileRevocation(this.env, revocation);
+        await fileRevocation(this.env, revocation, deliveryTimeoutMs);
         await this.confirm(revocation.hash);
       }
     });

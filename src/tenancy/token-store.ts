@@ -5,6 +5,7 @@
 import { and, asc, eq, getTableColumns, gt, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
+import { deleteWhere } from "../db/delete-in-steps.ts";
 import { tenants } from "../db/tables.ts";
 import { orderInTurn } from "../db/turns.ts";
 import type { Permission } from "./permission.ts";
@@ -231,12 +232,10 @@ export async function deleteEndedTokens(db: Database, now: number): Promise<void
   const cutOff = now - endedTokenLifetimeMs;
   const isLive = sql`${apiTokens.tenantId} IN (SELECT ${tenants.id} FROM ${tenants} WHERE ${tenants.mode} = 'live')`;
   const isLongExpired = and(lte(apiTokens.expiresAt, cutOff), isLive);
-  await awaitStore(
-    db.delete(apiTokens).where(
-      // The id begins with the time of creation, so the younger tokens are not read.
-      and(lt(apiTokens.id, firstIdOf(cutOff)), or(lte(apiTokens.revokedAt, cutOff), isLongExpired)),
-    ),
-  );
+  // The id begins with the time of creation, so the younger tokens are not read.
+  const isOld = lt(apiTokens.id, firstIdOf(cutOff));
+  const hasEnded = or(lte(apiTokens.revokedAt, cutOff), isLongExpired);
+  await deleteWhere(db, apiTokens, [apiTokens.id], and(isOld, hasEnded));
 }
 
 /** Records a use, unless D1 has a later one. */

@@ -7,7 +7,10 @@ import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { requestTo, unknownUser } from "../support/requests.ts";
 import { operations, protectedOperations } from "./operations.ts";
 
-/** The permission that each operation requires. The table repeats the contract, so that no change of a route goes unnoticed. */
+/**
+ * The permission that each operation requires. The table repeats the contract, so that no change of a route goes
+ * unnoticed.
+ */
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   public: ["listAuditKeys", "liveness", "readiness", "openApi", "docs"],
   operator: ["createTenant", "relocateTenant", "listKeys", "reEncrypt"],
@@ -63,9 +66,11 @@ describe.each(protectedOperations)("$method $template", ({ name, method, isForOp
     expectChallenge(await ask({}), 401, "missing_token", "Bearer");
   });
 
-  it("answers an unknown token, a token of the wrong kind and a malformed token with invalid_token", async () => {
+  it("answers an unknown, a mistyped and a malformed token and one of the wrong kind with invalid_token", async () => {
     const unknown = formatApiToken("test", tenant.id, new Uint8Array(20).fill(9));
-    for (const token of [unknown, isForOperator ? tenant.token : env.OPERATOR_TOKEN, "x"]) {
+    const mistyped = tenant.token.slice(0, -1) + (tenant.token.endsWith("0") ? "1" : "0");
+    const ofOtherKind = isForOperator ? tenant.token : env.OPERATOR_TOKEN;
+    for (const token of [unknown, mistyped, ofOtherKind, "idp_test_x", "x"]) {
       expectChallenge(await ask({ token }), 401, "invalid_token", 'Bearer error="invalid_token"');
     }
   });

@@ -73,11 +73,15 @@ describe("A guard whose delivery fails", () => {
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
   });
 
-  it("does not retry sooner because of a new event", async () => {
+  it.each([
+    ["", async () => {}],
+    [", also after an eviction", evict],
+  ])("does not retry sooner because of a new event%s", async (_, meanwhile) => {
     const { user } = await createUserWithFourFailures();
     await withD1Fault("throws", async () => {
       for (let n = 0; n < 6; n += 1) await fireAlarm(user);
     });
+    await meanwhile(user);
     const due = await readAlarm(user);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
     expect(await readAlarm(user)).toBe(due);

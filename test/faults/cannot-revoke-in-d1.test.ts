@@ -2,15 +2,18 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { awaitWithin } from "../../src/deadline.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, Tenant } from "../support/client.ts";
+import { holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
 import { rowsIn } from "../support/databases.ts";
-import { withUnwritableDatabase } from "../support/unwritable-database.ts";
+import { passRequestDeadlines } from "../support/deadlines.ts";
 import { holdDeliveries } from "../support/held-deliveries.ts";
 import { fireObjectAlarm } from "../support/object-alarm.ts";
 import { registerOf } from "../support/token-register.ts";
+import { withUnwritableDatabase } from "../support/unwritable-database.ts";
 
 let releaseDeliveries: () => void = () => {};
 
@@ -140,6 +143,27 @@ describe("A revocation that D1 fails to record", () => {
     expect((await revoke(tenant, id)).status).toBe(503);
     expect((await revoke(tenant, id)).status).toBe(404);
     await fireObjectAlarm(registerOf(tenant));
+    expect(await listRevocations(tenant)).toHaveLength(1);
+  });
+});
+
+describe("The alarm of the token register", () => {
+  it("sends a revocation once to a D1 that answers later than a request waits", async () => {
+    const tenant = await Tenant.create();
+    const { id } = await createToken(tenant);
+    const failed = await withD1Fault("fails on batches only", () => revoke(tenant, id));
+    expect(failed.status).toBe(503);
+    const held = holdBatchAnswers(id);
+    passRequestDeadlines();
+    const alarm = fireObjectAlarm(registerOf(tenant));
+    await vi.waitFor(() => expect(held.count).toBe(1), { timeout: 20_000, interval: 5 });
+    // A deadline of a request passes in the meantime.
+    await expect(awaitWithin(2_000, new Promise(() => {}))).rejects.toThrow();
+    held.release();
+    await alarm;
+    expect(await fireObjectAlarm(registerOf(tenant))).toBe(false);
+    expect(held.count).toBe(1);
+    vi.restoreAllMocks();
     expect(await listRevocations(tenant)).toHaveLength(1);
   });
 });

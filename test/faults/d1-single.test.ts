@@ -38,6 +38,22 @@ describe("D1 that fails on single reads only", () => {
   });
 });
 
+describe("A failure of D1 about a text that a client chose", () => {
+  it.each([
+    ["revocation", "DELETE", ""],
+    ["rotation", "POST", "/rotate"],
+  ])("is a 503 for a %s, whatever the text says", async (_, method, suffix) => {
+    const tenant = await Tenant.create();
+    await tenant.send("GET", "/v1/tokens");
+    const path = `/v1/tokens/unmet_condition_too_many${suffix}`;
+    const body = method === "POST" ? { token: {} } : undefined;
+    const answer = await withD1Fault("fails on single reads only", () =>
+      tenant.send(method, path, body),
+    );
+    expect([answer.status, answer.body.code]).toEqual([503, "unavailable"]);
+  });
+});
+
 describe("D1 that fails on single writes only", () => {
   it.each(operations)("does not prevent $name", async (operation) => {
     await expectApplied(operation, "fails on single writes only");

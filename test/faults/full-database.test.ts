@@ -50,8 +50,12 @@ function erase(user: User): Promise<Answer> {
   return user.tenant.send("DELETE", user.path());
 }
 
+function patch(tenant: Tenant, settings: object): Promise<Answer> {
+  return tenant.send("PATCH", "/v1/settings", { settings });
+}
+
 function setRetention(tenant: Tenant, days: number): Promise<Answer> {
-  return tenant.send("PATCH", "/v1/settings", { settings: { audit: { retention_days: days } } });
+  return patch(tenant, { audit: { retention_days: days } });
 }
 
 /** Makes changes whose events wait in the user's outbox. */
@@ -111,6 +115,8 @@ describe.each(shards)("While database %i is full", (shard) => {
     await fetchCheckpoint(tenant);
     const before = await rowsIn(shard, "audit_events", tenant.id);
     await withFullDatabase(shard, 4, async () => {
+      const { status, body } = await patch(tenant, { retention: { assessment_days: 30 } });
+      expect([status, body.settings.retention]).toEqual([200, { assessment_days: 30 }]);
       expect((await setRetention(tenant, 1)).status).toBe(200);
       await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
       const left = await rowsIn(shard, "audit_events", tenant.id);
@@ -197,11 +203,9 @@ describe("The space reserve", () => {
         () =>
           tenant.send("POST", "/v1/tokens", { token: { name: "t", permissions: ["idp:read"] } }),
         () => setRetention(tenant, 3_000),
-        () => tenant.send("PATCH", "/v1/settings", { settings: { lockout: { lock_seconds: 61 } } }),
-        () =>
-          tenant.send("PATCH", "/v1/settings", {
-            settings: { audit: { retention_days: 300 }, lockout: { lock_seconds: 61 } },
-          }),
+        () => patch(tenant, { lockout: { lock_seconds: 61 } }),
+        () => patch(tenant, { audit: { retention_days: 300 }, lockout: { lock_seconds: 61 } }),
+        () => patch(tenant, { audit: { retention_days: 300 }, retention: { assessment_days: 91 } }),
       ];
       for (const attempt of attempts) expect((await attempt()).status).toBe(503);
       await users.user.verify("000000");

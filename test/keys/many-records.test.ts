@@ -161,7 +161,7 @@ describe("A key version that a check may retire", () => {
     const begun = await findOrBeginReEncryption(db, config.sealingKeys.newest, 0);
     let run = await beginCheck(db, config, begun, call.now);
     for (let slices = 0; run.finishedAt === null && slices < 20; slices += 1) {
-      run = await continueCheck(db, config, run, call.now, call.bounds);
+      run = await continueCheck({ env, config, ...call }, db, run);
       if (slices === 0) await act();
     }
     return run;

@@ -1,7 +1,7 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { buildDelivery } from "../../src/guard/delivery/delivery.ts";
+import { buildDelivery } from "../../src/guard/delivery/build-delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";

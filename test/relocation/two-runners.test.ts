@@ -1,5 +1,5 @@
 /**
- * Two requests run the steps of one move at once, and D1 applies some statements late: after the request that
+ * Two requests run the steps of one relocation at once, and D1 applies some statements late: after the request that
  * sent them has failed, and others have gone on.
  */
 import { env } from "cloudflare:workers";
@@ -61,7 +61,7 @@ function holdBatch(database: D1Database | undefined, text: string): () => void {
   return resolve;
 }
 
-describe("A statement of a move that arrives late", () => {
+describe("A statement of a relocation that arrives late", () => {
   it("deletes nothing if it belongs to the clearing and the other request has compared the rows", async () => {
     const { tenant, older, before } = await createPopulated();
     await relocateUpTo(tenant, 1, "clearing");
@@ -84,7 +84,7 @@ describe("A statement of a move that arrives late", () => {
     const stalled = relocate(tenant, 1, 1);
     await relocateUpTo(tenant, 1, "comparing");
     await deleteBehindFence(tenant, "identities", "true");
-    // The comparison finds the difference, and the move begins again.
+    // The comparison finds the difference, and a new attempt begins.
     await relocateUpTo(tenant, 1, "clearing");
     release();
     await stalled;

@@ -1,4 +1,7 @@
-/** Databases that are not bound, or do not answer: nothing counts as absent, and one move does not stop others. */
+/**
+ * Databases that are not bound, or do not answer: nothing counts as absent, and one relocation does not stop
+ * others.
+ */
 import {
   createExecutionContext,
   createMessageBatch,
@@ -174,7 +177,7 @@ describe("A database that tenants need, and that is not bound", () => {
   });
 });
 
-describe("A move that cannot be finished", () => {
+describe("A relocation that cannot be finished", () => {
   /** A tenant that has left `DB_2`, and whose old rows are due to be deleted. */
   async function createLeaver() {
     const tenant = await Tenant.create("test", { shard: 2 });

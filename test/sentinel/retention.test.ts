@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { controlDbOf } from "../../src/db/shards.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
-import { deleteAssessmentsWithin } from "../../src/sentinel/assessments/store.ts";
+import { deleteAssessmentsWithin } from "../../src/sentinel/assessments/expired-store.ts";
 import { Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { loseStorage } from "../support/guard.ts";

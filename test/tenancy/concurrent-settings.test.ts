@@ -6,10 +6,10 @@ import { requireConfig } from "../../src/env.ts";
 import { AppError } from "../../src/errors.ts";
 import { noLocation } from "../../src/location.ts";
 import { changeSettings, getSettings } from "../../src/tenancy/change-settings.ts";
+import { findContradictions } from "../../src/tenancy/contradictions.ts";
 import {
   applyDefaults,
   fieldsOf,
-  findContradictions,
   type Settings,
   type SettingsPatch,
 } from "../../src/tenancy/settings.ts";

@@ -1,8 +1,8 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import worker from "../../src/index.ts";
 import { controlDbOf } from "../../src/db/shards.ts";
+import worker from "../../src/index.ts";
 import { touchToken } from "../../src/tenancy/token-store.ts";
 import { Tenant } from "../support/client.ts";
 

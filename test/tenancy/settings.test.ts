@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { findContradictions } from "../../src/tenancy/contradictions.ts";
 import { defaultPolicy } from "../../src/tenancy/policy.ts";
 import {
   applyDefaults,
-  findContradictions,
   mergePatch,
   policyOf,
   settingsPatchSchema,

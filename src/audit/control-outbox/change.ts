@@ -3,7 +3,7 @@
  * in `DB` too, the same batch files the events. Otherwise the batch puts them into the control outbox, and they
  * are delivered right after it.
  */
-import { FencedTenantError, runBatch, type Statement } from "../../db/client.ts";
+import { FencedTenantError, requestTimeoutMs, runBatch, type Statement } from "../../db/client.ts";
 import { controlDbOf, invalidateShard, shardOf } from "../../db/shards.ts";
 import type { StampedEvent } from "../event.ts";
 import { insertEvents } from "../store.ts";
@@ -11,7 +11,7 @@ import { deliverControlEvents } from "./deliver.ts";
 import { enqueueEvents } from "./store.ts";
 
 /**
- * @param run how the batch runs: `runEssentialTenantBatch` for a change that a full database must accept too
+ * @param how.run `runEssentialTenantBatch` for a change that a full database must accept too
  * @throws StoreError; the change and its events may both have been applied, or neither
  */
 export async function changeWithEvents(
@@ -23,14 +23,14 @@ export async function changeWithEvents(
   },
   events: readonly StampedEvent[],
   change: readonly Statement[],
-  run = runBatch,
+  { run = runBatch, timeoutMs = requestTimeoutMs } = {},
 ): Promise<void> {
   const { tenantId } = owner;
   const db = controlDbOf(env);
-  const shard = owner.shard ?? (await shardOf(env, tenantId));
+  const shard = owner.shard ?? (await shardOf(env, tenantId, timeoutMs));
   if (shard === 0) {
     try {
-      await run(db, [...change, insertEvents(db, tenantId, events)]);
+      await run(db, [...change, insertEvents(db, tenantId, events)], timeoutMs);
       return;
     } catch (error) {
       // The tenant is leaving or has left `DB`; nothing of the batch was applied.
@@ -38,6 +38,6 @@ export async function changeWithEvents(
       invalidateShard(tenantId);
     }
   }
-  await run(db, [...change, ...enqueueEvents(db, tenantId, events)]);
+  await run(db, [...change, ...enqueueEvents(db, tenantId, events)], timeoutMs);
   await deliverControlEvents(env, tenantId);
 }

@@ -4,7 +4,7 @@
 
 import { mapConcurrently } from "../../concurrent.ts";
 import { FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
-import { controlDbOf, databaseOf } from "../../db/shards.ts";
+import { controlDbOf, databaseOf, findShard } from "../../db/shards.ts";
 import { endTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
 import { causeOf, log } from "../../log.ts";
@@ -12,7 +12,6 @@ import type { StampedEvent } from "../event.ts";
 import { insertEvents } from "../store.ts";
 import {
   deleteWaitingEvents,
-  findDestination,
   jobOf,
   listWaitingShards,
   listWaitingTenants,
@@ -27,6 +26,12 @@ const maxEventsPerRun = 1_000;
 const maxEventsPerStatement = 99;
 /** After so many tenants in a row whose events could not be filed, a run leaves the database. */
 const maxFailures = 3;
+/** A batch that fails is divided into so many parts, which finds one tenant among 200 in four attempts. */
+const partsOfFailedGroup = 8;
+/** Batches of one run, over all databases together; each takes two calls of D1. */
+const maxAttemptsPerRun = 120;
+/** More than it takes to find three tenants that fail. */
+const minAttempts = 8;
 const maxConcurrentDatabases = 3;
 
 interface Waiting {
@@ -64,46 +69,56 @@ async function deliverTogether(
 }
 
 /**
- * Delivers the events of these tenants together. If that fails, each is tried by itself, until so many fail in a
- * row that the database must be out of reach.
- * @returns how many tenants were tried
+ * Delivers the events of these tenants in order: of all together, and where that fails, in parts. Ends early if
+ * so many tenants fail in a row that the database must be out of reach.
+ * @param maxAttempts batches at most
+ * @returns how many tenants were tried, from the first on
  */
 async function deliverToShard(
   env: Env,
   shard: number,
   tenants: readonly Waiting[],
+  maxAttempts: number,
 ): Promise<number> {
-  try {
-    await deliverTogether(env, shard, tenants);
-    return tenants.length;
-  } catch {
-    // The attempts below report which tenants failed, and why.
-  }
+  const groups = [tenants];
+  let tried = 0;
   let failures = 0;
-  for (const [index, one] of tenants.entries()) {
+  for (let attempts = 0; attempts < maxAttempts && failures < maxFailures; attempts += 1) {
+    const group = groups.shift();
+    const [first, ...others] = group ?? [];
+    if (group === undefined || first === undefined) break;
     try {
-      await deliverTogether(env, shard, [one]);
+      await deliverTogether(env, shard, group);
       failures = 0;
+      tried += group.length;
     } catch (error) {
-      const fields = { tenant_id: one.tenantId, cause: causeOf(error) };
+      if (others.length > 0) {
+        const size = Math.ceil(group.length / partsOfFailedGroup);
+        const parts = Array.from({ length: Math.ceil(group.length / size) }, (_, n) =>
+          group.slice(n * size, (n + 1) * size),
+        );
+        groups.unshift(...parts);
+        continue;
+      }
+      const fields = { tenant_id: first.tenantId, cause: causeOf(error) };
       log("error", "control_events_not_delivered", fields);
       // A tenant that is moving says nothing about its database.
       if (!(error instanceof FencedTenantError)) failures += 1;
-      if (failures >= maxFailures) return index + 1;
+      tried += 1;
     }
   }
-  return tenants.length;
+  return tried;
 }
 
 /** Delivers waiting events to one database, for its tenants in turn. */
-async function deliverInTurn(env: Env, shard: number): Promise<void> {
+async function deliverInTurn(env: Env, shard: number, maxAttempts: number): Promise<void> {
   const control = controlDbOf(env);
   const listed = await listWaitingTenants(control, shard, maxTenantsPerRun);
   const perTenant = Math.floor(maxEventsPerRun / Math.max(1, listed.length));
   const ids = listed.map(({ tenantId }) => tenantId);
   const events = await readWaitingEvents(control, ids, perTenant);
   const waiting = ids.map((tenantId) => ({ tenantId, events: events.get(tenantId) ?? [] }));
-  const tried = await deliverToShard(env, shard, waiting);
+  const tried = await deliverToShard(env, shard, waiting, maxAttempts);
   await endTurn(control, jobOf(shard), listed, tried, maxTenantsPerRun);
 }
 
@@ -111,7 +126,7 @@ async function deliverTenantEvents(env: Env, tenantId: string): Promise<void> {
   const control = controlDbOf(env);
   const [waiting, shard] = await Promise.all([
     readWaitingEvents(control, [tenantId], maxEventsPerRun),
-    findDestination(control, tenantId),
+    findShard(control, tenantId),
   ]);
   const events = waiting.get(tenantId);
   if (events === undefined || shard === undefined) return;
@@ -131,9 +146,10 @@ export async function deliverControlEvents(env: Env, tenantId?: string): Promise
   }
   await runJob(failure, async () => {
     const shards = await listWaitingShards(controlDbOf(env));
+    const maxAttempts = Math.max(minAttempts, Math.floor(maxAttemptsPerRun / shards.length));
     await mapConcurrently(shards, maxConcurrentDatabases, async (shard) => {
       const source = shard === 0 ? "DB" : `DB_${shard}`;
-      await runJob(failure, () => deliverInTurn(env, shard), { source });
+      await runJob(failure, () => deliverInTurn(env, shard, maxAttempts), { source });
     });
   });
 }

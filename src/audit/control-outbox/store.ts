@@ -39,14 +39,6 @@ export async function listWaitingShards(db: Database): Promise<number[]> {
   return rows.map(({ shard }) => shard);
 }
 
-/** Finds the shard where the tenant's data is now; undefined for an unknown tenant. */
-export async function findDestination(db: Database, tenantId: string): Promise<number | undefined> {
-  const rows = await awaitStore(
-    db.select({ shard: tenants.shard }).from(tenants).where(eq(tenants.id, tenantId)).limit(1),
-  );
-  return rows[0]?.shard;
-}
-
 export function jobOf(shard: number): JobName {
   return `control_outbox_${shard}`;
 }

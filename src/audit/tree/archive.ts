@@ -27,8 +27,8 @@ import { findHead } from "./store.ts";
 export const minRetentionDays = 1;
 /** Further objects wait for the next run. */
 const maxObjectsPerLog = 10;
-/** Of all databases together; a log without an object counts as one. An object takes four calls of D1 and three of R2. */
-const maxObjectsPerRun = 150;
+/** Of all databases together; a log without an object counts as one. An object takes five calls of D1 and three of R2. */
+const maxObjectsPerRun = 100;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Rows in D1 differ from the archived events of the same leaves. */

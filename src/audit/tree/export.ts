@@ -135,9 +135,10 @@ function concatenate(lines: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Streams events with `from` ≤ leaf index < `below`, one JSON object per line. The stream ends early after 700 queries
- * and after 15 minutes; the client continues with the leaf after the last one. A failure, or a permit that is gone, cuts it
- * off: its last line is then an error body, because over HTTP/1.1 the platform ends an aborted answer like a complete one.
+ * Streams events with `from` ≤ leaf index < `below`, one JSON object per line. The stream ends early after 700
+ * queries and after 15 minutes; the client continues with the leaf after the last one. A failure, or a permit that is
+ * gone, cuts it off: its last line is then an error body, because over HTTP/1.1 the platform ends an aborted answer
+ * like a complete one.
  */
 export function exportTrail(
   call: ExportCall,

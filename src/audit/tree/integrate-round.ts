@@ -57,7 +57,7 @@ export interface Run {
  * Divides the events of a round among the logs. Each log gets an equal share first, so that a long log does not
  * take the round from the others; what they leave goes to the long logs, in order.
  */
-export function planRound(logs: readonly UnintegratedLog[], limits: RoundLimits): LogSlice[] {
+function planRound(logs: readonly UnintegratedLog[], limits: RoundLimits): LogSlice[] {
   const share = Math.floor(limits.maxEventsPerRound / Math.max(1, logs.length));
   const wanted = logs.map(({ length, size }) => Math.min(length - size, limits.maxEventsPerLog));
   const firsts = wanted.map((count) => Math.min(count, share));

@@ -29,7 +29,7 @@ const witnessIntervalMs = 55 * minuteMs;
  * For all databases together. A head takes four calls: two of KV, one of each other witness. In an hour the runs
  * send 10,800 heads.
  */
-export const maxHeadsPerRun = 180;
+const maxHeadsPerRun = 180;
 /** Heads that share their statements. */
 const headsPerChunk = 60;
 /** The platform allows an invocation six connections at once. */

@@ -5,7 +5,7 @@
  */
 import { causeOf, log } from "../../log.ts";
 import type { SentDelivery } from "./batcher.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery } from "./build-delivery.ts";
 
 /** Version of the message format. The consumer ignores other versions, and the guards deliver directly. */
 export const messageFormat = 2;

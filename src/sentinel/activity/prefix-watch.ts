@@ -5,9 +5,9 @@
  *
  * An attempt is counted before it is known whether the identity exists, and only in memory. It is stored in a
  * second call, so attempts of identities that do not exist leave no storage and no alarm. The watch stores keyed
- * hashes only, and deletes everything ten minutes after the last stored attempt. The window follows the times of the requests, which may be those of a tenant's test clock;
- * the deletion follows the real clock and affects no count. An error gives null, and the assessment is
- * degraded.
+ * hashes only, and deletes everything ten minutes after the last stored attempt. The window follows the times of
+ * the requests, which may be those of a tenant's test clock; the deletion follows the real clock and affects no
+ * count. An error gives null, and the assessment is degraded.
  */
 import { DurableObject } from "cloudflare:workers";
 import { causeOf, log } from "../../log.ts";

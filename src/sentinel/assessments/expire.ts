@@ -5,14 +5,14 @@
  */
 import { firstIdOf } from "../../crypto/id.ts";
 import type { Database } from "../../db/client.ts";
-import { deleteAssessmentsWithin, listAssessmentBounds } from "./store.ts";
+import { deleteInSteps } from "../../db/delete-in-steps.ts";
+import { deleteAssessmentsWithin, listAssessmentBounds } from "./expired-store.ts";
 
 /** The shortest retention that a tenant can set. */
 export const minAssessmentDays = 7;
 const dayMs = 24 * 60 * 60 * 1000;
-/** What one statement and one run delete of a database at most. The next run continues. */
-const maxRowsPerStatement = 5_000;
-const maxStatements = 20;
+/** A shorter retention may end that of all assessments of a large tenant at once. */
+const maxSteps = 20;
 /** Greater than every id, which is in hex. */
 const afterAllIds = "g";
 
@@ -40,8 +40,5 @@ export async function deleteExpiredAssessments(
       ...(highest >= future ? [{ tenantId, from: future, below: afterAllIds }] : []),
     ];
   });
-  for (let n = 0; n < maxStatements; n += 1) {
-    const count = await deleteAssessmentsWithin(db, expired, maxRowsPerStatement);
-    if (count < maxRowsPerStatement) return;
-  }
+  await deleteInSteps((limit) => deleteAssessmentsWithin(db, expired, limit), maxSteps);
 }

@@ -2,22 +2,14 @@
  * Assessments in D1. The guard delivers them and their verdicts in batches; a batch of an older version of
  * the identity changes nothing. Reads serve the tenant's list and a guard that lost its history.
  */
-import { and, desc, eq, gte, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Owner } from "../../crypto/seal-context.ts";
 import { restoreDigest, shortenDigest } from "../../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { findScanEnd } from "../../db/scan.ts";
-import {
-  hasLeft,
-  isNotServedHere,
-  isResident,
-  oneRow,
-  requireServedHere,
-  selectResidentTenants,
-} from "../../db/tenant-fence.ts";
+import { hasLeft, isNotServedHere, oneRow, requireServedHere } from "../../db/tenant-fence.ts";
 import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
-import { identities, isErased } from "../../identity/tables.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
@@ -280,65 +272,4 @@ export function deleteLeftAssessments(db: Database, { tenantId, identityId }: Ow
   return db
     .delete(assessments)
     .where(and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId), hasLeft(tenantId)));
-}
-
-/**
- * Lists the resident tenants with an assessment below one id, or from the other on. Gives the bounds of their ids;
- * the lowest comes first. @throws StoreError, as do all of these
- */
-export async function listAssessmentBounds(
-  db: Database,
-  below: string,
-  from: string,
-): Promise<{ readonly tenantId: string; readonly lowest: string; readonly highest: string }[]> {
-  const tenantId = sql<string>`resident.id`;
-  const find = (select: SQL) =>
-    sql<string>`(SELECT ${select} FROM ${assessments} WHERE ${assessments.tenantId} = ${tenantId})`;
-  const lowest = find(sql`min(${assessments.id})`);
-  const highest = find(sql`max(${assessments.id})`);
-  return await awaitStore(
-    db
-      .select({ tenantId, lowest, highest })
-      .from(sql`${selectResidentTenants(assessments)} AS resident`)
-      .where(or(lt(lowest, below), gte(highest, from)))
-      .orderBy(lowest),
-  );
-}
-
-/** A range of a tenant's ids, the upper bound exclusive. */
-export interface IdRange {
-  readonly tenantId: string;
-  readonly from: string;
-  readonly below: string;
-}
-
-/**
- * Deletes the assessments in these ranges, range by range.
- * @returns how many were deleted, `limit` at most
- */
-export async function deleteAssessmentsWithin(
-  db: Database,
-  ranges: readonly IdRange[],
-  limit: number,
-): Promise<number> {
-  if (ranges.length === 0) return 0;
-  const { tenantId, id } = assessments;
-  // CROSS JOIN keeps the order of the ranges, so that each is found through the primary key.
-  const some = sql`SELECT old.tenant_id, old.id FROM json_each(${JSON.stringify(ranges)}) AS range
-    CROSS JOIN ${assessments} AS old
-    WHERE old.tenant_id = range.value ->> 'tenantId' AND old.id >= range.value ->> 'from'
-      AND old.id < range.value ->> 'below'
-    LIMIT ${limit}`;
-  const { meta } = await awaitStore(
-    db.delete(assessments).where(and(sql`(${tenantId}, ${id}) IN (${some})`, isResident(tenantId))),
-  );
-  return meta.changes;
-}
-
-/** Deletes assessments of erased identities: a delivery that arrived after the erasure may have left one. */
-export async function deleteErasedAssessments(db: Database): Promise<void> {
-  const { tenantId, identityId } = assessments;
-  const erased = sql`SELECT ${identities.tenantId}, ${identities.id} FROM ${identities}
-    WHERE ${isErased} AND ${isResident(identities.tenantId)}`;
-  await awaitStore(db.delete(assessments).where(sql`(${tenantId}, ${identityId}) IN (${erased})`));
 }

@@ -2,7 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { maxConcurrentDeliveries } from "../../../src/guard/delivery/admissions.ts";
+import { invalidateShard } from "../../../src/db/shards.ts";
+import { Admissions, maxConcurrentDeliveries } from "../../../src/guard/delivery/admissions.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
 import { drainOutbox } from "../../support/delivered-trail.ts";
@@ -109,13 +110,18 @@ describe("A guard whose delivery failed", () => {
     await withFullGate(0, async () => {});
   });
 
-  it("asks the gate of its own database", async () => {
-    const [user] = await createUsers(await Tenant.create("live", { shard: 1 }), 1);
+  it("asks the gate of its own database in its own name, also in an isolate that has not read where its tenant is", async () => {
+    const tenant = await Tenant.create("live", { shard: 1 });
+    const [user] = await createUsers(tenant, 1);
     if (user === undefined) throw new Error("There is no user");
     await failOnce(user);
     await failAlarm(user);
+    invalidateShard(tenant.id);
     await withFullGate(0, async () => {
+      const enter = vi.spyOn(Admissions.prototype, "enter");
       await fireAlarm(user);
+      const deliverer = { id: guardOf(user).id.toString(), tenantId: tenant.id };
+      expect(enter.mock.calls.map(([caller]) => caller)).toEqual([deliverer]);
       expect(await countOutboxRows(user)).toBe(0);
     });
   });
@@ -229,7 +235,7 @@ describe("The guards of a moving tenant", () => {
     expect(await countOutboxRows(user)).toBe(1);
   });
 
-  it("ask D1 once in ten seconds together, and deliver after the move", async () => {
+  it("ask D1 once in ten seconds together, and deliver after the relocation", async () => {
     const tenant = await Tenant.create();
     const users = await createUsers(tenant, 4);
     await relocateUpTo(tenant, 1, "copying");

@@ -1,0 +1,87 @@
+/** Builds what a guard delivers to D1: the record, and the sealed and stamped contents of its outbox. */
+import type { StampedEvent } from "../../audit/event.ts";
+import { openAuditKey } from "../../audit/personal.ts";
+import { stampEvents } from "../../audit/stamp.ts";
+import { versionOf } from "../../crypto/sealed-box.ts";
+import { requireConfig } from "../../env.ts";
+import type { IdentityRecord } from "../../identity/store.ts";
+import { requireMatchingKeys } from "../../keys/key-check.ts";
+import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
+import { formatRecordedState } from "../decisions/recorded-state.ts";
+import type { IdentityState } from "../decisions/state.ts";
+import type { OutboxEntry } from "./outbox-entry.ts";
+
+export interface VersionedState {
+  readonly state: IdentityState;
+  /** Grows by one with every change, and never starts over after an erasure. */
+  readonly version: number;
+}
+
+/** What a guard has to deliver: entries of its outbox, with its present state. */
+export interface PendingDelivery extends VersionedState {
+  readonly entries: readonly OutboxEntry[];
+  /** The outbox row of the last entry. */
+  readonly lastSeq: number;
+}
+
+/** A delivery as D1 gets it: sealed and stamped. It crosses the queue as JSON. */
+export interface Delivery {
+  readonly record: IdentityRecord;
+  readonly events: readonly StampedEvent[];
+  readonly assessments: readonly AssessmentRecord[];
+  readonly verdicts: readonly VerdictRecord[];
+  /** Versions of the keys that are needed to read the record. */
+  readonly keys: { readonly sealing: readonly number[]; readonly backupCodes: readonly number[] };
+}
+
+/** Versions of the sealing keys that the state's boxes are under. */
+export function sealingVersionsOf({ totp, pendingTotp, auditKey }: IdentityState): number[] {
+  const boxes = [totp?.sealed, pendingTotp?.sealed, auditKey?.sealed];
+  return boxes.flatMap((box) => (box === undefined ? [] : (versionOf(box) ?? [])));
+}
+
+function buildRecord(state: IdentityState, version: number, realNow: number): IdentityRecord {
+  const erased = state.status === "erased";
+  return {
+    tenantId: state.tenantId,
+    id: state.identityId,
+    externalId: erased ? null : state.externalId,
+    status: state.status,
+    lockedUntil: state.lockout.lockedUntil,
+    createdAt: state.createdAt,
+    // A tombstone ages in real time, whatever clock the erasing request used.
+    updatedAt: erased ? realNow : state.updatedAt,
+    version,
+    state: erased ? null : formatRecordedState(state),
+  };
+}
+
+/**
+ * @param realNow Unix ms
+ * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
+ */
+export async function buildDelivery(
+  env: Env,
+  { state, version, entries }: PendingDelivery,
+  realNow: number,
+): Promise<Delivery> {
+  const { auditKey, backupCodes } = state;
+  const config = requireConfig(env);
+  await requireMatchingKeys(env, config, realNow);
+  const events = await stampEvents(
+    config.auditSigningKeys,
+    entries.flatMap((entry) => entry.events),
+    // An erased identity has no audit key: its events are filed without personal parts.
+    auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
+  );
+  return {
+    record: buildRecord(state, version, realNow),
+    events,
+    assessments: entries.flatMap(({ assessment }) => assessment ?? []),
+    verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
+    keys: {
+      sealing: sealingVersionsOf(state),
+      backupCodes: backupCodes === null ? [] : [backupCodes.keyVersion],
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** Settings that contradict each other (pure). */
+import { fieldsOf, type Settings, type SettingsPatch } from "./settings.ts";
+
+/** Two fields of which one must not be less than the other, and their values. */
+interface Order {
+  readonly path: string;
+  readonly notLessThan: string;
+  readonly value: number;
+  readonly min: number;
+}
+
+function listOrders({ lockout: l, sentinel: s }: Settings): readonly Order[] {
+  return [
+    {
+      path: "lockout.max_lock_seconds",
+      notLessThan: "lockout.lock_seconds",
+      value: l.max_lock_seconds,
+      min: l.lock_seconds,
+    },
+    {
+      path: "lockout.disable_after",
+      notLessThan: "lockout.max_failed_attempts",
+      value: l.disable_after,
+      min: l.max_failed_attempts,
+    },
+    {
+      path: "sentinel.deny_at",
+      notLessThan: "sentinel.challenge_at",
+      value: s.deny_at,
+      min: s.challenge_at,
+    },
+  ];
+}
+
+/**
+ * Finds fields that contradict each other.
+ * @param patch limits the search to contradictions with its fields, because one that was stored earlier must
+ *   not prevent other changes
+ * @returns the path and a message for each contradiction
+ */
+export function findContradictions(settings: Settings, patch: SettingsPatch = settings) {
+  const patched = fieldsOf(patch);
+  return listOrders(settings)
+    .filter(({ value, min }) => value < min)
+    .filter(({ path, notLessThan }) => patched.has(path) || patched.has(notLessThan))
+    .map(({ path, notLessThan }) => ({
+      path,
+      message: `must not be less than ${notLessThan.replace(/^.*\./, "")}`,
+    }));
+}
