@@ -105,9 +105,15 @@ describe("A guard whose delivery fails", () => {
     const readStored = async () =>
       await runInDurableObject(guardOf(user), (_guard, { storage }) => [...storage.kv.list()]);
     expect(await readStored()).toEqual([]);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     await withD1Fault("throws", async () => {
       await fireAlarm(user);
       await fireAlarm(user);
+    });
+    expect(JSON.parse(logged.mock.lastCall?.[0])).toMatchObject({
+      event: "outbox_delivery_failed",
+      source: "guard",
+      count: 2,
     });
     expect(await readStored()).toEqual([["delivery_failure", { count: 2, shard: 0 }]]);
     await fireAlarm(user);

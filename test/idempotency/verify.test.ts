@@ -226,6 +226,22 @@ describe("An Idempotency-Key of a verification", () => {
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
   });
 
+  it("whose answer was deleted above the bounds is evaluated anew, and what was spent stays spent", async () => {
+    const user = await createUser();
+    const [backupCode = ""] = await user.backupCodes();
+    const codes = [user.code(Date.now()), backupCode];
+    for (const code of codes) expect((await verify(user, code, code)).status).toBe(200);
+    await runInDurableObject(guardOf(user), (_guard, { storage }) => {
+      storage.sql.exec("DELETE FROM answers");
+    });
+    await evict(user);
+    for (const code of codes) {
+      const again = await verify(user, code, code);
+      expect([again.status, again.body.code]).toEqual([422, "invalid_code"]);
+    }
+    expect((await user.profile()).backup_codes_remaining).toBe(9);
+  });
+
   it("that was rate limited is reported once", async () => {
     const user = await createUser();
     user.tenant.clock = new Date().toISOString();
