@@ -8,6 +8,7 @@ import { archiveLogs } from "../../src/audit/tree/archive.ts";
 import { awaitStore, FullDatabaseError } from "../../src/db/client.ts";
 import { operatorChunks } from "../../src/db/space-reserve.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
+import { selectByKind } from "../support/campaign.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
@@ -98,18 +99,6 @@ describe.each(shards)("While database %i is full", (shard) => {
     ]);
   });
 
-  it("a user whose outbox has waited is erased with all of its events", async () => {
-    const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
-    const { user } = users;
-    await withFullDatabase(shard, 40, async () => {
-      for (let attempt = 0; attempt < 4; attempt += 1) await user.verify("000000");
-      expect((await erase(user)).status).toBe(204);
-      await expectErased(shard, user);
-    });
-    const events = await rowsIn(shard, "audit_events", tenant.id);
-    expect(events.filter(({ action }) => action === "otp.verified")).toHaveLength(4);
-  });
-
   it("a shorter retention makes room, after which everything can be written again", async () => {
     const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
     await fetchCheckpoint(tenant);
@@ -138,50 +127,67 @@ describe.each(shards)("While database %i is full", (shard) => {
     });
     expect(await readTrail(tenant)).toContain("tenant.relocated success");
   });
-
-  it("a relocation into it stops, and can be cancelled", async () => {
-    const { tenant, users } = await createTenantWithUsers(1, ["user"]);
-    await relocateUpTo(tenant, shard, "copying");
-    await withFullDatabase(shard, 0, async () => {
-      expect((await relocate(tenant, shard)).status).toBe(503);
-      await relocateFully(tenant, 1);
-      expect((await erase(users.user)).status).toBe(204);
-      await expectErased(1, users.user);
-    });
-  });
-
-  it("an erasure that finds the reserve used up is 503, and succeeds once there is room", async () => {
-    const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
-    const { user } = users;
-    await withFullDatabase(shard, 0, async () => {
-      const { status, body } = await erase(user);
-      expect([status, body.code]).toEqual([503, "unavailable"]);
-      expect(await countReserve(shard)).toBe(operatorChunks);
-      const [record] = await rowsIn(shard, "identities", tenant.id);
-      expect(record).toMatchObject({ status: "active" });
-      // The person's data is out of the guard already, and the alarm keeps trying.
-      await fireAlarm(user);
-      await freeSpace(shard, 50);
-      await fireAlarm(user);
-      await expectErased(shard, user);
-    });
-    expect(await readTrail(tenant)).toContain("user.erased success");
-  });
-
-  it("a reserve whose first chunk is too small gives more", async () => {
-    const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
-    const { user } = users;
-    await withFullDatabase(shard, 9, async () => {
-      // The events need more than one chunk.
-      await makeChanges(user, 20);
-      expect((await erase(user)).status).toBe(204);
-      await expectErased(shard, user);
-      expect(await countReserve(shard)).toBe(operatorChunks + 1);
-    });
-    const events = await rowsIn(shard, "audit_events", tenant.id);
-    expect(events.filter(({ action }) => action === "user.suspended")).toHaveLength(10);
-  });
 });
+
+describe.each(selectByKind(shards, () => "any"))(
+  "While a database, such as %i, is full",
+  (shard) => {
+    it("a user whose outbox has waited is erased with all of its events", async () => {
+      const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
+      const { user } = users;
+      await withFullDatabase(shard, 40, async () => {
+        for (let attempt = 0; attempt < 4; attempt += 1) await user.verify("000000");
+        expect((await erase(user)).status).toBe(204);
+        await expectErased(shard, user);
+      });
+      const events = await rowsIn(shard, "audit_events", tenant.id);
+      expect(events.filter(({ action }) => action === "otp.verified")).toHaveLength(4);
+    });
+
+    it("a relocation into it stops, and can be cancelled", async () => {
+      const { tenant, users } = await createTenantWithUsers(1, ["user"]);
+      await relocateUpTo(tenant, shard, "copying");
+      await withFullDatabase(shard, 0, async () => {
+        expect((await relocate(tenant, shard)).status).toBe(503);
+        await relocateFully(tenant, 1);
+        expect((await erase(users.user)).status).toBe(204);
+        await expectErased(1, users.user);
+      });
+    });
+
+    it("an erasure that finds the reserve used up is 503, and succeeds once there is room", async () => {
+      const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
+      const { user } = users;
+      await withFullDatabase(shard, 0, async () => {
+        const { status, body } = await erase(user);
+        expect([status, body.code]).toEqual([503, "unavailable"]);
+        expect(await countReserve(shard)).toBe(operatorChunks);
+        const [record] = await rowsIn(shard, "identities", tenant.id);
+        expect(record).toMatchObject({ status: "active" });
+        // The person's data is out of the guard already, and the alarm keeps trying.
+        await fireAlarm(user);
+        await freeSpace(shard, 50);
+        await fireAlarm(user);
+        await expectErased(shard, user);
+      });
+      expect(await readTrail(tenant)).toContain("user.erased success");
+    });
+
+    it("a reserve whose first chunk is too small gives more", async () => {
+      const { tenant, users } = await createTenantWithUsers(shard, ["user"]);
+      const { user } = users;
+      await withFullDatabase(shard, 9, async () => {
+        // The events need more than one chunk.
+        await makeChanges(user, 20);
+        expect((await erase(user)).status).toBe(204);
+        await expectErased(shard, user);
+        expect(await countReserve(shard)).toBe(operatorChunks + 1);
+      });
+      const events = await rowsIn(shard, "audit_events", tenant.id);
+      expect(events.filter(({ action }) => action === "user.suspended")).toHaveLength(10);
+    });
+  },
+);
 
 describe("The space reserve", () => {
   it("is not for the erasure of users that the database never had", async () => {

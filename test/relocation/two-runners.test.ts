@@ -22,7 +22,7 @@ import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts
 
 /** Enough for all trials of the full campaign. */
 const timeoutMs = 600_000;
-const trials = inject("isFull") ? 150 : 3;
+const trials = inject("isFull") ? 150 : 2;
 const maxRequests = 25;
 
 let lines: string[];

@@ -2,7 +2,7 @@
  * The scheduled job that counts each tenant's confirmed sessions and writes the counts to KV, where
  * assessments read them. A run begins with the tenants that the previous one did not reach.
  */
-import type { Database } from "../../db/client.ts";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { listDatabasesInTurn } from "../../db/shards.ts";
 import { forEachInTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";
@@ -37,10 +37,11 @@ async function countAndStore(
     ({ below } = page);
   } while (below !== null && read < maxSessions);
   const key = populationKeyOf(tenantId);
-  if (count.logins === 0) await env.IP_REPUTATION.delete(key);
+  if (count.logins === 0) await awaitStore(env.IP_REPUTATION.delete(key));
   else {
     const text = JSON.stringify(count.toPopulation(now));
-    await env.IP_REPUTATION.put(key, text, { expirationTtl: expiresAfterSeconds });
+    const options = { expirationTtl: expiresAfterSeconds };
+    await awaitStore(env.IP_REPUTATION.put(key, text, options));
   }
   await savePopulation(db, { tenantId, recounts, builtAt: now, logins: count.logins });
   return read;
