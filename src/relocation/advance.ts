@@ -5,6 +5,7 @@ import type { StampedEvent } from "../audit/event.ts";
 import { createIdAfter } from "../crypto/id.ts";
 import { type Database, runBatch } from "../db/client.ts";
 import { controlDbOf, databaseOf, hasShard, invalidateShard } from "../db/shards.ts";
+import { runEssentialBatch } from "../db/space-reserve.ts";
 import { listKeyVersions, markKeysInUse } from "../keys/version-store.ts";
 import { log } from "../log.ts";
 import {
@@ -116,7 +117,12 @@ async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Reloc
       return await enterOpening(call, relocation, await readSummary(from, tenantId));
     }
     case "returning":
-      if (hasSource) await setFence(requireSource(), relocation, "left");
+      // If its rows counted as leftovers, a check may have retired a key that they need. The copy has kept it in use.
+      await setFence(to, relocation, "leaving");
+      if (hasSource) {
+        await runEssentialBatch(to, markKeysInUse(to, await listKeysInUse(requireSource())));
+        await setFence(requireSource(), relocation, "left");
+      }
       return await enterOpening(call, relocation, null);
     case "opening": {
       const { summary } = relocation;

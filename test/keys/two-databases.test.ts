@@ -102,6 +102,23 @@ describe("A re-encryption with identities in two databases", () => {
     expect(await findVersionsIn(0, user)).toEqual(new Set(["2"]));
     expect(await findVersionsInUse()).toEqual([2]);
   });
+
+  it("keeps the key of a tenant that returns to a database that was already closed", async () => {
+    const [user] = await createUsers(0, 1);
+    if (user === undefined) throw new Error("no user");
+    await relocateUpTo(user.tenant, 1, "switching");
+    // The request ends after it has closed DB, and the tenant's rows there look like leftovers.
+    await databases()[0]
+      .prepare("UPDATE tenant_fences SET state = 'left' WHERE tenant_id = ?")
+      .bind(user.tenant.id)
+      .run();
+    await deploy(bothKeys);
+    for (let n = 0; n < 4; n += 1) expect((await runSlice()).done).toBe(false);
+    await relocateFully(user.tenant, 0);
+    await runToEnd();
+    expect(await findVersionsIn(0, user)).toEqual(new Set(["2"]));
+    expect(await findVersionsInUse()).toEqual([2]);
+  });
 });
 
 describe("An unreachable database other than DB", () => {
