@@ -173,4 +173,6 @@ BEGIN
 	DELETE FROM `assessments` WHERE `tenant_id` = NEW.`tenant_id` AND `identity_id` = NEW.`id`;
 END;
 --> statement-breakpoint
+UPDATE `relocations` SET `phase` = 'leaving', `id` = `id` || '+' WHERE `phase` = 'clearing';
+--> statement-breakpoint
 UPDATE `relocations` SET `phase` = 'returning' WHERE `phase` = 'switching' AND `to_shard` = (SELECT `shard` FROM `tenants` WHERE `tenants`.`id` = `relocations`.`tenant_id`);

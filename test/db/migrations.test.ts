@@ -74,6 +74,7 @@ describe("The migrations", () => {
     const moves = [
       { tenant_id: "leaves", phase: "switching", from_shard: 0, to_shard: 1 },
       { tenant_id: "was reversed", phase: "switching", from_shard: 1, to_shard: 0 },
+      { tenant_id: "is cleared", phase: "clearing", from_shard: 0, to_shard: 1 },
       { tenant_id: "has left", phase: "cleaning", from_shard: 1, to_shard: 0 },
     ];
     for (const move of moves) {
@@ -88,6 +89,7 @@ describe("The migrations", () => {
     );
     expect(await read("SELECT tenant_id, phase FROM relocations ORDER BY tenant_id")).toEqual([
       "has left,cleaning",
+      "is cleared,leaving",
       "leaves,switching",
       "was reversed,returning",
     ]);
