@@ -166,9 +166,13 @@ END;
 CREATE TRIGGER `identities_new_life` AFTER UPDATE ON `identities`
 WHEN NEW.`created_at` <> OLD.`created_at`
 BEGIN
-	UPDATE `populations` SET `built_at` = 0 WHERE `tenant_id` = NEW.`tenant_id`
-		AND EXISTS (SELECT 1 FROM `assessments` WHERE `tenant_id` = NEW.`tenant_id` AND `identity_id` = NEW.`id`);
+	INSERT INTO `populations` (`tenant_id`, `built_at`, `logins`, `recounts`)
+		SELECT NEW.`tenant_id`, 0, 0, 1 WHERE EXISTS (SELECT 1 FROM `assessments`
+			WHERE `tenant_id` = NEW.`tenant_id` AND `identity_id` = NEW.`id`)
+		ON CONFLICT (`tenant_id`) DO UPDATE SET `built_at` = 0, `recounts` = `recounts` + 1;
 	DELETE FROM `assessments` WHERE `tenant_id` = NEW.`tenant_id` AND `identity_id` = NEW.`id`;
 END;
+--> statement-breakpoint
+UPDATE `relocations` SET `phase` = 'leaving', `id` = `id` || '+' WHERE `phase` = 'clearing';
 --> statement-breakpoint
 UPDATE `relocations` SET `phase` = 'returning' WHERE `phase` = 'switching' AND `to_shard` = (SELECT `shard` FROM `tenants` WHERE `tenants`.`id` = `relocations`.`tenant_id`);

@@ -67,11 +67,21 @@ export class RetryAlarm {
     this.#ctx.storage.kv.delete(failureKey);
   }
 
-  /** Call this when the storage is cleared, because that also deletes the pending alarm and the failure. */
-  reset(): void {
+  /**
+   * Clears the storage, which also deletes the pending alarm and the failure.
+   * @throws what `clear` throws; the storage then counts as not cleared
+   */
+  async reset(clear: () => Promise<void>): Promise<void> {
     this.#resets += 1;
     this.#at = undefined;
     this.#failure = null;
+    try {
+      await clear();
+    } catch (error) {
+      this.#resets -= 1;
+      this.#failure = undefined;
+      throw error;
+    }
   }
 
   /** Grows when the storage is cleared. */

@@ -108,11 +108,8 @@ export class GuardOutbox {
       else await this.#overtakeNewerRecord(pending.state);
     }
     this.#batcher.confirm();
-    this.#alarm.clearFailure();
-    if (this.#storage.isErasing()) {
-      this.#alarm.reset();
-      await this.#storage.clear();
-    }
+    if (this.#storage.isErasing()) await this.#alarm.reset(() => this.#storage.clear());
+    else this.#alarm.clearFailure();
   }
 
   /**

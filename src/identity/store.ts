@@ -82,6 +82,12 @@ export function isCurrent({ tenantId, identityId, version }: DeliveredIdentity):
     AND ${identities.id} = ${identityId} AND ${identities.version} = ${version})`;
 }
 
+/** Whether the database has a later version of the record, as of the next user of the same name. */
+export function hasNewerRecord({ tenantId, identityId, version }: DeliveredIdentity): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${identities}
+    WHERE ${isIdentity(tenantId, identityId)} AND ${gt(identities.version, version)})`;
+}
+
 /** Deletes the record of an erased identity from a database that the tenant has left. A tombstone stays. */
 export function deleteLeftRecord(
   db: Database,

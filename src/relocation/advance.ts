@@ -117,7 +117,12 @@ async function runStep(call: AdvanceCall, relocation: Relocation): Promise<Reloc
       return await enterOpening(call, relocation, await readSummary(from, tenantId));
     }
     case "returning":
-      if (hasSource) await setFence(requireSource(), relocation, "left");
+      // If its rows counted as leftovers, a check may have retired a key that they need. The copy has kept it in use.
+      await setFence(to, relocation, "leaving");
+      if (hasSource) {
+        await runEssentialBatch(to, markKeysInUse(to, await listKeysInUse(requireSource())));
+        await setFence(requireSource(), relocation, "left");
+      }
       return await enterOpening(call, relocation, null);
     case "opening": {
       const { summary } = relocation;

@@ -168,7 +168,7 @@ const previousStates: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[
   clearing: [],
   arriving: ["clearing"],
   left: ["leaving"],
-  here: ["arriving"],
+  here: ["arriving", "leaving"],
 };
 
 /** Sets the tenant's fence, unless this attempt is past that state or a later one has begun. */

@@ -5,7 +5,14 @@ import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
 import { passRequestDeadlines } from "../support/deadlines.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { countOutboxRows, evict, fireAlarm, guardOf, readAlarm } from "../support/guard.ts";
+import {
+  countOutboxRows,
+  evict,
+  fireAlarm,
+  guardOf,
+  inspectGuard,
+  readAlarm,
+} from "../support/guard.ts";
 import { refuseMessages } from "../support/queue.ts";
 import {
   evictLog,
@@ -45,6 +52,7 @@ async function createUserWithFourFailures() {
   await drainOutbox(user);
   stopClock();
   const earlier = await readTrail(tenant);
+  refuseMessages();
   const wrong = user.wrongCode(Date.now());
   for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(wrong);
   expect(await countOutboxRows(user)).toBe(4);
@@ -176,6 +184,21 @@ describe("A guard whose delivery fails", () => {
     await withD1Fault("throws", async () => await guardOf(user).deliver());
     expect(await countOutboxRows(user)).toBe(1);
     expect(await readAlarm(user)).toBeLessThan(Date.now() + 1_000);
+  });
+
+  it("retries when the guard's storage cannot be cleared after an erasure", async () => {
+    const { user } = await createUserWithFourFailures();
+    await withD1Fault("throws", () => user.tenant.send("DELETE", user.path()));
+    setRandom(1);
+    for (const waitMs of [400, 800]) {
+      await runInDurableObject(guardOf(user), (_guard, { storage }) => {
+        vi.spyOn(storage, "deleteAll").mockRejectedValueOnce(new Error("no space"));
+      });
+      await fireAlarm(user);
+      expect(await readAlarm(user)).toBe(Date.now() + waitMs);
+    }
+    await fireAlarm(user);
+    expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
   });
 
   it("starts again with short waits after a delivery that succeeds", async () => {

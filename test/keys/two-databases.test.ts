@@ -135,6 +135,33 @@ describe("A re-encryption with identities in two databases", () => {
     expect(await findVersionsIn(0, user)).toEqual(new Set(["2"]));
     expect(await findVersionsInUse()).toEqual([2]);
   });
+
+  it("keeps the key of a tenant that returns to a database that was already closed", async () => {
+    const [user] = await createUsers(0, 1);
+    if (user === undefined) throw new Error("no user");
+    await relocateUpTo(user.tenant, 1, "switching");
+    // The request ends after it has closed DB, and the tenant's rows there look like leftovers.
+    await databases()[0]
+      .prepare("UPDATE tenant_fences SET state = 'left' WHERE tenant_id = ?")
+      .bind(user.tenant.id)
+      .run();
+    await deploy(bothKeys);
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const body = { re_encryption: { limit: 2 } };
+    const statuses: number[] = [];
+    for (let n = 0; n < 4; n += 1) {
+      const answer = await send("POST", "/v1/keys/re-encryption", { token, body });
+      statuses.push(answer.status);
+      expect(answer.body.re_encryption?.done).not.toBe(true);
+    }
+    // The check waits for the end of the relocation.
+    expect(statuses.at(-1)).toBe(503);
+    expect(await findVersionsInUse()).toEqual([1, 2]);
+    await relocateFully(user.tenant, 0);
+    await runToEnd();
+    expect(await findVersionsIn(0, user)).toEqual(new Set(["2"]));
+    expect(await findVersionsInUse()).toEqual([2]);
+  });
 });
 
 describe("An unreachable database other than DB", () => {

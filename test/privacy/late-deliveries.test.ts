@@ -143,6 +143,14 @@ describe("An erasure that D1 carries out late", () => {
     expect(deletions).toHaveLength(1);
     for (const deletion of deletions) await deletion();
     expect(await readIdentity(next, 1)).toEqual(before);
+    // The tenant begins to leave again, and returns.
+    await relocateUpTo(tenant, 2, "switching");
+    await databases()[1]
+      .prepare("UPDATE tenant_fences SET state = 'left' WHERE tenant_id = ?")
+      .bind(tenant.id)
+      .run();
+    for (const deletion of deletions) await deletion();
+    expect(await readIdentity(next, 1)).toEqual(before);
   });
 });
 

@@ -114,6 +114,30 @@ describe("A tenant after a relocation", () => {
     expect(await rowsIn(1, "identities", tenant.id)).toEqual(before);
   });
 
+  it("has only its own rows although an older build began to clear the new database", async () => {
+    const { tenant, user } = await createBusyTenant();
+    const before = await rowsIn(0, "identities", tenant.id);
+    const newest = before.find(({ id }) => id === user.id);
+    // A leftover whose fields are as long as the newest ones, so that the comparison does not find it.
+    const leftover = { ...newest, created_at: 1_000_000_000_000, updated_at: 1_000_000_000_000 };
+    const names = Object.keys(leftover);
+    await databases()[1]
+      .prepare(`INSERT INTO identities (${names.join()}) VALUES (${names.map(() => "?").join()})`)
+      .bind(...Object.values(leftover))
+      .run();
+    await relocateUpTo(tenant, 1, "clearing");
+    // That build used one state of the fence for clearing and copying.
+    await databases()[1]
+      .prepare("UPDATE tenant_fences SET state = 'arriving' WHERE tenant_id = ?")
+      .bind(tenant.id)
+      .run();
+    const queries = env.TEST_MIGRATIONS.flatMap((migration) => migration.queries);
+    const updates = queries.filter((query) => query.startsWith("UPDATE `relocations`"));
+    await env.DB.batch(updates.map((query) => env.DB.prepare(query)));
+    await relocateFully(tenant, 1);
+    expect(await rowsIn(1, "identities", tenant.id)).toEqual(before);
+  });
+
   it("is copied again if the comparison finds a missing row", async () => {
     const { tenant } = await createBusyTenant();
     await relocateUpTo(tenant, 1, "comparing");

@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { finishRelocations } from "../../src/relocation/relocate.ts";
+import { publishPopulations } from "../../src/sentinel/population/publish.ts";
 import { registerAllTokenEnds } from "../../src/tenancy/token-register-client.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
@@ -170,6 +171,26 @@ describe("A D1 restored to a time before a user was erased and provisioned again
     // A guard that loses its storage finds the new life only.
     await loseStorage(user);
     expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+  });
+
+  it.each([
+    ["a count", true],
+    ["the first count", false],
+  ])("is counted again although the guard delivers during %s", async (_what, wasCounted) => {
+    const { tenant, user } = await restoreErasedLife();
+    if (!wasCounted) await env.DB.prepare("DELETE FROM populations").run();
+    const put = vi.spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "put");
+    put.mockImplementationOnce(async () => {
+      await user.verify(user.code(Date.now()));
+      await guardOf(user).deliver();
+    });
+    await publishPopulations(env, Date.now());
+    expect(put).toHaveBeenCalledTimes(1);
+    await expectNothingErased(tenant, user);
+    await publishPopulations(env, Date.now() + 1);
+    const [population] = await rowsIn(0, "populations", tenant.id);
+    expect(population).toMatchObject({ built_at: expect.any(Number), logins: 0 });
+    expect(population?.built_at).not.toBe(0);
   });
 
   it("keeps the assessments of everyone else", async () => {

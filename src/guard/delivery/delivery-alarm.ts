@@ -55,7 +55,10 @@ export class DeliveryAlarm extends RetryAlarm {
     const shard = this.findFailure()?.shard ?? findShard();
     const resetsBefore = this.resets;
     const waitMs = await enterGate(this.#env, shard, deliverer);
-    if (resetsBefore !== this.resets) return;
+    if (resetsBefore !== this.resets) {
+      if (waitMs === 0) await leaveGate(this.#env, shard, deliverer, "delivered");
+      return;
+    }
     if (waitMs === undefined && Math.random() >= shareWithoutGate) {
       // Growing waits take the load from an overloaded gate.
       await this.countFailure(shard);

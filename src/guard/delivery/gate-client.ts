@@ -19,10 +19,16 @@ export async function enterGate(
   shard: number,
   deliverer: Deliverer,
 ): Promise<number | undefined> {
+  const enter = async () => await gateOf(env, shard).enter(deliverer);
+  const answer = enter();
   try {
-    return await awaitWithin(gateTimeoutMs, gateOf(env, shard).enter(deliverer));
+    return await awaitWithin(gateTimeoutMs, answer);
   } catch (error) {
     log("error", "gate_unreachable", { cause: causeOf(error) });
+    // A place that a slow gate gives too late would be taken for a minute.
+    const leave = (waitMs: number) =>
+      waitMs === 0 ? leaveGate(env, shard, deliverer, "failed") : undefined;
+    void answer.then(leave, () => {});
     return undefined;
   }
 }

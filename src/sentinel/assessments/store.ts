@@ -2,14 +2,13 @@
  * Assessments in D1. The guard delivers them and their verdicts in batches; a batch of an older version of
  * the identity changes nothing. Reads serve the tenant's list and a guard that lost its history.
  */
-import { and, desc, eq, gte, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, isNull, lt, not, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Owner } from "../../crypto/seal-context.ts";
 import { restoreDigest, shortenDigest } from "../../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { findScanEnd } from "../../db/scan.ts";
 import { hasLeft, isNotServedHere, oneRow, requireServedHere } from "../../db/tenant-fence.ts";
-import { type DeliveredIdentity, isCurrent } from "../../identity/store.ts";
+import { type DeliveredIdentity, hasNewerRecord, isCurrent } from "../../identity/store.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
@@ -267,9 +266,17 @@ export function deleteAssessments(db: Database, erased: DeliveredIdentity): Stat
     );
 }
 
-/** Deletes them from a database that the tenant has left. */
-export function deleteLeftAssessments(db: Database, { tenantId, identityId }: Owner): Statement {
+/** Deletes them from a database that the tenant has left. Goes before `deleteLeftRecord` in the same batch. */
+export function deleteLeftAssessments(db: Database, erased: DeliveredIdentity): Statement {
+  const { tenantId, identityId } = erased;
   return db
     .delete(assessments)
-    .where(and(eq(assessments.tenantId, tenantId), isOfIdentity(identityId), hasLeft(tenantId)));
+    .where(
+      and(
+        eq(assessments.tenantId, tenantId),
+        isOfIdentity(identityId),
+        hasLeft(tenantId),
+        not(hasNewerRecord(erased)),
+      ),
+    );
 }

@@ -6,6 +6,7 @@ import { invalidateShard } from "../../../src/db/shards.ts";
 import { Admissions, maxConcurrentDeliveries } from "../../../src/guard/delivery/admissions.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
+import { passRequestDeadlines } from "../../support/deadlines.ts";
 import { drainOutbox } from "../../support/delivered-trail.ts";
 import {
   countOutboxRows,
@@ -79,6 +80,13 @@ async function readStored(user: User) {
   return await runInDurableObject(guardOf(user), (_guard, { storage }) => [...storage.kv.list()]);
 }
 
+/** Records the calls with which objects leave the gate. */
+async function watchLeft() {
+  return await runInDurableObject(gateOf(0), (gate) =>
+    vi.spyOn(Object.getPrototypeOf(gate), "leave"),
+  );
+}
+
 function watchBatches() {
   return vi.spyOn(Object.getPrototypeOf(env.DB), "batch");
 }
@@ -141,6 +149,24 @@ describe("A guard whose delivery failed", () => {
     expect(await countOutboxRows(user)).toBe(rows);
     if (rows > 0) expect(await readAlarm(user)).toBe(Date.now() + 500);
   });
+
+  it("gives back a place that it gets after it has stopped waiting", async () => {
+    const user = await createFailingUser();
+    let hasStopped = false;
+    await runInDurableObject(gateOf(0), (gate) => {
+      vi.spyOn(Object.getPrototypeOf(gate), "enter").mockImplementation(async () => {
+        while (!hasStopped) await scheduler.wait(5);
+        return 0;
+      });
+    });
+    const left = await watchLeft();
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    passRequestDeadlines();
+    await fireAlarm(user);
+    expect(await countOutboxRows(user)).toBe(1);
+    hasStopped = true;
+    await vi.waitFor(() => expect(left).toHaveBeenCalledTimes(1), { timeout: 20_000 });
+  });
 });
 
 describe("A guard that is erased while its alarm runs", () => {
@@ -159,9 +185,11 @@ describe("A guard that is erased while its alarm runs", () => {
       expect((await user.tenant.send("DELETE", user.path())).status).toBe(204);
       return waitMs;
     });
+    const left = await watchLeft();
     await fireAlarm(user);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     expect(await readStored(user)).toEqual([]);
+    expect(left).toHaveBeenCalledTimes(waitMs === 0 ? 1 : 0);
   });
 
   it("leaves nothing behind when its own delivery fails afterwards", async () => {
