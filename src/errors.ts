@@ -51,6 +51,10 @@ const catalogue = {
     status: 409,
     sentence: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
   },
+  relocation_in_progress: {
+    status: 409,
+    sentence: "A tenant is moving to another database; finish its relocation first.",
+  },
   otp_not_configured: {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",

@@ -9,8 +9,8 @@ import { deliveryTimeoutMs, requestTimeoutMs } from "../../src/db/client.ts";
 import { Admissions } from "../../src/guard/delivery/admissions.ts";
 import { shareWithoutGate } from "../../src/guard/delivery/delivery-alarm.ts";
 import { computeRetryDelay } from "../../src/retry-delay.ts";
-import { EventQueue } from "./event-queue.ts";
 import { Random } from "../sentinel/random.ts";
+import { EventQueue } from "./event-queue.ts";
 
 /** The queue of D1: https://developers.cloudflare.com/d1/platform/limits/ does not say how long it is. */
 const maxWaitMs = 10_000;

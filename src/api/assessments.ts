@@ -20,7 +20,7 @@ import { sessionEvidenceSchema } from "../sentinel/evidence.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { recommendations } from "../sentinel/score.ts";
 import { sentinelPatchSchema } from "../tenancy/settings.ts";
-import { assessmentFields, assessmentId, showAssessment, boundsOf } from "./assessment-schemas.ts";
+import { assessmentFields, assessmentId, boundsOf, showAssessment } from "./assessment-schemas.ts";
 import { maxReplayedPerRequest, simulate } from "./simulate.ts";
 
 const score = z

@@ -156,6 +156,7 @@ export const keyRoutes = [
           body: z.object({ re_encryption: progressSchema }),
         },
       },
+      errors: ["relocation_in_progress"],
     },
     async (request) => {
       const db = controlDbOf(request.env);

@@ -8,7 +8,7 @@ import { relocations } from "./tables.ts";
 /**
  * Requires that each tenant's data is in one database. A tenant whose relocation fails after the switch returns to
  * rows that counted as leftovers meanwhile.
- * @throws AppError `unavailable`; StoreError
+ * @throws AppError `relocation_in_progress`; StoreError
  */
 export async function requireNoOpenRelocation(env: Env): Promise<void> {
   const open = await awaitStore(
@@ -18,8 +18,5 @@ export async function requireNoOpenRelocation(env: Env): Promise<void> {
       .where(and(isNull(relocations.finishedAt), ne(relocations.phase, "cleaning")))
       .limit(1),
   );
-  if (open.length === 0) return;
-  throw new AppError("unavailable", {
-    message: "A tenant is moving to another database; finish its relocation first.",
-  });
+  if (open.length > 0) throw new AppError("relocation_in_progress");
 }

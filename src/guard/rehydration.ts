@@ -2,10 +2,10 @@
 import type { Owner } from "../crypto/seal-context.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
+import type { RetryAlarm } from "../retry-alarm.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { parseRecordedState } from "./decisions/recorded-state.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
-import type { RetryAlarm } from "../retry-alarm.ts";
 import type { GuardStorage } from "./storage.ts";
 
 /** What D1 has of an identity; null when it has nothing. */

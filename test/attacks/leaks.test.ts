@@ -116,8 +116,8 @@ describe("No answer, log line or store shows a code, secret or token", () => {
       await canary.verify(code);
     }
     for (const code of [
-      ` ${right}`,
-      `${right}\n`,
+      `.${right}`,
+      `${right}\u0000`,
       Number(right),
       [right],
       { code: right },

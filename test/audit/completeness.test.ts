@@ -12,6 +12,7 @@ import { permissions } from "../../src/tenancy/permission.ts";
 import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { addTokens } from "../support/many-tokens.ts";
+import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { sql } from "../support/trail.ts";
@@ -185,7 +186,20 @@ const expectations: Readonly<Record<string, Expectation>> = {
   changeSettings: { success: { expectedEvents: ["settings.changed success"] } },
   listKeys: onlyReads,
   // It seals existing data again, and changes no tenant's security state.
-  reEncrypt: onlyReads,
+  reEncrypt: {
+    ...onlyReads,
+    errors: {
+      relocation_in_progress: {
+        given: async () => {
+          await relocateUpTo(await Tenant.create(), 1, "copying");
+          const request = { token: env.OPERATOR_TOKEN, body: { re_encryption: { limit: 500 } } };
+          // It counts and seals first; the check at the end waits for the relocation.
+          for (let n = 0; n < 12; n += 1) await send("POST", "/v1/keys/re-encryption", request);
+        },
+        expectedEvents: [],
+      },
+    },
+  },
   liveness: onlyReads,
   readiness: onlyReads,
 };

@@ -1,9 +1,9 @@
 /** Jobs with a bound reach every tenant, in turn. */
 import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { controlDbOf } from "../../src/db/shards.ts";
 import { divideFairly, forEachInTurn, orderInTurn } from "../../src/db/turns.ts";
-import { sql } from "drizzle-orm";
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import wrangler from "../../wrangler.toml?raw";
 import { rateQuotas } from "../../src/guard/decisions/rate-limit.ts";
 import { countRequest } from "../../src/http/rate-limit.ts";
+import wrangler from "../../wrangler.toml?raw";
 import { Tenant, User } from "../support/client.ts";
 
 /** Sends requests in parallel, in waves that a local machine can handle. */

@@ -130,7 +130,7 @@ describe("A re-encryption with identities in two databases", () => {
       const stored = [...(await findVersionsIn(0, user))].map(Number);
       expect(await findVersionsInUse()).toEqual(expect.arrayContaining(stored));
     }
-    expect(refused.status).toBe(503);
+    expect(refused.body.code).toBe("relocation_in_progress");
     await runToEnd();
     expect(await findVersionsIn(0, user)).toEqual(new Set(["2"]));
     expect(await findVersionsInUse()).toEqual([2]);
@@ -155,7 +155,7 @@ describe("A re-encryption with identities in two databases", () => {
       expect(answer.body.re_encryption?.done).not.toBe(true);
     }
     // The check waits for the end of the relocation.
-    expect(statuses.at(-1)).toBe(503);
+    expect(statuses.at(-1)).toBe(409);
     expect(await findVersionsInUse()).toEqual([1, 2]);
     await relocateFully(user.tenant, 0);
     await runToEnd();

@@ -16,6 +16,7 @@ import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
 import { causeOf, log } from "../../log.ts";
+import { deliveryDelayMs } from "../../retry-alarm.ts";
 import { SqlTable } from "../../sql-table.ts";
 import {
   buildRefusalEntry,
@@ -27,7 +28,6 @@ import {
 } from "../decisions/refusals.ts";
 import type { RefusalRun } from "../decisions/state.ts";
 import type { EventEntry } from "../decisions/transition.ts";
-import { deliveryDelayMs } from "../../retry-alarm.ts";
 import { DeliveryAlarm } from "../delivery/delivery-alarm.ts";
 
 /** From this number of runs on, a new token joins a run of the same kind. */
