@@ -20,6 +20,9 @@ export const actorTypes = ["api_token", "operator", "system"] as const;
 export const auditActions = [
   "tenant.created",
   "tenant.relocated",
+  "tenant.renamed",
+  "tenant.suspended",
+  "tenant.reactivated",
   "settings.changed",
   "token.created",
   "token.rotated",
