@@ -58,6 +58,19 @@ export function requestTo(name: string, target: RequestTarget) {
     proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
+    listTenants: { path: "/v1/tenants" },
+    getTenant: { path: `/v1/tenants/${target.tenantId}` },
+    changeTenant: {
+      path: `/v1/tenants/${target.tenantId}`,
+      body: { tenant: { name: "Renamed" } },
+    },
+    createTenantToken: {
+      path: `/v1/tenants/${target.tenantId}/tokens`,
+      body: { token: { name: "t", permissions: ["idp:read"] } },
+    },
+    listTenantTokens: { path: `/v1/tenants/${target.tenantId}/tokens` },
+    revokeTenantToken: { path: `/v1/tenants/${target.tenantId}/tokens/${target.tokenId}` },
+    eraseTenantUser: { path: `/v1/tenants/${target.tenantId}/user${query}` },
     relocateTenant: {
       path: `/v1/tenants/${target.tenantId}/relocation`,
       body: { relocation: { shard: 1, limit: 100 } },
