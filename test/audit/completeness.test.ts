@@ -390,8 +390,18 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
     const limit = vi.spyOn(limiter, "limit").mockResolvedValue({ success: false });
     answers.push(await ask(world, target));
     limit.mockRestore();
+    const setStatus = async (status: string) => {
+      await sql("UPDATE tenants SET status = ? WHERE id = ?", status, tenant.id);
+      invalidateTenant(tenant.id);
+    };
+    await setStatus("suspended");
+    answers.push(await ask(world, target));
+    await setStatus("active");
     const codes = answers.map(({ body }) => body.code);
-    expect(codes).toEqual(["insufficient_scope", "invalid_token", "invalid_token", "rate_limited"]);
+    expect(codes).toEqual([
+      ...["insufficient_scope", "invalid_token", "invalid_token", "rate_limited"],
+      "tenant_suspended",
+    ]);
     for (const answer of answers) {
       await expectRequestEvents(world, requestIdOf(answer), [
         `request.refused refused ${answer.body.code}`,
