@@ -1,7 +1,7 @@
 /**
  * Revokes an API token. The tenant's token register decides: from then on every isolate refuses the token
  * within 30 s, whatever D1 does. The register also keeps the audit event until D1 has it. Without the register,
- * D1 decides, except on a token with `tokens:write` that the operator does not revoke.
+ * D1 decides, except on a token with `tokens:write` that revokes itself.
  */
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
 import { createTenantEvent } from "../audit/event.ts";
@@ -53,8 +53,9 @@ export async function revokeToken(call: TokenCall, tenantId: string, id: string)
   try {
     const registered = await registerRevocation(env, revokingToken, revocation);
     if (registered === undefined) {
-      // Two tokens could end each other, if D1 decided on one and the register on the other.
-      if (revokingToken?.needsOtherWriter === true) throw new AppError("unavailable");
+      // D1 alone does not know whether another token remains. One that revokes another is valid itself.
+      const revokesItself = id === call.caller?.tokenId;
+      if (revokesItself && found.isWriter) throw new AppError("unavailable");
       await revokeInD1(call, db, revocation);
     } else if (registered.kept !== null) await fileRegistered(env, db, registered.kept);
     else throw new AppError(registered.refusal ?? "unavailable");
