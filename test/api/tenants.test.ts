@@ -1,6 +1,7 @@
 /** `/v1/tenants`, as the operator uses it: list, read, rename, suspend, reactivate, tokens and erasure. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
@@ -199,6 +200,15 @@ describe("A suspended tenant", () => {
     expect(tally([await change(tenant, { status: "active" })])).toEqual({
       "409 tenant_deleting": 1,
     });
+  });
+
+  it("keeps its trail: scheduled jobs go on", async () => {
+    const tenant = await Tenant.create();
+    await change(tenant, { status: "suspended" });
+    await integrateLogs(env, Date.now());
+    const [tree] = await rowsIn(0, "audit_trees", tenant.id);
+    // The tenant and its token were created, and the tenant was suspended.
+    expect(tree?.size).toBe(3);
   });
 
   it("can be suspended while it is relocated", async () => {
