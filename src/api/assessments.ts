@@ -106,6 +106,7 @@ export const assessmentRoutes = [
       path: "/v1/sentinel/assessments",
       name: "listAssessments",
       summary: "List assessments with their inputs, the newest first",
+      description: "Lists stored assessments, newest first, with the evidence of each score.",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: none,
@@ -157,6 +158,8 @@ export const assessmentRoutes = [
       path: "/v1/sentinel/simulate",
       name: "simulatePolicy",
       summary: "Replay stored assessments under a draft policy",
+      description:
+        "Applies other thresholds to the stored assessments of the tenant and compares the recommendations. It changes nothing.",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: simulationBody,

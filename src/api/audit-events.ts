@@ -104,6 +104,8 @@ export const auditEventRoutes = [
       path: "/v1/audit/events",
       name: "listAuditEvents",
       summary: "List the events of the audit trail, newest first",
+      description:
+        "Lists the events of the audit trail, newest first. With filters a page may be short or empty although `has_more` is true.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -162,6 +164,8 @@ export const auditEventRoutes = [
       path: "/v1/audit/export",
       name: "exportAudit",
       summary: "Export the events of the audit tree, oldest first, as NDJSON",
+      description:
+        "Streams the audit trail in the order of the log, one JSON object per line. Fetch it with a client that reads the body as a stream.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,

@@ -59,6 +59,7 @@ export const feedRoutes = [
       path: "/v1/sentinel/feeds",
       name: "listFeeds",
       summary: "List the feeds of network reputation",
+      description: "Lists the address lists that scores use, with the age of each.",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: none,

@@ -47,6 +47,8 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "configureOtp",
       summary: "Create a TOTP secret, which is shown once",
+      description:
+        "Creates a TOTP secret (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -114,6 +116,7 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "removeOtp",
       summary: "Remove the TOTP secret and the backup codes",
+      description: "Removes the TOTP secret and the backup codes of a user.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
@@ -133,6 +136,8 @@ export const otpRoutes = [
       path: "/v1/idp/otp/verify",
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
+      description:
+        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -198,6 +203,8 @@ export const otpRoutes = [
       path: "/v1/idp/user/backup-codes",
       name: "regenerateBackupCodes",
       summary: "Create ten backup codes, which are shown once and replace the old ones",
+      description:
+        "Creates ten single-use backup codes and returns them once. The codes of an earlier set stop working.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,

@@ -16,6 +16,8 @@ export const tenantRoutes = [
       path: "/v1/tenants",
       name: "createTenant",
       summary: "Create a tenant and its first API token",
+      description:
+        "Creates a tenant and its first API token, which has all permissions. The secret of the token is shown once.",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({

@@ -71,6 +71,7 @@ export const tokenRoutes = [
       path: "/v1/tokens",
       name: "createToken",
       summary: "Create an API token",
+      description: "Creates an API token with some permissions. Its secret is shown once.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: z.strictObject({
@@ -113,6 +114,7 @@ export const tokenRoutes = [
       path: "/v1/tokens",
       name: "listTokens",
       summary: "List the tenant's API tokens, oldest first",
+      description: "Lists the tenant's API tokens that are not revoked, without their secrets.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: none,
@@ -140,6 +142,7 @@ export const tokenRoutes = [
       path: "/v1/tokens/:id/rotate",
       name: "rotateToken",
       summary: "Replace an API token; the old one remains valid for the overlap",
+      description: "Creates a token that replaces another. The old one ends after the overlap.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: z.strictObject({
@@ -168,6 +171,7 @@ export const tokenRoutes = [
       path: "/v1/tokens/:id",
       name: "revokeToken",
       summary: "Revoke an API token, everywhere within 30 s",
+      description: "Revokes a token. It is refused everywhere within 30 seconds.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: none,

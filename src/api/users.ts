@@ -77,6 +77,8 @@ export const identityRoutes = [
       path: "/v1/idp/users",
       name: "provisionUser",
       summary: "Create an identity for an external user",
+      description:
+        "Links a user of yours to a new managed identity. The identity has no factor yet; configure TOTP or generate backup codes next.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: z.strictObject({ user: z.strictObject({ external_id: externalId }) }),
@@ -108,6 +110,8 @@ export const identityRoutes = [
       path: "/v1/idp/users",
       name: "listUsers",
       summary: "List the tenant's identities",
+      description:
+        "Lists the tenant's identities in the order of their ids. The list is a directory that follows a change within seconds; the profile is always current.",
       tag: "Identities",
       access: requirePermission("idp:read"),
       body: none,
@@ -142,6 +146,8 @@ export const identityRoutes = [
       path: "/v1/idp/user",
       name: "getUser",
       summary: "Get the profile of an identity",
+      description:
+        "Returns the current state of one identity, with its factors, failures and lock.",
       tag: "Identities",
       access: requirePermission("idp:read"),
       body: none,
@@ -161,6 +167,8 @@ export const identityRoutes = [
       path: "/v1/idp/user",
       name: "setUserStatus",
       summary: "Suspend or reactivate an identity",
+      description:
+        "Suspends an identity or reactivates it. While it is suspended, every code is refused with `user_suspended`.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -184,6 +192,8 @@ export const identityRoutes = [
       path: "/v1/idp/user/unlock",
       name: "unlockUser",
       summary: "Unlock an identity and reset its failures",
+      description:
+        "Ends a lock and sets the count of failures to 0. It does not enable a TOTP that failures have disabled; only a new secret does.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: none,
@@ -205,6 +215,8 @@ export const identityRoutes = [
       path: "/v1/idp/user",
       name: "eraseUser",
       summary: "Erase an identity and everything about the person (GDPR art. 17)",
+      description:
+        "Erases an identity with its secrets, codes and history, and destroys the key of its personal data in the audit trail. It cannot be undone.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: none,
