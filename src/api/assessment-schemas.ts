@@ -26,7 +26,12 @@ export const assessmentFields = {
         contribution: z
           .number()
           .meta({ description: "Log-odds that the signal adds to the prior of 0.05." }),
-        detail: z.string(),
+        detail: z
+          .string()
+          .meta({
+            description: "The finding in words.",
+            examples: ["The network is new for this user."],
+          }),
       }),
     )
     .meta({ description: "The reasons for the score, the strongest first." }),

@@ -39,7 +39,7 @@ const storedAssessmentSchema = z
       .object({
         challenge_at: z.number(),
         deny_at: z.number(),
-        signals_off: z.array(z.string()),
+        signals_off: z.array(z.string().meta({ examples: ["hour_of_week"] })),
       })
       .nullable()
       .meta({ description: "The policy that turned the score into the recommendation." }),
@@ -189,7 +189,7 @@ export const assessmentRoutes = [
                   }),
                 )
                 .meta({ description: "The assessments whose recommendation would change." }),
-              not_replayable: z.array(z.string()).meta({
+              not_replayable: z.array(assessmentId).meta({
                 description:
                   "Entries of the draft's lists that cannot be compared with hashed addresses.",
               }),

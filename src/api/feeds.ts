@@ -8,7 +8,7 @@ import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 
 const feedSchema = z
   .object({
-    name: z.string(),
+    name: z.string().meta({ examples: ["tor_exits"] }),
     kind: z.enum(feedKinds).meta({
       description: "The kind of the feed's addresses. `asn` and `country` are geography tables.",
     }),
@@ -23,10 +23,13 @@ const feedSchema = z
     changed_at: instant.nullable(),
     rows: z.int(),
     skipped_lines: z.int().meta({ description: "Number of lines that could not be parsed." }),
-    last_error: z.object({ at: instant, reason: z.string() }).nullable().meta({
-      description:
-        "Why the last fetch or import was rejected. The previous list, if any, remains in use.",
-    }),
+    last_error: z
+      .object({ at: instant, reason: z.string().meta({ examples: ["The list is empty."] }) })
+      .nullable()
+      .meta({
+        description:
+          "Why the last fetch or import was rejected. The previous list, if any, remains in use.",
+      }),
   })
   .meta({ id: "Feed" });
 

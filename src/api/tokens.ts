@@ -32,7 +32,7 @@ const permissionSchema = z
 
 const tokenFields = {
   id,
-  name: z.string(),
+  name: z.string().meta({ examples: ["backend"] }),
   permissions: z.array(z.enum(permissions)),
   created_at: instant,
   expires_at: instant.nullable(),
@@ -42,7 +42,12 @@ const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });
 export const issuedTokenSchema = z
   .object({
     ...tokenFields,
-    secret: z.string().meta({ description: "The API token itself, which is shown once." }),
+    secret: z
+      .string()
+      .meta({
+        description: "The API token itself, which is shown once.",
+        examples: ["idp_live_…"],
+      }),
   })
   .meta({ id: "IssuedApiToken" });
 

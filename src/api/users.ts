@@ -13,6 +13,7 @@ import {
   id,
   instant,
   limit,
+  shownExternalId,
   toRfc3339,
   toRfc3339OrNull,
   userQuery,
@@ -25,15 +26,18 @@ const status = z.enum(["active", "locked", "suspended"]);
 const profileSchema = z
   .object({
     id,
-    external_id: z.string(),
+    external_id: shownExternalId,
     status,
     has_otp: z.boolean(),
-    has_passkeys: z.boolean(),
-    is_locked: z.boolean(),
+    has_passkeys: z.boolean().meta({ examples: [false] }),
+    is_locked: z.boolean().meta({ examples: [false] }),
     failed_attempts: z.int().min(0),
     saas_client_id: id,
-    locked_until: instant.nullable(),
-    backup_codes_remaining: z.int().min(0),
+    locked_until: instant.nullable().meta({ examples: [null] }),
+    backup_codes_remaining: z
+      .int()
+      .min(0)
+      .meta({ examples: [10] }),
     created_at: instant,
     updated_at: instant,
     last_verified_at: instant.nullable(),
@@ -86,7 +90,7 @@ export const identityRoutes = [
       responses: {
         201: {
           description: "The new identity.",
-          body: z.object({ user: z.object({ id, external_id: z.string(), status }) }),
+          body: z.object({ user: z.object({ id, external_id: shownExternalId, status }) }),
         },
       },
       errors: ["user_exists"],
@@ -121,7 +125,9 @@ export const identityRoutes = [
           description:
             "A page of identities in the order of their ids. With `status` a page may be short or empty although `has_more` is true.",
           body: z.object({
-            users: z.array(z.object({ id, external_id: z.string(), status, created_at: instant })),
+            users: z.array(
+              z.object({ id, external_id: shownExternalId, status, created_at: instant }),
+            ),
             has_more: z.boolean(),
             next_after: id.nullable(),
           }),

@@ -46,6 +46,9 @@ function openAnswer(jsonSchema: JSONSchema.BaseSchema): void {
     jsonSchema.additionalProperties = true;
   }
   delete jsonSchema.propertyNames;
+  // A value of several types is any value, because many languages have no type for it.
+  const types = jsonSchema.anyOf?.filter(({ type }) => type !== undefined && type !== "null") ?? [];
+  if (types.length > 1 && types.every(({ type }) => type !== "object")) delete jsonSchema.anyOf;
   const { enum: values, const: value } = jsonSchema;
   if (values !== undefined) describeValues(jsonSchema, values);
   else if (typeof value === "string") describeValues(jsonSchema, [value]);
@@ -240,6 +243,7 @@ export function createOpenApiDocument(
     },
     {
       outputIdSuffix: "Shown",
+      allowEmptySchema: { union: { output: true } },
       override: ({ jsonSchema, io }) => adaptSchema(jsonSchema, io, options),
     },
   );
