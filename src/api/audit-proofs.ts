@@ -13,18 +13,17 @@ import { createIntegerSchema, id, instant, limit, sha256, toRfc3339 } from "../h
 
 const checkpointSchema = z
   .object({
-    origin: z
-      .string()
-      .meta({
-        description: "The name of the tenant's log.",
-        examples: ["edge-idp/67c9a1b2c3d4e5f60718293a"],
-      }),
+    origin: z.string().meta({
+      description: "The name of the tenant's log.",
+      examples: ["edge-idp/67c9a1b2c3d4e5f60718293a"],
+    }),
     tree_size: z.int().min(1),
     root_hash: sha256,
     sealed_at: instant,
-    public_key: z
-      .string()
-      .meta({ description: "The raw Ed25519 public key of the signature, base64." }),
+    public_key: z.string().meta({
+      description: "The raw Ed25519 public key of the signature, base64.",
+      examples: [`${"A".repeat(43)}=`],
+    }),
     note: z.string().meta({
       description: "The signed text and its signature: a signed note (c2sp.org/signed-note).",
     }),
@@ -51,12 +50,10 @@ const publicKeySchema = z
   .object({
     version: z.int().min(1),
     algorithm: z.literal("Ed25519"),
-    public_key: z
-      .string()
-      .meta({
-        description: "The raw public key of 32 bytes, base64.",
-        examples: [`${"A".repeat(43)}=`],
-      }),
+    public_key: z.string().meta({
+      description: "The raw public key of 32 bytes, base64.",
+      examples: [`${"A".repeat(43)}=`],
+    }),
     current: z.boolean().meta({
       description: "True for the key that signs now. The others verify older signatures.",
     }),

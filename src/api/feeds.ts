@@ -12,11 +12,18 @@ const feedSchema = z
     kind: z.enum(feedKinds).meta({
       description: "The kind of the feed's addresses. `asn` and `country` are geography tables.",
     }),
-    source: z
+    source: z.string().meta({
+      description: "The URL of the feed, or the name of an imported file.",
+      examples: ["https://feeds.example/tor.txt"],
+    }),
+    licence: z
       .string()
-      .meta({ description: "The URL of the feed, or the name of an imported file." }),
-    licence: z.string().nullable(),
-    format: z.string().nullable(),
+      .nullable()
+      .meta({ examples: ["CC BY 4.0"] }),
+    format: z
+      .string()
+      .nullable()
+      .meta({ examples: ["addresses"] }),
     fetched_at: instant.nullable().meta({
       description: "When the feed was last fetched or confirmed; null if it never was.",
     }),

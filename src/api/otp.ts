@@ -69,24 +69,20 @@ export const otpRoutes = [
           body: z.object({
             user: z.object({
               external_id: shownExternalId,
-              new_otp_secret: z
-                .string()
-                .meta({
-                  description: "The secret of 160 bits, in base32.",
-                  examples: [exampleSecret],
-                }),
-              qrcode_payload: z
-                .string()
-                .meta({
-                  description: "The key URI that an authenticator app reads.",
-                  examples: [
-                    buildKeyUri({
-                      issuer: "Acme Enterprise",
-                      account: "alexander@enterprise.com",
-                      secret: exampleSecret,
-                    }),
-                  ],
-                }),
+              new_otp_secret: z.string().meta({
+                description: "The secret of 160 bits, in base32.",
+                examples: [exampleSecret],
+              }),
+              qrcode_payload: z.string().meta({
+                description: "The key URI that an authenticator app reads.",
+                examples: [
+                  buildKeyUri({
+                    issuer: "Acme Enterprise",
+                    account: "alexander@enterprise.com",
+                    secret: exampleSecret,
+                  }),
+                ],
+              }),
               is_setup_complete: z.boolean(),
               qrcode_svg: z
                 .string()

@@ -19,7 +19,7 @@ import { documentPermissions, permissionOf, permissions } from "../tenancy/permi
 import { revokeToken } from "../tenancy/revoke-token.ts";
 import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 
-const name = createTextSchema(1, 100);
+const name = createTextSchema(1, 100).meta({ examples: ["backend"] });
 
 const permissionSchema = z
   .enum([...permissions, ...documentPermissions])
@@ -42,12 +42,10 @@ const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });
 export const issuedTokenSchema = z
   .object({
     ...tokenFields,
-    secret: z
-      .string()
-      .meta({
-        description: "The API token itself, which is shown once.",
-        examples: ["idp_live_…"],
-      }),
+    secret: z.string().meta({
+      description: "The API token itself, which is shown once.",
+      examples: ["idp_live_…"],
+    }),
   })
   .meta({ id: "IssuedApiToken" });
 

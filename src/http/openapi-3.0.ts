@@ -15,9 +15,9 @@ function convertAlternatives({ anyOf, ...rest }: JsonObject): JsonObject {
   const [only, ...further] = others;
   if (further.length > 0 || !isJsonObject(only)) return { ...rest, anyOf: others, nullable: true };
   // A reference has no fields beside it in 3.0.
-  return only.$ref === undefined
-    ? { ...only, ...rest, nullable: true }
-    : { ...rest, allOf: [only], nullable: true };
+  if (only.$ref !== undefined) return { ...rest, type: "object", allOf: [only], nullable: true };
+  const values = Array.isArray(only.enum) ? { enum: [...only.enum, null] } : {};
+  return { ...only, ...values, ...rest, nullable: true };
 }
 
 /** `{ type: [X, "null"] }` becomes a nullable X. */

@@ -14,7 +14,7 @@ function exampleOfObject(schema: JsonObject, components: JsonObject): JsonValue 
 /** Of several alternatives, the first that is not null. */
 function exampleOfAlternative(alternatives: readonly JsonValue[], components: JsonObject) {
   const [first] = alternatives.filter(isJsonObject).filter(({ type }) => type !== "null");
-  return first === undefined ? null : composeExample(first, components);
+  return first === undefined ? null : (composeExample(first, components) ?? null);
 }
 
 function exampleOfType(schema: JsonObject, components: JsonObject): JsonValue | undefined {
@@ -34,6 +34,8 @@ function exampleOfType(schema: JsonObject, components: JsonObject): JsonValue | 
     case "integer":
     case "number":
       return typeof schema.minimum === "number" ? schema.minimum : 0;
+    case "string":
+      return schema.pattern === undefined && schema.format === undefined ? "…" : undefined;
     default:
       return undefined;
   }
@@ -41,7 +43,7 @@ function exampleOfType(schema: JsonObject, components: JsonObject): JsonValue | 
 
 /**
  * Composes an example that fits the schema. A field without an example of its own gets its default, its first
- * allowed value or its least number; a text without any of them has no example.
+ * allowed value or its least number; a text of a certain form has none.
  * @param schema a JSON schema of the document
  * @param components the schemas that it may refer to, by name
  */

@@ -45,6 +45,7 @@ function openAnswer(jsonSchema: JSONSchema.BaseSchema): void {
   if (jsonSchema.type === "object" && jsonSchema.properties !== undefined) {
     jsonSchema.additionalProperties = true;
   }
+  if (jsonSchema.propertyNames !== undefined) delete jsonSchema.required;
   delete jsonSchema.propertyNames;
   // A value of several types is any value, because many languages have no type for it.
   const types = jsonSchema.anyOf?.filter(({ type }) => type !== undefined && type !== "null") ?? [];

@@ -25,6 +25,7 @@ const networks = z
   .array(
     z
       .string()
+      .meta({ examples: ["192.0.2.0/24"] })
       .transform((text, context) => {
         const network = parseNetwork(text);
         if (network !== undefined) return network.text;
