@@ -36,8 +36,12 @@ const goneForGood =
   ": its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
 
 /** Checks the personal parts of an event, to which the leaf commits by their digest. */
-function findPersonalProblem({ personal, personal_digest, target, erased }: ExportedEvent) {
+function findPersonalProblem(event: ExportedEvent) {
+  const { actor, personal, personal_digest, target, erased } = event;
   if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
+  if ((actor.acting_for ?? null) !== (personal?.acting_for ?? null)) {
+    return "acting_for is not its own";
+  }
   if (personal === null && personal_digest !== null) {
     return erased ? undefined : "its personal parts were changed and open no more";
   }

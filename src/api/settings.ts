@@ -19,7 +19,7 @@ export const settingsRoutes = [
       name: "getSettings",
       summary: "Get the tenant's settings",
       tag: "Tenancy",
-      access: requirePermission("settings:write"),
+      access: requirePermission("settings:read"),
       body: none,
       query: none,
       responses: { 200: settingsResponse },

@@ -114,7 +114,7 @@ export const tokenRoutes = [
       name: "listTokens",
       summary: "List the tenant's API tokens, oldest first",
       tag: "Tenancy",
-      access: requirePermission("tokens:write"),
+      access: requirePermission("tokens:read"),
       body: none,
       query: z.strictObject({ limit, after: id.optional() }),
       responses: {

@@ -2,7 +2,8 @@
  * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { eq, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { AuditKey } from "../audit/personal.ts";
 import {
   awaitStore,
   type Database,
@@ -33,11 +34,51 @@ export type StoredTenant = Omit<Tenant, "settings"> & { readonly settings: strin
 const settings = sql`${tenants.settings}`.mapWith(parseSettings);
 
 /** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
-export function insertTenant(db: Database, tenant: Tenant): Statement[] {
+export function insertTenant(
+  db: Database,
+  tenant: Tenant,
+  auditKey: AuditKey | null = null,
+): Statement[] {
   const { id, shard } = tenant;
   const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
-  const row = { ...tenant, settings: JSON.stringify(tenant.settings) };
+  const row = { ...tenant, settings: JSON.stringify(tenant.settings), auditKey };
   return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
+}
+
+/** Undefined for an unknown tenant; null if it has none yet. @throws StoreError */
+export async function findTenantAuditKey(
+  db: Database,
+  tenantId: string,
+): Promise<AuditKey | null | undefined> {
+  const rows = await awaitStore(
+    db
+      .select({ auditKey: tenants.auditKey })
+      .from(tenants)
+      .where(eq(tenants.id, tenantId))
+      .limit(1),
+  );
+  return rows[0]?.auditKey;
+}
+
+/**
+ * Sets the audit key of a tenant without one. The version of the sealing key that it needs is in use from then on, as
+ * `reinstateNeededKeys` does for records; no layer below `keys` has its table, so its names stand here.
+ */
+export function setTenantAuditKey(
+  db: Database,
+  tenantId: string,
+  auditKey: AuditKey,
+  version: number,
+): Statement[] {
+  return [
+    db
+      .update(tenants)
+      .set({ auditKey })
+      .where(and(eq(tenants.id, tenantId), isNull(tenants.auditKey))),
+    db.run(sql`UPDATE key_versions SET retired_at = NULL, check_id = NULL
+      WHERE keyring = 'sealing' AND version = ${version}
+        AND (retired_at IS NOT NULL OR check_id IS NOT NULL)`),
+  ];
 }
 
 /** The fields that a tenant has set, and the text in which they are stored. */
