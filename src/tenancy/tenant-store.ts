@@ -75,8 +75,9 @@ export function setTenantAuditKey(
       .update(tenants)
       .set({ auditKey })
       .where(and(eq(tenants.id, tenantId), isNull(tenants.auditKey))),
+    // Drizzle runs raw SQL in a batch only if it has no parameters.
     db.run(sql`UPDATE key_versions SET retired_at = NULL, check_id = NULL
-      WHERE keyring = 'sealing' AND version = ${version}
+      WHERE keyring = 'sealing' AND version = ${sql.raw(String(version))}
         AND (retired_at IS NOT NULL OR check_id IS NOT NULL)`),
   ];
 }
