@@ -12,9 +12,8 @@ import {
   tenantKeyOwner,
 } from "../audit/personal.ts";
 import { stampEvents } from "../audit/stamp.ts";
-import { versionOf } from "../crypto/sealed-box.ts";
 import { controlDbOf } from "../db/shards.ts";
-import { runEssentialTenantBatch } from "../db/space-reserve.ts";
+import { runEssentialBatch, runEssentialTenantBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { findTenantAuditKey, setTenantAuditKey } from "./tenant-store.ts";
 import { type CallerToken, requireValidToken } from "./token-condition-store.ts";
@@ -36,11 +35,10 @@ async function createKey(call: StampCall, tenantId: string): Promise<AuditKey | 
   const { env, config, caller, now } = call;
   const db = controlDbOf(env);
   const key = await createAuditKey(config.sealingKeys, tenantKeyOwner(tenantId));
-  const version = versionOf(key.sealed) ?? config.sealingKeys.newest;
-  await runEssentialTenantBatch(db, [
-    ...(caller === undefined ? [] : [requireValidToken(db, caller, now)]),
-    ...setTenantAuditKey(db, tenantId, key, version),
-  ]);
+  const change = setTenantAuditKey(db, tenantId, key);
+  // The key must not keep an essential change from a full database.
+  if (caller === undefined) await runEssentialBatch(db, change);
+  else await runEssentialTenantBatch(db, [requireValidToken(db, caller, now), ...change]);
   // Another request may have been first.
   return (await findTenantAuditKey(db, tenantId)) ?? undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { AuditKey } from "../audit/personal.ts";
+import { versionOf } from "../crypto/sealed-box.ts";
 import {
   awaitStore,
   type Database,
@@ -33,6 +34,17 @@ export type StoredTenant = Omit<Tenant, "settings"> & { readonly settings: strin
 
 const settings = sql`${tenants.settings}`.mapWith(parseSettings);
 
+/**
+ * Puts the version of the sealing key that an audit key needs back in use, as `reinstateNeededKeys` does for records.
+ * The table of versions belongs to a layer above, so it is named here. Drizzle runs raw SQL in a batch only if it has no
+ * parameters.
+ */
+function reinstateKeyOf(db: Database, { sealed }: AuditKey): Statement {
+  return db.run(sql`UPDATE key_versions SET retired_at = NULL, check_id = NULL
+    WHERE keyring = 'sealing' AND version = ${sql.raw(String(versionOf(sealed) ?? 0))}
+      AND (retired_at IS NOT NULL OR check_id IS NOT NULL)`);
+}
+
 /** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
 export function insertTenant(
   db: Database,
@@ -42,7 +54,11 @@ export function insertTenant(
   const { id, shard } = tenant;
   const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
   const row = { ...tenant, settings: JSON.stringify(tenant.settings), auditKey };
-  return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
+  return [
+    db.insert(tenants).values(row),
+    ...(shard === 0 ? [] : [fence]),
+    ...(auditKey === null ? [] : [reinstateKeyOf(db, auditKey)]),
+  ];
 }
 
 /** Undefined for an unknown tenant; null if it has none yet. @throws StoreError */
@@ -60,26 +76,10 @@ export async function findTenantAuditKey(
   return rows[0]?.auditKey;
 }
 
-/**
- * Sets the audit key of a tenant without one. The version of the sealing key that it needs is in use from then on, as
- * `reinstateNeededKeys` does for records; no layer below `keys` has its table, so its names stand here.
- */
-export function setTenantAuditKey(
-  db: Database,
-  tenantId: string,
-  auditKey: AuditKey,
-  version: number,
-): Statement[] {
-  return [
-    db
-      .update(tenants)
-      .set({ auditKey })
-      .where(and(eq(tenants.id, tenantId), isNull(tenants.auditKey))),
-    // Drizzle runs raw SQL in a batch only if it has no parameters.
-    db.run(sql`UPDATE key_versions SET retired_at = NULL, check_id = NULL
-      WHERE keyring = 'sealing' AND version = ${sql.raw(String(version))}
-        AND (retired_at IS NOT NULL OR check_id IS NOT NULL)`),
-  ];
+/** Sets the audit key of a tenant without one. */
+export function setTenantAuditKey(db: Database, tenantId: string, auditKey: AuditKey): Statement[] {
+  const hasNone = and(eq(tenants.id, tenantId), isNull(tenants.auditKey));
+  return [db.update(tenants).set({ auditKey }).where(hasNone), reinstateKeyOf(db, auditKey)];
 }
 
 /** The fields that a tenant has set, and the text in which they are stored. */

@@ -2,6 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { deliverControlEvents } from "../../src/audit/control-outbox/deliver.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { guardOf } from "../support/guard.ts";
@@ -124,6 +125,24 @@ describe("The person on whose behalf a request acts", () => {
       ...{ type: "operator", id: null, name: null },
       acting_for: alice,
     });
+  });
+
+  it("is shown when the tenant's data is in another database, and with the tenant's relocation", async () => {
+    const tenant = await Tenant.create("test", { shard: 1 });
+    await sendFor(tenant, bob, ["PATCH", "/v1/settings", { settings: {} }]);
+    const relocation = { shard: 0, limit: 100 };
+    for (let phase = ""; phase !== "cleaning"; ) {
+      const path = `/v1/tenants/${tenant.id}/relocation`;
+      const call = { token: env.OPERATOR_TOKEN };
+      const { body } = await sendFor(tenant, alice, ["POST", path, { relocation }], call);
+      phase = body.relocation.phase;
+    }
+    await deliverControlEvents(env, tenant.id);
+    expect(personsOf(await eventsOf(tenant)).slice(0, 2)).toEqual([
+      ["tenant.relocated", alice],
+      ["settings.changed", bob],
+    ]);
+    expect(await findInDatabases("ORG_ADMIN")).toEqual([]);
   });
 
   it("is the same for all when the first events of a tenant come at once", async () => {
