@@ -128,7 +128,7 @@ export async function verifyExport(
     problems.push({ leaf, kind, message: `leaf ${leaf}${message}` });
   /** Leaves that differ from the service's tree, with their recomputed hashes. */
   const different: { readonly leaf: number; readonly hash: string }[] = [];
-  /** For each target the first leaf without its personal parts, until an erasure follows. */
+  /** For each target the first leaf without its personal parts, until an erasure or the tenant's deletion follows. */
   const erasedFrom = new Map<string, number>();
   let end: Problem | undefined;
 
@@ -156,8 +156,11 @@ export async function verifyExport(
     if (leaf < newest.size) {
       const isGone = event.personal_digest !== null && event.personal === null && event.erased;
       if (isGone && !erasedFrom.has(target.id)) erasedFrom.set(target.id, leaf);
-      if (event.action === "user.erased" && event.outcome === "success")
+      if (event.outcome === "success" && event.action === "user.erased") {
         erasedFrom.delete(target.id);
+      }
+      // The deletion of the tenant destroys the keys of all events.
+      if (event.outcome === "success" && event.action === "tenant.deleted") erasedFrom.clear();
     }
     recomputed.append(leafHash);
     stored.append(leaf_hash === null ? leafHash : hex.decode(leaf_hash));
