@@ -6,8 +6,10 @@ import { createInvalidRequest } from "../errors.ts";
 import type { AppContext } from "./request-context.ts";
 
 export const actingForHeader = "Acting-For";
-/** Clients and proxies disagree about other characters in headers (RFC 9110 §5.5). */
-export const actingForPattern = /^[\x20-\x7e]{1,255}$/;
+/**
+ * Clients and proxies disagree about other characters in headers, and remove spaces at both ends (RFC 9110 §5.5).
+ */
+export const actingForPattern = /^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 
 /** Whether the audit trail may get an event of a request with this method. */
 export function mayAct(method: string): boolean {
