@@ -16,12 +16,10 @@ export const assessmentId = z
 export const assessmentFields = {
   risk_score: z.number().min(0).max(1),
   assessment_id: assessmentId,
-  model: z
-    .string()
-    .meta({
-      description: "The name of the model, which fixes the signals and their weights.",
-      examples: ["sentinel-2"],
-    }),
+  model: z.string().meta({
+    description: "The name of the model, which fixes the signals and their weights.",
+    examples: ["sentinel-2"],
+  }),
   reasons: z
     .array(
       z.object({

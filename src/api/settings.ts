@@ -20,7 +20,7 @@ export const settingsRoutes = [
       summary: "Get the tenant's settings",
       description: "Returns the tenant's settings, with the defaults of what was not set.",
       tag: "Tenancy",
-      access: requirePermission("settings:write"),
+      access: requirePermission("settings:read"),
       body: none,
       query: none,
       responses: { 200: settingsResponse },

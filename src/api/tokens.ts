@@ -119,7 +119,7 @@ export const tokenRoutes = [
       summary: "List the tenant's API tokens, oldest first",
       description: "Lists the tenant's API tokens that are not revoked, without their secrets.",
       tag: "Tenancy",
-      access: requirePermission("tokens:write"),
+      access: requirePermission("tokens:read"),
       body: none,
       query: z.strictObject({ limit, after: id.optional() }),
       responses: {

@@ -8,6 +8,7 @@ import {
   type ZodOpenApiPathsObject,
 } from "zod-openapi";
 import packageJson from "../../package.json" with { type: "json" };
+import { actingForHeader, actingForPattern, mayAct } from "./acting-for.ts";
 import { keyHeader, keyPattern } from "./idempotency-key.ts";
 import { isJsonObject } from "./json-schema.ts";
 import { createErrorResponses, createErrorSchema, errorCodesOf } from "./openapi-errors.ts";
@@ -110,12 +111,34 @@ function createResponses(definition: RouteDefinition): ZodOpenApiOperationObject
   );
 }
 
-const postHeaders = z.object({
+const idempotencyHeaders = {
   [keyHeader]: z.string().regex(keyPattern).optional().meta({
     description:
       "A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.",
   }),
-});
+};
+
+const actingForHeaders = {
+  [actingForHeader]: z
+    .string()
+    .regex(actingForPattern)
+    .optional()
+    .meta({
+      description:
+        "The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.",
+      examples: ["ORG_ADMIN_17"],
+    }),
+};
+
+/** Headers of requests, besides those of their body and their token. */
+function requestHeadersOf(definition: RouteDefinition) {
+  const { method, access } = definition;
+  const shape = {
+    ...(keepsAnswers(definition) ? idempotencyHeaders : {}),
+    ...(mayAct(method) && access.kind !== "public" ? actingForHeaders : {}),
+  };
+  return Object.keys(shape).length === 0 ? {} : { header: z.object(shape) };
+}
 
 function describeOperation(definition: RouteDefinition): string {
   const { access, description } = definition;
@@ -141,7 +164,7 @@ function createOperation(
     requestParams: {
       ...(names.length === 0 ? {} : { path: params }),
       ...(query instanceof z.ZodObject && query !== none ? { query } : {}),
-      ...(keepsAnswers(definition) ? { header: postHeaders } : {}),
+      ...requestHeadersOf(definition),
     },
     ...(body === none
       ? {}

@@ -4,8 +4,7 @@
  */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { createId } from "../crypto/id.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { AppError } from "../errors.ts";
@@ -13,6 +12,7 @@ import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { TenantCaller } from "./caller.ts";
 import type { Permission } from "./permission.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { invalidateTenant } from "./token-cache.ts";
 import {
   requireActiveToken,
@@ -28,7 +28,7 @@ const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
   readonly caller: Pick<TenantCaller, "tenantId" | "tokenId" | "mode" | "expiresAt">;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
 }
 
 /** A token together with its secret, which is shown once and never stored. */
@@ -79,7 +79,7 @@ export async function createToken(
       outcome: "success",
       details: { permissions: wanted.permissions.join(" ") },
     });
-    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const events = await stampTenantEvents(call, tenantId, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
       requireValidToken(db, call.caller, call.now),
       // Before the other conditions: a repeated request gets the first answer, also if they no longer hold.
@@ -113,7 +113,7 @@ export async function rotateToken(
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
     });
-    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const events = await stampTenantEvents(call, tenantId, [event]);
     const end = call.now + overlapSeconds * 1000;
     try {
       await changeWithEvents(call.env, { tenantId }, events, [
