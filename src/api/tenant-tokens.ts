@@ -25,6 +25,8 @@ export const tenantTokenRoutes = [
       path: "/v1/tenants/:id/tokens",
       name: "createTenantToken",
       summary: "Create an API token for a tenant, such as one that has lost its own",
+      description:
+        "Creates an API token of the tenant, as `POST /v1/tokens` does, also while the tenant is suspended. The secret is shown once.",
       tag: "Tenancy",
       access: operator,
       body: newTokenBody,
@@ -45,6 +47,8 @@ export const tenantTokenRoutes = [
       path: "/v1/tenants/:id/tokens",
       name: "listTenantTokens",
       summary: "List a tenant's API tokens, oldest first",
+      description:
+        "Lists the tokens of the tenant that are not revoked, page by page, without their secrets.",
       tag: "Tenancy",
       access: operator,
       body: none,
@@ -63,6 +67,8 @@ export const tenantTokenRoutes = [
       path: "/v1/tenants/:id/tokens/:tokenId",
       name: "revokeTenantToken",
       summary: "Revoke a tenant's API token, also the last one, everywhere within 30 s",
+      description:
+        "Revokes a token of the tenant. Unlike the tenant itself, the operator may revoke the last token with `tokens:write`.",
       tag: "Tenancy",
       access: operator,
       body: none,
@@ -81,6 +87,8 @@ export const tenantTokenRoutes = [
       path: "/v1/tenants/:id/user",
       name: "eraseTenantUser",
       summary: "Erase a tenant's user and everything about the person, such as after a restore",
+      description:
+        "Erases a user for the tenant, as `DELETE /v1/idp/user` does. The event in the tenant's trail names the operator as its actor.",
       tag: "Tenancy",
       access: operator,
       body: none,

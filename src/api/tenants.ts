@@ -21,12 +21,12 @@ import { createTenant } from "../tenancy/create-tenant.ts";
 import { listTenants, type Tenant } from "../tenancy/tenant-store.ts";
 import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
-const name = createTextSchema(1, 100);
+const name = createTextSchema(1, 100).meta({ examples: ["Acme"] });
 
 const tenantSchema = z
   .object({
     id,
-    name: z.string(),
+    name: z.string().meta({ examples: ["Acme"] }),
     mode: z.enum(["live", "test"]),
     status: z.enum(tenantStatuses).meta({
       description:
@@ -85,6 +85,8 @@ export const tenantRoutes = [
       path: "/v1/tenants",
       name: "createTenant",
       summary: "Create a tenant and its first API token",
+      description:
+        "Creates a tenant and its first API token, which has all permissions. The secret of the token is shown once.",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({
@@ -108,7 +110,7 @@ export const tenantRoutes = [
           body: z.object({
             tenant: z.object({
               id,
-              name: z.string(),
+              name: z.string().meta({ examples: ["Acme"] }),
               mode: z.enum(["live", "test"]),
               jurisdiction: z.enum(jurisdictions).nullable(),
               created_at: instant,
@@ -138,6 +140,8 @@ export const tenantRoutes = [
       path: "/v1/tenants",
       name: "listTenants",
       summary: "List the tenants, oldest first",
+      description:
+        "Lists the tenants of the service in the order of their creation, page by page, each with its number of users.",
       tag: "Tenancy",
       access: operator,
       body: none,
@@ -169,6 +173,7 @@ export const tenantRoutes = [
       path: "/v1/tenants/:id",
       name: "getTenant",
       summary: "Get a tenant",
+      description: "Shows one tenant: its status, where its data is, and its number of users.",
       tag: "Tenancy",
       access: operator,
       body: none,
@@ -185,6 +190,8 @@ export const tenantRoutes = [
       path: "/v1/tenants/:id",
       name: "changeTenant",
       summary: "Rename, suspend or reactivate a tenant; a status applies everywhere within 30 s",
+      description:
+        "Changes the name or the status of a tenant. Every API token of a suspended tenant is refused with `tenant_suspended`, and nothing is deleted. Each change is an event in the tenant's trail; a request that changes nothing has none.",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({

@@ -23,6 +23,15 @@ export const tenants = sqliteTable(
     status: text({ enum: tenantStatuses }).notNull().default("active"),
     /** When the operator suspended the tenant, Unix ms of real time; null while it is active. */
     suspendedAt: integer("suspended_at"),
+    /**
+     * The key of the personal parts of events about the tenant itself, as an identity has one; see
+     * tenancy/tenant-audit-key.ts. Null until an event needs it.
+     */
+    auditKey: text("audit_key", { mode: "json" }).$type<{
+      readonly id: string;
+      /** The key in a box, sealed under the service's keys. */
+      readonly sealed: string;
+    }>(),
   },
   // Finds a shard that no database is bound as, without reading every tenant.
   (table) => [

@@ -5,8 +5,7 @@
  */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { createId } from "../crypto/id.ts";
 import type { Database, Statement } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
@@ -15,6 +14,7 @@ import { operatorScope, type RunOnceCall, runOnce } from "../idempotency/run-onc
 import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { TenantCaller } from "./caller.ts";
 import type { Permission } from "./permission.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { requireLastingTenant } from "./tenant-condition-store.ts";
 import { invalidateTenant } from "./token-cache.ts";
 import {
@@ -32,7 +32,7 @@ export interface TokenCall extends RunOnceCall {
   readonly env: Env;
   /** Undefined: the operator. */
   readonly caller: Pick<TenantCaller, "tenantId" | "tokenId" | "expiresAt"> | undefined;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
 }
 
 /** A token together with its secret, which is shown once and never stored. */
@@ -96,7 +96,7 @@ export async function createToken(
       outcome: "success",
       details: { permissions: wanted.permissions.join(" ") },
     });
-    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const events = await stampTenantEvents(call, tenantId, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
       requireAllowed(call, db, tenantId),
       // Before the other conditions: a repeated request gets the first answer, also if they no longer hold.
@@ -139,7 +139,7 @@ export async function rotateToken(
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
     });
-    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const events = await stampTenantEvents(call, tenantId, [event]);
     const end = call.now + overlapSeconds * 1000;
     try {
       await changeWithEvents(call.env, { tenantId }, events, [

@@ -4,16 +4,18 @@
  * D1 decides, except on a token with `tokens:write` that revokes itself.
  */
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { createTenantEvent } from "../audit/event.ts";
+import { type AuditEvent, createTenantEvent, type StampedEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { type Database, FullDatabaseError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { runEssentialTenantBatch } from "../db/space-reserve.ts";
 import { AppError } from "../errors.ts";
 import { runJob } from "../job.ts";
+import { causeOf, log } from "../log.ts";
 import type { TokenCall } from "./change-tokens.ts";
 import { fileRevocation } from "./file-revocation.ts";
 import { findRevocable, type Revocable } from "./revocation-store.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { invalidateTenant } from "./token-cache.ts";
 import { requireUnrevokedToken, requireValidToken } from "./token-condition-store.ts";
 import type { Revocation, RevokingToken } from "./token-end.ts";
@@ -48,7 +50,7 @@ export async function revokeToken(call: TokenCall, tenantId: string, id: string)
     action: "token.revoked",
     outcome: "success",
   });
-  const events = await stampEvents(call.config.auditSigningKeys, [event]);
+  const events = await stampInAnyCase(call, event);
   const revocation = { tenantId, id, hash, at: call.arrivedAt, events };
   try {
     const registered = await registerRevocation(env, revokingToken, revocation);
@@ -62,6 +64,22 @@ export async function revokeToken(call: TokenCall, tenantId: string, id: string)
   } finally {
     // This is done after an error too, because the token may have ended.
     invalidateTenant(tenantId);
+  }
+}
+
+/**
+ * Stamps the event, without the person on whose behalf the caller acts if that cannot be sealed: a token can be
+ * revoked also while D1 takes no new key. @throws AppError `invalid_token`
+ */
+async function stampInAnyCase(call: TokenCall, event: AuditEvent): Promise<StampedEvent[]> {
+  const { tenantId } = event;
+  try {
+    return await stampTenantEvents(call, tenantId, [event]);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    const fields = { request_id: call.requestId, tenant_id: tenantId, cause: causeOf(error) };
+    log("error", "acting_for_not_recorded", fields);
+    return await stampEvents(call.config.auditSigningKeys, [event]);
   }
 }
 

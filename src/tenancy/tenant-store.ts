@@ -2,7 +2,9 @@
  * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, sql } from "drizzle-orm";
+import type { AuditKey } from "../audit/personal.ts";
+import { versionOf } from "../crypto/sealed-box.ts";
 import {
   awaitStore,
   type Database,
@@ -36,15 +38,56 @@ export type StoredTenant = Omit<Tenant, "settings"> & { readonly settings: strin
 
 const settings = sql`${tenants.settings}`.mapWith(parseSettings);
 
-/** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
-export function insertTenant(db: Database, tenant: Tenant): Statement[] {
-  const { id, shard } = tenant;
-  const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
-  const row = { ...tenant, settings: JSON.stringify(tenant.settings) };
-  return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
+/**
+ * Puts the version of the sealing key that an audit key needs back in use, as `reinstateNeededKeys` does for records.
+ * The table of versions belongs to a layer above, so it is named here. Drizzle runs raw SQL in a batch only if it has no
+ * parameters.
+ */
+function reinstateKeyOf(db: Database, { sealed }: AuditKey): Statement {
+  return db.run(sql`UPDATE key_versions SET retired_at = NULL, check_id = NULL
+    WHERE keyring = 'sealing' AND version = ${sql.raw(String(versionOf(sealed) ?? 0))}
+      AND (retired_at IS NOT NULL OR check_id IS NOT NULL)`);
 }
 
-const tenantColumns = { ...getTableColumns(tenants), settings };
+/** Inserts a tenant. If its data is in another database, a fence keeps the data out of `DB`. */
+export function insertTenant(
+  db: Database,
+  tenant: Tenant,
+  auditKey: AuditKey | null = null,
+): Statement[] {
+  const { id, shard } = tenant;
+  const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
+  const row = { ...tenant, settings: JSON.stringify(tenant.settings), auditKey };
+  return [
+    db.insert(tenants).values(row),
+    ...(shard === 0 ? [] : [fence]),
+    ...(auditKey === null ? [] : [reinstateKeyOf(db, auditKey)]),
+  ];
+}
+
+/** Undefined for an unknown tenant; null if it has none yet. @throws StoreError */
+export async function findTenantAuditKey(
+  db: Database,
+  tenantId: string,
+): Promise<AuditKey | null | undefined> {
+  const rows = await awaitStore(
+    db
+      .select({ auditKey: tenants.auditKey })
+      .from(tenants)
+      .where(eq(tenants.id, tenantId))
+      .limit(1),
+  );
+  return rows[0]?.auditKey;
+}
+
+/** Sets the audit key of a tenant without one. */
+export function setTenantAuditKey(db: Database, tenantId: string, auditKey: AuditKey): Statement[] {
+  const hasNone = and(eq(tenants.id, tenantId), isNull(tenants.auditKey));
+  return [db.update(tenants).set({ auditKey }).where(hasNone), reinstateKeyOf(db, auditKey)];
+}
+
+const { auditKey: _auditKey, ...publicColumns } = getTableColumns(tenants);
+const tenantColumns = { ...publicColumns, settings };
 
 export async function findTenant(db: Database, id: string): Promise<Tenant | undefined> {
   const rows = await awaitStore(

@@ -2,7 +2,8 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import type { AuditKey } from "../audit/personal.ts";
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
@@ -44,6 +45,9 @@ const tokenColumns = {
   lastUsedAt: apiTokens.lastUsedAt,
 };
 
+/** The columns that a request with a token needs. */
+const { auditKey: _auditKey, ...tenantColumns } = getTableColumns(tenants);
+
 export function insertToken(db: Database, token: HashedApiToken): Statement {
   return db.insert(apiTokens).values(token);
 }
@@ -66,7 +70,7 @@ export async function findTokenByHash(
     db
       .select({
         token: { ...tokenColumns, revokedAt: apiTokens.revokedAt },
-        tenant: getTableColumns(tenants),
+        tenant: tenantColumns,
       })
       .from(apiTokens)
       .innerJoin(tenants, eq(tenants.id, apiTokens.tenantId))
@@ -85,6 +89,30 @@ export async function findToken(
     db.select(tokenColumns).from(apiTokens).where(isUnrevokedToken(tenantId, id)).limit(1),
   );
   return rows[0];
+}
+
+/**
+ * Finds the names of tokens, also of those that have ended, and the tenant's audit key.
+ * @returns the names by id, without those whose rows are deleted
+ */
+export async function findNamesAndAuditKey(
+  db: Database,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<{ readonly names: ReadonlyMap<string, string>; readonly auditKey: AuditKey | null }> {
+  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const isWanted = and(eq(apiTokens.tenantId, tenants.id), inArray(apiTokens.id, wanted));
+  const rows = await awaitStore(
+    db
+      .select({ auditKey: tenants.auditKey, id: apiTokens.id, name: apiTokens.name })
+      .from(tenants)
+      .leftJoin(apiTokens, isWanted)
+      .where(eq(tenants.id, tenantId)),
+  );
+  const names = rows.flatMap(({ id, name }) =>
+    id === null || name === null ? [] : [[id, name] as const],
+  );
+  return { names: new Map(names), auditKey: rows[0]?.auditKey ?? null };
 }
 
 export async function listTokens(

@@ -8,7 +8,7 @@ import document from "../../docs/audit.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import { permissions } from "../../src/tenancy/permission.ts";
+import { isPermitted, permissions } from "../../src/tenancy/permission.ts";
 import { sendManyRequests } from "../support/busy-tokens.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
@@ -299,7 +299,10 @@ async function createRefusedTokens(tenant: Tenant, needed: string) {
   const revoked = await create();
   await tenant.send("DELETE", `/v1/tokens/${revoked.id}`);
   const expired = await create(new Date(Date.now() + hourMs).toISOString());
-  const others = permissions.filter((permission) => permission !== needed);
+  const wanted = permissions.find((permission) => permission === needed);
+  const others = permissions.filter(
+    (permission) => wanted === undefined || !isPermitted([permission], wanted),
+  );
   return {
     revoked: revoked.secret,
     expired: expired.secret,
