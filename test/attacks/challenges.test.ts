@@ -13,7 +13,10 @@ import { operations, protectedOperations } from "./operations.ts";
  */
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   public: ["listAuditKeys", "liveness", "readiness", "openApi", "docs"],
-  operator: ["createTenant", "relocateTenant", "listKeys", "reEncrypt"],
+  operator: [
+    ...["createTenant", "relocateTenant", "getUsage", "rebuildStatistics"],
+    ...["listKeys", "reEncrypt"],
+  ],
   "idp:read": ["listUsers", "getUser"],
   "idp:write": [
     ...["provisionUser", "setUserStatus", "unlockUser", "eraseUser", "configureOtp", "removeOtp"],
@@ -23,7 +26,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   "sentinel:read": ["listAssessments", "simulatePolicy", "listFeeds"],
   "audit:read": [
     ...["listAuditEvents", "exportAudit", "getCheckpoint", "listCheckpoints", "proveAuditEvent"],
-    "proveAuditConsistency",
+    ...["proveAuditConsistency", "getStatistics"],
   ],
   "tokens:write": ["createToken", "listTokens", "rotateToken", "revokeToken"],
   "settings:write": ["getSettings", "changeSettings"],

@@ -55,6 +55,9 @@ const onlyReadsLog: Expectation = {
   },
 };
 
+/** A tenant that does not exist has no trail. */
+const unknownTenant: Case = { isAboutUnknownUser: true, expectedEvents: [] };
+
 const tooManyTokens: Case = {
   given: async ({ tenant }) => void (await addTokens(tenant, 1_000)),
   expectedEvents: ["request.refused refused too_many"],
@@ -164,13 +167,16 @@ const expectations: Readonly<Record<string, Expectation>> = {
   proveAuditEvent: onlyReads,
   proveAuditConsistency: onlyReadsLog,
   listAuditKeys: onlyReads,
+  getStatistics: onlyReads,
+  getUsage: { ...onlyReads, errors: { not_found: unknownTenant } },
+  // It counts again what the trail has.
+  rebuildStatistics: { ...onlyReads, errors: { not_found: unknownTenant } },
   createTenant: {
     success: { expectedEvents: ["tenant.created success", "token.created success"] },
   },
   relocateTenant: {
     success: { expectedEvents: ["tenant.relocated success"] },
-    // A tenant that does not exist has no trail.
-    errors: { not_found: { isAboutUnknownUser: true, expectedEvents: [] } },
+    errors: { not_found: unknownTenant },
   },
   createToken: {
     success: { expectedEvents: ["token.created success"] },

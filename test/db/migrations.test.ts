@@ -34,6 +34,7 @@ describe("The migrations", () => {
     const described = tables.map(({ name, wr }) => `${name}${wr === 1 ? " without rowid" : ""}`);
     expect(described.toSorted()).toEqual([
       "api_tokens",
+      "archived_successes without rowid",
       "assessments without rowid",
       "audit_events without rowid",
       "audit_tiles without rowid",
@@ -48,6 +49,7 @@ describe("The migrations", () => {
       "request_keys without rowid",
       "space_reserve",
       "tenant_fences without rowid",
+      "tenant_statistics without rowid",
       "tenants",
     ]);
   });
@@ -62,9 +64,10 @@ describe("The migrations", () => {
       await database.prepare(`DROP TABLE ${name}`).run();
     }
     await apply(env.TEST_MIGRATIONS.slice(0, -1));
+    const earlier = new Set((await listTables(database)).map(({ name }) => name));
     const states = ["none", "here", "leaving", "left", "arriving"];
     for (const state of states) {
-      for (const table of tenantTables) {
+      for (const table of tenantTables.filter((name) => earlier.has(name))) {
         const sizes = table === "audit_trees" ? { forwarded_size: 7 } : {};
         await insert(database, table, { tenant_id: state, ...sizes });
       }
