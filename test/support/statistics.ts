@@ -14,7 +14,7 @@ export type Counts = Readonly<Record<string, number>>;
 type Event = Answer["body"];
 
 /** The value under which a metric counts an event; undefined if it does not. */
-function valueOf(metric: string, { action, outcome, reason }: Event): string | undefined {
+function findValue(metric: string, { action, outcome, reason }: Event): string | undefined {
   const values: Record<string, Record<string, string>> = {
     verifications: { "otp.verified": outcome },
     enrolments: {
@@ -38,7 +38,7 @@ function countPlainly(events: readonly Event[], metric: string, length: number):
   };
   const active = new Set<string>();
   for (const event of events) {
-    const value = valueOf(metric, event);
+    const value = findValue(metric, event);
     if (value !== undefined) add(event.at, value, event.details.count ?? 1);
     if (event.action !== "otp.verified" || event.outcome !== "success") continue;
     active.add(`${event.at.slice(0, length)} ${event.target.id}`);

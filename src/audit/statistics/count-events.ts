@@ -58,6 +58,14 @@ export interface HourRange {
   readonly below: number;
 }
 
+/** A counter's sum in each bucket of `hoursPerBucket` hours that has one. */
+export interface BucketSum {
+  /** The first hour of the bucket. */
+  readonly hour: number;
+  readonly counter: string;
+  readonly sum: number;
+}
+
 /** The calendar month (UTC) of an hour. */
 export function monthOf(hour: number): HourRange {
   const date = new Date(hour * hourMs);

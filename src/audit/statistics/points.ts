@@ -1,12 +1,12 @@
 /** Turns sums of counters into the answers about statistics (pure). */
 import {
   activeUsersCounterOf,
+  type BucketSum,
   eventsCounter,
   type HourRange,
   type Metric,
   metricValues,
 } from "./count-events.ts";
-import type { BucketSum } from "./store.ts";
 
 export const steps = ["hour", "day"] as const;
 export type Step = (typeof steps)[number];

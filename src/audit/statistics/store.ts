@@ -5,6 +5,7 @@ import { deleteWhere } from "../../db/delete-in-steps.ts";
 import { isResident } from "../../db/tenant-fence.ts";
 import { auditEvents, auditTrees } from "../tables.ts";
 import {
+  type BucketSum,
   type HourCounts,
   type HourRange,
   hourMs,
@@ -145,14 +146,6 @@ export interface Coverage {
   readonly countedSize: number;
   /** Leaves of the newest tree head. */
   readonly size: number;
-}
-
-/** A counter's sum in each bucket of `hoursPerBucket` hours that has one. */
-export interface BucketSum {
-  /** The first hour of the bucket. */
-  readonly hour: number;
-  readonly counter: string;
-  readonly sum: number;
 }
 
 /**
