@@ -7,6 +7,7 @@ import { deleteArchivedSuccesses } from "../../../src/audit/statistics/store.ts"
 import { archiveLogs } from "../../../src/audit/tree/archive.ts";
 import { countBacklogs, rebuildStatistics } from "../../../src/audit/tree/count-backlog.ts";
 import { integrateLog, integrateLogs } from "../../../src/audit/tree/integrate.ts";
+import { writeHeads } from "../../../src/audit/tree/store.ts";
 import { controlDbOf } from "../../../src/db/shards.ts";
 import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
@@ -155,6 +156,18 @@ describe("The statistics", () => {
     await withD1Fault("loses the reply to a write", () => integrateLogs(env, Date.now()));
     await expectExact(tenant);
     await expectExact(other);
+  });
+
+  it("do not count a head that an older build was faster to write", async () => {
+    const tenant = await Tenant.create();
+    await integrate(tenant);
+    const before = await rowsOf("tenant_statistics", tenant.id);
+    await sql("UPDATE audit_trees SET size = 3 WHERE tenant_id = ?", tenant.id);
+    const statistics = [{ hour: 1, counts: { events: 1 } }];
+    const head = { tenantId: tenant.id, size: 3, extendsSize: 2, note: "a note", changed: [] };
+    expect(await writeHeads(controlDbOf(env), [{ ...head, statistics }])).toEqual(new Set());
+    expect(await rowsOf("tenant_statistics", tenant.id)).toEqual(before);
+    expect((await rowsOf("audit_trees", tenant.id))[0]?.counted_size).toBe(2);
   });
 
   it("write one row for each hour that an integration touches", async () => {
