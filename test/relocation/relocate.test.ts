@@ -96,7 +96,7 @@ describe("A tenant after a relocation", () => {
       await relocateFully(tenant, shard);
       for (const other of [0, 1, 2] as const) {
         expect(Object.keys(await readTenantData(other, tenant))).toHaveLength(
-          other === shard ? 6 : 0,
+          other === shard ? fullTables : 0,
         );
       }
       expect((await user.configure()).status).toBe(200);
