@@ -13,8 +13,8 @@ import {
   toRfc3339,
   toRfc3339OrNull,
 } from "../http/schemas.ts";
-import { jurisdictions } from "../location.ts";
 import type { IdentityCount } from "../identity/count-store.ts";
+import { jurisdictions } from "../location.ts";
 import { changeTenant, getTenant } from "../tenancy/change-tenant.ts";
 import { countUsers } from "../tenancy/count-users.ts";
 import { createTenant } from "../tenancy/create-tenant.ts";

@@ -16,7 +16,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   operator: [
     ...["createTenant", "listTenants", "getTenant", "changeTenant", "createTenantToken"],
     ...["listTenantTokens", "revokeTenantToken", "eraseTenantUser", "relocateTenant", "listKeys"],
-    "reEncrypt",
+    ...["getUsage", "rebuildStatistics", "reEncrypt"],
   ],
   "idp:read": ["listUsers", "getUser"],
   "idp:write": [
@@ -27,7 +27,7 @@ const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   "sentinel:read": ["listAssessments", "simulatePolicy", "listFeeds"],
   "audit:read": [
     ...["listAuditEvents", "exportAudit", "getCheckpoint", "listCheckpoints", "proveAuditEvent"],
-    "proveAuditConsistency",
+    ...["proveAuditConsistency", "getStatistics"],
   ],
   "tokens:read": ["listTokens"],
   "tokens:write": ["createToken", "rotateToken", "revokeToken"],

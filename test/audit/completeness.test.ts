@@ -9,8 +9,8 @@ import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { isPermitted, permissions } from "../../src/tenancy/permission.ts";
-import { sendManyRequests } from "../support/busy-tokens.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
+import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { addTokens } from "../support/many-tokens.ts";
 import { relocateUpTo } from "../support/relocation.ts";
@@ -185,6 +185,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
   proveAuditEvent: onlyReads,
   proveAuditConsistency: onlyReadsLog,
   listAuditKeys: onlyReads,
+  getStatistics: onlyReads,
+  getUsage: onlyReadsTenant,
+  // It counts again what the trail has.
+  rebuildStatistics: onlyReadsTenant,
   createTenant: {
     success: { expectedEvents: ["tenant.created success", "token.created success"] },
   },

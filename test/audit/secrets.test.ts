@@ -166,6 +166,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("listAssessments", target, asTenant);
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);
+  await ask("getStatistics", target, asTenant);
   await ask("setUserStatus", target, asTenant);
   const otherSession = { sentinel: { id: user.id, context: { ip: otherAddress, ua: agent } } };
   await ask("discover", target, { ...asTenant, body: otherSession });
@@ -184,7 +185,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("revokeToken", target, asTenant);
   await ask("listUsers", target, { token: spare.secret });
   const asOperator = { token: env.OPERATOR_TOKEN };
-  for (const name of ["listKeys", "reEncrypt", "relocateTenant"]) {
+  for (const name of ["getUsage", "rebuildStatistics", "listKeys", "reEncrypt", "relocateTenant"]) {
     await ask(name, target, asOperator);
     await ask(name, target, asTenant);
   }

@@ -57,6 +57,12 @@ export function requestTo(name: string, target: RequestTarget) {
     listCheckpoints: { path: "/v1/audit/checkpoints" },
     proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
+    getStatistics: { path: "/v1/stats?metric=verifications" },
+    getUsage: { path: `/v1/tenants/${target.tenantId}/usage` },
+    rebuildStatistics: {
+      path: `/v1/tenants/${target.tenantId}/statistics`,
+      body: { rebuild: { restart: true, limit: 5 } },
+    },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
     listTenants: { path: "/v1/tenants" },
     getTenant: { path: `/v1/tenants/${target.tenantId}` },
