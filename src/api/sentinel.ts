@@ -9,6 +9,7 @@ import { externalId } from "../http/schemas.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
 import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
+import { forwardedAddressPattern } from "../sentinel/network/address-patterns.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
@@ -44,6 +45,7 @@ const address = z
   .meta({
     description:
       "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
+    pattern: forwardedAddressPattern,
     examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
   })
   .transform((text, context): Address => {

@@ -9,6 +9,7 @@ import { streamArgument } from "../guard/streamed-argument.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
+  cursor,
   externalId,
   id,
   instant,
@@ -119,7 +120,11 @@ export const identityRoutes = [
       tag: "Identities",
       access: requirePermission("idp:read"),
       body: none,
-      query: z.strictObject({ limit, after: id.optional(), status: status.optional() }),
+      query: z.strictObject({
+        limit,
+        after: cursor,
+        status: status.optional().meta({ description: "Identities with this status." }),
+      }),
       responses: {
         200: {
           description:
