@@ -55,6 +55,15 @@ const catalogue = {
     status: 409,
     sentence: "A tenant is moving to another database; finish its relocation first.",
   },
+  tenant_active: {
+    status: 409,
+    sentence:
+      "A tenant can be deleted once it has been suspended for 24 hours (a test tenant for a minute); suspend it and wait.",
+  },
+  tenant_deleting: {
+    status: 409,
+    sentence: "The tenant is being deleted; nothing about it can be changed any more.",
+  },
   otp_not_configured: {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",

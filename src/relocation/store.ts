@@ -5,7 +5,13 @@
 import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { awaitStore, type Database, hasNoChanges, requestTimeoutMs } from "../db/client.ts";
+import {
+  awaitStore,
+  type Database,
+  hasNoChanges,
+  requestTimeoutMs,
+  requireCondition,
+} from "../db/client.ts";
 import type { RelocationPhase } from "../db/relocation-phase.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences, tenants } from "../db/tables.ts";
@@ -46,10 +52,13 @@ export async function findRelocation(
   return rows[0];
 }
 
-/** Begins a relocation, unless one is in progress. */
+/** Begins a relocation, unless one is in progress. @throws AppError `tenant_deleting` */
 export async function beginRelocation(db: Database, begun: Relocation): Promise<void> {
   const { tenantId: _tenantId, ...changing } = begun;
+  const isDeleting = sql`EXISTS (SELECT 1 FROM ${tenants}
+    WHERE ${tenants.id} = ${begun.tenantId} AND ${tenants.status} = 'deleting')`;
   await runEssentialBatch(db, [
+    requireCondition(db, sql`NOT ${isDeleting}`, "tenant_deleting"),
     db
       .insert(relocations)
       .values(begun)
@@ -160,7 +169,8 @@ export async function findLeftoverShard(
   return rows[0]?.shard;
 }
 
-type Fence = (typeof tenantFences.$inferSelect)["state"];
+/** The states of a fence that a relocation sets; a deletion sets the others. */
+type Fence = Exclude<(typeof tenantFences.$inferSelect)["state"], "erasing" | "deleted">;
 
 /** The states that may precede each state within one attempt, so that a late step changes nothing. */
 const previousStates: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {

@@ -145,7 +145,8 @@ export class RefusalLog extends DurableObject<Env> {
       findTenantId: () => this.#readState()?.tenantId,
       isLate: false,
       deliver: async () => {
-        this.#reportDue(Date.now());
+        const now = Date.now();
+        this.#reportDue(now, now);
         await this.#deliver();
       },
     });
@@ -153,10 +154,29 @@ export class RefusalLog extends DurableObject<Env> {
     await this.#armForNextReport();
   }
 
-  #reportDue(now: number): void {
+  /** Reports everything that was counted, delivers it, and then deletes everything. @returns whether that is done */
+  async forget(): Promise<boolean> {
+    try {
+      this.#reportDue(Number.POSITIVE_INFINITY, Date.now());
+      await this.#deliver();
+      await this.#alarm.reset(() => this.#clear());
+      return true;
+    } catch (error) {
+      log("error", "refusal_log_not_cleared", { cause: causeOf(error) });
+      return false;
+    }
+  }
+
+  async #clear(): Promise<void> {
+    this.#state = undefined;
+    await Promise.all([this.ctx.storage.deleteAll(), this.ctx.storage.deleteAlarm()]);
+  }
+
+  /** Reports the runs whose report is due at a time. @param now real time, Unix ms */
+  #reportDue(until: number, now: number): void {
     const state = this.#readState();
     if (state === null) return;
-    const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= now);
+    const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= until);
     if (due.length === 0) return;
     const runs = state.runs.map((run) =>
       due.includes(run) ? { ...markReported(run), reportedAt: now } : run,
