@@ -4,6 +4,7 @@ import { blob, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core
 import { jurisdictions } from "../location.ts";
 import { deletionPhases } from "./deletion-phase.ts";
 import { relocationPhases } from "./relocation-phase.ts";
+import { tenantStatuses } from "./tenant-status.ts";
 
 export const tenants = sqliteTable(
   "tenants",
@@ -20,6 +21,9 @@ export const tenants = sqliteTable(
     createdAt: integer("created_at").notNull(),
     /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */
     shard: integer().notNull().default(0),
+    status: text({ enum: tenantStatuses }).notNull().default("active"),
+    /** When the operator suspended the tenant, Unix ms of real time; null while it is active. */
+    suspendedAt: integer("suspended_at"),
   },
   // Finds a shard that no database is bound as, without reading every tenant.
   (table) => [index("tenants_by_shard").on(table.shard)],

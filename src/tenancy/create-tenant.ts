@@ -47,7 +47,14 @@ export async function createTenant(
   }
   const db = controlDbOf(call.env);
   return await runOnce<NewTenant>(call, operatorScope, db, async (keepAnswer) => {
-    const tenant: Tenant = { ...wanted, id: createId(call.now), settings: {}, createdAt: call.now };
+    const tenant: Tenant = {
+      ...wanted,
+      id: createId(call.now),
+      settings: {},
+      createdAt: call.now,
+      status: "active",
+      suspendedAt: null,
+    };
     const { issued, stored } = issueToken(
       tenant,
       { name: firstTokenName, permissions, lifetimeMs: null },

@@ -11,6 +11,7 @@ import {
   staleRead,
 } from "../db/client.ts";
 import { tenantFences, tenants } from "../db/tables.ts";
+import type { TenantStatus } from "../db/tenant-status.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { parseSettings, type SettingsPatch } from "./settings.ts";
@@ -25,6 +26,9 @@ export interface Tenant {
   readonly createdAt: number;
   /** The database with the tenant's data. */
   readonly shard: number;
+  readonly status: TenantStatus;
+  /** When the operator suspended the tenant, Unix ms of real time; null while it is active. */
+  readonly suspendedAt: number | null;
 }
 
 /** A tenant whose settings are not parsed yet. */

@@ -61,7 +61,8 @@ describe("The migrations", () => {
     for (const { name } of await listTables(database)) {
       await database.prepare(`DROP TABLE ${name}`).run();
     }
-    await apply(env.TEST_MIGRATIONS.slice(0, -1));
+    const first = env.TEST_MIGRATIONS.findIndex(({ name }) => name.startsWith("0005_"));
+    await apply(env.TEST_MIGRATIONS.slice(0, first));
     const states = ["none", "here", "leaving", "left", "arriving"];
     for (const state of states) {
       for (const table of tenantTables) {
@@ -82,7 +83,7 @@ describe("The migrations", () => {
       await insert(database, "relocations", move);
     }
 
-    await apply(env.TEST_MIGRATIONS.slice(-1));
+    await apply(env.TEST_MIGRATIONS.slice(first));
     const read = async (query: string) => (await database.prepare(query).raw()).map(String);
     expect(await read("SELECT tenant_id, bucket_size FROM audit_trees ORDER BY tenant_id")).toEqual(
       ["arriving,0", "here,7", "leaving,0", "left,0", "none,7"],
@@ -93,6 +94,7 @@ describe("The migrations", () => {
       "leaves,switching",
       "was reversed,returning",
     ]);
+    expect(await read("SELECT DISTINCT status, suspended_at FROM tenants")).toEqual(["active,"]);
     const deletable: string[] = [];
     for (const state of states) {
       for (const table of tenantTables) {
