@@ -11,6 +11,7 @@ import { otpRoutes } from "./api/otp.ts";
 import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
 import { settingsRoutes } from "./api/settings.ts";
+import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { identityRoutes } from "./api/users.ts";
@@ -33,6 +34,7 @@ export const apiRoutes = [
   ...auditEventRoutes,
   ...auditProofRoutes,
   ...tenantRoutes,
+  ...tenantDeletionRoutes,
   ...tokenRoutes,
   ...settingsRoutes,
   ...relocationRoutes,

@@ -62,7 +62,7 @@ const catalogue = {
   },
   tenant_deleting: {
     status: 409,
-    sentence: "The tenant is being deleted; nothing about it can be changed any more.",
+    sentence: "The tenant is being deleted, so it cannot be changed any more; create a new one.",
   },
   otp_not_configured: {
     status: 409,

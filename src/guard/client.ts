@@ -140,11 +140,14 @@ export async function forgetIdentity(
 ): Promise<Forgotten> {
   const { tenantId, identityId } = call;
   const stub = stubFor(env.GUARD, guardNameOf(tenantId, identityId), location);
-  const result = await awaitWithin(forgetTimeoutMs, stub.forget(call)).catch((error: unknown) => {
+  const forget = async (): Promise<GuardResult<Forgotten>> => await stub.forget(call);
+  try {
+    const result = await awaitWithin(forgetTimeoutMs, forget());
+    if (result.ok) return result.value;
+  } catch (error) {
     log("error", "guard_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
-  });
-  if (result?.ok !== true) throw new AppError("unavailable");
-  return result.value;
+  }
+  throw new AppError("unavailable");
 }
 
 /** Makes the guard deliver its outbox now. If that fails, its alarm delivers it later. */
