@@ -3,7 +3,7 @@
  * `DB`, and is saved after each page, so an interrupted deletion continues with the next request or scheduled run.
  */
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, type AuditEntry, createTenantEvent } from "../audit/event.ts";
+import { type Actor, createTenantEvent } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { createId } from "../crypto/id.ts";
 import { requireCondition } from "../db/client.ts";

@@ -2,8 +2,9 @@
  * Deletions of tenants in D1: the progress of each, in `DB`, and what they close and delete in every database. All
  * writes are essential: a deletion makes room, and must be possible in a full database.
  */
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, ne, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, lte, ne, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import { z } from "zod";
 import type { StampedEvent } from "../audit/event.ts";
 import { insertEvents } from "../audit/store.ts";
 import { auditEvents, auditTiles, auditTrees, controlOutbox } from "../audit/tables.ts";
@@ -17,6 +18,8 @@ import { assessments, populations } from "../sentinel/tables.ts";
 import { apiTokens } from "../tenancy/tables.ts";
 
 export type Deletion = typeof tenantDeletions.$inferSelect;
+
+const idRow = z.object({ id: z.string() });
 
 /** A row of these tables belongs to a tenant; the key is the primary key without the tenant. */
 interface TenantTable {
@@ -120,22 +123,31 @@ export async function countIdentities(db: Database, tenantId: string): Promise<n
   return await awaitStore(db.$count(identities, eq(identities.tenantId, tenantId)));
 }
 
-/** Lists identities in the order of their ids, tombstones too. */
+/**
+ * Lists what may be identities in the order of ids: those of the directory, tombstones too, and all that an event
+ * in D1 is about, because a database that was restored may have lost a record whose guard exists.
+ */
 export async function listIdentityIds(
   db: Database,
   tenantId: string,
   after: string,
   limit: number,
 ): Promise<string[]> {
+  const nextTarget = (from: SQL) => sql`(SELECT min(target_id) FROM ${auditEvents}
+    WHERE tenant_id = ${tenantId} AND target_id > ${from})`;
   const rows = await awaitStore(
-    db
-      .select({ id: identities.id })
-      .from(identities)
-      .where(and(eq(identities.tenantId, tenantId), gt(identities.id, after)))
-      .orderBy(asc(identities.id))
-      .limit(limit),
+    db.all(sql`
+      WITH RECURSIVE target(id) AS (
+        SELECT ${nextTarget(sql`${after}`)}
+        UNION ALL SELECT ${nextTarget(sql`target.id`)} FROM target WHERE target.id IS NOT NULL LIMIT ${limit}),
+      listed(id) AS (
+        SELECT id FROM ${identities} WHERE tenant_id = ${tenantId} AND id > ${after} ORDER BY id LIMIT ${limit})
+      SELECT id FROM listed UNION SELECT id FROM target WHERE id IS NOT NULL ORDER BY id LIMIT ${limit}`),
   );
-  return rows.map(({ id }) => id);
+  return z
+    .array(idRow)
+    .parse(rows)
+    .map(({ id }) => id);
 }
 
 function isLiving(tenantId: string): SQL | undefined {
