@@ -12,11 +12,11 @@ import type { DeletionPhase } from "../db/deletion-phase.ts";
 import { controlDbOf, databaseOf, invalidateShard, listDatabases } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
-import { forgetIdentity } from "../guard/client.ts";
+import { eraseIdentity } from "../guard/client.ts";
 import { type Location, stubFor } from "../location.ts";
 import { populationKeyOf } from "../sentinel/population/read.ts";
 import { findLocations } from "../tenancy/find-locations.ts";
-import { forgetTokenEnds } from "../tenancy/token-register-client.ts";
+import { clearTokenRegister } from "../tenancy/token-register-client.ts";
 import {
   closeToIdentities,
   closeTrail,
@@ -95,7 +95,7 @@ async function runStep(call: AdvanceCall, deletion: Deletion): Promise<Deletion>
     }
     case "revoking": {
       // First what the register has to file: a revocation needs the token's row.
-      await forgetTokenEnds(env, tenantId);
+      await clearTokenRegister(env, tenantId);
       await removeTokens(control, tenantId);
       const { suspendedAt } = (await findTenantToDelete(control, tenantId)) ?? {};
       const dueAt = Math.max(now + maxKnownTokenMs, (suspendedAt ?? now) + maxWatchMs);
@@ -161,8 +161,8 @@ async function eraseIdentities(
   const call = { tenantId, now, requestId, actor, jurisdiction, requestKey: null };
   const discarded: string[] = [];
   await mapConcurrently(ids, maxConcurrentGuards, async (identityId) => {
-    const forgotten = await forgetIdentity(env, location, { ...call, identityId });
-    if (forgotten === "discarded") discarded.push(identityId);
+    const erasure = await eraseIdentity(env, location, { ...call, identityId });
+    if (erasure === "discarded") discarded.push(identityId);
   });
   await discardRecords(db, tenantId, discarded);
 }
@@ -170,13 +170,13 @@ async function eraseIdentities(
 /** @throws AppError `unavailable` if an object does not answer, or could not deliver its events */
 async function clearObjects(env: Env, tenantId: string, location: Location): Promise<void> {
   const { REFUSALS, EXPORTS } = env;
-  const forgetting = [
-    stubFor(REFUSALS, tenantId, location).forget(),
-    stubFor(EXPORTS, tenantId, location).forget(),
+  const clearing = [
+    stubFor(REFUSALS, tenantId, location).clear(),
+    stubFor(EXPORTS, tenantId, location).clear(),
   ];
   const results = await Promise.allSettled([
-    ...forgetting.map((one) => awaitWithin(objectTimeoutMs, one)),
-    forgetTokenEnds(env, tenantId),
+    ...clearing.map((one) => awaitWithin(objectTimeoutMs, one)),
+    clearTokenRegister(env, tenantId),
   ]);
   const isDone = results.every((one) => one.status === "fulfilled" && one.value !== false);
   if (!isDone) throw new AppError("unavailable");

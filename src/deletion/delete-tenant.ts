@@ -21,7 +21,7 @@ import {
   type Deletion,
   findDeletion,
   findTenantToDelete,
-  forgetDeletion,
+  deleteDeletion,
   hasNoRelocation,
   isDeletable,
   listDueDeletions,
@@ -160,7 +160,7 @@ export async function removeEndedTrails(env: Env): Promise<void> {
   await runJob(failure, () =>
     forEachInTurn(control, job, list, async ({ tenantId, shard }) => {
       const isGone = await removeEndedTree(databaseOf(env, shard), tenantId, maxTilesPerTrail);
-      if (isGone) await forgetDeletion(control, tenantId);
+      if (isGone) await deleteDeletion(control, tenantId);
     }),
   );
 }

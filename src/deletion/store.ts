@@ -336,7 +336,7 @@ export async function removeEndedTree(
 }
 
 /** Deletes what is known of a deletion whose trail has ended. */
-export async function forgetDeletion(control: Database, tenantId: string): Promise<void> {
+export async function deleteDeletion(control: Database, tenantId: string): Promise<void> {
   await runEssentialBatch(control, [
     control.delete(tenantDeletions).where(eq(tenantDeletions.tenantId, tenantId)),
   ]);

@@ -10,7 +10,7 @@ import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
-import type { Forgotten, IdentityGuard } from "./identity-guard.ts";
+import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 
 /** What a call of a guard needs from the request. */
 export interface GuardCaller {
@@ -25,7 +25,7 @@ export interface GuardCaller {
 }
 
 /** Longer than a guard waits for D1. */
-const forgetTimeoutMs = 10_000;
+const erasureTimeoutMs = 10_000;
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
 
@@ -133,16 +133,16 @@ export async function resealGuard(
  * Erases an identity of a tenant that is deleted. @throws AppError `unavailable`: the erasure may go on, and may be
  * repeated
  */
-export async function forgetIdentity(
+export async function eraseIdentity(
   env: Env,
   location: Location,
   call: GuardCall,
-): Promise<Forgotten> {
+): Promise<Erasure> {
   const { tenantId, identityId } = call;
   const stub = stubFor(env.GUARD, guardNameOf(tenantId, identityId), location);
-  const forget = async (): Promise<GuardResult<Forgotten>> => await stub.forget(call);
+  const erase = async (): Promise<GuardResult<Erasure>> => await stub.eraseOrDiscard(call);
   try {
-    const result = await awaitWithin(forgetTimeoutMs, forget());
+    const result = await awaitWithin(erasureTimeoutMs, erase());
     if (result.ok) return result.value;
   } catch (error) {
     log("error", "guard_unreachable", { tenant_id: tenantId, cause: causeOf(error) });

@@ -67,7 +67,7 @@ export interface NewSecret {
 }
 
 /** What became of an identity of a deleted tenant; `discarded`: D1 may still have its record. */
-export type Forgotten = "erased" | "discarded";
+export type Erasure = "erased" | "discarded";
 
 /** A session, and the erasure epoch in which it was read: after an erasure it is void. */
 interface FoundSession {
@@ -195,7 +195,7 @@ export class IdentityGuard extends DurableObject<Env> {
    * Erases the identity for a tenant that is deleted; none may exist any more. Data that cannot be read is
    * discarded, because it must not stop the deletion.
    */
-  async forget(call: GuardCall): Promise<GuardResult<Forgotten>> {
+  async eraseOrDiscard(call: GuardCall): Promise<GuardResult<Erasure>> {
     return await this.#answer(async () => {
       try {
         await this.#erase(call);

@@ -63,7 +63,7 @@ export class ExportRegister extends DurableObject<Env> {
   }
 
   /** Deletes everything, for a tenant that is deleted. @returns whether that is done */
-  async forget(): Promise<boolean> {
+  async clear(): Promise<boolean> {
     try {
       await this.ctx.storage.deleteAll();
       return true;

@@ -75,8 +75,8 @@ export async function confirmRevocation(env: Env, { tenantId, hash }: Revocation
 }
 
 /** Makes a deleted tenant's register delete everything. @throws AppError `unavailable` */
-export async function forgetTokenEnds(env: Env, tenantId: string): Promise<void> {
-  const call = registerOf(env, tenantId).forget();
+export async function clearTokenRegister(env: Env, tenantId: string): Promise<void> {
+  const call = registerOf(env, tenantId).clear();
   const isDone = await awaitWithin(registerTimeoutMs, call).catch(() => false);
   if (!isDone) throw new AppError("unavailable");
 }

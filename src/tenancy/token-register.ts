@@ -89,7 +89,7 @@ export class TokenRegister extends DurableObject<Env> {
   }
 
   /** Files the waiting revocations, and then deletes everything. @returns whether that is done */
-  async forget(): Promise<boolean> {
+  async clear(): Promise<boolean> {
     try {
       await this.#fileWaiting();
       const { storage } = this.ctx;

@@ -170,7 +170,7 @@ describe("A deletion", () => {
     expect(await listActions(tenant)).toContain("user.erased");
   });
 
-  it("refuses what arrives later, and the guard that sends it forgets it", async () => {
+  it("refuses what arrives later, and the guard that sends it clears itself", async () => {
     for (const level of ["error", "warn"] as const) vi.spyOn(console, level).mockReturnValue();
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);

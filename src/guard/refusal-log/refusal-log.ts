@@ -155,11 +155,11 @@ export class RefusalLog extends DurableObject<Env> {
   }
 
   /** Reports everything that was counted, delivers it, and then deletes everything. @returns whether that is done */
-  async forget(): Promise<boolean> {
+  async clear(): Promise<boolean> {
     try {
       this.#reportDue(Number.POSITIVE_INFINITY, Date.now());
       await this.#deliver();
-      await this.#alarm.reset(() => this.#clear());
+      await this.#alarm.reset(() => this.#deleteAll());
       return true;
     } catch (error) {
       log("error", "refusal_log_not_cleared", { cause: causeOf(error) });
@@ -167,7 +167,7 @@ export class RefusalLog extends DurableObject<Env> {
     }
   }
 
-  async #clear(): Promise<void> {
+  async #deleteAll(): Promise<void> {
     this.#state = undefined;
     await Promise.all([this.ctx.storage.deleteAll(), this.ctx.storage.deleteAlarm()]);
   }
