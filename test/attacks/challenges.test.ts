@@ -13,7 +13,7 @@ import { operations, protectedOperations } from "./operations.ts";
  */
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   public: ["listAuditKeys", "liveness", "readiness", "openApi", "docs"],
-  operator: ["createTenant", "relocateTenant", "listKeys", "reEncrypt"],
+  operator: ["createTenant", "deleteTenant", "relocateTenant", "listKeys", "reEncrypt"],
   "idp:read": ["listUsers", "getUser"],
   "idp:write": [
     ...["provisionUser", "setUserStatus", "unlockUser", "eraseUser", "configureOtp", "removeOtp"],

@@ -15,6 +15,7 @@ import { addTokens } from "../support/many-tokens.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { requestDeletion, suspendSince } from "../support/tenant-deletion.ts";
 import { sql } from "../support/trail.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -170,7 +171,34 @@ const expectations: Readonly<Record<string, Expectation>> = {
   relocateTenant: {
     success: { expectedEvents: ["tenant.relocated success"] },
     // A tenant that does not exist has no trail.
-    errors: { not_found: { isAboutUnknownUser: true, expectedEvents: [] } },
+    errors: {
+      not_found: { isAboutUnknownUser: true, expectedEvents: [] },
+      tenant_deleting: {
+        given: async ({ tenant }) => {
+          await suspendSince(tenant, hourMs);
+          await requestDeletion(tenant);
+        },
+        expectedEvents: [],
+      },
+    },
+  },
+  deleteTenant: {
+    success: {
+      given: async ({ tenant }) => await suspendSince(tenant, hourMs),
+      expectedEvents: ["tenant.deletion_started success"],
+    },
+    errors: {
+      not_found: { isAboutUnknownUser: true, expectedEvents: [] },
+      tenant_active: { expectedEvents: [] },
+      relocation_in_progress: {
+        given: async ({ tenant }) => {
+          // In this phase other tests are not affected.
+          await relocateUpTo(tenant, 1, "cleaning");
+          await suspendSince(tenant, hourMs);
+        },
+        expectedEvents: [],
+      },
+    },
   },
   createToken: {
     success: { expectedEvents: ["token.created success"] },

@@ -47,6 +47,7 @@ describe("The migrations", () => {
       "relocations without rowid",
       "request_keys without rowid",
       "space_reserve",
+      "tenant_deletions without rowid",
       "tenant_fences without rowid",
       "tenants",
     ]);

@@ -58,6 +58,10 @@ export function requestTo(name: string, target: RequestTarget) {
     proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
+    deleteTenant: {
+      path: `/v1/tenants/${target.tenantId}`,
+      body: { tenant: { name: "Acme" } },
+    },
     relocateTenant: {
       path: `/v1/tenants/${target.tenantId}/relocation`,
       body: { relocation: { shard: 1, limit: 100 } },

@@ -125,7 +125,7 @@ describe("A deletion", () => {
     ]);
     expect(actions.filter((action) => action === "token.revoked")).toHaveLength(1);
     const [tree] = await rowsOf("audit_trees", tenant.id);
-    expect(tree?.["size"]).toBe(actions.length);
+    expect(tree?.size).toBe(actions.length);
     expect((await send("GET", "/v1/settings", { token: unused })).status).toBe(401);
   });
 
@@ -206,7 +206,7 @@ describe("A deletion", () => {
       ...[...trailTables, "tenant_fences"].map((table) => `1 ${table}`),
     ]);
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
-    expect((await rowsIn(1, "audit_events", tenant.id)).at(-1)?.["action"]).toBe("tenant.deleted");
+    expect((await rowsIn(1, "audit_events", tenant.id)).at(-1)?.action).toBe("tenant.deleted");
   });
 
   it("ends with the trail, once every event is in the archive and each witness has the last head", async () => {
