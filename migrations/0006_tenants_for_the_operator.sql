@@ -1,2 +1,3 @@
 ALTER TABLE `tenants` ADD `status` text DEFAULT 'active' NOT NULL;--> statement-breakpoint
-ALTER TABLE `tenants` ADD `suspended_at` integer;
+ALTER TABLE `tenants` ADD `suspended_at` integer;--> statement-breakpoint
+CREATE INDEX `tenants_by_status` ON `tenants` (`status`,`id`);

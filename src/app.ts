@@ -12,6 +12,7 @@ import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
+import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { identityRoutes } from "./api/users.ts";
@@ -35,6 +36,7 @@ export const apiRoutes = [
   ...auditProofRoutes,
   ...tenantRoutes,
   ...tenantDeletionRoutes,
+  ...tenantTokenRoutes,
   ...tokenRoutes,
   ...settingsRoutes,
   ...relocationRoutes,

@@ -26,7 +26,10 @@ export const tenants = sqliteTable(
     suspendedAt: integer("suspended_at"),
   },
   // Finds a shard that no database is bound as, without reading every tenant.
-  (table) => [index("tenants_by_shard").on(table.shard)],
+  (table) => [
+    index("tenants_by_shard").on(table.shard),
+    index("tenants_by_status").on(table.status, table.id),
+  ],
 );
 
 /**

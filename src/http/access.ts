@@ -84,10 +84,14 @@ export const operator: Access<undefined> = {
   },
 };
 
-/** @param now Unix ms; the tenant's test clock if one was sent. @throws AppError `invalid_token` */
-function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
+/**
+ * @param now Unix ms; the tenant's test clock if one was sent
+ * @throws AppError `invalid_token`, `tenant_suspended`
+ */
+function requireCurrent({ caller, revoked, isTenantActive }: ResolvedToken, now: number): void {
   if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt))
     throw new AppError("invalid_token");
+  if (!isTenantActive) throw new AppError("tenant_suspended");
 }
 
 /** @param realTime Unix ms. @throws AppError */

@@ -34,7 +34,9 @@ function errorsOf(definition: RouteDefinition): ErrorCode[] {
   codes.push("invalid_json");
   if (body !== none) codes.push("unsupported_media_type");
   if (access.kind !== "public") codes.push("missing_token", "invalid_token", "rate_limited");
-  if (access.kind !== "public" && access.kind !== "operator") codes.push("insufficient_scope");
+  if (access.kind !== "public" && access.kind !== "operator") {
+    codes.push("insufficient_scope", "tenant_suspended");
+  }
   if (keepsAnswers(definition)) codes.push("idempotency_in_progress", "idempotency_mismatch");
   return [...codes, ...errors];
 }

@@ -77,7 +77,7 @@ export interface Authentication<Caller> {
   readonly now: number;
   /**
    * Checks again whether the caller may go on, for a response that takes long. What it knows is at most 25 s old.
-   * @throws AppError `invalid_token`; `unavailable` if that cannot be found out
+   * @throws AppError `invalid_token`, `tenant_suspended`; `unavailable` if that cannot be found out
    */
   readonly checkAgain: () => Promise<void>;
 }

@@ -5,16 +5,11 @@
 import { and, eq, gt, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { enqueueEventIf } from "../audit/control-outbox/store.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import {
-  awaitStore,
-  type Database,
-  hasNoChanges,
-  requestTimeoutMs,
-  requireCondition,
-} from "../db/client.ts";
+import { awaitStore, type Database, hasNoChanges, requestTimeoutMs } from "../db/client.ts";
 import type { RelocationPhase } from "../db/relocation-phase.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences, tenants } from "../db/tables.ts";
+import { requireLastingTenant } from "../tenancy/tenant-condition-store.ts";
 
 export interface RelocationKey {
   readonly tenantId: string;
@@ -55,10 +50,8 @@ export async function findRelocation(
 /** Begins a relocation, unless one is in progress. @throws AppError `tenant_deleting` */
 export async function beginRelocation(db: Database, begun: Relocation): Promise<void> {
   const { tenantId: _tenantId, ...changing } = begun;
-  const isDeleting = sql`EXISTS (SELECT 1 FROM ${tenants}
-    WHERE ${tenants.id} = ${begun.tenantId} AND ${tenants.status} = 'deleting')`;
   await runEssentialBatch(db, [
-    requireCondition(db, sql`NOT ${isDeleting}`, "tenant_deleting"),
+    requireLastingTenant(db, begun.tenantId),
     db
       .insert(relocations)
       .values(begun)

@@ -2,7 +2,7 @@
  * Tenants and their settings, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { eq, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, sql } from "drizzle-orm";
 import {
   awaitStore,
   type Database,
@@ -42,6 +42,53 @@ export function insertTenant(db: Database, tenant: Tenant): Statement[] {
   const fence = db.insert(tenantFences).values({ tenantId: id, state: "left", relocationId: id });
   const row = { ...tenant, settings: JSON.stringify(tenant.settings) };
   return [db.insert(tenants).values(row), ...(shard === 0 ? [] : [fence])];
+}
+
+const tenantColumns = { ...getTableColumns(tenants), settings };
+
+export async function findTenant(db: Database, id: string): Promise<Tenant | undefined> {
+  const rows = await awaitStore(
+    db.select(tenantColumns).from(tenants).where(eq(tenants.id, id)).limit(1),
+  );
+  return rows[0];
+}
+
+/** Lists tenants in the order of their ids, which is the order of creation. */
+export async function listTenants(
+  db: Database,
+  page: {
+    readonly after?: string | undefined;
+    readonly status?: TenantStatus | undefined;
+    readonly limit: number;
+  },
+): Promise<Tenant[]> {
+  const { after, status, limit } = page;
+  const conditions = [
+    after === undefined ? undefined : gt(tenants.id, after),
+    status === undefined ? undefined : eq(tenants.status, status),
+  ];
+  return await awaitStore(
+    db
+      .select(tenantColumns)
+      .from(tenants)
+      .where(and(...conditions))
+      .orderBy(asc(tenants.id))
+      .limit(limit),
+  );
+}
+
+/** Statements that change a tenant. Their batch throws StaleReadError if its name or status is not as read. */
+export function updateTenant(
+  db: Database,
+  { id, name, status }: Tenant,
+  change: Pick<Tenant, "name" | "status" | "suspendedAt">,
+): Statement[] {
+  const isAsRead = sql`EXISTS (SELECT 1 FROM ${tenants}
+    WHERE ${and(eq(tenants.id, id), eq(tenants.name, name), eq(tenants.status, status))})`;
+  return [
+    requireCondition(db, isAsRead, staleRead),
+    db.update(tenants).set(change).where(eq(tenants.id, id)),
+  ];
 }
 
 /** The fields that a tenant has set, and the text in which they are stored. */

@@ -2,7 +2,7 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
@@ -11,7 +11,7 @@ import { orderInTurn } from "../db/turns.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
-import { type CallerToken, isUnexpired, isUnrevokedToken } from "./token-condition-store.ts";
+import { isUnrevokedToken } from "./token-condition-store.ts";
 
 /** As long as events stay in D1 by default, and longer than D1 can be restored (30 days). */
 const endedTokenLifetimeMs = 400 * 24 * 60 * 60 * 1000;
@@ -83,29 +83,6 @@ export async function findToken(
 ): Promise<ApiToken | undefined> {
   const rows = await awaitStore(
     db.select(tokenColumns).from(apiTokens).where(isUnrevokedToken(tenantId, id)).limit(1),
-  );
-  return rows[0];
-}
-
-/**
- * Finds the hash of the caller's token, null if it is not valid, and that of another token, null if that does
- * not exist or is revoked. Each is one search by the primary key.
- */
-export async function findHashes(
-  db: Database,
-  { tenantId, tokenId }: CallerToken,
-  now: number,
-  id: string,
-): Promise<{ readonly callerHash: string | null; readonly hash: string | null } | undefined> {
-  const hashOf = (condition: SQL) =>
-    sql<string | null>`(SELECT ${apiTokens.hash} FROM ${apiTokens} WHERE ${condition})`;
-  const rows = await awaitStore(
-    db
-      .select({
-        callerHash: hashOf(sql`${isUnrevokedToken(tenantId, tokenId)} AND ${isUnexpired(now)}`),
-        hash: hashOf(isUnrevokedToken(tenantId, id)),
-      })
-      .from(sql`(SELECT 1)`),
   );
   return rows[0];
 }

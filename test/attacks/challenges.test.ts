@@ -13,7 +13,18 @@ import { operations, protectedOperations } from "./operations.ts";
  */
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   public: ["listAuditKeys", "liveness", "readiness", "openApi", "docs"],
-  operator: ["createTenant", "deleteTenant", "relocateTenant", "listKeys", "reEncrypt"],
+  operator: [
+    ...[
+      "createTenant",
+      "listTenants",
+      "getTenant",
+      "changeTenant",
+      "deleteTenant",
+      "createTenantToken",
+    ],
+    ...["listTenantTokens", "revokeTenantToken", "eraseTenantUser", "relocateTenant", "listKeys"],
+    "reEncrypt",
+  ],
   "idp:read": ["listUsers", "getUser"],
   "idp:write": [
     ...["provisionUser", "setUserStatus", "unlockUser", "eraseUser", "configureOtp", "removeOtp"],

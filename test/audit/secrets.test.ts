@@ -41,6 +41,7 @@ interface Secrets {
 const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createTenant: ["secret"],
   createToken: ["secret"],
+  createTenantToken: ["secret"],
   rotateToken: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   regenerateBackupCodes: ["backupCodes"],
@@ -191,6 +192,15 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const doomed = await Tenant.create();
   await suspendSince(doomed, 60_000);
   await ask("deleteTenant", { ...target, tenantId: doomed.id }, asOperator);
+  for (const name of ["listTenants", "getTenant", "changeTenant", "listTenantTokens"]) {
+    await ask(name, target, asOperator);
+    await ask(name, target, asTenant);
+  }
+  const issued = (await ask("createTenantToken", target, asOperator)).body.token;
+  collectToken(issued.secret);
+  await ask("revokeTenantToken", { ...target, tokenId: issued.id }, asOperator);
+  await ask("provisionUser", unknownUser, { ...asTenant, body: leaver });
+  await ask("eraseTenantUser", another, asOperator);
   await ask("changeSettings", target, asTenant);
   await ask("getSettings", target, asTenant);
   await ask("listTokens", target, asTenant);

@@ -62,6 +62,19 @@ export function requestTo(name: string, target: RequestTarget) {
       path: `/v1/tenants/${target.tenantId}`,
       body: { tenant: { name: "Acme" } },
     },
+    listTenants: { path: "/v1/tenants" },
+    getTenant: { path: `/v1/tenants/${target.tenantId}` },
+    changeTenant: {
+      path: `/v1/tenants/${target.tenantId}`,
+      body: { tenant: { name: "Renamed" } },
+    },
+    createTenantToken: {
+      path: `/v1/tenants/${target.tenantId}/tokens`,
+      body: { token: { name: "t", permissions: ["idp:read"] } },
+    },
+    listTenantTokens: { path: `/v1/tenants/${target.tenantId}/tokens` },
+    revokeTenantToken: { path: `/v1/tenants/${target.tenantId}/tokens/${target.tokenId}` },
+    eraseTenantUser: { path: `/v1/tenants/${target.tenantId}/user${query}` },
     relocateTenant: {
       path: `/v1/tenants/${target.tenantId}/relocation`,
       body: { relocation: { shard: 1, limit: 100 } },

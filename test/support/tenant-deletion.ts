@@ -6,9 +6,11 @@ import { databases } from "./databases.ts";
 /** More requests than any deletion in a test takes. */
 const maxRequests = 2_000;
 
-/** Suspends the tenant as of that many milliseconds ago. The caches of isolates get no notice. */
+/** Suspends the tenant, and makes that appear so many milliseconds old. */
 export async function suspendSince(tenant: Pick<Tenant, "id">, ageMs: number): Promise<void> {
-  await env.DB.prepare("UPDATE tenants SET status = 'suspended', suspended_at = ? WHERE id = ?")
+  const body = { tenant: { status: "suspended" } };
+  await send("PATCH", `/v1/tenants/${tenant.id}`, { token: env.OPERATOR_TOKEN, body });
+  await env.DB.prepare("UPDATE tenants SET suspended_at = ? WHERE id = ?")
     .bind(Date.now() - ageMs, tenant.id)
     .run();
 }

@@ -166,7 +166,8 @@ export function exportTrail(
     if (isOver()) return;
     // The platform logs this error's message, so it must not be that of a store, which may hold data.
     const shown = error instanceof AppError ? error : new AppError("unavailable");
-    log(shown.code === "invalid_token" ? "info" : "error", "audit_export_failed", {
+    const isRefused = shown.code === "invalid_token" || shown.code === "tenant_suspended";
+    log(isRefused ? "info" : "error", "audit_export_failed", {
       request_id: call.requestId,
       tenant_id: call.caller.tenantId,
       code: shown.code,
