@@ -4,7 +4,6 @@
  */
 import { deliverControlEvents } from "../audit/control-outbox/deliver.ts";
 import type { StampedEvent } from "../audit/event.ts";
-import { integrateLog } from "../audit/tree/integrate.ts";
 import { findUnintegrated } from "../audit/tree/store.ts";
 import { mapConcurrently } from "../concurrent.ts";
 import { awaitStore, type Database } from "../db/client.ts";
@@ -19,17 +18,17 @@ import { findLocations } from "../tenancy/find-locations.ts";
 import { clearTokenRegister } from "../tenancy/token-register-client.ts";
 import {
   closeToIdentities,
-  closeTrail,
-  type Deletion,
   discardRecords,
+  listIdentityIds,
+  listLivingIds,
+} from "./identity-store.ts";
+import { closeTrail, removeRows, removeTokens } from "./removal-store.ts";
+import {
+  type Deletion,
   findDeletion,
   findTenantToDelete,
   finishDeletion,
   hasWaitingEvents,
-  listIdentityIds,
-  listLivingIds,
-  removeRows,
-  removeTokens,
   saveDeletion,
 } from "./store.ts";
 
@@ -42,6 +41,8 @@ const maxRowsPerPage = 1_000;
 const maxKnownTokenMs = 60_000;
 /** How long a prefix watch may keep what it has counted: it clears itself ten minutes after the last request. */
 const maxWatchMs = 11 * 60_000;
+/** How often the scheduled job integrates logs. */
+const integrationPeriodMs = 30_000;
 const objectTimeoutMs = 10_000;
 
 interface AdvanceCall {
@@ -116,8 +117,9 @@ async function runStep(call: AdvanceCall, deletion: Deletion): Promise<Deletion>
       await closeTrail(db, tenantId, await call.createLastEvents(deletion));
       return enterPhase(deletion, "sealing");
     case "sealing": {
-      await integrateLog(env, tenantId, now);
-      if ((await findUnintegrated(db, 1, tenantId)).length > 0) return deletion;
+      // The integration of all logs has its own bounds, so the deletion waits for it.
+      const isSealed = (await findUnintegrated(db, 1, tenantId)).length === 0;
+      if (!isSealed) return { ...deletion, dueAt: now + integrationPeriodMs };
       const finished = { ...enterPhase(deletion, "done"), finishedAt: now };
       try {
         await finishDeletion(control, finished);

@@ -15,9 +15,10 @@ import { AppError, createInvalidRequest } from "../errors.ts";
 import { runJob } from "../job.ts";
 import { findRetentionDays } from "../tenancy/find-retention.ts";
 import { advanceDeletion } from "./advance.ts";
+import { countIdentities } from "./identity-store.ts";
+import { removeEndedTree } from "./removal-store.ts";
 import {
   beginDeletion,
-  countIdentities,
   type Deletion,
   deleteDeletion,
   findDeletion,
@@ -26,7 +27,6 @@ import {
   isDeletable,
   listDueDeletions,
   listFinishedDeletions,
-  removeEndedTree,
 } from "./store.ts";
 
 const minuteMs = 60_000;

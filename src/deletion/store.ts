@@ -1,41 +1,16 @@
 /**
- * Deletions of tenants in D1: the progress of each, in `DB`, and what they close and delete in every database. All
- * writes are essential: a deletion makes room, and must be possible in a full database.
+ * The progress of tenants' deletions, in `DB`. All writes of a deletion are essential: it makes room, and must be
+ * possible in a full database.
  */
-import { and, eq, inArray, isNotNull, isNull, lte, ne, type SQL, sql } from "drizzle-orm";
-import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
-import { z } from "zod";
-import type { StampedEvent } from "../audit/event.ts";
-import { insertEvents } from "../audit/store.ts";
-import { auditEvents, auditTiles, auditTrees, controlOutbox } from "../audit/tables.ts";
+import { and, eq, isNotNull, isNull, lte, type SQL, sql } from "drizzle-orm";
+import { controlOutbox } from "../audit/tables.ts";
 import { awaitStore, type Database, hasNoChanges, type Statement } from "../db/client.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantDeletions, tenantFences, tenants } from "../db/tables.ts";
 import { orderInTurn } from "../db/turns.ts";
-import { requestKeys } from "../idempotency/tables.ts";
-import { identities } from "../identity/tables.ts";
-import { assessments, populations } from "../sentinel/tables.ts";
 import { apiTokens } from "../tenancy/tables.ts";
 
 export type Deletion = typeof tenantDeletions.$inferSelect;
-
-const idRow = z.object({ id: z.string() });
-
-/** A row of these tables belongs to a tenant; the key is the primary key without the tenant. */
-interface TenantTable {
-  readonly table: SQLiteTable & { readonly tenantId: SQLiteColumn };
-  readonly key: readonly SQLiteColumn[];
-}
-
-/** What a deletion removes from every database. `audit_events`, `audit_tiles` and `audit_trees` are the trail. */
-const removedTables: readonly TenantTable[] = [
-  { table: identities, key: [identities.id] },
-  { table: assessments, key: [assessments.id] },
-  { table: populations, key: [] },
-  { table: requestKeys, key: [requestKeys.key] },
-  { table: apiTokens, key: [apiTokens.id] },
-  { table: relocations, key: [] },
-];
 
 /** @throws StoreError, as do all of these */
 export async function findDeletion(
@@ -119,169 +94,11 @@ export async function saveDeletion(
   return !hasNoChanges(saved);
 }
 
-export async function countIdentities(db: Database, tenantId: string): Promise<number> {
-  return await awaitStore(db.$count(identities, eq(identities.tenantId, tenantId)));
-}
-
-/**
- * Lists what may be identities in the order of ids: those of the directory, tombstones too, and all that an event
- * in D1 is about, because a database that was restored may have lost a record whose guard exists.
- */
-export async function listIdentityIds(
-  db: Database,
-  tenantId: string,
-  after: string,
-  limit: number,
-): Promise<string[]> {
-  const nextTarget = (from: SQL) => sql`(SELECT min(target_id) FROM ${auditEvents}
-    WHERE tenant_id = ${tenantId} AND target_id > ${from})`;
-  const rows = await awaitStore(
-    db.all(sql`
-      WITH RECURSIVE target(id) AS (
-        SELECT ${nextTarget(sql`${after}`)}
-        UNION ALL SELECT ${nextTarget(sql`target.id`)} FROM target WHERE target.id IS NOT NULL LIMIT ${limit}),
-      listed(id) AS (
-        SELECT id FROM ${identities} WHERE tenant_id = ${tenantId} AND id > ${after} ORDER BY id LIMIT ${limit})
-      SELECT id FROM listed UNION SELECT id FROM target WHERE id IS NOT NULL ORDER BY id LIMIT ${limit}`),
-  );
-  return z
-    .array(idRow)
-    .parse(rows)
-    .map(({ id }) => id);
-}
-
-function isLiving(tenantId: string): SQL | undefined {
-  return and(eq(identities.tenantId, tenantId), ne(identities.status, "erased"));
-}
-
-/** Lists identities that are not erased. */
-export async function listLivingIds(
-  db: Database,
-  tenantId: string,
-  limit: number,
-): Promise<string[]> {
-  const rows = await awaitStore(
-    db.select({ id: identities.id }).from(identities).where(isLiving(tenantId)).limit(limit),
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** Deletes the records of identities whose guards could not read them, with their assessments. */
-export async function discardRecords(
-  db: Database,
-  tenantId: string,
-  ids: readonly string[],
-): Promise<void> {
-  if (ids.length === 0) return;
-  const listed = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
-  await runEssentialBatch(db, [
-    db
-      .delete(assessments)
-      .where(and(eq(assessments.tenantId, tenantId), inArray(assessments.identityId, listed))),
-    db
-      .delete(identities)
-      .where(and(eq(identities.tenantId, tenantId), inArray(identities.id, listed))),
-  ]);
-}
-
-/**
- * Closes the database to the tenant's identities, unless it has one that is not erased.
- * @returns whether it is closed
- */
-export async function closeToIdentities(
-  db: Database,
-  { tenantId, id: relocationId }: Deletion,
-): Promise<boolean> {
-  const state = "erasing";
-  await runEssentialBatch(db, [
-    db
-      .insert(tenantFences)
-      .select(
-        sql`SELECT ${tenantId}, ${state}, ${relocationId}
-          WHERE NOT EXISTS (SELECT 1 FROM ${identities} WHERE ${isLiving(tenantId)})`,
-      )
-      .onConflictDoUpdate({
-        target: tenantFences.tenantId,
-        set: { state, relocationId },
-        setWhere: eq(tenantFences.state, "here"),
-      }),
-  ]);
-  return (await findFenceState(db, tenantId)) !== undefined;
-}
-
-/** The state of the fence that a deletion has set. */
-async function findFenceState(db: Database, tenantId: string): Promise<string | undefined> {
-  const rows = await awaitStore(
-    db
-      .select({ state: tenantFences.state })
-      .from(tenantFences)
-      .where(
-        and(
-          eq(tenantFences.tenantId, tenantId),
-          inArray(tenantFences.state, ["erasing", "deleted"]),
-        ),
-      ),
-  );
-  return rows[0]?.state;
-}
-
-/** Files the last events of the trail, once, and closes the database to further ones. */
-export async function closeTrail(
-  db: Database,
-  tenantId: string,
-  events: readonly StampedEvent[],
-): Promise<void> {
-  if ((await findFenceState(db, tenantId)) === "deleted") return;
-  await runEssentialBatch(db, [
-    insertEvents(db, tenantId, events),
-    db.update(tenantFences).set({ state: "deleted" }).where(eq(tenantFences.tenantId, tenantId)),
-  ]);
-}
-
 /** Whether events wait in the control outbox. */
 export async function hasWaitingEvents(control: Database, tenantId: string): Promise<boolean> {
   return (
     (await awaitStore(control.$count(controlOutbox, eq(controlOutbox.tenantId, tenantId)))) > 0
   );
-}
-
-function joinNames(columns: readonly SQLiteColumn[]): SQL {
-  return sql.join(
-    columns.map(({ name }) => sql.identifier(name)),
-    sql`, `,
-  );
-}
-
-/** Deletes some of the tenant's rows in these tables. @returns whether there may be more */
-async function deleteSomeRows(
-  db: Database,
-  tenantId: string,
-  tables: readonly TenantTable[],
-  limit: number,
-  condition?: SQL,
-): Promise<boolean> {
-  const deletions = tables.map(({ table, key }) => {
-    const some = sql`(${joinNames(key)}) IN (SELECT ${joinNames(key)} FROM ${table}
-      WHERE ${sql.identifier(table.tenantId.name)} = ${tenantId} LIMIT ${limit})`;
-    return db
-      .delete(table)
-      .where(and(eq(table.tenantId, tenantId), key.length === 0 ? undefined : some, condition))
-      .returning({ one: sql<number>`1` });
-  });
-  const deleted = await runEssentialBatch(db, deletions);
-  return deleted.some((rows) => Array.isArray(rows) && rows.length === limit);
-}
-
-/** Deletes some of the tenant's rows, except the trail. @returns whether there may be more */
-export async function removeRows(db: Database, tenantId: string, limit: number): Promise<boolean> {
-  return await deleteSomeRows(db, tenantId, removedTables, limit);
-}
-
-/** Deletes the tenant's tokens. */
-export async function removeTokens(control: Database, tenantId: string): Promise<void> {
-  await runEssentialBatch(control, [
-    control.delete(apiTokens).where(eq(apiTokens.tenantId, tenantId)),
-  ]);
 }
 
 /**
@@ -312,27 +129,6 @@ export async function listFinishedDeletions(control: Database, limit: number): P
       .orderBy(orderInTurn("ended_trails", tenantDeletions.tenantId))
       .limit(limit),
   );
-}
-
-/**
- * Deletes some of the tree of a trail whose events are all in the archive, once every witness has its newest head.
- * @returns whether nothing of the trail is left
- */
-export async function removeEndedTree(
-  db: Database,
-  tenantId: string,
-  limit: number,
-): Promise<boolean> {
-  const isEnded = sql`NOT EXISTS (SELECT 1 FROM ${auditEvents} WHERE ${auditEvents.tenantId} = ${tenantId})
-    AND NOT EXISTS (SELECT 1 FROM ${auditTrees} AS tree WHERE tree.tenant_id = ${tenantId}
-      AND (tree.witnessed_size < tree.size OR tree.bucket_size < tree.size))`;
-  const tiles = [{ table: auditTiles, key: [auditTiles.level, auditTiles.index] }];
-  if (await deleteSomeRows(db, tenantId, tiles, limit, isEnded)) return false;
-  await deleteSomeRows(db, tenantId, [{ table: auditTrees, key: [] }], limit, isEnded);
-  const left = await awaitStore(
-    db.select({ one: sql`1` }).from(auditTrees).where(eq(auditTrees.tenantId, tenantId)).limit(1),
-  );
-  return left.length === 0;
 }
 
 /** Deletes what is known of a deletion whose trail has ended. */

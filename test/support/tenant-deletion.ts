@@ -1,5 +1,6 @@
 /** Deletes tenants, in virtual time: what waits for real time finds it passed. */
 import { env } from "cloudflare:workers";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { type Answer, send, type Tenant } from "./client.ts";
 import { databases } from "./databases.ts";
 
@@ -20,8 +21,9 @@ export async function requestDeletion(tenant: Pick<Tenant, "id">, name = "Acme")
   return await send("DELETE", `/v1/tenants/${tenant.id}`, { token: env.OPERATOR_TOKEN, body });
 }
 
-/** Simulates that the time has passed for which a deletion waits. */
+/** Simulates that the time has passed for which a deletion waits, with its scheduled runs. */
 export async function passWaiting(tenant: Pick<Tenant, "id">): Promise<void> {
+  await integrateLogs(env, Date.now());
   await env.DB.prepare("UPDATE tenant_deletions SET due_at = 0 WHERE tenant_id = ?")
     .bind(tenant.id)
     .run();

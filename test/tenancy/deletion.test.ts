@@ -14,6 +14,7 @@ import { rowsIn } from "../support/databases.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { evict, fireAlarm, guardOf, inspectGuard, replaceState } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
+import { fireLogAlarm } from "../support/refusal-log.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 import {
   deleteFully,
@@ -117,10 +118,10 @@ describe("A deletion", () => {
       expect(left).toEqual([[], null]);
     }
     const actions = await listActions(tenant);
-    expect(actions.slice(-4)).toEqual([
+    expect([actions.at(-4), ...actions.slice(-3, -1).toSorted(), actions.at(-1)]).toEqual([
       "tenant.deletion_started",
-      "user.erased",
       "request.refused",
+      "user.erased",
       "tenant.deleted",
     ]);
     expect(actions.filter((action) => action === "token.revoked")).toHaveLength(1);
@@ -187,6 +188,25 @@ describe("A deletion", () => {
     expect(await inspectGuard(user)).toEqual({ tables: [], alarm: null });
     expect(await rowsOf("identities", tenant.id)).toEqual([]);
     expect(await rowsOf("audit_events", tenant.id)).toEqual(before);
+  });
+
+  it("refuses what the refusal log counts later, and the log clears itself", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const tenant = await Tenant.create();
+    await suspendSince(tenant, minuteMs);
+    await deleteFully(tenant);
+    const log = env.REFUSALS.get(env.REFUSALS.idFromName(tenant.id));
+    await log.count(tenant.id, {
+      ...{ action: "request.refused", reason: "rate_limited", route: "listUsers", count: 1 },
+      ...{ at: Date.now(), actor: { type: "api_token", id: "t" }, requestId: "r" },
+    });
+    await fireLogAlarm(tenant.id);
+    const left = await runInDurableObject(log, async (_, { storage }) => [
+      storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('live', 'outbox')").toArray(),
+      await storage.getAlarm(),
+    ]);
+    expect(left).toEqual([[], null]);
+    expect((await rowsOf("audit_events", tenant.id)).at(-1)?.action).toBe("tenant.deleted");
   });
 
   it("works for a tenant in another database, which then cannot move", async () => {

@@ -11,7 +11,8 @@ import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
-import { deliveryTimeoutMs, refuseIfLate, runBatch } from "../../db/client.ts";
+import { deliveryTimeoutMs, FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
+import { isDeletedTenant } from "../../db/deleted-tenants.ts";
 import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
@@ -147,7 +148,7 @@ export class RefusalLog extends DurableObject<Env> {
       deliver: async () => {
         const now = Date.now();
         this.#reportDue(now, now);
-        await this.#deliver();
+        await this.#deliverOrClear();
       },
     });
     // After a failure an earlier alarm is already set, and stays set.
@@ -164,6 +165,18 @@ export class RefusalLog extends DurableObject<Env> {
     } catch (error) {
       log("error", "refusal_log_not_cleared", { cause: causeOf(error) });
       return false;
+    }
+  }
+
+  /** D1 accepts nothing of a deleted tenant any more, so what is left here must not wait for it. */
+  async #deliverOrClear(): Promise<void> {
+    try {
+      await this.#deliver();
+    } catch (error) {
+      const tenantId = this.#readState()?.tenantId;
+      const isFenced = error instanceof FencedTenantError && tenantId !== undefined;
+      if (!isFenced || !(await isDeletedTenant(this.env, tenantId))) throw error;
+      await this.#alarm.reset(() => this.#deleteAll());
     }
   }
 
