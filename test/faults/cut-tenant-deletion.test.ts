@@ -5,6 +5,7 @@
 import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, inject, it, vi } from "vitest";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { identityIdOf } from "../../src/crypto/id.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { strideOf } from "../support/campaign.ts";
@@ -113,6 +114,7 @@ it.each([
   async (_when, isDone) => {
     const other = await createPopulated();
     await fireLogAlarm(other.tenant.id);
+    await integrateLogs(env, Date.now());
     const otherRows = await readOther(other.tenant);
     let statements = 0;
     for (; statements < maxStatements; statements += strideOf(6)) {
@@ -170,6 +172,7 @@ it(`A deletion of ${manyIdentities} identities that is killed at every step leav
   const earlier = new Set((await listDurableObjectIds(env.GUARD)).map(String));
   const other = await createPopulated();
   await fireLogAlarm(other.tenant.id);
+  await integrateLogs(env, Date.now());
   earlier.add(guardOf(other.user).id.toString());
   const { tenant, user } = await createPopulated();
   const guards = [user];
