@@ -60,13 +60,18 @@ const catalogue = {
     sentence:
       "This is the tenant's last API token with the permission tokens:write; rotate it, or make another first.",
   },
-  tenant_deleting: {
-    status: 409,
-    sentence: "The tenant is being deleted, so it cannot be changed any more; create a new one.",
-  },
   relocation_in_progress: {
     status: 409,
     sentence: "A tenant is moving to another database; finish its relocation first.",
+  },
+  tenant_active: {
+    status: 409,
+    sentence:
+      "A tenant can be deleted once it has been suspended for 24 hours (a test tenant for a minute); suspend it and wait.",
+  },
+  tenant_deleting: {
+    status: 409,
+    sentence: "The tenant is being deleted, so it cannot be changed any more; create a new one.",
   },
   otp_not_configured: {
     status: 409,

@@ -16,6 +16,7 @@ import { addTokens } from "../support/many-tokens.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { suspendSince } from "../support/tenant-deletion.ts";
 import { sql } from "../support/trail.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -194,7 +195,25 @@ const expectations: Readonly<Record<string, Expectation>> = {
   },
   relocateTenant: {
     success: { expectedEvents: ["tenant.relocated success"] },
-    errors: { not_found: unknownTenant },
+    errors: { not_found: unknownTenant, tenant_deleting: deletingTenant },
+  },
+  deleteTenant: {
+    success: {
+      given: async ({ tenant }) => await suspendSince(tenant, hourMs),
+      expectedEvents: ["tenant.deletion_started success"],
+    },
+    errors: {
+      not_found: unknownTenant,
+      tenant_active: { expectedEvents: [] },
+      relocation_in_progress: {
+        given: async ({ tenant }) => {
+          // In this phase other tests are not affected.
+          await relocateUpTo(tenant, 1, "cleaning");
+          await suspendSince(tenant, hourMs);
+        },
+        expectedEvents: [],
+      },
+    },
   },
   listTenants: onlyReads,
   getTenant: onlyReadsTenant,
