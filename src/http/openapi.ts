@@ -17,6 +17,12 @@ const errorFields: Partial<Record<ErrorCode, ZodRawShape>> = {
   invalid_code: {
     attempts_remaining: z.int().min(0),
     locked_until: instant.nullable().meta({ description: "Set if this failure locked the user." }),
+    retry_after_seconds: z.int().nullable(),
+  },
+  code_already_used: {
+    attempts_remaining: z.int().min(0),
+    locked_until: instant.nullable(),
+    retry_after_seconds: z.int().nullable(),
   },
   user_locked: { locked_until: instant.nullable(), retry_after_seconds: z.int().nullable() },
 };
@@ -24,6 +30,7 @@ const errorFields: Partial<Record<ErrorCode, ZodRawShape>> = {
 const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
   missing_token: ["WWW-Authenticate", "The challenge of RFC 6750."],
   insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
+  invalid_code: ["Retry-After", "Seconds until the lock ends, if this failure locked the user."],
   user_locked: ["Retry-After", "Seconds until the lock ends."],
   rate_limited: ["Retry-After", "Seconds until the limit resets."],
 };

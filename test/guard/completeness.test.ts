@@ -72,7 +72,7 @@ function verifyCode(
     const code = await codeOf(user);
     const method = /^\d{6}$/.test(code) ? "totp" : "backup_code";
     const policy = { ...defaultPolicy.lockout, ...lockout };
-    return await guard.verify(call, { method, code }, policy, null);
+    return await guard.verify(call, { method, code }, policy, "login");
   };
 }
 

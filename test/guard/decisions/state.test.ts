@@ -21,6 +21,7 @@ const states: fc.Arbitrary<IdentityState> = fc.record({
   createdAt: time,
   updatedAt: time,
   lastVerifiedAt: orNull(time),
+  lastMethod: fc.constantFrom("totp", "backup_code", null),
   totp: orNull(fc.record({ sealed: text, lastTimeStep: orNull(time) })),
   pendingTotp: orNull(fc.record({ sealed: text, expiresAt: time })),
   otpDisabled: fc.boolean(),

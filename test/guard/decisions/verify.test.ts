@@ -1,13 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { IdentityState } from "../../../src/guard/decisions/state.ts";
-import {
-  confirmableTotpOf,
-  type Evidence,
-  liveTotpOf,
-  stale,
-  verify,
-} from "../../../src/guard/decisions/verify.ts";
+import { type Evidence, findSecrets, stale, verify } from "../../../src/guard/decisions/verify.ts";
 import {
   buildBackupEvidence,
   buildIdentity,
@@ -317,8 +311,8 @@ describe("a pending secret", () => {
   });
 
   test("can be confirmed until its last millisecond", () => {
-    expect(confirmableTotpOf(state, pending.expiresAt - 1)).toEqual(pending);
-    expect(confirmableTotpOf(state, pending.expiresAt)).toBeNull();
+    expect(findSecrets(state, pending.expiresAt - 1).pendingTotp).toEqual(pending);
+    expect(findSecrets(state, pending.expiresAt).pendingTotp).toBeNull();
     const late = callAt(pending.expiresAt);
     const { result, state: after } = verifyEvidence(state, wrongTotp, late);
     expect(result).toMatchObject({ ok: false, error: { code: "invalid_code" } });
@@ -445,7 +439,8 @@ describe("gathered evidence", () => {
 });
 
 test("no secret is live while TOTP is disabled", () => {
-  expect(liveTotpOf(buildIdentity())).toEqual({ sealed: "sealed-1", lastTimeStep: null });
-  expect(liveTotpOf(buildIdentity({ otpDisabled: true }))).toBeNull();
-  expect(liveTotpOf(buildIdentity({ totp: null }))).toBeNull();
+  const liveSecretOf = (state: IdentityState) => findSecrets(state, now).totp;
+  expect(liveSecretOf(buildIdentity())).toEqual({ sealed: "sealed-1", lastTimeStep: null });
+  expect(liveSecretOf(buildIdentity({ otpDisabled: true }))).toBeNull();
+  expect(liveSecretOf(buildIdentity({ totp: null }))).toBeNull();
 });
