@@ -206,10 +206,13 @@ describe("a profile", () => {
     ["active", true, { ...fullIdentity, otpDisabled: false }],
     ["disabled", false, { otpDisabled: true }],
     ["disabled", true, fullIdentity],
-  ] as const)("shows that TOTP is %s, with another secret pending: %s", (status, pending, state) => {
-    const profile = profileOf(buildIdentity({ totp: null, ...state }), now);
-    expect([profile.otpStatus, profile.otpPending]).toEqual([status, pending]);
-  });
+  ] as const)(
+    "shows that TOTP is %s, with another secret pending: %s",
+    (status, pending, state) => {
+      const profile = profileOf(buildIdentity({ totp: null, ...state }), now);
+      expect([profile.otpStatus, profile.otpPending]).toEqual([status, pending]);
+    },
+  );
 
   test("that an older build kept as an answer is completed", () => {
     const profile = profileOf(fullIdentity, now);
