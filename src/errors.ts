@@ -77,6 +77,11 @@ const catalogue = {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",
   },
+  no_pending_enrolment: {
+    status: 409,
+    sentence:
+      "The user has no new secret that waits for its first code; configure one, and confirm it within 10 minutes.",
+  },
   body_too_large: { status: 413, sentence: "The body exceeds 16 KiB; send a smaller one." },
   unsupported_media_type: {
     status: 415,
@@ -85,6 +90,10 @@ const catalogue = {
   invalid_code: {
     status: 422,
     sentence: "The code was not accepted; ask the user for a new one.",
+  },
+  code_already_used: {
+    status: 422,
+    sentence: "The code was accepted already and works once; wait for the next code.",
   },
   idempotency_mismatch: {
     status: 422,
@@ -98,7 +107,8 @@ const catalogue = {
   },
   otp_disabled: {
     status: 423,
-    sentence: "TOTP is disabled after too many failed codes; configure a new secret.",
+    sentence:
+      "TOTP is disabled after too many failed codes; configure a new secret, because neither an unlock nor a backup code helps.",
   },
   rate_limited: {
     status: 429,

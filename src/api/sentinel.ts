@@ -8,11 +8,11 @@ import { defineRoute, none, respond } from "../http/route.ts";
 import { externalId } from "../http/schemas.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
-import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { discover } from "./discover.ts";
+import { address, agent } from "./session-schemas.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -26,31 +26,6 @@ const identityId = z
     description: "The id that the service gave the user (`user.id`), not the `external_id`.",
     pattern: idPattern.source,
     examples: ["6908bffd1c2e4a5b9d7f0a31"],
-  });
-
-/** A backend passes on what the client sent, so no text is refused. */
-const agent = z
-  .string()
-  .nullable()
-  .meta({
-    description:
-      "The user agent as the client sent it; empty or null if it sent none. Of a longer one the first 1,024 characters are used. Control characters and lone surrogates are replaced. Each of these is a sign of a script.",
-    examples: ["EnterpriseAgent/1.0"],
-  })
-  .transform((text) => text ?? "");
-
-const address = z
-  .string()
-  .meta({
-    description:
-      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
-    examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
-  })
-  .transform((text, context): Address => {
-    const parsed = parseForwardedAddress(text);
-    if (parsed !== undefined) return parsed;
-    context.addIssue({ code: "custom", message: "must be an IPv4 or IPv6 address" });
-    return z.NEVER;
   });
 
 export const sentinelRoutes = [

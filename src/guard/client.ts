@@ -37,24 +37,48 @@ function guardOf({ env, caller }: GuardCaller, identityId: string) {
   return stubFor(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
 }
 
+/** The sentence of a failure that locked the user or disabled TOTP; undefined for any other. */
+function describeLastFailure({ lockedUntil, isDisabled }: GuardError): string | undefined {
+  const isLocked = lockedUntil != null;
+  if (isDisabled) {
+    const lock = isLocked ? " The user is locked until locked_until as well." : "";
+    return `The code was not accepted, and TOTP is disabled now after too many failed codes; configure a new secret, because neither an unlock nor a backup code helps.${lock}`;
+  }
+  return isLocked
+    ? "The code was not accepted, and the user is locked now after too many failed codes; wait until locked_until or unlock the user."
+    : undefined;
+}
+
+/** The end of a lock, as fields of the body and as a header. */
+function describeLock(lockedUntil: number | null | undefined, now: number) {
+  if (lockedUntil == null) return { fields: { locked_until: null, retry_after_seconds: null } };
+  const seconds = Math.max(1, Math.ceil((lockedUntil - now) / 1000));
+  return {
+    fields: {
+      locked_until: new Date(lockedUntil).toISOString(),
+      retry_after_seconds: seconds,
+    },
+    headers: { "Retry-After": String(seconds) },
+  };
+}
+
 function appErrorOf(error: GuardError, now: number): AppError {
   const { code, attemptsRemaining, lockedUntil, retryAfterSeconds } = error;
-  const lockedUntilText = lockedUntil ? new Date(lockedUntil).toISOString() : null;
+  const lock = describeLock(lockedUntil, now);
   switch (code) {
     case "invalid_code":
+    case "code_already_used": {
+      const message = describeLastFailure(error);
       return new AppError(code, {
-        fields: { attempts_remaining: attemptsRemaining, locked_until: lockedUntilText },
-      });
-    case "user_locked": {
-      const seconds = Math.max(1, Math.ceil(((lockedUntil ?? now) - now) / 1000));
-      return new AppError(code, {
-        fields: { locked_until: lockedUntilText, retry_after_seconds: seconds },
-        headers: { "Retry-After": String(seconds) },
+        ...lock,
+        ...(message === undefined ? {} : { message }),
+        fields: { attempts_remaining: attemptsRemaining, ...lock.fields },
       });
     }
+    case "user_locked":
+    // Without Retry-After, because only a new secret ends this.
     case "otp_disabled":
-      // No Retry-After: only a new secret ends this, not time.
-      return new AppError(code, { fields: { locked_until: null, retry_after_seconds: null } });
+      return new AppError(code, lock);
     case "rate_limited":
       return new AppError(code, {
         headers: { "Retry-After": String(retryAfterSeconds) },

@@ -44,7 +44,8 @@ const commonFields = {
     .min(0)
     .optional()
     .meta({
-      description: "With `invalid_code`: failures that remain until the user is locked.",
+      description:
+        "With `invalid_code` and `code_already_used`: failures that remain until the user is locked.",
       examples: [4],
     }),
   locked_until: instant.nullable().optional().meta({
@@ -63,6 +64,7 @@ const commonFields = {
 };
 
 const headersOfCodes: Partial<Record<ErrorCode, readonly [string, string]>> = {
+  invalid_code: ["Retry-After", "Seconds until the lock ends, if this failure locked the user."],
   missing_token: ["WWW-Authenticate", "The challenge of RFC 6750."],
   insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
   user_locked: ["Retry-After", "Seconds until the lock ends."],

@@ -140,6 +140,19 @@ const expectations: Readonly<Record<string, Expectation>> = {
         body: wrongCodeOf,
         expectedEvents: ["otp.verified failure invalid_code"],
       },
+      code_already_used: {
+        given: async (world) => {
+          await configureOtp(world);
+          await world.user.verify(rightCodeOf(world).otp.code);
+        },
+        body: rightCodeOf,
+        expectedEvents: ["otp.verified refused code_already_used"],
+      },
+      no_pending_enrolment: {
+        given: configureOtp,
+        body: (world) => ({ otp: { ...rightCodeOf(world).otp, purpose: "confirm" } }),
+        expectedEvents: ["otp.verified refused no_pending_enrolment"],
+      },
       user_locked: {
         given: failOnceWith({ max_failed_attempts: 1 }),
         expectedEvents: ["otp.verified refused user_locked"],
