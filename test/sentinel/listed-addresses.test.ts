@@ -1,6 +1,8 @@
 /** Discover assesses sessions by the lists that an import wrote. */
+
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { encodeDataSet, feedOf, geographyOf, keyOfShard } from "./network/support.ts";
 
@@ -113,8 +115,8 @@ describe("A session from", () => {
     const vpn = await discover("185.220.102.1");
     await env.IP_REPUTATION.put(key, good);
     expect([exit.status, vpn.status]).toEqual([200, 200]);
-    expect(exit.body.degraded).toEqual(["ip_reputation"]);
-    expect(vpn.body.degraded).toEqual(["ip_reputation"]);
+    expect(exit.body.degraded).toEqual(dataKinds);
+    expect(vpn.body.degraded).toEqual(dataKinds);
     // The list of exits is in another value, which is intact.
     expect(signalsOf(exit)).toEqual(["tor_exit"]);
     expect(signalsOf(await discover("185.220.102.1"))).toEqual(["vpn"]);

@@ -10,9 +10,10 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
+import { describeReasons } from "../../src/sentinel/judgement.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
-import { describeReasons, findReasons } from "../../src/sentinel/signals/reasons.ts";
+import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
   formatContent,
   parseContent,
@@ -205,7 +206,8 @@ describe("The compact form of an assessment", () => {
       ...reasons.map(({ signal, contribution }) => ({ signal, contribution })),
       { signal: "vpn" as const, contribution: 1.2 },
     ];
-    const described = describeReasons(evidence, stored, []);
+    const policy = { challengeAt: 0.5, denyAt: 0.8, signalsOff: [] };
+    const described = describeReasons(evidence, stored, policy);
     expect(described.slice(0, -1)).toEqual(reasons);
     expect(described.at(-1)).toEqual({
       ...{ signal: "vpn", contribution: 1.2 },
