@@ -64,6 +64,8 @@ afterEach(() => {
 const isCurrent = (key: string) => key === currentKey;
 const isShard = (key: string) => key.startsWith("net/v2/4/");
 
+const shardKinds = dataKinds.filter((kind) => !["tor", "scanner", "threat"].includes(kind));
+
 describe("Discover", () => {
   it("reports every signal when all sources answer", async () => {
     await startNewDay();
@@ -103,7 +105,7 @@ describe("Discover", () => {
       await startNewDay();
       breakKv(fault);
       const body = await discover();
-      expect(body.degraded).toEqual(dataKinds);
+      expect(body.degraded).toEqual(remaining.length === 0 ? dataKinds : shardKinds);
       expect(signalsOf(body)).toEqual(["agent_scripted", ...remaining].toSorted());
     },
   );
@@ -111,7 +113,7 @@ describe("Discover", () => {
   it("ignores lists that are too old, and names the kinds of data", async () => {
     await startNewDay(start + 2 * day - 15 * day);
     const recent = await discover();
-    expect(recent.degraded).toEqual(dataKinds);
+    expect(recent.degraded).toEqual(["tor", "scanner", "threat"]);
     expect(signalsOf(recent)).toEqual(["agent_scripted", "vpn"]);
     await startNewDay(start + 2 * day - 91 * day);
     expect(signalsOf(await discover())).toEqual(["agent_scripted"]);
@@ -149,7 +151,7 @@ describe("Discover", () => {
     const { status, body } = await user.discover(listed);
     expect(status).toBe(403);
     // The data set that the isolate has cached still counts.
-    expect(body.degraded).toEqual([...dataKinds, "population", "address_activity"]);
+    expect(body.degraded).toEqual([...shardKinds, "population", "address_activity"]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "threat_list", "tor_exit"]);
   });
 });

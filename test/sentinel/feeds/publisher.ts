@@ -123,7 +123,8 @@ export async function importFeeds(
   );
   const asn = { name: "asn", kind: "asn", source: "asn.csv", licence: null, format: null } as const;
   if (geography !== noGeography)
-    records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
+    for (const table of [asn, { ...asn, name: "country", kind: "country" } as const])
+      records.push({ ...emptyRecordOf(table), fetchedAt: at, changedAt: at });
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? at : 0;
   const current = encodeCurrent(
     { builtAt: at, threatsAt, lists: listTimesOf(records) },

@@ -40,7 +40,9 @@ describe("A KV failure", () => {
     expect(await lookupNetwork(store, LISTED, NOW)).toEqual(
       degradedLookupOf("failed", IN_THREATS, SHARD_KINDS),
     );
-    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(degradedLookupOf("failed"));
+    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(
+      degradedLookupOf("failed", undefined, SHARD_KINDS),
+    );
   });
 
   it.each(failures)(

@@ -67,7 +67,7 @@ describe("A lookup in the real KV", () => {
     const { now, key } = await importAll();
     await env.IP_REPUTATION.delete(key);
     expect(await look(LISTED, now)).toEqual(degradedLookupOf("missing", IN_THREATS, SHARD_KINDS));
-    expect(await look(UNLISTED, now)).toEqual(degradedLookupOf("missing"));
+    expect(await look(UNLISTED, now)).toEqual(degradedLookupOf("missing", undefined, SHARD_KINDS));
     expect(await look(ELSEWHERE, now)).toEqual(NOTHING);
   });
 
