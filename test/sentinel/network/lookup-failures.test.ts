@@ -98,7 +98,7 @@ describe("A KV failure", () => {
     hangs = true;
     const pending = lookupNetwork(store, LISTED, NOW + HOUR_MS);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(await pending).toEqual(degradedLookupOf("timeout", IN_THREATS, SHARD_KINDS));
+    expect(await pending).toEqual(degradedLookupOf("timeout", IN_THREATS));
   });
 
   it("leaves no timer behind when it does not occur", async () => {
