@@ -23,7 +23,7 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
 
-const otpStatus = z.enum(["none", "pending", "active", "disabled"]).meta({
+export const otpStatus = z.enum(["none", "pending", "active", "disabled"]).meta({
   description:
     "`pending`: the first secret waits for its first code. `disabled`: too many failures, after which only a new secret helps.",
 });

@@ -17,11 +17,17 @@ import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
 import { findTimeStep, isCodeOfStep, secretBytes } from "../otp/totp.ts";
-import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
+import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import type { KnownSession, Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
-import { assess, type Session } from "./decisions/assess.ts";
+import {
+  type Assessed,
+  assess,
+  completeAssessed,
+  hasStanding,
+  type Session,
+} from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
@@ -218,9 +224,9 @@ export class IdentityGuard extends DurableObject<Env> {
     session: Session,
     surroundings: ReadableStream<Uint8Array>,
     policy: RiskPolicy,
-  ): Promise<GuardResult<AssessmentRecord>> {
+  ): Promise<GuardResult<Assessed>> {
     const read = readStreamedArgument<Surroundings>(surroundings);
-    return await this.#runOnce(call, async (_config, addReceipt) => {
+    const result = await this.#runOnce<Assessed>(call, async (_config, addReceipt) => {
       const [recorded, state, found] = await Promise.all([
         addReceipt(),
         this.#ledger.load(call),
@@ -230,6 +236,12 @@ export class IdentityGuard extends DurableObject<Env> {
       return await this.#ledger.commit(recorded, (present) =>
         this.#decideAssessment(present, call, session, found, policy),
       );
+    });
+    if (!result.ok || hasStanding(result.value)) return result;
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      if (state === undefined) return fail({ code: "user_not_found" });
+      return { ...result, value: completeAssessed(result.value, state, call.now) };
     });
   }
 
@@ -371,7 +383,7 @@ export class IdentityGuard extends DurableObject<Env> {
     session: Session,
     surroundings: Surroundings,
     policy: RiskPolicy,
-  ): Transition<AssessmentRecord> {
+  ): Transition<Assessed> {
     const limit = checkRateLimit("assessments", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
     const history = this.#storage.readHistory();

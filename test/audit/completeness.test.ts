@@ -180,7 +180,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
     errors: {
       user_suspended: {
         given: suspendUser,
-        expectedEvents: ["session.assessed refused user_suspended"],
+        expectedEvents: ["session.assessed success deny"],
       },
       high_risk: {
         given: async ({ tenant }) => await tenant.setSettings({ sentinel: { deny: ["1.1.1.1"] } }),

@@ -295,7 +295,7 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
     assess,
     {
       "for a session": ["session.assessed success allow"],
-      "for a session of a suspended user": ["session.assessed refused user_suspended"],
+      "for a session of a suspended user": ["session.assessed success deny"],
     },
     { "for a session of a suspended user": suspendUser },
   ),
