@@ -68,12 +68,14 @@ const code = totp.generate();
 const wrongCode = String((Number(code) + 1) % 1_000_000).padStart(6, "0");
 
 const refused = errorOf(
-  await client.POST("/v1/idp/otp/verify", { body: { otp: { id: externalUserId, code: wrongCode } } }),
+  await client.POST("/v1/idp/otp/verify", {
+    body: { otp: { id: externalUserId, code: wrongCode } },
+  }),
 );
 report("wrong code", {
   http: refused.http,
   code: refused.error.code,
-  attempts_remaining: refused.error["attempts_remaining"],
+  attempts_remaining: refused.error.attempts_remaining,
 });
 
 const verified = bodyOf(

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +96,7 @@ func main() {
 	journey.Report("wrong code", journey.Read{
 		"http":               http,
 		"code":               refusal.Code,
-		"attempts_remaining": refusal.AdditionalProps["attempts_remaining"],
+		"attempts_remaining": json.RawMessage(refusal.AdditionalProps["attempts_remaining"]),
 	})
 
 	accepted, err := client.VerifyOtp(ctx, attempt(right), api.VerifyOtpParams{})
