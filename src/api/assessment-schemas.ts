@@ -18,7 +18,10 @@ export const assessmentFields = {
   assessment_id: assessmentId,
   model: z
     .string()
-    .meta({ description: "The name of the model, which fixes the signals and their weights." }),
+    .meta({
+      description: "The name of the model, which fixes the signals and their weights.",
+      examples: ["sentinel-2"],
+    }),
   reasons: z
     .array(
       z.object({
@@ -26,7 +29,10 @@ export const assessmentFields = {
         contribution: z
           .number()
           .meta({ description: "Log-odds that the signal adds to the prior of 0.05." }),
-        detail: z.string(),
+        detail: z.string().meta({
+          description: "The finding in words.",
+          examples: ["The network is new for this user."],
+        }),
       }),
     )
     .meta({ description: "The reasons for the score, the strongest first." }),

@@ -25,6 +25,7 @@ import {
   limit,
   requestInstant,
   sha256,
+  shownExternalId,
   toRfc3339,
 } from "../http/schemas.ts";
 import { takeExportLease } from "../tenancy/export-lease.ts";
@@ -41,18 +42,30 @@ const eventSchema = z
     target: z.object({
       type: z.enum(targetTypes),
       id,
-      external_id: z.string().nullable(),
+      external_id: shownExternalId.nullable(),
     }),
     outcome: z.enum(auditOutcomes),
-    reason: z.string().nullable(),
-    request_id: z.string().nullable(),
+    reason: z
+      .string()
+      .nullable()
+      .meta({ examples: [null] }),
+    request_id: z
+      .string()
+      .nullable()
+      .meta({ examples: ["6a7f2c1e0b9d4e5f8a3c1d20"] }),
     details: auditDetails,
     leaf_index: z.int().min(0).meta({ description: "The event's position in the tenant's log." }),
     personal: z
       .object({
-        external_id: z.string(),
-        address: z.string().exactOptional(),
-        agent: z.string().exactOptional(),
+        external_id: shownExternalId,
+        address: z
+          .string()
+          .exactOptional()
+          .meta({ examples: ["192.0.2.1"] }),
+        agent: z
+          .string()
+          .exactOptional()
+          .meta({ examples: ["EnterpriseAgent/1.0"] }),
         nonce: z
           .string()
           .meta({ description: "Random, so that the digest does not reveal the parts." }),
@@ -104,6 +117,8 @@ export const auditEventRoutes = [
       path: "/v1/audit/events",
       name: "listAuditEvents",
       summary: "List the events of the audit trail, newest first",
+      description:
+        "Lists the events of the audit trail, newest first. With filters a page may be short or empty although `has_more` is true.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -162,6 +177,8 @@ export const auditEventRoutes = [
       path: "/v1/audit/export",
       name: "exportAudit",
       summary: "Export the events of the audit tree, oldest first, as NDJSON",
+      description:
+        "Streams the audit trail in the order of the log, one JSON object per line. Fetch it with a client that reads the body as a stream.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,

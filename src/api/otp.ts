@@ -5,7 +5,7 @@ import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { createTextSchema, externalId, userQuery } from "../http/schemas.ts";
+import { createTextSchema, externalId, shownExternalId, userQuery } from "../http/schemas.ts";
 import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
@@ -16,13 +16,18 @@ import { assessmentId } from "./assessment-schemas.ts";
 
 const maxIssuerLength = 64;
 const maxAccountLength = 255;
+const exampleSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+const exampleBackupCodes = [
+  ...["ABCD-1234", "EFGH-5678", "JKLM-9012", "NPRS-3456", "TUVW-7890"],
+  ...["XYZA-2345", "BCDE-6789", "FGHJ-0123", "KLMN-4567", "PRST-8901"],
+];
 /** Capacity of a QR code (ISO/IEC 18004, version 40, level L). */
 const maxQrBytes = 2953;
 
-function createLabelSchema(maxLength: number) {
+function createLabelSchema(maxLength: number, example: string) {
   return createTextSchema(1, maxLength)
     .refine((text) => !text.includes(":"), "must not contain a colon")
-    .meta({ pattern: "^[^:]*$" });
+    .meta({ pattern: "^[^:]*$", examples: [example] });
 }
 
 const code = z
@@ -47,12 +52,14 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "configureOtp",
       summary: "Create a TOTP secret, which is shown once",
+      description:
+        "Creates a TOTP secret (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
         otp: z.strictObject({
-          issuer_name: createLabelSchema(maxIssuerLength),
-          account_name: createLabelSchema(maxAccountLength),
+          issuer_name: createLabelSchema(maxIssuerLength, "Acme Enterprise"),
+          account_name: createLabelSchema(maxAccountLength, "alexander@enterprise.com"),
         }),
       }),
       query: userQuery.extend({ qr: z.enum(["svg"]).optional() }),
@@ -61,16 +68,30 @@ export const otpRoutes = [
           description: "The secret and the key URI for a QR code.",
           body: z.object({
             user: z.object({
-              external_id: z.string(),
-              new_otp_secret: z
-                .string()
-                .meta({ description: "The secret of 160 bits, in base32." }),
-              qrcode_payload: z.string(),
-              is_setup_complete: z.boolean(),
-              qrcode_svg: z.string().optional().meta({
-                description:
-                  "With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.",
+              external_id: shownExternalId,
+              new_otp_secret: z.string().meta({
+                description: "The secret of 160 bits, in base32.",
+                examples: [exampleSecret],
               }),
+              qrcode_payload: z.string().meta({
+                description: "The key URI that an authenticator app reads.",
+                examples: [
+                  buildKeyUri({
+                    issuer: "Acme Enterprise",
+                    account: "alexander@enterprise.com",
+                    secret: exampleSecret,
+                  }),
+                ],
+              }),
+              is_setup_complete: z.boolean(),
+              qrcode_svg: z
+                .string()
+                .optional()
+                .meta({
+                  description:
+                    "With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.",
+                  examples: ['<svg xmlns="http://www.w3.org/2000/svg"></svg>'],
+                }),
             }),
           }),
         },
@@ -114,6 +135,7 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "removeOtp",
       summary: "Remove the TOTP secret and the backup codes",
+      description: "Removes the TOTP secret and the backup codes of a user.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
@@ -133,6 +155,8 @@ export const otpRoutes = [
       path: "/v1/idp/otp/verify",
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
+      description:
+        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -153,7 +177,7 @@ export const otpRoutes = [
           description: "The code was accepted, and cannot be used again.",
           body: z.object({
             status: z.literal("success"),
-            id: z.string(),
+            id: shownExternalId,
             message: z.literal("OTP verified successfully."),
             method: z.enum(["totp", "backup_code"]),
             backup_codes_remaining: z.int().min(0).optional(),
@@ -198,6 +222,8 @@ export const otpRoutes = [
       path: "/v1/idp/user/backup-codes",
       name: "regenerateBackupCodes",
       summary: "Create ten backup codes, which are shown once and replace the old ones",
+      description:
+        "Creates ten single-use backup codes and returns them once. The codes of an earlier set stop working.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
@@ -207,8 +233,14 @@ export const otpRoutes = [
           description: "The new backup codes.",
           body: z.object({
             user: z.object({
-              id: z.string(),
-              backupCodes: z.array(z.string()).length(codesPerSet),
+              id: shownExternalId,
+              backupCodes: z
+                .array(z.string())
+                .length(codesPerSet)
+                .meta({
+                  description: "The codes, which are shown once.",
+                  examples: [exampleBackupCodes],
+                }),
             }),
           }),
         },

@@ -18,6 +18,7 @@ export const settingsRoutes = [
       path: "/v1/settings",
       name: "getSettings",
       summary: "Get the tenant's settings",
+      description: "Returns the tenant's settings, with the defaults of what was not set.",
       tag: "Tenancy",
       access: requirePermission("settings:write"),
       body: none,
@@ -33,6 +34,8 @@ export const settingsRoutes = [
       path: "/v1/settings",
       name: "changeSettings",
       summary: "Change some of the tenant's settings, everywhere within 30 s",
+      description:
+        "Changes the settings that the body names, and leaves the others as they are (RFC 7396).",
       tag: "Tenancy",
       access: requirePermission("settings:write"),
       body: z.strictObject({ settings: settingsPatchSchema }),

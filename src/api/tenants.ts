@@ -7,7 +7,7 @@ import { jurisdictions } from "../location.ts";
 import { createTenant } from "../tenancy/create-tenant.ts";
 import { issuedTokenSchema, showIssuedToken } from "./tokens.ts";
 
-const name = createTextSchema(1, 100);
+const name = createTextSchema(1, 100).meta({ examples: ["Acme"] });
 
 export const tenantRoutes = [
   defineRoute(
@@ -16,6 +16,8 @@ export const tenantRoutes = [
       path: "/v1/tenants",
       name: "createTenant",
       summary: "Create a tenant and its first API token",
+      description:
+        "Creates a tenant and its first API token, which has all permissions. The secret of the token is shown once.",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({
@@ -39,7 +41,7 @@ export const tenantRoutes = [
           body: z.object({
             tenant: z.object({
               id,
-              name: z.string(),
+              name: z.string().meta({ examples: ["Acme"] }),
               mode: z.enum(["live", "test"]),
               jurisdiction: z.enum(jurisdictions).nullable(),
               created_at: instant,

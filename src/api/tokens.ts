@@ -19,7 +19,7 @@ import { documentPermissions, permissionOf, permissions } from "../tenancy/permi
 import { revokeToken } from "../tenancy/revoke-token.ts";
 import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 
-const name = createTextSchema(1, 100);
+const name = createTextSchema(1, 100).meta({ examples: ["backend"] });
 
 const permissionSchema = z
   .enum([...permissions, ...documentPermissions])
@@ -32,7 +32,7 @@ const permissionSchema = z
 
 const tokenFields = {
   id,
-  name: z.string(),
+  name: z.string().meta({ examples: ["backend"] }),
   permissions: z.array(z.enum(permissions)),
   created_at: instant,
   expires_at: instant.nullable(),
@@ -42,7 +42,10 @@ const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });
 export const issuedTokenSchema = z
   .object({
     ...tokenFields,
-    secret: z.string().meta({ description: "The API token itself, which is shown once." }),
+    secret: z.string().meta({
+      description: "The API token itself, which is shown once.",
+      examples: ["idp_live_…"],
+    }),
   })
   .meta({ id: "IssuedApiToken" });
 
@@ -71,6 +74,7 @@ export const tokenRoutes = [
       path: "/v1/tokens",
       name: "createToken",
       summary: "Create an API token",
+      description: "Creates an API token with some permissions. Its secret is shown once.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: z.strictObject({
@@ -113,6 +117,7 @@ export const tokenRoutes = [
       path: "/v1/tokens",
       name: "listTokens",
       summary: "List the tenant's API tokens, oldest first",
+      description: "Lists the tenant's API tokens that are not revoked, without their secrets.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: none,
@@ -140,6 +145,7 @@ export const tokenRoutes = [
       path: "/v1/tokens/:id/rotate",
       name: "rotateToken",
       summary: "Replace an API token; the old one remains valid for the overlap",
+      description: "Creates a token that replaces another. The old one ends after the overlap.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: z.strictObject({
@@ -168,6 +174,7 @@ export const tokenRoutes = [
       path: "/v1/tokens/:id",
       name: "revokeToken",
       summary: "Revoke an API token, everywhere within 30 s",
+      description: "Revokes a token. It is refused everywhere within 30 seconds.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: none,
