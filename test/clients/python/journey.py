@@ -12,13 +12,13 @@ from generated.api.identities import get_user, list_users, provision_user
 from generated.api.one_time_passwords import configure_otp, verify_otp
 from generated.models import (
     AuditEvent,
-    ConfigureOtpBody,
-    ConfigureOtpBodyOtp,
+    ConfigureOtpInput,
+    ConfigureOtpInputOtp,
     Error,
-    ProvisionUserBody,
-    ProvisionUserBodyUser,
-    VerifyOtpBody,
-    VerifyOtpBodyOtp,
+    ProvisionUserInput,
+    ProvisionUserInputUser,
+    VerifyOtpInput,
+    VerifyOtpInputOtp,
 )
 from generated.types import Response
 
@@ -50,14 +50,14 @@ def error_of(answer: Response[Body | Error]) -> tuple[int, Error]:
     return answer.status_code.value, answer.parsed
 
 
-def attempt(code: str) -> VerifyOtpBody:
-    return VerifyOtpBody(otp=VerifyOtpBodyOtp(id=EXTERNAL_USER_ID, code=code))
+def attempt(code: str) -> VerifyOtpInput:
+    return VerifyOtpInput(otp=VerifyOtpInputOtp(id=EXTERNAL_USER_ID, code=code))
 
 
 provisioned = body_of(
     provision_user.sync(
         client=client,
-        body=ProvisionUserBody(user=ProvisionUserBodyUser(external_id=EXTERNAL_USER_ID)),
+        body=ProvisionUserInput(user=ProvisionUserInputUser(external_id=EXTERNAL_USER_ID)),
     )
 )
 report(
@@ -66,12 +66,12 @@ report(
     status=provisioned.user.status,
 )
 
-names = ConfigureOtpBodyOtp(issuer_name="Acme", account_name="alexander@enterprise.com")
+names = ConfigureOtpInputOtp(issuer_name="Acme", account_name="alexander@enterprise.com")
 enrolled = body_of(
     configure_otp.sync(
         client=client,
         external_user_id=EXTERNAL_USER_ID,
-        body=ConfigureOtpBody(otp=names),
+        body=ConfigureOtpInput(otp=names),
     )
 )
 report("enrol", is_setup_complete=enrolled.user.is_setup_complete)
@@ -80,7 +80,7 @@ code = pyotp.TOTP(enrolled.user.new_otp_secret).now()
 wrong_code = f"{(int(code) + 1) % 1_000_000:06}"
 
 http, error = error_of(verify_otp.sync_detailed(client=client, body=attempt(wrong_code)))
-report("wrong code", http=http, code=error.code, attempts_remaining=error["attempts_remaining"])
+report("wrong code", http=http, code=error.code, attempts_remaining=error.attempts_remaining)
 
 verified = body_of(verify_otp.sync(client=client, body=attempt(code)))
 report("verify", id=verified.id, status=verified.status, method=verified.method)

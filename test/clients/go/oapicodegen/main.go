@@ -43,8 +43,8 @@ func requireBody[Body any](body *Body, err error, status string) Body {
 	return *body
 }
 
-func attempt(code string) api.VerifyOtpBody {
-	body := api.VerifyOtpBody{}
+func attempt(code string) api.VerifyOtpInput {
+	body := api.VerifyOtpInput{}
 	body.Otp.Id = user
 	body.Otp.Code = code
 	return body
@@ -68,7 +68,7 @@ func main() {
 	client, err := api.NewClientWithResponses(journey.URL(), api.WithRequestEditorFn(authorize))
 	journey.Require(err)
 
-	provision := api.ProvisionUserBody{}
+	provision := api.ProvisionUserInput{}
 	provision.User.ExternalId = user
 	provisioned, err := client.ProvisionUserWithResponse(ctx, &api.ProvisionUserParams{}, provision)
 	created := requireBody(provisioned.JSON201, err, provisioned.Status())
@@ -77,7 +77,7 @@ func main() {
 		"status":      created.User.Status,
 	})
 
-	names := api.ConfigureOtpBody{}
+	names := api.ConfigureOtpInput{}
 	names.Otp.IssuerName = "Acme"
 	names.Otp.AccountName = "alexander@enterprise.com"
 	configured, err := client.ConfigureOtpWithResponse(
@@ -93,7 +93,7 @@ func main() {
 	journey.Report("wrong code", journey.Read{
 		"http":               attempted.StatusCode(),
 		"code":               refusal.Code,
-		"attempts_remaining": refusal.AdditionalProperties["attempts_remaining"],
+		"attempts_remaining": refusal.AttemptsRemaining,
 	})
 
 	accepted, err := client.VerifyOtpWithResponse(ctx, &api.VerifyOtpParams{}, attempt(right))

@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,8 +53,8 @@ func errorOf(answer any, err error) (int, api.Error) {
 	return 0, api.Error{}
 }
 
-func attempt(code string) *api.VerifyOtpBody {
-	return &api.VerifyOtpBody{Otp: api.VerifyOtpBodyOtp{ID: user, Code: code}}
+func attempt(code string) *api.VerifyOtpInput {
+	return &api.VerifyOtpInput{Otp: api.VerifyOtpInputOtp{ID: user, Code: code}}
 }
 
 func readEvents(export io.Reader) (events []api.AuditEvent) {
@@ -76,19 +75,19 @@ func main() {
 	client, err := api.NewClient(journey.URL(), tokenSource{})
 	journey.Require(err)
 
-	provisioned, err := client.ProvisionUser(ctx, &api.ProvisionUserBody{
-		User: api.ProvisionUserBodyUser{ExternalID: user},
+	provisioned, err := client.ProvisionUser(ctx, &api.ProvisionUserInput{
+		User: api.ProvisionUserInputUser{ExternalID: user},
 	}, api.ProvisionUserParams{})
-	created := require[*api.ProvisionUserAnswerHeaders](provisioned, err).Response.User
+	created := require[*api.ProvisionUserResultHeaders](provisioned, err).Response.User
 	journey.Report("provision", journey.Read{
 		"external_id": created.ExternalID,
 		"status":      created.Status,
 	})
 
-	configured, err := client.ConfigureOtp(ctx, &api.ConfigureOtpBody{
-		Otp: api.ConfigureOtpBodyOtp{IssuerName: "Acme", AccountName: "alexander@enterprise.com"},
+	configured, err := client.ConfigureOtp(ctx, &api.ConfigureOtpInput{
+		Otp: api.ConfigureOtpInputOtp{IssuerName: "Acme", AccountName: "alexander@enterprise.com"},
 	}, api.ConfigureOtpParams{ExternalUserId: user})
-	enrolled := require[*api.ConfigureOtpAnswerHeaders](configured, err).Response.User
+	enrolled := require[*api.ConfigureOtpResultHeaders](configured, err).Response.User
 	journey.Report("enrol", journey.Read{"is_setup_complete": enrolled.IsSetupComplete})
 
 	right, wrong := journey.Codes(enrolled.NewOtpSecret)
@@ -96,11 +95,11 @@ func main() {
 	journey.Report("wrong code", journey.Read{
 		"http":               http,
 		"code":               refusal.Code,
-		"attempts_remaining": json.RawMessage(refusal.AdditionalProps["attempts_remaining"]),
+		"attempts_remaining": refusal.AttemptsRemaining.Value,
 	})
 
 	accepted, err := client.VerifyOtp(ctx, attempt(right), api.VerifyOtpParams{})
-	verified := require[*api.VerifyOtpAnswerHeaders](accepted, err).Response
+	verified := require[*api.VerifyOtpResultHeaders](accepted, err).Response
 	journey.Report("verify", journey.Read{
 		"id":     verified.ID,
 		"status": verified.Status,
@@ -108,7 +107,7 @@ func main() {
 	})
 
 	listed, err := client.ListUsers(ctx, api.ListUsersParams{Limit: api.NewOptInt(10)})
-	page := require[*api.ListUsersAnswerHeaders](listed, err).Response
+	page := require[*api.ListUsersResultHeaders](listed, err).Response
 	users := []string{}
 	for _, one := range page.Users {
 		users = append(users, fmt.Sprintf("%s %s", one.ExternalID, one.Status))
@@ -116,7 +115,7 @@ func main() {
 	journey.Report("list", journey.Read{"users": users, "has_more": page.HasMore})
 
 	newest, err := client.GetCheckpoint(ctx)
-	head := require[*api.GetCheckpointAnswerHeaders](newest, err).Response.Checkpoint
+	head := require[*api.GetCheckpointResultHeaders](newest, err).Response.Checkpoint
 	exported, err := client.ExportAudit(ctx, api.ExportAuditParams{})
 	actions := []string{}
 	for _, event := range readEvents(require[*api.ExportAuditOKHeaders](exported, err).Response) {

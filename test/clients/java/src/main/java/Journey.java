@@ -16,13 +16,13 @@ import org.openapitools.client.api.AuditApi;
 import org.openapitools.client.api.IdentitiesApi;
 import org.openapitools.client.api.OneTimePasswordsApi;
 import org.openapitools.client.model.AuditEvent;
-import org.openapitools.client.model.ConfigureOtpBody;
-import org.openapitools.client.model.ConfigureOtpBodyOtp;
+import org.openapitools.client.model.ConfigureOtpInput;
+import org.openapitools.client.model.ConfigureOtpInputOtp;
 import org.openapitools.client.model.Error;
-import org.openapitools.client.model.ProvisionUserBody;
-import org.openapitools.client.model.ProvisionUserBodyUser;
-import org.openapitools.client.model.VerifyOtpBody;
-import org.openapitools.client.model.VerifyOtpBodyOtp;
+import org.openapitools.client.model.ProvisionUserInput;
+import org.openapitools.client.model.ProvisionUserInputUser;
+import org.openapitools.client.model.VerifyOtpInput;
+import org.openapitools.client.model.VerifyOtpInputOtp;
 
 /** The journey with a client that openapi-generator generated. */
 public final class Journey {
@@ -53,8 +53,8 @@ public final class Journey {
     throw new IllegalStateException("The request was not refused");
   }
 
-  private static VerifyOtpBody attempt(String code) {
-    return new VerifyOtpBody().otp(new VerifyOtpBodyOtp().id(USER).code(code));
+  private static VerifyOtpInput attempt(String code) {
+    return new VerifyOtpInput().otp(new VerifyOtpInputOtp().id(USER).code(code));
   }
 
   private static String wrong(String code) {
@@ -87,7 +87,7 @@ public final class Journey {
     OneTimePasswordsApi passwords = new OneTimePasswordsApi(client);
     AuditApi audit = new AuditApi(client);
 
-    var provision = new ProvisionUserBody().user(new ProvisionUserBodyUser().externalId(USER));
+    var provision = new ProvisionUserInput().user(new ProvisionUserInputUser().externalId(USER));
     var provisioned = identities.provisionUser(provision, null).getUser();
     report(
         "provision",
@@ -95,9 +95,9 @@ public final class Journey {
         "status", provisioned.getStatus());
 
     var names =
-        new ConfigureOtpBodyOtp().issuerName("Acme").accountName("alexander@enterprise.com");
+        new ConfigureOtpInputOtp().issuerName("Acme").accountName("alexander@enterprise.com");
     var enrolled =
-        passwords.configureOtp(USER, new ConfigureOtpBody().otp(names), null, null).getUser();
+        passwords.configureOtp(USER, new ConfigureOtpInput().otp(names), null, null).getUser();
     report("enrol", "is_setup_complete", enrolled.getIsSetupComplete());
 
     String code = currentCode(enrolled.getNewOtpSecret());
@@ -106,7 +106,7 @@ public final class Journey {
         "wrong code",
         "http", refused.http(),
         "code", refused.error().getCode(),
-        "attempts_remaining", refused.error().getAdditionalProperty("attempts_remaining"));
+        "attempts_remaining", refused.error().getAttemptsRemaining());
 
     var verified = passwords.verifyOtp(attempt(code), null);
     report(
