@@ -1,10 +1,11 @@
 /**
- * Scheduled work. Every minute: the audit trees, the witness, ends of tokens, the control outbox, and
- * relocations that have switched. Every hour: housekeeping, and the refresh of Sentinel's data.
+ * Scheduled work. Every minute: the audit trees, the witness, the statistics, ends of tokens, the control outbox,
+ * and relocations that have switched. Every hour: housekeeping, and the refresh of Sentinel's data.
  */
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { archiveLogs } from "./audit/tree/archive.ts";
+import { countBacklogs } from "./audit/tree/count-backlog.ts";
 import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
@@ -48,6 +49,7 @@ export async function onSchedule(env: Env, cron: string, now: number): Promise<v
     case everyMinuteCron:
       await Promise.all([
         integrateAndWitness(env),
+        countBacklogs(env, now),
         registerAllTokenEnds(env),
         workAcrossDatabases(env, now),
       ]);

@@ -22,6 +22,7 @@ export const layers: readonly (readonly string[])[] = [
   ["sentinel"],
   ["sentinel/network"],
   ["audit/control-outbox", "audit/tree"],
+  ["audit/statistics"],
   ["audit"],
   ["idempotency", "identity"],
   ["db", "otp"],

@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { blob, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { jurisdictions } from "../location.ts";
 import { relocationPhases } from "./relocation-phase.ts";
+import { tenantStatuses } from "./tenant-status.ts";
 
 export const tenants = sqliteTable(
   "tenants",
@@ -19,9 +20,24 @@ export const tenants = sqliteTable(
     createdAt: integer("created_at").notNull(),
     /** The database with the tenant's data: 0 is `DB`, 1 `DB_1` and so on; see shards.ts. */
     shard: integer().notNull().default(0),
+    status: text({ enum: tenantStatuses }).notNull().default("active"),
+    /** When the operator suspended the tenant, Unix ms of real time; null while it is active. */
+    suspendedAt: integer("suspended_at"),
+    /**
+     * The key of the personal parts of events about the tenant itself, as an identity has one; see
+     * tenancy/tenant-audit-key.ts. Null until an event needs it.
+     */
+    auditKey: text("audit_key", { mode: "json" }).$type<{
+      readonly id: string;
+      /** The key in a box, sealed under the service's keys. */
+      readonly sealed: string;
+    }>(),
   },
   // Finds a shard that no database is bound as, without reading every tenant.
-  (table) => [index("tenants_by_shard").on(table.shard)],
+  (table) => [
+    index("tenants_by_shard").on(table.shard),
+    index("tenants_by_status").on(table.status, table.id),
+  ],
 );
 
 /**

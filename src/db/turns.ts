@@ -16,6 +16,7 @@ export type JobName =
   | "archive"
   | "population"
   | "token_ends"
+  | "statistics"
   | `control_outbox_${number}`;
 
 /** The order in which a run of the job reaches tenants: from its cursor to the end, then from the start. */

@@ -1,6 +1,6 @@
 /** Calls from the edge to an identity's guard. */
 
-import type { Actor } from "../audit/event.ts";
+import type { RequestActor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { AppError } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
@@ -15,7 +15,7 @@ import type { IdentityGuard } from "./identity-guard.ts";
 export interface GuardCaller {
   readonly env: Env;
   readonly caller: Pick<TenantCaller, "tenantId" | "location">;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly now: number;
   readonly requestId: string;
   readonly requestKey: RequestKey | null;

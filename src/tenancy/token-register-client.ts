@@ -49,12 +49,12 @@ export async function findRegisteredEnd(
 
 /**
  * Revokes a token in the register. Never throws.
- * @param caller the token that revokes it
+ * @param caller the token that revokes it; null: the operator
  * @returns undefined if the register does not answer; it may have the revocation nevertheless
  */
 export async function registerRevocation(
   env: Env,
-  caller: RevokingToken,
+  caller: RevokingToken | null,
   revocation: Revocation,
 ): Promise<RegisterResult | undefined> {
   const { tenantId } = revocation;

@@ -143,7 +143,8 @@ describe.each(fixedLocations)(
         "tenant.created",
         "token.created",
       ]);
-      for (const { actor } of first) expect(actor).toEqual({ type: "operator", id: null });
+      const operator = { type: "operator", id: null, name: null, acting_for: null };
+      for (const { actor } of first) expect(actor).toEqual(operator);
       const token = { name: "n", permissions: ["idp:read"] };
       const created = await tenant.send("POST", "/v1/tokens", { token });
       const path = `/v1/tokens/${created.body.token.id}`;

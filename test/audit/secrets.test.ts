@@ -40,6 +40,7 @@ interface Secrets {
 const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createTenant: ["secret"],
   createToken: ["secret"],
+  createTenantToken: ["secret"],
   rotateToken: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   regenerateBackupCodes: ["backupCodes"],
@@ -165,6 +166,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("listAssessments", target, asTenant);
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);
+  await ask("getStatistics", target, asTenant);
   await ask("setUserStatus", target, asTenant);
   const otherSession = { sentinel: { id: user.id, context: { ip: otherAddress, ua: agent } } };
   await ask("discover", target, { ...asTenant, body: otherSession });
@@ -183,10 +185,19 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("revokeToken", target, asTenant);
   await ask("listUsers", target, { token: spare.secret });
   const asOperator = { token: env.OPERATOR_TOKEN };
-  for (const name of ["listKeys", "reEncrypt", "relocateTenant"]) {
+  for (const name of ["getUsage", "rebuildStatistics", "listKeys", "reEncrypt", "relocateTenant"]) {
     await ask(name, target, asOperator);
     await ask(name, target, asTenant);
   }
+  for (const name of ["listTenants", "getTenant", "changeTenant", "listTenantTokens"]) {
+    await ask(name, target, asOperator);
+    await ask(name, target, asTenant);
+  }
+  const issued = (await ask("createTenantToken", target, asOperator)).body.token;
+  collectToken(issued.secret);
+  await ask("revokeTenantToken", { ...target, tokenId: issued.id }, asOperator);
+  await ask("provisionUser", unknownUser, { ...asTenant, body: leaver });
+  await ask("eraseTenantUser", another, asOperator);
   await ask("changeSettings", target, asTenant);
   await ask("getSettings", target, asTenant);
   await ask("listTokens", target, asTenant);

@@ -13,6 +13,8 @@ const tables = [
   "audit_trees",
   "assessments",
   "populations",
+  "tenant_statistics",
+  "archived_successes",
   "request_keys",
   "key_versions",
   "re_encryptions",
