@@ -158,30 +158,38 @@ export const otpRoutes = [
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
       description:
-        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock.",
+        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
-        otp: z.strictObject({
-          id: externalId,
-          code,
-          assessment_id: assessmentId.optional().meta({
-            description:
-              "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
-          }),
-          context: z.strictObject({ ip: address, ua: agent }).optional().meta({
-            description:
-              "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
-          }),
-          purpose: z.enum(["confirm"]).optional().meta({
-            description:
-              "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
-          }),
-        }),
+        otp: z
+          .strictObject({
+            id: externalId,
+            code,
+            assessment_id: assessmentId.optional().meta({
+              description:
+                "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
+            }),
+            context: z.strictObject({ ip: address, ua: agent }).optional().meta({
+              description:
+                "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
+            }),
+            purpose: z.enum(["confirm"]).optional().meta({
+              description:
+                "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
+            }),
+          })
+          .meta({ examples: [{ id: "ORG_USR_9921_AFG", code: "552192" }] }),
       }),
       query: none,
       // A person who types a code again may spell it differently.
-      comparedBody: ({ otp }) => ({ otp: { ...otp, code: otp.code.code } }),
+      comparedBody: ({ otp: { code, context, ...rest } }) => ({
+        otp: {
+          ...rest,
+          code: code.code,
+          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
+        },
+      }),
       responses: {
         200: {
           description: "The code was accepted, and cannot be used again.",
@@ -192,6 +200,7 @@ export const otpRoutes = [
             method: z.enum(["totp", "backup_code"]),
             enrolment_confirmed: z.boolean().meta({
               description: "True if the code made a pending secret live.",
+              examples: [false],
             }),
             backup_codes_remaining: z.int().min(0).optional(),
           }),

@@ -26,6 +26,7 @@ const status = z.enum(["active", "locked", "suspended"]);
 export const otpStatus = z.enum(["none", "pending", "active", "disabled"]).meta({
   description:
     "`pending`: the first secret waits for its first code. `disabled`: too many failures, after which only a new secret helps.",
+  examples: ["active"],
 });
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
@@ -51,6 +52,7 @@ const profileSchema = z
     otp_status: otpStatus,
     otp_pending: z.boolean().meta({
       description: "A new secret waits for its first code while the user has another one.",
+      examples: [false],
     }),
   })
   .meta({ id: "Profile" });

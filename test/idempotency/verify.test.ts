@@ -165,6 +165,20 @@ describe("An Idempotency-Key of a verification", () => {
     expect(again.headers.get("Idempotent-Replayed")).toBe("true");
   });
 
+  it("covers the session of the code", async () => {
+    const user = await createUser();
+    user.tenant.requestKey = "login-1";
+    const code = user.code(Date.now());
+    const send = async (context: object) => {
+      const otp = { id: user.externalId, code, context };
+      const { status, body } = await user.tenant.send("POST", "/v1/idp/otp/verify", { otp });
+      return body.code ?? status;
+    };
+    const context = { ip: "192.0.2.1", ua: null };
+    expect([await send(context), await send(context)]).toEqual([200, 200]);
+    expect(await send({ ...context, ip: "192.0.2.2" })).toBe("idempotency_mismatch");
+  });
+
   it("covers the purpose and the confirmation", async () => {
     const user = await User.provision(await Tenant.create());
     await user.tenant.setSettings({ otp: { enrolment: "confirm" } });
