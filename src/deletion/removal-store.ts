@@ -2,6 +2,7 @@
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { StampedEvent } from "../audit/event.ts";
+import { archivedSuccesses, tenantStatistics } from "../audit/statistics/tables.ts";
 import { insertEvents } from "../audit/store.ts";
 import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { awaitStore, type Database } from "../db/client.ts";
@@ -26,6 +27,8 @@ const removedTables: readonly TenantTable[] = [
   { table: requestKeys, key: [requestKeys.key] },
   { table: apiTokens, key: [apiTokens.id] },
   { table: relocations, key: [] },
+  { table: tenantStatistics, key: [tenantStatistics.hour] },
+  { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },
 ];
 
 /** The state of the fence that a deletion has set. */

@@ -64,7 +64,6 @@ const commonFields = {
 };
 
 const headersOfCodes: Partial<Record<ErrorCode, readonly [string, string]>> = {
-  invalid_code: ["Retry-After", "Seconds until the lock ends, if this failure locked the user."],
   missing_token: ["WWW-Authenticate", "The challenge of RFC 6750."],
   insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
   invalid_code: ["Retry-After", "Seconds until the lock ends, if this failure locked the user."],
