@@ -12,6 +12,7 @@ import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
 import { settingsRoutes } from "./api/settings.ts";
 import { statisticsRoutes } from "./api/statistics.ts";
+import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
 import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
@@ -37,6 +38,7 @@ export const apiRoutes = [
   ...auditProofRoutes,
   ...statisticsRoutes,
   ...tenantRoutes,
+  ...tenantDeletionRoutes,
   ...tenantTokenRoutes,
   ...usageRoutes,
   ...tokenRoutes,

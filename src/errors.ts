@@ -60,17 +60,27 @@ const catalogue = {
     sentence:
       "This is the tenant's last API token with the permission tokens:write; rotate it, or make another first.",
   },
-  tenant_deleting: {
-    status: 409,
-    sentence: "The tenant is being deleted, so it cannot be changed any more; create a new one.",
-  },
   relocation_in_progress: {
     status: 409,
     sentence: "A tenant is moving to another database; finish its relocation first.",
   },
+  tenant_active: {
+    status: 409,
+    sentence:
+      "A tenant can be deleted once it has been suspended for 24 hours (a test tenant for a minute); suspend it and wait.",
+  },
+  tenant_deleting: {
+    status: 409,
+    sentence: "The tenant is being deleted, so it cannot be changed any more; create a new one.",
+  },
   otp_not_configured: {
     status: 409,
     sentence: "The user has no TOTP secret; configure one first.",
+  },
+  no_pending_enrolment: {
+    status: 409,
+    sentence:
+      "The user has no new secret that waits for its first code; configure one, and confirm it within 10 minutes.",
   },
   body_too_large: { status: 413, sentence: "The body exceeds 16 KiB; send a smaller one." },
   unsupported_media_type: {
@@ -80,6 +90,10 @@ const catalogue = {
   invalid_code: {
     status: 422,
     sentence: "The code was not accepted; ask the user for a new one.",
+  },
+  code_already_used: {
+    status: 422,
+    sentence: "The code was accepted already and works once; wait for the next code.",
   },
   idempotency_mismatch: {
     status: 422,
@@ -93,7 +107,8 @@ const catalogue = {
   },
   otp_disabled: {
     status: 423,
-    sentence: "TOTP is disabled after too many failed codes; configure a new secret.",
+    sentence:
+      "TOTP is disabled after too many failed codes; configure a new secret, because neither an unlock nor a backup code helps.",
   },
   rate_limited: {
     status: 429,

@@ -8,6 +8,7 @@ export const layers: readonly (readonly string[])[] = [
   ["housekeeping.ts"],
   ["api"],
   ["http"],
+  ["deletion"],
   ["guard"],
   ["guard/refusal-log"],
   ["guard/delivery"],

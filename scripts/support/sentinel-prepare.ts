@@ -1,6 +1,6 @@
 /** Prepares the data set of an import: reads its lists and tables, and builds the shards and the table of threats. */
 import type { DataSet, DataStore } from "../../src/sentinel/feeds/data-set.ts";
-import type { FeedRecord } from "../../src/sentinel/feeds/feed-record.ts";
+import { type FeedRecord, listTimesOf } from "../../src/sentinel/feeds/feed-record.ts";
 import { destinationOf } from "../../src/sentinel/feeds/refresh-progress.ts";
 import { type BuiltShard, buildShards } from "../../src/sentinel/network/build.ts";
 import { encodeCurrent } from "../../src/sentinel/network/current-data-set.ts";
@@ -48,7 +48,11 @@ export async function prepareDataSet(
   const builtAt = newestFetchOf(records.filter((record) => !isThreats(record))) || now;
   const dataSet = {
     shards,
-    current: encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds)),
+    current: encodeCurrent(
+      { builtAt, threatsAt, lists: listTimesOf(records) },
+      shards,
+      buildThreatTable(feeds),
+    ),
     feedValues: inUse.map(({ record, value }) => ({ name: record.name, ...value })),
     list: { builtAt: now, feeds: records },
   };

@@ -4,8 +4,8 @@ import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
 import type { Reason } from "../../src/sentinel/reason.ts";
-import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
-import { findReasons } from "../../src/sentinel/signals/reasons.ts";
+import { recommendations } from "../../src/sentinel/score.ts";
+import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { model, priorProbability } from "../../src/sentinel/weights.ts";
 import { Failure } from "./failure.ts";
 
@@ -66,11 +66,14 @@ export function recompute(stored: StoredAssessment): Recomputed {
       `${id}: the model is ${stored.model}, but this build computes ${model}. Use the build that has it.`,
     );
   }
-  const reasons = findReasons(inputs, policy.signals_off);
-  const score = scoreOf(reasons);
-  const recommendation = recommend(score, {
+  const {
+    reasons,
+    riskScore: score,
+    recommendation,
+  } = judge(inputs, {
     challengeAt: policy.challenge_at,
     denyAt: policy.deny_at,
+    signalsOff: policy.signals_off,
   });
   const prior = Math.log(priorProbability / (1 - priorProbability));
   const sum = reasons.reduce((total, { contribution }) => total + contribution, prior);

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { firstIdOf } from "../crypto/id.ts";
 import { type Assessment, assessmentIdPattern } from "../sentinel/assessment.ts";
 import { dataSources } from "../sentinel/evidence.ts";
-import { signalNames } from "../sentinel/reason.ts";
+import { reasonNames } from "../sentinel/reason.ts";
 
 export const assessmentId = z
   .string()
@@ -23,7 +23,7 @@ export const assessmentFields = {
   reasons: z
     .array(
       z.object({
-        signal: z.enum(signalNames),
+        signal: z.enum(reasonNames),
         contribution: z
           .number()
           .meta({ description: "Log-odds that the signal adds to the prior of 0.05." }),

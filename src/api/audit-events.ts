@@ -104,7 +104,8 @@ export const auditEventRoutes = [
         200: {
           description:
             "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body.",
-          body: z.string(),
+          // Binary, so that a generated client hands out a stream or a file, not one long text.
+          body: z.string().meta({ format: "binary" }),
           contentType: "application/x-ndjson",
         },
       },

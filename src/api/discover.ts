@@ -7,12 +7,13 @@ import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
+import type { Assessed } from "../guard/decisions/assess.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";
 import { type AgentFacts, agentFactsOf } from "../sentinel/agent.ts";
 import { cleanAgent } from "../sentinel/agent-text.ts";
-import { type AssessmentRecord, assessmentIdOf } from "../sentinel/assessment.ts";
+import { assessmentIdOf } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import { isSatelliteNetwork } from "../sentinel/behaviour/travel.ts";
 import type { Context } from "../sentinel/context.ts";
@@ -111,11 +112,10 @@ async function gatherSurroundings(
     readsNow ? readPopulation(kv, tenantId, arrivedAt) : cached,
     attempt,
   ]);
-  const degraded: DataSource[] = [];
-  if (found.degraded) {
-    degraded.push("ip_reputation");
-    const cause = found.reason === undefined ? {} : { cause: found.reason };
-    log("info", "ip_reputation_degraded", { request_id: requestId, ...cause });
+  const degraded: DataSource[] = [...found.degraded];
+  if (found.reason !== undefined) {
+    const fields = { request_id: requestId, cause: found.reason, problems: found.degraded };
+    log("info", "ip_reputation_degraded", fields);
   }
   if (read?.degraded) degraded.push("population");
   if (counted === undefined) degraded.push("address_activity");
@@ -150,17 +150,15 @@ async function gatherSurroundings(
 
 /** Whether a guard answers with this error only if the identity exists. */
 function showsIdentity(error: unknown): boolean {
-  return (
-    error instanceof AppError && (error.code === "user_suspended" || error.code === "rate_limited")
-  );
+  return error instanceof AppError && error.code === "rate_limited";
 }
 
-/** @throws AppError `user_not_found`, `user_suspended`, `unavailable` */
+/** @throws AppError `user_not_found`, `unavailable` */
 export async function discover(
   call: DiscoverCall,
   identityId: string,
   sessionContext: SessionContext,
-): Promise<AssessmentRecord> {
+): Promise<Assessed> {
   const { policy } = call.caller;
   const { challengeAt, denyAt, signalsOff } = policy.sentinel;
   const { address, userId } = sessionContext;

@@ -16,9 +16,11 @@ import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
 import { drawQrSvg } from "../otp/qr-code.ts";
+import { cleanAgent } from "../sentinel/agent-text.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentId } from "./assessment-schemas.ts";
+import { address, agent } from "./session-schemas.ts";
 
 const maxIssuerLength = 64;
 const maxAccountLength = 255;
@@ -167,22 +169,38 @@ export const otpRoutes = [
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
       description:
-        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock.",
+        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
-        otp: z.strictObject({
-          id: externalId,
-          code,
-          assessment_id: assessmentId.optional().meta({
-            description:
-              "The assessment of the session. An accepted code confirms the session, and Sentinel learns from it.",
-          }),
-        }),
+        otp: z
+          .strictObject({
+            id: externalId,
+            code,
+            assessment_id: assessmentId.optional().meta({
+              description:
+                "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
+            }),
+            context: z.strictObject({ ip: address, ua: agent }).optional().meta({
+              description:
+                "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
+            }),
+            purpose: z.enum(["confirm"]).optional().meta({
+              description:
+                "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
+            }),
+          })
+          .meta({ examples: [{ id: "ORG_USR_9921_AFG", code: "552192" }] }),
       }),
       query: none,
       // A person who types a code again may spell it differently.
-      comparedBody: ({ otp }) => ({ otp: { ...otp, code: otp.code.code } }),
+      comparedBody: ({ otp: { code, context, ...rest } }) => ({
+        otp: {
+          ...rest,
+          code: code.code,
+          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
+        },
+      }),
       responses: {
         200: {
           description: "The code was accepted, and cannot be used again.",
@@ -191,6 +209,10 @@ export const otpRoutes = [
             id: shownExternalId,
             message: z.literal("OTP verified successfully."),
             method: z.enum(["totp", "backup_code"]),
+            enrolment_confirmed: z.boolean().meta({
+              description: "True if the code made a pending secret live.",
+              examples: [false],
+            }),
             backup_codes_remaining: z.int().min(0).optional(),
           }),
         },
@@ -199,28 +221,37 @@ export const otpRoutes = [
         "user_not_found",
         "user_suspended",
         "otp_not_configured",
+        "no_pending_enrolment",
         "invalid_code",
+        "code_already_used",
         "user_locked",
         "otp_disabled",
       ],
     },
     async (request) => {
-      const { id, code: attempt, assessment_id: assessment = null } = request.body.otp;
+      const { id, code: attempt, assessment_id: assessment, context, purpose } = request.body.otp;
       const { tenantId, policy } = request.caller;
       const identityId = identityIdOf(tenantId, id);
-      if (assessment !== null && assessedIdentityOf(assessment) !== identityId) {
+      if (assessment !== undefined && assessedIdentityOf(assessment) !== identityId) {
         throw createInvalidRequest([
           { path: "otp.assessment_id", message: "belongs to another user" },
         ]);
       }
-      const { method, backupCodesRemaining } = await askGuard(request, identityId, (guard, call) =>
-        guard.verify(call, attempt, policy.lockout, assessment),
+      const session = {
+        ...(assessment === undefined ? {} : { assessmentId: assessment }),
+        ...(context && { address: context.ip.text, agent: cleanAgent(context.ua).text }),
+      };
+      const named = Object.keys(session).length === 0 ? {} : { session };
+      const verified = await askGuard(request, identityId, (guard, call) =>
+        guard.verify({ ...call, ...named }, attempt, policy.lockout, purpose ?? "login"),
       );
+      const { method, backupCodesRemaining, enrolmentConfirmed } = verified;
       return respond(200, {
         status: "success" as const,
         id,
         message: "OTP verified successfully." as const,
         method,
+        enrolment_confirmed: enrolmentConfirmed === true,
         ...(backupCodesRemaining === undefined
           ? {}
           : { backup_codes_remaining: backupCodesRemaining }),

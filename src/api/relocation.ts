@@ -78,7 +78,7 @@ export const relocationRoutes = [
           body: z.object({ relocation: relocationSchema }),
         },
       },
-      errors: ["not_found"],
+      errors: ["not_found", "tenant_deleting"],
     },
     async (request) => {
       const { shard, limit } = request.body.relocation;

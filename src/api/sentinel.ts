@@ -1,59 +1,85 @@
 /** `/v1/sentinel/discover` and `/v1/sentinel/feedback`: the assessment of a session, and the verdict on it. */
 import { z } from "zod";
-import { firstIdOf, idPattern } from "../crypto/id.ts";
+import { firstIdOf, identityIdOf, idPattern } from "../crypto/id.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
+import type { Standing } from "../guard/decisions/assess.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { externalId } from "../http/schemas.ts";
+import { externalId, instant, toRfc3339OrNull } from "../http/schemas.ts";
 import { assessedIdentityOf } from "../sentinel/assessment.ts";
 import { verdicts } from "../sentinel/history.ts";
-import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
-import { forwardedAddressPattern } from "../sentinel/network/address-patterns.ts";
 import { prefetchNetwork } from "../sentinel/network/lookup.ts";
 import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 import { assessmentFields, assessmentId, showAssessment } from "./assessment-schemas.ts";
 import { discover } from "./discover.ts";
+import { address, agent } from "./session-schemas.ts";
+import { otpStatus } from "./users.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-const identityId = z
+const userId = z
   .string()
   .refine(
     (text) => idPattern.test(text),
     "must be the id that the service gave the user, 24 lower-case hex digits, not the external_id",
   )
   .meta({
-    description: "The id that the service gave the user (`user.id`), not the `external_id`.",
+    description:
+      "The id that the service gave the user (`user.id`), not the `external_id`, which may be sent in its place.",
     pattern: idPattern.source,
     examples: ["6908bffd1c2e4a5b9d7f0a31"],
   });
 
-/** A backend passes on what the client sent, so no text is refused. */
-const agent = z
-  .string()
-  .nullable()
-  .meta({
-    description:
-      "The user agent as the client sent it; empty or null if it sent none. Of a longer one the first 1,024 characters are used. Control characters and lone surrogates are replaced. Each of these is a sign of a script.",
-    examples: ["EnterpriseAgent/1.0"],
+/** Exactly one of `id` and `external_id`; for the document this follows from the number of fields. */
+const sentinelSchema = z
+  .strictObject({
+    id: userId.optional(),
+    external_id: externalId.optional(),
+    context: z.strictObject({
+      ip: address,
+      ua: agent,
+      user_id: externalId.optional(),
+    }),
   })
-  .transform((text) => text ?? "");
+  .refine(({ id, external_id }) => (id === undefined) !== (external_id === undefined), {
+    error: "must have exactly one of id and external_id",
+  })
+  .meta({ minProperties: 2, maxProperties: 2 });
 
-const address = z
-  .string()
-  .meta({
+const standingFields = {
+  user: z
+    .object({
+      status: z.enum(["active", "locked", "suspended"]),
+      locked_until: instant.nullable(),
+      otp_status: otpStatus,
+    })
+    .meta({
+      description:
+        "The state of the user. The recommendation is never `allow` while the user is locked, and is `deny` while the user is suspended.",
+    }),
+  factors: z.array(z.enum(["totp", "backup_code"])).meta({
     description:
-      "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
-    pattern: forwardedAddressPattern,
-    examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
-  })
-  .transform((text, context): Address => {
-    const parsed = parseForwardedAddress(text);
-    if (parsed !== undefined) return parsed;
-    context.addIssue({ code: "custom", message: "must be an IPv4 or IPv6 address" });
-    return z.NEVER;
-  });
+      "What the user can be challenged with now. It is empty if nobody can be challenged: without a second factor, with TOTP disabled, and for a locked or suspended user.",
+  }),
+};
+
+function showStanding({ user, factors }: Standing) {
+  return {
+    user: {
+      status: user.status,
+      locked_until: toRfc3339OrNull(user.lockedUntil),
+      otp_status: user.otpStatus,
+    },
+    factors: [...factors],
+  };
+}
+
+const deniedFields = {
+  ...assessmentFields,
+  recommendation: z.literal("deny"),
+  ...standingFields,
+};
 
 export const sentinelRoutes = [
   defineRoute(
@@ -67,14 +93,7 @@ export const sentinelRoutes = [
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
-        sentinel: z.strictObject({
-          id: identityId,
-          context: z.strictObject({
-            ip: address,
-            ua: agent,
-            user_id: externalId.optional(),
-          }),
-        }),
+        sentinel: sentinelSchema,
       }),
       query: none,
       prepare: (env, arrivedAt) => prefetchNetwork(env.IP_REPUTATION, arrivedAt),
@@ -85,23 +104,26 @@ export const sentinelRoutes = [
             status: z.enum(["authorized", "step_up_required"]),
             recommendation: z.enum(["allow", "challenge"]),
             ...assessmentFields,
+            ...standingFields,
           }),
         },
       },
       errors: ["user_not_found", "user_suspended", "high_risk"],
-      errorFields: { high_risk: { ...assessmentFields, recommendation: z.literal("deny") } },
+      errorFields: { high_risk: deniedFields, user_suspended: deniedFields },
     },
     async (request) => {
-      const { id, context } = request.body.sentinel;
-      const assessment = await discover(request, id, {
+      const { id, external_id = "", context } = request.body.sentinel;
+      const identityId = id ?? identityIdOf(request.caller.tenantId, external_id);
+      const assessment = await discover(request, identityId, {
         address: context.ip,
         agent: context.ua,
         userId: context.user_id ?? null,
       });
-      const { recommendation } = assessment;
-      const shown = showAssessment(assessment);
+      const { recommendation, user } = assessment;
+      const shown = { ...showAssessment(assessment), ...showStanding(assessment) };
       if (recommendation === "deny") {
-        throw new AppError("high_risk", { fields: { ...shown, recommendation } });
+        const code = user.status === "suspended" ? "user_suspended" : "high_risk";
+        throw new AppError(code, { fields: { ...shown, recommendation } });
       }
       return respond(200, {
         status:

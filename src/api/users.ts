@@ -3,7 +3,7 @@ import { z } from "zod";
 import { identityIdOf } from "../crypto/id.ts";
 import { findTenantDb, runInTenantDb } from "../db/shards.ts";
 import { askGuard, readGuard } from "../guard/client.ts";
-import { type Profile, statusOf } from "../guard/decisions/profile.ts";
+import { otpStatusOf, type Profile, statusOf } from "../guard/decisions/profile.ts";
 import type { FoundRecord } from "../guard/rehydration.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { requirePermission } from "../http/access.ts";
@@ -24,6 +24,14 @@ import { claimTenantRequestKey } from "../tenancy/claim-request-key.ts";
 
 const status = z.enum(["active", "locked", "suspended"]);
 
+export const otpStatus = z.enum(["none", "pending", "active", "disabled"]).meta({
+  description:
+    "`pending`: the first secret waits for its first code. `disabled`: too many failures, after which only a new secret helps.",
+  examples: ["active"],
+});
+
+const flag = z.enum(["true", "false"]).transform((text) => text === "true");
+
 const profileSchema = z
   .object({
     id,
@@ -42,6 +50,11 @@ const profileSchema = z
     created_at: instant,
     updated_at: instant,
     last_verified_at: instant.nullable(),
+    otp_status: otpStatus,
+    otp_pending: z.boolean().meta({
+      description: "A new secret waits for its first code while the user has another one.",
+      examples: [false],
+    }),
   })
   .meta({ id: "Profile" });
 
@@ -61,6 +74,8 @@ function showProfile(profile: Profile): z.input<typeof profileSchema> {
     created_at: toRfc3339(profile.createdAt),
     updated_at: toRfc3339(profile.updatedAt),
     last_verified_at: toRfc3339OrNull(profile.lastVerifiedAt),
+    otp_status: profile.otpStatus,
+    otp_pending: profile.otpPending,
   };
 }
 
@@ -124,14 +139,27 @@ export const identityRoutes = [
         limit,
         after: cursor,
         status: status.optional().meta({ description: "Identities with this status." }),
+        has_otp: flag.optional().meta({ description: "Identities with or without a live secret." }),
+        has_passkeys: flag
+          .optional()
+          .meta({ description: "Identities with or without a passkey." }),
       }),
       responses: {
         200: {
           description:
-            "A page of identities in the order of their ids. With `status` a page may be short or empty although `has_more` is true.",
+            "A page of identities in the order of their ids. It is a directory that follows the profiles within seconds. With a filter a page may be short or empty although `has_more` is true.",
           body: z.object({
             users: z.array(
-              z.object({ id, external_id: shownExternalId, status, created_at: instant }),
+              z.object({
+                id,
+                external_id: shownExternalId,
+                status,
+                has_otp: z.boolean(),
+                has_passkeys: z.boolean().meta({ examples: [false] }),
+                otp_status: otpStatus,
+                locked_until: instant.nullable().meta({ examples: [null] }),
+                created_at: instant,
+              }),
             ),
             has_more: z.boolean(),
             next_after: id.nullable(),
@@ -140,12 +168,22 @@ export const identityRoutes = [
       },
     },
     async ({ env, caller: { tenantId }, query, now }) => {
+      const { has_otp: hasOtp, has_passkeys: hasPasskeys, ...page } = query;
+      // Nobody has passkeys yet.
+      if (hasPasskeys) return respond(200, { users: [], has_more: false, next_after: null });
       const db = await findTenantDb(env, tenantId);
-      const { entries, nextAfter } = await listEntries(db, tenantId, { ...query, now });
+      const { entries, nextAfter } = await listEntries(db, tenantId, { ...page, hasOtp, now });
       const users = entries.map((entry) => ({
         id: entry.id,
         external_id: entry.externalId,
         status: statusOf(entry.status, entry.lockedUntil, now),
+        has_otp: entry.hasOtp,
+        has_passkeys: false,
+        otp_status: otpStatusOf(entry, now),
+        locked_until:
+          entry.lockedUntil !== null && now < entry.lockedUntil
+            ? toRfc3339(entry.lockedUntil)
+            : null,
         created_at: toRfc3339(entry.createdAt),
       }));
       return respond(200, { users, has_more: nextAfter !== null, next_after: nextAfter });

@@ -20,6 +20,8 @@ export const actorTypes = ["api_token", "operator", "system"] as const;
 export const auditActions = [
   "tenant.created",
   "tenant.relocated",
+  "tenant.deletion_started",
+  "tenant.deleted",
   "tenant.renamed",
   "tenant.suspended",
   "tenant.reactivated",

@@ -17,6 +17,8 @@ export type JobName =
   | "population"
   | "token_ends"
   | "statistics"
+  | "tenant_deletion"
+  | "ended_trails"
   | `control_outbox_${number}`;
 
 /** The order in which a run of the job reaches tenants: from its cursor to the end, then from the start. */

@@ -2,6 +2,7 @@
 
 import type { RequestActor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
+import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
 import { type Location, noLocation, stubFor } from "../location.ts";
@@ -9,7 +10,7 @@ import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
-import type { IdentityGuard } from "./identity-guard.ts";
+import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 
 /** What a call of a guard needs from the request. */
 export interface GuardCaller {
@@ -23,6 +24,9 @@ export interface GuardCaller {
   readonly onGuardNotice: (notice: GuardNotice) => void;
 }
 
+/** Longer than a guard waits for D1. */
+const erasureTimeoutMs = 10_000;
+
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
 
 function guardNameOf(tenantId: string, identityId: string): string {
@@ -33,24 +37,48 @@ function guardOf({ env, caller }: GuardCaller, identityId: string) {
   return stubFor(env.GUARD, guardNameOf(caller.tenantId, identityId), caller.location);
 }
 
+/** The sentence of a failure that locked the user or disabled TOTP; undefined for any other. */
+function describeLastFailure({ lockedUntil, isDisabled }: GuardError): string | undefined {
+  const isLocked = lockedUntil != null;
+  if (isDisabled) {
+    const lock = isLocked ? " The user is locked until locked_until as well." : "";
+    return `The code was not accepted, and TOTP is disabled now after too many failed codes; configure a new secret, because neither an unlock nor a backup code helps.${lock}`;
+  }
+  return isLocked
+    ? "The code was not accepted, and the user is locked now after too many failed codes; wait until locked_until or unlock the user."
+    : undefined;
+}
+
+/** The end of a lock, as fields of the body and as a header. */
+function describeLock(lockedUntil: number | null | undefined, now: number) {
+  if (lockedUntil == null) return { fields: { locked_until: null, retry_after_seconds: null } };
+  const seconds = Math.max(1, Math.ceil((lockedUntil - now) / 1000));
+  return {
+    fields: {
+      locked_until: new Date(lockedUntil).toISOString(),
+      retry_after_seconds: seconds,
+    },
+    headers: { "Retry-After": String(seconds) },
+  };
+}
+
 function appErrorOf(error: GuardError, now: number): AppError {
   const { code, attemptsRemaining, lockedUntil, retryAfterSeconds } = error;
-  const lockedUntilText = lockedUntil ? new Date(lockedUntil).toISOString() : null;
+  const lock = describeLock(lockedUntil, now);
   switch (code) {
     case "invalid_code":
+    case "code_already_used": {
+      const message = describeLastFailure(error);
       return new AppError(code, {
-        fields: { attempts_remaining: attemptsRemaining, locked_until: lockedUntilText },
-      });
-    case "user_locked": {
-      const seconds = Math.max(1, Math.ceil(((lockedUntil ?? now) - now) / 1000));
-      return new AppError(code, {
-        fields: { locked_until: lockedUntilText, retry_after_seconds: seconds },
-        headers: { "Retry-After": String(seconds) },
+        ...lock,
+        ...(message === undefined ? {} : { message }),
+        fields: { attempts_remaining: attemptsRemaining, ...lock.fields },
       });
     }
+    case "user_locked":
+    // Without Retry-After, because only a new secret ends this.
     case "otp_disabled":
-      // No Retry-After: only a new secret ends this, not time.
-      return new AppError(code, { fields: { locked_until: null, retry_after_seconds: null } });
+      return new AppError(code, lock);
     case "rate_limited":
       return new AppError(code, {
         headers: { "Retry-After": String(retryAfterSeconds) },
@@ -123,6 +151,27 @@ export async function resealGuard(
     log("error", "guard_unreachable", { tenant_id: owner.tenantId, cause: causeOf(error) });
     return false;
   }
+}
+
+/**
+ * Erases an identity of a tenant that is deleted. @throws AppError `unavailable`: the erasure may go on, and may be
+ * repeated
+ */
+export async function eraseIdentity(
+  env: Env,
+  location: Location,
+  call: GuardCall,
+): Promise<Erasure> {
+  const { tenantId, identityId } = call;
+  const stub = stubFor(env.GUARD, guardNameOf(tenantId, identityId), location);
+  const erase = async (): Promise<GuardResult<Erasure>> => await stub.eraseOrDiscard(call);
+  try {
+    const result = await awaitWithin(erasureTimeoutMs, erase());
+    if (result.ok) return result.value;
+  } catch (error) {
+    log("error", "guard_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
+  }
+  throw new AppError("unavailable");
 }
 
 /** Makes the guard deliver its outbox now. If that fails, its alarm delivers it later. */

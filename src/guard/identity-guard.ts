@@ -11,19 +11,27 @@ import { base32nopad } from "@scure/base";
 import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
+import { StoreError } from "../db/client.ts";
+import { DeadlineError } from "../deadline.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
-import { findTimeStep, secretBytes } from "../otp/totp.ts";
-import type { AssessmentRecord, RiskPolicy } from "../sentinel/assessment.ts";
+import { findTimeStep, isCodeOfStep, secretBytes } from "../otp/totp.ts";
+import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import type { KnownSession, Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
-import { assess, type Session } from "./decisions/assess.ts";
+import {
+  type Assessed,
+  assess,
+  completeAssessed,
+  hasStanding,
+  type Session,
+} from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
-import { type Profile, profileOf } from "./decisions/profile.ts";
+import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
@@ -35,10 +43,10 @@ import {
 } from "./decisions/transition.ts";
 import {
   type Attempt,
-  confirmableTotpOf,
   type Evidence,
   findRefusal,
-  liveTotpOf,
+  findSecrets,
+  type Purpose,
   stale,
   type Verified,
   verify,
@@ -63,6 +71,9 @@ export interface NewSecret {
   readonly secret: string;
   readonly isSetupComplete: boolean;
 }
+
+/** What became of an identity of a deleted tenant; `discarded`: D1 may still have its record. */
+export type Erasure = "erased" | "discarded";
 
 /** A session, and the erasure epoch in which it was read: after an erasure it is void. */
 interface FoundSession {
@@ -147,23 +158,22 @@ export class IdentityGuard extends DurableObject<Env> {
   /**
    * Verifies one code. Evidence is gathered before the decision; if the state changed meanwhile, the
    * evidence is stale and is gathered again.
-   * @param assessmentId the assessment of the session that the code is for
    */
   async verify(
     call: GuardCall,
     attempt: Attempt,
     policy: LockoutPolicy,
-    assessmentId: string | null,
+    purpose: Purpose,
   ): Promise<GuardResult<Verified>> {
     return await this.#runOnce(call, async (config, addReceipt) => {
       const recorded = await addReceipt();
-      const assessed = await this.#findAssessedSession(call, assessmentId);
+      const assessed = await this.#findAssessedSession(call);
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
         if (state === undefined) return fail({ code: "user_not_found" });
-        const evidence = await this.#gatherEvidence(config, call, state, attempt);
+        const evidence = await this.#gatherEvidence(config, call, state, attempt, purpose);
         const result = await this.#ledger.commit(recorded, (present) =>
-          this.#decideAttempt(present, call, evidence, policy, assessed),
+          this.#decideAttempt(present, call, evidence, policy, purpose, assessed),
         );
         if (result !== stale) return result;
       }
@@ -176,21 +186,35 @@ export class IdentityGuard extends DurableObject<Env> {
   }
 
   async unlock(call: GuardCall): Promise<GuardResult<Profile>> {
-    return await this.#runOnce(call, async (_config, addReceipt) =>
+    const result = await this.#runOnce(call, async (_config, addReceipt) =>
       this.#change(await addReceipt(), (state) => unlock(state, call)),
     );
+    return result.ok ? { ...result, value: completeProfile(result.value) } : result;
   }
 
   /** Succeeds once the data in D1 is deleted too. After `unavailable` the alarm completes the deletion in D1. */
   async erase(call: GuardCall): Promise<GuardResult<void>> {
+    return await this.#answer(() => this.#erase(call));
+  }
+
+  /**
+   * Erases the identity for a tenant that is deleted; none may exist any more. Data that cannot be read is
+   * discarded, because it must not stop the deletion.
+   */
+  async eraseOrDiscard(call: GuardCall): Promise<GuardResult<Erasure>> {
     return await this.#answer(async () => {
-      await this.#ledger.load(call);
-      this.#totpKeys.clear();
-      const result = this.#storage.isErasing()
-        ? succeed(undefined)
-        : await this.#ledger.commit(call, (state) => erase(state, call));
-      if (result.ok) await this.#ledger.flush();
-      return result;
+      try {
+        await this.#erase(call);
+        return succeed("erased");
+      } catch (error) {
+        if (error instanceof StoreError || error instanceof DeadlineError) throw error;
+        log("error", "damaged_identity_discarded", {
+          tenant_id: call.tenantId,
+          cause: causeOf(error),
+        });
+        await this.#ledger.discard();
+        return succeed("discarded");
+      }
     });
   }
 
@@ -200,9 +224,9 @@ export class IdentityGuard extends DurableObject<Env> {
     session: Session,
     surroundings: ReadableStream<Uint8Array>,
     policy: RiskPolicy,
-  ): Promise<GuardResult<AssessmentRecord>> {
+  ): Promise<GuardResult<Assessed>> {
     const read = readStreamedArgument<Surroundings>(surroundings);
-    return await this.#runOnce(call, async (_config, addReceipt) => {
+    const result = await this.#runOnce<Assessed>(call, async (_config, addReceipt) => {
       const [recorded, state, found] = await Promise.all([
         addReceipt(),
         this.#ledger.load(call),
@@ -212,6 +236,12 @@ export class IdentityGuard extends DurableObject<Env> {
       return await this.#ledger.commit(recorded, (present) =>
         this.#decideAssessment(present, call, session, found, policy),
       );
+    });
+    if (!result.ok || hasStanding(result.value)) return result;
+    return await this.#answer(async () => {
+      const state = await this.#ledger.load(call);
+      if (state === undefined) return fail({ code: "user_not_found" });
+      return { ...result, value: completeAssessed(result.value, state, call.now) };
     });
   }
 
@@ -264,15 +294,24 @@ export class IdentityGuard extends DurableObject<Env> {
     await this.#ledger.onAlarm();
   }
 
+  async #erase(call: GuardCall): Promise<GuardResult<void>> {
+    await this.#ledger.load(call);
+    this.#totpKeys.clear();
+    const result = this.#storage.isErasing()
+      ? succeed(undefined)
+      : await this.#ledger.commit(call, (state) => erase(state, call));
+    if (result.ok) await this.#ledger.flush();
+    return result;
+  }
+
   /**
    * The assessed session that a code is for. Never throws: a code is verified even if the session cannot be
    * read.
    */
-  async #findAssessedSession(
-    call: GuardCall,
-    assessmentId: string | null,
-  ): Promise<FoundSession | undefined> {
-    if (assessmentId === null || (await this.#ledger.load(call)) === undefined) return undefined;
+  async #findAssessedSession(call: GuardCall): Promise<FoundSession | undefined> {
+    const assessmentId = call.session?.assessmentId;
+    if (assessmentId === undefined || (await this.#ledger.load(call)) === undefined)
+      return undefined;
     return await this.#findSession(call, assessmentId).catch(() => undefined);
   }
 
@@ -293,23 +332,30 @@ export class IdentityGuard extends DurableObject<Env> {
     call: GuardCall,
     state: IdentityState,
     { method, code }: Attempt,
+    purpose: Purpose,
   ): Promise<Evidence> {
     const { now, tenantId, identityId } = call;
-    if (findRefusal(state, method, now) !== undefined) return { method, withheld: true };
+    if (findRefusal(state, method, now, purpose) !== undefined) return { method, withheld: true };
     if (method === "backup_code") {
       const keyVersion = state.backupCodes?.keyVersion ?? null;
       if (keyVersion === null) return { method, keyVersion, hash: null };
       const key = keyOf(backupCodeKeys, keyVersion);
       return { method, keyVersion, hash: hashBackupCode(key, tenantId, identityId, code) };
     }
-    const findStep = async (sealed: string | null) =>
-      sealed === null
-        ? undefined
-        : findTimeStep(await this.#totpKeys.keyFor(sealed, sealingKeys, call), code, now);
-    const sealed = liveTotpOf(state)?.sealed ?? null;
-    const pendingSealed = confirmableTotpOf(state, now)?.sealed ?? null;
-    const [step, pendingStep] = await Promise.all([findStep(sealed), findStep(pendingSealed)]);
-    return { method, sealed, pendingSealed, step, pendingStep };
+    const { totp, pendingTotp } = findSecrets(state, now, purpose);
+    const keyFor = (sealed: string) => this.#totpKeys.keyFor(sealed, sealingKeys, call);
+    const findStep = async (secret: typeof pendingTotp | typeof totp) =>
+      secret === null ? undefined : findTimeStep(await keyFor(secret.sealed), code, now);
+    const [step, pendingStep] = await Promise.all([findStep(totp), findStep(pendingTotp)]);
+    const lastTimeStep = totp?.lastTimeStep ?? null;
+    const isNew = step !== undefined && (lastTimeStep === null || step > lastTimeStep);
+    const isLastCode =
+      totp !== null &&
+      lastTimeStep !== null &&
+      !isNew &&
+      (await isCodeOfStep(await keyFor(totp.sealed), code, lastTimeStep));
+    const secrets = { sealed: totp?.sealed ?? null, pendingSealed: pendingTotp?.sealed ?? null };
+    return { method, ...secrets, step, pendingStep, lastTimeStep, isLastCode };
   }
 
   #decideAttempt(
@@ -317,11 +363,12 @@ export class IdentityGuard extends DurableObject<Env> {
     call: GuardCall,
     evidence: Evidence,
     policy: LockoutPolicy,
+    purpose: Purpose,
     assessed: FoundSession | undefined,
   ): Transition<Verified> | typeof stale {
     const limit = checkRateLimit("attempts", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "otp.verified", limit);
-    const verified = verify(state, call, evidence, policy);
+    const verified = verify(state, call, evidence, policy, purpose);
     if (verified === stale) return stale;
     const decided =
       assessed === undefined || this.#isVoid(assessed)
@@ -336,7 +383,7 @@ export class IdentityGuard extends DurableObject<Env> {
     session: Session,
     surroundings: Surroundings,
     policy: RiskPolicy,
-  ): Transition<AssessmentRecord> {
+  ): Transition<Assessed> {
     const limit = checkRateLimit("assessments", state, call.now);
     if (!limit.isWithin) return refuseAboveLimit(state, call, "session.assessed", limit);
     const history = this.#storage.readHistory();

@@ -5,6 +5,7 @@
  * Answers expire in real time, so the clock is read here; no decision depends on it.
  */
 import type { Keyring } from "../crypto/keyring.ts";
+import type { ErrorCode } from "../errors.ts";
 import { openReceipt, sealReceipt } from "../idempotency/receipt.ts";
 import { answerLifetimeMs, isKept } from "../idempotency/request-key.ts";
 import { fail, type GuardCall, type GuardResult } from "./decisions/transition.ts";
@@ -17,6 +18,9 @@ type Secrets = Readonly<Record<string, unknown>>;
 /** Returns the call to record; it carries a sealed receipt when the request has a key. */
 export type AddReceipt = (secrets?: Secrets) => Promise<GuardCall>;
 
+/** Errors that say something about the code that was sent, so that a repeated request gets them again. */
+const decidedErrors: readonly ErrorCode[] = ["invalid_code", "code_already_used"];
+
 /** What to keep of an answer; undefined when a repeated request must run again. */
 export function buildKeptAnswer(
   { requestKey, receipt, now: at, requestId }: GuardCall,
@@ -24,7 +28,7 @@ export function buildKeptAnswer(
 ): KeptAnswer | undefined {
   if (requestKey === null || receipt === undefined) return undefined;
   // A refusal decides nothing. After an unlock, say, the repeated request must be evaluated.
-  if (!result.ok && result.error.code !== "invalid_code") return undefined;
+  if (!result.ok && !decidedErrors.includes(result.error.code)) return undefined;
   const expiresAt = Date.now() + answerLifetimeMs;
   return {
     key: requestKey.key,

@@ -44,12 +44,13 @@ const commonFields = {
     .min(0)
     .optional()
     .meta({
-      description: "With `invalid_code`: failures that remain until the user is locked.",
+      description:
+        "With `invalid_code` and `code_already_used`: failures that remain until the user is locked.",
       examples: [4],
     }),
   locked_until: instant.nullable().optional().meta({
     description:
-      "With `user_locked`, `otp_disabled` and `invalid_code`: when the lock ends. Null without a lock.",
+      "With `user_locked`, `otp_disabled`, `invalid_code` and `code_already_used`: when the lock ends. Null without a lock.",
   }),
   retry_after_seconds: z
     .int()
@@ -65,6 +66,7 @@ const commonFields = {
 const headersOfCodes: Partial<Record<ErrorCode, readonly [string, string]>> = {
   missing_token: ["WWW-Authenticate", "The challenge of RFC 6750."],
   insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
+  invalid_code: ["Retry-After", "Seconds until the lock ends, if this failure locked the user."],
   user_locked: ["Retry-After", "Seconds until the lock ends."],
   rate_limited: ["Retry-After", "Seconds until the limit resets."],
 };

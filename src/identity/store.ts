@@ -1,5 +1,5 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
-import { and, asc, eq, gt, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, lt, lte, ne, not, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database, requestTimeoutMs, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
@@ -117,7 +117,20 @@ export interface DirectoryEntry {
   readonly status: "active" | "suspended";
   readonly lockedUntil: number | null;
   readonly createdAt: number;
+  readonly hasOtp: boolean;
+  /** Failures disabled TOTP. */
+  readonly isDisabled: boolean;
+  /** When the pending secret expires, Unix ms; null without one. */
+  readonly pendingUntil: number | null;
 }
+
+/** A value of the state, in either form that builds stored; null if it is absent or the state is damaged. */
+function readState<T>(path: string): SQL<T> {
+  const { state } = identities;
+  return sql<T>`iif(json_valid(${state}), ${state}, NULL) ->> ${sql.raw(`'${path}'`)}`;
+}
+
+const hasOtp = sql`(${readState("$.totp.sealed")}) IS NOT NULL`;
 
 type EntryStatus = "active" | "locked" | "suspended";
 
@@ -134,6 +147,11 @@ function statusFilterOf(filter: EntryStatus | undefined, now: number): SQL | und
     case "active":
       return and(eq(status, "active"), or(isNull(lockedUntil), lte(lockedUntil, now)));
   }
+}
+
+function otpFilterOf(filter: boolean | undefined): SQL | undefined {
+  if (filter === undefined) return undefined;
+  return filter ? hasOtp : not(hasOtp);
 }
 
 /** A page of the directory, ordered by id. */
@@ -154,6 +172,7 @@ export async function listEntries(
   page: {
     readonly after?: string | undefined;
     readonly status?: EntryStatus | undefined;
+    readonly hasOtp?: boolean | undefined;
     readonly now: number;
     readonly limit: number;
   },
@@ -161,16 +180,19 @@ export async function listEntries(
   const { id, externalId, status, lockedUntil, createdAt } = identities;
   const conditions: SQL[] = [eq(identities.tenantId, tenantId)];
   if (page.after !== undefined) conditions.push(gt(id, page.after));
-  const end =
-    page.status === undefined
-      ? undefined
-      : await findScanEnd(db, identities, id, conditions, asc(id));
+  const isFiltered = page.status !== undefined || page.hasOtp !== undefined;
+  const end = isFiltered ? await findScanEnd(db, identities, id, conditions, asc(id)) : undefined;
   if (end !== undefined) conditions.push(lte(id, end));
   const rows = await awaitStore(
     db
-      .select({ id, externalId, status, lockedUntil, createdAt })
+      .select({
+        ...{ id, externalId, status, lockedUntil, createdAt },
+        hasOtp: sql<number>`${hasOtp}`,
+        isDisabled: readState<number | null>("$.otpDisabled"),
+        pendingUntil: readState<number | null>("$.pendingTotp.expiresAt"),
+      })
       .from(identities)
-      .where(and(...conditions, statusFilterOf(page.status, page.now)))
+      .where(and(...conditions, statusFilterOf(page.status, page.now), otpFilterOf(page.hasOtp)))
       .orderBy(id)
       .limit(page.limit + 1),
   );
@@ -178,7 +200,15 @@ export async function listEntries(
   const entries = shown.flatMap((row) =>
     row.status === "erased" || row.externalId === null
       ? []
-      : [{ ...row, status: row.status, externalId: row.externalId }],
+      : [
+          {
+            ...row,
+            status: row.status,
+            externalId: row.externalId,
+            hasOtp: row.hasOtp === 1,
+            isDisabled: row.isDisabled === 1,
+          },
+        ],
   );
   const isFull = rows.length > page.limit;
   return { entries, nextAfter: isFull ? (shown.at(-1)?.id ?? null) : (end ?? null) };

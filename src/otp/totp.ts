@@ -19,6 +19,11 @@ export function timeStepOf(now: number): number {
   return Math.floor(now / 1000 / periodSeconds);
 }
 
+/** Whether a time step has this code. @param key from `importSecret` */
+export async function isCodeOfStep(key: CryptoKey, code: string, step: number): Promise<boolean> {
+  return timingSafeEqual(encodeUtf8(await computeHotp(key, step)), encodeUtf8(code));
+}
+
 /**
  * Finds the newest time step in the window that has this code; undefined if none has.
  *

@@ -56,7 +56,7 @@ function createShardError(message: string): AppError {
  * tenant is leaving, a relocation that has not switched yet is reversed.
  * @param limit pages of rows
  * @returns the progress
- * @throws AppError `not_found`, `invalid_request`; StoreError
+ * @throws AppError `not_found`, `invalid_request`, `tenant_deleting`; StoreError
  */
 export async function relocate(
   call: RelocateCall,

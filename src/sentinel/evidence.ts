@@ -6,7 +6,7 @@
 import { z } from "zod";
 import type { AgentKind } from "./agent.ts";
 import { contextSchema, levels } from "./context.ts";
-import { networkKinds } from "./network/network-facts.ts";
+import { dataKinds, networkKinds } from "./network/network-facts.ts";
 
 export const agentKinds = [
   "empty",
@@ -56,6 +56,8 @@ const identityEvidenceSchema = z.object({
   locked: z.boolean(),
   /** Attempts (codes and assessments) in each window of `velocityLimits`. */
   attempts: z.array(count).readonly(),
+  /** Set if the user was locked or suspended. Older builds did not set it, and their rules did not use it. */
+  status: z.enum(["locked", "suspended"]).optional(),
 });
 export type IdentityEvidence = Readonly<z.infer<typeof identityEvidenceSchema>>;
 
@@ -98,8 +100,17 @@ const travelSchema = z.object({ kilometres: z.number(), hours: z.number() });
 
 export const reportedParts = ["address", "prefix", "agent"] as const;
 
-export const dataSources = ["ip_reputation", "population", "address_activity"] as const;
-/** A source that an assessment reads besides the guard of the identity. */
+/**
+ * `ip_reputation` stands in assessments of earlier builds, for all kinds of network data. Stored assessments depend
+ * on this order: only append, and never within `dataKinds`.
+ */
+export const dataSources = [
+  "ip_reputation",
+  "population",
+  "address_activity",
+  ...dataKinds,
+] as const;
+/** Data that an assessment reads besides the guard of the identity. */
 export type DataSource = (typeof dataSources)[number];
 
 export const sessionEvidenceSchema = z.object({

@@ -30,8 +30,16 @@ export const signalNames = [
 ] as const;
 export type SignalName = (typeof signalNames)[number];
 
+/**
+ * The rules that bound the recommendation, whatever the score. No policy switches them off. Stored assessments
+ * depend on the order of `reasonNames`, so a new signal goes to the end of it too.
+ */
+export const ruleNames = ["user_locked", "user_suspended"] as const;
+export const reasonNames = [...signalNames, ...ruleNames] as const;
+export type ReasonName = (typeof reasonNames)[number];
+
 export interface Reason {
-  readonly signal: SignalName;
+  readonly signal: ReasonName;
   /** Log-odds. The sum of all contributions and the prior gives the score. */
   readonly contribution: number;
   /** A sentence for people. */
@@ -41,7 +49,7 @@ export interface Reason {
 /** Whether the tenant has switched a signal off. */
 export type IsOff = (signal: SignalName) => boolean;
 
-export function createReason(signal: SignalName, contribution: number, detail: string): Reason {
+export function createReason(signal: ReasonName, contribution: number, detail: string): Reason {
   return { signal, contribution, detail };
 }
 

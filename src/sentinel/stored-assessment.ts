@@ -12,7 +12,7 @@ import { z } from "zod";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { fromCompact, toCompact } from "./compact.ts";
 import { dataSources, sessionEvidenceSchema } from "./evidence.ts";
-import { signalNames } from "./reason.ts";
+import { reasonNames } from "./reason.ts";
 
 const policySchema = z.object({
   challengeAt: z.number(),
@@ -22,7 +22,7 @@ const policySchema = z.object({
 
 const contentSchema = z.object({
   evidence: sessionEvidenceSchema,
-  reasons: z.array(z.object({ signal: z.enum(signalNames), contribution: z.number() })).readonly(),
+  reasons: z.array(z.object({ signal: z.enum(reasonNames), contribution: z.number() })).readonly(),
   degraded: z.array(z.enum(dataSources)).readonly(),
   policy: policySchema,
 });

@@ -12,7 +12,7 @@ import {
   type Statement,
   staleRead,
 } from "../db/client.ts";
-import { tenantFences, tenants } from "../db/tables.ts";
+import { tenantDeletions, tenantFences, tenants } from "../db/tables.ts";
 import type { TenantStatus } from "../db/tenant-status.ts";
 import type { Jurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
@@ -200,4 +200,17 @@ export async function listRetentionDays(
     db.select({ id: tenants.id, retentionDays }).from(tenants).where(inArray(tenants.id, ids)),
   );
   return new Map(rows.map((row) => [row.id, row.retentionDays]));
+}
+
+/** Lists how many days the trails of deleted tenants stay in D1. */
+export async function listRetentionDaysOfDeleted(
+  db: Database,
+  tenantIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`;
+  const { tenantId, retentionDays } = tenantDeletions;
+  const rows = await awaitStore(
+    db.select({ tenantId, retentionDays }).from(tenantDeletions).where(inArray(tenantId, ids)),
+  );
+  return new Map(rows.map((row) => [row.tenantId, row.retentionDays]));
 }

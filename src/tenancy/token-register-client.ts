@@ -74,6 +74,13 @@ export async function confirmRevocation(env: Env, { tenantId, hash }: Revocation
   );
 }
 
+/** Makes a deleted tenant's register delete everything. @throws AppError `unavailable` */
+export async function clearTokenRegister(env: Env, tenantId: string): Promise<void> {
+  const call = registerOf(env, tenantId).clear();
+  const isDone = await awaitWithin(registerTimeoutMs, call).catch(() => false);
+  if (!isDone) throw new AppError("unavailable");
+}
+
 /**
  * Sends ends from D1 to the registers that may not have them. D1 already refuses these tokens, so a failure
  * may wait for the next run.

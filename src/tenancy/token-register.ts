@@ -134,12 +134,29 @@ export class TokenRegister extends DurableObject<Env> {
 
   /** Files the waiting revocations. It fires again until that succeeds, and never gives up. */
   override async alarm(): Promise<void> {
-    await this.#alarm.run(async () => {
-      for (const revocation of this.#listWaiting()) {
-        await fileRevocation(this.env, revocation, deliveryTimeoutMs);
-        await this.confirm(revocation.hash);
-      }
-    });
+    await this.#alarm.run(() => this.#fileWaiting());
+  }
+
+  /** Files the waiting revocations, and then deletes everything. @returns whether that is done */
+  async clear(): Promise<boolean> {
+    try {
+      await this.#fileWaiting();
+      const { storage } = this.ctx;
+      await this.#alarm.reset(async () => {
+        await Promise.all([storage.deleteAll(), storage.deleteAlarm()]);
+      });
+      return true;
+    } catch (error) {
+      log("error", "token_register_failed", { cause: causeOf(error) });
+      return false;
+    }
+  }
+
+  async #fileWaiting(): Promise<void> {
+    for (const revocation of this.#listWaiting()) {
+      await fileRevocation(this.env, revocation, deliveryTimeoutMs);
+      await this.confirm(revocation.hash);
+    }
   }
 
   /** Makes a change durable, with an alarm if something waits. @returns undefined if the storage fails */

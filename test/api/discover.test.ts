@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import type { Reason } from "../../src/sentinel/reason.ts";
 import { parseContent } from "../../src/sentinel/stored-assessment.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
@@ -82,6 +83,65 @@ describe("Discover", () => {
     expect((await discover(user, { ip: "2606:4700::1111" })).body.risk_score).toBeLessThan(0.05);
     await tenant.setSettings({ sentinel: { signals_off: ["tenant_deny_list"] } });
     expect((await discover(user, { ip: "1.1.1.7" })).body.risk_score).toBe(0.05);
+  });
+
+  it("takes the external_id in place of the id, and exactly one of the two", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    const context = { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" };
+    const send = (ids: object) =>
+      tenant.send("POST", "/v1/sentinel/discover", { sentinel: { ...ids, context } });
+    const { status, body } = await send({ external_id: user.externalId });
+    expect(status).toBe(200);
+    expect(body.assessment_id.slice(24)).toBe(user.id);
+    expect((await send({ external_id: `${user.externalId}x` })).status).toBe(404);
+    for (const ids of [{}, { id: user.id, external_id: user.externalId }]) {
+      const refused = await send(ids);
+      expect(refused.status).toBe(400);
+      expect(refused.body.issues).toEqual([
+        { path: "sentinel", message: "must have exactly one of id and external_id" },
+      ]);
+    }
+  });
+
+  it("shows the state of the user and what the user can be challenged with", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    const active = { status: "active", locked_until: null, otp_status: "active" };
+    expect((await discover(user, {})).body).toMatchObject({ user: active, factors: ["totp"] });
+    await tenant.send("POST", `/v1/idp/user/backup-codes?externalUserId=${user.externalId}`);
+    expect((await discover(user, {})).body.factors).toEqual(["totp", "backup_code"]);
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
+    await tenant.setSettings({
+      sentinel: { challenge_at: 0.98, deny_at: 0.99, allow: ["1.1.1.1"] },
+    });
+    const locked = await discover(user, {});
+    expect(locked.status).toBe(200);
+    expect(locked.body).toMatchObject({
+      status: "step_up_required",
+      recommendation: "challenge",
+      user: { status: "locked", locked_until: expect.any(String), otp_status: "active" },
+      factors: [],
+    });
+    await tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+    const suspended = await discover(user, {});
+    expect(suspended.status).toBe(403);
+    expect(suspended.body).toMatchObject({
+      code: "user_suspended",
+      recommendation: "deny",
+      user: { status: "suspended", locked_until: expect.any(String), otp_status: "active" },
+      factors: [],
+      assessment_id: expect.any(String),
+    });
+    for (const { body } of [locked, suspended]) {
+      expect(body.risk_score).toBeCloseTo(recomputeScore(body), 4);
+      expect(body.reasons).toContainEqual({
+        signal: `user_${body.user.status}`,
+        contribution: 0,
+        detail: expect.any(String),
+      });
+    }
   });
 
   it("accepts reserved addresses and reports them", async () => {
@@ -207,14 +267,14 @@ describe("Discover", () => {
 
   it("reports which source it could not read", async () => {
     const user = await User.provision(await Tenant.create());
-    expect((await discover(user, {})).body.degraded).toEqual(["ip_reputation"]);
+    expect((await discover(user, {})).body.degraded).toEqual(dataKinds);
     const broken = vi
       .spyOn(Object.getPrototypeOf(env.IP_REPUTATION), "get")
       .mockRejectedValue(new Error("KV injected"));
     const { status, body } = await discover(user, {});
     broken.mockRestore();
     expect(status).toBe(200);
-    expect(body.degraded).toEqual(["ip_reputation"]);
+    expect(body.degraded).toEqual(dataKinds);
   });
 });
 

@@ -14,7 +14,14 @@ import { operations, protectedOperations } from "./operations.ts";
 const operationsByAccess: Readonly<Record<string, readonly string[]>> = {
   public: ["listAuditKeys", "liveness", "readiness", "openApi", "docs"],
   operator: [
-    ...["createTenant", "listTenants", "getTenant", "changeTenant", "createTenantToken"],
+    ...[
+      "createTenant",
+      "listTenants",
+      "getTenant",
+      "changeTenant",
+      "deleteTenant",
+      "createTenantToken",
+    ],
     ...["listTenantTokens", "revokeTenantToken", "eraseTenantUser", "relocateTenant", "listKeys"],
     ...["getUsage", "rebuildStatistics", "reEncrypt"],
   ],

@@ -16,6 +16,7 @@ import { addTokens } from "../support/many-tokens.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { suspendSince } from "../support/tenant-deletion.ts";
 import { sql } from "../support/trail.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -139,6 +140,19 @@ const expectations: Readonly<Record<string, Expectation>> = {
         body: wrongCodeOf,
         expectedEvents: ["otp.verified failure invalid_code"],
       },
+      code_already_used: {
+        given: async (world) => {
+          await configureOtp(world);
+          await world.user.verify(rightCodeOf(world).otp.code);
+        },
+        body: rightCodeOf,
+        expectedEvents: ["otp.verified refused code_already_used"],
+      },
+      no_pending_enrolment: {
+        given: configureOtp,
+        body: (world) => ({ otp: { ...rightCodeOf(world).otp, purpose: "confirm" } }),
+        expectedEvents: ["otp.verified refused no_pending_enrolment"],
+      },
       user_locked: {
         given: failOnceWith({ max_failed_attempts: 1 }),
         expectedEvents: ["otp.verified refused user_locked"],
@@ -166,7 +180,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
     errors: {
       user_suspended: {
         given: suspendUser,
-        expectedEvents: ["session.assessed refused user_suspended"],
+        expectedEvents: ["session.assessed success deny"],
       },
       high_risk: {
         given: async ({ tenant }) => await tenant.setSettings({ sentinel: { deny: ["1.1.1.1"] } }),
@@ -194,7 +208,25 @@ const expectations: Readonly<Record<string, Expectation>> = {
   },
   relocateTenant: {
     success: { expectedEvents: ["tenant.relocated success"] },
-    errors: { not_found: unknownTenant },
+    errors: { not_found: unknownTenant, tenant_deleting: deletingTenant },
+  },
+  deleteTenant: {
+    success: {
+      given: async ({ tenant }) => await suspendSince(tenant, hourMs),
+      expectedEvents: ["tenant.deletion_started success"],
+    },
+    errors: {
+      not_found: unknownTenant,
+      tenant_active: { expectedEvents: [] },
+      relocation_in_progress: {
+        given: async ({ tenant }) => {
+          // In this phase other tests are not affected.
+          await relocateUpTo(tenant, 1, "cleaning");
+          await suspendSince(tenant, hourMs);
+        },
+        expectedEvents: [],
+      },
+    },
   },
   listTenants: onlyReads,
   getTenant: onlyReadsTenant,

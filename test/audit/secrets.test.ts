@@ -14,11 +14,12 @@ import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { codeFor } from "../support/authenticator.ts";
-import { type Answer, type Call, send } from "../support/client.ts";
+import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { copyStores, type StoresCopy } from "../support/stores.ts";
+import { suspendSince } from "../support/tenant-deletion.ts";
 
 const address = "198.51.100.7";
 /** In another block, so that two prefix watches have data. */
@@ -185,10 +186,16 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("revokeToken", target, asTenant);
   await ask("listUsers", target, { token: spare.secret });
   const asOperator = { token: env.OPERATOR_TOKEN };
-  for (const name of ["getUsage", "rebuildStatistics", "listKeys", "reEncrypt", "relocateTenant"]) {
+  for (const name of [
+    ...["getUsage", "rebuildStatistics", "listKeys", "reEncrypt"],
+    ...["relocateTenant", "deleteTenant"],
+  ]) {
     await ask(name, target, asOperator);
     await ask(name, target, asTenant);
   }
+  const doomed = await Tenant.create();
+  await suspendSince(doomed, 60_000);
+  await ask("deleteTenant", { ...target, tenantId: doomed.id }, asOperator);
   for (const name of ["listTenants", "getTenant", "changeTenant", "listTenantTokens"]) {
     await ask(name, target, asOperator);
     await ask(name, target, asTenant);

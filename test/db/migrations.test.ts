@@ -48,6 +48,7 @@ describe("The migrations", () => {
       "relocations without rowid",
       "request_keys without rowid",
       "space_reserve",
+      "tenant_deletions without rowid",
       "tenant_fences without rowid",
       "tenant_statistics without rowid",
       "tenants",

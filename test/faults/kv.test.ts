@@ -2,8 +2,10 @@
  * KV is empty, stale, damaged, failing or hanging. A client sees that a session is assessed without the
  * missing data, and that everything else works.
  */
+
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { encodeDataSet, feedOf } from "../sentinel/network/support.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
@@ -65,22 +67,24 @@ async function expectLogin(user: User, prefix: string, fault: KvFault) {
   return assessed.body;
 }
 
+const shardKinds = dataKinds.filter((kind) => !["tor", "scanner", "threat"].includes(kind));
+
 describe.each(kvFaults)("KV that $how", ({ fault }) => {
   it("for the list of shards is reported as missing, and a login still works", async () => {
     const body = await expectLogin(await createUser(), "net/v2/current", fault);
-    expect(body.degraded).toEqual(["ip_reputation"]);
+    expect(body.degraded).toEqual(dataKinds);
     expect(signalsOf(body)).toEqual(["agent_scripted"]);
   });
 
   it("for the shard is reported as missing, and a login uses the other lists", async () => {
     const body = await expectLogin(await createUser(), "net/v2/4/", fault);
-    expect(body.degraded).toEqual(["ip_reputation"]);
+    expect(body.degraded).toEqual(shardKinds);
     expect(signalsOf(body)).toEqual(["agent_scripted", "tor_exit"]);
   });
 
   it("for every key is reported as missing, and a login still works", async () => {
     const body = await expectLogin(await createUser(), "", fault);
-    expect(body.degraded).toEqual(["ip_reputation"]);
+    expect(body.degraded).toEqual(dataKinds);
     expect(signalsOf(body)).toEqual(["agent_scripted"]);
   });
 });
@@ -99,7 +103,7 @@ describe("KV that works", () => {
       () => Promise.reject(new Error("KV injected")),
       async () => await user.discover(listed),
     );
-    expect(during.body.degraded).toEqual(["ip_reputation"]);
+    expect(during.body.degraded).toEqual(dataKinds);
     vi.setSystemTime(now + 61_000);
     const after = await user.discover(listed);
     expect(after.body.degraded).toEqual([]);
@@ -109,7 +113,7 @@ describe("KV that works", () => {
   it("is reported as missing when its lists are too old", async () => {
     await storeFeeds(now - 91 * dayMs);
     const body = await expectLogin(await createUser(), "", (read) => read());
-    expect(body.degraded).toEqual(["ip_reputation"]);
+    expect(body.degraded).toEqual(dataKinds);
     expect(signalsOf(body)).toEqual(["agent_scripted"]);
   });
 });

@@ -13,7 +13,11 @@ export interface Policy {
 /** A request of a client. A secret or set has the id of the call that created it. */
 export type Operation =
   /** Six digits. `steps`: for each secret for which they are valid, the newest step in the window. */
-  | { readonly kind: "totp"; readonly steps: Readonly<Record<number, number>> }
+  | {
+      readonly kind: "totp";
+      readonly code: string;
+      readonly steps: Readonly<Record<number, number>>;
+    }
   /** A backup code and its set; null when it belongs to no set. */
   | { readonly kind: "backup code"; readonly set: number | null; readonly index: number }
   | { readonly kind: "configure" | "regenerate" | "unlock" | "suspend" | "reactivate" }
@@ -44,6 +48,8 @@ export interface State {
   readonly locks: number;
   readonly lockedUntil: number | null;
   readonly lastVerifiedAt: number | null;
+  /** The code accepted last, while its secret or set is the present one. */
+  readonly last: { readonly kind: "totp" | "backup code"; readonly code: string | number } | null;
   /** Number of events so far, by action, outcome and reason. Refused attempts add their `count`. */
   readonly events: Readonly<Record<string, number>>;
 }
@@ -76,6 +82,7 @@ export const initial: State = {
   set: first,
   spent: [],
   lastVerifiedAt: null,
+  last: null,
   events: {
     "user.provisioned success": 1,
     "otp.configured success": 1,
@@ -93,6 +100,7 @@ export const answers = {
     remaining === undefined ? `200 ${method}` : `200 ${method}, ${remaining} left`,
   wrong: (remaining: number, lockedUntil: number | null) =>
     `422 invalid_code, ${remaining} attempts left, locked until ${time(lockedUntil)}`,
+  alreadyUsed: (remaining: number) => `422 code_already_used, ${remaining} attempts left`,
   locked: (until: number, seconds: number) => `423 user_locked until ${time(until)}, ${seconds} s`,
   disabled: "423 otp_disabled",
   suspended: "403 user_suspended",
@@ -186,6 +194,15 @@ function reject(state: State, policy: Policy, reason: string, at: number): Outco
   };
 }
 
+/** The answer to the code accepted last when it is sent again: no failure is counted. */
+function refuseLastCode(state: State, policy: Policy): Outcome {
+  const remaining = Math.min(
+    policy.maxFailedAttempts - state.failuresThisRound,
+    policy.disableAfter - (state.failures - state.failuresBefore),
+  );
+  return refuse(state, answers.alreadyUsed(remaining), "otp.verified refused code_already_used");
+}
+
 function refuse(state: State, answer: string, event: string): Outcome {
   return { answer, state: addEvents(state, event) };
 }
@@ -196,41 +213,53 @@ export function apply(policy: Policy, state: State, { id, at, operation }: Call)
     case "totp": {
       const refusal = findRefusal(state, at);
       if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
-      const step = operation.steps[state.secret];
-      if (step === undefined) return reject(state, policy, "invalid_code", at);
-      if (state.lastStep !== null && step <= state.lastStep) {
-        return reject(state, policy, "replayed_code", at);
+      const { code, steps } = operation;
+      const step = steps[state.secret];
+      if (step !== undefined && (state.lastStep === null || step > state.lastStep)) {
+        const last = { kind: "totp", code } as const;
+        return accept({ ...state, lastStep: step, last }, "totp", undefined, at);
       }
-      return accept({ ...state, lastStep: step }, "totp", undefined, at);
+      if (state.last?.kind === "totp" && state.last.code === code) {
+        return refuseLastCode(state, policy);
+      }
+      return reject(state, policy, step === undefined ? "invalid_code" : "replayed_code", at);
     }
     case "backup code": {
       const refusal = findRefusal(state, at);
       if (refusal) return refuse(state, refusal.answer, `otp.verified refused ${refusal.code}`);
       const { set, index } = operation;
       if (set !== state.set) return reject(state, policy, "invalid_code", at);
+      if (state.last?.kind === "backup code" && state.last.code === index) {
+        return refuseLastCode(state, policy);
+      }
       if (state.spent.includes(index)) return reject(state, policy, "spent_code", at);
       const spent = [...state.spent, index].sort((a, b) => a - b);
-      return accept({ ...state, spent }, "backup_code", codesPerSet - spent.length, at);
+      const last = { kind: "backup code", code: index } as const;
+      return accept({ ...state, spent, last }, "backup_code", codesPerSet - spent.length, at);
     }
     case "configure": {
       if (state.suspended) {
         return refuse(state, answers.suspended, "otp.configured refused user_suspended");
       }
       const failuresBefore = state.disabled ? state.failures : state.failuresBefore;
-      const fresh = { secret: id, lastStep: null, disabled: false, failuresBefore };
+      const last = state.last?.kind === "totp" ? null : state.last;
+      const fresh = { secret: id, lastStep: null, disabled: false, failuresBefore, last };
       return {
         answer: answers.created,
         state: addEvents({ ...state, ...fresh }, "otp.configured success"),
       };
     }
-    case "regenerate":
+    case "regenerate": {
       if (state.suspended) {
         return refuse(state, answers.suspended, "backup_codes.generated refused user_suspended");
       }
+      const last = state.last?.kind === "backup code" ? null : state.last;
+      const fresh = { set: id, spent: [], last };
       return {
         answer: answers.created,
-        state: addEvents({ ...state, set: id, spent: [] }, "backup_codes.generated success"),
+        state: addEvents({ ...state, ...fresh }, "backup_codes.generated success"),
       };
+    }
     case "unlock":
       return applyChange(state, noFailures, "user.unlocked success", at);
     case "suspend":

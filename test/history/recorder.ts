@@ -218,7 +218,7 @@ class Recorder {
       case "backup code":
       case "wrong code":
       case "wrong backup code": {
-        if (/^\d{6}$/.test(code)) return { kind: "totp", steps: this.#findSteps(code, at) };
+        if (/^\d{6}$/.test(code)) return { kind: "totp", code, steps: this.#findSteps(code, at) };
         const set = this.#sets.find(({ value }) => value.includes(code));
         return {
           kind: "backup code",

@@ -37,7 +37,7 @@ export function answerOf({ status, body }: Answer): string | null {
     case 422:
       return body.code === "invalid_code"
         ? answers.wrong(body.attempts_remaining, parseTime(body.locked_until))
-        : `422 ${body.code}`;
+        : answers.alreadyUsed(body.attempts_remaining);
     case 423:
       return body.code === "user_locked"
         ? answers.locked(parseTime(body.locked_until) ?? Number.NaN, body.retry_after_seconds)

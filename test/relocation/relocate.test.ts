@@ -78,7 +78,7 @@ describe("A tenant after a relocation", () => {
     expect(await user.profile()).toEqual(profile);
     expect(await readTrail(tenant)).toEqual([...eventsBefore, "tenant.relocated success"]);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
-    expect((await user.verify(backup)).body.code).toBe("invalid_code");
+    expect((await user.verify(backup)).body.code).toBe("code_already_used");
     await drainOutbox(user);
     await loseStorage(user);
     expect((await user.verify(code)).body.code).toBe("invalid_code");

@@ -1,7 +1,9 @@
 /** When a source fails, Sentinel assesses the other evidence and names the source in `degraded`. */
+
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
+import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { populationKeyOf } from "../../src/sentinel/population/read.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { encodeDataSet, feedOf } from "./network/support.ts";
@@ -62,6 +64,8 @@ afterEach(() => {
 const isCurrent = (key: string) => key === currentKey;
 const isShard = (key: string) => key.startsWith("net/v2/4/");
 
+const shardKinds = dataKinds.filter((kind) => !["tor", "scanner", "threat"].includes(kind));
+
 describe("Discover", () => {
   it("reports every signal when all sources answer", async () => {
     await startNewDay();
@@ -96,20 +100,20 @@ describe("Discover", () => {
       ["threat_list", "tor_exit"],
     ],
   ])(
-    "reports ip_reputation as degraded when %s, and scores the other evidence",
+    "names the kinds of data when %s, and scores the other evidence",
     async (_what, fault, remaining) => {
       await startNewDay();
       breakKv(fault);
       const body = await discover();
-      expect(body.degraded).toEqual(["ip_reputation"]);
+      expect(body.degraded).toEqual(remaining.length === 0 ? dataKinds : shardKinds);
       expect(signalsOf(body)).toEqual(["agent_scripted", ...remaining].toSorted());
     },
   );
 
-  it("ignores lists that are too old, and reports ip_reputation as degraded", async () => {
+  it("ignores lists that are too old, and names the kinds of data", async () => {
     await startNewDay(start + 2 * day - 15 * day);
     const recent = await discover();
-    expect(recent.degraded).toEqual(["ip_reputation"]);
+    expect(recent.degraded).toEqual(["tor", "scanner", "threat"]);
     expect(signalsOf(recent)).toEqual(["agent_scripted", "vpn"]);
     await startNewDay(start + 2 * day - 91 * day);
     expect(signalsOf(await discover())).toEqual(["agent_scripted"]);
@@ -147,7 +151,7 @@ describe("Discover", () => {
     const { status, body } = await user.discover(listed);
     expect(status).toBe(403);
     // The data set that the isolate has cached still counts.
-    expect(body.degraded).toEqual(["ip_reputation", "population", "address_activity"]);
+    expect(body.degraded).toEqual([...shardKinds, "population", "address_activity"]);
     expect(signalsOf(body)).toEqual(["agent_scripted", "threat_list", "tor_exit"]);
   });
 });

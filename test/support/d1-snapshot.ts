@@ -20,6 +20,7 @@ const tables = [
   "re_encryptions",
   "control_outbox",
   "relocations",
+  "tenant_deletions",
   "tenant_fences",
   "space_reserve",
   "job_cursors",

@@ -64,6 +64,10 @@ export function requestTo(name: string, target: RequestTarget) {
       body: { rebuild: { restart: true, limit: 5 } },
     },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
+    deleteTenant: {
+      path: `/v1/tenants/${target.tenantId}`,
+      body: { tenant: { name: "Acme" } },
+    },
     listTenants: { path: "/v1/tenants" },
     getTenant: { path: `/v1/tenants/${target.tenantId}` },
     changeTenant: {

@@ -13,13 +13,13 @@ import {
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
 import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
-import { recommend, scoreOf } from "../../sentinel/score.ts";
-import { findReasons } from "../../sentinel/signals/reasons.ts";
+import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
-import { refuse } from "./refusals.ts";
+import { type Profile, profileOf } from "./profile.ts";
 import type { IdentityState } from "./state.ts";
 import { addRecentAttempt, type GuardCall, succeed, type Transition } from "./transition.ts";
+import { type Attempt, findFactors } from "./verify.ts";
 
 /** What the edge knows of a session without a lookup. */
 export interface Session {
@@ -31,15 +31,45 @@ export interface Session {
   readonly shown: { readonly address: string; readonly agent: string };
 }
 
+/** What the answer shows of the user besides the assessment. */
+export interface Standing {
+  readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;
+  /** What the user can be challenged with now. */
+  readonly factors: readonly Attempt["method"][];
+}
+
+export type Assessed = AssessmentRecord & Standing;
+
+function standingOf(state: IdentityState, now: number): Standing {
+  const { status, lockedUntil, otpStatus } = profileOf(state, now);
+  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now) };
+}
+
+/** Whether the answer shows the user's standing; an answer that an older build kept does not. */
+export function hasStanding(value: AssessmentRecord & Partial<Standing>): boolean {
+  return value.user !== undefined;
+}
+
+/** Completes an answer that an older build kept, from the present state. */
+export function completeAssessed(
+  kept: AssessmentRecord & Partial<Standing>,
+  state: IdentityState,
+  now: number,
+): Assessed {
+  return { ...standingOf(state, now), ...kept };
+}
+
 function identityEvidenceOf(state: IdentityState, now: number): IdentityEvidence {
   const attempts = velocityLimits.map(
     ({ windowSeconds }) =>
       state.recent.filter(({ at }) => at > now - windowSeconds * 1000 && at <= now).length,
   );
+  const { status } = profileOf(state, now);
   return {
     failedAttempts: state.lockout.failedAttempts,
     locked: isLocked(state.lockout, now),
     attempts,
+    ...(status === "active" ? {} : { status }),
   };
 }
 
@@ -108,15 +138,10 @@ export function assess(
   surroundings: Surroundings,
   policy: RiskPolicy,
   history: History,
-): Transition<AssessmentRecord> {
-  if (state.status === "suspended") {
-    return refuse(state, call, "session.assessed", { code: "user_suspended" });
-  }
+): Transition<Assessed> {
   const recent = addRecentAttempt(state, "assessed", call.now);
   const evidence = evidenceOf({ ...state, recent }, call, session, surroundings, history);
-  const reasons = findReasons(evidence, policy.signalsOff);
-  const riskScore = scoreOf(reasons);
-  const recommendation = recommend(riskScore, policy);
+  const { reasons, riskScore, recommendation } = judge(evidence, policy);
   const { assessmentId: id } = session;
   const assessment: AssessmentRecord = {
     tenantId: state.tenantId,
@@ -145,7 +170,7 @@ export function assess(
         session: session.shown,
       },
     ],
-    result: succeed(assessment),
+    result: succeed({ ...assessment, ...standingOf(state, call.now) }),
     history: addSession(history, assessed, call.now),
     assessment,
   };

@@ -62,11 +62,6 @@ export function confirmSession<T>(
   if (!verified.result.ok || isOld || session.verdict === "fraud") return verified;
   return {
     ...verified,
-    entries: verified.entries.map((entry) =>
-      entry.action === "otp.verified" && entry.outcome === "success"
-        ? { ...entry, details: { ...entry.details, assessment_id: session.id } }
-        : entry,
-    ),
     ...applyVerdict(history, session, "legitimate", "verification", call),
   };
 }

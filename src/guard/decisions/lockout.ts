@@ -45,7 +45,7 @@ function countUntilDisabled(state: LockoutState, policy: LockoutPolicy): number 
 }
 
 /** How many wrong codes are left before the next lock, or before TOTP is disabled. */
-function countRemainingAttempts(state: LockoutState, policy: LockoutPolicy): number {
+export function countRemainingAttempts(state: LockoutState, policy: LockoutPolicy): number {
   const untilLock = policy.maxFailedAttempts - state.failuresThisRound;
   return Math.max(0, Math.min(untilLock, countUntilDisabled(state, policy)));
 }

@@ -2,6 +2,8 @@
 import { isLocked } from "./lockout.ts";
 import type { IdentityState } from "./state.ts";
 
+export type OtpStatus = "none" | "pending" | "active" | "disabled";
+
 /** Times are Unix ms. */
 export interface Profile {
   readonly id: string;
@@ -16,6 +18,37 @@ export interface Profile {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly lastVerifiedAt: number | null;
+  readonly otpStatus: OtpStatus;
+  /** A new secret waits for its first code while the user has another one. */
+  readonly otpPending: boolean;
+}
+
+/** What the status of TOTP follows from. */
+export interface OtpFacts {
+  readonly hasOtp: boolean;
+  readonly isDisabled: boolean;
+  /** When the pending secret expires, Unix ms; null without one. */
+  readonly pendingUntil: number | null;
+}
+
+function isPending({ pendingUntil }: OtpFacts, now: number): boolean {
+  return pendingUntil !== null && now < pendingUntil;
+}
+
+/** A disabled TOTP stays disabled until a new secret is live. @param now Unix ms */
+export function otpStatusOf(facts: OtpFacts, now: number): OtpStatus {
+  if (facts.isDisabled) return "disabled";
+  if (facts.hasOtp) return "active";
+  return isPending(facts, now) ? "pending" : "none";
+}
+
+type NewerFields = "otpStatus" | "otpPending";
+
+/** Completes a profile that an older build kept as the answer to a request. */
+export function completeProfile(
+  profile: Omit<Profile, NewerFields> & Partial<Pick<Profile, NewerFields>>,
+): Profile {
+  return { otpStatus: profile.hasOtp ? "active" : "none", otpPending: false, ...profile };
 }
 
 /** A suspension takes precedence over a lock. @param now Unix ms */
@@ -30,6 +63,12 @@ export function statusOf(
 
 export function profileOf(state: IdentityState, now: number): Profile {
   const locked = isLocked(state.lockout, now);
+  const facts: OtpFacts = {
+    // A disabled TOTP counts: a login that asks for a code only if there is TOTP must still ask.
+    hasOtp: state.totp !== null,
+    isDisabled: state.otpDisabled,
+    pendingUntil: state.pendingTotp?.expiresAt ?? null,
+  };
   return {
     id: state.identityId,
     externalId: state.externalId,
@@ -39,8 +78,7 @@ export function profileOf(state: IdentityState, now: number): Profile {
       state.lockout.lockedUntil,
       now,
     ),
-    // A disabled TOTP counts: a login that asks for a code only if there is TOTP must still ask.
-    hasOtp: state.totp !== null,
+    hasOtp: facts.hasOtp,
     isLocked: locked,
     failedAttempts: state.lockout.failedAttempts,
     lockedUntil: locked ? state.lockout.lockedUntil : null,
@@ -48,5 +86,7 @@ export function profileOf(state: IdentityState, now: number): Profile {
     createdAt: state.createdAt,
     updatedAt: state.updatedAt,
     lastVerifiedAt: state.lastVerifiedAt,
+    otpStatus: otpStatusOf(facts, now),
+    otpPending: facts.hasOtp && isPending(facts, now),
   };
 }

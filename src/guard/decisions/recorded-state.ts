@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
+import { forgetSession } from "./refusals.ts";
 import { type IdentityState, stateSchema } from "./state.ts";
 
 type Hashes = NonNullable<IdentityState["backupCodes"]>["spent"];
@@ -36,6 +37,7 @@ const initialLockout: IdentityState["lockout"] = {
 /** What is left out while it has its initial value. */
 const initialState = {
   lastVerifiedAt: null,
+  lastMethod: null,
   totp: null,
   pendingTotp: null,
   otpDisabled: false,
@@ -70,11 +72,12 @@ interface RowFields {
 
 /**
  * Formats the state for the record. After a restore, the attempts of the last hour and the rate limits are worth
- * nothing, so they are left out.
+ * nothing, so they are left out. The sessions of refusals are left out because they name addresses.
  */
 export function formatRecordedState(state: IdentityState): string {
   const { identityId: id, backupCodes, totp, lockout } = state;
-  const { lastVerifiedAt, pendingTotp, otpDisabled, auditKey, refusals } = state;
+  const { lastVerifiedAt, lastMethod, pendingTotp, otpDisabled, auditKey } = state;
+  const refusals = state.refusals.map(forgetSession);
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
     keyVersion: backupCodes.keyVersion,
@@ -84,7 +87,10 @@ export function formatRecordedState(state: IdentityState): string {
     ),
   };
   const changed = selectChanged(
-    { lastVerifiedAt, totp, pendingTotp, otpDisabled, backupCodes: codes, auditKey, refusals },
+    {
+      ...{ lastVerifiedAt, lastMethod, totp, pendingTotp, otpDisabled },
+      ...{ backupCodes: codes, auditKey, refusals },
+    },
     initialState,
   );
   const lockoutChanges = selectChanged(counts, initialLockout);

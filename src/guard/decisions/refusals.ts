@@ -4,7 +4,7 @@
  * is applied ends all runs.
  */
 import type { AuditAction, RequestActor } from "../../audit/event.ts";
-import type { IdentityState, RefusableAction, RefusalRun } from "./state.ts";
+import type { AttemptSession, IdentityState, RefusableAction, RefusalRun } from "./state.ts";
 import {
   addRecentAttempt,
   type EventEntry,
@@ -32,10 +32,22 @@ export interface Refusal {
   readonly at: number;
   readonly actor: RequestActor;
   readonly requestId: string;
+  readonly session?: AttemptSession;
+}
+
+/** Adds what is known of the session: the assessment to the details, and the personal parts. */
+export function addSessionOf(entry: EventEntry, session: AttemptSession | undefined): EventEntry {
+  if (session === undefined) return entry;
+  const { assessmentId, ...shown } = session;
+  const details =
+    assessmentId === undefined
+      ? {}
+      : { details: { ...entry.details, assessment_id: assessmentId } };
+  return { ...entry, ...details, session: shown };
 }
 
 export function buildRefusalEntry(run: RefusalRun, count: number): EventEntry {
-  return {
+  const entry: EventEntry = {
     action: run.action,
     outcome: "refused",
     reason: run.reason,
@@ -44,6 +56,7 @@ export function buildRefusalEntry(run: RefusalRun, count: number): EventEntry {
     actor: run.lastActor,
     requestId: run.lastRequestId,
   };
+  return addSessionOf(entry, run.lastSession);
 }
 
 export function hasUnreported({ unreported }: RefusalRun): boolean {
@@ -55,9 +68,15 @@ export function reportDelayOf({ reports }: RefusalRun): number {
   return Math.min(maxReportDelayMs, minReportDelayMs * 2 ** (reports - 1));
 }
 
+/** The run without the session that an event has reported. */
+export function forgetSession<Run extends RefusalRun>(run: Run): Omit<Run, "lastSession"> {
+  const { lastSession: _lastSession, ...rest } = run;
+  return rest;
+}
+
 /** The run after a report. */
-export function markReported<Run extends RefusalRun>(run: Run): Run {
-  return { ...run, unreported: 0, reports: run.reports + 1 };
+export function markReported<Run extends RefusalRun>(run: Run): Omit<Run, "lastSession"> {
+  return { ...forgetSession(run), unreported: 0, reports: run.reports + 1 };
 }
 
 /**
@@ -68,7 +87,7 @@ export function markReported<Run extends RefusalRun>(run: Run): Run {
  */
 export function countRefusal<Run extends RefusalRun>(
   runs: readonly Run[],
-  { action, reason, route, count, at, actor, requestId }: Refusal,
+  { action, reason, route, count, at, actor, requestId, session }: Refusal,
   maxRuns: number,
 ): { readonly run: RefusalRun; readonly known: Run | undefined; readonly others: readonly Run[] } {
   const ofKind = runs.filter(
@@ -87,6 +106,7 @@ export function countRefusal<Run extends RefusalRun>(
     // Without the person: one run counts what several persons attempted.
     lastActor: { type: actor.type, id: actor.id },
     lastRequestId: requestId,
+    ...(session === undefined ? {} : { lastSession: session }),
   };
   return { run, known, others: runs.filter((other) => other !== known) };
 }
@@ -122,13 +142,16 @@ export function refuse<T>(
   action: RefusableAction,
   error: GuardError,
 ): Transition<T> {
-  const { now: at, actor, requestId } = call;
-  const refusal = { action, reason: error.code, count: 1, at, actor, requestId };
+  const { now: at, actor, requestId, session } = call;
+  const refusal = {
+    ...{ action, reason: error.code, count: 1, at, actor, requestId },
+    ...(session === undefined ? {} : { session }),
+  };
   const { run, known, others } = countRefusal(state.refusals, refusal, maxGuardRuns);
   return {
     state: {
       ...state,
-      refusals: [...others, run],
+      refusals: [...others, known === undefined ? forgetSession(run) : run],
       recent: action === "otp.verified" ? addRecentAttempt(state, "refused", at) : state.recent,
     },
     entries: known === undefined ? [{ ...buildRefusalEntry(run, 1), actor }] : [],

@@ -32,6 +32,13 @@ const refusableActions = [
 ] as const;
 export type RefusableAction = (typeof refusableActions)[number];
 
+/** What the tenant's backend said about the session of an attempt. It is for the audit trail alone. */
+export interface AttemptSession {
+  readonly assessmentId?: string;
+  readonly address?: string;
+  readonly agent?: string;
+}
+
 /** Refused attempts of one kind that wait to be reported together. */
 export interface RefusalRun {
   readonly action: AuditAction;
@@ -45,6 +52,8 @@ export interface RefusalRun {
   readonly lastAt: number;
   readonly lastActor: Actor;
   readonly lastRequestId: string;
+  /** The session of the last attempt, until it is reported. Only the guard has it: it names a person's address. */
+  readonly lastSession?: AttemptSession;
 }
 
 export interface IdentityState extends Owner {
@@ -54,6 +63,8 @@ export interface IdentityState extends Owner {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly lastVerifiedAt: number | null;
+  /** What the code accepted last was. Null before the first one, and in a state that an older build stored. */
+  readonly lastMethod: "totp" | "backup_code" | null;
   readonly totp: {
     /** The secret in a sealed box. */
     readonly sealed: string;
@@ -68,6 +79,7 @@ export interface IdentityState extends Owner {
     readonly keyVersion: number;
     /** HMAC-SHA-256, hex. */
     readonly unspent: readonly string[];
+    /** In the order in which they were accepted. */
     readonly spent: readonly string[];
   } | null;
   readonly lockout: LockoutState;
@@ -83,6 +95,12 @@ const actorSchema = z.object({
   id: z.string().nullable(),
 });
 
+const attemptSession = z.object({
+  assessmentId: z.string().exactOptional(),
+  address: z.string().exactOptional(),
+  agent: z.string().exactOptional(),
+});
+
 export const stateSchema: z.ZodType<IdentityState> = z.object({
   tenantId: z.string(),
   identityId: z.string(),
@@ -91,6 +109,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.object({
   createdAt: z.int(),
   updatedAt: z.int(),
   lastVerifiedAt: z.int().nullable(),
+  lastMethod: z.enum(["totp", "backup_code"]).nullable().default(null),
   totp: z.object({ sealed: z.string(), lastTimeStep: z.int().nullable() }).nullable(),
   pendingTotp: z.object({ sealed: z.string(), expiresAt: z.int() }).nullable(),
   otpDisabled: z.boolean(),
@@ -114,6 +133,7 @@ export const stateSchema: z.ZodType<IdentityState> = z.object({
       lastAt: z.int(),
       lastActor: actorSchema,
       lastRequestId: z.string(),
+      lastSession: attemptSession.exactOptional(),
     }),
   ),
   recent: z.array(

@@ -9,7 +9,7 @@ import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts"
 import type { Jurisdiction } from "../../location.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { History } from "../../sentinel/history.ts";
-import type { IdentityState, RateKind, RecentAttempt } from "./state.ts";
+import type { AttemptSession, IdentityState, RateKind, RecentAttempt } from "./state.ts";
 
 /** What every call of a guard carries. Its owner is the identity that the guard is for. */
 export interface GuardCall extends Owner {
@@ -23,6 +23,8 @@ export interface GuardCall extends Owner {
   readonly requestKey: RequestKey | null;
   /** The sealed receipt to keep with the answer, when the request has a key. */
   readonly receipt?: string;
+  /** The session of an attempt, if the request names one. */
+  readonly session?: AttemptSession;
 }
 
 /** An audit entry. Its time, actor and request are those of the call unless it names others. */
@@ -39,6 +41,8 @@ export interface GuardError {
   readonly code: ErrorCode;
   readonly attemptsRemaining?: number;
   readonly lockedUntil?: number | null;
+  /** This failure disabled TOTP. */
+  readonly isDisabled?: boolean;
   readonly retryAfterSeconds?: number;
 }
 

@@ -6,8 +6,8 @@
 import { encodeUtf8 } from "../../crypto/bytes.ts";
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
-import { countFailure, isLocked, noFailures } from "./lockout.ts";
-import { applyChange, refuse } from "./refusals.ts";
+import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
+import { addSessionOf, applyChange, refuse } from "./refusals.ts";
 import type { IdentityState } from "./state.ts";
 import {
   addRecentAttempt,
@@ -24,6 +24,9 @@ export type Attempt =
   | { readonly method: "totp"; readonly code: string }
   | { readonly method: "backup_code"; readonly code: string };
 
+/** A code that confirms is compared with the pending secret alone. */
+export type Purpose = "login" | "confirm";
+
 /** What was computed about an attempt, with the stored values that it was computed from. */
 export type Evidence =
   | {
@@ -34,6 +37,9 @@ export type Evidence =
       /** The newest time step of the window that has this code. */
       readonly step: number | undefined;
       readonly pendingStep: number | undefined;
+      /** The time step that was accepted last, and whether it has this code too; it may be before the window. */
+      readonly lastTimeStep: number | null;
+      readonly isLastCode: boolean;
     }
   | {
       readonly method: "backup_code";
@@ -53,19 +59,26 @@ export interface Verified {
   readonly method: Attempt["method"];
   /** Set after a backup code. */
   readonly backupCodesRemaining?: number;
+  /** Set when the code made a pending secret live. */
+  readonly enrolmentConfirmed?: true;
 }
 
 /** Returned when the state changed while the evidence was gathered: it must be gathered again. */
 export const stale = Symbol("stale");
 
-/** The pending secret, while it may be confirmed. */
-export function confirmableTotpOf(state: IdentityState, now: number) {
-  return state.pendingTotp !== null && now < state.pendingTotp.expiresAt ? state.pendingTotp : null;
-}
-
-/** The live secret, unless failures disabled it. */
-export function liveTotpOf(state: IdentityState) {
-  return state.otpDisabled ? null : state.totp;
+/**
+ * The secrets that a code is compared with: the live one, unless failures disabled it, and the pending one, until
+ * it expires.
+ */
+export function findSecrets(
+  { totp, pendingTotp, otpDisabled }: IdentityState,
+  now: number,
+  purpose: Purpose = "login",
+): Pick<IdentityState, "totp" | "pendingTotp"> {
+  return {
+    totp: otpDisabled || purpose === "confirm" ? null : totp,
+    pendingTotp: pendingTotp !== null && now < pendingTotp.expiresAt ? pendingTotp : null,
+  };
 }
 
 /** The reason to refuse any code now; undefined if one may be evaluated. */
@@ -73,44 +86,68 @@ export function findRefusal(
   state: IdentityState,
   method: Attempt["method"],
   now: number,
+  purpose: Purpose = "login",
 ): GuardError | undefined {
   if (state.status === "suspended") return { code: "user_suspended" };
   if (isLocked(state.lockout, now)) {
     return { code: "user_locked", lockedUntil: state.lockout.lockedUntil };
   }
-  const pending = confirmableTotpOf(state, now);
+  const { pendingTotp: pending } = findSecrets(state, now);
   if (state.otpDisabled && (pending === null || method === "backup_code")) {
     return { code: "otp_disabled", lockedUntil: null };
   }
+  if (purpose === "confirm" && pending === null) return { code: "no_pending_enrolment" };
   const hasTotp = state.totp !== null || pending !== null;
   const hasFactor = hasTotp || (method === "backup_code" && state.backupCodes !== null);
   return hasFactor ? undefined : { code: "otp_not_configured" };
 }
 
+/**
+ * The factors of which a code could be accepted now. A pending secret is none of them: nobody has shown yet that
+ * the user has it.
+ */
+export function findFactors(state: IdentityState, now: number): readonly Attempt["method"][] {
+  const holds = {
+    totp: state.totp !== null && !state.otpDisabled,
+    backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
+  };
+  return (["totp", "backup_code"] as const).filter(
+    (method) => holds[method] && findRefusal(state, method, now) === undefined,
+  );
+}
+
 interface Evaluation {
   readonly accepted: boolean;
-  /** The reason for a rejection. Only the trail has it: the client gets `invalid_code` in every case. */
-  readonly reason?: "invalid_code" | "replayed_code" | "spent_code";
+  /**
+   * The reason for a rejection. The code accepted last is told from the others and counts as no failure; the client
+   * gets `invalid_code` for all others, and only the trail tells them apart.
+   */
+  readonly reason?: "invalid_code" | "replayed_code" | "spent_code" | "code_already_used";
   readonly change: Partial<IdentityState>;
   readonly confirmed?: boolean;
 }
+
+const alreadyUsed: Evaluation = { accepted: false, reason: "code_already_used", change: {} };
 
 function evaluateTotp(
   state: IdentityState,
   evidence: TotpEvidence,
   now: number,
+  purpose: Purpose,
 ): Evaluation | typeof stale {
-  const totp = liveTotpOf(state);
-  const pending = confirmableTotpOf(state, now);
+  const { totp, pendingTotp: pending } = findSecrets(state, now, purpose);
   if (evidence.sealed !== (totp?.sealed ?? null)) return stale;
   if (evidence.pendingSealed !== (pending?.sealed ?? null)) return stale;
   const { step, pendingStep } = evidence;
-  if (totp !== null && step !== undefined) {
-    if (totp.lastTimeStep !== null && step <= totp.lastTimeStep) {
-      return { accepted: false, reason: "replayed_code", change: {} };
-    }
+  const last = totp?.lastTimeStep ?? null;
+  if (totp !== null && step !== undefined && (last === null || step > last)) {
     return { accepted: true, change: { totp: { ...totp, lastTimeStep: step } } };
   }
+  if (last !== null && state.lastMethod === "totp") {
+    if (step !== last && evidence.lastTimeStep !== last) return stale;
+    if (step === last || evidence.isLastCode) return alreadyUsed;
+  }
+  if (step !== undefined) return { accepted: false, reason: "replayed_code", change: {} };
   if (pending !== null && pendingStep !== undefined) {
     const switched = { sealed: pending.sealed, lastTimeStep: pendingStep };
     return {
@@ -130,13 +167,14 @@ function evaluateBackupCode(
   if (evidence.keyVersion !== (set?.keyVersion ?? null)) return stale;
   const { hash } = evidence;
   if (set === null || hash === null) return { accepted: false, reason: "invalid_code", change: {} };
-  const isAmong = (hashes: readonly string[]) =>
-    hashes.filter((stored) => timingSafeEqual(encodeUtf8(stored), encodeUtf8(hash))).length > 0;
+  const isSame = (stored: string) => timingSafeEqual(encodeUtf8(stored), encodeUtf8(hash));
+  const isAmong = (hashes: readonly string[]) => hashes.filter(isSame).length > 0;
   if (isAmong(set.unspent)) {
     const unspent = set.unspent.filter((stored) => stored !== hash);
     const backupCodes = { ...set, unspent, spent: [...set.spent, hash] };
     return { accepted: true, change: { backupCodes } };
   }
+  if (state.lastMethod === "backup_code" && isAmong(set.spent.slice(-1))) return alreadyUsed;
   const reason = isAmong(set.spent) ? "spent_code" : "invalid_code";
   return { accepted: false, reason, change: {} };
 }
@@ -148,7 +186,7 @@ function accept(
   { change, confirmed }: Evaluation,
 ): Transition<Verified> {
   const entries: EventEntry[] = [
-    { action: "otp.verified", outcome: "success", details: { method } },
+    addSessionOf({ action: "otp.verified", outcome: "success", details: { method } }, call.session),
   ];
   if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
   const remaining = change.backupCodes?.unspent.length;
@@ -158,10 +196,15 @@ function accept(
       ...change,
       lockout: noFailures,
       lastVerifiedAt: call.now,
+      lastMethod: method,
       recent: addRecentAttempt(state, "success", call.now),
     },
     entries,
-    succeed(remaining === undefined ? { method } : { method, backupCodesRemaining: remaining }),
+    succeed({
+      method,
+      ...(remaining === undefined ? {} : { backupCodesRemaining: remaining }),
+      ...(confirmed ? { enrolmentConfirmed: true as const } : {}),
+    }),
     call.now,
   );
 }
@@ -176,12 +219,15 @@ function reject(
   const failure = countFailure(state.lockout, policy, call.now);
   const { failedAttempts, locks, lockedUntil } = failure.state;
   const entries: EventEntry[] = [
-    {
-      action: "otp.verified",
-      outcome: "failure",
-      reason,
-      details: { method, failed_attempts: failedAttempts },
-    },
+    addSessionOf(
+      {
+        action: "otp.verified",
+        outcome: "failure",
+        reason,
+        details: { method, failed_attempts: failedAttempts },
+      },
+      call.session,
+    ),
   ];
   if (failure.locked) {
     entries.push({
@@ -212,9 +258,22 @@ function reject(
       code: "invalid_code",
       attemptsRemaining: failure.attemptsRemaining,
       lockedUntil: failure.locked ? lockedUntil : null,
+      ...(failure.disabled ? { isDisabled: true } : {}),
     }),
     call.now,
   );
+}
+
+function evaluate(
+  state: IdentityState,
+  evidence: TotpEvidence | BackupCodeEvidence,
+  now: number,
+  purpose: Purpose,
+): Evaluation | typeof stale {
+  if (evidence.method === "totp") return evaluateTotp(state, evidence, now, purpose);
+  // A backup code is no code of the pending secret. It is not spent.
+  if (purpose === "confirm") return { accepted: false, reason: "invalid_code", change: {} };
+  return evaluateBackupCode(state, evidence);
 }
 
 /** Accepts, rejects or refuses an attempt. */
@@ -223,17 +282,18 @@ export function verify(
   call: GuardCall,
   evidence: Evidence,
   policy: LockoutPolicy,
+  purpose: Purpose = "login",
 ): Transition<Verified> | typeof stale {
   const { method } = evidence;
-  const refusal = findRefusal(state, method, call.now);
+  const refusal = findRefusal(state, method, call.now, purpose);
   if (refusal !== undefined) return refuse(state, call, "otp.verified", refusal);
   if ("withheld" in evidence) return stale;
-  const evaluation =
-    evidence.method === "totp"
-      ? evaluateTotp(state, evidence, call.now)
-      : evaluateBackupCode(state, evidence);
+  const evaluation = evaluate(state, evidence, call.now, purpose);
   if (evaluation === stale) return stale;
-  return evaluation.accepted
-    ? accept(state, call, method, evaluation)
-    : reject(state, call, method, evaluation.reason ?? "invalid_code", policy);
+  if (evaluation.accepted) return accept(state, call, method, evaluation);
+  if (evaluation.reason === "code_already_used") {
+    const attemptsRemaining = countRemainingAttempts(state.lockout, policy);
+    return refuse(state, call, "otp.verified", { code: "code_already_used", attemptsRemaining });
+  }
+  return reject(state, call, method, evaluation.reason ?? "invalid_code", policy);
 }

@@ -11,9 +11,9 @@
 import type { RiskPolicy } from "../assessment.ts";
 import type { SessionEvidence } from "../evidence.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
-import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import type { Recommendation } from "../score.ts";
 import { hashSessionPart, prefixBits } from "../session-hashes.ts";
-import { findReasons } from "../signals/reasons.ts";
+import { judge } from "../signals/judgement.ts";
 
 /** An entry of a draft's list, prepared for comparison. */
 export interface DraftEntry {
@@ -103,6 +103,6 @@ export interface Outcome {
 export function replay(draft: Draft, evidence: SessionEvidence): Outcome {
   const network = { ...evidence.network, tenantList: findListEntry(draft, evidence) };
   const { policy } = draft;
-  const riskScore = scoreOf(findReasons({ ...evidence, network }, policy.signalsOff));
-  return { riskScore, recommendation: recommend(riskScore, policy) };
+  const { riskScore, recommendation } = judge({ ...evidence, network }, policy);
+  return { riskScore, recommendation };
 }

@@ -15,7 +15,7 @@ import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
 import { type KnownSession, maxSessions, type Verdict, verdicts } from "../history.ts";
 import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
-import { describeReasons } from "../signals/reasons.ts";
+import { describeReasons } from "../signals/judgement.ts";
 import { formatContent, parseContent, readStoredEvidence } from "../stored-assessment.ts";
 import { assessments } from "../tables.ts";
 
@@ -197,7 +197,7 @@ function toAssessment(row: AssessmentRow): StoredAssessment {
     return { ...columns, evidenceDigest, evidence };
   }
   const { evidence, policy, degraded } = content;
-  const reasons = describeReasons(evidence, content.reasons, policy.signalsOff);
+  const reasons = describeReasons(evidence, content.reasons, policy);
   return { ...columns, evidenceDigest, evidence, policy, degraded, reasons };
 }
 

@@ -3,7 +3,7 @@
  * has the records of all feeds; it names the ranges that the data set in force was built from.
  */
 import { z } from "zod";
-import { networkKinds } from "../network/network-facts.ts";
+import { type ListTimes, networkKinds } from "../network/network-facts.ts";
 import { networkKeyPrefix } from "../network/shard.ts";
 
 export const feedListKey = `${networkKeyPrefix}feeds`;
@@ -39,6 +39,15 @@ const feedListSchema = z.object({
   feeds: z.array(feedRecordSchema),
 });
 export type FeedList = Readonly<z.infer<typeof feedListSchema>>;
+
+/** When the newest list of each kind was fetched. A list that is not in force yet has no part in it. */
+export function listTimesOf(records: readonly FeedRecord[]): ListTimes {
+  const times: Partial<Record<FeedRecord["kind"], number>> = {};
+  for (const { kind, fetchedAt } of records) {
+    if (fetchedAt > 0) times[kind] = Math.max(fetchedAt, times[kind] ?? 0);
+  }
+  return times;
+}
 
 export function serializeFeedList(list: FeedList): string {
   return JSON.stringify(list);

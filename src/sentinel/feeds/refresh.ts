@@ -26,6 +26,7 @@ import {
   type FeedList,
   type FeedRecord,
   feedListKey,
+  listTimesOf,
   mergeRecords,
   parseFeedList,
   serializeFeedList,
@@ -154,6 +155,7 @@ function computeTimes(
   return {
     builtAt: Math.max(builtAt, current?.builtAt ?? 0),
     threatsAt: inForceFor("threats").length === 0 ? 0 : threatsAt,
+    lists: listTimesOf(feeds),
   };
 }
 

@@ -2,14 +2,18 @@
  * The value `current`, which names the data set in force: it has the digest of every shard, and the table of
  * the lists that change within hours. Writing it puts the next data set in force.
  *
- *   header, 48 bytes: magic u32 · format version u8 · 0 u8 u16 · CRC-32 of all other bytes · 0 u32 ·
+ *   header, 48 bytes: magic u32 · format version u8 · number of times u8 · 0 u16 · CRC-32 of all other bytes · 0 u32 ·
  *                     shards built at f64 · threats listed at f64 (Unix ms; 0: none) ·
  *                     IPv4 shards u32 · IPv6 shards u32 · IPv4 threats u32 · IPv6 threats u32
  *   then for each shard, ascending, IPv4 first: number u32 · digest, 8 bytes
  *   then the table of threats (threats.ts)
+ *   then the time of each kind in the order of datedKinds, f64 (Unix ms; 0: the data set has no list of the kind)
+ *
+ * Data sets of earlier builds state no times of kinds. All their kinds are as old as the part that they are in.
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
+import { type DatedKind, datedKinds, isFast, type ListTimes } from "./network-facts.ts";
 import { findLastUpTo } from "./search.ts";
 import { digestBytes, networkKeyPrefix, type ShardId, shardFormat } from "./shard.ts";
 import { type buildThreatTable, type ThreatTable, threatTableBytesOf } from "./threats.ts";
@@ -19,8 +23,10 @@ export const currentKey = `${networkKeyPrefix}current`;
 /** "EIPC" */
 const magic = 0x45495043;
 const headerBytes = 48;
+const timeCountAt = 5;
 const checksumAt = 8;
 const entryBytes = 4 + digestBytes;
+const timeBytes = 8;
 
 export interface NamedShard extends ShardId {
   readonly digest: string;
@@ -34,6 +40,8 @@ export interface CurrentDataSet {
   readonly threatsAt: number;
   readonly threats: ThreatTable;
   readonly shards: { readonly v4: number; readonly v6: number };
+  /** Undefined in a data set of an earlier build. */
+  readonly times: { readonly offset: number; readonly count: number } | undefined;
   readonly bytes: Uint8Array;
 }
 
@@ -46,19 +54,23 @@ function compareIds(left: ShardId, right: ShardId): number {
   return left.family - right.family || left.number - right.number;
 }
 
-/** @param times Unix ms */
+/** @param times Unix ms; without `lists` the value is like that of an earlier build */
 export function encodeCurrent(
-  times: { readonly builtAt: number; readonly threatsAt: number },
+  times: { readonly builtAt: number; readonly threatsAt: number; readonly lists?: ListTimes },
   shards: readonly NamedShard[],
   threats: ReturnType<typeof buildThreatTable>,
 ): Uint8Array<ArrayBuffer> {
   const v4 = shards.filter(({ family }) => family === 4).length;
   const listAt = headerBytes;
   const threatsAt = listAt + shards.length * entryBytes;
-  const bytes = new Uint8Array(threatsAt + threats.bytes.length);
+  const timesAt = threatsAt + threats.bytes.length;
+  const listTimes =
+    times.lists === undefined ? [] : datedKinds.map((kind) => times.lists?.[kind] ?? 0);
+  const bytes = new Uint8Array(timesAt + listTimes.length * timeBytes);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, magic);
   view.setUint8(4, shardFormat);
+  view.setUint8(timeCountAt, listTimes.length);
   view.setFloat64(16, times.builtAt);
   view.setFloat64(24, times.threatsAt);
   view.setUint32(32, v4);
@@ -71,6 +83,9 @@ export function encodeCurrent(
     bytes.set(hexToBytes(digest), at + 4);
   }
   bytes.set(threats.bytes, threatsAt);
+  for (const [index, time] of listTimes.entries()) {
+    view.setFloat64(timesAt + index * timeBytes, time);
+  }
   view.setUint32(checksumAt, computeChecksum(bytes));
   return bytes;
 }
@@ -83,15 +98,28 @@ export function openCurrent(bytes: Uint8Array): CurrentDataSet | undefined {
   const shards = { v4: view.getUint32(32), v6: view.getUint32(36) };
   const table = { v4: view.getUint32(40), v6: view.getUint32(44) };
   const offset = headerBytes + (shards.v4 + shards.v6) * entryBytes;
-  if (bytes.byteLength !== offset + threatTableBytesOf(table.v4, table.v6)) return undefined;
+  const count = view.getUint8(timeCountAt);
+  const timesAt = offset + threatTableBytesOf(table.v4, table.v6);
+  if (bytes.byteLength !== timesAt + count * timeBytes) return undefined;
   if (view.getUint32(checksumAt) !== computeChecksum(bytes)) return undefined;
   return {
     builtAt: view.getFloat64(16),
     threatsAt: view.getFloat64(24),
     threats: { view, offset, ...table },
     shards,
+    times: count === 0 ? undefined : { offset: timesAt, count },
     bytes,
   };
+}
+
+/** When the newest list of the kind was fetched, Unix ms; 0: the data set has none. */
+export function readListTime(
+  { times, threats, builtAt, threatsAt }: CurrentDataSet,
+  kind: DatedKind,
+): number {
+  if (times === undefined) return isFast(kind) ? threatsAt : builtAt;
+  const index = datedKinds.indexOf(kind);
+  return index < times.count ? threats.view.getFloat64(times.offset + index * timeBytes) : 0;
 }
 
 function readDigest({ bytes }: CurrentDataSet, entry: number): string {

@@ -11,8 +11,24 @@
  */
 import { awaitWithin, DeadlineError } from "../../deadline.ts";
 import { type Address, isReserved } from "./address.ts";
-import { type CurrentDataSet, currentKey, findDigest, openCurrent } from "./current-data-set.ts";
-import { decodeFacts, encodeCountry, encodeFlags, type NetworkFacts } from "./network-facts.ts";
+import {
+  type CurrentDataSet,
+  currentKey,
+  findDigest,
+  openCurrent,
+  readListTime,
+} from "./current-data-set.ts";
+import {
+  type DataKind,
+  type DatedKind,
+  dataKinds,
+  datedKinds,
+  decodeFacts,
+  encodeCountry,
+  encodeFlags,
+  isFast,
+  type NetworkFacts,
+} from "./network-facts.ts";
 import { lookUpInShard, shardKeyOf, shardOf } from "./shard.ts";
 import { findThreatFlags } from "./threats.ts";
 
@@ -30,9 +46,9 @@ export type DegradedReason =
 export interface NetworkLookup {
   /** Undefined if nothing is known or nothing could be read. */
   readonly facts: NetworkFacts | undefined;
-  /** True if a part could not be read or is too old. */
-  readonly degraded: boolean;
-  /** Present exactly when degraded. */
+  /** The kinds of data that no list was imported of, that could not be read, or that are too old. */
+  readonly degraded: readonly DataKind[];
+  /** Set if something could not be read or is too old, and if nothing was imported at all. */
   readonly reason?: DegradedReason;
 }
 
@@ -129,13 +145,34 @@ function isStale(at: number, maxAgeMs: number, now: number): boolean {
   return now - at > maxAgeMs || at - now > clockSkewMs;
 }
 
+const shardKinds = datedKinds.filter((kind) => !isFast(kind));
+
+function judgeAge(
+  current: CurrentDataSet,
+  kind: DatedKind,
+  now: number,
+): "fresh" | "missing" | "stale" {
+  const at = readListTime(current, kind);
+  if (at === 0) return "missing";
+  return isStale(at, isFast(kind) ? threatsStaleMs : shardsStaleMs, now) ? "stale" : "fresh";
+}
+
+/** The names of these kinds in an answer. */
+function namesOf(kinds: readonly DatedKind[]): readonly DataKind[] {
+  const isNamed = (name: DataKind) =>
+    kinds.some((kind) => (kind === "asn" || kind === "country" ? "geography" : kind) === name);
+  return dataKinds.filter(isNamed);
+}
+
 async function readFactsInShard(
   store: NetworkStore,
   address: Address,
   current: CurrentDataSet,
   now: number,
 ): Promise<Read<NetworkFacts | undefined>> {
-  if (isStale(current.builtAt, shardsStaleMs, now)) return { status: "stale" };
+  if (shardKinds.every((kind) => judgeAge(current, kind, now) !== "fresh")) {
+    return { status: "value", value: undefined };
+  }
   const shard = shardOf(address);
   const digest = findDigest(current, shard);
   if (digest === undefined) return { status: "value", value: undefined };
@@ -146,21 +183,18 @@ async function readFactsInShard(
   return { status: "value", value: answer.status === "found" ? answer.facts : undefined };
 }
 
-function findListedFlags(address: Address, current: CurrentDataSet, now: number): Read<number> {
-  if (current.threatsAt === 0) return { status: "value", value: 0 };
-  if (isStale(current.threatsAt, threatsStaleMs, now)) return { status: "stale" };
-  return { status: "value", value: findThreatFlags(current.threats, address) };
-}
-
-/** The facts of both; undefined if neither has any. */
-function mergeFacts(shard: NetworkFacts | undefined, threats: number): NetworkFacts | undefined {
+/** The facts of both that are not too old; undefined if there are none. */
+function mergeFacts(
+  shard: NetworkFacts | undefined,
+  threats: number,
+  isFresh: (kind: DatedKind) => boolean,
+): NetworkFacts | undefined {
   const listed = decodeFacts(0, 0, threats);
-  if (shard === undefined || listed === undefined) return shard ?? listed;
-  const kinds = [...shard.kinds, ...listed.kinds];
+  const kinds = [...(shard?.kinds ?? []), ...(listed?.kinds ?? [])].filter(isFresh);
   return decodeFacts(
-    shard.asn ?? 0,
-    encodeCountry(shard.country),
-    encodeFlags(kinds, listed.threatGrade),
+    isFresh("asn") ? (shard?.asn ?? 0) : 0,
+    isFresh("country") ? encodeCountry(shard?.country) : 0,
+    encodeFlags(kinds, isFresh("threat") ? (listed?.threatGrade ?? 0) : 0),
   );
 }
 
@@ -178,7 +212,7 @@ export async function lookupNetwork(
   prefetched?: Prefetched,
   mayWait = false,
 ): Promise<NetworkLookup> {
-  if (isReserved(address)) return { facts: undefined, degraded: false };
+  if (isReserved(address)) return { facts: undefined, degraded: [] };
   if (isKnownEmpty(store, now)) return degradedLookupOf("missing");
   const fresh = findCached(store, now, mayWait ? usableMs : freshMs);
   const usable = fresh ?? findCached(store, now, usableMs);
@@ -192,20 +226,29 @@ export async function lookupNetwork(
   if (current === undefined)
     return degradedLookupOf(read.status === "value" ? "missing" : read.status);
   const inShard = shard ?? (await readFactsInShard(store, address, current, now));
-  const inThreats = findListedFlags(address, current, now);
+  const ages = new Map(datedKinds.map((kind) => [kind, judgeAge(current, kind, now)]));
+  const isFresh = (kind: DatedKind) => ages.get(kind) === "fresh";
   const facts = mergeFacts(
     inShard.status === "value" ? inShard.value : undefined,
-    inThreats.status === "value" ? inThreats.value : 0,
+    findThreatFlags(current.threats, address),
+    isFresh,
+  );
+  const isUnread = fresh === undefined && read.status !== "value";
+  const isShardUnread = inShard.status !== "value";
+  const lacking = datedKinds.filter(
+    (kind) => isUnread || !isFresh(kind) || (isShardUnread && !isFast(kind)),
   );
   const failures = [
     inShard.status,
-    inThreats.status,
+    [...ages.values()].includes("stale") ? ("stale" as const) : ("value" as const),
     ...(fresh === undefined ? [read.status] : []),
   ];
   const reason = failures.find((status) => status !== "value");
-  return reason === undefined ? { facts, degraded: false } : { ...degradedLookupOf(reason), facts };
+  const degraded = namesOf(lacking);
+  return reason === undefined ? { facts, degraded } : { facts, degraded, reason };
 }
 
+/** Without a data set every kind is missing. */
 function degradedLookupOf(reason: DegradedReason): NetworkLookup {
-  return { facts: undefined, degraded: true, reason };
+  return { facts: undefined, degraded: dataKinds, reason };
 }

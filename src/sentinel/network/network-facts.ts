@@ -21,6 +21,20 @@ export const networkKinds = [
 
 export type NetworkKind = (typeof networkKinds)[number];
 
+/**
+ * The kinds of data whose age a data set states: the two tables of geography, and the lists of each kind of network.
+ * Stored data depends on this order: only append.
+ */
+export const datedKinds = ["asn", "country", ...networkKinds] as const;
+export type DatedKind = (typeof datedKinds)[number];
+
+/** When the newest list of each kind was fetched, Unix ms. A kind without a list is left out. */
+export type ListTimes = Readonly<Partial<Record<DatedKind, number>>>;
+
+/** The kinds of data that an answer can lack. */
+export const dataKinds = ["geography", ...networkKinds] as const;
+export type DataKind = (typeof dataKinds)[number];
+
 export interface NetworkFacts {
   /** In the order of networkKinds. "threat" is included exactly when threatGrade is not 0. */
   readonly kinds: readonly NetworkKind[];
@@ -33,9 +47,9 @@ export interface NetworkFacts {
 }
 
 /** Kinds whose lists change within hours. They are stored in the table of threats, not in shards. */
-const fastKinds: readonly NetworkKind[] = ["tor", "scanner", "threat"];
+const fastKinds: readonly DatedKind[] = ["tor", "scanner", "threat"];
 
-export function isFast(kind: NetworkKind): boolean {
+export function isFast(kind: DatedKind): boolean {
   return fastKinds.includes(kind);
 }
 

@@ -1,11 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { digestCanonicalJson } from "../../../src/crypto/canonical.ts";
-import { assess, type Session } from "../../../src/guard/decisions/assess.ts";
+import {
+  assess,
+  completeAssessed,
+  hasStanding,
+  type Session,
+} from "../../../src/guard/decisions/assess.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../../src/sentinel/assessments/surroundings.ts";
 import type { History } from "../../../src/sentinel/history.ts";
+import { signalNames } from "../../../src/sentinel/reason.ts";
+import { describeReasons, judge } from "../../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
+import { formatContent, parseContent } from "../../../src/sentinel/stored-assessment.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";
 import {
   createLogins,
@@ -33,6 +41,7 @@ const session: Session = {
   userId: null,
   shown: { address: "198.51.100.7", agent: "Acme/3.2" },
 };
+const allowEntry = { list: "allow", entry: "entry-1", network: null } as const;
 const surroundings: Surroundings = {
   context: usualContext,
   network: neutralEvidence.network,
@@ -75,6 +84,8 @@ function repeatAttempt(times: number, ago: number, kind: RecentAttempt["kind"] =
 test("a session without evidence scores 0.05 and is allowed", () => {
   const { record, entries } = assessWith(buildIdentity());
   expect(record).toEqual({
+    user: { status: "active", lockedUntil: null, otpStatus: record.user.otpStatus },
+    factors: record.factors,
     tenantId: call.tenantId,
     identityId: call.identityId,
     id: session.assessmentId,
@@ -110,12 +121,82 @@ test("an assessment changes no security state and is added to the recent attempt
   expect(assessWith(state).state).toEqual({ ...state, recent: [{ at: now, kind: "assessed" }] });
 });
 
-test("a suspended user's session is refused", () => {
-  const suspended = buildIdentity({ status: "suspended" });
-  const { state, entries, result } = assess(suspended, call, session, surroundings, policy, []);
-  expect(result).toEqual({ ok: false, error: { code: "user_suspended" } });
-  expect(describeEntries(entries)).toEqual(["session.assessed refused user_suspended"]);
-  expect({ ...state, refusals: [] }).toEqual(suspended);
+describe("the status of the user", () => {
+  const lockedUntil = now + minute;
+  const locked = buildIdentity(buildLockout({ locks: 1, lockedUntil }));
+  const suspended = buildIdentity({ ...locked, status: "suspended" });
+  const allowed = { network: { ...neutralEvidence.network, tenantList: allowEntry } };
+
+  test("bounds the recommendation, whatever the score and the policy are", () => {
+    for (const denyAt of [0.5, 1]) {
+      const lenient = { challengeAt: denyAt, denyAt, signalsOff: [...signalNames] };
+      const cases = { policy: lenient, surroundings: allowed };
+      expect(assessWith(buildIdentity(), cases).record.recommendation).toBe("allow");
+      expect(assessWith(locked, cases).record).toMatchObject({
+        recommendation: "challenge",
+        reasons: [{ signal: "user_locked", contribution: 0 }],
+        user: { status: "locked", lockedUntil },
+      });
+      expect(assessWith(suspended, cases).record).toMatchObject({
+        recommendation: "deny",
+        reasons: [{ signal: "user_suspended", contribution: 0 }],
+        user: { status: "suspended" },
+      });
+    }
+    const strict = { policy: { challengeAt: 0, denyAt: 0.01 } };
+    expect(assessWith(locked, strict).record.recommendation).toBe("deny");
+    const afterTheLock = assessWith(locked, { at: lockedUntil, surroundings: allowed });
+    expect(afterTheLock.record).toMatchObject({
+      recommendation: "allow",
+      user: { status: "active" },
+    });
+  });
+
+  test("stands in the evidence, so that a later judgement is the same", () => {
+    for (const state of [locked, suspended]) {
+      const { assessment } = assessWith(state, { surroundings: allowed });
+      if (assessment === undefined) throw new Error("no assessment");
+      const { evidence, recommendation, reasons, riskScore } = assessment;
+      const stored = parseContent(formatContent(assessment));
+      expect(stored?.evidence).toEqual(evidence);
+      expect(judge(evidence, policy)).toEqual({ recommendation, reasons, riskScore });
+      expect(describeReasons(evidence, stored?.reasons ?? [], policy)).toEqual(reasons);
+      const { status: _status, ...olderIdentity } = evidence.identity;
+      const older = judge({ ...evidence, identity: olderIdentity }, policy);
+      expect(older.recommendation).toBe("allow");
+    }
+  });
+
+  test("is no part of what D1 keeps, and completes an answer that an older build kept", () => {
+    const { assessment, record } = assessWith(locked);
+    if (assessment === undefined) throw new Error("no assessment");
+    expect(hasStanding(assessment)).toBe(false);
+    expect(hasStanding(record)).toBe(true);
+    expect(completeAssessed(assessment, locked, now)).toEqual(record);
+  });
+});
+
+test("the factors are those of which a code could be accepted now", () => {
+  const totp = { sealed: "sealed", lastTimeStep: null };
+  const backupCodes = { keyVersion: 1, unspent: ["a"], spent: [] };
+  const pendingTotp = { sealed: "new", expiresAt: now + 1 };
+  const factorsOf = (changes: Partial<IdentityState>) =>
+    assessWith(buildIdentity({ totp: null, backupCodes: null, ...changes })).record.factors;
+  expect(factorsOf({})).toEqual([]);
+  expect(factorsOf({ totp })).toEqual(["totp"]);
+  expect(factorsOf({ backupCodes })).toEqual(["backup_code"]);
+  expect(factorsOf({ totp, backupCodes })).toEqual(["totp", "backup_code"]);
+  expect(factorsOf({ totp, backupCodes: { ...backupCodes, unspent: [] } })).toEqual(["totp"]);
+  expect(factorsOf({ pendingTotp })).toEqual([]);
+  const all = { totp, backupCodes };
+  expect(factorsOf({ ...all, otpDisabled: true })).toEqual([]);
+  expect(factorsOf({ ...all, otpDisabled: true, pendingTotp })).toEqual([]);
+  expect(factorsOf({ ...all, status: "suspended" })).toEqual([]);
+  expect(factorsOf({ ...all, ...buildLockout({ lockedUntil: now + 1 }) })).toEqual([]);
+  expect(factorsOf({ ...all, ...buildLockout({ lockedUntil: now }) })).toEqual([
+    "totp",
+    "backup_code",
+  ]);
 });
 
 describe("the session's user id", () => {
@@ -134,7 +215,7 @@ describe("the guard's own evidence", () => {
     const state = buildIdentity(
       buildLockout({ failedAttempts: 2, locks: 1, lockedUntil: now + 1 }),
     );
-    expect(signalsOf(state)).toEqual(["locked", "recent_failures"]);
+    expect(signalsOf(state)).toEqual(["locked", "recent_failures", "user_locked"]);
     expect(signalsOf(state, { at: now + 1 })).toEqual(["recent_failures"]);
   });
 

@@ -44,6 +44,7 @@ export function buildIdentity(changes: Partial<IdentityState> = {}): IdentitySta
     createdAt: now - 1_000,
     updatedAt: now - 1_000,
     lastVerifiedAt: null,
+    lastMethod: null,
     totp: { sealed: "sealed-1", lastTimeStep: null },
     pendingTotp: null,
     otpDisabled: false,
@@ -79,6 +80,8 @@ export function buildTotpEvidence(
     pendingSealed: null,
     step: undefined,
     pendingStep: undefined,
+    lastTimeStep: null,
+    isLastCode: false,
     ...changes,
   };
 }

@@ -16,10 +16,10 @@ import { reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import type { Transition } from "../../../src/guard/decisions/transition.ts";
 import {
-  confirmableTotpOf,
   type Evidence,
   findRefusal,
-  liveTotpOf,
+  findSecrets,
+  type Purpose,
   verify,
 } from "../../../src/guard/decisions/verify.ts";
 import { buildIdentity, callAt, expectDecision, now } from "./example.ts";
@@ -32,6 +32,8 @@ const commands = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ kind: fc.constant("live code"), stepsAway }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("pending code"), stepsAway }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("code to confirm"), stepsAway }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("last code") }) },
     { weight: 10, arbitrary: fc.record({ kind: fc.constant("wrong code") }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("backup code"), pick: fc.nat(5) }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("old backup code"), pick: fc.nat(9) }) },
@@ -74,11 +76,14 @@ class World {
   /** Every backup code that was created, and every one that was accepted. */
   readonly codes: string[] = [];
   readonly spent: string[] = [];
+  /** The code that was accepted last. */
+  lastCode: string | null = null;
   /** Wrong codes since the last success or unlock, since the last lock, and since TOTP was last enabled. */
   consecutive = 0;
   inRound = 0;
   sinceEnabled = 0;
   refused = 0;
+  alreadyUsed = 0;
   reportedRefusals = 0;
 
   run(command: Command): void {
@@ -99,11 +104,16 @@ class World {
       }
       case "remove":
         this.#apply(removeTotp(state, call));
+        if (this.state.backupCodes === null) this.lastCode = null;
         return;
       case "regenerate": {
         const codes = Array.from({ length: 3 }, (_, index) => `code-${++this.#created}-${index}`);
         const transition = replaceBackupCodes(state, call, 1, codes);
-        if (transition.result.ok) this.codes.push(...codes);
+        if (transition.result.ok) {
+          this.codes.push(...codes);
+          // Nothing is known of the codes of a replaced set.
+          if (this.lastCode?.startsWith("code-")) this.lastCode = null;
+        }
         this.#apply(transition);
         return;
       }
@@ -143,7 +153,7 @@ class World {
   }
 
   /** The evidence that the guard would gather for the code. */
-  #evidenceFor({ kind, stepsAway = 0, pick = 0 }: Command): Evidence {
+  #evidenceFor({ kind, stepsAway = 0, pick = 0 }: Command, purpose: Purpose): Evidence {
     const { state, at } = this;
     const shown = Math.floor(at / 30_000) + stepsAway;
     if (kind.endsWith("backup code")) {
@@ -155,30 +165,49 @@ class World {
       return { method, keyVersion: 1, hash: hash ?? "none" };
     }
     const method = "totp";
-    if (findRefusal(state, method, at) !== undefined) return { method, withheld: true };
-    const sealed = liveTotpOf(state)?.sealed ?? null;
-    const pendingSealed = confirmableTotpOf(state, at)?.sealed ?? null;
+    if (findRefusal(state, method, at, purpose) !== undefined) return { method, withheld: true };
+    const { totp, pendingTotp } = findSecrets(state, at, purpose);
+    const lastTimeStep = totp?.lastTimeStep ?? null;
+    const isPendingCode = kind === "pending code" || kind === "code to confirm";
     return {
       method,
-      sealed,
-      pendingSealed,
-      step: kind === "live code" && sealed !== null ? shown : undefined,
-      pendingStep: kind === "pending code" && pendingSealed !== null ? shown : undefined,
+      sealed: totp?.sealed ?? null,
+      pendingSealed: pendingTotp?.sealed ?? null,
+      step: kind === "live code" && totp !== null ? shown : undefined,
+      pendingStep: isPendingCode && pendingTotp !== null ? shown : undefined,
+      lastTimeStep,
+      isLastCode:
+        lastTimeStep !== null &&
+        (kind === "last code" || (kind === "live code" && shown === lastTimeStep)),
     };
+  }
+
+  /** One name for each code that could have been accepted last. */
+  #nameCode({ kind, stepsAway = 0 }: Command, evidence: Evidence): string | null {
+    if ("withheld" in evidence) return null;
+    if (evidence.method === "backup_code") return evidence.hash;
+    const shown = Math.floor(this.at / 30_000) + stepsAway;
+    if (kind === "last code") return `${evidence.sealed} ${evidence.lastTimeStep}`;
+    return kind === "live code" ? `${evidence.sealed} ${shown}` : null;
   }
 
   #attempt(command: Command): void {
     const before = this.state;
-    const evidence = this.#evidenceFor(command);
-    const refusal = findRefusal(before, evidence.method, this.at);
+    const purpose = command.kind === "code to confirm" ? "confirm" : "login";
+    const evidence = this.#evidenceFor(command, purpose);
+    const refusal = findRefusal(before, evidence.method, this.at, purpose);
     const call = callAt(this.at, `request-${++this.#requests}`);
-    const transition = expectDecision(verify(before, call, evidence, policy));
+    const transition = expectDecision(verify(before, call, evidence, policy, purpose));
     const { result, state: after } = transition;
     this.#apply(transition);
 
-    if (refusal !== undefined) {
-      // The attempt is not evaluated or counted, and it extends no lock.
-      expect(result).toEqual({ ok: false, error: refusal });
+    const sent = this.#nameCode(command, evidence);
+    const isLastCode = !result.ok && result.error.code === "code_already_used";
+    if (isLastCode) expect(sent).toBe(this.lastCode);
+    if (isLastCode) this.alreadyUsed += 1;
+    if (refusal !== undefined || isLastCode) {
+      // The attempt is not counted, and it extends no lock.
+      if (refusal !== undefined) expect(result).toEqual({ ok: false, error: refusal });
       expect({ ...after, refusals: [], recent: [] }).toEqual({
         ...before,
         refusals: [],
@@ -190,7 +219,8 @@ class World {
       this.#resetFailures();
       if (result.value.method === "totp") {
         const shown = Math.floor(this.at / 30_000) + (command.stepsAway ?? 0);
-        this.accepted.push(`${after.totp?.sealed} ${shown}`);
+        this.lastCode = `${after.totp?.sealed} ${shown}`;
+        this.accepted.push(this.lastCode);
         expect(after.totp?.lastTimeStep).toBe(shown);
       } else {
         const used = before.backupCodes?.unspent.filter(
@@ -198,10 +228,12 @@ class World {
         );
         expect(used).toHaveLength(1);
         this.spent.push(...(used ?? []));
+        this.lastCode = used?.[0] ?? null;
       }
       return;
     }
     expect(result.error.code).toBe("invalid_code");
+    if (sent !== null) expect(sent).not.toBe(this.lastCode);
     this.consecutive += 1;
     this.inRound += 1;
     this.sinceEnabled += 1;
@@ -249,7 +281,15 @@ function checkRules(before: IdentityState, world: World): void {
 }
 
 test("no sequence of requests breaks a rule of an identity", () => {
-  const reached = { accepted: 0, spent: 0, refused: 0, locked: 0, disabled: 0, confirmed: 0 };
+  const reached = {
+    accepted: 0,
+    spent: 0,
+    refused: 0,
+    locked: 0,
+    disabled: 0,
+    confirmed: 0,
+    used: 0,
+  };
   fc.assert(
     fc.property(commands, (sequence) => {
       const world = new World();
@@ -259,12 +299,13 @@ test("no sequence of requests breaks a rule of an identity", () => {
         checkRules(before, world);
         if (world.state.otpDisabled && !before.otpDisabled) reached.disabled += 1;
         if (world.state.lockout.locks > before.lockout.locks) reached.locked += 1;
-        if (command.kind === "pending code" && world.state.totp !== before.totp)
+        if (/pending code|code to confirm/.test(command.kind) && world.state.totp !== before.totp)
           reached.confirmed += 1;
       }
       reached.accepted += world.accepted.length;
       reached.spent += world.spent.length;
       reached.refused += world.refused;
+      reached.used += world.alreadyUsed;
     }),
     { numRuns: 500 },
   );

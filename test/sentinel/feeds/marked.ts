@@ -40,8 +40,8 @@ export async function findMarkedPart(
   const found = new Set<number>();
   for (const part of parts) {
     for (const network of listNetworks(count, part)) {
-      const { facts, degraded } = await lookUp(network.replace(".0/24", ".1"), at);
-      expect(degraded).toBe(false);
+      const { facts, reason } = await lookUp(network.replace(".0/24", ".1"), at);
+      expect(reason).toBeUndefined();
       expect(facts?.asn).toBe(network.startsWith("1.") ? 64500 : 64501);
       if (facts?.kinds.includes("vpn")) found.add(part);
     }

@@ -7,6 +7,7 @@ import {
   type FeedList,
   type FeedRecord,
   feedListKey,
+  listTimesOf,
   parseFeedList,
 } from "../../../src/sentinel/feeds/feed-record.ts";
 import { encodeFeedValue } from "../../../src/sentinel/feeds/feed-value.ts";
@@ -122,9 +123,14 @@ export async function importFeeds(
   );
   const asn = { name: "asn", kind: "asn", source: "asn.csv", licence: null, format: null } as const;
   if (geography !== noGeography)
-    records.push({ ...emptyRecordOf(asn), fetchedAt: at, changedAt: at });
+    for (const table of [asn, { ...asn, name: "country", kind: "country" } as const])
+      records.push({ ...emptyRecordOf(table), fetchedAt: at, changedAt: at });
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? at : 0;
-  const current = encodeCurrent({ builtAt: at, threatsAt }, shards, buildThreatTable(parsed));
+  const current = encodeCurrent(
+    { builtAt: at, threatsAt, lists: listTimesOf(records) },
+    shards,
+    buildThreatTable(parsed),
+  );
   const list = { builtAt: at, feeds: records };
   const store = dataStoreOf(env.IP_REPUTATION);
   await putInForce(store, { shards, current, feedValues, list }, at, Infinity, () => {});
@@ -145,8 +151,8 @@ export async function lookUp(text: string, at: number) {
 }
 
 export async function kindsOf(text: string, at: number): Promise<readonly NetworkKind[]> {
-  const { facts, degraded, reason } = await lookUp(text, at);
-  if (degraded) throw new Error(`the lookup of ${text} is degraded: ${reason}`);
+  const { facts, reason } = await lookUp(text, at);
+  if (reason !== undefined) throw new Error(`the lookup of ${text} is degraded: ${reason}`);
   return facts?.kinds ?? [];
 }
 

@@ -13,6 +13,7 @@ import {
   IN_THREATS,
   LISTED,
   NOTHING,
+  SHARD_KINDS,
   UNLISTED,
   warmUp,
 } from "./sample.ts";
@@ -36,8 +37,12 @@ describe("A KV failure", () => {
   it.each(failures)("for the shard, when KV %s, leaves the threats", async (_, fault) => {
     const { values, shardKey } = buildDataSet();
     const store = new WatchedStore(values, (key) => (key === shardKey ? fault() : undefined));
-    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(degradedLookupOf("failed", IN_THREATS));
-    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(degradedLookupOf("failed"));
+    expect(await lookupNetwork(store, LISTED, NOW)).toEqual(
+      degradedLookupOf("failed", IN_THREATS, SHARD_KINDS),
+    );
+    expect(await lookupNetwork(store, UNLISTED, NOW)).toEqual(
+      degradedLookupOf("failed", undefined, SHARD_KINDS),
+    );
   });
 
   it.each(failures)(
@@ -78,7 +83,7 @@ describe("A KV failure", () => {
     const found = [shardHangs, dataSetHangs].map((store) => lookupNetwork(store, LISTED, NOW));
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await Promise.all(found)).toEqual([
-      degradedLookupOf("timeout", IN_THREATS),
+      degradedLookupOf("timeout", IN_THREATS, SHARD_KINDS),
       degradedLookupOf("timeout"),
     ]);
   });

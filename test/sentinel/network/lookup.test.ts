@@ -9,6 +9,7 @@ import {
   DAY_MS,
   degradedLookupOf,
   ELSEWHERE,
+  FAST_KINDS,
   IN_BOTH,
   IN_SHARD,
   IN_THREATS,
@@ -16,6 +17,7 @@ import {
   MINUTE_MS,
   NOTHING,
   ORIGIN,
+  SHARD_KINDS,
   UNLISTED,
   warmUp,
 } from "./sample.ts";
@@ -64,8 +66,8 @@ describe("A lookup in the real KV", () => {
   it("is degraded when a shard is missing, and still gives the facts of threat lists", async () => {
     const { now, key } = await importAll();
     await env.IP_REPUTATION.delete(key);
-    expect(await look(LISTED, now)).toEqual(degradedLookupOf("missing", IN_THREATS));
-    expect(await look(UNLISTED, now)).toEqual(degradedLookupOf("missing"));
+    expect(await look(LISTED, now)).toEqual(degradedLookupOf("missing", IN_THREATS, SHARD_KINDS));
+    expect(await look(UNLISTED, now)).toEqual(degradedLookupOf("missing", undefined, SHARD_KINDS));
     expect(await look(ELSEWHERE, now)).toEqual(NOTHING);
   });
 
@@ -73,7 +75,7 @@ describe("A lookup in the real KV", () => {
     const { now, key } = await importAll();
     const value = await env.IP_REPUTATION.get(key, "arrayBuffer");
     await env.IP_REPUTATION.put(key, new Uint8Array(value ?? []).subarray(0, 30));
-    expect(await look(LISTED, now)).toEqual(degradedLookupOf("corrupt", IN_THREATS));
+    expect(await look(LISTED, now)).toEqual(degradedLookupOf("corrupt", IN_THREATS, SHARD_KINDS));
   });
 
   it.each(["", "{", "EIPC"])("is degraded when the data set is %j", async (text) => {
@@ -89,8 +91,8 @@ describe("The age of the data", () => {
     const at = async (age: number, target = LISTED) =>
       await lookupNetwork(new WatchedStore(values), target, NOW + age);
     expect(await at(14 * DAY_MS)).toEqual(completeLookupOf(IN_BOTH));
-    expect(await at(14 * DAY_MS + 1)).toEqual(degradedLookupOf("stale", IN_SHARD));
-    expect(await at(90 * DAY_MS)).toEqual(degradedLookupOf("stale", IN_SHARD));
+    expect(await at(14 * DAY_MS + 1)).toEqual(degradedLookupOf("stale", IN_SHARD, FAST_KINDS));
+    expect(await at(90 * DAY_MS)).toEqual(degradedLookupOf("stale", IN_SHARD, FAST_KINDS));
     expect(await at(90 * DAY_MS + 1)).toEqual(degradedLookupOf("stale"));
     expect(await at(91 * DAY_MS, ELSEWHERE)).toEqual(degradedLookupOf("stale"));
   });
@@ -98,7 +100,7 @@ describe("The age of the data", () => {
   it("does not matter for threats when the data set has none", async () => {
     const values = encodeDataSet([feedOf("vpn", "11.0.0.0/24")], NOW);
     const found = await lookupNetwork(new WatchedStore(values), LISTED, NOW + 60 * DAY_MS);
-    expect(found).toEqual(completeLookupOf(factsOf({ kinds: ["vpn"] })));
+    expect(found).toEqual({ facts: factsOf({ kinds: ["vpn"] }), degraded: FAST_KINDS });
   });
 
   it("may be up to a day in the future, but no more", async () => {

@@ -1,5 +1,6 @@
 /** A sample data set, an address for every case, and the facts expected of each. */
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
+import { type DataKind, dataKinds, isFast } from "../../../src/sentinel/network/network-facts.ts";
 import {
   addressOf,
   encodeDataSet,
@@ -33,14 +34,22 @@ export const ORIGIN = { asn: 64_500, country: "DE" };
 export const IN_SHARD = factsOf({ kinds: ["vpn"], ...ORIGIN });
 export const IN_THREATS = factsOf({ kinds: ["threat"], threatGrade: 3 });
 export const IN_BOTH = factsOf({ kinds: ["vpn", "threat"], threatGrade: 3, ...ORIGIN });
-export const NOTHING = { facts: undefined, degraded: false };
+/** The kinds of data in shards, and those in the table of threats. */
+export const SHARD_KINDS = dataKinds.filter((kind) => kind === "geography" || !isFast(kind));
+export const FAST_KINDS = dataKinds.filter((kind) => !SHARD_KINDS.includes(kind));
+export const NOTHING = { facts: undefined, degraded: [] };
 
 export function completeLookupOf(facts: unknown) {
-  return { facts, degraded: false };
+  return { facts, degraded: [] };
 }
 
-export function degradedLookupOf(reason: string, facts?: unknown) {
-  return { facts, degraded: true, reason };
+/** @param degraded the kinds that are missing or stale; by default all */
+export function degradedLookupOf(
+  reason: string,
+  facts?: unknown,
+  degraded: readonly DataKind[] = dataKinds,
+) {
+  return { facts, degraded, reason };
 }
 
 export function buildDataSet(builtAt = NOW) {

@@ -1,0 +1,62 @@
+/**
+ * The judgement on a session from its evidence (pure): reasons, score and recommendation. The status of the user
+ * bounds the recommendation, whatever the score and the policy say, because a locked user cannot be verified and a
+ * suspended user has no access. A reason with a contribution of 0 states the rule.
+ */
+import type { RiskPolicy } from "../assessment.ts";
+import type { IdentityEvidence, SessionEvidence } from "../evidence.ts";
+import { createReason, type Reason } from "../reason.ts";
+import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import { findReasons } from "./reasons.ts";
+
+interface Judgement {
+  readonly reasons: readonly Reason[];
+  readonly riskScore: number;
+  readonly recommendation: Recommendation;
+}
+
+interface Rule {
+  readonly reason: Reason;
+  readonly bound: (recommendation: Recommendation) => Recommendation;
+}
+
+const rules: Readonly<Record<NonNullable<IdentityEvidence["status"]>, Rule>> = {
+  locked: {
+    reason: createReason("user_locked", 0, "A session of a locked user is never allowed."),
+    bound: (recommendation) => (recommendation === "allow" ? "challenge" : recommendation),
+  },
+  suspended: {
+    reason: createReason("user_suspended", 0, "Every session of a suspended user is denied."),
+    bound: () => "deny",
+  },
+};
+
+export function judge(evidence: SessionEvidence, policy: RiskPolicy): Judgement {
+  const { status } = evidence.identity;
+  const found = findReasons(evidence, policy.signalsOff);
+  const riskScore = scoreOf(found);
+  const recommendation = recommend(riskScore, policy);
+  if (status === undefined) return { reasons: found, riskScore, recommendation };
+  const { reason, bound } = rules[status];
+  return { reasons: [...found, reason], riskScore, recommendation: bound(recommendation) };
+}
+
+/**
+ * Adds the sentences to stored reasons. They follow from the evidence, whatever the weights were; a reason that
+ * this build no longer finds in the evidence has a general one.
+ */
+export function describeReasons(
+  evidence: SessionEvidence,
+  stored: readonly Pick<Reason, "signal" | "contribution">[],
+  policy: RiskPolicy,
+): readonly Reason[] {
+  const { reasons } = judge(evidence, policy);
+  return stored.map(({ signal, contribution }) => {
+    const detail = reasons.find((one) => one.signal === signal)?.detail;
+    return createReason(
+      signal,
+      contribution,
+      detail ?? "An earlier model found this signal in the session's evidence.",
+    );
+  });
+}
