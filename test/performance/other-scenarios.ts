@@ -3,8 +3,8 @@ import { env } from "cloudflare:workers";
 import { apiRoutes } from "../../src/app.ts";
 import { send } from "../support/client.ts";
 import { requestTo } from "../support/requests.ts";
-import { createUser, deliverAll, type Ready, type Scenario } from "./scenario.ts";
 import { sql } from "../support/trail.ts";
+import { createUser, deliverAll, type Ready, type Scenario } from "./scenario.ts";
 
 /** Prepares a tenant with a second token and one user, whose session was assessed once. */
 async function prepare({ method, name, path, access }: Route): Promise<Ready> {
