@@ -145,10 +145,12 @@ export function matchesSchema(schema: JsonSchema, value: unknown): boolean {
   return validator.validate(value).valid;
 }
 
-/** Converts numeric text to a number when the schema expects a number. */
-function convertToType({ type }: JsonSchema, text: string): unknown {
-  const isNumber = type === "integer" || type === "number";
-  return isNumber && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
+/** The value of a parameter, as a client of the document writes it, if the text is one. */
+export function readParameter({ type }: JsonSchema, text: string): unknown {
+  if (type === "boolean") return ["true", "false"].includes(text) ? text === "true" : text;
+  if (type === "integer") return /^(0|[1-9]\d*)$/.test(text) ? Number(text) : text;
+  const isNumber = type === "number" && /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text);
+  return isNumber ? Number(text) : text;
 }
 
 function isValidEncoding({ pathname, search }: URL): boolean {
@@ -172,7 +174,7 @@ function findAddressObjection({ parameters, template }: Operation, url: URL): st
     const values = url.searchParams.getAll(name);
     if (values.length === 0 && required) return `${name} is missing`;
     if (values.length > 1) return `${name} is repeated`;
-    if (values.some((value) => !matchesSchema(schema, convertToType(schema, value))))
+    if (values.some((value) => !matchesSchema(schema, readParameter(schema, value))))
       return `${name} does not match its schema`;
   }
   const segments = url.pathname.split("/");

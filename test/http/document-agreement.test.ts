@@ -5,7 +5,7 @@ import { type ZodType, z } from "zod";
 import { apiRoutes } from "../../src/app.ts";
 import { none } from "../../src/http/route.ts";
 import { parseNetwork } from "../../src/sentinel/network/address.ts";
-import { type JsonSchema, matchesSchema, readOperations } from "../fuzz/document.ts";
+import { matchesSchema, readOperations, readParameter } from "../fuzz/document.ts";
 import { strideOf } from "../support/campaign.ts";
 import { allowedValue, nearText, nearValue } from "../support/schema-values.ts";
 
@@ -42,14 +42,6 @@ function expectAgreement<T>(
     }),
     { numRuns: runs },
   );
-}
-
-/** The value of a parameter, as a client of the document writes it, if the text is one. */
-function readParameter({ type }: JsonSchema, text: string): unknown {
-  if (type === "boolean") return ["true", "false"].includes(text) ? text === "true" : text;
-  if (type === "integer") return /^(0|[1-9]\d*)$/.test(text) ? Number(text) : text;
-  const isNumber = type === "number" && /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text);
-  return isNumber ? Number(text) : text;
 }
 
 function definitionOf(name: string) {
