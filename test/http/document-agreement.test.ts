@@ -10,7 +10,7 @@ import { strideOf } from "../support/campaign.ts";
 import { allowedValue, nearText, nearValue } from "../support/schema-values.ts";
 
 const operations = await readOperations();
-const runs = Math.ceil(2_000 / strideOf(20));
+const runs = Math.ceil(2_000 / strideOf(40));
 
 /** Matches an IPv4-mapped network that is wider than all IPv4 addresses. */
 function isTooWide(text: string): boolean {
