@@ -192,7 +192,9 @@ describe("The compact form of an assessment", () => {
     const withoutStatus =
       "1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSDAPSDAQEBhQIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAYL7QLtYgAAAAAACgQKCAQGBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu";
     expect(parseContent(withoutStatus)).toEqual(content);
-    expect(formatContent(content)).toMatchInlineSnapshot();
+    expect(formatContent(content)).toMatchInlineSnapshot(
+      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSEAPSDAQEB9IUCBYGGA_X7P-AAAAAAAACCGTuCGUbLggMYY4IZBNIZPT6Agvs_-AAAAAAAAAGC-0C7WIAAAAAAAoECggEBgYIYGAGBAoP7P-AAAAAAAAD7P-mZmZmZmZqBY3Zwbg"`,
+    );
   });
 
   it("keeps a row below the length from which it would take a page for itself", () => {
