@@ -15,15 +15,17 @@ const secrets = {
 /** `npm run test:full` runs the long campaigns completely, `npm test` in part (test/support/campaign.ts). */
 const isFull = process.env.TEST_SIZE === "full";
 
-// The number of histories of concurrent calls (test/history/), and the seed, which repeats a run.
+// The number of histories of concurrent calls in the four files of test/history/, and the seed, which repeats a
+// run. `npm test` runs the first file.
 const histories = {
   count: Number(process.env.HISTORIES ?? (isFull ? 200 : 32)),
   seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30)),
 };
 
-// The number of random requests in each of the five files of test/fuzz/. `FUZZ_SEED` selects the run.
+// The number of random requests in each of the five files of test/fuzz/. `FUZZ_SEED` selects the run. `npm test`
+// runs the first file.
 const fuzz = {
-  requests: Number(process.env.FUZZ_REQUESTS ?? (isFull ? 2_000 : 400)),
+  requests: Number(process.env.FUZZ_REQUESTS ?? (isFull ? 2_000 : 800)),
   seed: Number(process.env.FUZZ_SEED ?? 0),
 };
 
@@ -123,6 +125,9 @@ const isWhole =
   process.env.TEST_SIZE !== undefined &&
   !process.argv.slice(2).some((argument) => /(^|\/)test\/(?!areas)/.test(argument));
 
+/** Files that only `npm run test:full` runs, or a run that names them: further parts of long campaigns. */
+const furtherParts = ["test/fuzz/fuzz-0[2-5].test.ts", "test/history/history-[2-4].test.ts"];
+
 /** The files that take longest; they start first, so that no worker ends with one of them alone. */
 const longest = [
   "faults/cut-delivery",
@@ -146,7 +151,10 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: isWhole
-      ? Object.values(areas).flatMap((files) => files.map((file) => `test/${file}`))
+      ? [
+          ...Object.values(areas).flatMap((files) => files.map((file) => `test/${file}`)),
+          ...(isFull ? [] : furtherParts),
+        ]
       : ["test/areas/**"],
     setupFiles: ["./test/support/setup.ts"],
     testTimeout: 30_000,

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runBounded } from "../test/e2e/bounded-check.ts";
 import { findDifferences } from "../test/e2e/compare.ts";
 import { readItems, type Step } from "../test/e2e/document.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
@@ -13,7 +14,6 @@ import { copyProject, type ProjectCopy } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { Shell } from "../test/e2e/shell.ts";
 import { runScript } from "./support/failure.ts";
-import { whenNpmEnds } from "./support/parent.ts";
 import { findFreePort, isPortFree } from "./support/port.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -237,25 +237,17 @@ async function main(): Promise<number> {
   }
   const copy = copyProject(root);
   const check = new Check(report, copy, await findFreePort());
-  const ended = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => ended.abort(`ended by ${signal}`));
-  }
-  whenNpmEnds(() => ended.abort("npm has ended"));
-  const interrupted = new Promise<string>((resolve) => {
-    ended.signal.addEventListener("abort", () => resolve(String(ended.signal.reason)));
-  });
-  const timer = setTimeout(() => ended.abort("it took too long"), timeLimitMs);
-  try {
-    const problem = await Promise.race([check.run(), interrupted]);
-    if (problem !== undefined) report.add("the check completes", [problem]);
-  } catch (error) {
-    report.add("the check completes", [String(error)]);
-  } finally {
-    clearTimeout(timer);
-    await check.close();
-    copy.remove();
-  }
+  await runBounded(
+    report,
+    {
+      run: () => check.run(),
+      close: async () => {
+        await check.close();
+        copy.remove();
+      },
+    },
+    timeLimitMs,
+  );
   return report.finish();
 }
 

@@ -11,8 +11,12 @@ import { otpRoutes } from "./api/otp.ts";
 import { relocationRoutes } from "./api/relocation.ts";
 import { sentinelRoutes } from "./api/sentinel.ts";
 import { settingsRoutes } from "./api/settings.ts";
+import { statisticsRoutes } from "./api/statistics.ts";
+import { tenantDeletionRoutes } from "./api/tenant-deletion.ts";
+import { tenantTokenRoutes } from "./api/tenant-tokens.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { tokenRoutes } from "./api/tokens.ts";
+import { usageRoutes } from "./api/usage.ts";
 import { identityRoutes } from "./api/users.ts";
 import { createId } from "./crypto/id.ts";
 import { requireConfiguration } from "./http/configuration.ts";
@@ -32,7 +36,11 @@ export const apiRoutes = [
   ...feedRoutes,
   ...auditEventRoutes,
   ...auditProofRoutes,
+  ...statisticsRoutes,
   ...tenantRoutes,
+  ...tenantDeletionRoutes,
+  ...tenantTokenRoutes,
+  ...usageRoutes,
   ...tokenRoutes,
   ...settingsRoutes,
   ...relocationRoutes,

@@ -24,6 +24,10 @@ const catalogue = {
     status: 403,
     sentence: "The user is suspended; reactivate the user first.",
   },
+  tenant_suspended: {
+    status: 403,
+    sentence: "The tenant is suspended; ask the operator of the service to reactivate it.",
+  },
   high_risk: { status: 403, sentence: "High risk detection" },
   user_not_found: {
     status: 404,
@@ -51,9 +55,23 @@ const catalogue = {
     status: 409,
     sentence: "A tenant has at most 1,000 API tokens that have not ended; revoke one first.",
   },
+  last_token: {
+    status: 409,
+    sentence:
+      "This is the tenant's last API token with the permission tokens:write; rotate it, or make another first.",
+  },
   relocation_in_progress: {
     status: 409,
     sentence: "A tenant is moving to another database; finish its relocation first.",
+  },
+  tenant_active: {
+    status: 409,
+    sentence:
+      "A tenant can be deleted once it has been suspended for 24 hours (a test tenant for a minute); suspend it and wait.",
+  },
+  tenant_deleting: {
+    status: 409,
+    sentence: "The tenant is being deleted, so it cannot be changed any more; create a new one.",
   },
   otp_not_configured: {
     status: 409,

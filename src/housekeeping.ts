@@ -2,6 +2,7 @@
  * Scheduled deletion of expired assessments, tombstones and request keys, and of tokens that ended long ago,
  * and care for the space of databases.
  */
+import { deleteArchivedSuccesses } from "./audit/statistics/store.ts";
 import type { Database } from "./db/client.ts";
 import {
   alarmPercent,
@@ -33,6 +34,7 @@ export async function deleteExpired(env: Env, now: number): Promise<void> {
     await run("assessments", db, deleteOldAssessments);
     await run("erased_assessments", db, deleteErasedAssessments);
     await run("tombstones", db, deleteExpiredTombstones);
+    await run("archived_successes", db, deleteArchivedSuccesses);
   }
   await run("request_keys", controlDbOf(env), deleteExpiredRequests);
   await run("api_tokens", controlDbOf(env), deleteEndedTokens);

@@ -1,13 +1,16 @@
 /**
- * Scheduled work. Every minute: the audit trees, the witness, ends of tokens, the control outbox, and
- * relocations that have switched. Every hour: housekeeping, and the refresh of Sentinel's data.
+ * Scheduled work. Every minute: the audit trees, the witness, the statistics, ends of tokens, the control outbox,
+ * relocations that have switched, and deletions of tenants. Every hour: housekeeping, and the refresh of Sentinel's
+ * data.
  */
 
 import { deliverControlEvents } from "./audit/control-outbox/deliver.ts";
 import { archiveLogs } from "./audit/tree/archive.ts";
+import { countBacklogs } from "./audit/tree/count-backlog.ts";
 import { integrateLogs } from "./audit/tree/integrate.ts";
 import { witnessHeads } from "./audit/tree/witness.ts";
 import { isSharded } from "./db/shards.ts";
+import { continueDeletions, removeEndedTrails } from "./deletion/delete-tenant.ts";
 import { isConfigured } from "./env.ts";
 import { deleteExpired, maintainSpace } from "./housekeeping.ts";
 import { log } from "./log.ts";
@@ -48,13 +51,16 @@ export async function onSchedule(env: Env, cron: string, now: number): Promise<v
     case everyMinuteCron:
       await Promise.all([
         integrateAndWitness(env),
+        countBacklogs(env, now),
         registerAllTokenEnds(env),
         workAcrossDatabases(env, now),
+        continueDeletions(env, now),
       ]);
       break;
     case housekeepingCron:
       await deleteExpired(env, now);
       await archiveLogs(env, now, findRetentionDays);
+      await removeEndedTrails(env);
       await maintainSpace(env);
       break;
     case dataCron:

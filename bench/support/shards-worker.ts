@@ -106,6 +106,8 @@ async function createTenants(request: Request, env: Env): Promise<Response> {
         jurisdiction: null,
         settings: {},
         createdAt,
+        status: "active",
+        suspendedAt: null,
       } as const;
       return insertTenant(db, { ...of, id, shard: (from + n) % databases });
     });

@@ -14,7 +14,7 @@ const pageLimit = 100;
 const maxPage = 10_000;
 /** The rounds of src/audit/tree/integrate.ts: events of one log, and statements. */
 const eventsPerRound = 2_000;
-const statementsPerRound = 4;
+const statementsPerRound = 6;
 const root = join(import.meta.dirname, "..", "..");
 
 /** The service and the tenant that the steps use. */

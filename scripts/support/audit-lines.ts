@@ -17,7 +17,13 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const exportedEvent = z.strictObject({
   id: z.string(),
   at: z.string(),
-  actor: z.strictObject({ type: z.string(), id: z.string().nullable() }),
+  actor: z.strictObject({
+    type: z.string(),
+    id: z.string().nullable(),
+    // Exports of older builds lack these two.
+    name: z.string().nullable().exactOptional(),
+    acting_for: z.string().nullable().exactOptional(),
+  }),
   action: z.string(),
   target: z.strictObject({
     type: z.string(),
@@ -32,9 +38,10 @@ const exportedEvent = z.strictObject({
   leaf_index: z.int().min(0),
   personal: z
     .strictObject({
-      external_id: z.string(),
+      external_id: z.string().exactOptional(),
       address: z.string().exactOptional(),
       agent: z.string().exactOptional(),
+      acting_for: z.string().exactOptional(),
       nonce: z.string(),
     })
     .nullable(),
@@ -67,7 +74,8 @@ function parseLine(bytes: Uint8Array): ExportLine | string {
       return `says that the export was cut off (${cut.data.code}); delete the line, and request the rest`;
     }
     const event = exportedEvent.parse(value);
-    const { id, at, actor, action, outcome, reason, request_id, details } = event;
+    const { id, at, action, outcome, reason, request_id, details } = event;
+    const actor = { type: event.actor.type, id: event.actor.id };
     const target = { type: event.target.type, id: event.target.id };
     const { personal_digest } = event;
     const leaf = { id, at, actor, action, target, outcome, reason, request_id, details };

@@ -36,8 +36,12 @@ const goneForGood =
   ": its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
 
 /** Checks the personal parts of an event, to which the leaf commits by their digest. */
-function findPersonalProblem({ personal, personal_digest, target, erased }: ExportedEvent) {
+function findPersonalProblem(event: ExportedEvent) {
+  const { actor, personal, personal_digest, target, erased } = event;
   if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
+  if ((actor.acting_for ?? null) !== (personal?.acting_for ?? null)) {
+    return "acting_for is not its own";
+  }
   if (personal === null && personal_digest !== null) {
     return erased ? undefined : "its personal parts were changed and open no more";
   }
@@ -124,7 +128,7 @@ export async function verifyExport(
     problems.push({ leaf, kind, message: `leaf ${leaf}${message}` });
   /** Leaves that differ from the service's tree, with their recomputed hashes. */
   const different: { readonly leaf: number; readonly hash: string }[] = [];
-  /** For each target the first leaf without its personal parts, until an erasure follows. */
+  /** For each target the first leaf without its personal parts, until an erasure or the tenant's deletion follows. */
   const erasedFrom = new Map<string, number>();
   let end: Problem | undefined;
 
@@ -152,8 +156,11 @@ export async function verifyExport(
     if (leaf < newest.size) {
       const isGone = event.personal_digest !== null && event.personal === null && event.erased;
       if (isGone && !erasedFrom.has(target.id)) erasedFrom.set(target.id, leaf);
-      if (event.action === "user.erased" && event.outcome === "success")
+      if (event.outcome === "success" && event.action === "user.erased") {
         erasedFrom.delete(target.id);
+      }
+      // The deletion of the tenant destroys the keys of all events.
+      if (event.outcome === "success" && event.action === "tenant.deleted") erasedFrom.clear();
     }
     recomputed.append(leafHash);
     stored.append(leaf_hash === null ? leafHash : hex.decode(leaf_hash));

@@ -55,7 +55,7 @@ type Paths = Readonly<Record<string, Readonly<Record<string, { readonly descript
 
 /** The permission as the README spells it; a description names it in backticks. */
 function permissionOf(description: string): string {
-  const [, permission = "none"] = /`(.*)`/.exec(description) ?? [];
+  const [, permission = "none"] = /^Permission: `(.*)`\.$/m.exec(description) ?? [];
   return permission === "operator" ? "operator token" : permission;
 }
 

@@ -30,6 +30,8 @@ const relocation = z.object({
   done: z.boolean(),
 });
 
+const rebuild = z.object({ counted: z.number(), total: z.number(), done: z.boolean() });
+
 const keys = z.object({
   keys: z.array(
     z.object({
@@ -76,6 +78,13 @@ export class OperatorApi {
     const body = { relocation: { shard, limit } };
     const answer = await this.#send("POST", `/v1/tenants/${tenantId}/relocation`, body);
     return z.object({ relocation }).parse(answer).relocation;
+  }
+
+  /** Counts the next events of a tenant, at most `limit` steps. */
+  async rebuildStatistics(tenantId: string, restart: boolean, limit: number) {
+    const body = { rebuild: { restart, limit } };
+    const answer = await this.#send("POST", `/v1/tenants/${tenantId}/statistics`, body);
+    return z.object({ rebuild }).parse(answer).rebuild;
   }
 
   /** @throws Failure if the service does not answer, or answers with an error */

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { digestCanonicalJson } from "../../src/crypto/canonical.ts";
 import { assessmentIdPattern } from "../../src/sentinel/assessment.ts";
 import { sessionEvidenceSchema } from "../../src/sentinel/evidence.ts";
-import { judge } from "../../src/sentinel/judgement.ts";
 import type { Reason } from "../../src/sentinel/reason.ts";
 import { recommendations } from "../../src/sentinel/score.ts";
+import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { model, priorProbability } from "../../src/sentinel/weights.ts";
 import { Failure } from "./failure.ts";
 

@@ -16,9 +16,10 @@ export const assessmentId = z
 export const assessmentFields = {
   risk_score: z.number().min(0).max(1),
   assessment_id: assessmentId,
-  model: z
-    .string()
-    .meta({ description: "The name of the model, which fixes the signals and their weights." }),
+  model: z.string().meta({
+    description: "The name of the model, which fixes the signals and their weights.",
+    examples: ["sentinel-2"],
+  }),
   reasons: z
     .array(
       z.object({
@@ -26,7 +27,10 @@ export const assessmentFields = {
         contribution: z
           .number()
           .meta({ description: "Log-odds that the signal adds to the prior of 0.05." }),
-        detail: z.string(),
+        detail: z.string().meta({
+          description: "The finding in words.",
+          examples: ["The network is new for this user."],
+        }),
       }),
     )
     .meta({ description: "The reasons for the score, the strongest first." }),

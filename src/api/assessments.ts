@@ -39,7 +39,7 @@ const storedAssessmentSchema = z
       .object({
         challenge_at: z.number(),
         deny_at: z.number(),
-        signals_off: z.array(z.string()),
+        signals_off: z.array(z.string().meta({ examples: ["hour_of_week"] })),
       })
       .nullable()
       .meta({ description: "The policy that turned the score into the recommendation." }),
@@ -106,6 +106,7 @@ export const assessmentRoutes = [
       path: "/v1/sentinel/assessments",
       name: "listAssessments",
       summary: "List assessments with their inputs, the newest first",
+      description: "Lists stored assessments, newest first, with the evidence of each score.",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: none,
@@ -157,6 +158,8 @@ export const assessmentRoutes = [
       path: "/v1/sentinel/simulate",
       name: "simulatePolicy",
       summary: "Replay stored assessments under a draft policy",
+      description:
+        "Applies other thresholds to the stored assessments of the tenant and compares the recommendations. It changes nothing.",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: simulationBody,
@@ -186,7 +189,7 @@ export const assessmentRoutes = [
                   }),
                 )
                 .meta({ description: "The assessments whose recommendation would change." }),
-              not_replayable: z.array(z.string()).meta({
+              not_replayable: z.array(assessmentId).meta({
                 description:
                   "Entries of the draft's lists that cannot be compared with hashed addresses.",
               }),

@@ -1,15 +1,8 @@
 /** `/v1/audit/events` and `/v1/audit/export`: the events of the trail. */
 import { z } from "zod";
-import { type DecryptedEvent, decryptEvents, listKeyOwners } from "../audit/decrypt-events.ts";
-import {
-  actorTypes,
-  auditActions,
-  auditDetails,
-  auditOutcomes,
-  targetTypes,
-} from "../audit/event.ts";
-import { findAuditKeys } from "../audit/personal-store.ts";
-import { listEvents } from "../audit/store.ts";
+import type { DecryptedEvent } from "../audit/decrypt-events.ts";
+import type { StoredEvent } from "../audit/event.ts";
+import { listTrail } from "../audit/list-trail.ts";
 import { exportTrail } from "../audit/tree/export.ts";
 import { findNewestHead } from "../audit/tree/prove.ts";
 import { firstIdOf, identityIdOf } from "../crypto/id.ts";
@@ -17,81 +10,11 @@ import { findTenantDb } from "../db/shards.ts";
 import { requestDelivery } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import {
-  createIntegerSchema,
-  externalId,
-  id,
-  instant,
-  limit,
-  requestInstant,
-  sha256,
-  toRfc3339,
-} from "../http/schemas.ts";
+import { createIntegerSchema, id } from "../http/schemas.ts";
 import { takeExportLease } from "../tenancy/export-lease.ts";
-
-const eventSchema = z
-  .object({
-    id,
-    at: instant,
-    actor: z.object({
-      type: z.enum(actorTypes),
-      id: id.nullable(),
-    }),
-    action: z.enum(auditActions),
-    target: z.object({
-      type: z.enum(targetTypes),
-      id,
-      external_id: z.string().nullable(),
-    }),
-    outcome: z.enum(auditOutcomes),
-    reason: z.string().nullable(),
-    request_id: z.string().nullable(),
-    details: auditDetails,
-    leaf_index: z.int().min(0).meta({ description: "The event's position in the tenant's log." }),
-    personal: z
-      .object({
-        external_id: z.string(),
-        address: z.string().exactOptional(),
-        agent: z.string().exactOptional(),
-        nonce: z
-          .string()
-          .meta({ description: "Random, so that the digest does not reveal the parts." }),
-      })
-      .nullable()
-      .meta({
-        description:
-          "The personal parts; null if the event has none, or has lost them to an erasure.",
-      }),
-    personal_digest: sha256
-      .nullable()
-      .meta({ description: "The digest of `personal` that the leaf contains." }),
-    erased: z
-      .boolean()
-      .meta({ description: "True if `personal` was erased together with the user." }),
-  })
-  .meta({ id: "AuditEvent" });
-
-function showEvent(event: DecryptedEvent): z.input<typeof eventSchema> {
-  return {
-    id: event.id,
-    at: toRfc3339(event.at),
-    actor: { type: event.actorType, id: event.actorId },
-    action: event.action,
-    target: {
-      type: event.targetType,
-      id: event.targetId,
-      external_id: event.parts?.external_id ?? null,
-    },
-    outcome: event.outcome,
-    reason: event.reason,
-    request_id: event.requestId,
-    details: event.details,
-    leaf_index: event.leafIndex,
-    personal: event.parts,
-    personal_digest: event.personalDigest,
-    erased: event.erased,
-  };
-}
+import { TrailFactsFinder } from "../tenancy/trail-facts.ts";
+import { eventSchema, showEvent } from "./audit-event-schema.ts";
+import { isFromAddress, trailQuery } from "./audit-filters.ts";
 
 function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
   return { ...showEvent(event), leaf_hash: leafHash };
@@ -104,22 +27,16 @@ export const auditEventRoutes = [
       path: "/v1/audit/events",
       name: "listAuditEvents",
       summary: "List the events of the audit trail, newest first",
+      description:
+        "Lists the events of the tenant's audit trail, newest first, page by page. Filters can be combined.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
-      query: z.strictObject({
-        limit,
-        after: id.optional().meta({ description: "The `next_after` of the previous page." }),
-        from: requestInstant.optional().meta({ description: "Events at or after this time." }),
-        to: requestInstant.optional().meta({ description: "Events before this time." }),
-        action: z.enum(auditActions).optional(),
-        outcome: z.enum(auditOutcomes).optional(),
-        externalUserId: externalId.optional(),
-      }),
+      query: trailQuery,
       responses: {
         200: {
           description:
-            "A page of events. With `action` or `outcome` a page may be short or empty although `has_more` is true.",
+            "A page of events. With a filter a page may be short or empty although `has_more` is true.",
           body: z.object({
             events: z.array(eventSchema),
             has_more: z.boolean(),
@@ -137,13 +54,17 @@ export const auditEventRoutes = [
       // The trail of one identity is complete: its guard delivers its outbox first.
       if (identityId !== undefined) await requestDelivery(request, identityId);
       const db = await findTenantDb(env, tenantId);
-      const { events, nextAfter } = await listEvents(
-        db,
-        tenantId,
+      const facts = new TrailFactsFinder(env, tenantId);
+      const { address } = query;
+      const { events, nextAfter } = await listTrail(
+        { db, config, tenantId, findFacts: (found) => facts.find(found) },
         {
           action: query.action,
           outcome: query.outcome,
+          reason: query.reason,
+          actor: query.actor,
           identityId,
+          matchesParts: address === undefined ? undefined : isFromAddress(address),
           fromId: query.from === undefined ? undefined : firstIdOf(query.from),
           belowIds: [query.after, query.to === undefined ? undefined : firstIdOf(query.to)].filter(
             (bound) => bound !== undefined,
@@ -151,9 +72,11 @@ export const auditEventRoutes = [
         },
         query.limit,
       );
-      const keys = await findAuditKeys(db, tenantId, listKeyOwners(events));
-      const shown = (await decryptEvents(config, tenantId, events, keys)).map(showEvent);
-      return respond(200, { events: shown, has_more: nextAfter !== null, next_after: nextAfter });
+      return respond(200, {
+        events: events.map(showEvent),
+        has_more: nextAfter !== null,
+        next_after: nextAfter,
+      });
     },
   ),
   defineRoute(
@@ -162,6 +85,8 @@ export const auditEventRoutes = [
       path: "/v1/audit/export",
       name: "exportAudit",
       summary: "Export the events of the audit tree, oldest first, as NDJSON",
+      description:
+        "Exports the integrated events as lines of JSON, oldest first, with their leaf indexes. Continue a response that ends early with `from`.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -179,7 +104,8 @@ export const auditEventRoutes = [
         200: {
           description:
             "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body.",
-          body: z.string(),
+          // Binary, so that a generated client hands out a stream or a file, not one long text.
+          body: z.string().meta({ format: "binary" }),
           contentType: "application/x-ndjson",
         },
       },
@@ -198,7 +124,12 @@ export const auditEventRoutes = [
       try {
         const { size } = await findNewestHead(request);
         const range = { from, below: Math.min(to ?? size, size) };
-        return new Response(exportTrail(request, range, showExportedEvent, permit), {
+        const facts = new TrailFactsFinder(request.env, request.caller.tenantId);
+        const call = {
+          ...request,
+          findFacts: (found: readonly StoredEvent[]) => facts.find(found),
+        };
+        return new Response(exportTrail(call, range, showExportedEvent, permit), {
           headers: { "Content-Type": "application/x-ndjson" },
         });
       } catch (error) {

@@ -13,13 +13,17 @@ import { createIntegerSchema, id, instant, limit, sha256, toRfc3339 } from "../h
 
 const checkpointSchema = z
   .object({
-    origin: z.string().meta({ description: "The name of the tenant's log." }),
+    origin: z.string().meta({
+      description: "The name of the tenant's log.",
+      examples: ["edge-idp/67c9a1b2c3d4e5f60718293a"],
+    }),
     tree_size: z.int().min(1),
     root_hash: sha256,
     sealed_at: instant,
-    public_key: z
-      .string()
-      .meta({ description: "The raw Ed25519 public key of the signature, base64." }),
+    public_key: z.string().meta({
+      description: "The raw Ed25519 public key of the signature, base64.",
+      examples: [`${"A".repeat(43)}=`],
+    }),
     note: z.string().meta({
       description: "The signed text and its signature: a signed note (c2sp.org/signed-note).",
     }),
@@ -46,7 +50,10 @@ const publicKeySchema = z
   .object({
     version: z.int().min(1),
     algorithm: z.literal("Ed25519"),
-    public_key: z.string().meta({ description: "The raw public key of 32 bytes, base64." }),
+    public_key: z.string().meta({
+      description: "The raw public key of 32 bytes, base64.",
+      examples: [`${"A".repeat(43)}=`],
+    }),
     current: z.boolean().meta({
       description: "True for the key that signs now. The others verify older signatures.",
     }),
@@ -60,6 +67,7 @@ export const auditProofRoutes = [
       path: "/v1/audit/checkpoint",
       name: "getCheckpoint",
       summary: "Get the newest signed tree head",
+      description: "Returns the newest signed tree head of the trail.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -90,6 +98,7 @@ export const auditProofRoutes = [
       path: "/v1/audit/checkpoints",
       name: "listCheckpoints",
       summary: "List the tree heads that the witness keeps, newest first",
+      description: "Lists the signed tree heads that the witness has kept.",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -129,6 +138,7 @@ export const auditProofRoutes = [
       path: "/v1/audit/events/:id/proof",
       name: "proveAuditEvent",
       summary: "Prove that an event is in the log (RFC 9162 §2.1.3)",
+      description: "Returns the inclusion proof of one event (RFC 9162, section 2.1.3).",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -177,6 +187,8 @@ export const auditProofRoutes = [
       path: "/v1/audit/consistency",
       name: "proveAuditConsistency",
       summary: "Prove that an older tree is a prefix of a newer one (RFC 9162 §2.1.4)",
+      description:
+        "Returns the proof that a later tree contains an earlier one (RFC 9162, section 2.1.4).",
       tag: "Audit",
       access: requirePermission("audit:read"),
       body: none,
@@ -212,6 +224,7 @@ export const auditProofRoutes = [
       path: "/v1/audit/keys",
       name: "listAuditKeys",
       summary: "List the public keys that sign tree heads",
+      description: "Lists the public keys that verify tree heads.",
       tag: "Audit",
       access: anyone,
       body: none,

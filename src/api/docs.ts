@@ -1,37 +1,25 @@
 /**
- * `/openapi.json` and `/docs`. Each is generated on its first request and then cached, because every
+ * `/openapi.json`, `/openapi-3.0.json` and `/docs`. Each is generated on its first request and then cached, because every
  * client may request it at any rate.
  */
 import { z } from "zod";
 import { anyone } from "../http/access.ts";
 import { renderDocsPage } from "../http/docs-page.ts";
 import { createOpenApiDocument } from "../http/openapi.ts";
+import { convertToOpenApi30 } from "../http/openapi-3.0.ts";
 import { defineRoute, none, type Route } from "../http/route.ts";
 
 const securityPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** @param apiRoutes the operations of the API; the document also contains the two routes created here */
+/** @param apiRoutes the operations of the API; the document also contains the routes created here */
 export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
-  let text: string | undefined;
+  const texts = new Map<string, string>();
   let page: string | undefined;
   const routes: Route[] = [
-    defineRoute(
-      {
-        method: "get",
-        path: "/openapi.json",
-        name: "openApi",
-        summary: "Get this document",
-        tag: "Documentation",
-        access: anyone,
-        body: none,
-        query: none,
-        responses: { 200: { description: "The OpenAPI 3.1 document.", body: z.looseObject({}) } },
-      },
-      async () => {
-        text ??= JSON.stringify(document());
-        return new Response(text, { headers: { "Content-Type": "application/json" } });
-      },
+    defineDocumentRoute("3.1", "/openapi.json", "openApi", () => document()),
+    defineDocumentRoute("3.0.3", "/openapi-3.0.json", "openApi30", () =>
+      convertToOpenApi30(document()),
     ),
     defineRoute(
       {
@@ -39,6 +27,7 @@ export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
         path: "/docs",
         name: "docs",
         summary: "Read this document as a page",
+        description: "Shows the OpenAPI document as a page, without scripts and other hosts.",
         tag: "Documentation",
         access: anyone,
         body: none,
@@ -58,6 +47,34 @@ export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
       },
     ),
   ];
+
+  function defineDocumentRoute(version: string, path: string, name: string, create: () => object) {
+    return defineRoute(
+      {
+        method: "get",
+        path,
+        name,
+        summary: `Get this document in OpenAPI ${version}`,
+        description: `Returns this document in OpenAPI ${version}, for generators of clients.`,
+        tag: "Documentation",
+        access: anyone,
+        body: none,
+        query: none,
+        responses: {
+          200: {
+            description: `The document in OpenAPI ${version}.`,
+            body: z.looseObject({ openapi: z.string().meta({ examples: [version] }) }),
+          },
+        },
+      },
+      async () => {
+        const text = texts.get(path) ?? JSON.stringify(create());
+        texts.set(path, text);
+        return new Response(text, { headers: { "Content-Type": "application/json" } });
+      },
+    );
+  }
+
   function document() {
     return createOpenApiDocument([...apiRoutes, ...routes]);
   }

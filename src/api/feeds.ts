@@ -8,25 +8,35 @@ import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
 
 const feedSchema = z
   .object({
-    name: z.string(),
+    name: z.string().meta({ examples: ["tor_exits"] }),
     kind: z.enum(feedKinds).meta({
       description: "The kind of the feed's addresses. `asn` and `country` are geography tables.",
     }),
-    source: z
+    source: z.string().meta({
+      description: "The URL of the feed, or the name of an imported file.",
+      examples: ["https://feeds.example/tor.txt"],
+    }),
+    licence: z
       .string()
-      .meta({ description: "The URL of the feed, or the name of an imported file." }),
-    licence: z.string().nullable(),
-    format: z.string().nullable(),
+      .nullable()
+      .meta({ examples: ["CC BY 4.0"] }),
+    format: z
+      .string()
+      .nullable()
+      .meta({ examples: ["addresses"] }),
     fetched_at: instant.nullable().meta({
       description: "When the feed was last fetched or confirmed; null if it never was.",
     }),
     changed_at: instant.nullable(),
     rows: z.int(),
     skipped_lines: z.int().meta({ description: "Number of lines that could not be parsed." }),
-    last_error: z.object({ at: instant, reason: z.string() }).nullable().meta({
-      description:
-        "Why the last fetch or import was rejected. The previous list, if any, remains in use.",
-    }),
+    last_error: z
+      .object({ at: instant, reason: z.string().meta({ examples: ["The list is empty."] }) })
+      .nullable()
+      .meta({
+        description:
+          "Why the last fetch or import was rejected. The previous list, if any, remains in use.",
+      }),
   })
   .meta({ id: "Feed" });
 
@@ -59,6 +69,7 @@ export const feedRoutes = [
       path: "/v1/sentinel/feeds",
       name: "listFeeds",
       summary: "List the feeds of network reputation",
+      description: "Lists the address lists that scores use, with the age of each.",
       tag: "Sentinel",
       access: requirePermission("sentinel:read"),
       body: none,

@@ -69,6 +69,7 @@ export function createHealthRoutes(livenessPath: string) {
         path: livenessPath,
         name: "liveness",
         summary: "Check that the process is alive",
+        description: "Answers while the process runs.",
         tag: "Health",
         access: anyone,
         body: none,
@@ -88,6 +89,8 @@ export function createHealthRoutes(livenessPath: string) {
         path: "/readyz",
         name: "readiness",
         summary: "Check that D1 and the guard respond",
+        description:
+          "Answers 200 if the service can serve requests: its databases and guards respond.",
         tag: "Health",
         access: anyone,
         body: none,

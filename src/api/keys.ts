@@ -62,6 +62,7 @@ export const keyRoutes = [
       path: "/v1/keys",
       name: "listKeys",
       summary: "List the versions of the service's keys, and whether they are in use",
+      description: "Lists the versions of the service's keys, and whether records still use them.",
       tag: "Keys",
       access: operator,
       body: none,
@@ -142,6 +143,7 @@ export const keyRoutes = [
       path: "/v1/keys/re-encryption",
       name: "reEncrypt",
       summary: "Seal the data of the next identities under the newest key",
+      description: "Seals records again under the newest key, a part with each call.",
       tag: "Keys",
       access: operator,
       body: z.strictObject({

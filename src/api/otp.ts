@@ -5,7 +5,7 @@ import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { createTextSchema, externalId, userQuery } from "../http/schemas.ts";
+import { createTextSchema, externalId, shownExternalId, userQuery } from "../http/schemas.ts";
 import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
@@ -18,13 +18,18 @@ import { address, agent } from "./session-schemas.ts";
 
 const maxIssuerLength = 64;
 const maxAccountLength = 255;
+const exampleSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+const exampleBackupCodes = [
+  ...["ABCD-1234", "EFGH-5678", "JKLM-9012", "NPRS-3456", "TUVW-7890"],
+  ...["XYZA-2345", "BCDE-6789", "FGHJ-0123", "KLMN-4567", "PRST-8901"],
+];
 /** Capacity of a QR code (ISO/IEC 18004, version 40, level L). */
 const maxQrBytes = 2953;
 
-function createLabelSchema(maxLength: number) {
+function createLabelSchema(maxLength: number, example: string) {
   return createTextSchema(1, maxLength)
     .refine((text) => !text.includes(":"), "must not contain a colon")
-    .meta({ pattern: "^[^:]*$" });
+    .meta({ pattern: "^[^:]*$", examples: [example] });
 }
 
 const code = z
@@ -49,12 +54,14 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "configureOtp",
       summary: "Create a TOTP secret, which is shown once",
+      description:
+        "Creates a TOTP secret (RFC 6238: SHA-1, six digits, 30 seconds) and returns it once. With the setting `otp.enrolment: confirm`, the secret becomes live with its first accepted code.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
         otp: z.strictObject({
-          issuer_name: createLabelSchema(maxIssuerLength),
-          account_name: createLabelSchema(maxAccountLength),
+          issuer_name: createLabelSchema(maxIssuerLength, "Acme Enterprise"),
+          account_name: createLabelSchema(maxAccountLength, "alexander@enterprise.com"),
         }),
       }),
       query: userQuery.extend({ qr: z.enum(["svg"]).optional() }),
@@ -63,16 +70,30 @@ export const otpRoutes = [
           description: "The secret and the key URI for a QR code.",
           body: z.object({
             user: z.object({
-              external_id: z.string(),
-              new_otp_secret: z
-                .string()
-                .meta({ description: "The secret of 160 bits, in base32." }),
-              qrcode_payload: z.string(),
-              is_setup_complete: z.boolean(),
-              qrcode_svg: z.string().optional().meta({
-                description:
-                  "With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.",
+              external_id: shownExternalId,
+              new_otp_secret: z.string().meta({
+                description: "The secret of 160 bits, in base32.",
+                examples: [exampleSecret],
               }),
+              qrcode_payload: z.string().meta({
+                description: "The key URI that an authenticator app reads.",
+                examples: [
+                  buildKeyUri({
+                    issuer: "Acme Enterprise",
+                    account: "alexander@enterprise.com",
+                    secret: exampleSecret,
+                  }),
+                ],
+              }),
+              is_setup_complete: z.boolean(),
+              qrcode_svg: z
+                .string()
+                .optional()
+                .meta({
+                  description:
+                    "With `qr=svg`: the QR code with a quiet zone of four modules on a white ground.",
+                  examples: ['<svg xmlns="http://www.w3.org/2000/svg"></svg>'],
+                }),
             }),
           }),
         },
@@ -116,6 +137,7 @@ export const otpRoutes = [
       path: "/v1/idp/user/otp",
       name: "removeOtp",
       summary: "Remove the TOTP secret and the backup codes",
+      description: "Removes the TOTP secret and the backup codes of a user.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
@@ -135,39 +157,50 @@ export const otpRoutes = [
       path: "/v1/idp/otp/verify",
       name: "verifyOtp",
       summary: "Verify a TOTP or backup code",
+      description:
+        "Verifies a TOTP code or a backup code. Each code is accepted once; failures count towards a lock. The code accepted last, sent again, is `code_already_used` and counts no failure.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: z.strictObject({
-        otp: z.strictObject({
-          id: externalId,
-          code,
-          assessment_id: assessmentId.optional().meta({
-            description:
-              "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
-          }),
-          context: z.strictObject({ ip: address, ua: agent }).optional().meta({
-            description:
-              "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
-          }),
-          purpose: z.enum(["confirm"]).optional().meta({
-            description:
-              "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
-          }),
-        }),
+        otp: z
+          .strictObject({
+            id: externalId,
+            code,
+            assessment_id: assessmentId.optional().meta({
+              description:
+                "The assessment of the session. The event of the attempt names it. An accepted code confirms the session, and Sentinel learns from it.",
+            }),
+            context: z.strictObject({ ip: address, ua: agent }).optional().meta({
+              description:
+                "The user's session. It is a personal part of the event of the attempt, and decides nothing.",
+            }),
+            purpose: z.enum(["confirm"]).optional().meta({
+              description:
+                "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
+            }),
+          })
+          .meta({ examples: [{ id: "ORG_USR_9921_AFG", code: "552192" }] }),
       }),
       query: none,
       // A person who types a code again may spell it differently.
-      comparedBody: ({ otp }) => ({ otp: { ...otp, code: otp.code.code } }),
+      comparedBody: ({ otp: { code, context, ...rest } }) => ({
+        otp: {
+          ...rest,
+          code: code.code,
+          ...(context && { context: { ip: context.ip.text, ua: context.ua } }),
+        },
+      }),
       responses: {
         200: {
           description: "The code was accepted, and cannot be used again.",
           body: z.object({
             status: z.literal("success"),
-            id: z.string(),
+            id: shownExternalId,
             message: z.literal("OTP verified successfully."),
             method: z.enum(["totp", "backup_code"]),
             enrolment_confirmed: z.boolean().meta({
               description: "True if the code made a pending secret live.",
+              examples: [false],
             }),
             backup_codes_remaining: z.int().min(0).optional(),
           }),
@@ -220,6 +253,8 @@ export const otpRoutes = [
       path: "/v1/idp/user/backup-codes",
       name: "regenerateBackupCodes",
       summary: "Create ten backup codes, which are shown once and replace the old ones",
+      description:
+        "Creates ten single-use backup codes and returns them once. The codes of an earlier set stop working.",
       tag: "One-time passwords",
       access: requirePermission("idp:write"),
       body: none,
@@ -229,8 +264,14 @@ export const otpRoutes = [
           description: "The new backup codes.",
           body: z.object({
             user: z.object({
-              id: z.string(),
-              backupCodes: z.array(z.string()).length(codesPerSet),
+              id: shownExternalId,
+              backupCodes: z
+                .array(z.string())
+                .length(codesPerSet)
+                .meta({
+                  description: "The codes, which are shown once.",
+                  examples: [exampleBackupCodes],
+                }),
             }),
           }),
         },

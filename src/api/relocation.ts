@@ -55,6 +55,8 @@ export const relocationRoutes = [
       path: "/v1/tenants/:id/relocation",
       name: "relocateTenant",
       summary: "Continue to move a tenant's data to another shard",
+      description:
+        "Moves a tenant's data to another database, a part with each call. Repeat the call until the phase is `done`.",
       tag: "Tenancy",
       access: operator,
       body: z.strictObject({
@@ -76,7 +78,7 @@ export const relocationRoutes = [
           body: z.object({ relocation: relocationSchema }),
         },
       },
-      errors: ["not_found"],
+      errors: ["not_found", "tenant_deleting"],
     },
     async (request) => {
       const { shard, limit } = request.body.relocation;

@@ -88,6 +88,8 @@ export const sentinelRoutes = [
       path: "/v1/sentinel/discover",
       name: "discover",
       summary: "Analyse the integrity of a session",
+      description:
+        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`.",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
@@ -137,6 +139,8 @@ export const sentinelRoutes = [
       path: "/v1/sentinel/feedback",
       name: "judgeSession",
       summary: "Send the verdict on an assessed session, from which Sentinel learns",
+      description:
+        "Reports whether an assessed session was the user's own or fraud, from which later scores learn.",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({

@@ -19,7 +19,7 @@ import { documentPermissions, permissionOf, permissions } from "../tenancy/permi
 import { revokeToken } from "../tenancy/revoke-token.ts";
 import { type ApiToken, listTokens } from "../tenancy/token-store.ts";
 
-const name = createTextSchema(1, 100);
+const name = createTextSchema(1, 100).meta({ examples: ["backend"] });
 
 const permissionSchema = z
   .enum([...permissions, ...documentPermissions])
@@ -32,7 +32,7 @@ const permissionSchema = z
 
 const tokenFields = {
   id,
-  name: z.string(),
+  name: z.string().meta({ examples: ["backend"] }),
   permissions: z.array(z.enum(permissions)),
   created_at: instant,
   expires_at: instant.nullable(),
@@ -42,7 +42,10 @@ const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });
 export const issuedTokenSchema = z
   .object({
     ...tokenFields,
-    secret: z.string().meta({ description: "The API token itself, which is shown once." }),
+    secret: z.string().meta({
+      description: "The API token itself, which is shown once.",
+      examples: ["idp_live_…"],
+    }),
   })
   .meta({ id: "IssuedApiToken" });
 
@@ -64,6 +67,59 @@ export function showIssuedToken(token: IssuedToken) {
 const maxOverlapSeconds = 30 * 24 * 60 * 60;
 const defaultOverlapSeconds = 60 * 60;
 
+const wantedToken = z.strictObject({
+  name,
+  permissions: z
+    .array(permissionSchema)
+    .min(1)
+    .max(permissions.length * 3),
+  expires_at: requestInstant.optional(),
+});
+export const newTokenBody = z.strictObject({ token: wantedToken });
+
+/** @param now Unix ms. @throws AppError `invalid_request` for an expiry in the past */
+export function readWantedToken(token: z.output<typeof wantedToken>, now: number) {
+  if (token.expires_at !== undefined && token.expires_at <= now) {
+    throw createInvalidRequest([{ path: "token.expires_at", message: "must be in the future" }]);
+  }
+  return {
+    name: token.name,
+    permissions: permissions.filter((permission) => token.permissions.includes(permission)),
+    lifetimeMs: token.expires_at === undefined ? null : token.expires_at - now,
+  };
+}
+
+export const newTokenResponses = {
+  201: {
+    description: "The token. Its secret is shown once.",
+    body: z.object({ token: issuedTokenSchema }),
+  },
+};
+
+export const tokenListQuery = z.strictObject({ limit, after: id.optional() });
+
+export const tokenListResponses = {
+  200: {
+    description: "The tokens that are not revoked, including expired ones.",
+    body: z.object({
+      tokens: z.array(tokenSchema),
+      has_more: z.boolean(),
+      next_after: id.nullable(),
+    }),
+  },
+};
+
+/** @throws StoreError */
+export async function listTokenPage(
+  env: Env,
+  tenantId: string,
+  { limit: size, after }: z.output<typeof tokenListQuery>,
+) {
+  const rows = await listTokens(controlDbOf(env), tenantId, after, size + 1);
+  const { page, ...cursor } = pageOf(rows, size);
+  return { tokens: page.map(showToken), ...cursor };
+}
+
 export const tokenRoutes = [
   defineRoute(
     {
@@ -71,39 +127,22 @@ export const tokenRoutes = [
       path: "/v1/tokens",
       name: "createToken",
       summary: "Create an API token",
+      description: "Creates an API token with some permissions. Its secret is shown once.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
-      body: z.strictObject({
-        token: z.strictObject({
-          name,
-          permissions: z
-            .array(permissionSchema)
-            .min(1)
-            .max(permissions.length * 3),
-          expires_at: requestInstant.optional(),
-        }),
-      }),
+      body: newTokenBody,
       query: none,
-      responses: {
-        201: {
-          description: "The token. Its secret is shown once.",
-          body: z.object({ token: issuedTokenSchema }),
-        },
-      },
+      responses: newTokenResponses,
       errors: ["too_many"],
     },
     async (request) => {
       const { token } = request.body;
-      if (token.expires_at !== undefined && token.expires_at <= request.now) {
-        throw createInvalidRequest([
-          { path: "token.expires_at", message: "must be in the future" },
-        ]);
-      }
-      const issued = await createToken(request, {
-        name: token.name,
-        permissions: permissions.filter((permission) => token.permissions.includes(permission)),
-        lifetimeMs: token.expires_at === undefined ? null : token.expires_at - request.now,
-      });
+      const { tenantId, mode } = request.caller;
+      const issued = await createToken(
+        request,
+        { id: tenantId, mode },
+        readWantedToken(token, request.now),
+      );
       return respond(201, { token: showIssuedToken(issued) });
     },
   ),
@@ -113,26 +152,15 @@ export const tokenRoutes = [
       path: "/v1/tokens",
       name: "listTokens",
       summary: "List the tenant's API tokens, oldest first",
+      description: "Lists the tenant's API tokens that are not revoked, without their secrets.",
       tag: "Tenancy",
-      access: requirePermission("tokens:write"),
+      access: requirePermission("tokens:read"),
       body: none,
-      query: z.strictObject({ limit, after: id.optional() }),
-      responses: {
-        200: {
-          description: "The tokens that are not revoked, including expired ones.",
-          body: z.object({
-            tokens: z.array(tokenSchema),
-            has_more: z.boolean(),
-            next_after: id.nullable(),
-          }),
-        },
-      },
+      query: tokenListQuery,
+      responses: tokenListResponses,
     },
-    async ({ env, caller: { tenantId }, query }) => {
-      const rows = await listTokens(controlDbOf(env), tenantId, query.after, query.limit + 1);
-      const { page, ...cursor } = pageOf(rows, query.limit);
-      return respond(200, { tokens: page.map(showToken), ...cursor });
-    },
+    async ({ env, caller: { tenantId }, query }) =>
+      respond(200, await listTokenPage(env, tenantId, query)),
   ),
   defineRoute(
     {
@@ -140,6 +168,7 @@ export const tokenRoutes = [
       path: "/v1/tokens/:id/rotate",
       name: "rotateToken",
       summary: "Replace an API token; the old one remains valid for the overlap",
+      description: "Creates a token that replaces another. The old one ends after the overlap.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: z.strictObject({
@@ -148,17 +177,18 @@ export const tokenRoutes = [
         }),
       }),
       query: none,
-      responses: {
-        201: {
-          description: "The new token. Its secret is shown once.",
-          body: z.object({ token: issuedTokenSchema }),
-        },
-      },
+      responses: newTokenResponses,
       errors: ["not_found", "too_many"],
     },
     async (request) => {
       const { overlap_seconds } = request.body.token;
-      const issued = await rotateToken(request, request.param("id"), overlap_seconds);
+      const { tenantId, mode } = request.caller;
+      const issued = await rotateToken(
+        request,
+        { id: tenantId, mode },
+        request.param("id"),
+        overlap_seconds,
+      );
       return respond(201, { token: showIssuedToken(issued) });
     },
   ),
@@ -168,15 +198,16 @@ export const tokenRoutes = [
       path: "/v1/tokens/:id",
       name: "revokeToken",
       summary: "Revoke an API token, everywhere within 30 s",
+      description: "Revokes a token. It is refused everywhere within 30 seconds.",
       tag: "Tenancy",
       access: requirePermission("tokens:write"),
       body: none,
       query: none,
       responses: { 204: { description: "The token is revoked." } },
-      errors: ["not_found"],
+      errors: ["not_found", "last_token"],
     },
     async (request) => {
-      await revokeToken(request, request.param("id"));
+      await revokeToken(request, request.caller.tenantId, request.param("id"));
       return respond(204, null);
     },
   ),

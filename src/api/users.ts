@@ -13,6 +13,7 @@ import {
   id,
   instant,
   limit,
+  shownExternalId,
   toRfc3339,
   toRfc3339OrNull,
   userQuery,
@@ -25,6 +26,7 @@ const status = z.enum(["active", "locked", "suspended"]);
 export const otpStatus = z.enum(["none", "pending", "active", "disabled"]).meta({
   description:
     "`pending`: the first secret waits for its first code. `disabled`: too many failures, after which only a new secret helps.",
+  examples: ["active"],
 });
 
 const flag = z.enum(["true", "false"]).transform((text) => text === "true");
@@ -32,21 +34,25 @@ const flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const profileSchema = z
   .object({
     id,
-    external_id: z.string(),
+    external_id: shownExternalId,
     status,
     has_otp: z.boolean(),
-    has_passkeys: z.boolean(),
-    is_locked: z.boolean(),
+    has_passkeys: z.boolean().meta({ examples: [false] }),
+    is_locked: z.boolean().meta({ examples: [false] }),
     failed_attempts: z.int().min(0),
     saas_client_id: id,
-    locked_until: instant.nullable(),
-    backup_codes_remaining: z.int().min(0),
+    locked_until: instant.nullable().meta({ examples: [null] }),
+    backup_codes_remaining: z
+      .int()
+      .min(0)
+      .meta({ examples: [10] }),
     created_at: instant,
     updated_at: instant,
     last_verified_at: instant.nullable(),
     otp_status: otpStatus,
     otp_pending: z.boolean().meta({
       description: "A new secret waits for its first code while the user has another one.",
+      examples: [false],
     }),
   })
   .meta({ id: "Profile" });
@@ -90,6 +96,8 @@ export const identityRoutes = [
       path: "/v1/idp/users",
       name: "provisionUser",
       summary: "Create an identity for an external user",
+      description:
+        "Links a user of yours to a new managed identity. The identity has no factor yet; configure TOTP or generate backup codes next.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: z.strictObject({ user: z.strictObject({ external_id: externalId }) }),
@@ -97,7 +105,7 @@ export const identityRoutes = [
       responses: {
         201: {
           description: "The new identity.",
-          body: z.object({ user: z.object({ id, external_id: z.string(), status }) }),
+          body: z.object({ user: z.object({ id, external_id: shownExternalId, status }) }),
         },
       },
       errors: ["user_exists"],
@@ -121,6 +129,8 @@ export const identityRoutes = [
       path: "/v1/idp/users",
       name: "listUsers",
       summary: "List the tenant's identities",
+      description:
+        "Lists the tenant's identities in the order of their ids. The list is a directory that follows a change within seconds; the profile is always current.",
       tag: "Identities",
       access: requirePermission("idp:read"),
       body: none,
@@ -139,12 +149,12 @@ export const identityRoutes = [
             users: z.array(
               z.object({
                 id,
-                external_id: z.string(),
+                external_id: shownExternalId,
                 status,
                 has_otp: z.boolean(),
-                has_passkeys: z.boolean(),
+                has_passkeys: z.boolean().meta({ examples: [false] }),
                 otp_status: otpStatus,
-                locked_until: instant.nullable(),
+                locked_until: instant.nullable().meta({ examples: [null] }),
                 created_at: instant,
               }),
             ),
@@ -182,6 +192,8 @@ export const identityRoutes = [
       path: "/v1/idp/user",
       name: "getUser",
       summary: "Get the profile of an identity",
+      description:
+        "Returns the current state of one identity, with its factors, failures and lock.",
       tag: "Identities",
       access: requirePermission("idp:read"),
       body: none,
@@ -201,6 +213,8 @@ export const identityRoutes = [
       path: "/v1/idp/user",
       name: "setUserStatus",
       summary: "Suspend or reactivate an identity",
+      description:
+        "Suspends an identity or reactivates it. While it is suspended, every code is refused with `user_suspended`.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: z.strictObject({
@@ -224,6 +238,8 @@ export const identityRoutes = [
       path: "/v1/idp/user/unlock",
       name: "unlockUser",
       summary: "Unlock an identity and reset its failures",
+      description:
+        "Ends a lock and sets the count of failures to 0. It does not enable a TOTP that failures have disabled; only a new secret does.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: none,
@@ -245,6 +261,8 @@ export const identityRoutes = [
       path: "/v1/idp/user",
       name: "eraseUser",
       summary: "Erase an identity and everything about the person (GDPR art. 17)",
+      description:
+        "Erases an identity with its secrets, codes and history, and destroys the key of its personal data in the audit trail. It cannot be undone.",
       tag: "Identities",
       access: requirePermission("idp:write"),
       body: none,

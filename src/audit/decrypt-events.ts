@@ -6,15 +6,35 @@ import type { Config } from "../env.ts";
 import { mapInSlices } from "../slices.ts";
 import type { StoredEvent } from "./event.ts";
 import type { NoncedParts } from "./leaf.ts";
-import { type AuditKey, type OpenAuditKey, openAuditKey, openParts } from "./personal.ts";
+import {
+  type AuditKey,
+  keyOwnerOf,
+  type OpenAuditKey,
+  openAuditKey,
+  openParts,
+} from "./personal.ts";
 
 /** About 3 ms of computing. */
 const maxEventsPerSlice = 50;
 
+/** What the control plane knows about events. */
+export interface TrailFacts {
+  /** Names of API tokens by id; null for a token whose record is gone. */
+  readonly names: ReadonlyMap<string, string | null>;
+  /** The tenant's own audit key, if it has one. */
+  readonly auditKey: AuditKey | null;
+}
+
+export type FindTrailFacts = (
+  events: readonly StoredEvent[],
+) => Promise<TrailFacts & { readonly queries: number }>;
+
 export interface DecryptedEvent extends StoredEvent {
+  /** The name of the API token that acted; null if there is none. */
+  readonly actorName: string | null;
   /** Null if there are none, the person was erased, or the parts were altered. */
   readonly parts: NoncedParts | null;
-  /** The person was erased, and with them the key that opens the parts. */
+  /** The person was erased, or the tenant deleted, and with them the key that opens the parts. */
   readonly erased: boolean;
 }
 
@@ -34,12 +54,15 @@ async function tryOpenAuditKey(
 
 /** Lists the identities whose audit keys open the events' personal parts. */
 export function listKeyOwners(events: readonly StoredEvent[]): string[] {
-  const owners = events.flatMap(({ personal, targetId }) => (personal === null ? [] : [targetId]));
+  const owners = events.flatMap(({ personal, targetType, targetId }) =>
+    personal === null || targetType !== "identity" ? [] : [targetId],
+  );
   return [...new Set(owners)];
 }
 
 /**
  * @param stored the current audit keys of the events' identities, by identity id; an erased identity has none
+ * @param facts about these events
  * @throws MissingKeyError if the key that sealed an audit key is no longer in the ring
  */
 export async function decryptEvents(
@@ -47,24 +70,29 @@ export async function decryptEvents(
   tenantId: string,
   events: readonly StoredEvent[],
   stored: ReadonlyMap<string, AuditKey>,
+  { names, auditKey }: TrailFacts,
 ): Promise<DecryptedEvent[]> {
   const opened = new Map<string, Promise<OpenAuditKey | null>>();
-  const decrypt = async (event: StoredEvent): Promise<DecryptedEvent> => {
-    const { personal, personalDigest, targetId } = event;
+  const open = async (event: StoredEvent): Promise<Pick<DecryptedEvent, "parts" | "erased">> => {
+    const { personal, personalDigest, targetType, targetId } = event;
     if (personal === null || personalDigest === null) {
-      return { ...event, parts: null, erased: event.targetType === "identity" };
+      return { parts: null, erased: targetType === "identity" };
     }
-    const known = stored.get(targetId);
-    if (known === undefined || known.id !== event.personalKey) {
-      return { ...event, parts: null, erased: true };
-    }
-    const owner = { tenantId, identityId: targetId };
-    const opening = opened.get(targetId) ?? tryOpenAuditKey(config, owner, known);
-    opened.set(targetId, opening);
+    const keyOwner = keyOwnerOf(event);
+    const { identityId } = keyOwner;
+    const known = targetType === "identity" ? stored.get(identityId) : auditKey;
+    if (known == null || known.id !== event.personalKey) return { parts: null, erased: true };
+    const opening = opened.get(identityId) ?? tryOpenAuditKey(config, keyOwner, known);
+    opened.set(identityId, opening);
     const key = await opening;
-    if (key === null) return { ...event, parts: null, erased: false };
+    if (key === null) return { parts: null, erased: false };
+    const owner = { tenantId, identityId: targetId };
     const parts = await openParts(key, owner, { personal, personalDigest });
-    return { ...event, parts: parts ?? null, erased: false };
+    return { parts: parts ?? null, erased: false };
+  };
+  const decrypt = async (event: StoredEvent): Promise<DecryptedEvent> => {
+    const actorName = event.actorId === null ? null : (names.get(event.actorId) ?? null);
+    return { ...event, actorName, ...(await open(event)) };
   };
   return await mapInSlices(events, maxEventsPerSlice, decrypt);
 }

@@ -10,7 +10,7 @@
  * | StoredEvent    | filed: with a leaf index, in D1 or in the archive      | this file           | insertEvents in store.ts                       |
  * | Leaf           | the fields that the tree commits to                    | leaf.ts             | leafOf in leaf.ts                              |
  * | DecryptedEvent | a stored event with readable personal parts            | decrypt-events.ts   | decryptEvents                                  |
- * | EventResponse  | an event in the JSON of the API                        | api/audit-events.ts | toEventResponse                                |
+ * | EventSchema    | an event in the JSON of the API                        | api/audit-event-schema.ts | showEvent |
  */
 import { z } from "zod";
 import { deriveId } from "../crypto/id.ts";
@@ -20,6 +20,11 @@ export const actorTypes = ["api_token", "operator", "system"] as const;
 export const auditActions = [
   "tenant.created",
   "tenant.relocated",
+  "tenant.deletion_started",
+  "tenant.deleted",
+  "tenant.renamed",
+  "tenant.suspended",
+  "tenant.reactivated",
   "settings.changed",
   "token.created",
   "token.rotated",
@@ -63,15 +68,32 @@ const actor = z.object({ type: z.enum(actorTypes), id: z.string().nullable() });
 /** The id is the API token's; null for the operator and for the service itself. */
 export type Actor = Readonly<z.output<typeof actor>>;
 
+/** The actor of a request. */
+export interface RequestActor extends Actor {
+  /** The tenant's own id of the person on whose behalf the request acts, from `Acting-For`. */
+  readonly actingFor?: string;
+}
+
 export const personalParts = z.object({
-  external_id: z.string(),
+  /** Absent if the event is about the tenant, and not about an identity. */
+  external_id: z.string().exactOptional(),
   /** Address and user agent of the session, if the event is about one. */
   address: z.string().exactOptional(),
   agent: z.string().exactOptional(),
+  /** The person on whose behalf the actor acted. */
+  acting_for: z.string().exactOptional(),
 });
 
-/** What an event says about a person: sealed under the identity's audit key, which erasure destroys. */
+/**
+ * What an event says about persons. It is sealed under the audit key of the identity, or of the tenant if the event
+ * is about no identity. The erasure of the user, or the deletion of the tenant, destroys that key.
+ */
 export type PersonalParts = Readonly<z.output<typeof personalParts>>;
+
+/** The personal part that names the person on whose behalf the actor acted, if the request named one. */
+export function actingForOf({ actingFor }: RequestActor): Pick<PersonalParts, "acting_for"> {
+  return actingFor === undefined ? {} : { acting_for: actingFor };
+}
 
 /** What happened. Time, actor and request are those of the call, unless the entry has its own. */
 export interface AuditEntry {
@@ -81,7 +103,7 @@ export interface AuditEntry {
   readonly details?: AuditDetails;
   /** Unix ms. */
   readonly at?: number;
-  readonly actor?: Actor;
+  readonly actor?: RequestActor;
   readonly requestId?: string;
   /** The session that the event is about. */
   readonly session?: { readonly address?: string; readonly agent?: string };
@@ -154,15 +176,18 @@ export type StoredEvent = Readonly<z.output<typeof storedEventSchema>>;
  */
 export function createTenantEvent(
   tenantId: string,
-  call: { readonly now: number; readonly actor: Actor; readonly requestId: string },
+  call: { readonly now: number; readonly actor: RequestActor; readonly requestId: string },
   target: { readonly type: "tenant" | "api_token"; readonly id: string },
   entry: AuditEntry,
   order = 0,
 ): AuditEvent {
   const { action, outcome, reason = null, details = {} } = entry;
-  const { at = call.now, actor = call.actor, requestId = call.requestId } = entry;
+  const { at = call.now, actor: sender = call.actor, requestId = call.requestId } = entry;
+  const { type, id } = sender;
+  const personal = sender.actingFor === undefined ? null : actingForOf(sender);
   return {
     id: deriveId(at, order, tenantId, requestId, action, target.id),
-    ...{ tenantId, at, actor, action, target, personal: null, outcome, reason, requestId, details },
+    ...{ tenantId, at, actor: { type, id }, action, target, personal },
+    ...{ outcome, reason, requestId, details },
   };
 }

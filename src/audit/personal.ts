@@ -1,20 +1,21 @@
 /**
  * The personal parts of events, sealed under the identity's own audit key. The key is stored, sealed, with
- * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy.
+ * the identity. Erasure destroys it: what it sealed is unreadable from then on, here and in every copy. The parts
+ * of events about no identity are sealed under the tenant's audit key in the same way.
  */
 import { z } from "zod";
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
-import { type PersonalParts, personalParts } from "./event.ts";
+import { type PersonalParts, personalParts, type StampedEvent } from "./event.ts";
 import { digestPersonalParts, type NoncedParts } from "./leaf.ts";
 
 const keyBytes = 32;
 const keyIdBytes = 8;
 const nonceBytes = 16;
 
-/** An identity's audit key as it is stored. */
+/** The audit key of an identity or a tenant as it is stored. */
 export interface AuditKey {
   /**
    * Random, 16 hex digits. A user who is erased and provisioned again gets another key under the same
@@ -49,6 +50,19 @@ function drawBytes(bytes: number): Uint8Array<ArrayBuffer> {
 
 function contextOf({ tenantId, identityId }: Owner, purpose: SealContext["purpose"]): SealContext {
   return { tenantId, identityId, purpose };
+}
+
+/** What a tenant's own audit key is bound to. No identity has an empty id. */
+export function tenantKeyOwner(tenantId: string): Owner {
+  return { tenantId, identityId: "" };
+}
+
+/** What the key is bound to that seals the personal parts of an event. */
+export function keyOwnerOf(
+  event: Pick<StampedEvent, "tenantId" | "targetType" | "targetId">,
+): Owner {
+  const { tenantId, targetType, targetId } = event;
+  return targetType === "identity" ? { tenantId, identityId: targetId } : tenantKeyOwner(tenantId);
 }
 
 export async function createAuditKey(sealingKeys: Keyring, owner: Owner): Promise<AuditKey> {

@@ -27,11 +27,13 @@ export interface RefusedRequest {
 const reportedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "invalid_token",
   "insufficient_scope",
+  "tenant_suspended",
   "rate_limited",
   "user_not_found",
   "assessment_not_found",
   "not_found",
   "too_many",
+  "last_token",
 ]);
 
 export function isReportedRefusal(code: ErrorCode): boolean {

@@ -1,5 +1,5 @@
 /** Audit events in D1. Rows are inserted, never updated, and deleted once they are in the archive. */
-import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { shortenDigest } from "../crypto/short-hex.ts";
 import { awaitStore, type Database, d1Now, type Statement } from "../db/client.ts";
 import { findScanEnd } from "../db/scan.ts";
@@ -7,7 +7,7 @@ import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
-import type { AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
+import type { Actor, AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
 import { shortenStamp } from "./stamp.ts";
 import { auditEvents, auditTrees, eventColumns } from "./tables.ts";
 
@@ -46,6 +46,10 @@ export function insertEvents(
 export interface EventFilter {
   readonly action?: AuditAction | undefined;
   readonly outcome?: AuditOutcome | undefined;
+  readonly reason?: string | undefined;
+  readonly actor?: Actor | undefined;
+  /** Only events about identities whose personal parts are not erased, or not yet known to be. */
+  readonly hasPersonalParts?: boolean;
   /** Only events since the identity was last provisioned: those before an erasure are not its own. */
   readonly identityId?: string | undefined;
   /** The lowest id, inclusive: a bound by time (see firstIdOf). */
@@ -75,6 +79,15 @@ function buildScannedConditions(tenantId: string, filter: EventFilter): SQL[] {
   }
   if (filter.action !== undefined) conditions.push(eq(auditEvents.action, filter.action));
   if (filter.outcome !== undefined) conditions.push(eq(auditEvents.outcome, filter.outcome));
+  if (filter.reason !== undefined) conditions.push(eq(auditEvents.reason, filter.reason));
+  if (filter.actor !== undefined) {
+    const { type, id } = filter.actor;
+    conditions.push(eq(auditEvents.actorType, type));
+    if (id !== null) conditions.push(eq(auditEvents.actorId, id));
+  }
+  if (filter.hasPersonalParts) {
+    conditions.push(eq(auditEvents.targetType, "identity"), isNotNull(auditEvents.personal));
+  }
   return conditions;
 }
 

@@ -1,5 +1,5 @@
 /** The tables of the audit trail. */
-import { getTableColumns } from "drizzle-orm";
+import { getTableColumns, sql } from "drizzle-orm";
 import {
   customType,
   index,
@@ -101,22 +101,28 @@ export const auditTiles = sqliteTable(
 );
 
 /** The newest tree head of each tenant. */
-export const auditTrees = sqliteTable("audit_trees", {
-  tenantId: text("tenant_id").primaryKey(),
-  size: integer().notNull(),
-  /** The size of the head that this one extends: two runs cannot both extend the same head. */
-  extendsSize: integer("extends_size").notNull(),
-  /** The signed note; see audit/tree/note.ts. */
-  note: text().notNull(),
-  /** The size of the newest head that the witness in KV has, and when one was last sent to it. */
-  witnessedSize: integer("witnessed_size").notNull().default(0),
-  witnessedAt: integer("witnessed_at").notNull().default(0),
-  /** The size of the newest head that the bucket has, and that the witness at the configured address has. */
-  bucketSize: integer("bucket_size").notNull().default(0),
-  forwardedSize: integer("forwarded_size").notNull().default(0),
-  /** How often each of them did not accept the head, in a row, and when it is sent again (Unix ms). */
-  bucketFailures: integer("bucket_failures").notNull().default(0),
-  bucketRetryAt: integer("bucket_retry_at").notNull().default(0),
-  forwardFailures: integer("forward_failures").notNull().default(0),
-  forwardRetryAt: integer("forward_retry_at").notNull().default(0),
-});
+export const auditTrees = sqliteTable(
+  "audit_trees",
+  {
+    tenantId: text("tenant_id").primaryKey(),
+    size: integer().notNull(),
+    /** The size of the head that this one extends: two runs cannot both extend the same head. */
+    extendsSize: integer("extends_size").notNull(),
+    /** The signed note; see audit/tree/note.ts. */
+    note: text().notNull(),
+    /** The size of the newest head that the witness in KV has, and when one was last sent to it. */
+    witnessedSize: integer("witnessed_size").notNull().default(0),
+    witnessedAt: integer("witnessed_at").notNull().default(0),
+    /** The size of the newest head that the bucket has, and that the witness at the configured address has. */
+    bucketSize: integer("bucket_size").notNull().default(0),
+    forwardedSize: integer("forwarded_size").notNull().default(0),
+    /** How often each of them did not accept the head, in a row, and when it is sent again (Unix ms). */
+    bucketFailures: integer("bucket_failures").notNull().default(0),
+    bucketRetryAt: integer("bucket_retry_at").notNull().default(0),
+    forwardFailures: integer("forward_failures").notNull().default(0),
+    forwardRetryAt: integer("forward_retry_at").notNull().default(0),
+    /** Leaves that the statistics cover, from the first on; see tree/count-backlog.ts. */
+    countedSize: integer("counted_size").notNull().default(0),
+  },
+  (table) => [index("audit_trees_uncounted").on(table.tenantId).where(sql`counted_size < size`)],
+);

@@ -4,10 +4,10 @@ import { AppError } from "../errors.ts";
 import { log } from "../log.ts";
 import { awaitStore } from "./client.ts";
 import { controlDbOf, countDatabases } from "./shards.ts";
-import { relocations, tenants } from "./tables.ts";
+import { relocations, tenantDeletions, tenants } from "./tables.ts";
 
 /**
- * Finds the shards that tenants' data is in, or is moving to, and that are not bound. A database that a tenant
+ * Finds the shards that tenants' data or a deleted tenant's trail is in, or is moving to, and that are not bound. A database that a tenant
  * has left is not among them.
  * @throws StoreError
  */
@@ -24,6 +24,12 @@ async function findUnboundShards(env: Env): Promise<number[]> {
           .selectDistinct({ shard: relocations.to })
           .from(relocations)
           .where(and(isNull(relocations.finishedAt), gt(relocations.to, lastShard))),
+      )
+      .union(
+        control
+          .selectDistinct({ shard: tenantDeletions.shard })
+          .from(tenantDeletions)
+          .where(gt(tenantDeletions.shard, lastShard)),
       ),
   );
   return rows.map(({ shard }) => shard);

@@ -90,17 +90,32 @@ export async function awaitStore<T>(
 
 export type Statement = BatchItem<"sqlite">;
 
+/** A condition, and the error of a batch for which it does not hold. */
+type Requirement = readonly [SQL, ErrorCode | typeof staleRead | typeof tooLate];
+
 /**
- * Makes the batch that contains it fail with this error, as a whole, unless the condition holds when the
- * batch runs. SQLite has no statement for that outside triggers, but quotes a bad JSON path in its message.
+ * Makes the batch that contains it fail as a whole, with the error of the first condition that does not hold when
+ * the batch runs. SQLite has no statement for that outside triggers, but quotes a bad JSON path in its message.
  */
-export function requireCondition(
+export function requireConditions(
   db: Database,
-  condition: SQL,
-  unmet: ErrorCode | typeof staleRead | typeof tooLate,
+  first: Requirement,
+  ...others: readonly Requirement[]
 ): Statement {
-  const path = sql`CASE WHEN ${condition} THEN '$' ELSE ${`unmet_condition_${unmet}`} END`;
+  const path = sql.join([
+    sql`CASE`,
+    ...[first, ...others].map(
+      ([condition, unmet]) =>
+        sql` WHEN (${condition}) IS NOT TRUE THEN ${`unmet_condition_${unmet}`}`,
+    ),
+    sql` ELSE '$' END`,
+  ]);
   return db.select({ met: sql`json_extract('{}', ${path})` }).from(sql`(SELECT 1)`);
+}
+
+/** Makes the batch that contains it fail with this error unless the condition holds. */
+export function requireCondition(db: Database, ...requirement: Requirement): Statement {
+  return requireConditions(db, requirement);
 }
 
 /** Runs all statements in order, or none. @returns the result of each @throws StoreError */

@@ -7,9 +7,10 @@ import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { FencedTenantError } from "./client.ts";
 import { tenantFences } from "./tables.ts";
 
-const fencedTenants = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences} WHERE ${tenantFences.state} <> 'here')`;
+const fencedTenants = sql`(SELECT ${tenantFences.tenantId} FROM ${tenantFences}
+  WHERE ${tenantFences.state} NOT IN ('here', 'erasing', 'deleted'))`;
 
-/** Whether the tenant's data is in this database and is not moving. */
+/** Whether the tenant's data, or the trail of a deleted tenant, is in this database and is not moving. */
 export function isResident(tenantId: SQLiteColumn | SQL): SQL {
   return sql`${tenantId} NOT IN ${fencedTenants}`;
 }
@@ -21,18 +22,24 @@ export function isNotLeftover(tenantId: SQLiteColumn): SQL {
 }
 
 /**
- * A column for reads on which a guard decides: 1 if the tenant has left this database or has not arrived
- * yet. Select it from `oneRow`, so that the result has a row even if nothing else is found.
+ * A column for reads on which a guard decides: 1 if the tenant has left this database, has not arrived yet, or is
+ * deleted. Select it from `oneRow`, so that the result has a row even if nothing else is found.
  */
 export function isNotServedHere(tenantId: string): SQL<number> {
   return sql<number>`EXISTS (SELECT 1 FROM ${tenantFences} WHERE ${tenantFences.tenantId} = ${tenantId}
-    AND ${tenantFences.state} IN ('left', 'clearing', 'arriving', 'copying'))`;
+    AND ${tenantFences.state} IN ('left', 'clearing', 'arriving', 'copying', 'erasing', 'deleted'))`;
 }
 
 /** Whether the tenant has left this database, so that its rows here are leftovers. */
 export function hasLeft(tenantId: string): SQL {
   return sql`EXISTS (SELECT 1 FROM ${tenantFences}
     WHERE ${tenantFences.tenantId} = ${tenantId} AND ${tenantFences.state} = 'left')`;
+}
+
+/** Whether the tenant is deleted, or its deletion has reached a point from which on no identity can exist. */
+export function isDeletedHere(tenantId: string): SQL<number> {
+  return sql<number>`EXISTS (SELECT 1 FROM ${tenantFences}
+    WHERE ${tenantFences.tenantId} = ${tenantId} AND ${tenantFences.state} IN ('erasing', 'deleted'))`;
 }
 
 /** A table of one row, to left join others to. */

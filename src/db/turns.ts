@@ -16,6 +16,9 @@ export type JobName =
   | "archive"
   | "population"
   | "token_ends"
+  | "statistics"
+  | "tenant_deletion"
+  | "ended_trails"
   | `control_outbox_${number}`;
 
 /** The order in which a run of the job reaches tenants: from its cursor to the end, then from the start. */

@@ -1,7 +1,8 @@
 /** Calls from the edge to an identity's guard. */
 
-import type { Actor } from "../audit/event.ts";
+import type { RequestActor } from "../audit/event.ts";
 import type { Owner } from "../crypto/seal-context.ts";
+import { awaitWithin } from "../deadline.ts";
 import { AppError } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
 import { type Location, noLocation, stubFor } from "../location.ts";
@@ -9,19 +10,22 @@ import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
 import type { SentDelivery } from "./delivery/batcher.ts";
-import type { IdentityGuard } from "./identity-guard.ts";
+import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 
 /** What a call of a guard needs from the request. */
 export interface GuardCaller {
   readonly env: Env;
   readonly caller: Pick<TenantCaller, "tenantId" | "location">;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly now: number;
   readonly requestId: string;
   readonly requestKey: RequestKey | null;
   /** Receives the rate limit and the replay notice that come with the guard's answer. */
   readonly onGuardNotice: (notice: GuardNotice) => void;
 }
+
+/** Longer than a guard waits for D1. */
+const erasureTimeoutMs = 10_000;
 
 type Ask<T> = (guard: DurableObjectStub<IdentityGuard>, call: GuardCall) => Promise<GuardResult<T>>;
 
@@ -147,6 +151,27 @@ export async function resealGuard(
     log("error", "guard_unreachable", { tenant_id: owner.tenantId, cause: causeOf(error) });
     return false;
   }
+}
+
+/**
+ * Erases an identity of a tenant that is deleted. @throws AppError `unavailable`: the erasure may go on, and may be
+ * repeated
+ */
+export async function eraseIdentity(
+  env: Env,
+  location: Location,
+  call: GuardCall,
+): Promise<Erasure> {
+  const { tenantId, identityId } = call;
+  const stub = stubFor(env.GUARD, guardNameOf(tenantId, identityId), location);
+  const erase = async (): Promise<GuardResult<Erasure>> => await stub.eraseOrDiscard(call);
+  try {
+    const result = await awaitWithin(erasureTimeoutMs, erase());
+    if (result.ok) return result.value;
+  } catch (error) {
+    log("error", "guard_unreachable", { tenant_id: tenantId, cause: causeOf(error) });
+  }
+  throw new AppError("unavailable");
 }
 
 /** Makes the guard deliver its outbox now. If that fails, its alarm delivers it later. */

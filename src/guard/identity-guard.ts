@@ -11,6 +11,8 @@ import { base32nopad } from "@scure/base";
 import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
+import { StoreError } from "../db/client.ts";
+import { DeadlineError } from "../deadline.ts";
 import { type Config, configOf } from "../env.ts";
 import { causeOf, log } from "../log.ts";
 import { createBackupCodes, hashBackupCode } from "../otp/backup-codes.ts";
@@ -69,6 +71,9 @@ export interface NewSecret {
   readonly secret: string;
   readonly isSetupComplete: boolean;
 }
+
+/** What became of an identity of a deleted tenant; `discarded`: D1 may still have its record. */
+export type Erasure = "erased" | "discarded";
 
 /** A session, and the erasure epoch in which it was read: after an erasure it is void. */
 interface FoundSession {
@@ -189,14 +194,27 @@ export class IdentityGuard extends DurableObject<Env> {
 
   /** Succeeds once the data in D1 is deleted too. After `unavailable` the alarm completes the deletion in D1. */
   async erase(call: GuardCall): Promise<GuardResult<void>> {
+    return await this.#answer(() => this.#erase(call));
+  }
+
+  /**
+   * Erases the identity for a tenant that is deleted; none may exist any more. Data that cannot be read is
+   * discarded, because it must not stop the deletion.
+   */
+  async eraseOrDiscard(call: GuardCall): Promise<GuardResult<Erasure>> {
     return await this.#answer(async () => {
-      await this.#ledger.load(call);
-      this.#totpKeys.clear();
-      const result = this.#storage.isErasing()
-        ? succeed(undefined)
-        : await this.#ledger.commit(call, (state) => erase(state, call));
-      if (result.ok) await this.#ledger.flush();
-      return result;
+      try {
+        await this.#erase(call);
+        return succeed("erased");
+      } catch (error) {
+        if (error instanceof StoreError || error instanceof DeadlineError) throw error;
+        log("error", "damaged_identity_discarded", {
+          tenant_id: call.tenantId,
+          cause: causeOf(error),
+        });
+        await this.#ledger.discard();
+        return succeed("discarded");
+      }
     });
   }
 
@@ -274,6 +292,16 @@ export class IdentityGuard extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#ledger.onAlarm();
+  }
+
+  async #erase(call: GuardCall): Promise<GuardResult<void>> {
+    await this.#ledger.load(call);
+    this.#totpKeys.clear();
+    const result = this.#storage.isErasing()
+      ? succeed(undefined)
+      : await this.#ledger.commit(call, (state) => erase(state, call));
+    if (result.ok) await this.#ledger.flush();
+    return result;
   }
 
   /**

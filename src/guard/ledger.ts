@@ -129,6 +129,11 @@ export class GuardLedger {
     await this.flush();
   }
 
+  /** Deletes everything, also what D1 does not have yet. */
+  async discard(): Promise<void> {
+    await this.#alarm.reset(() => this.#storage.clear());
+  }
+
   confirmDelivery(sent: SentDelivery): void {
     this.#outbox.confirm(sent);
   }

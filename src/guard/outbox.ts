@@ -6,7 +6,8 @@
  */
 import { renewAuditKey } from "../audit/personal.ts";
 import type { Owner } from "../crypto/seal-context.ts";
-import { deliveryTimeoutMs, requestTimeoutMs } from "../db/client.ts";
+import { deliveryTimeoutMs, FencedTenantError, requestTimeoutMs } from "../db/client.ts";
+import { isDeletedTenant } from "../db/deleted-tenants.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { requireConfig } from "../env.ts";
@@ -98,6 +99,22 @@ export class GuardOutbox {
   }
 
   async #deliverAll(): Promise<void> {
+    try {
+      await this.#deliverPending();
+    } catch (error) {
+      if (!(error instanceof FencedTenantError) || !(await this.#isTenantDeleted())) throw error;
+      // D1 accepts nothing of a deleted tenant any more, so what is left here must not wait for it.
+      log("warn", "delivery_of_deleted_tenant", { source: "guard" });
+      await this.#alarm.reset(() => this.#storage.clear());
+    }
+  }
+
+  async #isTenantDeleted(): Promise<boolean> {
+    const tenantId = this.#storage.readState()?.state.tenantId;
+    return tenantId !== undefined && (await isDeletedTenant(this.#env, tenantId));
+  }
+
+  async #deliverPending(): Promise<void> {
     for (
       let pending = await this.#findPending();
       pending !== undefined;

@@ -3,8 +3,9 @@ import { timingSafeEqual } from "../crypto/constant-time.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import type { ResolvedToken, TenantCaller } from "../tenancy/caller.ts";
-import type { Permission } from "../tenancy/permission.ts";
+import { isPermitted, type Permission } from "../tenancy/permission.ts";
 import { resolveToken } from "../tenancy/resolve-token.ts";
+import { readActingFor } from "./acting-for.ts";
 import { requireOperatorToken } from "./operator-attempts.ts";
 import { countRequest } from "./rate-limit.ts";
 import type { AppContext, Authentication, RouteStep } from "./request-context.ts";
@@ -21,7 +22,13 @@ export function authenticate<Caller, Prepared>(
   access: Access<Caller>,
 ): RouteStep<Caller, Prepared> {
   return async (c, next) => {
-    c.set("authentication", await access.authenticate(c));
+    const authentication = await access.authenticate(c);
+    const actingFor = access.kind === "public" ? undefined : readActingFor(c);
+    const { actor } = authentication;
+    c.set("authentication", {
+      ...authentication,
+      actor: actingFor === undefined ? actor : { ...actor, actingFor },
+    });
     await next();
   };
 }
@@ -84,10 +91,14 @@ export const operator: Access<undefined> = {
   },
 };
 
-/** @param now Unix ms; the tenant's test clock if one was sent. @throws AppError `invalid_token` */
-function requireCurrent({ caller, revoked }: ResolvedToken, now: number): void {
+/**
+ * @param now Unix ms; the tenant's test clock if one was sent
+ * @throws AppError `invalid_token`, `tenant_suspended`
+ */
+function requireCurrent({ caller, revoked, isTenantActive }: ResolvedToken, now: number): void {
   if (revoked || (caller.expiresAt !== null && now >= caller.expiresAt))
     throw new AppError("invalid_token");
+  if (!isTenantActive) throw new AppError("tenant_suspended");
 }
 
 /** @param realTime Unix ms. @throws AppError */
@@ -117,7 +128,7 @@ export function requirePermission(permission: Permission): Access<TenantCaller> 
       const now = resolveRequestTime(c.req.header("Test-Clock"), caller.mode, arrivedAt);
       c.set("presentedToken", { tenantId, tokenId, location, at: now });
       requireCurrent(resolved, now);
-      if (!caller.permissions.includes(permission)) {
+      if (!isPermitted(caller.permissions, permission)) {
         throw new AppError("insufficient_scope", {
           message: `The API token lacks the permission ${permission}; use a token that has it.`,
           headers: {

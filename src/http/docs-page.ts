@@ -1,6 +1,7 @@
 /** The OpenAPI document as one HTML page, without scripts and without other hosts. */
 import { html, raw } from "hono/html";
 import type { OpenApiDocument } from "./openapi.ts";
+import { methods } from "./route.ts";
 
 const style = `
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -14,8 +15,6 @@ const style = `
   .summary { opacity: .8; }
   nav a { margin-right: 1rem; }
 `;
-
-const methods = ["get", "post", "patch", "delete"] as const;
 
 type Operation = NonNullable<NonNullable<OpenApiDocument["paths"]>[string]["get"]>;
 

@@ -5,13 +5,15 @@ import { digestCanonicalJson } from "../crypto/canonical.ts";
 import { sha256HexOf } from "../crypto/digest.ts";
 import { createInvalidRequest } from "../errors.ts";
 import type { RequestKey } from "../idempotency/request-key.ts";
+import { readActingFor } from "./acting-for.ts";
 import type { AppContext, AppEnv, ValidBody } from "./request-context.ts";
 
 export const keyHeader = "Idempotency-Key";
 export const keyPattern = /^[\x21-\x7e]{1,255}$/;
 
 /**
- * Null without the header. The digest covers the body as a JSON value, so its spelling may differ.
+ * Null without the header. The digest covers the body as a JSON value, so its spelling may differ. A request on
+ * behalf of another person is another request, because its event names that person.
  * @throws AppError `invalid_request`
  */
 function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestKey | null {
@@ -21,9 +23,14 @@ function requestKeyOf(c: AppContext, operation: string, body: unknown): RequestK
     const message = "must be 1 to 255 visible ASCII characters";
     throw createInvalidRequest([{ path: keyHeader, message }]);
   }
+  const actingFor = readActingFor(c);
   return {
     key: sha256HexOf(joinParts(operation, sent)),
-    digest: digestCanonicalJson({ path: c.req.path, query: c.req.queries(), body }),
+    digest: digestCanonicalJson({
+      ...{ path: c.req.path, query: c.req.queries(), body },
+      // Requests without the header have the digest that older builds computed.
+      ...(actingFor === undefined ? {} : { acting_for: actingFor }),
+    }),
   };
 }
 

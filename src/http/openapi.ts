@@ -1,110 +1,79 @@
 /** The OpenAPI 3.1 document, generated from the routes and thus from the schemas that validate requests. */
-import { type ZodRawShape, z } from "zod";
+import { type ZodType, z } from "zod";
+import type { JSONSchema } from "zod/v4/core";
 import {
   createDocument,
+  type ZodOpenApiContentObject,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from "zod-openapi";
 import packageJson from "../../package.json" with { type: "json" };
-import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
+import { actingForHeader, actingForPattern, mayAct } from "./acting-for.ts";
 import { keyHeader, keyPattern } from "./idempotency-key.ts";
-import { keepsAnswers, none, type Route, type RouteDefinition } from "./route.ts";
-import { id, instant } from "./schemas.ts";
+import { isJsonObject } from "./json-schema.ts";
+import { createErrorResponses, createErrorSchema, errorCodesOf } from "./openapi-errors.ts";
+import { composeExample } from "./openapi-examples.ts";
+import { keepsAnswers, methods, none, type Route, type RouteDefinition } from "./route.ts";
+import { id } from "./schemas.ts";
 
-/** Fields of error bodies besides `error`, `code` and `request_id`. */
-const errorFields: Partial<Record<ErrorCode, ZodRawShape>> = {
-  invalid_request: { issues: z.array(z.object({ path: z.string(), message: z.string() })) },
-  invalid_code: {
-    attempts_remaining: z.int().min(0),
-    locked_until: instant.nullable().meta({ description: "Set if this failure locked the user." }),
-    retry_after_seconds: z.int().nullable(),
-  },
-  code_already_used: {
-    attempts_remaining: z.int().min(0),
-    locked_until: instant.nullable(),
-    retry_after_seconds: z.int().nullable(),
-  },
-  user_locked: { locked_until: instant.nullable(), retry_after_seconds: z.int().nullable() },
-};
-
-const errorHeaders: Partial<Record<ErrorCode, readonly [string, string]>> = {
-  missing_token: ["WWW-Authenticate", "The challenge of RFC 6750."],
-  insufficient_scope: ["WWW-Authenticate", "Names the missing permission (RFC 6750)."],
-  invalid_code: ["Retry-After", "Seconds until the lock ends, if this failure locked the user."],
-  user_locked: ["Retry-After", "Seconds until the lock ends."],
-  rate_limited: ["Retry-After", "Seconds until the limit resets."],
-};
-
-function errorsOf(definition: RouteDefinition): ErrorCode[] {
-  const { access, body, errors = [] } = definition;
-  const codes: ErrorCode[] = ["invalid_request", "body_too_large", "internal_error", "unavailable"];
-  codes.push("invalid_json");
-  if (body !== none) codes.push("unsupported_media_type");
-  if (access.kind !== "public") codes.push("missing_token", "invalid_token", "rate_limited");
-  if (access.kind !== "public" && access.kind !== "operator") codes.push("insufficient_scope");
-  if (keepsAnswers(definition)) codes.push("idempotency_in_progress", "idempotency_mismatch");
-  return [...codes, ...errors];
+interface DocumentOptions {
+  /**
+   * Whether answers may have further fields and values. The published document is open, so that a client made
+   * from it survives a later version; tests compare the service's answers with a closed one.
+   */
+  readonly isOpen: boolean;
 }
 
-/** Schemas of error bodies by name, so that equal ones become one component of the document. */
-type ErrorSchemas = Map<string, z.ZodType>;
-
-function componentNameOf(codes: readonly ErrorCode[]): string {
-  const capitalised = codes.join("_or_").split("_");
-  return `Error_${capitalised.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("")}`;
+/** The schema of a body as a component. Its name is the operation's, unless the schema has a name already. */
+function nameSchema(schema: ZodType, definition: RouteDefinition, suffix: string): ZodType {
+  const meta = schema.meta();
+  if (meta?.id !== undefined) return schema;
+  const name = definition.name.charAt(0).toUpperCase() + definition.name.slice(1);
+  return schema.meta({ ...meta, id: `${name}${suffix}` });
 }
 
-function createErrorSchema(
-  codes: readonly ErrorCode[],
-  definition: RouteDefinition,
-  known: ErrorSchemas,
-): z.ZodType {
-  const hasOwnFields = codes.some((code) => definition.errorFields?.[code] !== undefined);
-  const name = componentNameOf(codes) + (hasOwnFields ? `_${definition.name}` : "");
-  const fields = codes.flatMap((code) =>
-    Object.entries({ ...errorFields[code], ...definition.errorFields?.[code] }),
-  );
-  const schema =
-    known.get(name) ??
-    z
-      .object({
-        error: z.string().meta({ description: "What is wrong, and what to do about it." }),
-        code: z.enum(codes),
-        request_id: id,
-        ...Object.fromEntries(fields.map(([field, type]) => [field, z.optional(type)])),
-      })
-      .meta({ id: name });
-  known.set(name, schema);
-  return schema;
+/** Adds a sentence with the values that an answer has today, in place of a closed list. */
+function describeValues(jsonSchema: JSONSchema.BaseSchema, values: readonly unknown[]): void {
+  const listed = values.map((value) => `\`${String(value)}\``).join(", ");
+  const { description } = jsonSchema;
+  const sentence = `Values: ${listed}; expect further ones.`;
+  jsonSchema.type = "string";
+  jsonSchema.description = description === undefined ? sentence : `${description} ${sentence}`;
+  jsonSchema.examples ??= [values[0]];
 }
 
-function createErrorResponses(
-  definition: RouteDefinition,
-  known: ErrorSchemas,
-): ZodOpenApiOperationObject["responses"] {
-  const byStatus = Map.groupBy(errorsOf(definition), statusOf);
-  return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => {
-      const headersOfCodes = codes.flatMap((code) => {
-        const header = errorHeaders[code];
-        return header === undefined ? [] : [header];
-      });
-      const headers = Object.fromEntries(
-        headersOfCodes.map(([name, description]) => [
-          name,
-          { description, schema: { type: "string" as const } },
-        ]),
-      );
-      return [
-        String(status),
-        {
-          description: codes.map((code) => `\`${code}\`: ${messageOf(code)}`).join("\n\n"),
-          headers,
-          content: { "application/json": { schema: createErrorSchema(codes, definition, known) } },
-        },
-      ];
-    }),
-  );
+function openAnswer(jsonSchema: JSONSchema.BaseSchema): void {
+  if (jsonSchema.type === "object" && jsonSchema.properties !== undefined) {
+    jsonSchema.additionalProperties = true;
+  }
+  if (jsonSchema.propertyNames !== undefined) delete jsonSchema.required;
+  delete jsonSchema.propertyNames;
+  // A value of several types is any value, because many languages have no type for it.
+  const types = jsonSchema.anyOf?.filter(({ type }) => type !== undefined && type !== "null") ?? [];
+  if (types.length > 1 && types.every(({ type }) => type !== "object")) delete jsonSchema.anyOf;
+  const { enum: values, const: value } = jsonSchema;
+  if (values !== undefined) describeValues(jsonSchema, values);
+  else if (typeof value === "string") describeValues(jsonSchema, [value]);
+  delete jsonSchema.enum;
+  delete jsonSchema.const;
+}
+
+const maxInt32 = 2 ** 31 - 1;
+
+/** Leaves out bounds that only JavaScript has, and names the size of integers, which generators need. */
+function normaliseInteger(jsonSchema: JSONSchema.BaseSchema): void {
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if ((jsonSchema.maximum ?? Infinity) > maxInt32) jsonSchema.format = "int64";
+}
+
+function adaptSchema(
+  jsonSchema: JSONSchema.BaseSchema,
+  io: "input" | "output",
+  { isOpen }: DocumentOptions,
+): void {
+  if (jsonSchema.type === "integer") normaliseInteger(jsonSchema);
+  if (io === "output" && isOpen) openAnswer(jsonSchema);
 }
 
 /** Headers of successful responses, besides their content type. */
@@ -132,29 +101,56 @@ function responseHeadersOf(definition: RouteDefinition) {
 function createResponses(definition: RouteDefinition): ZodOpenApiOperationObject["responses"] {
   const headers = responseHeadersOf(definition);
   return Object.fromEntries(
-    Object.entries(definition.responses).map(([status, { description, body, contentType }]) => [
-      status,
-      {
-        description,
-        headers,
-        ...(body === undefined
-          ? {}
-          : { content: { [contentType ?? "application/json"]: { schema: body } } }),
-      },
-    ]),
+    Object.entries(definition.responses).map(([status, response]) => {
+      const { description, body, contentType = "application/json" } = response;
+      if (body === undefined) return [status, { description, headers }];
+      const schema =
+        contentType === "application/json" ? nameSchema(body, definition, "Result") : body;
+      return [status, { description, headers, content: { [contentType]: { schema } } }];
+    }),
   );
 }
 
-const postHeaders = z.object({
+const idempotencyHeaders = {
   [keyHeader]: z.string().regex(keyPattern).optional().meta({
     description:
       "A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.",
   }),
-});
+};
+
+const actingForHeaders = {
+  [actingForHeader]: z
+    .string()
+    .regex(actingForPattern)
+    .optional()
+    .meta({
+      description:
+        "The tenant's own id of the administrator or support agent on whose behalf the request acts. The audit trail shows it as `actor.acting_for`.",
+      examples: ["ORG_ADMIN_17"],
+    }),
+};
+
+/** Headers of requests, besides those of their body and their token. */
+function requestHeadersOf(definition: RouteDefinition) {
+  const { method, access } = definition;
+  const shape = {
+    ...(keepsAnswers(definition) ? idempotencyHeaders : {}),
+    ...(mayAct(method) && access.kind !== "public" ? actingForHeaders : {}),
+  };
+  return Object.keys(shape).length === 0 ? {} : { header: z.object(shape) };
+}
+
+function describeOperation(definition: RouteDefinition): string {
+  const { access, description } = definition;
+  const permission =
+    access.kind === "public" ? "Requires no token." : `Permission: \`${access.kind}\`.`;
+  const codes = errorCodesOf(definition).map((code) => `\`${code}\``);
+  return `${description}\n\n${permission}\n\nError codes: ${codes.join(", ")}.`;
+}
 
 function createOperation(
   definition: RouteDefinition,
-  errors: ErrorSchemas,
+  errorSchema: ZodType,
 ): ZodOpenApiOperationObject {
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
@@ -162,50 +158,119 @@ function createOperation(
   return {
     operationId: definition.name,
     summary: definition.summary,
-    description:
-      access.kind === "public" ? "Requires no token." : `Permission: \`${access.kind}\`.`,
+    description: describeOperation(definition),
     tags: [definition.tag],
     security: access.kind === "public" ? [] : [{ bearer: [] }],
     requestParams: {
       ...(names.length === 0 ? {} : { path: params }),
       ...(query instanceof z.ZodObject && query !== none ? { query } : {}),
-      ...(keepsAnswers(definition) ? { header: postHeaders } : {}),
+      ...requestHeadersOf(definition),
     },
     ...(body === none
       ? {}
-      : { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
-    responses: { ...createResponses(definition), ...createErrorResponses(definition, errors) },
+      : {
+          requestBody: {
+            required: true,
+            content: {
+              "application/json": { schema: nameSchema(body, definition, "Input") },
+            },
+          },
+        }),
+    responses: {
+      ...createResponses(definition),
+      ...createErrorResponses(definition, errorSchema),
+    },
+    "x-error-codes": errorCodesOf(definition),
   };
 }
 
-export function createOpenApiDocument(routes: readonly Route[]) {
-  const paths: ZodOpenApiPathsObject = {};
-  const errors: ErrorSchemas = new Map();
-  for (const { definition } of routes) {
-    const path = definition.path.replaceAll(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [definition.method]: createOperation(definition, errors) };
-  }
-  return createDocument({
-    openapi: "3.1.0",
-    info: {
-      title: "Edge IDP",
-      version: packageJson.version,
-      description:
-        "Multi-tenant identity provider and MFA API. Every error body is an object with `error`, `code` and `request_id`; unknown fields are rejected.",
-    },
-    servers: [{ url: "/" }],
-    paths,
-    components: {
-      securitySchemes: {
-        bearer: {
-          type: "http",
-          scheme: "bearer",
-          description:
-            "The tenant's API token, or the operator token if the permission is `operator`.",
-        },
-      },
-    },
+export type OpenApiDocument = ReturnType<typeof createDocument>;
+
+/** Every request body and response of the document that is not a reference. */
+function listContents(document: OpenApiDocument): ZodOpenApiContentObject[] {
+  const operations = Object.values(document.paths ?? {}).flatMap((item) =>
+    methods.map((method) => item[method]),
+  );
+  return operations.flatMap((operation) => {
+    const bodies = [operation?.requestBody, ...Object.values(operation?.responses ?? {})];
+    return bodies.flatMap((body: { readonly content?: ZodOpenApiContentObject } | undefined) =>
+      body?.content === undefined ? [] : [body.content],
+    );
   });
 }
 
-export type OpenApiDocument = ReturnType<typeof createOpenApiDocument>;
+/** Gives every body that has no example one. */
+function addExamples(document: OpenApiDocument): void {
+  const schemas: unknown = document.components?.schemas;
+  for (const content of listContents(document)) {
+    for (const media of Object.values(content)) {
+      if (media === undefined || media.example !== undefined) continue;
+      const schema: unknown = media.schema;
+      if (!isJsonObject(schema) || !isJsonObject(schemas)) continue;
+      media.example = composeExample(schema, schemas);
+    }
+  }
+}
+
+/** The tags of the operations, in the order of the document. */
+const tags = [
+  { name: "Identities", description: "Link users by `external_id`, and read and change them." },
+  { name: "One-time passwords", description: "TOTP secrets, codes and backup codes of a user." },
+  { name: "Sentinel", description: "How risky a session is, and what the score is made of." },
+  { name: "Audit", description: "The audit trail, with proofs that it is complete." },
+  { name: "Tenancy", description: "Tenants, their API tokens and their settings." },
+  { name: "Keys", description: "The service's keys, for the operator." },
+  { name: "Health", description: "Whether the service runs and is ready." },
+  { name: "Documentation", description: "This document." },
+];
+
+export function createOpenApiDocument(
+  routes: readonly Route[],
+  options: DocumentOptions = { isOpen: true },
+): OpenApiDocument {
+  const paths: ZodOpenApiPathsObject = {};
+  const errorSchema = createErrorSchema(routes);
+  for (const { definition } of routes) {
+    const path = definition.path.replaceAll(/:(\w+)/g, "{$1}");
+    paths[path] = {
+      ...paths[path],
+      [definition.method]: createOperation(definition, errorSchema),
+    };
+  }
+  const document = createDocument(
+    {
+      openapi: "3.1.0",
+      info: {
+        title: "Edge IDP",
+        version: packageJson.version,
+        description:
+          "Multi-tenant identity provider and MFA API. Every error body is an object with `error`, `code` and `request_id`. Unknown fields of a request are rejected; answers may get further fields, values and error codes.",
+        contact: { name: "The operator of this deployment" },
+        license: {
+          name: packageJson.license,
+          url: "https://www.apache.org/licenses/LICENSE-2.0",
+        },
+      },
+      servers: [{ url: "/", description: "The service that this document comes from." }],
+      tags,
+      paths,
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: "http",
+            scheme: "bearer",
+            description:
+              "The tenant's API token, or the operator token if the permission is `operator`.",
+          },
+        },
+      },
+    },
+    {
+      outputIdSuffix: "Shown",
+      allowEmptySchema: { union: { output: true } },
+      override: ({ jsonSchema, io }) => adaptSchema(jsonSchema, io, options),
+    },
+  );
+  addExamples(document);
+  return document;
+}

@@ -1,6 +1,6 @@
 /** What Hono's context holds of a request, and what a route's handler receives. */
 import type { Context, MiddlewareHandler } from "hono";
-import type { Actor } from "../audit/event.ts";
+import type { RequestActor } from "../audit/event.ts";
 import type { Config } from "../env.ts";
 import type { AppError } from "../errors.ts";
 import type { FirstRequest, RequestKey } from "../idempotency/request-key.ts";
@@ -72,12 +72,12 @@ export interface PresentedToken {
 /** The result of authentication: the caller, and the time at which the request runs. */
 export interface Authentication<Caller> {
   readonly caller: Caller;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
   /**
    * Checks again whether the caller may go on, for a response that takes long. What it knows is at most 25 s old.
-   * @throws AppError `invalid_token`; `unavailable` if that cannot be found out
+   * @throws AppError `invalid_token`, `tenant_suspended`; `unavailable` if that cannot be found out
    */
   readonly checkAgain: () => Promise<void>;
 }

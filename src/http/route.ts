@@ -14,6 +14,8 @@ import type { AppEnv, RequestContext, RouteStep, ValidContext } from "./request-
 import { createJsonResponse, setCommonHeaders } from "./response.ts";
 import { validateBody, validateQuery } from "./validate.ts";
 
+export const methods = ["get", "post", "patch", "delete"] as const;
+
 export interface ResponseDefinition {
   readonly description: string;
   /** Absent for an empty body. */
@@ -46,12 +48,15 @@ export interface RouteDefinition<
   T extends ResponseDefinitions = ResponseDefinitions,
   Prepared = unknown,
 > {
-  readonly method: "get" | "post" | "patch" | "delete";
+  readonly method: (typeof methods)[number];
   /** With parameters as `:name`. */
   readonly path: string;
   /** The `operationId` in the OpenAPI document. */
   readonly name: string;
+  /** What the operation does, as a short verb phrase. */
   readonly summary: string;
+  /** What a client must know to use the operation, in one to three sentences. */
+  readonly description: string;
   readonly tag: string;
   readonly access: Access<Caller>;
   readonly body: Body;

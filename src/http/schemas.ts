@@ -24,6 +24,12 @@ export const externalId = createTextSchema(1, 255).meta({
   examples: ["ORG_USR_9921_AFG"],
 });
 
+/** The `external_id` in a response. */
+export const shownExternalId = z.string().meta({
+  description: "The tenant's own id of the user.",
+  examples: ["ORG_USR_9921_AFG"],
+});
+
 export const id = z
   .string()
   .refine((text) => idPattern.test(text), "must be 24 lower-case hex digits")
@@ -33,7 +39,7 @@ export const id = z
 export const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
-  .meta({ description: "SHA-256, hex." });
+  .meta({ description: "SHA-256, hex.", examples: ["0a1b".repeat(16)] });
 
 /** An RFC 3339 time in a response. */
 export const instant = z.iso.datetime().meta({ examples: ["2026-08-15T09:30:00.000Z"] });
@@ -45,7 +51,7 @@ export const requestInstant = z
     (text) => z.iso.datetime({ offset: true }).safeParse(text).success && Date.parse(text) >= 0,
     "must be an RFC 3339 time such as 2026-08-15T09:30:00Z",
   )
-  .meta({ format: "date-time" })
+  .meta({ format: "date-time", examples: ["2026-08-15T09:30:00Z"] })
   .transform((text) => Date.parse(text));
 
 const maxPageSize = 100;

@@ -12,7 +12,7 @@ export const answerLifetimeMs = 24 * 60 * 60 * 1000;
 export interface RequestKey {
   /** SHA-256 over the operation and the key as sent, hex. The tenant is the scope around it. */
   readonly key: string;
-  /** SHA-256 over path, query and body of the request, hex. The same key with another digest is an error. */
+  /** SHA-256 over path, query, body and `Acting-For` of the request, hex. The same key with another digest is an error. */
   readonly digest: string;
 }
 

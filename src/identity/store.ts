@@ -58,6 +58,12 @@ export function hasLivingRecord(tenantId: string, id: string): SQL {
     WHERE ${isIdentity(tenantId, id)} AND ${ne(identities.status, "erased")})`;
 }
 
+/** Counts a tenant's identities, without tombstones. Reads a row for each. @throws StoreError */
+export async function countIdentities(db: Database, tenantId: string): Promise<number> {
+  const isCounted = and(eq(identities.tenantId, tenantId), ne(identities.status, "erased"));
+  return await awaitStore(db.$count(identities, isCounted));
+}
+
 /** Writes the record unless D1 has a newer version: deliveries may repeat and overtake each other. */
 export function saveRecord(db: Database, record: IdentityRecord): Statement {
   const { tenantId: _tenantId, id: _id, ...changing } = record;

@@ -7,6 +7,7 @@
  * removes the mark of each version that its data needs, in the same transaction. At the end a version is retired
  * if the whole directory was counted since the mark, nothing needs the version, and the mark is still there.
  */
+import { renewAuditKey, tenantKeyOwner } from "../audit/personal.ts";
 import { createId } from "../crypto/id.ts";
 import { requireAllDatabases } from "../db/bound-shards.ts";
 import { type Database, runBatch } from "../db/client.ts";
@@ -18,10 +19,17 @@ import { keyringOf } from "./key-check.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import type { ReEncryption } from "./re-encryption-store.ts";
 import { addCounts, noRecords, type RecordCounts } from "./record-counts.ts";
-import { countRange, listRequestsToReseal, replaceReceipt } from "./sealed-data-store.ts";
+import {
+  countRange,
+  listRequestsToReseal,
+  listTenantKeysToReseal,
+  replaceReceipt,
+  replaceTenantKey,
+} from "./sealed-data-store.ts";
 import { listKeyVersions, markForCheck, reinstateKeys, retireChecked } from "./version-store.ts";
 
 const maxRequestsPerSlice = 100;
+const maxTenantKeysPerSlice = 100;
 const retirableKeyrings = ["sealing", "backup_codes"] as const satisfies readonly KeyringName[];
 
 /** How much one request counts. */
@@ -55,8 +63,9 @@ async function findOlderInUse(db: Database, config: Config, name: KeyringName): 
 /** Whether boxes in this database may be under an older key, although its re-encryption has finished. */
 export async function mayHoldOlderBoxes(db: Database, config: Config): Promise<boolean> {
   if ((await findOlderInUse(db, config, "sealing")).length > 0) return true;
-  const requests = await listRequestsToReseal(db, config.sealingKeys.newest, 1);
-  return requests.length > 0;
+  const { newest } = config.sealingKeys;
+  if ((await listTenantKeysToReseal(db, newest, 1)).length > 0) return true;
+  return (await listRequestsToReseal(db, newest, 1)).length > 0;
 }
 
 /** Whether a check could retire a version in this database. */
@@ -125,6 +134,16 @@ async function resealReceipts(db: Database, config: Config, version: number): Pr
   return requests.length === maxRequestsPerSlice;
 }
 
+/** Seals tenants' audit keys anew. @returns whether there may be more */
+async function resealTenantKeys(db: Database, config: Config, version: number): Promise<boolean> {
+  const keys = await listTenantKeysToReseal(db, version, maxTenantKeysPerSlice);
+  for (const key of keys) {
+    const owner = tenantKeyOwner(key.tenantId);
+    await replaceTenantKey(db, key, await renewAuditKey(config.sealingKeys, owner, key.auditKey));
+  }
+  return keys.length === maxTenantKeysPerSlice;
+}
+
 /** Retires what the check allows. */
 async function retireUnneeded(
   db: Database,
@@ -176,6 +195,7 @@ export async function continueCheck(
   const { checkId } = before;
   // Receipts first: they may be under an older key too, and nothing marks their arrival.
   if (checkId === null || (await resealReceipts(db, config, before.version))) return before;
+  if (await resealTenantKeys(db, config, before.version)) return before;
   const { run, complete } = await advanceCount(db, before, bounds);
   if (complete === undefined) return run;
   await reinstateFound(db, config, complete);

@@ -1,9 +1,12 @@
 /**
- * The data in D1 that a re-encryption seals anew: identities' records, and the receipts of kept requests.
+ * The data in D1 that a re-encryption seals anew: identities' records, the receipts of kept requests, and the audit
+ * keys of tenants.
  */
 import { and, eq, isNotNull, ne, type SQL, sql } from "drizzle-orm";
+import type { AuditKey } from "../audit/personal.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database } from "../db/client.ts";
+import { tenants } from "../db/tables.ts";
 import { isNotLeftover } from "../db/tenant-fence.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
@@ -132,5 +135,44 @@ export async function replaceReceipt(
       .where(
         and(eq(requestKeys.tenantId, tenantId), eq(requestKeys.key, key), eq(requestKeys.box, box)),
       ),
+  );
+}
+
+export interface TenantKey {
+  readonly tenantId: string;
+  readonly auditKey: AuditKey;
+}
+
+const sealedTenantKey = sql<string | null>`${tenants.auditKey} ->> '$.sealed'`;
+
+/** Lists tenants' audit keys that are not under this version. */
+export async function listTenantKeysToReseal(
+  db: Database,
+  version: number,
+  limit: number,
+): Promise<TenantKey[]> {
+  const rows = await awaitStore(
+    db
+      .select({ tenantId: tenants.id, auditKey: tenants.auditKey })
+      .from(tenants)
+      .where(sql`${sealedTenantKey} NOT LIKE ${`${version}.%`}`)
+      .limit(limit),
+  );
+  return rows.flatMap(({ tenantId, auditKey }) =>
+    auditKey === null ? [] : [{ tenantId, auditKey }],
+  );
+}
+
+/** Replaces a tenant's audit key, unless it has changed or was destroyed. */
+export async function replaceTenantKey(
+  db: Database,
+  { tenantId, auditKey }: TenantKey,
+  replacement: AuditKey,
+): Promise<void> {
+  await awaitStore(
+    db
+      .update(tenants)
+      .set({ auditKey: replacement })
+      .where(and(eq(tenants.id, tenantId), sql`${sealedTenantKey} = ${auditKey.sealed}`)),
   );
 }

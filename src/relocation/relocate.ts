@@ -7,8 +7,7 @@
  * continued. A step that is repeated, late, or run twice at once changes nothing: a fence records the
  * relocation that set it, and its state only goes forward.
  */
-import { type Actor, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { createId, createIdAfter } from "../crypto/id.ts";
 import type { Database } from "../db/client.ts";
 import { controlDbOf, countDatabases, findShard, hasShard } from "../db/shards.ts";
@@ -16,6 +15,7 @@ import { awaitWithin } from "../deadline.ts";
 import { type Config, requireConfig } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { runJob } from "../job.ts";
+import { stampTenantEvents } from "../tenancy/tenant-audit-key.ts";
 import { advanceRelocation, maxStaleReaderMs, reverseRelocation } from "./advance.ts";
 import {
   beginRelocation,
@@ -41,7 +41,7 @@ const maxUnboundMs = 24 * 60 * minuteMs;
 export interface RelocateCall {
   readonly env: Env;
   readonly config: Config;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly requestId: string;
   /** Real time, Unix ms. */
   readonly now: number;
@@ -56,7 +56,7 @@ function createShardError(message: string): AppError {
  * tenant is leaving, a relocation that has not switched yet is reversed.
  * @param limit pages of rows
  * @returns the progress
- * @throws AppError `not_found`, `invalid_request`; StoreError
+ * @throws AppError `not_found`, `invalid_request`, `tenant_deleting`; StoreError
  */
 export async function relocate(
   call: RelocateCall,
@@ -88,7 +88,7 @@ async function advance(
       // One request may switch a tenant and take it back; the two events need different ids.
       phase === "returning" ? 1 : 0,
     );
-    return await stampEvents(config.auditSigningKeys, [event]);
+    return await stampTenantEvents({ env, config, now }, tenantId, [event]);
   };
   return await advanceRelocation({ env, now, createSwitchEvents }, relocation, limit);
 }

@@ -5,6 +5,7 @@
 import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
 import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
+import { archivedSuccesses, tenantStatistics } from "../audit/statistics/tables.ts";
 import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
@@ -28,11 +29,14 @@ const tenantTables: readonly TenantTable[] = [
   { table: auditTrees, key: [] },
   { table: assessments, key: [assessments.id] },
   { table: populations, key: [] },
+  { table: tenantStatistics, key: [tenantStatistics.hour] },
+  { table: archivedSuccesses, key: [archivedSuccesses.identityId, archivedSuccesses.hour] },
 ];
 
 /** The names of the tables, by index. */
 export const tableNames: readonly string[] = [
   ...["identities", "audit_events", "audit_tiles", "audit_trees", "assessments", "populations"],
+  ...["tenant_statistics", "archived_successes"],
 ];
 
 /** The key, without the tenant, of the last row that was processed; null at the start of a table. */

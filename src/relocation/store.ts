@@ -9,6 +9,7 @@ import { awaitStore, type Database, hasNoChanges, requestTimeoutMs } from "../db
 import type { RelocationPhase } from "../db/relocation-phase.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences, tenants } from "../db/tables.ts";
+import { requireLastingTenant } from "../tenancy/tenant-condition-store.ts";
 
 export interface RelocationKey {
   readonly tenantId: string;
@@ -46,10 +47,11 @@ export async function findRelocation(
   return rows[0];
 }
 
-/** Begins a relocation, unless one is in progress. */
+/** Begins a relocation, unless one is in progress. @throws AppError `tenant_deleting` */
 export async function beginRelocation(db: Database, begun: Relocation): Promise<void> {
   const { tenantId: _tenantId, ...changing } = begun;
   await runEssentialBatch(db, [
+    requireLastingTenant(db, begun.tenantId),
     db
       .insert(relocations)
       .values(begun)
@@ -160,7 +162,8 @@ export async function findLeftoverShard(
   return rows[0]?.shard;
 }
 
-type Fence = (typeof tenantFences.$inferSelect)["state"];
+/** The states of a fence that a relocation sets; a deletion sets the others. */
+type Fence = Exclude<(typeof tenantFences.$inferSelect)["state"], "erasing" | "deleted">;
 
 /** The states that may precede each state within one attempt, so that a late step changes nothing. */
 const previousStates: Readonly<Record<Exclude<Fence, "copying">, readonly Fence[]>> = {

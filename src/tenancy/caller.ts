@@ -20,4 +20,6 @@ export interface TenantCaller {
 export interface ResolvedToken {
   readonly caller: TenantCaller;
   readonly revoked: boolean;
+  /** Whether the tenant is active: neither suspended nor being deleted. */
+  readonly isTenantActive: boolean;
 }

@@ -1,8 +1,7 @@
 /** Reads a tenant's settings, and changes them field by field. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { runBatch, StaleReadError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { runEssentialTenantBatch } from "../db/space-reserve.ts";
@@ -20,6 +19,7 @@ import {
   type Settings,
   type SettingsPatch,
 } from "./settings.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { findSettings, patchSettings, type StoredSettings } from "./tenant-store.ts";
 import { invalidateTenant } from "./token-cache.ts";
 import { requireValidToken } from "./token-condition-store.ts";
@@ -35,7 +35,7 @@ interface SettingsCall {
     readonly tokenId: string;
     readonly location: Location;
   };
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly now: number;
   readonly requestId: string;
 }
@@ -107,7 +107,7 @@ async function applyPatch(call: SettingsCall, patch: SettingsPatch): Promise<Set
       details: describeChange(applyDefaults(set), settings),
     },
   );
-  const events = await stampEvents(call.config.auditSigningKeys, [event]);
+  const events = await stampTenantEvents(call, tenantId, [event]);
   const db = controlDbOf(call.env);
   const change = [
     requireValidToken(db, call.caller, call.now),

@@ -1,18 +1,21 @@
 /**
  * Creates and rotates a tenant's API tokens. Each change is one batch, which writes nothing unless the
- * caller's token is valid when it runs. revoke-token.ts revokes them.
+ * caller's token is valid when it runs, or the operator's tenant is not being deleted. revoke-token.ts revokes
+ * them.
  */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { createId } from "../crypto/id.ts";
+import type { Database, Statement } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
-import { AppError } from "../errors.ts";
-import { type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
+import { AppError, createInvalidRequest } from "../errors.ts";
+import { operatorScope, type RunOnceCall, runOnce } from "../idempotency/run-once.ts";
 import { createApiToken, hashApiToken, type Mode } from "./api-token.ts";
 import type { TenantCaller } from "./caller.ts";
 import type { Permission } from "./permission.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
+import { requireLastingTenant } from "./tenant-condition-store.ts";
 import { invalidateTenant } from "./token-cache.ts";
 import {
   requireActiveToken,
@@ -27,8 +30,9 @@ const latestExpiry = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 export interface TokenCall extends RunOnceCall {
   readonly env: Env;
-  readonly caller: Pick<TenantCaller, "tenantId" | "tokenId" | "mode" | "expiresAt">;
-  readonly actor: Actor;
+  /** Undefined: the operator. */
+  readonly caller: Pick<TenantCaller, "tenantId" | "tokenId" | "expiresAt"> | undefined;
+  readonly actor: RequestActor;
 }
 
 /** A token together with its secret, which is shown once and never stored. */
@@ -36,8 +40,14 @@ export interface IssuedToken extends ApiToken {
   readonly secret: string;
 }
 
+/** The tenant that gets a token. */
+export interface Issuer {
+  readonly id: string;
+  readonly mode: Mode;
+}
+
 export function issueToken(
-  tenant: { readonly id: string; readonly mode: Mode },
+  tenant: Issuer,
   wanted: {
     readonly name: string;
     readonly permissions: readonly Permission[];
@@ -60,28 +70,35 @@ export function issueToken(
   return { issued: { ...token, secret }, stored: { ...token, hash: hashApiToken(secret) } };
 }
 
-function issuerOf({ caller }: TokenCall) {
-  return { id: caller.tenantId, mode: caller.mode };
+function requireAllowed({ caller, now }: TokenCall, db: Database, tenantId: string): Statement {
+  return caller === undefined
+    ? requireLastingTenant(db, tenantId)
+    : requireValidToken(db, caller, now);
 }
 
-/** @throws AppError `invalid_token`, `too_many` */
+/**
+ * @throws AppError `invalid_token`, `tenant_suspended`, `too_many`; for the operator `not_found`,
+ *   `tenant_deleting`, `too_many`
+ */
 export async function createToken(
   call: TokenCall,
+  tenant: Issuer,
   wanted: Parameters<typeof issueToken>[1],
 ): Promise<IssuedToken> {
-  const { tenantId } = call.caller;
+  const tenantId = tenant.id;
   const db = controlDbOf(call.env);
-  return await runOnce(call, tenantId, db, async (keepAnswer) => {
-    const { issued, stored } = issueToken(issuerOf(call), wanted, call.now);
+  const scope = call.caller === undefined ? operatorScope : tenantId;
+  return await runOnce(call, scope, db, async (keepAnswer) => {
+    const { issued, stored } = issueToken(tenant, wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
     const event = createTenantEvent(tenantId, call, target, {
       action: "token.created",
       outcome: "success",
       details: { permissions: wanted.permissions.join(" ") },
     });
-    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const events = await stampTenantEvents(call, tenantId, [event]);
     await changeWithEvents(call.env, { tenantId }, events, [
-      requireValidToken(db, call.caller, call.now),
+      requireAllowed(call, db, tenantId),
       // Before the other conditions: a repeated request gets the first answer, also if they no longer hold.
       ...(await keepAnswer(issued)),
       requireTokenRoom(db, tenantId, call.now),
@@ -94,30 +111,39 @@ export async function createToken(
 /**
  * Creates a token with the name, permissions and lifetime of an old one. The old token remains valid for the
  * overlap.
- * @throws AppError `invalid_token`; `not_found` if the old token has ended; `too_many`
+ * @throws AppError `invalid_token`, `tenant_suspended`; `not_found` if the old token has ended; `too_many`;
+ *   `invalid_request` if the token has `tokens:write` and its successor has expired already, which a test clock
+ *   can cause
  */
 export async function rotateToken(
   call: TokenCall,
+  tenant: Issuer,
   id: string,
   overlapSeconds: number,
 ): Promise<IssuedToken> {
-  const { tenantId } = call.caller;
+  const tenantId = tenant.id;
   const db = controlDbOf(call.env);
   return await runOnce(call, tenantId, db, async (keepAnswer) => {
     const old = await findToken(db, tenantId, id);
     if (old === undefined) throw new AppError("not_found");
-    const { issued, stored } = issueToken(issuerOf(call), old, call.now);
+    const { issued, stored } = issueToken(tenant, old, call.now);
+    // The last token with this permission must not end without a successor that is valid.
+    const isWriter = old.permissions.includes("tokens:write");
+    if (isWriter && issued.expiresAt !== null && issued.expiresAt <= call.arrivedAt) {
+      const message = "is so long ago that the new token has expired already";
+      throw createInvalidRequest([{ path: "Test-Clock", message }]);
+    }
     const target = { type: "api_token", id } as const;
     const event = createTenantEvent(tenantId, call, target, {
       action: "token.rotated",
       outcome: "success",
       details: { replaced_by: issued.id, overlap_seconds: overlapSeconds },
     });
-    const events = await stampEvents(call.config.auditSigningKeys, [event]);
+    const events = await stampTenantEvents(call, tenantId, [event]);
     const end = call.now + overlapSeconds * 1000;
     try {
       await changeWithEvents(call.env, { tenantId }, events, [
-        requireValidToken(db, call.caller, call.now),
+        requireAllowed(call, db, tenantId),
         ...(await keepAnswer(issued)),
         requireActiveToken(db, tenantId, id, call.now),
         requireTokenRoom(db, tenantId, call.now, id),

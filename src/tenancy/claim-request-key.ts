@@ -6,7 +6,7 @@ import { requireValidToken } from "./token-condition-store.ts";
 
 /**
  * Reserves the key throughout the tenant, if the caller's token is valid at that moment.
- * @throws AppError `idempotency_mismatch`, `invalid_token`; StoreError
+ * @throws AppError `idempotency_mismatch`, `invalid_token`, `tenant_suspended`; StoreError
  */
 export async function claimTenantRequestKey(
   call: RunOnceCall & { readonly env: Env; readonly caller: TenantCaller },

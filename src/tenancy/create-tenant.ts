@@ -1,8 +1,8 @@
 /** Creates a tenant, and a first token with all permissions. */
 
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
+import { createAuditKey, tenantKeyOwner } from "../audit/personal.ts";
 import { createId } from "../crypto/id.ts";
 import { controlDbOf, hasShard } from "../db/shards.ts";
 import { createInvalidRequest } from "../errors.ts";
@@ -11,6 +11,7 @@ import { type Jurisdiction, supportsJurisdiction } from "../location.ts";
 import type { Mode } from "./api-token.ts";
 import { type IssuedToken, issueToken } from "./change-tokens.ts";
 import { permissions } from "./permission.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { insertTenant, type Tenant } from "./tenant-store.ts";
 import { insertToken } from "./token-store.ts";
 
@@ -26,7 +27,7 @@ export interface NewTenant {
  *   support the jurisdiction
  */
 export async function createTenant(
-  call: RunOnceCall & { readonly env: Env; readonly actor: Actor },
+  call: RunOnceCall & { readonly env: Env; readonly actor: RequestActor },
   wanted: {
     readonly name: string;
     readonly mode: Mode;
@@ -47,7 +48,14 @@ export async function createTenant(
   }
   const db = controlDbOf(call.env);
   return await runOnce<NewTenant>(call, operatorScope, db, async (keepAnswer) => {
-    const tenant: Tenant = { ...wanted, id: createId(call.now), settings: {}, createdAt: call.now };
+    const tenant: Tenant = {
+      ...wanted,
+      id: createId(call.now),
+      settings: {},
+      createdAt: call.now,
+      status: "active",
+      suspendedAt: null,
+    };
     const { issued, stored } = issueToken(
       tenant,
       { name: firstTokenName, permissions, lifetimeMs: null },
@@ -74,10 +82,14 @@ export async function createTenant(
       },
       1,
     );
-    const events = await stampEvents(call.config.auditSigningKeys, [created, tokenCreated]);
+    const auditKey =
+      call.actor.actingFor === undefined
+        ? undefined
+        : await createAuditKey(call.config.sealingKeys, tenantKeyOwner(tenant.id));
+    const events = await stampTenantEvents(call, tenant.id, [created, tokenCreated], auditKey);
     const answer = { tenant, token: issued };
     await changeWithEvents(call.env, { tenantId: tenant.id, shard: tenant.shard }, events, [
-      ...insertTenant(db, tenant),
+      ...insertTenant(db, tenant, auditKey),
       insertToken(db, stored),
       ...(await keepAnswer(answer)),
     ]);

@@ -62,6 +62,17 @@ export class ExportRegister extends DurableObject<Env> {
     return { retryAfterSeconds: null };
   }
 
+  /** Deletes everything, for a tenant that is deleted. @returns whether that is done */
+  async clear(): Promise<boolean> {
+    try {
+      await this.ctx.storage.deleteAll();
+      return true;
+    } catch (error) {
+      log("error", "export_register_failed", { cause: causeOf(error) });
+      return false;
+    }
+  }
+
   /** Ends a lease. If the storage fails, the lease runs out. */
   async release(leaseId: string): Promise<void> {
     try {

@@ -2,7 +2,15 @@
 import type { Database } from "../db/client.ts";
 import type { Location } from "../location.ts";
 import { policyOf } from "./settings.ts";
-import { listLocations } from "./tenant-store.ts";
+import { listLocations, type Tenant } from "./tenant-store.ts";
+
+/** The location of a tenant's objects. */
+export function locationOf({
+  jurisdiction,
+  settings,
+}: Pick<Tenant, "jurisdiction" | "settings">): Location {
+  return { jurisdiction, hint: policyOf(settings).location.hint };
+}
 
 /** By tenant id; an unknown tenant is left out. @throws StoreError */
 export async function findLocations(
@@ -10,10 +18,5 @@ export async function findLocations(
   tenantIds: readonly string[],
 ): Promise<ReadonlyMap<string, Location>> {
   const rows = await listLocations(db, [...new Set(tenantIds)]);
-  return new Map(
-    rows.map(({ id, jurisdiction, settings }) => [
-      id,
-      { jurisdiction, hint: policyOf(settings).location.hint },
-    ]),
-  );
+  return new Map(rows.map((tenant) => [tenant.id, locationOf(tenant)]));
 }

@@ -1,7 +1,7 @@
 /** Finds how long tenants keep audit events and assessments in D1. */
 import { controlDbOf } from "../db/shards.ts";
 import { defaultPolicy } from "./policy.ts";
-import { listRetentionDays } from "./tenant-store.ts";
+import { listRetentionDays, listRetentionDaysOfDeleted } from "./tenant-store.ts";
 
 async function findDays(
   env: Env,
@@ -13,12 +13,17 @@ async function findDays(
   return new Map(tenantIds.map((tenantId) => [tenantId, stored.get(tenantId) ?? defaultDays]));
 }
 
-/** Days before events move to the archive, by tenant id; an unknown tenant has the default. @throws StoreError */
+/** Days before events move to the archive, by tenant id; those of a deleted tenant stay as they were. @throws StoreError */
 export async function findRetentionDays(
   env: Env,
   tenantIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
-  return await findDays(env, "audit.retention_days", tenantIds, defaultPolicy.audit.retentionDays);
+  const { retentionDays } = defaultPolicy.audit;
+  const [days, ofDeleted] = await Promise.all([
+    findDays(env, "audit.retention_days", tenantIds, retentionDays),
+    listRetentionDaysOfDeleted(controlDbOf(env), tenantIds),
+  ]);
+  return new Map([...days, ...ofDeleted]);
 }
 
 /** Days before assessments are deleted, by tenant id; an unknown tenant has the default. @throws StoreError */

@@ -6,10 +6,24 @@ export const permissions = [
   "sentinel:write",
   "sentinel:read",
   "audit:read",
+  "tokens:read",
   "tokens:write",
+  "settings:read",
   "settings:write",
 ] as const;
 export type Permission = (typeof permissions)[number];
+
+/** Permissions that another one includes: who may change something may read it too. */
+const includedIn: Partial<Record<Permission, Permission>> = {
+  "tokens:read": "tokens:write",
+  "settings:read": "settings:write",
+};
+
+/** Whether these permissions, or one that includes it, give the permission. */
+export function isPermitted(given: readonly Permission[], permission: Permission): boolean {
+  const wider = includedIn[permission];
+  return given.includes(permission) || (wider !== undefined && given.includes(wider));
+}
 
 const documentPrefix = "ApiAccessPermission::";
 

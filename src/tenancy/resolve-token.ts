@@ -65,5 +65,6 @@ export async function resolveToken(
       location: { jurisdiction: tenant.jurisdiction, hint: policy.location.hint },
     },
     revoked,
+    isTenantActive: tenant.status === "active",
   }));
 }

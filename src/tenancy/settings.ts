@@ -14,12 +14,18 @@ function createIntegerSchema(min: number, max: number, description: string) {
   return z.int().min(min).max(max).meta({ description });
 }
 
-const threshold = z.number().gt(0).lt(1);
+/** A risk score above 0 and below 1. */
+const threshold = z
+  .number()
+  .min(0.000_001)
+  .max(0.999_999)
+  .meta({ examples: [0.5] });
 
 const networks = z
   .array(
     z
       .string()
+      .meta({ examples: ["192.0.2.0/24"] })
       .transform((text, context) => {
         const network = parseNetwork(text);
         if (network !== undefined) return network.text;

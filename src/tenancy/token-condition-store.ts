@@ -3,7 +3,14 @@
  * nothing. So what a request changes does not depend on what was true when the request arrived.
  */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
-import { type Database, d1Now, requireCondition, type Statement } from "../db/client.ts";
+import {
+  type Database,
+  d1Now,
+  requireCondition,
+  requireConditions,
+  type Statement,
+} from "../db/client.ts";
+import { tenants } from "../db/tables.ts";
 import { apiTokens } from "./tables.ts";
 
 /** The message of `too_many` states it. */
@@ -36,13 +43,23 @@ function exists(condition: SQL): SQL {
   return sql`EXISTS (SELECT 1 FROM ${apiTokens} WHERE ${condition})`;
 }
 
+/** Whether the tenant is active: neither suspended nor being deleted. */
+export function isActiveTenant(tenantId: string): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${tenants}
+    WHERE ${tenants.id} = ${tenantId} AND ${tenants.status} = 'active')`;
+}
+
 /**
- * Fails the batch with `invalid_token` unless the caller's token is valid. Every batch that a request with a token
- * writes to `DB` has it.
+ * Fails the batch with `invalid_token` unless the caller's token is valid, and with `tenant_suspended` unless its
+ * tenant is active. Every batch that a request with a token writes to `DB` begins with it.
  */
 export function requireValidToken(db: Database, caller: CallerToken, now: number): Statement {
   const isValid = sql`${isUnrevokedToken(caller.tenantId, caller.tokenId)} AND ${isUnexpired(now)}`;
-  return requireCondition(db, exists(isValid), "invalid_token");
+  return requireConditions(
+    db,
+    [exists(isValid), "invalid_token"],
+    [isActiveTenant(caller.tenantId), "tenant_suspended"],
+  );
 }
 
 /** Fails the batch with `not_found` if the token is revoked, or has expired at the request's time. */

@@ -26,10 +26,15 @@ export interface RevokingToken {
   readonly hash: string;
   /** When it ends according to its record, Unix ms; null: never. */
   readonly expiresAt: number | null;
+  /** Whether another token with `tokens:write` must remain, because the revoked one has that permission. */
+  readonly needsOtherWriter: boolean;
+  /** The request's time, Unix ms. */
+  readonly now: number;
 }
 
 export interface RegisterResult {
-  /** The one that the register keeps: this one, or an earlier one of the same token. Null: the caller's own
-   * token has ended, and nothing was recorded. */
+  /** The one that the register keeps: this one, or an earlier one of the same token. Null: none was recorded. */
   readonly kept: Revocation | null;
+  /** Why: the caller's own token has ended, or no other token with `tokens:write` would remain. */
+  readonly refusal: "invalid_token" | "last_token" | null;
 }

@@ -49,12 +49,12 @@ export async function findRegisteredEnd(
 
 /**
  * Revokes a token in the register. Never throws.
- * @param caller the token that revokes it
+ * @param caller the token that revokes it; null: the operator
  * @returns undefined if the register does not answer; it may have the revocation nevertheless
  */
 export async function registerRevocation(
   env: Env,
-  caller: RevokingToken,
+  caller: RevokingToken | null,
   revocation: Revocation,
 ): Promise<RegisterResult | undefined> {
   const { tenantId } = revocation;
@@ -72,6 +72,13 @@ export async function confirmRevocation(env: Env, { tenantId, hash }: Revocation
   await runJob("revocation_not_confirmed", () =>
     awaitWithin(registerTimeoutMs, registerOf(env, tenantId).confirm(hash)),
   );
+}
+
+/** Makes a deleted tenant's register delete everything. @throws AppError `unavailable` */
+export async function clearTokenRegister(env: Env, tenantId: string): Promise<void> {
+  const call = registerOf(env, tenantId).clear();
+  const isDone = await awaitWithin(registerTimeoutMs, call).catch(() => false);
+  if (!isDone) throw new AppError("unavailable");
 }
 
 /**

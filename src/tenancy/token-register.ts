@@ -8,10 +8,12 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { deliveryTimeoutMs } from "../db/client.ts";
+import { controlDbOf } from "../db/shards.ts";
 import { causeOf, log } from "../log.ts";
 import { RetryAlarm } from "../retry-alarm.ts";
 import { SqlTable } from "../sql-table.ts";
 import { fileRevocation } from "./file-revocation.ts";
+import { listOtherWriters } from "./revocation-store.ts";
 import {
   type RegisterResult,
   type Revocation,
@@ -22,6 +24,8 @@ import {
 
 /** Longer than the isolate takes to write to D1. */
 const confirmationTimeoutMs = 3_000;
+/** How often the other tokens are read for one revocation, when the register records others meanwhile. */
+const maxReads = 5;
 
 export class TokenRegister extends DurableObject<Env> {
   readonly #ends = new SqlTable(
@@ -35,6 +39,8 @@ export class TokenRegister extends DurableObject<Env> {
     "(hash TEXT PRIMARY KEY, revocation TEXT NOT NULL) WITHOUT ROWID",
   );
   readonly #alarm = new RetryAlarm(this.ctx, "token_register");
+  /** How many revocations this object has recorded since it started. */
+  #recorded = 0;
 
   /** Records ends; an earlier end stays. @returns whether they are stored */
   async keep(ends: readonly TokenEnd[]): Promise<boolean> {
@@ -47,24 +53,67 @@ export class TokenRegister extends DurableObject<Env> {
 
   /**
    * Revokes a token. A second revocation returns the first one while it waits for D1.
-   * @param caller the token that revokes it
-   * @returns undefined if the storage fails
+   * @param caller the token that revokes it; null: the operator
+   * @returns undefined if a store fails
    */
-  async revoke(caller: RevokingToken, revocation: Revocation): Promise<RegisterResult | undefined> {
-    return await this.#store((): RegisterResult => {
+  async revoke(
+    caller: RevokingToken | null,
+    revocation: Revocation,
+  ): Promise<RegisterResult | undefined> {
+    for (let read = 0; read < maxReads; read += 1) {
+      const recorded = this.#recorded;
+      const others = await this.#readOtherWriters(caller, revocation);
+      if (others === undefined) return undefined;
+      // Otherwise a token that replaced one of these may have been revoked since they were read.
+      if (recorded === this.#recorded) {
+        return await this.#store(() => this.#decide(caller, revocation, others));
+      }
+    }
+    return undefined;
+  }
+
+  /** The hashes of the tokens of which one must remain valid; undefined if D1 fails. */
+  async #readOtherWriters(
+    caller: RevokingToken | null,
+    { tenantId, id }: Revocation,
+  ): Promise<readonly string[] | undefined> {
+    if (caller?.needsOtherWriter !== true) return [];
+    try {
+      return await listOtherWriters(controlDbOf(this.env), tenantId, id, caller.now);
+    } catch (error) {
+      log("error", "token_register_failed", { cause: causeOf(error) });
+      return undefined;
+    }
+  }
+
+  #decide(
+    caller: RevokingToken | null,
+    revocation: Revocation,
+    otherWriters: readonly string[],
+  ): RegisterResult {
+    const refuse = (refusal: RegisterResult["refusal"]) => ({ kept: null, refusal });
+    const realTime = Date.now();
+    const hasEnded = (end: number | null, now: number) => end !== null && end <= now;
+    if (caller !== null) {
       const ends = [this.#findEnd(caller.hash), caller.expiresAt];
-      if (ends.some((end) => end !== null && end <= Date.now())) return { kept: null };
-      const waiting = this.#listWaiting().find(({ hash }) => hash === revocation.hash);
-      if (waiting !== undefined) return { kept: waiting };
-      this.#insertEnds([{ hash: revocation.hash, endsAt: revokedForGood }]);
-      this.#outbox.create();
-      this.ctx.storage.sql.exec(
-        "INSERT INTO outbox (hash, revocation) VALUES (?, ?)",
-        revocation.hash,
-        JSON.stringify(revocation),
-      );
-      return { kept: revocation };
-    });
+      if (ends.some((end) => hasEnded(end, realTime))) return refuse("invalid_token");
+    }
+    const waiting = this.#listWaiting().find(({ hash }) => hash === revocation.hash);
+    if (waiting !== undefined) return { kept: waiting, refusal: null };
+    if (caller?.needsOtherWriter === true) {
+      const latest = Math.max(realTime, caller.now);
+      const isValid = (hash: string) => !hasEnded(this.#findEnd(hash), latest);
+      if (!otherWriters.some(isValid)) return refuse("last_token");
+    }
+    this.#recorded += 1;
+    this.#insertEnds([{ hash: revocation.hash, endsAt: revokedForGood }]);
+    this.#outbox.create();
+    this.ctx.storage.sql.exec(
+      "INSERT INTO outbox (hash, revocation) VALUES (?, ?)",
+      revocation.hash,
+      JSON.stringify(revocation),
+    );
+    return { kept: revocation, refusal: null };
   }
 
   /** Deletes a revocation from the outbox, because D1 has it. */
@@ -85,12 +134,29 @@ export class TokenRegister extends DurableObject<Env> {
 
   /** Files the waiting revocations. It fires again until that succeeds, and never gives up. */
   override async alarm(): Promise<void> {
-    await this.#alarm.run(async () => {
-      for (const revocation of this.#listWaiting()) {
-        await fileRevocation(this.env, revocation, deliveryTimeoutMs);
-        await this.confirm(revocation.hash);
-      }
-    });
+    await this.#alarm.run(() => this.#fileWaiting());
+  }
+
+  /** Files the waiting revocations, and then deletes everything. @returns whether that is done */
+  async clear(): Promise<boolean> {
+    try {
+      await this.#fileWaiting();
+      const { storage } = this.ctx;
+      await this.#alarm.reset(async () => {
+        await Promise.all([storage.deleteAll(), storage.deleteAlarm()]);
+      });
+      return true;
+    } catch (error) {
+      log("error", "token_register_failed", { cause: causeOf(error) });
+      return false;
+    }
+  }
+
+  async #fileWaiting(): Promise<void> {
+    for (const revocation of this.#listWaiting()) {
+      await fileRevocation(this.env, revocation, deliveryTimeoutMs);
+      await this.confirm(revocation.hash);
+    }
   }
 
   /** Makes a change durable, with an alarm if something waits. @returns undefined if the storage fails */

@@ -2,7 +2,8 @@
  * API tokens, in the control plane. Changes run in one batch with their events; see
  * audit/control-outbox/change.ts.
  */
-import { and, asc, eq, getTableColumns, gt, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import type { AuditKey } from "../audit/personal.ts";
 import { firstIdOf } from "../crypto/id.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
@@ -11,7 +12,7 @@ import { orderInTurn } from "../db/turns.ts";
 import type { Permission } from "./permission.ts";
 import { apiTokens } from "./tables.ts";
 import type { StoredTenant } from "./tenant-store.ts";
-import { type CallerToken, isUnexpired, isUnrevokedToken } from "./token-condition-store.ts";
+import { isUnrevokedToken } from "./token-condition-store.ts";
 
 /** As long as events stay in D1 by default, and longer than D1 can be restored (30 days). */
 const endedTokenLifetimeMs = 400 * 24 * 60 * 60 * 1000;
@@ -44,6 +45,9 @@ const tokenColumns = {
   lastUsedAt: apiTokens.lastUsedAt,
 };
 
+/** The columns that a request with a token needs. */
+const { auditKey: _auditKey, ...tenantColumns } = getTableColumns(tenants);
+
 export function insertToken(db: Database, token: HashedApiToken): Statement {
   return db.insert(apiTokens).values(token);
 }
@@ -66,7 +70,7 @@ export async function findTokenByHash(
     db
       .select({
         token: { ...tokenColumns, revokedAt: apiTokens.revokedAt },
-        tenant: getTableColumns(tenants),
+        tenant: tenantColumns,
       })
       .from(apiTokens)
       .innerJoin(tenants, eq(tenants.id, apiTokens.tenantId))
@@ -88,26 +92,27 @@ export async function findToken(
 }
 
 /**
- * Finds the hash of the caller's token, null if it is not valid, and that of another token, null if that does
- * not exist or is revoked. Each is one search by the primary key.
+ * Finds the names of tokens, also of those that have ended, and the tenant's audit key.
+ * @returns the names by id, without those whose rows are deleted
  */
-export async function findHashes(
+export async function findNamesAndAuditKey(
   db: Database,
-  { tenantId, tokenId }: CallerToken,
-  now: number,
-  id: string,
-): Promise<{ readonly callerHash: string | null; readonly hash: string | null } | undefined> {
-  const hashOf = (condition: SQL) =>
-    sql<string | null>`(SELECT ${apiTokens.hash} FROM ${apiTokens} WHERE ${condition})`;
+  tenantId: string,
+  ids: readonly string[],
+): Promise<{ readonly names: ReadonlyMap<string, string>; readonly auditKey: AuditKey | null }> {
+  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const isWanted = and(eq(apiTokens.tenantId, tenants.id), inArray(apiTokens.id, wanted));
   const rows = await awaitStore(
     db
-      .select({
-        callerHash: hashOf(sql`${isUnrevokedToken(tenantId, tokenId)} AND ${isUnexpired(now)}`),
-        hash: hashOf(isUnrevokedToken(tenantId, id)),
-      })
-      .from(sql`(SELECT 1)`),
+      .select({ auditKey: tenants.auditKey, id: apiTokens.id, name: apiTokens.name })
+      .from(tenants)
+      .leftJoin(apiTokens, isWanted)
+      .where(eq(tenants.id, tenantId)),
   );
-  return rows[0];
+  const names = rows.flatMap(({ id, name }) =>
+    id === null || name === null ? [] : [[id, name] as const],
+  );
+  return { names: new Map(names), auditKey: rows[0]?.auditKey ?? null };
 }
 
 export async function listTokens(

@@ -11,7 +11,10 @@ describe("The audit trail", () => {
     expect(event).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{24}$/),
       at: expect.stringMatching(/^\d{4}-.*Z$/),
-      actor: { type: "api_token", id: expect.stringMatching(/^[0-9a-f]{24}$/) },
+      actor: {
+        ...{ type: "api_token", id: expect.stringMatching(/^[0-9a-f]{24}$/) },
+        ...{ name: "initial", acting_for: null },
+      },
       action: "otp.verified",
       target: { type: "identity", id: user.id, external_id: "ORG_USR_1" },
       outcome: "failure",
@@ -180,6 +183,105 @@ describe("The audit trail", () => {
     for (const query of ["action=x", "outcome=x", "from=x", "to=1", "after=x", "limit=x"]) {
       expect((await tenant.send("GET", `/v1/audit/events?${query}`)).status).toBe(400);
     }
+  });
+
+  it("names the token of each event, also of a revoked one, in the list and in the export", async () => {
+    const tenant = await Tenant.create();
+    const token = { name: "support desk", permissions: ["idp:write"] };
+    const { body } = await tenant.send("POST", "/v1/tokens", { token });
+    const { id, secret } = body.token;
+    await tenant.send("POST", "/v1/idp/users", { user: { external_id: "u" } }, secret);
+    await tenant.send("DELETE", `/v1/tokens/${id}`);
+    const namesOf = (events: { action: string; actor: object }[]) =>
+      events.map(({ action, actor }) => [action, Reflect.get(actor, "name")]);
+    const list = "/v1/audit/events?externalUserId=u";
+    const { events } = (await tenant.send("GET", list)).body;
+    expect(namesOf(events)).toEqual([["user.provisioned", "support desk"]]);
+    const exported: string = (await tenant.send("GET", "/v1/audit/export")).body;
+    const lines = exported.trim().split("\n");
+    expect(namesOf(lines.map((line) => JSON.parse(line)))).toEqual([
+      ["tenant.created", null],
+      ["token.created", null],
+      ["token.created", "initial"],
+      ...namesOf(events),
+      ["token.revoked", "initial"],
+    ]);
+    // A row that ended 400 days ago is deleted.
+    await env.DB.prepare("DELETE FROM api_tokens WHERE id = ?").bind(id).run();
+    expect((await tenant.send("GET", list)).body.events[0].actor).toMatchObject({ id, name: null });
+  });
+
+  it("filters by actor, reason and address, alone and together", async () => {
+    const tenant = await Tenant.create("live");
+    const token = { name: "other", permissions: ["idp:write", "sentinel:write"] };
+    const other = (await tenant.send("POST", "/v1/tokens", { token })).body.token;
+    const users = [await User.withTotp(tenant, "a"), await User.withTotp(tenant, "b")];
+    const discover = async (n: number, ip: string, secret?: string) => {
+      const sentinel = { id: users[n]?.id, context: { ip, ua: "EnterpriseAgent/1.0" } };
+      await tenant.send("POST", "/v1/sentinel/discover", { sentinel }, secret);
+    };
+    await discover(0, "203.0.113.9");
+    await discover(1, "2001:db8::1", other.secret);
+    await discover(1, "203.0.113.9", other.secret);
+    for (const user of users) await user.verify(user.wrongCode(Date.now()));
+    for (const user of users) await user.events();
+
+    const count = async (query: string) => {
+      const { body } = await tenant.send("GET", `/v1/audit/events?limit=100&${query}`);
+      expect(body.has_more).toBe(false);
+      return body.events.length;
+    };
+    expect(await count(`actor=${other.id}`)).toBe(2);
+    expect(await count("actor=operator")).toBe(2);
+    expect(await count("actor=system")).toBe(0);
+    expect(await count("reason=invalid_code")).toBe(2);
+    expect(await count("reason=no_such_reason")).toBe(0);
+    expect(await count("reason=invalid_code&externalUserId=a")).toBe(1);
+    for (const spelling of ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.9:443"]) {
+      expect(await count(`address=${spelling}`)).toBe(2);
+    }
+    expect(await count("address=2001:DB8:0::1")).toBe(1);
+    expect(await count("address=203.0.113.10")).toBe(0);
+    expect(await count(`address=203.0.113.9&actor=${other.id}`)).toBe(1);
+    expect(await count("address=203.0.113.9&externalUserId=a&action=session.assessed")).toBe(1);
+    expect(await count("address=203.0.113.9&action=otp.verified")).toBe(0);
+
+    const first = await tenant.send("GET", "/v1/audit/events?address=203.0.113.9&limit=1");
+    expect(first.body).toMatchObject({ has_more: true, next_after: first.body.events[0].id });
+    expect(await count(`address=203.0.113.9&after=${first.body.next_after}`)).toBe(1);
+
+    await tenant.send("DELETE", users[1]?.path() ?? "");
+    expect(await count("address=203.0.113.9")).toBe(1);
+    for (const query of ["actor=x", "actor=OPERATOR", "reason=A b", "reason=", "address=x"]) {
+      expect((await tenant.send("GET", `/v1/audit/events?${query}`)).status).toBe(400);
+    }
+  });
+
+  it("opens a bounded number of events for a page that filters by address", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant, "u");
+    const sentinel = { id: user.id, context: { ip: "203.0.113.9", ua: "EnterpriseAgent/1.0" } };
+    await tenant.send("POST", "/v1/sentinel/discover", { sentinel });
+    await user.events();
+    // Younger events with personal parts that do not open.
+    await env.DB.prepare(
+      `INSERT INTO audit_events SELECT tenant_id, leaf_index + n.value + 1,
+         printf('ffffffffff%014x', n.value), at, actor_type, actor_id, action, target_type, target_id,
+         personal_key, personal, personal_digest, outcome, reason, request_id, details, stamp, arrived_at
+       FROM audit_events, json_each((SELECT '[' || group_concat(value) || ']' FROM (
+         WITH RECURSIVE m(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM m WHERE value < 1500)
+         SELECT value FROM m))) AS n
+       WHERE tenant_id = ? AND action = 'user.provisioned'`,
+    )
+      .bind(tenant.id)
+      .run();
+    const ask = async (query: string) =>
+      (await tenant.send("GET", `/v1/audit/events?address=203.0.113.9${query}`)).body;
+    const page = await ask("");
+    expect(page).toMatchObject({ events: [], has_more: true });
+    const next = await ask(`&after=${page.next_after}`);
+    expect(next.events).toHaveLength(1);
+    expect(next.has_more).toBe(false);
   });
 
   it("contains no events of other tenants", async () => {

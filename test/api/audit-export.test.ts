@@ -189,6 +189,15 @@ describe("An export whose token is revoked by another isolate", () => {
     expect(first.length).toBeLessThan(700);
   });
 
+  it("is cut off likewise when another isolate suspends its tenant", async () => {
+    const tenant = await createTenantWithEvents(1_500);
+    const reader = await openReader(tenant);
+    await readChunk(reader);
+    await sql("UPDATE tenants SET status = 'suspended' WHERE id = ?", tenant.id);
+    vi.setSystemTime(start + cacheMs);
+    await expectCut(reader, "tenant_suspended");
+  });
+
   it("is cut off while its client does not read", async () => {
     const tenant = await createTenantWithEvents();
     hastenChecks();

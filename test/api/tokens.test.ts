@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
 import { deleteExpired } from "../../src/housekeeping.ts";
+import { permissions } from "../../src/tenancy/permission.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
 import { addTokens } from "../support/many-tokens.ts";
@@ -26,6 +27,32 @@ async function createToken(tenant: Tenant, token: object) {
 }
 
 describe("API tokens", () => {
+  it("can be listed with tokens:read, and the settings be read with settings:read", async () => {
+    const tenant = await Tenant.create();
+    const spellings = ["ApiAccessPermission::TOKENS_READ", "SETTINGS_READ"];
+    const officer = await createToken(tenant, { name: "officer", permissions: spellings });
+    expect(officer.permissions).toEqual(["tokens:read", "settings:read"]);
+    const ask = async (method: string, path: string, body?: unknown) =>
+      await tenant.send(method, path, body, officer.secret);
+    expect((await ask("GET", "/v1/tokens")).body.tokens).toHaveLength(2);
+    expect((await ask("GET", "/v1/settings")).body.tenant_id).toBe(tenant.id);
+    for (const [path, permission] of [
+      ["/v1/settings", "settings:write"],
+      [`/v1/tokens/${officer.id}`, "tokens:write"],
+    ] as const) {
+      const isSettings = path === "/v1/settings";
+      const body = isSettings ? { settings: {} } : undefined;
+      const { status, headers } = await ask(isSettings ? "PATCH" : "DELETE", path, body);
+      expect(status).toBe(403);
+      expect(headers.get("WWW-Authenticate")).toContain(`scope="${permission}"`);
+    }
+    // Tokens of older builds have no permission to read.
+    const older = await tenant.tokenWith(["tokens:write", "settings:write"]);
+    for (const path of ["/v1/tokens", "/v1/settings"]) {
+      expect((await tenant.send("GET", path, undefined, older)).status).toBe(200);
+    }
+  });
+
   it("contain the mode of their tenant, and are shown once", async () => {
     for (const mode of ["live", "test"] as const) {
       const tenant = await Tenant.create(mode);
@@ -297,7 +324,7 @@ describe("Tenants", () => {
     expect(status).toBe(201);
     expect(body.tenant).toMatchObject({ name: "Acme", mode: "live" });
     expect(body.tenant.id).toMatch(/^[0-9a-f]{24}$/);
-    expect(body.token.permissions).toHaveLength(7);
+    expect(body.token.permissions).toEqual(permissions);
   });
 
   it("may use the same external_id, and share nothing", async () => {

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { fireAlarm, inspectGuard, loseStorage } from "../support/guard.ts";
 
 describe("Provisioning", () => {
@@ -90,7 +91,44 @@ describe("The profile", () => {
       created_at: expect.stringMatching(/^\d{4}-.*Z$/),
       updated_at: expect.stringMatching(/^\d{4}-.*Z$/),
       last_verified_at: null,
+      otp_status: "none",
+      otp_pending: false,
     });
+  });
+
+  it("shows whether TOTP is pending, active or disabled, as the answer to an unlock does", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({
+      otp: { enrolment: "confirm" },
+      lockout: { max_failed_attempts: 2, disable_after: 2 },
+    });
+    const user = await User.provision(tenant);
+    const shown: unknown[] = [];
+    const show = async ({ otp_status: status, otp_pending: pending }: Answer["body"]) => {
+      const listed = (await tenant.send("GET", "/v1/idp/users")).body.users[0];
+      shown.push([status, pending, listed.otp_status, listed.has_otp]);
+    };
+    await user.configure();
+    await show(await user.profile());
+    await user.confirm(user.code(Date.now()));
+    await drainOutbox(user);
+    await show(await user.profile());
+    await user.configure();
+    await show(await user.profile());
+    for (let n = 0; n < 2; n += 1) await user.verify(user.wrongCode(Date.now()));
+    await show((await tenant.send("POST", user.path("/unlock"))).body);
+    await user.configure();
+    await show(await user.profile());
+    expect(shown).toEqual([
+      ["pending", false, "pending", false],
+      ["active", false, "active", true],
+      ["active", true, "active", true],
+      ["disabled", false, "disabled", true],
+      ["disabled", true, "disabled", true],
+    ]);
+    const refused = (await user.verify((await user.backupCodes())[0])).body;
+    expect(refused).toMatchObject({ code: "otp_disabled", locked_until: null });
+    expect(refused.error).toContain("neither an unlock nor a backup code");
   });
 
   it("never shows the secret or the codes again", async () => {
@@ -135,6 +173,65 @@ describe("The list", () => {
     expect((await tenant.send("GET", "/v1/idp/users?limit=0")).status).toBe(400);
     expect((await tenant.send("GET", "/v1/idp/users?status=gone")).status).toBe(400);
     expect((await tenant.send("GET", "/v1/idp/users?after=x")).status).toBe(400);
+  });
+});
+
+describe("The directory", () => {
+  it("filters by factors, shows the end of a lock, and reads records of older builds", async () => {
+    const tenant = await Tenant.create();
+    const [enrolled, bare, older, damaged] = [
+      await User.withTotp(tenant, "enrolled"),
+      await User.provision(tenant, "bare"),
+      await User.withTotp(tenant, "older"),
+      await User.withTotp(tenant, "damaged"),
+    ];
+    for (let n = 0; n < 5; n += 1) await enrolled.verify(enrolled.wrongCode(Date.now()));
+    await drainOutbox(enrolled);
+    const setState = async ({ id }: User, state: string) =>
+      await env.DB.prepare("UPDATE identities SET state = ? WHERE tenant_id = ? AND id = ?")
+        .bind(state, tenant.id, id)
+        .run();
+    const wholeState = { totp: { sealed: "1.a.b" }, pendingTotp: null, otpDisabled: false };
+    await setState(older, JSON.stringify(wholeState));
+    await setState(damaged, "{");
+    const list = async (query: string) => {
+      const { body } = await tenant.send("GET", `/v1/idp/users?${query}`);
+      expect(body.has_more).toBe(false);
+      const users: Answer["body"][] = body.users;
+      return new Map(users.map((user) => [user.external_id, user]));
+    };
+    const namesOf = async (query: string) => [...(await list(query)).keys()].toSorted();
+    expect(await namesOf("has_otp=true")).toEqual(["enrolled", "older"]);
+    expect(await namesOf("has_otp=false")).toEqual(["bare", "damaged"]);
+    expect(await namesOf("has_otp=true&status=locked")).toEqual(["enrolled"]);
+    expect(await namesOf("has_passkeys=true")).toEqual([]);
+    expect(await namesOf("has_passkeys=false&has_otp=false&status=active")).toHaveLength(2);
+    const all = await list("limit=10");
+    const { locked_until: lockedUntil } = await enrolled.profile();
+    expect(all.get("enrolled")).toMatchObject({
+      ...{ status: "locked", locked_until: lockedUntil, has_otp: true, has_passkeys: false },
+      otp_status: "active",
+    });
+    expect(all.get("older")).toMatchObject({ otp_status: "active", locked_until: null });
+    expect(all.get(bare.externalId)).toMatchObject({ otp_status: "none", has_otp: false });
+    tenant.clock = lockedUntil;
+    expect((await list("status=active")).get("enrolled")?.locked_until).toBeNull();
+    tenant.clock = undefined;
+    for (const query of ["has_otp=yes", "has_passkeys=1", "has_otp="]) {
+      expect((await tenant.send("GET", `/v1/idp/users?${query}`)).status).toBe(400);
+    }
+  });
+
+  it("shows a pending secret until it expires", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ otp: { enrolment: "confirm" } });
+    const user = await User.provision(tenant);
+    await user.configure();
+    const list = async () => (await tenant.send("GET", "/v1/idp/users")).body.users[0].otp_status;
+    expect(await list()).toBe("pending");
+    tenant.clock = new Date(Date.now() + 10 * 60_000).toISOString();
+    expect(await list()).toBe("none");
+    expect((await user.profile()).otp_status).toBe("none");
   });
 });
 

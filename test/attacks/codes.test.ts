@@ -179,14 +179,17 @@ describe("Wrong, replayed and spent codes", () => {
   it("get identical answers", async () => {
     const tenant = await Tenant.create();
     const user = await User.withTotp(tenant);
-    const [backup = ""] = await user.backupCodes();
+    const codes = await user.backupCodes();
+    const [backup = ""] = codes;
     setClock(tenant, start);
     const right = user.code(start);
     const shapes = [];
     for (const code of [user.wrongCode(start), right, backup, "ZZZZ-9999"]) {
-      // These two are accepted once first. That success also resets the counter.
-      if (code === right || code === backup) expect((await user.verify(code)).status).toBe(200);
-      else expect((await tenant.send("POST", user.path("/unlock"))).status).toBe(200);
+      // These two are accepted once first, each before another one. That success also resets the counter.
+      if (code === right || code === backup) {
+        const later = code === right ? codes[1] : codes[2];
+        for (const one of [code, later]) expect((await user.verify(one)).status).toBe(200);
+      } else expect((await tenant.send("POST", user.path("/unlock"))).status).toBe(200);
       const { status, body, headers } = await user.verify(code);
       const { request_id, ...rest } = body;
       shapes.push({ status, rest, headers: [...headers.keys()] });

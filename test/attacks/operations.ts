@@ -33,7 +33,7 @@ export const operations: readonly Operation[] = Object.entries(paths).flatMap(
         method: method.toUpperCase(),
         template,
         isPublic: security.length === 0,
-        isForOperator: description === "Permission: `operator`.",
+        isForOperator: description.includes("\n\nPermission: `operator`."),
         takesBody: requestBody !== undefined,
       }),
     ),

@@ -36,9 +36,17 @@ const acts: Record<string, Act> = {
   "a right code": { act: right, expectedEvents: ["otp.verified success"] },
   "a wrong code": { act: wrong, expectedEvents: ["otp.verified failure invalid_code"] },
   "a replayed code": {
-    given: right,
+    given: async ({ user }) => {
+      await user.verify(user.code(start));
+      await user.verify((await user.backupCodes())[0]);
+    },
     act: right,
     expectedEvents: ["otp.verified failure replayed_code"],
+  },
+  "the code accepted last": {
+    given: right,
+    act: right,
+    expectedEvents: ["otp.verified refused code_already_used"],
   },
   "a wrong backup code": {
     act: async ({ user }) => await user.verify("ZZZZ-9999"),
@@ -135,7 +143,8 @@ describe.each(fixedLocations)(
         "tenant.created",
         "token.created",
       ]);
-      for (const { actor } of first) expect(actor).toEqual({ type: "operator", id: null });
+      const operator = { type: "operator", id: null, name: null, acting_for: null };
+      for (const { actor } of first) expect(actor).toEqual(operator);
       const token = { name: "n", permissions: ["idp:read"] };
       const created = await tenant.send("POST", "/v1/tokens", { token });
       const path = `/v1/tokens/${created.body.token.id}`;

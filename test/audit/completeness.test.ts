@@ -8,13 +8,15 @@ import document from "../../docs/audit.md?raw";
 import { apiRoutes } from "../../src/app.ts";
 import { auditActions } from "../../src/audit/event.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import { permissions } from "../../src/tenancy/permission.ts";
+import { isPermitted, permissions } from "../../src/tenancy/permission.ts";
+import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { sendManyRequests } from "../support/busy-tokens.ts";
 import { type Answer, type Call, send, Tenant, User } from "../support/client.ts";
 import { addTokens } from "../support/many-tokens.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { expectRequestEvents } from "../support/request-events.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
+import { suspendSince } from "../support/tenant-deletion.ts";
 import { sql } from "../support/trail.ts";
 
 const hourMs = 60 * 60 * 1000;
@@ -29,6 +31,10 @@ interface Case {
   readonly given?: (world: World) => Promise<unknown>;
   /** The body, if it differs from that of the default request. */
   readonly body?: (world: World) => object;
+  /** Undoes `given`, so that the tenant can read its trail. */
+  readonly after?: (world: World) => Promise<unknown>;
+  /** What the request is about, if not the default target. */
+  readonly target?: (world: World, target: RequestTarget) => Promise<RequestTarget>;
   /** The request is about a user and a tenant that do not exist. */
   readonly isAboutUnknownUser?: true;
   readonly expectedEvents: readonly string[];
@@ -59,6 +65,22 @@ const tooManyTokens: Case = {
   given: async ({ tenant }) => void (await addTokens(tenant, 1_000)),
   expectedEvents: ["request.refused refused too_many"],
 };
+
+/** A tenant that does not exist has no trail. */
+const unknownTenant: Case = { isAboutUnknownUser: true, expectedEvents: [] };
+
+/** Its trail reports the deletion, and not what the operator tries meanwhile. */
+const deletingTenant: Case = {
+  given: async ({ tenant }) =>
+    await sql("UPDATE tenants SET status = 'deleting' WHERE id = ?", tenant.id),
+  after: async ({ tenant }) => {
+    await sql("UPDATE tenants SET status = 'active' WHERE id = ?", tenant.id);
+    invalidateTenant(tenant.id);
+  },
+  expectedEvents: [],
+};
+
+const onlyReadsTenant: Expectation = { ...onlyReads, errors: { not_found: unknownTenant } };
 
 const configureOtp = async ({ user }: World) => await user.configure();
 const suspendUser = async ({ tenant, user }: World) => {
@@ -118,6 +140,19 @@ const expectations: Readonly<Record<string, Expectation>> = {
         body: wrongCodeOf,
         expectedEvents: ["otp.verified failure invalid_code"],
       },
+      code_already_used: {
+        given: async (world) => {
+          await configureOtp(world);
+          await world.user.verify(rightCodeOf(world).otp.code);
+        },
+        body: rightCodeOf,
+        expectedEvents: ["otp.verified refused code_already_used"],
+      },
+      no_pending_enrolment: {
+        given: configureOtp,
+        body: (world) => ({ otp: { ...rightCodeOf(world).otp, purpose: "confirm" } }),
+        expectedEvents: ["otp.verified refused no_pending_enrolment"],
+      },
       user_locked: {
         given: failOnceWith({ max_failed_attempts: 1 }),
         expectedEvents: ["otp.verified refused user_locked"],
@@ -164,13 +199,63 @@ const expectations: Readonly<Record<string, Expectation>> = {
   proveAuditEvent: onlyReads,
   proveAuditConsistency: onlyReadsLog,
   listAuditKeys: onlyReads,
+  getStatistics: onlyReads,
+  getUsage: onlyReadsTenant,
+  // It counts again what the trail has.
+  rebuildStatistics: onlyReadsTenant,
   createTenant: {
     success: { expectedEvents: ["tenant.created success", "token.created success"] },
   },
   relocateTenant: {
     success: { expectedEvents: ["tenant.relocated success"] },
-    // A tenant that does not exist has no trail.
-    errors: { not_found: { isAboutUnknownUser: true, expectedEvents: [] } },
+    errors: { not_found: unknownTenant, tenant_deleting: deletingTenant },
+  },
+  deleteTenant: {
+    success: {
+      given: async ({ tenant }) => await suspendSince(tenant, hourMs),
+      expectedEvents: ["tenant.deletion_started success"],
+    },
+    errors: {
+      not_found: unknownTenant,
+      tenant_active: { expectedEvents: [] },
+      relocation_in_progress: {
+        given: async ({ tenant }) => {
+          // In this phase other tests are not affected.
+          await relocateUpTo(tenant, 1, "cleaning");
+          await suspendSince(tenant, hourMs);
+        },
+        expectedEvents: [],
+      },
+    },
+  },
+  listTenants: onlyReads,
+  getTenant: onlyReadsTenant,
+  changeTenant: {
+    success: { expectedEvents: ["tenant.renamed success"] },
+    errors: { not_found: unknownTenant, tenant_deleting: deletingTenant },
+  },
+  createTenantToken: {
+    success: { expectedEvents: ["token.created success"] },
+    errors: {
+      not_found: unknownTenant,
+      too_many: { ...tooManyTokens, expectedEvents: [] },
+      tenant_deleting: deletingTenant,
+    },
+  },
+  listTenantTokens: onlyReadsTenant,
+  revokeTenantToken: {
+    success: { expectedEvents: ["token.revoked success"] },
+    errors: { not_found: unknownTenant },
+  },
+  eraseTenantUser: {
+    success: { expectedEvents: ["user.erased success"] },
+    errors: {
+      not_found: unknownTenant,
+      user_not_found: {
+        given: async ({ tenant, user }) => void (await tenant.send("DELETE", user.path())),
+        expectedEvents: [],
+      },
+    },
   },
   createToken: {
     success: { expectedEvents: ["token.created success"] },
@@ -181,7 +266,18 @@ const expectations: Readonly<Record<string, Expectation>> = {
     success: { expectedEvents: ["token.rotated success"] },
     errors: { too_many: tooManyTokens },
   },
-  revokeToken: { success: { expectedEvents: ["token.revoked success"] } },
+  revokeToken: {
+    success: { expectedEvents: ["token.revoked success"] },
+    errors: {
+      last_token: {
+        target: async ({ tenant }, target) => {
+          const { tokens } = (await tenant.send("GET", "/v1/tokens")).body;
+          return { ...target, tokenId: tokens[0].id };
+        },
+        expectedEvents: ["request.refused refused last_token"],
+      },
+    },
+  },
   getSettings: onlyReads,
   changeSettings: { success: { expectedEvents: ["settings.changed success"] } },
   listKeys: onlyReads,
@@ -239,7 +335,10 @@ async function createRefusedTokens(tenant: Tenant, needed: string) {
   const revoked = await create();
   await tenant.send("DELETE", `/v1/tokens/${revoked.id}`);
   const expired = await create(new Date(Date.now() + hourMs).toISOString());
-  const others = permissions.filter((permission) => permission !== needed);
+  const wanted = permissions.find((permission) => permission === needed);
+  const others = permissions.filter(
+    (permission) => wanted === undefined || !isPermitted([permission], wanted),
+  );
   return {
     revoked: revoked.secret,
     expired: expired.secret,
@@ -274,7 +373,7 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
     // The events of a creation are in the trail of the new tenant.
     const { tenant, token } = answer.body;
     const owner =
-      isOperators && tenant !== undefined
+      isOperators && tenant !== undefined && token !== undefined
         ? { tenant: { id: tenant.id, token: token.secret } }
         : world;
     await expectRequestEvents(owner, requestIdOf(answer), success.expectedEvents);
@@ -294,10 +393,12 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
       const world = await createWorld();
       const isAboutUnknownUser =
         ending === commonErrors[code] || ending.isAboutUnknownUser === true;
-      const target = isAboutUnknownUser ? unknownUser : await createTarget(world);
+      const usual = isAboutUnknownUser ? unknownUser : await createTarget(world);
+      const target = (await ending.target?.(world, usual)) ?? usual;
       await ending.given?.(world);
       const answer = await ask(world, target, ending.body && { body: ending.body(world) });
       expect(answer.body.code).toBe(code);
+      await ending.after?.(world);
       await expectRequestEvents(world, requestIdOf(answer), ending.expectedEvents);
     });
   }
@@ -328,8 +429,18 @@ describe.each(protectedRoutes)("$method $path ($name)", ({ name, method, access,
     const limit = vi.spyOn(limiter, "limit").mockResolvedValue({ success: false });
     answers.push(await ask(world, target));
     limit.mockRestore();
+    const setStatus = async (status: string) => {
+      await sql("UPDATE tenants SET status = ? WHERE id = ?", status, tenant.id);
+      invalidateTenant(tenant.id);
+    };
+    await setStatus("suspended");
+    answers.push(await ask(world, target));
+    await setStatus("active");
     const codes = answers.map(({ body }) => body.code);
-    expect(codes).toEqual(["insufficient_scope", "invalid_token", "invalid_token", "rate_limited"]);
+    expect(codes).toEqual([
+      ...["insufficient_scope", "invalid_token", "invalid_token", "rate_limited"],
+      "tenant_suspended",
+    ]);
     for (const answer of answers) {
       await expectRequestEvents(world, requestIdOf(answer), [
         `request.refused refused ${answer.body.code}`,

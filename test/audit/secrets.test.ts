@@ -14,11 +14,12 @@ import type { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import type { RefusalLog } from "../../src/guard/refusal-log/refusal-log.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { codeFor } from "../support/authenticator.ts";
-import { type Answer, type Call, send } from "../support/client.ts";
+import { type Answer, type Call, send, Tenant } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { fireLogAlarm } from "../support/refusal-log.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { copyStores, type StoresCopy } from "../support/stores.ts";
+import { suspendSince } from "../support/tenant-deletion.ts";
 
 const address = "198.51.100.7";
 /** In another block, so that two prefix watches have data. */
@@ -40,6 +41,7 @@ interface Secrets {
 const shownOnce: Readonly<Record<string, readonly string[]>> = {
   createTenant: ["secret"],
   createToken: ["secret"],
+  createTenantToken: ["secret"],
   rotateToken: ["secret"],
   configureOtp: ["new_otp_secret", "qrcode_payload", "qrcode_svg"],
   regenerateBackupCodes: ["backupCodes"],
@@ -165,6 +167,7 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("listAssessments", target, asTenant);
   await ask("simulatePolicy", target, asTenant);
   await ask("listFeeds", target, asTenant);
+  await ask("getStatistics", target, asTenant);
   await ask("setUserStatus", target, asTenant);
   const otherSession = { sentinel: { id: user.id, context: { ip: otherAddress, ua: agent } } };
   await ask("discover", target, { ...asTenant, body: otherSession });
@@ -183,10 +186,25 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   await ask("revokeToken", target, asTenant);
   await ask("listUsers", target, { token: spare.secret });
   const asOperator = { token: env.OPERATOR_TOKEN };
-  for (const name of ["listKeys", "reEncrypt", "relocateTenant"]) {
+  for (const name of [
+    ...["getUsage", "rebuildStatistics", "listKeys", "reEncrypt"],
+    ...["relocateTenant", "deleteTenant"],
+  ]) {
     await ask(name, target, asOperator);
     await ask(name, target, asTenant);
   }
+  const doomed = await Tenant.create();
+  await suspendSince(doomed, 60_000);
+  await ask("deleteTenant", { ...target, tenantId: doomed.id }, asOperator);
+  for (const name of ["listTenants", "getTenant", "changeTenant", "listTenantTokens"]) {
+    await ask(name, target, asOperator);
+    await ask(name, target, asTenant);
+  }
+  const issued = (await ask("createTenantToken", target, asOperator)).body.token;
+  collectToken(issued.secret);
+  await ask("revokeTenantToken", { ...target, tokenId: issued.id }, asOperator);
+  await ask("provisionUser", unknownUser, { ...asTenant, body: leaver });
+  await ask("eraseTenantUser", another, asOperator);
   await ask("changeSettings", target, asTenant);
   await ask("getSettings", target, asTenant);
   await ask("listTokens", target, asTenant);

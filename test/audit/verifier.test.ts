@@ -472,18 +472,22 @@ describe("Personal parts", () => {
     }));
     const problem =
       "personal 1: leaf 1: its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
-    const verifyFollowedBy = async (outcome: string, id: string, size: number) => {
+    const verifyFollowedBy = async (
+      outcome: string,
+      id: string,
+      size: number,
+      action = "user.erased",
+    ) => {
       const target = { type: "identity", id, external_id: null };
-      const events = [
-        ...erasedEvents,
-        createEvent(4, null, { action: "user.erased", outcome, target }),
-      ];
+      const events = [...erasedEvents, createEvent(4, null, { action, outcome, target })];
       return await problemsOf(toSaved(events, await signCheckpoint(events, size)));
     };
     expect(await verifyFollowedBy("success", "a".repeat(24), 5)).toEqual([]);
     expect(await verifyFollowedBy("success", "a".repeat(24), 4)).toEqual([problem]);
     expect(await verifyFollowedBy("refused", "a".repeat(24), 5)).toEqual([problem]);
     expect(await verifyFollowedBy("success", "b".repeat(24), 5)).toEqual([problem]);
+    expect(await verifyFollowedBy("success", tenantId, 5, "tenant.deleted")).toEqual([]);
+    expect(await verifyFollowedBy("refused", tenantId, 5, "tenant.deleted")).toEqual([problem]);
   });
 });
 

@@ -34,6 +34,7 @@ describe("The migrations", () => {
     const described = tables.map(({ name, wr }) => `${name}${wr === 1 ? " without rowid" : ""}`);
     expect(described.toSorted()).toEqual([
       "api_tokens",
+      "archived_successes without rowid",
       "assessments without rowid",
       "audit_events without rowid",
       "audit_tiles without rowid",
@@ -47,7 +48,9 @@ describe("The migrations", () => {
       "relocations without rowid",
       "request_keys without rowid",
       "space_reserve",
+      "tenant_deletions without rowid",
       "tenant_fences without rowid",
+      "tenant_statistics without rowid",
       "tenants",
     ]);
   });
@@ -61,10 +64,13 @@ describe("The migrations", () => {
     for (const { name } of await listTables(database)) {
       await database.prepare(`DROP TABLE ${name}`).run();
     }
-    await apply(env.TEST_MIGRATIONS.slice(0, -1));
+    const marked = env.TEST_MIGRATIONS.findIndex(({ name }) => name.startsWith("0005"));
+    await apply(env.TEST_MIGRATIONS.slice(0, marked));
+    const earlier = new Set((await listTables(database)).map(({ name }) => name));
+    const filledTables = tenantTables.filter((name) => earlier.has(name));
     const states = ["none", "here", "leaving", "left", "arriving"];
     for (const state of states) {
-      for (const table of tenantTables) {
+      for (const table of filledTables) {
         const sizes = table === "audit_trees" ? { forwarded_size: 7 } : {};
         await insert(database, table, { tenant_id: state, ...sizes });
       }
@@ -82,7 +88,7 @@ describe("The migrations", () => {
       await insert(database, "relocations", move);
     }
 
-    await apply(env.TEST_MIGRATIONS.slice(-1));
+    await apply(env.TEST_MIGRATIONS.slice(marked));
     const read = async (query: string) => (await database.prepare(query).raw()).map(String);
     expect(await read("SELECT tenant_id, bucket_size FROM audit_trees ORDER BY tenant_id")).toEqual(
       ["arriving,0", "here,7", "leaving,0", "left,0", "none,7"],
@@ -93,9 +99,10 @@ describe("The migrations", () => {
       "leaves,switching",
       "was reversed,returning",
     ]);
+    expect(await read("SELECT DISTINCT status, suspended_at FROM tenants")).toEqual(["active,"]);
     const deletable: string[] = [];
     for (const state of states) {
-      for (const table of tenantTables) {
+      for (const table of filledTables) {
         const deletion = database.prepare(`DELETE FROM ${table} WHERE tenant_id = ?`).bind(state);
         const isDeleted = deletion.run().then(
           () => true,
@@ -105,7 +112,7 @@ describe("The migrations", () => {
       }
     }
     expect(deletable).toEqual(
-      ["none", "here", "left"].flatMap((state) => tenantTables.map((table) => `${state} ${table}`)),
+      ["none", "here", "left"].flatMap((state) => filledTables.map((table) => `${state} ${table}`)),
     );
     const used = ["tenant_fences", "tenants", "relocations", ...tenantTables];
     await database.batch(used.map((table) => database.prepare(`DELETE FROM ${table}`)));

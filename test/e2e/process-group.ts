@@ -13,8 +13,19 @@ export class ProcessGroup {
   #hasEnded = false;
   #wake: () => void = () => {};
 
-  constructor(command: string, args: readonly string[], cwd: string) {
-    this.#child = spawn(command, args, { cwd, stdio: ["pipe", "pipe", "pipe"], detached: true });
+  /** @param environment variables besides those of this process */
+  constructor(
+    command: string,
+    args: readonly string[],
+    cwd: string,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
+    this.#child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...environment },
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
     this.#child.stdout?.on("data", (chunk: Buffer) => {
       this.output += chunk.toString("utf8");
       this.#wake();

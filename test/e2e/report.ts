@@ -2,6 +2,7 @@
 export class Report {
   #passed = 0;
   #failed = 0;
+  #skipped = 0;
 
   /** Without problems the check has passed. */
   add(title: string, problems: readonly string[]): void {
@@ -13,9 +14,16 @@ export class Report {
     }
   }
 
+  /** The check cannot run on this machine. */
+  skip(title: string, reason: string): void {
+    this.#skipped += 1;
+    process.stdout.write(`SKIPPED  ${title}\n      ${reason}\n`);
+  }
+
   /** Prints the totals. @returns the exit code */
   finish(): number {
-    process.stdout.write(`${this.#passed} passed, ${this.#failed} failed\n`);
+    const skipped = this.#skipped === 0 ? "" : `, ${this.#skipped} skipped`;
+    process.stdout.write(`${this.#passed} passed, ${this.#failed} failed${skipped}\n`);
     return this.#failed === 0 ? 0 : 1;
   }
 }

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { awaitWithin } from "../../src/deadline.ts";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
+import { TokenRegister } from "../../src/tenancy/token-register.ts";
 import { sendAtOnce, tally } from "../attacks/at-once.ts";
 import { type Answer, Tenant } from "../support/client.ts";
 import { holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
@@ -218,5 +219,109 @@ describe("The outbox of the token register", () => {
       storage.sql.exec("SELECT * FROM outbox").toArray(),
     );
     expect(waiting).toEqual([]);
+  });
+});
+
+describe("The last token with tokens:write", () => {
+  const last = { "409 last_token": 1 };
+
+  async function listTokens(tenant: Tenant): Promise<Answer["body"][]> {
+    return (await tenant.send("GET", "/v1/tokens")).body.tokens;
+  }
+
+  it("cannot be revoked, whatever other tokens there are, until another has the permission", async () => {
+    const tenant = await Tenant.create();
+    const [{ id }] = await listTokens(tenant);
+    await tenant.tokenWith(["idp:write", "settings:write"]);
+    const refusal = await revoke(tenant, id);
+    expect(tally([refusal])).toEqual(last);
+    expect(refusal.body.error).toContain("rotate it, or make another first");
+    expect(await use(tenant, tenant.token)).toEqual({ 200: 1 });
+    const { secret } = await createToken(tenant);
+    expect((await revoke(tenant, id)).status).toBe(204);
+    expect(await use(tenant, secret)).toEqual({ 200: 1 });
+  });
+
+  it("does not become revocable by a token that has expired, in real time or at the request's time", async () => {
+    const tenant = await Tenant.create();
+    const [{ id }] = await listTokens(tenant);
+    const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+    const token = { name: "short", permissions, expires_at };
+    const { body } = await tenant.send("POST", "/v1/tokens", { token });
+    tenant.clock = expires_at;
+    expect(tally([await revoke(tenant, id)])).toEqual(last);
+    tenant.clock = undefined;
+    await env.DB.prepare("UPDATE api_tokens SET expires_at = 1 WHERE id = ?")
+      .bind(body.token.id)
+      .run();
+    expect(tally([await revoke(tenant, id)])).toEqual(last);
+  });
+
+  it("can be rotated, and its successor is then the last one", async () => {
+    const tenant = await Tenant.create();
+    const [{ id }] = await listTokens(tenant);
+    const overlap = { token: { overlap_seconds: 60 } };
+    const { body } = await tenant.send("POST", `/v1/tokens/${id}/rotate`, overlap);
+    const { id: successorId, secret } = body.token;
+    expect((await revoke(tenant, id, secret)).status).toBe(204);
+    expect(tally([await revoke(tenant, successorId, secret)])).toEqual(last);
+  });
+
+  it("is not rotated at a time at which its successor has expired already", async () => {
+    const tenant = await Tenant.create();
+    const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+    const token = { name: "short", permissions, expires_at };
+    const { body } = await tenant.send("POST", "/v1/tokens", { token });
+    tenant.clock = new Date(Date.now() - 2 * 3_600_000).toISOString();
+    const path = `/v1/tokens/${body.token.id}/rotate`;
+    const answer = await tenant.send("POST", path, { token: {} }, body.token.secret);
+    expect(answer.body.issues).toMatchObject([{ path: "Test-Clock" }]);
+    tenant.clock = undefined;
+    expect(await use(tenant, body.token.secret)).toEqual({ 200: 1 });
+  });
+
+  it("remains when two tokens revoke themselves at the same time", async () => {
+    const tenant = await Tenant.create();
+    const [{ id }] = await listTokens(tenant);
+    const other = await createToken(tenant);
+    const answers = await Promise.all([revoke(tenant, id), revoke(tenant, other.id, other.secret)]);
+    expect(tally(answers)).toEqual({ 204: 1, ...last });
+  });
+
+  it("remains when the register records another revocation while it reads the tokens", async () => {
+    const tenant = await Tenant.create();
+    const [{ id }] = await listTokens(tenant);
+    const other = await createToken(tenant);
+    const successor = await createToken(tenant);
+    const meanwhile = async () => {
+      // As a rotation does it, whose end the register does not have yet.
+      await env.DB.prepare("UPDATE api_tokens SET expires_at = 1 WHERE id = ?")
+        .bind(other.id)
+        .run();
+      expect((await revoke(tenant, successor.id, successor.secret)).status).toBe(204);
+    };
+    const { revoke: decide } = TokenRegister.prototype;
+    const statements = Object.getPrototypeOf(env.DB.prepare("SELECT 1").bind());
+    const { raw } = statements;
+    vi.spyOn(TokenRegister.prototype, "revoke").mockImplementationOnce(async function (
+      this: TokenRegister,
+      ...args
+    ) {
+      vi.spyOn(statements, "raw").mockImplementationOnce(async function (this: unknown, ...parts) {
+        const rows = await raw.apply(this, parts);
+        await meanwhile();
+        return rows;
+      });
+      return await decide.apply(this, args);
+    });
+    expect(tally([await revoke(tenant, id)])).toEqual(last);
+  });
+
+  it("cannot revoke itself without the token register, which decides", async () => {
+    const tenant = await Tenant.create();
+    const { id, secret } = await createToken(tenant);
+    vi.spyOn(TokenRegister.prototype, "revoke").mockResolvedValue(undefined);
+    expect((await revoke(tenant, id, secret)).status).toBe(503);
+    expect((await revoke(tenant, id)).status).toBe(204);
   });
 });

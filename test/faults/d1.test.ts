@@ -34,7 +34,7 @@ describe.each(faults)("D1 that %s", (fault) => {
     });
     await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     expect(await listActions(user)).toEqual([
-      "otp.verified failure",
+      "otp.verified refused",
       "otp.verified success",
       "otp.verified failure",
       "otp.configured success",
@@ -107,15 +107,17 @@ describe("An evicted guard", () => {
 describe("An empty guard", () => {
   it("rehydrates failures, last time step and spent codes from the record", async () => {
     const user = await User.withTotp(await Tenant.create());
-    const [backupCode] = await user.backupCodes();
+    const [earlier, backupCode] = await user.backupCodes();
     const code = user.code(Date.now());
-    expect((await user.verify(code)).status).toBe(200);
-    expect((await user.verify(backupCode)).status).toBe(200);
+    for (const accepted of [code, earlier, backupCode]) {
+      expect((await user.verify(accepted)).status).toBe(200);
+    }
     await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
     await loseStorage(user);
-    expect((await user.verify(code)).status).toBe(422);
-    expect((await user.verify(backupCode)).status).toBe(422);
-    expect(await user.profile()).toMatchObject({ failed_attempts: 2, backup_codes_remaining: 9 });
+    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    expect((await user.verify(earlier)).body.code).toBe("invalid_code");
+    expect((await user.verify(backupCode)).body.code).toBe("code_already_used");
+    expect(await user.profile()).toMatchObject({ failed_attempts: 2, backup_codes_remaining: 8 });
   });
 
   it("answers 503 instead of user_not_found when D1 is unreachable", async () => {

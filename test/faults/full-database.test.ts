@@ -9,7 +9,7 @@ import { awaitStore, FullDatabaseError } from "../../src/db/client.ts";
 import { operatorChunks } from "../../src/db/space-reserve.ts";
 import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { selectByKind } from "../support/campaign.ts";
-import { type Answer, Tenant, User } from "../support/client.ts";
+import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import { countReserve, freeSpace, withFullDatabase } from "../support/full-database.ts";
@@ -199,6 +199,18 @@ describe("The space reserve", () => {
       await freeSpace(0, 20);
       expect((await erase(user)).status).toBe(204);
       await expectErased(0, user);
+    });
+  });
+
+  it("is for the suspension of a tenant", async () => {
+    const { tenant } = await createTenantWithUsers(0, []);
+    await withFullDatabase(0, 1, async () => {
+      const { status } = await send("PATCH", `/v1/tenants/${tenant.id}`, {
+        token: env.OPERATOR_TOKEN,
+        body: { tenant: { status: "suspended" } },
+      });
+      expect(status).toBe(200);
+      expect((await tenant.send("GET", "/v1/settings")).body.code).toBe("tenant_suspended");
     });
   });
 

@@ -123,6 +123,8 @@ export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
   switch (schema.type) {
     case "null":
       return fc.constant(null);
+    case "boolean":
+      return fc.boolean();
     case "string":
       return soundString(schema, name);
     case "integer":

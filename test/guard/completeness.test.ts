@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { createId } from "../../src/crypto/id.ts";
 import type { GuardCall, GuardResult } from "../../src/guard/decisions/transition.ts";
+import type { Purpose } from "../../src/guard/decisions/verify.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { streamArgument } from "../../src/guard/streamed-argument.ts";
 import { normaliseBackupCode } from "../../src/otp/backup-codes.ts";
@@ -67,12 +68,13 @@ function buildCases(
 function verifyCode(
   codeOf: (user: User) => string | Promise<string>,
   lockout: Partial<typeof defaultPolicy.lockout> = {},
+  purpose: Purpose = "login",
 ): Case["act"] {
   return async ({ user, guard, call }) => {
     const code = await codeOf(user);
     const method = /^\d{6}$/.test(code) ? "totp" : "backup_code";
     const policy = { ...defaultPolicy.lockout, ...lockout };
-    return await guard.verify(call, { method, code }, policy, "login");
+    return await guard.verify(call, { method, code }, policy, purpose);
   };
 }
 
@@ -128,10 +130,26 @@ const verifyCases: readonly Case[] = (
       ["otp.verified failure invalid_code"],
     ],
     [
-      "with a used code",
+      "with the code accepted last",
       async (scene: Scene) => {
         await configureUser(scene);
         await scene.user.verify(rightCodeOf(scene.user));
+      },
+      verifyCode(rightCodeOf),
+      ["otp.verified refused code_already_used"],
+    ],
+    [
+      "with the backup code accepted last",
+      configureUser,
+      verifyCode(spendBackupCode),
+      ["otp.verified refused code_already_used"],
+    ],
+    [
+      "with a replayed code",
+      async (scene: Scene) => {
+        await configureUser(scene);
+        await scene.user.verify(rightCodeOf(scene.user));
+        await spendBackupCode(scene.user);
       },
       verifyCode(rightCodeOf),
       ["otp.verified failure replayed_code"],
@@ -139,8 +157,18 @@ const verifyCases: readonly Case[] = (
     [
       "with a spent backup code",
       configureUser,
-      verifyCode(spendBackupCode),
+      verifyCode(async (user) => {
+        const code = await spendBackupCode(user);
+        await user.verify(user.code(Date.now()));
+        return code;
+      }),
       ["otp.verified failure spent_code"],
+    ],
+    [
+      "to confirm, without a pending secret",
+      configureUser,
+      verifyCode(rightCodeOf, {}, "confirm"),
+      ["otp.verified refused no_pending_enrolment"],
     ],
     [
       "with a wrong code that locks",

@@ -58,7 +58,7 @@ describe.each([
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
     await evict(user);
-    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    expect((await user.verify(code)).body.code).toBe("code_already_used");
   });
 
   it("a backup code that is sent in two spellings at once is accepted once", async () => {

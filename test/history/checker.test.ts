@@ -29,12 +29,18 @@ function historyOfGuesses(...answered: readonly string[]): History {
 
 const possible: Readonly<Record<string, History>> = {
   "a history without calls": [],
-  "a code that is accepted and then rejected as replayed": sequence(
+  "a code that is accepted and then refused as used already": sequence(
     { operation: totp(), answer: accepted },
+    { operation: totp(), answer: answers.alreadyUsed(5) },
+  ),
+  "codes that are accepted, of which only the last is told from a wrong one": sequence(
+    { operation: totp(), answer: accepted },
+    { operation: backupCode(0), answer: answers.accepted("backup_code", 9) },
     { operation: totp(), answer: rejected(4) },
+    { operation: backupCode(0), answer: answers.alreadyUsed(4) },
   ),
   "a code that is sent twice at once, when the second is accepted": history(
-    { ticks: [1, 3], operation: totp(), answer: rejected(4) },
+    { ticks: [1, 3], operation: totp(), answer: answers.alreadyUsed(5) },
     { ticks: [2, 4], operation: totp(), answer: accepted },
   ),
   "an earlier step that is accepted before a later one and answered after it": history(
@@ -186,7 +192,7 @@ describe("The checker", () => {
     expect(findShortestContradiction(policy, long).bad.map(({ id }) => id)).toEqual([4, 6]);
     const shown = findContradiction(policy, long) ?? "";
     expect(shown).toContain("#4 totp at 2030-01-01T00:00:00.000Z → 200 totp");
-    expect(shown).toContain("#6 could have been answered: 422 invalid_code, 4 attempts left");
+    expect(shown).toContain("#6 could have been answered: 422 code_already_used, 5 attempts left");
     expect(shown).not.toContain("#5");
   });
 });

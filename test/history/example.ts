@@ -45,14 +45,14 @@ export function sequence(...examples: readonly Omit<ExampleCall, "ticks">[]): Hi
 }
 
 export function totp(secret = first, away = 0): Operation {
-  return { kind: "totp", steps: { [secret]: step + away } };
+  return { kind: "totp", code: `${secret} ${step + away}`, steps: { [secret]: step + away } };
 }
 
 export function backupCode(index: number, set: number = first): Operation {
   return { kind: "backup code", set, index };
 }
 
-export const wrong: Operation = { kind: "totp", steps: {} };
+export const wrong: Operation = { kind: "totp", code: "wrong", steps: {} };
 export const read: Operation = { kind: "read" };
 
 interface Move {
@@ -84,11 +84,11 @@ function operationOf(
     return all[all.length - 1 - (pick % 5 === 0 ? pick % all.length : 0)] ?? first;
   };
   switch (kind) {
-    case "totp":
-      return {
-        kind,
-        steps: { [pickCreated("configure")]: Math.floor(at / 30_000) + (pick % 3) - 1 },
-      };
+    case "totp": {
+      const secret = pickCreated("configure");
+      const shown = Math.floor(at / 30_000) + (pick % 3) - 1;
+      return { kind, code: `${secret} ${shown}`, steps: { [secret]: shown } };
+    }
     case "backup code":
       return backupCode(pick % 3, pickCreated("regenerate"));
     case "wrong":

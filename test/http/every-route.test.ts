@@ -20,6 +20,9 @@ let usersEventId: string;
 let usersAssessmentId: string;
 /** A token with all permissions, which ends and is restored for each test. */
 let ended: { id: string; secret: string };
+/** A tenant that is suspended and reactivated in each test, and a token of it with one permission. */
+let suspended: Tenant;
+let suspendedNarrow: string;
 
 beforeAll(async () => {
   tenant = await Tenant.create();
@@ -29,6 +32,8 @@ beforeAll(async () => {
   otherTenantsTokenId = body.tokens[0].id;
   usersEventId = (await user.events())[0].id;
   usersAssessmentId = (await user.assess()).assessment_id;
+  suspended = await Tenant.create();
+  suspendedNarrow = await suspended.tokenWith(["idp:read"]);
   const token = { name: "ended", permissions };
   ended = (await tenant.send("POST", "/v1/tokens", { token })).body.token;
 });
@@ -104,6 +109,23 @@ describe.each(guarded)("$method $path ($name)", (definition) => {
         expectError(answer, 401, "invalid_token");
       },
     );
+  }
+
+  if (!isForOperator) {
+    it("refuses within 30 s every token of a tenant that another isolate has suspended, and then accepts it", async () => {
+      const setStatus = (status: string) =>
+        sql(`UPDATE tenants SET status = ? WHERE id = ?`, status, suspended.id);
+      invalidateTenant(suspended.id);
+      expect((await suspended.send("GET", "/v1/settings")).status).toBe(200);
+      await setStatus("suspended");
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
+      const answers = [await request(suspended.token), await request(suspendedNarrow)];
+      for (const answer of answers) expectError(answer, 403, "tenant_suspended");
+      await setStatus("active");
+      vi.setSystemTime(Date.now() + 30_000);
+      expect((await suspended.send("GET", "/v1/settings")).status).toBe(200);
+      vi.useRealTimers();
+    });
   }
 
   const concernsOneSubject = requestTo(name, unknownUser).hasTarget === true;

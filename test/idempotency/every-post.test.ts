@@ -23,8 +23,10 @@ const otherBodies: Record<string, object | undefined> = {
   discover: undefined,
   createTenant: { tenant: { name: "Another", mode: "test" } },
   createToken: { token: { name: "another", permissions: ["idp:read"] } },
+  createTenantToken: { token: { name: "another", permissions: ["idp:read"] } },
   rotateToken: { token: { overlap_seconds: 61 } },
   relocateTenant: { relocation: { shard: 2, limit: 100 } },
+  rebuildStatistics: { rebuild: { restart: true, limit: 6 } },
   reEncrypt: { re_encryption: { limit: 6 } },
 };
 

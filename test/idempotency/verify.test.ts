@@ -153,6 +153,51 @@ describe("An Idempotency-Key of a verification", () => {
     expect((await user.profile()).failed_attempts).toBe(0);
   });
 
+  it("replays that a code was used already, as it replays that a code was wrong", async () => {
+    const user = await createUser();
+    const code = user.code(Date.now());
+    expect((await user.verify(code)).status).toBe(200);
+    const first = await verify(user, code, "login-1");
+    expect([first.status, first.body.code]).toEqual([422, "code_already_used"]);
+    await user.configure();
+    const again = await verify(user, code, "login-1");
+    expect([again.status, again.body]).toEqual([first.status, first.body]);
+    expect(again.headers.get("Idempotent-Replayed")).toBe("true");
+  });
+
+  it("covers the session of the code", async () => {
+    const user = await createUser();
+    user.tenant.requestKey = "login-1";
+    const code = user.code(Date.now());
+    const send = async (context: object) => {
+      const otp = { id: user.externalId, code, context };
+      const { status, body } = await user.tenant.send("POST", "/v1/idp/otp/verify", { otp });
+      return body.code ?? status;
+    };
+    const context = { ip: "192.0.2.1", ua: null };
+    expect([await send(context), await send(context)]).toEqual([200, 200]);
+    expect(await send({ ...context, ip: "192.0.2.2" })).toBe("idempotency_mismatch");
+  });
+
+  it("covers the purpose and the confirmation", async () => {
+    const user = await User.provision(await Tenant.create());
+    await user.tenant.setSettings({ otp: { enrolment: "confirm" } });
+    await user.configure();
+    user.tenant.requestKey = "confirm-1";
+    const code = user.code(Date.now());
+    for (let n = 0; n < 2; n += 1) {
+      expect((await user.confirm(code)).body.enrolment_confirmed).toBe(true);
+    }
+    expect((await user.verify(code)).body.code).toBe("idempotency_mismatch");
+    user.tenant.requestKey = "confirm-2";
+    expect((await user.confirm(code)).body.code).toBe("no_pending_enrolment");
+    user.tenant.requestKey = undefined;
+    await user.configure();
+    user.tenant.requestKey = "confirm-2";
+    // A refusal is not kept, so the key is free for another request.
+    expect((await user.confirm(user.code(Date.now()))).body.enrolment_confirmed).toBe(true);
+  });
+
   it("does not replay a 429, so that a retry after the wait is processed", async () => {
     const user = await createUser();
     const begin = Date.now();
@@ -235,9 +280,13 @@ describe("An Idempotency-Key of a verification", () => {
       storage.sql.exec("DELETE FROM answers");
     });
     await evict(user);
-    for (const code of codes) {
+    const [totp = ""] = codes;
+    for (const [code, answer] of [
+      [totp, "invalid_code"],
+      [backupCode, "code_already_used"],
+    ] as const) {
       const again = await verify(user, code, code);
-      expect([again.status, again.body.code]).toEqual([422, "invalid_code"]);
+      expect([again.status, again.body.code]).toEqual([422, answer]);
     }
     expect((await user.profile()).backup_codes_remaining).toBe(9);
   });

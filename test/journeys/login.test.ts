@@ -108,6 +108,47 @@ describe("Enrolment `confirm`", () => {
     expect((await user.verify(user.code(start + 2 * step))).status).toBe(422);
   });
 
+  it("is confirmed by a code of the new secret alone, and says so", async () => {
+    const user = await createTestUser(confirm);
+    expect((await user.verify(user.code(start))).body.enrolment_confirmed).toBe(true);
+    const [backup = ""] = await user.backupCodes();
+    const old = user.secret;
+    const sent: unknown[] = [];
+    const send = async (code: string) => {
+      const { status, body } = await user.confirm(code);
+      sent.push([status, body.code ?? body.enrolment_confirmed, body.attempts_remaining]);
+    };
+    setClock(user, start + step);
+    await send(user.code(start + step));
+    await user.configure();
+    const fresh = user.secret;
+    user.secret = old;
+    await send(user.code(start + step));
+    await send(backup);
+    await send("ZZZZ-9999");
+    expect((await user.verify(user.code(start + step))).body.enrolment_confirmed).toBe(false);
+    user.secret = fresh;
+    expect(await user.profile()).toMatchObject({ otp_status: "active", otp_pending: true });
+    await send(user.code(start + step));
+    await send(user.code(start + step));
+    expect(sent).toEqual([
+      [409, "no_pending_enrolment", undefined],
+      [422, "invalid_code", 4],
+      [422, "invalid_code", 3],
+      [422, "invalid_code", 2],
+      [200, true, undefined],
+      [409, "no_pending_enrolment", undefined],
+    ]);
+    expect(await user.profile()).toMatchObject({ otp_pending: false, backup_codes_remaining: 10 });
+    expect((await user.verify(user.code(start + step))).body.code).toBe("code_already_used");
+    expect((await user.verify(backup)).body.enrolment_confirmed).toBe(false);
+    for (const purpose of ["login", "", null]) {
+      const otp = { id: user.externalId, code: backup, purpose };
+      const { status } = await user.tenant.send("POST", "/v1/idp/otp/verify", { otp });
+      expect(status).toBe(400);
+    }
+  });
+
   it("deletes an unconfirmed secret after ten minutes", async () => {
     const user = await createTestUser(confirm);
     setClock(user, start + 600_000);
@@ -137,7 +178,7 @@ describe("Verifying a code", () => {
     for (const steps of [-1, 0, 1]) {
       const { status, body } = await user.verify(user.code(start + steps * step));
       expect(status).toBe(422);
-      expect(body.code).toBe("invalid_code");
+      expect(body.code).toBe(steps === 1 ? "code_already_used" : "invalid_code");
     }
     setClock(user, start + step);
     expect((await user.verify(user.code(start + 2 * step))).status).toBe(200);
@@ -195,7 +236,7 @@ describe("Verifying a code", () => {
 
   it("distinguishes wrong, replayed and spent codes in the trail only", async () => {
     const user = await createTestUser();
-    const [backup] = await user.backupCodes();
+    const [backup, later] = await user.backupCodes();
     const right = user.code(start);
     const attempt = async (code: unknown) => {
       await user.tenant.send("POST", user.path("/unlock"));
@@ -203,8 +244,7 @@ describe("Verifying a code", () => {
       expect(request_id).toBeDefined();
       return body;
     };
-    await user.verify(right);
-    await user.verify(backup);
+    for (const code of [right, backup, later]) await user.verify(code);
     const answers = [
       await attempt(user.wrongCode(start)),
       await attempt(right),
@@ -215,6 +255,69 @@ describe("Verifying a code", () => {
       .filter(({ outcome }) => outcome === "failure")
       .map(({ reason }) => reason);
     expect(reasons.toSorted()).toEqual(["invalid_code", "replayed_code", "spent_code"]);
+  });
+});
+
+describe("The event of a code", () => {
+  const context = { ip: "203.0.113.7:443", ua: "Peculiar Agent/9" };
+
+  it("names the session of every success, failure and refusal, and a report the last one", async () => {
+    const user = await createTestUser();
+    const { assessment_id: assessment } = await user.assess();
+    const send = async (code: string, ua: string) => {
+      const otp = { id: user.externalId, code, assessment_id: assessment };
+      const body = { otp: { ...otp, context: { ...context, ua } } };
+      return (await user.tenant.send("POST", "/v1/idp/otp/verify", body)).status;
+    };
+    const right = user.code(start);
+    await send(right, "a");
+    await send(right, "b");
+    for (const ua of ["c", "d", "e", "f", "g"]) await send(user.wrongCode(start), ua);
+    for (const ua of ["h", "i", "j"]) expect(await send(right, ua)).toBe(423);
+    await user.tenant.send("POST", user.path("/unlock"));
+    const events = (await user.events()).filter(({ action }) => action === "otp.verified");
+    const shown = events.map(({ outcome, reason, details, personal }) => {
+      expect(details.assessment_id).toBe(assessment);
+      expect(personal.address).toBe("203.0.113.7");
+      return `${personal.agent} ${outcome} ${reason ?? ""}`.trim();
+    });
+    expect(shown.toSorted()).toEqual([
+      "a success",
+      "b refused code_already_used",
+      ...["c", "d", "e", "f", "g"].map((ua) => `${ua} failure invalid_code`),
+      "h refused user_locked",
+      "j refused user_locked",
+    ]);
+  });
+
+  it("names an assessment that confirms nothing, and needs no assessment to name the session", async () => {
+    const user = await createTestUser();
+    const { assessment_id: assessment } = await user.assess();
+    await user.sendFeedback(assessment, "fraud");
+    await user.verify(user.code(start), undefined, assessment);
+    const otp = {
+      id: user.externalId,
+      code: user.wrongCode(start),
+      context: { ...context, ua: null },
+    };
+    await user.tenant.send("POST", "/v1/idp/otp/verify", { otp });
+    const events = (await user.events()).filter(({ action }) => action === "otp.verified");
+    const byOutcome = new Map(events.map((event) => [event.outcome, event]));
+    expect(byOutcome.get("success")?.details).toEqual({
+      method: "totp",
+      assessment_id: assessment,
+    });
+    expect(byOutcome.get("failure")?.details).toEqual({ method: "totp", failed_attempts: 1 });
+    expect(byOutcome.get("failure")?.personal).toMatchObject({ address: "203.0.113.7", agent: "" });
+    for (const bad of [
+      { ip: "1.1.1" },
+      { ...context, ip: "x" },
+      { ...context, more: 1 },
+      { ua: "a" },
+    ]) {
+      const request = { otp: { id: user.externalId, code: "123456", context: bad } };
+      expect((await user.tenant.send("POST", "/v1/idp/otp/verify", request)).status).toBe(400);
+    }
   });
 });
 
@@ -272,9 +375,19 @@ describe("Lockout", () => {
     await user.verify(code);
     const answers = await fail(user, 4, start);
     expect(answers.map(({ body }) => body.attempts_remaining)).toEqual([4, 3, 2, 1]);
+    for (const { body, headers } of answers) {
+      expect(body).toMatchObject({ locked_until: null, retry_after_seconds: null });
+      expect(headers.get("Retry-After")).toBeNull();
+    }
     const last = await user.verify("ZZZZ-9999");
     expect(last.status).toBe(422);
-    expect(last.body).toMatchObject({ attempts_remaining: 0 });
+    expect(last.body).toMatchObject({
+      attempts_remaining: 0,
+      locked_until: new Date(start + 900_000).toISOString(),
+      retry_after_seconds: 900,
+    });
+    expect(last.headers.get("Retry-After")).toBe("900");
+    expect(last.body.error).toContain("the user is locked now");
     const locked = await user.verify(user.code(start));
     expect(locked.status).toBe(423);
     expect(locked.body).toMatchObject({
@@ -332,6 +445,23 @@ describe("Lockout", () => {
     const actions = (await user.events()).map(({ action }) => action);
     expect(actions).toContain("user.unlocked");
     expect(actions).toContain("user.locked");
+  });
+
+  it.each([
+    ["alone", { max_failed_attempts: 2, disable_after: 3 }, null],
+    ["and locks", { max_failed_attempts: 3, disable_after: 3 }, "900"],
+  ])("says so with the failure that disables TOTP %s", async (_, lockout, seconds) => {
+    const user = await createTestUser({ lockout });
+    await fail(user, 2, start);
+    const [last] = await fail(user, 1, start + 900_000);
+    expect(last?.status).toBe(422);
+    expect(last?.body).toMatchObject({
+      attempts_remaining: 0,
+      retry_after_seconds: seconds === null ? null : Number(seconds),
+    });
+    expect(last?.body.error).toContain("TOTP is disabled now");
+    expect(last?.body.error.includes("locked until locked_until")).toBe(seconds !== null);
+    expect(last?.headers.get("Retry-After")).toBe(seconds);
   });
 
   it("disables TOTP after a hundred consecutive failures, until it is configured again", async () => {

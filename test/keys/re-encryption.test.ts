@@ -1,11 +1,13 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { requireConfig } from "../../src/env.ts";
 import { buildDelivery } from "../../src/guard/delivery/build-delivery.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
 import worker from "../../src/index.ts";
 import { secretOf } from "../../src/keys/keyring-names.ts";
 import { causeOf } from "../../src/log.ts";
+import { stampTenantEvents } from "../../src/tenancy/tenant-audit-key.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { snapshotOfD1 } from "../support/d1-snapshot.ts";
@@ -26,6 +28,7 @@ import {
   readRefusalLog,
   refusalLogOf,
 } from "../support/refusal-log.ts";
+import { eventOf } from "../support/trail.ts";
 
 const token = env.OPERATOR_TOKEN;
 const bothKeys = `${firstSealingKey},${secondSealingKey}`;
@@ -85,7 +88,7 @@ async function findStoredVersions(users: readonly User[]): Promise<Set<string>> 
     );
   }
   const { results } = await env.DB.prepare(
-    "SELECT state AS text FROM identities WHERE state IS NOT NULL UNION ALL SELECT box FROM request_keys",
+    "SELECT state AS text FROM identities WHERE state IS NOT NULL UNION ALL SELECT box FROM request_keys UNION ALL SELECT audit_key FROM tenants WHERE audit_key IS NOT NULL",
   ).all<{ text: string }>();
   texts.push(...results.map(({ text }) => `"${text}"`));
   const boxes = texts.flatMap((text) => [...text.matchAll(/(\d+)\.[\w-]{16}\.[\w-]{20,}/g)]);
@@ -155,6 +158,42 @@ describe("A new sealing key", () => {
     expect(repeated.body).toEqual(issued.body);
     await loseStorage(second);
     expect((await second.profile()).has_otp).toBe(true);
+  });
+
+  it("seals the audit key of a tenant after the re-encryption", async () => {
+    const tenant = await Tenant.create();
+    const change = () =>
+      send("PATCH", "/v1/settings", {
+        token: tenant.token,
+        body: { settings: {} },
+        headers: { "Acting-For": "ORG_ADMIN" },
+      });
+    await change();
+    await deploy("sealing", bothKeys);
+    expect(await findStoredVersions([])).toContain("1");
+    await runToEnd();
+    expect(await findStoredVersions([])).toEqual(new Set(["2"]));
+    expect(await findVersionsInUse("sealing")).toEqual([2]);
+    await deploy("sealing", secondSealingKey);
+    await change();
+    const { events } = (await tenant.send("GET", "/v1/audit/events?action=settings.changed")).body;
+    const persons = events.map(({ actor }: Answer["body"]) => actor.acting_for);
+    expect(persons).toEqual(["ORG_ADMIN", "ORG_ADMIN"]);
+  });
+
+  it("that was retired is in use again once a tenant's audit key is under it", async () => {
+    const tenant = await Tenant.create();
+    await deploy("sealing", bothKeys);
+    await runToEnd();
+    expect(await findVersionsInUse("sealing")).toEqual([2]);
+    // An isolate of the deployment before, which has checked its keys.
+    const config = requireConfig({ ...env, [secretOf.sealing]: firstSealingKey });
+    const call = { env, config, now: Date.now() };
+    const event = { ...eventOf(tenant.id, call.now), personal: { acting_for: "ORG_ADMIN" } };
+    await stampTenantEvents(call, tenant.id, [event]);
+    expect(await findVersionsInUse("sealing")).toEqual([1, 2]);
+    await runToEnd();
+    expect(await findVersionsInUse("sealing")).toEqual([2]);
   });
 
   it("does not change lock, failure counter, spent code or trail", async () => {

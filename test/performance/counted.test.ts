@@ -113,6 +113,7 @@ describe("A verification", () => {
     "wrong code",
     "wrong code that locks",
     "replayed code",
+    "the code accepted last",
     "locked",
     "locked, already reported",
     "suspended",

@@ -141,6 +141,18 @@ const otherCodes: readonly Scenario[] = [
     prepare: async () => {
       const user = await createUser();
       const code = nextCode(user);
+      for (const accepted of [code, nextCode(user)]) await user.verify(accepted);
+      await deliverAll(user);
+      return { act: () => user.verify(code), delivers: guardOf(user) };
+    },
+  },
+  {
+    operation: "verifyOtp",
+    state: "the code accepted last",
+    status: 422,
+    prepare: async () => {
+      const user = await createUser();
+      const code = nextCode(user);
       await user.verify(code);
       await deliverAll(user);
       return { act: () => user.verify(code), delivers: guardOf(user) };

@@ -78,7 +78,7 @@ describe("An isolate with a stale shard", () => {
     await drainOutbox(user);
     await loseStorage(user);
     cacheOldShard();
-    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    expect((await user.verify(code)).body.code).toBe("code_already_used");
   });
 
   it("reads the verdict of a session from the new database", async () => {

@@ -52,7 +52,7 @@ async function runClient(
     record.accepted.push({ user, code });
     record.addEvent("otp.verified success");
     expect((await user.verify(code)).status).toBe(422);
-    record.addEvent("otp.verified failure replayed_code");
+    record.addEvent("otp.verified refused code_already_used");
     await tenant.setSettings({ lockout: { lock_seconds: 60 + n } });
     record.addEvent("settings.changed success");
     await tenant.tokenWith(["idp:read"]);
@@ -118,6 +118,6 @@ it("A tenant that moves to another database and back under load loses no data an
   expect(await readTenantData(1, tenant)).toEqual({});
   expect(await problemsOf(await saveTrail(tenant, { older }))).toEqual([]);
   for (const { user, code } of record.accepted.slice(0, 10)) {
-    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    expect((await user.verify(code)).body.code).toBe("code_already_used");
   }
 });

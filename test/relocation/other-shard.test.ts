@@ -120,10 +120,10 @@ describe("A tenant that was created in another database", () => {
     expect((await user.verify(code)).status).toBe(200);
     await drainOutbox(user);
     await loseStorage(user);
-    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    expect((await user.verify(code)).body.code).toBe("code_already_used");
     await drainOutbox(user);
     await restore();
-    expect((await user.verify(code)).body.code).toBe("invalid_code");
+    expect((await user.verify(code)).body.code).toBe("code_already_used");
     await drainOutbox(user);
     expect((await tenant.send("GET", "/v1/idp/users")).body.users).toHaveLength(1);
   });

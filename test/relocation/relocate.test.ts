@@ -17,6 +17,7 @@ import {
   relocate,
   relocateFully,
   relocateUpTo,
+  tenantTables,
 } from "../support/relocation.ts";
 import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
 
@@ -49,11 +50,14 @@ function expectRefused({ status, body }: Answer, message: string): void {
   expect(body.issues).toEqual([{ path: "relocation.shard", message }]);
 }
 
+/** All tables with tenants' data but `archived_successes`, which has rows only during a rebuild from the archive. */
+const fullTables = tenantTables.length - 1;
+
 describe("A tenant after a relocation", () => {
   it("has all its rows unchanged in the new database and none in the old one", async () => {
     const { tenant } = await createBusyTenant();
     const before = await readTenantData(0, tenant);
-    expect(Object.keys(before)).toHaveLength(6);
+    expect(Object.keys(before)).toHaveLength(fullTables);
     const { body } = await relocate(tenant, 1);
     expect(body.relocation).toMatchObject({ from: 0, to: 1, phase: "cleaning", done: false });
     const after = await readTenantData(1, tenant);
@@ -74,7 +78,7 @@ describe("A tenant after a relocation", () => {
     expect(await user.profile()).toEqual(profile);
     expect(await readTrail(tenant)).toEqual([...eventsBefore, "tenant.relocated success"]);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
-    expect((await user.verify(backup)).body.code).toBe("invalid_code");
+    expect((await user.verify(backup)).body.code).toBe("code_already_used");
     await drainOutbox(user);
     await loseStorage(user);
     expect((await user.verify(code)).body.code).toBe("invalid_code");
@@ -92,7 +96,7 @@ describe("A tenant after a relocation", () => {
       await relocateFully(tenant, shard);
       for (const other of [0, 1, 2] as const) {
         expect(Object.keys(await readTenantData(other, tenant))).toHaveLength(
-          other === shard ? 6 : 0,
+          other === shard ? fullTables : 0,
         );
       }
       expect((await user.configure()).status).toBe(200);
@@ -153,7 +157,7 @@ describe("A tenant after a relocation", () => {
     const { tenant } = await createBusyTenant();
     await relocate(tenant, 1);
     await finishRelocations(env, Date.now());
-    expect(Object.keys(await readTenantData(0, tenant))).toHaveLength(6);
+    expect(Object.keys(await readTenantData(0, tenant))).toHaveLength(fullTables);
     await passMinuteAfterSwitch(tenant);
     await finishRelocations(env, Date.now());
     expect(await readTenantData(0, tenant)).toEqual({});

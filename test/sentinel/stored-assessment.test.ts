@@ -10,9 +10,9 @@ import {
   reportedParts,
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
-import { describeReasons } from "../../src/sentinel/judgement.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
+import { describeReasons } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
   formatContent,

@@ -157,6 +157,12 @@ export class User {
     return await this.tenant.send("POST", "/v1/idp/otp/verify", body, token);
   }
 
+  /** Verifies a code that is to confirm the pending secret. */
+  async confirm(code: string): Promise<Answer> {
+    const body = { otp: { id: this.externalId, code, purpose: "confirm" } };
+    return await this.tenant.send("POST", "/v1/idp/otp/verify", body);
+  }
+
   async discover(context: object = {}): Promise<Answer> {
     return await this.tenant.send("POST", "/v1/sentinel/discover", {
       sentinel: {

@@ -1,9 +1,13 @@
 /** Checks answers against the service's own OpenAPI document. */
 import { exports } from "cloudflare:workers";
 import { type Schema, Validator } from "@cfworker/json-schema";
+import { createDocumentRoutes } from "../../src/api/docs.ts";
+import { apiRoutes } from "../../src/app.ts";
+import { createOpenApiDocument } from "../../src/http/openapi.ts";
 
 interface Response {
   readonly content?: Record<string, { readonly schema: Schema }>;
+  readonly "x-error-codes"?: readonly string[];
 }
 type Operation = { readonly responses: Record<string, Response> };
 
@@ -20,6 +24,19 @@ export async function openApiDocument(): Promise<Document> {
     .fetch(new Request("https://idp.test/openapi.json"))
     .then((response) => response.json<Document>());
   return await fetched;
+}
+
+let closed: Document | undefined;
+
+/**
+ * The same document with closed answers. The published one allows further fields and values, and would hide a
+ * field that nobody documented.
+ */
+function closedDocument(): Document {
+  const routes = [...apiRoutes, ...createDocumentRoutes(apiRoutes)];
+  closed ??= JSON.parse(JSON.stringify(createOpenApiDocument(routes, { isOpen: false })));
+  if (closed === undefined) throw new Error("The document is empty");
+  return closed;
 }
 
 const patterns = new Map<string, RegExp>();
@@ -57,7 +74,7 @@ export async function findContradiction(
   path: string,
   answer: { readonly status: number; readonly headers: Headers; readonly body: unknown },
 ): Promise<string | undefined> {
-  const document = await openApiDocument();
+  const document = closedDocument();
   const operation = operationFor(document, method, path);
   if (operation === undefined) return undefined;
   const summary = `${method} ${path} → ${answer.status}`;
@@ -69,6 +86,10 @@ export async function findContradiction(
   const type = answer.headers.get("Content-Type")?.split(";")[0] ?? "";
   const schema = response.content[type]?.schema;
   if (schema === undefined) return `${summary} is ${type}, which is not documented`;
+  const codes = response["x-error-codes"];
+  const { code } = Object(answer.body);
+  if (codes?.includes(code) === false)
+    return `${summary} has the code ${code}, which is not documented`;
   const { valid, errors } = validatorOf(schema, document).validate(answer.body);
   if (valid) return undefined;
   return `${summary}: ${errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join("; ")}`;

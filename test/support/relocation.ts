@@ -11,6 +11,8 @@ export const tenantTables = [
   "audit_trees",
   "assessments",
   "populations",
+  "tenant_statistics",
+  "archived_successes",
 ] as const;
 
 const maxSlices = 200;

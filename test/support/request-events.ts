@@ -1,4 +1,5 @@
 /** The events of one request, read over HTTP after the outboxes are delivered. */
+import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { send, type User } from "./client.ts";
 import { fireAlarm } from "./guard.ts";
@@ -33,12 +34,21 @@ export async function readRequestEvents(
   const { id, jurisdiction } = tenant;
   await fireLogAlarm(jurisdiction === undefined ? id : nameIn(jurisdiction, id));
   if (user !== undefined) await fireAlarm(user);
-  const { body } = await send("GET", "/v1/audit/events?limit=100", { token: tenant.token });
-  const events: readonly ShownEvent[] = body.events;
+  const { status, body } = await send("GET", "/v1/audit/events?limit=100", { token: tenant.token });
+  const events = status === 200 ? body.events.toReversed() : await readFiledEvents(id);
   return events
-    .filter((event) => event.request_id === requestId)
-    .map(({ action, outcome, reason }) => [action, outcome, reason ?? ""].join(" ").trim())
-    .toReversed();
+    .filter((event: ShownEvent) => event.request_id === requestId)
+    .map(({ action, outcome, reason }: ShownEvent) =>
+      [action, outcome, reason ?? ""].join(" ").trim(),
+    );
+}
+
+/** The events of a tenant in `DB` whose tokens are not accepted any more, in log order. */
+async function readFiledEvents(tenantId: string): Promise<ShownEvent[]> {
+  const statement = env.DB.prepare(
+    "SELECT action, outcome, reason, request_id FROM audit_events WHERE tenant_id = ? ORDER BY leaf_index",
+  );
+  return (await statement.bind(tenantId).all<ShownEvent>()).results;
 }
 
 /** Waits until the request has exactly these events. */

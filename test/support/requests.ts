@@ -57,7 +57,30 @@ export function requestTo(name: string, target: RequestTarget) {
     listCheckpoints: { path: "/v1/audit/checkpoints" },
     proveAuditEvent: { path: `/v1/audit/events/${target.eventId}/proof`, hasTarget: true },
     proveAuditConsistency: { path: "/v1/audit/consistency?from=1" },
+    getStatistics: { path: "/v1/stats?metric=verifications" },
+    getUsage: { path: `/v1/tenants/${target.tenantId}/usage` },
+    rebuildStatistics: {
+      path: `/v1/tenants/${target.tenantId}/statistics`,
+      body: { rebuild: { restart: true, limit: 5 } },
+    },
     createTenant: { path: "/v1/tenants", body: { tenant: { name: "Other", mode: "test" } } },
+    deleteTenant: {
+      path: `/v1/tenants/${target.tenantId}`,
+      body: { tenant: { name: "Acme" } },
+    },
+    listTenants: { path: "/v1/tenants" },
+    getTenant: { path: `/v1/tenants/${target.tenantId}` },
+    changeTenant: {
+      path: `/v1/tenants/${target.tenantId}`,
+      body: { tenant: { name: "Renamed" } },
+    },
+    createTenantToken: {
+      path: `/v1/tenants/${target.tenantId}/tokens`,
+      body: { token: { name: "t", permissions: ["idp:read"] } },
+    },
+    listTenantTokens: { path: `/v1/tenants/${target.tenantId}/tokens` },
+    revokeTenantToken: { path: `/v1/tenants/${target.tenantId}/tokens/${target.tokenId}` },
+    eraseTenantUser: { path: `/v1/tenants/${target.tenantId}/user${query}` },
     relocateTenant: {
       path: `/v1/tenants/${target.tenantId}/relocation`,
       body: { relocation: { shard: 1, limit: 100 } },

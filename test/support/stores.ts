@@ -66,7 +66,8 @@ export async function countStorages(): Promise<number> {
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
-async function readDatabases(): Promise<string[]> {
+/** All values in all databases. */
+export async function readDatabases(): Promise<string[]> {
   const values: string[] = [];
   for (const database of databases()) {
     const { results } = await database.prepare(tablesQuery).all<{ name: string }>();

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { documentPermissions, permissionOf, permissions } from "../../src/tenancy/permission.ts";
+import {
+  documentPermissions,
+  isPermitted,
+  permissionOf,
+  permissions,
+} from "../../src/tenancy/permission.ts";
 
 /** The table of permissions in the API contract. */
 const table = [
@@ -8,11 +13,13 @@ const table = [
   ["sentinel:write", "SENTINEL_WRITE"],
   ["sentinel:read", "SENTINEL_READ"],
   ["audit:read", "AUDIT_READ"],
+  ["tokens:read", "TOKENS_READ"],
   ["tokens:write", "TOKENS_WRITE"],
+  ["settings:read", "SETTINGS_READ"],
   ["settings:write", "SETTINGS_WRITE"],
 ] as const;
 
-test("there are seven permissions", () => {
+test("there are nine permissions", () => {
   expect([...permissions].sort()).toEqual(table.map(([permission]) => permission).sort());
 });
 
@@ -24,6 +31,17 @@ test.each(table)(
     expect(permissionOf(`ApiAccessPermission::${spelling}`)).toBe(permission);
   },
 );
+
+test("each permission gives itself, and only tokens:write and settings:write give another one", () => {
+  const given = permissions.map(
+    (one) => [one, permissions.filter((other) => isPermitted([one], other))] as const,
+  );
+  const expected = permissions.map((one) => {
+    if (one === "tokens:write") return [one, ["tokens:read", one]];
+    return [one, one === "settings:write" ? ["settings:read", one] : [one]];
+  });
+  expect(given).toEqual(expected);
+});
 
 test("each permission has two spellings in the source document", () => {
   expect(documentPermissions).toHaveLength(2 * permissions.length);

@@ -9,7 +9,7 @@ import type { Config } from "../../env.ts";
 import { AppError } from "../../errors.ts";
 import { causeOf, log } from "../../log.ts";
 import { yieldToOthers } from "../../slices.ts";
-import { type DecryptedEvent, decryptEvents } from "../decrypt-events.ts";
+import { type DecryptedEvent, decryptEvents, type FindTrailFacts } from "../decrypt-events.ts";
 import type { ArchivePosition } from "./read-archive.ts";
 import { type PageLimits, readTrailPage } from "./read-trail.ts";
 import { readTiles } from "./store.ts";
@@ -21,7 +21,8 @@ export const maxChunkBytes = 256 * 1024;
 const pageLimits: PageLimits = { maxEvents: 500, maxBytes: maxChunkBytes };
 /**
  * The platform allows 1,000 queries to D1 per request. Integrating the log before the export needs up to 250, and the
- * token's state 36 in 15 minutes. A page needs two, and three if it is the first one from an object of the archive.
+ * token's state 36 in 15 minutes. A page needs two, three if it is the first one from an object of the archive, and one more if a token acted
+ * that acted in no page before.
  */
 const maxQueriesPerAnswer = 700;
 /** A client that reads slowly gets the rest in another answer. */
@@ -40,6 +41,7 @@ interface ExportCall {
   readonly config: Config;
   readonly caller: { readonly tenantId: string };
   readonly requestId: string;
+  readonly findFacts: FindTrailFacts;
 }
 
 /** What allows an export to go on: the caller's token, and its place among the open exports. */
@@ -102,7 +104,7 @@ class LineReader {
   }
 
   async #readPage(): Promise<readonly Uint8Array[]> {
-    const { env, config, caller } = this.#call;
+    const { env, config, caller, findFacts } = this.#call;
     const { tenantId } = caller;
     const range = { from: this.#next, below: this.#below };
     if (range.from >= range.below || this.#queries >= maxQueriesPerAnswer) return [];
@@ -111,11 +113,12 @@ class LineReader {
     const [first, last] = [page.events[0], page.events.at(-1)];
     if (first === undefined || last === undefined) return [];
     const end = last.leafIndex + 1;
-    const [events, hashOf] = await Promise.all([
-      decryptEvents(config, tenantId, page.events, page.keys),
+    const [facts, hashOf] = await Promise.all([
+      findFacts(page.events),
       readLeafHashes(db, tenantId, first.leafIndex, end),
     ]);
-    this.#queries += page.queries + 1;
+    const events = await decryptEvents(config, tenantId, page.events, page.keys, facts);
+    this.#queries += page.queries + 1 + facts.queries;
     this.#next = end;
     this.#position = page.next;
     return events.map((event) =>
@@ -166,7 +169,8 @@ export function exportTrail(
     if (isOver()) return;
     // The platform logs this error's message, so it must not be that of a store, which may hold data.
     const shown = error instanceof AppError ? error : new AppError("unavailable");
-    log(shown.code === "invalid_token" ? "info" : "error", "audit_export_failed", {
+    const isRefused = shown.code === "invalid_token" || shown.code === "tenant_suspended";
+    log(isRefused ? "info" : "error", "audit_export_failed", {
       request_id: call.requestId,
       tenant_id: call.caller.tenantId,
       code: shown.code,

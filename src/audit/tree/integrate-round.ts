@@ -3,6 +3,7 @@ import { type Database, FencedTenantError, StoreError } from "../../db/client.ts
 import { DeadlineError } from "../../deadline.ts";
 import type { Config } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
+import { countSlices } from "../statistics/count-slices.ts";
 import { buildHead } from "./build-head.ts";
 import {
   type NewHead,
@@ -106,7 +107,17 @@ async function integrateTogether(run: Run, slices: readonly LogSlice[]): Promise
   );
   const heads = results.filter((head) => head !== undefined);
   if (heads.length === 0) return [];
-  const written = await writeHeads(db, heads);
+  const counts = await countSlices(
+    db,
+    heads.map(({ tenantId, extendsSize: from, size }) => {
+      const added = (events.get(tenantId) ?? []).filter(({ leafIndex }) => leafIndex < size);
+      return { tenantId, from, events: added };
+    }),
+  );
+  const written = await writeHeads(
+    db,
+    heads.map((head) => ({ ...head, statistics: counts.get(head.tenantId) ?? [] })),
+  );
   const overtaken = heads.length - written.size;
   if (overtaken > 0) log("info", "audit_seal_put_off", { count: overtaken });
   return heads.filter(({ tenantId }) => written.has(tenantId));

@@ -16,6 +16,7 @@ import {
 export interface TrailPage extends EventsWithKeys {
   /** Where the archive has the next event, if the page is from there. */
   readonly next: ArchivePosition | undefined;
+  readonly isArchived: boolean;
   /** Queries that D1 has had for the page. */
   readonly queries: number;
 }
@@ -45,7 +46,7 @@ export async function readTrailPage(
   const { from, below } = range;
   const addKeys = async ({ events, next }: ArchivedEvents, queries: number): Promise<TrailPage> => {
     const keys = await findAuditKeys(db, tenantId, listKeyOwners(events));
-    return { events, keys, next, queries };
+    return { events, keys, next, isArchived: true, queries };
   };
   if (bucket !== undefined && position !== undefined) {
     const archived = await readArchiveAt(bucket, position, range, limits.maxBytes);
@@ -57,11 +58,12 @@ export async function readTrailPage(
     const archived = await readArchive(bucket, tenantId, range, limits.maxBytes);
     if (archived.events.length > 0) return await addKeys(archived, 2);
   }
-  if (first !== undefined) return { ...recent, next: undefined, queries: 1 };
+  const stored = { next: undefined, isArchived: false };
+  if (first !== undefined) return { ...recent, ...stored, queries: 1 };
   const [present] = await readEvents(db, tenantId, from, below, 1);
   const start = present?.leafIndex ?? below;
   const later = await readEventPage(db, tenantId, { from: start, below }, limits);
-  return { ...later, next: undefined, queries: 3 };
+  return { ...later, ...stored, queries: 3 };
 }
 
 /**

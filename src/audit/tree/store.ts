@@ -1,17 +1,22 @@
 /** The Merkle trees in D1: tiles, and the newest tree head of each tenant. */
 import { base64 } from "@scure/base";
 import { asc, eq, getTableColumns, gt, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
-import { awaitStore, type Database, runBatch } from "../../db/client.ts";
+import { awaitStore, type Database, runBatch, type Statement } from "../../db/client.ts";
 import { selectResidentTenants } from "../../db/tenant-fence.ts";
 import { orderInTurn } from "../../db/turns.ts";
 import { type AuditDetails, auditDetails, type StoredEvent } from "../event.ts";
+import type { HourCounts } from "../statistics/count-events.ts";
+import { addCounts } from "../statistics/store.ts";
 import { auditEvents, auditTiles, auditTrees, eventColumns } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
 
 /** D1 accepts up to 2 MB in one parameter. */
 const maxCharactersPerStatement = 1_000_000;
+/** Counts, heads and tiles. */
+const statementsPerChunk = 3;
 const writtenSchema = z.object({ tenantId: z.string() });
 
 /** A tenant's tree head as it is stored. */
@@ -172,6 +177,11 @@ export interface NewHead extends StoredHead {
   readonly changed: readonly Tile[];
 }
 
+/** A head with the counts of the leaves that it adds. */
+export interface CountedHead extends NewHead {
+  readonly statistics: readonly HourCounts[];
+}
+
 /** Splits texts into lists of JSON that D1 accepts in one parameter. */
 function joinInChunks(texts: readonly string[]): string[] {
   const chunks: string[][] = [];
@@ -188,12 +198,32 @@ function joinInChunks(texts: readonly string[]): string[] {
 }
 
 /**
- * Writes heads, each with its tiles or not at all. A head is left out if another run has extended its log in the
- * meantime. If the write of one head fails, none is written.
+ * Adds the counts of heads to the statistics, before the heads are written: only the state before shows that a head
+ * will be written, because a run that is repeated signs the same note. Leaves after a gap that is not counted yet are
+ * left to count-backlog.ts.
+ */
+function addCountsOfHeads(db: Database, chunk: string): Statement {
+  const before = (column: SQLiteColumn) => sql`coalesce((SELECT ${column} FROM ${auditTrees}
+    WHERE ${auditTrees.tenantId} = head.value ->> 'tenantId'), 0)`;
+  return addCounts(
+    db,
+    sql`SELECT head.value ->> 'tenantId', item.value ->> 'hour', item.value ->> 'counts'
+      FROM json_each(${chunk}) AS head CROSS JOIN json_each(head.value, '$.statistics') AS item
+      WHERE ${before(auditTrees.size)} = head.value ->> 'extendsSize'
+        AND ${before(auditTrees.countedSize)} = head.value ->> 'extendsSize'`,
+  );
+}
+
+/**
+ * Writes heads, each with its tiles and counts or not at all. A head is left out if another run has extended its log
+ * in the meantime. If the write of one head fails, none is written.
  * @returns the ids of the tenants whose heads were written
  * @throws StoreError
  */
-export async function writeHeads(db: Database, heads: readonly NewHead[]): Promise<Set<string>> {
+export async function writeHeads(
+  db: Database,
+  heads: readonly CountedHead[],
+): Promise<Set<string>> {
   const texts = heads.map(({ changed, ...head }) => {
     const tiles = changed.map(({ hashes, ...tile }) => ({
       ...tile,
@@ -201,14 +231,16 @@ export async function writeHeads(db: Database, heads: readonly NewHead[]): Promi
     }));
     return JSON.stringify({ ...head, tiles });
   });
-  const { size, extendsSize, note } = auditTrees;
+  const { size, extendsSize, note, countedSize } = auditTrees;
   const excluded = (name: string) => sql.raw(`excluded.${name}`);
   const statements = joinInChunks(texts).flatMap((chunk) => [
+    addCountsOfHeads(db, chunk),
     db
       .insert(auditTrees)
       .select(
         sql`SELECT head.value ->> 'tenantId', head.value ->> 'size', head.value ->> 'extendsSize',
-          head.value ->> 'note', 0, 0, 0, 0, 0, 0, 0, 0
+          head.value ->> 'note', 0, 0, 0, 0, 0, 0, 0, 0,
+          iif(head.value ->> 'extendsSize' = 0, head.value ->> 'size', 0)
         FROM json_each(${chunk}) AS head WHERE true`,
       )
       .onConflictDoUpdate({
@@ -217,6 +249,7 @@ export async function writeHeads(db: Database, heads: readonly NewHead[]): Promi
           size: excluded(size.name),
           extendsSize: excluded(extendsSize.name),
           note: excluded(note.name),
+          countedSize: sql`iif(${countedSize} = ${excluded(extendsSize.name)}, ${excluded(size.name)}, ${countedSize})`,
         },
         setWhere: sql`${size} = ${excluded(extendsSize.name)}`,
       })
@@ -240,7 +273,7 @@ export async function writeHeads(db: Database, heads: readonly NewHead[]): Promi
   return new Set(
     z
       .array(writtenSchema)
-      .parse(results.filter((_, n) => n % 2 === 0).flat())
+      .parse(results.filter((_, n) => n % statementsPerChunk === 1).flat())
       .map(({ tenantId }) => tenantId),
   );
 }

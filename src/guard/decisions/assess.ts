@@ -13,7 +13,7 @@ import {
   type SessionEvidence,
 } from "../../sentinel/evidence.ts";
 import { addSession, type History, selectByVerdict } from "../../sentinel/history.ts";
-import { judge } from "../../sentinel/judgement.ts";
+import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";

@@ -3,7 +3,7 @@
  * reported together, with growing delays, so that a flood cannot fill the trail. In a guard, a change that
  * is applied ends all runs.
  */
-import type { Actor, AuditAction } from "../../audit/event.ts";
+import type { AuditAction, RequestActor } from "../../audit/event.ts";
 import type { AttemptSession, IdentityState, RefusableAction, RefusalRun } from "./state.ts";
 import {
   addRecentAttempt,
@@ -30,7 +30,7 @@ export interface Refusal {
   readonly route?: string;
   readonly count: number;
   readonly at: number;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly requestId: string;
   readonly session?: AttemptSession;
 }
@@ -103,7 +103,8 @@ export function countRefusal<Run extends RefusalRun>(
     unreported: known === undefined ? 0 : known.unreported + count,
     reports: known?.reports ?? 1,
     lastAt: at,
-    lastActor: actor,
+    // Without the person: one run counts what several persons attempted.
+    lastActor: { type: actor.type, id: actor.id },
     lastRequestId: requestId,
     ...(session === undefined ? {} : { lastSession: session }),
   };
@@ -153,7 +154,7 @@ export function refuse<T>(
       refusals: [...others, known === undefined ? forgetSession(run) : run],
       recent: action === "otp.verified" ? addRecentAttempt(state, "refused", at) : state.recent,
     },
-    entries: known === undefined ? [buildRefusalEntry(run, 1)] : [],
+    entries: known === undefined ? [{ ...buildRefusalEntry(run, 1), actor }] : [],
     result: fail(error),
   };
 }

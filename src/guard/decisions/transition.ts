@@ -2,7 +2,7 @@
  * The types of every decision (pure): a call, and the transition that it leads to. The guard stores a
  * transition in one synchronous transaction.
  */
-import type { Actor, AuditEntry, PersonalParts } from "../../audit/event.ts";
+import type { AuditEntry, PersonalParts, RequestActor } from "../../audit/event.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
@@ -16,7 +16,7 @@ export interface GuardCall extends Owner {
   /** Unix ms; the tenant's test clock if one was sent. */
   readonly now: number;
   readonly requestId: string;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   /** The tenant's jurisdiction. A guard in a jurisdiction delivers to D1 directly, never through the queue. */
   readonly jurisdiction: Jurisdiction | null;
   /** From the request's `Idempotency-Key`; null without one. */
@@ -30,10 +30,10 @@ export interface GuardCall extends Owner {
 /** An audit entry. Its time, actor and request are those of the call unless it names others. */
 export interface EventEntry extends AuditEntry {
   readonly at?: number;
-  readonly actor?: Actor;
+  readonly actor?: RequestActor;
   readonly requestId?: string;
-  /** Personal parts of the event besides the external_id. */
-  readonly session?: Omit<PersonalParts, "external_id">;
+  /** The session that the event is about. */
+  readonly session?: Pick<PersonalParts, "address" | "agent">;
 }
 
 /** An error as it crosses RPC: a value, never an exception. Times are Unix ms. */

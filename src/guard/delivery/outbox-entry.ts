@@ -1,5 +1,5 @@
 /** The entry that a transition adds to the outbox. */
-import type { AuditEvent } from "../../audit/event.ts";
+import { type AuditEvent, actingForOf } from "../../audit/event.ts";
 import { deriveId } from "../../crypto/id.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { IdentityState } from "../decisions/state.ts";
@@ -24,6 +24,7 @@ function eventOf(
 ): AuditEvent {
   const { tenantId, identityId } = state;
   const at = entry.at ?? call?.now ?? state.updatedAt;
+  const actor = entry.actor ?? call?.actor ?? { type: "system", id: null };
   return {
     id: deriveId(
       at,
@@ -36,11 +37,13 @@ function eventOf(
     ),
     tenantId,
     at,
-    actor: entry.actor ?? call?.actor ?? { type: "system", id: null },
+    actor: { type: actor.type, id: actor.id },
     action: entry.action,
     target: { type: "identity", id: identityId },
     personal:
-      state.status === "erased" ? null : { external_id: state.externalId, ...entry.session },
+      state.status === "erased"
+        ? null
+        : { external_id: state.externalId, ...entry.session, ...actingForOf(actor) },
     outcome: entry.outcome,
     reason: entry.reason ?? null,
     requestId: entry.requestId ?? call?.requestId ?? null,

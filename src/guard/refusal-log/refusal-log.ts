@@ -11,7 +11,8 @@ import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
-import { deliveryTimeoutMs, refuseIfLate, runBatch } from "../../db/client.ts";
+import { deliveryTimeoutMs, FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
+import { isDeletedTenant } from "../../db/deleted-tenants.ts";
 import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
@@ -145,18 +146,50 @@ export class RefusalLog extends DurableObject<Env> {
       findTenantId: () => this.#readState()?.tenantId,
       isLate: false,
       deliver: async () => {
-        this.#reportDue(Date.now());
-        await this.#deliver();
+        const now = Date.now();
+        this.#reportDue(now, now);
+        await this.#deliverOrClear();
       },
     });
     // After a failure an earlier alarm is already set, and stays set.
     await this.#armForNextReport();
   }
 
-  #reportDue(now: number): void {
+  /** Reports everything that was counted, delivers it, and then deletes everything. @returns whether that is done */
+  async clear(): Promise<boolean> {
+    try {
+      this.#reportDue(Number.POSITIVE_INFINITY, Date.now());
+      await this.#deliver();
+      await this.#alarm.reset(() => this.#deleteAll());
+      return true;
+    } catch (error) {
+      log("error", "refusal_log_not_cleared", { cause: causeOf(error) });
+      return false;
+    }
+  }
+
+  /** D1 accepts nothing of a deleted tenant any more, so what is left here must not wait for it. */
+  async #deliverOrClear(): Promise<void> {
+    try {
+      await this.#deliver();
+    } catch (error) {
+      const tenantId = this.#readState()?.tenantId;
+      const isFenced = error instanceof FencedTenantError && tenantId !== undefined;
+      if (!isFenced || !(await isDeletedTenant(this.env, tenantId))) throw error;
+      await this.#alarm.reset(() => this.#deleteAll());
+    }
+  }
+
+  async #deleteAll(): Promise<void> {
+    this.#state = undefined;
+    await Promise.all([this.ctx.storage.deleteAll(), this.ctx.storage.deleteAlarm()]);
+  }
+
+  /** Reports the runs whose report is due at a time. @param now real time, Unix ms */
+  #reportDue(until: number, now: number): void {
     const state = this.#readState();
     if (state === null) return;
-    const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= now);
+    const due = state.runs.filter((run) => hasUnreported(run) && reportTimeOf(run) <= until);
     if (due.length === 0) return;
     const runs = state.runs.map((run) =>
       due.includes(run) ? { ...markReported(run), reportedAt: now } : run,

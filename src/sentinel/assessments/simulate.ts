@@ -10,10 +10,10 @@
 
 import type { RiskPolicy } from "../assessment.ts";
 import type { SessionEvidence } from "../evidence.ts";
-import { judge } from "../judgement.ts";
 import { addressBits, type Network, parseNetwork } from "../network/address.ts";
 import type { Recommendation } from "../score.ts";
 import { hashSessionPart, prefixBits } from "../session-hashes.ts";
+import { judge } from "../signals/judgement.ts";
 
 /** An entry of a draft's list, prepared for comparison. */
 export interface DraftEntry {

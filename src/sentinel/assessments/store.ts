@@ -13,9 +13,9 @@ import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
 import { type KnownSession, maxSessions, type Verdict, verdicts } from "../history.ts";
-import { describeReasons } from "../judgement.ts";
 import type { Reason } from "../reason.ts";
 import type { Recommendation } from "../score.ts";
+import { describeReasons } from "../signals/judgement.ts";
 import { formatContent, parseContent, readStoredEvidence } from "../stored-assessment.ts";
 import { assessments } from "../tables.ts";
 

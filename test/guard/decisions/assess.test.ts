@@ -10,8 +10,8 @@ import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../../src/sentinel/assessments/surroundings.ts";
 import type { History } from "../../../src/sentinel/history.ts";
-import { describeReasons, judge } from "../../../src/sentinel/judgement.ts";
 import { signalNames } from "../../../src/sentinel/reason.ts";
+import { describeReasons, judge } from "../../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../../src/sentinel/signals/reasons.ts";
 import { formatContent, parseContent } from "../../../src/sentinel/stored-assessment.ts";
 import { model, velocityLimits, weights } from "../../../src/sentinel/weights.ts";

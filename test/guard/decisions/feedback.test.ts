@@ -41,22 +41,12 @@ describe("A verified code", () => {
     result: succeed({ method: "totp" }),
   };
 
-  test("names the session in its own event only", () => {
-    const configured = { action: "otp.configured", outcome: "success", details: {} } as const;
-    const both = { ...verified, entries: [configured, ...verified.entries] };
-    const { entries } = confirmSession(both, call, [unconfirmed], unconfirmed);
-    expect(entries).toEqual([
-      configured,
-      { ...verified.entries[0], details: { method: "totp", assessment_id: "a" } },
-    ]);
-  });
-
   test("confirms the session that the request names", () => {
     const confirmed = confirmSession(verified, call, [unconfirmed, other], unconfirmed);
     expect(confirmed.history?.find(({ id }) => id === "a")?.verdict).toBe("legitimate");
     expect(confirmed.history?.find(({ id }) => id === "b")?.verdict).toBeNull();
     expect(confirmed.verdict).toMatchObject({ verdict: "legitimate", source: "verification" });
-    expect(confirmed.entries[0]?.details).toEqual({ method: "totp", assessment_id: "a" });
+    expect(confirmed.entries).toEqual(verified.entries);
     expect(confirmed.state).toEqual(verified.state);
   });
 

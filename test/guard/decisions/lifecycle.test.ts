@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { create, erase, setStatus, unlock } from "../../../src/guard/decisions/lifecycle.ts";
-import { profileOf, statusOf } from "../../../src/guard/decisions/profile.ts";
+import { completeProfile, profileOf, statusOf } from "../../../src/guard/decisions/profile.ts";
 import { refuse } from "../../../src/guard/decisions/refusals.ts";
 import { parseState } from "../../../src/guard/decisions/state.ts";
 import { verify } from "../../../src/guard/decisions/verify.ts";
@@ -53,6 +53,8 @@ test("a new identity is active, without factors and without failures", () => {
       createdAt: now,
       updatedAt: now,
       lastVerifiedAt: null,
+      otpStatus: "none",
+      otpPending: false,
     },
   });
 });
@@ -149,6 +151,7 @@ describe("erasing", () => {
       externalId: "",
       status: "erased",
       lastVerifiedAt: null,
+      lastMethod: null,
       totp: null,
       pendingTotp: null,
       otpDisabled: false,
@@ -189,8 +192,33 @@ describe("a profile", () => {
       createdAt: fullIdentity.createdAt,
       updatedAt: fullIdentity.updatedAt,
       lastVerifiedAt: now - 7,
+      otpStatus: "disabled",
+      otpPending: true,
     });
     for (const secret of ["sealed", "hash-"]) expect(JSON.stringify(profile)).not.toContain(secret);
+  });
+
+  test.each([
+    ["none", false, {}],
+    ["pending", false, { pendingTotp: { sealed: "a", expiresAt: now + 1 } }],
+    ["none", false, { pendingTotp: { sealed: "a", expiresAt: now } }],
+    ["active", false, { totp: { sealed: "a", lastTimeStep: null } }],
+    ["active", true, { ...fullIdentity, otpDisabled: false }],
+    ["disabled", false, { otpDisabled: true }],
+    ["disabled", true, fullIdentity],
+  ] as const)(
+    "shows that TOTP is %s, with another secret pending: %s",
+    (status, pending, state) => {
+      const profile = profileOf(buildIdentity({ totp: null, ...state }), now);
+      expect([profile.otpStatus, profile.otpPending]).toEqual([status, pending]);
+    },
+  );
+
+  test("that an older build kept as an answer is completed", () => {
+    const profile = profileOf(fullIdentity, now);
+    const { otpStatus: _status, otpPending: _pending, ...older } = profile;
+    expect(completeProfile(older)).toEqual({ ...older, otpStatus: "active", otpPending: false });
+    expect(completeProfile(profile)).toEqual(profile);
   });
 
   test("shows a lock until the millisecond in which it ends", () => {

@@ -104,11 +104,16 @@ class World {
       }
       case "remove":
         this.#apply(removeTotp(state, call));
+        if (this.state.backupCodes === null) this.lastCode = null;
         return;
       case "regenerate": {
         const codes = Array.from({ length: 3 }, (_, index) => `code-${++this.#created}-${index}`);
         const transition = replaceBackupCodes(state, call, 1, codes);
-        if (transition.result.ok) this.codes.push(...codes);
+        if (transition.result.ok) {
+          this.codes.push(...codes);
+          // Nothing is known of the codes of a replaced set.
+          if (this.lastCode?.startsWith("code-")) this.lastCode = null;
+        }
         this.#apply(transition);
         return;
       }

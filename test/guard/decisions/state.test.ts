@@ -5,8 +5,9 @@ import {
   formatRecordedState,
   parseRecordedState,
 } from "../../../src/guard/decisions/recorded-state.ts";
+import { refuse, reportRefusals } from "../../../src/guard/decisions/refusals.ts";
 import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
-import { buildIdentity } from "./example.ts";
+import { buildIdentity, call } from "./example.ts";
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
 const text = fc.string();
@@ -75,6 +76,19 @@ test("a record keeps the whole state, except for attempts and rate limits", () =
       expect(parseRecordedState(formatRecordedState(state), rowOf(state))).toEqual(state);
     }),
   );
+});
+
+test("a record has no session of a refusal, because a session names an address", () => {
+  const session = { assessmentId: "a", address: "192.0.2.1", agent: "Agent/1.0" };
+  const refuseOnce = (state: IdentityState) =>
+    refuse(state, { ...call, session }, "otp.verified", { code: "user_suspended" }).state;
+  const state = refuseOnce(refuseOnce(buildIdentity({ status: "suspended" })));
+  expect(parseState(JSON.stringify(state))).toEqual(state);
+  expect(reportRefusals(state).entries).toMatchObject([
+    { details: { assessment_id: "a" }, session: { address: "192.0.2.1", agent: "Agent/1.0" } },
+  ]);
+  expect(JSON.stringify(reportRefusals(state).state)).not.toContain("192.0.2.1");
+  expect(formatRecordedState(state)).not.toContain("192.0.2.1");
 });
 
 test("the record of an older build, which holds the whole state, is parsed", () => {

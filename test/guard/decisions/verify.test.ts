@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { IdentityState } from "../../../src/guard/decisions/state.ts";
+import { type IdentityState, parseState } from "../../../src/guard/decisions/state.ts";
 import { type Evidence, findSecrets, stale, verify } from "../../../src/guard/decisions/verify.ts";
 import {
   buildBackupEvidence,
@@ -124,6 +124,7 @@ describe("a right TOTP code", () => {
       totp: { sealed: "sealed-1", lastTimeStep: step },
       lockout: buildIdentity().lockout,
       lastVerifiedAt: now,
+      lastMethod: "totp",
       updatedAt: now,
       recent: [{ at: now, kind: "success" }],
     });
@@ -134,7 +135,7 @@ describe("a right TOTP code", () => {
     const { state } = verifyEvidence(buildIdentity(), evidence);
     expect(state.totp?.lastTimeStep).toBe(step + offset);
     const again = verifyEvidence(state, evidence);
-    expect(again.result).toMatchObject({ ok: false, error: { code: "invalid_code" } });
+    expect(again.result).toMatchObject({ ok: false, error: { code: "code_already_used" } });
   });
 
   test("is rejected if its step or a later one was accepted before", () => {
@@ -165,6 +166,122 @@ describe("a right TOTP code", () => {
     expect(describeEntries(replayed.entries)).toEqual(["otp.verified failure replayed_code"]);
     expect(describeEntries(wrong.entries)).toEqual(["otp.verified failure invalid_code"]);
   });
+});
+
+describe("the code accepted last", () => {
+  const totp = { sealed: "sealed-1", lastTimeStep: step };
+  const backupCodes = { keyVersion: 1, unspent: ["aa"], spent: ["bb", "cc"] };
+  const failures = buildLockout({ failedAttempts: 3, failuresThisRound: 3 });
+  const state = buildIdentity({ totp, backupCodes, lastMethod: "totp", ...failures });
+  const used = {
+    ok: false,
+    error: { code: "code_already_used", attemptsRemaining: lockoutPolicy.maxFailedAttempts - 3 },
+  };
+
+  test.each([
+    ["in its window", buildTotpEvidence({ step, lastTimeStep: step, isLastCode: true })],
+    ["after its window", buildTotpEvidence({ lastTimeStep: step, isLastCode: true })],
+    ["that another request accepted meanwhile", buildTotpEvidence({ step })],
+  ])("counts no failure %s, and is reported as a refusal", (_, evidence) => {
+    const { result, entries, state: after } = verifyEvidence(state, evidence);
+    expect(result).toEqual(used);
+    expect(describeEntries(entries)).toEqual(["otp.verified refused code_already_used"]);
+    expect(after).toEqual({ ...state, refusals: after.refusals, recent: after.recent });
+    const again = verifyEvidence(after, evidence);
+    expect(again.entries).toEqual([]);
+    expect(again.state.refusals[0]?.unreported).toBe(1);
+  });
+
+  test("is the last backup code if that was accepted last", () => {
+    const backup = { ...state, lastMethod: "backup_code" } as const;
+    expect(verifyEvidence(backup, buildBackupEvidence("cc")).result).toEqual(used);
+    for (const evidence of [
+      buildBackupEvidence("bb"),
+      buildTotpEvidence({ step, lastTimeStep: step, isLastCode: true }),
+    ]) {
+      const { result } = verifyEvidence(backup, evidence);
+      expect(result).toMatchObject({ error: { code: "invalid_code", attemptsRemaining: 1 } });
+    }
+  });
+
+  test("is no backup code if a TOTP code was accepted last", () => {
+    const { result } = verifyEvidence(state, buildBackupEvidence("cc"));
+    expect(result).toMatchObject({ error: { code: "invalid_code", attemptsRemaining: 1 } });
+  });
+
+  test("is not known in a state of an older build, which does not say what was accepted last", () => {
+    const { lastMethod: _, ...older } = state;
+    const read = parseState(JSON.stringify(older));
+    const evidence = buildTotpEvidence({ step, lastTimeStep: step, isLastCode: true });
+    expect(verifyEvidence(read, evidence).result).toMatchObject({
+      error: { code: "invalid_code", attemptsRemaining: 1 },
+    });
+  });
+
+  test("is compared again if another code was accepted meanwhile", () => {
+    const evidence = buildTotpEvidence({ lastTimeStep: step - 5, isLastCode: true });
+    expect(verify(state, call, evidence, lockoutPolicy)).toBe(stale);
+  });
+
+  test.each([
+    ["user_suspended", { ...state, status: "suspended" }],
+    ["user_locked", { ...state, lockout: { ...state.lockout, lockedUntil: now + 1 } }],
+    ["otp_disabled", { ...state, otpDisabled: true }],
+  ] as const)("gives way to %s", (code, refusing) => {
+    const evidence = buildTotpEvidence({ step, lastTimeStep: step, isLastCode: true });
+    expect(verifyEvidence(refusing, evidence).result).toMatchObject({ error: { code } });
+  });
+});
+
+describe("a code that is to confirm", () => {
+  const pendingTotp = { sealed: "sealed-2", expiresAt: now + minute };
+  const backupCodes = { keyVersion: 1, unspent: ["aa"], spent: [] };
+  const state = buildIdentity({ pendingTotp, backupCodes });
+  const confirm = (identity: IdentityState, evidence: Evidence) =>
+    expectDecision(verify(identity, call, evidence, lockoutPolicy, "confirm"));
+
+  test("is refused without a pending secret, or after the pending secret expired", () => {
+    const expired = { ...state, pendingTotp: { ...pendingTotp, expiresAt: now } };
+    for (const identity of [buildIdentity(), buildIdentity({ totp: null }), expired]) {
+      const { result, entries, state: after } = confirm(identity, buildTotpEvidence({ step }));
+      expect(result).toEqual({ ok: false, error: { code: "no_pending_enrolment" } });
+      expect(describeEntries(entries)).toEqual(["otp.verified refused no_pending_enrolment"]);
+      expect(after.lockout).toEqual(identity.lockout);
+    }
+  });
+
+  test("is accepted only if it is a code of the pending secret", () => {
+    const evidence = { sealed: null, pendingSealed: "sealed-2" };
+    const right = confirm(state, buildTotpEvidence({ ...evidence, pendingStep: step }));
+    expect(right.result).toMatchObject({ ok: true, value: { enrolmentConfirmed: true } });
+    for (const wrong of [buildTotpEvidence(evidence), buildBackupEvidence("aa")]) {
+      const { result, state: after } = confirm(state, wrong);
+      expect(result).toMatchObject({ error: { code: "invalid_code", attemptsRemaining: 4 } });
+      expect(after).toMatchObject({ totp: state.totp, pendingTotp, backupCodes });
+    }
+  });
+});
+
+test.each([
+  ["accepted", null, step],
+  ["wrong", step, undefined],
+  ["replayed", step, step - 1],
+  ["already used", step, step],
+  ["refused because of a lock", null, step],
+])("the event of a code that is %s names the session", (kind, lastTimeStep, shown) => {
+  const isLocked = kind === "refused because of a lock";
+  const lockout = buildLockout(isLocked ? { lockedUntil: now + minute } : {});
+  const totp = { sealed: "sealed-1", lastTimeStep };
+  const state = buildIdentity({ totp, lastMethod: "totp", ...lockout });
+  const session = { assessmentId: "a", address: "192.0.2.1", agent: "Agent/1.0" };
+  const evidence = buildTotpEvidence({ step: shown, lastTimeStep });
+  const { entries, state: after } = verifyEvidence(state, evidence, { ...call, session });
+  expect(entries[0]).toMatchObject({
+    details: { assessment_id: "a" },
+    session: { address: "192.0.2.1", agent: "Agent/1.0" },
+  });
+  // The state forgets what an event has reported.
+  expect(JSON.stringify(after)).not.toContain("192.0.2.1");
 });
 
 describe("a wrong code", () => {
@@ -260,7 +377,7 @@ describe("a pending secret", () => {
   test("becomes the live secret with its first accepted code", () => {
     const evidence = buildTotpEvidence({ pendingSealed: "sealed-2", pendingStep: step });
     const { state: after, entries, result } = verifyEvidence(state, evidence);
-    expect(result).toEqual({ ok: true, value: { method: "totp" } });
+    expect(result).toEqual({ ok: true, value: { method: "totp", enrolmentConfirmed: true } });
     expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step });
     expect(after.pendingTotp).toBeNull();
     expect(describeEntries(entries)).toEqual(["otp.verified success", "otp.confirmed success"]);
@@ -338,7 +455,7 @@ describe("a backup code", () => {
     expect(after.lastVerifiedAt).toBe(now);
     expect(describeEntries(entries)).toEqual(["otp.verified success"]);
     const again = verifyEvidence(after, buildBackupEvidence("bb"));
-    expect(again.result).toMatchObject({ ok: false, error: { code: "invalid_code" } });
+    expect(again.result).toMatchObject({ ok: false, error: { code: "code_already_used" } });
     expect(again.state.backupCodes).toEqual(after.backupCodes);
   });
 

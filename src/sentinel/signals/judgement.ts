@@ -3,11 +3,11 @@
  * bounds the recommendation, whatever the score and the policy say, because a locked user cannot be verified and a
  * suspended user has no access. A reason with a contribution of 0 states the rule.
  */
-import type { RiskPolicy } from "./assessment.ts";
-import type { IdentityEvidence, SessionEvidence } from "./evidence.ts";
-import { createReason, type Reason } from "./reason.ts";
-import { type Recommendation, recommend, scoreOf } from "./score.ts";
-import { findReasons } from "./signals/reasons.ts";
+import type { RiskPolicy } from "../assessment.ts";
+import type { IdentityEvidence, SessionEvidence } from "../evidence.ts";
+import { createReason, type Reason } from "../reason.ts";
+import { type Recommendation, recommend, scoreOf } from "../score.ts";
+import { findReasons } from "./reasons.ts";
 
 interface Judgement {
   readonly reasons: readonly Reason[];
