@@ -45,7 +45,17 @@ const sentinelSchema = z
   .refine(({ id, external_id }) => (id === undefined) !== (external_id === undefined), {
     error: "must have exactly one of id and external_id",
   })
-  .meta({ minProperties: 2, maxProperties: 2 });
+  .meta({
+    description: "Exactly one of `id` and `external_id`, and the context.",
+    minProperties: 2,
+    maxProperties: 2,
+    examples: [
+      {
+        external_id: "ORG_USR_9921_AFG",
+        context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", user_id: "ORG_USR_9921_AFG" },
+      },
+    ],
+  });
 
 const standingFields = {
   user: z
@@ -57,10 +67,12 @@ const standingFields = {
     .meta({
       description:
         "The state of the user. The recommendation is never `allow` while the user is locked, and is `deny` while the user is suspended.",
+      examples: [{ status: "active", locked_until: null, otp_status: "active" }],
     }),
   factors: z.array(z.enum(["totp", "backup_code"])).meta({
     description:
       "What the user can be challenged with now. It is empty if nobody can be challenged: without a second factor, with TOTP disabled, and for a locked or suspended user.",
+    examples: [["totp", "backup_code"]],
   }),
 };
 
@@ -89,7 +101,7 @@ export const sentinelRoutes = [
       name: "discover",
       summary: "Analyse the integrity of a session",
       description:
-        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`.",
+        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`, or with `user_suspended` for a suspended user; both have the fields of an assessment.",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
