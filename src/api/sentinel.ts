@@ -49,12 +49,11 @@ const sentinelSchema = z
     description: "Exactly one of `id` and `external_id`, and the context.",
     minProperties: 2,
     maxProperties: 2,
-    examples: [
-      {
-        external_id: "ORG_USR_9921_AFG",
-        context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", user_id: "ORG_USR_9921_AFG" },
-      },
-    ],
+    // Not `examples`: zod leaves them out where a field has another form after validation.
+    example: {
+      external_id: "ORG_USR_9921_AFG",
+      context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", user_id: "ORG_USR_9921_AFG" },
+    },
   });
 
 const standingFields = {
