@@ -3,7 +3,7 @@ import { z } from "zod";
 import { firstIdOf, identityIdOf, idPattern } from "../crypto/id.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
-import type { Standing } from "../guard/decisions/assess.ts";
+import type { Standing } from "../guard/decisions/standing.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { externalId, instant, toRfc3339OrNull } from "../http/schemas.ts";
