@@ -31,7 +31,7 @@ export async function importNetwork(kv: KVNamespace, now: number): Promise<numbe
     await kv.put(shardKeyOf(shard, shard.digest), shard.bytes);
     bytes += shard.bytes.byteLength;
   }
-  const times = { builtAt: now, threatsAt: 0 };
+  const times = { builtAt: now, threatsAt: 0, lists: { hosting: now } };
   await kv.put(currentKey, encodeCurrent(times, shards, buildThreatTable(feeds)));
   return bytes;
 }

@@ -42,8 +42,9 @@ export const assessmentFields = {
     )
     .meta({ description: "The reasons for the score, the strongest first." }),
   degraded: z.array(z.enum(dataSources)).meta({
-    examples: [[]],
-    description: "Data sources that were unavailable or stale and contributed no evidence.",
+    description:
+      "The kinds of data that were missing or stale and gave no evidence: `geography`, each kind of network list, `population` and `address_activity`. `ip_reputation` stands for all network data in assessments of earlier versions.",
+    examples: [["geography", "proxy"]],
   }),
 };
 

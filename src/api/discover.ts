@@ -7,7 +7,7 @@ import { createId } from "../crypto/id.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
 import { askGuard, type GuardCaller } from "../guard/client.ts";
-import type { Assessed } from "../guard/decisions/assess.ts";
+import type { Assessed } from "../guard/decisions/standing.ts";
 import { streamArgument } from "../guard/streamed-argument.ts";
 import { log } from "../log.ts";
 import { type CountedAttempt, countAttempt } from "../sentinel/activity/client.ts";

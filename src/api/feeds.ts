@@ -3,8 +3,9 @@ import { z } from "zod";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { instant, toRfc3339, toRfc3339OrNull } from "../http/schemas.ts";
-import { type FeedRecord, feedKinds } from "../sentinel/feeds/feed-record.ts";
+import { type FeedRecord, feedKinds, findDegradedKinds } from "../sentinel/feeds/feed-record.ts";
 import { listFeeds } from "../sentinel/feeds/list-feeds.ts";
+import { dataKinds } from "../sentinel/network/network-facts.ts";
 
 const feedSchema = z
   .object({
@@ -86,17 +87,23 @@ export const feedRoutes = [
               .int()
               .nullable()
               .meta({ description: "The version of the data set: when it was built, Unix ms." }),
+            degraded: z.array(z.enum(dataKinds)).meta({
+              description:
+                "The kinds of data that the data set does not have, or whose lists are all too old. Every assessment names them in its `degraded`.",
+              examples: [["geography", "proxy"]],
+            }),
           }),
         },
       },
     },
-    async ({ env }) => {
+    async ({ env, arrivedAt }) => {
       const list = await listFeeds(env.IP_REPUTATION);
       const version = list === undefined || list.builtAt === 0 ? null : list.builtAt;
       return respond(200, {
         feeds: (list?.feeds ?? []).map(showFeed),
         built_at: toRfc3339OrNull(version),
         version,
+        degraded: [...findDegradedKinds(list?.feeds ?? [], arrivedAt)],
       });
     },
   ),

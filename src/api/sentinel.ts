@@ -3,7 +3,7 @@ import { z } from "zod";
 import { firstIdOf, identityIdOf, idPattern } from "../crypto/id.ts";
 import { AppError } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
-import type { Standing } from "../guard/decisions/assess.ts";
+import type { Standing } from "../guard/decisions/standing.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import { externalId, instant, toRfc3339OrNull } from "../http/schemas.ts";
@@ -46,11 +46,12 @@ const sentinelSchema = z
     error: "must have exactly one of id and external_id",
   })
   .meta({
+    description: "Exactly one of `id` and `external_id`, and the context.",
     minProperties: 2,
     maxProperties: 2,
     examples: [
       {
-        id: "6908bffd1c2e4a5b9d7f0a31",
+        external_id: "ORG_USR_9921_AFG",
         context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", user_id: "ORG_USR_9921_AFG" },
       },
     ],
@@ -66,10 +67,12 @@ const standingFields = {
     .meta({
       description:
         "The state of the user. The recommendation is never `allow` while the user is locked, and is `deny` while the user is suspended.",
+      examples: [{ status: "active", locked_until: null, otp_status: "active" }],
     }),
   factors: z.array(z.enum(["totp", "backup_code"])).meta({
     description:
       "What the user can be challenged with now. It is empty if nobody can be challenged: without a second factor, with TOTP disabled, and for a locked or suspended user.",
+    examples: [["totp", "backup_code"]],
   }),
 };
 
@@ -99,7 +102,7 @@ export const sentinelRoutes = [
       name: "discover",
       summary: "Analyse the integrity of a session",
       description:
-        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`.",
+        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`, or with `user_suspended` for a suspended user; both have the fields of an assessment.",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({

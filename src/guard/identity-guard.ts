@@ -21,18 +21,13 @@ import type { RiskPolicy } from "../sentinel/assessment.ts";
 import type { Surroundings } from "../sentinel/assessments/surroundings.ts";
 import type { KnownSession, Verdict } from "../sentinel/history.ts";
 import type { Enrolment, LockoutPolicy } from "../tenancy/policy.ts";
-import {
-  type Assessed,
-  assess,
-  completeAssessed,
-  hasStanding,
-  type Session,
-} from "./decisions/assess.ts";
+import { assess, type Session } from "./decisions/assess.ts";
 import { configureTotp, removeTotp, replaceBackupCodes } from "./decisions/credentials.ts";
 import { confirmSession, recordFeedback } from "./decisions/feedback.ts";
 import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/lifecycle.ts";
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
+import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import {
   fail,

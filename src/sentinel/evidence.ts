@@ -6,7 +6,7 @@
 import { z } from "zod";
 import type { AgentKind } from "./agent.ts";
 import { contextSchema, levels } from "./context.ts";
-import { dataKinds, networkKinds } from "./network/network-facts.ts";
+import { type DataKind, networkKinds } from "./network/network-facts.ts";
 
 export const agentKinds = [
   "empty",
@@ -101,15 +101,24 @@ const travelSchema = z.object({ kilometres: z.number(), hours: z.number() });
 export const reportedParts = ["address", "prefix", "agent"] as const;
 
 /**
- * `ip_reputation` stands in assessments of earlier builds, for all kinds of network data. Stored assessments depend
- * on this order: only append, and never within `dataKinds`.
+ * `ip_reputation` is in assessments of earlier builds only, where it stands for all kinds of network data. Stored
+ * assessments depend on this order: only append.
  */
 export const dataSources = [
   "ip_reputation",
   "population",
   "address_activity",
-  ...dataKinds,
-] as const;
+  "geography",
+  "hosting",
+  "vpn",
+  "tor",
+  "proxy",
+  "relay",
+  "cloud",
+  "crawler",
+  "scanner",
+  "threat",
+] as const satisfies readonly (DataKind | "ip_reputation" | "population" | "address_activity")[];
 /** Data that an assessment reads besides the guard of the identity. */
 export type DataSource = (typeof dataSources)[number];
 

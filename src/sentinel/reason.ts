@@ -1,7 +1,7 @@
-/** The names of the signals, and the reason that a signal gives (pure). */
+/** The names of the signals and rules, and the reason that one gives (pure). */
 
-/** Stored assessments depend on this order: only append. */
-export const signalNames = [
+/** The signals and the rules. Stored assessments depend on this order: only append. */
+export const reasonNames = [
   "tenant_deny_list",
   "tenant_allow_list",
   "threat_list",
@@ -27,16 +27,21 @@ export const signalNames = [
   "recent_failures",
   "locked",
   "velocity",
+  "user_locked",
+  "user_suspended",
 ] as const;
-export type SignalName = (typeof signalNames)[number];
-
-/**
- * The rules that bound the recommendation, whatever the score. No policy switches them off. Stored assessments
- * depend on the order of `reasonNames`, so a new signal goes to the end of it too.
- */
-export const ruleNames = ["user_locked", "user_suspended"] as const;
-export const reasonNames = [...signalNames, ...ruleNames] as const;
 export type ReasonName = (typeof reasonNames)[number];
+
+/** The rules that bound the recommendation, whatever the score. No policy switches them off. */
+const ruleNames = ["user_locked", "user_suspended"] as const satisfies readonly ReasonName[];
+export type SignalName = Exclude<ReasonName, (typeof ruleNames)[number]>;
+
+function isSignal(name: ReasonName): name is SignalName {
+  return !ruleNames.some((rule) => rule === name);
+}
+
+/** What a policy can switch off. */
+export const signalNames: readonly SignalName[] = reasonNames.filter(isSignal);
 
 export interface Reason {
   readonly signal: ReasonName;

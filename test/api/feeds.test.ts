@@ -1,7 +1,8 @@
 /** `GET /v1/sentinel/feeds` over HTTP. */
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { feedListKey } from "../../src/sentinel/feeds/feed-record.ts";
+import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import {
   addressOf,
   emptyStore,
@@ -13,6 +14,10 @@ import {
 import { Tenant } from "../support/client.ts";
 
 const path = "/v1/sentinel/feeds";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 beforeEach(async () => {
   vi.restoreAllMocks();
@@ -26,13 +31,14 @@ describe("GET /v1/sentinel/feeds", () => {
     const tenant = await Tenant.create("live");
     const { status, body } = await tenant.send("GET", path);
     expect(status).toBe(200);
-    expect(body).toEqual({ feeds: [], built_at: null, version: null });
+    expect(body).toEqual({ feeds: [], built_at: null, version: null, degraded: dataKinds });
   });
 
   it("shows the source, licence, dates, rows and last error of each feed", async () => {
     await importFeeds([{ name: "own", kind: "vpn", lines: ["9.9.0.0/16"] }], now - hour);
     const publisher = new Publisher().publish("ipsum", "9.9.9.9\t3\nnonsense\n9.9.9.8\t1\n");
     await publisher.refresh("ipsum,tor-exits", now);
+    vi.useFakeTimers({ toFake: ["Date"], now });
     const tenant = await Tenant.create("live");
     const { status, body } = await tenant.send("GET", path);
     expect(status).toBe(200);
@@ -40,6 +46,7 @@ describe("GET /v1/sentinel/feeds", () => {
     expect(body).toEqual({
       built_at: at,
       version: now,
+      degraded: dataKinds.filter((kind) => kind !== "vpn" && kind !== "threat"),
       feeds: [
         {
           name: "own",

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { noGeography } from "../../src/sentinel/network/build.ts";
 import { currentKey } from "../../src/sentinel/network/current-data-set.ts";
 import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
 import { populationKeyOf } from "../../src/sentinel/population/read.ts";
@@ -117,6 +118,15 @@ describe("Discover", () => {
     expect(signalsOf(recent)).toEqual(["agent_scripted", "vpn"]);
     await startNewDay(start + 2 * day - 91 * day);
     expect(signalsOf(await discover())).toEqual(["agent_scripted"]);
+  });
+
+  it("names every other kind of data when one list is imported", async () => {
+    await startNewDay();
+    const only = encodeDataSet([feedOf("tor", listed.ip)], start, noGeography, { tor: start });
+    for (const [key, value] of only) await env.IP_REPUTATION.put(key, value);
+    const body = await discover();
+    expect(body.degraded).toEqual(dataKinds.filter((kind) => kind !== "tor"));
+    expect(signalsOf(body)).toEqual(["agent_scripted", "tor_exit"]);
   });
 
   it("reports population as degraded when the population cannot be read", async () => {

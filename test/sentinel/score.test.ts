@@ -10,6 +10,7 @@ import {
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
 import { recommend, scoreOf } from "../../src/sentinel/score.ts";
+import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
   maxFailuresCounted,
@@ -119,13 +120,44 @@ const anyEvidence: fc.Arbitrary<SessionEvidence> = fc.record({
   reported: fc.subarray([...reportedParts]),
   crowd: fc.option(fc.record({ fromAddress: fc.nat(500), fromPrefix: fc.nat(500) })),
   userMismatch: fc.boolean(),
-  identity: fc.record({
-    failedAttempts: fc.nat(100),
-    locked: fc.boolean(),
-    attempts: fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }),
-  }),
+  identity: fc.record(
+    {
+      failedAttempts: fc.nat(100),
+      locked: fc.boolean(),
+      attempts: fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }),
+      status: fc.constantFrom("locked", "suspended"),
+    },
+    { requiredKeys: ["failedAttempts", "locked", "attempts"] },
+  ),
 });
 const anySignalsOff = fc.subarray([...signalNames]);
+
+describe("The recommendation", () => {
+  test("is bounded by the status of the user, which adds a reason and leaves the score", () => {
+    const policies = fc.record({
+      challengeAt: fc.double({ min: 0, max: 1, noNaN: true }),
+      denyAt: fc.double({ min: 0, max: 1, noNaN: true }),
+      signalsOff: anySignalsOff,
+    });
+    fc.assert(
+      fc.property(anyEvidence, policies, (evidence, policy) => {
+        const { status, ...counted } = evidence.identity;
+        const judged = judge(evidence, policy);
+        const unbounded = judge({ ...evidence, identity: counted }, policy);
+        expect(judged.riskScore).toBe(unbounded.riskScore);
+        expect(scoreOf(judged.reasons)).toBe(judged.riskScore);
+        const added = judged.reasons.slice(unbounded.reasons.length);
+        expect(added.map(({ signal, contribution }) => [signal, contribution])).toEqual(
+          status === undefined ? [] : [[`user_${status}`, 0]],
+        );
+        if (status === "suspended") expect(judged.recommendation).toBe("deny");
+        else if (status === "locked" && unbounded.recommendation === "allow") {
+          expect(judged.recommendation).toBe("challenge");
+        } else expect(judged.recommendation).toBe(unbounded.recommendation);
+      }),
+    );
+  });
+});
 
 describe("The score", () => {
   test("is exactly 0.05 for the source document's sample, which is allowed", () => {

@@ -11,7 +11,7 @@ import {
   type SessionEvidence,
 } from "../../src/sentinel/evidence.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
-import { signalNames } from "../../src/sentinel/reason.ts";
+import { reasonNames, signalNames } from "../../src/sentinel/reason.ts";
 import { describeReasons } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
@@ -86,7 +86,15 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
   agent: fc.constantFrom(...agentKinds),
   agentSwitched: fc.boolean(),
   userMismatch: fc.boolean(),
-  identity: fc.record({ failedAttempts: count, locked: fc.boolean(), attempts: fc.array(count) }),
+  identity: fc.record(
+    {
+      failedAttempts: count,
+      locked: fc.boolean(),
+      attempts: fc.array(count),
+      status: fc.constantFrom("locked", "suspended"),
+    },
+    { requiredKeys: ["failedAttempts", "locked", "attempts"] },
+  ),
   behaviour: orNull(
     fc.record({
       logins: fc.integer({ min: 1 }),
@@ -103,7 +111,7 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
 
 const contents: fc.Arbitrary<StoredContent> = fc.record({
   evidence: evidences,
-  reasons: fc.array(fc.record({ signal: fc.constantFrom(...signalNames), contribution: number })),
+  reasons: fc.array(fc.record({ signal: fc.constantFrom(...reasonNames), contribution: number })),
   degraded: fc.subarray([...dataSources]),
   policy: fc.record({
     challengeAt: share,
@@ -192,11 +200,14 @@ describe("The compact form of an assessment", () => {
     const withoutStatus =
       "1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSDAPSDAQEBhQIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAYL7QLtYgAAAAAACgQKCAQGBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu";
     expect(parseContent(withoutStatus)).toEqual(content);
-    expect(formatContent(content)).toMatchInlineSnapshot();
+    expect(formatContent(content)).toMatchInlineSnapshot(
+      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSEAPSDAQEB9IUCBYGGA_X7P-AAAAAAAACCGTuCGUbLggMYY4IZBNIZPT6Agvs_-AAAAAAAAAGC-0C7WIAAAAAAAoECggEBgYIYGAGBAoP7P-AAAAAAAAD7P-mZmZmZmZqBY3Zwbg"`,
+    );
   });
 
   it("keeps a row below the length from which it would take a page for itself", () => {
     expect(formatContent(ordinary).length).toBeLessThan(700);
+    expect(formatContent({ ...ordinary, degraded: [...dataSources] }).length).toBeLessThan(720);
   });
 
   it("has the sentences of its reasons again, and a general one for a signal of another model", () => {

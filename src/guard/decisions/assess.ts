@@ -16,10 +16,10 @@ import { addSession, type History, selectByVerdict } from "../../sentinel/histor
 import { judge } from "../../sentinel/signals/judgement.ts";
 import { model, switchWindowMs, velocityLimits } from "../../sentinel/weights.ts";
 import { isLocked } from "./lockout.ts";
-import { type Profile, profileOf } from "./profile.ts";
+import { profileOf } from "./profile.ts";
+import { type Assessed, standingOf } from "./standing.ts";
 import type { IdentityState } from "./state.ts";
 import { addRecentAttempt, type GuardCall, succeed, type Transition } from "./transition.ts";
-import { type Attempt, findFactors } from "./verify.ts";
 
 /** What the edge knows of a session without a lookup. */
 export interface Session {
@@ -29,34 +29,6 @@ export interface Session {
   readonly userId: string | null;
   /** For the audit trail alone; the score is computed from the surroundings. */
   readonly shown: { readonly address: string; readonly agent: string };
-}
-
-/** What the answer shows of the user besides the assessment. */
-export interface Standing {
-  readonly user: Pick<Profile, "status" | "lockedUntil" | "otpStatus">;
-  /** What the user can be challenged with now. */
-  readonly factors: readonly Attempt["method"][];
-}
-
-export type Assessed = AssessmentRecord & Standing;
-
-function standingOf(state: IdentityState, now: number): Standing {
-  const { status, lockedUntil, otpStatus } = profileOf(state, now);
-  return { user: { status, lockedUntil, otpStatus }, factors: findFactors(state, now) };
-}
-
-/** Whether the answer shows the user's standing; an answer that an older build kept does not. */
-export function hasStanding(value: AssessmentRecord & Partial<Standing>): boolean {
-  return value.user !== undefined;
-}
-
-/** Completes an answer that an older build kept, from the present state. */
-export function completeAssessed(
-  kept: AssessmentRecord & Partial<Standing>,
-  state: IdentityState,
-  now: number,
-): Assessed {
-  return { ...standingOf(state, now), ...kept };
 }
 
 function identityEvidenceOf(state: IdentityState, now: number): IdentityEvidence {

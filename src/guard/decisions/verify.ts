@@ -102,20 +102,6 @@ export function findRefusal(
   return hasFactor ? undefined : { code: "otp_not_configured" };
 }
 
-/**
- * The factors of which a code could be accepted now. A pending secret is none of them: nobody has shown yet that
- * the user has it.
- */
-export function findFactors(state: IdentityState, now: number): readonly Attempt["method"][] {
-  const holds = {
-    totp: state.totp !== null && !state.otpDisabled,
-    backup_code: (state.backupCodes?.unspent.length ?? 0) > 0,
-  };
-  return (["totp", "backup_code"] as const).filter(
-    (method) => holds[method] && findRefusal(state, method, now) === undefined,
-  );
-}
-
 interface Evaluation {
   readonly accepted: boolean;
   /**

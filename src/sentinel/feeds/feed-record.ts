@@ -3,7 +3,8 @@
  * has the records of all feeds; it names the ranges that the data set in force was built from.
  */
 import { z } from "zod";
-import { type ListTimes, networkKinds } from "../network/network-facts.ts";
+import { judgeAges, nameKinds } from "../network/data-age.ts";
+import { type DataKind, type ListTimes, networkKinds } from "../network/network-facts.ts";
 import { networkKeyPrefix } from "../network/shard.ts";
 
 export const feedListKey = `${networkKeyPrefix}feeds`;
@@ -47,6 +48,16 @@ export function listTimesOf(records: readonly FeedRecord[]): ListTimes {
     if (fetchedAt > 0) times[kind] = Math.max(fetchedAt, times[kind] ?? 0);
   }
   return times;
+}
+
+/** The kinds of data that no list in force has, or whose lists are all too old. @param now real time, Unix ms */
+export function findDegradedKinds(
+  records: readonly FeedRecord[],
+  now: number,
+): readonly DataKind[] {
+  const times = listTimesOf(records);
+  const ages = judgeAges((kind) => times[kind] ?? 0, now);
+  return nameKinds([...ages].flatMap(([kind, age]) => (age === "fresh" ? [] : [kind])));
 }
 
 export function serializeFeedList(list: FeedList): string {

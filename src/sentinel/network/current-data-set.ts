@@ -9,7 +9,8 @@
  *   then the table of threats (threats.ts)
  *   then the time of each kind in the order of datedKinds, f64 (Unix ms; 0: the data set has no list of the kind)
  *
- * Data sets of earlier builds state no times of kinds. All their kinds are as old as the part that they are in.
+ * Data sets of earlier builds state no times of kinds, so every kind counts as one that the data set has, and is as
+ * old as its part: the shards or the table of threats. The next refresh or import states the times.
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import crc32 from "crc-32";
@@ -54,9 +55,15 @@ function compareIds(left: ShardId, right: ShardId): number {
   return left.family - right.family || left.number - right.number;
 }
 
-/** @param times Unix ms; without `lists` the value is like that of an earlier build */
+/** When the parts of a data set were built, and its lists fetched, Unix ms. */
+export interface DataSetTimes {
+  readonly builtAt: number;
+  readonly threatsAt: number;
+  readonly lists: ListTimes;
+}
+
 export function encodeCurrent(
-  times: { readonly builtAt: number; readonly threatsAt: number; readonly lists?: ListTimes },
+  times: DataSetTimes,
   shards: readonly NamedShard[],
   threats: ReturnType<typeof buildThreatTable>,
 ): Uint8Array<ArrayBuffer> {
@@ -64,8 +71,7 @@ export function encodeCurrent(
   const listAt = headerBytes;
   const threatsAt = listAt + shards.length * entryBytes;
   const timesAt = threatsAt + threats.bytes.length;
-  const listTimes =
-    times.lists === undefined ? [] : datedKinds.map((kind) => times.lists?.[kind] ?? 0);
+  const listTimes = datedKinds.map((kind) => times.lists[kind] ?? 0);
   const bytes = new Uint8Array(timesAt + listTimes.length * timeBytes);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, magic);
@@ -114,10 +120,13 @@ export function openCurrent(bytes: Uint8Array): CurrentDataSet | undefined {
 
 /** When the newest list of the kind was fetched, Unix ms; 0: the data set has none. */
 export function readListTime(
-  { times, threats, builtAt, threatsAt }: CurrentDataSet,
+  { times, shards, threats, builtAt, threatsAt }: CurrentDataSet,
   kind: DatedKind,
 ): number {
-  if (times === undefined) return isFast(kind) ? threatsAt : builtAt;
+  if (times === undefined) {
+    const shardsAt = shards.v4 + shards.v6 === 0 ? 0 : builtAt;
+    return isFast(kind) ? threatsAt : shardsAt;
+  }
   const index = datedKinds.indexOf(kind);
   return index < times.count ? threats.view.getFloat64(times.offset + index * timeBytes) : 0;
 }

@@ -18,6 +18,7 @@ import {
   openCurrent,
   readListTime,
 } from "./current-data-set.ts";
+import { type DataAge, judgeAges, nameKinds } from "./data-age.ts";
 import {
   type DataKind,
   type DatedKind,
@@ -71,11 +72,6 @@ const currentTtlSeconds = 60;
 const shardTtlSeconds = 24 * 60 * 60;
 /** A login does not wait longer than this for one read. */
 const readTimeoutMs = 1_000;
-/** Networks change owners within months, listed addresses within days. */
-const shardsStaleMs = 90 * dayMs;
-const threatsStaleMs = 14 * dayMs;
-/** Data that is dated further in the future comes from a wrong clock, and would not become stale in time. */
-const clockSkewMs = dayMs;
 
 type Read<T> =
   | { readonly status: "value"; readonly value: T }
@@ -141,27 +137,10 @@ export function prefetchNetwork(store: NetworkStore, now: number): Prefetched {
   return isNetworkCached(store, now) ? undefined : readCurrent(store, now);
 }
 
-function isStale(at: number, maxAgeMs: number, now: number): boolean {
-  return now - at > maxAgeMs || at - now > clockSkewMs;
-}
-
 const shardKinds = datedKinds.filter((kind) => !isFast(kind));
 
-function judgeAge(
-  current: CurrentDataSet,
-  kind: DatedKind,
-  now: number,
-): "fresh" | "missing" | "stale" {
-  const at = readListTime(current, kind);
-  if (at === 0) return "missing";
-  return isStale(at, isFast(kind) ? threatsStaleMs : shardsStaleMs, now) ? "stale" : "fresh";
-}
-
-/** The names of these kinds in an answer. */
-function namesOf(kinds: readonly DatedKind[]): readonly DataKind[] {
-  const isNamed = (name: DataKind) =>
-    kinds.some((kind) => (kind === "asn" || kind === "country" ? "geography" : kind) === name);
-  return dataKinds.filter(isNamed);
+function agesOf(current: CurrentDataSet, now: number): ReadonlyMap<DatedKind, DataAge> {
+  return judgeAges((kind) => readListTime(current, kind), now);
 }
 
 async function readFactsInShard(
@@ -170,7 +149,8 @@ async function readFactsInShard(
   current: CurrentDataSet,
   now: number,
 ): Promise<Read<NetworkFacts | undefined>> {
-  if (shardKinds.every((kind) => judgeAge(current, kind, now) !== "fresh")) {
+  const ages = agesOf(current, now);
+  if (shardKinds.every((kind) => ages.get(kind) !== "fresh")) {
     return { status: "value", value: undefined };
   }
   const shard = shardOf(address);
@@ -226,7 +206,7 @@ export async function lookupNetwork(
   if (current === undefined)
     return degradedLookupOf(read.status === "value" ? "missing" : read.status);
   const inShard = shard ?? (await readFactsInShard(store, address, current, now));
-  const ages = new Map(datedKinds.map((kind) => [kind, judgeAge(current, kind, now)]));
+  const ages = agesOf(current, now);
   const isFresh = (kind: DatedKind) => ages.get(kind) === "fresh";
   const facts = mergeFacts(
     inShard.status === "value" ? inShard.value : undefined,
@@ -244,7 +224,7 @@ export async function lookupNetwork(
     ...(fresh === undefined ? [read.status] : []),
   ];
   const reason = failures.find((status) => status !== "value");
-  const degraded = namesOf(lacking);
+  const degraded = nameKinds(lacking);
   return reason === undefined ? { facts, degraded } : { facts, degraded, reason };
 }
 

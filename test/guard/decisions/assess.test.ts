@@ -1,11 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { digestCanonicalJson } from "../../../src/crypto/canonical.ts";
-import {
-  assess,
-  completeAssessed,
-  hasStanding,
-  type Session,
-} from "../../../src/guard/decisions/assess.ts";
+import { assess, type Session } from "../../../src/guard/decisions/assess.ts";
+import { completeAssessed, hasStanding } from "../../../src/guard/decisions/standing.ts";
 import type { IdentityState, RecentAttempt } from "../../../src/guard/decisions/state.ts";
 import type { RiskPolicy } from "../../../src/sentinel/assessment.ts";
 import type { Surroundings } from "../../../src/sentinel/assessments/surroundings.ts";

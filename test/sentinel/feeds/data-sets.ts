@@ -12,7 +12,14 @@ import type { Feed } from "../../../src/sentinel/network/combine-feeds.ts";
 import { encodeCurrent } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import { buildThreatTable } from "../../../src/sentinel/network/threats.ts";
-import { addressOf, feedOf, geographyOf, NOW, WatchedStore } from "../network/support.ts";
+import {
+  addressOf,
+  feedOf,
+  fetchedAllAt,
+  geographyOf,
+  NOW,
+  WatchedStore,
+} from "../network/support.ts";
 
 function recordOf({ kind }: Feed, name: string, value: string, at: number): FeedRecord {
   return {
@@ -34,7 +41,11 @@ export function buildDataSet(
   });
   return {
     shards,
-    current: encodeCurrent({ builtAt, threatsAt: builtAt }, shards, threats),
+    current: encodeCurrent(
+      { builtAt, threatsAt: builtAt, lists: fetchedAllAt(builtAt) },
+      shards,
+      threats,
+    ),
     feedValues: named.map(({ name, value }) => ({ name, ...value })),
     list: { builtAt, feeds: named.map(({ record }) => record) },
   };

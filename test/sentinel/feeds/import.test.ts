@@ -14,12 +14,14 @@ import { dataStoreOf } from "../../../src/sentinel/feeds/kv-store.ts";
 import { FeedRefusal } from "../../../src/sentinel/feeds/validate-list.ts";
 import { noGeography } from "../../../src/sentinel/network/build.ts";
 import { createFeedParser } from "../../../src/sentinel/network/feed.ts";
+import { dataKinds } from "../../../src/sentinel/network/network-facts.ts";
 import { geographyOf, NOW } from "../network/support.ts";
 import {
   emptyStore,
   hour,
   importFeeds,
   kindsOf,
+  lookUp,
   readFeedRecord,
   readInForce,
 } from "./publisher.ts";
@@ -259,6 +261,8 @@ describe("The lists of an import", () => {
     expect(await kindsOf("12.0.0.1", NOW)).toEqual(["tor"]);
     expect(await kindsOf("11.0.0.1", NOW)).toEqual(["vpn"]);
     expect(await readInForce()).toMatchObject({ builtAt: NOW, threatsAt: earlier });
+    const { degraded } = await lookUp("12.0.0.1", NOW);
+    expect(degraded).toEqual(dataKinds.filter((kind) => kind !== "tor" && kind !== "vpn"));
     expect(await readFeedRecord("page")).toMatchObject({
       fetchedAt: earlier,
       lastError: { at: NOW },

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { dataKinds } from "../../../src/sentinel/network/network-facts.ts";
 import {
   day,
   emptyStore,
@@ -31,7 +32,10 @@ describe("A refresh", () => {
       .publish("x4b-vpn-v4", "8.8.0.0/16\n")
       .publish("x4b-vpn-v6", "2a00:1::/32\n");
     await publisher.refresh("ipsum,tor-exits,x4b-vpn-v4,x4b-vpn-v6", now);
-    expect((await lookUp("8.8.8.8", now)).facts?.kinds).toEqual(["vpn"]);
+    const { facts, degraded } = await lookUp("8.8.8.8", now);
+    expect(facts?.kinds).toEqual(["vpn"]);
+    const listed = ["threat", "tor", "vpn"];
+    expect(degraded).toEqual(dataKinds.filter((kind) => !listed.includes(kind)));
     expect(await kindsOf("2a00:1:5::1", now)).toEqual(["vpn"]);
     expect(await kindsOf("8.9.0.1", now)).toEqual([]);
     expect((await readInForce()).builtAt).toBe(now);
@@ -238,5 +242,10 @@ describe("A changed list of networks", () => {
     expect(await kindsOf("1.0.1.1", now)).toEqual(["vpn"]);
     expect((await readInForce()).builtAt).toBe(now - 80 * day);
     expect((await readFeedList()).builtAt).toBe(now);
+    // The geography is too old by then, and the list is not.
+    const { facts, degraded } = await lookUp("1.0.1.1", now + 11 * day);
+    expect(facts).toMatchObject({ kinds: ["vpn"], asn: undefined, country: undefined });
+    expect(degraded).toContain("geography");
+    expect(degraded).not.toContain("vpn");
   });
 });

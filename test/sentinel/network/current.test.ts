@@ -1,16 +1,24 @@
+import { base64 } from "@scure/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  type DataSetTimes,
   encodeCurrent,
   findDigest,
   listShards,
   type NamedShard,
   openCurrent,
+  readListTime,
 } from "../../../src/sentinel/network/current-data-set.ts";
+import { datedKinds, isFast } from "../../../src/sentinel/network/network-facts.ts";
 import { buildThreatTable, findThreatFlags } from "../../../src/sentinel/network/threats.ts";
 import { addressOf, feedOf, NOW } from "./support.ts";
 
-const TIMES = { builtAt: NOW, threatsAt: NOW - 1 };
+const TIMES: DataSetTimes = {
+  builtAt: NOW,
+  threatsAt: NOW - 1,
+  lists: { tor: NOW - 2, asn: NOW - 3 },
+};
 const SHARDS: NamedShard[] = [
   { family: 6, number: 0x2a026, digest: "00112233445566ff" },
   { family: 4, number: 0xfff, digest: "ffffffffffffffff" },
@@ -49,7 +57,10 @@ const shardLists = fc
 describe("The value that names the data set in force", () => {
   it("opens to the times, shards and threats that were written", () => {
     const current = openOrFail(BYTES);
-    expect(current).toMatchObject(TIMES);
+    expect(current).toMatchObject({ builtAt: NOW, threatsAt: NOW - 1 });
+    for (const kind of datedKinds) {
+      expect(readListTime(current, kind)).toBe(TIMES.lists[kind] ?? 0);
+    }
     expect(current.shards).toEqual({ v4: 3, v6: 2 });
     expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).not.toBe(0);
     expect(findThreatFlags(current.threats, addressOf("2a00::2"))).not.toBe(0);
@@ -86,11 +97,31 @@ describe("The value that names the data set in force", () => {
 
   it("may be empty", () => {
     const current = openOrFail(
-      encodeCurrent({ builtAt: 0, threatsAt: 0 }, [], buildThreatTable([])),
+      encodeCurrent({ builtAt: 0, threatsAt: 0, lists: {} }, [], buildThreatTable([])),
     );
     expect(listShards(current)).toEqual([]);
     expect(findDigest(current, { family: 4, number: 0 })).toBeUndefined();
     expect(findThreatFlags(current.threats, addressOf("11.0.0.1"))).toBe(0);
+  });
+
+  // Written by the build before the one that states the times of the kinds.
+  const earlier =
+    "RUlQQwIAAADSDzAlAAAAAEJ6ApV5IAAAQnoClXkf8AAAAAABAAAAAAAAAAEAAAAAAAAAEQEjRWeJq83vYwAACQAAIQA=";
+  const earlierWithoutShards =
+    "RUlQQwIAAAASgzUsAAAAAEJ6ApV5IAAAQnoClXkgAAAAAAAAAAAAAAAAAAEAAAAAYwAACQAAIQA=";
+
+  it("opens in the form of the previous build, whose kinds are as old as their part", () => {
+    const current = openOrFail(base64.decode(earlier));
+    expect(listShards(current)).toEqual([SHARDS[3]]);
+    expect(findThreatFlags(current.threats, addressOf("99.0.0.9"))).not.toBe(0);
+    for (const kind of datedKinds) {
+      expect(readListTime(current, kind)).toBe(isFast(kind) ? NOW - 1 : NOW);
+    }
+  });
+
+  it("has no kind of the shards in the form of the previous build, if it has no shard", () => {
+    const current = openOrFail(base64.decode(earlierWithoutShards));
+    for (const kind of datedKinds) expect(readListTime(current, kind)).toBe(isFast(kind) ? NOW : 0);
   });
 
   it("may start anywhere in a larger buffer", () => {

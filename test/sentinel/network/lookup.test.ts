@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Address } from "../../../src/sentinel/network/address.ts";
+import { noGeography } from "../../../src/sentinel/network/build.ts";
 import { currentKey } from "../../../src/sentinel/network/current-data-set.ts";
 import { lookupNetwork } from "../../../src/sentinel/network/lookup.ts";
 import {
@@ -21,7 +22,15 @@ import {
   UNLISTED,
   warmUp,
 } from "./sample.ts";
-import { addressOf, encodeDataSet, factsOf, feedOf, NOW, WatchedStore } from "./support.ts";
+import {
+  addressOf,
+  encodeDataSet,
+  factsOf,
+  feedOf,
+  fetchedAllAt,
+  NOW,
+  WatchedStore,
+} from "./support.ts";
 
 describe("A lookup in the real KV", () => {
   // An isolate caches a data set for a day, so each test runs two days after the one before.
@@ -98,7 +107,9 @@ describe("The age of the data", () => {
   });
 
   it("does not matter for threats when the data set has none", async () => {
-    const values = encodeDataSet([feedOf("vpn", "11.0.0.0/24")], NOW);
+    const { tor, scanner, threat, ...others } = fetchedAllAt(NOW);
+    expect([tor, scanner, threat]).toEqual([NOW, NOW, NOW]);
+    const values = encodeDataSet([feedOf("vpn", "11.0.0.0/24")], NOW, noGeography, others);
     const found = await lookupNetwork(new WatchedStore(values), LISTED, NOW + 60 * DAY_MS);
     expect(found).toEqual({ facts: factsOf({ kinds: ["vpn"] }), degraded: FAST_KINDS });
   });

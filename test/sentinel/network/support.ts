@@ -17,7 +17,9 @@ import { currentKey, encodeCurrent } from "../../../src/sentinel/network/current
 import { createTableParser } from "../../../src/sentinel/network/geography.ts";
 import type { NetworkStore } from "../../../src/sentinel/network/lookup.ts";
 import {
+  datedKinds,
   isFast,
+  type ListTimes,
   type NetworkFacts,
   type NetworkKind,
 } from "../../../src/sentinel/network/network-facts.ts";
@@ -81,15 +83,24 @@ export function factsOf(known: Partial<NetworkFacts>): NetworkFacts {
   return { kinds: [], threatGrade: 0, asn: undefined, country: undefined, ...known };
 }
 
-/** The keys and values of a data set in KV that a lookup reads. */
+/** The times of a data set that has lists of every kind, all fetched at this time. */
+export function fetchedAllAt(at: number): ListTimes {
+  return Object.fromEntries(datedKinds.map((kind) => [kind, at]));
+}
+
+/**
+ * The keys and values of a data set in KV that a lookup reads.
+ * @param lists when the lists of each kind were fetched; by default there are lists of every kind
+ */
 export function encodeDataSet(
   feeds: readonly Feed[],
   builtAt: number,
   geography: Geography = noGeography,
+  lists: ListTimes = fetchedAllAt(builtAt),
 ): Map<string, Uint8Array> {
   const shards = buildShards(feeds, geography);
   const threatsAt = feeds.some(({ kind }) => isFast(kind)) ? builtAt : 0;
-  const current = encodeCurrent({ builtAt, threatsAt }, shards, buildThreatTable(feeds));
+  const current = encodeCurrent({ builtAt, threatsAt, lists }, shards, buildThreatTable(feeds));
   const values = new Map<string, Uint8Array>([[currentKey, current]]);
   for (const shard of shards) values.set(shardKeyOf(shard, shard.digest), shard.bytes);
   return values;

@@ -12,7 +12,7 @@ const fastKinds = networkKinds.filter(isFast);
 
 /** Reads the flags back from the value that stores them. */
 function findAll(feeds: readonly Feed[], targets: readonly Address[]) {
-  const times = { builtAt: NOW, threatsAt: NOW };
+  const times = { builtAt: NOW, threatsAt: NOW, lists: {} };
   const current = openCurrent(encodeCurrent(times, [], buildThreatTable(feeds)));
   if (current === undefined) throw new Error("not opened");
   return targets.map((target) => {
