@@ -44,15 +44,15 @@ export const sha256 = z
 /** An RFC 3339 time in a response. */
 export const instant = z.iso.datetime().meta({ examples: ["2026-08-15T09:30:00.000Z"] });
 
-/** An RFC 3339 time in a request, converted to Unix ms. */
+/** An RFC 3339 time in a request, converted to Unix ms. Nothing is older than 1970, so an older time becomes 0. */
 export const requestInstant = z
   .string()
   .refine(
-    (text) => z.iso.datetime({ offset: true }).safeParse(text).success && Date.parse(text) >= 0,
+    (text) => z.iso.datetime({ offset: true }).safeParse(text).success,
     "must be an RFC 3339 time such as 2026-08-15T09:30:00Z",
   )
   .meta({ format: "date-time", examples: ["2026-08-15T09:30:00Z"] })
-  .transform((text) => Date.parse(text));
+  .transform((text) => Math.max(0, Date.parse(text)));
 
 const maxPageSize = 100;
 const defaultPageSize = 20;
