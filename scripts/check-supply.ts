@@ -11,13 +11,14 @@ import { checkLockfile, findUnexplained } from "./support/dependencies.ts";
 import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
-/** Folders with a lockfile: the product with its workspace, and the services that the bench compares it with. */
+/** Folders with a lockfile: the product with its workspace, what the bench compares it with, and a generated client. */
 const lockedFolders = [
   { folder: "", areAllTools: false },
   { folder: "bench/peers", areAllTools: true },
+  { folder: "test/clients/typescript", areAllTools: true },
 ];
 /** The product comes first. */
-const manifestFolders = ["", "bench", "bench/peers"];
+const manifestFolders = ["", "bench", "bench/peers", "test/clients/typescript"];
 
 /** Advisories that do not affect the product, by id, each with the reason. */
 const explained: Readonly<Record<string, string>> = {};

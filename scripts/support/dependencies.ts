@@ -6,7 +6,10 @@ const shippedLicences = new Set([
   ...["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Unlicense"],
 ]);
 /** Licences of packages that only build, test and compare, and are never distributed with the product. */
-const toolLicences = new Set([...shippedLicences, ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later"]]);
+const toolLicences = new Set([
+  ...shippedLicences,
+  ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later", "Python-2.0"],
+]);
 /** Tools with install scripts that npm does not run (`allowScripts` in package.json). */
 const unusedScripts = new Set(["esbuild", "workerd"]);
 /** Holds Node itself: an optional dependency that only scripts use. */
