@@ -5,6 +5,7 @@ import { findTenantDb } from "../db/shards.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
+  cursorText,
   externalId,
   id,
   instant,
@@ -23,10 +24,16 @@ import { sentinelPatchSchema } from "../tenancy/settings.ts";
 import { assessmentFields, assessmentId, boundsOf, showAssessment } from "./assessment-schemas.ts";
 import { maxReplayedPerRequest, simulate } from "./simulate.ts";
 
+/** A number as JSON writes it, and so as clients of any language write it. */
+const decimal = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+
 const score = z
   .string()
-  .regex(/^(0|1|0\.\d{1,4}|1\.0{1,4})$/, "must be a number from 0 to 1 with at most four decimals")
-  .meta({ type: "number", minimum: 0, maximum: 1 })
+  .refine(
+    (text) => decimal.test(text) && Number(text) >= 0 && Number(text) <= 1,
+    "must be a number from 0 to 1",
+  )
+  .meta({ type: "number", minimum: 0, maximum: 1, examples: [0.5] })
   .transform(Number);
 
 const storedAssessmentSchema = z
@@ -93,9 +100,9 @@ const simulationBody = z.strictObject({
       description:
         "The draft policy. Fields that it omits have the values of the tenant's settings.",
     }),
-    from: requestInstant.optional(),
-    to: requestInstant.optional(),
-    after: assessmentId.optional(),
+    from: requestInstant.optional().meta({ description: "Assessments at or after this time." }),
+    to: requestInstant.optional().meta({ description: "Assessments before this time." }),
+    after: assessmentId.optional().meta({ description: cursorText }),
   }),
 });
 
@@ -112,13 +119,21 @@ export const assessmentRoutes = [
       body: none,
       query: z.strictObject({
         limit,
-        after: assessmentId.optional(),
-        from: requestInstant.optional(),
-        to: requestInstant.optional(),
-        recommendation: z.enum(recommendations).optional(),
-        outcome: z.enum([...verdicts, "none"]).optional(),
-        min_score: score.optional(),
-        externalUserId: externalId.optional(),
+        after: assessmentId.optional().meta({ description: cursorText }),
+        from: requestInstant.optional().meta({ description: "Assessments at or after this time." }),
+        to: requestInstant.optional().meta({ description: "Assessments before this time." }),
+        recommendation: z
+          .enum(recommendations)
+          .optional()
+          .meta({ description: "Assessments with this recommendation." }),
+        outcome: z
+          .enum([...verdicts, "none"])
+          .optional()
+          .meta({ description: "Assessments with this verdict; `none`: without one." }),
+        min_score: score
+          .optional()
+          .meta({ description: "Assessments with this risk score or a higher one." }),
+        externalUserId: externalId.optional().meta({ description: "Assessments of this user." }),
       }),
       responses: {
         200: {

@@ -5,7 +5,13 @@ import { createInvalidRequest } from "../errors.ts";
 import { askGuard } from "../guard/client.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
-import { createTextSchema, externalId, shownExternalId, userQuery } from "../http/schemas.ts";
+import {
+  buildTextPattern,
+  createTextSchema,
+  externalId,
+  shownExternalId,
+  userQuery,
+} from "../http/schemas.ts";
 import { codesPerSet } from "../otp/backup-codes.ts";
 import { type Code, codePattern, parseCode } from "../otp/code.ts";
 import { buildKeyUri } from "../otp/key-uri.ts";
@@ -29,7 +35,7 @@ const maxQrBytes = 2953;
 function createLabelSchema(maxLength: number, example: string) {
   return createTextSchema(1, maxLength)
     .refine((text) => !text.includes(":"), "must not contain a colon")
-    .meta({ pattern: "^[^:]*$", examples: [example] });
+    .meta({ pattern: buildTextPattern(":"), examples: [example] });
 }
 
 const code = z
@@ -64,7 +70,12 @@ export const otpRoutes = [
           account_name: createLabelSchema(maxAccountLength, "alexander@enterprise.com"),
         }),
       }),
-      query: userQuery.extend({ qr: z.enum(["svg"]).optional() }),
+      query: userQuery.extend({
+        qr: z
+          .enum(["svg"])
+          .optional()
+          .meta({ description: "`svg`: the answer has the key URI as a QR code too." }),
+      }),
       responses: {
         200: {
           description: "The secret and the key URI for a QR code.",

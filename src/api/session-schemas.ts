@@ -1,6 +1,7 @@
 /** What a backend sends about the user's session: the address and the agent. */
 import { z } from "zod";
 import { type Address, parseForwardedAddress } from "../sentinel/network/address.ts";
+import { forwardedAddressPattern } from "../sentinel/network/address-patterns.ts";
 
 /** A backend passes on what the client sent, so no text is refused. */
 export const agent = z
@@ -18,6 +19,7 @@ export const address = z
   .meta({
     description:
       "An IPv4 or IPv6 address. It may have a port, and an IPv6 address brackets and a zone id; only the address is used.",
+    pattern: forwardedAddressPattern,
     examples: ["1.1.1.1", "2606:4700:4700::1111", "192.0.2.1:5678", "[2001:db8::1]:443"],
   })
   .transform((text, context): Address => {

@@ -33,8 +33,8 @@ export const statisticsRoutes = [
       access: requirePermission("audit:read"),
       body: none,
       query: z.strictObject({
-        metric: z.enum(metrics),
-        step: z.enum(steps).default("day"),
+        metric: z.enum(metrics).meta({ description: "What is counted." }),
+        step: z.enum(steps).default("day").meta({ description: "The length of each bucket." }),
         from: requestInstant.optional().meta({
           description:
             "The first bucket is the one with this time. Default: 24 hours before `to`, or 30 days with `step=day`.",

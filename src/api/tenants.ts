@@ -6,6 +6,7 @@ import { operator } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
   createTextSchema,
+  cursor,
   id,
   instant,
   limit,
@@ -147,8 +148,11 @@ export const tenantRoutes = [
       body: none,
       query: z.strictObject({
         limit,
-        after: id.optional(),
-        status: z.enum(tenantStatuses).optional(),
+        after: cursor,
+        status: z
+          .enum(tenantStatuses)
+          .optional()
+          .meta({ description: "Tenants with this status." }),
       }),
       responses: {
         200: {

@@ -6,6 +6,7 @@ import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
   createTextSchema,
+  cursor,
   id,
   instant,
   limit,
@@ -73,7 +74,10 @@ const wantedToken = z.strictObject({
     .array(permissionSchema)
     .min(1)
     .max(permissions.length * 3),
-  expires_at: requestInstant.optional(),
+  expires_at: requestInstant.optional().meta({
+    description: "When the token expires; without it, never.",
+    examples: ["2030-01-01T00:00:00Z"],
+  }),
 });
 export const newTokenBody = z.strictObject({ token: wantedToken });
 
@@ -96,7 +100,7 @@ export const newTokenResponses = {
   },
 };
 
-export const tokenListQuery = z.strictObject({ limit, after: id.optional() });
+export const tokenListQuery = z.strictObject({ limit, after: cursor });
 
 export const tokenListResponses = {
   200: {

@@ -9,6 +9,7 @@ import { streamArgument } from "../guard/streamed-argument.ts";
 import { requirePermission } from "../http/access.ts";
 import { defineRoute, none, respond } from "../http/route.ts";
 import {
+  cursor,
   externalId,
   id,
   instant,
@@ -136,10 +137,12 @@ export const identityRoutes = [
       body: none,
       query: z.strictObject({
         limit,
-        after: id.optional(),
-        status: status.optional(),
-        has_otp: flag.optional(),
-        has_passkeys: flag.optional(),
+        after: cursor,
+        status: status.optional().meta({ description: "Identities with this status." }),
+        has_otp: flag.optional().meta({ description: "Identities with or without a live secret." }),
+        has_passkeys: flag
+          .optional()
+          .meta({ description: "Identities with or without a passkey." }),
       }),
       responses: {
         200: {

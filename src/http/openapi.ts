@@ -46,6 +46,8 @@ function openAnswer(jsonSchema: JSONSchema.BaseSchema): void {
   if (jsonSchema.type === "object" && jsonSchema.properties !== undefined) {
     jsonSchema.additionalProperties = true;
   }
+  // `date-time` says what the long pattern says, and every language has a type for it.
+  if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
   if (jsonSchema.propertyNames !== undefined) delete jsonSchema.required;
   delete jsonSchema.propertyNames;
   // A value of several types is any value, because many languages have no type for it.
@@ -60,11 +62,12 @@ function openAnswer(jsonSchema: JSONSchema.BaseSchema): void {
 
 const maxInt32 = 2 ** 31 - 1;
 
-/** Leaves out bounds that only JavaScript has, and names the size of integers, which generators need. */
-function normaliseInteger(jsonSchema: JSONSchema.BaseSchema): void {
+/** Names the size of integers, which generators need, and leaves out bounds of answers that only JavaScript has. */
+function normaliseInteger(jsonSchema: JSONSchema.BaseSchema, io: "input" | "output"): void {
+  if ((jsonSchema.maximum ?? Infinity) > maxInt32) jsonSchema.format = "int64";
+  if (io === "input") return;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-  if ((jsonSchema.maximum ?? Infinity) > maxInt32) jsonSchema.format = "int64";
 }
 
 function adaptSchema(
@@ -72,7 +75,7 @@ function adaptSchema(
   io: "input" | "output",
   { isOpen }: DocumentOptions,
 ): void {
-  if (jsonSchema.type === "integer") normaliseInteger(jsonSchema);
+  if (jsonSchema.type === "integer") normaliseInteger(jsonSchema, io);
   if (io === "output" && isOpen) openAnswer(jsonSchema);
 }
 
@@ -112,10 +115,15 @@ function createResponses(definition: RouteDefinition): ZodOpenApiOperationObject
 }
 
 const idempotencyHeaders = {
-  [keyHeader]: z.string().regex(keyPattern).optional().meta({
-    description:
-      "A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.",
-  }),
+  [keyHeader]: z
+    .string()
+    .regex(keyPattern)
+    .optional()
+    .meta({
+      description:
+        "A value of your choice, new for each request. Within 24 hours, the same request with the same key returns the first response (`Idempotent-Replayed: true`) and changes nothing.",
+      examples: ["01987c5e-6f0a-7b3c-9d21-4e8f5a6b7c8d"],
+    }),
 };
 
 const actingForHeaders = {
@@ -154,7 +162,8 @@ function createOperation(
 ): ZodOpenApiOperationObject {
   const { access, body, query, path } = definition;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = ""]) => name);
-  const params = z.object(Object.fromEntries(names.map((name) => [name, id])));
+  const pathId = id.meta({ description: "An `id` that the service returned." });
+  const params = z.object(Object.fromEntries(names.map((name) => [name, pathId])));
   return {
     operationId: definition.name,
     summary: definition.summary,

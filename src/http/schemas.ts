@@ -5,6 +5,15 @@ import { idPattern } from "../crypto/id.ts";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches what is rejected.
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
 
+/**
+ * Matches text without control characters, for the OpenAPI document. A lone surrogate is no character, and has no
+ * place in a pattern: many languages match UTF-16, and would refuse every emoji.
+ * @param excluded further characters that the text must not contain
+ */
+export function buildTextPattern(excluded = ""): string {
+  return `^[^${excluded}\\x00-\\x1f\\x7f-\\x9f]*$`;
+}
+
 /** Text of a number of characters (code points). It is stored and compared exactly as sent. */
 export function createTextSchema(min: number, max: number) {
   return z
@@ -15,7 +24,7 @@ export function createTextSchema(min: number, max: number) {
       const { length } = [...text];
       return length >= min && length <= max;
     }, `must have ${min} to ${max} characters`)
-    .meta({ minLength: min, maxLength: max });
+    .meta({ minLength: min, maxLength: max, pattern: buildTextPattern() });
 }
 
 export const externalId = createTextSchema(1, 255).meta({
@@ -44,15 +53,19 @@ export const sha256 = z
 /** An RFC 3339 time in a response. */
 export const instant = z.iso.datetime().meta({ examples: ["2026-08-15T09:30:00.000Z"] });
 
-/** An RFC 3339 time in a request, converted to Unix ms. Nothing is older than 1970, so an older time becomes 0. */
+const rfc3339 = z.regexes.datetime({ offset: true });
+
+/** An RFC 3339 time in a request, converted to Unix ms; a time before 1970, when nothing was stored, to 0. */
 export const requestInstant = z
   .string()
-  .refine(
-    (text) => z.iso.datetime({ offset: true }).safeParse(text).success,
-    "must be an RFC 3339 time such as 2026-08-15T09:30:00Z",
-  )
-  .meta({ format: "date-time", examples: ["2026-08-15T09:30:00Z"] })
+  .refine((text) => rfc3339.test(text), "must be an RFC 3339 time such as 2026-08-15T09:30:00Z")
+  .meta({ format: "date-time", pattern: rfc3339.source, examples: ["2026-08-15T09:30:00Z"] })
   .transform((text) => Math.max(0, Date.parse(text)));
+
+/** The description of every cursor. */
+export const cursorText = "The `next_after` of the previous page.";
+/** The `after` of a list whose items have ids. */
+export const cursor = id.optional().meta({ description: cursorText });
 
 const maxPageSize = 100;
 const defaultPageSize = 20;
@@ -64,19 +77,26 @@ export const limit = z
     (text) => /^[1-9][0-9]{0,2}$/.test(text) && Number(text) <= maxPageSize,
     `must be a whole number from 1 to ${maxPageSize}`,
   )
-  .meta({ type: "integer", minimum: 1, maximum: maxPageSize, default: defaultPageSize })
+  .meta({
+    description: "The greatest number of items on the page.",
+    type: "integer",
+    minimum: 1,
+    maximum: maxPageSize,
+    default: defaultPageSize,
+  })
   .transform(Number)
   .default(defaultPageSize);
 
-/** A whole number in a query, of at least `min`. */
+/** A whole number in a query, from `min` to the greatest that JavaScript has exactly. */
 export function createIntegerSchema(min: number) {
+  const max = Number.MAX_SAFE_INTEGER;
   return z
     .string()
     .refine(
-      (text) => /^(0|[1-9][0-9]{0,14})$/.test(text) && Number(text) >= min,
-      `must be a whole number of at least ${min}`,
+      (text) => /^(0|[1-9][0-9]{0,15})$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `must be a whole number from ${min} to ${max}`,
     )
-    .meta({ type: "integer", minimum: min })
+    .meta({ type: "integer", minimum: min, maximum: max, examples: [min] })
     .transform(Number);
 }
 

@@ -5,64 +5,82 @@ import { StoreError } from "../db/client.ts";
 import { locationHints } from "../location.ts";
 import { minAssessmentDays } from "../sentinel/assessments/expire.ts";
 import { parseNetwork } from "../sentinel/network/address.ts";
+import { networkPattern } from "../sentinel/network/address-patterns.ts";
 import { signalNames } from "../sentinel/reason.ts";
 import { defaultPolicy, type TenantPolicy } from "./policy.ts";
 
 const weekSeconds = 7 * 24 * 60 * 60;
 
-function createIntegerSchema(min: number, max: number, description: string) {
-  return z.int().min(min).max(max).meta({ description });
+function createIntegerSchema(min: number, max: number, example: number, description: string) {
+  return z
+    .int()
+    .min(min)
+    .max(max)
+    .meta({ description, examples: [example] });
 }
 
 /** A risk score above 0 and below 1. */
-const threshold = z
-  .number()
-  .min(0.000_001)
-  .max(0.999_999)
-  .meta({ examples: [0.5] });
+const threshold = z.number().min(0.000_001).max(0.999_999);
 
 const networks = z
   .array(
     z
       .string()
-      .meta({ examples: ["192.0.2.0/24"] })
+      .meta({
+        description:
+          "An address or a network in CIDR notation. An IPv4-mapped network has a prefix of at least 96 bits.",
+        pattern: networkPattern,
+        examples: ["192.0.2.0/24"],
+      })
       .transform((text, context) => {
         const network = parseNetwork(text);
         if (network !== undefined) return network.text;
         context.addIssue({ code: "custom", message: "must be an IP address or a CIDR network" });
         return z.NEVER;
       })
-      .pipe(z.string()),
+      .pipe(z.string().meta({ examples: ["192.0.2.0/24"] })),
   )
   .max(500);
 
 const lockout = z.strictObject({
-  max_failed_attempts: createIntegerSchema(1, 100, "Consecutive failures that lock the user."),
+  max_failed_attempts: createIntegerSchema(1, 100, 5, "Consecutive failures that lock the user."),
   lock_seconds: createIntegerSchema(
     1,
     weekSeconds,
+    900,
     "The length of the first lock. Each further lock is twice as long as the one before.",
   ),
-  max_lock_seconds: createIntegerSchema(1, weekSeconds, "The longest lock."),
+  max_lock_seconds: createIntegerSchema(1, weekSeconds, 86_400, "The longest lock."),
   disable_after: createIntegerSchema(
     1,
+    100,
     100,
     "Consecutive failures that disable TOTP. NIST allows at most 100.",
   ),
 });
 const otp = z.strictObject({ enrolment: z.enum(["immediate", "confirm"]) });
 const sentinel = z.strictObject({
-  challenge_at: threshold.meta({ description: "A risk score from this value on is challenged." }),
-  deny_at: threshold.meta({ description: "A risk score from this value on is denied." }),
+  challenge_at: threshold.meta({
+    description: "A risk score from this value on is challenged.",
+    examples: [0.5],
+  }),
+  deny_at: threshold.meta({
+    description: "A risk score from this value on is denied.",
+    examples: [0.8],
+  }),
   allow: networks.meta({ description: "Trusted addresses and networks." }),
   deny: networks.meta({ description: "Addresses and networks that are never trusted." }),
-  signals_off: z.array(z.enum(signalNames)).max(signalNames.length),
+  signals_off: z
+    .array(z.enum(signalNames))
+    .max(signalNames.length)
+    .meta({ description: "Signals that score nothing.", examples: [["hour_of_week"]] }),
 });
 
 const audit = z.strictObject({
   retention_days: createIntegerSchema(
     minRetentionDays,
     3_650,
+    400,
     "Older events move from the database to the archive, if one is configured.",
   ),
 });
@@ -71,6 +89,7 @@ const retention = z.strictObject({
   assessment_days: createIntegerSchema(
     minAssessmentDays,
     400,
+    90,
     "Older assessments are deleted. What Sentinel has learned about a user stays in the user's history.",
   ),
 });

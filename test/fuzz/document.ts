@@ -14,6 +14,7 @@ export interface JsonSchema {
   readonly maximum?: number | undefined;
   readonly exclusiveMinimum?: number | undefined;
   readonly exclusiveMaximum?: number | undefined;
+  readonly minItems?: number | undefined;
   readonly maxItems?: number | undefined;
   readonly items?: JsonSchema | undefined;
   readonly properties?: Readonly<Record<string, JsonSchema>> | undefined;
@@ -33,6 +34,7 @@ const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
     maximum: z.number().optional(),
     exclusiveMinimum: z.number().optional(),
     exclusiveMaximum: z.number().optional(),
+    minItems: z.number().optional(),
     maxItems: z.number().optional(),
     items: jsonSchema.optional(),
     properties: z.record(z.string(), jsonSchema).optional(),
@@ -55,7 +57,7 @@ const operationSchema = z.object({
     )
     .default([]),
   requestBody: z
-    .object({ content: z.object({ "application/json": z.object({ schema: jsonSchema }) }) })
+    .object({ content: z.object({ "application/json": z.object({ schema: z.unknown() }) }) })
     .optional(),
 });
 
@@ -70,20 +72,46 @@ export interface Operation {
   readonly body: JsonSchema | undefined;
 }
 
+/** Replaces each reference by the component that it names. */
+function inlineReferences(value: unknown, components: object): unknown {
+  if (Array.isArray(value)) return value.map((one) => inlineReferences(one, components));
+  if (typeof value !== "object" || value === null) return value;
+  const { $ref, ...rest }: { readonly $ref?: unknown } = value;
+  const target = typeof $ref === "string" ? Object(findTarget($ref, components)) : {};
+  return Object.fromEntries(
+    Object.entries({ ...target, ...rest }).map(([key, one]) => [
+      key,
+      inlineReferences(one, components),
+    ]),
+  );
+}
+
+function findTarget(reference: string, components: object): unknown {
+  const [, name = ""] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
+  const { schemas }: { readonly schemas?: object } = components;
+  const target: unknown = new Map(Object.entries(schemas ?? {})).get(name);
+  if (target === undefined) throw new Error(`The document has no component ${reference}`);
+  return target;
+}
+
 export async function readOperations(): Promise<readonly Operation[]> {
-  const { paths } = await openApiDocument();
+  const { paths, components } = await openApiDocument();
   return Object.entries(paths).flatMap(([template, item]) =>
     Object.entries(item).map(([method, documented]) => {
       const { operationId, description, parameters, requestBody } =
         operationSchema.parse(documented);
-      const [, access = "public"] = /^Permission: `(.+)`\.$/.exec(description) ?? [];
+      const [, access = "public"] = /^Permission: `(.+)`\.$/m.exec(description) ?? [];
       return {
         name: operationId,
         method: method.toUpperCase(),
         template,
         access,
         parameters,
-        body: requestBody?.content["application/json"].schema,
+        body:
+          requestBody &&
+          jsonSchema.parse(
+            inlineReferences(requestBody.content["application/json"].schema, components),
+          ),
       };
     }),
   );
@@ -109,7 +137,7 @@ export interface Sent {
 
 const validators = new WeakMap<JsonSchema, Validator>();
 
-function matchesSchema(schema: JsonSchema, value: unknown): boolean {
+export function matchesSchema(schema: JsonSchema, value: unknown): boolean {
   const known = validators.get(schema);
   if (known !== undefined) return known.validate(value).valid;
   // This is the complete schema of the document, with the keywords that JsonSchema does not list.

@@ -196,7 +196,9 @@ export class Known {
       }
       case "narrow": {
         const { permission, token: secret } = pick(this.#narrow, subject) ?? {};
-        const isEntitled = (access: string) => access === permission || isPublic(access);
+        const included = permission?.replace(/^(tokens|settings):write$/, "$1:read");
+        const isEntitled = (access: string) =>
+          access === permission || access === included || isPublic(access);
         const authorization = `Bearer ${secret}`;
         return { ...ofLive, authorization, isEntitled };
       }

@@ -5,6 +5,7 @@
  * (octal, short forms, zone ids) must not be accepted. So this accepts less than ipaddr.js, which it uses.
  */
 import ipaddr from "ipaddr.js";
+import { ipv4Pattern, ipv6Pattern } from "./address-patterns.ts";
 
 export type Family = 4 | 6;
 
@@ -27,8 +28,6 @@ export interface Network {
   readonly text: string;
 }
 
-/** The longest spelling of an IPv6 address: eight groups, the last two as dotted decimal. */
-const maxTextLength = 45;
 /** Bytes of `::ffff:0:0/96` before the IPv4 address (RFC 4291 §2.5.5.2). */
 const mappedPrefixBytes = 12;
 const mappedPrefixBits = 96;
@@ -135,27 +134,19 @@ export function formatAddress(family: Family, value: bigint): string {
 
 /** The 4 or 16 bytes of an address, or undefined. */
 function readBytes(text: string): number[] | undefined {
-  if (text.length > maxTextLength) return undefined;
-  if (!text.includes(":")) {
-    if (!ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
-    return ipaddr.IPv4.parse(text).toByteArray();
-  }
-  if (text.includes("%")) return undefined;
-  const hexadecimal = rewriteDottedTail(text);
-  if (hexadecimal === undefined || !ipaddr.IPv6.isValid(hexadecimal)) return undefined;
-  return ipaddr.IPv6.parse(hexadecimal).toByteArray();
+  if (ipv4Pattern.test(text)) return ipaddr.IPv4.parse(text).toByteArray();
+  if (!ipv6Pattern.test(text)) return undefined;
+  return ipaddr.IPv6.parse(rewriteDottedTail(text)).toByteArray();
 }
 
 /**
- * Rewrites `…:1.2.3.4` as `…:102:304`. ipaddr.js would accept octal and hexadecimal parts there, and would
- * read `::1.2.3.4` as IPv4-mapped, but not `::102:304`, which is the same address.
+ * Rewrites `…:1.2.3.4` as `…:102:304`. ipaddr.js would read `::1.2.3.4` as IPv4-mapped, but not `::102:304`,
+ * which is the same address.
  */
-function rewriteDottedTail(text: string): string | undefined {
+function rewriteDottedTail(text: string): string {
   if (!text.includes(".")) return text;
   const tailAt = text.lastIndexOf(":") + 1;
-  const tail = text.slice(tailAt);
-  if (!ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
-  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(tail).octets;
+  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(text.slice(tailAt)).octets;
   const groups = [a * 256 + b, c * 256 + d].map((group) => group.toString(16));
   return `${text.slice(0, tailAt)}${groups.join(":")}`;
 }
