@@ -29,9 +29,9 @@ const timeoutMs = 600_000;
 const minuteMs = 60_000;
 /** More statements than the deletion of so few identities has. */
 const maxStatements = 200;
-const manyIdentities = inject("isFull") ? 10_000 : 60;
+const manyIdentities = inject("isFull") ? 1_000 : 60;
 /** Of those, with a guard that has data. The others have a record in D1, from which an empty guard rehydrates. */
-const manyGuards = inject("isFull") ? 200 : 5;
+const manyGuards = inject("isFull") ? 50 : 5;
 const maxRounds = 1_000;
 const rowsPerStatement = 500;
 /** Guards that are inspected at once: each that runs holds file descriptors. */

@@ -53,11 +53,16 @@ const operationSchema = z.object({
         name: z.string(),
         required: z.boolean().default(false),
         schema: jsonSchema,
+        example: z.unknown(),
       }),
     )
     .default([]),
   requestBody: z
-    .object({ content: z.object({ "application/json": z.object({ schema: z.unknown() }) }) })
+    .object({
+      content: z.object({
+        "application/json": z.object({ schema: jsonSchema, example: z.unknown() }),
+      }),
+    })
     .optional(),
 });
 
@@ -70,36 +75,32 @@ export interface Operation {
   readonly access: string;
   readonly parameters: z.output<typeof operationSchema>["parameters"];
   readonly body: JsonSchema | undefined;
+  /** Of the body. */
+  readonly example: unknown;
 }
 
-/** Replaces each reference by the component that it names. */
-function inlineReferences(value: unknown, components: object): unknown {
-  if (Array.isArray(value)) return value.map((one) => inlineReferences(one, components));
+const componentsSchema = z.object({ schemas: z.record(z.string(), z.unknown()) });
+
+/** Replaces each reference to a component by the component. */
+function inlineReferences(value: unknown, schemas: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(value)) return value.map((item) => inlineReferences(item, schemas));
   if (typeof value !== "object" || value === null) return value;
-  const { $ref, ...rest }: { readonly $ref?: unknown } = value;
-  const target = typeof $ref === "string" ? Object(findTarget($ref, components)) : {};
+  if ("$ref" in value) {
+    return inlineReferences(schemas[String(value.$ref).split("/").at(-1) ?? ""], schemas);
+  }
   return Object.fromEntries(
-    Object.entries({ ...target, ...rest }).map(([key, one]) => [
-      key,
-      inlineReferences(one, components),
-    ]),
+    Object.entries(value).map(([key, field]) => [key, inlineReferences(field, schemas)]),
   );
-}
-
-function findTarget(reference: string, components: object): unknown {
-  const [, name = ""] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
-  const { schemas }: { readonly schemas?: object } = components;
-  const target: unknown = new Map(Object.entries(schemas ?? {})).get(name);
-  if (target === undefined) throw new Error(`The document has no component ${reference}`);
-  return target;
 }
 
 export async function readOperations(): Promise<readonly Operation[]> {
   const { paths, components } = await openApiDocument();
+  const { schemas } = componentsSchema.parse(components);
   return Object.entries(paths).flatMap(([template, item]) =>
     Object.entries(item).map(([method, documented]) => {
-      const { operationId, description, parameters, requestBody } =
-        operationSchema.parse(documented);
+      const { operationId, description, parameters, requestBody } = operationSchema.parse(
+        inlineReferences(documented, schemas),
+      );
       const [, access = "public"] = /^Permission: `(.+)`\.$/m.exec(description) ?? [];
       return {
         name: operationId,
@@ -107,11 +108,8 @@ export async function readOperations(): Promise<readonly Operation[]> {
         template,
         access,
         parameters,
-        body:
-          requestBody &&
-          jsonSchema.parse(
-            inlineReferences(requestBody.content["application/json"].schema, components),
-          ),
+        body: requestBody?.content["application/json"].schema,
+        example: requestBody?.content["application/json"].example,
       };
     }),
   );
