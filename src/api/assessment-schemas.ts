@@ -14,7 +14,11 @@ export const assessmentId = z
   });
 
 export const assessmentFields = {
-  risk_score: z.number().min(0).max(1),
+  risk_score: z
+    .number()
+    .min(0)
+    .max(1)
+    .meta({ examples: [0.05] }),
   assessment_id: assessmentId,
   model: z.string().meta({
     description: "The name of the model, which fixes the signals and their weights.",
@@ -22,19 +26,23 @@ export const assessmentFields = {
   }),
   reasons: z
     .array(
-      z.object({
-        signal: z.enum(reasonNames),
-        contribution: z
-          .number()
-          .meta({ description: "Log-odds that the signal adds to the prior of 0.05." }),
-        detail: z.string().meta({
-          description: "The finding in words.",
-          examples: ["The network is new for this user."],
-        }),
-      }),
+      z
+        .object({
+          signal: z.enum(reasonNames).meta({ examples: ["network_history"] }),
+          contribution: z.number().meta({
+            description: "Log-odds that the signal adds to the prior of 0.05.",
+            examples: [0.9],
+          }),
+          detail: z.string().meta({
+            description: "The finding in words.",
+            examples: ["The network is new for this user."],
+          }),
+        })
+        .meta({ id: "Reason", description: "A reason for a risk score." }),
     )
     .meta({ description: "The reasons for the score, the strongest first." }),
   degraded: z.array(z.enum(dataSources)).meta({
+    examples: [[]],
     description: "Data sources that were unavailable or stale and contributed no evidence.",
   }),
 };

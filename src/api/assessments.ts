@@ -44,8 +44,8 @@ const storedAssessmentSchema = z
     recommendation: z.enum(recommendations),
     policy: z
       .object({
-        challenge_at: z.number(),
-        deny_at: z.number(),
+        challenge_at: z.number().meta({ examples: [0.5] }),
+        deny_at: z.number().meta({ examples: [0.8] }),
         signals_off: z.array(z.string().meta({ examples: ["hour_of_week"] })),
       })
       .nullable()
@@ -93,6 +93,10 @@ const outcome = z.object({
   risk_score: z.number().min(0).max(1),
   recommendation: z.enum(recommendations),
 });
+
+const countsByRecommendation = z
+  .record(z.enum(recommendations), z.int().min(0))
+  .meta({ examples: [{ allow: 90, challenge: 8, deny: 2 }] });
 
 const simulationBody = z.strictObject({
   simulation: z.strictObject({
@@ -190,8 +194,8 @@ export const assessmentRoutes = [
                   "Number of assessments that were not replayed because they are of another model.",
               }),
               recommendations: z.object({
-                before: z.record(z.enum(recommendations), z.int().min(0)),
-                after: z.record(z.enum(recommendations), z.int().min(0)),
+                before: countsByRecommendation,
+                after: countsByRecommendation,
               }),
               changed: z
                 .array(

@@ -20,6 +20,10 @@ function showExportedEvent(event: DecryptedEvent, leafHash: string | null) {
   return { ...showEvent(event), leaf_hash: leafHash };
 }
 
+/** An example of the export, with fewer fields than an event has. */
+const exportedLines =
+  '{"id":"6908bffd1c2e4a5b9d7f0a31","action":"user.provisioned","outcome":"success","leaf_index":1}\n';
+
 export const auditEventRoutes = [
   defineRoute(
     {
@@ -105,7 +109,7 @@ export const auditEventRoutes = [
           description:
             "One event per line, as in the list, and with the `leaf_hash` of the tree. A response ends early after about 110,000 events and after 15 minutes; continue with the next leaf index. It is cut off if its token is revoked or expires, and by a failure; the last line is then an error body.",
           // Binary, so that a generated client hands out a stream or a file, not one long text.
-          body: z.string().meta({ format: "binary" }),
+          body: z.string().meta({ format: "binary", examples: [exportedLines] }),
           contentType: "application/x-ndjson",
         },
       },

@@ -190,7 +190,15 @@ export const otpRoutes = [
                 "With `confirm` the code is compared with the pending secret alone, so that neither a code of the old secret nor a backup code is accepted. Without a pending secret the answer is `no_pending_enrolment`.",
             }),
           })
-          .meta({ examples: [{ id: "ORG_USR_9921_AFG", code: "552192" }] }),
+          .meta({
+            examples: [
+              {
+                id: "ORG_USR_9921_AFG",
+                code: "552192",
+                context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0" },
+              },
+            ],
+          }),
       }),
       query: none,
       // A person who types a code again may spell it differently.

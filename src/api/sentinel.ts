@@ -45,13 +45,22 @@ const sentinelSchema = z
   .refine(({ id, external_id }) => (id === undefined) !== (external_id === undefined), {
     error: "must have exactly one of id and external_id",
   })
-  .meta({ minProperties: 2, maxProperties: 2 });
+  .meta({
+    minProperties: 2,
+    maxProperties: 2,
+    examples: [
+      {
+        id: "6908bffd1c2e4a5b9d7f0a31",
+        context: { ip: "1.1.1.1", ua: "EnterpriseAgent/1.0", user_id: "ORG_USR_9921_AFG" },
+      },
+    ],
+  });
 
 const standingFields = {
   user: z
     .object({
       status: z.enum(["active", "locked", "suspended"]),
-      locked_until: instant.nullable(),
+      locked_until: instant.nullable().meta({ examples: [null] }),
       otp_status: otpStatus,
     })
     .meta({
@@ -77,6 +86,7 @@ function showStanding({ user, factors }: Standing) {
 
 const deniedFields = {
   ...assessmentFields,
+  risk_score: assessmentFields.risk_score.meta({ examples: [0.95] }),
   recommendation: z.literal("deny"),
   ...standingFields,
 };

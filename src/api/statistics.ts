@@ -53,7 +53,9 @@ export const statisticsRoutes = [
             points: z.array(
               z.object({
                 at: instant.meta({ description: "The beginning of the bucket." }),
-                values: z.record(z.string(), count),
+                values: z
+                  .record(z.string(), count)
+                  .meta({ examples: [{ success: 12, failure: 3, refused: 1 }] }),
               }),
             ),
             ...coverageFields,

@@ -21,6 +21,7 @@ export const tenantDeletionRoutes = [
         tenant: z.strictObject({
           name: createTextSchema(1, 100).meta({
             description: "The tenant's name, so that no other tenant is deleted by mistake.",
+            examples: ["Acme"],
           }),
         }),
       }),

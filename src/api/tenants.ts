@@ -33,16 +33,23 @@ const tenantSchema = z
       description:
         "`suspended` and `deleting`: every request with an API token of the tenant is refused.",
     }),
-    suspended_at: instant
-      .nullable()
-      .meta({ description: "When the operator suspended the tenant; null while it is active." }),
+    suspended_at: instant.nullable().meta({
+      description: "When the operator suspended the tenant; null while it is active.",
+      examples: [null],
+    }),
     jurisdiction: z.enum(jurisdictions).nullable(),
     shard: z.int().min(0),
-    users: z.int().min(0).nullable().meta({
-      description:
-        "Users that are not erased, as the tenant's database has them: it follows within seconds. Null: that database did not answer.",
-    }),
+    users: z
+      .int()
+      .min(0)
+      .nullable()
+      .meta({
+        examples: [1_200],
+        description:
+          "Users that are not erased, as the tenant's database has them: it follows within seconds. Null: that database did not answer.",
+      }),
     users_estimated: z.boolean().meta({
+      examples: [false],
       description:
         "Whether `users` is an estimate, because the tenant has more users than one request counts: 100,000 divided by the number of tenants in the answer.",
     }),

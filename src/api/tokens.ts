@@ -36,7 +36,7 @@ const tokenFields = {
   name: z.string().meta({ examples: ["backend"] }),
   permissions: z.array(z.enum(permissions)),
   created_at: instant,
-  expires_at: instant.nullable(),
+  expires_at: instant.nullable().meta({ examples: [null] }),
   last_used_at: instant.nullable(),
 };
 const tokenSchema = z.object(tokenFields).meta({ id: "ApiToken" });

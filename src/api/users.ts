@@ -30,7 +30,11 @@ export const otpStatus = z.enum(["none", "pending", "active", "disabled"]).meta(
   examples: ["active"],
 });
 
-const flag = z.enum(["true", "false"]).transform((text) => text === "true");
+const flag = z
+  .string()
+  .refine((text) => ["true", "false"].includes(text), "must be true or false")
+  .meta({ type: "boolean", examples: [true] })
+  .transform((text) => text === "true");
 
 const profileSchema = z
   .object({

@@ -1,6 +1,6 @@
 /** The OpenAPI document as one HTML page, without scripts and without other hosts. */
 import { html, raw } from "hono/html";
-import type { OpenApiDocument } from "./openapi.ts";
+import type { OpenApiDocument } from "./openapi-completion.ts";
 import { methods } from "./route.ts";
 
 const style = `
@@ -81,10 +81,16 @@ export async function renderDocsPage(document: OpenApiDocument): Promise<string>
         <p>${renderProse(document.info.description)}</p>
         <nav>
           <a href="/openapi.json">openapi.json</a>
+          <a href="/openapi-3.0.json">openapi-3.0.json</a>
           ${[...byTag.keys()].map((tag) => html`<a href="#${tag}">${tag}</a>`)}
         </nav>
         ${[...byTag].map(
           ([tag, listed]) => html`<h2 id="${tag}">${tag}</h2>${listed.map(renderOperation)}`,
+        )}
+        <h2>Examples of errors</h2>
+        ${Object.entries(document.components?.examples ?? {}).map(
+          ([code, example]) =>
+            html`<details><summary><code>${code}</code></summary>${renderJson("", example)}</details>`,
         )}
         <h2>Shared schemas</h2>
         ${Object.entries(document.components?.schemas ?? {}).map(

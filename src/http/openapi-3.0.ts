@@ -3,7 +3,7 @@
  * JSON Schema (OpenAPI 3.0.3 §4.7.24), in which `nullable` stands for the type null.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "./json-schema.ts";
-import type { OpenApiDocument } from "./openapi.ts";
+import type { OpenApiDocument } from "./openapi-completion.ts";
 
 const isNullType = (value: JsonValue) => isJsonObject(value) && value.type === "null";
 

@@ -2,10 +2,9 @@
 import { z } from "zod";
 import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from "zod-openapi";
 import { type ErrorCode, messageOf, statusOf } from "../errors.ts";
+import { exampleRequestId, examplesOf } from "./openapi-error-examples.ts";
 import { keepsAnswers, none, type Route, type RouteDefinition } from "./route.ts";
 import { id, instant } from "./schemas.ts";
-
-const exampleRequestId = "6a7f2c1e0b9d4e5f8a3c1d20";
 
 /** Fields of every error body, and those that several operations have with some codes. */
 const commonFields = {
@@ -121,29 +120,21 @@ export function createErrorResponses(
 ): ZodOpenApiOperationObject["responses"] {
   const byStatus = Map.groupBy(errorCodesOf(definition), statusOf);
   const responses = [...byStatus].map(([status, codes]): [string, ZodOpenApiResponseObject] => {
-    const [example] = codes.map((code) => ({
-      error: messageOf(code),
-      code,
-      request_id: exampleRequestId,
-    }));
     return [
       String(status),
       {
         description: codes.map((code) => `\`${code}\`: ${messageOf(code)}`).join("\n\n"),
         headers: headersOf(codes),
-        content: { "application/json": { schema, example } },
+        content: { "application/json": { schema, examples: examplesOf(codes, definition) } },
         "x-error-codes": codes,
       },
     ];
   });
-  const example = {
-    error: messageOf("internal_error"),
-    code: "internal_error",
-    request_id: exampleRequestId,
-  };
   const other: ZodOpenApiResponseObject = {
     description: "An error with a status that a later version may add.",
-    content: { "application/json": { schema, example } },
+    content: {
+      "application/json": { schema, examples: examplesOf(["internal_error"], definition) },
+    },
   };
   return { ...Object.fromEntries(responses), default: other };
 }

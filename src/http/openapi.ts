@@ -1,28 +1,19 @@
 /** The OpenAPI 3.1 document, generated from the routes and thus from the schemas that validate requests. */
 import { type ZodType, z } from "zod";
-import type { JSONSchema } from "zod/v4/core";
 import {
   createDocument,
-  type ZodOpenApiContentObject,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from "zod-openapi";
 import packageJson from "../../package.json" with { type: "json" };
 import { actingForHeader, actingForPattern, mayAct } from "./acting-for.ts";
 import { keyHeader, keyPattern } from "./idempotency-key.ts";
-import { isJsonObject } from "./json-schema.ts";
+import { addExamples, type OpenApiDocument } from "./openapi-completion.ts";
+import { createErrorExamples } from "./openapi-error-examples.ts";
 import { createErrorResponses, createErrorSchema, errorCodesOf } from "./openapi-errors.ts";
-import { composeExample } from "./openapi-examples.ts";
-import { keepsAnswers, methods, none, type Route, type RouteDefinition } from "./route.ts";
+import { adaptSchema, type DocumentOptions } from "./openapi-schemas.ts";
+import { keepsAnswers, none, type Route, type RouteDefinition } from "./route.ts";
 import { id } from "./schemas.ts";
-
-interface DocumentOptions {
-  /**
-   * Whether answers may have further fields and values. The published document is open, so that a client made
-   * from it survives a later version; tests compare the service's answers with a closed one.
-   */
-  readonly isOpen: boolean;
-}
 
 /** The schema of a body as a component. Its name is the operation's, unless the schema has a name already. */
 function nameSchema(schema: ZodType, definition: RouteDefinition, suffix: string): ZodType {
@@ -30,53 +21,6 @@ function nameSchema(schema: ZodType, definition: RouteDefinition, suffix: string
   if (meta?.id !== undefined) return schema;
   const name = definition.name.charAt(0).toUpperCase() + definition.name.slice(1);
   return schema.meta({ ...meta, id: `${name}${suffix}` });
-}
-
-/** Adds a sentence with the values that an answer has today, in place of a closed list. */
-function describeValues(jsonSchema: JSONSchema.BaseSchema, values: readonly unknown[]): void {
-  const listed = values.map((value) => `\`${String(value)}\``).join(", ");
-  const { description } = jsonSchema;
-  const sentence = `Values: ${listed}; expect further ones.`;
-  jsonSchema.type = "string";
-  jsonSchema.description = description === undefined ? sentence : `${description} ${sentence}`;
-  jsonSchema.examples ??= [values[0]];
-}
-
-function openAnswer(jsonSchema: JSONSchema.BaseSchema): void {
-  if (jsonSchema.type === "object" && jsonSchema.properties !== undefined) {
-    jsonSchema.additionalProperties = true;
-  }
-  // `date-time` says what the long pattern says, and every language has a type for it.
-  if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
-  if (jsonSchema.propertyNames !== undefined) delete jsonSchema.required;
-  delete jsonSchema.propertyNames;
-  // A value of several types is any value, because many languages have no type for it.
-  const types = jsonSchema.anyOf?.filter(({ type }) => type !== undefined && type !== "null") ?? [];
-  if (types.length > 1 && types.every(({ type }) => type !== "object")) delete jsonSchema.anyOf;
-  const { enum: values, const: value } = jsonSchema;
-  if (values !== undefined) describeValues(jsonSchema, values);
-  else if (typeof value === "string") describeValues(jsonSchema, [value]);
-  delete jsonSchema.enum;
-  delete jsonSchema.const;
-}
-
-const maxInt32 = 2 ** 31 - 1;
-
-/** Names the size of integers, which generators need, and leaves out bounds of answers that only JavaScript has. */
-function normaliseInteger(jsonSchema: JSONSchema.BaseSchema, io: "input" | "output"): void {
-  if ((jsonSchema.maximum ?? Infinity) > maxInt32) jsonSchema.format = "int64";
-  if (io === "input") return;
-  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-}
-
-function adaptSchema(
-  jsonSchema: JSONSchema.BaseSchema,
-  io: "input" | "output",
-  { isOpen }: DocumentOptions,
-): void {
-  if (jsonSchema.type === "integer") normaliseInteger(jsonSchema, io);
-  if (io === "output" && isOpen) openAnswer(jsonSchema);
 }
 
 /** Headers of successful responses, besides their content type. */
@@ -193,34 +137,6 @@ function createOperation(
   };
 }
 
-export type OpenApiDocument = ReturnType<typeof createDocument>;
-
-/** Every request body and response of the document that is not a reference. */
-function listContents(document: OpenApiDocument): ZodOpenApiContentObject[] {
-  const operations = Object.values(document.paths ?? {}).flatMap((item) =>
-    methods.map((method) => item[method]),
-  );
-  return operations.flatMap((operation) => {
-    const bodies = [operation?.requestBody, ...Object.values(operation?.responses ?? {})];
-    return bodies.flatMap((body: { readonly content?: ZodOpenApiContentObject } | undefined) =>
-      body?.content === undefined ? [] : [body.content],
-    );
-  });
-}
-
-/** Gives every body that has no example one. */
-function addExamples(document: OpenApiDocument): void {
-  const schemas: unknown = document.components?.schemas;
-  for (const content of listContents(document)) {
-    for (const media of Object.values(content)) {
-      if (media === undefined || media.example !== undefined) continue;
-      const schema: unknown = media.schema;
-      if (!isJsonObject(schema) || !isJsonObject(schemas)) continue;
-      media.example = composeExample(schema, schemas);
-    }
-  }
-}
-
 /** The tags of the operations, in the order of the document. */
 const tags = [
   { name: "Identities", description: "Link users by `external_id`, and read and change them." },
@@ -246,6 +162,11 @@ export function createOpenApiDocument(
       [definition.method]: createOperation(definition, errorSchema),
     };
   }
+  const commonCodes = new Set(
+    routes.flatMap(({ definition }) =>
+      errorCodesOf(definition).filter((code) => definition.errorFields?.[code] === undefined),
+    ),
+  );
   const document = createDocument(
     {
       openapi: "3.1.0",
@@ -264,6 +185,7 @@ export function createOpenApiDocument(
       tags,
       paths,
       components: {
+        examples: createErrorExamples(commonCodes),
         securitySchemes: {
           bearer: {
             type: "http",
@@ -277,7 +199,12 @@ export function createOpenApiDocument(
     {
       outputIdSuffix: "Shown",
       allowEmptySchema: { union: { output: true } },
-      override: ({ jsonSchema, io }) => adaptSchema(jsonSchema, io, options),
+      override: ({ jsonSchema, zodSchema, io }) => {
+        // zod leaves out the examples of a schema that converts what was sent.
+        const { examples } = z.globalRegistry.get(zodSchema) ?? {};
+        if (Array.isArray(examples)) jsonSchema.examples = examples;
+        adaptSchema(jsonSchema, io, options);
+      },
     },
   );
   addExamples(document);

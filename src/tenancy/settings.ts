@@ -101,14 +101,19 @@ const location = z.strictObject({
   }),
 });
 
-export const settingsSchema = z.strictObject({
-  lockout,
-  otp,
-  sentinel,
-  audit,
-  retention,
-  location,
-});
+export const settingsSchema = z
+  .strictObject({
+    lockout,
+    otp,
+    sentinel,
+    audit,
+    retention,
+    location,
+  })
+  .meta({
+    id: "Settings",
+    description: "The tenant's settings, with the defaults of those that it has not set.",
+  });
 export type Settings = z.output<typeof settingsSchema>;
 
 export const sentinelPatchSchema = sentinel.partial();

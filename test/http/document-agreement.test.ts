@@ -46,6 +46,7 @@ function expectAgreement<T>(
 
 /** The value of a parameter, as a client of the document writes it, if the text is one. */
 function readParameter({ type }: JsonSchema, text: string): unknown {
+  if (type === "boolean") return ["true", "false"].includes(text) ? text === "true" : text;
   if (type === "integer") return /^(0|[1-9]\d*)$/.test(text) ? Number(text) : text;
   const isNumber = type === "number" && /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text);
   return isNumber ? Number(text) : text;
@@ -57,12 +58,30 @@ function definitionOf(name: string) {
   return route.definition;
 }
 
-const bodies = operations.flatMap(({ name, body }) => (body === undefined ? [] : [{ name, body }]));
+const bodies = operations.flatMap(({ name, body, example }) =>
+  body === undefined ? [] : [{ name, body, example }],
+);
 const parameters = operations.flatMap(({ name, parameters: all }) =>
   all
     .filter((parameter) => parameter.in === "query")
-    .map(({ name: key, schema }) => ({ operation: name, key, schema })),
+    .map(({ name: key, schema, example }) => ({ operation: name, key, schema, example })),
 );
+
+describe("The examples of the document are valid", () => {
+  it.each(bodies)("for the body of $name", ({ name, example }) => {
+    expect(definitionOf(name).body.safeParse(example)).toMatchObject({ success: true });
+  });
+
+  it("for each parameter", () => {
+    for (const { operation, key, example } of parameters) {
+      const { query } = definitionOf(operation);
+      const field = query instanceof z.ZodObject ? query.shape[key] : undefined;
+      expect(field?.safeParse(String(example)), `${key} of ${operation}`).toMatchObject({
+        success: true,
+      });
+    }
+  });
+});
 
 describe("The document and the validation agree", () => {
   it.each(bodies)("about the body of $name", ({ name, body }) => {

@@ -84,6 +84,118 @@ describe("The OpenAPI document", () => {
   });
 });
 
+interface Node {
+  readonly [key: string]: unknown;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null;
+}
+
+/** Every object in a part of the document, except examples, with the components that it refers to. */
+function* walk(part: unknown, components: Node, seen = new Set<unknown>()): Generator<Node> {
+  if (!isNode(part) || seen.has(part)) return;
+  seen.add(part);
+  yield part;
+  const [, name = ""] = /^#\/components\/schemas\/(\w+)$/.exec(String(part.$ref)) ?? [];
+  yield* walk(components[name], components, seen);
+  for (const [key, value] of Object.entries(part)) {
+    if (!["example", "examples"].includes(key)) yield* walk(value, components, seen);
+  }
+}
+
+describe.each(["/openapi.json", "/openapi-3.0.json"])("For generators of clients, %s", (path) => {
+  async function readDocument() {
+    const { body } = await send("GET", path);
+    const schemas: Node = body.components.schemas;
+    const operations: Node[] = Object.values<Node>(body.paths).flatMap((item) =>
+      Object.values(item).filter(isNode),
+    );
+    return { document: body, schemas, operations };
+  }
+
+  it("names every body, and has one schema of errors with a response for other statuses", async () => {
+    const { operations, schemas } = await readDocument();
+    expect(schemas.Error).toMatchObject({
+      required: ["error", "code", "request_id"],
+      additionalProperties: true,
+    });
+    const named = { $ref: expect.stringMatching(/^#\/components\/schemas\/\w+$/) };
+    const error = { $ref: "#/components/schemas/Error" };
+    for (const { requestBody, responses } of operations) {
+      const json = (schema: object) => ({ content: { "application/json": { schema } } });
+      if (requestBody !== undefined) expect(requestBody).toMatchObject(json(named));
+      expect(responses).toMatchObject({ default: json(error) });
+      for (const [status, response] of Object.entries(Object(responses))) {
+        if (Number(status) >= 400) expect(response).toMatchObject(json(error));
+        const { content = {} } = Object(response);
+        if (Number(status) < 300 && "application/json" in content) {
+          expect(response).toMatchObject(json(named));
+        }
+      }
+    }
+  });
+
+  it("leaves answers open: no closed object, no closed list of values", async () => {
+    const { operations, schemas } = await readDocument();
+    for (const { responses } of operations) {
+      for (const part of walk(responses, schemas)) {
+        expect(part).not.toHaveProperty("enum");
+        expect(part).not.toHaveProperty("const");
+        if (part.type === "object") expect(part.additionalProperties).not.toBe(false);
+        if (part.properties !== undefined && part.type === "object") {
+          expect(part.additionalProperties).toBe(true);
+        }
+      }
+    }
+  });
+
+  it("has schemas that every generator reads", async () => {
+    const { document, schemas } = await readDocument();
+    const isOf31 = document.openapi === "3.1.0";
+    for (const part of walk(document.paths, schemas)) {
+      expect(part).not.toHaveProperty("exclusiveMinimum");
+      expect(part).not.toHaveProperty("exclusiveMaximum");
+      const { type = [] } = part;
+      const types = [type].flat().filter((name) => name !== "null");
+      expect(types.length).toBeLessThan(2);
+      if (isOf31) continue;
+      expect(Array.isArray(type) && type.length > 0).toBe(false);
+      expect(type).not.toBe("null");
+      for (const keyword of ["const", "propertyNames", "$schema"]) {
+        expect(part).not.toHaveProperty(keyword);
+      }
+      if (part.$ref !== undefined) expect(Object.keys(part)).toEqual(["$ref"]);
+    }
+  });
+
+  it("describes every operation and parameter, and has an example of each body", async () => {
+    const { document, operations } = await readDocument();
+    expect(document.info).toMatchObject({
+      license: { name: "Apache-2.0" },
+      contact: { name: expect.any(String) },
+    });
+    expect(document.servers).toHaveLength(1);
+    const tags = document.tags.map(({ name, description }: Node) => {
+      expect(description).toEqual(expect.any(String));
+      return name;
+    });
+    for (const { summary, description, tags: used, parameters = [], ...rest } of operations) {
+      expect([summary, description]).toEqual([expect.any(String), expect.any(String)]);
+      expect(tags).toEqual(expect.arrayContaining([used].flat()));
+      for (const parameter of [parameters].flat()) {
+        expect(parameter).toMatchObject({ description: expect.any(String) });
+        expect(parameter).toHaveProperty("example");
+      }
+      const bodies = [rest.requestBody, ...Object.values(Object(rest.responses))];
+      const media = bodies.flatMap((body) => Object.values(Object(Object(body).content)));
+      for (const one of media) {
+        expect("example" in Object(one) || "examples" in Object(one)).toBe(true);
+      }
+    }
+  });
+});
+
 describe("The documentation page", () => {
   it("shows every operation and sends no request to another host", async () => {
     const { status, headers, body } = await send("GET", "/docs");
