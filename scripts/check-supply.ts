@@ -12,16 +12,17 @@ import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
 /**
- * Folders with a lockfile: the product with its workspace, the services that the bench compares it with, and the
+ * Folders with a lockfile: the product with its workspace, what the bench compares it with, a generated client, and the
  * linters of the OpenAPI documents.
  */
 const lockedFolders = [
   { folder: "", areAllTools: false },
   { folder: "bench/peers", areAllTools: true },
+  { folder: "test/clients/typescript", areAllTools: true },
   { folder: "test/openapi", areAllTools: true },
 ];
 /** The product comes first. */
-const manifestFolders = ["", "bench", "bench/peers", "test/openapi"];
+const manifestFolders = ["", "bench", "bench/peers", "test/clients/typescript", "test/openapi"];
 
 /** Advisories that do not affect the product, by id, each with the reason. */
 const explained: Readonly<Record<string, string>> = {};

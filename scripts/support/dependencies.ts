@@ -8,7 +8,7 @@ const shippedLicences = new Set([
 /** Licences of packages that only build, test and compare, and are never distributed with the product. */
 const toolLicences = new Set([
   ...shippedLicences,
-  ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later", "BlueOak-1.0.0"],
+  ...["CC0-1.0", "MPL-2.0", "LGPL-3.0-or-later", "BlueOak-1.0.0", "Python-2.0"],
 ]);
 /** Licences of tools that a lockfile does not name, because their package.json names them in an old form. */
 const unnamedLicences = new Map([["reserved@0.1.2", "MIT"]]);

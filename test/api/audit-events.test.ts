@@ -168,6 +168,11 @@ describe("The audit trail", () => {
       targetsOf(await ask(`action=user.provisioned&from=${timeAt(1)}&to=${timeAt(3)}`)),
     ).toEqual(newestFirst.slice(2, 4));
     expect((await ask("outcome=failure")).events).toEqual([]);
+    const longAgo = "0711-07-22T14:05:18Z";
+    expect(targetsOf(await ask(`action=user.provisioned&limit=100&from=${longAgo}`))).toEqual(
+      newestFirst,
+    );
+    expect((await ask(`to=${longAgo}`)).events).toEqual([]);
 
     const seen: string[] = [];
     let after = "";

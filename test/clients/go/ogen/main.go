@@ -45,7 +45,7 @@ func errorOf(answer any, err error) (int, api.Error) {
 	journey.Require(err)
 	switch refusal := answer.(type) {
 	case *api.VerifyOtpUnprocessableEntity:
-		return 422, api.Error(*refusal)
+		return 422, refusal.Response
 	case *api.GetUserNotFound:
 		return 404, api.Error(*refusal)
 	}

@@ -3,6 +3,7 @@ import com.google.gson.Gson;
 import java.io.BufferedReader;
 import java.io.Reader;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,9 +70,9 @@ public final class Journey {
   }
 
   private static List<String> exportActions(AuditApi audit) throws Exception {
-    try (Response answer = audit.exportAuditCall(null, null, null).execute();
+    try (Response answer = audit.exportAudit().buildCall(null).execute();
         Reader body = answer.body().charStream()) {
-      List<String> actions = new java.util.ArrayList<>();
+      List<String> actions = new ArrayList<>();
       for (String line : (Iterable<String>) new BufferedReader(body).lines()::iterator) {
         actions.add(AuditEvent.fromJson(line).getAction());
       }
@@ -88,7 +89,7 @@ public final class Journey {
     AuditApi audit = new AuditApi(client);
 
     var provision = new ProvisionUserInput().user(new ProvisionUserInputUser().externalId(USER));
-    var provisioned = identities.provisionUser(provision, null).getUser();
+    var provisioned = identities.provisionUser(provision).execute().getUser();
     report(
         "provision",
         "external_id", provisioned.getExternalId(),
@@ -97,36 +98,36 @@ public final class Journey {
     var names =
         new ConfigureOtpInputOtp().issuerName("Acme").accountName("alexander@enterprise.com");
     var enrolled =
-        passwords.configureOtp(USER, new ConfigureOtpInput().otp(names), null, null).getUser();
+        passwords.configureOtp(USER, new ConfigureOtpInput().otp(names)).execute().getUser();
     report("enrol", "is_setup_complete", enrolled.getIsSetupComplete());
 
     String code = currentCode(enrolled.getNewOtpSecret());
-    var refused = refusalOf(() -> passwords.verifyOtp(attempt(wrong(code)), null));
+    var refused = refusalOf(() -> passwords.verifyOtp(attempt(wrong(code))).execute());
     report(
         "wrong code",
         "http", refused.http(),
         "code", refused.error().getCode(),
         "attempts_remaining", refused.error().getAttemptsRemaining());
 
-    var verified = passwords.verifyOtp(attempt(code), null);
+    var verified = passwords.verifyOtp(attempt(code)).execute();
     report(
         "verify",
         "id", verified.getId(),
         "status", verified.getStatus(),
         "method", verified.getMethod());
 
-    var page = identities.listUsers(10, null, null);
+    var page = identities.listUsers().limit(10).execute();
     report(
         "list",
         "users",
         page.getUsers().stream().map(one -> one.getExternalId() + " " + one.getStatus()).toList(),
         "has_more", page.getHasMore());
 
-    var head = audit.getCheckpoint().getCheckpoint();
+    var head = audit.getCheckpoint().execute().getCheckpoint();
     List<String> actions = exportActions(audit);
     report("export", "is_complete", actions.size() >= head.getTreeSize(), "actions", actions);
 
-    var unknown = refusalOf(() -> identities.getUser("nobody"));
+    var unknown = refusalOf(() -> identities.getUser("nobody").execute());
     report("unknown user", "http", unknown.http(), "code", unknown.error().getCode());
   }
 }

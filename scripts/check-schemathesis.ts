@@ -1,0 +1,139 @@
+/**
+ * `npm run check:schemathesis`: schemathesis sends thousands of requests, made from the OpenAPI document, to the real
+ * service, and applies all of its checks. Each finding must be in test/schemathesis/explained.json.
+ */
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { runBounded } from "../test/e2e/bounded-check.ts";
+import { LocalService } from "../test/e2e/local-service.ts";
+import { ProcessGroup } from "../test/e2e/process-group.ts";
+import { copyProject } from "../test/e2e/project-copy.ts";
+import { Report } from "../test/e2e/report.ts";
+import { hasTools } from "../test/e2e/tools.ts";
+import { compareFindings, explainedSchema, readReport } from "../test/schemathesis/findings.ts";
+import { runScript } from "./support/failure.ts";
+import { isTokenAccepted } from "./support/service.ts";
+
+const root = join(import.meta.dirname, "..");
+const folder = join(root, "test/schemathesis");
+const timeLimitMs = 600_000;
+/** Random requests for each operation, and sequences of requests. */
+const examples = 20;
+/** The user of the document's examples. */
+const exampleUser = "ORG_USR_9921_AFG";
+
+const runSchema = z.object({
+  complete: z.boolean(),
+  errors: z.array(z.unknown()),
+  operations: z.object({ total: z.number(), tested: z.number() }),
+  test_cases: z.object({ generated: z.number() }),
+});
+
+class Check {
+  readonly #report: Report;
+  readonly #copy = copyProject(root);
+  readonly #scratch: string;
+  readonly #closing: (() => Promise<unknown>)[] = [];
+
+  constructor(report: Report) {
+    this.#report = report;
+    this.#scratch = join(this.#copy.scratch, "schemathesis");
+    mkdirSync(this.#scratch);
+  }
+
+  async run(): Promise<void> {
+    cpSync(folder, this.#scratch, { recursive: true });
+    const service = await LocalService.create(this.#copy);
+    this.#closing.push(() => service.close());
+    const install = async () => {
+      await this.#command("python3", ["-m", "venv", "venv"]);
+      const options = ["--quiet", "--require-hashes", "--requirement", "requirements.txt"];
+      await this.#command("venv/bin/pip", ["install", ...options]);
+    };
+    await Promise.all([install(), service.waitUntilReady()]);
+    await this.#provisionExample(service);
+    await this.#attack(service);
+    const isAlive = await isTokenAccepted(service.url, service.demoToken);
+    this.#report.add("the token of the run is still valid", isAlive ? [] : ["it was revoked"]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#closing.map((close) => close()));
+    this.#copy.remove();
+  }
+
+  /** The examples of the document then name somebody. */
+  async #provisionExample({ url, demoToken }: LocalService): Promise<void> {
+    await fetch(`${url}/v1/idp/users`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${demoToken}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ user: { external_id: exampleUser } }),
+    });
+  }
+
+  async #attack({ url, demoToken, operatorToken }: LocalService): Promise<void> {
+    const output = await this.#command(
+      "venv/bin/schemathesis",
+      [
+        ...["--config-file", "schemathesis.toml", "run", `${url}/openapi.json`, "--checks", "all"],
+        // The same requests in each run, and every failure of each.
+        ...["--generation-deterministic", "--max-examples", String(examples)],
+        ...["--continue-on-failure", "--no-shrink", "--no-color"],
+        ...["--report", "json,ndjson", "--report-json-path", "run.json"],
+        ...["--report-ndjson-path", "events.ndjson"],
+      ],
+      { IDP_TOKEN: demoToken, OPERATOR_TOKEN: operatorToken },
+      // It ends with 1 if a check has failed.
+      [0, 1],
+    );
+    const run = runSchema.parse(JSON.parse(this.#read("run.json")));
+    const isWhole =
+      run.complete && run.errors.length === 0 && run.operations.tested === run.operations.total;
+    this.#report.add(
+      `schemathesis sent ${run.test_cases.generated} requests to ${run.operations.tested} of ${run.operations.total} operations`,
+      isWhole ? [] : [output],
+    );
+    const explained = explainedSchema.parse(JSON.parse(this.#read("explained.json")));
+    const { unexplained, unused } = compareFindings(
+      readReport(this.#read("events.ndjson")),
+      explained,
+    );
+    this.#report.add(
+      "each finding is explained in test/schemathesis/explained.json",
+      unexplained.map(({ check, operation, what }) => `${check}: ${operation}: ${what}`),
+    );
+    for (const { check, what } of unused) {
+      process.stdout.write(`WARNING: an explained finding no longer occurs: ${check}: ${what}\n`);
+    }
+  }
+
+  #read(file: string): string {
+    return readFileSync(join(this.#scratch, file), "utf8");
+  }
+
+  /** @throws Error with the output if the exit code is not allowed */
+  async #command(
+    program: string,
+    args: readonly string[],
+    environment: Record<string, string> = {},
+    allowed: readonly number[] = [0],
+  ): Promise<string> {
+    const group = new ProcessGroup(program, args, this.#scratch, environment);
+    this.#closing.push(() => group.end("SIGTERM"));
+    const code = await group.ended;
+    if (code === null || !allowed.includes(code)) throw new Error(group.output + group.errors);
+    return group.output;
+  }
+}
+
+async function main(): Promise<number> {
+  const report = new Report();
+  if (hasTools(report, "schemathesis finds nothing unexplained", ["python3"])) {
+    await runBounded(report, new Check(report), timeLimitMs);
+  }
+  return report.finish();
+}
+
+await runScript(main);
+process.exit();
