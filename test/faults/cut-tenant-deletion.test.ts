@@ -25,18 +25,18 @@ import {
   suspendSince,
 } from "../support/tenant-deletion.ts";
 
-const timeoutMs = 900_000;
+const timeoutMs = 600_000;
 const minuteMs = 60_000;
 /** More statements than the deletion of so few identities has. */
 const maxStatements = 200;
 const manyIdentities = inject("isFull") ? 10_000 : 60;
 /** Of those, with a guard that has data. The others have a record in D1, from which an empty guard rehydrates. */
-const manyGuards = inject("isFull") ? 200 : 5;
+const manyGuards = inject("isFull") ? 100 : 5;
 /**
- * Objects for the guards of the others: more than one request calls. The local runtime takes longer for each new
- * object the more there are, and a guard that has erased an identity is as empty as a new one.
+ * Objects for the guards of the others: more than one page calls. The local runtime takes longer for each start of an
+ * object the more it has started, and a guard that has erased an identity is as empty as a new one.
  */
-const sharedObjects = 240;
+const sharedObjects = 60;
 const maxRounds = 1_000;
 const rowsPerStatement = 500;
 /** Guards that are inspected at once: each that runs holds file descriptors. */
