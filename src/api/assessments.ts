@@ -189,7 +189,7 @@ export const assessmentRoutes = [
                   }),
                 )
                 .meta({ description: "The assessments whose recommendation would change." }),
-              not_replayable: z.array(assessmentId).meta({
+              not_replayable: z.array(z.string().meta({ examples: ["8.0.0.0/8"] })).meta({
                 description:
                   "Entries of the draft's lists that cannot be compared with hashed addresses.",
               }),

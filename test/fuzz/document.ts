@@ -70,13 +70,29 @@ export interface Operation {
   readonly body: JsonSchema | undefined;
 }
 
+const componentsSchema = z.object({ schemas: z.record(z.string(), z.unknown()) });
+
+/** Replaces each reference to a component by the component. */
+function inlineReferences(value: unknown, schemas: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(value)) return value.map((item) => inlineReferences(item, schemas));
+  if (typeof value !== "object" || value === null) return value;
+  if ("$ref" in value) {
+    return inlineReferences(schemas[String(value.$ref).split("/").at(-1) ?? ""], schemas);
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([key, field]) => [key, inlineReferences(field, schemas)]),
+  );
+}
+
 export async function readOperations(): Promise<readonly Operation[]> {
-  const { paths } = await openApiDocument();
+  const { paths, components } = await openApiDocument();
+  const { schemas } = componentsSchema.parse(components);
   return Object.entries(paths).flatMap(([template, item]) =>
     Object.entries(item).map(([method, documented]) => {
-      const { operationId, description, parameters, requestBody } =
-        operationSchema.parse(documented);
-      const [, access = "public"] = /^Permission: `(.+)`\.$/.exec(description) ?? [];
+      const { operationId, description, parameters, requestBody } = operationSchema.parse(
+        inlineReferences(documented, schemas),
+      );
+      const [, access = "public"] = /^Permission: `(.+)`\.$/m.exec(description) ?? [];
       return {
         name: operationId,
         method: method.toUpperCase(),

@@ -86,7 +86,7 @@ function findGeneralComplaints({ status, headers }: Answer): string[] {
  */
 const routesWithMoreRules = [
   ...["changeSettings", "simulatePolicy", "verifyOtp", "proveAuditConsistency"],
-  ...["relocateTenant", "getStatistics", "getUsage"],
+  ...["relocateTenant", "deleteTenant", "getStatistics", "getUsage"],
 ];
 
 function findVerdictComplaints(

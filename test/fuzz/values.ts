@@ -15,13 +15,16 @@ const timeBetween = (from: string, to: string) =>
       fc.constantFrom(date.toISOString(), date.toISOString().replace(/\.\d+Z$/, "+02:00")),
     );
 
+const addresses = fc.oneof(
+  fc.ipV4(),
+  fc.constantFrom("1.1.1.1", "::ffff:192.168.0.1", "2001:db8::1", "2606:4700::1111"),
+  fc.constantFrom("1.1.1.1:80", "[2001:db8::1]:443", "fe80::1%eth0"),
+);
+
 /** Values for fields that the document describes only as strings. */
 const byName: Readonly<Record<string, Arbitrary<string>>> = {
-  ip: fc.oneof(
-    fc.ipV4(),
-    fc.constantFrom("1.1.1.1", "::ffff:192.168.0.1", "2001:db8::1", "2606:4700::1111"),
-    fc.constantFrom("1.1.1.1:80", "[2001:db8::1]:443", "fe80::1%eth0"),
-  ),
+  ip: addresses,
+  address: addresses,
   allow: fc.constantFrom("10.0.0.0/8", "1.1.1.1", "2001:db8::/32", "::1"),
   deny: fc.constantFrom("203.0.113.0/24", "198.51.100.7", "2001:db8::/48"),
   code: fc.oneof(

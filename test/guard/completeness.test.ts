@@ -291,6 +291,13 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
   erase: buildCases(async ({ guard, call }) => await guard.erase(call), {
     "for a user": ["user.erased success"],
   }),
+  eraseOrDiscard: [
+    {
+      title: "for a user of a tenant that is deleted",
+      act: async ({ guard, call }) => await guard.eraseOrDiscard(call),
+      expectedEvents: ["user.erased success"],
+    },
+  ],
   assess: buildCases(
     assess,
     {

@@ -12,6 +12,7 @@ describe("The first five minutes of a backend developer", () => {
     expect(verified.status).toBe(200);
     expect(verified.body).toEqual({
       status: "success",
+      enrolment_confirmed: false,
       id: "ORG_USR_9921_AFG",
       message: "OTP verified successfully.",
       method: "totp",

@@ -98,6 +98,7 @@ describe("A tenant in the EU", () => {
     const code = user.code(Date.now());
     expect((await user.verify(code)).status).toBe(200);
     expect((await user.verify(code)).status).toBe(422);
+    expect((await user.verify(user.wrongCode(Date.now()))).status).toBe(422);
     expect((await user.profile()).failed_attempts).toBe(1);
     const { inEu, elsewhere } = guardNames(user);
     expect(await readState(inEu)).toContain(user.externalId);

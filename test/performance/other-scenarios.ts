@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { apiRoutes } from "../../src/app.ts";
 import { send } from "../support/client.ts";
 import { requestTo } from "../support/requests.ts";
+import { sql } from "../support/trail.ts";
 import { createUser, deliverAll, type Ready, type Scenario } from "./scenario.ts";
 
 /** Prepares a tenant with a second token and one user, whose session was assessed once. */
@@ -25,6 +26,9 @@ async function prepare({ method, name, path, access }: Route): Promise<Ready> {
     eventId: events.body.events[0].id,
     assessmentId: assessment_id,
   };
+  if (name === "deleteTenant") {
+    await sql("UPDATE tenants SET status = 'suspended', suspended_at = 0 WHERE id = ?", tenant.id);
+  }
   const request = access.kind === "public" ? { path } : requestTo(name, about);
   const token = access.kind === "operator" ? env.OPERATOR_TOKEN : tenant.token;
   const call = { token, body: "body" in request ? request.body : undefined };

@@ -28,6 +28,8 @@ describe("Discover", () => {
       model: "sentinel-2",
       reasons: [],
       degraded: [],
+      user: { status: "active", locked_until: null, otp_status: "active" },
+      factors: ["totp"],
     });
   });
 

@@ -139,7 +139,7 @@ describe("A change of more shards than one run may write", () => {
     await publisher.refresh("tor-exits", now + hour);
     expect(await findMarkedPart(30, [0, 1, 5], now + hour)).toBe(5);
     expect((await readFeedList()).feeds.map(({ name }) => name).toSorted()).toEqual([
-      ...["asn", "hand"],
+      ...["asn", "country", "hand"],
       "tor-exits",
     ]);
   });
