@@ -3,7 +3,7 @@
  * `DB`, and is saved after each page, so an interrupted deletion continues with the next request or scheduled run.
  */
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, createTenantEvent } from "../audit/event.ts";
+import { createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { stampEvents } from "../audit/stamp.ts";
 import { createId } from "../crypto/id.ts";
 import { requireCondition } from "../db/client.ts";
@@ -14,8 +14,9 @@ import { type Config, requireConfig } from "../env.ts";
 import { AppError, createInvalidRequest } from "../errors.ts";
 import { runJob } from "../job.ts";
 import { findRetentionDays } from "../tenancy/find-retention.ts";
+import { stampTenantEvents } from "../tenancy/tenant-audit-key.ts";
 import { advanceDeletion } from "./advance.ts";
-import { countIdentities } from "./identity-store.ts";
+import { countRecords } from "./identity-store.ts";
 import { removeEndedTree } from "./removal-store.ts";
 import {
   beginDeletion,
@@ -43,7 +44,7 @@ const maxTilesPerTrail = 1_000;
 export interface DeleteCall {
   readonly env: Env;
   readonly config: Config;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly requestId: string;
   /** Real time, Unix ms. */
   readonly now: number;
@@ -66,7 +67,7 @@ export async function deleteTenant(
 }
 
 async function begin(call: DeleteCall, tenantId: string, name: string): Promise<Deletion> {
-  const { env, config, now } = call;
+  const { env, now } = call;
   const control = controlDbOf(env);
   const tenant = await findTenantToDelete(control, tenantId);
   if (tenant === undefined) throw new AppError("not_found");
@@ -75,7 +76,7 @@ async function begin(call: DeleteCall, tenantId: string, name: string): Promise<
     throw createInvalidRequest([{ path: "tenant.name", message: "must be the tenant's name" }]);
   }
   const [total, retentions] = await Promise.all([
-    countIdentities(databaseOf(env, shard), tenantId),
+    countRecords(databaseOf(env, shard), tenantId),
     findRetentionDays(env, [tenantId]),
   ]);
   const deletion: Deletion = {
@@ -89,7 +90,7 @@ async function begin(call: DeleteCall, tenantId: string, name: string): Promise<
     { type: "tenant", id: tenantId },
     { action: "tenant.deletion_started", outcome: "success", details: { identities: total } },
   );
-  const events = await stampEvents(config.auditSigningKeys, [started]);
+  const events = await stampTenantEvents(call, tenantId, [started]);
   const suspendedUntil = now - minSuspensionMs[tenant.mode];
   await changeWithEvents(
     env,

@@ -12,7 +12,8 @@ import type { Deletion } from "./store.ts";
 
 const idRow = z.object({ id: z.string() });
 
-export async function countIdentities(db: Database, tenantId: string): Promise<number> {
+/** Counts the identities that the directory has, tombstones too. */
+export async function countRecords(db: Database, tenantId: string): Promise<number> {
   return await awaitStore(db.$count(identities, eq(identities.tenantId, tenantId)));
 }
 

@@ -1,12 +1,12 @@
 /** Renames, suspends and reactivates tenants, for the operator. The change and its events are one batch. */
 import { changeWithEvents } from "../audit/control-outbox/change.ts";
-import { type Actor, type AuditEntry, createTenantEvent } from "../audit/event.ts";
-import { stampEvents } from "../audit/stamp.ts";
+import { type AuditEntry, createTenantEvent, type RequestActor } from "../audit/event.ts";
 import { StaleReadError } from "../db/client.ts";
 import { controlDbOf } from "../db/shards.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import type { Config } from "../env.ts";
 import { AppError } from "../errors.ts";
+import { stampTenantEvents } from "./tenant-audit-key.ts";
 import { findTenant, type Tenant, updateTenant } from "./tenant-store.ts";
 import { invalidateTenant } from "./token-cache.ts";
 
@@ -16,7 +16,7 @@ const maxRounds = 10;
 export interface TenantCall {
   readonly env: Env;
   readonly config: Config;
-  readonly actor: Actor;
+  readonly actor: RequestActor;
   readonly now: number;
   /** Real time, Unix ms. */
   readonly arrivedAt: number;
@@ -62,8 +62,9 @@ async function tryChange(call: TenantCall, id: string, patch: TenantPatch): Prom
   const entries = listEntries(before, after);
   if (entries.length === 0) return before;
   if (before.status === "deleting") throw new AppError("tenant_deleting");
-  const events = await stampEvents(
-    call.config.auditSigningKeys,
+  const events = await stampTenantEvents(
+    call,
+    id,
     entries.map((entry, order) =>
       createTenantEvent(id, call, { type: "tenant", id }, entry, order),
     ),

@@ -116,12 +116,18 @@ describe("The person on whose behalf a request acts", () => {
       body: { tenant: { name: "Acme", mode: "test" } },
       headers: { "Acting-For": alice },
     });
+    await send("PATCH", `/v1/tenants/${created.body.tenant.id}`, {
+      token: env.OPERATOR_TOKEN,
+      body: { tenant: { name: "Other" } },
+      headers: { "Acting-For": bob },
+    });
     const { body } = await send("GET", "/v1/audit/events", { token: created.body.token.secret });
     expect(personsOf(body.events)).toEqual([
+      ["tenant.renamed", bob],
       ["token.created", alice],
       ["tenant.created", alice],
     ]);
-    expect(body.events[0].actor).toEqual({
+    expect(body.events[1].actor).toEqual({
       ...{ type: "operator", id: null, name: null },
       acting_for: alice,
     });
