@@ -7,7 +7,8 @@ import { controlDbOf, countDatabases } from "./shards.ts";
 import { relocations, tenantDeletions, tenants } from "./tables.ts";
 
 /**
- * Finds the shards that tenants' data or a deleted tenant's trail is in, or is moving to, and that are not bound. A database that a tenant
+ * Finds the shards that are not bound although a tenant's data or a deleted tenant's trail is there, or is moving
+ * there. A database that a tenant
  * has left is not among them.
  * @throws StoreError
  */

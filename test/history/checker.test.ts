@@ -33,7 +33,7 @@ const possible: Readonly<Record<string, History>> = {
     { operation: totp(), answer: accepted },
     { operation: totp(), answer: answers.alreadyUsed(5) },
   ),
-  "codes that are accepted, of which only the last is told from a wrong one": sequence(
+  "codes that are accepted, of which only the last one gets code_already_used": sequence(
     { operation: totp(), answer: accepted },
     { operation: backupCode(0), answer: answers.accepted("backup_code", 9) },
     { operation: totp(), answer: rejected(4) },

@@ -9,7 +9,7 @@
  */
 import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
-import { forgetSession } from "./refusals.ts";
+import { omitSession } from "./refusals.ts";
 import { type IdentityState, stateSchema } from "./state.ts";
 
 type Hashes = NonNullable<IdentityState["backupCodes"]>["spent"];
@@ -77,7 +77,7 @@ interface RowFields {
 export function formatRecordedState(state: IdentityState): string {
   const { identityId: id, backupCodes, totp, lockout } = state;
   const { lastVerifiedAt, lastMethod, pendingTotp, otpDisabled, auditKey } = state;
-  const refusals = state.refusals.map(forgetSession);
+  const refusals = state.refusals.map(omitSession);
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
     keyVersion: backupCodes.keyVersion,

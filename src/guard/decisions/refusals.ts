@@ -69,14 +69,14 @@ export function reportDelayOf({ reports }: RefusalRun): number {
 }
 
 /** The run without the session that an event has reported. */
-export function forgetSession<Run extends RefusalRun>(run: Run): Omit<Run, "lastSession"> {
+export function omitSession<Run extends RefusalRun>(run: Run): Omit<Run, "lastSession"> {
   const { lastSession: _lastSession, ...rest } = run;
   return rest;
 }
 
 /** The run after a report. */
 export function markReported<Run extends RefusalRun>(run: Run): Omit<Run, "lastSession"> {
-  return { ...forgetSession(run), unreported: 0, reports: run.reports + 1 };
+  return { ...omitSession(run), unreported: 0, reports: run.reports + 1 };
 }
 
 /**
@@ -151,7 +151,7 @@ export function refuse<T>(
   return {
     state: {
       ...state,
-      refusals: [...others, known === undefined ? forgetSession(run) : run],
+      refusals: [...others, known === undefined ? omitSession(run) : run],
       recent: action === "otp.verified" ? addRecentAttempt(state, "refused", at) : state.recent,
     },
     entries: known === undefined ? [{ ...buildRefusalEntry(run, 1), actor }] : [],

@@ -105,8 +105,8 @@ export function findRefusal(
 interface Evaluation {
   readonly accepted: boolean;
   /**
-   * The reason for a rejection. The code accepted last is told from the others and counts as no failure; the client
-   * gets `invalid_code` for all others, and only the trail tells them apart.
+   * The reason for a rejection. Only `code_already_used` counts no failure, and the client receives it. For every
+   * other reason the client receives `invalid_code`; only the trail has the reason itself.
    */
   readonly reason?: "invalid_code" | "replayed_code" | "spent_code" | "code_already_used";
   readonly change: Partial<IdentityState>;

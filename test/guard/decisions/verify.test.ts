@@ -280,7 +280,7 @@ test.each([
     details: { assessment_id: "a" },
     session: { address: "192.0.2.1", agent: "Agent/1.0" },
   });
-  // The state forgets what an event has reported.
+  // The state keeps no session that an event has reported.
   expect(JSON.stringify(after)).not.toContain("192.0.2.1");
 });
 
