@@ -25,7 +25,7 @@ const groups = [
 ] as const;
 
 /** Random requests in each file of test/fuzz. */
-const requests = Number(process.env.FUZZ_REQUESTS ?? 2_000);
+const requests = Number(process.env.FUZZ_REQUESTS ?? 3_000);
 const histories = Number(process.env.HISTORIES ?? 200);
 
 const reportSchema = z.object({

@@ -19,6 +19,8 @@ export interface JsonSchema {
   readonly items?: JsonSchema | undefined;
   readonly properties?: Readonly<Record<string, JsonSchema>> | undefined;
   readonly required?: readonly string[] | undefined;
+  readonly minProperties?: number | undefined;
+  readonly maxProperties?: number | undefined;
   readonly anyOf?: readonly JsonSchema[] | undefined;
 }
 
@@ -39,6 +41,8 @@ const jsonSchema: z.ZodType<JsonSchema> = z.lazy(() =>
     items: jsonSchema.optional(),
     properties: z.record(z.string(), jsonSchema).optional(),
     required: z.array(z.string()).optional(),
+    minProperties: z.number().optional(),
+    maxProperties: z.number().optional(),
     anyOf: z.array(jsonSchema).optional(),
   }),
 );

@@ -71,6 +71,8 @@ class KnownTenant {
         return pick(user?.assessmentIds ?? [], subject) ?? "0".repeat(48);
       case "tokenId":
         return pick(this.#tokenIds, subject) ?? "0".repeat(24);
+      case "ownTenantId":
+        return this.tenant.id;
       case "movableTenantId":
         return this.#movableTenantId;
       case "eventId":
@@ -95,6 +97,7 @@ class KnownTenant {
         if (user !== undefined) user.backupCodes = body.user.backupCodes;
         break;
       case "eraseUser":
+      case "eraseTenantUser":
         if (user !== undefined) this.#users.splice(this.#users.indexOf(user), 1);
         break;
       case "discover": {
@@ -106,7 +109,8 @@ class KnownTenant {
       case "rotateToken":
         this.#tokenIds.push(body.token.id);
         break;
-      case "revokeToken": {
+      case "revokeToken":
+      case "revokeTenantToken": {
         const id = url.pathname.split("/").at(-1) ?? "";
         if (this.#tokenIds.includes(id)) this.#tokenIds.splice(this.#tokenIds.indexOf(id), 1);
         break;

@@ -63,15 +63,27 @@ function toJsonText(value: unknown): string {
   return JSON.stringify(value).replaceAll(rawNumber, "$1");
 }
 
-/** The name of the id in a path, by the part of the path before it. */
-const idNames = [
-  ["/tokens/", "token_id"],
-  ["/tenants/", "tenant_id"],
-] as const;
+/** The name of the id that a path has as this parameter, by the parts of the path around it. */
+function idNameOf(template: string, parameter: string): string {
+  const before = template.slice(0, template.indexOf(`{${parameter}}`));
+  if (before.endsWith("/tokens/")) return "token_id";
+  if (before.endsWith("/events/")) return "event_id";
+  // A tenant's token or user is found only under the tenant's own id.
+  return /\/(tokens\/\{\w+\}|user)$/.test(template) ? "own_tenant_id" : "tenant_id";
+}
 
-function pathOf({ template, parameters }: Operation, id: string): string {
-  const names = parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name);
-  return names.reduce((path, name) => path.replace(`{${name}}`, id), template);
+/** Generates the path with an id for each parameter. */
+function soundPath({ template, parameters }: Operation): Arbitrary<string> {
+  const inPath = parameters.filter((parameter) => parameter.in === "path");
+  const ids = inPath.map(({ name, schema }) => soundValue(schema, idNameOf(template, name)));
+  return fc
+    .tuple(...ids)
+    .map((values) =>
+      inPath.reduce(
+        (path, { name }, index) => path.replace(`{${name}}`, String(values[index])),
+        template,
+      ),
+    );
 }
 
 function credentialFor({ access }: Operation): Credential {
@@ -81,8 +93,7 @@ function credentialFor({ access }: Operation): Credential {
 const subject = fc.nat(9_999);
 
 function soundRequest(operation: Operation): Arbitrary<Planned> {
-  const { name, method, template, parameters, body } = operation;
-  const idSchema = parameters.find((parameter) => parameter.in === "path")?.schema;
+  const { name, method, parameters, body } = operation;
   const query = fc.tuple(
     ...parameters
       .filter((parameter) => parameter.in === "query")
@@ -97,10 +108,7 @@ function soundRequest(operation: Operation): Arbitrary<Planned> {
   return fc.record({
     route: fc.constant(name),
     method: fc.constant(method),
-    path: (idSchema === undefined
-      ? fc.constant("")
-      : soundValue(idSchema, idNames.find(([part]) => template.includes(part))?.[1] ?? "event_id")
-    ).map((id) => pathOf(operation, String(id))),
+    path: soundPath(operation),
     query: query.map((pairs) => pairs.flat()),
     suffix: fc.constant(""),
     body: body === undefined ? fc.constant(undefined) : soundValue(body).map(toJsonText),
@@ -159,7 +167,7 @@ function wrongPart(operation: Operation): Arbitrary<Partial<Planned>> {
     parts.push(broken, broken, broken, broken, broken);
   }
   if (parameters.some((parameter) => parameter.in === "path")) {
-    parts.push(oddIds.map((id) => ({ path: pathOf(operation, id) })));
+    parts.push(oddIds.map((id) => ({ path: operation.template.replaceAll(/\{\w+\}/g, id) })));
   }
   return fc.oneof(...parts);
 }

@@ -14,6 +14,7 @@ export const knownNames = [
   "assessmentId",
   "totpCode",
   "backupCode",
+  "ownTenantId",
 ] as const;
 export type KnownName = (typeof knownNames)[number];
 

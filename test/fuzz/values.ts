@@ -43,6 +43,7 @@ const knownIdsByName: Readonly<Record<string, readonly KnownName[]>> = {
   token_id: ["tokenId"],
   event_id: ["eventId"],
   tenant_id: ["movableTenantId"],
+  own_tenant_id: ["ownTenantId"],
 };
 
 function soundString(schema: JsonSchema, name: string): Arbitrary<string> {
@@ -60,9 +61,9 @@ function soundString(schema: JsonSchema, name: string): Arbitrary<string> {
   if (format === "date-time") return timeBetween("2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
   if (minLength === undefined || maxLength === undefined) return plain;
   // A field that creates a name gets a new one; other fields mostly get a known external id.
-  const isNew = maxLength !== 255 || name === "external_id" || pattern !== undefined;
+  const weights: Readonly<Record<string, number>> = { account_name: 0, external_id: 3 };
   return fc.oneof(
-    { weight: isNew ? 0 : 12, arbitrary: known("externalId") },
+    { weight: maxLength === 255 ? (weights[name] ?? 12) : 0, arbitrary: known("externalId") },
     { weight: 3, arbitrary: plain },
     { weight: 1, arbitrary: fc.constantFrom("x".repeat(minLength), "x".repeat(maxLength)) },
   );
@@ -111,12 +112,19 @@ export function soundValue(schema: JsonSchema, name = ""): Arbitrary<unknown> {
     return fc.oneof(...schema.type.map((type) => soundValue({ ...schema, type }, name)));
   }
   if (properties !== undefined) {
-    const fields = Object.entries(properties).map(
-      ([key, field]) => [key, soundValue(field, key)] as const,
-    );
-    return fc.record(Object.fromEntries(fields), {
-      requiredKeys: required.filter((key) => key in properties),
-      noNullPrototype: true,
+    const keys = Object.keys(properties);
+    const optional = keys.filter((key) => !required.includes(key));
+    const { minProperties = 0, maxProperties = keys.length } = schema;
+    const bounds = {
+      minLength: Math.max(0, minProperties - required.length),
+      maxLength: Math.min(optional.length, maxProperties - required.length),
+    };
+    return fc.subarray(optional, bounds).chain((chosen) => {
+      const fields = [...required, ...chosen].flatMap((key) => {
+        const field = properties[key];
+        return field === undefined ? [] : [[key, soundValue(field, key)] as const];
+      });
+      return fc.record(Object.fromEntries(fields), { noNullPrototype: true });
     });
   }
   if (items !== undefined) {
