@@ -4,6 +4,7 @@
  */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { shareOf } from "../support/campaign.ts";
 import { send } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
 import { readTrail } from "../support/delivered-trail.ts";
@@ -23,16 +24,19 @@ const countTenancyRows = async () =>
   await Promise.all([countRows("tenants"), countRows("api_tokens"), countRows("audit_events")]);
 
 describe.each(faults)("D1 that %s", (fault) => {
-  it.each(guardOperations)(
+  it.each(shareOf(guardOperations, faults.indexOf(fault), faults.length))(
     "does not prevent $name, and gets its events once",
     async (operation) => {
       await expectApplied(operation, fault);
     },
   );
 
-  it.each(tenantOperations)("causes a 503 for $name, which has no effect", async (operation) => {
-    await expectNotApplied(operation, fault);
-  });
+  it.each(shareOf(tenantOperations, faults.indexOf(fault), faults.length))(
+    "causes a 503 for $name, which has no effect",
+    async (operation) => {
+      await expectNotApplied(operation, fault);
+    },
+  );
 
   it("causes a 503 for the creation of a tenant, which leaves no rows", async () => {
     const create = async () =>

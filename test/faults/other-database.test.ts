@@ -4,6 +4,7 @@
  */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { shareOf } from "../support/campaign.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
 import { hangForever, withQuickDeadlines } from "../support/deadlines.ts";
 import {
@@ -65,10 +66,15 @@ async function withOtherDatabaseFault<T>(
   }
 }
 
-describe.each(Object.entries(faults))("Another database that %s", (_how, fault) => {
-  it.each(operations)("does not prevent $name, and gets its events once", async (operation) => {
-    await expectUnaffected(operation, (act) => withOtherDatabaseFault(fault, act));
-  });
+const faultNames = Object.keys(faults);
+
+describe.each(Object.entries(faults))("Another database that %s", (how, fault) => {
+  it.each(shareOf(operations, faultNames.indexOf(how), faultNames.length))(
+    "does not prevent $name, and gets its events once",
+    async (operation) => {
+      await expectUnaffected(operation, (act) => withOtherDatabaseFault(fault, act));
+    },
+  );
 });
 
 describe("All of D1", () => {

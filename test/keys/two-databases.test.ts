@@ -117,7 +117,9 @@ describe("A re-encryption with identities in two databases", () => {
     await deleteBehindFence(tenant, "audit_events", "leaf_index = 1");
     const body = { re_encryption: { limit: 2 } };
     const sendSlice = () => send("POST", "/v1/keys/re-encryption", { token, body });
-    const refused = await sendSlice();
+    // The first slices seal identities anew, as many as other tests have left; then comes the check.
+    let refused = await sendSlice();
+    for (let n = 0; n < 20 && refused.status === 200; n += 1) refused = await sendSlice();
     const db = controlDbOf(env);
     await runBatch(db, [markForCheck(db, "sealing", [1], "check")]);
     expect((await relocate(tenant, 1, 1)).body.relocation.phase).toBe("returning");
