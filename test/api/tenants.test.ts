@@ -6,6 +6,7 @@ import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { tally } from "../attacks/at-once.ts";
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
+import { beforeNextBatchOf } from "../support/next-batch.ts";
 import { relocateUpTo } from "../support/relocation.ts";
 import { sql } from "../support/trail.ts";
 
@@ -37,15 +38,6 @@ async function listTenantEvents(tenant: Tenant): Promise<Answer["body"][]> {
 /** As if another isolate did it: D1 changes, and this isolate gets no notice. */
 async function suspendElsewhere({ id }: Tenant): Promise<void> {
   await sql("UPDATE tenants SET status = 'suspended', suspended_at = 1 WHERE id = ?", id);
-}
-
-function beforeNextBatch(meanwhile: () => Promise<unknown>): void {
-  const database = Object.getPrototypeOf(env.DB);
-  const { batch } = database;
-  vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
-    await meanwhile();
-    return await batch.apply(this, args);
-  });
 }
 
 const suspended = { "403 tenant_suspended": 1 };
@@ -177,7 +169,7 @@ describe("A suspended tenant", () => {
   it("cannot write what was under way when it was suspended", async () => {
     const tenant = await Tenant.create();
     const token = { name: "n", permissions: ["idp:read"] };
-    beforeNextBatch(() => change(tenant, { status: "suspended" }));
+    beforeNextBatchOf(tenant.id, () => change(tenant, { status: "suspended" }));
     expect(tally([await tenant.send("POST", "/v1/tokens", { token })])).toEqual(suspended);
     expect(await rowsIn(0, "api_tokens", tenant.id)).toHaveLength(1);
   });
@@ -196,7 +188,9 @@ describe("A suspended tenant", () => {
   it("is decided in the batch: a deletion that begins meanwhile is not undone", async () => {
     const tenant = await Tenant.create();
     await change(tenant, { status: "suspended" });
-    beforeNextBatch(() => sql("UPDATE tenants SET status = 'deleting' WHERE id = ?", tenant.id));
+    beforeNextBatchOf(tenant.id, () =>
+      sql("UPDATE tenants SET status = 'deleting' WHERE id = ?", tenant.id),
+    );
     expect(tally([await change(tenant, { status: "active" })])).toEqual({
       "409 tenant_deleting": 1,
     });

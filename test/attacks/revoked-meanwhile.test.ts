@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, inject, it, vi } from "vitest";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { rowsIn } from "../support/databases.ts";
+import { beforeNextBatchOf } from "../support/next-batch.ts";
 import { delayRegister } from "../support/token-register.ts";
 import { sql } from "../support/trail.ts";
 import { tally } from "./at-once.ts";
@@ -24,16 +25,6 @@ interface Created {
 async function createToken(tenant: Tenant, fields: object = {}): Promise<Created> {
   const token = { name: "stolen", permissions, ...fields };
   return (await tenant.send("POST", "/v1/tokens", { token })).body.token;
-}
-
-/** Runs `meanwhile` after the request is authenticated, right before its first batch reaches D1. */
-function beforeNextBatch(meanwhile: () => Promise<unknown>): void {
-  const database = Object.getPrototypeOf(env.DB);
-  const { batch } = database;
-  vi.spyOn(database, "batch").mockImplementationOnce(async function (this: unknown, ...args) {
-    await meanwhile();
-    return await batch.apply(this, args);
-  });
 }
 
 const end = (column: string) => (id: string) =>
@@ -97,7 +88,7 @@ describe.each(fixedLocations)("For a tenant $location", ({ tenant: create }) => 
       const before = await readTenant(tenant);
       const actions = await listActions(tenant);
       tenant.requestKey = "a-key";
-      beforeNextBatch(() => endToken(stolen.id));
+      beforeNextBatchOf(tenant.id, () => endToken(stolen.id));
       const path = change.path(other);
       const answer = await tenant.send(change.method, path, change.body, stolen.secret);
       expect(tally([answer])).toEqual({ "401 invalid_token": 1 });
@@ -125,7 +116,7 @@ describe("A token that ends between authentication and the batch", () => {
       const user = await User.provision(tenant);
       const stolen = await createToken(tenant);
       tenant.requestKey = "a-key";
-      beforeNextBatch(() => endToken(stolen.id));
+      beforeNextBatchOf(tenant.id, () => endToken(stolen.id));
       const otp = { issuer_name: "Acme", account_name: "alexander" };
       const answer = await tenant.send("POST", user.path("/otp"), { otp }, stolen.secret);
       expect(tally([answer])).toEqual({ "401 invalid_token": 1 });
@@ -167,7 +158,7 @@ describe("A token that ends while it is rotated", () => {
   it.each(endings)("and %s gets no successor", async (_, endToken) => {
     const tenant = await Tenant.create();
     const old = await createToken(tenant);
-    beforeNextBatch(() => endToken(old.id));
+    beforeNextBatchOf(tenant.id, () => endToken(old.id));
     const path = `/v1/tokens/${old.id}/rotate`;
     const answer = await tenant.send("POST", path, { token: { overlap_seconds: 60 } });
     expect(tally([answer])).toEqual({ "404 not_found": 1 });
@@ -185,7 +176,7 @@ describe("A rotation without overlap that two isolates run with one key", () => 
     const rotate = () =>
       tenant.send("POST", `/v1/tokens/${old.id}/rotate`, { token: { overlap_seconds: 0 } });
     const answers: Answer[] = [];
-    beforeNextBatch(async () => {
+    beforeNextBatchOf(tenant.id, async () => {
       // Half a minute later this isolate does not count the first request as running.
       vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
       answers.push(await rotate());
