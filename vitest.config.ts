@@ -59,6 +59,12 @@ function workers() {
   });
 }
 
+/** Files that interrupt the n-th call of a kind, from any caller, so that only such files may share their Worker. */
+const interrupted = [
+  "faults/cut-{administration,enrolment,erasure,login}.test.ts",
+  "{faults/{d1-batch,other-database},idempotency/faults}.test.ts",
+];
+
 /** Files below test/ that need their own Worker, or take so long that they should have one. */
 const alone = [
   // They count or compare all calls in the Worker.
@@ -75,14 +81,13 @@ const alone = [
   "audit/statistics/statistics.test.ts",
   "privacy/erasure.test.ts",
   // They interrupt the n-th call of a kind, from any caller.
-  "faults/{cut-*,other-database}.test.ts",
-  "idempotency/faults.test.ts",
+  ...interrupted,
+  "faults/{cut-delivery,cut-tenant-deletion}.test.ts",
   "relocation/killed.test.ts",
   // They need a Worker with empty caches.
   "faults/{gone-client,redeploy}.test.ts",
   "sentinel/listed-addresses.test.ts",
   // They take long.
-  "faults/d1-batch.test.ts",
   "fuzz/**",
   "history/history-*.test.ts",
 ];
@@ -98,6 +103,8 @@ const areas: Record<string, string[]> = {
   "attacks-1": filesOf("attacks/[a-i]*.test.ts"),
   "attacks-2": filesOf("attacks/[j-s]*.test.ts"),
   "attacks-3": filesOf("attacks/[t-z]*.test.ts"),
+  "interrupted-1": globSync(interrupted.slice(0, 1), { cwd: "test" }).toSorted(),
+  "interrupted-2": globSync(interrupted.slice(1), { cwd: "test" }).toSorted(),
   "audit-1": filesOf("audit/*.test.ts"),
   "audit-2": filesOf("audit/*/**/*.test.ts"),
   basics: filesOf("{bench,crypto,db,history,log,otp,supply}/**/*.test.ts", "*.test.ts"),
@@ -161,7 +168,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // More than there are cores, because many tests wait more than they compute.
-    maxWorkers: 4,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     silent: "passed-only",
     // Print a line for each file, and none for a slow test.
