@@ -1,6 +1,5 @@
 /** What a deletion removes from every database, and the end of the trail that it leaves. */
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
-import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { StampedEvent } from "../audit/event.ts";
 import { archivedSuccesses, tenantStatistics } from "../audit/statistics/tables.ts";
 import { insertEvents } from "../audit/store.ts";
@@ -8,16 +7,11 @@ import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { awaitStore, type Database } from "../db/client.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { relocations, tenantFences } from "../db/tables.ts";
+import { joinNames, type TenantTable } from "../db/tenant-table.ts";
 import { requestKeys } from "../idempotency/tables.ts";
 import { identities } from "../identity/tables.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
 import { apiTokens } from "../tenancy/tables.ts";
-
-/** A row of these tables belongs to a tenant; the key is the primary key without the tenant. */
-interface TenantTable {
-  readonly table: SQLiteTable & { readonly tenantId: SQLiteColumn };
-  readonly key: readonly SQLiteColumn[];
-}
 
 /** What a deletion removes from every database. `audit_events`, `audit_tiles` and `audit_trees` are the trail. */
 const removedTables: readonly TenantTable[] = [
@@ -58,13 +52,6 @@ export async function closeTrail(
     insertEvents(db, tenantId, events),
     db.update(tenantFences).set({ state: "deleted" }).where(eq(tenantFences.tenantId, tenantId)),
   ]);
-}
-
-function joinNames(columns: readonly SQLiteColumn[]): SQL {
-  return sql.join(
-    columns.map(({ name }) => sql.identifier(name)),
-    sql`, `,
-  );
 }
 
 /** Deletes some of the tenant's rows in these tables. @returns whether there may be more */

@@ -3,23 +3,17 @@
  * Rows are copied as they are, whatever the columns mean.
  */
 import { and, eq, getTableColumns, type SQL, sql } from "drizzle-orm";
-import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import { z } from "zod";
 import { archivedSuccesses, tenantStatistics } from "../audit/statistics/tables.ts";
 import { auditEvents, auditTiles, auditTrees } from "../audit/tables.ts";
 import { awaitStore, type Database, runBatch, type Statement } from "../db/client.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { tenantFences } from "../db/tables.ts";
+import { joinNames, type TenantTable } from "../db/tenant-table.ts";
 import { identities } from "../identity/tables.ts";
 import { type KeyVersion, markKeysInUse } from "../keys/version-store.ts";
 import { assessments, populations } from "../sentinel/tables.ts";
 import { hasFence, openFence, type RelocationKey } from "./store.ts";
-
-interface TenantTable {
-  readonly table: SQLiteTable & { readonly tenantId: SQLiteColumn };
-  /** The primary key without the tenant. */
-  readonly key: readonly SQLiteColumn[];
-}
 
 /** The tables with tenants' data that a relocation moves. */
 const tenantTables: readonly TenantTable[] = [
@@ -55,13 +49,6 @@ function tableOf(index: number): TenantTable {
   const found = tenantTables[index];
   if (found === undefined) throw new Error(`No table has index ${index}`);
   return found;
-}
-
-function joinNames(columns: readonly SQLiteColumn[]): SQL {
-  return sql.join(
-    columns.map(({ name }) => sql.identifier(name)),
-    sql`, `,
-  );
 }
 
 async function readPage(
