@@ -12,7 +12,7 @@ import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
 /**
- * Folders with a lockfile: the product with its workspace, what the bench compares it with, a generated client, and the
+ * Folders with a lockfile: the product with its workspaces, what the bench compares it with, a generated client, and the
  * linters of the OpenAPI documents.
  */
 const lockedFolders = [
@@ -22,7 +22,10 @@ const lockedFolders = [
   { folder: "test/openapi", areAllTools: true },
 ];
 /** The product comes first. */
-const manifestFolders = ["", "bench", "bench/peers", "test/clients/typescript", "test/openapi"];
+const manifestFolders = [
+  ...["", "packages/sdk", "packages/reference", "examples/login"],
+  ...["bench", "bench/peers", "test/clients/typescript", "test/openapi"],
+];
 
 /** Advisories that do not affect the product, by id, each with the reason. */
 const explained: Readonly<Record<string, string>> = {};

