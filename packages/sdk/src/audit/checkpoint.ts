@@ -3,7 +3,7 @@ import { base64 } from "@scure/base";
 import { keyHashOf, parseNote, type SignedHead } from "../../../../src/audit/tree/note.ts";
 import { toHex } from "../../../../src/crypto/bytes.ts";
 import { isSignedBy } from "../../../../src/crypto/signature.ts";
-import type { Checkpoint, PublicKey } from "./answers.ts";
+import type { AuditPublicKey, Checkpoint } from "../types.ts";
 import { CannotVerifyError } from "./cannot-verify-error.ts";
 import { count, hasShape, listOf, objectWith, text, unwrap } from "./shape.ts";
 import type { Problem, SignedCheckpoint } from "./verdict.ts";
@@ -22,7 +22,7 @@ const keysShape = listOf(objectWith({ algorithm: text, public_key: text }));
 export function readKeys(answer: unknown): string[] {
   const keys = unwrap(answer, "keys");
   const areKeys =
-    hasShape<readonly PublicKey[]>(keys, keysShape) &&
+    hasShape<readonly AuditPublicKey[]>(keys, keysShape) &&
     keys.length > 0 &&
     keys.every(({ algorithm }) => algorithm === "Ed25519");
   if (areKeys) return keys.map(({ public_key }) => public_key);

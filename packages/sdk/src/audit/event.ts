@@ -1,8 +1,45 @@
 /** Events as the API shows them: their shape, the leaf that the log commits to, and their personal parts. */
-import { digestPersonalParts, encodeLeaf } from "../../../../src/audit/leaf.ts";
+import { digestPersonalParts, encodeLeaf, type Leaf } from "../../../../src/audit/leaf.ts";
 import { hashLeaf } from "../../../../src/audit/tree/merkle.ts";
-import type { AuditEvent } from "./answers.ts";
 import { count, exactObject, flag, hash, nullable, plainValues, text } from "./shape.ts";
+
+/** An event that has the shape below. */
+export interface ShownEvent {
+  readonly id: string;
+  readonly at: string;
+  readonly actor: {
+    readonly type: string;
+    readonly id: string | null;
+    // Exports of older builds lack these two.
+    readonly name?: string | null;
+    readonly acting_for?: string | null;
+  };
+  readonly action: string;
+  readonly target: {
+    readonly type: string;
+    readonly id: string;
+    readonly external_id: string | null;
+  };
+  readonly outcome: string;
+  readonly reason: string | null;
+  readonly request_id: string | null;
+  readonly details: Leaf["details"];
+  readonly leaf_index: number;
+  readonly personal: {
+    readonly external_id?: string;
+    readonly address?: string;
+    readonly agent?: string;
+    readonly acting_for?: string;
+    readonly nonce: string;
+  } | null;
+  readonly personal_digest: string | null;
+  readonly erased: boolean;
+}
+
+export interface ExportedEvent extends ShownEvent {
+  /** The hash that the service's tree has for the event; null if it has none. */
+  readonly leaf_hash: string | null;
+}
 
 const members = {
   id: text,
@@ -29,14 +66,14 @@ const members = {
 };
 const leafHash = nullable(hash);
 
-/** A line of the export. */
+/** The shape of an `ExportedEvent`: a line of the export. */
 export const exportedEvent = exactObject({ ...members, leaf_hash: leafHash });
 
-/** An event of the list, or of the export. */
-export const listedEvent = exactObject(members, { leaf_hash: leafHash });
+/** The shape of a `ShownEvent`: one of the list, or of the export. */
+export const shownEvent = exactObject(members, { leaf_hash: leafHash });
 
 /** Computes the hash of the leaf from the event as it is shown. */
-export function hashEvent(event: AuditEvent): Uint8Array {
+export function hashEvent(event: ShownEvent): Uint8Array {
   const { id, at, action, outcome, reason, request_id, details, personal_digest } = event;
   const actor = { type: event.actor.type, id: event.actor.id };
   const target = { type: event.target.type, id: event.target.id };
@@ -45,7 +82,7 @@ export function hashEvent(event: AuditEvent): Uint8Array {
 }
 
 /** Checks the personal parts of an event, to which the leaf commits by their digest. */
-export function findPersonalProblem(event: AuditEvent): string | undefined {
+export function findPersonalProblem(event: ShownEvent): string | undefined {
   const { actor, personal, personal_digest, target, erased } = event;
   if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
   if ((actor.acting_for ?? null) !== (personal?.acting_for ?? null)) {

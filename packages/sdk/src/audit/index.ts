@@ -1,5 +1,4 @@
 /** `@edge-idp/sdk/audit`: verifies the audit trail of a tenant, in Node and in browsers, without the service. */
-export type * from "./answers.ts";
 export type { ByteSource } from "./bytes.ts";
 export { CannotVerifyError } from "./cannot-verify-error.ts";
 export { verifyConsistency, verifyInclusion } from "./proofs.ts";

@@ -1,6 +1,5 @@
 /** Parses an exported audit trail line by line, and computes the leaf hash of each event. */
-import type { AuditEvent } from "./answers.ts";
-import { exportedEvent, hashEvent } from "./event.ts";
+import { type ExportedEvent, exportedEvent, hashEvent } from "./event.ts";
 import { describeFault, exactObject, hasShape, text } from "./shape.ts";
 
 /** Longer than any event; a longer line is malformed. */
@@ -12,10 +11,6 @@ interface ErrorBody {
   readonly error: string;
   readonly code: string;
   readonly request_id: string;
-}
-
-export interface ExportedEvent extends AuditEvent {
-  readonly leaf_hash: string | null;
 }
 
 export interface ExportLine {

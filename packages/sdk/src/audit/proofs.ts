@@ -4,15 +4,15 @@ import * as merkle from "../../../../src/audit/tree/verify-proof.ts";
 import { toHex } from "../../../../src/crypto/bytes.ts";
 import type {
   AuditEvent,
-  CheckpointAnswer,
-  ConsistencyAnswer,
+  AuditPublicKey,
+  Checkpoint,
   ConsistencyProof,
-  InclusionAnswer,
-  KeysAnswer,
-} from "./answers.ts";
+  EventProof,
+  NewestCheckpoint,
+} from "../types.ts";
 import { CannotVerifyError } from "./cannot-verify-error.ts";
 import { openCheckpoints } from "./checkpoints.ts";
-import { findPersonalProblem, hashEvent, listedEvent } from "./event.ts";
+import { findPersonalProblem, hashEvent, type ShownEvent, shownEvent } from "./event.ts";
 import {
   count,
   describeFault,
@@ -36,6 +36,9 @@ const inclusionAnswer = objectWith({
 });
 const consistencyProof = objectWith({ from: count, to: count, hashes: listOf(hash) });
 
+/** What `audit.keys()` returns, or the whole answer of `GET /v1/audit/keys`. */
+type Keys = readonly AuditPublicKey[] | { readonly keys: readonly AuditPublicKey[] };
+
 /** Checked at run time too, because answers come over the network. @throws CannotVerifyError */
 function requireShape<T>(value: unknown, shape: Shape, what: string): asserts value is T {
   const fault = shape(value);
@@ -44,7 +47,7 @@ function requireShape<T>(value: unknown, shape: Shape, what: string): asserts va
 }
 
 /** Why the proof is not one of the event as it is shown. @throws CannotVerifyError */
-function findEventProblem(event: AuditEvent, { proof }: InclusionAnswer): Problem | undefined {
+function findEventProblem(event: ShownEvent, { proof }: EventProof): Problem | undefined {
   const { leaf_index: leaf } = event;
   const describe = (kind: Problem["kind"], message: string) => ({ leaf, kind, message });
   if (proof.event_id !== event.id || proof.leaf_index !== leaf) {
@@ -62,7 +65,7 @@ function findEventProblem(event: AuditEvent, { proof }: InclusionAnswer): Proble
   }
 }
 
-function leadsToRoot({ proof }: InclusionAnswer, { head }: SignedCheckpoint): boolean {
+function leadsToRoot({ proof }: EventProof, { head }: SignedCheckpoint): boolean {
   if (proof.tree_size !== head.size) return false;
   return merkle.verifyInclusion({
     leaf: hex.decode(proof.leaf_hash),
@@ -98,13 +101,13 @@ function connectsRoots(
  */
 export async function verifyInclusion(given: {
   readonly event: AuditEvent;
-  readonly proof: InclusionAnswer;
-  readonly keys?: KeysAnswer | undefined;
+  readonly proof: EventProof;
+  readonly keys?: Keys | undefined;
 }): Promise<CheckpointVerdict> {
   const { event, proof: answer, keys } = given;
-  requireShape<AuditEvent>(event, listedEvent, "The event given is not one of the audit trail");
+  requireShape<ShownEvent>(event, shownEvent, "The event given is not one of the audit trail");
   const source = "GET /v1/audit/events/{id}/proof";
-  requireShape<InclusionAnswer>(
+  requireShape<EventProof>(
     answer,
     inclusionAnswer,
     `The proof given is not an answer of ${source}`,
@@ -130,10 +133,10 @@ export async function verifyInclusion(given: {
  * @throws CannotVerifyError if one of them is something else, or the runtime lacks Ed25519
  */
 export async function verifyConsistency(given: {
-  readonly older: CheckpointAnswer;
-  readonly newest: CheckpointAnswer;
-  readonly proof: ConsistencyAnswer;
-  readonly keys?: KeysAnswer | undefined;
+  readonly older: Checkpoint | NewestCheckpoint;
+  readonly newest: Checkpoint | NewestCheckpoint;
+  readonly proof: ConsistencyProof | { readonly proof: ConsistencyProof };
+  readonly keys?: Keys | undefined;
 }): Promise<CheckpointVerdict> {
   const proof = unwrap(given.proof, "proof");
   const source = "GET /v1/audit/consistency";
