@@ -83,7 +83,7 @@ describe("verifyInclusion", () => {
     const added = { ...event, more: 1 };
     const noHash = { ...proof, proof: { ...proof.proof, hashes: ["00"] } };
     await expect(verifyInclusion({ event: broken, proof })).rejects.toThrow(
-      "The event given has text that is not Unicode",
+      "The event given has a value that no leaf can have",
     );
     await expect(verifyInclusion({ event: added, proof })).rejects.toThrow(
       "The event given is not one of the audit trail: more is not a member",
@@ -148,5 +148,15 @@ describe("verifyConsistency", () => {
     expect(await verify(checkpoint, smaller)).toMatchObject([{ kind: "checkpoint" }]);
     expect(await verify({ ...checkpoint, tree_size: 8 })).toMatchObject([{ kind: "checkpoint" }]);
     expect(await verify(otherKey)).toMatchObject([{ kind: "key" }]);
+  });
+
+  it("needs the older checkpoint", async () => {
+    const { checkpoint } = await createTrail(9);
+    const forgetful = JSON.parse(
+      JSON.stringify({ newest: checkpoint, proof: { from: 9, to: 9, hashes: [] } }),
+    );
+    await expect(verifyConsistency(forgetful)).rejects.toThrow(
+      "The older checkpoint given is not a saved answer of GET /v1/audit/checkpoint.",
+    );
   });
 });

@@ -86,7 +86,10 @@ async function serve(page: Page): Promise<string[]> {
   const unexpected: string[] = [];
   const verifier = readFileSync(fileURLToPath(import.meta.resolve("@edge-idp/sdk/audit")), "utf8");
   await page.route("**/*", async (route) => {
-    const url = route.request().url();
+    const url = route
+      .request()
+      .url()
+      .replace(/^http:/, "https:");
     if (url === `${origin}/`) {
       const policy = "default-src 'none'; script-src 'self' 'unsafe-inline'";
       await route.fulfill({
@@ -105,8 +108,12 @@ async function serve(page: Page): Promise<string[]> {
 }
 
 /** Chooses the files in the page, as a person does. @returns what the page shows */
-async function verifyInPage(page: Page, { exported, checkpoint, keys }: SavedTrail) {
-  await page.goto(`${origin}/`);
+async function verifyInPage(
+  page: Page,
+  { exported, checkpoint, keys }: SavedTrail,
+  address = `${origin}/`,
+): Promise<string> {
+  await page.goto(address);
   const choose = async (id: string, text: string | Uint8Array) =>
     await page.setInputFiles(`#${id}`, {
       name: id,
@@ -153,6 +160,11 @@ export async function checkTrailVerifier({ browser, report }: BrowserPlace): Pro
       problems.push(`expected ${expected}: ${shown}`);
     report.add(`the verifier in Chromium: ${title}`, problems);
   }
+  // Without https, a browser has no Web Crypto: that must not look like a wrong signature.
+  const { saved } = await createTrail();
+  const shown = await verifyInPage(page, saved, `${origin.replace("https:", "http:")}/`);
+  const isExplained = shown.startsWith("This runtime cannot verify Ed25519 signatures");
+  report.add("the verifier in Chromium: a page without https", isExplained ? [] : [shown]);
   report.add("the page loads nothing but the verifier, and reports no error", unexpected);
   await page.close();
 }

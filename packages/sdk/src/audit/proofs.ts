@@ -60,8 +60,8 @@ function findEventProblem(event: ShownEvent, { proof }: EventProof): Problem | u
     const personal = findPersonalProblem(event);
     return personal === undefined ? undefined : describe("personal", `leaf ${leaf}: ${personal}`);
   } catch (cause) {
-    // A lone surrogate has no UTF-8, so no leaf can contain it.
-    throw new CannotVerifyError("The event given has text that is not Unicode", { cause });
+    // Such as a lone surrogate, which has no UTF-8.
+    throw new CannotVerifyError("The event given has a value that no leaf can have", { cause });
   }
 }
 
@@ -145,7 +145,12 @@ export async function verifyConsistency(given: {
     consistencyProof,
     `The proof given is not an answer of ${source}`,
   );
-  const { areComparable, newest, older, ...opened } = await openCheckpoints(given);
+  const { areComparable, newest, older, ...opened } = await openCheckpoints({
+    newest: given.newest,
+    // A caller in JavaScript may forget it; then nothing would be compared.
+    older: given.older ?? null,
+    keys: given.keys,
+  });
   const problems = [...opened.problems];
   if (areComparable && newest && older && !connectsRoots(proof, older, newest)) {
     const message =
