@@ -1,0 +1,7 @@
+/** The journey with the built package, in any version of Node. */
+import * as sdk from "@edge-idp/sdk";
+import { makeJourney } from "./journey.ts";
+
+const { IDP_URL: url = "", OPERATOR_TOKEN: operatorToken = "" } = process.env;
+await makeJourney(sdk, { url, operatorToken });
+process.stdout.write(`done in Node ${process.versions.node}\n`);
