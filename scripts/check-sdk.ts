@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { LocalService } from "../test/e2e/local-service.ts";
-import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
 import { Project } from "../test/sdk/project.ts";
@@ -33,7 +32,7 @@ class Check {
   async run(): Promise<void> {
     const service = await LocalService.create(this.#copy);
     this.#closing.push(() => service.close());
-    const problems = (await this.#build()) ?? (await this.#project.install());
+    const problems = await this.#project.install();
     this.#report.add("the package is built and installed", problems);
     if (problems.length > 0) return;
 
@@ -55,13 +54,6 @@ class Check {
   async close(): Promise<void> {
     await Promise.all(this.#closing.map((close) => close()));
     this.#copy.remove();
-  }
-
-  /** @returns problems, or undefined */
-  async #build(): Promise<string[] | undefined> {
-    const group = new ProcessGroup("npm", ["run", "build:packages"], root);
-    this.#closing.push(() => group.end("SIGTERM"));
-    return (await group.ended) === 0 ? undefined : [group.output, group.errors];
   }
 
   #findNodes(): string[] {

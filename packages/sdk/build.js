@@ -3,7 +3,7 @@
  * openapi-fetch, and their declarations. Plain JavaScript, because `npm ci` may run it with Node 20.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -29,6 +29,8 @@ await build({
   legalComments: "inline",
   logLevel: "warning",
 });
+// The bundles contain files of the service.
+copyFileSync(join(root, "..", "..", "LICENSE"), join(dist, "LICENSE"));
 
 // The declarations of the bundled files of the service are needed too, so their folders keep their places.
 const compiler = createRequire(import.meta.url).resolve("typescript/bin/tsc");

@@ -27,7 +27,7 @@ export class Project {
     return existsSync(path) ? path : undefined;
   }
 
-  /** Installs the other packages from the lockfile, and then the SDK. @returns problems */
+  /** Installs the other packages from the lockfile, and then the SDK, which packing builds. @returns problems */
   async install(): Promise<string[]> {
     const pack = ["pack", "--pack-destination", this.#folder];
     const quietly = ["--no-audit", "--no-fund"];
