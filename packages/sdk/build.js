@@ -3,7 +3,7 @@
  * openapi-fetch, their declarations, and the licences of the code of others in them. Plain JavaScript, because
  * `npm ci` may run it with Node 20.
  */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { writeDeclarations } from "./build/declarations.js";
@@ -33,6 +33,8 @@ const { metafile } = await build({
   metafile: true,
   logLevel: "warning",
 });
+// The bundles contain files of the service.
+copyFileSync(join(root, "..", "..", "LICENSE"), join(dist, "LICENSE"));
 
 writeLicences(root, dist, metafile);
 writeDeclarations(root, dist, Object.values(entries), external);
