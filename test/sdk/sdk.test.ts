@@ -3,6 +3,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import document from "../../docs/openapi.json";
+import * as verifier from "../../packages/sdk/src/audit/index.ts";
 import { errorOfAnswer } from "../../packages/sdk/src/idp-error.ts";
 import * as sdk from "../../packages/sdk/src/index.ts";
 import { findRetryDelay } from "../../packages/sdk/src/retry.ts";
@@ -30,15 +31,18 @@ function operationOf(method: string, path: string): string | undefined {
 describe("the SDK", () => {
   it("makes the journey of the tutorial, and has a method for every operation", async () => {
     const called = new Set<string | undefined>();
-    await makeJourney(sdk, {
-      url: origin,
-      operatorToken: env.OPERATOR_TOKEN,
-      fetch: async (input, init) => {
-        const request = new Request(input, init);
-        called.add(operationOf(request.method, new URL(request.url).pathname));
-        return await worker.fetch(request, env, createExecutionContext());
+    await makeJourney(
+      { ...sdk, ...verifier },
+      {
+        url: origin,
+        operatorToken: env.OPERATOR_TOKEN,
+        fetch: async (input, init) => {
+          const request = new Request(input, init);
+          called.add(operationOf(request.method, new URL(request.url).pathname));
+          return await worker.fetch(request, env, createExecutionContext());
+        },
       },
-    });
+    );
     expect([...called].toSorted()).toEqual(operations.toSorted());
   });
 

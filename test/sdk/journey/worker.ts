@@ -1,5 +1,6 @@
 /** The journey with the built package, in a Worker. */
 import * as sdk from "@edge-idp/sdk";
+import * as verifier from "@edge-idp/sdk/audit";
 import { makeJourney } from "./journey.ts";
 
 export default {
@@ -8,7 +9,7 @@ export default {
     const url = searchParams.get("url") ?? "";
     const operatorToken = searchParams.get("operatorToken") ?? "";
     try {
-      await makeJourney(sdk, { url, operatorToken });
+      await makeJourney({ ...sdk, ...verifier }, { url, operatorToken });
       return new Response(`done in ${navigator.userAgent}\n`);
     } catch (error) {
       return new Response(String(error), { status: 500 });

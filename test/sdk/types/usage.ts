@@ -1,5 +1,6 @@
 /** A use of each kind of type, compiled as in a project of its own: strict, and with the declarations checked. */
 import { EdgeIdp, IdpError, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
+import { type Verdict, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
 
 const idp = new EdgeIdp({ url: "https://idp.example.com", token: "idp_live_…", fetch });
 
@@ -38,6 +39,16 @@ export async function findLocked(signal: AbortSignal): Promise<Profile[]> {
 export async function saveTrail(write: (bytes: Uint8Array) => void): Promise<void> {
   const reader = idp.audit.exportBytes({ from: 0 }).getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) write(part.value);
+}
+
+export async function verify(older: string): Promise<Verdict> {
+  const checkpoint = JSON.stringify(await idp.audit.checkpoint());
+  const keys = await idp.audit.keys();
+  for await (const event of idp.audit.events({ limit: 100 })) {
+    const { ok } = await verifyInclusion({ event, proof: await idp.audit.proof(event.id), keys });
+    if (!ok) throw new Error(event.id);
+  }
+  return await verifyTrail({ read: () => idp.audit.exportBytes(), checkpoint, older });
 }
 
 export async function administrate(): Promise<void> {
