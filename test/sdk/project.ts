@@ -1,8 +1,14 @@
 /** A project that uses the SDK as its users do: from the package that `npm pack` makes. */
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { ProcessGroup } from "../e2e/process-group.ts";
+
+/** The examples in TypeScript of a document, as one module. */
+function readExamples(file: string): string {
+  const text = readFileSync(file, "utf8");
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, example]) => example).join("\n");
+}
 
 export interface Result {
   readonly isSuccess: boolean;
@@ -19,6 +25,8 @@ export class Project {
     this.#root = root;
     this.#folder = folder;
     cpSync(join(root, "test", "sdk"), folder, { recursive: true });
+    const examples = readExamples(join(root, "packages", "sdk", "README.md"));
+    writeFileSync(join(folder, "types", "readme.ts"), examples);
   }
 
   /** Node 20, where npm has it for this machine. */

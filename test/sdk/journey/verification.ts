@@ -9,8 +9,9 @@ export async function verifyTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   const newest = await idp.audit.checkpoint();
   const keys = await idp.audit.keys();
 
+  const range = { to: newest.checkpoint.tree_size };
   const saved = {
-    read: () => idp.audit.exportBytes(),
+    read: () => idp.audit.exportBytes(range),
     checkpoint: JSON.stringify(newest),
     older: JSON.stringify(older),
     keys: JSON.stringify(keys),
@@ -20,7 +21,7 @@ export async function verifyTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   // The export may have later leaves too.
   expectEqual("verified leaves", verdict.newest?.head.size, newest.checkpoint.tree_size);
 
-  const text = await new Response(idp.audit.exportBytes()).text();
+  const text = await new Response(idp.audit.exportBytes(range)).text();
   const edited = new TextEncoder().encode(
     text.replace('"outcome":"success"', '"outcome":"failure"'),
   );
