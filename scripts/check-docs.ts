@@ -1,12 +1,15 @@
 /**
  * `npm run check:docs` checks that relative links and anchors in the documents resolve, that the files
- * they mention exist, and that README.md lists every operation of docs/openapi.json with its permission.
+ * they mention exist, that README.md lists every operation of docs/openapi.json with its permission, and that
+ * docs/integrate.md shows its samples as they are and has every error code.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { errorCodes, statusOf } from "../src/errors.ts";
 import { findBrokenReferences, findOperationProblems } from "./support/documents.ts";
 import { Failure, runScript } from "./support/failure.ts";
+import { findGuideProblems } from "./support/guide.ts";
 
 const root = join(import.meta.dirname, "..");
 const documents = ["*.md", "docs/**/*.md", "bench/*.md"];
@@ -25,6 +28,14 @@ async function main(): Promise<number> {
   const problems = [
     ...files.flatMap((file) => findBrokenReferences(root, file)),
     ...findOperationProblems(read("README.md"), paths),
+    ...findGuideProblems(
+      read("docs/integrate.md"),
+      [
+        { file: "examples/guide/guide.ts", language: "ts" },
+        { file: "examples/guide/guide.py", language: "python" },
+      ].map((sample) => ({ ...sample, text: read(sample.file) })),
+      errorCodes.map((code) => ({ code, status: statusOf(code) })),
+    ),
   ];
   if (problems.length > 0) throw new Failure(problems.join("\n"));
   process.stdout.write(`${files.length} documents checked\n`);

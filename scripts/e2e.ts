@@ -1,6 +1,6 @@
 /**
- * `npm run e2e` runs the commands of README.md and docs/tutorial.md against the real service, line by
- * line, and compares the answers with those that the documents show. Its parts are in test/e2e.
+ * `npm run e2e` runs the commands of README.md, docs/tutorial.md and docs/integrate.md against the real service,
+ * line by line, and compares the answers with those that the documents show. Its parts are in test/e2e.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { findDifferences } from "../test/e2e/compare.ts";
 import { readItems, type Step } from "../test/e2e/document.ts";
+import { checkGuide } from "../test/e2e/guide.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject, type ProjectCopy } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
@@ -93,6 +94,7 @@ class Check {
       for (const step of afterRestart) await this.#step(step);
     }
     await this.#rotateKey();
+    await checkGuide(this.#read("docs/integrate.md"), this.#report, (step) => this.#step(step));
     await this.#stop("the service stops again");
   }
 

@@ -8,32 +8,31 @@ import { type Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { csrf } from "hono/csrf";
 import { html, raw } from "hono/html";
-import { secureHeaders } from "hono/secure-headers";
 
 const { IDP_URL = "", IDP_TOKEN = "", PORT = "3000", CLIENT_ADDRESS_HEADER } = process.env;
 const idp = new EdgeIdp({ url: IDP_URL, token: IDP_TOKEN });
 const hashPassword = promisify<string, string, number, Buffer>(scrypt);
 const users = new Map<string, { id: string; hash: Buffer }>();
-/** A session opens the pages of its step alone. Its `proof` goes to Edge IDP with the user's code. */
+/** A session opens the pages of its step alone. Its `proof` goes to the service with the code. */
 type Session = { step: keyof typeof forms; id: string; proof: VerifyOtpInput; notice: unknown };
 const anonymous: Session = { step: "login", id: "", proof: {}, notice: "" };
 const sessions = new Map<string, Session>();
 const findSession = (c: Context) => sessions.get(getCookie(c, "session") ?? "") ?? anonymous;
 const readForm = async (c: Context) => Object.fromEntries(new URLSearchParams(await c.req.text()));
-
+const explainLock = (until: string) => `Too many wrong codes. You are locked until ${until}.`;
 const forms = {
-  login: html`<input name="name" placeholder="Name" required autofocus>
-    <input name="password" placeholder="Password" type="password" minlength="8" required>
+  login: html`<label>Name <input name="name" pattern="[^:]+" required autofocus></label>
+    <label>Password <input name="password" type="password" minlength="8" required></label>
     <button>Log in</button> <button name="isNew" value="yes">Sign up</button>`,
-  code: html`<input name="code" placeholder="Code" autocomplete="one-time-code" autofocus>
+  code: html`<label>Code <input name="code" autocomplete="one-time-code" autofocus></label>
     <button>Continue</button> <button formaction="/code/end">Cancel</button>`,
   account: html`You are logged in. <button formaction="/account/end">Log out</button>`,
 };
 function show(c: Context, message = "", status: 200 | 403 | 503 = 200) {
   const { step, notice } = findSession(c);
   if (step === "account") findSession(c).notice = ""; // Backup codes are shown once.
-  const page = html`<!doctype html><html lang="en"><meta charset="utf-8"><title>Acme</title>
-    <style>body { font: 1.1em/2 system-ui; margin: 5em auto; width: 20em } input { width: 100% }</style>
+  const page = html`<!doctype html><html lang=en><meta name="viewport" content="width=device-width">
+    <style>body { font: 1.1em/2 system-ui; margin: auto; width: 18em }</style><title>Acme</title>
     ${notice}<p role="alert">${message}</p><form method="post">${forms[step]}</form></html>`;
   return c.html(page, status, { "Cache-Control": "no-store" });
 }
@@ -46,14 +45,13 @@ function enter(c: Context, session: Session) {
   return c.redirect(`/${session.step}`, 303);
 }
 
-const app = new Hono().use(secureHeaders(), csrf(), async (c, next) => {
+const app = new Hono().use(csrf(), async (c, next) => {
   const path = `/${findSession(c).step}`;
   return c.req.path.startsWith(path) ? next() : c.redirect(path, 303);
 });
 app.get("*", (c) => show(c));
 app.post("/login", async (c) => {
   const { name = "", password = "", isNew } = await readForm(c);
-  if (password.length < 8) return show(c, "A password has at least eight characters.", 403);
   const id = users.get(name)?.id ?? randomUUID();
   const hash = await hashPassword(password, id, 32); // It takes as long for an unknown name.
   if (isNew) await idp.users.provision(id);
@@ -66,6 +64,7 @@ app.post("/login", async (c) => {
   const { recommendation, assessment_id, user } = await idp.sentinel.assess(id, context);
   const notice = recommendation === "challenge" ? "This login is unusual. Is it you?" : "";
   const hasOtp = user.otp_status !== "none" && user.otp_status !== "pending";
+  if (user.locked_until) return show(c, explainLock(user.locked_until), 403);
   // A session that should be challenged must not set up the factor to challenge it with.
   const isRefused = recommendation === "deny" || (notice && !hasOtp);
   if (isRefused) return show(c, "This login is too risky. Our support can help you.", 403);
@@ -84,18 +83,17 @@ app.post("/code", async (c) => {
 });
 app.post("/:step/end", (c) => enter(c, anonymous));
 app.onError((error, c) => {
-  if ("getResponse" in error) return error.getResponse();
   const known: Partial<IdpError> = error instanceof IdpError ? error : {};
   const words: Record<string, string> = {
     invalid_code: `This code is wrong. You have ${known.attemptsRemaining} attempts left.`,
     code_already_used: "This code was used already. Wait for the next one.",
     invalid_request: "Enter the six digits of your app, or a backup code.",
+    no_pending_enrolment: "The QR code is too old. Cancel, and log in again for a new one.",
     user_exists: "This name is taken.",
   };
-  const message = known.lockedUntil
-    ? `Locked until ${known.lockedUntil}.`
-    : words[known.code ?? ""];
-  return show(c, message ?? "We cannot log you in. Please try later.", message ? 403 : 503);
+  const message = known.lockedUntil ? explainLock(known.lockedUntil) : words[known.code ?? ""];
+  if (!message || known.issues) console.error(error);
+  return show(c, message ?? "We cannot log you in now. Our support can help.", message ? 403 : 503);
 });
 await idp.settings.change({ otp: { enrolment: "confirm" } });
-serve({ fetch: app.fetch, port: Number(PORT) });
+serve({ fetch: app.fetch, hostname: "127.0.0.1", port: Number(PORT) }, console.log);
