@@ -59,7 +59,7 @@ app.post("/login", async (c) => {
   const expected = users.get(name)?.hash ?? Buffer.alloc(32);
   if (!timingSafeEqual(hash, expected)) return show(c, "Name and password do not match.", 403);
   const header = CLIENT_ADDRESS_HEADER && c.req.header(CLIENT_ADDRESS_HEADER);
-  const ip = header ? header.split(",").at(-1) : getConnInfo(c).remote.address;
+  const ip = header ? header.split(",").at(-1)?.trim() : getConnInfo(c).remote.address;
   const context = { ip: ip ?? "", ua: c.req.header("User-Agent") ?? "" };
   const { recommendation, assessment_id, user } = await idp.sentinel.assess(id, context);
   const notice = recommendation === "challenge" ? "This login is unusual. Is it you?" : "";
@@ -87,13 +87,13 @@ app.onError((error, c) => {
   const words: Record<string, string> = {
     invalid_code: `This code is wrong. You have ${known.attemptsRemaining} attempts left.`,
     code_already_used: "This code was used already. Wait for the next one.",
-    invalid_request: "Enter the six digits of your app, or a backup code.",
+    invalid_request: known.issues?.[0]?.path === "otp.code" ? "Type the whole code." : "",
     no_pending_enrolment: "The QR code is too old. Cancel, and log in again for a new one.",
     user_exists: "This name is taken.",
   };
   const message = known.lockedUntil ? explainLock(known.lockedUntil) : words[known.code ?? ""];
-  if (!message || known.issues) console.error(error);
-  return show(c, message ?? "We cannot log you in now. Our support can help.", message ? 403 : 503);
+  if (!message) console.error(error);
+  return show(c, message || "We cannot log you in now. Our support can help.", message ? 403 : 503);
 });
 await idp.settings.change({ otp: { enrolment: "confirm" } });
 serve({ fetch: app.fetch, hostname: "127.0.0.1", port: Number(PORT) }, console.log);
