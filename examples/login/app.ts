@@ -26,14 +26,14 @@ const forms = {
     <button>Log in</button> <button name="isNew" value="yes">Sign up</button>`,
   code: html`<label>Code <input name="code" autocomplete="one-time-code" autofocus></label>
     <button>Continue</button> <button formaction="/code/end">Cancel</button>`,
-  account: html`You are logged in. <button formaction="/account/end">Log out</button>`,
+  account: html`<p>You are logged in.</p><button formaction="/account/end">Log out</button>`,
 };
 function show(c: Context, message = "", status: 200 | 403 | 503 = 200) {
   const { step, notice } = findSession(c);
   if (step === "account") findSession(c).notice = ""; // Backup codes are shown once.
-  const page = html`<!doctype html><html lang=en><meta name="viewport" content="width=device-width">
-    <style>body { font: 1.1em/2 system-ui; margin: auto; width: 18em }</style><title>Acme</title>
-    ${notice}<p role="alert">${message}</p><form method="post">${forms[step]}</form></html>`;
+  const page = html`<!doctype html><html lang=en><meta name=viewport content=width=device-width>
+    <style>body { font: 1.1em/2 system-ui; margin: auto; width: 18em } input { width: 95% }</style>
+    <title>Acme</title>${notice}<p role=alert>${message}<form method=post>${forms[step]}</form>`;
   return c.html(page, status, { "Cache-Control": "no-store" });
 }
 function enter(c: Context, session: Session) {
@@ -70,7 +70,7 @@ app.post("/login", async (c) => {
   if (isRefused) return show(c, "This login is too risky. Our support can help you.", 403);
   if (hasOtp) return enter(c, { step: "code", id, notice, proof: { assessment_id, context } });
   const otp = await idp.otp.configure(id, { issuer_name: "Acme", account_name: name, qr: "svg" });
-  const qr = html`${raw(otp.qrcode_svg)}<p>Or enter <code>${otp.new_otp_secret}</code></p>`;
+  const qr = html`${raw(otp.qrcode_svg)}<p>Scan it, or enter <code>${otp.new_otp_secret}</code>`;
   return enter(c, { step: "code", id, notice: qr, proof: { purpose: "confirm", context } });
 });
 app.post("/code", async (c) => {
@@ -78,7 +78,7 @@ app.post("/code", async (c) => {
   const { code = "" } = await readForm(c);
   const { enrolment_confirmed } = await idp.otp.verify(id, code, proof);
   const codes = enrolment_confirmed ? await idp.backupCodes.regenerate(id) : [];
-  const notice = codes.length > 0 && `Keep your backup codes: ${codes.join(", ")}`;
+  const notice = codes.length > 0 && html`Keep your backup codes:<pre>${codes.join("\n")}</pre>`;
   return enter(c, { ...anonymous, step: "account", id, notice });
 });
 app.post("/:step/end", (c) => enter(c, anonymous));
