@@ -3,6 +3,7 @@ import { manageTokens, operate } from "./administration.ts";
 import { logIn } from "./login.ts";
 import type { Sdk } from "./sdk.ts";
 import { readTrail, replaceSecretAndErase } from "./trail.ts";
+import { verifyTrail } from "./verification.ts";
 
 export interface Place {
   readonly url: string;
@@ -20,6 +21,7 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   await logIn(sdk, idp);
   await readTrail(sdk, idp);
   await replaceSecretAndErase(sdk, idp);
+  await verifyTrail(sdk, idp);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);
 }

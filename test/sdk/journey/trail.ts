@@ -21,13 +21,21 @@ export async function readTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
 
   const { checkpoint } = await idp.audit.checkpoint();
   const older = await collect(idp.audit.checkpoints({ limit: 1 }));
-  expectEqual("checkpoints", older.filter(({ origin }) => origin !== checkpoint.origin), []);
+  expectEqual(
+    "checkpoints",
+    older.filter(({ origin }) => origin !== checkpoint.origin),
+    [],
+  );
   const exported = await collect(idp.audit.export({ to: checkpoint.tree_size }));
   const indexes = exported.map(({ leaf_index }) => leaf_index);
   expectEqual("export", indexes, [...Array(checkpoint.tree_size).keys()]);
   const text = await new Response(idp.audit.exportBytes({ from: 1, to: 4 })).text();
   const lines = text.trimEnd().split("\n");
-  expectEqual("exported lines", lines, exported.slice(1, 4).map((event) => JSON.stringify(event)));
+  expectEqual(
+    "exported lines",
+    lines,
+    exported.slice(1, 4).map((event) => JSON.stringify(event)),
+  );
   for await (const event of idp.audit.export()) {
     expectEqual("an export that nobody reads on", event.leaf_index, 0);
     break;
