@@ -23,7 +23,8 @@ class IdpError(Exception):
         self.status = response.status_code
         self.fields = response.json() if is_json else {}
         self.code = self.fields.get("code", "unexpected_answer")
-        self.retry_after = float(response.headers.get("Retry-After", 0))
+        seconds = response.headers.get("Retry-After", "")
+        self.retry_after = int(seconds) if seconds.isdigit() else 0
         super().__init__(f"{self.status} {self.code} ({self.fields.get('request_id')})")
 
     @property
