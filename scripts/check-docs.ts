@@ -1,15 +1,22 @@
 /**
  * `npm run check:docs` checks that relative links and anchors in the documents resolve, that the files
- * they mention exist, and that README.md lists every operation of docs/openapi.json with its permission.
+ * they mention exist, that README.md lists every operation of docs/openapi.json with its permission, and that
+ * docs/integrate.md shows its samples as they are and has every error code. The login app stays below 100 lines.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { findBrokenReferences, findOperationProblems } from "./support/documents.ts";
+import { errorCodes, statusOf } from "../src/errors.ts";
+import {
+  findBrokenReferences,
+  findLengthProblems,
+  findOperationProblems,
+} from "./support/documents.ts";
 import { Failure, runScript } from "./support/failure.ts";
+import { findGuideProblems } from "./support/guide.ts";
 
 const root = join(import.meta.dirname, "..");
-const documents = ["*.md", "docs/**/*.md", "bench/*.md", "packages/*/*.md"];
+const documents = ["*.md", "docs/**/*.md", "bench/*.md", "packages/*/*.md", "examples/*/*.md"];
 
 const openApiSchema = z.object({
   paths: z.record(z.string(), z.record(z.string(), z.object({ description: z.string() }))),
@@ -25,6 +32,15 @@ async function main(): Promise<number> {
   const problems = [
     ...files.flatMap((file) => findBrokenReferences(root, file)),
     ...findOperationProblems(read("README.md"), paths),
+    ...findLengthProblems(read("examples/login/README.md"), read("examples/login/app.ts")),
+    ...findGuideProblems(
+      read("docs/integrate.md"),
+      [
+        { file: "examples/guide/guide.ts", language: "ts" },
+        { file: "examples/guide/guide.py", language: "python" },
+      ].map((sample) => ({ ...sample, text: read(sample.file) })),
+      errorCodes.map((code) => ({ code, status: statusOf(code) })),
+    ),
   ];
   if (problems.length > 0) throw new Failure(problems.join("\n"));
   process.stdout.write(`${files.length} documents checked\n`);

@@ -1,6 +1,7 @@
 /**
- * `npm run e2e` runs the commands of README.md and docs/tutorial.md against the real service, line by
- * line, and compares the answers with those that the documents show. Its parts are in test/e2e.
+ * `npm run e2e` runs the commands of README.md, docs/tutorial.md and docs/integrate.md against the real service,
+ * line by line, and compares the answers with those that the documents show. It uses the app in examples/login as
+ * well. Its parts are in test/e2e.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
@@ -9,6 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { findDifferences } from "../test/e2e/compare.ts";
 import { readItems, type Step } from "../test/e2e/document.ts";
+import { checkGuide } from "../test/e2e/guide.ts";
+import { LoginAppCheck } from "../test/e2e/login-app.ts";
 import { ProcessGroup } from "../test/e2e/process-group.ts";
 import { copyProject, type ProjectCopy } from "../test/e2e/project-copy.ts";
 import { Report } from "../test/e2e/report.ts";
@@ -60,6 +63,7 @@ class Check {
   readonly #shell: Shell;
   readonly #started: ProcessGroup[] = [];
   #service: ProcessGroup | undefined;
+  #loginApp: LoginAppCheck | undefined;
   #isClosed = false;
 
   constructor(report: Report, copy: ProjectCopy, port: number) {
@@ -93,7 +97,12 @@ class Check {
       for (const step of afterRestart) await this.#step(step);
     }
     await this.#rotateKey();
+    await checkGuide(this.#read("docs/integrate.md"), this.#report, (step) => this.#step(step));
+    // After the documents, because the app changes the settings of the demo tenant.
+    this.#loginApp = await LoginAppCheck.create(this.#copy.project, this.#report);
+    await this.#loginApp.checkLogins();
     await this.#stop("the service stops again");
+    await this.#loginApp.checkOutage();
   }
 
   /** Rotates a key as docs/operations.md says, and kills the re-encryption half-way. */
@@ -146,7 +155,8 @@ class Check {
   /** Ends every process that this check started. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([this.#shell.close(), ...this.#started.map((group) => group.end("SIGTERM"))]);
+    const started = [this.#shell, this.#loginApp].map((part) => part?.close());
+    await Promise.all([...started, ...this.#started.map((group) => group.end("SIGTERM"))]);
   }
 
   #demoFile(): string {

@@ -132,6 +132,8 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(catalogue, text);
 }
 
+export const errorCodes: readonly ErrorCode[] = Object.keys(catalogue).filter(isErrorCode);
+
 /** The challenges of RFC 6750 §3. */
 const challenges: Partial<Record<ErrorCode, string>> = {
   missing_token: "Bearer",

@@ -87,3 +87,19 @@ export function findOperationProblems(readme: string, paths: Paths): string[] {
       .map((operation) => `README.md: the table lists ${operation}, which does not exist`),
   ];
 }
+
+const maxAppLines = 99;
+
+/** One sentence if the login app is longer than it promises, or if its README states another length. */
+export function findLengthProblems(readme: string, app: string): string[] {
+  const lines = app.trimEnd().split("\n").length;
+  const [, stated = "no"] = /\bin (\d+) lines\b/.exec(readme) ?? [];
+  return [
+    ...(lines <= maxAppLines
+      ? []
+      : [`examples/login/app.ts has ${lines} lines; at most ${maxAppLines} are allowed`]),
+    ...(stated === String(lines)
+      ? []
+      : [`examples/login/README.md states ${stated} lines; app.ts has ${lines}`]),
+  ];
+}

@@ -29,7 +29,8 @@ import { isNetworkCached, lookupNetwork, type Prefetched } from "../sentinel/net
 import { narrowPopulation } from "../sentinel/population/population.ts";
 import { findCachedPopulation, readPopulation } from "../sentinel/population/read.ts";
 import { hashSessionPart, isWiderThanBlock, prefixOf } from "../sentinel/session-hashes.ts";
-import type { TenantPolicy } from "../tenancy/policy.ts";
+import { findTestResult } from "../sentinel/signals/test-address.ts";
+import type { TenantCaller } from "../tenancy/caller.ts";
 
 export interface SessionContext {
   readonly address: Address;
@@ -41,7 +42,7 @@ export interface SessionContext {
 
 interface DiscoverCall extends GuardCaller {
   readonly config: Config;
-  readonly caller: GuardCaller["caller"] & { readonly policy: TenantPolicy };
+  readonly caller: GuardCaller["caller"] & Pick<TenantCaller, "mode" | "policy">;
   /** Real time, Unix ms, from which the age of the data sets is computed. */
   readonly arrivedAt: number;
   readonly waitUntil: (work: Promise<unknown>) => void;
@@ -119,12 +120,14 @@ async function gatherSurroundings(
   }
   if (read?.degraded) degraded.push("population");
   if (counted === undefined) degraded.push("address_activity");
+  const testResult = call.caller.mode === "test" ? findTestResult(address) : undefined;
   const network: NetworkEvidence = {
     address: hashSessionPart(key, tenantId, "address", address.text),
     prefix: hashSessionPart(key, tenantId, "prefix", prefixOf(address)),
     facts: found.facts ?? null,
     reservedRange: isReserved(address) ? address.range : null,
     tenantList: findTenantList(call, address),
+    ...(testResult === undefined ? {} : { testResult }),
   };
   const shared = isShared(network);
   const context: Context = {

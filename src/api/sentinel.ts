@@ -102,7 +102,7 @@ export const sentinelRoutes = [
       name: "discover",
       summary: "Analyse the integrity of a session",
       description:
-        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`, or with `user_suspended` for a suspended user; both have the fields of an assessment.",
+        "Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`, or with `user_suspended` for a suspended user; both have the fields of an assessment. In a test tenant the addresses 192.0.2.1, 192.0.2.2 and 192.0.2.3 have the fixed results allow, challenge and deny.",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({
@@ -153,7 +153,7 @@ export const sentinelRoutes = [
       name: "judgeSession",
       summary: "Send the verdict on an assessed session, from which Sentinel learns",
       description:
-        "Reports whether an assessed session was the user's own or fraud, from which later scores learn.",
+        "Reports whether an assessed session was the user's own or fraud, from which later scores learn. Report `legitimate` only after a second factor or an equal proof in that session: if sessions that were merely allowed are confirmed, Sentinel learns the habits of attackers.",
       tag: "Sentinel",
       access: requirePermission("sentinel:write"),
       body: z.strictObject({

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { AgentKind } from "./agent.ts";
 import { contextSchema, levels } from "./context.ts";
 import { type DataKind, networkKinds } from "./network/network-facts.ts";
+import { recommendations } from "./score.ts";
 
 export const agentKinds = [
   "empty",
@@ -47,6 +48,8 @@ const networkEvidenceSchema = z.object({
       network: z.string().nullable(),
     })
     .nullable(),
+  /** The fixed result, if the address is a test address and the tenant a test tenant. */
+  testResult: z.enum(recommendations).optional(),
 });
 export type NetworkEvidence = Readonly<z.infer<typeof networkEvidenceSchema>>;
 

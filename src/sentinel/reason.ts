@@ -29,11 +29,16 @@ export const reasonNames = [
   "velocity",
   "user_locked",
   "user_suspended",
+  "test_address",
 ] as const;
 export type ReasonName = (typeof reasonNames)[number];
 
-/** The rules that bound the recommendation, whatever the score. No policy switches them off. */
-const ruleNames = ["user_locked", "user_suspended"] as const satisfies readonly ReasonName[];
+/** The rules that bound or fix the recommendation, whatever the score. No policy switches them off. */
+const ruleNames = [
+  "user_locked",
+  "user_suspended",
+  "test_address",
+] as const satisfies readonly ReasonName[];
 export type SignalName = Exclude<ReasonName, (typeof ruleNames)[number]>;
 
 function isSignal(name: ReasonName): name is SignalName {

@@ -57,6 +57,8 @@ export const weights = {
   locked: 1.5,
   /** For each window of `velocityLimits` that is exceeded. */
   velocity: 1,
+  /** The whole evidence of a session from a test address: the scores are 0.05, 0.65 and 0.95. */
+  testAddress: { allow: 0, challenge: 3.5635, deny: 5.8889 },
 } as const;
 
 /**

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { assessmentsSchema, recompute } from "../../scripts/support/sentinel-recompute.ts";
 import { dataKinds } from "../../src/sentinel/network/network-facts.ts";
-import type { Reason } from "../../src/sentinel/reason.ts";
+import { type Reason, signalNames } from "../../src/sentinel/reason.ts";
 import { parseContent } from "../../src/sentinel/stored-assessment.ts";
 import { type Answer, Tenant, User } from "../support/client.ts";
 import { countStorages } from "../support/stores.ts";
@@ -146,7 +147,7 @@ describe("Discover", () => {
 
   it("accepts reserved addresses and reports them", async () => {
     const user = await User.provision(await Tenant.create());
-    for (const ip of ["10.0.0.1", "127.0.0.1", "::1", "192.0.2.1", "2001:db8::1", "fe80::1"]) {
+    for (const ip of ["10.0.0.1", "127.0.0.1", "::1", "192.0.2.7", "2001:db8::1", "fe80::1"]) {
       const { status, body } = await discover(user, { ip });
       expect(status).toBe(200);
       expect(body.reasons).toEqual([
@@ -178,10 +179,10 @@ describe("Discover", () => {
   it("accepts an address as proxies hand it on, and treats it as the plain address", async () => {
     const tenant = await Tenant.create();
     const user = await User.provision(tenant);
-    await tenant.setSettings({ sentinel: { deny: ["192.0.2.1", "2001:db8::1", "fe80::1"] } });
+    await tenant.setSettings({ sentinel: { deny: ["192.0.2.7", "2001:db8::1", "fe80::1"] } });
     for (const ip of [
-      "192.0.2.1:5678",
-      "[::ffff:192.0.2.1]:80",
+      "192.0.2.7:5678",
+      "[::ffff:192.0.2.7]:80",
       "[2001:db8::1]:443",
       "[2001:db8::1]",
       "fe80::1%eth0",
@@ -275,6 +276,119 @@ describe("Discover", () => {
     broken.mockRestore();
     expect(status).toBe(200);
     expect(body.degraded).toEqual(dataKinds);
+  });
+});
+
+describe("A test address", () => {
+  const fixed = [
+    { ip: "192.0.2.1", status: 200, recommendation: "allow", score: 0.05 },
+    { ip: "192.0.2.2", status: 200, recommendation: "challenge", score: 0.65 },
+    { ip: "192.0.2.3", status: 403, recommendation: "deny", score: 0.95 },
+  ];
+  const suspicious = { ua: "curl/8.9", user_id: "another user" };
+
+  it("has a fixed result in a test tenant, whatever the session and the policy are", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    const list = ["192.0.2.0/24"];
+    for (const policy of [
+      { deny: list },
+      { challenge_at: 0.01, deny_at: 0.02, deny: [], allow: list },
+      { challenge_at: 0.98, deny_at: 0.99, signals_off: signalNames },
+    ]) {
+      await tenant.setSettings({ sentinel: policy });
+      for (const { ip, status, recommendation, score } of fixed) {
+        for (const spelling of [ip, `::ffff:${ip}`, `[::ffff:${ip}]:443`]) {
+          const answer = await discover(user, { ...suspicious, ip: spelling });
+          expect(answer.status).toBe(status);
+          expect(answer.body).toMatchObject({ recommendation, risk_score: score });
+          expect(answer.body.reasons).toEqual([
+            {
+              ...{ signal: "test_address", contribution: expect.any(Number) },
+              detail: expect.stringContaining(`${ip} is a test address`),
+            },
+          ]);
+          expect(recomputeScore(answer.body)).toBeCloseTo(score, 4);
+        }
+      }
+    }
+  });
+
+  it("is any other documentation address in a live tenant", async () => {
+    const user = await User.provision(await Tenant.create("live"));
+    for (const { ip } of fixed) {
+      expect((await discover(user, { ip })).body).toMatchObject({
+        ...{ recommendation: "allow", risk_score: 0.05 },
+        reasons: [{ signal: "reserved_address", contribution: 0 }],
+      });
+    }
+  });
+
+  it("allows no locked user, and nobody who is suspended", async () => {
+    const user = await User.withTotp(await Tenant.create());
+    const wrong = user.wrongCode(Date.now());
+    for (let n = 0; n < 5; n += 1) await user.verify(wrong);
+    const locked = [];
+    for (const { ip } of fixed) locked.push((await discover(user, { ip })).body);
+    const bounded = ["challenge", "challenge", "deny"];
+    expect(locked.map(({ recommendation }) => recommendation)).toEqual(bounded);
+    expect(locked[0].reasons).toEqual([
+      expect.objectContaining({ signal: "test_address" }),
+      expect.objectContaining({ signal: "user_locked" }),
+    ]);
+    await user.tenant.send("PATCH", user.path(), { user: { status: "suspended" } });
+    for (const { ip, score } of fixed) {
+      const { status, body } = await discover(user, { ip });
+      expect(status).toBe(403);
+      expect(body).toMatchObject({
+        ...{ code: "user_suspended", recommendation: "deny", risk_score: score },
+      });
+    }
+  });
+
+  it("is stored, listed, explained and simulated like any other", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.provision(tenant);
+    const ids = [];
+    for (const { ip } of fixed) {
+      ids.push((await discover(user, { ...suspicious, ip })).body.assessment_id);
+    }
+    await user.events();
+    const { body } = await tenant.send("GET", "/v1/sentinel/assessments");
+    const stored = assessmentsSchema.parse(body);
+    expect(stored.map(({ assessment_id: id }) => id)).toEqual(ids.toReversed());
+    for (const [index, assessment] of stored.toReversed().entries()) {
+      expect(assessment.risk_score).toBe(fixed[index]?.score);
+      expect(assessment.reasons[0]?.detail).toContain(fixed[index]?.ip);
+      expect(recompute(assessment).differences).toEqual([]);
+    }
+    const query = "?recommendation=deny";
+    const { body: denied } = await tenant.send("GET", `/v1/sentinel/assessments${query}`);
+    expect(denied.assessments).toHaveLength(1);
+    const draft = { challenge_at: 0.01, deny_at: 0.02, deny: ["192.0.2.0/24"] };
+    const simulated = await tenant.send("POST", "/v1/sentinel/simulate", {
+      simulation: { sentinel: draft },
+    });
+    expect(simulated.body.simulation).toMatchObject({ replayed: 3, changed: [] });
+  });
+
+  it("teaches Sentinel no more than another documentation address does", async () => {
+    const scores = [];
+    for (const addresses of [fixed.map(({ ip }) => ip), ["192.0.2.4", "192.0.2.5", "192.0.2.6"]]) {
+      const tenant = await Tenant.create();
+      tenant.clock = "2026-11-02T09:00:00Z";
+      const user = await User.provision(tenant);
+      for (const ip of addresses) {
+        const { body } = await discover(user, { ip, ua: browser });
+        await user.sendFeedback(body.assessment_id, "legitimate");
+      }
+      for (const ip of ["84.208.20.110", "192.0.2.9"]) {
+        scores.push((await discover(user, { ip, ua: "curl/8.9" })).body);
+      }
+    }
+    const known = scores.map(({ risk_score, reasons }) => ({ risk_score, reasons }));
+    expect(known.slice(0, 2)).toEqual(known.slice(2));
+    expect(known[0]?.reasons.length).toBeGreaterThan(1);
   });
 });
 

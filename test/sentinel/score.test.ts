@@ -9,7 +9,7 @@ import {
 } from "../../src/sentinel/evidence.ts";
 import type { NetworkFacts, NetworkKind } from "../../src/sentinel/network/network-facts.ts";
 import { signalNames } from "../../src/sentinel/reason.ts";
-import { recommend, scoreOf } from "../../src/sentinel/score.ts";
+import { recommend, recommendations, scoreOf } from "../../src/sentinel/score.ts";
 import { judge } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
@@ -132,13 +132,14 @@ const anyEvidence: fc.Arbitrary<SessionEvidence> = fc.record({
 });
 const anySignalsOff = fc.subarray([...signalNames]);
 
+const policies = fc.record({
+  challengeAt: fc.double({ min: 0, max: 1, noNaN: true }),
+  denyAt: fc.double({ min: 0, max: 1, noNaN: true }),
+  signalsOff: anySignalsOff,
+});
+
 describe("The recommendation", () => {
   test("is bounded by the status of the user, which adds a reason and leaves the score", () => {
-    const policies = fc.record({
-      challengeAt: fc.double({ min: 0, max: 1, noNaN: true }),
-      denyAt: fc.double({ min: 0, max: 1, noNaN: true }),
-      signalsOff: anySignalsOff,
-    });
     fc.assert(
       fc.property(anyEvidence, policies, (evidence, policy) => {
         const { status, ...counted } = evidence.identity;
@@ -155,6 +156,26 @@ describe("The recommendation", () => {
           expect(judged.recommendation).toBe("challenge");
         } else expect(judged.recommendation).toBe(unbounded.recommendation);
       }),
+    );
+  });
+});
+
+describe("A test address", () => {
+  test("gives the fixed score and recommendation for one reason, whatever else is found", () => {
+    const scores = { allow: 0.05, challenge: 0.65, deny: 0.95 };
+    fc.assert(
+      fc.property(
+        ...[anyEvidence, policies, fc.constantFrom(...recommendations)],
+        (evidence, policy, testResult) => {
+          const { status: _status, ...identity } = evidence.identity;
+          const network = { ...evidence.network, testResult };
+          const judged = judge({ ...evidence, identity, network }, policy);
+          expect(judged.recommendation).toBe(testResult);
+          expect(judged.riskScore).toBe(scores[testResult]);
+          expect(judged.reasons.map(({ signal }) => signal)).toEqual(["test_address"]);
+          expect(scoreOf(judged.reasons)).toBe(judged.riskScore);
+        },
+      ),
     );
   });
 });

@@ -12,6 +12,7 @@ import {
 } from "../../src/sentinel/evidence.ts";
 import { networkKinds } from "../../src/sentinel/network/network-facts.ts";
 import { reasonNames, signalNames } from "../../src/sentinel/reason.ts";
+import { recommendations } from "../../src/sentinel/score.ts";
 import { describeReasons } from "../../src/sentinel/signals/judgement.ts";
 import { findReasons } from "../../src/sentinel/signals/reasons.ts";
 import {
@@ -60,29 +61,33 @@ const evidences: fc.Arbitrary<SessionEvidence> = fc.record({
     agent: text,
     placeHidden: fc.boolean(),
   }),
-  network: fc.record({
-    facts: orNull(
-      fc.record(
-        {
-          kinds: fc.subarray([...networkKinds]),
-          threatGrade: fc.nat({ max: 15 }),
-          asn: fc.integer(),
-          country: text,
-        },
-        { requiredKeys: ["kinds", "threatGrade"] },
+  network: fc.record(
+    {
+      facts: orNull(
+        fc.record(
+          {
+            kinds: fc.subarray([...networkKinds]),
+            threatGrade: fc.nat({ max: 15 }),
+            asn: fc.integer(),
+            country: text,
+          },
+          { requiredKeys: ["kinds", "threatGrade"] },
+        ),
       ),
-    ),
-    address: text,
-    prefix: text,
-    reservedRange: orNull(text),
-    tenantList: orNull(
-      fc.record({
-        list: fc.constantFrom("allow" as const, "deny" as const),
-        entry: text,
-        network: orNull(text),
-      }),
-    ),
-  }),
+      address: text,
+      prefix: text,
+      reservedRange: orNull(text),
+      tenantList: orNull(
+        fc.record({
+          list: fc.constantFrom("allow" as const, "deny" as const),
+          entry: text,
+          network: orNull(text),
+        }),
+      ),
+      testResult: fc.constantFrom(...recommendations),
+    },
+    { requiredKeys: ["facts", "address", "prefix", "reservedRange", "tenantList"] },
+  ),
   agent: fc.constantFrom(...agentKinds),
   agentSwitched: fc.boolean(),
   userMismatch: fc.boolean(),
@@ -197,11 +202,15 @@ describe("The compact form of an assessment", () => {
       degraded: ["address_activity"],
       policy: { challengeAt: 0.5, denyAt: 0.8, signalsOff: ["vpn"] },
     };
-    const withoutStatus =
-      "1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSDAPSDAQEBhQIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAYL7QLtYgAAAAAACgQKCAQGBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu";
-    expect(parseContent(withoutStatus)).toEqual(content);
+    const olderForms = {
+      withoutStatus:
+        "1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSDAPSDAQEBhQIFgYYD9fs_4AAAAAAAAIIZO4IZRsuCAxhjghkE0hk9PoCC-z_4AAAAAAAAAYL7QLtYgAAAAAACgQKCAQGBghgYAYECg_s_4AAAAAAAAPs_6ZmZmZmZmoFjdnBu",
+      withoutTestResult:
+        "1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSEAPSDAQEB9IUCBYGGA_X7P-AAAAAAAACCGTuCGUbLggMYY4IZBNIZPT6Agvs_-AAAAAAAAAGC-0C7WIAAAAAAAoECggEBgYIYGAGBAoP7P-AAAAAAAAD7P-mZmZmZmZqBY3Zwbg",
+    };
+    for (const older of Object.values(olderForms)) expect(parseContent(older)).toEqual(content);
     expect(formatContent(content)).toMatchInlineSnapshot(
-      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSFhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPYF9PSEAPSDAQEB9IUCBYGGA_X7P-AAAAAAAACCGTuCGUbLggMYY4IZBNIZPT6Agvs_-AAAAAAAAAGC-0C7WIAAAAAAAoECggEBgYIYGAGBAoP7P-AAAAAAAAD7P-mZmZmZmZqBY3Zwbg"`,
+      `"1.hIqJYk5PGQhHSJFmCzdMy0FySBOF9N-ZziMAZ2Rlc2t0b3BnV2luZG93c2pDaHJvbWUgMTM4YPSGhIIACAL0Yk5PSBOF9N-ZziMASJFmCzdMy0FyZ3ByaXZhdGWDAUhcuc776lSTJPb0BfT0hAD0gwEBAfSFAgWBhgP1-z_gAAAAAAAAghk7ghlGy4IDGGOCGQTSGT0-gIL7P_gAAAAAAAABgvtAu1iAAAAAAAKBAoIBAYGCGBgBgQKD-z_gAAAAAAAA-z_pmZmZmZmagWN2cG4"`,
     );
   });
 

@@ -1,7 +1,7 @@
 /**
- * The judgement on a session from its evidence (pure): reasons, score and recommendation. The status of the user
- * bounds the recommendation, whatever the score and the policy say, because a locked user cannot be verified and a
- * suspended user has no access. A reason with a contribution of 0 states the rule.
+ * The judgement on a session from its evidence (pure): reasons, score and recommendation. A test address fixes the
+ * recommendation, whatever the policy says. The status of the user bounds any recommendation, because a locked user
+ * cannot be verified and a suspended user has no access. A reason with a contribution of 0 states that rule.
  */
 import type { RiskPolicy } from "../assessment.ts";
 import type { IdentityEvidence, SessionEvidence } from "../evidence.ts";
@@ -35,7 +35,7 @@ export function judge(evidence: SessionEvidence, policy: RiskPolicy): Judgement 
   const { status } = evidence.identity;
   const found = findReasons(evidence, policy.signalsOff);
   const riskScore = scoreOf(found);
-  const recommendation = recommend(riskScore, policy);
+  const recommendation = evidence.network.testResult ?? recommend(riskScore, policy);
   if (status === undefined) return { reasons: found, riskScore, recommendation };
   const { reason, bound } = rules[status];
   return { reasons: [...found, reason], riskScore, recommendation: bound(recommendation) };

@@ -3,7 +3,7 @@
  * signal that finds something gives a reason, with a contribution in log-odds and a sentence. Nothing else is
  * read, so the same evidence gives the same reasons at any later time. judgement.ts uses them.
  *
- * A signal without evidence gives no reason. Two reasons have a contribution of 0: a reserved address and a
+ * A signal without evidence gives no reason. Two signals have a contribution of 0: a reserved address and a
  * privacy relay. Without them a reader would draw the wrong conclusion from the score.
  */
 import type { SessionEvidence } from "../evidence.ts";
@@ -13,6 +13,7 @@ import { findAgentReasons } from "./agent.ts";
 import { findBehaviourReasons } from "./behaviour.ts";
 import { findIdentityReasons } from "./identity.ts";
 import { findNetworkReasons } from "./network.ts";
+import { createTestReason } from "./test-address.ts";
 
 const reportedAtZero: readonly ReasonName[] = ["reserved_address", "privacy_relay"];
 
@@ -21,8 +22,13 @@ function roundContribution(contribution: number): number {
   return Math.round(contribution * 1e4) / 1e4 + 0;
 }
 
-/** All reasons for the session, the strongest first. Signals in `off` are left out. */
+/**
+ * All reasons for the session, the strongest first. Signals in `off` are left out. A test address is the only reason
+ * for its fixed result.
+ */
 export function findReasons(evidence: SessionEvidence, off: readonly string[]): readonly Reason[] {
+  const { testResult } = evidence.network;
+  if (testResult !== undefined) return [createTestReason(testResult)];
   const isOff = (signal: ReasonName) => off.includes(signal);
   const mismatch = evidence.userMismatch
     ? [

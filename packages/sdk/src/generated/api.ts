@@ -191,7 +191,7 @@ export interface paths {
         put?: never;
         /**
          * Analyse the integrity of a session
-         * @description Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`, or with `user_suspended` for a suspended user; both have the fields of an assessment.
+         * @description Scores a session from its address, its user agent and the user's history, and recommends whether to allow it, to ask for a factor, or to deny it. A denial is a 403 with the code `high_risk`, or with `user_suspended` for a suspended user; both have the fields of an assessment. In a test tenant the addresses 192.0.2.1, 192.0.2.2 and 192.0.2.3 have the fixed results allow, challenge and deny.
          *
          *     Permission: `sentinel:write`.
          *
@@ -215,7 +215,7 @@ export interface paths {
         put?: never;
         /**
          * Send the verdict on an assessed session, from which Sentinel learns
-         * @description Reports whether an assessed session was the user's own or fraud, from which later scores learn.
+         * @description Reports whether an assessed session was the user's own or fraud, from which later scores learn. Report `legitimate` only after a second factor or an equal proof in that session: if sessions that were merely allowed are confirmed, Sentinel learns the habits of attackers.
          *
          *     Permission: `sentinel:write`.
          *
@@ -1465,7 +1465,7 @@ export interface components {
         /** @description A reason for a risk score. */
         Reason: {
             /**
-             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`; expect further ones.
+             * @description Values: `tenant_deny_list`, `tenant_allow_list`, `threat_list`, `tor_exit`, `vpn`, `proxy`, `scanner`, `hosting_network`, `privacy_relay`, `reserved_address`, `agent_empty`, `agent_headless`, `agent_scripted`, `agent_impossible`, `agent_switch`, `network_history`, `agent_history`, `hour_of_week`, `impossible_travel`, `reported_fraud`, `credential_stuffing`, `user_mismatch`, `recent_failures`, `locked`, `velocity`, `user_locked`, `user_suspended`, `test_address`; expect further ones.
              * @example network_history
              */
             signal: string;
@@ -1836,6 +1836,11 @@ export interface components {
                     } & {
                         [key: string]: unknown;
                     }) | null;
+                    /**
+                     * @description Values: `allow`, `challenge`, `deny`; expect further ones.
+                     * @example allow
+                     */
+                    testResult?: string;
                 } & {
                     [key: string]: unknown;
                 };
@@ -5093,7 +5098,8 @@ export interface operations {
                      *                 "list": "allow",
                      *                 "entry": "…",
                      *                 "network": "…"
-                     *               }
+                     *               },
+                     *               "testResult": "allow"
                      *             },
                      *             "agent": "empty",
                      *             "agentSwitched": true,
