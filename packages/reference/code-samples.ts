@@ -34,7 +34,7 @@ export function addCodeSamples(
     }
     return {
       ...operation,
-      "x-codeSamples": [{ lang: "typescript", label: "TypeScript SDK", source }],
+      "x-codeSamples": [{ lang: "typescript", label: "TypeScript SDK", source: source.trimEnd() }],
     };
   };
   const paths = mapValues(document.paths, (item) => mapValues(item, addTo));

@@ -4,6 +4,13 @@ import { createApiReference } from "./scalar/standalone.esm.js";
 /** The samples name this address; the page shows its own instead. */
 const sampleOrigin = "https://idp.example.com";
 
+/** Clients for which Scalar writes samples, all but curl. */
+const otherClients = [
+  ...["c", "clojure", "csharp", "dart", "fsharp", "go", "http", "java", "js", "julia", "kotlin"],
+  ...["node", "objc", "ocaml", "php", "powershell", "python", "r", "ruby", "rust", "swift"],
+  ...["shell/httpie", "shell/wget"],
+];
+
 /** Lets `#verifyOtp` open the operation of that name, as a link does that another document contains. */
 function openNamedOperation({ paths }) {
   const name = location.hash.slice(1);
@@ -23,7 +30,10 @@ async function showReference() {
     content,
     servers: [{ url: location.origin }],
     generateOperationSlug: ({ operationId, method, path }) => operationId ?? method + path,
-    hiddenClients: true,
+    hiddenClients: otherClients,
+    // The fields of a body are one level down, and the shared schemas stand where operations use them.
+    expandAllSchemaProperties: true,
+    hideModels: true,
     // The token of the visitor stays in the memory of the page.
     persistAuth: false,
     authentication: { preferredSecurityScheme: "bearer" },

@@ -1,7 +1,10 @@
 import { EdgeIdp } from "@edge-idp/sdk";
 
 const { IDP_TOKEN = "" } = process.env;
-const idp = new EdgeIdp({ url: "https://idp.example.com", token: IDP_TOKEN });
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
 
 const otp = await idp.otp.configure("ORG_USR_9921_AFG", {
   issuer_name: "Acme Enterprise",

@@ -1,7 +1,10 @@
 import { EdgeIdp } from "@edge-idp/sdk";
 
 const { IDP_TOKEN = "" } = process.env;
-const idp = new EdgeIdp({ url: "https://idp.example.com", token: IDP_TOKEN });
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
 
 // Send `legitimate` only after a second factor: Sentinel learns from it.
 await idp.sentinel.feedback(
