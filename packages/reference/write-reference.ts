@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
-import { addCodeSamples, type ReferenceDocument } from "./code-samples.ts";
+import { createPageDocument, type OpenApiDocument } from "./page-document.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const target = join(root, "public", "docs");
@@ -29,8 +29,8 @@ function readSamples(): Map<string, string> {
 
 function createDocument(): Buffer {
   const text = readFileSync(join(root, "docs", "openapi.json"), "utf8");
-  const document: ReferenceDocument = JSON.parse(text);
-  return Buffer.from(JSON.stringify(addCodeSamples(document, readSamples())));
+  const document: OpenApiDocument = JSON.parse(text);
+  return Buffer.from(JSON.stringify(createPageDocument(document, readSamples())));
 }
 
 /**

@@ -7,16 +7,10 @@ const idp = new EdgeIdp({
 });
 
 try {
-  const { method } = await idp.otp.verify(
-    "ORG_USR_9921_AFG",
-    "552192",
-  );
-  console.log("The code is right", method);
+  await idp.otp.verify("ORG_USR_9921_AFG", "552192");
+  console.log("The code is right.");
 } catch (error) {
   if (!(error instanceof IdpError)) throw error;
-  if (error.code === "user_locked")
-    console.log("Locked until", error.lockedUntil);
-  else if (error.code === "invalid_code")
-    console.log("Attempts left:", error.attemptsRemaining);
-  else throw error;
+  // Such as invalid_code, code_already_used, user_locked.
+  console.log(error.code, error.attemptsRemaining);
 }
