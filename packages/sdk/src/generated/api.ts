@@ -1182,13 +1182,13 @@ export interface components {
                  * @description Where the tenant's Durable Objects run and store their data. It cannot be changed later. Null: anywhere.
                  * @default null
                  */
-                jurisdiction: "eu" | null;
+                jurisdiction?: "eu" | null;
                 /**
                  * Format: int64
                  * @description The shard of the tenant's data: 0 is `DB`, 1 is `DB_1` and so on.
                  * @default 0
                  */
-                shard: number;
+                shard?: number;
             };
         };
         ChangeTenantInput: {
@@ -1227,12 +1227,12 @@ export interface components {
                  * @description Deletes the tenant's statistics first, and begins with the first event.
                  * @default false
                  */
-                restart: boolean;
+                restart?: boolean;
                 /**
                  * @description Maximum number of steps of up to 2,000 events in this request.
                  * @default 8
                  */
-                limit: number;
+                limit?: number;
             };
         };
         CreateTokenInput: {
@@ -1251,7 +1251,7 @@ export interface components {
         RotateTokenInput: {
             token: {
                 /** @default 3600 */
-                overlap_seconds: number;
+                overlap_seconds?: number;
             };
         };
         ChangeSettingsInput: {
@@ -1336,13 +1336,13 @@ export interface components {
                  * @description Maximum number of pages of rows that this request processes.
                  * @default 14
                  */
-                limit: number;
+                limit?: number;
             };
         };
         ReEncryptInput: {
             re_encryption: {
                 /** @default 40 */
-                limit: number;
+                limit?: number;
             };
         };
         ProvisionUserResult: {

@@ -1,0 +1,56 @@
+import { IdpError } from "./idp-error.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
+import type { DiscoverResult, Reason } from "./types.ts";
+
+export type Recommendation = "allow" | "challenge" | "deny";
+
+/** The answer to an assessment, the same for each recommendation. */
+export interface Assessment {
+  /**
+   * What to do with the session. One that a later service may add is read as `challenge`, because none but `allow`
+   * lets a session pass.
+   */
+  readonly recommendation: Recommendation;
+  /** From 0 to 1. */
+  readonly risk_score: number;
+  /** Send it with the code to `otp.verify`, so that an accepted code confirms the session. */
+  readonly assessment_id: string;
+  /** The name of the model, which fixes the signals and their weights. */
+  readonly model: string;
+  /** The reasons for the score, the strongest first. */
+  readonly reasons: readonly Reason[];
+  /** Kinds of data that were missing or stale, and gave no evidence. */
+  readonly degraded: readonly string[];
+  readonly user: DiscoverResult["user"];
+  /** What the user can be challenged with now, such as `totp`; empty if with nothing. */
+  readonly factors: readonly string[];
+}
+
+function isAssessed(body: JsonObject): body is JsonObject & Omit<Assessment, "recommendation"> {
+  const { risk_score, assessment_id, model, reasons, degraded, user, factors } = body;
+  return (
+    typeof risk_score === "number" &&
+    [assessment_id, model].every((text) => typeof text === "string") &&
+    [reasons, degraded, factors].every((list) => Array.isArray(list)) &&
+    isJsonObject(user)
+  );
+}
+
+/**
+ * Reads the body of a success or of a denial.
+ *
+ * @param otherwise stands for a recommendation that this version does not know
+ * @throws IdpError `unexpected_answer`
+ */
+export function readAssessment(body: JsonObject, otherwise: Recommendation): Assessment {
+  if (!isAssessed(body)) {
+    throw new IdpError({
+      code: "unexpected_answer",
+      message: "The answer has no assessment; check the URL.",
+      fields: body,
+    });
+  }
+  const { recommendation } = body;
+  const isKnown = recommendation === "allow" || recommendation === "deny";
+  return { ...body, recommendation: isKnown ? recommendation : otherwise };
+}

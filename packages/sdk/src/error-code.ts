@@ -1,0 +1,48 @@
+/** Codes that the service sends, and those that the client adds. */
+
+/** The codes of the service that this version knows. They are stable; a later service may send further ones. */
+export const serviceErrorCodes = [
+  "assessment_not_found",
+  "body_too_large",
+  "code_already_used",
+  "high_risk",
+  "idempotency_in_progress",
+  "idempotency_mismatch",
+  "insufficient_scope",
+  "internal_error",
+  "invalid_code",
+  "invalid_json",
+  "invalid_request",
+  "invalid_token",
+  "last_token",
+  "method_not_allowed",
+  "missing_token",
+  "no_pending_enrolment",
+  "not_found",
+  "otp_disabled",
+  "otp_not_configured",
+  "rate_limited",
+  "relocation_in_progress",
+  "tenant_active",
+  "tenant_deleting",
+  "tenant_suspended",
+  "too_many",
+  "unavailable",
+  "unsupported_media_type",
+  "user_exists",
+  "user_locked",
+  "user_not_found",
+  "user_suspended",
+] as const;
+
+/**
+ * Codes of the client: `unreachable`: no answer arrived, or its end did not; `timeout`: none arrived in time;
+ * `unexpected_answer`: something other than the service answered, such as a proxy, or a much newer service.
+ */
+export type ClientErrorCode = "unreachable" | "timeout" | "unexpected_answer";
+
+/** Each code that is known, and any other text: treat an unknown code like other errors of its HTTP status. */
+export type ErrorCode =
+  | (typeof serviceErrorCodes)[number]
+  | ClientErrorCode
+  | (string & Record<never, never>);

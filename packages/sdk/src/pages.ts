@@ -1,0 +1,31 @@
+/** A list that the service hands out page by page. */
+
+export interface Page<Item, Cursor = string> {
+  readonly items: readonly Item[];
+  readonly has_more: boolean;
+  /** Pass it as `after` to read the next page; null on the last one. */
+  readonly next_after: Cursor | null;
+}
+
+/** Iterate over it to read every item, or read single pages. A page is requested when it is needed. */
+export class Pages<Item, Cursor = string> implements AsyncIterable<Item> {
+  readonly #readPage: (after: Cursor | undefined) => Promise<Page<Item, Cursor>>;
+
+  constructor(readPage: (after: Cursor | undefined) => Promise<Page<Item, Cursor>>) {
+    this.#readPage = readPage;
+  }
+
+  /** Reads one page: the first, or the one after a `next_after`. */
+  page({ after }: { readonly after?: Cursor | undefined } = {}): Promise<Page<Item, Cursor>> {
+    return this.#readPage(after);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    let after: Cursor | undefined;
+    do {
+      const { items, has_more, next_after } = await this.#readPage(after);
+      yield* items;
+      after = has_more ? (next_after ?? undefined) : undefined;
+    } while (after !== undefined);
+  }
+}

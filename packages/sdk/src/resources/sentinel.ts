@@ -1,0 +1,85 @@
+import { type Assessment, readAssessment } from "../assessment.ts";
+import { bodyOf, type Connection } from "../connection.ts";
+import { IdpError } from "../idp-error.ts";
+import type { RequestOptions } from "../options.ts";
+import { Pages } from "../pages.ts";
+import type {
+  AssessmentFilters,
+  Feeds,
+  SessionContext,
+  Simulation,
+  SimulationInput,
+  StoredAssessment,
+} from "../types.ts";
+
+/** The risk of sessions. */
+export class Sentinel {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Assesses a session by its address and user agent, as they came to you. A denial is an answer like the others, no
+   * error. Permission: `sentinel:write`.
+   *
+   * @throws IdpError `user_not_found`, `invalid_request` (`ip` is no address)
+   */
+  async assess(
+    externalId: string,
+    context: SessionContext,
+    options?: RequestOptions,
+  ): Promise<Assessment> {
+    const body = { sentinel: { external_id: externalId, context } };
+    try {
+      const call = this.#connection.api(options).POST("/v1/sentinel/discover", { body });
+      return readAssessment(await bodyOf(call), "challenge");
+    } catch (error) {
+      const isDenial = error instanceof IdpError && error.code === "high_risk";
+      if (!isDenial) throw error;
+      return readAssessment(error.fields, "deny");
+    }
+  }
+
+  /**
+   * Reports what became of a session, from which later scores learn. Report `legitimate` only after a second factor or
+   * an equal proof. Permission: `sentinel:write`.
+   *
+   * @throws IdpError `assessment_not_found`
+   */
+  async feedback(
+    assessmentId: string,
+    outcome: "legitimate" | "fraud",
+    options?: RequestOptions,
+  ): Promise<void> {
+    const body = { feedback: { assessment_id: assessmentId, outcome } };
+    await this.#connection.api(options).POST("/v1/sentinel/feedback", { body });
+  }
+
+  /** Lists assessments, the newest first, with the inputs of their scores. Permission: `sentinel:read`. */
+  assessments(filters: AssessmentFilters = {}, options?: RequestOptions): Pages<StoredAssessment> {
+    return new Pages(async (after) => {
+      const query = { ...filters, ...(after === undefined ? {} : { after }) };
+      const api = this.#connection.api(options);
+      const call = api.GET("/v1/sentinel/assessments", { params: { query } });
+      const { assessments, has_more, next_after } = await bodyOf(call);
+      return { items: assessments, has_more, next_after };
+    });
+  }
+
+  /**
+   * Compares the recommendations for at most 500 stored assessments with those of another policy. It changes nothing.
+   * Permission: `sentinel:read`.
+   */
+  async simulate(simulation: SimulationInput, options?: RequestOptions): Promise<Simulation> {
+    const body = { simulation };
+    const call = this.#connection.api(options).POST("/v1/sentinel/simulate", { body });
+    return (await bodyOf(call)).simulation;
+  }
+
+  /** Lists the imported network data, with its age. Permission: `sentinel:read`. */
+  feeds(options?: RequestOptions): Promise<Feeds> {
+    return bodyOf(this.#connection.api(options).GET("/v1/sentinel/feeds"));
+  }
+}

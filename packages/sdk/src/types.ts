@@ -1,0 +1,67 @@
+/** Names for the bodies of the API. Their fields are spelled as on the wire. */
+import type { components, operations } from "./generated/api.ts";
+
+type Schemas = components["schemas"];
+type Query<Operation extends keyof operations> = NonNullable<
+  operations[Operation]["parameters"]["query"]
+>;
+/** The filters of a list, with the size of its pages. */
+type Filters<Operation extends keyof operations> = Omit<Query<Operation>, "after">;
+
+export type Issue = Schemas["Issue"];
+export type Reason = Schemas["Reason"];
+
+export type ProvisionedUser = Schemas["ProvisionUserResult"]["user"];
+export type Profile = Schemas["Profile"];
+export type ListedUser = Schemas["ListUsersResult"]["users"][number];
+export type UserFilters = Filters<"listUsers">;
+
+export type OtpSetup = Schemas["ConfigureOtpResult"]["user"];
+export type VerifyOtpResult = Schemas["VerifyOtpResult"];
+/** What verify takes besides user and code. */
+export type VerifyOtpInput = Omit<Schemas["VerifyOtpInput"]["otp"], "id" | "code">;
+
+export type DiscoverResult = Schemas["DiscoverResult"];
+export type SessionContext = Schemas["DiscoverInput"]["sentinel"]["context"];
+export type StoredAssessment = Schemas["Assessment"];
+export type AssessmentFilters = Filters<"listAssessments">;
+export type SimulationInput = Schemas["SimulatePolicyInput"]["simulation"];
+export type Simulation = Schemas["SimulatePolicyResult"]["simulation"];
+export type Feeds = Schemas["ListFeedsResult"];
+
+export type AuditEvent = Schemas["AuditEvent"];
+/** An event of the export, with its leaf of the tree. */
+export type ExportedEvent = AuditEvent & { readonly leaf_hash: string };
+export type AuditEventFilters = Filters<"listAuditEvents">;
+/** Leaf indexes: `from` inclusive, `to` exclusive. */
+export type ExportRange = Query<"exportAudit">;
+export type Checkpoint = Schemas["Checkpoint"];
+export type NewestCheckpoint = Schemas["GetCheckpointResult"];
+export type EventProof = Schemas["ProveAuditEventResult"];
+export type ConsistencyProof = Schemas["ProveAuditConsistencyResult"]["proof"];
+export type AuditPublicKey = Schemas["AuditPublicKey"];
+export type StatisticsQuery = Query<"getStatistics">;
+export type Statistics = Schemas["GetStatisticsResult"];
+
+export type Permission = Schemas["CreateTokenInput"]["token"]["permissions"][number];
+export type NewToken = Schemas["CreateTokenInput"]["token"];
+/** `secret` is the token itself. The service shows it only here. */
+export type IssuedApiToken = Schemas["IssuedApiToken"];
+export type ApiToken = Schemas["ApiToken"];
+
+export type TenantSettings = Schemas["GetSettingsResult"];
+export type SettingsPatch = Schemas["ChangeSettingsInput"]["settings"];
+
+export type NewTenant = Schemas["CreateTenantInput"]["tenant"];
+export type CreatedTenant = Schemas["CreateTenantResult"];
+export type Tenant = Schemas["Tenant"];
+export type TenantPatch = Schemas["ChangeTenantInput"]["tenant"];
+export type TenantFilters = Filters<"listTenants">;
+export type TenantDeletion = Schemas["TenantDeletion"];
+export type Usage = Schemas["GetUsageResult"]["usage"];
+export type Relocation = Schemas["Relocation"];
+export type StatisticsRebuild = Schemas["RebuildStatisticsResult"]["rebuild"];
+
+export type Keys = Schemas["ListKeysResult"];
+export type ReEncryption = Schemas["ReEncryption"];
+export type Readiness = Schemas["ReadinessResult"];
