@@ -8,6 +8,7 @@ import {
   browserName,
   startBrowser,
 } from "../test/browser/browser.ts";
+import { checkReference } from "../test/browser/reference.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { Report } from "../test/e2e/report.ts";
 import { hasTools } from "../test/e2e/tools.ts";
@@ -15,7 +16,7 @@ import { runScript } from "./support/failure.ts";
 
 const timeLimitMs = 300_000;
 
-const checks: readonly BrowserCheck[] = [];
+const checks: readonly BrowserCheck[] = [checkReference];
 
 class Check {
   readonly #report: Report;
