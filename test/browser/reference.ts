@@ -114,7 +114,7 @@ async function checkSamples(shown: ShownOperation, url: string): Promise<string[
 
 async function checkSearch(page: Page): Promise<string[]> {
   await page.keyboard.press("Control+k");
-  await page.getByRole("dialog").getByRole("textbox").fill("backup codes");
+  await page.getByRole("dialog").locator("input").fill("backup codes");
   const found = page.getByRole("dialog").getByText("/v1/idp/user/backup-codes").first();
   await found.waitFor();
   await page.keyboard.press("Escape");
@@ -136,6 +136,7 @@ async function checkTryOut(page: Page, service: LocalService): Promise<string[]>
   await page.reload();
   const answer = await new ShownOperation(page, "getUser").tryOut(token);
   const sent = answer.request();
+  const text = await answer.text();
   await page.getByRole("dialog").getByText(externalId).last().waitFor();
   const stores = await readStores(page);
   await page.reload();
@@ -144,7 +145,7 @@ async function checkTryOut(page: Page, service: LocalService): Promise<string[]>
   return findProblems(
     [sent.url() === `${url}/v1/idp/user?externalUserId=${externalId}`, `sent to ${sent.url()}`],
     [sent.headers().authorization === `Bearer ${token}`, "the token was not sent"],
-    [answer.status() === 200, `answered ${answer.status()}: ${await answer.text()}`],
+    [answer.status() === 200, `answered ${answer.status()}: ${text}`],
     [!stores.includes(token), `the browser keeps the token: ${stores}`],
     [stores.includes("[]"), `the browser keeps a database: ${stores}`],
     [kept === "", "the token outlives the page"],
