@@ -20,22 +20,26 @@ function findProblems(...expectations: readonly Expectation[]): string[] {
 
 /** Collects what no page may do, from its first request on. */
 class Watch {
-  readonly problems: string[] = [];
+  readonly #problems = new Set<string>();
   readonly #origin: string;
 
   constructor(page: Page, origin: string) {
     this.#origin = origin;
     page.on("request", (request) => this.#noteHost(request.url()));
-    page.on("pageerror", (error) => this.problems.push(`error: ${error}`));
+    page.on("pageerror", (error) => this.#problems.add(`error: ${error}`));
     // A refusal by the Content-Security-Policy is an error of the console too.
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) this.problems.push(message.text());
+      if (["error", "warning"].includes(message.type())) this.#problems.add(message.text());
     });
+  }
+
+  get problems(): string[] {
+    return [...this.#problems];
   }
 
   #noteHost(url: string): void {
     const { origin, protocol } = new URL(url);
-    if (origin !== this.#origin && protocol !== "data:") this.problems.push(`request to ${url}`);
+    if (origin !== this.#origin && protocol !== "data:") this.#problems.add(`request to ${url}`);
   }
 }
 
