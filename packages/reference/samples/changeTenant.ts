@@ -10,4 +10,6 @@ await idp.tenants.change("6908bffd1c2e4a5b9d7f0a31", {
   name: "Acme Enterprise",
 });
 await idp.tenants.suspend("6908bffd1c2e4a5b9d7f0a31");
-await idp.tenants.reactivate("6908bffd1c2e4a5b9d7f0a31");
+await idp.tenants.reactivate(
+  "6908bffd1c2e4a5b9d7f0a31",
+);

@@ -6,10 +6,13 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-const otp = await idp.otp.configure("ORG_USR_9921_AFG", {
-  issuer_name: "Acme Enterprise",
-  account_name: "alexander@enterprise.com",
-  qr: "svg",
-});
+const otp = await idp.otp.configure(
+  "ORG_USR_9921_AFG",
+  {
+    issuer_name: "Acme Enterprise",
+    account_name: "alexander@enterprise.com",
+    qr: "svg",
+  },
+);
 // Show the QR code to the user, and keep neither it nor the secret.
 console.log(otp.qrcode_svg, otp.is_setup_complete);

@@ -8,5 +8,8 @@ const idp = new EdgeIdp({
 
 const token = await idp.tenants
   .tokens("6908bffd1c2e4a5b9d7f0a31")
-  .create({ name: "backend", permissions: ["idp:read"] });
+  .create({
+    name: "backend",
+    permissions: ["idp:read"],
+  });
 console.log(token.secret);

@@ -8,5 +8,8 @@ const idp = new EdgeIdp({
 
 // The name confirms that it is the right tenant.
 console.log(
-  await idp.tenants.delete("6908bffd1c2e4a5b9d7f0a31", "Acme"),
+  await idp.tenants.delete(
+    "6908bffd1c2e4a5b9d7f0a31",
+    "Acme",
+  ),
 );

@@ -6,5 +6,5 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-const settings = await idp.settings.get();
+const { settings } = await idp.settings.get();
 console.log(settings.lockout);

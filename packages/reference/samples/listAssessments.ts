@@ -6,9 +6,14 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-for await (const assessment of idp.sentinel.assessments({
-  recommendation: "deny",
-  min_score: 0.9,
-})) {
-  console.log(assessment.id, assessment.risk_score);
+for await (const assessment of idp.sentinel.assessments(
+  {
+    recommendation: "deny",
+    min_score: 0.9,
+  },
+)) {
+  console.log(
+    assessment.assessment_id,
+    assessment.risk_score,
+  );
 }

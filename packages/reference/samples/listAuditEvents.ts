@@ -11,4 +11,4 @@ const events = idp.audit.events({
   externalUserId: "ORG_USR_9921_AFG",
 });
 for await (const event of events)
-  console.log(event.occurred_at, event.outcome);
+  console.log(event.at, event.outcome);

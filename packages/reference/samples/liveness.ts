@@ -6,4 +6,4 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-console.log(await idp.health.live());
+await idp.health.live();

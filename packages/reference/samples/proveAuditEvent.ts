@@ -6,5 +6,7 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-const proof = await idp.audit.proof("6908bffd1c2e4a5b9d7f0a31");
+const proof = await idp.audit.proof(
+  "6908bffd1c2e4a5b9d7f0a31",
+);
 console.log(proof);

@@ -6,5 +6,7 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-const user = await idp.users.provision("ORG_USR_9921_AFG");
+const user = await idp.users.provision(
+  "ORG_USR_9921_AFG",
+);
 console.log(user.id);

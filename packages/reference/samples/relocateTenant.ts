@@ -7,7 +7,10 @@ const idp = new EdgeIdp({
 });
 
 console.log(
-  await idp.tenants.relocate("6908bffd1c2e4a5b9d7f0a31", {
-    shard: 1,
-  }),
+  await idp.tenants.relocate(
+    "6908bffd1c2e4a5b9d7f0a31",
+    {
+      shard: 1,
+    },
+  ),
 );

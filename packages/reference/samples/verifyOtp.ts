@@ -11,6 +11,6 @@ try {
   console.log("The code is right.");
 } catch (error) {
   if (!(error instanceof IdpError)) throw error;
-  // Such as invalid_code, code_already_used, user_locked.
+  // Such as invalid_code or user_locked.
   console.log(error.code, error.attemptsRemaining);
 }
