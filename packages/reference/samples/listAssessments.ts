@@ -6,14 +6,9 @@ const idp = new EdgeIdp({
   token: IDP_TOKEN,
 });
 
-for await (const assessment of idp.sentinel.assessments(
-  {
-    recommendation: "deny",
-    min_score: 0.9,
-  },
-)) {
-  console.log(
-    assessment.assessment_id,
-    assessment.risk_score,
-  );
-}
+const denied = idp.sentinel.assessments({
+  recommendation: "deny",
+  min_score: 0.9,
+});
+for await (const { at, risk_score } of denied)
+  console.log(at, risk_score);
