@@ -111,7 +111,7 @@ const areas: Record<string, string[]> = {
   "faults-1": filesOf("faults/[a-k]*.test.ts"),
   "faults-2": filesOf("faults/[l-z]*.test.ts"),
   guard: filesOf("guard/**/*.test.ts"),
-  http: filesOf("{http,journeys,tenancy}/**/*.test.ts"),
+  http: filesOf("{http,journeys,sdk,tenancy}/**/*.test.ts"),
   idempotency: filesOf("idempotency/**/*.test.ts"),
   keys: filesOf("keys/**/*.test.ts"),
   privacy: filesOf("privacy/**/*.test.ts"),

@@ -5,8 +5,7 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import type { Checkpoint } from "./support/audit-checkpoint.ts";
-import { type Verdict, verifyTrail } from "./support/audit-files.ts";
+import type { SavedTrail, SignedCheckpoint, Verdict } from "@edge-idp/sdk/audit";
 import { Failure } from "./support/failure.ts";
 
 const helpText = `Verify a tenant's audit trail.
@@ -53,7 +52,7 @@ function countUncovered({ leaves, newest }: Verdict): number {
   return Math.max(0, leaves - (newest?.head.size ?? 0));
 }
 
-function formatTime({ head }: Checkpoint): string {
+function formatTime({ head }: SignedCheckpoint): string {
   return new Date(head.signedAt).toISOString();
 }
 
@@ -75,7 +74,7 @@ function formatJson(verdict: Verdict): string {
 function formatText(verdict: Verdict, pinned: boolean): string {
   const { ok, problems, leaves, newest, older } = verdict;
   const lines: string[] = [];
-  const covers = (checkpoint: Checkpoint) =>
+  const covers = (checkpoint: SignedCheckpoint) =>
     `${checkpoint.head.size} leaves, signed at ${formatTime(checkpoint)}`;
   if (newest !== undefined) {
     const known = pinned
@@ -96,6 +95,29 @@ function formatText(verdict: Verdict, pinned: boolean): string {
   );
   for (const { message } of problems) lines.push(`  ${message}`);
   return lines.join("\n");
+}
+
+/** @throws Failure if the verifier is not built */
+async function loadVerifier() {
+  try {
+    return await import("@edge-idp/sdk/audit");
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error;
+    if (!isMissing || error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Failure(
+      "The verifier is not built; run npm run build:packages, which npm ci runs too unless told to skip scripts.",
+    );
+  }
+}
+
+/** @throws Failure if there can be no verdict */
+async function verify(files: SavedTrail): Promise<Verdict> {
+  const { CannotVerifyError, verifyTrail } = await loadVerifier();
+  try {
+    return await verifyTrail(files);
+  } catch (error) {
+    throw error instanceof CannotVerifyError ? new Failure(error.message) : error;
+  }
 }
 
 async function main(): Promise<number> {
@@ -120,7 +142,7 @@ async function main(): Promise<number> {
   const text = (path: string | undefined) =>
     path === undefined ? undefined : readFile(path, "utf8");
   const { size } = await stat(exported);
-  const verdict = await verifyTrail({
+  const verdict = await verify({
     read: () => readChunks(exported, size),
     checkpoint: await readFile(checkpoint, "utf8"),
     older: await text(older),

@@ -9,7 +9,7 @@ import { findBrokenReferences, findOperationProblems } from "./support/documents
 import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
-const documents = ["*.md", "docs/**/*.md", "bench/*.md"];
+const documents = ["*.md", "docs/**/*.md", "bench/*.md", "packages/*/*.md"];
 
 const openApiSchema = z.object({
   paths: z.record(z.string(), z.record(z.string(), z.object({ description: z.string() }))),

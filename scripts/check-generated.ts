@@ -16,15 +16,19 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a script of this repository or of an installed package with this Node. */
-function runNode(...args: readonly string[]): Outcome {
-  const { status, error, stdout, stderr } = spawnSync(process.execPath, args, {
+function run(program: string, args: readonly string[]): Outcome {
+  const { status, error, stdout, stderr } = spawnSync(program, args, {
     cwd: root,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" },
   });
   return { ok: status === 0, output: `${stdout}${stderr}${error ?? ""}`.trim() };
+}
+
+/** Runs a script of this repository or of an installed package with this Node. */
+function runNode(...args: readonly string[]): Outcome {
+  return run(process.execPath, args);
 }
 
 function checkWorkerTypes(): Outcome {
@@ -71,10 +75,17 @@ function checkOpenApi(): Outcome {
   return runNode(join("scripts", "openapi.ts"), "--check");
 }
 
+/** The package itself says how its types are generated. */
+function checkSdkTypes(): Outcome {
+  const args = ["run", "--silent", "generate", "--workspace", "@edge-idp/sdk", "--", "--check"];
+  return run("npm", args);
+}
+
 const checks = [
   ["worker-configuration.d.ts", checkWorkerTypes],
   ["migrations", checkMigrations],
   ["docs/openapi.json", checkOpenApi],
+  ["packages/sdk/src/generated/api.ts", checkSdkTypes],
 ] as const;
 
 await runScript(async () => {

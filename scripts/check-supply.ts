@@ -12,19 +12,20 @@ import { Failure, runScript } from "./support/failure.ts";
 
 const root = join(import.meta.dirname, "..");
 /**
- * Folders with a lockfile: the product with its workspaces, what the bench compares it with, a generated client, and the
- * linters of the OpenAPI documents.
+ * Folders with a lockfile: the product with its workspaces, what the bench compares it with, a generated client, the
+ * linters of the OpenAPI documents, and a project that uses the SDK.
  */
 const lockedFolders = [
   { folder: "", areAllTools: false },
   { folder: "bench/peers", areAllTools: true },
   { folder: "test/clients/typescript", areAllTools: true },
   { folder: "test/openapi", areAllTools: true },
+  { folder: "test/sdk", areAllTools: true },
 ];
 /** The product comes first. */
 const manifestFolders = [
   ...["", "packages/sdk", "packages/reference", "examples/login"],
-  ...["bench", "bench/peers", "test/clients/typescript", "test/openapi"],
+  ...["bench", "bench/peers", "test/clients/typescript", "test/openapi", "test/sdk"],
 ];
 
 /** Advisories that do not affect the product, by id, each with the reason. */

@@ -1,43 +1,41 @@
 /**
  * `npm run build -w @edge-idp/sdk`: makes dist/index.js and dist/audit.js, each with all that it needs except
- * openapi-fetch, and their declarations. Plain JavaScript, because `npm ci` may run it with Node 20.
+ * openapi-fetch, their declarations, and the licences of the code of others in them. Plain JavaScript, because
+ * `npm ci` may run it with Node 20.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { writeDeclarations } from "./build/declarations.js";
+import { writeLicences } from "./build/licences.js";
 
 const root = import.meta.dirname;
 const dist = join(root, "dist");
-/** The source of each file in dist/. */
-const entries = Object.entries({ index: "src/index.ts", audit: "src/audit/index.ts" }).filter(
-  ([, source]) => existsSync(join(root, source)),
-);
+/** The source of each file in dist/, below src/. */
+const entries = { index: "index.ts", audit: "audit/index.ts" };
+const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const external = Object.keys(dependencies);
 
 rmSync(dist, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: Object.fromEntries(entries),
+  entryPoints: Object.fromEntries(
+    Object.entries(entries).map(([name, source]) => [name, join("src", source)]),
+  ),
   outdir: dist,
   bundle: true,
-  external: ["openapi-fetch"],
+  external,
   format: "esm",
   platform: "neutral",
   mainFields: ["module", "main"],
   target: "es2022",
   legalComments: "inline",
+  metafile: true,
   logLevel: "warning",
 });
+// The bundles contain files of the service.
+copyFileSync(join(root, "..", "..", "LICENSE"), join(dist, "LICENSE"));
 
-// The declarations of the bundled files of the service are needed too, so their folders keep their places.
-const compiler = createRequire(import.meta.url).resolve("typescript/bin/tsc");
-const { status } = spawnSync(process.execPath, [compiler, "-p", "tsconfig.build.json"], {
-  cwd: root,
-  stdio: "inherit",
-});
-if (status !== 0) process.exit(1);
-for (const [name, source] of entries) {
-  const declarations = `./types/packages/sdk/${source.replace(/\.ts$/, ".js")}`;
-  writeFileSync(join(dist, `${name}.d.ts`), `export * from "${declarations}";\n`);
-}
+writeLicences(root, dist, metafile);
+writeDeclarations(root, dist, Object.values(entries), external);
+writeFileSync(join(dist, "audit.d.ts"), 'export * from "./audit/index.js";\n');

@@ -1,4 +1,7 @@
-/** The layers of src/, from the top down, and the rule that imports point downwards. */
+/**
+ * The layers of src/, from the top down, and the rule that imports point downwards. The SDK is beside them, and imports
+ * only the format of the log.
+ */
 import { folderOf, type Import } from "./imports.ts";
 
 /** Folders, or files directly in src/. Folders of one layer do not import each other. */
@@ -54,4 +57,29 @@ function problemOf({ from, to }: Import): string | undefined {
 /** One sentence for each import that breaks the rule, and for each folder without a layer. */
 export function findLayerProblems(imports: readonly Import[]): string[] {
   return [...new Set(imports.flatMap((one) => problemOf(one) ?? []))];
+}
+
+/** What the verifier in packages/sdk imports, and its build puts into it: pure files, which run in a browser too. */
+const logFormat: readonly string[] = [
+  "src/audit/leaf.ts",
+  "src/audit/tree/merkle.ts",
+  "src/audit/tree/note.ts",
+  "src/audit/tree/verify-proof.ts",
+  "src/crypto/bytes.ts",
+  "src/crypto/signature.ts",
+];
+const verifierFolder = "packages/sdk/src/audit/";
+
+/**
+ * One sentence for each import of the SDK from elsewhere in the repository, except that the verifier imports the format
+ * of the log.
+ * @param imports paths from the root of the repository
+ */
+export function findSdkProblems(imports: readonly Import[]): string[] {
+  const isAllowed = ({ from, to }: Import) =>
+    to.startsWith("packages/sdk/src/") ||
+    (from.startsWith(verifierFolder) && logFormat.includes(to));
+  return imports
+    .filter((one) => !isAllowed(one))
+    .map(({ from, to }) => `${from} imports ${to}, which is not part of the SDK`);
 }

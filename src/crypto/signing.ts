@@ -1,4 +1,4 @@
-/** Ed25519 (RFC 8032) on WebCrypto, from seeds of 32 bytes. */
+/** Signs with Ed25519 (RFC 8032) on WebCrypto, with keys from seeds of 32 bytes. See also signature.ts. */
 import { base64, base64urlnopad, hex } from "@scure/base";
 
 /** PKCS #8 up to the seed (RFC 8410 §7): WebCrypto takes private keys in no shorter form. */
@@ -31,19 +31,6 @@ export function signingKeyOf(seed: Uint8Array): Promise<SigningKey> {
     imported.set(seed, key);
   }
   return key;
-}
-
-/**
- * Whether the private key of `publicKey` signed the message. False for a key or signature of the wrong length.
- */
-export async function isSignedBy(
-  publicKey: Uint8Array<ArrayBuffer>,
-  signature: Uint8Array<ArrayBuffer>,
-  message: Uint8Array<ArrayBuffer>,
-): Promise<boolean> {
-  if (publicKey.length !== 32 || signature.length !== 64) return false;
-  const key = await crypto.subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
-  return await crypto.subtle.verify("Ed25519", key, signature, message);
 }
 
 /** @returns base64 of the 32 bytes */

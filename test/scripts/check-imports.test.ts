@@ -1,7 +1,7 @@
 /** The rule that `npm run check:imports` enforces. */
 import { describe, expect, it } from "vitest";
 import { findImports } from "../../scripts/support/imports.ts";
-import { findLayerProblems } from "../../scripts/support/layers.ts";
+import { findLayerProblems, findSdkProblems } from "../../scripts/support/layers.ts";
 import { shapeOf } from "../../scripts/support/shape.ts";
 
 function importsOf(files: Readonly<Record<string, string>>) {
@@ -68,5 +68,26 @@ describe("Imports between layers", () => {
   it("ignore packages and files outside the tree", () => {
     const text = 'import { z } from "zod";\nimport manifest from "../../package.json";\n';
     expect(importsOf({ "api/users.ts": text })).toEqual([]);
+  });
+});
+
+describe("Imports of the SDK", () => {
+  const verifier = "packages/sdk/src/audit/export.ts";
+
+  it("pass within the SDK, and from the verifier to the format of the log", () => {
+    const text = 'import "../types.ts";\nimport "../../../../src/audit/tree/merkle.ts";\n';
+    const imports = importsOf({ [verifier]: text });
+    expect(imports).toHaveLength(2);
+    expect(findSdkProblems(imports)).toEqual([]);
+  });
+
+  it.each([
+    [verifier, "../../../../src/audit/event.ts", "src/audit/event.ts"],
+    [verifier, "../../../../scripts/support/failure.ts", "scripts/support/failure.ts"],
+    ["packages/sdk/src/send.ts", "../../../src/audit/leaf.ts", "src/audit/leaf.ts"],
+  ])("refuse in %s an import of %s", (file, specifier, path) => {
+    expect(
+      findSdkProblems(importsOf({ [file]: `import type { A } from "${specifier}";` })),
+    ).toEqual([`${file} imports ${path}, which is not part of the SDK`]);
   });
 });

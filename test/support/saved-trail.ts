@@ -1,5 +1,5 @@
 /** The files that a security officer saves of a tenant's trail, and their verification. */
-import { type Verdict, verifyTrail } from "../../scripts/support/audit-files.ts";
+import { type Verdict, verifyTrail } from "../../packages/sdk/src/audit/index.ts";
 import { encodeUtf8 } from "../../src/crypto/bytes.ts";
 import type { Tenant } from "./client.ts";
 

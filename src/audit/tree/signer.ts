@@ -1,7 +1,8 @@
 /** Signs tree heads with the newest key, and verifies them with all keys in the ring. */
 import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import { type Keyring, keyOf, MissingKeyError } from "../../crypto/keyring.ts";
-import { formatPublicKey, isSignedBy, signingKeyOf } from "../../crypto/signing.ts";
+import { isSignedBy } from "../../crypto/signature.ts";
+import { formatPublicKey, signingKeyOf } from "../../crypto/signing.ts";
 import {
   formatBody,
   formatNote,

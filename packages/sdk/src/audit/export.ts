@@ -6,27 +6,12 @@
  * Memory: one hash for each bit of the number of leaves, and one entry for each user whose erasure has not been read.
  */
 import { hex } from "@scure/base";
-import { digestPersonalParts } from "../../src/audit/leaf.ts";
-import { TreeHasher } from "../../src/audit/tree/merkle.ts";
-import type { TreeHead } from "../../src/audit/tree/note.ts";
-import { type ExportedEvent, readLines } from "./audit-lines.ts";
-
-export interface Problem {
-  /** The leaf; null for a problem of the whole trail. */
-  readonly leaf: number | null;
-  readonly kind:
-    | "malformed"
-    | "missing"
-    | "order"
-    | "changed"
-    | "moved"
-    | "tree"
-    | "personal"
-    | "rewritten"
-    | "checkpoint"
-    | "key";
-  readonly message: string;
-}
+import { TreeHasher } from "../../../../src/audit/tree/merkle.ts";
+import type { TreeHead } from "../../../../src/audit/tree/note.ts";
+import { type ByteSource, iterateBytes } from "./bytes.ts";
+import { findPersonalProblem } from "./event.ts";
+import { readLines } from "./lines.ts";
+import type { Problem } from "./verdict.ts";
 
 /** The bound on reported leaves: if events were shifted, every later leaf is wrong. */
 const maxReportedLeaves = 10;
@@ -34,23 +19,6 @@ const maxReportedLeaves = 10;
 const damagedTree = " is as it was signed, but the tree has another hash for it";
 const goneForGood =
   ": its personal parts are gone, and no erasure follows (if the user was erased just now, take checkpoint and export again)";
-
-/** Checks the personal parts of an event, to which the leaf commits by their digest. */
-function findPersonalProblem(event: ExportedEvent) {
-  const { actor, personal, personal_digest, target, erased } = event;
-  if (target.external_id !== (personal?.external_id ?? null)) return "external_id is not its own";
-  if ((actor.acting_for ?? null) !== (personal?.acting_for ?? null)) {
-    return "acting_for is not its own";
-  }
-  if (personal === null && personal_digest !== null) {
-    return erased ? undefined : "its personal parts were changed and open no more";
-  }
-  if (personal !== null && digestPersonalParts(personal) !== personal_digest) {
-    return "its personal parts are not those that were sealed";
-  }
-  const expected = personal === null && target.type === "identity";
-  return erased === expected ? undefined : "`erased` says the contrary of the rest";
-}
 
 function describeMisplaced(expected: number, index: number): Problem {
   if (index < expected) {
@@ -105,7 +73,7 @@ function describeRewrite(
  * @returns the problems, ordered by leaf and those of the whole trail last, and the number of leaves read
  */
 export async function verifyExport(
-  read: () => AsyncIterable<Uint8Array>,
+  read: () => ByteSource | Promise<ByteSource>,
   newest: TreeHead,
   older?: TreeHead,
 ): Promise<{ readonly problems: readonly Problem[]; readonly leaves: number }> {
@@ -133,7 +101,7 @@ export async function verifyExport(
   let end: Problem | undefined;
 
   compare();
-  for await (const line of readLines(read())) {
+  for await (const line of readLines(iterateBytes(await read()))) {
     const leaf = recomputed.size;
     if (typeof line === "string") {
       end = { leaf, kind: "malformed", message: `line ${leaf + 1} ${line}` };
@@ -170,7 +138,7 @@ export async function verifyExport(
   const leaves = recomputed.size;
   const signed = Math.max(0, ...[...proven].map(({ size }) => size));
   const indexes = different.some(({ leaf }) => leaf >= signed)
-    ? await findLeafIndexes(new Set(different.map(({ hash }) => hash)), read())
+    ? await findLeafIndexes(new Set(different.map(({ hash }) => hash)), iterateBytes(await read()))
     : new Map<string, number>();
   for (const { leaf, hash } of different) {
     const index = indexes.get(hash);

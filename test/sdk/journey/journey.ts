@@ -1,0 +1,27 @@
+/** The whole tutorial, and every other operation, through the SDK. */
+import { manageTokens, operate } from "./administration.ts";
+import { logIn } from "./login.ts";
+import type { Sdk } from "./sdk.ts";
+import { readTrail, replaceSecretAndErase } from "./trail.ts";
+import { verifyTrail } from "./verification.ts";
+
+export interface Place {
+  readonly url: string;
+  readonly operatorToken: string;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/** @throws Error that names the first step whose result is not the expected one */
+export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
+  const { operatorToken, ...service } = place;
+  const withToken = (token: string) => new sdk.EdgeIdp({ ...service, token });
+  const operator = withToken(operatorToken);
+  const { tenant, token } = await operator.tenants.create({ name: "Journey", mode: "test" });
+  const idp = withToken(token.secret);
+  await logIn(sdk, idp);
+  await readTrail(sdk, idp);
+  await replaceSecretAndErase(sdk, idp);
+  await verifyTrail(sdk, idp);
+  await manageTokens(sdk, idp, withToken);
+  await operate(sdk, operator, tenant);
+}

@@ -1,0 +1,62 @@
+/** A use of each kind of type, compiled as in a project of its own: strict, and with the declarations checked. */
+import { EdgeIdp, IdpError, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
+import { type Verdict, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
+
+const idp = new EdgeIdp({ url: "https://idp.example.com", token: "idp_live_…", fetch });
+
+export async function logIn(externalId: string, code: string): Promise<VerifyOtpResult | string> {
+  const assessment = await idp.sentinel.assess(externalId, { ip: "1.1.1.1", ua: null });
+  switch (assessment.recommendation) {
+    case "allow":
+    case "challenge":
+      break;
+    case "deny":
+      return assessment.reasons.map(({ detail }) => detail).join(" ");
+    default:
+      // Every recommendation is dealt with.
+      assessment.recommendation satisfies never;
+  }
+  try {
+    const { assessment_id } = assessment;
+    return await idp.otp.verify(externalId, code, { assessment_id }, { timeoutMs: 2_000 });
+  } catch (error) {
+    if (!(error instanceof IdpError)) throw error;
+    if (error.code === "user_locked") return `You are locked until ${error.lockedUntil}.`;
+    if (error.code === "a code of a later version") return error.message;
+    const remaining: number | undefined = error.attemptsRemaining;
+    return `Wrong; ${remaining} attempts remain.`;
+  }
+}
+
+export async function findLocked(signal: AbortSignal): Promise<Profile[]> {
+  const locked: Profile[] = [];
+  for await (const user of idp.users.list({ status: "locked", limit: 100 }, { signal })) {
+    locked.push(await idp.users.get(user.external_id, { signal }));
+  }
+  return locked;
+}
+
+export async function saveTrail(write: (bytes: Uint8Array) => void): Promise<void> {
+  const reader = idp.audit.exportBytes({ from: 0 }).getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) write(part.value);
+}
+
+export async function verify(older: string): Promise<Verdict> {
+  const checkpoint = JSON.stringify(await idp.audit.checkpoint());
+  const keys = await idp.audit.keys();
+  for await (const event of idp.audit.events({ limit: 100 })) {
+    const { ok } = await verifyInclusion({ event, proof: await idp.audit.proof(event.id), keys });
+    if (!ok) throw new Error(event.id);
+  }
+  return await verifyTrail({ read: () => idp.audit.exportBytes(), checkpoint, older });
+}
+
+export async function administrate(): Promise<void> {
+  const admin = idp.actingFor("ORG_ADMIN_17");
+  await admin.users.unlock("ORG_USR_9921_AFG", { testClock: new Date() });
+  await admin.settings.change({ otp: { enrolment: "confirm" } });
+  // @ts-expect-error There is no such setting.
+  await admin.settings.change({ otp: { enrollment: "confirm" } });
+  // @ts-expect-error A user has no such status.
+  idp.users.list({ status: "gone" });
+}
