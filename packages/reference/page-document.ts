@@ -20,11 +20,21 @@ interface CodeSample {
 
 /** What this file reads of an OpenAPI document. */
 export interface OpenApiDocument {
+  readonly info: object;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
 
 /** The operations that serve the document itself: the SDK has no method for them. */
 const documentationTag = "Documentation";
+
+/** What the page says about the SDK beside the introduction. */
+const sdkInstallation = [
+  {
+    lang: "TypeScript",
+    description: "Each operation has a sample with the SDK and one for curl.",
+    source: "npm install @edge-idp/sdk",
+  },
+];
 
 /**
  * Returns the document with a sample for each operation, and with optional parameters switched off.
@@ -48,7 +58,8 @@ export function createPageDocument(
   if (unused.size > 0) {
     throw new Error(`packages/reference/samples has no operation for: ${[...unused].join(", ")}`);
   }
-  return { ...document, paths };
+  const info = { ...document.info, "x-scalar-sdk-installation": sdkInstallation };
+  return { ...document, info, paths };
 }
 
 function addCodeSample(operation: Operation, code: string | undefined): Operation {
