@@ -19,6 +19,7 @@ const copiedPaths = [
   "test",
   "scripts",
   "bench",
+  "packages/sdk/src",
   "migrations",
   "docs",
   "package.json",

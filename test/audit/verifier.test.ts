@@ -231,7 +231,7 @@ describe("A line of the export", () => {
         expect.stringMatching(/^malformed 2: line 3 is not an exported event: ./),
       ]);
     }
-    const change = (line: string) => line.replace('"id":"aa', '"id":0,"":"');
+    const change = (line: string) => line.replace(/"id":"a+"/, '"id":0');
     expect(await verifyWithLine(change)).toEqual([
       "malformed 2: line 3 is not an exported event: target.id must be a string",
     ]);

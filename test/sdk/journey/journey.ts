@@ -20,8 +20,8 @@ export async function makeJourney(sdk: Sdk, place: Place): Promise<void> {
   const idp = withToken(token.secret);
   await logIn(sdk, idp);
   await readTrail(sdk, idp);
-  await replaceSecretAndErase(sdk, idp);
   await verifyTrail(sdk, idp);
+  await replaceSecretAndErase(sdk, idp);
   await manageTokens(sdk, idp, withToken);
   await operate(sdk, operator, tenant);
 }

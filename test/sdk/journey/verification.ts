@@ -5,7 +5,7 @@ import type { EdgeIdp, Sdk } from "./sdk.ts";
 /** Verifies the whole trail, one event of it, and that it grew since the call before. */
 export async function verifyTrail(sdk: Sdk, idp: EdgeIdp): Promise<void> {
   const { checkpoint: older } = await idp.audit.checkpoint();
-  await idp.settings.change({ otp: { enrolment: "immediate" } });
+  await idp.settings.change({ otp: { enrolment: "confirm" } });
   const newest = await idp.audit.checkpoint();
   const keys = await idp.audit.keys();
 

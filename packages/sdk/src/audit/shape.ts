@@ -73,17 +73,16 @@ export function objectWith(members: Shapes): Shape {
 
 /** An object that has the members, may have the optional ones, and has no others. */
 export function exactObject(members: Shapes, optional: Shapes = {}): Shape {
-  const required = objectWith(members);
-  const known = new Map(Object.entries({ ...members, ...optional }));
+  const hasMembers = objectWith(members);
   return (value) => {
     if (!isObject(value)) return " must be an object";
     for (const name of Object.keys(value)) {
-      const shape = known.get(name);
-      if (shape === undefined) return `.${name} is not a member`;
-      const fault = shape(value[name]);
+      if (Object.hasOwn(members, name)) continue;
+      const shape = Object.hasOwn(optional, name) ? optional[name] : undefined;
+      const fault = shape === undefined ? " is not a member" : shape(value[name]);
       if (fault !== undefined) return `.${name}${fault}`;
     }
-    return required(value);
+    return hasMembers(value);
   };
 }
 
