@@ -10,6 +10,8 @@ import {
 } from "./options.ts";
 import { send } from "./send.ts";
 
+/** Scheme, host and path. The error of the platform would show a password. */
+const urlPattern = /^https?:\/\/[^\s/?#@\\]+(\/[^\s?#]*)?$/;
 /** What an HTTP header may contain (RFC 9110 §5.5). The error of the platform would show the token. */
 const tokenPattern = /^[\x21-\x7e]+$/;
 
@@ -33,8 +35,8 @@ export class Connection {
 
   /** @throws TypeError for a URL that is not absolute, and for a token that no header can carry */
   constructor(options: EdgeIdpOptions) {
-    if (!/^https?:\/\/[^/?#]+(\/[^?#]*)?$/.test(options.url)) {
-      throw new TypeError("url must be an http or https URL without query and fragment");
+    if (!urlPattern.test(options.url) || !URL.canParse(options.url)) {
+      throw new TypeError("url must be an http or https URL without user, query and fragment");
     }
     if (!tokenPattern.test(options.token)) {
       throw new TypeError("token must consist of visible ASCII characters");

@@ -29,6 +29,7 @@ export function findRetryDelay(error: IdpError, retries: number): number | undef
 
 /** Waits, unless the signal ends the wait. @throws the signal's reason */
 export async function waitFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
   let stop: () => void = () => {};
   try {
     await new Promise<void>((resolve) => {

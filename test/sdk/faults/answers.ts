@@ -103,7 +103,14 @@ test("a path before /v1 is kept, and ids are encoded", async () => {
 
 test("the client neither starts with bad options nor shows its token", () => {
   const url = "https://idp.example.com";
-  for (const bad of ["", "idp.example.com", "ftp://idp.example.com", `${url}?a=1`]) {
+  for (const bad of [
+    "",
+    "idp.example.com",
+    "ftp://idp.example.com",
+    `${url}?a=1`,
+    "https://a:b@idp.example.com",
+    "https://[1",
+  ]) {
     assert.throws(() => new EdgeIdp({ url: bad, token: "x" }), TypeError);
   }
   for (const bad of ["", "idp_test_secret\n", "idp_test_sécret"]) {

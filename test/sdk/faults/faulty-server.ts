@@ -98,8 +98,12 @@ export class FaultyServer {
     }
   }
 
-  async close(): Promise<void> {
+  cutConnections(): void {
     this.#server.closeAllConnections();
+  }
+
+  async close(): Promise<void> {
+    this.cutConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }
