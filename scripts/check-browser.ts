@@ -8,6 +8,7 @@ import {
   browserName,
   startBrowser,
 } from "../test/browser/browser.ts";
+import { checkReference } from "../test/browser/reference.ts";
 import { checkTrailVerifier } from "../test/browser/verify-trail.ts";
 import { runBounded } from "../test/e2e/bounded-check.ts";
 import { Report } from "../test/e2e/report.ts";
@@ -16,7 +17,7 @@ import { runScript } from "./support/failure.ts";
 
 const timeLimitMs = 300_000;
 
-const checks: readonly BrowserCheck[] = [checkTrailVerifier];
+const checks: readonly BrowserCheck[] = [checkReference, checkTrailVerifier];
 
 class Check {
   readonly #report: Report;

@@ -7,6 +7,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { writeReference } from "../packages/reference/write-reference.ts";
 import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
 import { Failure, runScript } from "./support/failure.ts";
@@ -129,6 +130,7 @@ async function main(): Promise<number> {
     const { added, operatorToken } = ensureDevVars(devVarsFile);
     if (added.length > 0) process.stdout.write(`Created in .dev.vars: ${added.join(", ")}\n`);
 
+    writeReference();
     process.stdout.write("Applying migrations …\n");
     running = startWrangler(root, [
       ...["d1", "migrations", "apply", "DB", "--local"],

@@ -33,7 +33,7 @@ describe("A broken configuration", () => {
       const lines: string[] = [];
       vi.spyOn(console, "error").mockImplementation((line) => void lines.push(String(line)));
       const changed = { [name]: value };
-      for (const path of ["/v1/idp/users", "/v1/tenants", "/readyz", "/docs", "/nowhere"]) {
+      for (const path of ["/v1/idp/users", "/v1/tenants", "/readyz", "/openapi.json", "/nowhere"]) {
         const response = await ask(changed, path);
         expect(response.status).toBe(503);
         expect(await response.json()).toMatchObject({ code: "unavailable" });

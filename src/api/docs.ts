@@ -1,50 +1,20 @@
 /**
- * `/openapi.json`, `/openapi-3.0.json` and `/docs`. Each is generated on its first request and then cached, because every
- * client may request it at any rate.
+ * `/openapi.json` and `/openapi-3.0.json`. Each is generated on its first request and then cached, because every client
+ * may request it at any rate. The page at `/docs` is a static file: packages/reference.
  */
 import { z } from "zod";
 import { anyone } from "../http/access.ts";
-import { renderDocsPage } from "../http/docs-page.ts";
 import { createOpenApiDocument } from "../http/openapi.ts";
 import { convertToOpenApi30 } from "../http/openapi-3.0.ts";
 import { defineRoute, none, type Route } from "../http/route.ts";
 
-const securityPolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /** @param apiRoutes the operations of the API; the document also contains the routes created here */
 export function createDocumentRoutes(apiRoutes: readonly Route[]): Route[] {
   const texts = new Map<string, string>();
-  let page: string | undefined;
   const routes: Route[] = [
     defineDocumentRoute("3.1", "/openapi.json", "openApi", () => document()),
     defineDocumentRoute("3.0.3", "/openapi-3.0.json", "openApi30", () =>
       convertToOpenApi30(document()),
-    ),
-    defineRoute(
-      {
-        method: "get",
-        path: "/docs",
-        name: "docs",
-        summary: "Read this document as a page",
-        description: "Shows the OpenAPI document as a page, without scripts and other hosts.",
-        tag: "Documentation",
-        access: anyone,
-        body: none,
-        query: none,
-        responses: {
-          200: { description: "The page, in HTML.", body: z.string(), contentType: "text/html" },
-        },
-      },
-      async () => {
-        page ??= await renderDocsPage(document());
-        return new Response(page, {
-          headers: {
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Security-Policy": securityPolicy,
-          },
-        });
-      },
     ),
   ];
 

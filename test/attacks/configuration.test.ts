@@ -48,7 +48,6 @@ async function listRoutes(): Promise<[string, string][]> {
   );
   const others: [string, string][] = [
     ["GET", "/openapi.json"],
-    ["GET", "/docs"],
     ["GET", "/nowhere"],
     ["PUT", "/v1/idp/users"],
     ["GET", "/healthz/"],

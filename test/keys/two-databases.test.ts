@@ -19,7 +19,11 @@ const undo: (() => void)[] = [];
 async function deploy(text: string): Promise<void> {
   undo.push(await deployKeys("sealing", text));
   const changed = { ...env, SEALING_KEYS: text };
-  await worker.fetch(new Request("https://idp.test/docs"), changed, createExecutionContext());
+  await worker.fetch(
+    new Request("https://idp.test/openapi.json"),
+    changed,
+    createExecutionContext(),
+  );
 }
 
 async function runSlice(limit = 2) {

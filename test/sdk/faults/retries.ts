@@ -97,7 +97,7 @@ test("each try has its own time", async () => {
   server.expect(staySilent, beginAnswer('{"external_id":', "silence"), profile);
   await idp.users.get("anna", { timeoutMs: 500 });
   server.expect(staySilent, staySilent);
-  const error = await errorOf(idp.users.get("anna", { timeoutMs: 50, maxRetries: 1 }));
+  const error = await errorOf(idp.users.get("anna", { timeoutMs: 500, maxRetries: 1 }));
   assert.deepEqual([error.code, error.status], ["timeout", 0]);
   assert.equal(server.received.length, 2);
 });

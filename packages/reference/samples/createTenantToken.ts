@@ -1,0 +1,15 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { OPERATOR_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: OPERATOR_TOKEN,
+});
+
+const token = await idp.tenants
+  .tokens("6908bffd1c2e4a5b9d7f0a31")
+  .create({
+    name: "backend",
+    permissions: ["idp:read"],
+  });
+console.log(token.secret);

@@ -1,0 +1,12 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { OPERATOR_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: OPERATOR_TOKEN,
+});
+
+await idp.tenants.eraseUser(
+  "6908bffd1c2e4a5b9d7f0a31",
+  "ORG_USR_9921_AFG",
+);

@@ -1,0 +1,11 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { OPERATOR_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: OPERATOR_TOKEN,
+});
+
+console.log(
+  await idp.tenants.usage("6908bffd1c2e4a5b9d7f0a31"),
+);

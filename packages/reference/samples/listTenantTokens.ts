@@ -1,0 +1,13 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { OPERATOR_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: OPERATOR_TOKEN,
+});
+
+const tokens = idp.tenants
+  .tokens("6908bffd1c2e4a5b9d7f0a31")
+  .list();
+for await (const token of tokens)
+  console.log(token.name, token.permissions);

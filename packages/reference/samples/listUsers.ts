@@ -1,0 +1,14 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { IDP_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
+
+for await (const user of idp.users.list({
+  status: "active",
+  has_otp: true,
+})) {
+  console.log(user.external_id);
+}

@@ -1,0 +1,12 @@
+import { EdgeIdp } from "@edge-idp/sdk";
+
+const { IDP_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
+
+const user = await idp.users.provision(
+  "ORG_USR_9921_AFG",
+);
+console.log(user.id);

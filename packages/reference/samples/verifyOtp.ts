@@ -1,0 +1,16 @@
+import { EdgeIdp, IdpError } from "@edge-idp/sdk";
+
+const { IDP_TOKEN = "" } = process.env;
+const idp = new EdgeIdp({
+  url: "https://idp.example.com",
+  token: IDP_TOKEN,
+});
+
+try {
+  await idp.otp.verify("ORG_USR_9921_AFG", "552192");
+  console.log("The code is right.");
+} catch (error) {
+  if (!(error instanceof IdpError)) throw error;
+  // Such as invalid_code or user_locked.
+  console.log(error.code, error.attemptsRemaining);
+}
