@@ -58,6 +58,11 @@ export class IdpError extends Error {
   }
 }
 
+/** @param fields the body of the answer, if it is an object */
+export function createUnexpectedAnswer(message: string, fields: JsonObject = {}): IdpError {
+  return new IdpError({ code: "unexpected_answer", message, fields });
+}
+
 function isIssue(value: unknown): value is Issue {
   return isJsonObject(value) && typeof value.path === "string" && typeof value.message === "string";
 }
