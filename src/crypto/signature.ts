@@ -3,7 +3,7 @@ import { toHex } from "./bytes.ts";
 
 /**
  * The points of small order, without the sign of x, and also with a y that is not reduced. Under such a key one
- * signature fits every message in Chromium and workerd, and none does in Node.
+ * signature fits every message in Chromium, workerd and Node 20, and none does in Node 24.
  */
 const smallOrderKeys: ReadonlySet<string> = new Set([
   "00".repeat(32),

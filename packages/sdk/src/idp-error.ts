@@ -1,4 +1,7 @@
-/** Every failure of a call is an `IdpError`, except that of a caller who aborts it. */
+/**
+ * Every failure of a call is an `IdpError`, except that of a caller who aborts it, and of an argument that no request can
+ * carry, such as an id with half a character.
+ */
 import type { ErrorCode } from "./error-code.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 import type { Issue } from "./types.ts";
