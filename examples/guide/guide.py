@@ -101,17 +101,16 @@ def assess(user_id, session):
     try:
         return send(backend_token, "POST", "/v1/sentinel/discover", {"sentinel": sentinel})
     except IdpError as error:
-        if error.code != "high_risk":
+        if error.code not in ("high_risk", "user_suspended"):
             raise
         return error.fields
 
 
 def begin_login(user_id, session):
     """The password was right."""
-    try:
-        assessment = assess(user_id, session)
-    except IdpError as error:
-        return describe_failure(error)
+    assessment = assess(user_id, session)
+    if assessment["user"]["status"] == "suspended":
+        return refuse("This account is suspended.")
     if assessment["recommendation"] == "deny":
         return refuse("We cannot sign you in from here.")
     if assessment["recommendation"] == "allow":
@@ -134,7 +133,7 @@ def finish_login(user_id, code, assessment_id):
         return describe_failure(error, assessment_id)
 
 
-def describe_failure(error, assessment_id=None):
+def describe_failure(error, assessment_id):
     def ask_again(message):
         return {"step": "ask for a code", "assessment_id": assessment_id, "message": message}
 
@@ -145,6 +144,8 @@ def describe_failure(error, assessment_id=None):
         return ask_again(f"Wrong code. Tries left: {fields['attempts_remaining']}.")
     if error.code == "code_already_used":
         return ask_again("This code was used. Wait for the next one.")
+    if error.code == "otp_not_configured":
+        return ask_again("Type one of your backup codes.")
     if error.code == "otp_disabled":
         return refuse("Ask the support to set up your app again.")
     if error.code == "user_suspended":

@@ -47,17 +47,14 @@ function describeLock(until: string): string {
 
 /** The password was right. */
 async function beginLogin(userId: string, session: SessionContext): Promise<LoginStep> {
-  try {
-    const assessment = await idp.sentinel.assess(userId, session);
-    const { recommendation, factors, user, assessment_id: assessmentId } = assessment;
-    if (recommendation === "deny") return refuse("We cannot sign you in from here.");
-    if (recommendation === "allow") return { step: "signed in" };
-    if (factors.length > 0) return { step: "ask for a code", assessmentId };
-    if (user.locked_until !== null) return refuse(describeLock(user.locked_until));
-    return refuse("We have sent you a mail. Open its link to sign in.");
-  } catch (error) {
-    return describeFailure(error);
-  }
+  const assessment = await idp.sentinel.assess(userId, session);
+  const { recommendation, factors, user, assessment_id: assessmentId } = assessment;
+  if (user.status === "suspended") return refuse("This account is suspended.");
+  if (recommendation === "deny") return refuse("We cannot sign you in from here.");
+  if (recommendation === "allow") return { step: "signed in" };
+  if (factors.length > 0) return { step: "ask for a code", assessmentId };
+  if (user.locked_until !== null) return refuse(describeLock(user.locked_until));
+  return refuse("We have sent you a mail. Open its link to sign in.");
 }
 
 /** The user has typed a code, of the app or a backup code. */
@@ -70,7 +67,7 @@ async function finishLogin(userId: string, code: string, assessmentId: string): 
   }
 }
 
-function describeFailure(error: unknown, assessmentId = ""): LoginStep {
+function describeFailure(error: unknown, assessmentId: string): LoginStep {
   if (!(error instanceof IdpError)) throw error;
   const { code, attemptsRemaining, lockedUntil, issues = [] } = error;
   const askAgain = (message: string): LoginStep => {
@@ -79,6 +76,7 @@ function describeFailure(error: unknown, assessmentId = ""): LoginStep {
   if (lockedUntil !== undefined) return refuse(describeLock(lockedUntil));
   if (code === "invalid_code") return askAgain(`Wrong code. Tries left: ${attemptsRemaining}.`);
   if (code === "code_already_used") return askAgain("This code was used. Wait for the next one.");
+  if (code === "otp_not_configured") return askAgain("Type one of your backup codes.");
   if (code === "otp_disabled") return refuse("Ask the support to set up your app again.");
   if (code === "user_suspended") return refuse("This account is suspended.");
   // The text has the form of no code. Nothing was counted.

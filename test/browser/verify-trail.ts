@@ -133,8 +133,14 @@ async function verifyInPage(
 async function verifyHere({ exported, ...files }: SavedTrail): Promise<string> {
   const read = () => new Blob([new Uint8Array(Buffer.from(exported))]).stream();
   try {
-    const { ok, problems, leaves } = await verifyTrail({ ...files, read });
-    return JSON.stringify({ ok, problems, leaves }, null, 2);
+    const { ok, problems, leaves, newest } = await verifyTrail({ ...files, read });
+    const checkpoint = newest && {
+      log: newest.head.origin,
+      leaves: newest.head.size,
+      signed_at: new Date(newest.head.signedAt),
+      signed_by: newest.publicKey,
+    };
+    return JSON.stringify({ ok, problems, leaves, checkpoint }, null, 2);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -1,4 +1,4 @@
-import { IdpError } from "./idp-error.ts";
+import { createUnexpectedAnswer, IdpError } from "./idp-error.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 import type { DiscoverResult, Reason } from "./types.ts";
 
@@ -36,21 +36,24 @@ function isAssessed(body: JsonObject): body is JsonObject & Omit<Assessment, "re
   );
 }
 
-/**
- * Reads the body of a success or of a denial.
- *
- * @param otherwise stands for a recommendation that this version does not know
- * @throws IdpError `unexpected_answer`
- */
-export function readAssessment(body: JsonObject, otherwise: Recommendation): Assessment {
+/** Reads the body of a success. @throws IdpError `unexpected_answer` */
+export function readAssessment(body: JsonObject): Assessment {
   if (!isAssessed(body)) {
-    throw new IdpError({
-      code: "unexpected_answer",
-      message: "The answer has no assessment; check the URL.",
-      fields: body,
-    });
+    throw createUnexpectedAnswer("The answer has no assessment; check the URL.", body);
   }
   const { recommendation } = body;
   const isKnown = recommendation === "allow" || recommendation === "deny";
-  return { ...body, recommendation: isKnown ? recommendation : otherwise };
+  return { ...body, recommendation: isKnown ? recommendation : "challenge" };
+}
+
+/**
+ * Reads a denial: a 403 with an assessment, because of the score or of a suspension.
+ *
+ * @throws the error if it is something else
+ */
+export function readDenial(error: unknown): Assessment {
+  if (!(error instanceof IdpError) || error.status !== 403 || !isAssessed(error.fields)) {
+    throw error;
+  }
+  return { ...error.fields, recommendation: "deny" };
 }

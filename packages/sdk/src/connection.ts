@@ -1,7 +1,8 @@
 /** Prepares requests: address, token, idempotency key, and the options of client and call. */
 import createClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
-import { IdpError } from "./idp-error.ts";
+import { createUnexpectedAnswer } from "./idp-error.ts";
+import { isJsonObject } from "./json.ts";
 import {
   defaultMaxRetries,
   defaultTimeoutMs,
@@ -70,19 +71,14 @@ export class Connection {
   }
 }
 
-/** The body of a success; errors are thrown before. @throws IdpError `unexpected_answer` without a JSON body */
+/** The body of a success; errors are thrown before. @throws IdpError `unexpected_answer` if it is no JSON object */
 export async function bodyOf<Body>(call: Promise<{ data?: Body }>): Promise<Body> {
-  let cause: unknown;
   try {
     const { data } = await call;
-    if (data !== undefined) return data;
+    if (isJsonObject(data)) return data;
   } catch (error) {
+    // Its message would show a part of the body, such as a secret.
     if (!(error instanceof SyntaxError)) throw error;
-    cause = error;
   }
-  throw new IdpError({
-    code: "unexpected_answer",
-    message: "The answer is a success without a JSON body; check the URL.",
-    cause,
-  });
+  throw createUnexpectedAnswer("The answer is a success without a JSON object; check the URL.");
 }

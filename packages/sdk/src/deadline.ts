@@ -1,6 +1,9 @@
 /** The time limit of one try, joined with the signal of the caller. */
 import { IdpError } from "./idp-error.ts";
 
+/** Timers of the platform end at once if they should run for longer, about 25 days. */
+const maxTimerMs = 2 ** 31 - 1;
+
 export class Deadline {
   readonly #timeoutMs: number;
   readonly #caller: AbortSignal | undefined;
@@ -12,7 +15,7 @@ export class Deadline {
   /** Starts at once. @throws the reason of a signal that is aborted already */
   constructor(timeoutMs: number, caller: AbortSignal | undefined) {
     caller?.throwIfAborted();
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = Math.min(timeoutMs, maxTimerMs);
     this.#caller = caller;
     caller?.addEventListener("abort", this.#abort);
     this.start();

@@ -1,6 +1,6 @@
 /** The lines of an audit export. The service may hand them out in several answers. */
 import type { Connection } from "./connection.ts";
-import { IdpError, parseErrorBody } from "./idp-error.ts";
+import { createUnexpectedAnswer, type IdpError, parseErrorBody } from "./idp-error.ts";
 import { parseJsonObject } from "./json.ts";
 import type { RequestOptions } from "./options.ts";
 
@@ -33,11 +33,9 @@ function leafIndexOf(line: string): number {
 }
 
 function createIncompleteError(): IdpError {
-  return new IdpError({
-    code: "unexpected_answer",
-    message:
-      "The export ended before its last event; continue it with the leaf after the last one.",
-  });
+  return createUnexpectedAnswer(
+    "The export ended before its last event; continue it with the leaf after the last one.",
+  );
 }
 
 /**

@@ -1,4 +1,7 @@
-/** Every failure of a call is an `IdpError`, except that of a caller who aborts it. */
+/**
+ * Every failure of a call is an `IdpError`, except that of a caller who aborts it, and of an argument that no request can
+ * carry, such as an id with half a character.
+ */
 import type { ErrorCode } from "./error-code.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json.ts";
 import type { Issue } from "./types.ts";
@@ -56,6 +59,11 @@ export class IdpError extends Error {
     const { issues } = this.fields;
     return Array.isArray(issues) ? issues.filter(isIssue) : undefined;
   }
+}
+
+/** @param fields the body of the answer, if it is an object */
+export function createUnexpectedAnswer(message: string, fields: JsonObject = {}): IdpError {
+  return new IdpError({ code: "unexpected_answer", message, fields });
 }
 
 function isIssue(value: unknown): value is Issue {

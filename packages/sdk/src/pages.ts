@@ -1,4 +1,5 @@
 /** A list that the service hands out page by page. */
+import { createUnexpectedAnswer } from "./idp-error.ts";
 
 export interface Page<Item, Cursor = string> {
   readonly items: readonly Item[];
@@ -22,10 +23,15 @@ export class Pages<Item, Cursor = string> implements AsyncIterable<Item> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
     let after: Cursor | undefined;
-    do {
+    for (;;) {
       const { items, has_more, next_after } = await this.#readPage(after);
       yield* items;
-      after = has_more ? (next_after ?? undefined) : undefined;
-    } while (after !== undefined);
+      if (!has_more) return;
+      // A cache that ignores the query would hand out the same page forever.
+      if (next_after === null || next_after === after) {
+        throw createUnexpectedAnswer("The list has more items, but no next page.");
+      }
+      after = next_after;
+    }
   }
 }

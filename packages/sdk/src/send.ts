@@ -70,7 +70,8 @@ export async function send(sending: Sending): Promise<Response> {
     try {
       return await sendOnce(sending);
     } catch (error) {
-      if (!(error instanceof IdpError) || retries >= sending.maxRetries) throw error;
+      const mayRetry = retries < sending.maxRetries;
+      if (!(error instanceof IdpError) || !mayRetry) throw error;
       const delayMs = findRetryDelay(error, retries);
       if (delayMs === undefined) throw error;
       await waitFor(delayMs, sending.signal);

@@ -62,6 +62,6 @@ export type Usage = Schemas["GetUsageResult"]["usage"];
 export type Relocation = Schemas["Relocation"];
 export type StatisticsRebuild = Schemas["RebuildStatisticsResult"]["rebuild"];
 
-export type Keys = Schemas["ListKeysResult"];
+export type KeyList = Schemas["ListKeysResult"];
 export type ReEncryption = Schemas["ReEncryption"];
 export type Readiness = Schemas["ReadinessResult"];

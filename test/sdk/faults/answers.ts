@@ -33,12 +33,25 @@ test("a page instead of the service is an unexpected answer", async () => {
     answer(200, "<html>Welcome</html>", html),
     answer(404, "<html>Not found</html>", html),
     answer(200, ""),
+    answer(200, "null"),
+    answer(200, "[]"),
     answer(500, "[]"),
   ]) {
     server.expect(reaction);
     const error = await errorOf(idp.users.get("anna"));
     assert.equal(error.code, "unexpected_answer");
   }
+});
+
+test("a success that says nothing about the code accepts no code", async () => {
+  server.expect(answer(200, {}), answer(200, { status: "ok" }));
+  assert.equal((await errorOf(idp.otp.verify("anna", "000000"))).code, "unexpected_answer");
+  assert.equal((await errorOf(idp.otp.verify("anna", "000000"))).code, "unexpected_answer");
+});
+
+test("an error shows nothing of a success that cannot be read", async () => {
+  server.expect(answer(200, token));
+  await errorOf(idp.tokens.create({ name: "backend", permissions: ["idp:write"] }));
 });
 
 test("a redirection is not followed, because the token belongs to one service", async () => {
@@ -62,17 +75,43 @@ test("fields, codes, statuses and values of a later version are read", async () 
 
 test("a recommendation of a later version never lets a session pass", async () => {
   const context = { ip: "1.1.1.1", ua: "" };
-  server.expect(answer(200, assessed), refuse(403, "high_risk", assessed));
+  server.expect(answer(200, assessed));
   const passed = await idp.sentinel.assess("anna", context);
   assert.deepEqual([passed.recommendation, passed.factors], ["challenge", ["new_factor"]]);
-  assert.equal((await idp.sentinel.assess("anna", context)).recommendation, "deny");
+});
+
+test("a 403 with an assessment is a denial, whatever its code and its recommendation", async () => {
+  const context = { ip: "1.1.1.1", ua: "" };
+  for (const code of ["high_risk", "user_suspended", "new_code"]) {
+    for (const recommendation of ["deny", "watch", "allow"]) {
+      server.expect(refuse(403, code, { ...assessed, recommendation }));
+      const denied = await idp.sentinel.assess("anna", context);
+      assert.deepEqual([denied.recommendation, denied.risk_score], ["deny", 0.4]);
+    }
+  }
 });
 
 test("a 403 that assesses nothing is an error", async () => {
   const context = { ip: "1.1.1.1", ua: "" };
-  server.expect(refuse(403, "insufficient_scope"), refuse(403, "high_risk"));
-  assert.equal((await errorOf(idp.sentinel.assess("anna", context))).code, "insufficient_scope");
-  assert.equal((await errorOf(idp.sentinel.assess("anna", context))).code, "unexpected_answer");
+  for (const code of ["insufficient_scope", "high_risk", "user_suspended"]) {
+    server.expect(refuse(403, code));
+    assert.equal((await errorOf(idp.sentinel.assess("anna", context))).code, code);
+  }
+});
+
+test("a list whose cursor does not advance ends with an error", async () => {
+  const page = (next_after: string | null) =>
+    answer(200, { users: [{ id: "1" }], has_more: true, next_after });
+  const countUsers = async () => {
+    let count = 0;
+    for await (const _ of idp.users.list()) count += 1;
+    return count;
+  };
+  server.expect(page("1"), page("1"), page("1"));
+  assert.equal((await errorOf(countUsers())).code, "unexpected_answer");
+  assert.equal(server.received.length, 2);
+  server.expect(page(null));
+  assert.equal((await errorOf(countUsers())).code, "unexpected_answer");
 });
 
 test("writes carry the person, and a request the test clock", async () => {

@@ -102,6 +102,19 @@ test("each try has its own time", async () => {
   assert.equal(server.received.length, 2);
 });
 
+test("a call may have all the time there is", async () => {
+  for (const timeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31]) {
+    server.expect(profile);
+    await idp.users.get("anna", { timeoutMs, maxRetries: 0 });
+  }
+});
+
+test("a number of retries that is none means no retry", async () => {
+  server.expect(refuse(503, "unavailable"));
+  await errorOf(idp.users.get("anna", { maxRetries: Number.NaN }));
+  assert.equal(server.received.length, 1);
+});
+
 const final: Record<string, Reaction> = {
   user_exists: refuse(409, "user_exists"),
   internal_error: refuse(500, "internal_error"),

@@ -88,6 +88,8 @@ async function lockAndUnlock(sdk: Sdk, idp: EdgeIdp, app: Authenticator): Promis
   const unlocked = await admin.users.unlock(alexander, { testClock });
   expectEqual("unlocked", [unlocked.is_locked, unlocked.failed_attempts], [false, 0]);
   expectEqual("suspended", (await admin.users.suspend(alexander)).status, "suspended");
+  const denied = await idp.sentinel.assess(alexander, { ip: "1.1.1.1", ua: agent });
+  expectEqual("suspended", [denied.recommendation, denied.user.status], ["deny", "suspended"]);
   expectEqual("reactivated", (await admin.users.reactivate(alexander)).status, "active");
 }
 

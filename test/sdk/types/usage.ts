@@ -1,8 +1,12 @@
 /** A use of each kind of type, compiled as in a project of its own: strict, and with the declarations checked. */
-import { EdgeIdp, IdpError, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
+import { EdgeIdp, IdpError, type Otp, type Profile, type VerifyOtpResult } from "@edge-idp/sdk";
 import { type Verdict, verifyInclusion, verifyTrail } from "@edge-idp/sdk/audit";
 
 const idp = new EdgeIdp({ url: "https://idp.example.com", token: "idp_live_…", fetch });
+
+/** The parts of the client have names, which the declarations of a project need. */
+export const parts = { ...idp, tenantTokens: idp.tenants.tokens("1") };
+export const otp: Otp = idp.otp;
 
 export async function logIn(externalId: string, code: string): Promise<VerifyOtpResult | string> {
   const assessment = await idp.sentinel.assess(externalId, { ip: "1.1.1.1", ua: null });

@@ -47,6 +47,6 @@ export interface CheckpointVerdict {
 
 /** About a whole trail. */
 export interface Verdict extends CheckpointVerdict {
-  /** Leaves read from the export. */
+  /** Leaves read from the export. No signature covers those from `newest.head.size` on. */
   readonly leaves: number;
 }

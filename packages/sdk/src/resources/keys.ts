@@ -1,6 +1,6 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import type { Keys as KeyList, ReEncryption } from "../types.ts";
+import type { KeyList, ReEncryption } from "../types.ts";
 
 /** The keys under which the service seals its records. All of it needs the operator token. */
 export class Keys {

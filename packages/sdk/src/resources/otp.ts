@@ -1,4 +1,5 @@
 import { bodyOf, type Connection } from "../connection.ts";
+import { createUnexpectedAnswer } from "../idp-error.ts";
 import type { RequestOptions } from "../options.ts";
 import type { OtpSetup, VerifyOtpInput, VerifyOtpResult } from "../types.ts";
 
@@ -45,14 +46,20 @@ export class Otp {
    * `user_locked` (see `lockedUntil`), `otp_disabled` (only a new secret helps), `otp_not_configured`,
    * `no_pending_enrolment`, `user_suspended`, `user_not_found`, `invalid_request` (the text is no code)
    */
-  verify(
+  async verify(
     externalId: string,
     code: string,
     input: VerifyOtpInput = {},
     options?: RequestOptions,
   ): Promise<VerifyOtpResult> {
     const body = { otp: { ...input, id: externalId, code } };
-    return bodyOf(this.#connection.api(options).POST("/v1/idp/otp/verify", { body }));
+    const call = this.#connection.api(options).POST("/v1/idp/otp/verify", { body });
+    const result = await bodyOf(call);
+    // Whoever reads a success as "signed in" must not do so after the answer of something else.
+    if ([result.status, result.id, result.method].every((text) => typeof text === "string")) {
+      return result;
+    }
+    throw createUnexpectedAnswer("The answer does not say that the code was accepted.", result);
   }
 
   /**

@@ -1,6 +1,5 @@
-import { type Assessment, readAssessment } from "../assessment.ts";
+import { type Assessment, readAssessment, readDenial } from "../assessment.ts";
 import { bodyOf, type Connection } from "../connection.ts";
-import { IdpError } from "../idp-error.ts";
 import type { RequestOptions } from "../options.ts";
 import { Pages } from "../pages.ts";
 import type {
@@ -22,7 +21,7 @@ export class Sentinel {
 
   /**
    * Assesses a session by its address and user agent, as they came to you. A denial is an answer like the others, no
-   * error. Permission: `sentinel:write`.
+   * error, also that of a suspended user (see `user.status`). Permission: `sentinel:write`.
    *
    * @throws IdpError `user_not_found`, `invalid_request` (`ip` is no address)
    */
@@ -34,11 +33,9 @@ export class Sentinel {
     const body = { sentinel: { external_id: externalId, context } };
     try {
       const call = this.#connection.api(options).POST("/v1/sentinel/discover", { body });
-      return readAssessment(await bodyOf(call), "challenge");
+      return readAssessment(await bodyOf(call));
     } catch (error) {
-      const isDenial = error instanceof IdpError && error.code === "high_risk";
-      if (!isDenial) throw error;
-      return readAssessment(error.fields, "deny");
+      return readDenial(error);
     }
   }
 
