@@ -189,18 +189,26 @@ function watchObjects(watching: Watching): void {
   }
 }
 
-/** Watches the writes of objects. The platform bills an alarm that is set or deleted as a row. */
+/** Watches the writes of objects. The platform bills an alarm that is set or deleted as a row, and a key too. */
 async function watchStorage(watching: Watching): Promise<void> {
   const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
-  const { storage, sql } = await runInDurableObject(unusedGuard, (_guard, ctx) => ({
+  const { storage, sql, kv } = await runInDurableObject(unusedGuard, (_guard, ctx) => ({
     storage: prototypeOf(ctx.storage),
     sql: prototypeOf(ctx.storage.sql),
+    kv: prototypeOf(ctx.storage.kv),
   }));
   watching.watch(sql, ["exec"], (_on, _args, go) => {
     const cursor = go();
     const isCursor = typeof cursor === "object" && cursor !== null && "rowsWritten" in cursor;
     if (isCursor) currentContext()?.cursors.push(Object(cursor));
     return cursor;
+  });
+  watching.watch(kv, ["put", "delete"], (_on, _args, go) => {
+    const run = currentContext()?.run;
+    const result = go();
+    // The deletion of a key that does not exist writes nothing.
+    if (run !== undefined && result !== false) run.rowsInObjects += 1;
+    return result;
   });
   for (const method of ["setAlarm", "deleteAlarm"]) {
     watching.watch(storage, [method], (_on, _args, go) => {
