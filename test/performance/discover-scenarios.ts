@@ -10,6 +10,7 @@ import { createUser, deliverAll, type Ready, type Scenario, sendWithKey } from "
 
 const dayMs = 24 * 60 * 60 * 1000;
 const listed = "185.220.100.7";
+const listedInAnotherBlock = "185.220.102.7";
 
 /** Creates a user with recent assessments from the listed address. */
 async function createAssessedUser(): Promise<User> {
@@ -80,6 +81,11 @@ export const discoverScenarios: readonly Scenario[] = [
     403,
   ),
   discoverScenario("full lists, none in memory", importAllLists),
+  discoverScenario(
+    "full lists, none in memory, from an address new to the tenant",
+    importAllLists,
+    (user) => () => user.discover({ ip: listedInAnotherBlock }),
+  ),
   discoverScenario("full lists, the population is read", async (user) => {
     await importAllLists(user);
     await user.assess({ ip: listed });

@@ -113,8 +113,10 @@ function watchD1(watching: Watching, run: CountedRun): void {
   // `_send` belongs to the class that all sessions extend.
   let session = prototypeOf(Reflect.get(env.DB, "alwaysPrimarySession"));
   while (!Object.hasOwn(session, "_send")) session = prototypeOf(session);
-  watching.watch(session, ["_send"], (_on, [, statements], go) =>
-    watching.countCall("D1", [statements].flat().join("; "), async () => {
+  watching.watch(session, ["_send"], (_on, [, sent], go) => {
+    const statements = [sent].flat().map(String);
+    for (const statement of statements) run.statements.add(statement);
+    return watching.countCall("D1", statements.join("; "), async () => {
       const sent = await go();
       const results: readonly Sent[] = Array.isArray(sent) ? sent : [sent];
       const sum = (field: "rows_read" | "rows_written") =>
@@ -122,8 +124,8 @@ function watchD1(watching: Watching, run: CountedRun): void {
       const { read, written } = run.rowsInD1;
       run.rowsInD1 = { read: read + sum("rows_read"), written: written + sum("rows_written") };
       return sent;
-    }),
-  );
+    });
+  });
 }
 
 function watchQueues(watching: Watching): void {
