@@ -54,6 +54,13 @@ async function importAllLists(user: User): Promise<void> {
   await user.profile();
 }
 
+/** Proves the user's sessions, so that the guard does not delete them after a day. */
+async function proveSessions(user: User): Promise<void> {
+  const { body } = await user.tenant.send("GET", "/v1/sentinel/assessments");
+  for (const one of body.assessments) await user.sendFeedback(one.assessment_id, "legitimate");
+  await deliverAll(user);
+}
+
 export const discoverScenarios: readonly Scenario[] = [
   discoverScenario("no lists, from an address seen within the minute"),
   discoverScenario(
@@ -83,7 +90,10 @@ export const discoverScenarios: readonly Scenario[] = [
   discoverScenario("full lists, none in memory", importAllLists),
   discoverScenario(
     "full lists, none in memory, from an address new to the tenant",
-    importAllLists,
+    async (user) => {
+      await proveSessions(user);
+      await importAllLists(user);
+    },
     (user) => () => user.discover({ ip: listedInAnotherBlock }),
   ),
   discoverScenario("full lists, the population is read", async (user) => {
