@@ -87,7 +87,10 @@ export const auditEvents = sqliteTable(
 const { arrivedAt: _arrivedAt, ...storedEventColumns } = getTableColumns(auditEvents);
 export const eventColumns = storedEventColumns;
 
-/** The Merkle tree over a tenant's log, in tiles; see audit/tree/tiles.ts. */
+/**
+ * The full tiles of the Merkle tree over a tenant's log; see audit/tree/tiles.ts. Older builds stored the unfinished
+ * ones here too, and these rows stay until the tile is full.
+ */
 export const auditTiles = sqliteTable(
   "audit_tiles",
   {
@@ -123,6 +126,10 @@ export const auditTrees = sqliteTable(
     forwardRetryAt: integer("forward_retry_at").notNull().default(0),
     /** Leaves that the statistics cover, from the first on; see tree/count-backlog.ts. */
     countedSize: integer("counted_size").notNull().default(0),
+    /** Counts of the newest hour, which `tenant_statistics` does not have yet; see statistics/recent-counts.ts. */
+    recentCounts: text("recent_counts"),
+    /** The unfinished tiles of the tree; see tree/unfinished-tiles.ts. Null for heads of older builds. */
+    unfinishedTiles: text("unfinished_tiles"),
   },
   (table) => [index("audit_trees_uncounted").on(table.tenantId).where(sql`counted_size < size`)],
 );

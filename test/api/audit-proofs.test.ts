@@ -156,13 +156,17 @@ describe("A proof", () => {
   });
 
   it.each([
-    ["invalid base64", "'%'"],
-    ["half a hash", "'AAAA'"],
-    ["nothing", "''"],
-  ])("is unavailable from a tile that contains %s", async (_, hashes) => {
-    const tenant = await createTenantWithEvents(10);
+    ["an unfinished tile", "invalid base64", "audit_trees", "unfinished_tiles", "json_array('%')"],
+    ["an unfinished tile", "half a hash", "audit_trees", "unfinished_tiles", "json_array('AAAA')"],
+    ["an unfinished tile", "nothing", "audit_trees", "unfinished_tiles", "json_array('')"],
+    ["an unfinished tile", "no JSON", "audit_trees", "unfinished_tiles", "'['"],
+    ["a full tile", "invalid base64", "audit_tiles", "hashes", "'%'"],
+    ["a full tile", "half a hash", "audit_tiles", "hashes", "'AAAA'"],
+    ["a full tile", "nothing", "audit_tiles", "hashes", "''"],
+  ])("is unavailable from %s that contains %s", async (tile, _what, table, column, value) => {
+    const tenant = await createTenantWithEvents(tile === "a full tile" ? 300 : 10);
     const [line] = await fetchExport(tenant);
-    await sql(`UPDATE audit_tiles SET hashes = ${hashes} WHERE tenant_id = ?`, tenant.id);
+    await sql(`UPDATE ${table} SET ${column} = ${value} WHERE tenant_id = ?`, tenant.id);
     expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
     expect((await fetchExport(tenant))[0].leaf_hash).toBeNull();
   });
@@ -170,7 +174,7 @@ describe("A proof", () => {
   it("is unavailable from a damaged tree", async () => {
     const tenant = await createTenantWithEvents(10);
     const [line] = await fetchExport(tenant);
-    await sql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
+    await sql("UPDATE audit_trees SET unfinished_tiles = NULL WHERE tenant_id = ?", tenant.id);
     expect((await tenant.send("GET", `/v1/audit/events/${line.id}/proof`)).status).toBe(503);
     expect((await tenant.send("GET", "/v1/audit/consistency?from=3")).status).toBe(503);
     expect((await fetchExport(tenant))[0].leaf_hash).toBeNull();

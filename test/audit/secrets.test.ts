@@ -22,7 +22,7 @@ import { copyStores, type StoresCopy } from "../support/stores.ts";
 import { suspendSince } from "../support/tenant-deletion.ts";
 
 const address = "198.51.100.7";
-/** In another block, so that two prefix watches have data. */
+/** In another block. */
 const otherAddress = "203.0.113.7";
 const agent = "Canary/1.0 (a browser of alice)";
 const unknownName = "unknown-user-name";
@@ -163,6 +163,18 @@ async function runJourney(answers: string[]): Promise<Secrets> {
   const { assessment_id: assessmentId } = (
     await ask("discover", target, { ...asTenant, body: session })
   ).body;
+  // A prefix watch has more than an alarm once two users were tried from its block.
+  const second = {
+    ...unknownUser,
+    ...(
+      await ask("provisionUser", unknownUser, {
+        ...asTenant,
+        body: { user: { external_id: "second" } },
+      })
+    ).body.user,
+  };
+  const secondSession = { sentinel: { id: second.id, context: { ip: address, ua: agent } } };
+  await ask("discover", second, { ...asTenant, body: secondSession });
   await ask("judgeSession", { ...target, assessmentId }, asTenant);
   await ask("listAssessments", target, asTenant);
   await ask("simulatePolicy", target, asTenant);

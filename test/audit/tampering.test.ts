@@ -10,7 +10,8 @@ import { encodeLeaf, leafOf } from "../../src/audit/leaf.ts";
 import { readEvents } from "../../src/audit/store.ts";
 import { hashLeaf } from "../../src/audit/tree/merkle.ts";
 import { formatBody, formatNote, originOf, parseNote } from "../../src/audit/tree/note.ts";
-import { appendLeaves, type Tile } from "../../src/audit/tree/tiles.ts";
+import { appendLeaves } from "../../src/audit/tree/tiles.ts";
+import { formatUnfinishedTiles } from "../../src/audit/tree/unfinished-tiles.ts";
 import { formatPublicKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
@@ -138,12 +139,14 @@ describe("An altered event", () => {
 
   it("is distinguished from a damaged tree", async () => {
     const { tenant } = await createTrail();
-    const row = await env.DB.prepare("SELECT hashes FROM audit_tiles WHERE tenant_id = ?")
+    const row = await env.DB.prepare(
+      "SELECT unfinished_tiles ->> 0 AS hashes FROM audit_trees WHERE tenant_id = ?",
+    )
       .bind(tenant.id)
       .first<{ hashes: string }>();
     const hashes = base64.decode(row?.hashes ?? "");
     hashes[5 * 32] = (hashes[5 * 32] ?? 0) ^ 1;
-    const set = "UPDATE audit_tiles SET hashes = ? WHERE tenant_id = ?";
+    const set = "UPDATE audit_trees SET unfinished_tiles = json_array(?) WHERE tenant_id = ?";
     await runSql(set, base64.encode(hashes), tenant.id);
     expect(await problemsOf(await saveTrail(tenant))).toEqual([
       "tree 5: leaf 5 is as it was signed, but the tree has another hash for it",
@@ -316,19 +319,13 @@ describe("A history rewritten with fresh hashes", () => {
     );
     const hashes = events.map((event) => hashLeaf(encodeLeaf(leafOf(event))));
     const { root, changed } = appendLeaves([], 0, hashes);
-    await replaceTiles(tenant, changed);
+    const unfinished = formatUnfinishedTiles(changed, hashes.length);
+    await runSql(
+      "UPDATE audit_trees SET unfinished_tiles = ? WHERE tenant_id = ?",
+      unfinished,
+      tenant.id,
+    );
     return { root, size: hashes.length };
-  }
-
-  async function replaceTiles(tenant: Tenant, tiles: readonly Tile[]): Promise<void> {
-    await runSql("DELETE FROM audit_tiles WHERE tenant_id = ?", tenant.id);
-    for (const { level, index, hashes } of tiles) {
-      const row = [tenant.id, level, index, base64.encode(hashes)];
-      await runSql(
-        'INSERT INTO audit_tiles (tenant_id, level, "index", hashes) VALUES (?, ?, ?, ?)',
-        ...row,
-      );
-    }
   }
 
   const rewritten =
@@ -438,11 +435,12 @@ describe("A log that was reset to an earlier head", () => {
     const { tenant, leaves } = await createTrail();
     const row = await env.DB.prepare("SELECT * FROM audit_trees WHERE tenant_id = ?")
       .bind(tenant.id)
-      .first<{ size: number; note: string }>();
+      .first<{ size: number; note: string; unfinished_tiles: string }>();
     for (let n = 0; n < 3; n += 1) await (await User.provision(tenant)).events();
     const between = await saveCheckpoint(tenant);
-    const back = "UPDATE audit_trees SET size = ?, note = ? WHERE tenant_id = ?";
-    await runSql(back, row?.size, row?.note, tenant.id);
+    const back =
+      "UPDATE audit_trees SET size = ?, note = ?, unfinished_tiles = ? WHERE tenant_id = ?";
+    await runSql(back, row?.size, row?.note, row?.unfinished_tiles, tenant.id);
     await runSql("DELETE FROM audit_events WHERE tenant_id = ? AND leaf_index = 10", tenant.id);
     await shift(tenant, 11, -1);
     await (await User.provision(tenant)).events();

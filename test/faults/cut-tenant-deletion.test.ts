@@ -91,7 +91,7 @@ async function readControlRows(tenant: Tenant) {
 }
 
 async function expectGone(tenant: Tenant): Promise<void> {
-  const trail = ["audit_events", "audit_tiles", "audit_trees"];
+  const trail = ["audit_events", "audit_trees"];
   expect(await listTablesWith(tenant.id)).toEqual(
     [...trail, "tenant_deletions", "tenant_fences"].map((table) => `0 ${table}`),
   );

@@ -3,14 +3,23 @@
  * table in docs/performance.md.
  */
 import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import document from "../../docs/performance.md?raw";
+import scaleDocument from "../../docs/scale.md?raw";
 import { apiRoutes } from "../../src/app.ts";
+import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { IdentityGuard } from "../../src/guard/identity-guard.ts";
+import { onSchedule } from "../../src/scheduled.ts";
+import { publishPopulations } from "../../src/sentinel/population/publish.ts";
+import { send, Tenant, User } from "../support/client.ts";
 import { type Counts, countAlarmCalls, countCalls } from "../support/count-calls.ts";
 import type { Call } from "../support/counted-run.ts";
+import { drainOutbox } from "../support/delivered-trail.ts";
 import { holdDeliveries, sendHeldDeliveries } from "../support/held-deliveries.ts";
 import { deliverMessages, holdMessages } from "../support/queue.ts";
+import { eventOf, fileEvents } from "../support/trail.ts";
+import { billedOperations, type Deletions, formatBill, type Seal } from "./bill.ts";
 import { directoryScenarios } from "./directory-scenarios.ts";
 import { discoverScenarios } from "./discover-scenarios.ts";
 import { createScenariosWithout } from "./other-scenarios.ts";
@@ -30,6 +39,8 @@ interface Measured {
 }
 
 const measured = new Map<Scenario, Measured>();
+/** The SQL that the operations sent to D1. */
+const allStatements = new Set<string>();
 
 /** True when a guard has an outbox to send. A refusal log delivers by itself. */
 async function hasOutbox(stub: DurableObjectStub): Promise<boolean> {
@@ -51,7 +62,8 @@ async function sendToQueue(guard: DurableObjectStub): Promise<readonly unknown[]
 
 async function measure({ operation, state, status, prepare }: Scenario): Promise<Measured> {
   const { act, delivers, beside } = await prepare();
-  const { answer, counts, calls } = await countCalls(act, beside);
+  const { answer, counts, calls, statements } = await countCalls(act, beside);
+  for (const statement of statements) allStatements.add(statement);
   expect({ operation, state, status: answer.status }).toEqual({ operation, state, status });
   const rows = [{ operation, state, counts }];
   if (delivers === undefined) return { rows, counts, calls };
@@ -215,6 +227,90 @@ describe("The table of docs/performance.md", () => {
     const table = formatTable(scenarios.flatMap((scenario) => measured.get(scenario)?.rows ?? []));
     if (findTable(document, "Counted") !== table) {
       throw new Error(`Replace the table of "Counted" in docs/performance.md with:\n\n${table}\n`);
+    }
+  });
+});
+
+/** The indexes that a statement would use. */
+async function listUsedIndexes(statement: string): Promise<string[]> {
+  const parameters = statement.match(/\?/g) ?? [];
+  const plan = await env.DB.prepare(`EXPLAIN QUERY PLAN ${statement}`)
+    .bind(...parameters.map(() => null))
+    .all<{ detail: string }>();
+  return plan.results.flatMap(({ detail }) => detail.match(/(?<=INDEX )\w+/) ?? []);
+}
+
+describe("Every index of D1", () => {
+  it("is used by a statement of an operation or of a scheduled job", async () => {
+    const statements = new Set(allStatements);
+    const wait = vi.spyOn(scheduler, "wait").mockResolvedValue();
+    const jobs: (() => Promise<unknown>)[] = [
+      () => onSchedule(env, "* * * * *", Date.now()),
+      () => onSchedule(env, "17 * * * *", Date.now()),
+      () => publishPopulations(env, Date.now()),
+      () => send("GET", "/v1/tenants?status=suspended", { token: env.OPERATOR_TOKEN }),
+    ];
+    for (const job of jobs) {
+      const run = await countCalls(job);
+      for (const statement of run.statements) statements.add(statement);
+    }
+    wait.mockRestore();
+    const used = await Promise.all(
+      [...statements]
+        .filter((one) => /^(with|select|insert|update|delete)\b/i.test(one.trim()))
+        .map(listUsedIndexes),
+    );
+    const { results } = await env.DB.prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+    ).all<{ name: string }>();
+    const unused = results.filter(({ name }) => !used.flat().includes(name));
+    expect(unused).toEqual([]);
+  });
+});
+
+/** Counts the integration of one event of a log whose hour has begun, and of none. */
+async function countSeal(): Promise<Seal> {
+  const { id } = await Tenant.create();
+  await integrateLogs(env, Date.now());
+  const integrate = async () => (await countCalls(() => integrateLogs(env, Date.now()))).counts;
+  const idle = await integrate();
+  await fileEvents(id, [eventOf(id, Date.now())]);
+  const busy = await integrate();
+  const tenants = await env.DB.prepare("SELECT count(*) AS n FROM tenants").first<number>("n");
+  return {
+    rowsReadPerTenant: Math.ceil(idle.d1RowsRead / (tenants ?? 1)),
+    rowsRead: busy.d1RowsRead - idle.d1RowsRead,
+    rowsWritten: busy.d1RowsWritten,
+  };
+}
+
+async function countDeletions(): Promise<Deletions> {
+  const user = await User.withTotp(await Tenant.create());
+  await user.assess();
+  await drainOutbox(user);
+  const countDeletion = async (table: string, name: string) => {
+    const query = `DELETE FROM ${table} WHERE tenant_id = ? AND ${name} = (SELECT max(${name}) FROM ${table} WHERE tenant_id = ?)`;
+    const { meta } = await env.DB.prepare(query).bind(user.tenant.id, user.tenant.id).run();
+    expect(meta.changes).toBe(1);
+    return meta.rows_written;
+  };
+  return {
+    assessment: await countDeletion("assessments", "id"),
+    event: await countDeletion("audit_events", "leaf_index"),
+  };
+}
+
+describe("The tables of docs/scale.md", () => {
+  it("contain the current bill", async () => {
+    const operations = billedOperations.map((one) => ({
+      ...one,
+      rows: findMeasured(one.operation, one.state).rows,
+    }));
+    const tables = formatBill(operations, await countSeal(), await countDeletions());
+    if (findTable(scaleDocument, "What it costs") !== tables) {
+      throw new Error(
+        `Replace the tables of "What it costs" in docs/scale.md with:\n\n${tables}\n`,
+      );
     }
   });
 });

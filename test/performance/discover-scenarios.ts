@@ -10,6 +10,7 @@ import { createUser, deliverAll, type Ready, type Scenario, sendWithKey } from "
 
 const dayMs = 24 * 60 * 60 * 1000;
 const listed = "185.220.100.7";
+const listedInAnotherBlock = "185.220.102.7";
 
 /** Creates a user with recent assessments from the listed address. */
 async function createAssessedUser(): Promise<User> {
@@ -53,6 +54,13 @@ async function importAllLists(user: User): Promise<void> {
   await user.profile();
 }
 
+/** Proves the user's sessions, so that the guard does not delete them after a day. */
+async function proveSessions(user: User): Promise<void> {
+  const { body } = await user.tenant.send("GET", "/v1/sentinel/assessments");
+  for (const one of body.assessments) await user.sendFeedback(one.assessment_id, "legitimate");
+  await deliverAll(user);
+}
+
 export const discoverScenarios: readonly Scenario[] = [
   discoverScenario("no lists, from an address seen within the minute"),
   discoverScenario(
@@ -80,6 +88,14 @@ export const discoverScenarios: readonly Scenario[] = [
     403,
   ),
   discoverScenario("full lists, none in memory", importAllLists),
+  discoverScenario(
+    "full lists, none in memory, from an address new to the tenant",
+    async (user) => {
+      await proveSessions(user);
+      await importAllLists(user);
+    },
+    (user) => () => user.discover({ ip: listedInAnotherBlock }),
+  ),
   discoverScenario("full lists, the population is read", async (user) => {
     await importAllLists(user);
     await user.assess({ ip: listed });

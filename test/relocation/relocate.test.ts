@@ -20,6 +20,7 @@ import {
   tenantTables,
 } from "../support/relocation.ts";
 import { problemsOf, saveCheckpoint, saveTrail } from "../support/saved-trail.ts";
+import { sql } from "../support/trail.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -41,6 +42,9 @@ async function createBusyTenant() {
   await env.DB.prepare("INSERT INTO populations (tenant_id, built_at, logins) VALUES (?, 5, 1)")
     .bind(tenant.id)
     .run();
+  // A longer log has full tiles, and an older one has finished hours.
+  await sql("INSERT INTO audit_tiles VALUES (?, 3, 0, 'AAAA')", tenant.id);
+  await sql("INSERT INTO tenant_statistics VALUES (?, 7, '{}')", tenant.id);
   const older = await saveCheckpoint(tenant);
   return { tenant, user, code, backup, older };
 }

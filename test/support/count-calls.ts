@@ -24,6 +24,8 @@ export interface Counted<T> {
   readonly counts: Counts;
   /** The calls in the order in which they began. */
   readonly calls: readonly Call[];
+  /** The SQL that was sent to D1. */
+  readonly statements: ReadonlySet<string>;
 }
 
 let isCounting = false;
@@ -42,7 +44,7 @@ async function runCounted<T>(
     await run.end();
     if (run.strays.length > 0)
       throw new Error(`Calls outside the counted run: ${run.strays.join(", ")}`);
-    const { calls, rowsInD1, rowsInObjects, alarmsSet, limiterCalls } = run;
+    const { calls, statements, rowsInD1, rowsInObjects, alarmsSet, limiterCalls } = run;
     const countOf = (kind: Kind) => calls.filter((call) => call.kind === kind).length;
     const counts: Counts = {
       roundTrips: Math.max(0, ...calls.map(({ depth }) => depth)),
@@ -55,7 +57,7 @@ async function runCounted<T>(
       alarmsSet,
       limiterCalls,
     };
-    return { answer, counts, calls };
+    return { answer, counts, calls, statements };
   } finally {
     stop();
     isCounting = false;

@@ -31,6 +31,8 @@ export class CountedRun {
   readonly calls: Call[] = [];
   /** Calls that were made outside the counted run. A run with strays has no valid counts. */
   readonly strays: string[] = [];
+  /** The SQL that was sent to D1. */
+  readonly statements = new Set<string>();
   rowsInD1: Rows = { read: 0, written: 0 };
   rowsInObjects = 0;
   alarmsSet = 0;

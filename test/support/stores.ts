@@ -32,14 +32,15 @@ async function readObjects<T extends AnyObject>(
 ): Promise<string[]> {
   const values: string[] = [];
   for (const id of await listDurableObjectIds(namespace)) {
-    const found = await runInDurableObject(namespace.get(id), (_, { storage: { sql } }) =>
-      sql
+    const found = await runInDurableObject(namespace.get(id), (_, { storage: { sql, kv } }) => [
+      ...sql
         .exec<{ name: string }>(tablesQuery)
         .toArray()
         .filter(({ name }) => isOwnTable(name))
         .flatMap(({ name }) => sql.exec(`SELECT * FROM ${name}`).toArray().flatMap(Object.values))
         .map(textOf),
-    );
+      ...[...kv.list()].flat().map(textOf),
+    ]);
     values.push(...found);
   }
   return values;

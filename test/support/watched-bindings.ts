@@ -113,8 +113,10 @@ function watchD1(watching: Watching, run: CountedRun): void {
   // `_send` belongs to the class that all sessions extend.
   let session = prototypeOf(Reflect.get(env.DB, "alwaysPrimarySession"));
   while (!Object.hasOwn(session, "_send")) session = prototypeOf(session);
-  watching.watch(session, ["_send"], (_on, [, statements], go) =>
-    watching.countCall("D1", [statements].flat().join("; "), async () => {
+  watching.watch(session, ["_send"], (_on, [, sent], go) => {
+    const statements = [sent].flat().map(String);
+    for (const statement of statements) run.statements.add(statement);
+    return watching.countCall("D1", statements.join("; "), async () => {
       const sent = await go();
       const results: readonly Sent[] = Array.isArray(sent) ? sent : [sent];
       const sum = (field: "rows_read" | "rows_written") =>
@@ -122,8 +124,8 @@ function watchD1(watching: Watching, run: CountedRun): void {
       const { read, written } = run.rowsInD1;
       run.rowsInD1 = { read: read + sum("rows_read"), written: written + sum("rows_written") };
       return sent;
-    }),
-  );
+    });
+  });
 }
 
 function watchQueues(watching: Watching): void {
@@ -189,18 +191,26 @@ function watchObjects(watching: Watching): void {
   }
 }
 
-/** Watches the writes of objects. The platform bills an alarm that is set or deleted as a row. */
+/** Watches the writes of objects. The platform bills an alarm that is set or deleted as a row, and a key too. */
 async function watchStorage(watching: Watching): Promise<void> {
   const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
-  const { storage, sql } = await runInDurableObject(unusedGuard, (_guard, ctx) => ({
+  const { storage, sql, kv } = await runInDurableObject(unusedGuard, (_guard, ctx) => ({
     storage: prototypeOf(ctx.storage),
     sql: prototypeOf(ctx.storage.sql),
+    kv: prototypeOf(ctx.storage.kv),
   }));
   watching.watch(sql, ["exec"], (_on, _args, go) => {
     const cursor = go();
     const isCursor = typeof cursor === "object" && cursor !== null && "rowsWritten" in cursor;
     if (isCursor) currentContext()?.cursors.push(Object(cursor));
     return cursor;
+  });
+  watching.watch(kv, ["put", "delete"], (_on, _args, go) => {
+    const run = currentContext()?.run;
+    const result = go();
+    // The deletion of a key that does not exist writes nothing.
+    if (run !== undefined && result !== false) run.rowsInObjects += 1;
+    return result;
   });
   for (const method of ["setAlarm", "deleteAlarm"]) {
     watching.watch(storage, [method], (_on, _args, go) => {

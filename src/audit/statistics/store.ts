@@ -1,5 +1,6 @@
 /** The statistics in D1. */
-import { and, eq, gte, lt, type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { deleteWhere } from "../../db/delete-in-steps.ts";
 import { isResident } from "../../db/tenant-fence.ts";
@@ -160,22 +161,22 @@ export async function sumCounts(
   hoursPerBucket: number,
   prefix = "",
 ): Promise<{ readonly sums: readonly BucketSum[]; readonly coverage: Coverage }> {
-  const hour = sql<number>`${tenantStatistics.hour} - (${tenantStatistics.hour} - ${from}) % ${hoursPerBucket}`;
+  const hour = sql<number>`stored.hour - (stored.hour - ${from}) % ${hoursPerBucket}`;
   const counter = sql<string>`count.key`;
+  const recent = (name: string) => sql`${auditTrees.recentCounts} ->> ${sql.raw(`'${name}'`)}`;
+  const isInRange = (one: SQL | SQLiteColumn) => sql`${one} >= ${from} AND ${one} < ${below}`;
+  const stored = sql`(SELECT ${tenantStatistics.hour} AS hour, ${tenantStatistics.counts} AS counts
+      FROM ${tenantStatistics}
+      WHERE ${tenantStatistics.tenantId} = ${tenantId} AND ${isInRange(tenantStatistics.hour)}
+    UNION ALL SELECT ${recent("hour")}, ${recent("counts")} FROM ${auditTrees}
+      WHERE ${auditTrees.tenantId} = ${tenantId} AND ${isInRange(recent("hour"))}) AS stored`;
   const [sums, [coverage]] = await awaitStore(
     db.batch([
       db
         .select({ hour, counter, sum: sql<number>`sum(count.value)` })
-        .from(tenantStatistics)
-        .crossJoin(sql`json_each(${tenantStatistics.counts}) AS count`)
-        .where(
-          and(
-            eq(tenantStatistics.tenantId, tenantId),
-            gte(tenantStatistics.hour, from),
-            lt(tenantStatistics.hour, below),
-            sql`substr(count.key, 1, ${prefix.length}) = ${prefix}`,
-          ),
-        )
+        .from(stored)
+        .crossJoin(sql`json_each(stored.counts) AS count`)
+        .where(sql`substr(count.key, 1, ${prefix.length}) = ${prefix}`)
         .groupBy(sql`1`, sql`2`),
       db
         .select({ countedSize: auditTrees.countedSize, size: auditTrees.size })

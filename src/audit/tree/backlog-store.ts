@@ -82,7 +82,7 @@ export async function saveCountedLeaves(db: Database, leaves: CountedLeaves): Pr
 /** Deletes a tenant's statistics, so that all leaves are counted again. @throws StoreError */
 export async function clearStatistics(db: Database, id: string): Promise<void> {
   await runBatch(db, [
-    db.update(auditTrees).set({ countedSize: 0 }).where(eq(tenantId, id)),
+    db.update(auditTrees).set({ countedSize: 0, recentCounts: null }).where(eq(tenantId, id)),
     deleteStatistics(db, id),
   ]);
 }

@@ -10,11 +10,13 @@ import { sliceWork } from "../../slices.ts";
 import type { StoredEvent } from "../event.ts";
 import { encodeLeaf, leafOf } from "../leaf.ts";
 import { checkStamp } from "../stamp.ts";
+import type { NewHead } from "./head-store.ts";
 import { hashLeaf } from "./merkle.ts";
 import { originOf } from "./note.ts";
 import { signHead, verifyHead } from "./signer.ts";
-import type { NewHead, UnintegratedLog } from "./store.ts";
-import { appendLeaves, MissingTileError, type Tile, TileSet } from "./tiles.ts";
+import type { UnintegratedLog } from "./store.ts";
+import { appendLeaves, isFull, MissingTileError, type Tile, TileSet } from "./tiles.ts";
+import { formatUnfinishedTiles } from "./unfinished-tiles.ts";
 
 /** About 3 ms of computing. */
 const maxLeavesPerSlice = 100;
@@ -98,7 +100,8 @@ export async function buildHead(
     const { size, root, changed } = appendLeaves(edge, extendsSize, leaves);
     const head = { origin: originOf(tenantId), size, root, signedAt: now };
     const note = await signHead(config.auditSigningKeys, head);
-    return { tenantId, size, extendsSize, note, changed };
+    const unfinishedTiles = formatUnfinishedTiles([...edge, ...changed], size);
+    return { tenantId, size, extendsSize, note, finished: changed.filter(isFull), unfinishedTiles };
   } catch (error) {
     return problemOf(error);
   }

@@ -4,14 +4,10 @@ import { DeadlineError } from "../../deadline.ts";
 import type { Config } from "../../env.ts";
 import { causeOf, log } from "../../log.ts";
 import { countSlices } from "../statistics/count-slices.ts";
+import { addToRecentCounts } from "../statistics/recent-counts.ts";
 import { buildHead } from "./build-head.ts";
-import {
-  type NewHead,
-  readEventRanges,
-  readTiles,
-  type UnintegratedLog,
-  writeHeads,
-} from "./store.ts";
+import { type CountedHead, writeHeads } from "./head-store.ts";
+import { readEventRanges, readTiles, type UnintegratedLog } from "./store.ts";
 import { listEdgeTiles } from "./tiles.ts";
 import { findWitnessedLogs, type ListBudget } from "./witness-kv.ts";
 
@@ -72,7 +68,7 @@ function planRound(logs: readonly UnintegratedLog[], limits: RoundLimits): LogSl
 }
 
 /** Integrates all slices or none, except those that another run has just integrated. @throws StoreError */
-async function integrateTogether(run: Run, slices: readonly LogSlice[]): Promise<NewHead[]> {
+async function integrateTogether(run: Run, slices: readonly LogSlice[]): Promise<CountedHead[]> {
   const { env, db } = run;
   run.roundsLeft -= 1;
   run.lastTried = slices.at(-1)?.tenantId;
@@ -114,13 +110,16 @@ async function integrateTogether(run: Run, slices: readonly LogSlice[]): Promise
       return { tenantId, from, events: added };
     }),
   );
-  const written = await writeHeads(
-    db,
-    heads.map((head) => ({ ...head, statistics: counts.get(head.tenantId) ?? [] })),
-  );
+  const recentOf = new Map(slices.map(({ tenantId, recentCounts }) => [tenantId, recentCounts]));
+  const counted = heads.map((head): CountedHead => {
+    const recentBefore = recentOf.get(head.tenantId) ?? null;
+    const added = counts.get(head.tenantId) ?? [];
+    return { ...head, recentBefore, ...addToRecentCounts(recentBefore, added) };
+  });
+  const written = await writeHeads(db, counted);
   const overtaken = heads.length - written.size;
   if (overtaken > 0) log("info", "audit_seal_put_off", { count: overtaken });
-  return heads.filter(({ tenantId }) => written.has(tenantId));
+  return counted.filter(({ tenantId }) => written.has(tenantId));
 }
 
 /**
@@ -128,7 +127,7 @@ async function integrateTogether(run: Run, slices: readonly LogSlice[]): Promise
  * slices are divided and tried in order, and a slow log with fewer events.
  * @throws StoreError after too many missed deadlines
  */
-async function integrateSlices(run: Run, slices: readonly LogSlice[]): Promise<NewHead[]> {
+async function integrateSlices(run: Run, slices: readonly LogSlice[]): Promise<CountedHead[]> {
   if (run.roundsLeft <= 0) return [];
   try {
     return await integrateTogether(run, slices);
@@ -148,7 +147,7 @@ async function integrateSlices(run: Run, slices: readonly LogSlice[]): Promise<N
       log("info", "audit_seal_put_off", { tenant_id: only.tenantId, cause: causeOf(error) });
       return [];
     }
-    const heads: NewHead[] = [];
+    const heads: CountedHead[] = [];
     const size = Math.ceil(slices.length / partsOfFailedRound);
     for (let start = 0; start < slices.length; start += size) {
       heads.push(...(await integrateSlices(run, slices.slice(start, start + size))));
@@ -171,7 +170,10 @@ export async function integrateRound(
   return slices.flatMap((slice) => {
     const head = byTenant.get(slice.tenantId);
     if (head === undefined) run.putOff += 1;
-    else if (head.size < slice.length) return [{ ...slice, size: head.size, note: head.note }];
+    else if (head.size < slice.length) {
+      const { size, note, recentCounts } = head;
+      return [{ ...slice, size, note, recentCounts }];
+    }
     return [];
   });
 }

@@ -1,23 +1,14 @@
-/** The Merkle trees in D1: tiles, and the newest tree head of each tenant. */
+/** Reads the Merkle trees in D1: tiles, and the newest tree head of each tenant. */
 import { base64 } from "@scure/base";
-import { asc, eq, getTableColumns, gt, sql } from "drizzle-orm";
-import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { z } from "zod";
-import { awaitStore, type Database, runBatch, type Statement } from "../../db/client.ts";
+import { asc, eq, gt, sql } from "drizzle-orm";
+import { awaitStore, type Database } from "../../db/client.ts";
 import { selectResidentTenants } from "../../db/tenant-fence.ts";
 import { orderInTurn } from "../../db/turns.ts";
 import { type AuditDetails, auditDetails, type StoredEvent } from "../event.ts";
-import type { HourCounts } from "../statistics/count-events.ts";
-import { addCounts } from "../statistics/store.ts";
 import { auditEvents, auditTiles, auditTrees, eventColumns } from "../tables.ts";
 import { hashLength } from "./merkle.ts";
 import { type Tile, type TileId, tileWidth } from "./tiles.ts";
-
-/** D1 accepts up to 2 MB in one parameter. */
-const maxCharactersPerStatement = 1_000_000;
-/** Counts, heads and tiles. */
-const statementsPerChunk = 3;
-const writtenSchema = z.object({ tenantId: z.string() });
+import { parseUnfinishedTiles } from "./unfinished-tiles.ts";
 
 /** A tenant's tree head as it is stored. */
 export interface StoredHead {
@@ -34,6 +25,8 @@ export interface UnintegratedLog {
   readonly size: number;
   /** The newest head as a signed note; null before the first head. */
   readonly note: string | null;
+  /** The counts in the row of the newest head, as text; see statistics/recent-counts.ts. */
+  readonly recentCounts: string | null;
   /** Events in the log. */
   readonly length: number;
 }
@@ -57,7 +50,13 @@ export async function findUnintegrated(
     tenantId === undefined ? selectResidentTenants(auditEvents) : sql`(SELECT ${tenantId} AS id)`;
   return await awaitStore(
     db
-      .select({ tenantId: residentId, size: treeSize, note: auditTrees.note, length: logLength })
+      .select({
+        tenantId: residentId,
+        size: treeSize,
+        note: auditTrees.note,
+        recentCounts: auditTrees.recentCounts,
+        length: logLength,
+      })
       .from(sql`${tenants} AS resident`)
       .leftJoin(auditTrees, eq(auditTrees.tenantId, residentId))
       .where(gt(logLength, treeSize))
@@ -139,7 +138,10 @@ function decodeHashes(text: string): Uint8Array | undefined {
   }
 }
 
-/** Reads tiles, by tenant id. Tiles that are missing or damaged are left out. */
+/**
+ * Reads full tiles, and the unfinished ones of each tree, by tenant id. Tiles that are missing or damaged are left
+ * out.
+ */
 export async function readTiles(
   db: Database,
   wanted: readonly { readonly tenantId: string; readonly tiles: readonly TileId[] }[],
@@ -148,132 +150,40 @@ export async function readTiles(
     tiles.map(({ level, index }) => ({ tenantId, level, index })),
   );
   if (ids.length === 0) return new Map();
-  const rows = await awaitStore(
-    db
-      .select(getTableColumns(auditTiles))
-      .from(sql`json_each(${JSON.stringify(ids)}) AS wanted`)
-      .innerJoin(
-        auditTiles,
-        sql`${auditTiles.tenantId} = wanted.value ->> 'tenantId'
-          AND ${auditTiles.level} = wanted.value ->> 'level'
-          AND ${auditTiles.index} = wanted.value ->> 'index'`,
-      ),
-  );
-  const byTenant = new Map<string, Tile[]>();
-  for (const row of rows) {
-    const hashes = decodeHashes(row.hashes);
-    if (hashes === undefined) continue;
-    const tiles = byTenant.get(row.tenantId) ?? [];
-    tiles.push({ level: row.level, index: row.index, hashes });
-    byTenant.set(row.tenantId, tiles);
-  }
-  return byTenant;
-}
-
-/** A head that is not stored yet, with the tiles that it changes. */
-export interface NewHead extends StoredHead {
-  /** The size of the head that it extends. */
-  readonly extendsSize: number;
-  readonly changed: readonly Tile[];
-}
-
-/** A head with the counts of the leaves that it adds. */
-export interface CountedHead extends NewHead {
-  readonly statistics: readonly HourCounts[];
-}
-
-/** Splits texts into lists of JSON that D1 accepts in one parameter. */
-function joinInChunks(texts: readonly string[]): string[] {
-  const chunks: string[][] = [];
-  let size = Number.POSITIVE_INFINITY;
-  for (const text of texts) {
-    if (size + text.length > maxCharactersPerStatement) {
-      chunks.push([]);
-      size = 0;
-    }
-    chunks.at(-1)?.push(text);
-    size += text.length;
-  }
-  return chunks.map((chunk) => `[${chunk.join(",")}]`);
-}
-
-/**
- * Adds the counts of heads to the statistics, before the heads are written: only the state before shows that a head
- * will be written, because a run that is repeated signs the same note. Leaves after a gap that is not counted yet are
- * left to count-backlog.ts.
- */
-function addCountsOfHeads(db: Database, chunk: string): Statement {
-  const before = (column: SQLiteColumn) => sql`coalesce((SELECT ${column} FROM ${auditTrees}
-    WHERE ${auditTrees.tenantId} = head.value ->> 'tenantId'), 0)`;
-  return addCounts(
-    db,
-    sql`SELECT head.value ->> 'tenantId', item.value ->> 'hour', item.value ->> 'counts'
-      FROM json_each(${chunk}) AS head CROSS JOIN json_each(head.value, '$.statistics') AS item
-      WHERE ${before(auditTrees.size)} = head.value ->> 'extendsSize'
-        AND ${before(auditTrees.countedSize)} = head.value ->> 'extendsSize'`,
-  );
-}
-
-/**
- * Writes heads, each with its tiles and counts or not at all. A head is left out if another run has extended its log
- * in the meantime. If the write of one head fails, none is written.
- * @returns the ids of the tenants whose heads were written
- * @throws StoreError
- */
-export async function writeHeads(
-  db: Database,
-  heads: readonly CountedHead[],
-): Promise<Set<string>> {
-  const texts = heads.map(({ changed, ...head }) => {
-    const tiles = changed.map(({ hashes, ...tile }) => ({
-      ...tile,
-      hashes: base64.encode(hashes),
-    }));
-    return JSON.stringify({ ...head, tiles });
+  const tenantIds = wanted.map(({ tenantId }) => tenantId);
+  const full = db
+    .select({
+      tenantId: sql<string>`${auditTiles.tenantId}`,
+      level: sql<number | null>`${auditTiles.level}`,
+      indexOrSize: sql<number>`${auditTiles.index}`,
+      text: sql<string | null>`${auditTiles.hashes}`,
+    })
+    .from(sql`json_each(${JSON.stringify(ids)}) AS wanted`)
+    .innerJoin(
+      auditTiles,
+      sql`${auditTiles.tenantId} = wanted.value ->> 'tenantId'
+        AND ${auditTiles.level} = wanted.value ->> 'level'
+        AND ${auditTiles.index} = wanted.value ->> 'index'`,
+    );
+  const heads = db
+    .select({
+      tenantId: sql<string>`${auditTrees.tenantId}`,
+      level: sql<number | null>`NULL`,
+      indexOrSize: sql<number>`${auditTrees.size}`,
+      text: sql<string | null>`${auditTrees.unfinishedTiles}`,
+    })
+    .from(sql`json_each(${JSON.stringify(tenantIds)}) AS wanted`)
+    .innerJoin(auditTrees, sql`${auditTrees.tenantId} = wanted.value`);
+  // One statement, because a tile that becomes full moves from the head to a row of its own.
+  const rows = await awaitStore(full.unionAll(heads));
+  const tiles = rows.flatMap(({ tenantId, level, indexOrSize: index, text }) => {
+    const hashes = level === null || text === null ? undefined : decodeHashes(text);
+    return hashes === undefined || level === null ? [] : [{ tenantId, level, index, hashes }];
   });
-  const { size, extendsSize, note, countedSize } = auditTrees;
-  const excluded = (name: string) => sql.raw(`excluded.${name}`);
-  const statements = joinInChunks(texts).flatMap((chunk) => [
-    addCountsOfHeads(db, chunk),
-    db
-      .insert(auditTrees)
-      .select(
-        sql`SELECT head.value ->> 'tenantId', head.value ->> 'size', head.value ->> 'extendsSize',
-          head.value ->> 'note', 0, 0, 0, 0, 0, 0, 0, 0,
-          iif(head.value ->> 'extendsSize' = 0, head.value ->> 'size', 0)
-        FROM json_each(${chunk}) AS head WHERE true`,
-      )
-      .onConflictDoUpdate({
-        target: auditTrees.tenantId,
-        set: {
-          size: excluded(size.name),
-          extendsSize: excluded(extendsSize.name),
-          note: excluded(note.name),
-          countedSize: sql`iif(${countedSize} = ${excluded(extendsSize.name)}, ${excluded(size.name)}, ${countedSize})`,
-        },
-        setWhere: sql`${size} = ${excluded(extendsSize.name)}`,
-      })
-      .returning({ tenantId: auditTrees.tenantId }),
-    // The note identifies the head that was just written.
-    db
-      .insert(auditTiles)
-      .select(
-        sql`SELECT tree.tenant_id, tile.value ->> 'level', tile.value ->> 'index', tile.value ->> 'hashes'
-        FROM json_each(${chunk}) AS head
-        CROSS JOIN audit_trees AS tree
-          ON tree.tenant_id = head.value ->> 'tenantId' AND tree.note = head.value ->> 'note'
-        CROSS JOIN json_each(head.value, '$.tiles') AS tile WHERE true`,
-      )
-      .onConflictDoUpdate({
-        target: [auditTiles.tenantId, auditTiles.level, auditTiles.index],
-        set: { hashes: excluded(auditTiles.hashes.name) },
-      }),
-  ]);
-  const results = await runBatch(db, statements);
-  return new Set(
-    z
-      .array(writtenSchema)
-      .parse(results.filter((_, n) => n % statementsPerChunk === 1).flat())
-      .map(({ tenantId }) => tenantId),
-  );
+  const unfinished = rows.flatMap(({ tenantId, level, indexOrSize: size, text }) => {
+    if (level !== null || text === null) return [];
+    return parseUnfinishedTiles(text, size).map((tile) => ({ ...tile, tenantId }));
+  });
+  // The row of an unfinished tile is of an older build and may be behind the head, so the head's tiles come last.
+  return Map.groupBy([...tiles, ...unfinished], ({ tenantId }) => tenantId);
 }

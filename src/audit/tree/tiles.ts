@@ -28,6 +28,10 @@ export interface Tile extends TileId {
   readonly hashes: Uint8Array;
 }
 
+export function isFull({ hashes }: Tile): boolean {
+  return hashes.length === tileWidth * hashLength;
+}
+
 export interface AppendResult {
   readonly size: number;
   readonly root: Uint8Array;
@@ -199,9 +203,7 @@ export function appendLeaves(
   for (let level = 0; added.length > 0; level += 1) {
     const tiles = extendLevel(before, level, count, added);
     changed.push(...tiles);
-    added = tiles
-      .filter(({ hashes }) => hashes.length === tileWidth * hashLength)
-      .map(({ hashes }) => foldHashes(hashes, 0, tileWidth));
+    added = tiles.filter(isFull).map(({ hashes }) => foldHashes(hashes, 0, tileWidth));
     count = Math.floor(count / tileWidth);
   }
   const newSize = size + leaves.length;

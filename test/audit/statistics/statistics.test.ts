@@ -6,11 +6,12 @@ import type { AuditEvent } from "../../../src/audit/event.ts";
 import { deleteArchivedSuccesses } from "../../../src/audit/statistics/store.ts";
 import { archiveLogs } from "../../../src/audit/tree/archive.ts";
 import { countBacklogs, rebuildStatistics } from "../../../src/audit/tree/count-backlog.ts";
+import { writeHeads } from "../../../src/audit/tree/head-store.ts";
 import { integrateLog, integrateLogs } from "../../../src/audit/tree/integrate.ts";
-import { writeHeads } from "../../../src/audit/tree/store.ts";
 import { controlDbOf } from "../../../src/db/shards.ts";
 import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
+import { countCalls } from "../../support/count-calls.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
 import { killWorkerAfter } from "../../support/killed-worker.ts";
 import { relocateFully } from "../../support/relocation.ts";
@@ -167,23 +168,60 @@ describe("The statistics", () => {
     await integrate(tenant);
     const before = await rowsOf("tenant_statistics", tenant.id);
     await sql("UPDATE audit_trees SET size = 3 WHERE tenant_id = ?", tenant.id);
-    const statistics = [{ hour: 1, counts: { events: 1 } }];
-    const head = { tenantId: tenant.id, size: 3, extendsSize: 2, note: "a note", changed: [] };
-    expect(await writeHeads(controlDbOf(env), [{ ...head, statistics }])).toEqual(new Set());
+    const [tree] = await rowsOf("audit_trees", tenant.id);
+    const recentBefore = String(tree?.recent_counts);
+    const finishedHours = [{ hour: 1, counts: { events: 1 } }];
+    const counts = { recentBefore, recentCounts: null, finishedHours };
+    const tiles = { finished: [], unfinishedTiles: "[]" };
+    const head = { tenantId: tenant.id, size: 3, extendsSize: 2, note: "a note", ...tiles };
+    expect(await writeHeads(controlDbOf(env), [{ ...head, ...counts }])).toEqual(new Set());
     expect(await rowsOf("tenant_statistics", tenant.id)).toEqual(before);
-    expect((await rowsOf("audit_trees", tenant.id))[0]?.counted_size).toBe(2);
+    expect(await rowsOf("audit_trees", tenant.id)).toEqual([tree]);
   });
 
-  it("write one row for each hour that an integration touches", async () => {
+  it("write a row when a later hour begins, and one for each other hour of an integration", async () => {
     const tenant = await Tenant.create();
-    await fileSample(tenant, 40);
     await integrate(tenant);
-    const before = await rowsOf("tenant_statistics", tenant.id);
-    await fileEvents(tenant.id, [toEvent(tenant.id, { kind: 0, user: 1, minutes: 5, count: 1 })]);
+    const hour = Math.ceil(Date.now() / hourMs) * hourMs;
+    const countRowsAfter = async (...minutes: readonly number[]) => {
+      await fileEvents(
+        tenant.id,
+        minutes.map((minute) => eventOf(tenant.id, hour + minute * 60_000)),
+      );
+      const { counts } = await countCalls(() => integrate(tenant));
+      // The head is a row too.
+      return counts.d1RowsWritten - 1;
+    };
+    // The hour of the tenant's creation is finished.
+    expect(await countRowsAfter(0)).toBe(1);
+    expect(await countRowsAfter(2, 10)).toBe(0);
+    expect(await countRowsAfter(1, 70)).toBe(1);
+    // An event that was delivered late.
+    expect(await countRowsAfter(5)).toBe(1);
+    expect(await countRowsAfter(-10, 71, 200)).toBe(2);
+    const counted = await rowsOf("tenant_statistics", tenant.id);
+    const sumOf = (counts: unknown) => JSON.parse(String(counts)).events;
+    expect(counted.map(({ counts }) => sumOf(counts))).toEqual([3, 5, 2]);
+    const [tree] = await rowsOf("audit_trees", tenant.id);
+    expect(tree).toMatchObject({ size: 11, counted_size: 11 });
+    expect(JSON.parse(String(tree?.recent_counts)).counts).toEqual({ events: 1 });
+  });
+
+  it("count leaves later if their hour's counts in the row are not those that the run has read", async () => {
+    const tenant = await Tenant.create();
+    await fileSample(tenant, 10);
     await integrate(tenant);
-    const after = await rowsOf("tenant_statistics", tenant.id);
-    const known = new Set(before.map((row) => JSON.stringify(row)));
-    expect(after.filter((row) => !known.has(JSON.stringify(row)))).toHaveLength(1);
+    const [tree] = await rowsOf("audit_trees", tenant.id);
+    const size = Number(tree?.size);
+    const head = { tenantId: tenant.id, size: size + 1, extendsSize: size, note: "a note" };
+    const counts = { recentBefore: null, recentCounts: "{}", finishedHours: [] };
+    const tiles = { finished: [], unfinishedTiles: "[]" };
+    await writeHeads(controlDbOf(env), [{ ...head, ...tiles, ...counts }]);
+    expect((await rowsOf("audit_trees", tenant.id))[0]).toMatchObject({
+      size: size + 1,
+      counted_size: size,
+      recent_counts: tree?.recent_counts,
+    });
   });
 
   it("count what an older build integrated without counting, in the background", async () => {
@@ -192,7 +230,10 @@ describe("The statistics", () => {
     await integrate(tenant);
     // What an older build leaves: a head, and no counts.
     await sql("DELETE FROM tenant_statistics WHERE tenant_id = ?", tenant.id);
-    await sql("UPDATE audit_trees SET counted_size = 0 WHERE tenant_id = ?", tenant.id);
+    await sql(
+      "UPDATE audit_trees SET counted_size = 0, recent_counts = NULL WHERE tenant_id = ?",
+      tenant.id,
+    );
     await fileSample(tenant, 20);
     await integrate(tenant);
     const { body } = await fetchStatistics(tenant, `metric=verifications&${range}`);

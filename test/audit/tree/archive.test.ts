@@ -6,6 +6,7 @@ import { verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { findRetentionDays } from "../../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../../support/client.ts";
 import { withD1Fault } from "../../support/d1-faults.ts";
+import { drainOutbox } from "../../support/delivered-trail.ts";
 import {
   eventOf,
   fetchCheckpoint,
@@ -82,7 +83,7 @@ describe("Retention", () => {
     const user = await User.withTotp(tenant);
     await user.assess();
     tenant.clock = undefined;
-    await user.events();
+    await drainOutbox(user);
     await fileEvents(tenant.id, [eventOf(tenant.id, Date.now())]);
     await fetchCheckpoint(tenant);
     const count = (await rowsOf("audit_events", tenant.id)).length;

@@ -6,6 +6,7 @@ import { TreeHasher } from "../../../src/audit/tree/merkle.ts";
 import { parseNote } from "../../../src/audit/tree/note.ts";
 import { onSchedule } from "../../../src/scheduled.ts";
 import { Tenant, User } from "../../support/client.ts";
+import { countCalls } from "../../support/count-calls.ts";
 import { type D1Fault, withD1Fault } from "../../support/d1-faults.ts";
 import {
   eventOf,
@@ -43,6 +44,17 @@ async function fileManyEvents(tenant: Tenant, count: number): Promise<void> {
     tenant.id,
     Array.from({ length: count }, (_, n) => eventOf(tenant.id, at + n)),
   );
+}
+
+/** Stores the unfinished tiles as older builds did. */
+async function storeEdgeAsOlderBuild({ id }: Tenant): Promise<void> {
+  await sql(
+    `INSERT OR REPLACE INTO audit_tiles (tenant_id, level, "index", hashes)
+      SELECT tenant_id, level.key, size >> (8 * (level.key + 1)), level.value
+      FROM audit_trees, json_each(unfinished_tiles) AS level WHERE tenant_id = ? AND level.value <> ''`,
+    id,
+  );
+  await sql("UPDATE audit_trees SET unfinished_tiles = NULL WHERE tenant_id = ?", id);
 }
 
 async function captureLog(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
@@ -101,12 +113,65 @@ describe("The integration", () => {
     },
   );
 
-  it("writes one row of tiles and one row of the head for many events", async () => {
+  it("writes one row for any number of events, and another for each tile that becomes full", async () => {
     const tenant = await Tenant.create();
-    await fileManyEvents(tenant, 200);
     await integrateLogs(env, Date.now());
-    expect(await rowsOf("audit_tiles", tenant.id)).toHaveLength(1);
-    expect(await rowsOf("audit_trees", tenant.id)).toHaveLength(1);
+    // With the two of its creation, the log then has 3, 203, 256 and 769 events.
+    const written: [number, number][] = [];
+    for (const count of [1, 200, 53, 513]) {
+      await fileManyEvents(tenant, count);
+      const { counts } = await countCalls(() => integrateLogs(env, Date.now()));
+      written.push([counts.d1RowsWritten, (await rowsOf("audit_tiles", tenant.id)).length]);
+    }
+    expect(written).toEqual([
+      [1, 0],
+      [1, 0],
+      [2, 1],
+      [3, 3],
+    ]);
+    await expectWhole(tenant, 769);
+  });
+
+  it("continues a tree whose unfinished tiles an older build stored in rows of their own", async () => {
+    const tenant = await Tenant.create();
+    await fileManyEvents(tenant, 600);
+    await integrateLogs(env, Date.now());
+    const before = await fetchCheckpoint(tenant);
+    await storeEdgeAsOlderBuild(tenant);
+    expect(await fetchCheckpoint(tenant)).toEqual(before);
+    await expectWhole(tenant, 602);
+    await fileManyEvents(tenant, 1);
+    await integrateLogs(env, Date.now());
+    // The rows of the older build stay. They are behind the head, which has the tiles from now on.
+    expect(await rowsOf("audit_tiles", tenant.id)).toHaveLength(4);
+    await expectWhole(tenant, 603);
+    await fileManyEvents(tenant, 300);
+    await integrateLogs(env, Date.now());
+    await expectWhole(tenant, 903);
+    expect(await rowsOf("audit_tiles", tenant.id)).toHaveLength(4);
+  });
+
+  it("continues a tree that an older build extended after this one, as during a deployment", async () => {
+    const tenant = await Tenant.create();
+    await fileManyEvents(tenant, 298);
+    await integrateLogs(env, Date.now());
+    const [{ unfinished_tiles: behind } = { unfinished_tiles: null }] = await rowsOf(
+      "audit_trees",
+      tenant.id,
+    );
+    await storeEdgeAsOlderBuild(tenant);
+    await fileManyEvents(tenant, 256);
+    await integrateLogs(env, Date.now());
+    await storeEdgeAsOlderBuild(tenant);
+    // An older build does not know this column. The lowest level has as many hashes as before.
+    await sql(
+      "UPDATE audit_trees SET unfinished_tiles = ? WHERE tenant_id = ?",
+      String(behind),
+      tenant.id,
+    );
+    await fileManyEvents(tenant, 1);
+    await integrateLogs(env, Date.now());
+    await expectWhole(tenant, 557);
   });
 });
 
@@ -152,15 +217,18 @@ describe("A manual change in D1", () => {
   });
 
   it.each([
-    ["a tile", "audit_tiles", "hashes = replace(hashes, substr(hashes, 1, 4), 'AAAA')"],
-    ["the level of a tile", "audit_tiles", "level = 7"],
-    ["the size", "audit_trees", "size = 1"],
-    ["the note", "audit_trees", "note = replace(note, substr(note, 60, 3), 'AAA')"],
-  ])("of %s stops the integration of further events", async (_, table, change) => {
+    [
+      "a hash",
+      "unfinished_tiles = replace(unfinished_tiles, substr(unfinished_tiles, 3, 4), 'AAAA')",
+    ],
+    ["the number of hashes", "unfinished_tiles = json_insert(unfinished_tiles, '$[#]', '')"],
+    ["the size", "size = 1"],
+    ["the note", "note = replace(note, substr(note, 60, 3), 'AAA')"],
+  ])("of %s stops the integration of further events", async (_, change) => {
     const tenant = await Tenant.create();
     await integrateLogs(env, Date.now());
     await User.provision(tenant);
-    await sql(`UPDATE ${table} SET ${change} WHERE tenant_id = ?`, tenant.id);
+    await sql(`UPDATE audit_trees SET ${change} WHERE tenant_id = ?`, tenant.id);
     const lines = await captureLog(() => integrateLogs(env, Date.now()));
     expect(lines.map(({ event }) => event)).toContain("audit_tree_damaged");
     expect((await findTree(tenant))?.size).toBeLessThanOrEqual(2);

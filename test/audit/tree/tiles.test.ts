@@ -10,6 +10,7 @@ import {
 } from "../../../src/audit/tree/merkle.ts";
 import {
   appendLeaves,
+  isFull,
   listEdgeTiles,
   listTiles,
   MissingTileError,
@@ -18,6 +19,10 @@ import {
   TileSet,
   tileWidth,
 } from "../../../src/audit/tree/tiles.ts";
+import {
+  formatUnfinishedTiles,
+  parseUnfinishedTiles,
+} from "../../../src/audit/tree/unfinished-tiles.ts";
 import { verifyConsistency, verifyInclusion } from "../../../src/audit/tree/verify-proof.ts";
 import { toHex } from "../../../src/crypto/bytes.ts";
 
@@ -46,19 +51,29 @@ function hashRange({ start, end }: LeafRange): Uint8Array {
   return hash;
 }
 
-/** Stores tiles as a database does: by level and index, where a new tile replaces the old one. */
+/** Stores tiles as the database does: full ones by level and index, the unfinished ones as one text. */
 class Rows {
-  readonly #tiles = new Map<string, Tile>();
+  readonly #full = new Map<string, Tile>();
+  #unfinished = "[]";
   size = 0;
 
   read(ids: readonly TileId[]): Tile[] {
-    return ids.flatMap(({ level, index }) => this.#tiles.get(`${level}/${index}`) ?? []);
+    const unfinished = parseUnfinishedTiles(this.#unfinished, this.size);
+    return ids.flatMap(
+      ({ level, index }) =>
+        unfinished.find((tile) => tile.level === level && tile.index === index) ??
+        this.#full.get(`${level}/${index}`) ??
+        [],
+    );
   }
 
   append(count: number) {
     const edge = this.read(listEdgeTiles(this.size));
     const result = appendLeaves(edge, this.size, leaves.slice(this.size, this.size + count));
-    for (const tile of result.changed) this.#tiles.set(`${tile.level}/${tile.index}`, tile);
+    for (const tile of result.changed.filter(isFull)) {
+      this.#full.set(`${tile.level}/${tile.index}`, tile);
+    }
+    this.#unfinished = formatUnfinishedTiles([...edge, ...result.changed], result.size);
     this.size = result.size;
     return result;
   }
@@ -102,6 +117,32 @@ test("appending in batches gives the root and the proofs of the definition", () 
       }
     }),
     { numRuns: 40 },
+  );
+});
+
+test("unfinished tiles are read only with the size of their tree, and only as they were written", () => {
+  fc.assert(
+    fc.property(fc.nat(66_000), fc.nat(66_000), fc.nat(), (size, other, where) => {
+      const { changed } = appendLeaves([], 0, leaves.slice(0, Math.min(size, leaves.length)));
+      const count = Math.min(size, leaves.length);
+      const text = formatUnfinishedTiles(changed, count);
+      const tiles = parseUnfinishedTiles(text, count);
+      expect(new TileSet(tiles).rootOf(count)).toEqual(new TileSet(changed).rootOf(count));
+      expect(tiles.some(isFull)).toBe(false);
+      if (other !== count) expect(parseUnfinishedTiles(text, other)).toEqual([]);
+      const position = where % text.length;
+      const altered = `${text.slice(0, position)}!${text.slice(position + 1)}`;
+      expect(parseUnfinishedTiles(altered, count)).toEqual([]);
+    }),
+    {
+      numRuns: 20,
+      examples: [
+        [0, 1, 0],
+        [256, 1, 0],
+        [300, 557, 9],
+        [65_536, 256, 3],
+      ],
+    },
   );
 });
 

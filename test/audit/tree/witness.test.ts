@@ -114,9 +114,9 @@ describe("The witness", () => {
   it.each([
     [
       "rewritten",
-      "UPDATE audit_tiles SET hashes = replace(hashes, substr(hashes, 1, 8), 'AAAAAAAA') WHERE tenant_id = ?",
+      "UPDATE audit_trees SET unfinished_tiles = replace(unfinished_tiles, substr(unfinished_tiles, 3, 8), 'AAAAAAAA') WHERE tenant_id = ?",
     ],
-    ["lost", "DELETE FROM audit_tiles WHERE tenant_id = ?"],
+    ["lost", "UPDATE audit_trees SET unfinished_tiles = NULL WHERE tenant_id = ?"],
   ])("accepts no head over a history that was %s, and reports it every time", async (_, change) => {
     const tenant = await Tenant.create();
     const now = Date.now();

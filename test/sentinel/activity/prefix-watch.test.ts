@@ -8,9 +8,12 @@ import { countAttempt } from "../../../src/sentinel/activity/client.ts";
 import { PrefixWatch } from "../../../src/sentinel/activity/prefix-watch.ts";
 import type { Crowd } from "../../../src/sentinel/evidence.ts";
 import { parseAddress } from "../../../src/sentinel/network/address.ts";
+import { hashSessionPart } from "../../../src/sentinel/session-hashes.ts";
 import { Tenant, User } from "../../support/client.ts";
+import { countCalls } from "../../support/count-calls.ts";
 
 const minute = 60_000;
+const hashKey = new Uint8Array(32).fill(9);
 const now = 1_700_000_000_000;
 let watches = 0;
 
@@ -21,32 +24,35 @@ function createWatch() {
 
 type Watch = ReturnType<typeof createWatch>;
 
+/** An attempt as the edge reports it: with hashes. */
+function attemptOf(name: string, address = "a", at = now) {
+  return { address, identityId: hashSessionPart(hashKey, "test", "identity", name), now: at };
+}
+
 /** Counts an attempt of an identity that exists. */
 async function count(
   watch: Watch,
-  identityId: string,
+  name: string,
   address = "a",
   at = now,
 ): Promise<Crowd | undefined> {
-  const call = { address, identityId, now: at };
+  const call = attemptOf(name, address, at);
   const counted = await watch.count(call);
   if (counted?.mustStore) await watch.store(call);
   return counted?.crowd;
 }
 
-/** The table's rows and the alarm. */
+/** The attempts in the row, and the alarm. */
 async function inspect(watch: Watch) {
   const alarm = await runInDurableObject(watch, (_object, { storage }) => storage.getAlarm());
-  return { rows: await rowsOf(watch), alarm };
+  return { stored: await countStored(watch), alarm };
 }
 
-async function rowsOf(watch: Watch): Promise<number> {
+/** The attempts in the row. The first one is in the time of the alarm. */
+async function countStored(watch: Watch): Promise<number> {
   return await runInDurableObject(watch, (_object, { storage }) => {
-    const { sql } = storage;
-    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tried'").toArray();
-    return tables.length === 0
-      ? 0
-      : sql.exec<{ n: number }>("SELECT count(*) AS n FROM tried").one().n;
+    const { attempts = [] } = storage.kv.get<{ attempts?: unknown[] }>("attempts") ?? {};
+    return attempts.length;
   });
 }
 
@@ -89,19 +95,21 @@ describe("The prefix watch", () => {
   it("stops counting at a thousand identities, and continues when the window has passed", async () => {
     const watch = createWatch();
     for (let n = 0; n < 500; n += 1) {
-      await watch.count({ address: "a", identityId: `unknown-${n}`, now });
+      await watch.count(attemptOf(`unknown-${n}`));
     }
     for (let n = 0; n < 510; n += 1) await count(watch, `user-${n}`);
-    expect(await rowsOf(watch)).toBe(500);
+    const stored = await countStored(watch);
+    expect(stored).toBeGreaterThan(400);
+    expect(stored).toBeLessThanOrEqual(500);
     expect((await count(watch, "late"))?.fromPrefix).toBe(1_001);
     expect((await count(watch, "later", "a", now + 10 * minute))?.fromPrefix).toBe(1);
-    expect(await rowsOf(watch)).toBe(1);
+    expect(await countStored(watch)).toBe(1);
   });
 
   it("still counts others after one identity was tried from a thousand addresses", async () => {
     const watch = createWatch();
     for (let n = 0; n < 1_000; n += 1) await count(watch, "decoy", `address-${n}`);
-    expect(await rowsOf(watch)).toBe(4);
+    expect(await countStored(watch)).toBe(4);
     let crowd: Crowd | undefined;
     for (let n = 0; n < 20; n += 1) crowd = await count(watch, `victim-${n}`, "attacker");
     expect(crowd).toEqual({ fromAddress: 20, fromPrefix: 21 });
@@ -110,31 +118,31 @@ describe("The prefix watch", () => {
   it("does not grow when clocks go backwards", async () => {
     const watch = createWatch();
     for (let n = 0; n < 1_200; n += 1) await count(watch, `user-${n}`, "a", now - n);
-    expect(await rowsOf(watch)).toBeLessThanOrEqual(1_000);
+    expect(await countStored(watch)).toBeLessThanOrEqual(1_000);
     await count(watch, "early", "a", now - 60 * minute);
-    expect(await rowsOf(watch)).toBe(1);
+    expect(await countStored(watch)).toBe(1);
   });
 
   it("counts an attempt in memory only, until it is stored", async () => {
     const watch = createWatch();
-    const attempt = { address: "a", identityId: "unknown", now };
+    const attempt = attemptOf("unknown");
     for (let n = 0; n < 2; n += 1) {
       expect(await watch.count(attempt)).toEqual({
         crowd: { fromAddress: 1, fromPrefix: 1 },
         mustStore: true,
       });
     }
-    expect(await inspect(watch)).toEqual({ rows: 0, alarm: null });
+    expect(await inspect(watch)).toEqual({ stored: 0, alarm: null });
     expect((await count(watch, "alice"))?.fromAddress).toBe(2);
-    expect(await rowsOf(watch)).toBe(1);
-    expect(await watch.count({ ...attempt, identityId: "alice" })).toMatchObject({
-      mustStore: false,
-    });
+    expect((await inspect(watch)).alarm).not.toBeNull();
+    expect(await watch.count(attemptOf("alice"))).toMatchObject({ mustStore: false });
+    await evictDurableObject(watch);
+    expect((await watch.count(attempt))?.crowd.fromAddress).toBe(2);
   });
 
   it("stores an attempt that it counted before an eviction", async () => {
     const watch = createWatch();
-    const attempt = { address: "a", identityId: "alice", now };
+    const attempt = attemptOf("alice");
     await watch.count(attempt);
     await evictDurableObject(watch);
     await watch.store(attempt);
@@ -145,24 +153,95 @@ describe("The prefix watch", () => {
   it("keeps stored attempts when one at another time is counted only in memory", async () => {
     const watch = createWatch();
     await count(watch, "alice");
-    const later = { address: "a", identityId: "unknown", now: now + 60 * minute };
+    const later = attemptOf("unknown", "a", now + 60 * minute);
     expect((await watch.count(later))?.crowd.fromAddress).toBe(1);
     expect((await count(watch, "bob"))?.fromAddress).toBe(2);
-    expect(await rowsOf(watch)).toBe(2);
+    expect(await countStored(watch)).toBe(2);
   });
 
-  it("deletes all rows when its alarm fires", async () => {
+  it("writes the alarm for the first identity, and the row when a quarter is new", async () => {
+    const watch = createWatch();
+    const countRows = async (names: readonly string[]) => {
+      const work = async () => {
+        // Taken anew, so that its calls are counted.
+        const counted = env.PREFIXES.get(watch.id);
+        for (const name of names) await count(counted, name);
+      };
+      return (await countCalls(work)).counts.objectRowsWritten;
+    };
+    expect(await countRows(["user-0"])).toBe(1);
+    expect(await countRows(["user-0", "user-0"])).toBe(0);
+    for (const next of [1, 2, 3, 4]) expect(await countRows([`user-${next}`])).toBe(1);
+    expect(await countRows(["user-5"])).toBe(0);
+    expect(await countRows(["user-6"])).toBe(1);
+    const many = Array.from({ length: 100 }, (_, n) => `another-${n}`);
+    expect(await countRows(many)).toBeLessThan(15);
+  });
+
+  it("loses at most a fifth of the identities by an eviction, whatever came before", async () => {
+    const watch = createWatch();
+    for (let n = 0; n < 200; n += 1) {
+      await count(watch, `user-${n}`);
+      if (n % 3 !== 0 && n < 180) continue;
+      const before = (await count(watch, "last"))?.fromPrefix ?? 0;
+      await evictDurableObject(watch);
+      const after = (await count(watch, "last"))?.fromPrefix ?? 0;
+      expect(after).toBeGreaterThanOrEqual(before * 0.8);
+      expect(after).toBeLessThanOrEqual(before);
+    }
+  });
+
+  it("recognises the first identity after an eviction, at any address", async () => {
+    const watch = createWatch();
+    await count(watch, "alice", "a");
+    await evictDurableObject(watch);
+    expect(await count(watch, "alice", "a")).toEqual({ fromAddress: 1, fromPrefix: 1 });
+    const other = createWatch();
+    await count(other, "alice", "a");
+    await evictDurableObject(other);
+    // Only the identity was stored, so it counts at every address of the block.
+    expect(await count(other, "bob", "b")).toEqual({ fromAddress: 2, fromPrefix: 2 });
+    await evictDurableObject(other);
+    expect(await count(other, "alice", "a")).toEqual({ fromAddress: 1, fromPrefix: 2 });
+  });
+
+  it("forgets a first identity of which only the alarm is left after its ten minutes", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const watch = createWatch();
+    await count(watch, "alice", "a", Date.now());
+    vi.setSystemTime(Date.now() + 9 * minute);
+    await evictDurableObject(watch);
+    const call = () => watch.count(attemptOf("bob", "a", Date.now()));
+    expect((await call())?.crowd.fromPrefix).toBe(2);
+    // The time of the alarm is rounded up.
+    vi.setSystemTime(Date.now() + minute + 5_000);
+    expect((await call())?.crowd.fromPrefix).toBe(1);
+  });
+
+  it("deletes everything ten minutes after the last attempt", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const watch = createWatch();
     await count(watch, "alice");
-    const alarm = await runInDurableObject(watch, (_object, { storage }) => storage.getAlarm());
-    expect(alarm).toBeGreaterThan(Date.now() + 8 * minute);
+    const { alarm } = await inspect(watch);
+    expect(alarm).toBeGreaterThanOrEqual(Date.now() + 10 * minute);
+    expect(alarm).toBeLessThan(Date.now() + 10.1 * minute);
+    vi.setSystemTime(Date.now() + 5 * minute);
+    await count(watch, "bob");
+    await evictDurableObject(watch);
+    vi.setSystemTime(alarm ?? 0);
     expect(await runDurableObjectAlarm(watch)).toBe(true);
-    expect(await rowsOf(watch)).toBe(0);
+    expect(await countStored(watch)).toBe(2);
+    const later = (await inspect(watch)).alarm ?? 0;
+    expect(later - (alarm ?? 0)).toBeGreaterThan(4.9 * minute);
+    vi.setSystemTime(later);
+    expect(await runDurableObjectAlarm(watch)).toBe(true);
+    expect(await inspect(watch)).toEqual({ stored: 0, alarm: null });
     expect((await count(watch, "bob"))?.fromPrefix).toBe(1);
   });
 });
 
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
