@@ -6,11 +6,20 @@ import { Failure } from "./failure.ts";
 
 const maxStopMs = 5_000;
 
-function buildEnvironment(): NodeJS.ProcessEnv {
+interface WranglerOptions {
+  /**
+   * Whether `wrangler dev` stores a trace of each request on disk. Traces contain whole addresses, and with them
+   * external_ids that no erasure reaches. They also cost half of the requests per second.
+   */
+  readonly storesTraces?: boolean;
+}
+
+function buildEnvironment({ storesTraces = false }: WranglerOptions): NodeJS.ProcessEnv {
   return {
     // Its output goes through a pipe, but ends on this terminal.
     ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}),
     ...process.env,
+    X_LOCAL_OBSERVABILITY: String(storesTraces),
     WRANGLER_SEND_METRICS: "false",
     WRANGLER_SEND_ERROR_REPORTS: "false",
     WRANGLER_NO_SKILLS_UPDATE_PROMPTS: "true",
@@ -22,6 +31,8 @@ function buildEnvironment(): NodeJS.ProcessEnv {
 }
 
 export interface Running {
+  /** Of wrangler, whose children run the Worker; undefined if it did not start. */
+  readonly pid: number | undefined;
   /** The exit code, once the process has ended; null if a signal ended it. */
   readonly ended: Promise<number | null>;
   /** The output so far; empty after `showOutput`. */
@@ -42,7 +53,11 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** Starts wrangler and holds its output, so that only a failure prints it. */
-export function startWrangler(root: string, args: readonly string[]): Running {
+export function startWrangler(
+  root: string,
+  args: readonly string[],
+  options: WranglerOptions = {},
+): Running {
   const child = spawn(
     process.execPath,
     [
@@ -53,7 +68,7 @@ export function startWrangler(root: string, args: readonly string[]): Running {
     ],
     {
       cwd: root,
-      env: buildEnvironment(),
+      env: buildEnvironment(options),
       stdio: ["ignore", "pipe", "pipe"],
       // A process group of its own: Ctrl-C reaches only this script, which then stops wrangler.
       detached: process.platform !== "win32",
@@ -72,6 +87,7 @@ export function startWrangler(root: string, args: readonly string[]): Running {
   });
 
   return {
+    pid: child.pid,
     ended,
     heldOutput: () => Buffer.concat(held ?? []).toString("utf8"),
     showOutput: () => {
