@@ -72,12 +72,17 @@ async function findTarget(
   const forever = new Promise(() => {});
   if (url !== undefined) {
     const operatorToken = readSecret(file, "OPERATOR_TOKEN");
-    return { url, operatorToken, pid: undefined, died: forever };
+    return {
+      url,
+      operatorToken,
+      pid: process.env.XPID ? Number(process.env.XPID) : undefined,
+      died: forever,
+    };
   }
   const { operatorToken } = ensureDevVars(devVarsFile);
   const service = await startLocalService(
     {
-      ...{ port: await findFreePort(), ip: "127.0.0.1", rest: ["--log-level", process.env.XLOG ?? "error"] },
+      ...{ port: await findFreePort(), ip: "127.0.0.1", rest: ["--log-level", "error"] },
       ...{ dataFolder: join(folder, "state"), storesTraces },
     },
     signal,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { Failure } from "../../scripts/support/failure.ts";
 import { Client } from "../support/client.ts";
 import type { Ledger } from "./ledger.ts";
 import type { SoakTenant } from "./tenant.ts";
@@ -15,6 +16,7 @@ const pollMs = 2_000;
 const quietMs = 15_000;
 
 const exportedEvent = z.object({
+  leaf_index: z.int(),
   id: z.string(),
   action: z.string(),
   target: z.object({ type: z.string(), external_id: z.string().nullish() }),
@@ -28,7 +30,8 @@ export class TrailReader {
   readonly #file: string;
   readonly #ledger: Ledger;
   #lost: number;
-  #size = 0;
+  /** The leaf after the last one that was entered. */
+  #next = 0;
 
   /** @param lost the number of events to skip, as if the service had lost them */
   constructor(client: Client, file: string, ledger: Ledger, lost: number) {
@@ -41,17 +44,20 @@ export class TrailReader {
   /** Enters the events that the trail has gained. @returns their number */
   async read(): Promise<number> {
     const { tree_size: size } = (await this.#client.checkpoint()).head;
-    const gained = size - this.#size;
-    if (gained === 0) return 0;
-    await this.#client.export(this.#file, size, this.#size);
-    this.#size = size;
+    const first = this.#next;
+    if (size === first) return 0;
+    await this.#client.export(this.#file, size, first);
     const lines = createInterface({ input: createReadStream(this.#file) });
     for await (const line of lines) this.#enter(exportedEvent.parse(JSON.parse(line)));
-    return gained;
+    return this.#next - first;
   }
 
   #enter(event: z.output<typeof exportedEvent>): void {
-    const { target, request_id, ...rest } = event;
+    const { target, request_id, leaf_index, ...rest } = event;
+    if (leaf_index !== this.#next) {
+      throw new Failure(`The export has leaf ${leaf_index} where leaf ${this.#next} belongs.`);
+    }
+    this.#next += 1;
     // The others are about the tenant, its tokens, and requests that reached no identity.
     if (target.type !== "identity") return;
     if (this.#lost > 0) {
