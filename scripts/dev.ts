@@ -2,7 +2,7 @@
  * `npm run dev`: runs the whole service on this machine. Creates what a fresh clone lacks (secrets, tables, a demo
  * tenant) and keeps what exists.
  *
- * This script reads `--port`, `--ip`, `--persist-to` and `--trace`, and passes every other argument to `wrangler dev`.
+ * Its options are `--port`, `--ip`, `--persist-to` and `--trace`.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,10 +24,9 @@ const devVarsFile = join(root, ".dev.vars");
 const demoFile = join(root, ".dev", "demo.env");
 const defaultPort = 8787;
 
-/** @throws Failure for an option without a value, and for a port that is none */
+/** @throws Failure for an unknown option, one without a value, and a port that is none */
 function parseOptions(args: readonly string[]): LocalServiceOptions {
   const own = new Map<string, string>();
-  const rest: string[] = [];
   let storesTraces = false;
   for (let index = 0; index < args.length; index += 1) {
     const argument = args[index] ?? "";
@@ -37,8 +36,9 @@ function parseOptions(args: readonly string[]): LocalServiceOptions {
     }
     const [, name, inline] = /^--(port|ip|persist-to)(?:=(.*))?$/.exec(argument) ?? [];
     if (name === undefined) {
-      rest.push(argument);
-      continue;
+      throw new Failure(
+        `npm run dev has no option ${argument}. It has --port, --ip, --persist-to and --trace.`,
+      );
     }
     if (inline === undefined) index += 1;
     const value = inline ?? args[index];
@@ -54,7 +54,6 @@ function parseOptions(args: readonly string[]): LocalServiceOptions {
     ip: own.get("ip") ?? "127.0.0.1",
     dataFolder: own.get("persist-to"),
     storesTraces,
-    rest,
   };
 }
 
@@ -123,12 +122,12 @@ async function main(): Promise<number> {
       process.stdout.write(`${text}\n`),
     );
     if (service === undefined) return 0;
-    const { url, wrangler, died } = service;
+    const { url, process: worker, died } = service;
     const ready = service.waitUntilReady().then(async () => {
       if (stopping.signal.aborted) return;
       const token = await ensureDemoToken(url, operatorToken);
       writeDemoFile(url, token);
-      wrangler.showOutput();
+      worker.showOutput();
       process.stdout.write(formatGreeting(url, token));
       void runClock(url, stopping.signal);
     });
@@ -137,7 +136,7 @@ async function main(): Promise<number> {
       if (code !== undefined) return code;
     } catch (error) {
       if (stopping.signal.aborted) return 0;
-      process.stderr.write(`${wrangler.heldOutput()}\n`);
+      process.stderr.write(`${worker.heldOutput()}\n`);
       throw error;
     } finally {
       // A later rejection needs no handling.
@@ -146,7 +145,7 @@ async function main(): Promise<number> {
     return await died;
   } finally {
     stopping.abort();
-    await service?.wrangler.stop();
+    await service?.process.stop();
   }
 }
 

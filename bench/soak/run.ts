@@ -29,7 +29,9 @@ const helpText = `Send a mixed load for some time, and look for every acknowledg
   --url URL        a service that runs already (default: starts one as "npm run dev" does, with data
                    of its own in a temporary folder)
   --file FILE      the file with the OPERATOR_TOKEN of that service (default .dev.vars)
+  --pid N          a process of that service; memory is printed for it and all that it started
   --trace          the started service stores wrangler's traces
+  --same-users     provisions no user after the first ten of each visitor
   --lose N         skip N exported events, to show that the soak then fails
   --help
 
@@ -45,6 +47,8 @@ interface Options {
   readonly concurrency: number;
   readonly lost: number;
   readonly url: string | undefined;
+  readonly pid: number | undefined;
+  readonly keepsUsers: boolean;
   readonly file: string;
   readonly storesTraces: boolean;
 }
@@ -65,24 +69,19 @@ interface Target {
 }
 
 async function findTarget(
-  { url, file, storesTraces }: Options,
+  { url, pid, file, storesTraces }: Options,
   folder: string,
   signal: AbortSignal,
 ): Promise<Target> {
   const forever = new Promise(() => {});
   if (url !== undefined) {
     const operatorToken = readSecret(file, "OPERATOR_TOKEN");
-    return {
-      url,
-      operatorToken,
-      pid: process.env.XPID ? Number(process.env.XPID) : undefined,
-      died: forever,
-    };
+    return { url, operatorToken, pid, died: forever };
   }
   const { operatorToken } = ensureDevVars(devVarsFile);
   const service = await startLocalService(
     {
-      ...{ port: await findFreePort(), ip: "127.0.0.1", rest: ["--log-level", "error"] },
+      ...{ port: await findFreePort(), ip: "127.0.0.1" },
       ...{ dataFolder: join(folder, "state"), storesTraces },
     },
     signal,
@@ -90,9 +89,8 @@ async function findTarget(
   );
   if (service === undefined) throw new Failure("The service was stopped.");
   await service.waitUntilReady();
-  service.wrangler.showOutput();
   void runClock(service.url, signal);
-  return { ...service, operatorToken, pid: service.wrangler.pid };
+  return { ...service, operatorToken, pid: service.process.pid };
 }
 
 function printProgress(text: string): void {
@@ -102,16 +100,17 @@ function printProgress(text: string): void {
 /** Sends requests for the given time, and prints rate and memory. */
 async function sendLoad(
   { url, pid, died, operatorToken }: Target,
-  { seconds, concurrency }: Options,
+  { seconds, concurrency, keepsUsers }: Options,
   ledger: Ledger,
 ) {
   const tenants = await createTenants(url, operatorToken);
-  const tally = new Tally();
+  const load = { url, ledger, tally: new Tally(), keepsUsers };
+  const { tally } = load;
   const ending = new AbortController();
   const visitors = Array.from({ length: concurrency }, (_, n) => {
     const tenant = tenants[n % tenants.length];
     if (tenant === undefined) throw new RangeError("No tenants");
-    return new Visitor(url, tenant, ledger, tally).run(ending.signal);
+    return new Visitor(load, tenant).run(ending.signal);
   });
   const sending = Promise.all(visitors);
   const readings: Reading[] = [];
@@ -148,6 +147,8 @@ async function main(): Promise<number> {
       concurrency: { type: "string", default: "32" },
       lose: { type: "string", default: "0" },
       url: { type: "string" },
+      pid: { type: "string" },
+      "same-users": { type: "boolean", default: false },
       file: { type: "string", default: devVarsFile },
       trace: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -162,6 +163,8 @@ async function main(): Promise<number> {
     concurrency: parseCount("concurrency", values.concurrency, 1),
     lost: parseCount("lose", values.lose, 0),
     url: values.url,
+    pid: values.pid === undefined ? undefined : parseCount("pid", values.pid, 1),
+    keepsUsers: values["same-users"],
     file: values.file,
     storesTraces: values.trace,
   };

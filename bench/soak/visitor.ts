@@ -67,6 +67,15 @@ export class Tally {
   users = 0;
 }
 
+/** What all visitors of a soak have in common. */
+export interface Load {
+  readonly url: string;
+  readonly ledger: Ledger;
+  readonly tally: Tally;
+  /** Whether the first users stay, instead of new ones taking their place now and then. */
+  readonly keepsUsers: boolean;
+}
+
 function countIn(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
 }
@@ -79,14 +88,16 @@ export class Visitor {
   readonly #tenant: SoakTenant;
   readonly #ledger: Ledger;
   readonly #tally: Tally;
+  readonly #keepsUsers: boolean;
   readonly #users: User[] = [];
   #next = 0;
 
-  constructor(url: string, tenant: SoakTenant, ledger: Ledger, tally: Tally) {
+  constructor({ url, ledger, tally, keepsUsers }: Load, tenant: SoakTenant) {
     this.#url = url;
-    this.#tenant = tenant;
     this.#ledger = ledger;
     this.#tally = tally;
+    this.#keepsUsers = keepsUsers;
+    this.#tenant = tenant;
   }
 
   /** Sends requests until the signal aborts. */
@@ -126,7 +137,7 @@ export class Visitor {
         await this.#send(this.#get("/v1/idp/users?limit=20"), 200);
         return;
       case "newUser":
-        if (process.env.XNONEW) return await this.#verifyRight(user);
+        if (this.#keepsUsers) return await this.#verifyRight(user);
         this.#users.shift();
         return await this.#createUser();
     }

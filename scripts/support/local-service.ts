@@ -1,8 +1,8 @@
-/** Runs the whole service on this machine with `wrangler dev`. */
+/** Runs the whole service on this machine. */
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { waitUntilReady } from "./service.ts";
-import { finishWrangler, type Running, startWrangler } from "./wrangler.ts";
+import { finishWrangler, type Running, startWorkerProcess, startWrangler } from "./wrangler.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 /** Where wrangler keeps data unless `--persist-to` names another folder. */
@@ -15,8 +15,6 @@ export interface LocalServiceOptions {
   readonly dataFolder?: string | undefined;
   /** Whether wrangler stores a trace of each request. */
   readonly storesTraces: boolean;
-  /** More arguments for `wrangler dev`. */
-  readonly rest: readonly string[];
 }
 
 /** The URL at which this machine reaches a server that listens on `ip`. */
@@ -33,8 +31,8 @@ function deleteTraces(dataFolder: string): void {
 
 export interface LocalService {
   readonly url: string;
-  readonly wrangler: Running;
-  /** The exit code, once wrangler has ended; 0 if it was asked to stop. */
+  readonly process: Running;
+  /** The exit code, once it has ended; 0 if it was asked to stop. */
   readonly died: Promise<number>;
   /** @throws Failure if the service does not become ready */
   readonly waitUntilReady: () => Promise<void>;
@@ -46,7 +44,7 @@ export interface LocalService {
  * @throws Failure if the migrations fail
  */
 export async function startLocalService(
-  { port, ip, dataFolder, storesTraces, rest }: LocalServiceOptions,
+  { port, ip, dataFolder, storesTraces }: LocalServiceOptions,
   signal: AbortSignal,
   printProgress: (text: string) => void,
 ): Promise<LocalService | undefined> {
@@ -54,33 +52,30 @@ export async function startLocalService(
   if (!storesTraces) deleteTraces(dataFolder ?? defaultDataFolder);
 
   printProgress("Applying migrations …");
-  const start = (args: readonly string[]) => {
-    const running = startWrangler(root, [...args, ...persistence], { storesTraces });
+  const stopOnSignal = (running: Running) => {
     signal.addEventListener("abort", () => void running.stop(), { once: true });
     return running;
   };
-  const migration = start(["d1", "migrations", "apply", "DB", "--local"]);
+  const migrations = ["d1", "migrations", "apply", "DB", "--local", ...persistence];
+  const migration = stopOnSignal(startWrangler(root, migrations));
   await finishWrangler(migration, "apply the migrations").catch((error) => {
     if (!signal.aborted) throw error;
   });
   if (signal.aborted) return undefined;
 
   printProgress("Starting the service …");
-  const wrangler = start([
-    ...["dev", "--local", "--ip", ip, "--port", String(port)],
-    ...["--inspector-port", "0", "--show-interactive-dev-session=false"],
-    ...rest,
-  ]);
-  const died = wrangler.ended.then((code) => {
+  const args = ["--ip", ip, "--port", String(port), ...persistence];
+  const worker = stopOnSignal(startWorkerProcess(root, args, { storesTraces }));
+  const died = worker.ended.then((code) => {
     if (signal.aborted) return 0;
-    process.stderr.write(`${wrangler.heldOutput()}\nThe service stopped unexpectedly.\n`);
+    process.stderr.write(`${worker.heldOutput()}\nThe service stopped unexpectedly.\n`);
     // Wrangler exits with 0 even if its child was killed; without a request to stop that is a failure.
     return code || 1;
   });
   const url = addressOf(ip, port);
   return {
     url,
-    wrangler,
+    process: worker,
     died,
     waitUntilReady: () => waitUntilReady(url, signal),
   };

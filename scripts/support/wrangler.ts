@@ -1,14 +1,19 @@
-/** Runs wrangler as a child process without metrics, prompts and network. */
+/** Runs wrangler as child processes without metrics, prompts and network. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "./failure.ts";
 
 const maxStopMs = 5_000;
+/**
+ * The platform ends an isolate at 128 MB. Without a bound, V8 collects garbage late, and workerd keeps growing.
+ * https://developers.cloudflare.com/workers/platform/limits/#memory
+ */
+export const workerdFlags = "--max-heap-size=128";
 
 interface WranglerOptions {
   /**
-   * Whether `wrangler dev` stores a trace of each request on disk. Traces contain whole addresses, and with them
+   * Whether wrangler stores a trace of each request on disk. Traces contain whole addresses, and with them
    * external_ids that no erasure reaches. They also cost half of the requests per second.
    */
   readonly storesTraces?: boolean;
@@ -20,6 +25,7 @@ function buildEnvironment({ storesTraces = false }: WranglerOptions): NodeJS.Pro
     ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}),
     ...process.env,
     X_LOCAL_OBSERVABILITY: String(storesTraces),
+    MINIFLARE_WORKERD_V8_FLAGS: workerdFlags,
     WRANGLER_SEND_METRICS: "false",
     WRANGLER_SEND_ERROR_REPORTS: "false",
     WRANGLER_NO_SKILLS_UPDATE_PROMPTS: "true",
@@ -31,7 +37,7 @@ function buildEnvironment({ storesTraces = false }: WranglerOptions): NodeJS.Pro
 }
 
 export interface Running {
-  /** Of wrangler, whose children run the Worker; undefined if it did not start. */
+  /** Its children run the Worker; undefined if it did not start. */
   readonly pid: number | undefined;
   /** The exit code, once the process has ended; null if a signal ended it. */
   readonly ended: Promise<number | null>;
@@ -52,18 +58,32 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Starts wrangler and holds its output, so that only a failure prints it. */
-export function startWrangler(
+/** Starts a wrangler command and holds its output, so that only a failure prints it. */
+export function startWrangler(root: string, args: readonly string[]): Running {
+  return startScript(root, join(root, "node_modules", "wrangler", "bin", "wrangler.js"), args, {});
+}
+
+/** Starts the Worker with wrangler's development server, and holds the output likewise. */
+export function startWorkerProcess(
   root: string,
   args: readonly string[],
-  options: WranglerOptions = {},
+  options: WranglerOptions,
+): Running {
+  return startScript(root, join(import.meta.dirname, "worker-process.ts"), args, options);
+}
+
+function startScript(
+  root: string,
+  script: string,
+  args: readonly string[],
+  options: WranglerOptions,
 ): Running {
   const child = spawn(
     process.execPath,
     [
       "--import",
       pathToFileURL(join(import.meta.dirname, "end-with-parent.ts")).href,
-      join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
+      script,
       ...args,
     ],
     {
