@@ -23,9 +23,10 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 const database = new DatabaseSync(file);
+// A record that was acknowledged survives a power loss, as in workerd.
 database.exec(`
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
+  PRAGMA synchronous = FULL;
   CREATE TABLE users (
     id TEXT PRIMARY KEY, secret BLOB NOT NULL, last_step INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0, locked_until INTEGER NOT NULL DEFAULT 0
