@@ -12,11 +12,13 @@ import {
   unstable_splitSqlQuery,
 } from "wrangler";
 import { ensureDevVars } from "../../scripts/support/dev-vars.ts";
-import { finishWrangler, startWrangler, workerdFlags } from "../../scripts/support/wrangler.ts";
+import { finishWrangler, startWrangler } from "../../scripts/support/wrangler.ts";
 import { type Config, requireConfig } from "../../src/env.ts";
 import { findChildPids } from "./process.ts";
 
 const name = "bench";
+/** https://developers.cloudflare.com/workers/platform/limits/#memory */
+const maxIsolateMegabytes = 128;
 const root = join(import.meta.dirname, "..", "..");
 
 export interface Service {
@@ -71,7 +73,8 @@ export function benchOptions(folder: string) {
 export async function startWorker(
   options: V4MiniflareOptions,
 ): Promise<{ readonly miniflare: Miniflare; readonly pid: number | undefined }> {
-  process.env.MINIFLARE_WORKERD_V8_FLAGS = workerdFlags;
+  // The platform ends an isolate at 128 MB; workerd alone has no bound.
+  process.env.MINIFLARE_WORKERD_V8_FLAGS = `--max-heap-size=${maxIsolateMegabytes}`;
   const others = new Set(findChildPids());
   const miniflare = new Miniflare(convertV4MiniflareOptions(options));
   await miniflare.ready;

@@ -6,10 +6,11 @@ import { Failure } from "./failure.ts";
 
 const maxStopMs = 5_000;
 /**
- * The platform ends an isolate at 128 MB. Without a bound, V8 collects garbage late, and workerd keeps growing.
- * https://developers.cloudflare.com/workers/platform/limits/#memory
+ * Without a bound V8 collects garbage late, and the processes grow. The platform's bound is 128 MB, too:
+ * https://developers.cloudflare.com/workers/platform/limits/#memory. With background threads, V8 can deadlock at the
+ * bound: one waits for a collection, and the collection for it.
  */
-export const workerdFlags = "--max-heap-size=128";
+const workerdFlags = "--max-heap-size=128 --single-threaded";
 
 interface WranglerOptions {
   /**
