@@ -1,7 +1,8 @@
 /** Computes medians and spreads over the rounds. Ratios are computed within each round. */
 import { quantile } from "../support/figures.ts";
 import type { Costs, Meter, Series } from "./measure.ts";
-import type { Comparison, Rows, SizeRow } from "./rows.ts";
+import type { Comparison, Rows } from "./rows.ts";
+import type { SizeRow } from "./size-rows.ts";
 import type { Size } from "./stage.ts";
 import type { Startup } from "./startup.ts";
 

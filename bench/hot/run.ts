@@ -18,7 +18,8 @@ import { Loader } from "./loader.ts";
 import { Meter, type Series } from "./measure.ts";
 import { installPeers } from "./peer.ts";
 import { formatHotReport } from "./report.ts";
-import { createColdRows, createSizeRows, createWarmRows, linesOf, type SizeRow } from "./rows.ts";
+import { createColdRows, createWarmRows, linesOf } from "./rows.ts";
+import { createSizeRows, type SizeRow } from "./size-rows.ts";
 import { type Cast, type Size, type Stage, setStage } from "./stage.ts";
 import { measureStartup } from "./startup.ts";
 

@@ -1,8 +1,8 @@
 /** Formats the course and the result of a soak. */
 import { formatMebibytes, whole } from "../support/figures.ts";
 import { isFaultless, type Verdict } from "./ledger.ts";
+import type { Tally } from "./load.ts";
 import type { Memory } from "./processes.ts";
-import type { Tally } from "./visitor.ts";
 
 const maxShown = 10;
 /** Until then, caches and compiled code still grow. */

@@ -14,11 +14,12 @@ import { readSecret } from "../../scripts/support/secret-file.ts";
 import { createBenchFolder } from "../support/folder.ts";
 import { closeConnections } from "./client.ts";
 import { isFaultless, Ledger } from "./ledger.ts";
+import { Tally } from "./load.ts";
 import { readFamilyMemory } from "./processes.ts";
 import { formatReading, formatVerdict, type Reading } from "./report.ts";
 import { createTenants } from "./tenant.ts";
 import { readTrails } from "./trail.ts";
-import { Tally, Visitor } from "./visitor.ts";
+import { Visitor } from "./visitor.ts";
 
 const helpText = `Send a mixed load for some time, and look for every acknowledged act in the audit trail.
 

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { codeFor, wrongCodeFor } from "../hot/authenticator.ts";
 import { type Answer, type Request, send } from "./client.ts";
 import type { Act, Ledger } from "./ledger.ts";
+import type { Load, Tally } from "./load.ts";
 import type { SoakTenant } from "./tenant.ts";
 
 /** The time between two visits of a user, by the tenant's clock. */
@@ -55,29 +56,6 @@ function drawStep(): Step {
     if (left < 0) return step;
   }
   return "right";
-}
-
-/** What the visitors of a soak count together. */
-export class Tally {
-  answers = 0;
-  /** Requests without an answer, and answers that the service was not available or too busy. */
-  readonly unacknowledged = new Map<string, number>();
-  /** Answers that contradict what the visitor knows. */
-  readonly wrongAnswers: string[] = [];
-  users = 0;
-}
-
-/** What all visitors of a soak have in common. */
-export interface Load {
-  readonly url: string;
-  readonly ledger: Ledger;
-  readonly tally: Tally;
-  /** Whether the first users stay, instead of new ones taking their place now and then. */
-  readonly keepsUsers: boolean;
-}
-
-function countIn(counts: Map<string, number>, name: string): void {
-  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 /** The request got no answer that says what the service did, so the state of its user is unknown. */
@@ -254,7 +232,7 @@ export class Visitor {
     try {
       answer = await send(this.#url, request);
     } catch (error) {
-      countIn(this.#tally.unacknowledged, error instanceof Error ? error.message : "no answer");
+      this.#tally.addUnacknowledged(error instanceof Error ? error.message : "no answer");
       if (act !== undefined) this.#ledger.leaveOpen(act);
       throw new Unacknowledged();
     }
@@ -263,7 +241,7 @@ export class Visitor {
     if (status === undefined && [200, 403].includes(answer.status)) return answer;
     if (act !== undefined) this.#ledger.leaveOpen(act);
     if ([429, 503].includes(answer.status)) {
-      countIn(this.#tally.unacknowledged, `status ${answer.status}`);
+      this.#tally.addUnacknowledged(`status ${answer.status}`);
     } else {
       this.#addWrongAnswer(request, answer);
     }
