@@ -2,7 +2,7 @@
  * `npm run dev`: runs the whole service on this machine. Creates what a fresh clone lacks (secrets, tables, a demo
  * tenant) and keeps what exists.
  *
- * This script reads `--port`, `--ip` and `--persist-to`, and passes every other argument to `wrangler dev`.
+ * Its options are `--port`, `--ip`, `--persist-to` and `--trace`.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,35 +11,35 @@ import { writeReference } from "../packages/reference/write-reference.ts";
 import { runClock } from "./support/clock.ts";
 import { ensureDevVars } from "./support/dev-vars.ts";
 import { Failure, runScript } from "./support/failure.ts";
+import {
+  type LocalService,
+  type LocalServiceOptions,
+  startLocalService,
+} from "./support/local-service.ts";
 import { whenNpmEnds } from "./support/parent.ts";
 import { findFreePort, isPortFree } from "./support/port.ts";
-import { createDemoTenant, isTokenAccepted, waitUntilReady } from "./support/service.ts";
-import { finishWrangler, type Running, startWrangler } from "./support/wrangler.ts";
+import { createDemoTenant, isTokenAccepted } from "./support/service.ts";
 
 const root = join(import.meta.dirname, "..");
 const devVarsFile = join(root, ".dev.vars");
 const demoFile = join(root, ".dev", "demo.env");
 const defaultPort = 8787;
 
-interface Options {
-  /** 0 means any free port. */
-  readonly port: number;
-  readonly ip: string;
-  /** Wrangler's option for the folder of the data; empty for its default. */
-  readonly persistence: readonly string[];
-  /** Arguments for `wrangler dev`. */
-  readonly rest: readonly string[];
-}
-
-function parseOptions(args: readonly string[]): Options {
+/** @throws Failure for an unknown option, one without a value, and a port that is none */
+function parseOptions(args: readonly string[]): LocalServiceOptions {
   const own = new Map<string, string>();
-  const rest: string[] = [];
+  let storesTraces = false;
   for (let index = 0; index < args.length; index += 1) {
     const argument = args[index] ?? "";
+    if (argument === "--trace") {
+      storesTraces = true;
+      continue;
+    }
     const [, name, inline] = /^--(port|ip|persist-to)(?:=(.*))?$/.exec(argument) ?? [];
     if (name === undefined) {
-      rest.push(argument);
-      continue;
+      throw new Failure(
+        `npm run dev has no option ${argument}. It has --port, --ip, --persist-to and --trace.`,
+      );
     }
     if (inline === undefined) index += 1;
     const value = inline ?? args[index];
@@ -50,12 +50,11 @@ function parseOptions(args: readonly string[]): Options {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new Failure(`--port ${port}: expected a number from 0 to 65535.`);
   }
-  const directory = own.get("persist-to");
   return {
     port: Number(port),
     ip: own.get("ip") ?? "127.0.0.1",
-    persistence: directory === undefined ? [] : ["--persist-to", directory],
-    rest,
+    dataFolder: own.get("persist-to"),
+    storesTraces,
   };
 }
 
@@ -70,12 +69,6 @@ async function claimPort(port: number, ip: string): Promise<number> {
   throw new Failure(
     `Port ${port} is in use; stop the process that has it, or choose another: npm run dev -- --port ${port + 1}`,
   );
-}
-
-/** The URL at which this machine reaches a server that listens on `ip`. */
-function addressOf(ip: string, port: number): string {
-  const reachable = ["*", "0.0.0.0", "::"].includes(ip) ? "127.0.0.1" : ip;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** Returns the demo tenant's token from the last start if the service accepts it, or creates a tenant. */
@@ -112,54 +105,31 @@ Ctrl-C stops it and keeps all data.
 }
 
 async function main(): Promise<number> {
-  const { port: requestedPort, ip, persistence, rest } = parseOptions(process.argv.slice(2));
-  const port = await claimPort(requestedPort, ip);
-  const url = addressOf(ip, port);
+  const options = parseOptions(process.argv.slice(2));
+  const port = await claimPort(options.port, options.ip);
 
   const stopping = new AbortController();
-  let running: Running | undefined;
-  const stop = () => {
-    stopping.abort();
-    void running?.stop();
-  };
+  const stop = () => stopping.abort();
   // Ctrl-C, a request from another process, a closed terminal.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   whenNpmEnds(stop);
 
+  let service: LocalService | undefined;
   try {
     const { added, operatorToken } = ensureDevVars(devVarsFile);
     if (added.length > 0) process.stdout.write(`Created in .dev.vars: ${added.join(", ")}\n`);
 
     writeReference();
-    process.stdout.write("Applying migrations …\n");
-    running = startWrangler(root, [
-      ...["d1", "migrations", "apply", "DB", "--local"],
-      ...persistence,
-    ]);
-    await finishWrangler(running, "apply the migrations").catch((error) => {
-      if (!stopping.signal.aborted) throw error;
-    });
-    if (stopping.signal.aborted) return 0;
-
-    process.stdout.write("Starting the service …\n");
-    running = startWrangler(root, [
-      ...["dev", "--local", "--ip", ip, "--port", String(port)],
-      ...["--inspector-port", "0", "--show-interactive-dev-session=false"],
-      ...persistence,
-      ...rest,
-    ]);
-    const service = running;
-    const died = service.ended.then((code) => {
-      if (stopping.signal.aborted) return 0;
-      process.stderr.write(`${service.heldOutput()}\nThe service stopped unexpectedly.\n`);
-      // Wrangler exits with 0 even if its child was killed; without a request to stop that is a failure.
-      return code || 1;
-    });
-    const ready = waitUntilReady(url, stopping.signal).then(async () => {
+    service = await startLocalService({ ...options, port }, stopping.signal, (text) =>
+      process.stdout.write(`${text}\n`),
+    );
+    if (service === undefined) return 0;
+    const { url, process: worker, died } = service;
+    const ready = service.waitUntilReady().then(async () => {
       if (stopping.signal.aborted) return;
       const token = await ensureDemoToken(url, operatorToken);
       writeDemoFile(url, token);
-      service.showOutput();
+      worker.showOutput();
       process.stdout.write(formatGreeting(url, token));
       void runClock(url, stopping.signal);
     });
@@ -168,7 +138,7 @@ async function main(): Promise<number> {
       if (code !== undefined) return code;
     } catch (error) {
       if (stopping.signal.aborted) return 0;
-      process.stderr.write(`${service.heldOutput()}\n`);
+      process.stderr.write(`${worker.heldOutput()}\n`);
       throw error;
     } finally {
       // A later rejection needs no handling.
@@ -177,7 +147,7 @@ async function main(): Promise<number> {
     return await died;
   } finally {
     stopping.abort();
-    await running?.stop();
+    await service?.process.stop();
   }
 }
 

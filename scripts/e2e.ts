@@ -4,7 +4,7 @@
  * well. Its parts are in test/e2e.
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runBounded } from "../test/e2e/bounded-check.ts";
@@ -78,6 +78,9 @@ class Check {
       ...readItems(this.#read("README.md"), readmeSection),
       ...readItems(this.#read("docs/tutorial.md")),
     ];
+    // An earlier version left traces of requests here.
+    mkdirSync(this.#traceStore, { recursive: true });
+    writeFileSync(join(this.#traceStore, "old.sqlite"), "ORG_USR_ERASED");
     if (!(await this.#start("npm run dev on a fresh clone"))) return;
     this.#checkSecretFiles();
     await this.#checkPortInUse();
@@ -103,6 +106,14 @@ class Check {
     await this.#loginApp.checkLogins();
     await this.#stop("the service stops again");
     await this.#loginApp.checkOutage();
+    this.#report.add(
+      "the service has deleted old traces of requests and stored none",
+      existsSync(this.#traceStore) ? [`${this.#traceStore} exists`] : [],
+    );
+  }
+
+  get #traceStore(): string {
+    return join(this.#copy.project, ".wrangler", "state", "v3", "observability");
   }
 
   /** Rotates a key as docs/operations.md says, and kills the re-encryption half-way. */

@@ -1,7 +1,8 @@
 /** Computes medians and spreads over the rounds. Ratios are computed within each round. */
 import { quantile } from "../support/figures.ts";
 import type { Costs, Meter, Series } from "./measure.ts";
-import type { BareFloor, Row, SizeRow } from "./rows.ts";
+import type { Comparison, Rows } from "./rows.ts";
+import type { SizeRow } from "./size-rows.ts";
 import type { Size } from "./stage.ts";
 import type { Startup } from "./startup.ts";
 
@@ -11,29 +12,21 @@ export interface Spread {
   readonly highest: number;
 }
 
-/** Processor time a request, in microseconds. */
-interface Cost {
-  readonly request: Spread;
-  readonly whole: Spread;
+/** A row with processor times of a request in microseconds. */
+export interface ComparisonFigures {
+  readonly name: string;
+  readonly ours: Spread;
+  readonly otherName: string;
+  readonly other: Spread;
+  /** Computed within each round. */
+  readonly ratio: Spread;
+  readonly maxRatio?: number;
 }
 
-interface PeerFigures {
+export interface AloneFigures {
   readonly name: string;
   readonly cost: Spread;
-  /** Our request / its request, and our request with delivery / its request. */
-  readonly requestRatio: Spread;
-  readonly wholeRatio: Spread;
-}
-
-export interface RowFigures {
-  readonly name: string;
-  readonly floor: Cost;
-  /** Compared with ours by `whole`. */
-  readonly floorWhole: Cost;
-  readonly ours: Cost;
-  readonly requestRatio: Spread;
-  readonly wholeRatio: Spread;
-  readonly peers: readonly PeerFigures[];
+  readonly maxMicroseconds?: number;
 }
 
 /** The cost at one size, and its ratio to the cost at the smallest. */
@@ -56,12 +49,17 @@ export interface HotFigures {
   readonly isQuick: boolean;
   readonly sizes: readonly Size[];
   readonly startup: Startup;
-  readonly costs: {
+  /** From which the order of the measurements was drawn. */
+  readonly seed: string;
+  readonly measured: {
     readonly requests: number;
     readonly lateBursts: number;
-    readonly bare: readonly { readonly name: string; readonly cost: Cost }[];
-    readonly warm: readonly RowFigures[];
-    readonly cold: readonly RowFigures[];
+  };
+  readonly costs: {
+    readonly requests: readonly ComparisonFigures[];
+    readonly delivered: readonly ComparisonFigures[];
+    readonly peers: readonly ComparisonFigures[];
+    readonly alone: readonly AloneFigures[];
     readonly sizes: readonly SizeFigures[];
   };
 }
@@ -75,38 +73,18 @@ function spreadOf(values: readonly number[]): Spread {
   };
 }
 
-function costOf({ request, whole }: Costs): Cost {
-  return { request: spreadOf(request), whole: spreadOf(whole) };
-}
-
 function ratioOf(of: readonly number[], to: readonly number[]): Spread {
   return spreadOf(of.map((value, round) => value / (to[round] ?? Number.NaN)));
 }
 
-function computeRow(meter: Meter, row: Row): RowFigures {
-  const [floor, floorWhole, ours] = [row.floor, row.floorWhole, row.ours].map((one) =>
-    meter.costsOf(one),
-  );
-  if (floor === undefined || floorWhole === undefined || ours === undefined) {
-    throw new RangeError("A row without figures");
-  }
-  const peers = row.peers.map((series): PeerFigures => {
-    const { request } = meter.costsOf(series);
-    return {
-      name: series.subject.name,
-      cost: spreadOf(request),
-      requestRatio: ratioOf(ours.request, request),
-      wholeRatio: ratioOf(ours.whole, request),
-    };
-  });
+function compare(meter: Meter, row: Comparison): ComparisonFigures {
+  const ours = meter.costsOf(row.ours)[row.part];
+  const other = meter.costsOf(row.other)[row.otherPart];
+  const { name, otherName, maxRatio } = row;
   return {
-    name: row.name,
-    floor: costOf(floor),
-    floorWhole: costOf(floorWhole),
-    ours: costOf(ours),
-    requestRatio: ratioOf(ours.request, floor.request),
-    wholeRatio: ratioOf(ours.whole, floorWhole.whole),
-    peers,
+    ...{ name, ours: spreadOf(ours), otherName, other: spreadOf(other) },
+    ratio: ratioOf(ours, other),
+    ...(maxRatio === undefined ? {} : { maxRatio }),
   };
 }
 
@@ -125,19 +103,19 @@ function computeSizes(meter: Meter, { name, request, whole }: SizeRow): SizeFigu
 
 export function computeFigures(
   meter: Meter,
-  rows: {
-    readonly warm: readonly Row[];
-    readonly cold: readonly Row[];
-    readonly sizes: readonly SizeRow[];
-    readonly bare: readonly BareFloor[];
-  },
+  warm: Rows,
+  cold: Pick<Rows, "requests" | "delivered">,
+  sizes: readonly SizeRow[],
 ): HotFigures["costs"] {
+  const all = (rows: readonly Comparison[]) => rows.map((row) => compare(meter, row));
   return {
-    requests: meter.requests,
-    lateBursts: meter.lateBursts,
-    bare: rows.bare.map(({ name, floor }) => ({ name, cost: costOf(meter.costsOf(floor)) })),
-    warm: rows.warm.map((row) => computeRow(meter, row)),
-    cold: rows.cold.map((row) => computeRow(meter, row)),
-    sizes: rows.sizes.map((row) => computeSizes(meter, row)),
+    requests: all([...warm.requests, ...cold.requests]),
+    delivered: all([...warm.delivered, ...cold.delivered]),
+    peers: all(warm.peers),
+    alone: warm.alone.map(({ series, ...row }) => ({
+      ...row,
+      cost: spreadOf(meter.costsOf(series).request),
+    })),
+    sizes: sizes.map((row) => computeSizes(meter, row)),
   };
 }

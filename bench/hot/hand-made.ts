@@ -13,7 +13,7 @@ const failuresThatLock = 5;
 const handMadeUser = z.object({ id: z.string(), secret: z.string() });
 
 export class HandMade extends Peer {
-  readonly name = "Express, otplib, SQLite";
+  readonly name = "Express with sealed secrets and a record";
   readonly #token: string;
   #fresh: PeerUser[] = [];
   #locked: PeerUser[] = [];

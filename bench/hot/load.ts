@@ -13,9 +13,7 @@ const sampleMs = 50;
 const maxRestWaitMs = 60_000;
 const maxSockets = 64;
 
-const agent = new Agent({ keepAlive: true, maxSockets });
-
-function send(origin: string, shot: Shot): Promise<Received> {
+function send(origin: string, shot: Shot, agent: Agent): Promise<Received> {
   return new Promise((resolve, reject) => {
     const { method, path, body, status } = shot;
     const headers =
@@ -46,13 +44,14 @@ async function sendAll(
   origin: string,
   shots: readonly Shot[],
   concurrency: number,
+  agent: Agent,
 ): Promise<Received[]> {
   const answers: Received[] = [];
   let next = 0;
   const lane = async () => {
     for (let index = next++; index < shots.length; index = next++) {
       const shot = shots[index];
-      if (shot !== undefined) answers[index] = await send(origin, shot);
+      if (shot !== undefined) answers[index] = await send(origin, shot, agent);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
@@ -77,21 +76,27 @@ async function waitUntilIdle(pid: number, restMs: number): Promise<void> {
 
 async function runBurst(burst: Burst): Promise<Outcome> {
   const { origin, pid, warmUp, shots, concurrency } = burst;
-  await sendAll(origin, warmUp, concurrency);
-  const before = readCpu(pid);
-  const startedAt = performance.now();
-  const answers = await sendAll(origin, shots, concurrency);
-  const wallMs = performance.now() - startedAt;
-  const after = readCpu(pid);
-  if (burst.restMs > 0) await waitUntilIdle(pid, burst.restMs);
-  const rested = readCpu(pid);
-  return {
-    wallMs,
-    requestNs: after.ns - before.ns,
-    restNs: rested.ns - before.ns,
-    lostThread: hasLostThread(before, rested),
-    answers: burst.collect ? answers : [],
-  };
+  // Each burst has connections of its own: the server may just be closing one that was idle since the last burst.
+  const agent = new Agent({ keepAlive: true, maxSockets });
+  try {
+    await sendAll(origin, warmUp, concurrency, agent);
+    const before = readCpu(pid);
+    const startedAt = performance.now();
+    const answers = await sendAll(origin, shots, concurrency, agent);
+    const wallMs = performance.now() - startedAt;
+    const after = readCpu(pid);
+    if (burst.restMs > 0) await waitUntilIdle(pid, burst.restMs);
+    const rested = readCpu(pid);
+    return {
+      wallMs,
+      requestNs: after.ns - before.ns,
+      restNs: rested.ns - before.ns,
+      lostThread: hasLostThread(before, rested),
+      answers: burst.collect ? answers : [],
+    };
+  } finally {
+    agent.destroy();
+  }
 }
 
 async function replyTo(burst: Burst): Promise<Reply> {

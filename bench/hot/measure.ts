@@ -1,4 +1,5 @@
 /** Runs bursts in rounds, and adds up their cost. */
+import type { Random } from "../sentinel/random.ts";
 import type { Loader } from "./loader.ts";
 import type { Prepare, Subject } from "./subject.ts";
 
@@ -38,16 +39,23 @@ interface Sum {
   requests: number;
 }
 
+function createSum(): Sum {
+  return { requestNs: 0, wholeNs: 0, requests: 0 };
+}
+
 export class Meter {
   readonly #loader: Loader;
+  readonly #random: Random;
   readonly #sizes = new Map<Series, number>();
   readonly #costs = new Map<Series, Costs>();
   /** Bursts that lasted too long in every attempt. Their figures include some deliveries. */
   lateBursts = 0;
   requests = 0;
 
-  constructor(loader: Loader) {
+  /** @param random draws the order of the lines */
+  constructor(loader: Loader, random: Random) {
     this.#loader = loader;
+    this.#random = random;
   }
 
   costsOf(series: Series): Costs {
@@ -62,22 +70,18 @@ export class Meter {
     for (let sent = 0; sent < requests; sent += size) await this.#runBurst(series, size, false);
   }
 
-  /** One round: bursts of all of them in turn. */
+  /** One round: bursts of all lines in turn, each time in another random order. */
   async measureRound(all: readonly Series[], bursts: number): Promise<void> {
-    const sums = all.map((): Sum => ({ requestNs: 0, wholeNs: 0, requests: 0 }));
+    const sums = new Map(all.map((series): [Series, Sum] => [series, createSum()]));
     for (let n = 0; n < bursts; n += 1) {
-      for (const [index, series] of all.entries()) {
-        const sum = sums[index];
-        if (sum === undefined) continue;
+      for (const [series, sum] of this.#random.shuffle([...sums])) {
         const { size, requestNs, restNs } = await this.#measureBurst(series);
         sum.requestNs += requestNs;
         sum.wholeNs += restNs;
         sum.requests += size;
       }
     }
-    for (const [index, series] of all.entries()) {
-      const sum = sums[index];
-      if (sum === undefined) continue;
+    for (const [series, sum] of sums) {
       const costs = this.costsOf(series);
       costs.request.push(sum.requestNs / sum.requests / 1000);
       costs.whole.push(sum.wholeNs / sum.requests / 1000);

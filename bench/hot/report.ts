@@ -1,6 +1,6 @@
 /** Formats the figures of the hot routes as tables. */
 import { table, whole } from "../support/figures.ts";
-import type { HotFigures, RowFigures, SizeCost, SizeFigures, Spread } from "./figures.ts";
+import type { ComparisonFigures, HotFigures, SizeCost, SizeFigures, Spread } from "./figures.ts";
 import type { Size } from "./stage.ts";
 
 function formatMicroseconds({ median, lowest, highest }: Spread): string {
@@ -11,42 +11,25 @@ function formatRatio({ median, lowest, highest }: Spread): string {
   return `**${median.toFixed(2)} ×** (${lowest.toFixed(2)}–${highest.toFixed(2)})`;
 }
 
-function formatRequestTable(rows: readonly RowFigures[]): string {
-  return table(
-    ["request", "ours", "floor", "ours / floor"],
-    rows.map((row) => [
-      row.name,
-      formatMicroseconds(row.ours.request),
-      formatMicroseconds(row.floor.request),
-      formatRatio(row.requestRatio),
-    ]),
-  );
+function formatBar(bar: string, isMet: boolean): string {
+  return `${bar}: ${isMet ? "met" : "**missed**"}`;
 }
 
-function formatDeliveryTable(rows: readonly RowFigures[]): string {
+function formatComparisons(
+  head: string,
+  otherHead: string,
+  rows: readonly ComparisonFigures[],
+): string {
   return table(
-    ["request with delivery", "ours", "floor", "ours / floor"],
-    rows.map((row) => [
-      row.name,
-      formatMicroseconds(row.ours.whole),
-      formatMicroseconds(row.floorWhole.whole),
-      formatRatio(row.wholeRatio),
+    [head, "ours", otherHead, "its cost", "ratio", "bar"],
+    rows.map(({ name, ours, otherName, other, ratio, maxRatio }) => [
+      name,
+      formatMicroseconds(ours),
+      otherName,
+      formatMicroseconds(other),
+      formatRatio(ratio),
+      maxRatio === undefined ? "" : formatBar(`≤ ${maxRatio} ×`, ratio.median <= maxRatio),
     ]),
-  );
-}
-
-function formatPeerTable(rows: readonly RowFigures[]): string {
-  return table(
-    ["request", "peer", "its cost", "ours / peer", "ours with delivery / peer"],
-    rows.flatMap(({ name, peers }) =>
-      peers.map((peer) => [
-        name,
-        peer.name,
-        formatMicroseconds(peer.cost),
-        formatRatio(peer.requestRatio),
-        formatRatio(peer.wholeRatio),
-      ]),
-    ),
   );
 }
 
@@ -69,36 +52,39 @@ function formatSizeTable(rows: readonly SizeFigures[], sizes: readonly Size[]): 
   );
 }
 
-function formatBareTable({ costs, startup }: HotFigures): string {
+function formatAloneTable({ costs, startup }: HotFigures): string {
   const { bytes, gzipBytes, starts, ours, hello } = startup;
   const start = ({ wallMs, processorMs }: typeof ours) =>
     `${wallMs.toFixed(1)} ms, ${processorMs.toFixed(1)} ms of processor time`;
   return table(
-    ["what", "figure"],
+    ["what", "figure", "bar"],
     [
-      ...costs.bare.map(({ name, cost }) => [`floor: ${name}`, formatMicroseconds(cost.request)]),
-      ["bundle", `${whole(bytes)} bytes, ${whole(gzipBytes)} after gzip -9`],
-      [`process start to first answer, ours (median of ${starts})`, start(ours)],
-      [`process start to first answer, a Worker that says hello`, start(hello)],
+      ...costs.alone.map(({ name, cost, maxMicroseconds: max }) => [
+        name,
+        formatMicroseconds(cost),
+        max === undefined ? "" : formatBar(`≤ ${whole(max)} µs`, cost.median <= max),
+      ]),
+      ["bundle", `${whole(bytes)} bytes, ${whole(gzipBytes)} after gzip -9`, ""],
+      [`process start to first answer, ours (median of ${starts})`, start(ours), ""],
+      ["process start to first answer, a Worker that says hello", start(hello), ""],
     ],
   );
 }
 
 export function formatHotReport(figures: HotFigures): string {
-  const { costs, sizes, rounds, isQuick } = figures;
-  const rows = [...costs.warm, ...costs.cold];
+  const { costs, measured, sizes, rounds, seed, isQuick } = figures;
   const late =
-    costs.lateBursts === 0
+    measured.lateBursts === 0
       ? ""
-      : ` ${costs.lateBursts} bursts lasted so long that they include deliveries: the figures of those requests are too high.`;
+      : ` ${measured.lateBursts} bursts lasted so long that they include deliveries: the figures of those requests are too high.`;
   return [
-    `${isQuick ? "A quick run with rough figures. " : ""}${figures.at}. ${figures.machine}. ${figures.versions}.`,
-    `Processor time of the server process a request, median of ${rounds} rounds (lowest–highest); ${whole(costs.requests)} requests were measured.${late}`,
-    formatRequestTable(rows),
-    formatDeliveryTable(rows),
-    formatPeerTable(costs.warm),
+    `${isQuick ? "A quick run with rough figures. " : ""}${figures.at.slice(0, 10)}. ${figures.machine}. ${figures.versions}.`,
+    `Figures are the server process's processor time for one request, as the median of ${rounds} rounds (lowest–highest); ${whole(measured.requests)} requests were measured, in an order drawn from the seed \`${seed}\`. A ratio is computed within each round.${late}`,
+    formatComparisons("request", "floor", costs.requests),
+    formatComparisons("request with delivery", "floor", costs.delivered),
+    formatComparisons("request", "peer", costs.peers),
     formatSizeTable(costs.sizes, sizes),
-    formatBareTable(figures),
+    formatAloneTable(figures),
     "",
   ].join("\n\n");
 }

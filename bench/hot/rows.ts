@@ -1,24 +1,32 @@
-/** The rows of the report, and the requests that each compares. */
+/** The rows of the report: which lines each compares, and the bars of the project. */
 import type { FloorRoute } from "./floor/start.ts";
-import type { Series } from "./measure.ts";
+import type { Costs, Series } from "./measure.ts";
 import { floorCells, type Stage } from "./stage.ts";
 import type { Prepare, Subject } from "./subject.ts";
-import type { BenchTenant } from "./tenant.ts";
 
 const concurrency = 8;
 /** In so many bursts of a round, repeated ones included, each cold user appears at most once. */
 const coldBursts = 6;
 
-/** One row: the floors, the service and the alternatives. */
-export interface Row {
+/** One row: a request of the service beside one of another subject. */
+export interface Comparison {
   readonly name: string;
-  /** The input and output of the request, and nothing else. */
-  readonly floor: Series;
-  /** The same with delivery: an alarm that writes the record and the event to D1. */
-  readonly floorWhole: Series;
   readonly ours: Series;
-  /** The alternatives that have such a request. */
-  readonly peers: readonly Series[];
+  /** `request` ends with the answer, `whole` with the delivery. */
+  readonly part: keyof Costs;
+  readonly other: Series;
+  readonly otherPart: keyof Costs;
+  readonly otherName: string;
+  /** How many times the other's processor time ours may take. */
+  readonly maxRatio?: number;
+}
+
+/** A line that has a row of its own. */
+export interface Alone {
+  readonly name: string;
+  readonly series: Series;
+  /** The processor time that a request may take, in microseconds. */
+  readonly maxMicroseconds?: number;
 }
 
 function createSeries(
@@ -37,147 +45,183 @@ function createSeries(
   };
 }
 
-interface FloorRoutes {
-  readonly request: FloorRoute;
-  readonly whole: FloorRoute;
-}
-
-const verified: FloorRoutes = { request: "write", whole: "write-deliver" };
-const read: FloorRoutes = { request: "read", whole: "read" };
-const assessed: FloorRoutes = { request: "discover", whole: "discover-deliver" };
-
 /** Bounds the requests of a burst, so that no user appears twice in it. */
 function maxRequestsOf({ cast }: Stage, whose: "many" | "cold"): number {
   return whose === "cold" ? Math.floor(cast.cold / coldBursts) : cast.warm;
 }
 
-function createFloors(stage: Stage, { request, whole }: FloorRoutes, whose: "many" | "cold") {
+/** The floors, each measured once in a pass and compared with several requests. */
+function createFloors(stage: Stage, whose: "many" | "cold") {
+  const { floor } = stage;
   const line = (route: FloorRoute) =>
-    createSeries(stage.floor, stage.floor.requests(route, whose, floorCells(stage.cast)), {
-      follows: route.endsWith("deliver"),
+    createSeries(floor, floor.requests(route, whose, floorCells(stage.cast)), {
+      follows: route.endsWith("deliver") || route.endsWith("alarm"),
       most: maxRequestsOf(stage, whose),
     });
-  const floor = line(request);
-  return { floor, floorWhole: whole === request ? floor : line(whole) };
+  return {
+    read: line("read"),
+    write: line("write"),
+    armed: line("write-alarm"),
+    delivered: line("write-deliver"),
+    discover: line("discover"),
+    discoverDelivered: line("discover-deliver"),
+  };
 }
 
-export function createWarmRows(stage: Stage): Row[] {
+type Floors = ReturnType<typeof createFloors>;
+
+/** The requests of a login. */
+interface Requests {
+  readonly right: Series;
+  readonly profile: Series;
+  readonly discover: Series;
+}
+
+function compareTo(
+  otherName: string,
+  other: Series,
+  part: keyof Costs,
+): (name: string, ours: Series, maxRatio?: number) => Comparison {
+  return (name, ours, maxRatio) => ({
+    ...{ name, ours, part, other, otherPart: part, otherName },
+    ...(maxRatio === undefined ? {} : { maxRatio }),
+  });
+}
+
+function createComparisons(floors: Floors, { right, profile, discover }: Requests, kind: string) {
+  const isWarm = kind === "";
+  const bar = (maxRatio: number) => (isWarm ? maxRatio : undefined);
+  const toWrite = compareTo("write", floors.write, "request");
+  const toDelivered = compareTo("write+deliver", floors.delivered, "whole");
+  return {
+    requests: [
+      toWrite(`verify, right code${kind}`, right, bar(1.6)),
+      compareTo("write+alarm", floors.armed, "request")(
+        `verify, right code${kind}`,
+        right,
+        bar(1.35),
+      ),
+      compareTo("read", floors.read, "request")(`profile${kind}`, profile, bar(1.4)),
+      compareTo("discover", floors.discover, "request")(`discover${kind}`, discover, bar(1.8)),
+    ],
+    delivered: [
+      toDelivered(`verify, right code${kind}`, right, bar(1.25)),
+      compareTo("discover+deliver", floors.discoverDelivered, "whole")(
+        `discover${kind}`,
+        discover,
+        bar(1.6),
+      ),
+    ],
+    toWrite,
+    toDelivered,
+  };
+}
+
+export interface Rows {
+  /** From the first request to the last answer. */
+  readonly requests: readonly Comparison[];
+  /** Until the delivery has ended. */
+  readonly delivered: readonly Comparison[];
+  readonly peers: readonly Comparison[];
+  readonly alone: readonly Alone[];
+}
+
+export function createWarmRows(stage: Stage): Rows {
   const { floor, middle, wrongCodes, locked, betterAuth, handMade, lockedUsers } = stage;
   const { ours, tenant } = middle;
+  const most = maxRequestsOf(stage, "many");
+  const floors = createFloors(stage, "many");
+  const verify = (prepare: Prepare) => createSeries(ours, prepare, { follows: true, most });
+  const right = verify(tenant.right("many"));
+  const wrong = verify(wrongCodes.wrong("many"));
+  const lockedOut = verify(locked.locked());
+  const profile = createSeries(ours, tenant.profile("many"), { most });
+  const discover = verify(tenant.discover("many"));
+  const provision = createSeries(ours, tenant.provision());
+  const provisioned = createSeries(floor, floor.creations("provision"));
+  const provisionDelivered = createSeries(floor, floor.creations("provision-deliver"));
+  const { requests, delivered, toWrite, toDelivered } = createComparisons(
+    floors,
+    { right, profile, discover },
+    "",
+  );
   const ofLocked = { most: lockedUsers };
-  const row = (name: string, asked: FloorRoutes, prepare: Prepare, follows: boolean) => ({
-    name,
-    ...createFloors(stage, asked, "many"),
-    ours: createSeries(ours, prepare, { follows, most: maxRequestsOf(stage, "many") }),
-  });
-  return [
-    {
-      ...row("verify, right code", verified, tenant.right("many"), true),
-      peers: [
-        createSeries(betterAuth, betterAuth.right()),
-        createSeries(handMade, handMade.right()),
-      ],
-    },
-    {
-      ...row("verify, wrong code", verified, wrongCodes.wrong("many"), true),
-      peers: [
-        createSeries(betterAuth, betterAuth.wrong()),
-        createSeries(handMade, handMade.wrong()),
-      ],
-    },
-    {
-      ...row("verify, locked", verified, locked.locked(), true),
-      peers: [
-        createSeries(betterAuth, betterAuth.locked(), ofLocked),
-        createSeries(handMade, handMade.locked(), ofLocked),
-      ],
-    },
-    {
-      ...row("profile", read, tenant.profile("many"), false),
-      peers: [createSeries(handMade, handMade.profile())],
-    },
-    { ...row("discover", assessed, tenant.discover("many"), true), peers: [] },
-    {
-      name: "provision",
-      floor: createSeries(floor, floor.creations("provision")),
-      floorWhole: createSeries(floor, floor.creations("provision-deliver")),
-      ours: createSeries(ours, tenant.provision()),
-      peers: [],
-    },
-  ];
+  const peer = (name: string, subject: Subject, prepare: Prepare, more = {}) => {
+    const series = createSeries(subject, prepare, more);
+    return (mine: Series, follows: boolean, maxRatio?: number): Comparison[] => [
+      compareTo(subject.name, series, "request")(name, mine),
+      ...(follows
+        ? [
+            {
+              ...compareTo(subject.name, series, "request")(
+                `${name}, with delivery`,
+                mine,
+                maxRatio,
+              ),
+              part: "whole" as const,
+            },
+          ]
+        : []),
+    ];
+  };
+  return {
+    requests: [
+      ...requests,
+      toWrite("verify, wrong code", wrong, 1.6),
+      toWrite("verify, locked", lockedOut, 1.6),
+      compareTo("provision", provisioned, "request")("provision", provision),
+    ],
+    delivered: [
+      ...delivered,
+      toDelivered("verify, wrong code", wrong, 1.25),
+      toDelivered("verify, locked", lockedOut, 1.25),
+      compareTo("provision+event", provisionDelivered, "request")("provision", provision),
+    ],
+    peers: [
+      ...peer("verify, right code", betterAuth, betterAuth.right())(right, true),
+      ...peer("verify, wrong code", betterAuth, betterAuth.wrong())(wrong, true),
+      ...peer("verify, locked", betterAuth, betterAuth.locked(), ofLocked)(lockedOut, true),
+      ...peer("verify, right code", handMade, handMade.right())(right, true, 2.5),
+      ...peer("verify, wrong code", handMade, handMade.wrong())(wrong, true, 2.5),
+      ...peer("verify, locked", handMade, handMade.locked(), ofLocked)(lockedOut, true, 2.5),
+      ...peer("profile", handMade, handMade.profile())(profile, false),
+    ],
+    alone: [
+      {
+        name: "floor: hello",
+        series: createSeries(floor, floor.requests("hello", "many", floorCells(stage.cast)), {
+          most,
+        }),
+      },
+      { name: "provision", series: provision, maxMicroseconds: 3_000 },
+    ],
+  };
 }
 
 /** Each request starts its user's guard, because all guards are evicted before a round. */
-export function createColdRows(stage: Stage): Row[] {
+export function createColdRows(stage: Stage): Pick<Rows, "requests" | "delivered"> {
   const { middle, cold } = stage;
-  const row = (name: string, asked: FloorRoutes, prepare: Prepare, follows: boolean): Row => ({
-    name: `${name}, cold`,
-    ...createFloors(stage, asked, "cold"),
-    ours: createSeries(middle.ours, prepare, { follows, most: maxRequestsOf(stage, "cold") }),
-    peers: [],
-  });
+  const most = maxRequestsOf(stage, "cold");
+  const line = (prepare: Prepare, follows: boolean) =>
+    createSeries(middle.ours, prepare, { follows, most });
+  return createComparisons(
+    createFloors(stage, "cold"),
+    {
+      right: line(cold.right("cold"), true),
+      profile: line(cold.profile("cold"), false),
+      discover: line(cold.discover("cold"), true),
+    },
+    ", cold",
+  );
+}
+
+/** All lines of these rows, each once. */
+export function linesOf({ requests, delivered, peers = [], alone = [] }: Partial<Rows>): Series[] {
+  const compared = [...(requests ?? []), ...(delivered ?? []), ...peers];
   return [
-    row("verify, right code", verified, cold.right("cold"), true),
-    row("profile", read, cold.profile("cold"), false),
-    row("discover", assessed, cold.discover("cold"), true),
-  ];
-}
-
-export interface BareFloor {
-  readonly name: string;
-  readonly floor: Series;
-}
-
-/** Floors without a row: a Worker that does nothing, and reads and writes of KV. */
-export function createBareFloors(stage: Stage): BareFloor[] {
-  const { floor } = stage;
-  const bare = (route: FloorRoute, name: string): BareFloor => ({
-    name,
-    floor: createSeries(floor, floor.requests(route, "many", floorCells(stage.cast)), {
-      most: maxRequestsOf(stage, "many"),
-    }),
-  });
-  return [
-    bare("hello", "nothing"),
-    bare("kv", "one read of KV"),
-    bare("beside", "write and read of KV in parallel"),
-  ];
-}
-
-/** One operation at each size, smallest first. */
-export interface SizeRow {
-  readonly name: string;
-  /** The requests without delivery, which runs during the next burst. */
-  readonly request: readonly Series[];
-  /** With delivery; absent if none follows. */
-  readonly whole?: readonly Series[];
-  /** Whether it makes the tenants larger and must come last. */
-  readonly grows: boolean;
-}
-
-/** One user alone, one request after the other, so that only the size differs. */
-export function createSizeRows({ sizes }: Stage): SizeRow[] {
-  const alone = (
-    name: string,
-    prepareOf: (tenant: BenchTenant) => Prepare,
-    { follows = false, grows = false } = {},
-  ): SizeRow => {
-    const lines = (rests: boolean) =>
-      sizes.map(({ ours, tenant }): Series => {
-        return {
-          subject: ours,
-          prepare: prepareOf(tenant),
-          concurrency: 1,
-          hasDelivery: follows,
-          waitsForDelivery: rests,
-        };
-      });
-    return { name, grows, request: lines(false), ...(follows ? { whole: lines(true) } : {}) };
-  };
-  return [
-    alone("verify, right code", (tenant) => tenant.right("one"), { follows: true }),
-    alone("profile", (tenant) => tenant.profile("one")),
-    alone("discover", (tenant) => tenant.discover("one"), { follows: true }),
-    alone("provision", (tenant) => tenant.provision(), { grows: true }),
+    ...new Set([
+      ...compared.flatMap(({ ours, other }) => [ours, other]),
+      ...alone.map(({ series }) => series),
+    ]),
   ];
 }

@@ -2,10 +2,12 @@
  * `npm run bench`: measures the processor time of requests, and compares it with a floor and with alternatives.
  * README.md in the folder above defines each figure.
  */
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { unstable_readConfig } from "wrangler";
 import { Failure, runScript } from "../../scripts/support/failure.ts";
+import { Random } from "../sentinel/random.ts";
 import { createBenchFolder } from "../support/folder.ts";
 import { machine, versions } from "../support/machine.ts";
 import { bundleService } from "../support/service.ts";
@@ -16,14 +18,8 @@ import { Loader } from "./loader.ts";
 import { Meter, type Series } from "./measure.ts";
 import { installPeers } from "./peer.ts";
 import { formatHotReport } from "./report.ts";
-import {
-  createBareFloors,
-  createColdRows,
-  createSizeRows,
-  createWarmRows,
-  type Row,
-  type SizeRow,
-} from "./rows.ts";
+import { createColdRows, createWarmRows, linesOf } from "./rows.ts";
+import { createSizeRows, type SizeRow } from "./size-rows.ts";
 import { type Cast, type Size, type Stage, setStage } from "./stage.ts";
 import { measureStartup } from "./startup.ts";
 
@@ -33,7 +29,10 @@ const helpText = `Measure the processor time of requests on this machine, and co
 
   --rounds N   rounds over everything that is measured (default: 5)
   --quick      one round with small tenants and a short warm-up: checks that all runs; figures are rough
-  --json       the figures as JSON instead of a table
+  --seed TEXT  draws the order of the measurements (default: a new one, which the report names)
+  --json       the figures as JSON instead of the tables of docs/performance.md
+  --repeat-values
+               the floor writes the same values again, to show that its check then fails
   --help
 
 Needs Linux, which reports the processor time of other processes. The first run installs the alternatives
@@ -74,10 +73,6 @@ function printProgress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
-function linesOf({ floor, floorWhole, ours, peers }: Row): Series[] {
-  return [...new Set([floor, floorWhole, ours, ...peers])];
-}
-
 async function checkTrails({ tenants }: Stage): Promise<void> {
   for (const [tenant, ours] of tenants) await tenant.checkTrail(ours);
 }
@@ -87,35 +82,30 @@ async function runSizeRound(meter: Meter, { request, whole }: SizeRow, bursts: n
   if (whole !== undefined) await meter.measureRound(whole, bursts);
 }
 
-async function measure(stage: Stage, loader: Loader, plan: Plan): Promise<HotFigures["costs"]> {
+async function measure(stage: Stage, meter: Meter, plan: Plan): Promise<HotFigures["costs"]> {
   const { rounds, bursts, warmUpRequests } = plan;
   const warm = createWarmRows(stage);
   const cold = createColdRows(stage);
   const sizes = createSizeRows(stage);
-  const bare = createBareFloors(stage);
-  const bareLines = bare.map(({ floor }) => floor);
-  const meter = new Meter(loader);
   const steady = sizes.filter(({ grows }) => !grows);
   const growing = sizes.filter(({ grows }) => grows);
   const warmUp = async (name: string, lines: readonly Series[]) => {
     printProgress(`warming up: ${name}`);
     for (const line of lines) await meter.warmUp(line, warmUpRequests);
   };
-  for (const row of warm) await warmUp(row.name, linesOf(row));
+  await warmUp("all requests and floors", linesOf(warm));
   for (const row of steady) await warmUp(`${row.name}, at each size`, row.request);
-  await warmUp("the bare floors", bareLines);
   printProgress("waiting until all guards are evicted");
   await waitUntilCold(coldPids(stage));
   for (const [tenant, ours] of stage.tenants) await tenant.countFrom(ours);
   for (let round = 1; round <= rounds; round += 1) {
     printProgress(`round ${round} of ${rounds}: warm`);
-    await meter.measureRound(bareLines, bursts);
-    for (const row of warm) await meter.measureRound(linesOf(row), bursts);
+    await meter.measureRound(linesOf(warm), bursts);
     printProgress(`round ${round} of ${rounds}: sizes`);
     for (const row of steady) await runSizeRound(meter, row, bursts);
     printProgress(`round ${round} of ${rounds}: cold`);
     await waitUntilCold(coldPids(stage));
-    for (const row of cold) await meter.measureRound(linesOf(row), 1);
+    await meter.measureRound(linesOf(cold), 1);
     await checkTrails(stage);
   }
   for (const row of growing) {
@@ -123,7 +113,7 @@ async function measure(stage: Stage, loader: Loader, plan: Plan): Promise<HotFig
     printProgress(`all rounds: ${row.name}, at each size`);
     for (let round = 1; round <= rounds; round += 1) await runSizeRound(meter, row, bursts);
   }
-  return computeFigures(meter, { warm, cold, sizes, bare });
+  return computeFigures(meter, warm, cold, sizes);
 }
 
 /** The processes of cold requests. */
@@ -136,7 +126,9 @@ async function main(): Promise<number> {
     options: {
       rounds: { type: "string" },
       quick: { type: "boolean", default: false },
+      seed: { type: "string", default: randomBytes(4).toString("hex") },
       json: { type: "boolean", default: false },
+      "repeat-values": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -174,8 +166,13 @@ async function main(): Promise<number> {
   const { compatibility_date: date } = unstable_readConfig({ config: wranglerToml });
   const startup = await measureStartup(folder, bundle, date ?? "", plan.isQuick);
   const loader = new Loader();
-  const stage = await setStage(folder, bundle, loader, plan.sizes, plan.cast, printProgress);
+  const { seed, "repeat-values": repeatsValues } = values;
+  const stage = await setStage(
+    ...([folder, bundle, loader, plan.sizes, plan.cast, repeatsValues, printProgress] as const),
+  );
   try {
+    const meter = new Meter(loader, new Random(seed));
+    const costs = await measure(stage, meter, plan);
     const figures: HotFigures = {
       machine: machine(),
       versions: versions(),
@@ -183,8 +180,8 @@ async function main(): Promise<number> {
       rounds,
       isQuick: plan.isQuick,
       sizes: plan.sizes,
-      startup,
-      costs: await measure(stage, loader, plan),
+      ...{ startup, seed, costs },
+      measured: { requests: meter.requests, lateBursts: meter.lateBursts },
     };
     process.stdout.write(
       values.json ? `${JSON.stringify(figures, null, 2)}\n` : formatHotReport(figures),

@@ -3,10 +3,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { databasesOf, startService } from "../support/service.ts";
 import { BetterAuth } from "./better-auth.ts";
+import { checkCommits } from "./floor/commits.ts";
 import { type Floor, startFloor } from "./floor/start.ts";
 import { HandMade } from "./hand-made.ts";
 import type { Loader } from "./loader.ts";
-import { addGuardFiles, countRows, fillDirectory, fillTrail } from "./mass.ts";
+import { addGuardFiles, countRows, fillDirectory, fillTrail, measureLengths } from "./mass.ts";
 import { importNetwork } from "./network.ts";
 import { Ours } from "./ours.ts";
 import { type BenchTenant, createTenant } from "./tenant.ts";
@@ -37,9 +38,9 @@ interface Sized extends Size {
   readonly tenant: BenchTenant;
 }
 
-/** The numbers of floor cells: a row has two lines of the floor and one of the service. */
+/** The numbers of floor cells. Several cold lines share them, and each uses a cell at most once in a round. */
 export function floorCells({ warm, cold }: Cast) {
-  return { warm, cold: 2 * cold };
+  return { warm, cold: 4 * cold };
 }
 
 export interface Stage {
@@ -95,13 +96,17 @@ async function startSized(
   return { ...size, ours, tenant, shardBytes };
 }
 
-/** @param bundle the folder that `bundleService` returned */
+/**
+ * @param bundle the folder that `bundleService` returned
+ * @param repeatsValues whether the floor writes the same values again, which its check must notice
+ */
 export async function setStage(
   folder: string,
   bundle: string,
   loader: Loader,
   sizes: readonly Size[],
   cast: Cast,
+  repeatsValues: boolean,
   progress: (text: string) => void,
 ): Promise<Stage> {
   const sized: Sized[] = [];
@@ -133,7 +138,11 @@ export async function setStage(
   });
   const cold = await createTenant(ours, { users: cast.cold });
   progress("the floor");
-  const floor = await startFloor(createSubfolder(folder, "floor"), shardBytes);
+  const floorFolder = createSubfolder(folder, "floor");
+  const db = await findDatabase(ours.service.env, middle.tenant.id);
+  const lengths = await measureLengths(db, middle.tenant.id);
+  const floor = await startFloor(floorFolder, { shardBytes, ...lengths }, repeatsValues);
+  await checkCommits(floor, floorFolder, loader);
   await loader.run({
     ...{ origin: floor.origin, pid: floor.pid, warmUp: [], concurrency: 8 },
     ...{ shots: floor.cells(floorCells(cast)), restMs: 0, collect: false },

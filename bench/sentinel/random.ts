@@ -45,6 +45,12 @@ export class Random {
     return Math.floor(this.next() * bound);
   }
 
+  /** The items in another order. */
+  shuffle<T>(items: readonly T[]): T[] {
+    const keyed = items.map((item) => ({ item, key: this.next() }));
+    return keyed.toSorted((a, b) => a.key - b.key).map(({ item }) => item);
+  }
+
   between(from: number, to: number): number {
     return from + this.next() * (to - from);
   }

@@ -76,11 +76,11 @@ export class Client {
     return consistencyAnswer.parse(await answer.json()).proof.hashes;
   }
 
-  /** Writes the export of the whole trail to a file, in as many requests as needed. */
-  async export(file: string, below: number): Promise<{ readonly requests: number }> {
+  /** Writes the export of the trail to a file, in as many requests as needed. @param first the first leaf */
+  async export(file: string, below: number, first = 0): Promise<{ readonly requests: number }> {
     let requests = 0;
     writeFileSync(file, "");
-    for (let from = 0; from < below; requests += 1) {
+    for (let from = first; from < below; requests += 1) {
       const { body } = await this.get(`/v1/audit/export?from=${from}`);
       if (body === null) throw new Error("The export has no body");
       // An answer that breaks off is continued like one that ends early.

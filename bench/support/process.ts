@@ -22,7 +22,7 @@ export function findChildPids(): number[] {
 }
 
 /** Reads the current (`VmRSS`) or peak (`VmHWM`) memory of a process in bytes; undefined if unknown. */
-function readMemory(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
+export function readMemory(pid: number | undefined, field: "VmRSS" | "VmHWM"): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const [, kb] = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status) ?? [];

@@ -1,16 +1,32 @@
-/** Runs wrangler as a child process without metrics, prompts and network. */
+/** Runs wrangler as child processes without metrics, prompts and network. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "./failure.ts";
 
 const maxStopMs = 5_000;
+/**
+ * Without a bound V8 collects garbage late, and the processes grow. The platform's bound is 128 MB, too:
+ * https://developers.cloudflare.com/workers/platform/limits/#memory. With background threads, V8 can deadlock at the
+ * bound: one waits for a collection, and the collection for it.
+ */
+const workerdFlags = "--max-heap-size=128 --single-threaded";
 
-function buildEnvironment(): NodeJS.ProcessEnv {
+interface WranglerOptions {
+  /**
+   * Whether wrangler stores a trace of each request on disk. Traces contain whole addresses, and with them
+   * external_ids that no erasure reaches. They also cost half of the requests per second.
+   */
+  readonly storesTraces?: boolean;
+}
+
+function buildEnvironment({ storesTraces = false }: WranglerOptions): NodeJS.ProcessEnv {
   return {
     // Its output goes through a pipe, but ends on this terminal.
     ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}),
     ...process.env,
+    X_LOCAL_OBSERVABILITY: String(storesTraces),
+    MINIFLARE_WORKERD_V8_FLAGS: workerdFlags,
     WRANGLER_SEND_METRICS: "false",
     WRANGLER_SEND_ERROR_REPORTS: "false",
     WRANGLER_NO_SKILLS_UPDATE_PROMPTS: "true",
@@ -22,6 +38,8 @@ function buildEnvironment(): NodeJS.ProcessEnv {
 }
 
 export interface Running {
+  /** Its children run the Worker; undefined if it did not start. */
+  readonly pid: number | undefined;
   /** The exit code, once the process has ended; null if a signal ended it. */
   readonly ended: Promise<number | null>;
   /** The output so far; empty after `showOutput`. */
@@ -41,19 +59,37 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Starts wrangler and holds its output, so that only a failure prints it. */
+/** Starts a wrangler command and holds its output, so that only a failure prints it. */
 export function startWrangler(root: string, args: readonly string[]): Running {
+  return startScript(root, join(root, "node_modules", "wrangler", "bin", "wrangler.js"), args, {});
+}
+
+/** Starts the Worker with wrangler's development server, and holds the output likewise. */
+export function startWorkerProcess(
+  root: string,
+  args: readonly string[],
+  options: WranglerOptions,
+): Running {
+  return startScript(root, join(import.meta.dirname, "worker-process.ts"), args, options);
+}
+
+function startScript(
+  root: string,
+  script: string,
+  args: readonly string[],
+  options: WranglerOptions,
+): Running {
   const child = spawn(
     process.execPath,
     [
       "--import",
       pathToFileURL(join(import.meta.dirname, "end-with-parent.ts")).href,
-      join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
+      script,
       ...args,
     ],
     {
       cwd: root,
-      env: buildEnvironment(),
+      env: buildEnvironment(options),
       stdio: ["ignore", "pipe", "pipe"],
       // A process group of its own: Ctrl-C reaches only this script, which then stops wrangler.
       detached: process.platform !== "win32",
@@ -72,6 +108,7 @@ export function startWrangler(root: string, args: readonly string[]): Running {
   });
 
   return {
+    pid: child.pid,
     ended,
     heldOutput: () => Buffer.concat(held ?? []).toString("utf8"),
     showOutput: () => {

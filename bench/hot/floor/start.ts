@@ -15,11 +15,10 @@ const doorkeepers = Array.from({ length: 8 }, (_, n) => `door-${n}`);
 /** The routes of the floor; `-deliver` also writes to D1. */
 export type FloorRoute =
   | "hello"
-  | "kv"
   | "read"
   | "write"
+  | "write-alarm"
   | "write-deliver"
-  | "beside"
   | "discover"
   | "discover-deliver"
   | "provision"
@@ -32,7 +31,7 @@ export interface Cells {
 }
 
 function createShot(route: FloorRoute, id: string): Shot {
-  const isRead = route === "read" || route === "kv" || route === "hello";
+  const isRead = route === "read" || route === "hello";
   const head = { path: `/${route}/${id}`, status: 200 };
   return isRead
     ? { ...head, method: "GET", headers: {} }
@@ -74,6 +73,11 @@ export class Floor implements Subject {
     };
   }
 
+  /** One request to a cell of that name. */
+  shot(route: FloorRoute, id: string): Shot {
+    return createShot(route, id);
+  }
+
   /** Requests for new cells. */
   creations(route: FloorRoute): Prepare {
     return (requests) => ({
@@ -84,14 +88,32 @@ export class Floor implements Subject {
   }
 }
 
-/** @param shardBytes the size of the value in KV that the service reads */
-export async function startFloor(folder: string, shardBytes: number): Promise<Floor> {
+/** What the floor stores. */
+export interface FloorSizes {
+  /** The size of the value in KV that the service reads. */
+  readonly shardBytes: number;
+  /** The lengths of a state and of an event as the service stores them, in characters. */
+  readonly stateLength: number;
+  readonly eventLength: number;
+}
+
+/** @param repeatsValues whether each write stores the same value, which SQLite does not commit */
+export async function startFloor(
+  folder: string,
+  { shardBytes, stateLength, eventLength }: FloorSizes,
+  repeatsValues: boolean,
+): Promise<Floor> {
   const { compatibility_date } = unstable_readConfig({ config: configPath });
   const { miniflare, pid } = await startWorker({
     ...benchOptions(folder),
     name: "floor",
     modules: [{ type: "ESModule", path: script, contents: readFileSync(script, "utf8") }],
     ...(compatibility_date === undefined ? {} : { compatibilityDate: compatibility_date }),
+    bindings: {
+      STATE_LENGTH: stateLength,
+      EVENT_LENGTH: eventLength,
+      REPEATS_VALUES: repeatsValues,
+    },
     kvNamespaces: ["KV"],
     d1Databases: ["DB"],
     durableObjects: {
@@ -103,8 +125,8 @@ export async function startFloor(folder: string, shardBytes: number): Promise<Fl
   const { DB, KV } = await miniflare.getBindings<{ DB: D1Database; KV: KVNamespace }>();
   await DB.batch([
     DB.prepare("CREATE TABLE records (id TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID"),
-    DB.prepare("CREATE TABLE events (id TEXT PRIMARY KEY, event TEXT) WITHOUT ROWID"),
-    DB.prepare("CREATE TABLE assessments (id TEXT PRIMARY KEY, assessment TEXT) WITHOUT ROWID"),
+    DB.prepare("CREATE TABLE events (id TEXT PRIMARY KEY, text TEXT) WITHOUT ROWID"),
+    DB.prepare("CREATE TABLE assessments (id TEXT PRIMARY KEY, text TEXT) WITHOUT ROWID"),
   ]);
   await KV.put("shard", new Uint8Array(shardBytes).fill(1));
   const { origin } = await miniflare.unsafeGetDirectURL();

@@ -1,32 +1,48 @@
 /**
  * The floor: a bare Worker with the input and output of each hot route and nothing else. It has no tokens, checks
- * nothing, and parses only what it needs.
+ * nothing, and parses only what it needs. Each write stores a fresh random value, because SQLite does not commit a page
+ * that has not changed.
  */
 import { DurableObject } from "cloudflare:workers";
 
-/** About the sizes of an identity's state and of an audit event in D1. */
-const state = "s".repeat(600);
-const event = "e".repeat(700);
 const deliveryDelayMs = 200;
+
+/** @param length in characters */
+function drawText(length) {
+  return crypto.getRandomValues(new Uint8Array(Math.ceil((length * 3) / 4))).toBase64();
+}
 
 export class Cell extends DurableObject {
   #sql = this.ctx.storage.sql;
   #isArmed = false;
+  /** The events of the row that D1 may not have. After a restart all are delivered again, which changes nothing. */
+  #waiting;
+  #state;
+  /** What every write stores when the bench checks that it notices a write that commits nothing. */
+  #repeated = this.env.REPEATS_VALUES ? drawText(this.env.STATE_LENGTH) : undefined;
 
   constructor(ctx, env) {
     super(ctx, env);
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS live (only INTEGER PRIMARY KEY, state TEXT)");
+    this.#sql.exec(
+      "CREATE TABLE IF NOT EXISTS live (only INTEGER PRIMARY KEY, state TEXT, events TEXT)",
+    );
+    const [row] = this.#sql.exec("SELECT state, events FROM live").toArray();
+    this.#state = row?.state;
+    this.#waiting = JSON.parse(row?.events ?? "[]");
   }
 
-  #write(code) {
+  /** Writes the state and the events that wait, as one row. */
+  #write() {
+    this.#state = this.#repeated ?? drawText(this.env.STATE_LENGTH);
     this.#sql.exec(
-      "INSERT INTO live (only, state) VALUES (1, ?) ON CONFLICT (only) DO UPDATE SET state = excluded.state",
-      state + code,
+      "INSERT INTO live (only, state, events) VALUES (1, ?1, ?2) ON CONFLICT (only) DO UPDATE SET state = ?1, events = ?2",
+      this.#state,
+      JSON.stringify(this.#waiting),
     );
   }
 
-  write({ code }) {
-    this.#write(code);
+  write() {
+    this.#write();
     return { status: "success" };
   }
 
@@ -34,111 +50,120 @@ export class Cell extends DurableObject {
     return { state: this.#sql.exec("SELECT state FROM live").toArray()[0].state };
   }
 
-  /** Writes, and sets an alarm that delivers to D1. */
-  async writeAndDeliver({ code }, id, assessed) {
-    this.#sql.exec(
-      "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, id TEXT, event TEXT, assessed INTEGER)",
-    );
-    this.#write(code);
-    this.#sql.exec(
-      "INSERT INTO outbox (id, event, assessed) VALUES (?, ?, ?)",
-      id,
-      event,
-      assessed ? 1 : 0,
-    );
-    if (!this.#isArmed) {
-      this.#isArmed = true;
-      await this.ctx.storage.setAlarm(Date.now() + deliveryDelayMs);
-    }
+  /** Writes, and sets an alarm, which then finds nothing to deliver. */
+  async writeAndArm() {
+    this.#write();
+    await this.#arm();
     return { status: "success" };
   }
 
+  async #arm() {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    await this.ctx.storage.setAlarm(Date.now() + deliveryDelayMs);
+  }
+
+  /** Writes state and event, and sets an alarm that delivers both to D1. */
+  async writeAndDeliver(id, isAssessed) {
+    const event = { id: crypto.randomUUID(), of: id, isAssessed };
+    event.text = this.#repeated ?? drawText(this.env.EVENT_LENGTH);
+    if (this.#repeated === undefined) this.#waiting.push(event);
+    this.#write();
+    await this.#arm();
+    return { status: "success" };
+  }
+
+  /** Delivers what waits. The next write of the row drops it. */
   async alarm() {
     this.#isArmed = false;
-    const rows = this.#sql.exec("SELECT seq, id, event, assessed FROM outbox").toArray();
+    const events = [...this.#waiting];
+    if (events.length === 0) return;
     const { DB } = this.env;
+    const text = JSON.stringify(events);
+    const insert = (table) =>
+      DB.prepare(
+        `INSERT OR IGNORE INTO ${table} (id, text) SELECT value ->> 'id', value ->> 'text' FROM json_each(?)`,
+      ).bind(text);
     await DB.batch([
       DB.prepare(
-        "INSERT INTO records (id, state) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-      ).bind(rows[0].id, state),
-      DB.prepare(
-        "INSERT INTO events (id, event) SELECT hex(randomblob(12)), value FROM json_each(?)",
-      ).bind(JSON.stringify(rows.map((row) => row.event))),
-      ...(rows[0].assessed === 1
-        ? [
-            DB.prepare(
-              "INSERT INTO assessments (id, assessment) SELECT hex(randomblob(12)), value FROM json_each(?)",
-            ).bind(JSON.stringify(rows.map((row) => row.event))),
-          ]
-        : []),
+        "INSERT INTO records (id, state) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = ?2",
+      ).bind(events[0].of, this.#state),
+      insert("events"),
+      ...(events[0].isAssessed ? [insert("assessments")] : []),
     ]);
-    this.#sql.exec("DELETE FROM outbox WHERE seq <= ?", rows.at(-1).seq);
+    this.#waiting = this.#waiting.slice(events.length);
   }
 
   /** Writes to the cell and to D1 before the answer. */
-  async provision({ code }, id) {
-    this.#write(code);
-    await this.env.DB.prepare("INSERT INTO records (id, state) VALUES (?, ?)")
-      .bind(id, state)
-      .run();
+  async provision(id) {
+    this.#write();
+    await this.#insertRecord(id).run();
     return { status: "success" };
   }
 
   /** The same with an event. */
-  async provisionAndDeliver({ code }, id) {
-    this.#write(code);
+  async provisionAndDeliver(id) {
+    this.#write();
     const { DB } = this.env;
     await DB.batch([
-      DB.prepare("INSERT INTO records (id, state) VALUES (?, ?)").bind(id, state),
-      DB.prepare("INSERT INTO events (id, event) VALUES (hex(randomblob(12)), ?)").bind(event),
+      this.#insertRecord(id),
+      DB.prepare("INSERT INTO events (id, text) VALUES (?, ?)").bind(
+        crypto.randomUUID(),
+        drawText(this.env.EVENT_LENGTH),
+      ),
     ]);
     return { status: "success" };
+  }
+
+  #insertRecord(id) {
+    return this.env.DB.prepare("INSERT INTO records (id, state) VALUES (?, ?)").bind(
+      id,
+      this.#state,
+    );
   }
 }
 
 const json = { "Content-Type": "application/json" };
+
+function readShard({ KV }) {
+  return KV.get("shard", { type: "arrayBuffer", cacheTtl: 86_400 });
+}
 
 export default {
   async fetch(request, env) {
     // http://127.0.0.1:12345/route/id
     const [, , , route, id] = request.url.split("/");
     if (route === "hello") return new Response("hello");
-    if (route === "kv") {
-      const value = await env.KV.get("shard", { type: "arrayBuffer", cacheTtl: 86_400 });
-      return new Response(String(value.byteLength));
-    }
+    if (route === "kv") return new Response(String((await readShard(env)).byteLength));
     const cell = env.CELL.get(env.CELL.idFromName(id));
     if (route === "read") return new Response(JSON.stringify(await cell.read()), { headers: json });
-    const body = await request.json();
+    await request.json();
     let answer;
     switch (route) {
       case "write":
-        answer = await cell.write(body);
+        answer = await cell.write();
+        break;
+      case "write-alarm":
+        answer = await cell.writeAndArm();
         break;
       case "write-deliver":
-        answer = await cell.writeAndDeliver(body, id, false);
-        break;
-      case "beside":
-        [answer] = await Promise.all([
-          cell.write(body),
-          env.KV.get("shard", { type: "arrayBuffer", cacheTtl: 86_400 }),
-        ]);
+        answer = await cell.writeAndDeliver(id, false);
         break;
       case "discover":
       case "discover-deliver": {
         const watch = env.WATCH.get(env.WATCH.idFromName(id));
         [answer] = await Promise.all([
-          route === "discover" ? cell.write(body) : cell.writeAndDeliver(body, id, true),
-          watch.write(body),
-          env.KV.get("shard", { type: "arrayBuffer", cacheTtl: 86_400 }),
+          route === "discover" ? cell.write() : cell.writeAndDeliver(id, true),
+          watch.write(),
+          readShard(env),
         ]);
         break;
       }
       case "provision":
-        answer = await cell.provision(body, id);
+        answer = await cell.provision(id);
         break;
       case "provision-deliver":
-        answer = await cell.provisionAndDeliver(body, id);
+        answer = await cell.provisionAndDeliver(id);
         break;
     }
     return new Response(JSON.stringify(answer), { headers: json });
