@@ -159,6 +159,12 @@ const stampedEvent = z.strictObject({
 
 export type StampedEvent = Readonly<z.output<typeof stampedEvent>>;
 
+/** An event on its way to its log. */
+export type FiledEvent = StampedEvent & {
+  /** Only for an event that may be filed already: it is, if the record of its identity has at least this version. */
+  readonly repeatedVersion?: number;
+};
+
 const { tenantId: storedTenantId, ...storedFields } = stampedEvent.shape;
 
 /** Reads a line of the archive. The archive writes the fields in this order. */

@@ -46,7 +46,6 @@ import {
   type Verified,
   verify,
 } from "./decisions/verify.ts";
-import type { SentDelivery } from "./delivery/batcher.ts";
 import { GuardLedger } from "./ledger.ts";
 import type { FoundRecord } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
@@ -280,9 +279,9 @@ export class IdentityGuard extends DurableObject<Env> {
     await this.#ledger.deliver().catch(() => {});
   }
 
-  /** The consumer reports that D1 has what was sent through the queue. */
-  async confirmDelivery(sent: SentDelivery): Promise<void> {
-    await this.#answer(async () => succeed(this.#ledger.confirmDelivery(sent)));
+  /** Delivers the record: the queue's consumer found that D1 has none, or a newer one. */
+  async deliverRecord(): Promise<GuardResult<void>> {
+    return await this.#answer(async () => succeed(await this.#ledger.deliverRecord()));
   }
 
   override async alarm(): Promise<void> {

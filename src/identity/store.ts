@@ -27,7 +27,7 @@ export interface IdentityRecord {
 }
 
 /** How long a tombstone is kept: longer than D1 accepts a batch that is late (`maxLatenessMs`). */
-const tombstoneLifetimeMs = 24 * 60 * 60 * 1000;
+export const tombstoneLifetimeMs = 24 * 60 * 60 * 1000;
 
 function isIdentity(tenantId: string, id: string): SQL | undefined {
   return and(eq(identities.tenantId, tenantId), eq(identities.id, id));
@@ -75,6 +75,44 @@ export function saveRecord(db: Database, record: IdentityRecord): Statement {
       set: changing,
       setWhere: lte(identities.version, record.version),
     });
+}
+
+/**
+ * Writes the record if D1 has an older version of it, of the same user. For a delivery that may be older than
+ * tombstones, after which nothing shows any more that the user was erased.
+ */
+export function updateRecord(
+  db: Database,
+  record: IdentityRecord,
+  auditKeyId: string | null,
+): Statement {
+  const { tenantId, id: identityId, version } = record;
+  return db
+    .update(identities)
+    .set(record)
+    .where(
+      and(
+        isIdentity(tenantId, identityId),
+        lte(identities.version, version),
+        hasAuditKey(auditKeyId),
+      ),
+    );
+}
+
+/** Whether the record is of the user with this audit key. An erased one has none. */
+function hasAuditKey(auditKeyId: string | null): SQL {
+  return sql`${identities.state} ->> '$.auditKey.id' = ${auditKeyId}`;
+}
+
+/** The user that a delivery is about. */
+export interface DeliveredUser extends DeliveredIdentity {
+  readonly auditKeyId: string | null;
+}
+
+/** False after an erasure, also for the next user of the same name. A delivery must then change nothing. */
+export function isSameUser({ tenantId, identityId, auditKeyId }: DeliveredUser): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${identities}
+    WHERE ${isIdentity(tenantId, identityId)} AND ${hasAuditKey(auditKeyId)})`;
 }
 
 /** The identity that a delivery is about, and the version it was sent with. */

@@ -8,7 +8,7 @@ import { send, Tenant, User } from "../support/client.ts";
 import { drainOutbox } from "../support/delivered-trail.ts";
 import { nameIn, provideJurisdictions, recordRequestedObjects } from "../support/jurisdictions.ts";
 import { deployKeys, firstSealingKey, secondSealingKey } from "../support/keys.ts";
-import { holdMessages } from "../support/queue.ts";
+import { holdMessages, useQueue } from "../support/queue.ts";
 import { readRefusalEvents } from "../support/refusal-log.ts";
 import { requestTo } from "../support/requests.ts";
 
@@ -59,9 +59,9 @@ async function collectStatuses(tenant: Tenant): Promise<string[]> {
 }
 
 describe("A tenant in the EU", () => {
+  useQueue();
+
   it("gets the same answer from every route as elsewhere, and has all its objects there", async () => {
-    // Deliveries to the queue are no part of this test.
-    holdMessages();
     const elsewhere = await collectStatuses(await Tenant.create());
     const tenant = await Tenant.create("test", { jurisdiction: "eu" });
     const objects = recordRequestedObjects();

@@ -5,7 +5,6 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
-import { IdentityGuard } from "../../src/guard/identity-guard.ts";
 import { hangForever, withQuickDeadlines } from "./deadlines.ts";
 
 type Run = (this: unknown, ...args: unknown[]) => unknown;
@@ -21,7 +20,7 @@ export interface Cut {
 
 const reads = ["all", "raw", "first"];
 const computations = ["encrypt", "decrypt", "importKey", "sign", "verify", "digest"];
-const effects = ["run", "batch", "send", "confirmDelivery", "setAlarm", "deleteAlarm", "deleteAll"];
+const effects = ["run", "batch", "send", "setAlarm", "deleteAlarm", "deleteAll"];
 
 /**
  * Calls that the platform stores together with the preceding call, or not at all. A run cannot be lost
@@ -29,7 +28,7 @@ const effects = ["run", "batch", "send", "confirmDelivery", "setAlarm", "deleteA
  */
 const joinedToPrevious = ["setAlarm", "deleteAlarm"];
 
-/** The methods that are steps: methods of the platform's classes, and the guard's delivery confirmation. */
+/** The methods that are steps: methods of the platform's classes. */
 async function listStepMethods(): Promise<readonly (readonly [Record<string, Run>, string])[]> {
   const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
   const storage = await runInDurableObject(unusedGuard, (_guard, ctx) =>
@@ -39,8 +38,7 @@ async function listStepMethods(): Promise<readonly (readonly [Record<string, Run
     [Object.getPrototypeOf(env.DB.prepare("SELECT 1")), [...reads, "run"]],
     [Object.getPrototypeOf(env.DB), ["batch"]],
     [Object.getPrototypeOf(env.IP_REPUTATION), ["get"]],
-    [Object.getPrototypeOf(env.DELIVERIES), ["send"]],
-    [Object(IdentityGuard.prototype), ["confirmDelivery"]],
+    [Object.getPrototypeOf(env.QUEUE_FOR_TESTS), ["send"]],
     [Object.getPrototypeOf(crypto.subtle), computations],
     [storage, ["getAlarm", "setAlarm", "deleteAlarm", "deleteAll"]],
   ];

@@ -10,6 +10,13 @@ export interface OutboxEntry {
   readonly events: readonly AuditEvent[];
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
+  /** Whether the queue may deliver it. */
+  readonly mayQueue?: boolean;
+}
+
+/** An entry that D1 does not have, and its number: the version of the state that it was written with. */
+export interface WaitingEntry extends OutboxEntry {
+  readonly seq: number;
 }
 
 /** Events of one change at most; ids sort by version and then by index. */
@@ -55,16 +62,19 @@ function eventOf(
  * The outbox entry of a transition; undefined when it has no events.
  * @param version the version of the new state
  * @param call undefined when the guard acts by itself
+ * @param mayQueue whether the queue may deliver it
  */
 export function buildOutboxEntry(
   { state, entries, assessment, verdict }: Transition<unknown>,
   version: number,
   call: GuardCall | undefined,
+  mayQueue: boolean,
 ): OutboxEntry | undefined {
   if (entries.length === 0) return undefined;
   return {
     events: entries.map((entry, index) => eventOf(state, version, index, entry, call)),
     ...(assessment === undefined ? {} : { assessment }),
     ...(verdict === undefined ? {} : { verdict }),
+    ...(mayQueue ? { mayQueue } : {}),
   };
 }

@@ -144,7 +144,6 @@ export class RefusalLog extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     await this.#alarm.runDelivery({
       findTenantId: () => this.#readState()?.tenantId,
-      isLate: false,
       deliver: async () => {
         const now = Date.now();
         this.#reportDue(now, now);
