@@ -2,6 +2,7 @@
 import { and, asc, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { shortenDigest } from "../crypto/short-hex.ts";
 import { awaitStore, type Database, d1Now, type Statement } from "../db/client.ts";
+import { prepareStatement } from "../db/prepared.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
@@ -28,6 +29,17 @@ export function insertEvents(
     details: JSON.stringify(event.details),
     stamp: shortenStamp(event.stamp),
   }));
+  return insertRows(db, { tenantId, rows: JSON.stringify(rows) });
+}
+
+interface InsertedRows {
+  readonly tenantId: string;
+  /** A JSON array of events. */
+  readonly rows: string;
+}
+
+const insertRows = prepareStatement<InsertedRows>((db, value) => {
+  const tenantId = value("tenantId");
   const field = (name: keyof FiledEvent) => sql.raw(`item.value ->> '${name}'`);
   const last = sql`max(
     coalesce((SELECT max(leaf_index) FROM audit_events WHERE tenant_id = ${tenantId}), -1),
@@ -39,13 +51,13 @@ export function insertEvents(
       ${field("targetId")}, ${field("personalKey")}, ${field("personal")},
       ${field("personalDigest")}, ${field("outcome")}, ${field("reason")}, ${field("requestId")},
       ${field("details")}, ${field("stamp")}, ${d1Now}
-    FROM json_each(${JSON.stringify(rows)}) AS item
+    FROM json_each(${value("rows")}) AS item
     WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
       WHERE known.tenant_id = ${tenantId} AND known.id = ${field("id")})
     AND NOT (${field("repeatedVersion")} IS NOT NULL AND EXISTS (SELECT 1 FROM ${identities} AS record
       WHERE record.tenant_id = ${tenantId} AND record.id = ${field("targetId")}
         AND record.version >= ${field("repeatedVersion")}))`);
-}
+});
 
 export interface EventFilter {
   readonly action?: AuditAction | undefined;

@@ -8,6 +8,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
+import { createAuditKey } from "../audit/personal.ts";
 import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
@@ -98,9 +99,12 @@ export class IdentityGuard extends DurableObject<Env> {
     record: ReadableStream<Uint8Array>,
   ): Promise<GuardResult<Profile>> {
     const found = readStreamedArgument<FoundRecord>(record);
-    return await this.#runOnce(call, async (_config, addReceipt) => {
-      const recorded = await addReceipt();
-      const creation = create(recorded, externalId);
+    return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
+      const [recorded, auditKey] = await Promise.all([
+        addReceipt(),
+        createAuditKey(sealingKeys, call),
+      ]);
+      const creation = create(recorded, externalId, auditKey);
       const result = await this.#ledger.create(recorded, creation, found, (state) =>
         refuseExisting(state, recorded),
       );

@@ -83,7 +83,8 @@ export class GuardStorage {
     const isFirst = this.readState() === null;
     // The version numbers the entry, so the number of a delivered entry is never used again.
     const outbox = this.#outbox.change(entry && { ...entry, seq: version }, isErased);
-    this.#storage.transactionSync(() => {
+    const isOneRow = !(isFirst || isErased || history || answer || this.#outbox.hasRows(outbox));
+    const write = () => {
       if (isFirst) this.#stateTable.create();
       this.#storage.sql.exec(
         "INSERT INTO live (only, version, state) VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET version = excluded.version, state = excluded.state",
@@ -94,7 +95,10 @@ export class GuardStorage {
       if (history !== undefined) this.#writeHistory(history);
       if (answer !== undefined) this.answers.write(answer);
       if (isErased) this.answers.deleteAll();
-    });
+    };
+    // One statement is a transaction of its own.
+    if (isOneRow) write();
+    else this.#storage.transactionSync(write);
     this.#outbox.applyChange(outbox);
     this.#state = { state, version };
     if (history !== undefined) this.#history = history;

@@ -81,6 +81,11 @@ export class StoredOutbox {
     return fits ? { inState: added, isErased } : { inState, spilled: entry, isErased };
   }
 
+  /** Whether the change writes rows of its own. */
+  hasRows({ spilled, isErased }: ChangedOutbox): boolean {
+    return spilled !== undefined || (isErased && this.#hasSpilled);
+  }
+
   /** Writes what has rows of its own. It belongs in the transaction of the change. */
   write({ spilled, isErased }: ChangedOutbox): void {
     if (isErased && this.#hasSpilled) this.#removePersonalPartsOfRows();

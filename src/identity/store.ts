@@ -3,6 +3,7 @@ import { and, asc, eq, gt, isNull, lt, lte, ne, not, or, type SQL, sql } from "d
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database, requestTimeoutMs, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
+import { prepareStatement } from "../db/prepared.ts";
 import { findScanEnd } from "../db/scan.ts";
 import {
   hasLeft,
@@ -65,17 +66,34 @@ export async function countIdentities(db: Database, tenantId: string): Promise<n
 }
 
 /** Writes the record unless D1 has a newer version: deliveries may repeat and overtake each other. */
-export function saveRecord(db: Database, record: IdentityRecord): Statement {
-  const { tenantId: _tenantId, id: _id, ...changing } = record;
-  return db
+export const saveRecord = prepareStatement<IdentityRecord>((db, value) =>
+  db
     .insert(identities)
-    .values(record)
+    .values({
+      tenantId: value("tenantId"),
+      id: value("id"),
+      externalId: value("externalId"),
+      status: value("status"),
+      lockedUntil: value("lockedUntil"),
+      createdAt: value("createdAt"),
+      updatedAt: value("updatedAt"),
+      version: value("version"),
+      state: value("state"),
+    })
     .onConflictDoUpdate({
       target: [identities.tenantId, identities.id],
-      set: changing,
-      setWhere: lte(identities.version, record.version),
-    });
-}
+      set: {
+        externalId: sql`excluded.external_id`,
+        status: sql`excluded.status`,
+        lockedUntil: sql`excluded.locked_until`,
+        createdAt: sql`excluded.created_at`,
+        updatedAt: sql`excluded.updated_at`,
+        version: sql`excluded.version`,
+        state: sql`excluded.state`,
+      },
+      setWhere: sql`${identities.version} <= excluded.version`,
+    }),
+);
 
 /**
  * Writes the record if D1 has an older version of it, of the same user. For a delivery that may be older than

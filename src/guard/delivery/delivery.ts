@@ -7,16 +7,17 @@ import {
   deliveryTimeoutMs,
   FencedTenantError,
   hasNoChanges,
-  refuseIfLate,
   runBatch,
   type Statement,
   StoreError,
 } from "../../db/client.ts";
 import { isDeletedTenant } from "../../db/deleted-tenants.ts";
+import { refuseIfLate } from "../../db/lateness.ts";
 import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
 import { hasLivingRecord, saveRecord, updateRecord } from "../../identity/store.ts";
+import type { KeyringName } from "../../keys/keyring-names.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
 import { deleteLeftovers } from "../../relocation/leftovers.ts";
@@ -58,17 +59,15 @@ function buildStatements(db: Database, { delivery, isLate }: Filing): Statement[
  * follow the records, because an outdated delivery needs no key in D1.
  */
 function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
-  const findNeeded = (ring: keyof Delivery["keys"]) =>
-    deliveries.flatMap(({ record: { tenantId, id: identityId, version: recordVersion }, keys }) =>
-      [...new Set(keys[ring])].map(
-        (keyVersion): NeededKey => ({ tenantId, identityId, recordVersion, keyVersion }),
-      ),
-    );
-  const [sealing, hashing] = [findNeeded("sealing"), findNeeded("backupCodes")];
-  return [
-    ...(sealing.length === 0 ? [] : [reinstateNeededKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reinstateNeededKeys(db, "backup_codes", hashing)]),
-  ];
+  const needed = deliveries.flatMap(({ record, keys }): readonly NeededKey[] => {
+    const { tenantId, id: identityId, version: recordVersion } = record;
+    const find = (keyring: KeyringName, versions: readonly number[]) =>
+      [...new Set(versions)].map((keyVersion) => ({
+        ...{ tenantId, identityId, recordVersion, keyring, keyVersion },
+      }));
+    return [...find("sealing", keys.sealing), ...find("backup_codes", keys.backupCodes)];
+  });
+  return needed.length === 0 ? [] : [reinstateNeededKeys(db, needed)];
 }
 
 /** The events of deliveries, each once: the queue may deliver a message again. */

@@ -1,6 +1,6 @@
 /** The entry that a transition adds to the outbox. */
 import { type AuditEvent, actingForOf } from "../../audit/event.ts";
-import { deriveId } from "../../crypto/id.ts";
+import { createOrderedId } from "../../crypto/id.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import type { EventEntry, GuardCall, Transition } from "../decisions/transition.ts";
@@ -33,15 +33,8 @@ function eventOf(
   const at = entry.at ?? call?.now ?? state.updatedAt;
   const actor = entry.actor ?? call?.actor ?? { type: "system", id: null };
   return {
-    id: deriveId(
-      at,
-      version * maxEventsPerVersion + index,
-      tenantId,
-      identityId,
-      String(version),
-      String(index),
-      call?.requestId ?? "",
-    ),
+    // It is stored with the event, so each delivery has the same id.
+    id: createOrderedId(at, version * maxEventsPerVersion + index),
     tenantId,
     at,
     actor: { type: actor.type, id: actor.id },
