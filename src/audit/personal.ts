@@ -8,7 +8,7 @@ import { encodeUtf8, toHex } from "../crypto/bytes.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
-import { type PersonalParts, personalParts, type StampedEvent } from "./event.ts";
+import { type PersonalParts, personalParts, type SealedParts, type StampedEvent } from "./event.ts";
 import { digestPersonalParts, type NoncedParts } from "./leaf.ts";
 
 const keyBytes = 32;
@@ -30,13 +30,6 @@ export interface AuditKey {
 export interface OpenAuditKey {
   readonly id: string;
   readonly keyring: Keyring;
-}
-
-/** Personal parts as they are stored. */
-export interface SealedParts {
-  readonly personalKey: string;
-  readonly personal: string;
-  readonly personalDigest: string;
 }
 
 const noncedParts: z.ZodType<NoncedParts> = z.strictObject({

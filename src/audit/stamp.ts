@@ -62,11 +62,12 @@ export async function stampEvents(
   key?: OpenAuditKey,
 ): Promise<StampedEvent[]> {
   return await Promise.all(
-    events.map(async ({ personal, target, actor, ...event }): Promise<StampedEvent> => {
+    events.map(async ({ personal, sealed, target, actor, ...event }): Promise<StampedEvent> => {
       const { tenantId } = event;
       const owner = { tenantId, identityId: target.id };
       const parts =
-        personal === null || key === undefined ? noParts : await sealParts(key, owner, personal);
+        sealed ??
+        (personal === null || key === undefined ? noParts : await sealParts(key, owner, personal));
       const unstamped: StampedEvent = {
         ...event,
         actorType: actor.type,

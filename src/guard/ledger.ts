@@ -14,6 +14,7 @@ import type { KnownSession } from "../sentinel/history.ts";
 import { refusalReportDelayOf, reportRefusals } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
+import type { AuditKeys } from "./delivery/audit-keys.ts";
 import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
 import { mayQueue } from "./delivery/producer.ts";
@@ -30,12 +31,12 @@ export class GuardLedger {
   readonly #rehydration: Rehydration;
   readonly #outbox: GuardOutbox;
 
-  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage) {
+  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
     this.#alarm = new DeliveryAlarm(ctx, env, "guard");
     this.#rehydration = new Rehydration(env, storage, this.#alarm);
-    this.#outbox = new GuardOutbox(env, storage, this.#alarm);
+    this.#outbox = new GuardOutbox(env, storage, this.#alarm, auditKeys);
   }
 
   /**

@@ -14,6 +14,7 @@ import { findRecord } from "../identity/store.ts";
 import { log } from "../log.ts";
 import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
 import type { IdentityState } from "./decisions/state.ts";
+import type { AuditKeys } from "./delivery/audit-keys.ts";
 import { buildDelivery, type Delivery, type PendingDelivery } from "./delivery/build-delivery.ts";
 import { fileDelivery } from "./delivery/delivery.ts";
 import { sendDelivery } from "./delivery/producer.ts";
@@ -23,16 +24,18 @@ export class GuardOutbox {
   readonly #env: Env;
   readonly #storage: GuardStorage;
   readonly #alarm: RetryAlarm;
+  readonly #auditKeys: AuditKeys;
   /** The direct delivery that is running, and when it started, Unix ms. */
   #running: Promise<void> = Promise.resolve();
   #startedAt = 0;
   /** The direct delivery after the running one. All callers in the meantime share it. */
   #next: Promise<void> | undefined;
 
-  constructor(env: Env, storage: GuardStorage, alarm: RetryAlarm) {
+  constructor(env: Env, storage: GuardStorage, alarm: RetryAlarm, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
     this.#alarm = alarm;
+    this.#auditKeys = auditKeys;
   }
 
   /**
@@ -122,7 +125,10 @@ export class GuardOutbox {
 
   async #build(pending: PendingDelivery): Promise<Delivery> {
     const lastRepeatedSeq = this.#alarm.hasFoundAlarm ? 0 : pending.lastFoundSeq;
-    return await buildDelivery(this.#env, pending, Date.now(), lastRepeatedSeq);
+    return await buildDelivery(this.#env, pending, Date.now(), {
+      lastRepeatedSeq,
+      auditKeys: this.#auditKeys,
+    });
   }
 
   /** What to deliver next, with a current audit key; undefined when the outbox is empty. */

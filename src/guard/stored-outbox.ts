@@ -29,7 +29,7 @@ const maxEntriesPerDelivery = 50;
 const storedEvents = z.array(auditEventSchema);
 
 function removePersonalParts({ seq, events }: WaitingEntry): WaitingEntry {
-  return { seq, events: events.map((event) => ({ ...event, personal: null })) };
+  return { seq, events: events.map(({ sealed: _, ...event }) => ({ ...event, personal: null })) };
 }
 
 /** Whether the entry names more of a person than the state itself does, such as an address. */

@@ -172,6 +172,29 @@ describe("A delivery that D1 carries out more than an hour after it was sent", (
   });
 });
 
+describe("An event that waits in the guard", () => {
+  it("has the address and the agent sealed, and the trail shows them", async () => {
+    const user = await User.withTotp(await Tenant.create(), "waiting-in-the-guard");
+    await drainOutbox(user);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
+    const { assessment_id } = await user.assess({ ip: "9.9.9.9", ua: "WaitingInTheGuard/1.0" });
+    const otp = { id: user.externalId, code: user.wrongCode(Date.now()), assessment_id };
+    const context = { ip: "9.9.9.8", ua: "WaitingToo/1.0" };
+    const answer = await user.tenant.send("POST", "/v1/idp/otp/verify", {
+      otp: { ...otp, context },
+    });
+    expect(answer.status).toBe(422);
+    expect(await countUndelivered(user)).toBe(2);
+    const words = ["9.9.9.9", "WaitingInTheGuard/1.0", "9.9.9.8", "WaitingToo/1.0"];
+    expect(await findInStores(words)).toEqual([]);
+    await drainOutbox(user);
+    expect(await findInStores(words)).toEqual([]);
+    const events: readonly { readonly session: unknown }[] = await user.events();
+    expect(JSON.stringify(events)).toContain("9.9.9.9");
+    expect(JSON.stringify(events)).toContain("9.9.9.8");
+  });
+});
+
 describe("A guard that cannot deliver an erasure", () => {
   it("deletes the person's data at once, also in its outbox", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-while-d1-fails");

@@ -1,6 +1,5 @@
 /** Builds what a guard delivers to D1: the record, and the sealed and stamped contents of its outbox. */
 import type { FiledEvent } from "../../audit/event.ts";
-import { openAuditKey } from "../../audit/personal.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import { requireConfig } from "../../env.ts";
@@ -9,6 +8,7 @@ import { requireMatchingKeys } from "../../keys/key-check.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import { formatRecordedState } from "../decisions/recorded-state.ts";
 import type { IdentityState } from "../decisions/state.ts";
+import { AuditKeys } from "./audit-keys.ts";
 import type { WaitingEntry } from "./outbox-entry.ts";
 
 export interface VersionedState {
@@ -63,19 +63,21 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
 /**
  * @param realNow Unix ms
  * @param lastRepeatedSeq the last entry that the guard may have delivered before; 0 if there is none
+ * @param auditKeys the guard's open audit key
  * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
  */
 export async function buildDelivery(
   env: Env,
   { state, version, entries }: PendingDelivery,
   realNow: number,
-  lastRepeatedSeq = 0,
+  { lastRepeatedSeq = 0, auditKeys = new AuditKeys() } = {},
 ): Promise<Delivery> {
   const { auditKey, backupCodes } = state;
   const config = requireConfig(env);
   await requireMatchingKeys(env, config, realNow);
   // An erased identity has no audit key: its events are filed without personal parts.
-  const key = auditKey && (await openAuditKey(config.sealingKeys, state, auditKey));
+  if (auditKey === null) auditKeys.clear();
+  const key = auditKey && (await auditKeys.open(config.sealingKeys, state, auditKey));
   const stamped = await Promise.all(
     entries.map(async ({ seq, events }): Promise<readonly FiledEvent[]> => {
       const ofEntry = await stampEvents(config.auditSigningKeys, events, key ?? undefined);

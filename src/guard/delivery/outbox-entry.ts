@@ -1,5 +1,5 @@
 /** The entry that a transition adds to the outbox. */
-import { type AuditEvent, actingForOf } from "../../audit/event.ts";
+import { type AuditEvent, actingForOf, type RequestActor } from "../../audit/event.ts";
 import { createOrderedId } from "../../crypto/id.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { IdentityState } from "../decisions/state.ts";
@@ -22,6 +22,26 @@ export interface WaitingEntry extends OutboxEntry {
 /** Events of one change at most; ids sort by version and then by index. */
 const maxEventsPerVersion = 32;
 
+/** The personal parts, sealed if they were sealed for this entry under the user's audit key. */
+function personalOf(
+  { status, externalId, auditKey }: IdentityState,
+  { session, actor: ownActor }: EventEntry,
+  actor: RequestActor,
+  call: GuardCall | undefined,
+): Pick<AuditEvent, "personal" | "sealed"> {
+  if (status === "erased") return { personal: null };
+  const sealed = call?.sealedSession;
+  const isSealed =
+    sealed !== undefined &&
+    session !== undefined &&
+    ownActor === undefined &&
+    sealed.session.address === session.address &&
+    sealed.session.agent === session.agent &&
+    sealed.parts.personalKey === auditKey?.id;
+  if (isSealed) return { personal: null, sealed: sealed.parts };
+  return { personal: { external_id: externalId, ...session, ...actingForOf(actor) } };
+}
+
 function eventOf(
   state: IdentityState,
   version: number,
@@ -40,10 +60,7 @@ function eventOf(
     actor: { type: actor.type, id: actor.id },
     action: entry.action,
     target: { type: "identity", id: identityId },
-    personal:
-      state.status === "erased"
-        ? null
-        : { external_id: state.externalId, ...entry.session, ...actingForOf(actor) },
+    ...personalOf(state, entry, actor, call),
     outcome: entry.outcome,
     reason: entry.reason ?? null,
     requestId: entry.requestId ?? call?.requestId ?? null,
