@@ -5,6 +5,8 @@
  */
 import { z } from "zod";
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
+import { toCanonicalJson } from "../crypto/canonical.ts";
+import { computeSha256Hex } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
@@ -98,7 +100,8 @@ export async function sealParts(
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
-    personalDigest: digestPersonalParts(nonced),
+    // As `digestPersonalParts` does.
+    personalDigest: await computeSha256Hex(toCanonicalJson(nonced)),
   };
 }
 

@@ -230,15 +230,15 @@ export class IdentityGuard extends DurableObject<Env> {
     policy: RiskPolicy,
   ): Promise<GuardResult<Assessed>> {
     const read = readStreamedArgument<Surroundings>(surroundings);
-    // It is awaited later, or not at all if there is no such user.
+    // It is awaited later, or not at all if D1 fails before.
     read.catch(() => {});
     const result = await this.#runOnce<Assessed>(call, async (config, addReceipt) => {
       const [recorded, state] = await Promise.all([addReceipt(), this.#ledger.load(call)]);
-      if (state === undefined) return fail({ code: "user_not_found" });
       const [sealed, found] = await Promise.all([
-        this.#sealSession(config, recorded, state, session.shown),
+        state === undefined ? recorded : this.#sealSession(config, recorded, state, session.shown),
         read,
       ]);
+      if (state === undefined) return fail({ code: "user_not_found" });
       return await this.#ledger.commit(sealed, (present) =>
         this.#decideAssessment(present, call, session, found, policy),
       );
