@@ -45,14 +45,17 @@ function workers() {
       r2Buckets: ["AUDIT_ARCHIVE"],
       // These databases are in addition to wrangler.toml. Tenants are in `DB` unless a test relocates them.
       d1Databases: ["DB_1", "DB_2"],
-      // As in wrangler.toml, but the queue does not wait for further messages.
+      // As in the comments of wrangler.toml, but the queues do not wait for further messages, and one retry suffices.
+      // Guards use them only in tests that provide them (test/support/queue.ts).
+      queueProducers: { QUEUE_FOR_TESTS: "edge-idp-deliveries" },
       queueConsumers: {
         "edge-idp-deliveries": {
           maxBatchSize: 100,
           maxBatchTimeout: 0.1,
-          maxRetries: 3,
-          retryDelay: 2,
+          maxRetries: 1,
+          deadLetterQueue: "edge-idp-deliveries-dead",
         },
+        "edge-idp-deliveries-dead": { maxBatchSize: 100, maxBatchTimeout: 0.1, maxRetries: 100 },
       },
       bindings: { ...secrets, TEST_MIGRATIONS: migrations },
     },

@@ -1,6 +1,7 @@
 /** Optional bindings; wrangler.toml shows how to add them. */
 interface OptionalBindings {
   AUDIT_ARCHIVE?: R2Bucket;
+  DELIVERIES?: Queue;
   /** https URL to which the witness sends every signed tree head. */
   AUDIT_WITNESS_URL?: string;
   /** Further shards: `DB_1`, `DB_2` and so on, numbered without a gap. */

@@ -1,7 +1,7 @@
 /** The Worker: its handlers and its Durable Object classes. */
 import { createApp } from "./app.ts";
 import { isConfigured } from "./env.ts";
-import { confirmDelivery } from "./guard/client.ts";
+import { requestRecord } from "./guard/client.ts";
 import { consumeDeliveries } from "./guard/delivery/consumer.ts";
 import { onSchedule } from "./scheduled.ts";
 
@@ -18,12 +18,7 @@ export default {
   fetch: app.fetch,
   async queue(batch, env) {
     if (!isConfigured(env)) return batch.retryAll();
-    await consumeDeliveries(
-      env,
-      batch.messages,
-      (owner, sent) => confirmDelivery(env, owner, sent),
-      Date.now(),
-    );
+    await consumeDeliveries(env, batch, (owner) => requestRecord(env, owner), Date.now());
   },
   async scheduled(controller, env) {
     await onSchedule(env, controller.cron, controller.scheduledTime);

@@ -25,6 +25,7 @@ export class RetryAlarm {
   readonly #source: string;
   /** When the pending alarm fires, Unix ms. */
   #at: number | undefined;
+  #hasFoundAlarm = false;
   /** Mirrors the stored failure: `undefined` until it was read, `null` when there is none. */
   #failure: DeliveryFailure | null | undefined;
   /** Counts how often the storage was cleared. An alarm that ran meanwhile leaves nothing behind. */
@@ -36,7 +37,16 @@ export class RetryAlarm {
     // An alarm that was set before an eviction is still set, and a later one must not replace it.
     ctx.blockConcurrencyWhile(async () => {
       this.#at = (await ctx.storage.getAlarm()) ?? undefined;
+      this.#hasFoundAlarm ||= this.#at !== undefined;
     });
+  }
+
+  /**
+   * Whether an earlier run of the object has left an alarm. If not, what the object found when it started was
+   * delivered then.
+   */
+  get hasFoundAlarm(): boolean {
+    return this.#hasFoundAlarm;
   }
 
   /** Whether the last delivery failed. */
@@ -90,6 +100,8 @@ export class RetryAlarm {
   }
 
   protected markFired(): void {
+    // While an alarm fires, it does not count as set any more, so the object has not found the one that started it.
+    this.#hasFoundAlarm ||= this.#at === undefined;
     this.#at = undefined;
   }
 

@@ -1,17 +1,11 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Answer, send, Tenant, User } from "./support/client.ts";
 import {
   namespaceClass,
   provideJurisdictions,
   recordRequestedObjects,
 } from "./support/jurisdictions.ts";
-import { holdMessages } from "./support/queue.ts";
-
-/** The consumer confirms to each guard without a location hint, so nothing is consumed here. */
-beforeEach(() => {
-  holdMessages();
-});
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -110,6 +110,16 @@ export const targets: readonly Target[] = [
     ],
   ),
   createTarget(
+    "src/guard/stored-outbox.ts",
+    [],
+    ["test/guard/storage.test.ts", "test/faults/alarm.test.ts", "test/restore/older-rows.test.ts"],
+  ),
+  createTarget(
+    "src/db/prepared.ts",
+    [],
+    ["test/guard/delivery/queue.test.ts", "test/keys/many-records.test.ts"],
+  ),
+  createTarget(
     "src/guard/outbox.ts",
     [],
     [
@@ -118,6 +128,7 @@ export const targets: readonly Target[] = [
       "test/guard/delivery/queue.test.ts",
       "test/faults/queue.test.ts",
       "test/faults/d1.test.ts",
+      "test/faults/cut-delivery.test.ts",
     ],
   ),
   createTarget(
@@ -250,11 +261,6 @@ export const targets: readonly Target[] = [
     "src/guard/delivery/delivery-alarm.ts",
     [],
     ["test/guard/delivery/gate.test.ts", "test/faults/alarm.test.ts", "test/faults/d1.test.ts"],
-  ),
-  createTarget(
-    "src/guard/delivery/batcher.ts",
-    [],
-    ["test/faults/queue.test.ts", "test/guard/delivery/queue.test.ts"],
   ),
   createTarget(
     "src/guard/delivery/producer.ts",

@@ -90,6 +90,18 @@ export const personalParts = z.object({
  */
 export type PersonalParts = Readonly<z.output<typeof personalParts>>;
 
+const sealedParts = z.object({
+  /** The id of the audit key. */
+  personalKey: z.string(),
+  /** The parts in a box under it. */
+  personal: z.string(),
+  /** What the leaf commits to. */
+  personalDigest: z.string(),
+});
+
+/** Personal parts as they are stored. */
+export type SealedParts = Readonly<z.output<typeof sealedParts>>;
+
 /** The personal part that names the person on whose behalf the actor acted, if the request named one. */
 export function actingForOf({ actingFor }: RequestActor): Pick<PersonalParts, "acting_for"> {
   return actingFor === undefined ? {} : { acting_for: actingFor };
@@ -124,6 +136,8 @@ export const auditEventSchema = z
       externalId: z.string().nullish(),
     }),
     personal: personalParts.nullish(),
+    /** In place of `personal`, if the parts were sealed before the event was recorded. */
+    sealed: sealedParts.exactOptional(),
     outcome: z.enum(auditOutcomes),
     reason: z.string().nullable(),
     requestId: z.string().nullable(),
@@ -158,6 +172,12 @@ const stampedEvent = z.strictObject({
 });
 
 export type StampedEvent = Readonly<z.output<typeof stampedEvent>>;
+
+/** An event on its way to its log. */
+export type FiledEvent = StampedEvent & {
+  /** Only for an event that may be filed already: it is, if the record of its identity has at least this version. */
+  readonly repeatedVersion?: number;
+};
 
 const { tenantId: storedTenantId, ...storedFields } = stampedEvent.shape;
 

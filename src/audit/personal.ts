@@ -5,10 +5,12 @@
  */
 import { z } from "zod";
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
+import { toCanonicalJson } from "../crypto/canonical.ts";
+import { computeSha256Hex } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
-import { type PersonalParts, personalParts, type StampedEvent } from "./event.ts";
+import { type PersonalParts, personalParts, type SealedParts, type StampedEvent } from "./event.ts";
 import { digestPersonalParts, type NoncedParts } from "./leaf.ts";
 
 const keyBytes = 32;
@@ -30,13 +32,6 @@ export interface AuditKey {
 export interface OpenAuditKey {
   readonly id: string;
   readonly keyring: Keyring;
-}
-
-/** Personal parts as they are stored. */
-export interface SealedParts {
-  readonly personalKey: string;
-  readonly personal: string;
-  readonly personalDigest: string;
 }
 
 const noncedParts: z.ZodType<NoncedParts> = z.strictObject({
@@ -105,7 +100,8 @@ export async function sealParts(
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
-    personalDigest: digestPersonalParts(nonced),
+    // As `digestPersonalParts` does.
+    personalDigest: await computeSha256Hex(toCanonicalJson(nonced)),
   };
 }
 

@@ -11,29 +11,42 @@ import type { AuditEvent, StampedEvent } from "./event.ts";
 import { encodeLeaf, leafOf } from "./leaf.ts";
 import { type OpenAuditKey, sealParts } from "./personal.ts";
 
-const stampKeys = new WeakMap<Uint8Array, Uint8Array>();
+const stampKeys = new WeakMap<Uint8Array, Promise<CryptoKey>>();
 
-function computeStamp(keys: Keyring, version: number, tenantId: string, leaf: Uint8Array): string {
-  const seed = keyOf(keys, version);
-  const key = stampKeys.get(seed) ?? hmacSha256Of(seed, encodeUtf8("edge-idp audit stamp"));
+function importStampKey(seed: Uint8Array): Promise<CryptoKey> {
+  const known = stampKeys.get(seed);
+  if (known !== undefined) return known;
+  const raw = new Uint8Array(hmacSha256Of(seed, encodeUtf8("edge-idp audit stamp")));
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = crypto.subtle.importKey("raw", raw, algorithm, false, ["sign"]);
   stampKeys.set(seed, key);
-  const mac = hmacSha256Of(key, new Uint8Array([...encodeUtf8(tenantId), 0, ...leaf]));
-  return `${version}.${toHex(mac)}`;
+  return key;
+}
+
+async function computeStamp(
+  keys: Keyring,
+  version: number,
+  tenantId: string,
+  leaf: Uint8Array,
+): Promise<string> {
+  const key = await importStampKey(keyOf(keys, version));
+  const message = new Uint8Array([...encodeUtf8(tenantId), 0, ...leaf]);
+  return `${version}.${toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, message)))}`;
 }
 
 /**
  * Checks that the service filed exactly this event for this tenant.
  * @param leaf the event's encoded leaf
  */
-export function checkStamp(
+export async function checkStamp(
   keys: Keyring,
   { tenantId, stamp }: StampedEvent,
   leaf: Uint8Array,
-): "valid" | "forged" | "missing_key" {
+): Promise<"valid" | "forged" | "missing_key"> {
   const version = Number(/^([1-9][0-9]{0,5})\./.exec(stamp)?.[1]);
   if (Number.isNaN(version)) return "forged";
   if (!keys.keys.has(version)) return "missing_key";
-  const expected = computeStamp(keys, version, tenantId, leaf);
+  const expected = await computeStamp(keys, version, tenantId, leaf);
   return timingSafeEqual(encodeUtf8(expected), encodeUtf8(stamp)) ? "valid" : "forged";
 }
 
@@ -62,11 +75,12 @@ export async function stampEvents(
   key?: OpenAuditKey,
 ): Promise<StampedEvent[]> {
   return await Promise.all(
-    events.map(async ({ personal, target, actor, ...event }): Promise<StampedEvent> => {
+    events.map(async ({ personal, sealed, target, actor, ...event }): Promise<StampedEvent> => {
       const { tenantId } = event;
       const owner = { tenantId, identityId: target.id };
       const parts =
-        personal === null || key === undefined ? noParts : await sealParts(key, owner, personal);
+        sealed ??
+        (personal === null || key === undefined ? noParts : await sealParts(key, owner, personal));
       const unstamped: StampedEvent = {
         ...event,
         actorType: actor.type,
@@ -77,7 +91,7 @@ export async function stampEvents(
         stamp: "",
       };
       const leaf = encodeLeaf(leafOf(unstamped));
-      const stamp = computeStamp(signingKeys, signingKeys.newest, tenantId, leaf);
+      const stamp = await computeStamp(signingKeys, signingKeys.newest, tenantId, leaf);
       return { ...unstamped, stamp };
     }),
   );

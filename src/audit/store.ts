@@ -2,24 +2,26 @@
 import { and, asc, desc, eq, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 import { shortenDigest } from "../crypto/short-hex.ts";
 import { awaitStore, type Database, d1Now, type Statement } from "../db/client.ts";
+import { prepareStatement } from "../db/prepared.ts";
 import { findScanEnd } from "../db/scan.ts";
 import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
-import type { Actor, AuditAction, AuditOutcome, StampedEvent, StoredEvent } from "./event.ts";
+import type { Actor, AuditAction, AuditOutcome, FiledEvent, StoredEvent } from "./event.ts";
 import { shortenStamp } from "./stamp.ts";
 import { auditEvents, auditTrees, eventColumns } from "./tables.ts";
 
 /**
  * Files a tenant's events at the end of its log. An event that is already there stays as it is, so a
- * delivery can be repeated. D1 runs one write at a time, so leaf indexes have no gaps or duplicates. They
- * continue after the tree, whose oldest events may have left for the archive.
+ * delivery can be repeated. If the event may have left for the archive since, the version of the record says
+ * whether it was filed: so this goes before `saveRecord` in the same batch. D1 runs one write at a time, so leaf
+ * indexes have no gaps or duplicates. They continue after the tree, whose oldest events may be in the archive.
  */
 export function insertEvents(
   db: Database,
   tenantId: string,
-  events: readonly StampedEvent[],
+  events: readonly FiledEvent[],
 ): Statement {
   const rows = events.map((event) => ({
     ...event,
@@ -27,7 +29,18 @@ export function insertEvents(
     details: JSON.stringify(event.details),
     stamp: shortenStamp(event.stamp),
   }));
-  const field = (name: keyof StampedEvent) => sql.raw(`item.value ->> '${name}'`);
+  return insertRows(db, { tenantId, rows: JSON.stringify(rows) });
+}
+
+interface InsertedRows {
+  readonly tenantId: string;
+  /** A JSON array of events. */
+  readonly rows: string;
+}
+
+const insertRows = prepareStatement<InsertedRows>((db, value) => {
+  const tenantId = value("tenantId");
+  const field = (name: keyof FiledEvent) => sql.raw(`item.value ->> '${name}'`);
   const last = sql`max(
     coalesce((SELECT max(leaf_index) FROM audit_events WHERE tenant_id = ${tenantId}), -1),
     coalesce((SELECT size FROM audit_trees WHERE tenant_id = ${tenantId}), 0) - 1)`;
@@ -38,10 +51,13 @@ export function insertEvents(
       ${field("targetId")}, ${field("personalKey")}, ${field("personal")},
       ${field("personalDigest")}, ${field("outcome")}, ${field("reason")}, ${field("requestId")},
       ${field("details")}, ${field("stamp")}, ${d1Now}
-    FROM json_each(${JSON.stringify(rows)}) AS item
+    FROM json_each(${value("rows")}) AS item
     WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
-      WHERE known.tenant_id = ${tenantId} AND known.id = item.value ->> 'id')`);
-}
+      WHERE known.tenant_id = ${tenantId} AND known.id = ${field("id")})
+    AND NOT (${field("repeatedVersion")} IS NOT NULL AND EXISTS (SELECT 1 FROM ${identities} AS record
+      WHERE record.tenant_id = ${tenantId} AND record.id = ${field("targetId")}
+        AND record.version >= ${field("repeatedVersion")}))`);
+});
 
 export interface EventFilter {
   readonly action?: AuditAction | undefined;

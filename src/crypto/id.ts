@@ -38,6 +38,13 @@ export function deriveId(now: number, order: number, ...parts: readonly string[]
   return encodeId(now, rest);
 }
 
+/** Creates a random id that sorts as a derived one does. @param now Unix ms @param order 16 bits, wrapping */
+export function createOrderedId(now: number, order: number): string {
+  const rest = crypto.getRandomValues(new Uint8Array(idBytes - timeBytes));
+  new DataView(rest.buffer).setUint16(0, order & 0xffff);
+  return encodeId(now, rest);
+}
+
 /** The lowest id of an instant: a bound for keyset queries by time. @param now Unix ms */
 export function firstIdOf(now: number): string {
   return encodeId(now, new Uint8Array(idBytes - timeBytes));

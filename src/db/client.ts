@@ -15,7 +15,7 @@ export const deliveryTimeoutMs = 30_000;
 /** https://developers.cloudflare.com/d1/platform/limits/ */
 const maxBoundParameters = 100;
 
-export type Database = DrizzleD1Database;
+export type Database = DrizzleD1Database & { readonly $client: D1Database };
 
 /** A store failed or did not answer in time. The operation may or may not have been applied. */
 export class StoreError extends Error {
@@ -58,7 +58,7 @@ const conditionMessage = /unmet_condition_([a-z_]+)/;
 /** In place of an error code: the batch fails with `StaleReadError`, so that the caller reads again. */
 export const staleRead = "stale_read";
 /** In place of an error code: the batch fails with `StoreError`, because D1 applies it too late. */
-const tooLate = "too_late";
+export const tooLate = "too_late";
 
 /** The message of the first cause. The message of Drizzle's error around it quotes parameters, which clients choose. */
 function findD1Message(error: unknown): string {
@@ -101,7 +101,7 @@ export function requireConditions(
   db: Database,
   first: Requirement,
   ...others: readonly Requirement[]
-): Statement {
+) {
   const path = sql.join([
     sql`CASE`,
     ...[first, ...others].map(
@@ -130,19 +130,6 @@ export async function runBatch(
 
 /** D1's clock, Unix ms. */
 export const d1Now = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
-
-/** D1 may carry out a batch after its caller has given up. Later than this, it does not. */
-const maxLatenessMs = 60 * 60 * 1000;
-
-/**
- * A statement that makes D1 refuse its whole batch if it is applied much later than it was sent. Versions protect
- * records only as long as D1 has them, or their tombstones, and ids protect events until the archive has them.
- * @param sentAt real time, Unix ms
- */
-export function refuseIfLate(db: Database, sentAt: number): Statement {
-  const isInTime = sql`unixepoch() <= ${Math.ceil((sentAt + maxLatenessMs) / 1000)}`;
-  return requireCondition(db, isInTime, tooLate);
-}
 
 /** Whether a statement changed no row. */
 export function hasNoChanges(result: unknown): boolean {

@@ -53,17 +53,26 @@ export function countDatabases(env: Env): number {
   return count;
 }
 
+/** Each opening would create a dialect and a session. */
+const opened = new WeakMap<D1Database, Database>();
+
+function openDatabase(binding: D1Database): Database {
+  const database = opened.get(binding) ?? drizzle(binding);
+  opened.set(binding, database);
+  return database;
+}
+
 /** @throws StoreError if the environment does not bind this shard */
 export function databaseOf(env: Env, shard: number): Database {
   const binding = bindingOf(env, shard);
   if (binding === undefined)
     throw new StoreError(new Error(`No database is bound as shard ${shard}`));
-  return drizzle(binding);
+  return openDatabase(binding);
 }
 
 /** The control plane. */
 export function controlDbOf(env: Env): Database {
-  return drizzle(env.DB);
+  return openDatabase(env.DB);
 }
 
 /** Lists all databases in the order of shards. `configOf` refuses a gap in their numbers. */

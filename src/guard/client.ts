@@ -9,7 +9,6 @@ import { type Location, noLocation, stubFor } from "../location.ts";
 import { causeOf, log } from "../log.ts";
 import type { TenantCaller } from "../tenancy/caller.ts";
 import type { GuardCall, GuardError, GuardNotice, GuardResult } from "./decisions/transition.ts";
-import type { SentDelivery } from "./delivery/batcher.ts";
 import type { Erasure, IdentityGuard } from "./identity-guard.ts";
 
 /** What a call of a guard needs from the request. */
@@ -184,16 +183,17 @@ export async function requestDelivery(caller: GuardCaller, identityId: string): 
 }
 
 /**
- * Reports to a guard that D1 has what it sent. If the report is lost, the guard delivers again. Guards
- * in a jurisdiction do not use the queue, so none is called here.
+ * Makes a guard deliver its record directly. Guards in a jurisdiction do not use the queue, so none is called here.
+ * @returns whether D1 has the record now, or the guard has none
  */
-export async function confirmDelivery(
-  { GUARD }: Env,
-  owner: Owner,
-  sent: SentDelivery,
-): Promise<void> {
-  const stub = stubFor(GUARD, guardNameOf(owner.tenantId, owner.identityId), noLocation);
-  await stub.confirmDelivery(sent).catch(() => {});
+export async function requestRecord({ GUARD }: Env, owner: Owner): Promise<boolean> {
+  try {
+    const stub = stubFor(GUARD, guardNameOf(owner.tenantId, owner.identityId), noLocation);
+    return (await stub.deliverRecord()).ok;
+  } catch (error) {
+    log("error", "guard_unreachable", { tenant_id: owner.tenantId, cause: causeOf(error) });
+    return false;
+  }
 }
 
 /** Calls a guard that belongs to no identity and stores nothing. @throws when guards do not answer */

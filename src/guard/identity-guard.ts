@@ -8,6 +8,8 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
+import { actingForOf } from "../audit/event.ts";
+import { createAuditKey, sealParts } from "../audit/personal.ts";
 import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
@@ -28,7 +30,7 @@ import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/li
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
-import type { IdentityState } from "./decisions/state.ts";
+import type { AttemptSession, IdentityState } from "./decisions/state.ts";
 import {
   fail,
   type GuardCall,
@@ -46,7 +48,7 @@ import {
   type Verified,
   verify,
 } from "./decisions/verify.ts";
-import type { SentDelivery } from "./delivery/batcher.ts";
+import { AuditKeys } from "./delivery/audit-keys.ts";
 import { GuardLedger } from "./ledger.ts";
 import type { FoundRecord } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
@@ -81,11 +83,12 @@ export class IdentityGuard extends DurableObject<Env> {
   readonly #ledger: GuardLedger;
   readonly #replay: RequestReplay;
   readonly #totpKeys = new TotpKeys();
+  readonly #auditKeys = new AuditKeys();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#storage = new GuardStorage(ctx.storage);
-    this.#ledger = new GuardLedger(ctx, env, this.#storage);
+    this.#ledger = new GuardLedger(ctx, env, this.#storage, this.#auditKeys);
     this.#replay = new RequestReplay(this.#storage);
   }
 
@@ -99,9 +102,12 @@ export class IdentityGuard extends DurableObject<Env> {
     record: ReadableStream<Uint8Array>,
   ): Promise<GuardResult<Profile>> {
     const found = readStreamedArgument<FoundRecord>(record);
-    return await this.#runOnce(call, async (_config, addReceipt) => {
-      const recorded = await addReceipt();
-      const creation = create(recorded, externalId);
+    return await this.#runOnce(call, async ({ sealingKeys }, addReceipt) => {
+      const [recorded, auditKey] = await Promise.all([
+        addReceipt(),
+        createAuditKey(sealingKeys, call),
+      ]);
+      const creation = create(recorded, externalId, auditKey);
       const result = await this.#ledger.create(recorded, creation, found, (state) =>
         refuseExisting(state, recorded),
       );
@@ -166,8 +172,11 @@ export class IdentityGuard extends DurableObject<Env> {
       for (let gathering = 0; gathering < maxGatherings; gathering += 1) {
         const state = await this.#ledger.load(call);
         if (state === undefined) return fail({ code: "user_not_found" });
-        const evidence = await this.#gatherEvidence(config, call, state, attempt, purpose);
-        const result = await this.#ledger.commit(recorded, (present) =>
+        const [evidence, sealed] = await Promise.all([
+          this.#gatherEvidence(config, call, state, attempt, purpose),
+          this.#sealSession(config, recorded, state, call.session),
+        ]);
+        const result = await this.#ledger.commit(sealed, (present) =>
           this.#decideAttempt(present, call, evidence, policy, purpose, assessed),
         );
         if (result !== stale) return result;
@@ -221,14 +230,16 @@ export class IdentityGuard extends DurableObject<Env> {
     policy: RiskPolicy,
   ): Promise<GuardResult<Assessed>> {
     const read = readStreamedArgument<Surroundings>(surroundings);
-    const result = await this.#runOnce<Assessed>(call, async (_config, addReceipt) => {
-      const [recorded, state, found] = await Promise.all([
-        addReceipt(),
-        this.#ledger.load(call),
+    // It is awaited later, or not at all if D1 fails before.
+    read.catch(() => {});
+    const result = await this.#runOnce<Assessed>(call, async (config, addReceipt) => {
+      const [recorded, state] = await Promise.all([addReceipt(), this.#ledger.load(call)]);
+      const [sealed, found] = await Promise.all([
+        state === undefined ? recorded : this.#sealSession(config, recorded, state, session.shown),
         read,
       ]);
       if (state === undefined) return fail({ code: "user_not_found" });
-      return await this.#ledger.commit(recorded, (present) =>
+      return await this.#ledger.commit(sealed, (present) =>
         this.#decideAssessment(present, call, session, found, policy),
       );
     });
@@ -280,9 +291,9 @@ export class IdentityGuard extends DurableObject<Env> {
     await this.#ledger.deliver().catch(() => {});
   }
 
-  /** The consumer reports that D1 has what was sent through the queue. */
-  async confirmDelivery(sent: SentDelivery): Promise<void> {
-    await this.#answer(async () => succeed(this.#ledger.confirmDelivery(sent)));
+  /** Delivers the record: the queue's consumer found that D1 has none, or a newer one. */
+  async deliverRecord(): Promise<GuardResult<void>> {
+    return await this.#answer(async () => succeed(await this.#ledger.deliverRecord()));
   }
 
   override async alarm(): Promise<void> {
@@ -292,6 +303,7 @@ export class IdentityGuard extends DurableObject<Env> {
   async #erase(call: GuardCall): Promise<GuardResult<void>> {
     await this.#ledger.load(call);
     this.#totpKeys.clear();
+    this.#auditKeys.clear();
     const result = this.#storage.isErasing()
       ? succeed(undefined)
       : await this.#ledger.commit(call, (state) => erase(state, call));
@@ -319,6 +331,33 @@ export class IdentityGuard extends DurableObject<Env> {
   /** Whether the identity was erased after the session was read. */
   #isVoid({ epoch }: FoundSession): boolean {
     return epoch !== this.#storage.erasureEpoch;
+  }
+
+  /**
+   * Seals what the event will say of persons, if that includes an address or an agent: what waits for its delivery
+   * is in the guard's storage. Never throws: without an audit key that opens, the delivery seals it.
+   */
+  async #sealSession(
+    { sealingKeys }: Config,
+    call: GuardCall,
+    { externalId, auditKey }: IdentityState,
+    { address, agent }: Omit<AttemptSession, "assessmentId"> = {},
+  ): Promise<GuardCall> {
+    if (auditKey === null || (address === undefined && agent === undefined)) return call;
+    const session = {
+      ...(address === undefined ? {} : { address }),
+      ...(agent === undefined ? {} : { agent }),
+    };
+    const personal = { external_id: externalId, ...session, ...actingForOf(call.actor) };
+    try {
+      const key = await this.#auditKeys.open(sealingKeys, call, auditKey);
+      return {
+        ...call,
+        sealedSession: { session, parts: await sealParts(key, call, personal) },
+      };
+    } catch {
+      return call;
+    }
   }
 
   /** Computes what the decision on an attempt needs. Decides nothing. */

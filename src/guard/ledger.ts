@@ -14,9 +14,10 @@ import type { KnownSession } from "../sentinel/history.ts";
 import { refusalReportDelayOf, reportRefusals } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
-import type { SentDelivery } from "./delivery/batcher.ts";
+import type { AuditKeys } from "./delivery/audit-keys.ts";
 import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
+import { mayQueue } from "./delivery/producer.ts";
 import { GuardOutbox } from "./outbox.ts";
 import { type FoundRecord, Rehydration } from "./rehydration.ts";
 import { buildKeptAnswer } from "./replay.ts";
@@ -30,12 +31,12 @@ export class GuardLedger {
   readonly #rehydration: Rehydration;
   readonly #outbox: GuardOutbox;
 
-  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage) {
+  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
     this.#alarm = new DeliveryAlarm(ctx, env, "guard");
     this.#rehydration = new Rehydration(env, storage, this.#alarm);
-    this.#outbox = new GuardOutbox(ctx, env, storage, this.#alarm);
+    this.#outbox = new GuardOutbox(env, storage, this.#alarm, auditKeys);
   }
 
   /**
@@ -134,18 +135,19 @@ export class GuardLedger {
     await this.#alarm.reset(() => this.#storage.clear());
   }
 
-  confirmDelivery(sent: SentDelivery): void {
-    this.#outbox.confirm(sent);
+  /** Delivers the record if D1 does not have it, or has a newer one. @throws StoreError, DeadlineError */
+  async deliverRecord(): Promise<void> {
+    await this.#outbox.deliverRecord();
+    await this.flush();
   }
 
   /** Delivers, and sets the alarm again until that succeeds; then deletes expired answers. */
   async onAlarm(): Promise<void> {
     await this.#alarm.runDelivery({
       findTenantId: () => this.#storage.readState()?.state.tenantId,
-      isLate: this.#outbox.isLate(),
       deliver: async () => {
         this.#reportRefusals();
-        await this.#outbox.flushPatiently();
+        await this.#outbox.handOver();
       },
     });
     const now = Date.now();
@@ -195,10 +197,7 @@ export class GuardLedger {
   ): Promise<GuardResult<T>> {
     const { state, entries, result } = transition;
     this.#write(transition, version, call);
-    const hasEvents = entries.length > 0;
-    const delayMs = hasEvents
-      ? this.#outbox.schedule(call.jurisdiction)
-      : refusalReportDelayOf(state);
+    const delayMs = entries.length > 0 ? deliveryDelayMs : refusalReportDelayOf(state);
     if (delayMs !== undefined) await this.#alarm.arm(delayMs);
     return result;
   }
@@ -206,7 +205,7 @@ export class GuardLedger {
   /** @param call undefined when the guard acts by itself */
   #write(transition: Transition<unknown>, version: number, call: GuardCall | undefined): void {
     const { state, history, result } = transition;
-    const entry = buildOutboxEntry(transition, version, call);
+    const entry = buildOutboxEntry(transition, version, call, mayQueue(this.#env, call));
     const answer = call && buildKeptAnswer(call, result);
     this.#storage.write(state, version, {
       ...(entry === undefined ? {} : { entry }),

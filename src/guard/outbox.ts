@@ -1,60 +1,41 @@
 /**
- * Delivers a guard's outbox to D1: through the queue after a short delay, or directly if a change waits for the
- * delivery or the alarm fires. The queue may lose a message; the alarm then delivers its content.
+ * Delivers a guard's outbox to D1: directly if a change waits for the delivery; otherwise by the alarm, which may
+ * hand it over to the queue. What the queue has accepted, it delivers.
  *
  * Tombstones age in real time, so the clock is read here; no decision depends on it.
  */
 import { renewAuditKey } from "../audit/personal.ts";
-import type { Owner } from "../crypto/seal-context.ts";
 import { deliveryTimeoutMs, FencedTenantError, requestTimeoutMs } from "../db/client.ts";
 import { isDeletedTenant } from "../db/deleted-tenants.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { awaitWithin } from "../deadline.ts";
 import { requireConfig } from "../env.ts";
 import { findRecord } from "../identity/store.ts";
-import type { Jurisdiction } from "../location.ts";
-import { causeOf, log } from "../log.ts";
+import { log } from "../log.ts";
 import { deliveryDelayMs, type RetryAlarm } from "../retry-alarm.ts";
 import type { IdentityState } from "./decisions/state.ts";
-import { DeliveryBatcher, type SentDelivery } from "./delivery/batcher.ts";
-import { buildDelivery, type PendingDelivery } from "./delivery/build-delivery.ts";
+import type { AuditKeys } from "./delivery/audit-keys.ts";
+import { buildDelivery, type Delivery, type PendingDelivery } from "./delivery/build-delivery.ts";
 import { fileDelivery } from "./delivery/delivery.ts";
-import { hasQueue, sendDelivery } from "./delivery/producer.ts";
+import { sendDelivery } from "./delivery/producer.ts";
 import type { GuardStorage } from "./storage.ts";
-
-/** How long the alarm leaves a delivery to the queue. */
-const queueDelayMs = 10_000;
 
 export class GuardOutbox {
   readonly #env: Env;
   readonly #storage: GuardStorage;
   readonly #alarm: RetryAlarm;
-  readonly #batcher: DeliveryBatcher;
+  readonly #auditKeys: AuditKeys;
   /** The direct delivery that is running, and when it started, Unix ms. */
   #running: Promise<void> = Promise.resolve();
   #startedAt = 0;
   /** The direct delivery after the running one. All callers in the meantime share it. */
   #next: Promise<void> | undefined;
 
-  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, alarm: RetryAlarm) {
+  constructor(env: Env, storage: GuardStorage, alarm: RetryAlarm, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
     this.#alarm = alarm;
-    this.#batcher = new DeliveryBatcher(ctx, () => this.#sendToQueue());
-  }
-
-  /** Schedules the delivery of what was just recorded. @returns when the alarm is due at the latest, ms */
-  schedule(jurisdiction: Jurisdiction | null): number {
-    // A queue has no jurisdiction. While D1 fails only the alarm tries, with growing delays.
-    const mayQueue = hasQueue(this.#env) && jurisdiction === null && !this.#alarm.isFailing();
-    if (!mayQueue) return deliveryDelayMs;
-    this.#batcher.schedule();
-    return queueDelayMs;
-  }
-
-  /** Whether the queue should have delivered already what an alarm finds here. */
-  isLate(): boolean {
-    return this.#batcher.isAwaitingConfirmation();
+    this.#auditKeys = auditKeys;
   }
 
   /**
@@ -67,21 +48,35 @@ export class GuardOutbox {
     return this.#next;
   }
 
-  /** Works like `flush`, but D1 gets nothing a second time while it may still answer. @throws StoreError */
-  async flushPatiently(): Promise<void> {
+  /**
+   * Hands the outbox over to the queue, if there is one and it accepts it, and delivers the rest as `flush` does.
+   * D1 gets nothing a second time while it may still answer. @throws StoreError
+   */
+  async handOver(): Promise<void> {
     await this.#running.catch(() => {});
+    await this.#sendToQueue();
     await this.flush();
   }
 
   /**
-   * Removes what has reached D1 through the queue. A delivery that was sent before the guard last started does
-   * not count: the alarm delivers it again.
+   * Delivers the record if D1 does not have it, or has a newer version: then the guard was restored to an earlier
+   * time. The guard's state takes precedence: it gets a version above that of D1. @throws StoreError
    */
-  confirm({ sender, lastSeq }: SentDelivery): void {
-    if (sender !== this.#batcher.sender) return;
-    this.#storage.removeDelivered(lastSeq);
-    this.#batcher.confirm();
-    if (this.#storage.readPending() !== undefined) this.#batcher.schedule();
+  async deliverRecord(): Promise<void> {
+    const before = this.#storage.readState();
+    if (before === null) return;
+    const { tenantId, identityId } = before.state;
+    const record = await runInTenantDb(
+      this.#env,
+      tenantId,
+      (db) => findRecord(db, tenantId, identityId, deliveryTimeoutMs),
+      deliveryTimeoutMs,
+    );
+    const present = this.#storage.readState();
+    if (present === null || (record !== undefined && record.version <= present.version)) return;
+    const version = Math.max(present.version, record?.version ?? 0) + 1;
+    this.#storage.write(present.state, version, { entry: { events: [] } });
+    await this.#alarm.arm(deliveryDelayMs);
   }
 
   async #runNext(): Promise<void> {
@@ -120,29 +115,20 @@ export class GuardOutbox {
       pending !== undefined;
       pending = await this.#findPending()
     ) {
-      const delivery = await buildDelivery(this.#env, pending, Date.now());
+      const delivery = await this.#build(pending);
       if (await fileDelivery(this.#env, delivery)) this.#storage.removeDelivered(pending.lastSeq);
-      else await this.#overtakeNewerRecord(pending.state);
+      else await this.deliverRecord();
     }
-    this.#batcher.confirm();
     if (this.#storage.isErasing()) await this.#alarm.reset(() => this.#storage.clear());
     else this.#alarm.clearFailure();
   }
 
-  /**
-   * D1 has a newer version than the guard when the guard was restored to an earlier time. The guard's state
-   * takes precedence: it gets a version above that of D1.
-   */
-  async #overtakeNewerRecord({ tenantId, identityId }: Owner): Promise<void> {
-    const record = await runInTenantDb(
-      this.#env,
-      tenantId,
-      (db) => findRecord(db, tenantId, identityId, deliveryTimeoutMs),
-      deliveryTimeoutMs,
-    );
-    const present = this.#storage.readState();
-    if (present === null || record === undefined || record.version <= present.version) return;
-    this.#storage.write(present.state, record.version + 1);
+  async #build(pending: PendingDelivery): Promise<Delivery> {
+    const lastRepeatedSeq = this.#alarm.hasFoundAlarm ? 0 : pending.lastFoundSeq;
+    return await buildDelivery(this.#env, pending, Date.now(), {
+      lastRepeatedSeq,
+      auditKeys: this.#auditKeys,
+    });
   }
 
   /** What to deliver next, with a current audit key; undefined when the outbox is empty. */
@@ -153,21 +139,18 @@ export class GuardOutbox {
     }
   }
 
-  /** Sends what is pending to the queue; if that fails, sets the alarm. @returns whether it was sent */
-  async #sendToQueue(): Promise<boolean> {
-    try {
+  /** Sends what is pending to the queue, while the queue accepts it. While D1 fails, the guard delivers itself. */
+  async #sendToQueue(): Promise<void> {
+    while (!this.#alarm.isFailing()) {
       const pending = await this.#findPending();
-      // An erasure delivers its own outbox.
-      if (pending === undefined || this.#storage.isErasing()) return false;
-      const now = Date.now();
-      const delivery = await buildDelivery(this.#env, pending, now);
-      const sent = { sender: this.#batcher.sender, lastSeq: pending.lastSeq };
-      if (await sendDelivery(this.#env, delivery, sent, now)) return true;
-      await this.#alarm.arm(deliveryDelayMs);
-    } catch (error) {
-      log("error", "delivery_not_queued", { source: "guard", cause: causeOf(error) });
+      // An erasure is delivered directly, because it clears the guard.
+      if (pending === undefined || this.#storage.isErasing()) return;
+      if (!pending.entries.every(({ mayQueue }) => mayQueue)) return;
+      const epoch = this.#storage.erasureEpoch;
+      const delivery = await this.#build(pending);
+      if (!(await sendDelivery(this.#env, delivery, Date.now()))) return;
+      if (epoch === this.#storage.erasureEpoch) this.#storage.removeDelivered(pending.lastSeq);
     }
-    return false;
   }
 
   /**

@@ -1,15 +1,14 @@
 /**
- * A guard's own SQLite database: the state in one row, the outbox, the sessions and the kept answers.
+ * A guard's own SQLite database: the state with its outbox in one row, the sessions and the kept answers.
  * Tables are created with the first write, so a request about an unknown identity stores nothing.
  */
-import { z } from "zod";
-import { auditEventSchema } from "../audit/event.ts";
 import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
 import type { PendingDelivery, VersionedState } from "./delivery/build-delivery.ts";
-import type { OutboxEntry } from "./delivery/outbox-entry.ts";
+import type { OutboxEntry, WaitingEntry } from "./delivery/outbox-entry.ts";
 import { type KeptAnswer, KeptAnswers } from "./kept-answers.ts";
+import { StoredOutbox } from "./stored-outbox.ts";
 
 /** What is written with a state, in the same transaction. */
 interface Additions {
@@ -18,14 +17,20 @@ interface Additions {
   readonly answer?: KeptAnswer;
 }
 
-const maxEntriesPerDelivery = 50;
+/** The state as it is stored: with the entries of the outbox, if there are any. */
+function formatState(state: IdentityState, waiting: readonly WaitingEntry[]): string {
+  return JSON.stringify(waiting.length === 0 ? state : { ...state, waiting });
+}
 
-const storedEvents = z.array(auditEventSchema);
+function parseWaiting(text: string): readonly WaitingEntry[] {
+  const { waiting = [] }: { readonly waiting?: readonly WaitingEntry[] } = JSON.parse(text);
+  return waiting;
+}
 
 export class GuardStorage {
   readonly #storage: DurableObjectStorage;
   readonly #stateTable: SqlTable;
-  readonly #outboxTable: SqlTable;
+  readonly #outbox: StoredOutbox;
   readonly #sessionTable: SqlTable;
   readonly answers: KeptAnswers;
   /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
@@ -41,7 +46,7 @@ export class GuardStorage {
       "live",
       "(only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, state TEXT NOT NULL)",
     );
-    this.#outboxTable = table("outbox", "(seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
+    this.#outbox = new StoredOutbox(storage.sql);
     this.#sessionTable = table(
       "sessions",
       "(id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",
@@ -74,58 +79,49 @@ export class GuardStorage {
 
   /** Writes everything in one transaction. Synchronous: nothing runs between decision and record. */
   write(state: IdentityState, version: number, { entry, history, answer }: Additions = {}): void {
-    const { sql } = this.#storage;
     const isErased = state.status === "erased";
-    this.#storage.transactionSync(() => {
-      if (this.readState() === null) {
-        this.#stateTable.create();
-        this.#outboxTable.create();
-      }
-      sql.exec(
+    const isFirst = this.readState() === null;
+    // The version numbers the entry, so the number of a delivered entry is never used again.
+    const outbox = this.#outbox.change(entry && { ...entry, seq: version }, isErased);
+    const isOneRow = !(isFirst || isErased || history || answer || this.#outbox.hasRows(outbox));
+    const write = () => {
+      if (isFirst) this.#stateTable.create();
+      this.#storage.sql.exec(
         "INSERT INTO live (only, version, state) VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET version = excluded.version, state = excluded.state",
         version,
-        JSON.stringify(state),
+        formatState(state, outbox.inState),
       );
-      if (isErased) this.#removePersonalParts();
-      // The version numbers the row, so the number of a deleted row is never used again.
-      if (entry !== undefined) {
-        sql.exec(
-          "INSERT INTO outbox (seq, dispatch) VALUES (?, ?)",
-          version,
-          JSON.stringify(entry),
-        );
-      }
+      this.#outbox.write(outbox);
       if (history !== undefined) this.#writeHistory(history);
       if (answer !== undefined) this.answers.write(answer);
       if (isErased) this.answers.deleteAll();
-    });
+    };
+    // One statement is a transaction of its own.
+    if (isOneRow) write();
+    else this.#storage.transactionSync(write);
+    this.#outbox.applyChange(outbox);
     this.#state = { state, version };
     if (history !== undefined) this.#history = history;
   }
 
-  /** The oldest undelivered entries, 50 at most, with the present state; undefined when there are none. */
+  /** The oldest undelivered entries, with the present state; undefined when there are none. */
   readPending(): PendingDelivery | undefined {
     const present = this.readState();
     if (present === null) return undefined;
-    const rows = this.#storage.sql
-      .exec<{ seq: number; dispatch: string }>(
-        "SELECT seq, dispatch FROM outbox ORDER BY seq LIMIT ?",
-        maxEntriesPerDelivery,
-      )
-      .toArray();
-    const last = rows.at(-1);
+    const entries = this.#outbox.readPending();
+    const last = entries.at(-1);
     if (last === undefined) return undefined;
-    const entries = rows.map(({ dispatch }): OutboxEntry => {
-      const entry: OutboxEntry = JSON.parse(dispatch);
-      return { ...entry, events: storedEvents.parse(entry.events) };
-    });
-    return { ...present, entries, lastSeq: last.seq };
+    return { ...present, entries, lastSeq: last.seq, lastFoundSeq: this.#outbox.lastFoundSeq };
   }
 
-  /** Deletes outbox rows up to this one. */
+  /** Removes the entries of the outbox up to this one. */
   removeDelivered(lastSeq: number): void {
-    if (this.readState() === null) return;
-    this.#storage.sql.exec("DELETE FROM outbox WHERE seq <= ?", lastSeq);
+    const present = this.readState();
+    if (present === null || !this.#outbox.removeDelivered(lastSeq)) return;
+    this.#storage.sql.exec(
+      "UPDATE live SET state = ?",
+      formatState(present.state, this.#outbox.inState),
+    );
   }
 
   /**
@@ -136,6 +132,7 @@ export class GuardStorage {
     this.#erasureEpoch += 1;
     this.#state = null;
     this.#history = [];
+    this.#outbox.reset();
     this.answers.reset();
     try {
       await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
@@ -150,7 +147,10 @@ export class GuardStorage {
     const [row] = this.#storage.sql
       .exec<{ version: number; state: string }>("SELECT version, state FROM live")
       .toArray();
-    return row === undefined ? null : { state: parseState(row.state), version: row.version };
+    if (row === undefined) return null;
+    const present = { state: parseState(row.state), version: row.version };
+    this.#outbox.open(parseWaiting(row.state));
+    return present;
   }
 
   #loadHistory(): History {
@@ -187,20 +187,5 @@ export class GuardStorage {
       );
     }
     for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);
-  }
-
-  /** Reduces every entry in the outbox to its events without personal parts: D1 accepts nothing else. */
-  #removePersonalParts(): void {
-    const { sql } = this.#storage;
-    const rows = sql.exec<{ seq: number; dispatch: string }>("SELECT seq, dispatch FROM outbox");
-    for (const { seq, dispatch } of rows.toArray()) {
-      const entry: OutboxEntry = JSON.parse(dispatch);
-      const events = entry.events.map((event) => ({ ...event, personal: null }));
-      sql.exec(
-        "UPDATE outbox SET dispatch = ? WHERE seq = ?",
-        JSON.stringify({ events } satisfies OutboxEntry),
-        seq,
-      );
-    }
   }
 }

@@ -3,6 +3,7 @@ import { and, asc, eq, gt, isNull, lt, lte, ne, not, or, type SQL, sql } from "d
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database, requestTimeoutMs, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
+import { prepareStatement } from "../db/prepared.ts";
 import { findScanEnd } from "../db/scan.ts";
 import {
   hasLeft,
@@ -27,7 +28,7 @@ export interface IdentityRecord {
 }
 
 /** How long a tombstone is kept: longer than D1 accepts a batch that is late (`maxLatenessMs`). */
-const tombstoneLifetimeMs = 24 * 60 * 60 * 1000;
+export const tombstoneLifetimeMs = 24 * 60 * 60 * 1000;
 
 function isIdentity(tenantId: string, id: string): SQL | undefined {
   return and(eq(identities.tenantId, tenantId), eq(identities.id, id));
@@ -65,16 +66,71 @@ export async function countIdentities(db: Database, tenantId: string): Promise<n
 }
 
 /** Writes the record unless D1 has a newer version: deliveries may repeat and overtake each other. */
-export function saveRecord(db: Database, record: IdentityRecord): Statement {
-  const { tenantId: _tenantId, id: _id, ...changing } = record;
-  return db
+export const saveRecord = prepareStatement<IdentityRecord>((db, value) =>
+  db
     .insert(identities)
-    .values(record)
+    .values({
+      tenantId: value("tenantId"),
+      id: value("id"),
+      externalId: value("externalId"),
+      status: value("status"),
+      lockedUntil: value("lockedUntil"),
+      createdAt: value("createdAt"),
+      updatedAt: value("updatedAt"),
+      version: value("version"),
+      state: value("state"),
+    })
     .onConflictDoUpdate({
       target: [identities.tenantId, identities.id],
-      set: changing,
-      setWhere: lte(identities.version, record.version),
-    });
+      set: {
+        externalId: sql`excluded.external_id`,
+        status: sql`excluded.status`,
+        lockedUntil: sql`excluded.locked_until`,
+        createdAt: sql`excluded.created_at`,
+        updatedAt: sql`excluded.updated_at`,
+        version: sql`excluded.version`,
+        state: sql`excluded.state`,
+      },
+      setWhere: sql`${identities.version} <= excluded.version`,
+    }),
+);
+
+/**
+ * Writes the record if D1 has an older version of it, of the same user. For a delivery that may be older than
+ * tombstones, after which nothing shows any more that the user was erased.
+ */
+export function updateRecord(
+  db: Database,
+  record: IdentityRecord,
+  auditKeyId: string | null,
+): Statement {
+  const { tenantId, id: identityId, version } = record;
+  return db
+    .update(identities)
+    .set(record)
+    .where(
+      and(
+        isIdentity(tenantId, identityId),
+        lte(identities.version, version),
+        hasAuditKey(auditKeyId),
+      ),
+    );
+}
+
+/** Whether the record is of the user with this audit key. An erased one has none. */
+function hasAuditKey(auditKeyId: string | null): SQL {
+  return sql`${identities.state} ->> '$.auditKey.id' = ${auditKeyId}`;
+}
+
+/** The user that a delivery is about. */
+export interface DeliveredUser extends DeliveredIdentity {
+  readonly auditKeyId: string | null;
+}
+
+/** False after an erasure, also for the next user of the same name. A delivery must then change nothing. */
+export function isSameUser({ tenantId, identityId, auditKeyId }: DeliveredUser): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${identities}
+    WHERE ${isIdentity(tenantId, identityId)} AND ${hasAuditKey(auditKeyId)})`;
 }
 
 /** The identity that a delivery is about, and the version it was sent with. */

@@ -2,6 +2,7 @@
 import { and, eq, inArray, isNotNull, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, chunkRows, type Database, type Statement } from "../db/client.ts";
+import { prepareStatement } from "../db/prepared.ts";
 import { identities } from "../identity/tables.ts";
 import type { KeyringName } from "./keyring-names.ts";
 import { keyVersions } from "./tables.ts";
@@ -69,6 +70,7 @@ export async function reinstateKeys(
 /** A version of an identity's record, and the key version that it needs. */
 export interface NeededKey extends Owner {
   readonly recordVersion: number;
+  readonly keyring: KeyringName;
   readonly keyVersion: number;
 }
 
@@ -76,26 +78,26 @@ export interface NeededKey extends Owner {
  * Works like `reinstateKeys`, for the keys that these records need. A record counts only if D1 has this version
  * of it.
  */
-export function reinstateNeededKeys(
-  db: Database,
-  keyring: KeyringName,
-  needed: readonly NeededKey[],
-): Statement {
+export function reinstateNeededKeys(db: Database, needed: readonly NeededKey[]): Statement {
+  return reinstateKeysOf(db, { needed: JSON.stringify(needed) });
+}
+
+const reinstateKeysOf = prepareStatement<{ readonly needed: string }>((db, value) => {
   const field = (name: keyof NeededKey) => sql.raw(`needed.value ->> '${name}'`);
   return db
     .update(keyVersions)
     .set(inUse)
     .where(
       and(
-        isOneOf(keyring, [...new Set(needed.map(({ keyVersion }) => keyVersion))]),
         isNotInUse,
-        sql`EXISTS (SELECT 1 FROM json_each(${JSON.stringify(needed)}) AS needed JOIN ${identities}
+        sql`EXISTS (SELECT 1 FROM json_each(${value("needed")}) AS needed JOIN ${identities}
           ON ${identities.tenantId} = ${field("tenantId")} AND ${identities.id} = ${field("identityId")}
-          WHERE ${field("keyVersion")} = ${keyVersions.version}
+          WHERE ${field("keyring")} = ${keyVersions.keyring}
+            AND ${field("keyVersion")} = ${keyVersions.version}
             AND ${field("recordVersion")} = ${identities.version})`,
       ),
     );
-}
+});
 
 /** Marks versions that a check may retire. The mark of an earlier check is replaced, so it retires nothing. */
 export function markForCheck(

@@ -8,7 +8,7 @@
 import { hex } from "@scure/base";
 import crc32 from "crc-32";
 import { toHex } from "../crypto/bytes.ts";
-import { sha256HexOf } from "../crypto/digest.ts";
+import { computeSha256Hex } from "../crypto/digest.ts";
 
 export type Mode = "live" | "test";
 
@@ -67,6 +67,6 @@ export function parseApiToken(
 }
 
 /** The stored form of a token: SHA-256, hex. With 160 random bits no slower hash is needed. */
-export function hashApiToken(token: string): string {
-  return sha256HexOf(token);
+export async function hashApiToken(token: string): Promise<string> {
+  return await computeSha256Hex(token);
 }

@@ -46,7 +46,7 @@ export interface Issuer {
   readonly mode: Mode;
 }
 
-export function issueToken(
+export async function issueToken(
   tenant: Issuer,
   wanted: {
     readonly name: string;
@@ -55,7 +55,10 @@ export function issueToken(
     readonly lifetimeMs: number | null;
   },
   now: number,
-): { readonly issued: IssuedToken; readonly stored: ApiToken & { readonly hash: string } } {
+): Promise<{
+  readonly issued: IssuedToken;
+  readonly stored: ApiToken & { readonly hash: string };
+}> {
   const secret = createApiToken(tenant.mode, tenant.id);
   const token: ApiToken = {
     id: createId(now),
@@ -67,7 +70,7 @@ export function issueToken(
     lifetimeMs: wanted.lifetimeMs,
     lastUsedAt: null,
   };
-  return { issued: { ...token, secret }, stored: { ...token, hash: hashApiToken(secret) } };
+  return { issued: { ...token, secret }, stored: { ...token, hash: await hashApiToken(secret) } };
 }
 
 function requireAllowed({ caller, now }: TokenCall, db: Database, tenantId: string): Statement {
@@ -89,7 +92,7 @@ export async function createToken(
   const db = controlDbOf(call.env);
   const scope = call.caller === undefined ? operatorScope : tenantId;
   return await runOnce(call, scope, db, async (keepAnswer) => {
-    const { issued, stored } = issueToken(tenant, wanted, call.now);
+    const { issued, stored } = await issueToken(tenant, wanted, call.now);
     const target = { type: "api_token", id: issued.id } as const;
     const event = createTenantEvent(tenantId, call, target, {
       action: "token.created",
@@ -126,7 +129,7 @@ export async function rotateToken(
   return await runOnce(call, tenantId, db, async (keepAnswer) => {
     const old = await findToken(db, tenantId, id);
     if (old === undefined) throw new AppError("not_found");
-    const { issued, stored } = issueToken(tenant, old, call.now);
+    const { issued, stored } = await issueToken(tenant, old, call.now);
     // The last token with this permission must not end without a successor that is valid.
     const isWriter = old.permissions.includes("tokens:write");
     if (isWriter && issued.expiresAt !== null && issued.expiresAt <= call.arrivedAt) {

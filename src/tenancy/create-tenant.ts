@@ -56,7 +56,7 @@ export async function createTenant(
       status: "active",
       suspendedAt: null,
     };
-    const { issued, stored } = issueToken(
+    const { issued, stored } = await issueToken(
       tenant,
       { name: firstTokenName, permissions, lifetimeMs: null },
       call.now,

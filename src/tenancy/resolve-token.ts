@@ -30,10 +30,10 @@ export async function resolveToken(
 ): Promise<ResolvedToken | undefined> {
   const parsed = parseApiToken(token);
   if (parsed === undefined) return undefined;
-  const hash = hashApiToken(token);
+  const read = beginRead(parsed.tenantId, now);
+  const hash = await hashApiToken(token);
   const cached = findCachedToken(parsed.tenantId, hash, now);
   if (cached !== undefined) return cached;
-  const read = beginRead(parsed.tenantId, now);
   const db = controlDbOf(env);
   const lookup = findTokenByHash(db, hash).catch((error: unknown) => {
     log("error", "token_lookup_failed", { source: "d1", cause: causeOf(error) });

@@ -12,7 +12,7 @@ import {
 import { verifyConsistency, verifyInclusion } from "../../src/audit/tree/verify-proof.ts";
 import { requireConfig } from "../../src/env.ts";
 import { Tenant, User } from "../support/client.ts";
-import { guardOf } from "../support/guard.ts";
+import { evict, guardOf } from "../support/guard.ts";
 import { eventOf, fetchCheckpoint, fetchExport, fileEvents, sql } from "../support/trail.ts";
 
 async function createTenantWithEvents(count: number): Promise<Tenant> {
@@ -309,11 +309,13 @@ describe("Personal parts", () => {
       target: { type: "identity", id: user.id, externalId: user.externalId },
     };
     await runInDurableObject(guardOf(user), (_guard, { storage }) => {
+      storage.sql.exec("CREATE TABLE outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
       storage.sql.exec(
         "INSERT INTO outbox (dispatch) VALUES (?)",
         JSON.stringify({ events: [earlier] }),
       );
     });
+    await evict(user);
     const [newest] = await user.events();
     expect(newest.target).toEqual({
       type: "identity",

@@ -6,8 +6,11 @@ import { integrateLogs } from "../../src/audit/tree/integrate.ts";
 import { witnessHeads } from "../../src/audit/tree/witness.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
-import { holdMessages } from "../support/queue.ts";
+import { fireAlarm } from "../support/guard.ts";
+import { holdMessages, useQueue } from "../support/queue.ts";
 import { copyStores, decodeText, type StoresCopy, spellingsOf } from "../support/stores.ts";
+
+useQueue();
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -51,6 +54,7 @@ async function takeLoot(): Promise<Loot> {
   const rotated = await tenant.send("POST", `/v1/tokens/${listed[1].id}/rotate`, { token: {} });
   tokens.push(rotated.body.token.secret);
   await user.assess();
+  await fireAlarm(user);
   // This request is refused, so that the refusal log has data too.
   await user.verify("123456", tokens[1]);
   await user.events();

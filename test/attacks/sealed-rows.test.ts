@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { countOutboxRows, evict, guardOf, loseStorage, replaceState } from "../support/guard.ts";
+import { countUndelivered, evict, guardOf, loseStorage, replaceState } from "../support/guard.ts";
 
 const logged: string[] = [];
 
@@ -88,7 +88,7 @@ describe("A record in D1", () => {
     const victim = await User.withTotp(tenant, "victim");
     const attacker = await User.withTotp(tenant, "attacker");
     for (const user of [victim, attacker]) {
-      await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 20_000);
+      await vi.waitFor(async () => expect(await countUndelivered(user)).toBe(0), 20_000);
     }
     await env.DB.prepare(
       `UPDATE identities SET state = (

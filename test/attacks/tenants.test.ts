@@ -1,8 +1,7 @@
 /** Promise 7: every route answers another tenant's id like an id that does not exist. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { countCalls } from "../support/count-calls.ts";
-import { holdDeliveries, sendHeldDeliveries } from "../support/held-deliveries.ts";
-import { holdMessages } from "../support/queue.ts";
+import { holdDeliveries } from "../support/held-deliveries.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { protectedOperations } from "./operations.ts";
 import { tenantLocations } from "./tenant-locations.ts";
@@ -12,12 +11,10 @@ let freeDeliveries: () => void;
 
 /** No delivery runs while the calls of a request are counted. */
 beforeEach(async () => {
-  holdMessages();
   freeDeliveries = await holdDeliveries();
 });
 
 afterEach(async () => {
-  await sendHeldDeliveries();
   freeDeliveries();
   vi.restoreAllMocks();
 });

@@ -2,7 +2,7 @@
  * One journey touches every route, and includes failures and faults. Each secret may appear only in the
  * one answer that shows it.
  */
-import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
+import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base32nopad, base64, hex } from "@scure/base";
 import { beforeAll, describe, expect, it, vi } from "vitest";
@@ -20,6 +20,7 @@ import { fireLogAlarm } from "../support/refusal-log.ts";
 import { type RequestTarget, requestTo, unknownUser } from "../support/requests.ts";
 import { copyStores, type StoresCopy } from "../support/stores.ts";
 import { suspendSince } from "../support/tenant-deletion.ts";
+import { countUndeliveredIn } from "../support/undelivered.ts";
 
 const address = "198.51.100.7";
 /** In another block. */
@@ -52,8 +53,6 @@ let known: Secrets;
 const trail = { listed: "", exported: "" };
 const succeeded = new Set<string>();
 const failedRoutes = new Set<string>();
-
-type ObjectWithOutbox = IdentityGuard | RefusalLog;
 
 /** Lists the service's own secrets in each form that might appear: whole, as single keys, and as bytes. */
 function listEnvironmentSecrets(): string[] {
@@ -267,16 +266,12 @@ async function waitForOutboxes(tenantId: string): Promise<void> {
   );
 }
 
-async function countWaiting<T extends ObjectWithOutbox>(
+async function countWaiting<T extends IdentityGuard | RefusalLog>(
   namespace: DurableObjectNamespace<T>,
 ): Promise<number> {
   let waiting = 0;
   for (const id of await listDurableObjectIds(namespace)) {
-    waiting += await runInDurableObject(namespace.get(id), (_, { storage: { sql } }) =>
-      sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length === 0
-        ? 0
-        : sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n,
-    );
+    waiting += await countUndeliveredIn(namespace.get(id));
   }
   return waiting;
 }

@@ -4,7 +4,7 @@
  */
 import { env } from "cloudflare:workers";
 import { base64, hex } from "@scure/base";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { StoredEvent } from "../../src/audit/event.ts";
 import { encodeLeaf, leafOf } from "../../src/audit/leaf.ts";
 import { readEvents } from "../../src/audit/store.ts";
@@ -15,7 +15,6 @@ import { formatUnfinishedTiles } from "../../src/audit/tree/unfinished-tiles.ts"
 import { formatPublicKey, signingKeyOf } from "../../src/crypto/signing.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { Tenant, User } from "../support/client.ts";
-import { refuseMessages } from "../support/queue.ts";
 import {
   problemsOf,
   saveCheckpoint,
@@ -32,15 +31,6 @@ async function runSql(query: string, ...values: unknown[]): Promise<void> {
 }
 
 /** Creates an integrated trail: 0 tenant, 1 token, 2 user, 3 TOTP, 4 to 7 codes, 8 another user. */
-beforeEach(() => {
-  // A message that the queue delivers late would file again an event that a test has deleted.
-  refuseMessages();
-});
-
-afterEach(() => {
-  vi.restoreAllMocks();
-});
-
 async function createTrail() {
   const tenant = await Tenant.create();
   const user = await User.withTotp(tenant);

@@ -6,14 +6,13 @@ import { type D1Fault, holdBatchAnswers, withD1Fault } from "../support/d1-fault
 import { passRequestDeadlines } from "../support/deadlines.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
 import {
-  countOutboxRows,
+  countUndelivered,
   evict,
   fireAlarm,
   guardOf,
   inspectGuard,
   readAlarm,
 } from "../support/guard.ts";
-import { refuseMessages } from "../support/queue.ts";
 import {
   evictLog,
   fireLogAlarm,
@@ -52,10 +51,9 @@ async function createUserWithFourFailures() {
   await drainOutbox(user);
   stopClock();
   const earlier = await readTrail(tenant);
-  refuseMessages();
   const wrong = user.wrongCode(Date.now());
   for (let attempt = 0; attempt < 4; attempt += 1) await user.verify(wrong);
-  expect(await countOutboxRows(user)).toBe(4);
+  expect(await countUndelivered(user)).toBe(4);
   return { tenant, user, earlier };
 }
 
@@ -72,12 +70,12 @@ describe("A guard whose delivery fails", () => {
         // The count of failures is stored.
         await evict(user);
         waits.push(((await readAlarm(user)) ?? 0) - Date.now());
-        expect(await countOutboxRows(user)).toBe(4);
+        expect(await countUndelivered(user)).toBe(4);
       }
     });
     expect(waits.map((wait) => wait / 1000)).toEqual(maxRetryWaitsSeconds);
     expect(await fireAlarm(user)).toBe(true);
-    expect(await countOutboxRows(user)).toBe(0);
+    expect(await countUndelivered(user)).toBe(0);
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
   });
 
@@ -129,7 +127,6 @@ describe("A guard whose delivery fails", () => {
   });
 
   it("sends D1 nothing again while D1 may still answer, and verifies codes meanwhile", async () => {
-    refuseMessages();
     const { tenant, user, earlier } = await createUserWithFourFailures();
     const held = holdBatchAnswers(user.id);
     passRequestDeadlines();
@@ -140,7 +137,7 @@ describe("A guard whose delivery fails", () => {
     held.release();
     await alarm;
     expect(held.count).toBe(2);
-    expect(await countOutboxRows(user)).toBe(0);
+    expect(await countUndelivered(user)).toBe(0);
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures, "otp.verified success"]);
   });
 
@@ -148,7 +145,7 @@ describe("A guard whose delivery fails", () => {
     const { tenant, user, earlier } = await createUserWithFourFailures();
     await withD1Fault("hangs", async () => expect(await fireAlarm(user)).toBe(true));
     expect(await readAlarm(user)).toBeGreaterThan(Date.now());
-    expect(await countOutboxRows(user)).toBe(4);
+    expect(await countUndelivered(user)).toBe(4);
     await fireAlarm(user);
     expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
   });
@@ -158,7 +155,6 @@ describe("A guard whose delivery fails", () => {
     const user = await User.withTotp(tenant);
     await drainOutbox(user);
     stopClock();
-    refuseMessages();
     // From now on the token is cached.
     await user.profile();
     const held = holdBatchAnswers(user.id);
@@ -170,7 +166,7 @@ describe("A guard whose delivery fails", () => {
     held.release();
     await alarm;
     expect(held.count).toBe(1);
-    expect(await countOutboxRows(user)).toBe(0);
+    expect(await countUndelivered(user)).toBe(0);
   });
 
   it("retries soon what a list has reported while D1 failed", async () => {
@@ -182,7 +178,7 @@ describe("A guard whose delivery fails", () => {
     for (let n = 0; n < 3; n += 1) await user.verify("123456");
     expect(await readAlarm(user)).toBeGreaterThan(Date.now() + 5_000);
     await withD1Fault("throws", async () => await guardOf(user).deliver());
-    expect(await countOutboxRows(user)).toBe(1);
+    expect(await countUndelivered(user)).toBe(1);
     expect(await readAlarm(user)).toBeLessThan(Date.now() + 1_000);
   });
 
@@ -223,16 +219,63 @@ describe("A guard whose delivery fails", () => {
         for (let n = 0; n < failures; n += 1) {
           expect(await fireAlarm(user)).toBe(true);
           await evict(user);
-          expect(await countOutboxRows(user)).toBe(4);
+          expect(await countUndelivered(user)).toBe(fault === "throws" ? 4 : 0);
           expect(await readAlarm(user)).toBeGreaterThan(Date.now());
         }
       });
       expect(await fireAlarm(user)).toBe(true);
-      expect(await countOutboxRows(user)).toBe(0);
+      expect(await countUndelivered(user)).toBe(0);
       expect(await fireAlarm(user)).toBe(false);
       expect(await readTrail(tenant)).toEqual([...earlier, ...fourFailures]);
     },
   );
+
+  it("delivers without another request when D1 works again", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await drainOutbox(user);
+    const earlier = await readTrail(tenant);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+    await withD1Fault("throws", async () => {
+      await user.verify(user.wrongCode(Date.now()));
+      await vi.waitFor(() => expect(logged.mock.calls.length).toBeGreaterThan(2), wait);
+      await evict(user);
+    });
+    await vi.waitFor(async () => expect(await countUndelivered(user)).toBe(0), wait);
+    expect(await readTrail(tenant)).toEqual([...earlier, "otp.verified failure invalid_code"]);
+  });
+
+  it("loses no event of a day without D1, files none twice, and keeps its state short", async () => {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ lockout: { max_failed_attempts: 100 } });
+    const user = await User.withTotp(tenant);
+    await drainOutbox(user);
+    stopClock();
+    const earlier = await readTrail(tenant);
+    let recorded = 0;
+    await withD1Fault("fails on batches only", async () => {
+      for (let hour = 0; hour < 24; hour += 1) {
+        vi.setSystemTime(Date.now() + hourMs);
+        for (let n = 0; n < 3; n += 1) {
+          if ((await user.verify(user.wrongCode(Date.now()))).status === 422) recorded += 1;
+        }
+        await fireAlarm(user);
+        if (hour % 5 === 0) await evict(user);
+      }
+    });
+    expect(recorded).toBe(72);
+    expect(await countUndelivered(user)).toBe(recorded);
+    const { length } = await runInDurableObject(guardOf(user), (_guard, { storage }) =>
+      storage.sql.exec<{ length: number }>("SELECT length(state) AS length FROM live").one(),
+    );
+    expect(length).toBeLessThan(32_000);
+    await fireAlarm(user);
+    expect(await countUndelivered(user)).toBe(0);
+    expect(await readTrail(tenant)).toEqual([
+      ...earlier,
+      ...Array(recorded).fill("otp.verified failure invalid_code"),
+    ]);
+  });
 
   it("delivers more events than one batch can hold, each once", async () => {
     const tenant = await Tenant.create();
@@ -245,7 +288,7 @@ describe("A guard whose delivery fails", () => {
       for (const status of statuses) {
         expect((await tenant.send("PATCH", user.path(), { user: { status } })).status).toBe(200);
       }
-      expect(await countOutboxRows(user)).toBe(60);
+      expect(await countUndelivered(user)).toBe(60);
       for (let n = 0; n < failures; n += 1) await fireAlarm(user);
     });
     await withD1Fault("loses the reply", async () => {

@@ -5,12 +5,12 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { selectByKind, shareOf } from "../support/campaign.ts";
 import { readTrail } from "../support/delivered-trail.ts";
-import { countOutboxRows } from "../support/guard.ts";
-import { hastenAlarms } from "../support/hastened-alarms.ts";
+import { countUndelivered, evict, fireAlarm } from "../support/guard.ts";
 import { findOperations, type Operation } from "../support/operations.ts";
-import { refuseMessages } from "../support/queue.ts";
+import { provideQueue } from "../support/queue.ts";
 import { type Cut, cutOff, cutPointOf, listCuts } from "../support/steps.ts";
 import { maxRunMs } from "../support/survive-cuts.ts";
+import { sql } from "../support/trail.ts";
 import { prepareTrial } from "../support/under-fault.ts";
 
 /** Prepares the operation together with its delivery, which the platform retries seconds after a loss. */
@@ -20,17 +20,17 @@ async function prepareDelivery(operation: Operation) {
   if (user === undefined) throw new Error("This operation uses no guard");
   const run = async () => {
     const { status } = await act();
-    await vi.waitFor(async () => expect(await countOutboxRows(user)).toBe(0), 25_000);
+    await vi.waitFor(async () => expect(await countUndelivered(user)).toBe(0), 25_000);
     return status;
   };
   return { ...trial, run };
 }
 
-let restoreAlarms = () => {};
+let removeQueue = () => {};
 
 afterEach(() => {
   vi.restoreAllMocks();
-  restoreAlarms();
+  removeQueue();
 });
 
 /** Cuts the operation off at each of the steps, in a new run each. @returns the steps that were reached */
@@ -61,23 +61,53 @@ it.each(deliveredOperations)(
   "A guard that is lost while it delivers $name restarts, and its events are filed once",
   { timeout: maxRunMs },
   async (operation) => {
-    refuseMessages();
     const cuts = await listCuts((await prepareDelivery(operation)).run);
-    // The earlier steps belong to the operation and to the batcher, whose message the queue refuses.
+    // The earlier steps belong to the operation.
     const start = cuts.findLastIndex(({ name }) => name === "setAlarm");
     const reached = await expectDelivered(operation, selectCuts(operation, cuts.slice(start + 1)));
     expect(reached).toEqual(expect.arrayContaining(["before batch", "after batch"]));
   },
 );
 
+it("A guard that is lost after a delivery, before its next change, files the delivered event once", async () => {
+  const [confirm] = findOperations("confirm");
+  if (confirm === undefined) throw new Error("No operation is named confirm");
+  const { tenant, eventsBefore, prepared, run } = await prepareDelivery(confirm);
+  const { user } = prepared;
+  if (user === undefined) throw new Error("This operation uses no guard");
+  await run();
+  for (let restart = 1; restart <= 3; restart += 1) {
+    await evict(user);
+    await user.verify(user.wrongCode(Date.now()));
+    await vi.waitFor(async () => expect(await countUndelivered(user)).toBe(0), 25_000);
+    expect(await readTrail(tenant)).toEqual([
+      ...[...eventsBefore, ...confirm.done.events],
+      ...Array(restart).fill("otp.verified failure invalid_code"),
+    ]);
+  }
+});
+
+it("A guard that restarts does not file an event again that has left D1 for the archive", async () => {
+  const [confirm] = findOperations("confirm");
+  if (confirm === undefined) throw new Error("No operation is named confirm");
+  const { tenant, prepared, run } = await prepareDelivery(confirm);
+  const { user } = prepared;
+  if (user === undefined) throw new Error("This operation uses no guard");
+  await run();
+  await sql("DELETE FROM audit_events WHERE tenant_id = ?", tenant.id);
+  await evict(user);
+  await user.verify(user.wrongCode(Date.now()));
+  await fireAlarm(user);
+  expect(await readTrail(tenant)).toEqual(["otp.verified failure invalid_code"]);
+});
+
 it("A guard and a consumer that are lost while the queue delivers restart, and the event is filed once", {
   timeout: maxRunMs,
 }, async () => {
-  // The retry alarm delivers what the queue did not. Each run waits for it, so it comes sooner here.
-  restoreAlarms = await hastenAlarms();
+  removeQueue = await provideQueue();
   const [confirm] = findOperations("confirm");
   if (confirm === undefined) throw new Error("No operation is named confirm");
-  const steps = ["send", "batch", "confirmDelivery"];
+  const steps = ["send", "batch"];
   const cuts = await listCuts((await prepareDelivery(confirm)).run);
   const reached = await expectDelivered(
     confirm,

@@ -110,7 +110,10 @@ describe.each(shards)("While database %i is full", (shard) => {
       await archiveLogs(env, Date.now() + 2 * dayMs, findRetentionDays);
       const left = await rowsIn(shard, "audit_events", tenant.id);
       expect(before.filter(({ id }) => left.some((row) => row.id === id))).toEqual([]);
-      await drainOutbox(users.user);
+      expect((await users.user.verify(users.user.code(Date.now()))).status).toBe(200);
+      await fireAlarm(users.user);
+      const written = await rowsIn(shard, "audit_events", tenant.id);
+      expect(written.map(({ action }) => action)).toContain("otp.verified");
       await User.provision(tenant);
       expect((await setRetention(tenant, 400)).status).toBe(200);
     });

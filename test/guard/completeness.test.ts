@@ -221,7 +221,7 @@ const casesByMethod: Readonly<Record<string, readonly Case[]>> = {
   ping: noCases,
   getProfile: noCases,
   deliver: noCases,
-  confirmDelivery: noCases,
+  deliverRecord: noCases,
   alarm: noCases,
   // `reseal` encrypts the same data under another key. It changes no security state.
   reseal: noCases,

@@ -84,8 +84,8 @@ describe("State and outbox", () => {
       storage.write(second, 2);
       for (const seen of [storage, open()]) {
         expect(seen.readState()).toEqual({ state: second, version: 2 });
-        const entries = [{ events: [event] }];
-        expect(seen.readPending()).toEqual({ state: second, version: 2, entries, lastSeq: 1 });
+        expect(seen.readPending()).toMatchObject({ state: second, version: 2, lastSeq: 1 });
+        expect(seen.readPending()?.entries).toEqual([{ seq: 1, events: [event] }]);
       }
     });
   });
@@ -103,7 +103,6 @@ describe("State and outbox", () => {
       expect(first?.lastSeq).toBe(50);
       storage.removeDelivered(50);
       expect(storage.readPending()?.entries[0]?.events[0]?.requestId).toBe("request-51");
-      expect(open().readPending()?.entries).toHaveLength(1);
       storage.removeDelivered(51);
       expect(storage.readPending()).toBeUndefined();
     });
@@ -122,10 +121,92 @@ describe("State and outbox", () => {
       expect(() => storage.write(buildIdentity({ status: "suspended" }), 2, next)).toThrow();
       for (const seen of [storage, open()]) {
         expect(seen.readState()).toEqual({ state: buildIdentity(), version: 1 });
-        expect(seen.readPending()?.entries).toEqual([{ events: [] }]);
+        expect(seen.readPending()?.entries).toEqual([{ seq: 1, events: [] }]);
         expect(seen.readHistory()).toEqual([]);
         expect(seen.answers.readAll()).toEqual([]);
       }
+    });
+  });
+});
+
+describe("The outbox", () => {
+  it("is written with the state in one row, and its delivery writes none", async () => {
+    await runInGuard((open, _raw, countWrites) => {
+      const storage = open();
+      storage.write(buildIdentity(), 1);
+      const change = () => storage.write(buildIdentity(), 2, { entry: { events: [event] } });
+      expect(countWrites(change)).toBe(1);
+      expect(countWrites(() => storage.removeDelivered(2))).toBe(0);
+      expect(storage.readPending()).toBeUndefined();
+      // A guard that restarts now delivers it again.
+      expect(open().readPending()).toMatchObject({ entries: [{ seq: 2 }], lastFoundSeq: 2 });
+      storage.write(buildIdentity(), 3, { entry: { events: [] } });
+      expect(open().readPending()).toMatchObject({ entries: [{ seq: 3 }] });
+    });
+  });
+
+  it("loses an address as soon as it is delivered", async () => {
+    await runInGuard((open, { sql }) => {
+      const storage = open();
+      const personal = { external_id: buildIdentity().externalId, address: "9.9.9.9" };
+      storage.write(buildIdentity(), 1, { entry: { events: [{ ...event, personal }] } });
+      storage.write(buildIdentity(), 2, { entry: { events: [event] } });
+      const readText = () => JSON.stringify(sql.exec("SELECT state FROM live").toArray());
+      expect(readText()).toContain("9.9.9.9");
+      storage.removeDelivered(1);
+      expect(readText()).not.toContain("9.9.9.9");
+      expect(open().readPending()?.entries).toEqual([{ seq: 2, events: [event] }]);
+    });
+  });
+
+  it("has further entries in rows of their own until all are delivered, so that the state stays short", async () => {
+    await runInGuard((open, { sql }) => {
+      const storage = open();
+      const write = (version: number) =>
+        storage.write(buildIdentity(), version, { entry: { events: [event] } });
+      const lengthOfState = () =>
+        sql.exec<{ n: number }>("SELECT length(state) AS n FROM live").one().n;
+      for (let version = 1; version <= 16; version += 1) write(version);
+      const length = lengthOfState();
+      for (let version = 17; version <= 60; version += 1) write(version);
+      expect(lengthOfState()).toBe(length);
+      for (const seen of [storage, open()]) {
+        expect(seen.readPending()?.entries.map(({ seq }) => seq)).toEqual(
+          Array.from({ length: 50 }, (_, n) => n + 1),
+        );
+      }
+      storage.removeDelivered(50);
+      write(61);
+      expect(storage.readPending()?.entries).toHaveLength(11);
+      storage.removeDelivered(61);
+      expect(storage.readPending()).toBeUndefined();
+      write(62);
+      expect(sql.exec("SELECT * FROM outbox").toArray()).toEqual([]);
+      expect(open().readPending()?.entries).toEqual([{ seq: 62, events: [event] }]);
+    });
+  });
+
+  it("has a large entry in a row of its own", async () => {
+    await runInGuard((open, { sql }) => {
+      const large = { ...event, details: { text: "x".repeat(32_000) } };
+      open().write(buildIdentity(), 1, { entry: { events: [large] } });
+      expect(sql.exec("SELECT seq FROM outbox").toArray()).toEqual([{ seq: 1 }]);
+      expect(open().readPending()?.entries).toEqual([{ seq: 1, events: [large] }]);
+    });
+  });
+
+  it("of an older build, whose entries all have rows, is delivered first", async () => {
+    await runInGuard((open, { sql }) => {
+      open().write(buildIdentity(), 1);
+      sql.exec("CREATE TABLE outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
+      sql.exec("INSERT INTO outbox VALUES (1, ?)", JSON.stringify({ events: [event] }));
+      const storage = open();
+      storage.write(buildIdentity(), 2, { entry: { events: [] } });
+      for (const seen of [storage, open()]) {
+        expect(seen.readPending()?.entries.map(({ seq }) => seq)).toEqual([1, 2]);
+      }
+      storage.removeDelivered(2);
+      expect(open().readPending()).toBeUndefined();
     });
   });
 });
@@ -144,7 +225,24 @@ describe("The outbox of an erased user", () => {
       expect(open().readPending()?.entries[1]?.events).toEqual([event]);
       storage.write(buildIdentity({ status: "erased" }), 3);
       const impersonal = { events: [{ ...event, personal: null }] };
-      expect(open().readPending()?.entries).toEqual([impersonal, impersonal]);
+      const entries = [1, 2].map((seq) => ({ seq, ...impersonal }));
+      expect(open().readPending()?.entries).toEqual(entries);
+    });
+  });
+
+  it("keeps no personal parts in further rows either", async () => {
+    await runInGuard((open, { sql }) => {
+      const storage = open();
+      for (let version = 1; version <= 20; version += 1) {
+        storage.write(buildIdentity(), version, { entry: { events: [event] } });
+      }
+      storage.write(buildIdentity({ status: "erased" }), 21);
+      expect(storage.readPending()?.entries).toHaveLength(20);
+      const stored = [
+        ...sql.exec("SELECT state FROM live"),
+        ...sql.exec("SELECT dispatch FROM outbox"),
+      ];
+      expect(JSON.stringify(stored)).not.toContain("external_id");
     });
   });
 });

@@ -2,7 +2,6 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { Tenant, User } from "../support/client.ts";
 import { evict, fireAlarm } from "../support/guard.ts";
-import { refuseMessages } from "../support/queue.ts";
 
 const stepMs = 30_000;
 
@@ -24,7 +23,6 @@ async function countImports(user: User, step: number): Promise<number> {
 }
 
 it("imports the key of a secret with its first code, and again after an eviction or a new secret", async () => {
-  refuseMessages();
   const user = await User.withTotp(await Tenant.create());
   expect(await countImports(user, 1)).toBe(1);
   expect(await countImports(user, 2)).toBe(0);

@@ -5,7 +5,7 @@ import type { KeyringName } from "../../src/keys/keyring-names.ts";
 import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { guardOf } from "../support/guard.ts";
+import { fireAlarm, guardOf } from "../support/guard.ts";
 import { snapshotOfGuard } from "../support/guard-snapshot.ts";
 import {
   findVersionsInRecords,
@@ -22,7 +22,7 @@ import {
   secondCodeKey,
   secondSealingKey,
 } from "../support/keys.ts";
-import { deliverMessages, holdMessages, refuseMessages } from "../support/queue.ts";
+import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
 
 const bothSealingKeys = `${firstSealingKey},${secondSealingKey}`;
 const bothCodeKeys = `${firstCodeKey},${secondCodeKey}`;
@@ -65,8 +65,6 @@ function runBeforeRetirement(keyring: KeyringName, action: () => Promise<unknown
 }
 
 beforeEach(async () => {
-  // No delivery of one test arrives in the next.
-  refuseMessages();
   await clearKeyedData();
   await deploy("sealing", firstSealingKey);
   await deploy("backup_codes", firstCodeKey);
@@ -81,6 +79,8 @@ afterEach(async () => {
 });
 
 describe("A delivery under an old key", () => {
+  useQueue();
+
   it.each([0, 1])(
     "keeps the key in use and is re-encrypted if it reaches database %i between the last count and the retirement",
     async (shard) => {
@@ -126,7 +126,8 @@ describe("A delivery under an old key", () => {
     stopAlarms();
     const held = holdMessages();
     expect((await user.verify(user.wrongCode(Date.now()))).status).toBe(422);
-    await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 20_000, interval: 20 });
+    await fireAlarm(user);
+    expect(held).toHaveLength(1);
     await deploy("sealing", bothSealingKeys);
     await firstRequestWith(bothSealingKeys);
     await reEncryptAll();

@@ -193,7 +193,9 @@ describe("A key version that a check may retire", () => {
         .bind(first.tenantId, first.identityId)
         .run();
       await runBatch(db, [
-        reinstateNeededKeys(db, "backup_codes", [{ ...first, recordVersion: 2, keyVersion: 1 }]),
+        reinstateNeededKeys(db, [
+          { ...first, recordVersion: 2, keyring: "backup_codes", keyVersion: 1 },
+        ]),
       ]);
     };
     const run = await runCheck(deliver);

@@ -34,7 +34,7 @@ const badTokens: readonly (readonly [string, (tenant: Tenant) => Promise<string>
     "revoked in another isolate",
     async (tenant) => {
       const token = await tenant.tokenWith(["idp:write", "sentinel:write"]);
-      await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", hashApiToken(token));
+      await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", await hashApiToken(token));
       return token;
     },
   ],

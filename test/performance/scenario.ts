@@ -1,12 +1,13 @@
 /** A scenario: an operation and the state in which it runs. */
 import { type Answer, send, Tenant, User } from "../support/client.ts";
 import { fireAlarm } from "../support/guard.ts";
-import { sendHeldDeliveries } from "../support/held-deliveries.ts";
 
 export interface Ready {
   readonly act: () => Promise<Answer>;
   /** The object that delivers by its alarm afterwards, if that is counted too. */
   readonly delivers?: DurableObjectStub;
+  /** Removes the queue, if the guard hands its delivery over to one. */
+  readonly removeQueue?: () => void;
   /** SQL that runs in parallel with the answer. */
   readonly beside?: RegExp;
 }
@@ -21,10 +22,9 @@ export interface Scenario {
 
 const stepMs = 30_000;
 
-/** Delivers the outbox, so that no alarm or message is pending. */
+/** Delivers the outbox, so that no alarm is pending. */
 export async function deliverAll(user: User): Promise<void> {
   await fireAlarm(user);
-  await sendHeldDeliveries();
 }
 
 /** Creates a user with TOTP. The token is cached, the guard is in memory, and no alarm is pending. */

@@ -4,6 +4,7 @@ import { vi } from "vitest";
 import { invalidateTenant } from "../../src/tenancy/token-cache.ts";
 import { fetchAnswer, type User } from "../support/client.ts";
 import { evict, guardOf } from "../support/guard.ts";
+import { provideQueue } from "../support/queue.ts";
 import { fireLogAlarm, refusalLogOf } from "../support/refusal-log.ts";
 import {
   createUser,
@@ -67,6 +68,17 @@ const rightCodes: readonly Scenario[] = [
   verifyScenario("right code, an alarm is pending", 200, nextCode, (user) =>
     user.verify(nextCode(user)),
   ),
+  {
+    operation: "verifyOtp",
+    state: "right code, with a queue",
+    status: 200,
+    prepare: async () => {
+      const user = await createUser();
+      const removeQueue = await provideQueue();
+      const code = nextCode(user);
+      return { act: () => user.verify(code), delivers: guardOf(user), removeQueue };
+    },
+  },
   {
     operation: "verifyOtp",
     state: "backup code",

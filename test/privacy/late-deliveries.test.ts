@@ -6,13 +6,12 @@ import { Tenant, User } from "../support/client.ts";
 import { withD1Fault } from "../support/d1-faults.ts";
 import { databases } from "../support/databases.ts";
 import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
-import { fireAlarm, guardOf, inspectGuard } from "../support/guard.ts";
-import { deliverMessages, holdMessages } from "../support/queue.ts";
+import { countUndelivered, fireAlarm, guardOf, inspectGuard } from "../support/guard.ts";
+import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
 import { relocateFully, relocateUpTo } from "../support/relocation.ts";
 import { findInStores } from "../support/stores.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-const wait = { timeout: 20_000, interval: 20 };
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -39,6 +38,8 @@ async function countRows(user: User): Promise<number[]> {
 }
 
 describe("A queued message about an erased person", () => {
+  useQueue();
+
   it("restores no data, neither at once nor after the tombstone is deleted", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-in-the-queue");
     await drainOutbox(user);
@@ -46,7 +47,8 @@ describe("A queued message about an erased person", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
     const held = holdMessages();
     await user.assess({ ip: "9.9.9.9", ua: "LeaverInTheQueue/1.0" });
-    await vi.waitFor(() => expect(held).toHaveLength(1), wait);
+    await fireAlarm(user);
+    expect(held).toHaveLength(1);
     expect(JSON.stringify(held)).toContain("leaver-in-the-queue");
 
     expect(await erase(user)).toBe(204);
@@ -161,7 +163,6 @@ describe("A delivery that D1 carries out more than an hour after it was sent", (
     const before = await readIdentity(user);
     const now = Date.now();
     vi.useFakeTimers({ toFake: ["Date"], now: now - 61 * 60 * 1000 });
-    holdMessages();
     await user.assess();
     await guardOf(user).deliver();
     expect(await readIdentity(user)).toEqual(before);
@@ -171,17 +172,38 @@ describe("A delivery that D1 carries out more than an hour after it was sent", (
   });
 });
 
+describe("An event that waits in the guard", () => {
+  it("has the address and the agent sealed, and the trail shows them", async () => {
+    const user = await User.withTotp(await Tenant.create(), "waiting-in-the-guard");
+    await drainOutbox(user);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
+    const { assessment_id } = await user.assess({ ip: "9.9.9.9", ua: "WaitingInTheGuard/1.0" });
+    const otp = { id: user.externalId, code: user.wrongCode(Date.now()), assessment_id };
+    const context = { ip: "9.9.9.8", ua: "WaitingToo/1.0" };
+    const answer = await user.tenant.send("POST", "/v1/idp/otp/verify", {
+      otp: { ...otp, context },
+    });
+    expect(answer.status).toBe(422);
+    expect(await countUndelivered(user)).toBe(2);
+    const words = ["9.9.9.9", "WaitingInTheGuard/1.0", "9.9.9.8", "WaitingToo/1.0"];
+    expect(await findInStores(words)).toEqual([]);
+    await drainOutbox(user);
+    expect(await findInStores(words)).toEqual([]);
+    const events: readonly { readonly session: unknown }[] = await user.events();
+    expect(JSON.stringify(events)).toContain("9.9.9.9");
+    expect(JSON.stringify(events)).toContain("9.9.9.8");
+  });
+});
+
 describe("A guard that cannot deliver an erasure", () => {
   it("deletes the person's data at once, also in its outbox", async () => {
     const user = await User.withTotp(await Tenant.create(), "leaver-while-d1-fails");
     await drainOutbox(user);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60 * 1000 });
-    holdMessages();
     await user.assess({ ip: "9.9.9.9", ua: "LeaverWhileD1Fails/1.0" });
     const words = ["leaver-while-d1-fails", "LeaverWhileD1Fails/1.0", "9.9.9.9", user.secret];
     expect(await withD1Fault("throws", () => erase(user))).toBe(503);
-    const { tables } = await inspectGuard(user);
-    expect(tables).toContain("outbox");
+    expect(await countUndelivered(user)).toBe(2);
     const found = await findInStores(words);
     expect(found.filter((location) => location.startsWith("guards: "))).toEqual([]);
 

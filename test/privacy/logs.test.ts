@@ -9,7 +9,9 @@ import worker from "../../src/index.ts";
 import { send, Tenant, User } from "../support/client.ts";
 import { type D1Fault, withD1Fault } from "../support/d1-faults.ts";
 import { evict, fireAlarm, guardOf, replaceState } from "../support/guard.ts";
-import { deliverMessages, holdMessages } from "../support/queue.ts";
+import { deliverMessages, holdMessages, useQueue } from "../support/queue.ts";
+
+useQueue();
 
 const crons = ["* * * * *", "17 * * * *", "37 * * * *", "never"];
 const fields = new Set([
@@ -98,6 +100,7 @@ async function createUserAndHoldQueue() {
   const user = await User.withTotp(await Tenant.create(), person.name);
   const held = holdMessages();
   await user.assess({ ip: person.ip, ua: person.ua });
+  await fireAlarm(user);
   await vi.waitFor(() => expect(held.length).toBeGreaterThan(0), { timeout: 20_000 });
   // Do not wait for the second pass of the minute.
   const wait = scheduler.wait.bind(scheduler);

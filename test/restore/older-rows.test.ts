@@ -3,11 +3,37 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { Tenant, User } from "../support/client.ts";
-import { drainOutbox } from "../support/delivered-trail.ts";
-import { guardOf, loseStorage } from "../support/guard.ts";
+import { drainOutbox, readTrail } from "../support/delivered-trail.ts";
+import { evict, guardOf, loseStorage } from "../support/guard.ts";
 import { fetchExport, sql } from "../support/trail.ts";
 
 describe("A row that an older build wrote", () => {
+  it("to an outbox is delivered, also without an alarm, before what follows it", async () => {
+    const tenant = await Tenant.create();
+    const user = await User.withTotp(tenant);
+    await user.verify(user.wrongCode(Date.now()));
+    await user.verify(user.wrongCode(Date.now()));
+    // Older builds had each entry in a row of the outbox, and none in the state.
+    await runInDurableObject(guardOf(user), async (_guard, { storage }) => {
+      await storage.deleteAlarm();
+      storage.sql.exec("CREATE TABLE outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
+      storage.sql.exec(
+        "INSERT INTO outbox SELECT item.value ->> 'seq', json_remove(item.value, '$.seq') FROM live, json_each(state, '$.waiting') AS item",
+      );
+      storage.sql.exec("UPDATE live SET state = json_remove(state, '$.waiting')");
+    });
+    await evict(user);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    await drainOutbox(user);
+    const failure = "otp.verified failure invalid_code";
+    const expected = [failure, failure, "otp.verified success"];
+    expect((await readTrail(tenant)).slice(-3)).toEqual(expected);
+    // From now on, entries are in the state.
+    await user.verify(user.wrongCode(Date.now()));
+    await drainOutbox(user);
+    expect((await readTrail(tenant)).slice(-4)).toEqual([...expected, failure]);
+  });
+
   it("of an identity rehydrates its guard: secret, backup codes and lockout", async () => {
     const user = await User.withTotp(await Tenant.create());
     const [code = ""] = await user.backupCodes();

@@ -1,18 +1,19 @@
 /** Waits for deliveries, and reads the delivered trail. */
 import { vi } from "vitest";
 import { send, type User } from "./client.ts";
-import { countOutboxRows, fireAlarm, inspectGuard } from "./guard.ts";
+import { countUndelivered, fireAlarm, readAlarm } from "./guard.ts";
 import { fireLogAlarm } from "./refusal-log.ts";
 
 const waitOptions = { timeout: 20_000, interval: 50 };
 
-/** Waits until the outbox of the identity's guard is empty. */
+/** Waits until D1 has everything of the identity's guard. */
 export async function drainOutbox(user: User): Promise<void> {
   await vi.waitFor(async () => {
     await fireAlarm(user);
-    const { tables, alarm } = await inspectGuard(user);
-    const waiting = tables.includes("outbox") ? await countOutboxRows(user) : 0;
-    if (waiting > 0) throw new Error(`${waiting} outbox rows remain; the alarm: ${alarm}`);
+    const waiting = await countUndelivered(user);
+    if (waiting > 0) {
+      throw new Error(`${waiting} changes are not delivered; the alarm: ${await readAlarm(user)}`);
+    }
   }, waitOptions);
 }
 

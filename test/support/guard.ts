@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import type { User } from "./client.ts";
 import { nameIn } from "./jurisdictions.ts";
 import { fireObjectAlarm } from "./object-alarm.ts";
+import { countUndeliveredIn } from "./undelivered.ts";
 
 /** An identity, which need not exist. */
 interface Guarded {
@@ -48,13 +49,9 @@ export async function inspectGuard(identity: Guarded) {
   }));
 }
 
-/** The number of rows in the guard's outbox. */
-export async function countOutboxRows(user: User): Promise<number> {
-  return await runInDurableObject(
-    guardOf(user),
-    (_guard, { storage }) =>
-      storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n,
-  );
+/** The number of changes whose events only the guard has. */
+export async function countUndelivered(user: User): Promise<number> {
+  return await countUndeliveredIn(guardOf(user));
 }
 
 /** Replaces the stored state by an SQL expression over it. The guard gets no notice. */

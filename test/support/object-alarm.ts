@@ -1,19 +1,15 @@
 /** Fires the alarm of an object that delivers its outbox. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { countUndeliveredIn } from "./undelivered.ts";
 
 const pollMs = 5;
 /** Longer than any delivery takes. */
 const maxDeliveryMs = 20_000;
 
-/** Whether the outbox has rows and no alarm is set: the platform has just fired the alarm. */
+/** Whether something waits for delivery and no alarm is set: the platform has just fired the alarm. */
 async function isFiring(stub: DurableObjectStub): Promise<boolean> {
-  return await runInDurableObject(stub, async (_object, { storage }) => {
-    if ((await storage.getAlarm()) !== null) return false;
-    const [outbox] = storage.sql
-      .exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'")
-      .toArray();
-    return outbox !== undefined && storage.sql.exec("SELECT 1 FROM outbox").toArray().length > 0;
-  });
+  const alarm = await runInDurableObject(stub, (_object, { storage }) => storage.getAlarm());
+  return alarm === null && (await countUndeliveredIn(stub)) > 0;
 }
 
 /**

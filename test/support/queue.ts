@@ -1,13 +1,37 @@
 /** Faults of the delivery queue, injected into the platform's class, so that every guard meets them. */
-import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import {
+  createExecutionContext,
+  createMessageBatch,
+  getQueueResult,
+  runInDurableObject,
+} from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { vi } from "vitest";
+import { afterAll, beforeAll, vi } from "vitest";
 import worker from "../../src/index.ts";
 import { hangForever } from "./deadlines.ts";
 
 type Send = (this: unknown, message: unknown) => Promise<unknown>;
 
-const queue: { send: Send } = Object.getPrototypeOf(env.DELIVERIES);
+const queue: { send: Send } = Object.getPrototypeOf(env.QUEUE_FOR_TESTS);
+
+/** Gives all guards a queue. By default the service has none. @returns a function that undoes this */
+export async function provideQueue(): Promise<() => void> {
+  const unusedGuard = env.GUARD.get(env.GUARD.idFromName("unused"));
+  const bindings = await runInDurableObject(unusedGuard, (guard) =>
+    Object(Reflect.get(guard, "env")),
+  );
+  Reflect.set(bindings, "DELIVERIES", Reflect.get(bindings, "QUEUE_FOR_TESTS"));
+  return () => void Reflect.deleteProperty(bindings, "DELIVERIES");
+}
+
+/** Gives the guards a queue during the tests of this file or block. */
+export function useQueue(): void {
+  let remove = () => {};
+  beforeAll(async () => {
+    remove = await provideQueue();
+  });
+  afterAll(() => remove());
+}
 
 function replaceSend(send: Send) {
   return vi.spyOn(queue, "send").mockImplementation(send);
@@ -34,7 +58,6 @@ export const queueFaults = {
     throw new Error("the queue is closed");
   },
   hangs: hangForever,
-  loses: async () => {},
   "loses the reply": async (send: () => Promise<unknown>) => {
     await send();
     throw new Error("the queue is out of reach");
@@ -56,9 +79,12 @@ export function breakQueue(fault: keyof typeof queueFaults): unknown[] {
 }
 
 /** Delivers the messages in one batch, as the queue does. @returns the number of messages to retry */
-export async function deliverMessages(messages: readonly unknown[]): Promise<number> {
+export async function deliverMessages(
+  messages: readonly unknown[],
+  queueName: "edge-idp-deliveries" | "edge-idp-deliveries-dead" = "edge-idp-deliveries",
+): Promise<number> {
   const batch = createMessageBatch<unknown>(
-    "edge-idp-deliveries",
+    queueName,
     messages.map((body, index) => ({
       id: String(index),
       timestamp: new Date(),

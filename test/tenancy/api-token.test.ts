@@ -184,5 +184,5 @@ test("a token is stored as its SHA-256", async () => {
   const hex = [...new Uint8Array(digest)]
     .map((byte) => byte.toString(16).padStart(2, "0"))
     .join("");
-  expect(hashApiToken(token)).toBe(hex);
+  expect(await hashApiToken(token)).toBe(hex);
 });

@@ -181,6 +181,7 @@ describe("A deletion", () => {
     const before = await rowsOf("audit_events", tenant.id);
     await restore();
     await runInDurableObject(guardOf(user), async (_, { storage }) => {
+      storage.sql.exec("CREATE TABLE outbox (seq INTEGER PRIMARY KEY, dispatch TEXT NOT NULL)");
       storage.sql.exec("INSERT INTO outbox (seq, dispatch) VALUES (1000, '{\"events\":[]}')");
       await storage.setAlarm(Date.now() + dayMs);
     });

@@ -34,7 +34,7 @@ async function resolveAt(now: number, presented = token) {
 
 /** Revokes the token in D1 alone, as another isolate would. */
 async function revokeElsewhere(): Promise<void> {
-  await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", hashApiToken(token));
+  await sql("UPDATE api_tokens SET revoked_at = 1 WHERE hash = ?", await hashApiToken(token));
 }
 
 describe("A cached token", () => {

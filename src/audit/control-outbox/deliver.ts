@@ -3,7 +3,8 @@
  */
 
 import { mapConcurrently } from "../../concurrent.ts";
-import { FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
+import { FencedTenantError, runBatch } from "../../db/client.ts";
+import { refuseIfLate } from "../../db/lateness.ts";
 import { controlDbOf, databaseOf, findShard } from "../../db/shards.ts";
 import { endTurn } from "../../db/turns.ts";
 import { runJob } from "../../job.ts";

@@ -61,7 +61,7 @@ async function hashLeaves(
     for (const event of slice) {
       if (event.leafIndex !== from + leaves.length) return { leaves, problem: "audit_log_gap" };
       const leaf = encodeLeaf(leafOf(event));
-      const stamp = checkStamp(config.auditSigningKeys, event, leaf);
+      const stamp = await checkStamp(config.auditSigningKeys, event, leaf);
       if (stamp === "forged") return { leaves, problem: "audit_event_forged" };
       if (stamp === "missing_key") return { leaves, problem: "audit_key_missing" };
       leaves.push(hashLeaf(leaf));

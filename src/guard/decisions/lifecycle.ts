@@ -1,4 +1,5 @@
 /** An identity's lifecycle (pure): creation, suspension, reactivation, unlocking, erasure. */
+import type { AuditKey } from "../../audit/personal.ts";
 import { isLocked, noFailures } from "./lockout.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./rate-limit.ts";
@@ -17,7 +18,12 @@ function applyAdministration(
   return applyChange(state, change, [{ action, outcome: "success" }], succeed(profile), now);
 }
 
-export function create(call: GuardCall, externalId: string): Transition<Profile> {
+/** @param auditKey a new one; without it, the first delivery adds one */
+export function create(
+  call: GuardCall,
+  externalId: string,
+  auditKey: AuditKey | null = null,
+): Transition<Profile> {
   const { tenantId, identityId, now } = call;
   const state: IdentityState = {
     tenantId,
@@ -33,7 +39,7 @@ export function create(call: GuardCall, externalId: string): Transition<Profile>
     otpDisabled: false,
     backupCodes: null,
     lockout: noFailures,
-    auditKey: null,
+    auditKey,
     refusals: [],
     recent: [],
     rates: {},

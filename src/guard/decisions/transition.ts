@@ -2,7 +2,7 @@
  * The types of every decision (pure): a call, and the transition that it leads to. The guard stores a
  * transition in one synchronous transaction.
  */
-import type { AuditEntry, PersonalParts, RequestActor } from "../../audit/event.ts";
+import type { AuditEntry, PersonalParts, RequestActor, SealedParts } from "../../audit/event.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
@@ -25,6 +25,14 @@ export interface GuardCall extends Owner {
   readonly receipt?: string;
   /** The session of an attempt, if the request names one. */
   readonly session?: AttemptSession;
+  /** What the event says of persons, sealed before the decision, so that the guard stores no address. */
+  readonly sealedSession?: SealedSession;
+}
+
+/** The parts of a session that name a person, and the same in a box with the other personal parts of the event. */
+export interface SealedSession {
+  readonly session: Pick<PersonalParts, "address" | "agent">;
+  readonly parts: SealedParts;
 }
 
 /** An audit entry. Its time, actor and request are those of the call unless it names others. */

@@ -1,6 +1,5 @@
 /** Builds what a guard delivers to D1: the record, and the sealed and stamped contents of its outbox. */
-import type { StampedEvent } from "../../audit/event.ts";
-import { openAuditKey } from "../../audit/personal.ts";
+import type { FiledEvent } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { versionOf } from "../../crypto/sealed-box.ts";
 import { requireConfig } from "../../env.ts";
@@ -9,7 +8,8 @@ import { requireMatchingKeys } from "../../keys/key-check.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import { formatRecordedState } from "../decisions/recorded-state.ts";
 import type { IdentityState } from "../decisions/state.ts";
-import type { OutboxEntry } from "./outbox-entry.ts";
+import { AuditKeys } from "./audit-keys.ts";
+import type { WaitingEntry } from "./outbox-entry.ts";
 
 export interface VersionedState {
   readonly state: IdentityState;
@@ -19,17 +19,21 @@ export interface VersionedState {
 
 /** What a guard has to deliver: entries of its outbox, with its present state. */
 export interface PendingDelivery extends VersionedState {
-  readonly entries: readonly OutboxEntry[];
-  /** The outbox row of the last entry. */
+  readonly entries: readonly WaitingEntry[];
+  /** The number of the last entry. */
   readonly lastSeq: number;
+  /** The last entry that the guard found when it started; 0 if there was none. */
+  readonly lastFoundSeq: number;
 }
 
 /** A delivery as D1 gets it: sealed and stamped. It crosses the queue as JSON. */
 export interface Delivery {
   readonly record: IdentityRecord;
-  readonly events: readonly StampedEvent[];
+  readonly events: readonly FiledEvent[];
   readonly assessments: readonly AssessmentRecord[];
   readonly verdicts: readonly VerdictRecord[];
+  /** The id of the user's audit key, which the next user of the same name does not have. Null after an erasure. */
+  readonly auditKeyId: string | null;
   /** Versions of the keys that are needed to read the record. */
   readonly keys: { readonly sealing: readonly number[]; readonly backupCodes: readonly number[] };
 }
@@ -58,27 +62,35 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
 
 /**
  * @param realNow Unix ms
+ * @param lastRepeatedSeq the last entry that the guard may have delivered before; 0 if there is none
+ * @param auditKeys the guard's open audit key
  * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
  */
 export async function buildDelivery(
   env: Env,
   { state, version, entries }: PendingDelivery,
   realNow: number,
+  { lastRepeatedSeq = 0, auditKeys = new AuditKeys() } = {},
 ): Promise<Delivery> {
   const { auditKey, backupCodes } = state;
   const config = requireConfig(env);
   await requireMatchingKeys(env, config, realNow);
-  const events = await stampEvents(
-    config.auditSigningKeys,
-    entries.flatMap((entry) => entry.events),
-    // An erased identity has no audit key: its events are filed without personal parts.
-    auditKey === null ? undefined : await openAuditKey(config.sealingKeys, state, auditKey),
+  // An erased identity has no audit key: its events are filed without personal parts.
+  if (auditKey === null) auditKeys.clear();
+  const key = auditKey && (await auditKeys.open(config.sealingKeys, state, auditKey));
+  const stamped = await Promise.all(
+    entries.map(async ({ seq, events }): Promise<readonly FiledEvent[]> => {
+      const ofEntry = await stampEvents(config.auditSigningKeys, events, key ?? undefined);
+      if (seq > lastRepeatedSeq) return ofEntry;
+      return ofEntry.map((event) => ({ ...event, repeatedVersion: seq }));
+    }),
   );
   return {
     record: buildRecord(state, version, realNow),
-    events,
+    events: stamped.flat(),
     assessments: entries.flatMap(({ assessment }) => assessment ?? []),
     verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
+    auditKeyId: auditKey?.id ?? null,
     keys: {
       sealing: sealingVersionsOf(state),
       backupCodes: backupCodes === null ? [] : [backupCodes.keyVersion],

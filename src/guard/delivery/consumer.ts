@@ -1,46 +1,70 @@
-/** Files the deliveries that arrive through the queue, and confirms each one to its guard. */
+/**
+ * Files the deliveries that arrive through the queue. The guards no longer have them, so a delivery that cannot be
+ * filed is tried again, and goes to the dead-letter queue if that does not help. Its consumer is the same, and tries
+ * for days.
+ */
+import { z } from "zod";
 import type { Owner } from "../../crypto/seal-context.ts";
-import type { SentDelivery } from "./batcher.ts";
+import { tombstoneLifetimeMs } from "../../identity/store.ts";
+import { log } from "../../log.ts";
 import { fileDeliveries } from "./delivery.ts";
 import { type DeliveryMessage, messageFormat } from "./producer.ts";
 
-/** After this time the guard has delivered directly, and the message would only add load. */
-const staleAfterMs = 60_000;
+/** Longer than this after it was sent, a delivery creates no record: its user may have been erased since. */
+const lateAfterMs = tombstoneLifetimeMs / 2;
+/** Guards of older builds keep what they sent in these formats, and deliver it themselves. */
+const lastUnreliableFormat = 2;
 
-function isCurrent(body: unknown, now: number): body is DeliveryMessage {
-  if (typeof body !== "object" || body === null) return false;
-  const { format, sentAt }: { format?: unknown; sentAt?: unknown } = body;
-  return format === messageFormat && typeof sentAt === "number" && now - sentAt < staleAfterMs;
+const maxRetryDelaySeconds = 3 * 60 * 60;
+
+const messageHead = z.looseObject({ format: z.int() });
+
+function isReadable(body: unknown): body is DeliveryMessage {
+  return messageHead.safeParse(body).data?.format === messageFormat;
+}
+
+function isUnreliable(body: unknown): boolean {
+  return (messageHead.safeParse(body).data?.format ?? messageFormat) <= lastUnreliableFormat;
+}
+
+/** The wait doubles with each try, so that a database that fails is not asked all the time. */
+function retryLater(message: Message): void {
+  message.retry({ delaySeconds: Math.min(2 ** message.attempts, maxRetryDelaySeconds) });
 }
 
 /**
- * Files the deliveries of a batch. A message whose delivery cannot be filed is retried until it is stale.
- * @param confirm reports to a guard that D1 has what it sent
+ * Files the deliveries of a batch.
+ * @param deliverRecord has a guard deliver its record directly; returns whether D1 has it
  * @param now real time, Unix ms
  */
 export async function consumeDeliveries(
   env: Env,
-  messages: readonly Message[],
-  confirm: (owner: Owner, sent: SentDelivery) => Promise<void>,
+  { queue, messages }: Pick<MessageBatch, "queue" | "messages">,
+  deliverRecord: (owner: Owner) => Promise<boolean>,
   now: number,
 ): Promise<void> {
-  const current = messages.flatMap((message) => {
+  if (queue.endsWith("-dead")) {
+    log("error", "deliveries_dead_lettered", { count: messages.length });
+  }
+  const filings = messages.flatMap((message) => {
     const { body } = message;
-    return isCurrent(body, now) ? [{ message, ...body }] : [];
+    if (isReadable(body)) {
+      return [{ message, delivery: body.delivery, isLate: now - body.sentAt > lateAfterMs }];
+    }
+    if (!isUnreliable(body)) {
+      log("error", "delivery_unreadable", { source: "queue" });
+      retryLater(message);
+    }
+    return [];
   });
-  const deliveries = current.map(({ delivery }) => delivery);
-  const filed = await fileDeliveries(env, deliveries);
-  const answers = new Map(
-    filed.map(({ delivery, mustGuardDeliver }) => [delivery, mustGuardDeliver]),
-  );
+  const filed = await fileDeliveries(env, filings);
+  const answers = new Map(filed.map(({ delivery, lacksRecord }) => [delivery, lacksRecord]));
   await Promise.all(
-    current.map(async ({ message, delivery, sender, lastSeq }) => {
-      const mustGuardDeliver = answers.get(delivery);
-      if (mustGuardDeliver === undefined) return message.retry();
-      // Without a confirmation the guard delivers directly: it knows what to do with a newer record, or a move.
-      if (mustGuardDeliver) return;
+    filings.map(async ({ message, delivery }) => {
+      const lacksRecord = answers.get(delivery);
+      if (lacksRecord === undefined) return retryLater(message);
       const { tenantId, id: identityId } = delivery.record;
-      await confirm({ tenantId, identityId }, { sender, lastSeq });
+      if (lacksRecord && !(await deliverRecord({ tenantId, identityId }))) retryLater(message);
     }),
   );
 }

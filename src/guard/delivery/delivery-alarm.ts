@@ -1,6 +1,6 @@
 /**
- * The retry alarm of guards and refusal logs, which are many. A delivery that failed before, or that is late, asks
- * the delivery gate first.
+ * The retry alarm of guards and refusal logs, which are many. A delivery that failed before asks the delivery gate
+ * first.
  */
 import { FencedTenantError } from "../../db/client.ts";
 import { lastKnownShardOf } from "../../db/shards.ts";
@@ -18,8 +18,6 @@ export const shareWithoutGate = 1 / 20;
 interface AlarmWork {
   /** Undefined: the object has nothing to deliver. It may throw if the object's own data is damaged. */
   readonly findTenantId: () => string | undefined;
-  /** Whether the delivery should have arrived already by another way. */
-  readonly isLate: boolean;
   readonly deliver: () => Promise<void>;
 }
 
@@ -45,9 +43,9 @@ export class DeliveryAlarm extends RetryAlarm {
     }
   }
 
-  async #runFor(tenantId: string, { isLate, deliver }: AlarmWork): Promise<void> {
+  async #runFor(tenantId: string, { deliver }: AlarmWork): Promise<void> {
     const findShard = () => lastKnownShardOf(tenantId);
-    if (!this.isFailing() && !isLate) {
+    if (!this.isFailing()) {
       await this.attempt(deliver, findShard);
       return;
     }

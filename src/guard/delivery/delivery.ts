@@ -1,21 +1,23 @@
 /** Deliveries from a guard to D1: at least once, idempotent, each as a whole or not at all. */
 
-import type { StampedEvent } from "../../audit/event.ts";
+import type { FiledEvent } from "../../audit/event.ts";
 import { insertEvents } from "../../audit/store.ts";
 import {
   type Database,
   deliveryTimeoutMs,
   FencedTenantError,
   hasNoChanges,
-  refuseIfLate,
   runBatch,
   type Statement,
   StoreError,
 } from "../../db/client.ts";
+import { isDeletedTenant } from "../../db/deleted-tenants.ts";
+import { refuseIfLate } from "../../db/lateness.ts";
 import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
-import { hasLivingRecord, saveRecord } from "../../identity/store.ts";
+import { hasLivingRecord, saveRecord, updateRecord } from "../../identity/store.ts";
+import type { KeyringName } from "../../keys/keyring-names.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
 import { deleteLeftovers } from "../../relocation/leftovers.ts";
@@ -27,16 +29,23 @@ import {
 import { recountPopulation } from "../../sentinel/population/store.ts";
 import type { Delivery } from "./build-delivery.ts";
 
+/** A delivery on its way to D1. */
+export interface Filing {
+  readonly delivery: Delivery;
+  /** It may be older than tombstones, so it creates no record. */
+  readonly isLate: boolean;
+}
+
 /**
- * The statements of one delivery, without its events. The record comes first, because the others check that D1
- * has this version of it: a batch that is late changes nothing about the next identity of the same name.
+ * The statements of one delivery, without its events. The record comes first, because the others check which
+ * record D1 has: a batch that is late changes nothing about the next identity of the same name.
  */
-function buildStatements(db: Database, delivery: Delivery): Statement[] {
-  const { record, assessments, verdicts } = delivery;
+function buildStatements(db: Database, { delivery, isLate }: Filing): Statement[] {
+  const { record, assessments, verdicts, auditKeyId } = delivery;
   const { tenantId, id: identityId, version } = record;
-  const delivered = { tenantId, identityId, version };
+  const delivered = { tenantId, identityId, version, auditKeyId };
   return [
-    saveRecord(db, record),
+    isLate ? updateRecord(db, record, auditKeyId) : saveRecord(db, record),
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
     ...(record.status === "erased"
@@ -50,21 +59,19 @@ function buildStatements(db: Database, delivery: Delivery): Statement[] {
  * follow the records, because an outdated delivery needs no key in D1.
  */
 function reviveKeys(db: Database, deliveries: readonly Delivery[]): Statement[] {
-  const findNeeded = (ring: keyof Delivery["keys"]) =>
-    deliveries.flatMap(({ record: { tenantId, id: identityId, version: recordVersion }, keys }) =>
-      [...new Set(keys[ring])].map(
-        (keyVersion): NeededKey => ({ tenantId, identityId, recordVersion, keyVersion }),
-      ),
-    );
-  const [sealing, hashing] = [findNeeded("sealing"), findNeeded("backupCodes")];
-  return [
-    ...(sealing.length === 0 ? [] : [reinstateNeededKeys(db, "sealing", sealing)]),
-    ...(hashing.length === 0 ? [] : [reinstateNeededKeys(db, "backup_codes", hashing)]),
-  ];
+  const needed = deliveries.flatMap(({ record, keys }): readonly NeededKey[] => {
+    const { tenantId, id: identityId, version: recordVersion } = record;
+    const find = (keyring: KeyringName, versions: readonly number[]) =>
+      [...new Set(versions)].map((keyVersion) => ({
+        ...{ tenantId, identityId, recordVersion, keyring, keyVersion },
+      }));
+    return [...find("sealing", keys.sealing), ...find("backup_codes", keys.backupCodes)];
+  });
+  return needed.length === 0 ? [] : [reinstateNeededKeys(db, needed)];
 }
 
-/** The events of deliveries, each once: a guard sends an event again until it is confirmed. */
-function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
+/** The events of deliveries, each once: the queue may deliver a message again. */
+function eventsOf(deliveries: readonly Delivery[]): FiledEvent[] {
   const events = deliveries.flatMap((delivery) => delivery.events);
   return [...new Map(events.map((event) => [event.id, event])).values()];
 }
@@ -72,44 +79,37 @@ function eventsOf(deliveries: readonly Delivery[]): StampedEvent[] {
 /** A delivery that D1 has answered. */
 interface AnsweredDelivery {
   readonly delivery: Delivery;
-  /** D1 had a newer record, so only the events were filed, or the tenant is moving. The guard has to deliver. */
-  readonly mustGuardDeliver: boolean;
+  /** D1 has a newer record, or has none and the delivery was late. Everything else was filed. */
+  readonly lacksRecord: boolean;
 }
 
-/** Files deliveries of one or more tenants in one transaction. */
+/** Files deliveries of one or more tenants in one transaction: first the events, then the records. */
 async function fileIn(
   db: Database,
-  deliveries: readonly Delivery[],
+  filings: readonly Filing[],
   run = runBatch,
 ): Promise<AnsweredDelivery[]> {
+  const deliveries = filings.map(({ delivery }) => delivery);
   const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
-  const statements: Statement[] = [];
-  const indexed = deliveries.map((delivery) => {
-    const recordIndex = statements.length;
-    statements.push(...buildStatements(db, delivery));
-    return { delivery, recordIndex };
-  });
-  const results = await run(
-    db,
-    [
-      ...statements,
-      ...[...byTenant].map(([tenantId, ofTenant]) =>
-        insertEvents(db, tenantId, eventsOf(ofTenant)),
-      ),
-      ...reviveKeys(db, deliveries),
-      refuseIfLate(db, Date.now()),
-    ],
-    deliveryTimeoutMs,
+  const statements = [...byTenant].map(([tenantId, ofTenant]) =>
+    insertEvents(db, tenantId, eventsOf(ofTenant)),
   );
+  const indexed = filings.map((filing) => {
+    const recordIndex = statements.length;
+    statements.push(...buildStatements(db, filing));
+    return { delivery: filing.delivery, recordIndex };
+  });
+  statements.push(...reviveKeys(db, deliveries), refuseIfLate(db, Date.now()));
+  const results = await run(db, statements, deliveryTimeoutMs);
   return indexed.map(({ delivery, recordIndex }) => ({
     delivery,
-    mustGuardDeliver: hasNoChanges(results[recordIndex]),
+    lacksRecord: hasNoChanges(results[recordIndex]),
   }));
 }
 
 /**
  * Files one delivery.
- * @returns false if D1 has a newer record, so that only the events were filed
+ * @returns false if D1 has a newer record, so that everything but the record was filed
  * @throws StoreError: either nothing or everything was filed, and the delivery may be filed again
  */
 export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolean> {
@@ -120,11 +120,11 @@ export async function fileDelivery(env: Env, delivery: Delivery): Promise<boolea
   const filed = await runInTenantDb(
     env,
     tenantId,
-    (db) => fileIn(db, [delivery], run),
+    (db) => fileIn(db, [{ delivery, isLate: false }], run),
     deliveryTimeoutMs,
   );
   if (status === "erased") await deleteLeftovers(env, { tenantId, identityId, version });
-  return filed.every(({ mustGuardDeliver }) => !mustGuardDeliver);
+  return filed.every(({ lacksRecord }) => !lacksRecord);
 }
 
 function isTimeout(error: unknown): boolean {
@@ -135,24 +135,26 @@ function isTimeout(error: unknown): boolean {
 async function fileAtShard(
   env: Env,
   shard: number,
-  deliveries: readonly Delivery[],
+  filings: readonly Filing[],
 ): Promise<readonly AnsweredDelivery[]> {
   try {
-    return await fileIn(databaseOf(env, shard), deliveries);
+    return await fileIn(databaseOf(env, shard), filings);
   } catch {
     // A delivery that cannot be filed, such as one of a tenant in relocation, must not block other tenants.
-    const byTenant = Map.groupBy(deliveries, ({ record }) => record.tenantId);
+    const byTenant = Map.groupBy(filings, ({ delivery }) => delivery.record.tenantId);
     const filed: AnsweredDelivery[] = [];
     for (const [tenantId, ofTenant] of byTenant) {
       try {
         const work = (db: Database) => fileIn(db, ofTenant);
         filed.push(...(await runInTenantDb(env, tenantId, work, deliveryTimeoutMs)));
       } catch (error) {
-        log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
-        // The queue does not try again: its guards wait for the end of the move together.
-        if (error instanceof FencedTenantError) {
-          filed.push(...ofTenant.map((delivery) => ({ delivery, mustGuardDeliver: true })));
+        if (error instanceof FencedTenantError && (await isDeletedTenant(env, tenantId))) {
+          // D1 accepts nothing of a deleted tenant any more.
+          log("warn", "delivery_of_deleted_tenant", { source: "queue" });
+          filed.push(...ofTenant.map(({ delivery }) => ({ delivery, lacksRecord: false })));
+          continue;
         }
+        log("error", "deliveries_not_filed", { cause: causeOf(error), count: ofTenant.length });
         // A database that does not answer would use up the timeout once for each tenant.
         if (isTimeout(error)) break;
       }
@@ -162,11 +164,8 @@ async function fileAtShard(
 }
 
 /** Groups deliveries by the shard of their tenant. @throws StoreError */
-async function groupByShard(
-  env: Env,
-  deliveries: readonly Delivery[],
-): Promise<Map<number, Delivery[]>> {
-  const tenants = [...new Set(deliveries.map(({ record }) => record.tenantId))];
+async function groupByShard(env: Env, filings: readonly Filing[]): Promise<Map<number, Filing[]>> {
+  const tenants = [...new Set(filings.map(({ delivery }) => delivery.record.tenantId))];
   const shards = new Map(
     await Promise.all(
       tenants.map(
@@ -174,7 +173,7 @@ async function groupByShard(
       ),
     ),
   );
-  return Map.groupBy(deliveries, ({ record }) => shards.get(record.tenantId) ?? 0);
+  return Map.groupBy(filings, ({ delivery }) => shards.get(delivery.record.tenantId) ?? 0);
 }
 
 /**
@@ -183,14 +182,14 @@ async function groupByShard(
  */
 export async function fileDeliveries(
   env: Env,
-  deliveries: readonly Delivery[],
+  filings: readonly Filing[],
 ): Promise<readonly AnsweredDelivery[]> {
   try {
-    const shards = await groupByShard(env, deliveries);
+    const shards = await groupByShard(env, filings);
     const filed = [...shards].map(([shard, ofShard]) => fileAtShard(env, shard, ofShard));
     return (await Promise.all(filed)).flat();
   } catch (error) {
-    log("error", "deliveries_not_filed", { cause: causeOf(error), count: deliveries.length });
+    log("error", "deliveries_not_filed", { cause: causeOf(error), count: filings.length });
     return [];
   }
 }

@@ -1,6 +1,6 @@
 /** The entry that a transition adds to the outbox. */
-import { type AuditEvent, actingForOf } from "../../audit/event.ts";
-import { deriveId } from "../../crypto/id.ts";
+import { type AuditEvent, actingForOf, type RequestActor } from "../../audit/event.ts";
+import { createOrderedId } from "../../crypto/id.ts";
 import type { AssessmentRecord, VerdictRecord } from "../../sentinel/assessment.ts";
 import type { IdentityState } from "../decisions/state.ts";
 import type { EventEntry, GuardCall, Transition } from "../decisions/transition.ts";
@@ -10,10 +10,37 @@ export interface OutboxEntry {
   readonly events: readonly AuditEvent[];
   readonly assessment?: AssessmentRecord;
   readonly verdict?: VerdictRecord;
+  /** Whether the queue may deliver it. */
+  readonly mayQueue?: boolean;
+}
+
+/** An entry that D1 does not have, and its number: the version of the state that it was written with. */
+export interface WaitingEntry extends OutboxEntry {
+  readonly seq: number;
 }
 
 /** Events of one change at most; ids sort by version and then by index. */
 const maxEventsPerVersion = 32;
+
+/** The personal parts, sealed if they were sealed for this entry under the user's audit key. */
+function personalOf(
+  { status, externalId, auditKey }: IdentityState,
+  { session, actor: ownActor }: EventEntry,
+  actor: RequestActor,
+  call: GuardCall | undefined,
+): Pick<AuditEvent, "personal" | "sealed"> {
+  if (status === "erased") return { personal: null };
+  const sealed = call?.sealedSession;
+  const isSealed =
+    sealed !== undefined &&
+    session !== undefined &&
+    ownActor === undefined &&
+    sealed.session.address === session.address &&
+    sealed.session.agent === session.agent &&
+    sealed.parts.personalKey === auditKey?.id;
+  if (isSealed) return { personal: null, sealed: sealed.parts };
+  return { personal: { external_id: externalId, ...session, ...actingForOf(actor) } };
+}
 
 function eventOf(
   state: IdentityState,
@@ -26,24 +53,14 @@ function eventOf(
   const at = entry.at ?? call?.now ?? state.updatedAt;
   const actor = entry.actor ?? call?.actor ?? { type: "system", id: null };
   return {
-    id: deriveId(
-      at,
-      version * maxEventsPerVersion + index,
-      tenantId,
-      identityId,
-      String(version),
-      String(index),
-      call?.requestId ?? "",
-    ),
+    // It is stored with the event, so each delivery has the same id.
+    id: createOrderedId(at, version * maxEventsPerVersion + index),
     tenantId,
     at,
     actor: { type: actor.type, id: actor.id },
     action: entry.action,
     target: { type: "identity", id: identityId },
-    personal:
-      state.status === "erased"
-        ? null
-        : { external_id: state.externalId, ...entry.session, ...actingForOf(actor) },
+    ...personalOf(state, entry, actor, call),
     outcome: entry.outcome,
     reason: entry.reason ?? null,
     requestId: entry.requestId ?? call?.requestId ?? null,
@@ -55,16 +72,19 @@ function eventOf(
  * The outbox entry of a transition; undefined when it has no events.
  * @param version the version of the new state
  * @param call undefined when the guard acts by itself
+ * @param mayQueue whether the queue may deliver it
  */
 export function buildOutboxEntry(
   { state, entries, assessment, verdict }: Transition<unknown>,
   version: number,
   call: GuardCall | undefined,
+  mayQueue: boolean,
 ): OutboxEntry | undefined {
   if (entries.length === 0) return undefined;
   return {
     events: entries.map((entry, index) => eventOf(state, version, index, entry, call)),
     ...(assessment === undefined ? {} : { assessment }),
     ...(verdict === undefined ? {} : { verdict }),
+    ...(mayQueue ? { mayQueue } : {}),
   };
 }

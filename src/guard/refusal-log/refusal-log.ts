@@ -11,8 +11,9 @@ import { type AuditEvent, auditEventSchema } from "../../audit/event.ts";
 import { stampEvents } from "../../audit/stamp.ts";
 import { insertEvents } from "../../audit/store.ts";
 import { deriveId } from "../../crypto/id.ts";
-import { deliveryTimeoutMs, FencedTenantError, refuseIfLate, runBatch } from "../../db/client.ts";
+import { deliveryTimeoutMs, FencedTenantError, runBatch } from "../../db/client.ts";
 import { isDeletedTenant } from "../../db/deleted-tenants.ts";
+import { refuseIfLate } from "../../db/lateness.ts";
 import { runInTenantDb } from "../../db/shards.ts";
 import { requireConfig } from "../../env.ts";
 import { requireMatchingKeys } from "../../keys/key-check.ts";
@@ -144,7 +145,6 @@ export class RefusalLog extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     await this.#alarm.runDelivery({
       findTenantId: () => this.#readState()?.tenantId,
-      isLate: false,
       deliver: async () => {
         const now = Date.now();
         this.#reportDue(now, now);

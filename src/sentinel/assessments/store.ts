@@ -1,14 +1,20 @@
 /**
- * Assessments in D1. The guard delivers them and their verdicts in batches; a batch of an older version of
- * the identity changes nothing. Reads serve the tenant's list and a guard that lost its history.
+ * Assessments in D1. The guard delivers them and their verdicts in batches; a batch about a user who was erased
+ * changes nothing. Reads serve the tenant's list and a guard that lost its history.
  */
-import { and, desc, eq, gte, isNull, lt, not, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, isNull, lt, not, or, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { restoreDigest, shortenDigest } from "../../crypto/short-hex.ts";
 import { awaitStore, type Database, type Statement } from "../../db/client.ts";
 import { findScanEnd } from "../../db/scan.ts";
 import { hasLeft, isNotServedHere, oneRow, requireServedHere } from "../../db/tenant-fence.ts";
-import { type DeliveredIdentity, hasNewerRecord, isCurrent } from "../../identity/store.ts";
+import {
+  type DeliveredIdentity,
+  type DeliveredUser,
+  hasNewerRecord,
+  isCurrent,
+  isSameUser,
+} from "../../identity/store.ts";
 import type { AssessmentRecord, VerdictRecord } from "../assessment.ts";
 import { contextSchema } from "../context.ts";
 import { type SessionEvidence, sessionEvidenceSchema } from "../evidence.ts";
@@ -56,7 +62,7 @@ function toStored(record: AssessmentRecord) {
 /** Goes after `saveRecord` in the same batch. An assessment that exists already stays as it is. */
 export function insertAssessments(
   db: Database,
-  delivered: DeliveredIdentity,
+  delivered: DeliveredUser,
   records: readonly AssessmentRecord[],
 ): Statement[] {
   if (records.length === 0) return [];
@@ -70,21 +76,28 @@ export function insertAssessments(
         ${field("degraded")}, ${field("evidence")}, ${field("evidenceDigest")}, ${field("policy")},
         '', NULL, NULL, NULL
       FROM json_each(${JSON.stringify(rows)}) AS item
-      WHERE ${isCurrent(delivered)} AND NOT EXISTS (SELECT 1 FROM ${assessments} AS known
+      WHERE ${isSameUser(delivered)} AND NOT EXISTS (SELECT 1 FROM ${assessments} AS known
         WHERE known.tenant_id = ${delivered.tenantId} AND known.id = item.value ->> 'id')`),
   ];
 }
 
+/** Goes after `saveRecord` in the same batch. A verdict of an earlier delivery does not replace a later one. */
 export function saveVerdicts(
   db: Database,
-  delivered: DeliveredIdentity,
+  delivered: DeliveredUser,
   records: readonly VerdictRecord[],
 ): Statement[] {
   return records.map(({ assessmentId, verdict, source, at }) =>
     db
       .update(assessments)
       .set({ verdict, verdictSource: source, verdictAt: at })
-      .where(and(isAssessment(delivered.tenantId, assessmentId), isCurrent(delivered))),
+      .where(
+        and(
+          isAssessment(delivered.tenantId, assessmentId),
+          isSameUser(delivered),
+          or(isCurrent(delivered), isNull(assessments.verdict), lt(assessments.verdictAt, at)),
+        ),
+      ),
   );
 }
 

@@ -18,6 +18,8 @@ import {
   step,
 } from "./example.ts";
 
+const auditKey = { id: "0123456789abcdef", sealed: "sealed-key" };
+
 const fullIdentity = buildIdentity({
   externalId: "alexander@enterprise.com",
   lastVerifiedAt: now - 7,
@@ -30,9 +32,9 @@ const fullIdentity = buildIdentity({
 });
 
 test("a new identity is active, without factors and without failures", () => {
-  const { state, entries, result } = create(call, "Alice");
+  const { state, entries, result } = create(call, "Alice", auditKey);
   expect(state).toEqual({
-    ...buildIdentity({ totp: null, auditKey: null }),
+    ...buildIdentity({ totp: null, auditKey }),
     externalId: "Alice",
     createdAt: now,
     updatedAt: now,
@@ -257,7 +259,7 @@ describe("a stored state", () => {
       full,
       buildIdentity(),
       erase(full, call).state,
-      create(call, "😀").state,
+      create(call, "😀", auditKey).state,
     ]) {
       expect(parseState(JSON.stringify(state))).toEqual(state);
     }

@@ -1,4 +1,4 @@
-/** The delivery gate, asked by guards and refusal logs whose delivery failed or is late. */
+/** The delivery gate, asked by guards and refusal logs whose delivery failed. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -9,14 +9,13 @@ import { withD1Fault } from "../../support/d1-faults.ts";
 import { passRequestDeadlines } from "../../support/deadlines.ts";
 import { drainOutbox } from "../../support/delivered-trail.ts";
 import {
-  countOutboxRows,
+  countUndelivered,
   evict,
   fireAlarm,
   guardOf,
   inspectGuard,
   readAlarm,
 } from "../../support/guard.ts";
-import { deliverMessages, holdMessages, refuseMessages } from "../../support/queue.ts";
 import { fireLogAlarm, readRefusalLog } from "../../support/refusal-log.ts";
 import { relocateFully, relocateUpTo } from "../../support/relocation.ts";
 
@@ -50,13 +49,12 @@ async function withFullGate(shard: number, work: () => Promise<void>): Promise<v
   for (const other of others) await gateOf(shard).leave(other, "failed");
 }
 
-/** Creates users of a tenant, whose outboxes are empty. The queue takes no messages. */
+/** Creates users of a tenant, whose outboxes are empty. */
 async function createUsers(tenant: Tenant, count: number): Promise<User[]> {
   const users: User[] = [];
   for (let n = 0; n < count; n += 1) users.push(await User.withTotp(tenant));
   for (const user of users) await drainOutbox(user);
   stopClock();
-  refuseMessages();
   return users;
 }
 
@@ -102,11 +100,11 @@ describe("A guard whose delivery failed", () => {
         expect(await readAlarm(user)).toBeLessThanOrEqual(Date.now() + 10 * (n + 1));
       }
       expect(batches).not.toHaveBeenCalled();
-      expect(await countOutboxRows(user)).toBe(1);
+      expect(await countUndelivered(user)).toBe(1);
     });
     expect(await fireAlarm(user)).toBe(true);
     expect(batches).toHaveBeenCalledTimes(1);
-    expect(await countOutboxRows(user)).toBe(0);
+    expect(await countUndelivered(user)).toBe(0);
   });
 
   it("gives its place back, whether it delivered or failed", async () => {
@@ -114,7 +112,7 @@ describe("A guard whose delivery failed", () => {
     for (let n = 0; n < maxConcurrentDeliveries; n += 1) await failAlarm(user);
     await withFullGate(0, async () => {});
     await fireAlarm(user);
-    expect(await countOutboxRows(user)).toBe(0);
+    expect(await countUndelivered(user)).toBe(0);
     await withFullGate(0, async () => {});
   });
 
@@ -130,7 +128,7 @@ describe("A guard whose delivery failed", () => {
       await fireAlarm(user);
       const deliverer = { id: guardOf(user).id.toString(), tenantId: tenant.id };
       expect(enter.mock.calls.map(([caller]) => caller)).toEqual([deliverer]);
-      expect(await countOutboxRows(user)).toBe(0);
+      expect(await countUndelivered(user)).toBe(0);
     });
   });
 
@@ -146,7 +144,7 @@ describe("A guard whose delivery failed", () => {
     });
     vi.spyOn(Math, "random").mockReturnValue(random);
     await fireAlarm(user);
-    expect(await countOutboxRows(user)).toBe(rows);
+    expect(await countUndelivered(user)).toBe(rows);
     if (rows > 0) expect(await readAlarm(user)).toBe(Date.now() + 500);
   });
 
@@ -163,7 +161,7 @@ describe("A guard whose delivery failed", () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     passRequestDeadlines();
     await fireAlarm(user);
-    expect(await countOutboxRows(user)).toBe(1);
+    expect(await countUndelivered(user)).toBe(1);
     hasStopped = true;
     await vi.waitFor(() => expect(left).toHaveBeenCalledTimes(1), { timeout: 20_000 });
   });
@@ -218,22 +216,6 @@ describe("A guard that is erased while its alarm runs", () => {
   });
 });
 
-describe("A guard whose message is not confirmed in time", () => {
-  it("asks the gate too, because a queue that is late would make all guards deliver at once", async () => {
-    const [user] = await createUsers(await Tenant.create(), 1);
-    if (user === undefined) throw new Error("There is no user");
-    const held = holdMessages();
-    await failOnce(user);
-    await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 20_000, interval: 20 });
-    await withFullGate(0, async () => {
-      await fireAlarm(user);
-      expect(await countOutboxRows(user)).toBe(1);
-    });
-    await fireAlarm(user);
-    expect(await countOutboxRows(user)).toBe(0);
-  });
-});
-
 describe("A refusal log whose delivery failed", () => {
   it("does not ask D1 while the gate is full, and delivers afterwards", async () => {
     const tenant = await Tenant.create();
@@ -251,18 +233,6 @@ describe("A refusal log whose delivery failed", () => {
 });
 
 describe("The guards of a moving tenant", () => {
-  it("get no help from the queue, which would only ask D1 once more for each message", async () => {
-    const tenant = await Tenant.create();
-    const [user] = await createUsers(tenant, 1);
-    if (user === undefined) throw new Error("There is no user");
-    await relocateUpTo(tenant, 1, "copying");
-    const held = holdMessages();
-    await failOnce(user);
-    await vi.waitFor(() => expect(held).toHaveLength(1), { timeout: 20_000, interval: 20 });
-    expect(await deliverMessages(held)).toBe(0);
-    expect(await countOutboxRows(user)).toBe(1);
-  });
-
   it("ask D1 once in ten seconds together, and deliver after the relocation", async () => {
     const tenant = await Tenant.create();
     const users = await createUsers(tenant, 4);
@@ -280,6 +250,6 @@ describe("The guards of a moving tenant", () => {
     passTime(10_000);
     for (const user of users) expect(await readAlarm(user)).toBeLessThan(Date.now() + 60_000);
     for (const user of users) await fireAlarm(user);
-    for (const user of users) expect(await countOutboxRows(user)).toBe(0);
+    for (const user of users) expect(await countUndelivered(user)).toBe(0);
   });
 });
