@@ -54,6 +54,8 @@ async function takeLoot(): Promise<Loot> {
   const rotated = await tenant.send("POST", `/v1/tokens/${listed[1].id}/rotate`, { token: {} });
   tokens.push(rotated.body.token.secret);
   await user.assess();
+  // A prefix watch has more than an alarm once two users were tried from its block.
+  await (await User.provision(tenant, "bob")).assess();
   await fireAlarm(user);
   // This request is refused, so that the refusal log has data too.
   await user.verify("123456", tokens[1]);
