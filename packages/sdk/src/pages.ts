@@ -8,6 +8,14 @@ export interface Page<Item, Cursor = string> {
   readonly next_after: Cursor | null;
 }
 
+/** The query of one page. */
+export function queryOf<Filters extends object, Cursor>(
+  filters: Filters,
+  after: Cursor | undefined,
+): Filters & { readonly after?: Cursor } {
+  return { ...filters, ...(after === undefined ? {} : { after }) };
+}
+
 /** Iterate over it to read every item, or read single pages. A page is requested when it is needed. */
 export class Pages<Item, Cursor = string> implements AsyncIterable<Item> {
   readonly #readPage: (after: Cursor | undefined) => Promise<Page<Item, Cursor>>;

@@ -3,7 +3,7 @@ import type { IdpError } from "./idp-error.ts";
 
 const firstDelayMs = 200;
 const maxDelayMs = 5_000;
-/** Who has to wait longer gets the error at once, and decides. */
+/** If the service asks for a longer wait, the call fails at once, and the caller decides. */
 const maxRetryAfterSeconds = 30;
 
 /** Statuses that a repetition may change. Proxies send 502 and 504 if they do not reach the service. */

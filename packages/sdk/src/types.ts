@@ -8,6 +8,9 @@ type Query<Operation extends keyof operations> = NonNullable<
 /** The filters of a list, with the size of its pages. */
 type Filters<Operation extends keyof operations> = Omit<Query<Operation>, "after">;
 
+/** The filters of a list that has none: the size of its pages. */
+export type PageFilters = Filters<"listTokens">;
+
 export type Issue = Schemas["Issue"];
 export type Reason = Schemas["Reason"];
 

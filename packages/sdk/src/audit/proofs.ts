@@ -147,7 +147,7 @@ export async function verifyConsistency(given: {
   );
   const { areComparable, newest, older, ...opened } = await openCheckpoints({
     newest: given.newest,
-    // A caller in JavaScript may forget it; then nothing would be compared.
+    // Without it nothing would be compared, and in JavaScript no compiler demands it.
     older: given.older ?? null,
     keys: given.keys,
   });

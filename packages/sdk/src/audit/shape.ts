@@ -1,3 +1,5 @@
+import { isJsonObject } from "../json.ts";
+
 /**
  * Checks of JSON values from outside. A shape finds the first fault of a value: its path and what it must be, as in
  * ".actor.id must be a string"; undefined if the value has the shape.
@@ -11,13 +13,9 @@ export function hasShape<T>(value: unknown, shape: Shape): value is T {
 
 type Shapes = Readonly<Record<string, Shape>>;
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** The member of an object, or the value itself if it has no such member. */
 export function unwrap(value: unknown, name: string): unknown {
-  return isObject(value) && Object.hasOwn(value, name) ? value[name] : value;
+  return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : value;
 }
 
 export const text: Shape = (value) => (typeof value === "string" ? undefined : " must be a string");
@@ -38,7 +36,7 @@ export const hash: Shape = (value) =>
 
 /** An object whose members are no objects. */
 export const plainValues: Shape = (value) =>
-  isObject(value) &&
+  isJsonObject(value) &&
   Object.values(value).every((member) => member === null || typeof member !== "object")
     ? undefined
     : " must be an object of plain values";
@@ -62,7 +60,7 @@ export function listOf(shape: Shape): Shape {
 export function objectWith(members: Shapes): Shape {
   const shapes = Object.entries(members);
   return (value) => {
-    if (!isObject(value)) return " must be an object";
+    if (!isJsonObject(value)) return " must be an object";
     for (const [name, shape] of shapes) {
       const fault = Object.hasOwn(value, name) ? shape(value[name]) : " is missing";
       if (fault !== undefined) return `.${name}${fault}`;
@@ -75,7 +73,7 @@ export function objectWith(members: Shapes): Shape {
 export function exactObject(members: Shapes, optional: Shapes = {}): Shape {
   const hasMembers = objectWith(members);
   return (value) => {
-    if (!isObject(value)) return " must be an object";
+    if (!isJsonObject(value)) return " must be an object";
     for (const name of Object.keys(value)) {
       if (Object.hasOwn(members, name)) continue;
       const shape = Object.hasOwn(optional, name) ? optional[name] : undefined;

@@ -1,7 +1,7 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import { readExport } from "../export-lines.ts";
 import type { RequestOptions } from "../options.ts";
-import { Pages } from "../pages.ts";
+import { Pages, queryOf } from "../pages.ts";
 import type {
   AuditEvent,
   AuditEventFilters,
@@ -12,6 +12,7 @@ import type {
   ExportedEvent,
   ExportRange,
   NewestCheckpoint,
+  PageFilters,
   Statistics,
   StatisticsQuery,
 } from "../types.ts";
@@ -27,7 +28,7 @@ export class Audit {
   /** Lists events, the newest first. The list is one or two seconds behind. Permission: `audit:read`. */
   events(filters: AuditEventFilters = {}, options?: RequestOptions): Pages<AuditEvent> {
     return new Pages(async (after) => {
-      const query = { ...filters, ...(after === undefined ? {} : { after }) };
+      const query = queryOf(filters, after);
       const call = this.#connection.api(options).GET("/v1/audit/events", { params: { query } });
       const { events, has_more, next_after } = await bodyOf(call);
       return { items: events, has_more, next_after };
@@ -74,15 +75,9 @@ export class Audit {
   }
 
   /** Lists tree heads, the newest first. Permission: `audit:read`. */
-  checkpoints(
-    { limit }: { readonly limit?: number | undefined } = {},
-    options?: RequestOptions,
-  ): Pages<Checkpoint, number> {
+  checkpoints(filters: PageFilters = {}, options?: RequestOptions): Pages<Checkpoint, number> {
     return new Pages(async (after) => {
-      const query = {
-        ...(limit === undefined ? {} : { limit }),
-        ...(after === undefined ? {} : { after }),
-      };
+      const query = queryOf(filters, after);
       const call = this.#connection
         .api(options)
         .GET("/v1/audit/checkpoints", { params: { query } });

@@ -55,7 +55,7 @@ export class Otp {
     const body = { otp: { ...input, id: externalId, code } };
     const call = this.#connection.api(options).POST("/v1/idp/otp/verify", { body });
     const result = await bodyOf(call);
-    // Whoever reads a success as "signed in" must not do so after the answer of something else.
+    // A caller signs the user in after a success, so the answer of a proxy must not pass for one.
     if ([result.status, result.id, result.method].every((text) => typeof text === "string")) {
       return result;
     }

@@ -1,7 +1,7 @@
 import { type Assessment, readAssessment, readDenial } from "../assessment.ts";
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import { Pages } from "../pages.ts";
+import { Pages, queryOf } from "../pages.ts";
 import type {
   AssessmentFilters,
   Feeds,
@@ -57,7 +57,7 @@ export class Sentinel {
   /** Lists assessments, the newest first, with the inputs of their scores. Permission: `sentinel:read`. */
   assessments(filters: AssessmentFilters = {}, options?: RequestOptions): Pages<StoredAssessment> {
     return new Pages(async (after) => {
-      const query = { ...filters, ...(after === undefined ? {} : { after }) };
+      const query = queryOf(filters, after);
       const api = this.#connection.api(options);
       const call = api.GET("/v1/sentinel/assessments", { params: { query } });
       const { assessments, has_more, next_after } = await bodyOf(call);

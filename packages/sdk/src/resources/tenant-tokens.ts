@@ -1,7 +1,7 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import { Pages } from "../pages.ts";
-import type { ApiToken, IssuedApiToken, NewToken } from "../types.ts";
+import { Pages, queryOf } from "../pages.ts";
+import type { ApiToken, IssuedApiToken, NewToken, PageFilters } from "../types.ts";
 
 /** The API tokens of one tenant, for the operator. */
 export class TenantTokens {
@@ -21,15 +21,9 @@ export class TenantTokens {
   }
 
   /** Lists tokens, without their secrets. */
-  list(
-    { limit }: { readonly limit?: number | undefined } = {},
-    options?: RequestOptions,
-  ): Pages<ApiToken> {
+  list(filters: PageFilters = {}, options?: RequestOptions): Pages<ApiToken> {
     return new Pages(async (after) => {
-      const query = {
-        ...(limit === undefined ? {} : { limit }),
-        ...(after === undefined ? {} : { after }),
-      };
+      const query = queryOf(filters, after);
       const init = { params: { path: { id: this.#id }, query } };
       const call = this.#connection.api(options).GET("/v1/tenants/{id}/tokens", init);
       const { tokens, has_more, next_after } = await bodyOf(call);

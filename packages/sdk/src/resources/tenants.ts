@@ -1,6 +1,6 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import { Pages } from "../pages.ts";
+import { Pages, queryOf } from "../pages.ts";
 import type {
   CreatedTenant,
   NewTenant,
@@ -30,7 +30,7 @@ export class Tenants {
   /** Lists tenants. */
   list(filters: TenantFilters = {}, options?: RequestOptions): Pages<Tenant> {
     return new Pages(async (after) => {
-      const query = { ...filters, ...(after === undefined ? {} : { after }) };
+      const query = queryOf(filters, after);
       const call = this.#connection.api(options).GET("/v1/tenants", { params: { query } });
       const { tenants, has_more, next_after } = await bodyOf(call);
       return { items: tenants, has_more, next_after };

@@ -1,7 +1,7 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import { Pages } from "../pages.ts";
-import type { ApiToken, IssuedApiToken, NewToken } from "../types.ts";
+import { Pages, queryOf } from "../pages.ts";
+import type { ApiToken, IssuedApiToken, NewToken, PageFilters } from "../types.ts";
 
 /** The API tokens of the tenant. */
 export class Tokens {
@@ -22,15 +22,9 @@ export class Tokens {
   }
 
   /** Lists tokens, without their secrets. Permission: `tokens:read`. */
-  list(
-    { limit }: { readonly limit?: number | undefined } = {},
-    options?: RequestOptions,
-  ): Pages<ApiToken> {
+  list(filters: PageFilters = {}, options?: RequestOptions): Pages<ApiToken> {
     return new Pages(async (after) => {
-      const query = {
-        ...(limit === undefined ? {} : { limit }),
-        ...(after === undefined ? {} : { after }),
-      };
+      const query = queryOf(filters, after);
       const call = this.#connection.api(options).GET("/v1/tokens", { params: { query } });
       const { tokens, has_more, next_after } = await bodyOf(call);
       return { items: tokens, has_more, next_after };

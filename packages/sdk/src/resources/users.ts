@@ -1,6 +1,6 @@
 import { bodyOf, type Connection } from "../connection.ts";
 import type { RequestOptions } from "../options.ts";
-import { Pages } from "../pages.ts";
+import { Pages, queryOf } from "../pages.ts";
 import type { ListedUser, Profile, ProvisionedUser, UserFilters } from "../types.ts";
 
 /** Your users and their identities. `externalId` is your own id of a user: 1 to 255 characters. */
@@ -38,7 +38,7 @@ export class Users {
    */
   list(filters: UserFilters = {}, options?: RequestOptions): Pages<ListedUser> {
     return new Pages(async (after) => {
-      const query = { ...filters, ...(after === undefined ? {} : { after }) };
+      const query = queryOf(filters, after);
       const call = this.#connection.api(options).GET("/v1/idp/users", { params: { query } });
       const { users, has_more, next_after } = await bodyOf(call);
       return { items: users, has_more, next_after };
