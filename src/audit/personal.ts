@@ -5,13 +5,11 @@
  */
 import { z } from "zod";
 import { encodeUtf8, toHex } from "../crypto/bytes.ts";
-import { toCanonicalJson } from "../crypto/canonical.ts";
-import { computeSha256Hex } from "../crypto/digest.ts";
 import type { Keyring } from "../crypto/keyring.ts";
 import type { Owner, SealContext } from "../crypto/seal-context.ts";
 import { BrokenSealError, reseal, seal, unseal } from "../crypto/sealed-box.ts";
 import { type PersonalParts, personalParts, type SealedParts, type StampedEvent } from "./event.ts";
-import { digestPersonalParts, type NoncedParts } from "./leaf.ts";
+import { computePersonalDigest, type NoncedParts } from "./leaf.ts";
 
 const keyBytes = 32;
 const keyIdBytes = 8;
@@ -100,8 +98,7 @@ export async function sealParts(
   return {
     personalKey: id,
     personal: await seal(keyring, contextOf(owner, "audit_personal"), text),
-    // As `digestPersonalParts` does.
-    personalDigest: await computeSha256Hex(toCanonicalJson(nonced)),
+    personalDigest: await computePersonalDigest(nonced),
   };
 }
 
@@ -120,5 +117,5 @@ export async function openParts(
   }
   const { data: parts } = noncedParts.safeParse(JSON.parse(new TextDecoder().decode(text)));
   if (parts === undefined) return undefined;
-  return digestPersonalParts(parts) === stored.personalDigest ? parts : undefined;
+  return (await computePersonalDigest(parts)) === stored.personalDigest ? parts : undefined;
 }

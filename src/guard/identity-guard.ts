@@ -8,8 +8,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { base32nopad } from "@scure/base";
-import { actingForOf } from "../audit/event.ts";
-import { createAuditKey, sealParts } from "../audit/personal.ts";
+import { createAuditKey } from "../audit/personal.ts";
 import { keyOf } from "../crypto/keyring.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { seal } from "../crypto/sealed-box.ts";
@@ -30,7 +29,7 @@ import { create, erase, refuseExisting, setStatus, unlock } from "./decisions/li
 import { completeProfile, type Profile, profileOf } from "./decisions/profile.ts";
 import { checkRateLimit, countRequest, refuseAboveLimit } from "./decisions/rate-limit.ts";
 import { type Assessed, completeAssessed, hasStanding } from "./decisions/standing.ts";
-import type { AttemptSession, IdentityState } from "./decisions/state.ts";
+import type { IdentityState } from "./decisions/state.ts";
 import {
   fail,
   type GuardCall,
@@ -52,6 +51,7 @@ import { AuditKeys } from "./delivery/audit-keys.ts";
 import { GuardLedger } from "./ledger.ts";
 import type { FoundRecord } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
+import { sealSession } from "./seal-session.ts";
 import { GuardStorage } from "./storage.ts";
 import { readStreamedArgument } from "./streamed-argument.ts";
 import { TotpKeys, totpContextOf } from "./totp-keys.ts";
@@ -174,7 +174,7 @@ export class IdentityGuard extends DurableObject<Env> {
         if (state === undefined) return fail({ code: "user_not_found" });
         const [evidence, sealed] = await Promise.all([
           this.#gatherEvidence(config, call, state, attempt, purpose),
-          this.#sealSession(config, recorded, state, call.session),
+          sealSession(this.#auditKeys, config.sealingKeys, recorded, state, call.session),
         ]);
         const result = await this.#ledger.commit(sealed, (present) =>
           this.#decideAttempt(present, call, evidence, policy, purpose, assessed),
@@ -235,7 +235,9 @@ export class IdentityGuard extends DurableObject<Env> {
     const result = await this.#runOnce<Assessed>(call, async (config, addReceipt) => {
       const [recorded, state] = await Promise.all([addReceipt(), this.#ledger.load(call)]);
       const [sealed, found] = await Promise.all([
-        state === undefined ? recorded : this.#sealSession(config, recorded, state, session.shown),
+        state === undefined
+          ? recorded
+          : sealSession(this.#auditKeys, config.sealingKeys, recorded, state, session.shown),
         read,
       ]);
       if (state === undefined) return fail({ code: "user_not_found" });
@@ -331,33 +333,6 @@ export class IdentityGuard extends DurableObject<Env> {
   /** Whether the identity was erased after the session was read. */
   #isVoid({ epoch }: FoundSession): boolean {
     return epoch !== this.#storage.erasureEpoch;
-  }
-
-  /**
-   * Seals what the event will say of persons, if that includes an address or an agent: what waits for its delivery
-   * is in the guard's storage. Never throws: without an audit key that opens, the delivery seals it.
-   */
-  async #sealSession(
-    { sealingKeys }: Config,
-    call: GuardCall,
-    { externalId, auditKey }: IdentityState,
-    { address, agent }: Omit<AttemptSession, "assessmentId"> = {},
-  ): Promise<GuardCall> {
-    if (auditKey === null || (address === undefined && agent === undefined)) return call;
-    const session = {
-      ...(address === undefined ? {} : { address }),
-      ...(agent === undefined ? {} : { agent }),
-    };
-    const personal = { external_id: externalId, ...session, ...actingForOf(call.actor) };
-    try {
-      const key = await this.#auditKeys.open(sealingKeys, call, auditKey);
-      return {
-        ...call,
-        sealedSession: { session, parts: await sealParts(key, call, personal) },
-      };
-    } catch {
-      return call;
-    }
   }
 
   /** Computes what the decision on an attempt needs. Decides nothing. */

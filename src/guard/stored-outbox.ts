@@ -131,7 +131,7 @@ export class StoredOutbox {
     return this.#inState;
   }
 
-  /** Forgets everything, after the storage was cleared. */
+  /** Empties the memory. Call this when the storage was cleared. */
   reset(): void {
     this.#inState = [];
     this.#hasSpilled = false;
