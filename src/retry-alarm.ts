@@ -9,6 +9,12 @@ import { computeRetryDelay } from "./retry-delay.ts";
 /** How long a delivery waits for further events of a burst. Under low load the trail is late by this time. */
 export const deliveryDelayMs = 200;
 
+/**
+ * After a change, the alarm is set for less than this later unless a delivery has failed: counted refusals are
+ * reported after an hour at the latest.
+ */
+const maxDeliveryDelayMs = 2 * 60 * 60 * 1000;
+
 /** Stored after a failure, and deleted by the next success, so that a delivery that succeeds writes no row. */
 const failureKey = "delivery_failure";
 
@@ -25,7 +31,8 @@ export class RetryAlarm {
   readonly #source: string;
   /** When the pending alarm fires, Unix ms. */
   #at: number | undefined;
-  #hasFoundAlarm = false;
+  /** When the alarm fires that an earlier run of the object has left, Unix ms; undefined if it left none. */
+  #foundAt: number | undefined;
   /** Mirrors the stored failure: `undefined` until it was read, `null` when there is none. */
   #failure: DeliveryFailure | null | undefined;
   /** Counts how often the storage was cleared. An alarm that ran meanwhile leaves nothing behind. */
@@ -37,16 +44,19 @@ export class RetryAlarm {
     // An alarm that was set before an eviction is still set, and a later one must not replace it.
     ctx.blockConcurrencyWhile(async () => {
       this.#at = (await ctx.storage.getAlarm()) ?? undefined;
-      this.#hasFoundAlarm ||= this.#at !== undefined;
+      this.#foundAt ??= this.#at;
     });
   }
 
   /**
-   * Whether an earlier run of the object has left an alarm. If not, what the object found when it started was
-   * delivered then.
+   * Whether an earlier run of the object has delivered what this run found in the storage: then it left no alarm, or
+   * only one for something that is due much later.
+   * @param writtenAt Unix ms; undefined if it is not known
    */
-  get hasFoundAlarm(): boolean {
-    return this.#hasFoundAlarm;
+  hasDelivered(writtenAt: number | undefined): boolean {
+    if (this.#foundAt === undefined) return true;
+    if (writtenAt === undefined || this.isFailing()) return false;
+    return this.#foundAt > writtenAt + maxDeliveryDelayMs;
   }
 
   /** Whether the last delivery failed. */
@@ -99,9 +109,10 @@ export class RetryAlarm {
     return this.#resets;
   }
 
-  protected markFired(): void {
+  /** @param scheduledAt when the alarm was due, Unix ms */
+  protected markFired(scheduledAt?: number): void {
     // While an alarm fires, it does not count as set any more, so the object has not found the one that started it.
-    this.#hasFoundAlarm ||= this.#at === undefined;
+    if (this.#at === undefined) this.#foundAt ??= scheduledAt ?? 0;
     this.#at = undefined;
   }
 

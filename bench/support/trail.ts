@@ -1,4 +1,5 @@
 /** Creates a tenant with a long trail: people with records in the directory, and events about them. */
+
 import { setImmediate as yieldToTimers } from "node:timers/promises";
 import { z } from "zod";
 import type {
@@ -9,6 +10,7 @@ import type {
   StampedEvent,
 } from "../../src/audit/event.ts";
 import { createAuditKey, type OpenAuditKey, openAuditKey } from "../../src/audit/personal.ts";
+import { saveRecord } from "../../src/audit/record-store.ts";
 import { stampEvents } from "../../src/audit/stamp.ts";
 import { insertEvents } from "../../src/audit/store.ts";
 import { createId, deriveId, identityIdOf } from "../../src/crypto/id.ts";
@@ -16,7 +18,6 @@ import { runBatch } from "../../src/db/client.ts";
 import { findTenantDb } from "../../src/db/shards.ts";
 import { create } from "../../src/guard/decisions/lifecycle.ts";
 import type { IdentityState } from "../../src/guard/decisions/state.ts";
-import { saveRecord } from "../../src/identity/store.ts";
 import type { Service } from "./service.ts";
 
 const people = 1_000;
@@ -86,6 +87,7 @@ export async function createTenant(service: Service): Promise<Tenant> {
         createdAt: since,
         updatedAt: since,
         version: 1,
+        needsVersion: true,
         state: JSON.stringify(state),
       }),
     );

@@ -121,6 +121,15 @@ export interface AuditEntry {
   readonly session?: { readonly address?: string; readonly agent?: string };
 }
 
+const acceptedStep = z.object({
+  /** Tells the secret of the code from earlier ones; see secretIdOf. */
+  secretId: z.string(),
+  timeStep: z.int(),
+});
+
+/** The time step of an accepted TOTP code. A record in D1 may be older than it. */
+export type AcceptedStep = Readonly<z.output<typeof acceptedStep>>;
+
 /** Reads an event from an outbox. Older builds had no personal parts and stored the external_id in the target. */
 export const auditEventSchema = z
   .object({
@@ -142,6 +151,8 @@ export const auditEventSchema = z
     reason: z.string().nullable(),
     requestId: z.string().nullable(),
     details: auditDetails,
+    /** What an accepted code has spent. It is no part of the filed event. */
+    accepted: acceptedStep.exactOptional(),
   })
   .transform(({ target: { externalId, ...target }, personal, ...event }) => {
     const named: PersonalParts | null = externalId == null ? null : { external_id: externalId };
@@ -175,8 +186,8 @@ export type StampedEvent = Readonly<z.output<typeof stampedEvent>>;
 
 /** An event on its way to its log. */
 export type FiledEvent = StampedEvent & {
-  /** Only for an event that may be filed already: it is, if the record of its identity has at least this version. */
-  readonly repeatedVersion?: number;
+  /** Filed beside the event, and no part of it. */
+  readonly accepted?: AcceptedStep;
 };
 
 const { tenantId: storedTenantId, ...storedFields } = stampedEvent.shape;

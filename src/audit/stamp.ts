@@ -75,7 +75,8 @@ export async function stampEvents(
   key?: OpenAuditKey,
 ): Promise<StampedEvent[]> {
   return await Promise.all(
-    events.map(async ({ personal, sealed, target, actor, ...event }): Promise<StampedEvent> => {
+    events.map(async (waiting): Promise<StampedEvent> => {
+      const { personal, sealed, target, actor, accepted: _accepted, ...event } = waiting;
       const { tenantId } = event;
       const owner = { tenantId, identityId: target.id };
       const parts =

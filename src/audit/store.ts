@@ -8,15 +8,22 @@ import { runEssentialBatch } from "../db/space-reserve.ts";
 import { isResident, selectResidentTenants } from "../db/tenant-fence.ts";
 import { orderInTurn } from "../db/turns.ts";
 import { identities } from "../identity/tables.ts";
-import type { Actor, AuditAction, AuditOutcome, FiledEvent, StoredEvent } from "./event.ts";
+import type {
+  AcceptedStep,
+  Actor,
+  AuditAction,
+  AuditOutcome,
+  FiledEvent,
+  StoredEvent,
+} from "./event.ts";
+import { recordAcceptedCodes } from "./record-store.ts";
 import { shortenStamp } from "./stamp.ts";
 import { auditEvents, auditTrees, eventColumns } from "./tables.ts";
 
 /**
  * Files a tenant's events at the end of its log. An event that is already there stays as it is, so a
- * delivery can be repeated. If the event may have left for the archive since, the version of the record says
- * whether it was filed: so this goes before `saveRecord` in the same batch. D1 runs one write at a time, so leaf
- * indexes have no gaps or duplicates. They continue after the tree, whose oldest events may be in the archive.
+ * delivery can be repeated. D1 runs one write at a time, so leaf indexes have no gaps or duplicates. They continue
+ * after the tree, whose oldest events may be in the archive. Goes before `saveRecord` in the same batch.
  */
 export function insertEvents(
   db: Database,
@@ -25,6 +32,7 @@ export function insertEvents(
 ): Statement {
   const rows = events.map((event) => ({
     ...event,
+    ...event.accepted,
     personalDigest: event.personalDigest && shortenDigest(event.personalDigest),
     details: JSON.stringify(event.details),
     stamp: shortenStamp(event.stamp),
@@ -40,7 +48,8 @@ interface InsertedRows {
 
 const insertRows = prepareStatement<InsertedRows>((db, value) => {
   const tenantId = value("tenantId");
-  const field = (name: keyof FiledEvent) => sql.raw(`item.value ->> '${name}'`);
+  const field = (name: keyof FiledEvent | keyof AcceptedStep) =>
+    sql.raw(`item.value ->> '${name}'`);
   const last = sql`max(
     coalesce((SELECT max(leaf_index) FROM audit_events WHERE tenant_id = ${tenantId}), -1),
     coalesce((SELECT size FROM audit_trees WHERE tenant_id = ${tenantId}), 0) - 1)`;
@@ -50,13 +59,10 @@ const insertRows = prepareStatement<InsertedRows>((db, value) => {
       ${field("actorType")}, ${field("actorId")}, ${field("action")}, ${field("targetType")},
       ${field("targetId")}, ${field("personalKey")}, ${field("personal")},
       ${field("personalDigest")}, ${field("outcome")}, ${field("reason")}, ${field("requestId")},
-      ${field("details")}, ${field("stamp")}, ${d1Now}
+      ${field("details")}, ${field("stamp")}, ${d1Now}, ${field("secretId")}, ${field("timeStep")}
     FROM json_each(${value("rows")}) AS item
     WHERE NOT EXISTS (SELECT 1 FROM audit_events AS known
-      WHERE known.tenant_id = ${tenantId} AND known.id = ${field("id")})
-    AND NOT (${field("repeatedVersion")} IS NOT NULL AND EXISTS (SELECT 1 FROM ${identities} AS record
-      WHERE record.tenant_id = ${tenantId} AND record.id = ${field("targetId")}
-        AND record.version >= ${field("repeatedVersion")}))`);
+      WHERE known.tenant_id = ${tenantId} AND known.id = ${field("id")})`);
 });
 
 export interface EventFilter {
@@ -211,6 +217,7 @@ export async function deleteEventsBelow(
     .from(auditTrees)
     .where(eq(auditTrees.tenantId, tenantId));
   await runEssentialBatch(db, [
+    recordAcceptedCodes(db, tenantId, leafIndex),
     db
       .delete(auditEvents)
       .where(

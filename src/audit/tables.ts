@@ -75,6 +75,12 @@ export const auditEvents = sqliteTable(
      * events of older builds. It is neither in the leaf nor in the archive.
      */
     arrivedAt: integer("arrived_at"),
+    /**
+     * The secret and the time step of an accepted code, until the identity's record has them (see saveRecord). They
+     * are neither in the leaf nor in the archive. Null for other events, and for those of older builds.
+     */
+    secretId: text("secret_id"),
+    timeStep: integer("time_step"),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.leafIndex] }),
@@ -83,8 +89,13 @@ export const auditEvents = sqliteTable(
   ],
 );
 
-/** The columns of a stored event. When it arrived is not a part of it. */
-const { arrivedAt: _arrivedAt, ...storedEventColumns } = getTableColumns(auditEvents);
+/** The columns of a stored event. When it arrived and what it accepted is not a part of it. */
+const {
+  arrivedAt: _arrivedAt,
+  secretId: _secretId,
+  timeStep: _timeStep,
+  ...storedEventColumns
+} = getTableColumns(auditEvents);
 export const eventColumns = storedEventColumns;
 
 /**

@@ -48,6 +48,7 @@ import {
   verify,
 } from "./decisions/verify.ts";
 import { AuditKeys } from "./delivery/audit-keys.ts";
+import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { GuardLedger } from "./ledger.ts";
 import type { FoundRecord } from "./rehydration.ts";
 import { type AddReceipt, RequestReplay } from "./replay.ts";
@@ -87,8 +88,9 @@ export class IdentityGuard extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#storage = new GuardStorage(ctx.storage);
-    this.#ledger = new GuardLedger(ctx, env, this.#storage, this.#auditKeys);
+    const alarm = new DeliveryAlarm(ctx, env, "guard");
+    this.#storage = new GuardStorage(ctx.storage, ({ writtenAt }) => alarm.hasDelivered(writtenAt));
+    this.#ledger = new GuardLedger(env, this.#storage, alarm, this.#auditKeys);
     this.#replay = new RequestReplay(this.#storage);
   }
 
@@ -298,8 +300,8 @@ export class IdentityGuard extends DurableObject<Env> {
     return await this.#answer(async () => succeed(await this.#ledger.deliverRecord()));
   }
 
-  override async alarm(): Promise<void> {
-    await this.#ledger.onAlarm();
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    await this.#ledger.onAlarm(info?.scheduledTime);
   }
 
   async #erase(call: GuardCall): Promise<GuardResult<void>> {

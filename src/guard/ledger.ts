@@ -15,7 +15,7 @@ import { refusalReportDelayOf, reportRefusals } from "./decisions/refusals.ts";
 import type { IdentityState } from "./decisions/state.ts";
 import { fail, type GuardCall, type GuardResult, type Transition } from "./decisions/transition.ts";
 import type { AuditKeys } from "./delivery/audit-keys.ts";
-import { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
+import type { DeliveryAlarm } from "./delivery/delivery-alarm.ts";
 import { buildOutboxEntry } from "./delivery/outbox-entry.ts";
 import { mayQueue } from "./delivery/producer.ts";
 import { GuardOutbox } from "./outbox.ts";
@@ -31,10 +31,10 @@ export class GuardLedger {
   readonly #rehydration: Rehydration;
   readonly #outbox: GuardOutbox;
 
-  constructor(ctx: DurableObjectState, env: Env, storage: GuardStorage, auditKeys: AuditKeys) {
+  constructor(env: Env, storage: GuardStorage, alarm: DeliveryAlarm, auditKeys: AuditKeys) {
     this.#env = env;
     this.#storage = storage;
-    this.#alarm = new DeliveryAlarm(ctx, env, "guard");
+    this.#alarm = alarm;
     this.#rehydration = new Rehydration(env, storage, this.#alarm);
     this.#outbox = new GuardOutbox(env, storage, this.#alarm, auditKeys);
   }
@@ -141,15 +141,19 @@ export class GuardLedger {
     await this.flush();
   }
 
-  /** Delivers, and sets the alarm again until that succeeds; then deletes expired answers. */
-  async onAlarm(): Promise<void> {
-    await this.#alarm.runDelivery({
+  /**
+   * Delivers, and sets the alarm again until that succeeds; then deletes expired answers.
+   * @param scheduledAt when the alarm was due, Unix ms
+   */
+  async onAlarm(scheduledAt: number | undefined): Promise<void> {
+    const work = {
       findTenantId: () => this.#storage.readState()?.state.tenantId,
       deliver: async () => {
         this.#reportRefusals();
         await this.#outbox.handOver();
       },
-    });
+    };
+    await this.#alarm.runDelivery(work, scheduledAt);
     const now = Date.now();
     const expiresAt = this.#storage.answers.deleteExpired(now);
     if (expiresAt !== undefined) await this.#alarm.arm(expiresAt - now);

@@ -124,11 +124,7 @@ export class GuardOutbox {
   }
 
   async #build(pending: PendingDelivery): Promise<Delivery> {
-    const lastRepeatedSeq = this.#alarm.hasFoundAlarm ? 0 : pending.lastFoundSeq;
-    return await buildDelivery(this.#env, pending, Date.now(), {
-      lastRepeatedSeq,
-      auditKeys: this.#auditKeys,
-    });
+    return await buildDelivery(this.#env, pending, Date.now(), this.#auditKeys);
   }
 
   /** What to deliver next, with a current audit key; undefined when the outbox is empty. */

@@ -1,4 +1,5 @@
 /** Loads the record of an identity from D1 into an empty guard: after a restore, or in a new namespace. */
+import { type AcceptedCode, findAcceptedCode } from "../audit/record-store.ts";
 import type { Owner } from "../crypto/seal-context.ts";
 import { runInTenantDb } from "../db/shards.ts";
 import { findRecord, type IdentityRecord } from "../identity/store.ts";
@@ -6,7 +7,23 @@ import type { RetryAlarm } from "../retry-alarm.ts";
 import { findSessions } from "../sentinel/assessments/store.ts";
 import { parseRecordedState } from "./decisions/recorded-state.ts";
 import { refusalReportDelayOf } from "./decisions/refusals.ts";
+import type { IdentityState } from "./decisions/state.ts";
 import type { GuardStorage } from "./storage.ts";
+
+/** The state after a code that was accepted since it was recorded. */
+function addAcceptedCode(state: IdentityState, code: AcceptedCode | undefined): IdentityState {
+  const { totp } = state;
+  if (totp === null || code === undefined || code.timeStep <= (totp.lastTimeStep ?? -1)) {
+    return state;
+  }
+  return {
+    ...state,
+    totp: { ...totp, lastTimeStep: code.timeStep },
+    lastVerifiedAt: code.at,
+    lastMethod: "totp",
+    updatedAt: code.at,
+  };
+}
 
 /** What D1 has of an identity; null when it has nothing. */
 export interface FoundRecord {
@@ -32,16 +49,20 @@ export class Rehydration {
   async rehydrate({ tenantId, identityId }: Owner): Promise<IdentityRecord | undefined> {
     for (;;) {
       const epoch = this.#storage.erasureEpoch;
-      const { record, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
+      const { record, state, sessions } = await runInTenantDb(this.#env, tenantId, async (db) => {
         const record = await findRecord(db, tenantId, identityId);
-        const sessions = record?.state ? await findSessions(db, tenantId, identityId) : [];
-        return { record, sessions };
+        const recorded = record?.state ? parseRecordedState(record.state, record) : undefined;
+        if (recorded === undefined) return { record, state: undefined, sessions: [] };
+        const secretId = recorded.totp?.id;
+        const [sessions, code] = await Promise.all([
+          findSessions(db, tenantId, identityId),
+          secretId === undefined ? undefined : findAcceptedCode(db, tenantId, identityId, secretId),
+        ]);
+        return { record, state: addAcceptedCode(recorded, code), sessions };
       });
       if (this.#storage.readState() !== null) return record;
       if (this.#storage.erasureEpoch !== epoch) continue;
-      const text = record?.state ?? null;
-      if (record === undefined || text === null) return record;
-      const state = parseRecordedState(text, record);
+      if (record === undefined || state === undefined) return record;
       this.#storage.write(state, record.version, { history: sessions });
       const delayMs = refusalReportDelayOf(state);
       if (delayMs !== undefined) await this.#alarm.arm(delayMs);

@@ -2,13 +2,14 @@
  * A guard's own SQLite database: the state with its outbox in one row, the sessions and the kept answers.
  * Tables are created with the first write, so a request about an unknown identity stores nothing.
  */
-import { type History, type KnownSession, knownSessionSchema } from "../sentinel/history.ts";
+import type { History } from "../sentinel/history.ts";
 import { SqlTable } from "../sql-table.ts";
 import { type IdentityState, parseState } from "./decisions/state.ts";
 import type { PendingDelivery, VersionedState } from "./delivery/build-delivery.ts";
 import type { OutboxEntry, WaitingEntry } from "./delivery/outbox-entry.ts";
 import { type KeptAnswer, KeptAnswers } from "./kept-answers.ts";
 import { StoredOutbox } from "./stored-outbox.ts";
+import { StoredSessions } from "./stored-sessions.ts";
 
 /** What is written with a state, in the same transaction. */
 interface Additions {
@@ -17,40 +18,48 @@ interface Additions {
   readonly answer?: KeptAnswer;
 }
 
-/** The state as it is stored: with the entries of the outbox, if there are any. */
-function formatState(state: IdentityState, waiting: readonly WaitingEntry[]): string {
-  return JSON.stringify(waiting.length === 0 ? state : { ...state, waiting });
+/** What is in the row of the state besides the state. */
+interface Companions {
+  readonly waiting: readonly WaitingEntry[];
+  /** JSON values. */
+  readonly sessions: readonly unknown[];
 }
 
-function parseWaiting(text: string): readonly WaitingEntry[] {
-  const { waiting = [] }: { readonly waiting?: readonly WaitingEntry[] } = JSON.parse(text);
-  return waiting;
+function formatState(state: IdentityState, { waiting, sessions }: Companions): string {
+  return JSON.stringify({
+    ...state,
+    ...(waiting.length === 0 ? {} : { waiting }),
+    ...(sessions.length === 0 ? {} : { sessions }),
+  });
+}
+
+function parseCompanions(text: string): Companions {
+  const { waiting = [], sessions = [] }: Partial<Companions> = JSON.parse(text);
+  return { waiting, sessions };
 }
 
 export class GuardStorage {
   readonly #storage: DurableObjectStorage;
   readonly #stateTable: SqlTable;
   readonly #outbox: StoredOutbox;
-  readonly #sessionTable: SqlTable;
+  readonly #sessions: StoredSessions;
   readonly answers: KeptAnswers;
+  readonly #isDelivered: (entry: WaitingEntry) => boolean;
   /** Mirrors the table `live`: `undefined` until it was read, `null` when it is empty. */
   #state: VersionedState | null | undefined;
-  /** Mirrors the table `sessions`: `undefined` until it was read. */
-  #history: History | undefined;
   #erasureEpoch = 0;
 
-  constructor(storage: DurableObjectStorage) {
+  /** @param isDelivered whether an earlier run of the guard has delivered the entry that this run found */
+  constructor(storage: DurableObjectStorage, isDelivered: (entry: WaitingEntry) => boolean) {
     this.#storage = storage;
-    const table = (name: string, definition: string) => new SqlTable(storage.sql, name, definition);
-    this.#stateTable = table(
+    this.#isDelivered = isDelivered;
+    this.#stateTable = new SqlTable(
+      storage.sql,
       "live",
       "(only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, state TEXT NOT NULL)",
     );
     this.#outbox = new StoredOutbox(storage.sql);
-    this.#sessionTable = table(
-      "sessions",
-      "(id TEXT PRIMARY KEY, at INTEGER NOT NULL, verdict TEXT, context TEXT NOT NULL) WITHOUT ROWID",
-    );
+    this.#sessions = new StoredSessions(storage.sql);
     this.answers = new KeptAnswers(storage.sql);
   }
 
@@ -73,8 +82,9 @@ export class GuardStorage {
 
   /** The identity's sessions, the oldest first. */
   readHistory(): History {
-    this.#history ??= this.#loadHistory();
-    return this.#history;
+    // The sessions in the row of the state are read with it.
+    this.readState();
+    return this.#sessions.read();
   }
 
   /** Writes everything in one transaction. Synchronous: nothing runs between decision and record. */
@@ -82,17 +92,20 @@ export class GuardStorage {
     const isErased = state.status === "erased";
     const isFirst = this.readState() === null;
     // The version numbers the entry, so the number of a delivered entry is never used again.
-    const outbox = this.#outbox.change(entry && { ...entry, seq: version }, isErased);
-    const isOneRow = !(isFirst || isErased || history || answer || this.#outbox.hasRows(outbox));
+    const added = entry && { ...entry, seq: version, writtenAt: Date.now() };
+    const outbox = this.#outbox.change(added, isErased);
+    const sessions = this.#sessions.change(history);
+    const hasRows = this.#outbox.hasRows(outbox) || this.#sessions.hasRows(sessions);
+    const isOneRow = !(isFirst || isErased || answer || hasRows);
     const write = () => {
       if (isFirst) this.#stateTable.create();
       this.#storage.sql.exec(
         "INSERT INTO live (only, version, state) VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET version = excluded.version, state = excluded.state",
         version,
-        formatState(state, outbox.inState),
+        formatState(state, { waiting: outbox.inState, sessions: sessions.inState }),
       );
       this.#outbox.write(outbox);
-      if (history !== undefined) this.#writeHistory(history);
+      this.#sessions.write(sessions);
       if (answer !== undefined) this.answers.write(answer);
       if (isErased) this.answers.deleteAll();
     };
@@ -100,8 +113,8 @@ export class GuardStorage {
     if (isOneRow) write();
     else this.#storage.transactionSync(write);
     this.#outbox.applyChange(outbox);
+    this.#sessions.applyChange(sessions);
     this.#state = { state, version };
-    if (history !== undefined) this.#history = history;
   }
 
   /** The oldest undelivered entries, with the present state; undefined when there are none. */
@@ -111,7 +124,7 @@ export class GuardStorage {
     const entries = this.#outbox.readPending();
     const last = entries.at(-1);
     if (last === undefined) return undefined;
-    return { ...present, entries, lastSeq: last.seq, lastFoundSeq: this.#outbox.lastFoundSeq };
+    return { ...present, entries, lastSeq: last.seq };
   }
 
   /** Removes the entries of the outbox up to this one. */
@@ -120,7 +133,10 @@ export class GuardStorage {
     if (present === null || !this.#outbox.removeDelivered(lastSeq)) return;
     this.#storage.sql.exec(
       "UPDATE live SET state = ?",
-      formatState(present.state, this.#outbox.inState),
+      formatState(present.state, {
+        waiting: this.#outbox.inState,
+        sessions: this.#sessions.inState,
+      }),
     );
   }
 
@@ -131,14 +147,14 @@ export class GuardStorage {
   async clear(): Promise<void> {
     this.#erasureEpoch += 1;
     this.#state = null;
-    this.#history = [];
+    this.#sessions.reset(true);
     this.#outbox.reset();
     this.answers.reset();
     try {
       await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
     } catch (error) {
       this.#state = undefined;
-      this.#history = undefined;
+      this.#sessions.reset(false);
       throw error;
     }
   }
@@ -149,43 +165,9 @@ export class GuardStorage {
       .toArray();
     if (row === undefined) return null;
     const present = { state: parseState(row.state), version: row.version };
-    this.#outbox.open(parseWaiting(row.state));
+    const { waiting, sessions } = parseCompanions(row.state);
+    this.#outbox.open(waiting, this.#isDelivered);
+    this.#sessions.open(sessions);
     return present;
-  }
-
-  #loadHistory(): History {
-    if (!this.#sessionTable.exists()) return [];
-    return this.#storage.sql
-      .exec("SELECT id, at, verdict, context FROM sessions ORDER BY at, id")
-      .toArray()
-      .flatMap((row): KnownSession[] => {
-        // A damaged session is skipped: it must not keep a user from verifying a code.
-        const parsed = knownSessionSchema.safeParse({
-          ...row,
-          context: JSON.parse(String(row.context)),
-        });
-        return parsed.success ? [parsed.data] : [];
-      });
-  }
-
-  /** Writes only the sessions that changed: every written row costs money. */
-  #writeHistory(history: History): void {
-    const { sql } = this.#storage;
-    const stored = new Map(this.readHistory().map((session) => [session.id, session]));
-    if (history.length === 0 && stored.size === 0) return;
-    this.#sessionTable.create();
-    for (const session of history) {
-      const isStored = stored.get(session.id) === session;
-      stored.delete(session.id);
-      if (isStored) continue;
-      sql.exec(
-        "INSERT OR REPLACE INTO sessions (id, at, verdict, context) VALUES (?, ?, ?, ?)",
-        session.id,
-        session.at,
-        session.verdict,
-        JSON.stringify(session.context),
-      );
-    }
-    for (const id of stored.keys()) sql.exec("DELETE FROM sessions WHERE id = ?", id);
   }
 }

@@ -1,5 +1,6 @@
 /** Identities in D1: the directory, and the record from which an empty guard rehydrates. */
 import { and, asc, eq, gt, isNull, lt, lte, ne, not, or, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import type { Owner } from "../crypto/seal-context.ts";
 import { awaitStore, type Database, requestTimeoutMs, type Statement } from "../db/client.ts";
 import { deleteWhere } from "../db/delete-in-steps.ts";
@@ -65,35 +66,31 @@ export async function countIdentities(db: Database, tenantId: string): Promise<n
   return await awaitStore(db.$count(identities, isCounted));
 }
 
-/** Writes the record unless D1 has a newer version: deliveries may repeat and overtake each other. */
-export const saveRecord = prepareStatement<IdentityRecord>((db, value) =>
-  db
-    .insert(identities)
-    .values({
-      tenantId: value("tenantId"),
-      id: value("id"),
-      externalId: value("externalId"),
-      status: value("status"),
-      lockedUntil: value("lockedUntil"),
-      createdAt: value("createdAt"),
-      updatedAt: value("updatedAt"),
-      version: value("version"),
-      state: value("state"),
-    })
-    .onConflictDoUpdate({
-      target: [identities.tenantId, identities.id],
-      set: {
-        externalId: sql`excluded.external_id`,
-        status: sql`excluded.status`,
-        lockedUntil: sql`excluded.locked_until`,
-        createdAt: sql`excluded.created_at`,
-        updatedAt: sql`excluded.updated_at`,
-        version: sql`excluded.version`,
-        state: sql`excluded.state`,
-      },
-      setWhere: sql`${identities.version} <= excluded.version`,
-    }),
-);
+const lackingRecords = z.object({ results: z.array(z.object({ position: z.int() })) });
+
+/** Reads the result of `findLackingRecords`. */
+export function readLackingRecords(result: unknown): ReadonlySet<number> {
+  return new Set(lackingRecords.parse(result).results.map(({ position }) => position));
+}
+
+/** Finds the deliveries whose record D1 does not have, or has in a newer version: their positions in the list. */
+export function findLackingRecords(
+  db: Database,
+  delivered: readonly DeliveredIdentity[],
+): Statement {
+  return selectLackingRecords(db, { delivered: JSON.stringify(delivered) });
+}
+
+const selectLackingRecords = prepareStatement<{ readonly delivered: string }>((db, value) => {
+  const field = (name: keyof DeliveredIdentity) => sql.raw(`item.value ->> '${name}'`);
+  return db
+    .select({ position: sql<number>`item.key`.as("position") })
+    .from(sql`json_each(${value("delivered")}) AS item`)
+    .where(
+      sql`NOT EXISTS (SELECT 1 FROM ${identities} WHERE ${identities.tenantId} = ${field("tenantId")}
+        AND ${identities.id} = ${field("identityId")} AND ${identities.version} <= ${field("version")})`,
+    );
+});
 
 /**
  * Writes the record if D1 has an older version of it, of the same user. For a delivery that may be older than

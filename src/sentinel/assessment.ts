@@ -44,6 +44,8 @@ export interface VerdictRecord {
   readonly verdict: Verdict;
   readonly source: (typeof verdictSources)[number];
   readonly at: number;
+  /** It replaces no earlier verdict. Messages and outboxes of older builds do not say so. */
+  readonly isFirst?: boolean;
 }
 
 export const assessmentIdPattern = /^[0-9a-f]{48}$/;

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import type { KeptAnswer } from "../../src/guard/kept-answers.ts";
 import { GuardStorage } from "../../src/guard/storage.ts";
+import type { KnownSession } from "../../src/sentinel/history.ts";
 import { createSession, day, hour } from "../sentinel/example.ts";
 import { buildIdentity, call, now } from "./decisions/example.ts";
 
@@ -28,7 +29,7 @@ type CountWrites = (work: () => void) => number;
 /** Runs the work with the storage of a new guard. */
 async function runInGuard(
   work: (
-    open: () => GuardStorage,
+    open: (isDelivered?: boolean) => GuardStorage,
     storage: DurableObjectStorage,
     countWrites: CountWrites,
   ) => unknown,
@@ -41,7 +42,8 @@ async function runInGuard(
       write();
       return changes() - before;
     };
-    await work(() => new GuardStorage(storage), storage, countWrites);
+    const open = (isDelivered = false) => new GuardStorage(storage, () => isDelivered);
+    await work(open, storage, countWrites);
   });
 }
 
@@ -85,7 +87,7 @@ describe("State and outbox", () => {
       for (const seen of [storage, open()]) {
         expect(seen.readState()).toEqual({ state: second, version: 2 });
         expect(seen.readPending()).toMatchObject({ state: second, version: 2, lastSeq: 1 });
-        expect(seen.readPending()?.entries).toEqual([{ seq: 1, events: [event] }]);
+        expect(seen.readPending()?.entries).toMatchObject([{ seq: 1, events: [event] }]);
       }
     });
   });
@@ -121,7 +123,7 @@ describe("State and outbox", () => {
       expect(() => storage.write(buildIdentity({ status: "suspended" }), 2, next)).toThrow();
       for (const seen of [storage, open()]) {
         expect(seen.readState()).toEqual({ state: buildIdentity(), version: 1 });
-        expect(seen.readPending()?.entries).toEqual([{ seq: 1, events: [] }]);
+        expect(seen.readPending()?.entries).toMatchObject([{ seq: 1, events: [] }]);
         expect(seen.readHistory()).toEqual([]);
         expect(seen.answers.readAll()).toEqual([]);
       }
@@ -138,10 +140,18 @@ describe("The outbox", () => {
       expect(countWrites(change)).toBe(1);
       expect(countWrites(() => storage.removeDelivered(2))).toBe(0);
       expect(storage.readPending()).toBeUndefined();
-      // A guard that restarts now delivers it again.
-      expect(open().readPending()).toMatchObject({ entries: [{ seq: 2 }], lastFoundSeq: 2 });
       storage.write(buildIdentity(), 3, { entry: { events: [] } });
-      expect(open().readPending()).toMatchObject({ entries: [{ seq: 3 }] });
+      expect(open().readPending()?.entries).toMatchObject([{ seq: 3 }]);
+    });
+  });
+
+  it("leaves out what an earlier run has delivered, from the next change on in the row too", async () => {
+    await runInGuard((open) => {
+      open().write(buildIdentity(), 1, { entry: { events: [event] } });
+      expect(open(true).readPending()).toBeUndefined();
+      expect(open().readPending()?.entries).toMatchObject([{ seq: 1 }]);
+      open(true).write(buildIdentity(), 2, { entry: { events: [] } });
+      expect(open().readPending()?.entries).toMatchObject([{ seq: 2 }]);
     });
   });
 
@@ -155,7 +165,7 @@ describe("The outbox", () => {
       expect(readText()).toContain("9.9.9.9");
       storage.removeDelivered(1);
       expect(readText()).not.toContain("9.9.9.9");
-      expect(open().readPending()?.entries).toEqual([{ seq: 2, events: [event] }]);
+      expect(open().readPending()?.entries).toMatchObject([{ seq: 2, events: [event] }]);
     });
   });
 
@@ -176,13 +186,15 @@ describe("The outbox", () => {
         );
       }
       storage.removeDelivered(50);
+      // What is delivered is in no row any more, because nothing else shows it after a restart.
+      expect(open().readPending()?.entries[0]?.seq).toBe(51);
       write(61);
       expect(storage.readPending()?.entries).toHaveLength(11);
       storage.removeDelivered(61);
       expect(storage.readPending()).toBeUndefined();
       write(62);
       expect(sql.exec("SELECT * FROM outbox").toArray()).toEqual([]);
-      expect(open().readPending()?.entries).toEqual([{ seq: 62, events: [event] }]);
+      expect(open().readPending()?.entries).toMatchObject([{ seq: 62, events: [event] }]);
     });
   });
 
@@ -191,7 +203,7 @@ describe("The outbox", () => {
       const large = { ...event, details: { text: "x".repeat(32_000) } };
       open().write(buildIdentity(), 1, { entry: { events: [large] } });
       expect(sql.exec("SELECT seq FROM outbox").toArray()).toEqual([{ seq: 1 }]);
-      expect(open().readPending()?.entries).toEqual([{ seq: 1, events: [large] }]);
+      expect(open().readPending()?.entries).toMatchObject([{ seq: 1, events: [large] }]);
     });
   });
 
@@ -226,7 +238,7 @@ describe("The outbox of an erased user", () => {
       storage.write(buildIdentity({ status: "erased" }), 3);
       const impersonal = { events: [{ ...event, personal: null }] };
       const entries = [1, 2].map((seq) => ({ seq, ...impersonal }));
-      expect(open().readPending()?.entries).toEqual(entries);
+      expect(open().readPending()?.entries).toMatchObject(entries);
     });
   });
 
@@ -269,33 +281,68 @@ describe("Sessions", () => {
     });
   });
 
-  it("write only changed rows, and create no table without sessions", async () => {
+  it("have no row until they have a verdict, and only changed rows are written", async () => {
     await runInGuard((open, { sql }, countWrites) => {
       const storage = open();
-      storage.write(buildIdentity(), 1, { history: [] });
+      const write = (version: number, history?: readonly KnownSession[]) =>
+        countWrites(() =>
+          storage.write(buildIdentity(), version, history === undefined ? {} : { history }),
+        );
+      storage.write(buildIdentity(), 1, { history: [early] });
       expect(sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray()).toEqual([]);
-      storage.write(buildIdentity(), 2, { history: [early, middle] });
-      const state = countWrites(() => storage.write(buildIdentity(), 3));
-      const same = countWrites(() =>
-        storage.write(buildIdentity(), 4, { history: [early, middle] }),
+      expect(write(2, [early, middle])).toBe(1);
+      expect(open().readHistory()).toEqual([early, middle]);
+      const proved = { ...middle, verdict: "legitimate" } as const;
+      expect(write(3, [early, proved])).toBe(2);
+      expect(write(4)).toBe(1);
+      expect(write(5, [early, proved, late])).toBe(1);
+      for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual([early, proved, late]);
+      expect(write(6, [proved])).toBe(1);
+      expect(write(7, [])).toBe(2);
+      expect(open().readHistory()).toEqual([]);
+    });
+  });
+
+  it("have rows if there are more than sixteen without a verdict, so that the state stays short", async () => {
+    await runInGuard((open, { sql }, countWrites) => {
+      const sessions = Array.from({ length: 18 }, (_, n) =>
+        createSession({ id: `s${n}`, at: now - hour + n, verdict: null }),
       );
-      expect(same).toBe(state);
-      const oneMore = countWrites(() =>
-        storage.write(buildIdentity(), 5, { history: [early, middle, late] }),
+      const storage = open();
+      storage.write(buildIdentity(), 1, { history: sessions.slice(0, 17) });
+      expect(sql.exec("SELECT id FROM sessions").toArray()).toEqual([{ id: "s0" }]);
+      expect(countWrites(() => storage.write(buildIdentity(), 2, { history: sessions }))).toBe(2);
+      for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual(sessions);
+      // A session that has a row keeps it.
+      open().write(buildIdentity(), 3, { history: sessions.slice(1, 3) });
+      expect(sql.exec("SELECT id FROM sessions").toArray()).toEqual([{ id: "s1" }]);
+      expect(open().readHistory()).toEqual(sessions.slice(1, 3));
+    });
+  });
+
+  it("of an older build, which all have rows, keep them", async () => {
+    await runInGuard((open, { sql }, countWrites) => {
+      const proved = { ...early, verdict: "legitimate" } as const;
+      open().write(buildIdentity(), 1, { history: [proved] });
+      sql.exec(
+        "INSERT INTO sessions (id, at, verdict, context) VALUES (?, ?, NULL, ?)",
+        ...[middle.id, middle.at, JSON.stringify(middle.context)],
       );
-      expect(oneMore).toBe(state + 1);
-      const oneLess = countWrites(() =>
-        storage.write(buildIdentity(), 6, { history: [middle, late] }),
-      );
-      expect(oneLess).toBe(state + 1);
+      const storage = open();
+      expect(storage.readHistory()).toEqual([proved, middle]);
+      const history = [...storage.readHistory(), late];
+      expect(countWrites(() => storage.write(buildIdentity(), 2, { history }))).toBe(1);
+      for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual(history);
     });
   });
 
   it("are skipped if they cannot be read, and the others are returned", async () => {
     await runInGuard((open, { sql }) => {
-      open().write(buildIdentity(), 1, { history: [early, middle] });
-      sql.exec("UPDATE sessions SET verdict = 'unheard of' WHERE id = ?", early.id);
-      expect(open().readHistory()).toEqual([middle]);
+      const proved = { ...early, verdict: "legitimate" } as const;
+      open().write(buildIdentity(), 1, { history: [proved, middle, late] });
+      sql.exec("UPDATE sessions SET verdict = 'unheard of'");
+      sql.exec("UPDATE live SET state = json_set(state, '$.sessions[0].at', 'never')");
+      expect(open().readHistory()).toEqual([late]);
     });
   });
 });

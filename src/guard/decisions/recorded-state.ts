@@ -9,7 +9,7 @@
  */
 import { z } from "zod";
 import { isDigest, restoreHex, shortDigestLength, shortenHex } from "../../crypto/short-hex.ts";
-import { omitSession } from "./refusals.ts";
+import { hasUnreported, omitSession } from "./refusals.ts";
 import { type IdentityState, stateSchema } from "./state.ts";
 
 type Hashes = NonNullable<IdentityState["backupCodes"]>["spent"];
@@ -72,12 +72,13 @@ interface RowFields {
 
 /**
  * Formats the state for the record. After a restore, the attempts of the last hour and the rate limits are worth
- * nothing, so they are left out. The sessions of refusals are left out because they name addresses.
+ * nothing, so they are left out, and so are refusals that are reported already. The sessions of the others are left
+ * out because they name addresses.
  */
 export function formatRecordedState(state: IdentityState): string {
   const { identityId: id, backupCodes, totp, lockout } = state;
   const { lastVerifiedAt, lastMethod, pendingTotp, otpDisabled, auditKey } = state;
-  const refusals = state.refusals.map(omitSession);
+  const refusals = state.refusals.filter(hasUnreported).map(omitSession);
   const { lockedUntil: _lockedUntil, ...counts } = lockout;
   const codes = backupCodes && {
     keyVersion: backupCodes.keyVersion,

@@ -70,6 +70,8 @@ export interface IdentityState extends Owner {
     readonly sealed: string;
     /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
     readonly lastTimeStep: number | null;
+    /** Tells the secret from earlier ones, also when it is sealed again. Set with the first accepted code. */
+    readonly id?: string;
   } | null;
   /** A secret that waits for its first code (enrolment `confirm`). */
   readonly pendingTotp: { readonly sealed: string; readonly expiresAt: number } | null;
@@ -110,7 +112,13 @@ export const stateSchema: z.ZodType<IdentityState> = z.object({
   updatedAt: z.int(),
   lastVerifiedAt: z.int().nullable(),
   lastMethod: z.enum(["totp", "backup_code"]).nullable().default(null),
-  totp: z.object({ sealed: z.string(), lastTimeStep: z.int().nullable() }).nullable(),
+  totp: z
+    .object({
+      sealed: z.string(),
+      lastTimeStep: z.int().nullable(),
+      id: z.string().exactOptional(),
+    })
+    .nullable(),
   pendingTotp: z.object({ sealed: z.string(), expiresAt: z.int() }).nullable(),
   otpDisabled: z.boolean(),
   backupCodes: z

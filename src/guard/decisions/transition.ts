@@ -2,7 +2,13 @@
  * The types of every decision (pure): a call, and the transition that it leads to. The guard stores a
  * transition in one synchronous transaction.
  */
-import type { AuditEntry, PersonalParts, RequestActor, SealedParts } from "../../audit/event.ts";
+import type {
+  AcceptedStep,
+  AuditEntry,
+  PersonalParts,
+  RequestActor,
+  SealedParts,
+} from "../../audit/event.ts";
 import type { Owner } from "../../crypto/seal-context.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { FirstRequest, RequestKey } from "../../idempotency/request-key.ts";
@@ -42,6 +48,8 @@ export interface EventEntry extends AuditEntry {
   readonly requestId?: string;
   /** The session that the event is about. */
   readonly session?: Pick<PersonalParts, "address" | "agent">;
+  /** What an accepted code has spent. */
+  readonly accepted?: AcceptedStep;
 }
 
 /** An error as it crosses RPC: a value, never an exception. Times are Unix ms. */

@@ -113,6 +113,13 @@ interface Evaluation {
   readonly confirmed?: boolean;
 }
 
+const secretIdLength = 8;
+
+/** The end of the box in which a secret was first accepted. Each box has its own, which says nothing of the secret. */
+function secretIdOf(sealed: string): string {
+  return sealed.slice(-secretIdLength);
+}
+
 const alreadyUsed: Evaluation = { accepted: false, reason: "code_already_used", change: {} };
 
 function evaluateTotp(
@@ -127,7 +134,8 @@ function evaluateTotp(
   const { step, pendingStep } = evidence;
   const last = totp?.lastTimeStep ?? null;
   if (totp !== null && step !== undefined && (last === null || step > last)) {
-    return { accepted: true, change: { totp: { ...totp, lastTimeStep: step } } };
+    const { id = secretIdOf(totp.sealed) } = totp;
+    return { accepted: true, change: { totp: { ...totp, lastTimeStep: step, id } } };
   }
   if (last !== null && state.lastMethod === "totp") {
     if (step !== last && evidence.lastTimeStep !== last) return stale;
@@ -135,7 +143,8 @@ function evaluateTotp(
   }
   if (step !== undefined) return { accepted: false, reason: "replayed_code", change: {} };
   if (pending !== null && pendingStep !== undefined) {
-    const switched = { sealed: pending.sealed, lastTimeStep: pendingStep };
+    const { sealed } = pending;
+    const switched = { sealed, lastTimeStep: pendingStep, id: secretIdOf(sealed) };
     return {
       accepted: true,
       confirmed: true,
@@ -171,9 +180,12 @@ function accept(
   method: Attempt["method"],
   { change, confirmed }: Evaluation,
 ): Transition<Verified> {
-  const entries: EventEntry[] = [
-    addSessionOf({ action: "otp.verified", outcome: "success", details: { method } }, call.session),
-  ];
+  const { lastTimeStep: timeStep, id: secretId } = change.totp ?? {};
+  const success: EventEntry = {
+    ...{ action: "otp.verified", outcome: "success", details: { method } },
+    ...(secretId === undefined || timeStep == null ? {} : { accepted: { secretId, timeStep } }),
+  };
+  const entries = [addSessionOf(success, call.session)];
   if (confirmed) entries.push({ action: "otp.confirmed", outcome: "success" });
   const remaining = change.backupCodes?.unspent.length;
   return applyChange(

@@ -22,8 +22,6 @@ export interface PendingDelivery extends VersionedState {
   readonly entries: readonly WaitingEntry[];
   /** The number of the last entry. */
   readonly lastSeq: number;
-  /** The last entry that the guard found when it started; 0 if there was none. */
-  readonly lastFoundSeq: number;
 }
 
 /** A delivery as D1 gets it: sealed and stamped. It crosses the queue as JSON. */
@@ -62,7 +60,6 @@ function buildRecord(state: IdentityState, version: number, realNow: number): Id
 
 /**
  * @param realNow Unix ms
- * @param lastRepeatedSeq the last entry that the guard may have delivered before; 0 if there is none
  * @param auditKeys the guard's open audit key
  * @throws ConfigError; MismatchedKeysError: under keys that do not match, nothing is sealed or stamped
  */
@@ -70,7 +67,7 @@ export async function buildDelivery(
   env: Env,
   { state, version, entries }: PendingDelivery,
   realNow: number,
-  { lastRepeatedSeq = 0, auditKeys = new AuditKeys() } = {},
+  auditKeys = new AuditKeys(),
 ): Promise<Delivery> {
   const { auditKey, backupCodes } = state;
   const config = requireConfig(env);
@@ -78,16 +75,14 @@ export async function buildDelivery(
   // An erased identity has no audit key: its events are filed without personal parts.
   if (auditKey === null) auditKeys.clear();
   const key = auditKey && (await auditKeys.open(config.sealingKeys, state, auditKey));
-  const stamped = await Promise.all(
-    entries.map(async ({ seq, events }): Promise<readonly FiledEvent[]> => {
-      const ofEntry = await stampEvents(config.auditSigningKeys, events, key ?? undefined);
-      if (seq > lastRepeatedSeq) return ofEntry;
-      return ofEntry.map((event) => ({ ...event, repeatedVersion: seq }));
-    }),
-  );
+  const events = entries.flatMap((entry) => entry.events);
+  const stamped = await stampEvents(config.auditSigningKeys, events, key ?? undefined);
   return {
     record: buildRecord(state, version, realNow),
-    events: stamped.flat(),
+    events: stamped.map((event, index) => {
+      const accepted = events[index]?.accepted;
+      return accepted === undefined ? event : { ...event, accepted };
+    }),
     assessments: entries.flatMap(({ assessment }) => assessment ?? []),
     verdicts: entries.flatMap(({ verdict }) => verdict ?? []),
     auditKeyId: auditKey?.id ?? null,

@@ -32,9 +32,12 @@ export class DeliveryAlarm extends RetryAlarm {
     this.#env = env;
   }
 
-  /** Does the work of an alarm that fired. If it fails or must wait, the alarm is set again. Never throws. */
-  async runDelivery(work: AlarmWork): Promise<void> {
-    this.markFired();
+  /**
+   * Does the work of an alarm that fired. If it fails or must wait, the alarm is set again. Never throws.
+   * @param scheduledAt when the alarm was due, Unix ms
+   */
+  async runDelivery(work: AlarmWork, scheduledAt?: number): Promise<void> {
+    this.markFired(scheduledAt);
     try {
       const tenantId = work.findTenantId();
       if (tenantId !== undefined) await this.#runFor(tenantId, work);

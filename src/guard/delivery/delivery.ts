@@ -1,12 +1,12 @@
 /** Deliveries from a guard to D1: at least once, idempotent, each as a whole or not at all. */
 
 import type { FiledEvent } from "../../audit/event.ts";
+import { saveRecord } from "../../audit/record-store.ts";
 import { insertEvents } from "../../audit/store.ts";
 import {
   type Database,
   deliveryTimeoutMs,
   FencedTenantError,
-  hasNoChanges,
   runBatch,
   type Statement,
   StoreError,
@@ -16,7 +16,12 @@ import { refuseIfLate } from "../../db/lateness.ts";
 import { databaseOf, runInTenantDb, shardOf } from "../../db/shards.ts";
 import { runEssentialTenantBatch } from "../../db/space-reserve.ts";
 import { DeadlineError } from "../../deadline.ts";
-import { hasLivingRecord, saveRecord, updateRecord } from "../../identity/store.ts";
+import {
+  findLackingRecords,
+  hasLivingRecord,
+  readLackingRecords,
+  updateRecord,
+} from "../../identity/store.ts";
 import type { KeyringName } from "../../keys/keyring-names.ts";
 import { type NeededKey, reinstateNeededKeys } from "../../keys/version-store.ts";
 import { causeOf, log } from "../../log.ts";
@@ -44,8 +49,10 @@ function buildStatements(db: Database, { delivery, isLate }: Filing): Statement[
   const { record, assessments, verdicts, auditKeyId } = delivery;
   const { tenantId, id: identityId, version } = record;
   const delivered = { tenantId, identityId, version, auditKeyId };
+  // Which of two verdicts on a session is the later one is decided by the version.
+  const needsVersion = verdicts.some(({ isFirst }) => !isFirst);
   return [
-    isLate ? updateRecord(db, record, auditKeyId) : saveRecord(db, record),
+    isLate ? updateRecord(db, record, auditKeyId) : saveRecord(db, { ...record, needsVersion }),
     ...insertAssessments(db, delivered, assessments),
     ...saveVerdicts(db, delivered, verdicts),
     ...(record.status === "erased"
@@ -94,17 +101,15 @@ async function fileIn(
   const statements = [...byTenant].map(([tenantId, ofTenant]) =>
     insertEvents(db, tenantId, eventsOf(ofTenant)),
   );
-  const indexed = filings.map((filing) => {
-    const recordIndex = statements.length;
-    statements.push(...buildStatements(db, filing));
-    return { delivery: filing.delivery, recordIndex };
-  });
+  for (const filing of filings) statements.push(...buildStatements(db, filing));
   statements.push(...reviveKeys(db, deliveries), refuseIfLate(db, Date.now()));
-  const results = await run(db, statements, deliveryTimeoutMs);
-  return indexed.map(({ delivery, recordIndex }) => ({
-    delivery,
-    lacksRecord: hasNoChanges(results[recordIndex]),
+  const delivered = deliveries.map(({ record: { tenantId, id: identityId, version } }) => ({
+    ...{ tenantId, identityId, version },
   }));
+  statements.push(findLackingRecords(db, delivered));
+  const results = await run(db, statements, deliveryTimeoutMs);
+  const lacking = readLackingRecords(results.at(-1));
+  return deliveries.map((delivery, index) => ({ delivery, lacksRecord: lacking.has(index) }));
 }
 
 /**

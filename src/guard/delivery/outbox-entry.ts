@@ -17,6 +17,8 @@ export interface OutboxEntry {
 /** An entry that D1 does not have, and its number: the version of the state that it was written with. */
 export interface WaitingEntry extends OutboxEntry {
   readonly seq: number;
+  /** Real time, Unix ms. Entries of older builds have none. */
+  readonly writtenAt?: number;
 }
 
 /** Events of one change at most; ids sort by version and then by index. */
@@ -65,6 +67,7 @@ function eventOf(
     reason: entry.reason ?? null,
     requestId: entry.requestId ?? call?.requestId ?? null,
     details: entry.details ?? {},
+    ...(entry.accepted === undefined ? {} : { accepted: entry.accepted }),
   };
 }
 

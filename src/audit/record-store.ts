@@ -1,0 +1,159 @@
+/**
+ * The record of an identity, and what its events add to it. A plain right TOTP code changes only the last time step
+ * and when it was accepted. Its event has both, so the record is not written for it: each written row costs money. A
+ * guard that rehydrates reads the record with what its newest events add, and so does the archive before it takes
+ * these events away.
+ */
+import { and, eq, isNotNull, lt, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { awaitStore, type Database, type Statement } from "../db/client.ts";
+import { prepareStatement } from "../db/prepared.ts";
+import { isResident } from "../db/tenant-fence.ts";
+import type { IdentityRecord } from "../identity/store.ts";
+import { identities } from "../identity/tables.ts";
+import type { AcceptedStep } from "./event.ts";
+import { auditEvents } from "./tables.ts";
+
+/** A record is written if the event of its last accepted code is not among so many of the user's newest events. */
+const maxDeliveredEvents = 20;
+/** A guard that rehydrates reads more of them, because some events about a user are not of its guard. */
+const maxReadEvents = 50;
+
+function newestEventsOf(tenantId: SQLWrapper, identityId: SQLWrapper, limit: number): SQL {
+  const { secretId, timeStep, at, leafIndex } = auditEvents;
+  return sql`(SELECT ${secretId}, ${timeStep}, ${at}, ${leafIndex} FROM ${auditEvents}
+    WHERE ${auditEvents.tenantId} = ${tenantId} AND ${auditEvents.targetId} = ${identityId}
+    ORDER BY ${auditEvents.id} DESC LIMIT ${sql.raw(String(limit))})`;
+}
+
+const acceptedPaths = sql.raw("'$.totp.lastTimeStep', '$.lastVerifiedAt', '$.lastMethod'");
+
+/** Whether the newest events have what an accepted code has changed in the new record. */
+const isInEvents = sql`excluded.state ->> '$.lastMethod' = 'totp'
+  AND EXISTS (SELECT 1
+    FROM ${newestEventsOf(sql`excluded.tenant_id`, sql`excluded.id`, maxDeliveredEvents)} AS event
+    WHERE event.secret_id = excluded.state ->> '$.totp.id'
+      AND event.time_step = excluded.state ->> '$.totp.lastTimeStep'
+      AND event.at = excluded.state ->> '$.lastVerifiedAt'
+      AND event.at = excluded.updated_at)`;
+
+/** Whether D1 has everything that is in the new record, in its own record and in the newest events. */
+const isKnown = sql`${identities.externalId} IS excluded.external_id
+  AND ${identities.status} = excluded.status
+  AND ${identities.lockedUntil} IS excluded.locked_until
+  AND ${identities.createdAt} = excluded.created_at
+  AND CASE
+    WHEN ${identities.state} IS excluded.state THEN ${identities.updatedAt} = excluded.updated_at OR ${isInEvents}
+    WHEN json_valid(${identities.state}) THEN
+      json_remove(${identities.state}, ${acceptedPaths}) = json_remove(excluded.state, ${acceptedPaths})
+      AND ${isInEvents}
+    ELSE 0 END`;
+
+interface SavedRecord extends IdentityRecord {
+  /** Whether D1 needs the version, also if it has everything else. */
+  readonly needsVersion: boolean;
+}
+
+/**
+ * Writes the record unless D1 has a newer version, because deliveries may repeat and overtake each other, or has
+ * everything that is in it. Goes after `insertEvents` in the same batch.
+ */
+export const saveRecord = prepareStatement<SavedRecord>((db, value) =>
+  db
+    .insert(identities)
+    .values({
+      tenantId: value("tenantId"),
+      id: value("id"),
+      externalId: value("externalId"),
+      status: value("status"),
+      lockedUntil: value("lockedUntil"),
+      createdAt: value("createdAt"),
+      updatedAt: value("updatedAt"),
+      version: value("version"),
+      state: value("state"),
+    })
+    .onConflictDoUpdate({
+      target: [identities.tenantId, identities.id],
+      set: {
+        externalId: sql`excluded.external_id`,
+        status: sql`excluded.status`,
+        lockedUntil: sql`excluded.locked_until`,
+        createdAt: sql`excluded.created_at`,
+        updatedAt: sql`excluded.updated_at`,
+        version: sql`excluded.version`,
+        state: sql`excluded.state`,
+      },
+      setWhere: sql`${identities.version} <= excluded.version
+        AND (${value("needsVersion")} OR NOT (${isKnown}))`,
+    }),
+);
+
+/** A code that was accepted after the record was written, and when, Unix ms. */
+export interface AcceptedCode extends AcceptedStep {
+  readonly at: number;
+}
+
+/** Finds the code of this secret with the newest time step among the user's newest events. @throws StoreError */
+export async function findAcceptedCode(
+  db: Database,
+  tenantId: string,
+  identityId: string,
+  secretId: string,
+): Promise<AcceptedCode | undefined> {
+  const newest = newestEventsOf(sql`${tenantId}`, sql`${identityId}`, maxReadEvents);
+  const [row] = await awaitStore(
+    db
+      .select({ timeStep: sql<number>`time_step`, at: sql<number>`at` })
+      .from(sql`${newest} AS event`)
+      .where(sql`secret_id = ${secretId}`)
+      .orderBy(sql`time_step DESC`)
+      .limit(1),
+  );
+  return row && { ...row, secretId };
+}
+
+/**
+ * Adds to the records what the events below a leaf index say of accepted codes, unless a newer event says it. Goes
+ * before the deletion of these events in the same batch.
+ */
+export function recordAcceptedCodes(db: Database, tenantId: string, leafIndex: number): Statement {
+  const { state } = identities;
+  const code = db
+    .select({
+      targetId: auditEvents.targetId,
+      secretId: auditEvents.secretId,
+      timeStep: sql<number>`max(${auditEvents.timeStep})`.as("newest_step"),
+      // SQLite takes it from the row that has the maximum.
+      at: auditEvents.at,
+    })
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.tenantId, tenantId),
+        lt(auditEvents.leafIndex, leafIndex),
+        isNotNull(auditEvents.timeStep),
+      ),
+    )
+    .groupBy(auditEvents.targetId, auditEvents.secretId)
+    .as("code");
+  return db
+    .update(identities)
+    .set({
+      state: sql`json_set(${state}, '$.totp.lastTimeStep', ${code.timeStep}, '$.lastVerifiedAt', ${code.at}, '$.lastMethod', 'totp')`,
+      updatedAt: sql`${code.at}`,
+    })
+    .from(code)
+    .where(
+      and(
+        eq(identities.tenantId, tenantId),
+        eq(identities.id, code.targetId),
+        sql`json_valid(${state})`,
+        sql`${state} ->> '$.totp.id' = ${code.secretId}`,
+        sql`coalesce(${state} ->> '$.totp.lastTimeStep', -1) < ${code.timeStep}`,
+        sql`NOT EXISTS (SELECT 1
+          FROM ${newestEventsOf(identities.tenantId, identities.id, maxReadEvents)} AS event
+          WHERE event.leaf_index >= ${leafIndex} AND event.secret_id = ${code.secretId}
+            AND event.time_step > ${code.timeStep})`,
+        isResident(identities.tenantId),
+      ),
+    );
+}
