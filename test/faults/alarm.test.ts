@@ -1,6 +1,9 @@
 /** The retry alarm of a guard, while D1 fails for longer than the platform retries an alarm. */
 import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { archiveLogs } from "../../src/audit/tree/archive.ts";
+import { findRetentionDays } from "../../src/tenancy/find-retention.ts";
 import { Tenant, User } from "../support/client.ts";
 import { type D1Fault, holdBatchAnswers, withD1Fault } from "../support/d1-faults.ts";
 import { passRequestDeadlines } from "../support/deadlines.ts";
@@ -20,6 +23,7 @@ import {
   readRefusalLog,
   sumOf,
 } from "../support/refusal-log.ts";
+import { fetchCheckpoint, fetchExport, rowsOf } from "../support/trail.ts";
 
 /** The platform itself retries a failed alarm six times at most. */
 const failures = 10;
@@ -353,4 +357,58 @@ describe("A refusal log whose delivery fails", () => {
       expect((await readRefusalLog(tenant.id)).undelivered).toBe(0);
     },
   );
+});
+
+describe("What a guard has delivered", () => {
+  /** Has a right code delivered and its event archived; then the guard restarts with the event in its state. */
+  async function archiveLastEvent(requestKey?: string) {
+    const tenant = await Tenant.create();
+    await tenant.setSettings({ audit: { retention_days: 1 } });
+    const user = await User.withTotp(tenant);
+    await drainOutbox(user);
+    stopClock();
+    if (requestKey !== undefined) tenant.requestKey = requestKey;
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    tenant.requestKey = undefined;
+    await drainOutbox(user);
+    await fetchCheckpoint(tenant);
+    vi.setSystemTime(Date.now() + 25 * hourMs);
+    await archiveLogs(env, Date.now(), findRetentionDays);
+    expect(await rowsOf("audit_events", tenant.id)).toEqual([]);
+    await evict(user);
+    const archived = (await fetchExport(tenant)).length;
+    return { tenant, user, archived };
+  }
+
+  it("is not filed once more by the alarm that deletes an expired answer", async () => {
+    const { tenant, user, archived } = await archiveLastEvent("once");
+    expect(await fireAlarm(user)).toBe(true);
+    expect(await fetchExport(tenant)).toHaveLength(archived);
+    expect(await readAlarm(user)).toBeNull();
+  });
+
+  it("is not filed once more with the next change, whether an alarm was left or not", async () => {
+    for (const requestKey of [undefined, "once"]) {
+      const { tenant, user, archived } = await archiveLastEvent(requestKey);
+      expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+      await evict(user);
+      expect(await fireAlarm(user)).toBe(true);
+      expect(await fetchExport(tenant)).toHaveLength(archived + 1);
+    }
+  });
+
+  it("is delivered although the alarm is late by days, or D1 fails as long", async () => {
+    for (const fails of [false, true]) {
+      const { tenant, user } = await createUserWithFourFailures();
+      const fault = async () => {
+        await evict(user);
+        await fireAlarm(user);
+      };
+      if (fails) await withD1Fault("throws", fault);
+      vi.setSystemTime(Date.now() + 72 * hourMs);
+      await evict(user);
+      await fireAlarm(user);
+      expect((await readTrail(tenant)).slice(-4)).toEqual(fourFailures);
+    }
+  });
 });
