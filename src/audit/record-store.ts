@@ -13,36 +13,38 @@ import { identities } from "../identity/tables.ts";
 import type { AcceptedStep } from "./event.ts";
 import { auditEvents } from "./tables.ts";
 
-/** A record is written if the event of its last accepted code is not among so many of the user's newest events. */
-const maxDeliveredEvents = 20;
-/** A guard that rehydrates reads more of them, because some events about a user are not of its guard. */
-const maxReadEvents = 50;
+/**
+ * The event of the last accepted code is among so many of the newest events, or the record has the code: a delivery
+ * writes the record if it finds otherwise. Only guards file events about users.
+ */
+const maxNewestEvents = 20;
 
-function newestEventsOf(tenantId: SQLWrapper, identityId: SQLWrapper, limit: number): SQL {
+function newestEventsOf(tenantId: SQLWrapper, identityId: SQLWrapper): SQL {
   const { secretId, timeStep, at, leafIndex } = auditEvents;
   return sql`(SELECT ${secretId}, ${timeStep}, ${at}, ${leafIndex} FROM ${auditEvents}
     WHERE ${auditEvents.tenantId} = ${tenantId} AND ${auditEvents.targetId} = ${identityId}
-    ORDER BY ${auditEvents.id} DESC LIMIT ${sql.raw(String(limit))})`;
+    ORDER BY ${auditEvents.id} DESC LIMIT ${sql.raw(String(maxNewestEvents))})`;
 }
 
 const acceptedPaths = sql.raw("'$.totp.lastTimeStep', '$.lastVerifiedAt', '$.lastMethod'");
+const recordedStep = sql`coalesce(${identities.state} ->> '$.totp.lastTimeStep', -1)`;
 
 /** Whether the newest events have what an accepted code has changed in the new record. */
-const isInEvents = sql`excluded.state ->> '$.lastMethod' = 'totp'
-  AND EXISTS (SELECT 1
-    FROM ${newestEventsOf(sql`excluded.tenant_id`, sql`excluded.id`, maxDeliveredEvents)} AS event
+const isInEvents = sql`${recordedStep} < excluded.state ->> '$.totp.lastTimeStep'
+  AND excluded.state ->> '$.lastMethod' = 'totp'
+  AND EXISTS (SELECT 1 FROM ${newestEventsOf(sql`excluded.tenant_id`, sql`excluded.id`)} AS event
     WHERE event.secret_id = excluded.state ->> '$.totp.id'
       AND event.time_step = excluded.state ->> '$.totp.lastTimeStep'
       AND event.at = excluded.state ->> '$.lastVerifiedAt'
       AND event.at = excluded.updated_at)`;
 
-/** Whether D1 has everything that is in the new record, in its own record and in the newest events. */
+/** Whether D1 has everything that is in the new record, in its own record and in the newest events. May be null. */
 const isKnown = sql`${identities.externalId} IS excluded.external_id
   AND ${identities.status} = excluded.status
   AND ${identities.lockedUntil} IS excluded.locked_until
   AND ${identities.createdAt} = excluded.created_at
   AND CASE
-    WHEN ${identities.state} IS excluded.state THEN ${identities.updatedAt} = excluded.updated_at OR ${isInEvents}
+    WHEN ${identities.state} IS excluded.state THEN ${identities.updatedAt} = excluded.updated_at
     WHEN json_valid(${identities.state}) THEN
       json_remove(${identities.state}, ${acceptedPaths}) = json_remove(excluded.state, ${acceptedPaths})
       AND ${isInEvents}
@@ -83,7 +85,7 @@ export const saveRecord = prepareStatement<SavedRecord>((db, value) =>
         state: sql`excluded.state`,
       },
       setWhere: sql`${identities.version} <= excluded.version
-        AND (${value("needsVersion")} OR NOT (${isKnown}))`,
+        AND (${value("needsVersion")} OR (${isKnown}) IS NOT 1)`,
     }),
 );
 
@@ -99,7 +101,7 @@ export async function findAcceptedCode(
   identityId: string,
   secretId: string,
 ): Promise<AcceptedCode | undefined> {
-  const newest = newestEventsOf(sql`${tenantId}`, sql`${identityId}`, maxReadEvents);
+  const newest = newestEventsOf(sql`${tenantId}`, sql`${identityId}`);
   const [row] = await awaitStore(
     db
       .select({ timeStep: sql<number>`time_step`, at: sql<number>`at` })
@@ -148,9 +150,9 @@ export function recordAcceptedCodes(db: Database, tenantId: string, leafIndex: n
         eq(identities.id, code.targetId),
         sql`json_valid(${state})`,
         sql`${state} ->> '$.totp.id' = ${code.secretId}`,
-        sql`coalesce(${state} ->> '$.totp.lastTimeStep', -1) < ${code.timeStep}`,
+        lt(recordedStep, code.timeStep),
         sql`NOT EXISTS (SELECT 1
-          FROM ${newestEventsOf(identities.tenantId, identities.id, maxReadEvents)} AS event
+          FROM ${newestEventsOf(identities.tenantId, identities.id)} AS event
           WHERE event.leaf_index >= ${leafIndex} AND event.secret_id = ${code.secretId}
             AND event.time_step > ${code.timeStep})`,
         isResident(identities.tenantId),

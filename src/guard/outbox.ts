@@ -20,6 +20,9 @@ import { fileDelivery } from "./delivery/delivery.ts";
 import { sendDelivery } from "./delivery/producer.ts";
 import type { GuardStorage } from "./storage.ts";
 
+/** More than the queue may still have of a guard that was restored, so that no such message replaces its record. */
+const versionsAhead = 1_000;
+
 export class GuardOutbox {
   readonly #env: Env;
   readonly #storage: GuardStorage;
@@ -74,7 +77,7 @@ export class GuardOutbox {
     );
     const present = this.#storage.readState();
     if (present === null || (record !== undefined && record.version <= present.version)) return;
-    const version = Math.max(present.version, record?.version ?? 0) + 1;
+    const version = Math.max(present.version, record?.version ?? 0) + versionsAhead;
     this.#storage.write(present.state, version, { entry: { events: [] } });
     await this.#alarm.arm(deliveryDelayMs);
   }

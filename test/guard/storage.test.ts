@@ -296,7 +296,8 @@ describe("Sessions", () => {
       expect(write(3, [early, proved])).toBe(2);
       expect(write(4)).toBe(1);
       expect(write(5, [early, proved, late])).toBe(1);
-      for (const seen of [storage, open()]) expect(seen.readHistory()).toEqual([early, proved, late]);
+      for (const seen of [storage, open()])
+        expect(seen.readHistory()).toEqual([early, proved, late]);
       expect(write(6, [proved])).toBe(1);
       expect(write(7, [])).toBe(2);
       expect(open().readHistory()).toEqual([]);

@@ -19,6 +19,7 @@ describe("Feedback on a session", () => {
         verdict,
         source: "feedback",
         at: now,
+        isFirst: true,
       });
       expect(describeEntries(transition.entries)).toEqual([`session.judged success ${verdict}`]);
       expect(transition.state).toEqual(state);

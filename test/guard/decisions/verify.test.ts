@@ -111,6 +111,13 @@ describe("a code is refused and not evaluated", () => {
 });
 
 describe("a right TOTP code", () => {
+  test("keeps the name of its secret, which is sealed again later", () => {
+    const totp = { sealed: "sealed-1", lastTimeStep: step - 1, id: "earlier" };
+    const { state, entries } = verifyEvidence(buildIdentity({ totp }), buildTotpEvidence({ step }));
+    expect(state.totp).toEqual({ ...totp, lastTimeStep: step });
+    expect(entries[0]?.accepted).toEqual({ secretId: "earlier", timeStep: step });
+  });
+
   test("is accepted, spends its step and resets the failures", () => {
     const state = buildIdentity(
       buildLockout({ failedAttempts: 7, failuresThisRound: 2, locks: 1, lockedUntil: now - 1 }),
@@ -119,9 +126,10 @@ describe("a right TOTP code", () => {
     expect(result).toEqual({ ok: true, value: { method: "totp" } });
     expect(describeEntries(entries)).toEqual(["otp.verified success"]);
     expect(entries[0]?.details).toEqual({ method: "totp" });
+    expect(entries[0]?.accepted).toEqual({ secretId: "sealed-1", timeStep: step });
     expect(after).toEqual({
       ...state,
-      totp: { sealed: "sealed-1", lastTimeStep: step },
+      totp: { sealed: "sealed-1", lastTimeStep: step, id: "sealed-1" },
       lockout: buildIdentity().lockout,
       lastVerifiedAt: now,
       lastMethod: "totp",
@@ -378,7 +386,7 @@ describe("a pending secret", () => {
     const evidence = buildTotpEvidence({ pendingSealed: "sealed-2", pendingStep: step });
     const { state: after, entries, result } = verifyEvidence(state, evidence);
     expect(result).toEqual({ ok: true, value: { method: "totp", enrolmentConfirmed: true } });
-    expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step });
+    expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step, id: "sealed-2" });
     expect(after.pendingTotp).toBeNull();
     expect(describeEntries(entries)).toEqual(["otp.verified success", "otp.confirmed success"]);
     const replay = verifyEvidence(after, buildTotpEvidence({ sealed: "sealed-2", step }));
@@ -389,7 +397,7 @@ describe("a pending secret", () => {
     const old = buildIdentity({ pendingTotp: pending });
     const evidence = buildTotpEvidence({ pendingSealed: "sealed-2", step });
     const { state: after, entries } = verifyEvidence(old, evidence);
-    expect(after.totp).toEqual({ sealed: "sealed-1", lastTimeStep: step });
+    expect(after.totp).toEqual({ sealed: "sealed-1", lastTimeStep: step, id: "sealed-1" });
     expect(after.pendingTotp).toEqual(pending);
     expect(describeEntries(entries)).toEqual(["otp.verified success"]);
   });
@@ -404,7 +412,7 @@ describe("a pending secret", () => {
       buildIdentity({ totp: null, pendingTotp: pending }),
       evidence,
     );
-    expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step });
+    expect(after.totp).toEqual({ sealed: "sealed-2", lastTimeStep: step, id: "sealed-2" });
   });
 
   test("enables a disabled TOTP again, with the new secret only", () => {
