@@ -96,6 +96,9 @@ const rightCodes: readonly Scenario[] = [
     status: 200,
     prepare: async () => {
       const user = await createUser();
+      // This creates the table of sessions, which exists from the user's first login on.
+      const { assessment_id: earlier } = await user.assess();
+      await user.verify(nextCode(user), undefined, earlier);
       const { assessment_id } = await user.assess();
       await deliverAll(user);
       const code = nextCode(user);

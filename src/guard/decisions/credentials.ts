@@ -2,7 +2,7 @@
 import type { Enrolment } from "../../tenancy/policy.ts";
 import { restartDisableCount } from "./lockout.ts";
 import { applyChange, refuse } from "./refusals.ts";
-import type { IdentityState } from "./state.ts";
+import { createLiveSecret, type IdentityState } from "./state.ts";
 import { type EventEntry, type GuardCall, succeed, type Transition } from "./transition.ts";
 
 /** How long a pending secret can be confirmed (enrolment `confirm`). */
@@ -24,7 +24,7 @@ export function configureTotp(
   const lockout = state.otpDisabled ? restartDisableCount(state.lockout) : state.lockout;
   const change: Partial<IdentityState> =
     enrolment === "immediate"
-      ? { totp: { sealed, lastTimeStep: null }, pendingTotp: null, otpDisabled: false, lockout }
+      ? { totp: createLiveSecret(sealed, null), pendingTotp: null, otpDisabled: false, lockout }
       : { pendingTotp: { sealed, expiresAt: call.now + pendingLifetimeMs }, lockout };
   const entry: EventEntry = {
     action: "otp.configured",

@@ -70,7 +70,7 @@ export interface IdentityState extends Owner {
     readonly sealed: string;
     /** The newest accepted time step; every step up to it is spent (RFC 6238 §5.2). */
     readonly lastTimeStep: number | null;
-    /** Tells the secret from earlier ones, also when it is sealed again. Set with the first accepted code. */
+    /** Tells the secret from earlier ones, also when it is sealed again. Older builds stored none. */
     readonly id?: string;
   } | null;
   /** A secret that waits for its first code (enrolment `confirm`). */
@@ -90,6 +90,21 @@ export interface IdentityState extends Owner {
   readonly refusals: readonly RefusalRun[];
   readonly recent: readonly RecentAttempt[];
   readonly rates: Readonly<Partial<Record<RateKind, RateWindow>>>;
+}
+
+/** Of base64url: 48 bits. */
+const secretIdLength = 8;
+
+/**
+ * Creates the live secret. Its id is the end of the box in which it got its id, which each box has for itself and
+ * which says nothing about the secret.
+ */
+export function createLiveSecret(
+  sealed: string,
+  lastTimeStep: number | null,
+  id = sealed.slice(-secretIdLength),
+): NonNullable<IdentityState["totp"]> {
+  return { sealed, lastTimeStep, id };
 }
 
 const actorSchema = z.object({

@@ -8,7 +8,7 @@ import { timingSafeEqual } from "../../crypto/constant-time.ts";
 import type { LockoutPolicy } from "../../tenancy/policy.ts";
 import { countFailure, countRemainingAttempts, isLocked, noFailures } from "./lockout.ts";
 import { addSessionOf, applyChange, refuse } from "./refusals.ts";
-import type { IdentityState } from "./state.ts";
+import { createLiveSecret, type IdentityState } from "./state.ts";
 import {
   addRecentAttempt,
   type EventEntry,
@@ -113,13 +113,6 @@ interface Evaluation {
   readonly confirmed?: boolean;
 }
 
-const secretIdLength = 8;
-
-/** The end of the box in which a secret was first accepted. Each box has its own, which says nothing of the secret. */
-function secretIdOf(sealed: string): string {
-  return sealed.slice(-secretIdLength);
-}
-
 const alreadyUsed: Evaluation = { accepted: false, reason: "code_already_used", change: {} };
 
 function evaluateTotp(
@@ -134,8 +127,7 @@ function evaluateTotp(
   const { step, pendingStep } = evidence;
   const last = totp?.lastTimeStep ?? null;
   if (totp !== null && step !== undefined && (last === null || step > last)) {
-    const { id = secretIdOf(totp.sealed) } = totp;
-    return { accepted: true, change: { totp: { ...totp, lastTimeStep: step, id } } };
+    return { accepted: true, change: { totp: createLiveSecret(totp.sealed, step, totp.id) } };
   }
   if (last !== null && state.lastMethod === "totp") {
     if (step !== last && evidence.lastTimeStep !== last) return stale;
@@ -143,8 +135,7 @@ function evaluateTotp(
   }
   if (step !== undefined) return { accepted: false, reason: "replayed_code", change: {} };
   if (pending !== null && pendingStep !== undefined) {
-    const { sealed } = pending;
-    const switched = { sealed, lastTimeStep: pendingStep, id: secretIdOf(sealed) };
+    const switched = createLiveSecret(pending.sealed, pendingStep);
     return {
       accepted: true,
       confirmed: true,

@@ -33,7 +33,7 @@ describe("configuring TOTP with immediate enrolment", () => {
     expect(result).toEqual({ ok: true, value: { isSetupComplete: true } });
     expect(state).toEqual({
       ...used,
-      totp: { sealed: "sealed-2", lastTimeStep: null },
+      totp: { sealed: "sealed-2", lastTimeStep: null, id: "sealed-2" },
       pendingTotp: null,
       updatedAt: now,
     });
