@@ -397,6 +397,24 @@ describe("What a guard has delivered", () => {
     }
   });
 
+  it("is known by the time for which the alarm was set, also while it fires", async () => {
+    const { tenant, user, archived } = await archiveLastEvent("once");
+    const setFor = await readAlarm(user);
+    /** Fires the alarm as the platform does: it does not count as set any more. */
+    const fire = async (scheduledTime: number) => {
+      await runInDurableObject(guardOf(user), (_guard, { storage }) => storage.deleteAlarm());
+      await evict(user);
+      await runInDurableObject(guardOf(user), (guard) =>
+        guard.alarm({ isRetry: false, retryCount: 0, scheduledTime }),
+      );
+    };
+    await fire(setFor ?? 0);
+    expect(await fetchExport(tenant)).toHaveLength(archived);
+    expect((await user.verify(user.code(Date.now()))).status).toBe(200);
+    await fire(Date.now());
+    expect(await fetchExport(tenant)).toHaveLength(archived + 1);
+  });
+
   it("is delivered although the alarm is late by days, or D1 fails as long", async () => {
     for (const fails of [false, true]) {
       const { tenant, user } = await createUserWithFourFailures();

@@ -41,7 +41,8 @@ async function copyAssessment(
 /** Deletes the guard's sessions and keeps its identity. */
 async function deleteSessions(user: User): Promise<void> {
   await runInDurableObject(guardOf(user), (_guard, { storage }) => {
-    storage.sql.exec("DELETE FROM sessions");
+    storage.sql.exec("DROP TABLE IF EXISTS sessions");
+    storage.sql.exec("UPDATE live SET state = json_remove(state, '$.sessions')");
   });
   await evict(user);
   await user.profile();
