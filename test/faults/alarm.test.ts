@@ -405,7 +405,7 @@ describe("What a guard has delivered", () => {
       await runInDurableObject(guardOf(user), (_guard, { storage }) => storage.deleteAlarm());
       await evict(user);
       await runInDurableObject(guardOf(user), (guard) =>
-        guard.alarm({ isRetry: false, retryCount: 0, scheduledTime }),
+        guard.alarm?.({ isRetry: false, retryCount: 0, scheduledTime }),
       );
     };
     await fire(setFor ?? 0);
