@@ -74,7 +74,7 @@ function printProgress(text: string): void {
 }
 
 async function checkTrails({ tenants }: Stage): Promise<void> {
-  for (const [tenant, ours] of tenants) await tenant.checkTrail(ours);
+  for (const [tenant, ours] of tenants) await tenant.checkTrails(ours);
 }
 
 async function runSizeRound(meter: Meter, { request, whole }: SizeRow, bursts: number) {
@@ -117,8 +117,8 @@ async function measure(stage: Stage, meter: Meter, plan: Plan): Promise<HotFigur
 }
 
 /** The processes of cold requests. */
-function coldPids({ floor, middle }: Stage): number[] {
-  return [floor.pid, middle.ours.pid];
+function coldPids({ floor, ours }: Stage): number[] {
+  return [floor.pid, ours.pid];
 }
 
 async function main(): Promise<number> {
