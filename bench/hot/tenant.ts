@@ -10,7 +10,7 @@ const visitMs = 8 * 60 * 60 * 1000;
 /** Longer than the longest lock. */
 const lockedVisitMs = 8 * 24 * 60 * 60 * 1000;
 /** Tokens of all tenants together, and those that a burst uses of each tenant. */
-const tokens = 40;
+const tokens = 80;
 const tokensPerBurst = 4;
 /** Users of warm-up requests, one for each concurrent request. */
 const doorkeepers = 8;
