@@ -23,6 +23,9 @@ const pattern = new RegExp(
   `^(idp_(live|test)_([0-9A-Za-z]{${payloadDigits}}))([0-9A-Za-z]{${checksumDigits}})$`,
 );
 
+/** As many base62 digits as an exact number can have. */
+const digitsPerStep = 8;
+
 function encodeBase62(value: bigint, width: number): string {
   let digits = "";
   for (let rest = value; digits.length < width; rest /= 62n) {
@@ -33,7 +36,12 @@ function encodeBase62(value: bigint, width: number): string {
 
 function decodeBase62(digits: string): bigint {
   let value = 0n;
-  for (const digit of digits) value = value * 62n + BigInt(alphabet.indexOf(digit));
+  for (let from = 0; from < digits.length; from += digitsPerStep) {
+    const step = digits.slice(from, from + digitsPerStep);
+    let number = 0;
+    for (const digit of step) number = number * 62 + alphabet.indexOf(digit);
+    value = value * 62n ** BigInt(step.length) + BigInt(number);
+  }
   return value;
 }
 
