@@ -99,6 +99,21 @@ test("a session without evidence scores 0.05 and is allowed", () => {
   expect(entries[0]?.details).toEqual({ assessment_id: record.id, risk_score: 0.05 });
 });
 
+test("the answer has only what the Worker shows", () => {
+  const { result } = assessWith(buildIdentity());
+  expect(result.ok && Object.keys(result.value).toSorted()).toEqual([
+    "at",
+    "degraded",
+    "factors",
+    "id",
+    "model",
+    "reasons",
+    "recommendation",
+    "riskScore",
+    "user",
+  ]);
+});
+
 test("an assessment changes no security state and is added to the recent attempts", () => {
   const state = buildIdentity({
     ...buildLockout({ failedAttempts: 6, failuresThisRound: 1, locks: 1, lockedUntil: now + 1 }),
